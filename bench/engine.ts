@@ -1,0 +1,135 @@
+// The engine's side: a service that asks the fleet through src/client, in a process of its own. Its people are registered like anybody
+// and confirmed in the database; each slot has a person, so that no row measures a queue behind one mailbox.
+import { randomBytes } from "node:crypto";
+import pg from "pg";
+import { connectKafka, type KafkaPort } from "../src/bus/kafka.ts";
+import type { InRecord, OutRecord } from "../src/bus/records.ts";
+import { connectRegistry } from "../src/bus/schema-store.ts";
+import { connectClient } from "../src/client/connect.ts";
+import type { AuthClient } from "../src/client/types.ts";
+import { Refusal } from "../src/errors.ts";
+import { makeLogger } from "../src/log.ts";
+import { answer, childOptions } from "./child.ts";
+import type { Shape } from "./echo.ts";
+import { closedLoop, type Width } from "./measure.ts";
+import type { Addresses } from "./site.ts";
+
+export type Command = "list" | "login" | "inspect" | "refresh";
+
+interface Person {
+  login: string;
+  password: string;
+  accessToken: string;
+  refreshToken: string;
+}
+
+const options = childOptions<Addresses>();
+const log = makeLogger("silent", {});
+const port = (): KafkaPort =>
+  connectKafka(
+    { brokers: [options.kafka], clientId: "bench", prefix: options.prefix, tls: undefined, sasl: undefined },
+    log,
+  );
+const over = (kafka: KafkaPort): AuthClient =>
+  connectClient({ kafka, schemas: connectRegistry({ url: options.registry }), name: options.service, log });
+const client = over(port());
+const crowd: Person[] = [];
+
+const list = () => client.request("auth.key.list", {});
+const login = async ({ login, password }: Pick<Person, "login" | "password">) =>
+  (await client.request("auth.session.login", { login, password, rotating: true })).tokens!;
+
+const commands: Record<Command, (slot: number) => Promise<unknown>> = {
+  list,
+  login: (slot) => login(crowd[slot]!),
+  inspect: (slot) => client.request("auth.session.inspect", { accessToken: crowd[slot]!.accessToken }),
+  async refresh(slot) {
+    const person = crowd[slot]!;
+    const next = await client.request("auth.session.refresh", { refreshToken: person.refreshToken });
+    person.refreshToken = next.refreshToken;
+  },
+};
+
+/** So many people with a session each; few at a time and again where refused, because no hash may wait long at the fleet. */
+async function gather(count: number): Promise<string[]> {
+  const fresh = Array.from({ length: Math.max(0, count - crowd.length) }, () => {
+    const name = `b${randomBytes(6).toString("hex")}`;
+    return { login: name, password: `secret of ${name}` };
+  });
+  await twoAtATime(fresh, async ({ login: username, password }) => {
+    const email = `${username}@example.com`;
+    await client.request("auth.account.register", { login: username, username, email, password });
+  });
+  await confirmAll(fresh.map((person) => person.login));
+  await twoAtATime(fresh, async (person) => {
+    const { accessToken, refreshToken } = await login(person);
+    crowd.push({ ...person, accessToken, refreshToken });
+  });
+  return crowd.map(({ accessToken }) => accessToken);
+}
+
+async function twoAtATime<T>(all: T[], work: (each: T) => Promise<void>): Promise<void> {
+  const queue = [...all];
+  const worker = async (): Promise<void> => {
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) await untilTaken(work, next);
+  };
+  await Promise.all([worker(), worker()]);
+}
+
+async function untilTaken<T>(work: (each: T) => Promise<void>, each: T): Promise<void> {
+  for (;;) {
+    try {
+      return await work(each);
+    } catch (error) {
+      if (!(error instanceof Refusal && error.code === "OVERLOADED")) throw error;
+      await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? 100));
+    }
+  }
+}
+
+async function confirmAll(logins: string[]): Promise<void> {
+  const sql = new pg.Client({ connectionString: options.database });
+  await sql.connect();
+  await sql.query("UPDATE users SET confirmed_at = now() WHERE login = ANY($1)", [logins]);
+  await sql.end();
+}
+
+/** One request and its reply as they are on the topics, by a client of its own. */
+async function shape(): Promise<Shape> {
+  const kafka = port();
+  const sent: OutRecord[] = [];
+  const came: InRecord[] = [];
+  const seen = over({
+    ...kafka,
+    produce: (records) => {
+      sent.push(...records);
+      return kafka.produce(records);
+    },
+    consume: (given) =>
+      kafka.consume({
+        ...given,
+        onRecords: (records, partition, end) => {
+          came.push(...records);
+          given.onRecords(records, partition, end);
+        },
+      }),
+  });
+  await seen.request("auth.key.list", {});
+  const request = sent.find(({ topic }) => topic === "auth.key.list")!;
+  const reply = came.find(({ headers }) => headers["auth-outcome"] !== undefined)!;
+  await seen.close();
+  await kafka.close();
+  return { request: plain(request), reply: plain(reply) };
+}
+
+function plain({ value, headers }: Pick<OutRecord | InRecord, "value" | "headers">): Shape["request"] {
+  const texts = Object.entries(headers).map(([name, header]) => [name, String(header)]);
+  return { bytes: value!.toString("base64"), headers: Object.fromEntries(texts) as Record<string, string> };
+}
+
+answer({
+  ready: () => client.ready(),
+  shape,
+  gather,
+  run: ({ command, ...width }: Width & { command: Command }) => closedLoop(width, commands[command]),
+});

@@ -1,0 +1,55 @@
+// npm run bench [-- ROW...] [--quick] [--repeats N] [--profile]: figures of this machine, as a table here and as JSON in bench/out.
+// ROW is the beginning of a row's name. --quick makes short runs, good to see that something works and not for comparing.
+// --profile also writes CPU profiles of the worker and of all asking processes, and prints where their time went.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { summarize } from "./profile.ts";
+import { type Effort, makeCast, measure, type RowResult, rows } from "./rows.ts";
+import { openSite } from "./site.ts";
+import { machine, table } from "./table.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: "boolean", default: false },
+    profile: { type: "boolean", default: false },
+    repeats: { type: "string" },
+  },
+});
+const chosen = rows.filter(
+  ({ name }) => positionals.length === 0 || positionals.some((start) => name.startsWith(start)),
+);
+if (chosen.length === 0) throw new Error(`There is no such row: ${rows.map(({ name }) => name).join(", ")}`);
+const effort: Effort = values.quick ? { repeats: 3, ms: 600 } : { repeats: 5, ms: 4000 };
+if (values.repeats !== undefined) effort.repeats = Number(values.repeats);
+
+const out = join(import.meta.dirname, "out");
+const stamp = new Date().toISOString().replace(/[:.]/g, "-");
+const profiles = values.profile ? join(out, `${stamp}-profiles`) : undefined;
+mkdirSync(profiles ?? out, { recursive: true });
+
+const report = (line: string): void => console.error(line);
+const site = await openSite(report, profiles);
+const cast = makeCast(site);
+const results: RowResult[] = [];
+try {
+  for (const row of chosen) {
+    report(`${row.name} ...`);
+    results.push(await measure(row, { cast, site }, effort));
+  }
+} finally {
+  await cast.end();
+  await site.close();
+}
+const where = machine();
+const said = `${where.cores} cores, ${where.memoryGiB} GiB, ${where.processor}, Node ${where.node}`;
+const { memoryCost, timeCost, parallelism } = site.argon2;
+console.log(`${said}; Argon2id ${memoryCost} KiB, ${timeCost}, ${parallelism}, ${site.hashThreads} at a time`);
+console.log(`${effort.repeats} runs of ${effort.ms / 1000} s each, min/median/max\n\n${table(results)}`);
+writeFileSync(
+  join(out, `${stamp}.json`),
+  `${JSON.stringify({ machine: where, argon2: site.argon2, effort, results }, null, 2)}\n`,
+);
+if (profiles !== undefined) console.log(`\n${summarize(profiles)}`);
+process.exit(0);

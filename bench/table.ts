@@ -1,0 +1,57 @@
+// The figures for people: one line a side, min/median/max of the repeats, and what the first side is of its raw limit.
+import { availableParallelism, cpus, totalmem } from "node:os";
+import type { Spread } from "./measure.ts";
+import type { RowResult, SideResult } from "./rows.ts";
+
+export interface Machine {
+  cores: number;
+  memoryGiB: number;
+  processor: string;
+  node: string;
+}
+
+export function machine(): Machine {
+  return {
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    processor: cpus()[0]?.model ?? "unknown",
+    node: process.version,
+  };
+}
+
+const columns = ["row", "side", "in flight", "requests/s", "p50 ms", "p99 ms", "CPU µs asking", "CPU µs answering"];
+
+export function table(results: RowResult[]): string {
+  const lines = [columns, ...results.flatMap(({ row, sides }) => sides.map((side) => cells(row, side)))];
+  const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+  const text = lines.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join("  ")
+      .trimEnd(),
+  );
+  return [...text, "", ...results.flatMap(ratios), ...results.flatMap(failures)].join("\n");
+}
+
+function cells(row: string, { name, width, perSecond, p50, p99, cpu }: SideResult): string[] {
+  const { asking, answering } = cpu;
+  const times = [show(perSecond, 0), show(p50, 1), show(p99, 1), show(asking, 0)];
+  return [row, name, String(width), ...times, answering === undefined ? "-" : show(answering, 0)];
+}
+
+function show({ min, median, max }: Spread, digits: number): string {
+  return [min, median, max].map((value) => value.toFixed(digits)).join("/");
+}
+
+function ratios({ row, sides: [own, limit] }: RowResult): string[] {
+  if (own === undefined || limit === undefined) return [];
+  const rate = (own.perSecond.median / limit.perSecond.median).toFixed(2);
+  const p50 = (own.p50.median / limit.p50.median).toFixed(2);
+  return [`${row}: ${rate} of the rate of ${limit.name}, ${p50} times its p50 (medians)`];
+}
+
+function failures({ row, sides }: RowResult): string[] {
+  return sides
+    .filter(({ failed }) => Object.keys(failed).length > 0)
+    .map(({ name, failed }) => `${row}: ${name} failed ${JSON.stringify(failed)}`);
+}

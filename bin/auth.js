@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// auth ROLE: starts one role of the service (worker, relay, bridge, mailer, console, migrate), or the whole system with `dev`.
+// Plain JavaScript for the Node that is at hand; bootstrap.js installs what is missing and goes on under the project's own Node.
+// It promises to pass signals in, each once, and the exit code out; what a role does stands in src/main.ts.
+import { availableParallelism } from "node:os";
+import { argv, env } from "node:process";
+import { launch } from "./bootstrap.js";
+
+// Argon2 runs on libuv's pool, whose size is read once, when the process starts; file system and DNS calls need threads beside it.
+const hashThreads = Number(env.AUTH_HASH_THREADS) || availableParallelism();
+env.UV_THREADPOOL_SIZE ??= String(hashThreads + 4);
+
+const args = argv.slice(2);
+await launch({ program: "main", args, interactive: args[0] === "ctl" });

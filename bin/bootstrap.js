@@ -1,0 +1,105 @@
+// How every command of the package starts: check the Node at hand, install when needed, go on under the project's Node 24.
+// Promises: a signal reaches the program once however often it was sent at one keystroke; the exit code is the program's; a program
+// whose starter was killed hears of it (its IPC channel closes) and can stop its own children.
+// Runs on Node 20.20, so nothing newer and no package may be used here.
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { ensureInstalled, Refusal } from "./install.js";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** In a checkout the sources run as they are; a published package carries the compiled ones and is installed already. */
+const checkout = existsSync(join(root, "src", "main.ts"));
+
+/** npm passes Ctrl-C on to a child that the terminal has already told: what comes within this time is the same keystroke. */
+const SAME_KEYSTROKE_MS = 1000;
+const PARENT_WATCH_MS = 500;
+
+/**
+ * Runs a program of the package and ends this process with its exit code.
+ * @param {{ program: "main" | "run-jest", args: string[], interactive?: boolean, development?: boolean }} task
+ *   interactive: keep the terminal (prompts); development: the packages for tests are needed too.
+ */
+export async function launch(task) {
+  try {
+    refuseOldNode();
+    if (checkout) await ensureInstalled(root, task.development === true);
+    process.exitCode = await relaunch(task);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}
+
+function refuseOldNode() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (process.platform === "win32") throw new Refusal("Windows is not supported: run this inside WSL.");
+  if (major > 20 || (major === 20 && minor >= 20)) return;
+  throw new Refusal(`Node ${process.versions.node} is too old: install Node 20.20 or newer and run the command again.`);
+}
+
+function projectNode() {
+  const file = createRequire(import.meta.url).resolve("node/package.json");
+  const binary = join(dirname(file), "bin", "node");
+  if (existsSync(binary)) return binary;
+  throw new Refusal("The project's own Node is missing because install scripts were off: run `npm rebuild node`.");
+}
+
+function programFile(program) {
+  if (program === "run-jest") return join(root, "bin", "run-jest.js");
+  return checkout ? join(root, "src", "main.ts") : join(root, "dist", "src", "main.js");
+}
+
+/** A program that keeps its own process group gets no Ctrl-C from the terminal, only what is passed on here. */
+function relaunch({ program, args, interactive = false }) {
+  const child = spawn(projectNode(), [programFile(program), ...args], {
+    detached: !interactive,
+    stdio: interactive ? "inherit" : ["inherit", "inherit", "inherit", "ipc"],
+  });
+  passSignals(child, interactive);
+  if (!interactive) stopWithNpm(child);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => resolve(code ?? exitCodeOf(signal)));
+  });
+}
+
+function passSignals(child, interactive) {
+  const passedAt = new Map();
+  const pass = (signal) => {
+    const now = performance.now();
+    if (!interactive && now - (passedAt.get(signal) ?? Number.NEGATIVE_INFINITY) < SAME_KEYSTROKE_MS) return;
+    passedAt.set(signal, now);
+    child.kill(signal);
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => pass(signal));
+}
+
+/** A killed npm cannot tell its script, and the system would run on unseen: the next start would find its folder in use. */
+function stopWithNpm(child) {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const before = parents();
+  const watch = setInterval(() => {
+    if (parents() === before) return;
+    clearInterval(watch);
+    child.kill("SIGTERM");
+  }, PARENT_WATCH_MS);
+  child.once("exit", () => clearInterval(watch));
+}
+
+/** The parent, and where that is npm's shell, the parent of the shell. */
+function parents() {
+  try {
+    const stat = readFileSync(`/proc/${process.ppid}/stat`, "utf8");
+    const [, grandparent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return /\((sh|bash|dash)\)/.test(stat) ? `${process.ppid} ${grandparent}` : `${process.ppid}`;
+  } catch {
+    return `${process.ppid}`;
+  }
+}
+
+const exitCodeOf = (signal) => 128 + ({ SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }[signal] ?? 0);

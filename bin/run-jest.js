@@ -1,0 +1,141 @@
+// Runs Jest under the project's Node and gives its verdict: the last line is `N passed, N failed`.
+// A run has a folder of its own (stack, logs, results), named to the tests by TEST_RUN_DIR. Promises: what the tests left running is ended
+// and counts as a failure; the folder is removed after a run without failures, and named after one with; what a killed run left behind
+// is cleaned up by the next one.
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { isAlive, startTimeOf } from "../stack/pid.ts";
+import { killLeftovers, noteProcess, signalGroup } from "../stack/processes.ts";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** From the results to the end: the teardown of the stack takes 2 s. */
+const STUCK_MS = 30_000;
+const ENDING_MS = 3000;
+const JUST_MADE_MS = 60_000;
+const prefix = join(tmpdir(), "auth-test-");
+
+await sweepKilledRuns();
+const folder = mkdtempSync(prefix);
+writeFileSync(join(folder, "runner"), `${process.pid}-${startTimeOf(process.pid)}`);
+const exitCode = await jest(process.argv.slice(2));
+const { passed, failed } = verdict(exitCode, await leftBehind(folder));
+if (failed === 0) rmSync(folder, { recursive: true, force: true });
+else console.log(`Logs of the stack are kept below ${folder}`);
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
+
+function jest(args) {
+  const options = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning", "--disable-warning=DEP0040"];
+  const file = join(root, "node_modules", "jest", "bin", "jest.js");
+  const child = spawn(
+    process.execPath,
+    [...options, file, "--json", `--outputFile=${join(folder, "results.json")}`, ...args],
+    {
+      cwd: root,
+      env: { ...process.env, TEST_RUN_DIR: folder },
+      stdio: "inherit",
+    },
+  );
+  noteProcess(folder, "jest", child.pid);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  // Whoever started us is gone: nobody waits for the verdict, but the stack must not stay.
+  process.once("disconnect", () => child.kill("SIGTERM"));
+  process.channel?.unref();
+  const bound = endWhenStuck(child);
+  return new Promise((resolve) => child.once("exit", (code) => resolve(code ?? 1))).finally(() => clearInterval(bound));
+}
+
+/** With its results written and its teardown done Jest ends, unless a test left something open: then a run must fail, not hang. */
+function endWhenStuck(child) {
+  return setInterval(() => {
+    const written = statSync(join(folder, "results.json"), { throwIfNoEntry: false })?.mtimeMs;
+    if (written === undefined || performance.timeOrigin + performance.now() - written < STUCK_MS) return;
+    console.log("Jest has its results but does not end: a test left a process, a connection or a timer open.");
+    child.kill("SIGKILL");
+  }, 1000);
+}
+
+/** A file that could not even be loaded counts as one failure, and so does a fault outside any test. */
+function verdict(exitCode, left) {
+  const results = readJson(join(folder, "results.json"));
+  if (left.length > 0) console.log(`Left running by the tests, and ended now: ${left.join(", ")}`);
+  const passed = results?.numPassedTests ?? 0;
+  const failed = (results?.numFailedTests ?? 0) + (results?.numRuntimeErrorTestSuites ?? 0) + left.length;
+  return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed };
+}
+
+/** Every stack below the folder, the shared one and those of single tests, then all else that was started in the run. @returns names */
+async function leftBehind(parent) {
+  const names = await endStacks(parent);
+  const began = performance.now();
+  // What was told to end may need a moment to be gone.
+  while (marked(parent).length > 0 && performance.now() - began < ENDING_MS) await pause(100);
+  for (const { pid, name } of marked(parent)) {
+    names.push(name);
+    signalGroup(pid, "SIGKILL");
+  }
+  return names;
+}
+
+async function endStacks(parent) {
+  const names = await killLeftovers(parent);
+  for (const entry of readdirSync(parent, { withFileTypes: true })) {
+    if (entry.isDirectory() && existsSync(join(parent, entry.name, "pids.json"))) {
+      names.push(...(await endStacks(join(parent, entry.name))));
+    }
+  }
+  return names;
+}
+
+/** Processes that inherited the run's name in their environment; only Linux shows another process's. */
+function marked(parent) {
+  const mark = `TEST_RUN_DIR=${parent}\0`;
+  const pids = existsSync("/proc/self/environ") ? readdirSync("/proc").filter((entry) => /^\d+$/.test(entry)) : [];
+  return pids
+    .filter((pid) => Number(pid) !== process.pid && readText(`/proc/${pid}/environ`)?.includes(mark))
+    .map((pid) => ({
+      pid: Number(pid),
+      name: (readText(`/proc/${pid}/cmdline`) ?? pid).replaceAll("\0", " ").slice(0, 120),
+    }));
+}
+
+async function sweepKilledRuns() {
+  for (const name of readdirSync(tmpdir()).filter((entry) => join(tmpdir(), entry).startsWith(prefix))) {
+    const other = join(tmpdir(), name);
+    if (runnerLives(other)) continue;
+    const left = await leftBehind(other);
+    if (left.length > 0) console.log(`Ended what a killed test run had left running: ${left.join(", ")}`);
+    rmSync(other, { recursive: true, force: true });
+  }
+}
+
+/** A folder kept for its logs has no live runner either: the next run removes it. One that was just made may lack the note yet. */
+function runnerLives(other) {
+  try {
+    const [pid, startTime] = readFileSync(join(other, "runner"), "utf8").split("-");
+    return isAlive(Number(pid), startTime);
+  } catch {
+    return performance.timeOrigin - statSync(other).mtimeMs < JUST_MADE_MS;
+  }
+}
+
+function readJson(file) {
+  try {
+    return JSON.parse(readText(file));
+  } catch {
+    return undefined;
+  }
+}
+
+function readText(file) {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}

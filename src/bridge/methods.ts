@@ -1,0 +1,98 @@
+// The six methods of auth.Auth (proto/auth.proto), each as the one command it asks of the fleet and the message it makes of the answer.
+// Fields are handed on as they come: the fleet judges them, so that a rule stands in one place. Sessions opened here do not rotate,
+// because RefreshToken has no way to return a new cookie.
+import type { Config } from "../config.ts";
+import { refuse } from "../errors.ts";
+import type { Commands, SessionInspectResult, Tokens } from "../generated/schemas.ts";
+import { Unrepresentable } from "./status.ts";
+
+/** Asks the fleet, with the rules of the call in hand (its time, its cancellation, its trace). */
+export type Ask = <T extends keyof Commands>(topic: T, input: Commands[T]["input"]) => Promise<Commands[T]["result"]>;
+
+type UserCreateRequest = { login: string; email: string; password: string; username: string };
+type TokenRequest = { token_pod: string };
+type CookieRequest = { refresh_token: string };
+type UserLoginRequest = { login: string; password: string };
+type UserCurrentRequest = { access_token: string };
+
+type Okey = { success: string };
+type Cookie = { key: string; value: string; httponly: boolean; secure: boolean; samesite: string; max_age: number };
+type CookieResponse = { access_token: string; cookie: Cookie };
+type AccessTokenResponse = { access_token: string };
+type CurrentUserResponse = { id: number; login: string; is_active: string; is_verified: string; role: string };
+type Empty = Record<string, never>;
+
+export interface Methods {
+  CreateUser(request: UserCreateRequest, ask: Ask): Promise<Okey>;
+  RegistrationUser(request: TokenRequest, ask: Ask): Promise<CookieResponse>;
+  RefreshToken(request: CookieRequest, ask: Ask): Promise<AccessTokenResponse>;
+  Authenticate(request: UserLoginRequest, ask: Ask): Promise<CookieResponse>;
+  CurrentUser(request: UserCurrentRequest, ask: Ask): Promise<CurrentUserResponse>;
+  LogOutUser(request: TokenRequest, ask: Ask): Promise<Empty>;
+}
+
+type CookieConfig = Pick<Config, "AUTH_COOKIE_MAX_AGE" | "AUTH_COOKIE_SAMESITE">;
+
+export function makeMethods(config: CookieConfig): Methods {
+  return {
+    async CreateUser({ login, username, email, password }, ask) {
+      await ask("auth.account.register", { login, username, email, password });
+      return { success: "true" };
+    },
+
+    async RegistrationUser({ token_pod: token }, ask) {
+      return withCookie(await ask("auth.account.confirm", { token, rotating: false }), config);
+    },
+
+    async RefreshToken({ refresh_token: refreshToken }, ask) {
+      const { accessToken } = await ask("auth.session.refresh", { refreshToken });
+      return { access_token: accessToken };
+    },
+
+    async Authenticate({ login, password }, ask) {
+      const { tokens } = await ask("auth.session.login", { login, password, rotating: false });
+      // A challenge cannot be answered here: none of the six methods takes a further factor.
+      if (tokens === null) throw refuse("MFA_REQUIRED");
+      return withCookie(tokens, config);
+    },
+
+    async CurrentUser({ access_token: accessToken }, ask) {
+      return currentUser(await ask("auth.session.inspect", { accessToken }));
+    },
+
+    async LogOutUser({ token_pod: accessToken }, ask) {
+      await ask("auth.session.logout", { accessToken });
+      return {};
+    },
+  };
+}
+
+type SessionTokens = Pick<Tokens, "accessToken" | "refreshToken">;
+
+function withCookie({ accessToken, refreshToken }: SessionTokens, config: CookieConfig): CookieResponse {
+  return {
+    access_token: accessToken,
+    cookie: {
+      key: "refresh_token",
+      value: refreshToken,
+      httponly: true,
+      secure: true,
+      samesite: config.AUTH_COOKIE_SAMESITE,
+      max_age: Math.floor(config.AUTH_COOKIE_MAX_AGE / 1000),
+    },
+  };
+}
+
+const int32Max = 2 ** 31 - 1;
+
+/** @throws Unrepresentable where the id needs more than an int32: cut off, it would be another user's */
+function currentUser(identity: SessionInspectResult): CurrentUserResponse {
+  if (identity.userId > int32Max) throw new Unrepresentable("The id of this user is too large for an int32.");
+  return {
+    id: identity.userId,
+    login: identity.login,
+    is_active: String(identity.isActive),
+    is_verified: String(identity.isVerified),
+    role: identity.roles.includes("admin") ? "admin" : "user",
+  };
+}

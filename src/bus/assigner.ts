@@ -1,0 +1,129 @@
+// Who reads which partitions. Two rules, both used by the group's leader on what every member says of itself:
+// - shared: each topic goes only to members that subscribed to it, balanced per topic, the same partition number of all topics with
+//   the same subscribers to the same member, and a member keeps what it had as far as balance allows.
+// - single: the one member of a requester's own group reads one partition of its reply topic.
+// Nothing here talks to Kafka.
+
+export interface Member {
+  memberId: string;
+  topics: string[];
+  /** What the member said through userData() before this assignment. */
+  userData: Buffer;
+}
+
+/** memberId -> topic -> partitions */
+export type Plan = Map<string, Map<string, number[]>>;
+
+export interface AssignPartitions {
+  /** What this member tells the leader: for `shared`, the partition numbers it holds. */
+  userData(): Buffer;
+  assign(members: Member[], partitions: Map<string, number[]>, prefix: string): Plan;
+}
+
+/** @param held the partition numbers this member holds now */
+export function shared(held: () => number[]): AssignPartitions {
+  return {
+    userData: () => Buffer.from(JSON.stringify(held())),
+    assign: (members, partitions) => assignShared(members, partitions),
+  };
+}
+
+export function single(topic: string, partition: () => number): AssignPartitions {
+  return {
+    userData: () => Buffer.alloc(0),
+    assign: (members, _partitions, prefix) =>
+      new Map(members.slice(0, 1).map((member) => [member.memberId, new Map([[prefix + topic, [partition()]]])])),
+  };
+}
+
+function assignShared(members: Member[], partitions: Map<string, number[]>): Plan {
+  const plan: Plan = new Map(members.map((member) => [member.memberId, new Map()]));
+  for (const { subscribers, topics } of bySubscribers(members, [...partitions.keys()])) {
+    const sizes = topics.map((topic) => partitions.get(topic)!.length);
+    const owners = ownersOfNumbers(subscribers, sizes);
+    for (const topic of topics) {
+      for (const partition of partitions.get(topic)!) {
+        const held = plan.get(owners[partition]!)!;
+        held.set(topic, [...(held.get(topic) ?? []), partition]);
+      }
+    }
+  }
+  return plan;
+}
+
+/** Topics that the same members subscribed to are assigned together. */
+function bySubscribers(members: Member[], topics: string[]) {
+  const groups = new Map<string, { subscribers: Member[]; topics: string[] }>();
+  const sorted = [...members].sort((a, b) => (a.memberId < b.memberId ? -1 : 1));
+  for (const topic of topics.sort()) {
+    const subscribers = sorted.filter((member) => member.topics.includes(topic));
+    if (subscribers.length === 0) continue;
+    const key = subscribers.map((member) => member.memberId).join();
+    const group = groups.get(key) ?? { subscribers, topics: [] };
+    group.topics.push(topic);
+    groups.set(key, group);
+  }
+  return groups.values();
+}
+
+/**
+ * The owner of each partition number. A topic of n partitions uses the numbers 0..n-1, so the numbers are dealt in blocks that end
+ * where a topic ends, each block balanced on top of those before it: then every topic is balanced whatever its size.
+ */
+function ownersOfNumbers(subscribers: Member[], sizes: number[]): string[] {
+  const owners: string[] = [];
+  const load = new Map(subscribers.map((member) => [member.memberId, 0]));
+  const former = formerOwners(subscribers);
+  let start = 0;
+  for (const end of [...new Set(sizes)].sort((a, b) => a - b)) {
+    dealBlock({ start, end, owners, load, former });
+    start = end;
+  }
+  return owners;
+}
+
+function formerOwners(subscribers: Member[]): Map<number, string> {
+  const former = new Map<number, string>();
+  for (const member of subscribers) for (const number of heldBy(member)) former.set(number, member.memberId);
+  return former;
+}
+
+function heldBy(member: Member): number[] {
+  try {
+    const held: unknown = JSON.parse(member.userData.toString());
+    return Array.isArray(held) ? held.filter((each) => Number.isInteger(each)) : [];
+  } catch {
+    return []; // a member that says nothing we can read simply held nothing
+  }
+}
+
+interface Block {
+  start: number;
+  end: number;
+  owners: string[];
+  load: Map<string, number>;
+  former: Map<number, string>;
+}
+
+/** First everyone keeps what they had, up to their share of 0..end; then what is left goes to whoever has least. */
+function dealBlock({ start, end, owners, load, former }: Block): void {
+  const floor = Math.floor(end / load.size);
+  let extras = end % load.size;
+  for (const [, count] of load) if (count > floor) extras -= 1;
+  for (let number = start; number < end; number += 1) {
+    const owner = former.get(number);
+    if (owner === undefined) continue;
+    const count = load.get(owner)!;
+    const extra = count === floor && extras > 0;
+    if (count >= floor && !extra) continue;
+    if (extra) extras -= 1;
+    owners[number] = owner;
+    load.set(owner, count + 1);
+  }
+  for (let number = start; number < end; number += 1) {
+    if (owners[number] !== undefined) continue;
+    const [least] = [...load].reduce((a, b) => (b[1] < a[1] ? b : a));
+    owners[number] = least;
+    load.set(least, load.get(least)! + 1);
+  }
+}

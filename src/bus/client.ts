@@ -1,0 +1,247 @@
+// The requester: sends requests and matches replies. One reply consumer per process in a group of its own, which takes one partition,
+// picked at random, of the service's reply topic, so no rebalance ever moves a pending reply and bytes read stay flat with the number
+// of instances. Two instances on one partition drop each other's replies: they are matched by id, and secrets are sealed.
+// States: connecting -> ready <-> unhealthy -> closing -> closed. Calls made before ready wait, in bounded number.
+// It promises: every call ends, by its reply, its deadline, its signal or close(). Late replies are counted and dropped.
+import { asError, Refusal, refuse } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { single } from "./assigner.ts";
+import { names } from "./headers.ts";
+import type { Consumption, KafkaPort } from "./kafka.ts";
+import { KafkaFault } from "./kafka-faults.ts";
+import { randomId } from "./random-id.ts";
+import type { InRecord } from "./records.ts";
+import type { Sender } from "./sender.ts";
+
+export interface RequesterParts {
+  kafka: KafkaPort;
+  sender: Sender;
+  /** Name of the service; its reply topic is auth.reply.<name>. */
+  name: string;
+  log: Logger;
+  now(): number;
+  monotonic(): number;
+  /** Counts replies nobody waits for any more. */
+  late(): void;
+}
+
+export interface OutgoingRequest {
+  topic: string;
+  key: string | undefined;
+  value: Buffer;
+  /** JWK text of the key that reply secrets are sealed to. */
+  replyKey: string | undefined;
+  idempotencyKey: string;
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+  traceparent?: string | undefined;
+}
+
+export interface Requester {
+  ready(): Promise<void>;
+  readonly healthy: boolean;
+  /** Calls that wait for a reply. */
+  readonly pending: number;
+  /** @returns the reply's value. @throws Refusal DEADLINE_EXCEEDED, UNAVAILABLE, OVERLOADED, INVALID_INPUT; the signal's reason */
+  request(request: OutgoingRequest): Promise<Buffer | null>;
+  close(drainMs: number): Promise<void>;
+}
+
+interface Pending {
+  deadline: number;
+  resolve(value: Buffer | null): void;
+  reject(error: Error): void;
+}
+
+const sweepMs = 20;
+const probeEveryMs = 100;
+const maxPending = 20_000;
+const probeHeader = "auth-probe";
+const producePauseMs = 100;
+
+export function makeRequester(parts: RequesterParts): Requester {
+  const { kafka, sender, log, monotonic } = parts;
+  const replyTopic = `auth.reply.${parts.name}`;
+  const probe = randomId();
+  const pending = new Map<string, Pending>();
+  let partition = 0;
+  let consumption: Consumption | undefined;
+  let sweeper: NodeJS.Timeout | undefined;
+  let state: "connecting" | "ready" | "closed" = "connecting";
+  let positioned: () => void = () => undefined;
+  const probed = new Promise<void>((resolve) => {
+    positioned = resolve;
+  });
+
+  const onRecords = (records: InRecord[]): void => {
+    for (const record of records) {
+      if (String(record.headers[probeHeader]) === probe) {
+        positioned();
+        continue;
+      }
+      const id = String(record.headers[names.correlationId]);
+      const call = pending.get(id);
+      if (call === undefined) {
+        if (record.headers[probeHeader] === undefined) parts.late();
+        continue;
+      }
+      settle(id, call).resolve(record.value);
+    }
+  };
+
+  /** Position first, requests later: the first replies must not fall before the first fetch (spring-kafka#2318). */
+  const connect = async (): Promise<void> => {
+    const count = await untilAnswered(() => kafka.partitionsOf(replyTopic));
+    if (count === undefined) {
+      throw new Error(
+        `There is no topic ${replyTopic}: add ${parts.name} to AUTH_REPLY_SERVICES and run the role migrate.`,
+      );
+    }
+    partition = Math.floor(Math.random() * count);
+    consumption = kafka.consume({
+      group: `${parts.name}.${randomId()}`,
+      topics: [replyTopic],
+      from: "latest",
+      assign: single(replyTopic, () => partition),
+      onAssigned: () => undefined,
+      onRecords,
+    });
+    await consumption.joined;
+    await loopback();
+    if (state === "connecting") state = "ready";
+  };
+
+  /** Asks until brokers answer; requests of this time end by their own deadlines. */
+  const untilAnswered = async <T>(ask: () => Promise<T>): Promise<T> => {
+    for (let pause = 100; ; pause = Math.min(pause * 2, 2000)) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (state === "closed" || !(error instanceof KafkaFault) || error.kind !== "unavailable") throw error;
+        log.warn({ err: error }, "Kafka does not answer, tried again");
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+  };
+
+  /** Writes to our own partition until we read it there: then replies are read too. */
+  const loopback = async (): Promise<void> => {
+    const send = (): void => {
+      const record = { topic: replyTopic, partition, key: null, value: null, headers: { [probeHeader]: probe } };
+      sender.send(record).catch((error: unknown) => log.debug({ err: error }, "probe failed, tried again"));
+    };
+    send();
+    const timer = setInterval(send, probeEveryMs);
+    await probed;
+    clearInterval(timer);
+  };
+
+  const settle = (id: string, call: Pending): Pending => {
+    pending.delete(id);
+    if (pending.size === 0) {
+      clearInterval(sweeper);
+      sweeper = undefined;
+    }
+    return call;
+  };
+
+  const sweep = (): void => {
+    const time = monotonic();
+    for (const [id, call] of pending) {
+      if (call.deadline <= time) settle(id, call).reject(refuse("DEADLINE_EXCEEDED"));
+    }
+  };
+
+  let connecting: Promise<void> | undefined;
+  const ready = (): Promise<void> => {
+    connecting ??= connect().catch((error: unknown) => {
+      connecting = undefined; // a missing topic may be created meanwhile: the next call looks again
+      throw error;
+    });
+    return connecting;
+  };
+
+  const enter = (id: string, request: OutgoingRequest): Promise<Buffer | null> =>
+    new Promise((resolve, reject) => {
+      const call: Pending = { deadline: monotonic() + request.timeoutMs, resolve, reject };
+      pending.set(id, call);
+      sweeper ??= setInterval(sweep, sweepMs);
+      const abort = (): void => {
+        if (pending.get(id) === call) settle(id, call).reject(asError(request.signal?.reason));
+      };
+      request.signal?.addEventListener("abort", abort, { once: true });
+    });
+
+  const send = async (id: string, request: OutgoingRequest): Promise<void> => {
+    const begun = monotonic();
+    await ready();
+    while (pending.has(id)) {
+      const left = Math.max(1, Math.round(request.timeoutMs - (monotonic() - begun)));
+      try {
+        return await sender.send({
+          topic: request.topic,
+          key: request.key === undefined ? null : Buffer.from(request.key),
+          value: request.value,
+          headers: requestHeaders(id, request, { replyTopic, partition, left }),
+        });
+      } catch (error) {
+        if (!(error instanceof KafkaFault)) throw error;
+        if (error.kind === "too-large") throw refuse("INVALID_INPUT", { message: "the request is too large" });
+        if (error.kind !== "unavailable") throw refuse("UNAVAILABLE", { message: error.message });
+        await new Promise((resolve) => setTimeout(resolve, producePauseMs));
+      }
+    }
+  };
+
+  return {
+    ready,
+    get healthy() {
+      return state === "ready" && (consumption?.healthy ?? false);
+    },
+    get pending() {
+      return pending.size;
+    },
+    async request(request) {
+      if (state === "closed") throw refuse("UNAVAILABLE", { message: "The client is closed." });
+      if (pending.size >= maxPending)
+        throw refuse("OVERLOADED", { message: "Too many calls wait for a reply.", retryAfterMs: 1000 });
+      request.signal?.throwIfAborted();
+      const id = randomId();
+      const answer = enter(id, request);
+      send(id, request).catch((error: unknown) => {
+        const call = pending.get(id);
+        if (call !== undefined)
+          settle(id, call).reject(
+            error instanceof Refusal ? error : refuse("UNAVAILABLE", { message: asError(error).message }),
+          );
+      });
+      return answer;
+    },
+    async close(drainMs) {
+      if (state === "closed") return;
+      state = "closed";
+      const end = monotonic() + drainMs;
+      while (pending.size > 0 && monotonic() < end) await new Promise((resolve) => setTimeout(resolve, sweepMs));
+      for (const [id, call] of pending)
+        settle(id, call).reject(refuse("UNAVAILABLE", { message: "The client was closed." }));
+      positioned(); // nobody waits for the probe any more
+      await consumption?.close();
+    },
+  };
+}
+
+function requestHeaders(
+  id: string,
+  request: OutgoingRequest,
+  to: { replyTopic: string; partition: number; left: number },
+) {
+  return {
+    [names.correlationId]: id,
+    [names.replyTopic]: to.replyTopic,
+    [names.replyPartition]: String(to.partition),
+    [names.timeout]: String(to.left),
+    [names.idempotencyKey]: request.idempotencyKey,
+    ...(request.replyKey !== undefined && { [names.replyKey]: request.replyKey }),
+    ...(request.traceparent !== undefined && { [names.traceparent]: request.traceparent }),
+  };
+}

@@ -1,0 +1,97 @@
+// Avro in the registry's wire format: a zero byte, the schema's 4-byte id, the record (Confluent wire format). Bytes are written and
+// read by avsc with our own schema on our side and the writer's, whichever version it is, on the other.
+import avsc from "avsc";
+import type { SchemaSource } from "./schema-store.ts";
+
+/** What is wrong with bytes that came in. "unreachable" is not the sender's fault: ask again. */
+export type CodecFaultKind = "not-avro" | "unknown-schema" | "incompatible" | "malformed" | "unreachable";
+
+export class CodecFault extends Error {
+  override readonly name = "CodecFault";
+  readonly kind: CodecFaultKind;
+
+  constructor(kind: CodecFaultKind, message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+export interface Codec {
+  /** Looks up the ids of all schemas. @throws Error where one is not registered */
+  warm(): Promise<void>;
+  /** @param subject one of the codec's own; its id must be warm */
+  encode(subject: string, value: object): Buffer;
+  /** Reads the bytes as the subject's record. @throws CodecFault */
+  decode(subject: string, bytes: Buffer | null): Promise<object>;
+}
+
+const magic = 0;
+const headerBytes = 5;
+
+export function makeCodec(store: SchemaSource, schemas: Record<string, object>): Codec {
+  const types = new Map(
+    Object.entries(schemas).map(([subject, schema]) => [subject, avsc.Type.forSchema(schema as avsc.Schema)]),
+  );
+  const ids = new Map<string, number>();
+  const resolvers = new Map<string, avsc.Resolver>();
+
+  const resolverFor = async (subject: string, type: avsc.Type, id: number) => {
+    const key = `${subject}#${id}`;
+    const known = resolvers.get(key);
+    if (known !== undefined) return known;
+    const writer = await writerSchema(store, id);
+    try {
+      const resolver = type.createResolver(avsc.Type.forSchema(writer as avsc.Schema));
+      resolvers.set(key, resolver);
+      return resolver;
+    } catch (error) {
+      throw new CodecFault("incompatible", `schema ${id} is not one of ${subject}: ${(error as Error).message}`);
+    }
+  };
+
+  return {
+    async warm() {
+      const missing = [...types.keys()].filter((subject) => !ids.has(subject));
+      await Promise.all(
+        missing.map(async (subject) => {
+          const id = await store.idOf(subject, schemas[subject]!);
+          if (id === undefined)
+            throw new Error(`The schema of ${subject} is not registered: run the role migrate first.`);
+          ids.set(subject, id);
+        }),
+      );
+    },
+    encode(subject, value) {
+      const id = ids.get(subject);
+      if (id === undefined) throw new Error(`no schema id for ${subject}: warm() comes first`);
+      const header = Buffer.alloc(headerBytes);
+      header.writeInt32BE(id, 1);
+      return Buffer.concat([header, types.get(subject)!.toBuffer(value)]);
+    },
+    async decode(subject, bytes) {
+      if (bytes === null || bytes.length < headerBytes || bytes[0] !== magic) {
+        throw new CodecFault("not-avro", "the value is not in the registry's wire format");
+      }
+      const type = types.get(subject)!;
+      const id = bytes.readInt32BE(1);
+      if (id < 1) throw new CodecFault("unknown-schema", `there is no schema ${id}`); // no registry gives such an id
+      const resolver = await resolverFor(subject, type, id);
+      try {
+        return type.fromBuffer(bytes.subarray(headerBytes), resolver) as object;
+      } catch (error) {
+        throw new CodecFault("malformed", `the value does not decode: ${(error as Error).message}`);
+      }
+    },
+  };
+}
+
+async function writerSchema(store: SchemaSource, id: number): Promise<object> {
+  let schema: object | undefined;
+  try {
+    schema = await store.schemaOf(id);
+  } catch (error) {
+    throw new CodecFault("unreachable", `the registry does not answer: ${(error as Error).message}`);
+  }
+  if (schema === undefined) throw new CodecFault("unknown-schema", `there is no schema ${id}`);
+  return schema;
+}

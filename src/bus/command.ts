@@ -1,0 +1,43 @@
+// What the bus knows of a command: names, schemas, lane, and one function. It knows nothing of what the command means.
+import type { Envelope } from "./headers.ts";
+import type { Lane } from "./lanes.ts";
+
+export type LaneName = "hash" | "db" | "cheap";
+export type Lanes = Record<LaneName, Lane>;
+
+/** One request on its way through a handler. */
+export interface Call {
+  topic: string;
+  envelope: Envelope;
+  /** Monotonic ms after which nobody waits any more. */
+  deadline: number;
+}
+
+export interface BusCommand {
+  topic: string;
+  lane: LaneName;
+  /** Kind of mailbox key: mailboxes of one kind are shared by all commands whose key is of that kind. */
+  keyKind: string;
+  /** Whether the first answer is kept and given again: commands that change or count something. */
+  once: boolean;
+  /** Fields of the request and of the result that travel only inside a seal. */
+  sealedFields: { request: readonly string[]; reply: readonly string[] };
+  /** Default of each request field that has one: an older requester's seal may lack the field. */
+  requestDefaults: Readonly<Record<string, unknown>>;
+  /** Full names of the reply's two branches. */
+  resultName: string;
+  /** The key the opened request must have, or undefined where any will do. */
+  keyOf(request: object): string | undefined;
+  /** @returns the result, sealed fields included. @throws Refusal, or a fault */
+  handle(request: object, call: Call): Promise<object>;
+  /** Whether this request has its answer already: asked for a late record before its time is judged. */
+  answered(call: Call): Promise<boolean>;
+}
+
+export const requestSubject = (topic: string): string => `${topic}-value`;
+
+/** Subject of a reply: the record's full name. */
+export const replySubject = (command: Pick<BusCommand, "resultName">): string =>
+  command.resultName.replace(/Result$/, "Reply");
+
+export const refusalName = "auth.Refusal";

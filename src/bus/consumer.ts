@@ -1,0 +1,225 @@
+// The worker's side of the bus: request records -> mailboxes -> execute -> replies -> watermark -> offset commit.
+// The consumer hands records over and returns, so a slow handler holds up neither fetching nor heartbeats. A partition with too many
+// unfinished records is paused and resumed by two marks. Offsets move only past work whose reply the broker has acknowledged;
+// commits go out on a timer, nobody waits for them (measured: awaiting each batch's commit makes 6.5 ms of a 1.3 ms round trip).
+// A partition's life: assigned -> (paused <-> running) -> lost. Of a lost one what is queued is dropped, what runs finishes.
+
+import { refuse } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { shared } from "./assigner.ts";
+import type { Codec } from "./codec.ts";
+import type { BusCommand, Call } from "./command.ts";
+import { deadLetter } from "./dead-letter.ts";
+import { type Execute, encodeRefusal } from "./execute.ts";
+import { type Envelope, readHeaders, replyHeaders } from "./headers.ts";
+import { type Holding, holdBack, letOn, makeHoldings } from "./holdings.ts";
+import type { Consumption, KafkaPort } from "./kafka.ts";
+import { makeMailboxes } from "./mailbox.ts";
+import type { Assignment, InRecord, OutRecord, TopicPartition } from "./records.ts";
+import type { Replies } from "./replies.ts";
+
+export interface ConsumerParts {
+  kafka: KafkaPort;
+  commands: BusCommand[];
+  group: string;
+  mailboxLimit: number;
+  allowedReplyTopics: RegExp;
+  codec: Codec;
+  execute: Execute;
+  replies: Replies;
+  log: Logger;
+  now(): number;
+  monotonic(): number;
+  /** Called once per request with its outcome (`ok`, a code, or `dead-letter`) and the ms since the broker took it. */
+  observe(topic: string, outcome: string, ms: number): void;
+}
+
+export interface RequestConsumer {
+  /** Resolves at the first assignment. */
+  joined: Promise<void>;
+  readonly healthy: boolean;
+  /** Requests taken and not finished. */
+  readonly inFlight: number;
+  /** Partitions this worker holds. */
+  readonly partitions: number;
+  /** Begins nothing new, lets what runs finish within drainMs, commits, leaves the group. */
+  close(drainMs: number): Promise<void>;
+}
+
+const commitEveryMs = 100;
+
+export function consumeRequests(parts: ConsumerParts): RequestConsumer {
+  const commands = new Map(parts.commands.map((command) => [command.topic, command]));
+  const mailboxes = makeMailboxes(parts.mailboxLimit);
+  const stopping = new AbortController();
+  const holdings = makeHoldings({
+    commit: (offsets) => consumption.commit(offsets),
+    everyMs: commitEveryMs,
+    failed: (error) => parts.log.debug({ err: error }, "commit failed, tried again with the next"),
+  });
+  let draining = false;
+  let running = 0;
+
+  const onAssigned = (assignment: Assignment): void => {
+    holdings.assign(assignment);
+    for (const each of holdings.all()) if (each.paused || draining) consumption.pause(each);
+  };
+
+  const onRecords = (records: InRecord[], partition: TopicPartition, end: bigint): void => {
+    const owner = holdings.receive(partition, end);
+    const command = commands.get(partition.topic);
+    if (owner === undefined || command === undefined || draining) return;
+    owner.redeliveredBelow ??= end;
+    for (const record of records) if (owner.watermark.add(record.offset)) take(record, command, owner);
+    holdBack(owner, consumption);
+  };
+
+  const take = (record: InRecord, command: BusCommand, owner: Holding): void => {
+    const envelope = readHeaders(record, parts.allowedReplyTopics);
+    if ("fault" in envelope) {
+      void settle(record, owner, () => refuseHeaders(record, command, envelope));
+      return;
+    }
+    const skew = parts.now() - parts.monotonic();
+    const call: Call = { topic: record.topic, envelope, deadline: envelope.deadline - skew };
+    const { key, bound } = mailboxOf(record, command, parts.mailboxLimit);
+    const queued = mailboxes.push(key, () => settle(record, owner, () => serve(record, command, call, owner)), bound);
+    if (!queued) void settle(record, owner, () => throttle(record, command, call));
+  };
+
+  /** Does the work unless it is no longer ours, then lets the offset move. Never rejects. */
+  const settle = async (record: InRecord, owner: Holding, work: () => Promise<string>): Promise<void> => {
+    if (owner.lost || draining) return;
+    running += 1;
+    try {
+      const outcome = await work();
+      parts.observe(record.topic, outcome, parts.now() - record.timestamp);
+      owner.watermark.finish(record.offset);
+      if (!draining) letOn(owner, consumption);
+    } catch (error) {
+      // Only a stop ends here: the reply was not acknowledged, so the record stays unfinished and is read again by the next owner.
+      parts.log.warn(
+        { err: error, topic: record.topic, offset: String(record.offset) },
+        "request is left for the next owner",
+      );
+    } finally {
+      running -= 1;
+    }
+  };
+
+  const serve = async (record: InRecord, command: BusCommand, call: Call, owner: Holding): Promise<string> => {
+    if (!(await destinationKnown(call.envelope))) {
+      const { topic, partition } = call.envelope.reply;
+      parts.log.warn(
+        { topic: record.topic, replyTopic: topic, replyPartition: partition },
+        "no work for a reply that cannot arrive",
+      );
+      return "unknown-destination";
+    }
+    const redelivered = owner.redeliveredBelow !== undefined && record.offset < owner.redeliveredBelow;
+    const done = await parts.execute(record, command, call, redelivered);
+    if (done.poison !== undefined) await bury(record, done.poison);
+    await parts.replies.send(done.reply, stopping.signal);
+    return done.outcome;
+  };
+
+  /** A broker that cannot be asked is no reason to refuse work: the reply itself waits for it. */
+  const destinationKnown = (envelope: Envelope): Promise<boolean> =>
+    parts.replies.reachable(envelope.reply).catch(() => true);
+
+  const refuseHeaders = async (
+    record: InRecord,
+    command: BusCommand,
+    { fault, header, address }: Exclude<ReturnType<typeof readHeaders>, Envelope>,
+  ) => {
+    const message = `header ${header}: ${fault}`;
+    if (address === undefined) {
+      await bury(record, message);
+      return "dead-letter";
+    }
+    const refusal = refuse("INVALID_INPUT", { message, details: { header } });
+    const trace = { traceparent: undefined, tracestate: undefined };
+    await parts.replies.send(
+      replyRecord(
+        record,
+        encodeRefusal(parts.codec, command, refusal),
+        address,
+        replyHeaders(address, refusal.code, trace),
+      ),
+      stopping.signal,
+    );
+    return refusal.code;
+  };
+
+  const bury = (record: InRecord, why: string): Promise<void> =>
+    parts.replies.send(deadLetter(record, why, parts.now()), stopping.signal);
+
+  const throttle = async (record: InRecord, command: BusCommand, { envelope }: Call): Promise<string> => {
+    const refusal = refuse("THROTTLED", { retryAfterMs: 1000 });
+    const headers = replyHeaders(envelope.reply, refusal.code, envelope);
+    await parts.replies.send(
+      replyRecord(record, encodeRefusal(parts.codec, command, refusal), envelope.reply, headers),
+      stopping.signal,
+    );
+    return refusal.code;
+  };
+
+  const consumption: Consumption = parts.kafka.consume({
+    group: parts.group,
+    topics: [...commands.keys()],
+    from: "earliest",
+    assign: shared(() => holdings.numbers()),
+    onAssigned,
+    onRecords,
+  });
+
+  return {
+    joined: consumption.joined,
+    get healthy() {
+      return consumption.healthy;
+    },
+    get inFlight() {
+      return mailboxes.size;
+    },
+    get partitions() {
+      return holdings.size;
+    },
+    async close(drainMs) {
+      draining = true;
+      for (const each of holdings.all()) consumption.pause(each);
+      const end = parts.monotonic() + drainMs;
+      while (running > 0 && parts.monotonic() < end) await new Promise((resolve) => setTimeout(resolve, 10));
+      stopping.abort();
+      holdings.stop();
+      await holdings.commit().catch((error: unknown) => parts.log.warn({ err: error }, "last commit failed"));
+      await consumption.close();
+    },
+  };
+}
+
+/**
+ * Same key, same mailbox, whichever command. Where any key will do nothing has to wait for anything else. Records without a key share
+ * one mailbox per partition; it is bounded by the partition's own mark, because they are not one account's.
+ */
+function mailboxOf(record: InRecord, command: BusCommand, limit: number): { key: string; bound: number } {
+  const { topic, partition, offset, key } = record;
+  if (command.keyKind === "any") return { key: `any:${topic}/${partition}/${offset}`, bound: limit };
+  if (key === null || key.length === 0)
+    return { key: `partition:${topic}/${partition}`, bound: Number.POSITIVE_INFINITY };
+  return { key: `${command.keyKind}:${key.toString("utf8")}`, bound: limit };
+}
+
+function replyRecord(
+  record: InRecord,
+  value: Buffer,
+  address: Envelope["reply"],
+  headers: OutRecord["headers"],
+): OutRecord {
+  return {
+    topic: address.topic,
+    ...(address.partition !== undefined && { partition: address.partition }),
+    key: record.key,
+    value,
+    headers,
+  };
+}

@@ -1,0 +1,207 @@
+// One request from its bytes to its answer: late? -> decode -> open the seal -> check the key -> handler -> encode the reply.
+// Decoding comes after queueing: expired work is dropped from its headers alone, and secrets are open only while their handler runs.
+// Three outcomes, decided here and nowhere else: *refuse* (a reply with its code), *retry* (a listed passing cause, with backoff
+// inside the deadline), *poison* (a dead letter, and INTERNAL to a caller who can be told). Unlisted errors are not retried.
+import { setTimeout as sleep } from "node:timers/promises";
+import { asError, Refusal, refuse } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { type Codec, CodecFault } from "./codec.ts";
+import { type BusCommand, type Call, type Lanes, refusalName, replySubject, requestSubject } from "./command.ts";
+import { replyHeaders } from "./headers.ts";
+import type { InRecord, OutRecord } from "./records.ts";
+import {
+  bareReply,
+  type OpeningKey,
+  openRequest,
+  parseReplyKey,
+  type ReplyKey,
+  sealReply,
+  splitSealed,
+} from "./seal.ts";
+
+export interface ExecuteParts {
+  codec: Codec;
+  lanes: Lanes;
+  log: Logger;
+  /** Unix ms, compared with broker times. */
+  now(): number;
+  monotonic(): number;
+  /** Key that opens seals made for this kid. */
+  openingKey(kid: string): OpeningKey | undefined;
+  requireSealed: boolean;
+  /** Whether an error may pass by itself, so that the handler is worth another try. */
+  passing(error: unknown): boolean;
+}
+
+/** The reply, and why the record belongs into the dead letters too, if it does. */
+export interface Executed {
+  outcome: string;
+  reply: OutRecord;
+  poison: string | undefined;
+}
+
+/** @param redelivered the record may have been handled before, so the inbox is asked before its time is judged */
+export type Execute = (record: InRecord, command: BusCommand, call: Call, redelivered: boolean) => Promise<Executed>;
+
+const retryBudgetMs = 3000;
+const maxReplyBytes = 1_000_000;
+
+type Outcome = { code: "ok"; bytes: Buffer } | { code: string; bytes: Buffer; poison: string | undefined };
+
+export function makeExecute(parts: ExecuteParts): Execute {
+  return async (record, command, call, redelivered) => {
+    const outcome = await attempt(parts, { record, command, call }, redelivered);
+    const { reply } = call.envelope;
+    return {
+      outcome: outcome.code,
+      poison: "poison" in outcome ? outcome.poison : undefined,
+      reply: {
+        topic: reply.topic,
+        ...(reply.partition !== undefined && { partition: reply.partition }),
+        key: record.key,
+        value: outcome.bytes,
+        headers: replyHeaders(reply, outcome.code, call.envelope),
+      },
+    };
+  };
+}
+
+/** A refusal as the bytes of the command's reply. */
+export function encodeRefusal(codec: Codec, command: Pick<BusCommand, "resultName">, refusal: Refusal): Buffer {
+  const { code, message, retryAfterMs = null, details } = refusal;
+  return codec.encode(replySubject(command), { outcome: { [refusalName]: { code, message, retryAfterMs, details } } });
+}
+
+interface Work {
+  record: InRecord;
+  command: BusCommand;
+  call: Call;
+}
+
+async function attempt(parts: ExecuteParts, delivered: Work, redelivered: boolean): Promise<Outcome> {
+  const { codec, log } = parts;
+  const { record, command } = delivered;
+  try {
+    const work = await inTime(parts, delivered, redelivered);
+    const { call } = work;
+    const replyKey = await readReplyKey(parts, work);
+    const request = await open(parts, work, replyKey);
+    checkKey(record, command, request);
+    const result = await patiently(parts, work, () => command.handle(request, call));
+    const bytes = await encodeResult(parts, command, result, replyKey);
+    if (bytes.length > maxReplyBytes) throw new Error(`the reply has ${bytes.length} bytes`);
+    return { code: "ok", bytes };
+  } catch (error) {
+    const { refusal, poison } = judge(error);
+    if (poison !== undefined) {
+      const where = { topic: record.topic, partition: record.partition, offset: String(record.offset) };
+      log.error({ err: error, ...where }, "request cannot be processed");
+    }
+    return { code: refusal.code, bytes: encodeRefusal(codec, command, refusal), poison };
+  }
+}
+
+/** Its time is over, but it has its answer already: the first answer is given again, in the time that takes. */
+async function inTime(parts: ExecuteParts, work: Work, redelivered: boolean): Promise<Work> {
+  const { command, call } = work;
+  if (parts.monotonic() < call.deadline) return work;
+  const late = { ...work, call: { ...call, deadline: parts.monotonic() + retryBudgetMs } };
+  // As patiently as a handler: a database that is away for a moment must not make a dead letter of a request that has its answer.
+  const answered = redelivered && command.once && (await patiently(parts, late, () => command.answered(call)));
+  if (!answered) throw refuse("DEADLINE_EXCEEDED");
+  return late;
+}
+
+/** Turns whatever was thrown into the caller's refusal; `poison` says why the record is a dead letter as well. */
+function judge(error: unknown): { refusal: Refusal; poison: string | undefined } {
+  if (error instanceof Refusal) return { refusal: error, poison: undefined };
+  if (error instanceof CodecFault) return judgeCodecFault(error);
+  return { refusal: refuse("INTERNAL"), poison: asError(error).message };
+}
+
+function judgeCodecFault(fault: CodecFault): { refusal: Refusal; poison: string | undefined } {
+  const { kind, message } = fault;
+  switch (kind) {
+    case "unreachable":
+      return { refusal: refuse("UNAVAILABLE", { message, retryAfterMs: 1000 }), poison: undefined };
+    case "unknown-schema":
+    case "incompatible":
+      return { refusal: refuse("UNSUPPORTED_SCHEMA", { message }), poison: message };
+    case "not-avro":
+    case "malformed":
+      return { refusal: refuse("INVALID_INPUT", { message }), poison: message };
+  }
+}
+
+async function readReplyKey(parts: ExecuteParts, { command, call }: Work): Promise<ReplyKey | undefined> {
+  const text = call.envelope.replyKey;
+  if (text !== undefined) return parseReplyKey(text);
+  if (command.sealedFields.reply.length > 0 && parts.requireSealed) {
+    throw refuse("SEAL_REQUIRED", { message: "The reply has secrets: give auth-reply-key." });
+  }
+  return undefined;
+}
+
+async function open(
+  parts: ExecuteParts,
+  { record, command, call }: Work,
+  replyKey: ReplyKey | undefined,
+): Promise<object> {
+  const clear = await parts.codec.decode(requestSubject(command.topic), record.value);
+  if (command.sealedFields.request.length === 0) return clear;
+  const { sealed, ...rest } = clear as { sealed: string };
+  return openRequest({
+    sealed,
+    clear: rest,
+    topic: command.topic,
+    replyKeyThumbprint: replyKey?.thumbprint,
+    idempotencyKey: call.envelope.callerKey,
+    keys: parts.openingKey,
+    requireSealed: parts.requireSealed,
+    sealedFields: command.sealedFields.request,
+    defaults: command.requestDefaults,
+    now: parts.now(),
+  });
+}
+
+/** The key decides the mailbox; a wrong one would let a caller scatter one account's requests over the fleet. */
+function checkKey(record: InRecord, command: BusCommand, request: object): void {
+  const expected = command.keyOf(request);
+  if (record.key === null || record.key.length === 0 || expected === undefined) return;
+  if (record.key.toString("utf8") !== expected) {
+    throw refuse("INVALID_INPUT", { message: "key: not the one this request belongs to", details: { field: "key" } });
+  }
+}
+
+/** Runs the handler, again after a passing fault, with growing pauses inside the deadline and a budget. */
+async function patiently<T>(parts: ExecuteParts, { command, call, record }: Work, run: () => Promise<T>): Promise<T> {
+  const lane = parts.lanes[command.lane];
+  const end = Math.min(call.deadline, parts.monotonic() + retryBudgetMs);
+  for (let pause = 25; ; pause *= 2) {
+    try {
+      // The hash lane is entered by the hash itself (ctx.passwords), so that no lane slot is held while the database is asked.
+      if (command.lane !== "hash") return await lane.run(call.deadline, run);
+      lane.admit(call.deadline);
+      return await run();
+    } catch (error) {
+      if (!parts.passing(error)) throw error;
+      parts.log.warn({ err: error, topic: record.topic, pause }, "handler is tried again");
+      if (parts.monotonic() + pause >= end) throw refuse("UNAVAILABLE", { retryAfterMs: 1000 });
+      await sleep(pause * (0.5 + Math.random() / 2));
+    }
+  }
+}
+
+async function encodeResult(
+  parts: ExecuteParts,
+  command: BusCommand,
+  result: object,
+  replyKey: ReplyKey | undefined,
+): Promise<Buffer> {
+  const { codec } = parts;
+  const paths = command.sealedFields.reply;
+  if (paths.length === 0) return codec.encode(replySubject(command), { outcome: { [command.resultName]: result } });
+  const { clear, secret } = splitSealed(result, paths);
+  const sealed = replyKey === undefined ? bareReply(secret) : await sealReply(secret, replyKey);
+  return codec.encode(replySubject(command), { outcome: { [command.resultName]: { ...clear, sealed } } });
+}

@@ -1,0 +1,175 @@
+// The headers of a request, read without touching its value, and the headers of its reply (contract, section 3).
+// Spring's ReplyingKafkaTemplate sends its correlation id as 16 raw bytes and its partition as a 4-byte integer; NestJS's
+// ClientKafka sends both as text. A small integer's first byte is 0 and a text's is a digit, so the two forms of a partition
+// cannot be mistaken for each other.
+import type { InRecord } from "./records.ts";
+
+export const names = {
+  correlationId: "kafka_correlationId",
+  replyTopic: "kafka_replyTopic",
+  replyPartition: "kafka_replyPartition",
+  timeout: "auth-timeout",
+  deadline: "auth-deadline",
+  idempotencyKey: "auth-idempotency-key",
+  replyKey: "auth-reply-key",
+  traceparent: "traceparent",
+  tracestate: "tracestate",
+  outcome: "auth-outcome",
+  disposed: "kafka_nest-is-disposed",
+} as const;
+
+/** Where a reply goes and how its caller knows it again. */
+export interface ReplyAddress {
+  topic: string;
+  partition: number | undefined;
+  correlationId: Buffer | undefined;
+}
+
+export interface Envelope {
+  reply: ReplyAddress;
+  /** Unix ms after which nobody waits any more, by the broker's clock. */
+  deadline: number;
+  /** Identity of the request for the inbox; never empty. */
+  idempotencyKey: Buffer;
+  /** The key as the caller gave it, if he gave one that counts (a seal's jti names it). */
+  callerKey: string | undefined;
+  /** JWK text of auth-reply-key. */
+  replyKey: string | undefined;
+  traceparent: string | undefined;
+  tracestate: string | undefined;
+}
+
+/** A header that cannot be served. `address` is there where the caller can still be told. */
+export interface HeaderFault {
+  fault: string;
+  header: string;
+  address: ReplyAddress | undefined;
+}
+
+const defaultTimeoutMs = 30_000;
+const longestTimeoutMs = 300_000;
+const maxKeyBytes = 256;
+/** 128 random bits need 16 raw bytes, or 22 characters of base64url. */
+const randomRaw = 16;
+const randomText = 22;
+
+export function readHeaders(record: InRecord, allowedReplyTopics: RegExp): Envelope | HeaderFault {
+  const twice = Object.values(names).find((name) => Array.isArray(record.headers[name]));
+  const topic = text(record, names.replyTopic);
+  if (topic === undefined) {
+    const given = record.headers[names.replyTopic] !== undefined;
+    return fault(names.replyTopic, given ? "given twice" : "absent", undefined);
+  }
+  if (!allowedReplyTopics.test(topic)) return fault(names.replyTopic, "not an allowed reply topic", undefined);
+  const correlationId = one(record, names.correlationId);
+  const partition = readPartition(one(record, names.replyPartition));
+  const address: ReplyAddress = { topic, partition: partition === "bad" ? undefined : partition, correlationId };
+  if (twice !== undefined) return fault(twice, "given twice", address);
+  if (partition === "bad") return fault(names.replyPartition, "neither a 4-byte integer nor decimal text", address);
+  const deadline = readDeadline(record);
+  if (typeof deadline !== "number") return { ...deadline, address };
+  const key = readKey(record, correlationId);
+  if ("fault" in key) return { ...key, address };
+  return {
+    reply: address,
+    deadline,
+    ...key,
+    replyKey: text(record, names.replyKey),
+    ...readTrace(record),
+  };
+}
+
+function fault(header: string, problem: string, address: ReplyAddress | undefined): HeaderFault {
+  return { fault: problem, header, address };
+}
+
+function one(record: InRecord, name: string): Buffer | undefined {
+  const value = record.headers[name];
+  return Array.isArray(value) ? undefined : value;
+}
+
+function text(record: InRecord, name: string): string | undefined {
+  return one(record, name)?.toString("utf8");
+}
+
+function readPartition(raw: Buffer | undefined): number | undefined | "bad" {
+  if (raw === undefined) return undefined;
+  if (/^\d{1,9}$/.test(raw.toString("latin1"))) return Number(raw.toString("latin1"));
+  if (raw.length === 4 && raw[0] === 0) return raw.readInt32BE(0);
+  return "bad";
+}
+
+/** auth-timeout counts from the record's broker time and wins over auth-deadline; neither: 30 s; more than 5 min is cut. */
+function readDeadline(record: InRecord): number | HeaderFault {
+  const timeout = text(record, names.timeout);
+  const deadline = text(record, names.deadline);
+  const bad = [
+    [names.timeout, timeout],
+    [names.deadline, deadline],
+  ].find(([, value]) => value !== undefined && !/^\d{1,15}$/.test(value));
+  if (bad !== undefined) return fault(bad[0]!, "not decimal milliseconds", undefined);
+  const latest = record.timestamp + longestTimeoutMs;
+  if (timeout !== undefined) return Math.min(record.timestamp + Number(timeout), latest);
+  if (deadline !== undefined) return Math.min(Number(deadline), latest);
+  return record.timestamp + defaultTimeoutMs;
+}
+
+type Key = Pick<Envelope, "idempotencyKey" | "callerKey">;
+
+/**
+ * The caller's key; else his correlation id where that has as many random bits; else the record itself, so that a redelivery is
+ * known again even when the caller gave nothing to know it by. The first byte keeps the two kinds apart.
+ */
+function readKey(record: InRecord, correlationId: Buffer | undefined): Key | HeaderFault {
+  const given = one(record, names.idempotencyKey);
+  if (given !== undefined) {
+    if (given.length < randomText)
+      return fault(names.idempotencyKey, "fewer than 128 random bits (22 characters)", undefined);
+    if (given.length > maxKeyBytes) return fault(names.idempotencyKey, `over ${maxKeyBytes} bytes`, undefined);
+    return { idempotencyKey: callerKey(given), callerKey: given.toString("utf8") };
+  }
+  if (correlationId !== undefined && hasRandomBits(correlationId)) {
+    return { idempotencyKey: callerKey(correlationId), callerKey: correlationId.toString("utf8") };
+  }
+  return { idempotencyKey: recordKey(record), callerKey: undefined };
+}
+
+function callerKey(bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.of(0), bytes]);
+}
+
+/** Identity of a record that carries none: the same however often it is delivered, another after its topic was made anew. */
+export function recordKey(record: InRecord): Buffer {
+  return Buffer.from(`\u0001${record.partition}:${record.offset}:${record.timestamp}`);
+}
+
+function hasRandomBits(correlationId: Buffer): boolean {
+  const isText = /^[\x20-\x7e]*$/.test(correlationId.toString("latin1"));
+  return correlationId.length <= maxKeyBytes && correlationId.length >= (isText ? randomText : randomRaw);
+}
+
+/** An invalid traceparent starts a new trace, it is never an error, and its tracestate is not read (W3C Trace Context, section 3). */
+function readTrace(record: InRecord): Pick<Envelope, "traceparent" | "tracestate"> {
+  const given = text(record, names.traceparent);
+  const [, version, traceId, spanId] =
+    /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/.exec(given ?? "") ?? [];
+  const valid = version !== undefined && version !== "ff" && /[^0]/.test(traceId!) && /[^0]/.test(spanId!);
+  return valid
+    ? { traceparent: given, tracestate: text(record, names.tracestate) }
+    : { traceparent: undefined, tracestate: undefined };
+}
+
+/** The reply's headers: the correlation id byte for byte, the outcome readable without Avro, and what lets NestJS finish. */
+export function replyHeaders(
+  address: ReplyAddress,
+  outcome: string,
+  trace: Pick<Envelope, "traceparent" | "tracestate">,
+) {
+  return {
+    ...(address.correlationId && { [names.correlationId]: address.correlationId }),
+    [names.outcome]: Buffer.from(outcome),
+    [names.disposed]: Buffer.alloc(0),
+    ...(trace.traceparent && { [names.traceparent]: Buffer.from(trace.traceparent) }),
+    ...(trace.tracestate && { [names.tracestate]: Buffer.from(trace.tracestate) }),
+  };
+}

@@ -1,0 +1,117 @@
+// The partitions a consumer holds, each with its watermark. A partition that stays across a rebalance keeps its watermark, so that what
+// the driver reads again from the last commit is known and skipped; a lost one is marked, and nothing of it is committed any more.
+// Commits go out on a timer, one at a time, and nobody waits for them.
+import type { Consumption } from "./kafka.ts";
+import type { Assignment, CommittedOffset, TopicPartition } from "./records.ts";
+import { Watermark } from "./watermark.ts";
+
+export interface Holding extends TopicPartition {
+  watermark: Watermark;
+  paused: boolean;
+  lost: boolean;
+  /** Records below this offset may have been handled by somebody before. */
+  redeliveredBelow: bigint | undefined;
+}
+
+export interface Holdings {
+  assign(assignment: Assignment): void;
+  /**
+   * The holding that records of a fetch belong to; undefined where the partition is not ours (any more).
+   * @param end the partition's end as of the fetch: where it lies before what was read, the partition was made anew or cut, its offsets
+   *   start over, and what is known of them is given up as if the partition had been lost
+   */
+  receive(partition: TopicPartition, end: bigint): Holding | undefined;
+  all(): Iterable<Holding>;
+  readonly size: number;
+  /** The partition numbers held, for the assigner. */
+  numbers(): number[];
+  /** Commits what moved. @throws KafkaFault */
+  commit(): Promise<void>;
+  /** Commits every so often until stopped; a failed commit is tried with the next. */
+  stop(): void;
+}
+
+export interface HoldingsParts {
+  commit(offsets: CommittedOffset[]): Promise<void>;
+  everyMs: number;
+  failed(error: unknown): void;
+}
+
+export function makeHoldings(parts: HoldingsParts): Holdings {
+  let held = new Map<string, Holding>();
+  let committing = false;
+
+  const commit = async (): Promise<void> => {
+    const moved = [...held.values()].flatMap(({ topic, partition, watermark }) => {
+      const offset = watermark.pending;
+      return offset === undefined ? [] : [{ topic, partition, offset, watermark }];
+    });
+    if (moved.length === 0) return;
+    await parts.commit(moved.map(({ topic, partition, offset }) => ({ topic, partition, offset })));
+    for (const { watermark, offset } of moved) watermark.committed(offset);
+  };
+
+  const timer = setInterval(() => {
+    if (committing) return;
+    committing = true;
+    commit()
+      .catch(parts.failed)
+      .finally(() => {
+        committing = false;
+      });
+  }, parts.everyMs);
+
+  return {
+    assign(assignment) {
+      const before = held;
+      const pairs = [...assignment].flatMap(([topic, partitions]) =>
+        partitions.map((partition) => ({ topic, partition })),
+      );
+      held = new Map(pairs.map((pair) => [idOf(pair), before.get(idOf(pair)) ?? fresh(pair)]));
+      for (const [id, each] of before) if (!held.has(id)) each.lost = true;
+    },
+    receive({ topic, partition }, end) {
+      const holding = held.get(idOf({ topic, partition }));
+      if (holding?.watermark.next === undefined || end >= holding.watermark.next) return holding;
+      holding.lost = true;
+      const anew = fresh({ topic, partition });
+      held.set(idOf(anew), anew);
+      return anew;
+    },
+    all: () => held.values(),
+    get size() {
+      return held.size;
+    },
+    numbers: () => [...new Set([...held.values()].map((each) => each.partition))],
+    commit,
+    stop: () => clearInterval(timer),
+  };
+}
+
+function idOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}
+
+function fresh(partition: TopicPartition): Holding {
+  return { ...partition, watermark: new Watermark(), paused: false, lost: false, redeliveredBelow: undefined };
+}
+
+/** Unfinished records at which a partition is paused, and at which it goes on: memory stays flat whatever the backlog. */
+const highWater = 1000;
+const lowWater = 250;
+
+type Taps = Pick<Consumption, "pause" | "resume">;
+
+/** Pauses a partition that has too many unfinished records. */
+export function holdBack(holding: Holding, consumption: Taps): void {
+  if (holding.paused || holding.watermark.size < highWater) return;
+  holding.paused = true;
+  consumption.pause(holding);
+}
+
+/** Resumes a paused partition that has few enough. */
+export function letOn(holding: Holding, consumption: Taps): void {
+  if (!holding.paused || holding.lost || holding.watermark.size > lowWater) return;
+  holding.paused = false;
+  consumption.resume(holding);
+}

@@ -1,0 +1,61 @@
+// What a Kafka error means for whoever asked, classified in one place. "unavailable" may pass by itself and is worth another try;
+// the other kinds are permanent for the record that caused them.
+
+export type KafkaFaultKind = "unavailable" | "unknown-topic" | "not-authorized" | "too-large" | "refused";
+
+export class KafkaFault extends Error {
+  override readonly name = "KafkaFault";
+  readonly kind: KafkaFaultKind;
+
+  constructor(kind: KafkaFaultKind, cause: unknown) {
+    super(`Kafka: ${kind}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.kind = kind;
+  }
+}
+
+/** Protocol error name -> kind. What is not here is taken as unavailable: the broker may recover, and nothing may be lost. */
+const kinds: Record<string, KafkaFaultKind> = {
+  UNKNOWN_TOPIC_OR_PARTITION: "unknown-topic",
+  INVALID_TOPIC_EXCEPTION: "unknown-topic",
+  TOPIC_AUTHORIZATION_FAILED: "not-authorized",
+  GROUP_AUTHORIZATION_FAILED: "not-authorized",
+  CLUSTER_AUTHORIZATION_FAILED: "not-authorized",
+  SASL_AUTHENTICATION_FAILED: "not-authorized",
+  MESSAGE_TOO_LARGE: "too-large",
+  RECORD_LIST_TOO_LARGE: "too-large",
+  INVALID_RECORD: "refused",
+  INVALID_TIMESTAMP: "refused",
+  INVALID_CONFIG: "refused",
+  INVALID_PARTITIONS: "refused",
+  INVALID_REPLICATION_FACTOR: "refused",
+  POLICY_VIOLATION: "refused",
+};
+
+/** Looks through the errors that the driver wraps around the broker's own. */
+export function classify(error: unknown): KafkaFaultKind {
+  for (const each of causes(error)) {
+    const type = (each as { type?: unknown }).type;
+    if (typeof type === "string" && Object.hasOwn(kinds, type)) return kinds[type]!;
+  }
+  return "unavailable";
+}
+
+function* causes(error: unknown): Generator<object> {
+  let current = error;
+  for (let depth = 0; depth < 5 && typeof current === "object" && current !== null; depth += 1) {
+    yield current;
+    const several = (current as { errors?: unknown[] }).errors;
+    for (const each of several ?? []) if (typeof each === "object" && each !== null) yield each;
+    const wrapped = current as { cause?: unknown; originalError?: unknown };
+    current = wrapped.cause ?? wrapped.originalError;
+  }
+}
+
+/** Runs what asks the driver, and makes whatever it throws a KafkaFault. */
+export async function guarded<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw error instanceof KafkaFault ? error : new KafkaFault(classify(error), error);
+  }
+}

@@ -1,0 +1,59 @@
+// The narrow port to Kafka: produce, consume in a group, ask and change topics. A driver is one implementation of it (kafka.ts is kafkajs's).
+// What it promises:
+// - produce resolves when every record is acknowledged by all in-sync replicas, and rejects with KafkaFault otherwise.
+// - consume hands records over in order per partition and never waits for a handler, so no fetch and no heartbeat is held up.
+//   A consumer that crashes or is stopped by its library is built again, until it is closed.
+// - topic names may carry a prefix on the broker; nobody above the port sees it.
+// It does not decide what is retried: KafkaFault.kind tells.
+import type { AssignPartitions } from "./assigner.ts";
+import type { Assignment, CommittedOffset, InRecord, OutRecord, TopicPartition } from "./records.ts";
+
+export interface ConsumeOptions {
+  group: string;
+  topics: string[];
+  /** Where a group without a committed offset starts. */
+  from: "earliest" | "latest";
+  assign: AssignPartitions;
+  /** Must return at once. highWatermark is the partition's end as of the fetch. */
+  onRecords(records: InRecord[], partition: TopicPartition, highWatermark: bigint): void;
+  /**
+   * After every rebalance, before records of the new assignment arrive. An empty assignment comes first where this process was out of
+   * the group meanwhile: whatever it held may have moved on in other hands, so nothing of it may be committed any more.
+   */
+  onAssigned(assignment: Assignment): void;
+  /** How long an idle fetch waits on the broker, ms. */
+  maxWaitMs?: number;
+}
+
+export interface Consumption {
+  /** Resolves when the first assignment is there. */
+  joined: Promise<void>;
+  /** Whether the consumer is a member of its group now. */
+  readonly healthy: boolean;
+  commit(offsets: CommittedOffset[]): Promise<void>;
+  pause(partition: TopicPartition): void;
+  resume(partition: TopicPartition): void;
+  /** Leaves the group at once. */
+  close(): Promise<void>;
+}
+
+export interface TopicSpec {
+  topic: string;
+  partitions: number;
+  replication: number;
+  config: Record<string, string>;
+}
+
+export interface KafkaPort {
+  produce(records: OutRecord[]): Promise<void>;
+  consume(options: ConsumeOptions): Consumption;
+  /** Number of partitions, or undefined where there is no such topic. */
+  partitionsOf(topic: string): Promise<number | undefined>;
+  /** Creates what is missing, grows what has too few partitions, sets the configuration. Returns what it did, a sentence each. */
+  ensureTopics(specs: TopicSpec[]): Promise<string[]>;
+  /** The offset after the last record of each partition. */
+  endOffsets(topic: string): Promise<Map<number, bigint>>;
+  /** @throws KafkaFault while no broker answers. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}

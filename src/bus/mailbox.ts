@@ -1,0 +1,74 @@
+// Mailboxes: a bounded first-in-first-out queue per key. The first push starts the mailbox's worker, an item leaves only when it is
+// done, so an empty mailbox means nothing of that key is in flight, and there is no idle loop. Keys run side by side.
+// A mailbox exists only while it holds something.
+import { asError } from "../errors.ts";
+
+export interface Mailboxes {
+  /**
+   * Queues the task behind all earlier ones of its key and runs it when it is first.
+   * @param bound another bound than the usual one
+   * @returns false when the key's mailbox is full: the task was not taken.
+   */
+  push(key: string, task: () => Promise<void>, bound?: number): boolean;
+  /** Keys with something in flight. */
+  readonly keys: number;
+  /** Items queued or running. */
+  readonly size: number;
+  /** Resolves when nothing is queued or running. */
+  idle(): Promise<void>;
+}
+
+/**
+ * @param limit items one key may hold, the running one included
+ * @param failed is told of a task that rejects: a fault of the task's, at which its mailbox must not stop
+ */
+export function makeMailboxes(limit: number, failed: (error: unknown) => void = surface): Mailboxes {
+  const boxes = new Map<string, (() => Promise<void>)[]>();
+  let size = 0;
+  let waiting: (() => void)[] = [];
+
+  const work = async (key: string, box: (() => Promise<void>)[]): Promise<void> => {
+    for (let task = box[0]; task !== undefined; task = box[0]) {
+      try {
+        await task();
+      } catch (error) {
+        failed(error);
+      }
+      box.shift();
+      size -= 1;
+    }
+    boxes.delete(key);
+    if (size === 0) {
+      for (const resolve of waiting) resolve();
+      waiting = [];
+    }
+  };
+
+  return {
+    push(key, task, bound = limit) {
+      const box = boxes.get(key);
+      if (box !== undefined && box.length >= bound) return false;
+      size += 1;
+      if (box !== undefined) {
+        box.push(task);
+      } else {
+        const made = [task];
+        boxes.set(key, made);
+        void work(key, made);
+      }
+      return true;
+    },
+    get keys() {
+      return boxes.size;
+    },
+    get size() {
+      return size;
+    },
+    idle: () => (size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+  };
+}
+
+/** Nobody asked to be told: the process hears of it as of any rejection that nobody handles. */
+function surface(error: unknown): void {
+  void Promise.reject(asError(error));
+}

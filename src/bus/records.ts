@@ -1,0 +1,34 @@
+// The records that pass through the port, without any driver's types.
+
+export interface InRecord {
+  topic: string;
+  partition: number;
+  offset: bigint;
+  /** The broker's append time, ms since 1970: request topics have message.timestamp.type=LogAppendTime. */
+  timestamp: number;
+  key: Buffer | null;
+  value: Buffer | null;
+  /** A header given twice has its values in a list. */
+  headers: Record<string, Buffer | Buffer[] | undefined>;
+}
+
+export interface OutRecord {
+  topic: string;
+  /** Absent: by the key's hash (murmur2), or any partition where there is no key. */
+  partition?: number;
+  key: Buffer | null;
+  value: Buffer | null;
+  headers: Record<string, Buffer | string | Buffer[]>;
+}
+
+export interface TopicPartition {
+  topic: string;
+  partition: number;
+}
+
+export interface CommittedOffset extends TopicPartition {
+  /** The next offset to read. */
+  offset: bigint;
+}
+
+export type Assignment = Map<string, number[]>;

@@ -1,0 +1,85 @@
+// Replies: where they may go, and getting them there. A destination is checked against cached metadata before any work is done for
+// it and again before the reply joins a batch: in kafkajs one unknown topic fails a whole batch, and a partition out of range is
+// skipped without a word. A reply is done when the broker has it, or when it never can: that is counted, logged and let go.
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "../log.ts";
+import type { ReplyAddress } from "./headers.ts";
+import type { KafkaPort } from "./kafka.ts";
+import { KafkaFault } from "./kafka-faults.ts";
+import type { OutRecord } from "./records.ts";
+import type { Sender } from "./sender.ts";
+
+export interface Replies {
+  /** Whether the topic and partition exist. Unknown ones are remembered for a few seconds. */
+  reachable(address: ReplyAddress): Promise<boolean>;
+  /** Resolves when the broker has the reply or never will. Keeps trying while brokers are away, until the signal. */
+  send(record: OutRecord, signal: AbortSignal): Promise<void>;
+}
+
+export interface RepliesParts {
+  kafka: Pick<KafkaPort, "partitionsOf">;
+  sender: Sender;
+  log: Logger;
+  monotonic: () => number;
+  /** Counts replies that can never arrive, by reason. */
+  lost(reason: string): void;
+}
+
+const knownMs = 60_000;
+const unknownMs = 3000;
+const maxTopics = 10_000;
+
+export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesParts): Replies {
+  const topics = new Map<string, { partitions: Promise<number | undefined>; until: number }>();
+
+  const partitionsOf = (topic: string): Promise<number | undefined> => {
+    const known = topics.get(topic);
+    if (known !== undefined && known.until > monotonic()) return known.partitions;
+    if (topics.size >= maxTopics) topics.clear(); // foreign names must not fill the memory
+    const entry = { partitions: kafka.partitionsOf(topic), until: monotonic() + knownMs };
+    topics.set(topic, entry);
+    entry.partitions.then(
+      (count) => {
+        if (count === undefined) entry.until = monotonic() + unknownMs;
+      },
+      () => topics.delete(topic),
+    );
+    return entry.partitions;
+  };
+
+  const reachable = async ({ topic, partition }: ReplyAddress): Promise<boolean> => {
+    const count = await partitionsOf(topic);
+    if (count === undefined) return false;
+    if (partition === undefined || partition < count) return true;
+    const entry = topics.get(topic);
+    if (entry !== undefined && entry.until - monotonic() > unknownMs) entry.until = monotonic() + unknownMs; // it may have grown
+    return false;
+  };
+
+  return {
+    reachable,
+    async send(record, signal) {
+      for (let attempt = 0; !signal.aborted; attempt += 1) {
+        try {
+          if (!(await reachable({ topic: record.topic, partition: record.partition, correlationId: undefined }))) {
+            return letGo(record, "unknown-destination");
+          }
+          return await sender.send(record);
+        } catch (error) {
+          if (!(error instanceof KafkaFault)) throw error;
+          // A broker that has just started lists a topic before it takes records for it: whether it is gone is asked anew.
+          if (error.kind === "unknown-topic") topics.delete(record.topic);
+          else if (error.kind !== "unavailable") return letGo(record, error.kind);
+          log.warn({ err: error, topic: record.topic, attempt }, "reply is tried again");
+          await sleep(Math.min(50 * 2 ** attempt, 2000), undefined, { signal }).catch(() => undefined);
+        }
+      }
+      throw new KafkaFault("unavailable", "stopped before the reply was acknowledged");
+    },
+  };
+
+  function letGo(record: OutRecord, reason: string): void {
+    lost(reason);
+    log.warn({ topic: record.topic, partition: record.partition, reason }, "reply cannot be delivered");
+  }
+}

@@ -1,0 +1,232 @@
+// Seals: the secret fields of a record as a JWE that only the fleet (request) or only the requester (reply) can open, so that a broker's
+// disk holds nothing to read. Promises: one form only (compact, ECDH-ES+A256KW on P-256, A256GCM, no compression), and a request's seal
+// fits exactly the record it came in - topic, reply key, idempotency key and all fields - or is refused.
+// Knows nothing of auth, holds no key of its own, and leaves it to the caller to look for a reply key where a reply will need one.
+//
+// SEAL_INVALID says why in details.reason: jwe (form, algorithms, does not open, no JSON object inside), unknown-kid, top, rkt, jti, exp,
+// fields (with details.field), reply-key.
+import { createHash, createPublicKey, type KeyObject } from "node:crypto";
+import { CompactEncrypt, type CryptoKey, compactDecrypt, decodeProtectedHeader, type JWK } from "jose";
+import { type Refusal, refuse } from "../errors.ts";
+import { checkSealed, type Fields, isFields, reconcile, toJson } from "./sealed-fields.ts";
+
+export { type Fields, mergeSealed, splitSealed } from "./sealed-fields.ts";
+
+const alg = "ECDH-ES+A256KW";
+const enc = "A256GCM";
+/** How far ahead a request's seal may end; a requester seals anew, and nothing older can be replayed. */
+const longestSeconds = 3600;
+/** Seconds by which clocks may differ. */
+const leeway = 5;
+
+type SealFault = "jwe" | "unknown-kid" | "top" | "rkt" | "jti" | "exp" | "reply-key";
+
+function broken(reason: SealFault, message: string): Refusal {
+  return refuse("SEAL_INVALID", { message, details: { reason } });
+}
+
+/** A private key that opens seals. */
+export type OpeningKey = CryptoKey;
+
+/** A public key that was checked and is fit to seal to. */
+export interface ReplyKey {
+  /** The four members that make the key. */
+  jwk: JWK;
+  /** RFC 7638. */
+  thumbprint: string;
+  key: KeyObject;
+}
+
+/** RFC 7638 thumbprint (SHA-256) of an EC key. */
+export function thumbprint({ crv, kty, x, y }: JWK): string {
+  return createHash("sha256").update(JSON.stringify({ crv, kty, x, y })).digest("base64url");
+}
+
+function isCoordinate(text: unknown): text is string {
+  if (typeof text !== "string") return false;
+  const bytes = Buffer.from(text, "base64url");
+  return bytes.length === 32 && bytes.toString("base64url") === text;
+}
+
+/** Node checks that the point lies on the curve: with one that does not, an answer would tell parts of our key. @throws Error */
+function sealingKey(jwk: JWK): ReplyKey {
+  const { kty, crv, x, y } = jwk;
+  if (kty !== "EC" || crv !== "P-256" || !isCoordinate(x) || !isCoordinate(y))
+    throw new Error("not an EC key on P-256");
+  if ("d" in jwk) throw new Error("it has a private part");
+  const members = { crv, kty, x, y };
+  return { jwk: members, thumbprint: thumbprint(members), key: createPublicKey({ key: members, format: "jwk" }) };
+}
+
+/** Requesters repeat one key in every record: checking and importing it costs more than the rest of a header. */
+const known = new Map<string, ReplyKey>();
+const knownLimit = 1000;
+
+function remembered(text: string, jwkOf: () => JWK): ReplyKey {
+  const found = known.get(text) ?? sealingKey(jwkOf());
+  known.delete(text); // and set again: the map's order is that of last use
+  known.set(text, found);
+  if (known.size > knownLimit) known.delete(known.keys().next().value!);
+  return found;
+}
+
+/** The header auth-reply-key: a JWK, EC on P-256, public. @throws Refusal SEAL_INVALID, reason reply-key */
+export function parseReplyKey(text: string): ReplyKey {
+  try {
+    if (text.length > 1024) throw new Error("longer than 1,024 characters");
+    return remembered(text, () => {
+      const jwk: unknown = JSON.parse(text);
+      if (!isFields(jwk)) throw new Error("not an object");
+      return jwk;
+    });
+  } catch {
+    throw broken("reply-key", "auth-reply-key: must be a JWK, a public EC key on P-256");
+  }
+}
+
+async function encrypt(fields: object, key: KeyObject, header: { kid: string; [name: string]: unknown }) {
+  const plaintext = Buffer.from(JSON.stringify(toJson(fields)));
+  return await new CompactEncrypt(plaintext).setProtectedHeader({ ...header, alg, enc }).encrypt(key);
+}
+
+export interface RequestToSeal {
+  /** All fields of the request, the sealed ones included. */
+  fields: object;
+  topic: string;
+  /** Of the auth-reply-key that goes with the record; undefined where none does. */
+  replyKeyThumbprint: string | undefined;
+  idempotencyKey: string | undefined;
+  /** A fleet key of use enc. @throws Error from sealRequest where it is not a public EC key on P-256 */
+  key: JWK & { kid: string };
+  /** Unix ms, at most an hour ahead; whole seconds count. */
+  expiresAt: number;
+}
+
+/** The text for the field `sealed` of a request. */
+export async function sealRequest(request: RequestToSeal): Promise<string> {
+  const { fields, key, topic, replyKeyThumbprint, idempotencyKey, expiresAt } = request;
+  const recipient = remembered(JSON.stringify(key), () => key);
+  const header = { top: topic, rkt: replyKeyThumbprint, jti: idempotencyKey, exp: Math.floor(expiresAt / 1000) };
+  return await encrypt(fields, recipient.key, { kid: key.kid, ...header });
+}
+
+/** The text for the field `sealed` of a reply. @param fields the secret ones, see splitSealed */
+export async function sealReply(fields: object, replyKey: ReplyKey): Promise<string> {
+  return await encrypt(fields, replyKey.key, { kid: replyKey.thumbprint });
+}
+
+/** The same, readable by anybody: for a bare request without a reply key, where AUTH_REQUIRE_SEALED is off. */
+export function bareReply(fields: object): string {
+  return JSON.stringify(toJson(fields));
+}
+
+interface SealHeader {
+  kid: string;
+  top?: unknown;
+  rkt?: unknown;
+  jti?: unknown;
+  exp?: unknown;
+}
+
+/** The protected header of a seal of the one form there is. @throws Refusal SEAL_INVALID, reason jwe */
+function headerOf(sealed: string): SealHeader {
+  let header: Fields;
+  try {
+    header = decodeProtectedHeader(sealed);
+  } catch {
+    throw broken("jwe", "sealed: is not a JWE in compact form");
+  }
+  const { epk, kid } = header;
+  if (header["alg"] !== alg || header["enc"] !== enc || "zip" in header) {
+    throw broken("jwe", `sealed: must be ${alg} and ${enc}, without zip`);
+  }
+  if (!isFields(epk) || epk["kty"] !== "EC" || epk["crv"] !== "P-256" || typeof kid !== "string") {
+    throw broken("jwe", "sealed: must name its key (kid) and have an epk on P-256");
+  }
+  return { ...header, kid };
+}
+
+async function decrypt(sealed: string, key: OpeningKey): Promise<Fields> {
+  try {
+    const options = { keyManagementAlgorithms: [alg], contentEncryptionAlgorithms: [enc], maxDecompressedLength: 0 };
+    const { plaintext } = await compactDecrypt(sealed, key, options);
+    return parseFields(new TextDecoder("utf-8", { fatal: true }).decode(plaintext));
+  } catch {
+    // The key is ours and was checked when it was loaded: whatever goes wrong here lies in the text.
+    throw broken("jwe", "sealed: does not open");
+  }
+}
+
+function parseFields(text: string): Fields {
+  const fields: unknown = JSON.parse(text);
+  if (!isFields(fields)) throw new Error("not a JSON object");
+  return fields;
+}
+
+export interface RequestToOpen {
+  /** The record's field `sealed`. */
+  sealed: string;
+  /** The record's other fields. */
+  clear: object;
+  topic: string;
+  /** Of the record's auth-reply-key; undefined where it has none. */
+  replyKeyThumbprint: string | undefined;
+  /** The record's idempotency key as text, the header's or else the correlation id; undefined where it has none. */
+  idempotencyKey: string | undefined;
+  /** The fleet's private key of use enc by kid. */
+  keys: (kid: string) => OpeningKey | undefined;
+  /** False: `sealed` may hold the bare JSON object. */
+  requireSealed: boolean;
+  /** Dotted paths, from the schema; each must be inside, as a text. */
+  sealedFields: readonly string[];
+  /** Defaults of the schema's fields by dotted path: a field that an older requester does not know may be missing inside if it has its default. */
+  defaults?: Readonly<Record<string, unknown>>;
+  /** Unix ms. */
+  now: number;
+}
+
+/** Compares the header with the record; a member that is absent must have no counterpart. */
+function checkHeader({ top, rkt, jti, exp }: SealHeader, request: RequestToOpen): void {
+  const { topic, replyKeyThumbprint, idempotencyKey, now } = request;
+  if (top !== topic) throw broken("top", "sealed: for another topic");
+  if (rkt !== replyKeyThumbprint) throw broken("rkt", "sealed: for another auth-reply-key");
+  if (jti !== idempotencyKey) throw broken("jti", "sealed: for another idempotency key");
+  const ahead = typeof exp === "number" && Number.isInteger(exp) ? exp - now / 1000 : Number.NaN;
+  if (!(ahead > -leeway && ahead <= longestSeconds + leeway)) {
+    throw broken("exp", `sealed: exp must be Unix seconds, not past and at most ${longestSeconds} s ahead`);
+  }
+}
+
+async function openSealed(request: RequestToOpen): Promise<Fields> {
+  const header = headerOf(request.sealed);
+  const key = request.keys(header.kid);
+  if (key === undefined) throw broken("unknown-kid", "sealed: for a key the fleet does not have (any more)");
+  checkHeader(header, request); // before the elliptic curve: a replay costs nothing; decryption then proves the header
+  return await decrypt(request.sealed, key);
+}
+
+function openBare({ sealed, requireSealed }: RequestToOpen): Fields {
+  if (requireSealed) throw refuse("SEAL_REQUIRED");
+  try {
+    return parseFields(sealed);
+  } catch {
+    throw broken("jwe", "sealed: is neither a JWE nor a JSON object");
+  }
+}
+
+/**
+ * The whole request, typed as its clear fields are. See reconcile for what may differ.
+ * @throws Refusal SEAL_REQUIRED where the secrets are not sealed but must be, SEAL_INVALID with details.reason
+ */
+export async function openRequest(request: RequestToOpen): Promise<Fields> {
+  const bare = request.sealed === "" || request.sealed.trimStart().startsWith("{");
+  const inside = bare ? openBare(request) : await openSealed(request);
+  checkSealed(inside, request.sealedFields);
+  return reconcile({ ...request.clear }, inside, { bare, defaults: request.defaults ?? {} });
+}
+
+/** The secret fields of a reply; see mergeSealed. @throws Refusal SEAL_INVALID, reason jwe */
+export async function openReply(sealed: string, privateKey: OpeningKey): Promise<Fields> {
+  headerOf(sealed);
+  return await decrypt(sealed, privateKey);
+}

@@ -1,0 +1,137 @@
+// The JSON inside a seal: how fields are written there, how they are compared with what stands beside it in clear, and how a record is
+// parted into clear and sealed fields. Pure data; seal.ts does the cryptography.
+//
+// JSON forms: whole numbers as decimal strings (a long does not survive other languages' JSON), bytes as base64url, the rest as it is.
+import { isDeepStrictEqual } from "node:util";
+import { refuse } from "../errors.ts";
+
+export type Fields = Record<string, unknown>;
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+}
+
+const bytesText = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
+
+/** A value in its JSON form. */
+export function toJson(value: unknown): unknown {
+  if (typeof value === "bigint" || Number.isInteger(value)) return String(value);
+  if (value instanceof Uint8Array) return bytesText(value);
+  if (Array.isArray(value)) return value.map(toJson);
+  if (isFields(value)) return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, toJson(each)]));
+  return value;
+}
+
+export interface Reconciliation {
+  /** The JSON object stood there without a seal: what it lacks is taken from the clear. */
+  bare: boolean;
+  /** Defaults of the schema, by dotted path. */
+  defaults: Readonly<Record<string, unknown>>;
+}
+
+function differs(path: string): Error {
+  return refuse("SEAL_INVALID", {
+    message: `${path}: what is sealed and what stands beside it differ`,
+    details: { reason: "fields", field: path },
+  });
+}
+
+/**
+ * The request: every field that is inside, as the clear's type where it stands there too.
+ *
+ * What is in clear must be inside with the same value. It may be missing inside only where the clear holds null or the schema's default:
+ * then it comes from a newer schema than the requester's, and nobody can have written anything else there. In a bare object it may be
+ * missing anyway. What is only inside stays as it is: sealed fields, and fields of a newer schema than this process's.
+ * @throws Refusal SEAL_INVALID, reason fields, with the field's path
+ */
+export function reconcile(clear: Fields, inside: Fields, how: Reconciliation): Fields {
+  return agreeFields(clear, inside, { how, path: "" });
+}
+
+interface Place {
+  how: Reconciliation;
+  path: string;
+}
+
+function agreeFields(clear: Fields, inside: Fields, { how, path }: Place): Fields {
+  const agreed = Object.entries(clear).map(([name, value]) => {
+    const place = { how, path: path === "" ? name : `${path}.${name}` };
+    return [name, agree(value, Object.hasOwn(inside, name) ? inside[name] : undefined, place)];
+  });
+  // Spread and fromEntries define members, they never set them: a field named __proto__ is only a field.
+  return { ...inside, ...Object.fromEntries(agreed) };
+}
+
+function agree(clear: unknown, inside: unknown, place: Place): unknown {
+  const { how, path } = place;
+  if (inside === undefined) {
+    const empty = clear === null || clear === undefined || isDeepStrictEqual(toJson(clear), toJson(how.defaults[path]));
+    if (how.bare || empty) return clear;
+    throw differs(path);
+  }
+  if (Array.isArray(clear) && Array.isArray(inside) && clear.length === inside.length) {
+    return clear.map((each, at) => agree(each, inside[at], { how, path: `${path}.${at}` }));
+  }
+  if (isFields(clear) && isFields(inside)) return agreeFields(clear, inside, place);
+  const numeric = typeof clear === "number" || typeof clear === "bigint";
+  const equal =
+    inside === clear ||
+    (numeric && inside === String(clear)) ||
+    (clear instanceof Uint8Array && inside === bytesText(clear));
+  if (!equal) throw differs(path);
+  return clear;
+}
+
+/** Every sealed field must be inside, as a text; a null parent has nothing under it. @throws Refusal SEAL_INVALID, reason fields */
+export function checkSealed(inside: Fields, sealedFields: readonly string[]): void {
+  for (const path of sealedFields) {
+    const names = path.split(".");
+    const leaf = names.pop()!;
+    let parent: unknown = inside;
+    for (const name of names) parent = isFields(parent) && Object.hasOwn(parent, name) ? parent[name] : null;
+    if (parent === null) continue;
+    const held = isFields(parent) && Object.hasOwn(parent, leaf) ? parent[leaf] : undefined;
+    if (typeof held !== "string") {
+      const message = `${path}: is not inside the seal as a text`;
+      throw refuse("SEAL_INVALID", { message, details: { reason: "fields", field: path } });
+    }
+  }
+}
+
+/** Moves `names` of `from` to `to`; copies what lies on the way, so that the caller's record stays whole. */
+function move(from: Fields, to: Fields, names: readonly string[]): void {
+  const [name, ...rest] = names;
+  if (name === undefined || !Object.hasOwn(from, name)) return;
+  const value = from[name];
+  if (rest.length === 0) {
+    to[name] = value;
+    delete from[name];
+    return;
+  }
+  if (!isFields(value)) return;
+  const [innerFrom, innerTo] = [{ ...value }, isFields(to[name]) ? to[name] : {}];
+  move(innerFrom, innerTo, rest);
+  from[name] = innerFrom;
+  if (Object.keys(innerTo).length > 0) to[name] = innerTo;
+}
+
+/**
+ * Parts a record into what travels in clear and what is sealed. Paths are dotted (`tokens.accessToken`), from the schema's `sealedFields`;
+ * a null parent has nothing under it. The record is not changed.
+ */
+export function splitSealed(record: object, sealedFields: readonly string[]): { clear: Fields; secret: Fields } {
+  const [clear, secret]: [Fields, Fields] = [{ ...record }, {}];
+  for (const path of sealedFields) move(clear, secret, path.split("."));
+  return { clear, secret };
+}
+
+/** The whole record again. Where the clear has null nothing is put under it: there is nothing the secret could belong to. */
+export function mergeSealed(clear: object, secret: object): Fields {
+  const whole: Fields = { ...clear };
+  const additions = Object.entries(secret).map(([name, value]) => {
+    const beside = Object.hasOwn(whole, name) ? whole[name] : undefined;
+    if (isFields(beside) && isFields(value)) return [name, mergeSealed(beside, value)];
+    return [name, beside === null && isFields(value) ? null : value];
+  });
+  return { ...whole, ...Object.fromEntries(additions) };
+}

@@ -1,0 +1,79 @@
+// Sends records so that everything made in one tick, or while a produce is in flight, shares the next produce. One batch is in
+// flight at a time, so records of one partition stay in order. (Measured on Kafka 4.1: coalescing lifts a kafkajs echo from
+// 1,000-3,500 to 13,000-17,000 requests a second at 64 in flight; five batches in flight are slower than one.)
+// A failed batch is taken apart once, so that one bad record, or one bad topic, does not take its neighbours with it.
+import { asError } from "../errors.ts";
+import type { KafkaPort } from "./kafka.ts";
+import { KafkaFault, type KafkaFaultKind } from "./kafka-faults.ts";
+import type { OutRecord } from "./records.ts";
+
+export interface Sender {
+  /** Resolves when all in-sync replicas have the record. @throws KafkaFault */
+  send(record: OutRecord): Promise<void>;
+  /** Records not yet acknowledged. */
+  readonly pending: number;
+}
+
+interface Queued {
+  record: OutRecord;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+const maxBatch = 2000;
+
+export function makeSender(kafka: Pick<KafkaPort, "produce">): Sender {
+  let queue: Queued[] = [];
+  let inFlight = 0;
+  let scheduled = false;
+
+  const produce = async (batch: Queued[]): Promise<void> => {
+    try {
+      await kafka.produce(batch.map((each) => each.record));
+      for (const each of batch) each.resolve();
+    } catch (error) {
+      const parts = error instanceof KafkaFault ? apart(batch, error.kind) : [batch];
+      if (parts.length > 1) for (const part of parts) await produce(part);
+      else for (const each of batch) each.reject(asError(error));
+    }
+  };
+
+  const flush = async (): Promise<void> => {
+    scheduled = false;
+    if (inFlight > 0) return;
+    while (queue.length > 0) {
+      const batch = queue.slice(0, maxBatch);
+      queue = queue.slice(maxBatch);
+      inFlight = batch.length;
+      await produce(batch);
+      inFlight = 0;
+    }
+  };
+
+  return {
+    send: (record) =>
+      new Promise((resolve, reject) => {
+        queue.push({ record, resolve, reject });
+        if (scheduled || inFlight > 0) return;
+        scheduled = true;
+        setImmediate(() => void flush());
+      }),
+    get pending() {
+      return queue.length + inFlight;
+    },
+  };
+}
+
+/** By topic where the fault is a topic's: each try costs the driver's own retries, so record by record would hold up all others for minutes. */
+function apart(batch: Queued[], kind: KafkaFaultKind): Queued[][] {
+  switch (kind) {
+    case "unavailable":
+      return [batch];
+    case "unknown-topic":
+    case "not-authorized":
+      return [...Map.groupBy(batch, ({ record }) => record.topic).values()];
+    case "too-large":
+    case "refused":
+      return batch.map((each) => [each]);
+  }
+}

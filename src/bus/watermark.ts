@@ -1,0 +1,47 @@
+// How far a partition is done: the offset below which everything has been finished, in whatever order it was.
+// Records of a generation that is gone still finish here; nobody reads their watermark any more.
+
+export class Watermark {
+  /** Offsets handed over and not below the watermark: true once finished. Insertion order is offset order. */
+  readonly #open = new Map<bigint, boolean>();
+  #next: bigint | undefined;
+  #committable: bigint | undefined;
+  #committed: bigint | undefined;
+
+  /** @returns false for an offset that was handed over before: after a rebalance the driver reads from the last commit again. */
+  add(offset: bigint): boolean {
+    if (this.#next !== undefined && offset < this.#next) return false;
+    this.#open.set(offset, false);
+    this.#next = offset + 1n;
+    return true;
+  }
+
+  /** The offset that is expected next; undefined before the first. */
+  get next(): bigint | undefined {
+    return this.#next;
+  }
+
+  finish(offset: bigint): void {
+    if (!this.#open.has(offset)) return;
+    this.#open.set(offset, true);
+    for (const [first, done] of this.#open) {
+      if (!done) break;
+      this.#open.delete(first);
+      this.#committable = first + 1n;
+    }
+  }
+
+  /** The offset to commit, if it moved since the last commit. */
+  get pending(): bigint | undefined {
+    return this.#committable === this.#committed ? undefined : this.#committable;
+  }
+
+  committed(offset: bigint): void {
+    this.#committed = offset;
+  }
+
+  /** Records handed over and not known to be finished, and those that wait behind them. */
+  get size(): number {
+    return this.#open.size;
+  }
+}

@@ -1,0 +1,75 @@
+// Every topic of the system with its settings, and every schema with its subject: what `migrate` creates or verifies.
+import { deadLetterTopic, maxDeadLetterBytes, maxRequestBytes } from "./bus/dead-letter.ts";
+import type { TopicSpec } from "./bus/kafka.ts";
+import type { Compatibility } from "./bus/schema-store.ts";
+import type { Config } from "./config.ts";
+import { commandSchemas, eventSchemas, mailSchema } from "./generated/schemas.ts";
+
+const hour = 3_600_000;
+const day = 24 * hour;
+
+export interface SubjectSpec {
+  subject: string;
+  schema: object;
+  compatibility: Compatibility;
+}
+
+interface NamedSchema {
+  namespace: string;
+  name: string;
+}
+
+/** Requests are BACKWARD (new workers read old requesters), replies and events FORWARD (old readers read new writers). */
+export function subjects(): SubjectSpec[] {
+  const commands = Object.entries(commandSchemas).flatMap(([topic, { request, reply }]): SubjectSpec[] => [
+    { subject: `${topic}-value`, schema: request, compatibility: "BACKWARD" },
+    { subject: fullName(reply), schema: reply, compatibility: "FORWARD" },
+  ]);
+  const events = [...Object.values(eventSchemas), mailSchema].map(
+    (schema): SubjectSpec => ({ subject: fullName(schema), schema, compatibility: "FORWARD" }),
+  );
+  return [...commands, ...events];
+}
+
+/** Schemas by subject, for a codec. */
+export function schemasBySubject(): Record<string, object> {
+  return Object.fromEntries(subjects().map(({ subject, schema }) => [subject, schema]));
+}
+
+function fullName({ namespace, name }: NamedSchema): string {
+  return `${namespace}.${name}`;
+}
+
+export const legacyInbound = ["delete", "check_verified", "admin_delete_user", "admin_ban_user"] as const;
+const legacyOutbound = { auth: hour, registration: 7 * day };
+
+export function topics(config: Config): TopicSpec[] {
+  const spec = (topic: string, settings: Record<string, string>): TopicSpec => ({
+    topic,
+    partitions: config.AUTH_PARTITIONS.find((rule) => rule.pattern.test(topic))?.partitions ?? 6,
+    replication: config.AUTH_REPLICATION,
+    config: settings,
+  });
+  const request = { ...kept(hour), "segment.ms": "600000", "max.message.bytes": String(maxRequestBytes) };
+  const legacy = config.AUTH_LEGACY_TOPICS
+    ? [
+        ...Object.entries(legacyOutbound).map(([topic, ms]) => spec(topic, kept(ms))),
+        ...legacyInbound.map((topic) => spec(topic, kept(7 * day))),
+      ]
+    : [];
+  return [
+    ...Object.keys(commandSchemas).map((topic) => spec(topic, request)),
+    ...config.AUTH_REPLY_SERVICES.map((service) =>
+      spec(`auth.reply.${service}`, { ...kept(hour), "segment.ms": "600000" }),
+    ),
+    spec("auth.event", kept(7 * day)),
+    spec("auth.mail", kept(day)),
+    spec(deadLetterTopic, { ...kept(30 * day), "max.message.bytes": String(maxDeadLetterBytes) }),
+    ...legacy,
+  ];
+}
+
+/** The broker's own time stands on every record: timeouts count from it, so clocks do not matter. */
+function kept(ms: number): Record<string, string> {
+  return { "retention.ms": String(ms), "message.timestamp.type": "LogAppendTime" };
+}

@@ -1,0 +1,270 @@
+// connect(): the fleet as a service sees it, over Kafka. Requests with secrets are sealed to a fleet key, replies come sealed to a key
+// that this process made at start and that never leaves it. The fleet's keys are asked for once, and again when it says that it does
+// not know ours any more.
+import { generateKeyPairSync } from "node:crypto";
+import { type CryptoKey, importJWK, type JWK } from "jose";
+import { makeRequester } from "../bus/client.ts";
+import { type Codec, makeCodec } from "../bus/codec.ts";
+import { replySubject, requestSubject } from "../bus/command.ts";
+import type { KafkaPort } from "../bus/kafka.ts";
+import { randomId } from "../bus/random-id.ts";
+import { makeSchemaStore, type SchemaSource } from "../bus/schema-store.ts";
+import { mergeSealed, openReply, sealRequest, thumbprint } from "../bus/seal.ts";
+import { makeSender } from "../bus/sender.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { asError, invalid, isRefusalCode, Refusal, refuse } from "../errors.ts";
+import { type Commands, commandSchemas } from "../generated/schemas.ts";
+import type { Logger } from "../log.ts";
+import { type RecordKeyRule, recordKey } from "../record-key.ts";
+import type { AuthClient, CallOptions, Topic } from "./types.ts";
+
+export interface ClientParts {
+  kafka: KafkaPort;
+  schemas: SchemaSource;
+  /** Name of the service: letters, digits and dashes; replies come on auth.reply.<name>. */
+  name: string;
+  log: Logger;
+  clock?: Clock;
+  /** Counts replies that came too late. */
+  late?(): void;
+}
+
+interface CommandShape {
+  /** Of the request; all texts, at its top. */
+  sealedFields: readonly string[];
+  sealsReply: boolean;
+  rule: RecordKeyRule | undefined;
+  defaults: Record<string, unknown>;
+  resultName: string;
+}
+
+const defaultTimeoutMs = 30_000;
+const longestTimeoutMs = 300_000;
+const sealLifeMs = 300_000;
+const keyTimeoutMs = 5000;
+
+/** Connects in the background; calls made before wait. */
+export function connectClient(parts: ClientParts): AuthClient {
+  const clock = parts.clock ?? systemClock;
+  const codec = makeCodec(makeSchemaStore([parts.schemas], clock.monotonic), clientSchemas());
+  const requester = makeRequester({
+    kafka: parts.kafka,
+    sender: makeSender(parts.kafka),
+    name: parts.name,
+    log: parts.log,
+    now: clock.now,
+    monotonic: clock.monotonic,
+    late: () => parts.late?.(),
+  });
+  const own = makeReplyKey();
+  const fleetKey = sealingKeys(() => exchange("auth.key.list", {}, { timeoutMs: keyTimeoutMs }));
+
+  /** One request and its reply, opened. */
+  const exchange = async <T extends Topic>(
+    topic: T,
+    input: object,
+    options: CallOptions,
+  ): Promise<Commands[T]["result"]> => {
+    const shape = shapeOf(topic);
+    const fields: Record<string, unknown> = { ...shape.defaults, ...definedOnly(input) };
+    for (const name of shape.sealedFields) if (typeof fields[name] !== "string") throw invalid(name, "must be a text");
+    const idempotencyKey = options.idempotencyKey ?? randomId();
+    const replyKey = shape.sealsReply ? own : undefined;
+    const sealsRequest = shape.sealedFields.length > 0;
+    const body = sealsRequest
+      ? { ...fields, sealed: await seal(topic, { fields, idempotencyKey, rkt: replyKey?.thumbprint }) }
+      : fields;
+    await codec.warm().catch((error: unknown) => {
+      throw refuse("UNAVAILABLE", { message: asError(error).message });
+    });
+    const value = encode(codec, topic, body);
+    const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, longestTimeoutMs);
+    const { signal, traceparent } = options;
+    const key = recordKey(shape.rule, fields);
+    const reply = await requester.request({
+      topic,
+      key,
+      value,
+      replyKey: replyKey?.text,
+      idempotencyKey,
+      timeoutMs,
+      signal,
+      traceparent,
+    });
+    return openOutcome(codec, topic, { reply, privateKey: own.privateKey });
+  };
+
+  const seal = async (
+    topic: Topic,
+    { fields, idempotencyKey, rkt }: { fields: object; idempotencyKey: string; rkt: string | undefined },
+  ) =>
+    sealRequest({
+      fields,
+      topic,
+      idempotencyKey,
+      replyKeyThumbprint: rkt,
+      key: await fleetKey.get(),
+      expiresAt: clock.now() + sealLifeMs,
+    });
+
+  const again = async <T extends Topic>(
+    topic: T,
+    input: object,
+    options: CallOptions,
+  ): Promise<Commands[T]["result"]> => {
+    try {
+      return await exchange(topic, input, options);
+    } catch (error) {
+      if (!(error instanceof Refusal && error.code === "SEAL_INVALID" && error.details["reason"] === "unknown-kid"))
+        throw error;
+      fleetKey.forget();
+      return exchange(topic, input, options);
+    }
+  };
+
+  /** Calls under way, from the first of their steps. */
+  const calls = new Set<Promise<unknown>>();
+  let closing = false;
+
+  return {
+    async request(topic, input, options = {}) {
+      if (closing) throw refuse("UNAVAILABLE", { message: "The client is closed." });
+      const call = again(topic, input, options);
+      calls.add(call);
+      try {
+        return await call;
+      } finally {
+        calls.delete(call);
+      }
+    },
+    async ready() {
+      await Promise.all([requester.ready(), codec.warm()]);
+    },
+    get healthy() {
+      return !closing && requester.healthy;
+    },
+    async close(drainMs = 5000) {
+      closing = true;
+      await bounded(Promise.allSettled(calls), drainMs);
+      await requester.close(0);
+    },
+  };
+}
+
+/** Waits for the promise, but no longer than so. */
+async function bounded(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const bound = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, bound]);
+  clearTimeout(timer);
+}
+
+function clientSchemas(): Record<string, object> {
+  return Object.fromEntries(
+    Object.entries(commandSchemas).flatMap(([topic, { request, reply }]) => [
+      [requestSubject(topic), request],
+      [`${reply.namespace}.${reply.name}`, reply],
+    ]),
+  );
+}
+
+interface LooseSchema {
+  namespace: string;
+  name: string;
+  sealedFields?: string[];
+  recordKey?: RecordKeyRule;
+  fields: { name: string; type: unknown; default?: unknown }[];
+}
+
+function shapeOf(topic: Topic): CommandShape {
+  if (!Object.hasOwn(commandSchemas, topic))
+    throw refuse("INVALID_INPUT", { message: `There is no command ${topic}.` });
+  const { request, reply } = commandSchemas[topic] as unknown as { request: LooseSchema; reply: LooseSchema };
+  const result = (reply.fields[0]!.type as LooseSchema[])[0]!;
+  return {
+    sealedFields: request.sealedFields ?? [],
+    sealsReply: result.sealedFields !== undefined,
+    rule: request.recordKey,
+    defaults: Object.fromEntries(
+      request.fields.filter((field) => "default" in field).map((field) => [field.name, field.default]),
+    ),
+    resultName: `${result.namespace}.${result.name}`,
+  };
+}
+
+function definedOnly(input: object): object {
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+}
+
+/** A field that is missing or of a wrong type is the caller's mistake. */
+function encode(codec: Codec, topic: string, body: object): Buffer {
+  try {
+    return codec.encode(requestSubject(topic), body);
+  } catch (error) {
+    throw refuse("INVALID_INPUT", { message: `${topic}: ${(error as Error).message}` });
+  }
+}
+
+interface WireRefusal {
+  code: string;
+  message: string;
+  retryAfterMs: number | null;
+  details: Record<string, string>;
+}
+
+async function openOutcome<T extends Topic>(
+  codec: Codec,
+  topic: T,
+  { reply, privateKey }: { reply: Buffer | null; privateKey: Promise<CryptoKey> },
+): Promise<Commands[T]["result"]> {
+  const { resultName } = shapeOf(topic);
+  const { outcome } = (await codec.decode(replySubject({ resultName }), reply)) as { outcome: Record<string, object> };
+  const result = outcome[resultName];
+  if (result === undefined) throw asRefusal(outcome["auth.Refusal"] as WireRefusal);
+  const { sealed, ...clear } = result as { sealed?: string };
+  if (sealed === undefined) return clear as Commands[T]["result"];
+  return mergeSealed(clear, await openReply(sealed, await privateKey)) as unknown as Commands[T]["result"];
+}
+
+/** A code that this version does not know is shown as INTERNAL, with the code in details. */
+function asRefusal({ code, message, retryAfterMs, details }: WireRefusal): Refusal {
+  const known = isRefusalCode(code);
+  return new Refusal(known ? code : "INTERNAL", {
+    message,
+    details: known ? details : { ...details, code },
+    ...(retryAfterMs !== null && { retryAfterMs }),
+  });
+}
+
+function makeReplyKey() {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const { kty, crv, x, y } = publicKey.export({ format: "jwk" }) as JWK;
+  const jwk = { kty, crv, x, y } as JWK;
+  const opened = importJWK(privateKey.export({ format: "jwk" }) as JWK, "ECDH-ES+A256KW") as Promise<CryptoKey>;
+  return { text: JSON.stringify(jwk), thumbprint: thumbprint(jwk), privateKey: opened };
+}
+
+/** The fleet's key to seal to: asked for once, by whoever comes first; a failure is not remembered. */
+function sealingKeys(list: () => Promise<{ jwks: string }>) {
+  let known: Promise<JWK & { kid: string }> | undefined;
+  const ask = async (): Promise<JWK & { kid: string }> => {
+    const { keys } = JSON.parse((await list()).jwks) as { keys: (JWK & { kid: string })[] };
+    const key = keys.find((each) => each.use === "enc");
+    if (key === undefined) throw refuse("UNAVAILABLE", { message: "The fleet has no sealing key." });
+    return key;
+  };
+  return {
+    get: () => {
+      known ??= ask().catch((error: unknown) => {
+        known = undefined;
+        throw error;
+      });
+      return known;
+    },
+    forget: () => {
+      known = undefined;
+    },
+  };
+}

@@ -1,0 +1,34 @@
+// What a service sees of the fleet: one typed method per command, and the rules every call follows.
+import type { Commands } from "../generated/schemas.ts";
+
+export interface CallOptions {
+  /** Time for the whole call in ms, counted from the record's broker time. Default 30,000; more than 300,000 is cut. */
+  timeoutMs?: number;
+  /** Ends the waiting with the signal's reason; the command may still be carried out. */
+  signal?: AbortSignal;
+  /** At least 128 random bits as text (22 characters or more). Give the same one to ask again for the same answer. Default: a new one. */
+  idempotencyKey?: string;
+  /** W3C trace context of the caller. */
+  traceparent?: string;
+}
+
+export type Topic = keyof Commands;
+
+/** The fleet as a service sees it. A refused command rejects with `Refusal` (errors.ts): read its `code`. */
+export interface AuthClient {
+  /**
+   * Sends one command and waits for its answer.
+   * @throws Refusal with the fleet's code; DEADLINE_EXCEEDED and UNAVAILABLE may also come from this side, where no answer came.
+   */
+  request<T extends Topic>(
+    topic: T,
+    input: Commands[T]["input"],
+    options?: CallOptions,
+  ): Promise<Commands[T]["result"]>;
+  /** Resolves when replies can be received: calls made earlier wait for it. */
+  ready(): Promise<void>;
+  /** Whether requests can be sent and replies received now. */
+  readonly healthy: boolean;
+  /** Takes no more calls, waits up to drainMs for the pending ones, rejects what is left with UNAVAILABLE, and disconnects. */
+  close(drainMs?: number): Promise<void>;
+}

@@ -1,0 +1,111 @@
+// Reads the environment by the table in variables.ts: typed, checked once at start, all faults at once.
+// The only file that touches process.env.
+import { readFileSync } from "node:fs";
+import type { Role, Variable } from "./variable-kinds.ts";
+import { isServiceLink, variables } from "./variables.ts";
+
+type Table = typeof variables;
+type Optional = {
+  [Name in keyof Table]: Table[Name] extends { default: unknown } ? never : Name;
+}[keyof Table];
+
+type Values = { [Name in keyof Table]: Table[Name] extends { parse: (text: string) => infer T } ? T : never };
+
+/** Every variable's value. What has no default and was not given is undefined. */
+export type Config = { [Name in keyof Values]: Name extends Optional ? Values[Name] | undefined : Values[Name] };
+
+export type Environment = Record<string, string | undefined>;
+
+/** Names every fault in the configuration, one a line. */
+export class ConfigFault extends Error {
+  override readonly name = "ConfigFault";
+  readonly faults: string[];
+
+  constructor(faults: string[]) {
+    super(
+      `The configuration has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}:\n  ${faults.join("\n  ")}`,
+    );
+    this.faults = faults;
+  }
+}
+
+/** The process's environment, to be handed on by main.ts. */
+export function environment(): Environment {
+  return process.env;
+}
+
+/** Argon2 shares libuv's pool with files and DNS: these stay able to work while every hash thread is busy. */
+const threadsBesideHashing = 4;
+
+/**
+ * Sizes libuv's thread pool for so many hashes at a time, unless UV_THREADPOOL_SIZE is set. libuv reads the variable when the pool gets its
+ * first work, so this must come before any (measured, Node 24: set at the top of the entry it counts, after a DNS look-up no more).
+ */
+export function sizeThreadPool(hashThreads: number): void {
+  process.env["UV_THREADPOOL_SIZE"] ??= String(hashThreads + threadsBesideHashing);
+}
+
+/** @throws ConfigFault */
+export function readConfig(env: Environment, role: Role): Config {
+  const faults = unknownNames(env);
+  const config: Record<string, unknown> = {};
+  for (const [name, variable] of Object.entries<Variable<unknown>>(variables)) {
+    try {
+      config[name] = readVariable(env, name, variable, role);
+    } catch (error) {
+      faults.push(`${name} ${(error as Error).message}`);
+    }
+  }
+  if (faults.length === 0) faults.push(...contradictions(config as unknown as Config));
+  if (faults.length > 0) throw new ConfigFault(faults);
+  return config as unknown as Config;
+}
+
+function readVariable(env: Environment, name: string, variable: Variable<unknown>, role: Role): unknown {
+  const given = textOf(env, name);
+  if (given !== undefined) return variable.parse(given);
+  if (variable.default !== undefined) {
+    return variable.parse(typeof variable.default === "function" ? variable.default() : variable.default);
+  }
+  if (variable.needed?.includes(role))
+    throw new Error(`is not set, and the role ${role} needs it: ${variable.meaning}`);
+  return undefined;
+}
+
+/** The variable's text, from NAME or from the file that NAME_FILE names. An empty text counts as not given. */
+function textOf(env: Environment, name: string): string | undefined {
+  const direct = isServiceLink(name, env[name]) ? undefined : env[name] || undefined;
+  const file = env[`${name}_FILE`] || undefined;
+  if (direct !== undefined && file !== undefined) throw new Error(`is given twice: as ${name} and as ${name}_FILE`);
+  if (file === undefined) return direct;
+  try {
+    return readFileSync(file, "utf8").trim() || undefined;
+  } catch (error) {
+    throw new Error(`cannot be read from ${name}_FILE: ${(error as Error).message}`);
+  }
+}
+
+function unknownNames(env: Environment): string[] {
+  return Object.keys(env)
+    .filter((name) => name.startsWith("AUTH_") && !name.startsWith("AUTH_TEST_") && !isServiceLink(name, env[name]))
+    .filter((name) => !Object.hasOwn(variables, name.replace(/_FILE$/, "")) && !Object.hasOwn(variables, name))
+    .map((name) => `${name} is not a variable of this service; \`help\` lists them`);
+}
+
+function contradictions(config: Config): string[] {
+  const faults: string[] = [];
+  const sasl = config.AUTH_KAFKA_SASL_MECHANISM !== "none";
+  if (sasl && !(config.AUTH_KAFKA_SASL_USERNAME && config.AUTH_KAFKA_SASL_PASSWORD)) {
+    faults.push("AUTH_KAFKA_SASL_MECHANISM needs AUTH_KAFKA_SASL_USERNAME and AUTH_KAFKA_SASL_PASSWORD");
+  }
+  if ((config.AUTH_GRPC_TLS_CERT === undefined) !== (config.AUTH_GRPC_TLS_KEY === undefined)) {
+    faults.push("AUTH_GRPC_TLS_CERT and AUTH_GRPC_TLS_KEY belong together");
+  }
+  if (config.AUTH_GRPC_TLS_CLIENT_CA !== undefined && config.AUTH_GRPC_TLS_CERT === undefined) {
+    faults.push("AUTH_GRPC_TLS_CLIENT_CA needs AUTH_GRPC_TLS_CERT and AUTH_GRPC_TLS_KEY");
+  }
+  if (config.AUTH_REFRESH_IDLE > config.AUTH_REFRESH_TTL) {
+    faults.push("AUTH_REFRESH_IDLE must not be longer than AUTH_REFRESH_TTL");
+  }
+  return faults;
+}

@@ -1,0 +1,161 @@
+// Envelope encryption: master keys (configuration) wrap data keys (database), data keys protect what is stored. A stolen database without
+// the configuration opens nothing, and a change of the master key rewraps a few rows instead of all data.
+// Every data key has one purpose, and a box opens only for the purpose and the additional data (the row it belongs to) it was sealed for.
+// Nothing here reads the database, and a key is never in an error's text.
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import type { MasterKey } from "../variable-kinds.ts";
+import { overhead, xaesOpen, xaesSeal } from "./xaes.ts";
+
+/**
+ * inbox: stored replies; outbox: secrets in outbox rows; fingerprint: HMAC of requests; refresh: successors of refresh tokens;
+ * signing: private keys of the fleet.
+ */
+export const purposes = ["inbox", "outbox", "fingerprint", "refresh", "signing"] as const;
+export type Purpose = (typeof purposes)[number];
+
+export interface DataKey {
+  id: number;
+  purpose: string;
+  /** 32 bytes. */
+  key: Buffer;
+}
+
+/** A data key as the database keeps it. */
+export interface DataKeyRow {
+  id: number;
+  purpose: string;
+  wrapped: string;
+}
+
+export interface SecretBox {
+  /** @param aad what the box belongs to, e.g. its row's id: the same must be given to open it. */
+  seal(plaintext: Buffer, aad: Buffer | string): Buffer;
+  /** @throws UnknownDataKey where the key is not loaded, Error where the box is damaged or belongs elsewhere */
+  open(box: Buffer, aad: Buffer | string): Buffer;
+}
+
+/** A box names a data key that this process has not loaded: another process made it since, or its row is gone. Load again, once. */
+export class UnknownDataKey extends Error {
+  override readonly name = "UnknownDataKey";
+  readonly id: number;
+
+  constructor(id: number) {
+    super(`data key ${id} is not loaded`);
+    this.id = id;
+  }
+}
+
+/** 32 random bytes. */
+export function makeDataKey(): Buffer {
+  return randomBytes(32);
+}
+
+/** A data key under the first master key, as text: `1:<master kid>:<base64url of nonce, ciphertext, tag>`. */
+export function wrapDataKey(master: readonly MasterKey[], key: Buffer, purpose: string): string {
+  const writer = master[0];
+  if (writer === undefined) throw new Error("AUTH_MASTER_KEY has no key");
+  const nonce = randomBytes(12); // few enough wraps for a random nonce of 12 bytes
+  const cipher = createCipheriv("aes-256-gcm", writer.key, nonce).setAAD(Buffer.from(purpose));
+  const wrapped = Buffer.concat([nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()]);
+  return `1:${writer.kid}:${wrapped.toString("base64url")}`;
+}
+
+/** The master key that a wrapped data key needs; for rewrapping. */
+export function masterKid(wrapped: string): string {
+  const [version, kid, encoded] = wrapped.split(":");
+  if (version !== "1" || kid === undefined || encoded === undefined) throw new Error("not a wrapped data key");
+  return kid;
+}
+
+/** @throws Error where the master key is missing or another one of the same name, or the wrapping is of another purpose or damaged */
+export function unwrapDataKey(master: readonly MasterKey[], wrapped: string, purpose: string): Buffer {
+  const kid = masterKid(wrapped);
+  const reader = master.find((each) => each.kid === kid);
+  if (reader === undefined) {
+    throw new Error(`AUTH_MASTER_KEY lacks the key ${kid}, which wraps the data key for ${purpose}`);
+  }
+  const bytes = Buffer.from(wrapped.split(":")[2]!, "base64url");
+  if (bytes.length !== 12 + 32 + 16) throw new Error(`the wrapped data key for ${purpose} is damaged`);
+  const options = { authTagLength: 16 };
+  const decipher = createDecipheriv("aes-256-gcm", reader.key, bytes.subarray(0, 12), options);
+  decipher.setAAD(Buffer.from(purpose)).setAuthTag(bytes.subarray(-16));
+  try {
+    return Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]);
+  } catch (cause) {
+    throw new Error(`AUTH_MASTER_KEY: the key ${kid} does not open the data key for ${purpose}`, { cause });
+  }
+}
+
+// A box: version (1), data key's id (4 bytes, big-endian), then XAES-256-GCM. The first five bytes are authenticated too.
+const version = 1;
+const headLength = 5;
+
+function head(id: number): Buffer {
+  const bytes = Buffer.of(version, 0, 0, 0, 0);
+  bytes.writeUInt32BE(id, 1);
+  return bytes;
+}
+
+function sealBox({ id, key }: DataKey, plaintext: Buffer, aad: Buffer | string): Buffer {
+  const start = head(id);
+  return Buffer.concat([start, xaesSeal(key, { plaintext, aad: Buffer.concat([start, Buffer.from(aad)]) })]);
+}
+
+function openBox(find: (id: number) => DataKey, box: Buffer, aad: Buffer | string): Buffer {
+  if (box.length < headLength + overhead || box[0] !== version) throw new Error("not a sealed box");
+  const { id, key, purpose } = find(box.readUInt32BE(1));
+  const full = Buffer.concat([box.subarray(0, headLength), Buffer.from(aad)]);
+  try {
+    return xaesOpen(key, { sealed: box.subarray(headLength), aad: full });
+  } catch (cause) {
+    throw new Error(`a box of data key ${id} (${purpose}) does not open: damaged, or of another row`, { cause });
+  }
+}
+
+/** The data keys of a process; a set of them never changes: load a new set instead. */
+export class DataKeys {
+  readonly #byId: ReadonlyMap<number, DataKey>;
+
+  constructor(keys: readonly DataKey[]) {
+    this.#byId = new Map(keys.map((each) => [each.id, each]));
+  }
+
+  byId(id: number): DataKey | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** All keys of a purpose, the newest (highest id) first. */
+  all(purpose: Purpose): DataKey[] {
+    const found = [...this.#byId.values()].filter((each) => each.purpose === purpose);
+    return found.sort((left, right) => right.id - left.id);
+  }
+
+  /** The key that writes. @throws Error where there is none */
+  current(purpose: Purpose): DataKey {
+    const [newest] = this.all(purpose);
+    if (newest === undefined) throw new Error(`there is no data key for ${purpose}: run migrate`);
+    return newest;
+  }
+
+  /** Seals with the current key of the purpose, opens with any key of the purpose. */
+  box(purpose: Purpose): SecretBox {
+    const writer = this.current(purpose);
+    const find = (id: number): DataKey => {
+      const key = this.#byId.get(id);
+      if (key === undefined) throw new UnknownDataKey(id);
+      if (key.purpose !== purpose) throw new Error(`data key ${id} is for ${key.purpose}, not for ${purpose}`);
+      return key;
+    };
+    return {
+      seal: (plaintext, aad) => sealBox(writer, plaintext, aad),
+      open: (box, aad) => openBox(find, box, aad),
+    };
+  }
+}
+
+/** @throws Error that names what is missing in AUTH_MASTER_KEY */
+export function loadDataKeys(master: readonly MasterKey[], rows: readonly DataKeyRow[]): DataKeys {
+  return new DataKeys(
+    rows.map(({ id, purpose, wrapped }) => ({ id, purpose, key: unwrapDataKey(master, wrapped, purpose) })),
+  );
+}

@@ -1,0 +1,200 @@
+// Access tokens (RFC 9068: JWT, typ at+jwt) and operator tokens (typ operator+jwt, 60 s, signed by authctl with the fleet's own key).
+// Verification follows RFC 8725: listed algorithms only, the one the key was made for, explicit typ, issuer, audience and expiry always;
+// the key is found by kid among the fleet's and nowhere else (jku, jwk, x5u and x5c in a header are never looked at).
+// A bad token is always a Refusal; whether it has expired is told only where its signature holds.
+// Does not know whether a session was revoked: whoever holds the revocations asks.
+import { decodeJwt, type JWTPayload, errors as joseErrors, jwtVerify, SignJWT } from "jose";
+import { z } from "zod";
+import type { Clock } from "../clock.ts";
+import { refuse } from "../errors.ts";
+import { isUuid, uuidv7 } from "./ids.ts";
+import type { Keyring, SigningAlg } from "./keys.ts";
+
+const algorithms: SigningAlg[] = ["ES256", "EdDSA", "RS256"];
+const accessType = "at+jwt";
+const operatorType = "operator+jwt";
+const operatorTtl = 60;
+/** Seconds by which machines' clocks may differ. */
+const leeway = 5;
+/** A token of ours has some 700 characters; what is longer is not parsed. */
+const longest = 8192;
+
+/** Whom an access token speaks for. */
+export interface AccessSubject {
+  userId: number;
+  login: string;
+  roles: string[];
+  sessionId: string;
+  /** Tokens below the user's minGeneration no longer count. */
+  generation: number;
+  /** How the user proved who they are (RFC 8176). */
+  amr: string[];
+  /** When they did, Unix ms. */
+  authTime: number;
+}
+
+/** What a verified access token says; times in Unix ms, whole seconds. */
+export interface AccessClaims extends AccessSubject {
+  tokenId: string;
+  issuedAt: number;
+  expiresAt: number;
+}
+
+export interface OperatorClaims {
+  name: string;
+  tokenId: string;
+  expiresAt: number;
+}
+
+export interface AccessVerifier {
+  /** @throws Refusal TOKEN_INVALID or TOKEN_EXPIRED, for any text whatsoever */
+  verifyAccess(token: string): Promise<AccessClaims>;
+}
+
+export interface Tokens extends AccessVerifier {
+  /** @returns the token and when it ends, Unix ms */
+  issueAccess(subject: AccessSubject): Promise<{ token: string; expiresAt: number }>;
+  /** A token for an operator who holds the master key. @throws Error where the name has another form than `[A-Za-z0-9._@-]{1,64}` */
+  issueOperator(name: string): Promise<string>;
+  /** @throws Refusal TOKEN_INVALID or TOKEN_EXPIRED */
+  verifyOperator(token: string): Promise<OperatorClaims>;
+}
+
+export interface VerifierOptions {
+  /** Asked at every token, so that a rotation needs no new verifier. */
+  keyring: () => Pick<Keyring, "verification">;
+  issuer: string;
+  audience: string;
+  clock: Clock;
+}
+
+export interface TokensOptions extends VerifierOptions {
+  keyring: () => Pick<Keyring, "verification" | "signing">;
+  accessTtlMs: number;
+}
+
+const seconds = z.number().int().nonnegative();
+const texts = z.array(z.string());
+
+const accessForm = z.object({
+  sub: z.string().regex(/^[1-9]\d{0,15}$/),
+  login: z.string(),
+  roles: texts,
+  sid: z.string().refine(isUuid),
+  gen: seconds,
+  amr: texts,
+  auth_time: seconds,
+  iat: seconds,
+  exp: seconds,
+  jti: z.string(),
+  client_id: z.string(),
+});
+
+const operatorName = /^[A-Za-z0-9._@-]{1,64}$/;
+
+const operatorForm = z
+  .object({ sub: z.string().startsWith("operator:"), iat: seconds, exp: seconds, jti: z.string() })
+  .transform(({ sub, iat, exp, jti }) => ({ name: sub.slice("operator:".length), iat, exp, jti }))
+  .refine(({ name, iat, exp }) => operatorName.test(name) && exp - iat <= operatorTtl);
+
+/**
+ * User and session of an access token WITHOUT verifying it, to choose a partition; undefined where there are none. Never decide by it.
+ */
+export function peekAccess(token: string): { userId: number; sessionId: string } | undefined {
+  if (token.length > longest) return undefined;
+  try {
+    const { sub, sid } = accessForm.pick({ sub: true, sid: true }).parse(decodeJwt(token));
+    return Number.isSafeInteger(Number(sub)) ? { userId: Number(sub), sessionId: sid } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A signature has one spelling: pad bits that are not zero (RFC 4648 3.5) would give one token several texts, and a list of texts holes. */
+function isCanonical(token: string): boolean {
+  const signature = token.slice(token.lastIndexOf(".") + 1);
+  return Buffer.from(signature, "base64url").toString("base64url") === signature;
+}
+
+/** The payload of a token that holds. @throws Refusal */
+async function verified(token: string, typ: string, options: VerifierOptions): Promise<JWTPayload> {
+  const { issuer, audience, clock } = options;
+  if (token.length > longest || !isCanonical(token)) throw refuse("TOKEN_INVALID");
+  const keyring = options.keyring(); // outside of try: having no keyring is our fault, not the token's
+  const keyOf = ({ kid, alg }: { kid?: string; alg?: string }) => {
+    const found = typeof kid === "string" ? keyring.verification(kid) : undefined;
+    if (found === undefined || found.alg !== alg) throw refuse("TOKEN_INVALID");
+    return found.key;
+  };
+  const claims = { requiredClaims: ["exp"], clockTolerance: leeway, currentDate: new Date(clock.now()) };
+  try {
+    const { payload } = await jwtVerify(token, keyOf, { algorithms, typ, issuer, audience, ...claims });
+    return payload;
+  } catch (error) {
+    if (error instanceof joseErrors.JWTExpired) throw refuse("TOKEN_EXPIRED"); // jose checks it after the signature
+    if (error instanceof joseErrors.JOSEError) throw refuse("TOKEN_INVALID");
+    throw error;
+  }
+}
+
+/** Verifies access tokens with public keys alone. */
+export function makeAccessVerifier(options: VerifierOptions): AccessVerifier {
+  return {
+    async verifyAccess(token) {
+      const parsed = accessForm.safeParse(await verified(token, accessType, options));
+      const userId = Number(parsed.data?.sub);
+      if (!parsed.success || !Number.isSafeInteger(userId)) throw refuse("TOKEN_INVALID");
+      const { login, roles, amr, sid, gen, jti, auth_time, iat, exp } = parsed.data;
+      const times = { authTime: auth_time * 1000, issuedAt: iat * 1000, expiresAt: exp * 1000 };
+      return { userId, login, roles, amr, sessionId: sid, generation: gen, tokenId: jti, ...times };
+    },
+  };
+}
+
+/** Issues and verifies the fleet's tokens. */
+export function makeTokens(options: TokensOptions): Tokens {
+  const { keyring, issuer, audience, accessTtlMs, clock } = options;
+
+  const sign = (typ: string, payload: JWTPayload): Promise<string> => {
+    const { kid, alg, key } = keyring().signing();
+    const claims = { iss: issuer, aud: audience, jti: uuidv7(clock), ...payload };
+    return new SignJWT(claims).setProtectedHeader({ alg, typ, kid }).sign(key);
+  };
+
+  return {
+    ...makeAccessVerifier(options),
+
+    async issueAccess(subject) {
+      const { userId, login, roles, sessionId, generation, amr, authTime } = subject;
+      const exp = Math.floor((clock.now() + accessTtlMs) / 1000);
+      const token = await sign(accessType, {
+        sub: String(userId),
+        login,
+        roles,
+        sid: sessionId,
+        gen: generation,
+        amr,
+        auth_time: Math.floor(authTime / 1000),
+        iat: Math.floor(clock.now() / 1000),
+        exp,
+        client_id: audience,
+      });
+      return { token, expiresAt: exp * 1000 };
+    },
+
+    async issueOperator(name) {
+      if (!operatorName.test(name)) throw new Error("an operator's name is 1 to 64 letters, digits or . _ @ -");
+      const iat = Math.floor(clock.now() / 1000);
+      return await sign(operatorType, { sub: `operator:${name}`, iat, exp: iat + operatorTtl });
+    },
+
+    async verifyOperator(token) {
+      const parsed = operatorForm.safeParse(await verified(token, operatorType, options));
+      // Made later than now: a clock that is wrong, or a token meant to be used another day.
+      const early = !parsed.success || parsed.data.iat > clock.now() / 1000 + leeway;
+      if (early) throw refuse("TOKEN_INVALID");
+      const { name, jti, exp } = parsed.data;
+      return { name, tokenId: jti, expiresAt: exp * 1000 };
+    },
+  };
+}

@@ -1,0 +1,84 @@
+// authctl demo: the whole life of an account through Kafka, each step with its latency. The story is in journey.ts; here is who plays it.
+// It shows that a fleet works as the contract says, end to end; it is no measurement: steps go one after the other, most of them cold.
+import { systemClock } from "../clock.ts";
+import { type Answer, type Call, type Command, textOption } from "./command.ts";
+import { watchConfirmations } from "./confirmation.ts";
+import { type Fleet, withFleet } from "./connect.ts";
+import { journey, newAccount } from "./journey.ts";
+import { holdsMasterKey, operatorName, signerOf } from "./operator.ts";
+import { makeSteps, type Steps, Unexpected } from "./steps.ts";
+import { type Target, targetOf } from "./target.ts";
+
+const shownAtEnd =
+  "signing up with a confirmation, logging in, rotating refresh tokens, refused attempts, {role}logging out with effect at once";
+
+export const demo: Command = {
+  name: "demo",
+  usage: "[--as NAME]",
+  summary: "the whole user journey through Kafka, with latencies",
+  help: `Plays the life of an account against the fleet, each step with its latency in ms: register, confirm, log in, inspect, refresh, be made
+admin and lose it again, log out; and what must be refused on the way. Exit code 1 when a step turns out otherwise than expected.
+
+  --as NAME   who gives the role, as the event says: operator:NAME; default: the system's user name
+
+The confirmation token is read from the platform's topic \`auth\`, so legacy topics must be on. The role needs AUTH_DATABASE_URL and
+AUTH_MASTER_KEY; without them that part is left out. The account it makes, demo-..., stays: confirmed, logged out, without special roles.`,
+  needs: [],
+  options: { as: { type: "string" } },
+  async run(call) {
+    const name = operatorName(call);
+    const target = targetOf(call.env);
+    const clock = systemClock;
+    const steps = makeSteps({ clock, say: call.say, paint: call.terminal.paint });
+    const begun = clock.monotonic();
+    const failure = await play(call, { target, steps, name });
+    const ms = Math.round(clock.monotonic() - begun);
+    return failure === undefined ? success(steps, ms) : failed(call, { steps, failure });
+  },
+};
+
+interface Cast {
+  target: Target;
+  steps: Steps;
+  /** The operator's. */
+  name: string;
+}
+
+/** @returns why the demo failed, if it did */
+async function play(call: Call, { target, steps, name }: Cast): Promise<string | undefined> {
+  const sign =
+    holdsMasterKey(target.config) || textOption(call, "as") !== undefined ? await signerOf(target, name) : undefined;
+  try {
+    await withFleet(target, async (fleet) => {
+      const confirmations = await mailsOf(fleet);
+      const grace = fleet.config.AUTH_REFRESH_GRACE > 0;
+      await journey({ client: fleet.client, steps, confirmations, sign, grace }, newAccount());
+    });
+    return undefined;
+  } catch (error) {
+    if (error instanceof Unexpected) return error.message;
+    throw error;
+  }
+}
+
+async function mailsOf({ config, kafka }: Fleet) {
+  const confirmations = config.AUTH_LEGACY_TOPICS ? await watchConfirmations(kafka) : undefined;
+  if (confirmations !== undefined) return confirmations;
+  throw new Unexpected(
+    "Legacy topics are off (AUTH_LEGACY_TOPICS), so the confirmation token goes sealed to the mailer alone, and the demo cannot confirm.",
+  );
+}
+
+function success({ done }: Steps, ms: number): Answer {
+  const withRole = done.some(({ topic }) => topic === "auth.admin.set-roles");
+  const shown = shownAtEnd.replace("{role}", withRole ? "a role given and taken, " : "");
+  return {
+    document: { ok: true, ms, steps: done },
+    lines: ["", `${done.length} steps in ${(ms / 1000).toFixed(1)} s, connecting included. Shown: ${shown}.`],
+  };
+}
+
+function failed({ terminal }: Call, { steps, failure }: { steps: Steps; failure: string }): Answer {
+  const document = { ok: false, failure, steps: steps.done };
+  return { document, lines: ["", `${terminal.paint("red", "The demo failed.")} ${failure}`], failed: true };
+}

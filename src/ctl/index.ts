@@ -1,0 +1,147 @@
+// authctl: finds the command, parses its arguments by its own table, runs it, prints its answer and chooses the exit code.
+// Exit codes: 0 carried out, 1 refused, 2 called wrongly, 3 nobody answers. With --json standard output holds one document, also for
+// a refusal and for a fleet that does not answer; how a command is called goes to standard error alone.
+import { parseArgs } from "node:util";
+import { ConfigFault, type Environment } from "../config.ts";
+import { asError, Refusal } from "../errors.ts";
+import { type Answer, type Call, type Command, exitCodes, Unreachable, UsageFault } from "./command.ts";
+import { demo } from "./demo.ts";
+import { helpOf, overview, usageLine } from "./help.ts";
+import { request } from "./request.ts";
+import { processTerminal, type Terminal } from "./terminal.ts";
+import { usersSetRoles } from "./users-set-roles.ts";
+import { usersShow } from "./users-show.ts";
+
+/** In the order of `authctl help`. */
+export const commands: readonly Command[] = [demo, request, usersShow, usersSetRoles];
+
+/** @returns the exit code */
+export async function ctl(
+  args: string[],
+  env: Environment,
+  terminal: Terminal = processTerminal(env),
+): Promise<number> {
+  const json = args.includes("--json");
+  try {
+    const { document, lines, failed } = await dispatch(args, { env, terminal, json });
+    for (const line of json ? [JSON.stringify(document, null, 2)] : lines) terminal.out(line);
+    return failed === true ? exitCodes.refused : exitCodes.ok;
+  } catch (error) {
+    return explain(asError(error), { terminal, json });
+  }
+}
+
+interface Surroundings {
+  env: Environment;
+  terminal: Terminal;
+  json: boolean;
+}
+
+const isFlag = (word: string): boolean => ["--json", "--help", "-h"].includes(word);
+
+async function dispatch(args: string[], { env, terminal, json }: Surroundings): Promise<Answer> {
+  const first = args.findIndex((word) => !isFlag(word));
+  const words = first < 0 ? [] : [...args.slice(first), ...args.slice(0, first)];
+  if (words.length === 0) return overview(commands);
+  if (words[0] === "help") return help(words.slice(1).filter((word) => !isFlag(word)));
+  const command = find(words);
+  if (command === undefined) {
+    if (words.some((word) => word === "--help" || word === "-h")) return help(words.filter((word) => !isFlag(word)));
+    throw unknown(words);
+  }
+  const { options, words: rest } = parse(command, words.slice(command.name.split(" ").length));
+  if (options["help"] === true) return helpOf([command]);
+  checkCount(command, rest);
+  const say = (line: string): void => (json ? undefined : terminal.out(line));
+  return inUsage(command, () => command.run({ words: rest, options, env, terminal, say }));
+}
+
+function startsWith(words: readonly string[], name: string): boolean {
+  return name.split(" ").every((word, index) => words[index] === word);
+}
+
+function find(words: readonly string[]): Command | undefined {
+  return commands.find(({ name }) => startsWith(words, name));
+}
+
+function help(words: readonly string[]): Answer {
+  if (words.length === 0) return overview(commands);
+  const asked = commands.filter(({ name }) => startsWith(words, name) || startsWith(name.split(" "), words.join(" ")));
+  if (asked.length === 0) throw unknown(words);
+  return helpOf(asked);
+}
+
+function unknown(words: readonly string[]): UsageFault {
+  const [first = "", second = "-"] = words;
+  const group = commands.filter(({ name }) => name.startsWith(`${first} `));
+  const near = group.length > 0 ? group : commands;
+  const complete = group.length === 0 || !second.startsWith("-");
+  const sentence = complete
+    ? `There is no command ${group.length > 0 ? `${first} ${second}` : first}.`
+    : `Say which: ${near.map(({ name }) => name).join(" or ")}.`;
+  return new UsageFault([sentence, ...near.map(usageLine)].join("\n"));
+}
+
+function parse(command: Command, args: string[]): Pick<Call, "options" | "words"> {
+  const options = { ...command.options, json: { type: "boolean" }, help: { type: "boolean", short: "h" } } as const;
+  try {
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    return { options: values as Call["options"], words: positionals };
+  } catch (error) {
+    const [sentence = ""] = asError(error).message.split(/\.\s/); // what follows is advice about `--`
+    throw new UsageFault([`${sentence.replace(/\.$/, "")}.`, usageLine(command)].join("\n"));
+  }
+}
+
+function checkCount(command: Command, words: readonly string[]): void {
+  const { needs, takes = [] } = command;
+  const missing = needs.slice(words.length);
+  const extra = words.slice(needs.length + takes.length);
+  const sentence =
+    missing.length > 0
+      ? `${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} missing.`
+      : extra.length > 0 && `What is ${extra.join(" ")} for?`;
+  if (sentence) throw new UsageFault([sentence, usageLine(command)].join("\n"));
+}
+
+/** A command says what is wrong with its arguments; how it is called is added here. */
+async function inUsage(command: Command, run: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof UsageFault) throw new UsageFault([error.message, usageLine(command)].join("\n"));
+    throw error;
+  }
+}
+
+/** @returns the exit code. @throws what is a fault of ours */
+function explain(error: Error, { terminal, json }: Omit<Surroundings, "env">): number {
+  if (error instanceof UsageFault || error instanceof ConfigFault) {
+    terminal.err(error.message);
+    return exitCodes.usage;
+  }
+  if (error instanceof Unreachable) {
+    if (json) terminal.out(JSON.stringify({ unreachable: { message: error.message } }, null, 2));
+    else terminal.err(error.message);
+    return exitCodes.unreachable;
+  }
+  if (!(error instanceof Refusal)) throw error;
+  if (json) terminal.out(JSON.stringify({ refused: refusedDocument(error) }, null, 2));
+  else for (const line of refusedLines(error)) terminal.err(line);
+  return exitCodes.refused;
+}
+
+function refusedDocument({ code, message, details, retryAfterMs }: Refusal): object {
+  return { code, message, details, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}
+
+function refusedLines({ code, message, details, retryAfterMs }: Refusal): string[] {
+  return [
+    `Refused with ${code}: ${message}`,
+    ...Object.entries(details).map(([name, value]) => `  ${name}: ${value}`),
+    ...(retryAfterMs === undefined ? [] : [`  Ask again in ${retryAfterMs} ms.`]),
+    ...(code === "DEADLINE_EXCEEDED"
+      ? ["  No answer came in time: does a worker run? The command may have been carried out."]
+      : []),
+  ];
+}

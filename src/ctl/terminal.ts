@@ -1,0 +1,36 @@
+// Where authctl prints and reads: standard output for answers, standard error for what went wrong, standard input for a `-`.
+// Colours only where a terminal shows them and NO_COLOR (no-color.org) is not set. A reader that goes away (`| head`) ends nothing.
+import { text } from "node:stream/consumers";
+import { styleText } from "node:util";
+import type { Environment } from "../config.ts";
+
+export type Colour = "green" | "red" | "dim";
+
+export interface Terminal {
+  /** Prints a line to standard output. */
+  out(line: string): void;
+  /** Prints a line to standard error. */
+  err(line: string): void;
+  /** Everything on standard input. */
+  input(): Promise<string>;
+  paint(colour: Colour, text: string): string;
+}
+
+export function processTerminal(env: Environment): Terminal {
+  const colours = process.stdout.isTTY === true && !env["NO_COLOR"];
+  for (const stream of [process.stdout, process.stderr]) {
+    if (stream.listenerCount("error") === 0) stream.on("error", () => undefined);
+  }
+  return {
+    out: (line) => void process.stdout.write(`${line}\n`),
+    err: (line) => void process.stderr.write(`${line}\n`),
+    input: () => text(process.stdin),
+    paint: (colour, shown) => (colours ? styleText(colour, shown, { validateStream: false }) : shown),
+  };
+}
+
+/** Rows of a name and a value, the values below each other. */
+export function aligned(rows: readonly (readonly [string, string])[], indent = ""): string[] {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd());
+}

@@ -1,0 +1,57 @@
+// authctl users set-roles: gives a user exactly these roles, over auth.admin.set-roles with an operator token, and shows those before and after.
+// The roles before are read just before the change: another operator's change in between is not shown, and not lost in the fleet's events.
+import { type Call, type Command, textOption, UsageFault } from "./command.ts";
+import { withFleet } from "./connect.ts";
+import { operatorName, signerOf } from "./operator.ts";
+import { targetOf } from "./target.ts";
+import { aligned } from "./terminal.ts";
+import { rolesText } from "./users-show.ts";
+
+export const usersSetRoles: Command = {
+  name: "users set-roles",
+  usage: "LOGIN (ROLE[,ROLE] | --none) [--reason TEXT] [--as NAME]",
+  summary: "gives a user exactly these roles",
+  help: `Gives the user with this login (or \`id:NUMBER\`) exactly the roles that are named, and takes all others away.
+Access tokens from before stop counting; a refresh gives one with the new roles.
+
+  --none          no role at all
+  --reason TEXT   why; stands in the event RolesChanged
+  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
+
+It goes through Kafka (auth.admin.set-roles) with a token for 60 s that authctl signs itself: it needs AUTH_DATABASE_URL and
+AUTH_MASTER_KEY.`,
+  needs: ["LOGIN"],
+  takes: ["ROLE"],
+  options: { none: { type: "boolean" }, reason: { type: "string" }, as: { type: "string" } },
+  async run(call) {
+    const roles = rolesOf(call);
+    const name = operatorName(call);
+    const target = targetOf(call.env);
+    const sign = await signerOf(target, name);
+    const [login = ""] = call.words;
+    const reason = textOption(call, "reason");
+    return withFleet(target, async ({ client }) => {
+      const before = await client.request("auth.admin.get-user", { actorToken: await sign(), target: login });
+      const input = { actorToken: await sign(), target: `id:${before.userId}`, roles, ...(reason && { reason }) };
+      const after = await client.request("auth.admin.set-roles", input);
+      return {
+        document: { userId: after.userId, login: before.login, before: before.roles, after: after.roles },
+        lines: aligned([
+          ["user", `${before.login} (${after.userId})`],
+          ["before", rolesText(before.roles)],
+          ["after", rolesText(after.roles)],
+        ]),
+      };
+    });
+  },
+};
+
+function rolesOf({ words: [, list], options }: Call): string[] {
+  const none = options["none"] === true;
+  if (list === undefined && none) return [];
+  if (list === undefined) throw new UsageFault("Name the roles, or say --none.");
+  if (none) throw new UsageFault("Either name roles or say --none, not both.");
+  const roles = list.split(",").map((role) => role.trim());
+  if (roles.includes("")) throw new UsageFault("A role's name is empty: separate roles with one comma, or say --none.");
+  return roles;
+}

@@ -1,0 +1,48 @@
+// authctl users show: one user, over auth.admin.get-user with an operator token.
+import type { AdminGetUserResult } from "../generated/schemas.ts";
+import type { Command } from "./command.ts";
+import { withFleet } from "./connect.ts";
+import { operatorName, signerOf } from "./operator.ts";
+import { targetOf } from "./target.ts";
+import { aligned } from "./terminal.ts";
+
+export const usersShow: Command = {
+  name: "users show",
+  usage: "LOGIN [--as NAME]",
+  summary: "one user: names, state, roles",
+  help: `Shows the user with this login (in any case), or \`id:NUMBER\`.
+
+  --as NAME   who asks, as the fleet is told: operator:NAME; default: the system's user name
+
+It goes through Kafka (auth.admin.get-user) with a token for 60 s that authctl signs itself: it needs AUTH_DATABASE_URL and
+AUTH_MASTER_KEY.`,
+  needs: ["LOGIN"],
+  options: { as: { type: "string" } },
+  async run(call) {
+    const name = operatorName(call);
+    const target = targetOf(call.env);
+    const sign = await signerOf(target, name);
+    const [login = ""] = call.words;
+    const user = await withFleet(target, async ({ client }) =>
+      client.request("auth.admin.get-user", { actorToken: await sign(), target: login }),
+    );
+    return { document: user, lines: linesOf(user) };
+  },
+};
+
+function linesOf(user: AdminGetUserResult): string[] {
+  return aligned([
+    ["id", String(user.userId)],
+    ["login", user.login],
+    ["username", user.username],
+    ["e-mail", user.email],
+    ["confirmed", user.isVerified ? "yes" : "no"],
+    ["banned", user.isActive ? "no" : "yes"],
+    ["roles", rolesText(user.roles)],
+    ["created", new Date(user.createdAt).toISOString()],
+  ]);
+}
+
+export function rolesText(roles: readonly string[]): string {
+  return roles.join(", ") || "(none)";
+}

@@ -1,0 +1,101 @@
+// The commit: one statement carries the state change, the inbox row and the outbox rows, so there is no moment in which one of them
+// is there without the others. Its parts, in the order they depend on each other:
+//   won      the inbox row; empty when the request was answered before, and then nothing else happens
+//   subject  the user the facts are about: his row is locked, checked, and gives the events their numbers
+//   …        the writes of the handler, each gated by subject (or by won where there is no user)
+//   sent     the outbox rows
+// The last line demands what must have changed; where it has not, the whole statement takes itself back (SQLSTATE AU409) and the
+// handler starts anew on what the world is now.
+import { type DatabasePool, sql } from "slonik";
+import { z } from "zod";
+import type { InboxKey } from "./inbox.ts";
+import type { Fragment, Write } from "./statements.ts";
+
+/** One row of the outbox, before its user's numbers are known. */
+export interface OutboxRow {
+  topic: string;
+  key: string;
+  shard: number;
+  kind: string;
+  eventId: string;
+  /** Whether the row is an event and takes the next number of its user. */
+  numbered: boolean;
+  actor: string;
+  traceparent: string | null;
+  body: unknown;
+  secret: Buffer | null;
+}
+
+export interface Commit {
+  inbox: (InboxKey & { fingerprint: Buffer; reply: Buffer; ttlMs: number }) | undefined;
+  /** Statement that locks and numbers the user: RETURNING id, sequence. Absent where the facts have no user. */
+  subject: ((numbers: number, gate: Fragment) => Fragment) | undefined;
+  writes: Write[];
+  outbox: OutboxRow[];
+}
+
+/** @returns "repeated" where the request was answered before: nothing was written. @throws AU409 (faults.ts), unique violations */
+export async function commitOnce(pool: DatabasePool, commit: Commit): Promise<"done" | "repeated"> {
+  const numbers = commit.outbox.filter((row) => row.numbered).length;
+  const won = commit.inbox === undefined ? sql.fragment`won AS (SELECT 1)` : insertInbox(commit.inbox);
+  const gate = sql.fragment`EXISTS (SELECT FROM won)`;
+  const withUser = commit.subject !== undefined;
+  const parts = [
+    won,
+    ...(commit.subject ? [sql.fragment`subject AS (${commit.subject(numbers, gate)})`] : []),
+    ...commit.writes.map((write) => named(write, withUser ? sql.fragment`EXISTS (SELECT FROM subject)` : gate)),
+    ...(commit.outbox.length > 0 ? [insertOutbox(commit.outbox, numbers, withUser)] : []),
+  ];
+  const demands = [
+    ...(withUser ? [demand("subject", 1)] : []),
+    ...commit.writes.flatMap((write) => (write.changes === undefined ? [] : [demand(write.name, write.changes)])),
+  ];
+  const all = demands.length === 0 ? sql.fragment`true` : sql.join(demands, sql.fragment` AND `);
+  const result = await pool.one(sql.type(z.object({ done: z.boolean() }))`
+    WITH ${sql.join(parts, sql.fragment`, `)}
+    SELECT CASE WHEN EXISTS (SELECT FROM won) THEN ${all} ELSE false END AS done`);
+  return result.done ? "done" : "repeated";
+}
+
+function named(write: Write, gate: Fragment): Fragment {
+  return sql.fragment`${sql.identifier([write.name])} AS (${write.statement(gate)})`;
+}
+
+function demand(name: string, changes: number): Fragment {
+  return sql.fragment`must_be((SELECT count(*) FROM ${sql.identifier([name])}), ${changes}, ${name})`;
+}
+
+function insertInbox(row: NonNullable<Commit["inbox"]>): Fragment {
+  const { topic, replyTopic, idempotencyKey, fingerprint, reply, ttlMs } = row;
+  return sql.fragment`won AS (
+    INSERT INTO inbox (topic, reply_topic, idempotency_key, fingerprint, reply, expires_at)
+    VALUES (${topic}, ${replyTopic}, ${sql.binary(idempotencyKey)}, ${sql.binary(fingerprint)}, ${sql.binary(reply)},
+      now() + ${ttlMs} * interval '1 millisecond')
+    ON CONFLICT (topic, reply_topic, idempotency_key) DO UPDATE
+      SET fingerprint = excluded.fingerprint, reply = excluded.reply, created_at = now(), expires_at = excluded.expires_at
+      WHERE inbox.expires_at <= now() -- over, only not swept up yet
+    RETURNING 1)`;
+}
+
+/** Numbered rows take subject's sequence numbers: it stands at the last of them after the update. */
+function insertOutbox(rows: OutboxRow[], numbers: number, withUser: boolean): Fragment {
+  let number = 0;
+  const values = rows.map((row, index) => {
+    if (row.numbered) number += 1;
+    const sequence = row.numbered ? sql.fragment`${number - numbers}::bigint` : sql.fragment`NULL::bigint`;
+    const secret = row.secret === null ? sql.fragment`NULL::bytea` : sql.fragment`${sql.binary(row.secret)}::bytea`;
+    return sql.fragment`(${index}::int, ${row.shard}::smallint, ${row.topic}, ${row.key}, ${row.kind}, ${row.eventId}::uuid,
+      ${sequence}, ${row.actor}, ${row.traceparent}::text, ${sql.jsonb(row.body as never)}, ${secret})`;
+  });
+  const columns = sql.fragment`shard, topic, key, kind, event_id, actor, traceparent, body, secret`;
+  const source = withUser ? sql.fragment`subject` : sql.fragment`won`;
+  const user = withUser
+    ? sql.fragment`subject.id, subject.sequence + row.step`
+    : sql.fragment`NULL::bigint, NULL::bigint`;
+  return sql.fragment`sent AS (
+    INSERT INTO outbox (${columns}, user_id, sequence)
+    SELECT row.shard, row.topic, row.key, row.kind, row.event_id, row.actor, row.traceparent, row.body, row.secret, ${user}
+    FROM ${source}, (VALUES ${sql.join(values, sql.fragment`, `)})
+      AS row (position, shard, topic, key, kind, event_id, step, actor, traceparent, body, secret)
+    ORDER BY row.position RETURNING 1)`;
+}

@@ -1,0 +1,65 @@
+// What a database error means: whether it may pass by itself, or whether the world changed between reading and committing.
+// Codes are PostgreSQL's (appendix A of its manual). What is not listed is a fault of ours and is not tried again.
+import {
+  BackendTerminatedError,
+  BackendTerminatedUnexpectedlyError,
+  ConnectionError,
+  UniqueIntegrityConstraintViolationError,
+} from "slonik";
+
+/** SQLSTATE -> why another try may succeed */
+const passingStates: Record<string, string> = {
+  "08000": "connection lost",
+  "08003": "connection lost",
+  "08006": "connection lost",
+  "40001": "serialization failure: another transaction won",
+  "40P01": "deadlock: another transaction won",
+  "53300": "too many connections, for now",
+  "55P03": "lock not available, for now",
+  "57P01": "server is shutting down; it will be back",
+  "57P02": "server crashed; it will be back",
+  "57P03": "server is starting",
+};
+
+const passingSocket = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+]);
+
+export function isPassing(error: unknown): boolean {
+  for (const each of causes(error)) {
+    if (each instanceof BackendTerminatedError || each instanceof BackendTerminatedUnexpectedlyError) return true;
+    if (each instanceof ConnectionError) return true;
+    const { code } = each as { code?: unknown };
+    if (typeof code === "string" && (Object.hasOwn(passingStates, code) || passingSocket.has(code))) return true;
+    if (/timeout expired|connection terminated|connection ended/i.test(each.message)) return true;
+  }
+  return false;
+}
+
+/** The commit found the world other than its handler had read it; `what` names the part. */
+export function changedPart(error: unknown): string | undefined {
+  for (const each of causes(error)) if ((each as { code?: unknown }).code === "AU409") return each.message;
+  return undefined;
+}
+
+/** Name of the unique constraint that a write ran into. */
+export function takenConstraint(error: unknown): string | undefined {
+  for (const each of causes(error)) {
+    if (each instanceof UniqueIntegrityConstraintViolationError) return each.constraint ?? undefined;
+  }
+  return undefined;
+}
+
+function* causes(error: unknown): Generator<Error> {
+  let current = error;
+  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
+    yield current;
+    current = current.cause;
+  }
+}

@@ -1,0 +1,60 @@
+// The inbox: the first answer to each request that changed or counted something, by topic, reply topic and idempotency key.
+// A handler's first read asks for it in the same statement. The answer is kept encrypted; the fingerprint of the opened request tells
+// a repeated request from another one with the same key.
+import { type DatabasePool, sql } from "slonik";
+import { z } from "zod";
+import type { Fragment, Read } from "./statements.ts";
+
+export interface InboxKey {
+  topic: string;
+  replyTopic: string;
+  idempotencyKey: Buffer;
+}
+
+export interface InboxRow {
+  fingerprint: Buffer;
+  reply: Buffer;
+}
+
+/** A kept answer, or the read's row (null: none). */
+export type Answer<T> = { kept: InboxRow } | { row: T | null };
+
+const bytes = z.instanceof(Buffer);
+
+function matches({ topic, replyTopic, idempotencyKey }: InboxKey): Fragment {
+  return sql.fragment`topic = ${topic} AND reply_topic = ${replyTopic} AND idempotency_key = ${sql.binary(idempotencyKey)} AND expires_at > now()`;
+}
+
+/** Asks inbox and read in one statement; where an answer is kept, the read is not even begun. */
+export async function readWithInbox<T>(pool: DatabasePool, key: InboxKey, read: Read<T>): Promise<Answer<T>> {
+  const row = z
+    .object({ kept_fingerprint: bytes.nullable(), kept_reply: bytes.nullable(), found: z.boolean().nullable() })
+    .passthrough();
+  const answer = await pool.one(sql.type(row)`
+    SELECT kept.fingerprint AS kept_fingerprint, kept.reply AS kept_reply, asked.*
+    FROM (SELECT) AS one
+    LEFT JOIN LATERAL (SELECT fingerprint, reply FROM inbox WHERE ${matches(key)}) AS kept ON true
+    LEFT JOIN LATERAL (SELECT true AS found, answer.* FROM (${read.select}) AS answer WHERE kept.reply IS NULL) AS asked ON true`);
+  const { kept_fingerprint: fingerprint, kept_reply: reply, found, ...rest } = answer;
+  if (fingerprint !== null && reply !== null) return { kept: { fingerprint, reply } };
+  return { row: found === true ? read.row.parse(rest) : null };
+}
+
+/** A read that has nothing to do with the inbox. */
+export async function readOnly<T>(pool: DatabasePool, read: Read<T>): Promise<T | null> {
+  const row = await pool.maybeOne(sql.type(z.object({}).passthrough())`${read.select}`);
+  return row === null ? null : read.row.parse(row);
+}
+
+export async function findKept(pool: DatabasePool, key: InboxKey): Promise<InboxRow | null> {
+  return pool.maybeOne(sql.type(z.object({ fingerprint: bytes, reply: bytes }))`
+    SELECT fingerprint, reply FROM inbox WHERE ${matches(key)}`);
+}
+
+/** Deletes up to `limit` rows whose time is over. @returns how many */
+export async function reapInbox(pool: DatabasePool, limit: number): Promise<number> {
+  const { rowCount } = await pool.query(sql.unsafe`
+    DELETE FROM inbox WHERE (topic, reply_topic, idempotency_key) IN (
+      SELECT topic, reply_topic, idempotency_key FROM inbox WHERE expires_at <= now() LIMIT ${limit})`);
+  return rowCount;
+}

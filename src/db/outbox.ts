@@ -1,0 +1,103 @@
+// The outbox from the relay's side. Rows of one shard are published by one relay at a time: the relay holds the shard's advisory lock for
+// the transaction in which it reads, publishes and marks, so a relay that dies gives its shards back at once and nothing has to expire.
+// Rejected: claiming single rows with SKIP LOCKED (two relays would publish one user's events side by side, out of order), and leases
+// in a table (a killed relay's shards would stand still until they run out).
+import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
+import { z } from "zod";
+
+export const shards = 16;
+
+/** The shard of a user, or of a key where there is no user: all rows of one are in one shard. */
+export function shardOf(user: number | string): number {
+  if (typeof user === "number") return user % shards;
+  let hash = 0;
+  for (const character of user) hash = (hash * 31 + character.codePointAt(0)!) >>> 0;
+  return hash % shards;
+}
+
+const outboxRow = z.object({
+  id: z.number(),
+  createdAt: z.number(),
+  topic: z.string(),
+  key: z.string(),
+  kind: z.string(),
+  eventId: z.string(),
+  userId: z.number().nullable(),
+  sequence: z.number().nullable(),
+  actor: z.string(),
+  traceparent: z.string().nullable(),
+  body: z.record(z.unknown()),
+  secret: z.instanceof(Buffer).nullable(),
+});
+export type StoredOutboxRow = z.infer<typeof outboxRow>;
+
+/**
+ * Takes up to `take` free shards that have something to publish, hands their rows over in order, and marks them when `publish` resolves.
+ * @returns how many rows were published
+ */
+export async function publishShards(
+  pool: DatabasePool,
+  options: { take: number; limit: number },
+  publish: (rows: readonly StoredOutboxRow[]) => Promise<void>,
+): Promise<number> {
+  return pool.transaction(async (transaction) => {
+    const held = await lockShards(transaction, options.take);
+    if (held.length === 0) return 0;
+    const rows = await unpublished(transaction, held, options.limit);
+    if (rows.length === 0) return 0;
+    await publish(rows);
+    await markPublished(transaction, rows);
+    return rows.length;
+  });
+}
+
+async function lockShards(transaction: CommonQueryMethods, take: number): Promise<number[]> {
+  const rows = await transaction.any(sql.type(z.object({ shard: z.number() }))`
+    SELECT shard FROM (
+      SELECT DISTINCT shard FROM outbox WHERE published_at IS NULL ORDER BY shard
+    ) AS waiting WHERE pg_try_advisory_xact_lock(hashtext('auth outbox'), shard) LIMIT ${take}`);
+  return rows.map((row) => row.shard);
+}
+
+/** A statement of its own, after the locks: its snapshot must see what the shard's last holder marked. */
+async function unpublished(
+  transaction: CommonQueryMethods,
+  held: number[],
+  limit: number,
+): Promise<readonly StoredOutboxRow[]> {
+  return transaction.any(sql.type(outboxRow)`
+    SELECT id, created_at AS "createdAt", topic, key, kind, event_id AS "eventId", user_id AS "userId", sequence, actor, traceparent,
+      body, secret
+    FROM outbox WHERE published_at IS NULL AND shard = ANY(${sql.array(held, "int2")}) ORDER BY id LIMIT ${limit}`);
+}
+
+/** The times only tell PostgreSQL which partitions to look into. */
+async function markPublished(transaction: CommonQueryMethods, rows: readonly StoredOutboxRow[]): Promise<void> {
+  const times = rows.map((row) => row.createdAt / 1000);
+  const ids = rows.map((row) => row.id);
+  await transaction.query(sql.unsafe`
+    UPDATE outbox SET published_at = now() WHERE id = ANY(${sql.array(ids, "int8")})
+      AND created_at BETWEEN to_timestamp(${Math.min(...times) - 1}) AND to_timestamp(${Math.max(...times) + 1})`);
+}
+
+/** Rows not yet published, and the age of the oldest in seconds. */
+export async function outboxBacklog(pool: DatabasePool): Promise<{ rows: number; seconds: number }> {
+  return pool.one(sql.type(z.object({ rows: z.number(), seconds: z.number() }))`
+    SELECT count(*) AS rows, COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 AS seconds
+    FROM outbox WHERE published_at IS NULL`);
+}
+
+/** Makes the next days' partitions, drops those of past days that are published. @returns how many it dropped */
+export async function turnOutbox(pool: DatabasePool): Promise<number> {
+  const row = await pool.one(
+    sql.type(z.object({ dropped: z.number() }))`SELECT turn_outbox(3, interval '1 day') AS dropped`,
+  );
+  return row.dropped;
+}
+
+export const outboxChannel = "auth_outbox";
+
+/** Tells listening relays that there is something to publish; outside any transaction, because NOTIFY serialises commits. */
+export async function notifyRelays(pool: DatabasePool): Promise<void> {
+  await pool.query(sql.unsafe`SELECT pg_notify(${outboxChannel}, '')`);
+}

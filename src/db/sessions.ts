@@ -1,0 +1,123 @@
+// Sessions: the rows behind refresh tokens and behind the claim sid of access tokens. Only hashes of secrets are kept.
+import { sql } from "slonik";
+import { z } from "zod";
+import type { Fragment, Read, Write } from "./statements.ts";
+
+const userColumns = sql.fragment`
+  u.login, COALESCE(u.confirmed_at IS NOT NULL, false) AS confirmed, COALESCE(u.banned_at IS NOT NULL, false) AS banned,
+  u.generation, ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles`;
+
+const owner = {
+  /** Null once the user is deleted. */
+  userId: z.number().nullable(),
+  login: z.string().nullable(),
+  confirmed: z.boolean(),
+  banned: z.boolean(),
+  generation: z.number().nullable(),
+  roles: z.array(z.string()),
+  ended: z.boolean(),
+  expiresAt: z.number(),
+};
+
+const sessionForAccess = z.object(owner);
+
+/** The session of an access token, with its user as he is now. */
+export function sessionById(id: string): Read<z.infer<typeof sessionForAccess>> {
+  const select = sql.fragment`
+    SELECT s.user_id AS "userId", s.ended_at IS NOT NULL AS ended, s.expires_at AS "expiresAt", ${userColumns}
+    FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE s.id = ${id}::uuid`;
+  return { select, row: sessionForAccess };
+}
+
+const sessionForRefresh = z.object({
+  ...owner,
+  rotating: z.boolean(),
+  currentHash: z.instanceof(Buffer),
+  previousHash: z.instanceof(Buffer).nullable(),
+  refreshKey: z.number(),
+  rotations: z.number(),
+  rotatedAt: z.number().nullable(),
+  createdAt: z.number(),
+  lastUsedAt: z.number(),
+  amr: z.array(z.string()),
+});
+export type SessionForRefresh = z.infer<typeof sessionForRefresh>;
+
+export function sessionToRefresh(id: string): Read<SessionForRefresh> {
+  const select = sql.fragment`
+    SELECT s.user_id AS "userId", s.ended_at IS NOT NULL AS ended, s.expires_at AS "expiresAt", ${userColumns},
+      s.rotating, s.refresh_hash AS "currentHash", s.previous_hash AS "previousHash", s.refresh_key AS "refreshKey", s.rotations,
+      s.rotated_at AS "rotatedAt", s.created_at AS "createdAt", s.last_used_at AS "lastUsedAt", s.amr
+    FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE s.id = ${id}::uuid`;
+  return { select, row: sessionForRefresh };
+}
+
+export interface NewSession {
+  id: string;
+  userId: number;
+  rotating: boolean;
+  refreshHash: Buffer;
+  refreshKey: number;
+  /** Unix ms. */
+  now: number;
+  expiresAt: number;
+  amr: string[];
+  client: unknown;
+}
+
+function time(ms: number): Fragment {
+  return sql.fragment`to_timestamp(${ms / 1000}::double precision)`;
+}
+
+export function insertSession(session: NewSession): Write {
+  const client =
+    session.client === null ? sql.fragment`NULL::jsonb` : sql.fragment`${sql.jsonb(session.client as never)}`;
+  return {
+    name: "insert_session",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      INSERT INTO sessions (id, user_id, rotating, refresh_hash, refresh_key, created_at, last_used_at, expires_at, amr, client)
+      SELECT ${session.id}::uuid, ${session.userId}, ${session.rotating}, ${sql.binary(session.refreshHash)}::bytea, ${session.refreshKey},
+        ${time(session.now)}, ${time(session.now)}, ${time(session.expiresAt)}, ${sql.array(session.amr, "text")}, ${client}
+      WHERE ${gate} RETURNING 1`,
+  };
+}
+
+/** The presented secret must still be the current one; it becomes the previous one. */
+export function rotateSession(id: string, change: { current: Buffer; successor: Buffer; now: number }): Write {
+  return {
+    name: "rotate_session",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      UPDATE sessions SET previous_hash = refresh_hash, refresh_hash = ${sql.binary(change.successor)}, rotations = rotations + 1,
+        rotated_at = ${time(change.now)}, last_used_at = ${time(change.now)}
+      WHERE id = ${id}::uuid AND refresh_hash = ${sql.binary(change.current)} AND ended_at IS NULL AND ${gate} RETURNING 1`,
+  };
+}
+
+/** The session was used without a new secret. */
+export function touchSession(id: string, now: number): Write {
+  return {
+    name: "touch_session",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      UPDATE sessions SET last_used_at = ${time(now)} WHERE id = ${id}::uuid AND ended_at IS NULL AND ${gate} RETURNING 1`,
+  };
+}
+
+export function endSession(id: string, reason: string): Write {
+  return {
+    name: "end_session",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      UPDATE sessions SET ended_at = now(), end_reason = ${reason} WHERE id = ${id}::uuid AND ended_at IS NULL AND ${gate} RETURNING 1`,
+  };
+}
+
+export function endSessionsOf(userId: number, reason: string): Write {
+  return {
+    name: "end_sessions",
+    statement: (gate) => sql.fragment`
+      UPDATE sessions SET ended_at = now(), end_reason = ${reason} WHERE user_id = ${userId} AND ended_at IS NULL AND ${gate} RETURNING 1`,
+  };
+}

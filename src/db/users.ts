@@ -1,0 +1,179 @@
+// Users: what handlers ask about them, and the statements that change them. Each `subject` statement locks the user's row, checks
+// that he is as the handler read him, and takes the numbers for his events.
+import { sql } from "slonik";
+import { z } from "zod";
+import type { Fragment, Read, Write } from "./statements.ts";
+
+type Subject = (numbers: number, gate: Fragment) => Fragment;
+
+const roles = sql.fragment`ARRAY(
+  SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles`;
+
+const account = z.object({
+  id: z.number(),
+  login: z.string(),
+  confirmed: z.boolean(),
+  banned: z.boolean(),
+  generation: z.number(),
+  roles: z.array(z.string()),
+});
+export type Account = z.infer<typeof account>;
+
+const columns = sql.fragment`
+  u.id, u.login, u.confirmed_at IS NOT NULL AS confirmed, u.banned_at IS NOT NULL AS banned, u.generation, ${roles}`;
+
+const accountWithPassword = account.extend({ hash: z.string().nullable() });
+export type AccountWithPassword = z.infer<typeof accountWithPassword>;
+
+/** The account of a normalised login, with its password's hash. */
+export function accountForLogin(loginKey: string): Read<AccountWithPassword> {
+  const select = sql.fragment`
+    SELECT ${columns}, c.hash FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
+    WHERE u.login_key = ${loginKey}`;
+  return { select, row: accountWithPassword };
+}
+
+const profile = account.extend({ username: z.string(), email: z.string(), createdAt: z.number() });
+export type Profile = z.infer<typeof profile>;
+
+const profileColumns = sql.fragment`${columns}, u.username, u.email, u.created_at AS "createdAt"`;
+
+export function profileById(id: number): Read<Profile> {
+  return { select: sql.fragment`SELECT ${profileColumns} FROM users u WHERE u.id = ${id}`, row: profile };
+}
+
+export function profileByLogin(loginKey: string): Read<Profile> {
+  return { select: sql.fragment`SELECT ${profileColumns} FROM users u WHERE u.login_key = ${loginKey}`, row: profile };
+}
+
+const unconfirmed = profile.extend({ mails: z.number() });
+
+/** The unconfirmed account of a normalised e-mail address, and how many confirmation tokens it was given within the last hour. */
+export function unconfirmedByEmail(emailKey: string): Read<z.infer<typeof unconfirmed>> {
+  const select = sql.fragment`
+    SELECT ${profileColumns}, (
+      SELECT count(*) FROM one_time_tokens t
+      WHERE t.user_id = u.id AND t.purpose = 'confirm' AND t.created_at > now() - interval '1 hour') AS mails
+    FROM users u WHERE u.email_key = ${emailKey} AND u.confirmed_at IS NULL`;
+  return { select, row: unconfirmed };
+}
+
+const vacancy = z.object({ id: z.number(), loginTaken: z.boolean(), emailOwner: z.string().nullable() });
+
+/** An id for a new user, whether his login is taken, and the e-mail address as its owner wrote it, if it has one; ids of refused registrations stay unused. */
+export function vacancyFor(loginKey: string, emailKey: string): Read<z.infer<typeof vacancy>> {
+  const select = sql.fragment`
+    SELECT nextval('user_ids') AS id,
+      EXISTS (SELECT FROM users WHERE login_key = ${loginKey}) AS "loginTaken",
+      (SELECT email FROM users WHERE email_key = ${emailKey}) AS "emailOwner"`;
+  return { select, row: vacancy };
+}
+
+export interface NewUser {
+  id: number;
+  login: string;
+  loginKey: string;
+  username: string;
+  email: string;
+  emailKey: string;
+}
+
+/** Unique constraints users_login_unique and users_email_unique decide races: the loser reads anew. */
+export function insertUser({ id, login, loginKey, username, email, emailKey }: NewUser): Subject {
+  return (numbers, gate) => sql.fragment`
+    INSERT INTO users (id, login, login_key, username, email, email_key, sequence)
+    SELECT ${id}, ${login}, ${loginKey}, ${username}, ${email}, ${emailKey}, ${numbers} WHERE ${gate} RETURNING id, sequence`;
+}
+
+export interface Expected {
+  /** The user must still be of this generation. */
+  generation?: number;
+  /** Whether he must be banned or not, confirmed or not. */
+  banned?: boolean;
+  confirmed?: boolean;
+}
+
+function lock(id: number, expected: Expected, changes: Fragment): Subject {
+  const { generation = null, banned = null, confirmed = null } = expected;
+  return (numbers, gate) => sql.fragment`
+    UPDATE users u SET sequence = sequence + ${numbers} ${changes}
+    WHERE u.id = ${id} AND ${gate}
+      AND (${generation}::int IS NULL OR generation = ${generation})
+      AND (${banned}::bool IS NULL OR (banned_at IS NOT NULL) = ${banned})
+      AND (${confirmed}::bool IS NULL OR (confirmed_at IS NOT NULL) = ${confirmed})
+    RETURNING u.id, sequence`;
+}
+
+/** Nothing of the user changes but his event numbers. */
+export function lockUser(id: number, expected: Expected): Subject {
+  return lock(id, expected, sql.fragment``);
+}
+
+export function confirmUser(id: number): Subject {
+  return lock(id, { confirmed: false }, sql.fragment`, confirmed_at = now()`);
+}
+
+/** Access tokens from before stop counting. */
+export function raiseGeneration(id: number, expected: Expected): Subject {
+  return lock(id, expected, sql.fragment`, generation = generation + 1`);
+}
+
+export function banUser(id: number): Subject {
+  return lock(id, { banned: false }, sql.fragment`, generation = generation + 1, banned_at = now()`);
+}
+
+export function unbanUser(id: number): Subject {
+  return lock(id, { banned: true }, sql.fragment`, banned_at = NULL`);
+}
+
+/** @param expected confirmed: false deletes only who never confirmed */
+export function deleteUser(id: number, expected: Expected): Subject {
+  const { confirmed = null } = expected;
+  return (numbers, gate) => sql.fragment`
+    DELETE FROM users WHERE id = ${id} AND ${gate} AND (${confirmed}::bool IS NULL OR (confirmed_at IS NOT NULL) = ${confirmed})
+    RETURNING id, sequence + ${numbers} AS sequence`;
+}
+
+export function insertPassword(userId: number, hash: string): Write {
+  return {
+    name: "insert_password",
+    changes: 1,
+    // Reads subject itself: a foreign key to a user of the same statement is checked at its end, but the row must come after his.
+    statement: (gate) => sql.fragment`
+      INSERT INTO credentials (user_id, kind, hash) SELECT ${userId}, 'password', ${hash} WHERE ${gate} RETURNING 1`,
+  };
+}
+
+/** Replaces a hash made with other parameters; nothing if the password was changed meanwhile. */
+export function replaceHash(userId: number, before: string, after: string): Write {
+  return {
+    name: "replace_hash",
+    statement: (gate) => sql.fragment`
+      UPDATE credentials SET hash = ${after} WHERE user_id = ${userId} AND kind = 'password' AND hash = ${before} AND ${gate} RETURNING 1`,
+  };
+}
+
+/** Gives the user exactly these roles; `changes` counts them, so an unknown name takes the commit back. */
+export function replaceRoles(userId: number, names: string[]): Write[] {
+  const wanted = sql.fragment`(SELECT id FROM roles WHERE name = ANY(${sql.array(names, "text")}))`;
+  return [
+    {
+      name: "drop_roles",
+      statement: (gate) => sql.fragment`
+        DELETE FROM user_roles WHERE user_id = ${userId} AND role_id NOT IN ${wanted} AND ${gate} RETURNING 1`,
+    },
+    {
+      name: "add_roles",
+      statement: (gate) => sql.fragment`
+        INSERT INTO user_roles (user_id, role_id) SELECT ${userId}, id FROM roles
+        WHERE name = ANY(${sql.array(names, "text")}) AND ${gate} ON CONFLICT DO NOTHING RETURNING 1`,
+    },
+  ];
+}
+
+/** Which of the names are no roles. */
+export function unknownRoles(names: string[]): Read<{ unknown: string[] }> {
+  const select = sql.fragment`
+    SELECT ARRAY(SELECT name FROM unnest(${sql.array(names, "text")}) AS name EXCEPT SELECT name FROM roles) AS unknown`;
+  return { select, row: z.object({ unknown: z.array(z.string()) }) };
+}

@@ -1,0 +1,171 @@
+// The role `dev`: the whole system on this machine. Real Kafka, registry and PostgreSQL, migrations, then workers, relay and bridge.
+// Its life: starting -> ready -> stopping -> gone. The first SIGINT, SIGTERM or SIGHUP, or the end of the process that started us, leads to
+// stopping from wherever it is; a second one while stopping kills every child at once. A failed start stops what had started.
+// Promises: stack.json is there exactly while ready; children end in the reverse order of who needs whom; the exit code is 0 after an
+// ordered stop, 1 when the start failed, 130 when it was cut short. What kill -9 of us leaves running, the next start ends.
+import { StackFailure } from "../stack/failure.ts";
+import { type Report, stopwatch, whileSaying } from "../stack/progress.ts";
+import { makeStack, type Stack } from "../stack/stack.ts";
+import { type Config, type Environment, readConfig } from "./config.ts";
+import { makeRole, migrate, type Place, type Role, type RolePlan, roleEnvironment } from "./dev/fleet.ts";
+import { type Addresses, devFolder, masterKeyFile, removeAddresses, writeAddresses } from "./dev/folder.ts";
+import { startSupervised, supervise } from "./dev/supervise.ts";
+
+const CUT_SHORT = 130;
+
+/**
+ * Runs until it is told to stop.
+ * @param report gets one line at a time; default: standard output
+ * @returns the exit code
+ * @throws ConfigFault
+ */
+export async function dev(env: Environment, report: Report = say): Promise<number> {
+  const config = readConfig(env, "dev");
+  const system = new System({ env, config, report });
+  const asked = whenAsked();
+  const started = system.start().then(
+    () => asked.first,
+    (error: unknown) => error,
+  );
+  const reason = await Promise.race([started, asked.first]);
+  if (reason === undefined) report("stopping (Ctrl-C again: at once) ...");
+  const outcome = await Promise.race([system.stop().then(() => "stopped"), asked.second.then(() => "cut")]);
+  if (outcome === "cut") {
+    system.kill();
+    return CUT_SHORT;
+  }
+  if (reason === undefined) return 0;
+  if (!(reason instanceof StackFailure)) throw reason;
+  report(reason.message);
+  return 1;
+}
+
+/** A reader that went away must not cost the ordered stop. */
+function say(line: string): void {
+  if (process.stdout.listenerCount("error") === 0) process.stdout.on("error", () => {});
+  process.stdout.write(`${line}\n`);
+}
+
+function whenAsked(): { first: Promise<undefined>; second: Promise<undefined> } {
+  const first = Promise.withResolvers<undefined>();
+  const second = Promise.withResolvers<undefined>();
+  let asked = 0;
+  const ask = () => (asked++ === 0 ? first : second).resolve(undefined);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, ask);
+  // Our starter's death is not a keystroke: it asks once, and never cuts a stop short.
+  process.once("disconnect", () => first.resolve(undefined));
+  process.channel?.unref();
+  return { first: first.promise, second: second.promise };
+}
+
+class System {
+  readonly #env: Environment;
+  readonly #config: Config;
+  readonly #report: Report;
+  readonly #dir: string;
+  readonly #stack: Stack;
+  readonly #stopped = new AbortController();
+  #claimed = false as boolean;
+  #roles: Role[] = [];
+
+  constructor({ env, config, report }: { env: Environment; config: Config; report: Report }) {
+    this.#env = env;
+    this.#config = config;
+    this.#report = report;
+    this.#dir = devFolder(env);
+    const ports = {
+      kafka: config.AUTH_DEV_KAFKA_PORT,
+      registry: config.AUTH_DEV_REGISTRY_PORT,
+      database: config.AUTH_DEV_POSTGRES_PORT,
+    };
+    this.#stack = makeStack({ dir: this.#dir, ports, report });
+  }
+
+  async start(): Promise<void> {
+    const elapsed = stopwatch();
+    const report = this.#report;
+    await this.#stack.claim();
+    this.#claimed = true;
+    // A killed run could not remove it.
+    removeAddresses(this.#dir);
+    await this.#stack.start();
+    const { kafka, registry, postgres } = this.#stack;
+    const watch = { report, stopped: this.#stopped.signal };
+    for (const service of [kafka, registry, postgres]) supervise(service, watch);
+    const grpcPort = await this.#stack.ports.choose("the bridge", this.#config.AUTH_DEV_GRPC_PORT);
+    const place = this.#place();
+    await whileSaying({ what: "migrating (database, topics, schemas)", report }, () => migrate(place, watch.stopped));
+    this.#roles = await this.#makeRoles(place, grpcPort);
+    const what = `waiting for ${this.#roles.map((role) => role.name).join(", ")}`;
+    await whileSaying({ what, report }, () => Promise.all(this.#roles.map((role) => startSupervised(role, watch))));
+    if (this.#stopped.signal.aborted) return;
+    const addresses = this.#addresses(grpcPort);
+    writeAddresses(this.#dir, addresses);
+    report(`ready ${shown(addresses)} after ${elapsed()}`);
+  }
+
+  #place(): Place {
+    const { kafka, registry, postgres, processes } = this.#stack;
+    const fixed = {
+      AUTH_KAFKA_BROKERS: kafka.address,
+      AUTH_REGISTRY_URL: registry.address,
+      AUTH_DATABASE_URL: postgres.address,
+    };
+    // The file this process runs: src/main.ts in a checkout, dist/src/main.js in a package.
+    const main = process.argv[1] as string;
+    return { main, dir: this.#dir, processes, env: roleEnvironment(this.#env, fixed, masterKeyFile(this.#dir)) };
+  }
+
+  async #makeRoles(place: Place, grpcPort: number): Promise<Role[]> {
+    const workers = Array.from({ length: this.#config.AUTH_DEV_WORKERS }, (_, index) => index + 1);
+    const wanted: Pick<RolePlan, "role" | "number">[] = [
+      ...workers.map((number) => ({ role: "worker" as const, number })),
+      { role: "relay", number: 1 },
+      { role: "bridge", number: 1 },
+    ];
+    const roles: Role[] = [];
+    for (const each of wanted) {
+      const httpPort = await this.#stack.ports.choose(`${each.role}-${each.number}`);
+      roles.push(makeRole({ ...each, httpPort, grpcPort }, place));
+    }
+    return roles;
+  }
+
+  #addresses(grpcPort: number): Addresses {
+    const { kafka, registry, postgres } = this.#stack;
+    const http = Object.fromEntries(this.#roles.map((role) => [role.name, role.url]));
+    return {
+      kafka: kafka.address,
+      registry: registry.address,
+      database: postgres.address,
+      grpc: `127.0.0.1:${grpcPort}`,
+      http,
+    };
+  }
+
+  /** The bridge first, so that no call finds its workers gone; the relay after them, so that their last facts leave. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    // Where another run holds the folder, what lies there is its own.
+    if (!this.#claimed) return;
+    this.#stack.announceEnd();
+    removeAddresses(this.#dir);
+    for (const kind of ["bridge", "worker", "relay"]) {
+      const group = this.#roles.filter((role) => role.name.startsWith(kind));
+      await Promise.all(group.map((role) => role.stop()));
+    }
+    await this.#stack.stop();
+  }
+
+  kill(): void {
+    this.#stack.processes.killAll();
+  }
+}
+
+/** Without the database's password, which stack.json has: this line ends up in logs and on shared screens. */
+function shown({ kafka, registry, database, grpc, http }: Addresses): string {
+  const url = new URL(database);
+  url.password = "";
+  const roles = Object.entries(http).map(([name, address]) => `${name}=${address}`);
+  return [`kafka=${kafka}`, `registry=${registry}`, `database=${url}`, `grpc=${grpc}`, ...roles].join(" ");
+}

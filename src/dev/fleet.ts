@@ -1,0 +1,98 @@
+// The role processes that `dev` runs: workers, relay and bridge, each `src/main.ts ROLE` with its own HTTP port and log file.
+// Their configuration: our defaults for one machine, then the user's AUTH_ variables, then the addresses of the stack, which always win.
+// AUTH_DEV_ and AUTH_TEST_ variables are ours and not handed on. Each role has an IPC channel, by whose end it notices that we are gone.
+import { availableParallelism } from "node:os";
+import { StackFailure } from "../../stack/failure.ts";
+import { lastLines, logFile, logSince, logSize } from "../../stack/logs.ts";
+import type { Processes } from "../../stack/processes.ts";
+import { makeService, type Service } from "../../stack/service.ts";
+import type { Environment } from "../config.ts";
+
+const DEFAULTS = {
+  AUTH_PARTITIONS: "auth.session.*=6,auth.account.register=6,*=2",
+  AUTH_REQUIRE_SEALED: "false",
+  AUTH_HTTP_HOST: "127.0.0.1",
+  AUTH_GRPC_HOST: "127.0.0.1",
+};
+
+/** Argon2 shares libuv's pool with file system and DNS calls. */
+const THREADS_BESIDE_HASHING = 4;
+
+export interface Place {
+  /** The file that runs a role by its first argument. */
+  readonly main: string;
+  readonly dir: string;
+  readonly processes: Processes;
+  readonly env: Environment;
+}
+
+export interface StackAddresses {
+  readonly AUTH_KAFKA_BROKERS: string;
+  readonly AUTH_REGISTRY_URL: string;
+  readonly AUTH_DATABASE_URL: string;
+}
+
+/** @param user the environment `dev` was started with @param fixed what it may not change */
+export function roleEnvironment(user: Environment, fixed: StackAddresses, masterKeyFile: string): Environment {
+  const given = Object.entries(user).filter(([name]) => !isOurs(name) && !isFixed(name, fixed));
+  const env: Environment = { ...DEFAULTS, ...Object.fromEntries(given), ...fixed };
+  if (!env["AUTH_MASTER_KEY"] && !env["AUTH_MASTER_KEY_FILE"]) env["AUTH_MASTER_KEY_FILE"] = masterKeyFile;
+  const hashThreads = Number(env["AUTH_HASH_THREADS"]) || availableParallelism();
+  env["UV_THREADPOOL_SIZE"] ??= String(hashThreads + THREADS_BESIDE_HASHING);
+  return env;
+}
+
+const isOurs = (name: string): boolean => /^AUTH_(DEV|TEST)_|^AUTH_(HTTP|GRPC)_PORT$/.test(name);
+const isFixed = (name: string, fixed: StackAddresses): boolean => Object.hasOwn(fixed, name.replace(/_FILE$/, ""));
+
+/** Runs `main.ts migrate` to its end. @throws StackFailure with what it said last */
+export async function migrate({ main, dir, processes, env }: Place, stopped: AbortSignal): Promise<void> {
+  const file = logFile(dir, "migrate");
+  const from = logSize(file);
+  const child = processes.spawn("migrate", launchOf(main, "migrate", { ...env, AUTH_HTTP_PORT: "0" }));
+  stopped.addEventListener("abort", () => child.kill("SIGTERM"));
+  const how = await new Promise<string>((resolve) => {
+    child.once("error", (error) => resolve(error.message));
+    child.once("exit", (code, signal) => resolve(code === null ? `killed by ${signal}` : `exit ${code}`));
+  });
+  if (how === "exit 0") return;
+  throw new StackFailure(`migrate failed (${how}); its log ${file} says:\n${lastLines(logSince(file, from))}`);
+}
+
+export type Role = Service & { readonly url: string };
+
+export interface RolePlan {
+  readonly role: "worker" | "relay" | "bridge";
+  readonly number: number;
+  readonly httpPort: number;
+  readonly grpcPort: number;
+}
+
+/** Ready when its /readyz says so. */
+export function makeRole({ role, number, httpPort, grpcPort }: RolePlan, place: Place): Role {
+  const url = `http://127.0.0.1:${httpPort}`;
+  const env = { ...place.env, AUTH_HTTP_PORT: String(httpPort), AUTH_GRPC_PORT: String(grpcPort) };
+  const service = makeService(
+    {
+      name: `${role}-${number}`,
+      prepare: async () => launchOf(place.main, role, env),
+      ready: () => answers(`${url}/readyz`),
+    },
+    place,
+  );
+  return Object.assign(service, { url });
+}
+
+function launchOf(main: string, role: string, env: Environment) {
+  return { file: process.execPath, args: [...process.execArgv, main, role], env, ipc: true };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(2000) });
+    await answer.arrayBuffer();
+    return answer.status === 200;
+  } catch {
+    return false;
+  }
+}

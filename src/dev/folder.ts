@@ -1,0 +1,56 @@
+// The data folder of `dev`: where it is, the master key in it, and stack.json, which tells others where the running system listens.
+// Promises: both files are readable by their owner only (the key, and the database's password in stack.json); stack.json is there exactly
+// while the system is ready, and whole at any moment. authctl finds a running system by it.
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve, sep } from "node:path";
+import { projectRoot } from "../../stack/root.ts";
+import type { Environment } from "../config.ts";
+
+/** contract.md section 1. */
+export interface Addresses {
+  readonly kafka: string;
+  /** With the path of the Confluent-compatible API. */
+  readonly registry: string;
+  readonly database: string;
+  readonly grpc: string;
+  /** `<role>-<n>` -> where its /healthz, /readyz and /metrics are. */
+  readonly http: Readonly<Record<string, string>>;
+}
+
+/** AUTH_DEV_DIR; default: .data in the checkout, or in the current folder where the package is installed. */
+export function devFolder(env: Environment): string {
+  const given = env["AUTH_DEV_DIR"];
+  if (given) return resolve(given);
+  const root = projectRoot();
+  return join(root.includes(`${sep}node_modules${sep}`) ? process.cwd() : root, ".data");
+}
+
+/** Made once: what it has wrapped in the database cannot be read with another. @returns the file that holds it */
+export function masterKeyFile(folder: string): string {
+  const file = join(folder, "master-key");
+  if (!existsSync(file)) writeWhole(file, `k1:${randomBytes(32).toString("base64")}\n`);
+  return file;
+}
+
+export function writeAddresses(folder: string, addresses: Addresses): void {
+  writeWhole(join(folder, "stack.json"), `${JSON.stringify(addresses, null, 2)}\n`);
+}
+
+export function removeAddresses(folder: string): void {
+  rmSync(join(folder, "stack.json"), { force: true });
+}
+
+/** @returns undefined where no system is ready on this folder */
+export function readAddresses(folder: string): Addresses | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, "stack.json"), "utf8")) as Addresses;
+  } catch {
+    return undefined;
+  }
+}
+
+function writeWhole(file: string, text: string): void {
+  writeFileSync(`${file}.new`, text, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}

@@ -1,0 +1,84 @@
+// Every code with which a command is refused, in one table, and the one error type that carries a refusal.
+// A refusal is an answer, not a fault: it travels to the caller as `auth.Refusal`. What is not a Refusal is a fault of ours.
+// The table's gRPC column is what the bridge makes of a code (contract, section 3).
+
+type GrpcStatus =
+  | "INVALID_ARGUMENT"
+  | "NOT_FOUND"
+  | "PERMISSION_DENIED"
+  | "RESOURCE_EXHAUSTED"
+  | "DEADLINE_EXCEEDED"
+  | "UNAVAILABLE"
+  | "INTERNAL";
+
+/** code -> gRPC status, default words for people */
+export const refusals = {
+  INVALID_INPUT: ["INVALID_ARGUMENT", "The request is not valid."],
+  LOGIN_TAKEN: ["INVALID_ARGUMENT", "This login is taken."],
+  EMAIL_TAKEN: ["INVALID_ARGUMENT", "This e-mail address is taken."],
+  WEAK_PASSWORD: ["INVALID_ARGUMENT", "This password is too weak."],
+  INVALID_CREDENTIALS: ["INVALID_ARGUMENT", "The login or the password is wrong."],
+  NOT_CONFIRMED: ["INVALID_ARGUMENT", "The account is not confirmed yet."],
+  BANNED: ["INVALID_ARGUMENT", "The account is banned."],
+  MFA_REQUIRED: ["INVALID_ARGUMENT", "A further factor is required."],
+  MFA_INVALID: ["INVALID_ARGUMENT", "The further factor is wrong."],
+  TOKEN_INVALID: ["INVALID_ARGUMENT", "The token is not valid."],
+  TOKEN_EXPIRED: ["INVALID_ARGUMENT", "The token has expired."],
+  SESSION_REVOKED: ["INVALID_ARGUMENT", "The session is over."],
+  REFRESH_REUSED: ["INVALID_ARGUMENT", "The refresh token was used before; the session is over."],
+  SEAL_REQUIRED: ["INVALID_ARGUMENT", "Secrets must be sealed."],
+  SEAL_INVALID: ["INVALID_ARGUMENT", "The seal does not fit the request."],
+  IDEMPOTENCY_CONFLICT: ["INVALID_ARGUMENT", "This idempotency key was used for another request."],
+  NOT_FOUND: ["NOT_FOUND", "There is no such thing."],
+  FORBIDDEN: ["PERMISSION_DENIED", "This is not permitted."],
+  THROTTLED: ["RESOURCE_EXHAUSTED", "Too many requests for this key."],
+  OVERLOADED: ["RESOURCE_EXHAUSTED", "The service is busy."],
+  DEADLINE_EXCEEDED: ["DEADLINE_EXCEEDED", "The time for this request is over."],
+  NO_WORKERS: ["UNAVAILABLE", "Nobody serves this command."],
+  UNAVAILABLE: ["UNAVAILABLE", "The service is not available."],
+  UNSUPPORTED_SCHEMA: ["INTERNAL", "The schema of the request is not supported."],
+  INTERNAL: ["INTERNAL", "The service has failed."],
+} as const satisfies Record<string, readonly [GrpcStatus, string]>;
+
+export type RefusalCode = keyof typeof refusals;
+
+export interface RefusalOptions {
+  message?: string;
+  /** Milliseconds from now after which asking again makes sense. */
+  retryAfterMs?: number;
+  details?: Record<string, string>;
+}
+
+/** A command was refused. The code is for programs, the message for people. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly code: RefusalCode;
+  readonly retryAfterMs: number | undefined;
+  readonly details: Record<string, string>;
+
+  constructor(code: RefusalCode, options: RefusalOptions = {}) {
+    super(options.message ?? refusals[code][1]);
+    this.code = code;
+    this.retryAfterMs = options.retryAfterMs;
+    this.details = options.details ?? {};
+  }
+}
+
+/** Makes a Refusal to throw. */
+export function refuse(code: RefusalCode, options: RefusalOptions = {}): Refusal {
+  return new Refusal(code, options);
+}
+
+/** INVALID_INPUT that names the field and what is wrong with it. */
+export function invalid(field: string, problem: string): Refusal {
+  return new Refusal("INVALID_INPUT", { message: `${field}: ${problem}`, details: { field } });
+}
+
+export function isRefusalCode(code: string): code is RefusalCode {
+  return Object.hasOwn(refusals, code);
+}
+
+/** Anything that was thrown, as an Error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

@@ -1,0 +1,643 @@
+// Generated from schemas/ by `npm run generate`. Do not edit.
+
+/** What the requester knows of the device that is being served. */
+export interface Client {
+  /** Network address of the device, as text. */
+  ip: null | string;
+  /** User-Agent of the device. */
+  userAgent: null | string;
+  /** A name or an id of the device that its owner recognises. */
+  device: null | string;
+}
+
+/** Confirms an account with the token of its confirmation link, once, and opens a session. */
+export interface AccountConfirmRequest {
+  /** Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. */
+  rotating: boolean;
+  /** The device that is being served; shown in session lists. */
+  client: null | Client;
+  /** Sealed. */
+  token: string;
+}
+
+/** What the requester knows of the device that is being served. */
+export interface ClientInput {
+  /** Network address of the device, as text. */
+  ip?: null | string;
+  /** User-Agent of the device. */
+  userAgent?: null | string;
+  /** A name or an id of the device that its owner recognises. */
+  device?: null | string;
+}
+
+/** Confirms an account with the token of its confirmation link, once, and opens a session. */
+export interface AccountConfirmRequestInput {
+  /** Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. */
+  rotating?: boolean;
+  /** The device that is being served; shown in session lists. */
+  client?: null | ClientInput;
+  /** Sealed. */
+  token: string;
+}
+
+/** The command was carried out. */
+export interface AccountConfirmResult {
+  /** Id of the user. */
+  userId: number;
+  /** Id of the session (UUID). */
+  sessionId: string;
+  /** When the access token ends. */
+  accessExpiresAt: number;
+  /** When the refresh token ends, if it is not used before. */
+  refreshExpiresAt: number;
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  refreshToken: string;
+}
+
+/** Creates an account that has to be confirmed by a link sent to its e-mail address. */
+export interface AccountRegisterRequest {
+  /** Name to log in with: 4 to 32 characters, unique whatever their case. */
+  login: string;
+  /** Name to show: 4 to 32 characters. */
+  username: string;
+  /** E-mail address, unique whatever its case. */
+  email: string;
+  /** Sealed. */
+  password: string;
+}
+
+/** Creates an account that has to be confirmed by a link sent to its e-mail address. */
+export interface AccountRegisterRequestInput {
+  /** Name to log in with: 4 to 32 characters, unique whatever their case. */
+  login: string;
+  /** Name to show: 4 to 32 characters. */
+  username: string;
+  /** E-mail address, unique whatever its case. */
+  email: string;
+  /** Sealed. */
+  password: string;
+}
+
+/** The command was carried out. */
+export interface AccountRegisterResult {
+  /** Id of the new user; null where AUTH_HIDE_EMAIL is on. */
+  userId: null | number;
+  /** Whether a confirmation goes out to the e-mail address. */
+  confirmationSent: boolean;
+}
+
+/** Asks for another confirmation link. Always ok, so that nobody learns which addresses have accounts. */
+export interface AccountResendRequest {
+  /** E-mail address of the account. */
+  email: string;
+}
+
+/** Asks for another confirmation link. Always ok, so that nobody learns which addresses have accounts. */
+export interface AccountResendRequestInput {
+  /** E-mail address of the account. */
+  email: string;
+}
+
+/** The command was carried out. */
+export interface AccountResendResult {
+
+}
+
+/** Shows one user to an administrator or operator. */
+export interface AdminGetUserRequest {
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** Shows one user to an administrator or operator. */
+export interface AdminGetUserRequestInput {
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** The command was carried out. */
+export interface AdminGetUserResult {
+  /** Id of the user. */
+  userId: number;
+  /** The user's login. */
+  login: string;
+  /** False while the user is banned. */
+  isActive: boolean;
+  /** Whether the account is confirmed. */
+  isVerified: boolean;
+  /** The user's roles. */
+  roles: string[];
+  /** When the account was made. */
+  createdAt: number;
+  /** Sealed. */
+  username: string;
+  /** Sealed. */
+  email: string;
+}
+
+/** Gives a user exactly these roles; access tokens from before stop counting. */
+export interface AdminSetRolesRequest {
+  /** All roles the user shall have. */
+  roles: string[];
+  /** Why, for the audit. */
+  reason: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** Gives a user exactly these roles; access tokens from before stop counting. */
+export interface AdminSetRolesRequestInput {
+  /** All roles the user shall have. */
+  roles: string[];
+  /** Why, for the audit. */
+  reason?: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** The command was carried out. */
+export interface AdminSetRolesResult {
+  /** Id of the user. */
+  userId: number;
+  /** The roles the user has now. */
+  roles: string[];
+}
+
+/** Lists the fleet's public keys. */
+export interface KeyListRequest {
+
+}
+
+/** Lists the fleet's public keys. */
+export interface KeyListRequestInput {
+
+}
+
+/** The command was carried out. */
+export interface KeyListResult {
+  /** JSON Web Key Set (RFC 7517): keys with use "sig" verify access tokens, keys with use "enc" seal requests. */
+  jwks: string;
+}
+
+/** Tells whose access token this is, if it is valid now. */
+export interface SessionInspectRequest {
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Tells whose access token this is, if it is valid now. */
+export interface SessionInspectRequestInput {
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** The command was carried out. */
+export interface SessionInspectResult {
+  /** Id of the user. */
+  userId: number;
+  /** The user's login. */
+  login: string;
+  /** Whether the user may use the account; true for every valid token. */
+  isActive: boolean;
+  /** Whether the account is confirmed; true for every valid token. */
+  isVerified: boolean;
+  /** The user's roles. */
+  roles: string[];
+  /** Id of the session (UUID). */
+  sessionId: string;
+  /** When the access token ends. */
+  expiresAt: number;
+}
+
+/** Exchanges a login and password for a session. */
+export interface SessionLoginRequest {
+  /** The account's login, in any case. */
+  login: string;
+  /** Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. */
+  rotating: boolean;
+  /** The device that is being served; shown in session lists. */
+  client: null | Client;
+  /** Sealed. */
+  password: string;
+}
+
+/** Exchanges a login and password for a session. */
+export interface SessionLoginRequestInput {
+  /** The account's login, in any case. */
+  login: string;
+  /** Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. */
+  rotating?: boolean;
+  /** The device that is being served; shown in session lists. */
+  client?: null | ClientInput;
+  /** Sealed. */
+  password: string;
+}
+
+/** A session's tokens; the tokens themselves are sealed. */
+export interface Tokens {
+  /** Id of the user. */
+  userId: number;
+  /** Id of the session (UUID). */
+  sessionId: string;
+  /** When the access token ends. */
+  accessExpiresAt: number;
+  /** When the refresh token ends, if it is not used before. */
+  refreshExpiresAt: number;
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  refreshToken: string;
+}
+
+/** A further factor is needed; the challenge itself is sealed. */
+export interface MfaChallenge {
+  /** Factors that will do, e.g. totp. */
+  methods: string[];
+  /** Sealed. */
+  challenge: string;
+}
+
+/** The command was carried out. */
+export interface SessionLoginResult {
+  /** The session, if no further factor is needed. */
+  tokens: null | Tokens;
+  /** What to answer with auth.session.login-mfa, if a further factor is needed. */
+  challenge: null | MfaChallenge;
+}
+
+/** Ends the session of an access token, or all sessions of its user. */
+export interface SessionLogoutRequest {
+  /** Whether all sessions of the user end. */
+  everywhere: boolean;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Ends the session of an access token, or all sessions of its user. */
+export interface SessionLogoutRequestInput {
+  /** Whether all sessions of the user end. */
+  everywhere?: boolean;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** The command was carried out. */
+export interface SessionLogoutResult {
+
+}
+
+/** Exchanges a refresh token for a new access token, and in a rotating session for a new refresh token. */
+export interface SessionRefreshRequest {
+  /** Sealed. */
+  refreshToken: string;
+}
+
+/** Exchanges a refresh token for a new access token, and in a rotating session for a new refresh token. */
+export interface SessionRefreshRequestInput {
+  /** Sealed. */
+  refreshToken: string;
+}
+
+/** The command was carried out. */
+export interface SessionRefreshResult {
+  /** Id of the user. */
+  userId: number;
+  /** Id of the session (UUID). */
+  sessionId: string;
+  /** When the access token ends. */
+  accessExpiresAt: number;
+  /** When the refresh token ends, if it is not used before. */
+  refreshExpiresAt: number;
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  refreshToken: string;
+}
+
+/** Another confirmation link was asked for and goes out. */
+export interface ConfirmationRequestedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+}
+
+/** A session was opened. */
+export interface LoggedInEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Id of the session (UUID). */
+  sessionId: string;
+  /** The user's login. */
+  login: string;
+  /** How: password or confirmation. */
+  method: string;
+  /** The device that is being served; shown in session lists. */
+  client: null | Client;
+}
+
+/** A user ended sessions. */
+export interface LoggedOutEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Id of the session (UUID). */
+  sessionId: string;
+  /** Whether all sessions of the user ended. */
+  everywhere: boolean;
+}
+
+/** A login was refused. */
+export interface LoginRefusedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user; null where the login is unknown. */
+  userId: null | number;
+  /** Number of the event among those of its user, without gaps; null where the login is unknown. */
+  sequence: null | number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** The login that was tried, normalised. */
+  login: string;
+  /** The refusal's code. */
+  code: string;
+  /** The device that is being served; shown in session lists. */
+  client: null | Client;
+}
+
+/** A refresh token was used that had been replaced before: the session was ended. */
+export interface RefreshReusedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Id of the session (UUID). */
+  sessionId: string;
+}
+
+/** A user's roles changed. */
+export interface RolesChangedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** All roles the user has now. */
+  roles: string[];
+  /** Why it was done. */
+  reason: string;
+}
+
+/** A session got new tokens. */
+export interface SessionRefreshedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Id of the session (UUID). */
+  sessionId: string;
+}
+
+/** A user was banned; all sessions ended. */
+export interface UserBannedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Why it was done. */
+  reason: string;
+}
+
+/** An account was confirmed by its owner. */
+export interface UserConfirmedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** The user's login. */
+  login: string;
+}
+
+/** A user was deleted. */
+export interface UserDeletedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Why it was done. */
+  reason: string;
+}
+
+/** An account was made. */
+export interface UserRegisteredEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** The user's login. */
+  login: string;
+}
+
+/** A ban was lifted. */
+export interface UserUnbannedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Why it was done. */
+  reason: string;
+}
+
+/** Every command by its topic: what a caller gives, what the handler sees, what the caller gets. */
+export interface Commands {
+  "auth.account.confirm": { input: AccountConfirmRequestInput; request: AccountConfirmRequest; result: AccountConfirmResult };
+  "auth.account.register": { input: AccountRegisterRequestInput; request: AccountRegisterRequest; result: AccountRegisterResult };
+  "auth.account.resend": { input: AccountResendRequestInput; request: AccountResendRequest; result: AccountResendResult };
+  "auth.admin.get-user": { input: AdminGetUserRequestInput; request: AdminGetUserRequest; result: AdminGetUserResult };
+  "auth.admin.set-roles": { input: AdminSetRolesRequestInput; request: AdminSetRolesRequest; result: AdminSetRolesResult };
+  "auth.key.list": { input: KeyListRequestInput; request: KeyListRequest; result: KeyListResult };
+  "auth.session.inspect": { input: SessionInspectRequestInput; request: SessionInspectRequest; result: SessionInspectResult };
+  "auth.session.login": { input: SessionLoginRequestInput; request: SessionLoginRequest; result: SessionLoginResult };
+  "auth.session.logout": { input: SessionLogoutRequestInput; request: SessionLogoutRequest; result: SessionLogoutResult };
+  "auth.session.refresh": { input: SessionRefreshRequestInput; request: SessionRefreshRequest; result: SessionRefreshResult };
+}
+
+/** Every event by its name. */
+export interface Events {
+  ConfirmationRequested: ConfirmationRequestedEvent;
+  LoggedIn: LoggedInEvent;
+  LoggedOut: LoggedOutEvent;
+  LoginRefused: LoginRefusedEvent;
+  RefreshReused: RefreshReusedEvent;
+  RolesChanged: RolesChangedEvent;
+  SessionRefreshed: SessionRefreshedEvent;
+  UserBanned: UserBannedEvent;
+  UserConfirmed: UserConfirmedEvent;
+  UserDeleted: UserDeletedEvent;
+  UserRegistered: UserRegisteredEvent;
+  UserUnbanned: UserUnbannedEvent;
+}
+
+export const commandSchemas = {
+  "auth.account.confirm": {
+    request: {"type":"record","namespace":"auth.account","name":"ConfirmRequest","doc":"Confirms an account with the token of its confirmation link, once, and opens a session.","sealedFields":["token"],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.account","name":"ConfirmReply","doc":"Answer to auth.account.confirm.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ConfirmResult","doc":"The command was carried out.","sealedFields":["accessToken","refreshToken"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.account.register": {
+    request: {"type":"record","namespace":"auth.account","name":"RegisterRequest","doc":"Creates an account that has to be confirmed by a link sent to its e-mail address.","sealedFields":["password"],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"Name to log in with: 4 to 32 characters, unique whatever their case."},{"name":"username","type":"string","doc":"Name to show: 4 to 32 characters."},{"name":"email","type":"string","doc":"E-mail address, unique whatever its case."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.account","name":"RegisterReply","doc":"Answer to auth.account.register.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"RegisterResult","doc":"The command was carried out.","fields":[{"name":"userId","type":["null","long"],"doc":"Id of the new user; null where AUTH_HIDE_EMAIL is on.","default":null},{"name":"confirmationSent","type":"boolean","doc":"Whether a confirmation goes out to the e-mail address."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.account.resend": {
+    request: {"type":"record","namespace":"auth.account","name":"ResendRequest","doc":"Asks for another confirmation link. Always ok, so that nobody learns which addresses have accounts.","recordKey":{"kind":"email","field":"email"},"fields":[{"name":"email","type":"string","doc":"E-mail address of the account."}]},
+    reply: {"type":"record","namespace":"auth.account","name":"ResendReply","doc":"Answer to auth.account.resend.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ResendResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.admin.get-user": {
+    request: {"type":"record","namespace":"auth.admin","name":"GetUserRequest","doc":"Shows one user to an administrator or operator.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"GetUserReply","doc":"Answer to auth.admin.get-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"GetUserResult","doc":"The command was carried out.","sealedFields":["username","email"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.admin.set-roles": {
+    request: {"type":"record","namespace":"auth.admin","name":"SetRolesRequest","doc":"Gives a user exactly these roles; access tokens from before stop counting.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user shall have."},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"SetRolesReply","doc":"Answer to auth.admin.set-roles.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"SetRolesResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The roles the user has now."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.key.list": {
+    request: {"type":"record","namespace":"auth.key","name":"ListRequest","doc":"Lists the fleet's public keys.","fields":[]},
+    reply: {"type":"record","namespace":"auth.key","name":"ListReply","doc":"Answer to auth.key.list.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.key","name":"ListResult","doc":"The command was carried out.","fields":[{"name":"jwks","type":"string","doc":"JSON Web Key Set (RFC 7517): keys with use \"sig\" verify access tokens, keys with use \"enc\" seal requests."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.session.inspect": {
+    request: {"type":"record","namespace":"auth.session","name":"InspectRequest","doc":"Tells whose access token this is, if it is valid now.","sealedFields":["accessToken"],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.session","name":"InspectReply","doc":"Answer to auth.session.inspect.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"InspectResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"Whether the user may use the account; true for every valid token."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed; true for every valid token."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.session.login": {
+    request: {"type":"record","namespace":"auth.session","name":"LoginRequest","doc":"Exchanges a login and password for a session.","sealedFields":["password"],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"The account's login, in any case."},{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.session","name":"LoginReply","doc":"Answer to auth.session.login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LoginResult","doc":"The command was carried out.","sealedFields":["tokens.accessToken","tokens.refreshToken","challenge.challenge"],"fields":[{"name":"tokens","type":["null",{"type":"record","namespace":"auth","name":"Tokens","doc":"A session's tokens; the tokens themselves are sealed.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."}]}],"doc":"The session, if no further factor is needed.","default":null},{"name":"challenge","type":["null",{"type":"record","namespace":"auth","name":"MfaChallenge","doc":"A further factor is needed; the challenge itself is sealed.","fields":[{"name":"methods","type":{"type":"array","items":"string"},"doc":"Factors that will do, e.g. totp."}]}],"doc":"What to answer with auth.session.login-mfa, if a further factor is needed.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.session.logout": {
+    request: {"type":"record","namespace":"auth.session","name":"LogoutRequest","doc":"Ends the session of an access token, or all sessions of its user.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"everywhere","type":"boolean","doc":"Whether all sessions of the user end.","default":false},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.session","name":"LogoutReply","doc":"Answer to auth.session.logout.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LogoutResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.session.refresh": {
+    request: {"type":"record","namespace":"auth.session","name":"RefreshRequest","doc":"Exchanges a refresh token for a new access token, and in a rotating session for a new refresh token.","sealedFields":["refreshToken"],"recordKey":{"kind":"session","field":"refreshToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.session","name":"RefreshReply","doc":"Answer to auth.session.refresh.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"RefreshResult","doc":"The command was carried out.","sealedFields":["accessToken","refreshToken"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+} as const;
+
+export const eventSchemas = {
+  ConfirmationRequested: {"type":"record","namespace":"auth.event","name":"ConfirmationRequested","doc":"Another confirmation link was asked for and goes out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
+  LoggedIn: {"type":"record","namespace":"auth.event","name":"LoggedIn","doc":"A session was opened.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"login","type":"string","doc":"The user's login."},{"name":"method","type":"string","doc":"How: password or confirmation."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  LoggedOut: {"type":"record","namespace":"auth.event","name":"LoggedOut","doc":"A user ended sessions.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"everywhere","type":"boolean","doc":"Whether all sessions of the user ended."}]},
+  LoginRefused: {"type":"record","namespace":"auth.event","name":"LoginRefused","doc":"A login was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The login that was tried, normalised."},{"name":"code","type":"string","doc":"The refusal's code."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  RefreshReused: {"type":"record","namespace":"auth.event","name":"RefreshReused","doc":"A refresh token was used that had been replaced before: the session was ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
+  RolesChanged: {"type":"record","namespace":"auth.event","name":"RolesChanged","doc":"A user's roles changed.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user has now."},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  SessionRefreshed: {"type":"record","namespace":"auth.event","name":"SessionRefreshed","doc":"A session got new tokens.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
+  UserBanned: {"type":"record","namespace":"auth.event","name":"UserBanned","doc":"A user was banned; all sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  UserConfirmed: {"type":"record","namespace":"auth.event","name":"UserConfirmed","doc":"An account was confirmed by its owner.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."}]},
+  UserDeleted: {"type":"record","namespace":"auth.event","name":"UserDeleted","doc":"A user was deleted.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  UserRegistered: {"type":"record","namespace":"auth.event","name":"UserRegistered","doc":"An account was made.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."}]},
+  UserUnbanned: {"type":"record","namespace":"auth.event","name":"UserUnbanned","doc":"A ban was lifted.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
+} as const;
+
+export const mailSchema = {"type":"record","namespace":"auth","name":"Mail","doc":"A mail that shall be sent.","sealedFields":["token","username"],"fields":[{"name":"mailId","type":"string","doc":"Id of the mail (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was asked for."},{"name":"kind","type":"string","doc":"Which template: confirm, email-taken."},{"name":"to","type":"string","doc":"E-mail address of the receiver."},{"name":"locale","type":"string","doc":"Language of the receiver, BCP 47.","default":"en"},{"name":"sealed","type":"string","doc":"JWE (compact) over a JSON object with the mail's secrets, to the fleet's key or AUTH_MAIL_SEAL_KEY."}]} as const;

@@ -1,0 +1,60 @@
+// Register: creates an account that its owner has to confirm by the link sent to his e-mail address.
+// Refuses INVALID_INPUT, WEAK_PASSWORD, LOGIN_TAKEN, EMAIL_TAKEN; with AUTH_HIDE_EMAIL a taken e-mail address looks like success at
+// the same cost, and its owner is told. Races are decided by unique keys: the loser reads anew and finds the name taken. LOGIN_TAKEN and EMAIL_TAKEN are kept, so that asking again cannot turn out otherwise.
+import { insertPassword, insertUser, vacancyFor } from "../../db/users.ts";
+import { refuse } from "../../errors.ts";
+import type { AccountRegisterRequest } from "../../generated/schemas.ts";
+import { normalize } from "../../record-key.ts";
+import type { Context, Message } from "../context.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { checkEmail, checkName, checkNewPassword } from "../input.ts";
+import { confirmation, mailTopic } from "./confirmation.ts";
+
+export const register = defineHandler({
+  topic: "auth.account.register",
+  lane: "hash",
+  once: true,
+  async handle(request, ctx) {
+    check(request, ctx);
+    const { login, username, email, password } = request;
+    const loginKey = normalize(login);
+    const emailKey = normalize(email);
+    const vacancy = await ctx.read(vacancyFor(loginKey, emailKey));
+    if (vacancy === null) throw new Error("a read without a table gave no row");
+    if (vacancy.loginTaken) return ctx.commitRefusal({ facts: [] }, refuse("LOGIN_TAKEN"));
+    if (vacancy.emailOwner !== null && !ctx.settings.hideEmail)
+      return ctx.commitRefusal({ facts: [] }, refuse("EMAIL_TAKEN"));
+    const hash = await ctx.passwords.hash(password);
+    const hidden = ctx.settings.hideEmail;
+    if (vacancy.emailOwner !== null) {
+      return ctx.commit({ facts: [], ...tellOwner(ctx, vacancy.emailOwner) }, { userId: null, confirmationSent: true });
+    }
+    const { id } = vacancy;
+    const link = confirmation(ctx, { id, username, email });
+    return ctx.commit(
+      {
+        user: { id, subject: insertUser({ id, login, loginKey, username, email, emailKey }) },
+        facts: [fact("UserRegistered", { login })],
+        writes: [insertPassword(id, hash), link.write],
+        messages: [link.message],
+      },
+      { userId: hidden ? null : id, confirmationSent: true },
+    );
+  },
+});
+
+/** The platform's own mailer knows one kind of mail only, so while legacy topics are on nobody is told. */
+function tellOwner(ctx: Context, email: string): { key: string; messages: Message[] } {
+  const key = normalize(email);
+  if (ctx.settings.legacyTopics) return { key, messages: [] };
+  const body = { kind: "email-taken", locale: "en" };
+  return { key, messages: [{ topic: mailTopic, key, kind: "mail", body, secret: { to: email, sealed: {} } }] };
+}
+
+function check({ login, username, email, password }: AccountRegisterRequest, ctx: Context): void {
+  checkName("login", login);
+  checkName("username", username);
+  checkEmail(email);
+  checkNewPassword(password, ctx.settings.passwordMin);
+}

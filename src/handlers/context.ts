@@ -1,0 +1,83 @@
+// What a handler is given: reads, one commit, passwords, tokens, the time. It knows no Kafka and no SQL text.
+// The first read asks the inbox too; where the request has its answer already, read or commit throw Kept, and run.ts gives that answer.
+import type { Call } from "../bus/command.ts";
+import type { Tokens } from "../crypto/tokens.ts";
+import type { Commit } from "../db/commit.ts";
+import type { InboxRow } from "../db/inbox.ts";
+import type { Read, Write } from "../db/statements.ts";
+import type { Refusal } from "../errors.ts";
+import type { Fact } from "./facts.ts";
+
+/** Passwords as a handler uses them: each hash waits for its turn in the hash lane, inside the request's time. */
+export interface HandlerPasswords {
+  hash(password: string): Promise<string>;
+  /** @param stored undefined for an unknown login: costs the same and is never ok */
+  verify(password: string, stored: string | undefined): Promise<{ ok: boolean; stale: boolean }>;
+}
+
+/** A record for another topic than auth.event. */
+export interface Message {
+  topic: string;
+  key: string;
+  kind: "json" | "mail";
+  /** What may stand in clear in the outbox. */
+  body: Record<string, unknown>;
+  /** What may not; merged into the body when the record is published. */
+  secret?: Record<string, unknown>;
+}
+
+export interface Change {
+  /** Locks and numbers the user the facts are about; absent where there is none. */
+  user?: { id: number; subject: NonNullable<Commit["subject"]> };
+  /** Key of the events where there is no user. */
+  key?: string;
+  facts: Fact[];
+  writes?: Write[];
+  messages?: Message[];
+  /** Who did it; default the user himself, or anonymous. */
+  actor?: string;
+}
+
+export interface Settings {
+  passwordMin: number;
+  accessTtlMs: number;
+  refreshTtlMs: number;
+  refreshIdleMs: number;
+  refreshGraceMs: number;
+  cookieMaxAgeMs: number;
+  confirmTtlMs: number;
+  mailsPerHour: number;
+  hideEmail: boolean;
+  legacyTopics: boolean;
+}
+
+export interface Context {
+  call: Call;
+  settings: Settings;
+  tokens: Tokens;
+  passwords: HandlerPasswords;
+  /** The key that successors of refresh tokens are derived with: the newest, or the one a session was opened with. */
+  refreshKey(id?: number): { id: number; key: Buffer };
+  jwks(): string;
+  now(): number;
+  uuid(): string;
+  /** At most one row. */
+  read<T>(read: Read<T>): Promise<T | null>;
+  /** Asks the inbox where no read did: before a refusal that only time has brought about, such as an expired token. */
+  recall(): Promise<void>;
+  /** Writes everything in one statement, keeps `result` as the request's answer, and returns it. */
+  commit<R extends object>(change: Change, result: R): Promise<R>;
+  /** Commits what a refusal counted or sent, keeps the refusal as the answer, and throws it. */
+  commitRefusal(change: Change, refusal: Refusal): Promise<never>;
+}
+
+/** The request has its answer already. */
+export class Kept extends Error {
+  override readonly name = "Kept";
+  readonly row: InboxRow;
+
+  constructor(row: InboxRow) {
+    super("answered before");
+    this.row = row;
+  }
+}

@@ -1,0 +1,32 @@
+// defineHandler(): what a command is made of. The topic brings the types of request and result, the schemas, the record key and the
+// sealed fields; the handler adds its lane, whether its first answer is kept, and what it does.
+import type { LaneName } from "../bus/command.ts";
+import type { Commands } from "../generated/schemas.ts";
+import type { Context } from "./context.ts";
+
+export interface Handler<T extends keyof Commands = keyof Commands> {
+  topic: T;
+  lane: LaneName;
+  /** Whether it changes or counts something: its first answer is kept and given again to the same request. */
+  once: boolean;
+  handle(request: Commands[T]["request"], ctx: Context): Promise<Commands[T]["result"]>;
+}
+
+export function defineHandler<T extends keyof Commands>(handler: Handler<T>): Handler<T> {
+  return handler;
+}
+
+/** Body of every legacy topic that comes in. */
+export interface LegacyBody {
+  id: number;
+}
+
+/** One JSON topic of the platform. Its record is its own idempotency key: a redelivered record changes nothing. */
+export interface LegacyHandler {
+  topic: string;
+  handle(body: LegacyBody, ctx: Context): Promise<void>;
+}
+
+export function defineLegacyHandler(handler: LegacyHandler): LegacyHandler {
+  return handler;
+}

@@ -1,0 +1,28 @@
+// The one list of handlers.
+import { confirm } from "./account/confirm.ts";
+import { register } from "./account/register.ts";
+import { resend } from "./account/resend.ts";
+import { getUser } from "./admin/get-user.ts";
+import { setRoles } from "./admin/set-roles.ts";
+import type { Handler, LegacyHandler } from "./define.ts";
+import { list as listKeys } from "./key/list.ts";
+import { adminBanToggled, adminDeleted, checkVerified, profileDeleted } from "./legacy/accounts.ts";
+import { inspect } from "./session/inspect.ts";
+import { login } from "./session/login.ts";
+import { logout } from "./session/logout.ts";
+import { refresh } from "./session/refresh.ts";
+
+export const handlers = [
+  register,
+  confirm,
+  resend,
+  login,
+  refresh,
+  inspect,
+  logout,
+  listKeys,
+  getUser,
+  setRoles,
+] as unknown as Handler[];
+
+export const legacyHandlers: LegacyHandler[] = [profileDeleted, adminDeleted, checkVerified, adminBanToggled];

@@ -1,0 +1,9 @@
+// Key list: the fleet's public keys as a JSON Web Key Set (RFC 7517): use "sig" verifies access tokens, use "enc" seals requests.
+import { defineHandler } from "../define.ts";
+
+export const list = defineHandler({
+  topic: "auth.key.list",
+  lane: "cheap",
+  once: false,
+  handle: (_request, ctx) => Promise.resolve({ jwks: ctx.jwks() }),
+});

@@ -1,0 +1,52 @@
+// The outbox rows of a change: one event per fact, then its messages. An event's row takes the next number of its user; a secret is
+// encrypted before it is written.
+import type { Call } from "../bus/command.ts";
+import type { SecretBox } from "../crypto/envelope.ts";
+import type { OutboxRow } from "../db/commit.ts";
+import { shardOf } from "../db/outbox.ts";
+import type { Change, Message } from "./context.ts";
+
+export const eventTopic = "auth.event";
+
+interface Making {
+  call: Call;
+  now: number;
+  uuid(): string;
+  box: SecretBox;
+}
+
+export function outboxRows(change: Change, { call, now, uuid, box }: Making): OutboxRow[] {
+  const { user, facts, messages = [] } = change;
+  const key = user === undefined ? (change.key ?? "") : String(user.id);
+  const shard = shardOf(user?.id ?? key);
+  const actor = change.actor ?? (user === undefined ? "anonymous" : `user:${user.id}`);
+  const common = { shard, actor, traceparent: call.envelope.traceparent ?? null };
+  const events = facts.map((fact) => ({
+    ...common,
+    topic: eventTopic,
+    key,
+    kind: fact.event,
+    eventId: uuid(),
+    numbered: user !== undefined,
+    body: { ...fact.body, at: now },
+    secret: null,
+  }));
+  return [...events, ...messages.map((message) => messageRow(message, { ...common, eventId: uuid() }, { now, box }))];
+}
+
+function messageRow(
+  message: Message,
+  common: Pick<OutboxRow, "shard" | "actor" | "traceparent" | "eventId">,
+  { now, box }: { now: number; box: SecretBox },
+): OutboxRow {
+  const { topic, key, kind, body, secret } = message;
+  return {
+    ...common,
+    topic,
+    key,
+    kind,
+    numbered: false,
+    body: kind === "mail" ? { ...body, at: now } : body,
+    secret: secret === undefined ? null : box.seal(Buffer.from(JSON.stringify(secret)), common.eventId),
+  };
+}

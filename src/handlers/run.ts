@@ -1,0 +1,249 @@
+// Runs handlers: gives each call its context, gives the kept answer to a request that has one, and starts a handler anew whose commit
+// found the world changed. This is where "one outcome" is decided: whatever a handler does, its answer is the one in the inbox.
+
+import { createHmac, createSecretKey } from "node:crypto";
+import type { BusCommand, Call, Lanes } from "../bus/command.ts";
+import type { Clock } from "../clock.ts";
+import type { DataKeys } from "../crypto/envelope.ts";
+import { uuidv7 } from "../crypto/ids.ts";
+import type { Keyring } from "../crypto/keys.ts";
+import type { Passwords } from "../crypto/passwords.ts";
+import type { Tokens } from "../crypto/tokens.ts";
+import { type Commit, commitOnce } from "../db/commit.ts";
+import { changedPart, takenConstraint } from "../db/faults.ts";
+import { findKept, type InboxKey, type InboxRow, readOnly, readWithInbox } from "../db/inbox.ts";
+import type { DatabasePool } from "../db/pool.ts";
+import { Refusal, type RefusalCode, refuse } from "../errors.ts";
+import { commandSchemas } from "../generated/schemas.ts";
+import type { Logger } from "../log.ts";
+import { type RecordKeyRule, recordKey } from "../record-key.ts";
+import type { Context, HandlerPasswords, Settings } from "./context.ts";
+import { type Change, Kept } from "./context.ts";
+import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
+import { outboxRows } from "./outbox-rows.ts";
+
+export interface RunParts {
+  pool: DatabasePool;
+  lanes: Lanes;
+  passwords: Passwords;
+  tokens: Tokens;
+  keyring(): Keyring;
+  dataKeys(): DataKeys;
+  settings: Settings;
+  idempotencyTtlMs: number;
+  clock: Clock;
+  log: Logger;
+  /** Called after a commit that left something to publish. */
+  committed(): void;
+}
+
+/** Redelivery of a legacy record must change nothing for as long as the platform's topics keep records. */
+const legacyTtlMs = 60 * 86_400_000;
+const maxAttempts = 5;
+
+/** The command as the bus sees it. */
+export function busCommand(handler: Handler, parts: RunParts): BusCommand {
+  const { request, reply } = commandSchemas[handler.topic] as unknown as CommandSchema;
+  const result = reply.fields[0]!.type[0]!;
+  const rule = request.recordKey;
+  return {
+    topic: handler.topic,
+    lane: handler.lane,
+    once: handler.once,
+    keyKind: rule?.kind ?? "any",
+    sealedFields: { request: request.sealedFields ?? [], reply: result.sealedFields ?? [] },
+    requestDefaults: Object.fromEntries(
+      request.fields.filter((field) => "default" in field).map((field) => [field.name, field.default]),
+    ),
+    resultName: `${result.namespace}.${result.name}`,
+    keyOf: (opened) => recordKey(rule, opened),
+    handle: (opened, call) => once(parts, handler, opened, call),
+    answered: async (call) => (await findKept(parts.pool, inboxKeyOf(call))) !== null,
+  };
+}
+
+interface CommandSchema {
+  request: { sealedFields?: string[]; recordKey?: RecordKeyRule; fields: { name: string; default?: unknown }[] };
+  reply: { fields: { type: { namespace: string; name: string; sealedFields?: string[] }[] }[] };
+}
+
+export function inboxKeyOf({ topic, envelope }: Call): InboxKey {
+  return { topic, replyTopic: envelope.reply.topic, idempotencyKey: envelope.idempotencyKey };
+}
+
+async function once(parts: RunParts, handler: Handler, request: object, call: Call): Promise<object> {
+  const fingerprint = handler.once ? fingerprintOf(parts, request) : undefined;
+  return repeatedly(parts, call, async () => {
+    try {
+      return await handler.handle(
+        request as never,
+        makeContext(parts, call, { fingerprint, ttlMs: parts.idempotencyTtlMs }),
+      );
+    } catch (error) {
+      if (error instanceof Kept) return answerFrom(parts, error.row, { call, fingerprint });
+      throw error;
+    }
+  });
+}
+
+/** One legacy record, once. */
+export async function runLegacy(parts: RunParts, handler: LegacyHandler, body: LegacyBody, call: Call): Promise<void> {
+  const fingerprint = fingerprintOf(parts, body);
+  await repeatedly(parts, call, async () => {
+    try {
+      await handler.handle(body, makeContext(parts, call, { fingerprint, ttlMs: legacyTtlMs }));
+    } catch (error) {
+      if (!(error instanceof Kept)) throw error;
+    }
+    return {};
+  });
+}
+
+/** A commit that found the world changed, or a name taken meanwhile, took itself back: the handler reads anew and decides anew. */
+async function repeatedly(parts: RunParts, call: Call, run: () => Promise<object>): Promise<object> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await run();
+    } catch (error) {
+      const part = changedPart(error) ?? takenConstraint(error);
+      if (part === undefined || attempt === maxAttempts) throw error;
+      parts.log.debug({ topic: call.topic, part, attempt }, "the world changed between reading and committing");
+    }
+  }
+}
+
+interface Keeping {
+  /** Absent: nothing is kept of this call. */
+  fingerprint: Buffer | undefined;
+  ttlMs: number;
+}
+
+function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
+  const { pool, tokens, settings, clock } = parts;
+  const key = inboxKeyOf(call);
+  let asked = keeping.fingerprint === undefined;
+  return {
+    call,
+    settings,
+    tokens,
+    passwords: inLane(parts, call),
+    refreshKey: (id) => refreshKey(parts, id),
+    jwks: () => JSON.stringify(parts.keyring().jwks()),
+    now: () => clock.now(),
+    uuid: () => uuidv7(clock),
+    async read(read) {
+      if (asked) return readOnly(pool, read);
+      const answer = await readWithInbox(pool, key, read);
+      if ("kept" in answer) throw new Kept(answer.kept);
+      asked = true;
+      return answer.row;
+    },
+    async recall() {
+      if (asked) return;
+      const row = await findKept(pool, key);
+      if (row !== null) throw new Kept(row);
+      asked = true;
+    },
+    async commit(change, result) {
+      await write(parts, { call, keeping, change, answer: { ok: result } });
+      return result;
+    },
+    async commitRefusal(change, refusal) {
+      const { code, message, retryAfterMs, details } = refusal;
+      await write(parts, { call, keeping, change, answer: { refusal: { code, message, retryAfterMs, details } } });
+      throw refusal;
+    },
+  };
+}
+
+/** What the inbox keeps, encrypted: the result with its secrets in clear, or the refusal. */
+type KeptAnswer =
+  | { ok: object }
+  | {
+      refusal: {
+        code: RefusalCode;
+        message: string;
+        retryAfterMs?: number | undefined;
+        details: Record<string, string>;
+      };
+    };
+
+interface Writing {
+  call: Call;
+  keeping: Keeping;
+  change: Change;
+  answer: KeptAnswer;
+}
+
+async function write(parts: RunParts, { call, keeping, change, answer }: Writing): Promise<void> {
+  const { pool, dataKeys } = parts;
+  const key = inboxKeyOf(call);
+  if (keeping.fingerprint === undefined) throw new Error(`${call.topic} commits, so its handler must say once: true`);
+  const reply = dataKeys()
+    .box("inbox")
+    .seal(Buffer.from(JSON.stringify(answer)), aadOf(key));
+  const commit: Commit = {
+    inbox: { ...key, fingerprint: keeping.fingerprint, reply, ttlMs: keeping.ttlMs },
+    subject: change.user?.subject,
+    writes: change.writes ?? [],
+    outbox: outboxRows(change, {
+      call,
+      now: parts.clock.now(),
+      uuid: () => uuidv7(parts.clock),
+      box: dataKeys().box("outbox"),
+    }),
+  };
+  if ((await commitOnce(pool, commit)) === "done") return parts.committed();
+  const row = await findKept(pool, key);
+  if (row === null) throw new Error("the inbox row of a repeated request is gone");
+  throw new Kept(row);
+}
+
+/** The first answer again, or IDEMPOTENCY_CONFLICT where the key stands for another request. */
+function answerFrom(
+  parts: RunParts,
+  row: InboxRow,
+  { call, fingerprint }: { call: Call; fingerprint: Buffer | undefined },
+): object {
+  if (fingerprint === undefined || !row.fingerprint.equals(fingerprint)) throw refuse("IDEMPOTENCY_CONFLICT");
+  const opened = parts
+    .dataKeys()
+    .box("inbox")
+    .open(row.reply, aadOf(inboxKeyOf(call)));
+  const answer: KeptAnswer = JSON.parse(opened.toString("utf8"));
+  if ("ok" in answer) return answer.ok;
+  const { code, message, retryAfterMs, details } = answer.refusal;
+  throw new Refusal(code, { message, details, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+}
+
+function aadOf({ topic, replyTopic, idempotencyKey }: InboxKey): Buffer {
+  return Buffer.concat([Buffer.from(`${topic}\n${replyTopic}\n`), idempotencyKey]);
+}
+
+/** HMAC over the opened request: the same request sealed twice has different bytes. */
+function fingerprintOf(parts: RunParts, request: object): Buffer {
+  const { key } = parts.dataKeys().current("fingerprint");
+  return createHmac("sha256", createSecretKey(key)).update(canonical(request)).digest();
+}
+
+/** JSON with sorted names, so that a schema's field order does not matter. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value !== "object" || value === null) return value === undefined ? "null" : JSON.stringify(value);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([name, each]) => `${JSON.stringify(name)}:${canonical(each)}`).join(",")}}`;
+}
+
+function inLane({ lanes, passwords }: RunParts, call: Call): HandlerPasswords {
+  return {
+    hash: (password) => lanes.hash.run(call.deadline, () => passwords.hash(password)),
+    verify: (password, stored) => lanes.hash.run(call.deadline, () => passwords.verify(password, stored)),
+  };
+}
+
+function refreshKey(parts: RunParts, id: number | undefined): { id: number; key: Buffer } {
+  const keys = parts.dataKeys();
+  const found = id === undefined ? keys.current("refresh") : keys.byId(id);
+  if (found === undefined) throw new Error(`refresh key ${id} is not loaded`);
+  return found;
+}

@@ -1,0 +1,125 @@
+// Refresh: a new access token for a refresh token. In a rotating session the refresh token changes too: the successor is derived from
+// its parent, so the parent gets that same successor again within the grace time (a client that lost the answer, or fifty at once), and
+// anything older ends this session and no other (RFC 9700, section 4.14.2). A session that does not rotate gets its own token back.
+// Refuses INVALID_INPUT, TOKEN_INVALID (unknown or forged), TOKEN_EXPIRED, SESSION_REVOKED, REFRESH_REUSED.
+import {
+  ancestorDistance,
+  formatOpaque,
+  hashSecret,
+  isSecretOf,
+  type OpaqueToken,
+  parseOpaque,
+  successor,
+} from "../../crypto/opaque.ts";
+import {
+  endSession,
+  rotateSession,
+  type SessionForRefresh,
+  sessionToRefresh,
+  touchSession,
+} from "../../db/sessions.ts";
+import type { Write } from "../../db/statements.ts";
+import { lockUser } from "../../db/users.ts";
+import { refuse } from "../../errors.ts";
+import type { Context } from "../context.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { checkToken } from "../input.ts";
+import type { SessionTokens } from "../sessions.ts";
+
+/** A forged secret costs this many HMACs at most, some 5 ms; a session at 15 min per rotation makes 2,880 in 30 days. */
+const longestWalk = 3000;
+
+type Owned = SessionForRefresh & { userId: number; login: string; generation: number };
+
+export const refresh = defineHandler({
+  topic: "auth.session.refresh",
+  lane: "cheap",
+  once: true,
+  async handle(request, ctx) {
+    checkToken("refreshToken", request.refreshToken);
+    const presented = parseOpaque(request.refreshToken);
+    if (presented === undefined) throw refuse("TOKEN_INVALID");
+    const session = await ctx.read(sessionToRefresh(presented.id));
+    if (session === null) throw refuse("TOKEN_INVALID");
+    const place = placeOf(session, presented, ctx);
+    if (place === "unknown") throw refuse("TOKEN_INVALID");
+    if (!isOwned(session) || session.ended || session.banned) throw refuse("SESSION_REVOKED");
+    const now = ctx.now();
+    if (session.expiresAt <= now || session.lastUsedAt + ctx.settings.refreshIdleMs <= now)
+      throw refuse("TOKEN_EXPIRED");
+    if (place === "older") return reused(ctx, presented.id, session);
+    return renew(ctx, { session, presented, place });
+  },
+});
+
+function isOwned(session: SessionForRefresh): session is Owned {
+  return session.userId !== null && session.login !== null && session.generation !== null;
+}
+
+type Place = "current" | "parent" | "older" | "unknown";
+
+/** Where in the session's chain of secrets the presented one stands. */
+function placeOf(session: SessionForRefresh, { secret }: OpaqueToken, ctx: Context): Place {
+  if (isSecretOf(session.currentHash, secret)) return "current";
+  if (!session.rotating) return "unknown";
+  if (session.previousHash !== null && isSecretOf(session.previousHash, secret)) {
+    const age = ctx.now() - (session.rotatedAt ?? 0);
+    return age <= ctx.settings.refreshGraceMs ? "parent" : "older";
+  }
+  const { key: refreshKey } = ctx.refreshKey(session.refreshKey);
+  const max = Math.min(session.rotations, longestWalk);
+  return ancestorDistance(secret, session.currentHash, { refreshKey, max }) === undefined ? "unknown" : "older";
+}
+
+async function renew(
+  ctx: Context,
+  { session, presented, place }: { session: Owned; presented: OpaqueToken; place: "current" | "parent" },
+): Promise<SessionTokens> {
+  const now = ctx.now();
+  const { userId, login, roles, generation, amr } = session;
+  const sessionId = presented.id;
+  const next = session.rotating
+    ? successor(ctx.refreshKey(session.refreshKey).key, presented.secret)
+    : presented.secret;
+  const write: Write =
+    session.rotating && place === "current"
+      ? rotateSession(sessionId, { current: session.currentHash, successor: hashSecret(next), now })
+      : touchSession(sessionId, now);
+  const access = await ctx.tokens.issueAccess({
+    userId,
+    login,
+    roles,
+    sessionId,
+    generation,
+    amr,
+    authTime: session.createdAt,
+  });
+  return ctx.commit(
+    {
+      user: { id: userId, subject: lockUser(userId, { generation, banned: false }) },
+      facts: [fact("SessionRefreshed", { sessionId })],
+      writes: [write],
+    },
+    {
+      userId,
+      sessionId,
+      accessToken: access.token,
+      accessExpiresAt: access.expiresAt,
+      refreshToken: formatOpaque({ id: sessionId, secret: next }),
+      refreshExpiresAt: Math.min(session.expiresAt, now + ctx.settings.refreshIdleMs),
+    },
+  );
+}
+
+function reused(ctx: Context, sessionId: string, { userId }: Owned): Promise<never> {
+  return ctx.commitRefusal(
+    {
+      user: { id: userId, subject: lockUser(userId, {}) },
+      facts: [fact("RefreshReused", { sessionId })],
+      writes: [endSession(sessionId, "refresh-reused")],
+      actor: "anonymous",
+    },
+    refuse("REFRESH_REUSED"),
+  );
+}

@@ -1,0 +1,120 @@
+// The entry: reads the role from the first argument and the configuration from the environment, starts the role, and stays until it is
+// told to stop. SIGTERM, SIGINT and the end of the process that started it stop it in order; a second signal ends it at once.
+import { constants } from "node:os";
+import { systemClock } from "./clock.ts";
+import { type Config, ConfigFault, type Environment, environment, readConfig, sizeThreadPool } from "./config.ts";
+import { dev } from "./dev.ts";
+import { asError } from "./errors.ts";
+import { helpText } from "./help.ts";
+import { serveHttp } from "./http.ts";
+import { type Lifecycle, makeLifecycle } from "./lifecycle.ts";
+import { type Logger, makeLogger } from "./log.ts";
+import { makeMetrics } from "./metrics.ts";
+import { migrate } from "./migrate.ts";
+import type { Role } from "./variable-kinds.ts";
+import { type Running, startBridge, startRelayRole, startWorker, type Wiring } from "./wire.ts";
+
+type ServingRole = "worker" | "relay" | "bridge";
+
+const starts: Record<ServingRole, (wiring: Wiring) => Promise<Running>> = {
+  worker: startWorker,
+  relay: startRelayRole,
+  bridge: startBridge,
+};
+
+/** @returns the exit code */
+async function main([role = "help", ...rest]: string[], env: Environment): Promise<number> {
+  if (role === "help" || role === "--help" || role === "-h") {
+    process.stdout.write(helpText());
+    return 0;
+  }
+  if (role === "dev") return dev(env);
+  if (role === "migrate") return runMigrate(env);
+  if (role === "ctl") {
+    const { ctl } = await import("./ctl/index.ts");
+    return ctl(rest, env);
+  }
+  if (Object.hasOwn(starts, role)) return serve(role as ServingRole, env);
+  process.stderr.write(
+    `There is no role ${role}: use ${[...Object.keys(starts), "migrate", "dev", "ctl", "help"].join(", ")}.\n`,
+  );
+  return 2;
+}
+
+async function serve(role: ServingRole, env: Environment): Promise<number> {
+  const config = readConfig(env, role);
+  if (role === "worker") sizeThreadPool(config.AUTH_HASH_THREADS);
+  const log = loggerOf(config, role);
+  const lifecycle = makeLifecycle(log);
+  const stopped = listenForStop(lifecycle);
+  try {
+    await start(role, { config, log, lifecycle });
+  } catch (error) {
+    if (!lifecycle.stopping.aborted) lifecycle.fail(asError(error));
+  }
+  const failure = await stopped;
+  log.info("stopping");
+  await lifecycle.stop().catch(() => undefined);
+  log.info("stopped");
+  return failure === undefined ? 0 : 1;
+}
+
+async function start(
+  role: ServingRole,
+  { config, log, lifecycle }: { config: Config; log: Logger; lifecycle: Lifecycle },
+): Promise<void> {
+  const metrics = makeMetrics({ role });
+  let running: Running | undefined;
+  const starting = [{ name: "start", reason: "not started yet" }];
+  const checks = {
+    live: () => [],
+    ready: () => (lifecycle.stopping.aborted ? [{ name: "stop", reason: "stopping" }] : (running?.ready() ?? starting)),
+  };
+  const http = await serveHttp({ host: config.AUTH_HTTP_HOST, port: config.AUTH_HTTP_PORT, checks, metrics, log });
+  lifecycle.onStop(() => http.close());
+  running = await starts[role]({ config, log, metrics, lifecycle });
+  log.info({ http: http.url, ...(running.address && { address: running.address }) }, `${role} is up`);
+}
+
+/** Resolves with the failure, if that is why. A second signal does not wait. */
+function listenForStop(lifecycle: Lifecycle): Promise<Error | undefined> {
+  let signals = 0;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      signals += 1;
+      if (signals > 1) process.exit(128 + constants.signals[signal]);
+      lifecycle.ask();
+    });
+  }
+  process.once("disconnect", () => lifecycle.ask());
+  process.channel?.unref();
+  return lifecycle.asked;
+}
+
+async function runMigrate(env: Environment): Promise<number> {
+  const config = readConfig(env, "migrate");
+  const log = loggerOf(config, "migrate");
+  const stopping = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopping.abort());
+  await migrate({
+    config,
+    log,
+    clock: systemClock,
+    signal: stopping.signal,
+    report: (line) => process.stdout.write(`${line}\n`),
+  });
+  return 0;
+}
+
+function loggerOf(config: Config, role: Role): Logger {
+  return makeLogger(config.AUTH_LOG_LEVEL, { role, pid: process.pid });
+}
+
+try {
+  const code = await main(process.argv.slice(2), environment());
+  // Whatever is left by now is not ours to wait for: kafkajs keeps a stopped consumer's sockets for a while (kafkajs#967).
+  process.exit(code);
+} catch (error) {
+  process.stderr.write(`${error instanceof ConfigFault ? error.message : asError(error).stack}\n`);
+  process.exit(error instanceof ConfigFault ? 2 : 1);
+}

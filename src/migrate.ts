@@ -1,0 +1,81 @@
+// The role `migrate`: brings database, keys, topics and schemas to what this version needs, says what it did, and ends. Safe to run
+// again at any time and beside a running fleet.
+import { join } from "node:path";
+import { KafkaFault } from "./bus/kafka-faults.ts";
+import { isRegistryAway, type Registry } from "./bus/schema-store.ts";
+import { subjects, topics } from "./catalogue.ts";
+import type { Clock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { isPassing } from "./db/faults.ts";
+import { migrateDatabase } from "./db/migrate.ts";
+import { type DatabasePool, openPool } from "./db/pool.ts";
+import { saveSchema } from "./db/schemas.ts";
+import { ensureKeys } from "./fleet-keys.ts";
+import { untilAnswered } from "./lifecycle.ts";
+import type { Logger } from "./log.ts";
+import { packageRoot } from "./package-root.ts";
+import { kafkaOf, registryOf } from "./wire.ts";
+
+export interface Migrating {
+  config: Config;
+  log: Logger;
+  clock: Clock;
+  signal: AbortSignal;
+  /** Gets one sentence for each thing that was done. */
+  report(line: string): void;
+}
+
+const registrations = 4;
+
+export async function migrate(migrating: Migrating): Promise<void> {
+  const { config, log, clock, signal, report } = migrating;
+  const options = { url: config.AUTH_DATABASE_URL ?? "", size: 4, applicationName: "auth migrate" };
+  const pool = await untilAnswered(() => openPool(options), { what: "PostgreSQL", passing: isPassing, log, signal });
+  try {
+    for (const name of await migrateDatabase(pool, join(packageRoot, "migrations"))) report(`applied ${name}`);
+    for (const line of await ensureKeys(pool, config.AUTH_MASTER_KEY ?? [], clock)) report(line);
+    await Promise.all([migrateTopics(migrating), migrateSchemas(migrating, pool)]);
+  } finally {
+    await pool.end();
+  }
+}
+
+async function migrateTopics({ config, log, signal, report }: Migrating): Promise<void> {
+  const kafka = kafkaOf(config, "migrate", log);
+  // A broker may not know yet what its controller has just created; all is looked at again then, and found.
+  const passing = (error: unknown): boolean =>
+    error instanceof KafkaFault && (error.kind === "unavailable" || error.kind === "unknown-topic");
+  try {
+    const done = await untilAnswered(() => kafka.ensureTopics(topics(config)), { what: "Kafka", passing, log, signal });
+    for (const line of done) report(line);
+  } finally {
+    await kafka.close();
+  }
+}
+
+async function migrateSchemas({ config, log, signal, report }: Migrating, pool: DatabasePool): Promise<void> {
+  const registry = registryOf(config);
+  if (registry === undefined) throw new Error("AUTH_REGISTRY_URL is not set.");
+  const queue = subjects();
+  const total = queue.length;
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift())
+      await registerOne(registry, next, { log, signal, pool });
+  };
+  await Promise.all(Array.from({ length: registrations }, work));
+  report(`${total} schemas are registered`);
+}
+
+async function registerOne(
+  registry: Registry,
+  { subject, schema, compatibility }: ReturnType<typeof subjects>[number],
+  { log, signal, pool }: Pick<Migrating, "log" | "signal"> & { pool: DatabasePool },
+): Promise<void> {
+  const id = await untilAnswered(() => registry.register(subject, schema, compatibility), {
+    what: "the schema registry",
+    passing: isRegistryAway,
+    log,
+    signal,
+  });
+  await saveSchema(pool, { id, subject, schema });
+}

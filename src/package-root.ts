@@ -1,0 +1,10 @@
+// Where this package lies: the folder that holds migrations/, proto/ and schemas/, in a checkout and in an installed package alike.
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+function find(from: string): string {
+  if (existsSync(join(from, "package.json"))) return from;
+  return find(dirname(from));
+}
+
+export const packageRoot = find(import.meta.dirname);

@@ -1,0 +1,52 @@
+// The record key of a request: partition key and mailbox key at once (contract, section 2). The request's schema says which kind of
+// key it has and from which field it is made:
+//   login, email  the field, normalised with Unicode NFKC and lower case
+//   token         the id of a one-time token, before its dot
+//   session       the session id: claim sid of an access token, the id before the dot of a refresh token
+//   user          the user id: claim sub of an access token (an operator token's is operator:<name>)
+// Tokens are read without being verified: a forged one fails in its handler, and a key only decides who waits behind whom.
+
+export interface RecordKeyRule {
+  kind: string;
+  field: string;
+}
+
+/** NFKC, then lower case: two logins or e-mail addresses are the same when this is the same. */
+export function normalize(text: string): string {
+  return text.normalize("NFKC").toLowerCase();
+}
+
+/** @returns undefined where the field gives no key: such a request is refused by its handler, whatever its record key */
+export function recordKey(rule: RecordKeyRule | undefined, request: object): string | undefined {
+  if (rule === undefined) return undefined;
+  const value = (request as Record<string, unknown>)[rule.field];
+  if (typeof value !== "string") return undefined;
+  switch (rule.kind) {
+    case "login":
+    case "email":
+      return normalize(value);
+    case "token":
+      return idOf(value);
+    case "session":
+      return value.split(".").length === 3 ? claim(value, "sid") : idOf(value);
+    case "user":
+      return claim(value, "sub");
+    default:
+      throw new Error(`no such kind of record key: ${rule.kind}`);
+  }
+}
+
+function idOf(token: string): string | undefined {
+  const dot = token.indexOf(".");
+  return dot > 0 ? token.slice(0, dot) : undefined;
+}
+
+function claim(jwt: string, name: string): string | undefined {
+  try {
+    const payload: unknown = JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString("utf8"));
+    const value = (payload as Record<string, unknown> | null)?.[name];
+    return typeof value === "string" ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

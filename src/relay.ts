@@ -1,0 +1,174 @@
+// The relay: outbox rows -> topics. It listens for the word that there is something, and looks by itself every so often in case the
+// word was lost. A row is marked when the broker has it, so an event may come twice (with the same eventId) and is never lost.
+// Events of one user come in the order of their sequence, however many relays run (db/outbox.ts says why).
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import type { Codec } from "./bus/codec.ts";
+import type { OutRecord } from "./bus/records.ts";
+import type { Sender } from "./bus/sender.ts";
+import type { SecretBox } from "./crypto/envelope.ts";
+import { outboxChannel, publishShards, type StoredOutboxRow, shards } from "./db/outbox.ts";
+import type { DatabasePool } from "./db/pool.ts";
+import { asError } from "./errors.ts";
+import { eventSchemas } from "./generated/schemas.ts";
+import type { Logger } from "./log.ts";
+
+export interface RelayParts {
+  pool: DatabasePool;
+  databaseUrl: string;
+  sender: Sender;
+  codec: Codec;
+  /** Opens secrets of outbox rows. */
+  box(): SecretBox;
+  /** Makes the sealed field of a mail. */
+  sealMail(secret: object): Promise<string>;
+  log: Logger;
+  published(rows: readonly StoredOutboxRow[]): void;
+}
+
+export interface Relay {
+  /** Whether the last look at the outbox succeeded. */
+  readonly healthy: boolean;
+  stop(): Promise<void>;
+}
+
+const idleMs = 200;
+const batch = 500;
+
+export function startRelay(parts: RelayParts): Relay {
+  const stopping = new AbortController();
+  const bell = makeBell();
+  let healthy = false;
+  const listening = listen(parts, bell.ring, stopping.signal);
+  const working = (async () => {
+    for (let failures = 0; !stopping.signal.aborted; ) {
+      try {
+        const rows = await publishShards(parts.pool, { take: shards / 2, limit: batch }, (found) =>
+          publish(parts, found),
+        );
+        healthy = true;
+        failures = 0;
+        if (rows === 0) await bell.wait(idleMs, stopping.signal);
+      } catch (error) {
+        healthy = false;
+        failures += 1;
+        parts.log.warn({ err: asError(error), failures }, "outbox could not be published, tried again");
+        await pause(Math.min(100 * 2 ** failures, 3000), stopping.signal);
+      }
+    }
+  })();
+  return {
+    get healthy() {
+      return healthy && !stopping.signal.aborted;
+    },
+    async stop() {
+      stopping.abort();
+      bell.ring();
+      await Promise.allSettled([working, listening]);
+    },
+  };
+}
+
+async function publish(parts: RelayParts, rows: readonly StoredOutboxRow[]): Promise<void> {
+  const records = await Promise.all(rows.map((row) => outRecord(parts, row)));
+  await Promise.all(records.map((record) => parts.sender.send(record)));
+  parts.published(rows);
+}
+
+async function outRecord(parts: RelayParts, row: StoredOutboxRow): Promise<OutRecord> {
+  const secret =
+    row.secret === null ? {} : (JSON.parse(parts.box().open(row.secret, row.eventId).toString("utf8")) as object);
+  const trace = row.traceparent === null ? {} : { traceparent: row.traceparent };
+  const base = { topic: row.topic, key: Buffer.from(row.key) };
+  if (row.kind === "json") {
+    return {
+      ...base,
+      value: Buffer.from(JSON.stringify({ ...row.body, ...secret })),
+      headers: { ...trace, "auth-event-id": row.eventId },
+    };
+  }
+  if (row.kind === "mail")
+    return { ...base, ...(await mailValue(parts, row, secret)), headers: { ...trace, "auth-event-id": row.eventId } };
+  return { ...base, value: eventValue(parts.codec, row), headers: { ...trace, ...cloudEvent(row) } };
+}
+
+function eventValue(codec: Codec, row: StoredOutboxRow): Buffer {
+  const { eventId, userId, sequence, actor, traceparent } = row;
+  if (!Object.hasOwn(eventSchemas, row.kind))
+    throw new Error(`there is no event ${row.kind}: this relay is older than the worker`);
+  return codec.encode(`auth.event.${row.kind}`, { ...row.body, eventId, userId, sequence, actor, traceparent });
+}
+
+async function mailValue(parts: RelayParts, row: StoredOutboxRow, secret: object): Promise<{ value: Buffer }> {
+  const { to, sealed } = secret as { to: string; sealed: object };
+  const mail = { ...row.body, to, mailId: row.eventId, sealed: await parts.sealMail(sealed) };
+  return { value: parts.codec.encode("auth.Mail", mail) };
+}
+
+/** CloudEvents 1.0.2, Kafka protocol binding, section 3.2 (binary mode). */
+function cloudEvent(row: StoredOutboxRow): Record<string, string> {
+  return {
+    ce_specversion: "1.0",
+    ce_id: row.eventId,
+    ce_type: `auth.event.${row.kind}`,
+    ce_source: "auth",
+    ce_time: new Date(row.body["at"] as number).toISOString(),
+    ce_subject: row.key,
+    "content-type": "application/vnd.confluent.avro",
+  };
+}
+
+/** Wakes whoever waits; a ring while nobody waits is kept for the next. */
+function makeBell() {
+  let rung = false;
+  let wake: (() => void) | undefined;
+  return {
+    ring: (): void => {
+      rung = true;
+      wake?.();
+    },
+    async wait(ms: number, signal: AbortSignal): Promise<void> {
+      if (!rung && !signal.aborted) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, ms);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      rung = false;
+      wake = undefined;
+    },
+  };
+}
+
+/** Keeps one connection of its own that listens; while it is away the relay looks by itself. */
+async function listen(parts: RelayParts, ring: () => void, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const client = new pg.Client({
+      connectionString: parts.databaseUrl,
+      connectionTimeoutMillis: 3000,
+      application_name: "auth relay listen",
+    });
+    const lost = new Promise<void>((resolve) => {
+      client.on("error", () => resolve());
+      client.on("end", () => resolve());
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    try {
+      await client.connect();
+      client.on("notification", ring);
+      await client.query(`LISTEN ${outboxChannel}`);
+      await lost;
+    } catch (error) {
+      parts.log.debug({ err: asError(error) }, "cannot listen, tried again");
+    }
+    await client.end().catch(() => undefined);
+    await pause(1000, signal);
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
+}

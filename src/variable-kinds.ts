@@ -1,0 +1,152 @@
+// The kinds of configuration variable: how each text is read and what is said where it is wrong. Nothing here knows a variable by name.
+
+export type Role = "worker" | "relay" | "bridge" | "migrate" | "ctl" | "dev";
+
+export interface Variable<T> {
+  meaning: string;
+  range: string;
+  /** Absent: not set. A function where the default depends on the machine; `shown` says it in words. */
+  default?: string | (() => string);
+  shown?: string;
+  secret?: true;
+  /** Roles that refuse to start without it. */
+  needed?: Role[];
+  /** @throws Error with what is wrong, to be read after the variable's name. */
+  parse: (text: string) => T;
+}
+
+/** A variable that always has a value. */
+export type Settled<T> = Variable<T> & { default: string | (() => string) };
+
+export function text(meaning: string, more: { secret?: true } = {}): Variable<string> {
+  return { meaning, range: "text", parse: (value) => value, ...more };
+}
+
+export function settledText(meaning: string, fallback: string): Settled<string> {
+  return { meaning, range: "text", parse: (value) => value, default: fallback };
+}
+
+export function oneOf<T extends string>(meaning: string, choices: readonly T[], fallback: T): Settled<T> {
+  const parse = (value: string): T => {
+    const choice = choices.find((each) => each === value);
+    if (choice === undefined) throw new Error(`must be one of ${choices.join(", ")}`);
+    return choice;
+  };
+  return { meaning, range: choices.join(", "), default: fallback, parse };
+}
+
+export function flag(meaning: string, fallback: boolean): Settled<boolean> {
+  const parse = (value: string): boolean => {
+    if (["true", "on", "1"].includes(value)) return true;
+    if (["false", "off", "0"].includes(value)) return false;
+    throw new Error("must be true or false (or on, off)");
+  };
+  return { meaning, range: "true, false", default: String(fallback), parse };
+}
+
+interface Span {
+  min: number;
+  max: number;
+  default: string | (() => string);
+  shown?: string;
+}
+
+export function whole(meaning: string, span: Span): Settled<number> {
+  const parse = (value: string): number => {
+    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+    if (!(number >= span.min && number <= span.max)) {
+      throw new Error(`must be a whole number from ${span.min} to ${span.max}`);
+    }
+    return number;
+  };
+  const { min, max, ...rest } = span;
+  return { meaning, range: `${min} to ${max}`, parse, ...rest };
+}
+
+const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A duration in milliseconds, from a text such as 500ms, 10s, 15m, 24h or 30d. @throws Error */
+export function parseDuration(value: string): number {
+  const match = /^(\d+)(ms|s|m|h|d)$/.exec(value);
+  if (match === null) throw new Error("must be a duration such as 500ms, 10s, 15m, 24h or 30d");
+  return Number(match[1]) * units[match[2]!]!;
+}
+
+export function duration(meaning: string, min: string, max: string, fallback: string): Settled<number> {
+  const parse = (value: string): number => {
+    const ms = parseDuration(value);
+    if (ms < parseDuration(min) || ms > parseDuration(max)) throw new Error(`must be from ${min} to ${max}`);
+    return ms;
+  };
+  return { meaning, range: `${min} to ${max}`, default: fallback, parse };
+}
+
+export const list = (value: string): string[] =>
+  value
+    .split(",")
+    .map((each) => each.trim())
+    .filter((each) => each !== "");
+
+export function url(protocols: string[]): (value: string) => string {
+  return (value) => {
+    if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
+      throw new Error(`must be a URL that starts with ${protocols.map((each) => `${each}//`).join(" or ")}`);
+    }
+    return value;
+  };
+}
+
+export function brokers(value: string): string[] {
+  const addresses = list(value);
+  const bad = addresses.find((each) => !/^[^\s:]+:\d{1,5}$|^\[[^\]]+\]:\d{1,5}$/.test(each));
+  if (addresses.length === 0 || bad !== undefined) throw new Error(`must be host:port,host:port (${bad ?? "empty"})`);
+  return addresses;
+}
+
+export interface MasterKey {
+  kid: string;
+  /** 32 bytes. */
+  key: Buffer;
+}
+
+export function masterKeys(value: string): MasterKey[] {
+  const keys = list(value).map((pair) => {
+    const match = /^([A-Za-z0-9._-]{1,32}):([A-Za-z0-9+/_-]{43}=?)$/.exec(pair);
+    if (match === null) throw new Error("must be kid:base64 pairs of 32 bytes, separated by commas");
+    return { kid: match[1]!, key: Buffer.from(match[2]!, "base64") };
+  });
+  if (keys.length === 0) throw new Error("must have at least one kid:base64 pair");
+  if (new Set(keys.map(({ kid }) => kid)).size < keys.length) throw new Error("has two keys with the same kid");
+  return keys;
+}
+
+export type PartitionRule = { pattern: RegExp; partitions: number };
+
+/** A glob over topics as a regular expression: `*` stands for anything, dots included. */
+export function globToRegExp(glob: string): RegExp {
+  const escaped = glob.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*");
+  return new RegExp(`^${escaped}$`);
+}
+
+export function partitions(value: string): PartitionRule[] {
+  return list(value).map((rule) => {
+    const match = /^([a-z0-9.*_-]+)=(\d{1,4})$/.exec(rule);
+    if (match === null || Number(match[2]) < 1) throw new Error(`must be glob=count,glob=count (${rule})`);
+    return { pattern: globToRegExp(match[1]!), partitions: Number(match[2]) };
+  });
+}
+
+export function globs(value: string): string[] {
+  const found = list(value);
+  const bad = found.find((each) => !/^!?[a-z0-9.*-]+$/.test(each));
+  if (found.length === 0 || bad !== undefined) throw new Error(`must be globs, !glob to leave out (${bad ?? "empty"})`);
+  return found;
+}
+
+export function regularExpression(value: string): RegExp {
+  try {
+    return new RegExp(value);
+  } catch {
+    throw new Error("must be a regular expression");
+  }
+}

@@ -1,0 +1,242 @@
+// Every AUTH_ variable: what it means, its range, its default, which roles need it. config.ts reads the environment by this table,
+// `node src/main.ts help` and docs/configuration.md print it. A secret has no default and may be given as NAME_FILE.
+import { availableParallelism } from "node:os";
+import {
+  brokers,
+  duration,
+  flag,
+  globs,
+  list,
+  masterKeys,
+  oneOf,
+  partitions,
+  type Role,
+  regularExpression,
+  settledText,
+  text,
+  url,
+  type Variable,
+  whole,
+} from "./variable-kinds.ts";
+
+const online: Role[] = ["worker", "relay", "bridge", "migrate"];
+
+const secret = { secret: true as const };
+
+export const variables = {
+  AUTH_KAFKA_BROKERS: {
+    meaning: "Kafka brokers to start from.",
+    range: "host:port, comma separated",
+    needed: online,
+    parse: brokers,
+  },
+  AUTH_KAFKA_TLS: flag("Speak TLS to Kafka.", false),
+  AUTH_KAFKA_TLS_CA: text("Certificate authority of the brokers, PEM; may be given as _FILE."),
+  AUTH_KAFKA_TLS_CERT: text("Our certificate, PEM; may be given as _FILE."),
+  AUTH_KAFKA_TLS_KEY: text("Key of our certificate, PEM.", secret),
+  AUTH_KAFKA_SASL_MECHANISM: oneOf(
+    "How to log in to Kafka.",
+    ["none", "plain", "scram-sha-256", "scram-sha-512"],
+    "none",
+  ),
+  AUTH_KAFKA_SASL_USERNAME: text("Who logs in to Kafka."),
+  AUTH_KAFKA_SASL_PASSWORD: text("Password of AUTH_KAFKA_SASL_USERNAME.", secret),
+  AUTH_TOPIC_PREFIX: {
+    meaning: "Stands before every topic and group name, for several fleets on one cluster.",
+    range: "letters, digits, dot, dash",
+    default: "",
+    parse: (value: string) => {
+      if (!/^[a-z0-9.-]*$/.test(value)) throw new Error("must be lower-case letters, digits, dots or dashes");
+      return value;
+    },
+  },
+  AUTH_REGISTRY_URL: {
+    meaning: "Schema Registry (Confluent's API).",
+    range: "http:// or https:// URL",
+    needed: ["bridge", "migrate"] as Role[],
+    parse: url(["http:", "https:"]),
+  },
+  AUTH_REGISTRY_USERNAME: text("Who logs in to the registry (HTTP Basic)."),
+  AUTH_REGISTRY_PASSWORD: text("Password of AUTH_REGISTRY_USERNAME.", secret),
+  AUTH_DATABASE_URL: {
+    meaning: "PostgreSQL 15 or later.",
+    range: "postgresql:// URL",
+    secret: true as const,
+    needed: ["worker", "relay", "migrate"] as Role[],
+    parse: url(["postgresql:", "postgres:"]),
+  },
+  AUTH_DATABASE_POOL: whole("Connections to PostgreSQL per process; also the width of the db lane.", {
+    min: 2,
+    max: 200,
+    default: "10",
+  }),
+  AUTH_MASTER_KEY: {
+    meaning: "Keys that wrap the data keys in the database; the first one writes, all read.",
+    range: "kid:base64 of 32 bytes, comma separated",
+    secret: true as const,
+    needed: ["worker", "relay", "migrate"] as Role[],
+    parse: masterKeys,
+  },
+  AUTH_GROUP: settledText("Consumer group of this pool of workers.", "auth"),
+  AUTH_TOPICS: {
+    meaning: "Commands this pool serves: globs over topics, !glob leaves out.",
+    range: "globs, comma separated",
+    default: "*",
+    parse: globs,
+  },
+  AUTH_REPLY_TOPICS: {
+    meaning: "Topics a reply may go to; all others are refused before work starts.",
+    range: "regular expression",
+    default: "^auth\\.([a-z0-9.-]+\\.)?reply(\\.[a-z0-9.-]+)?$",
+    parse: regularExpression,
+  },
+  AUTH_REPLY_SERVICES: {
+    meaning: "Services for which migrate creates auth.reply.<service>.",
+    range: "names, comma separated",
+    default: "authctl,bridge,console,gateway,user,task,admin",
+    parse: list,
+  },
+  AUTH_PARTITIONS: {
+    meaning: "Partitions per topic, first match counts; topics grow, they never shrink.",
+    range: "glob=count, comma separated",
+    default: "auth.session.*=24,auth.account.register=24,*=6",
+    parse: partitions,
+  },
+  AUTH_REPLICATION: whole("Replicas per topic; 0: the broker's default.", { min: 0, max: 9, default: "0" }),
+  AUTH_LEGACY_TOPICS: flag(
+    "Speak the platform's JSON topics (auth, registration, delete, check_verified, admin_*).",
+    true,
+  ),
+  AUTH_HIDE_EMAIL: flag("Registering a taken e-mail address looks like success; its owner is told.", false),
+  AUTH_REQUIRE_SEALED: flag("Refuse secrets outside a seal. Off for a migration only.", true),
+  AUTH_MAILBOX_LIMIT: whole("Requests that may wait for one key; more are THROTTLED.", {
+    min: 1,
+    max: 10_000,
+    default: "64",
+  }),
+  AUTH_IDEMPOTENCY_TTL: duration("How long the first reply to an idempotency key is kept.", "2h", "30d", "24h"),
+  AUTH_DRAIN_TIMEOUT: duration("How long a stopping process finishes what it has begun.", "100ms", "5m", "10s"),
+  AUTH_PASSWORD_MIN: whole(
+    "Shortest password, in code points after NFKC; 15 is recommended where it is the only factor.",
+    { min: 4, max: 256, default: "8" },
+  ),
+  AUTH_HASH_THREADS: whole("Argon2 hashes at a time.", {
+    min: 1,
+    max: 128,
+    default: () => String(availableParallelism()),
+    shown: "cores",
+  }),
+  AUTH_HASH_QUEUE_TARGET: whole("How many hash times a request may wait for its hash before it is OVERLOADED.", {
+    min: 1,
+    max: 1000,
+    default: "4",
+  }),
+  AUTH_ARGON2_MEMORY: whole("Memory of a new Argon2id hash in KiB (OWASP: 19456 with 2 passes).", {
+    min: 7168,
+    max: 1_048_576,
+    default: "19456",
+  }),
+  AUTH_ARGON2_TIME: whole("Passes of a new Argon2id hash.", { min: 1, max: 16, default: "2" }),
+  AUTH_ARGON2_PARALLELISM: whole("Lanes of a new Argon2id hash.", { min: 1, max: 16, default: "1" }),
+  AUTH_ISSUER: settledText("Claim iss of access tokens.", "auth"),
+  AUTH_AUDIENCE: settledText("Claim aud of access tokens.", "platform"),
+  AUTH_ACCESS_TTL: duration("Life of an access token.", "10s", "24h", "15m"),
+  AUTH_REFRESH_TTL: duration("Absolute life of a rotating session.", "1m", "365d", "30d"),
+  AUTH_REFRESH_IDLE: duration("A session unused for so long ends.", "1m", "365d", "7d"),
+  AUTH_REFRESH_GRACE: duration(
+    "How long the token before the current one gets the same successor again.",
+    "0s",
+    "5m",
+    "10s",
+  ),
+  AUTH_COOKIE_MAX_AGE: duration(
+    "Absolute life of a session that does not rotate; max_age of the bridge's cookie.",
+    "1m",
+    "365d",
+    "7d",
+  ),
+  AUTH_COOKIE_SAMESITE: oneOf("samesite of the bridge's cookie.", ["none", "lax", "strict"], "none"),
+  AUTH_CONFIRM_TTL: duration("Life of a confirmation link.", "1m", "30d", "1h"),
+  AUTH_MAILS_PER_HOUR: whole("Confirmation mails per account and hour; more are swallowed.", {
+    min: 1,
+    max: 1000,
+    default: "5",
+  }),
+  AUTH_GRPC_HOST: settledText("Where the bridge listens.", "0.0.0.0"),
+  AUTH_GRPC_PORT: whole("Port the bridge listens on; 0: any free one.", { min: 0, max: 65_535, default: "50051" }),
+  AUTH_GRPC_TIMEOUT: duration("Time for a call that comes without a deadline.", "100ms", "5m", "15s"),
+  AUTH_GRPC_TLS_CERT: text(
+    "Certificate of the bridge, PEM; may be given as _FILE. With it the bridge speaks TLS only.",
+  ),
+  AUTH_GRPC_TLS_KEY: text("Key of the bridge's certificate, PEM.", secret),
+  AUTH_GRPC_TLS_CLIENT_CA: text("Authority whose certificates clients must show, PEM; may be given as _FILE."),
+  AUTH_HTTP_HOST: settledText("Where /healthz, /readyz and /metrics are served.", "0.0.0.0"),
+  AUTH_HTTP_PORT: whole("Port of /healthz, /readyz and /metrics; 0: any free one.", {
+    min: 0,
+    max: 65_535,
+    default: "8080",
+  }),
+  AUTH_LOG_LEVEL: oneOf("How much is logged.", ["silent", "error", "warn", "info", "debug", "trace"], "info"),
+  AUTH_DEV_DIR: settledText("Data folder of `npm start`.", ".data"),
+  AUTH_DEV_WORKERS: whole("Workers that `npm start` runs.", { min: 1, max: 16, default: "2" }),
+  AUTH_DEV_KAFKA_PORT: whole("Port of the embedded Kafka.", { min: 1, max: 65_535, default: "9092" }),
+  AUTH_DEV_REGISTRY_PORT: whole("Port of the embedded registry.", { min: 1, max: 65_535, default: "8081" }),
+  AUTH_DEV_POSTGRES_PORT: whole("Port of the embedded PostgreSQL.", { min: 1, max: 65_535, default: "5433" }),
+  AUTH_DEV_GRPC_PORT: whole("Port of the bridge that `npm start` runs.", { min: 1, max: 65_535, default: "50051" }),
+};
+
+const serviceLink = /_SERVICE_(HOST|PORT)$|_SERVICE_PORT_[A-Z0-9_]+$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
+
+/**
+ * Whether Kubernetes has set this, for a service whose name begins with "auth" (its "service links"). A bare NAME_PORT is told by its
+ * value, tcp://host:port: by its name it might be a misspelt variable, or AUTH_GRPC_PORT itself where a service is called auth-grpc.
+ */
+export function isServiceLink(name: string, value: string | undefined): boolean {
+  return serviceLink.test(name) || (name.endsWith("_PORT") && /^(tcp|udp|sctp):\/\//.test(value ?? ""));
+}
+
+function defaultOf(variable: Variable<unknown>): string {
+  if (variable.shown !== undefined) return variable.shown;
+  if (typeof variable.default === "string") return variable.default === "" ? "(empty)" : variable.default;
+  return "";
+}
+
+/** docs/configuration.md */
+export function configurationPage(): string {
+  const rows = Object.entries<Variable<unknown>>(variables).map(([name, variable]) => {
+    const shown = defaultOf(variable);
+    const notes = [
+      variable.secret ? `A secret, or \`${name}_FILE\`.` : "",
+      variable.needed ? `Needed by ${variable.needed.join(", ")}.` : "",
+    ];
+    const cells = [
+      `\`${name}\``,
+      [variable.meaning, ...notes].filter(Boolean).join(" "),
+      variable.range,
+      shown && `\`${shown}\``,
+    ];
+    return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  });
+  return [
+    "# Configuration",
+    "",
+    "By environment variables only. All faults are reported at once; an unknown `AUTH_` name is a fault. Every text may also be",
+    "given as a file: `NAME_FILE` holds its path. Durations are written `500ms`, `10s`, `15m`, `24h`, `30d`.",
+    "This page is generated from `src/variables.ts`; `node src/main.ts help` prints the same.",
+    "",
+    "| variable | meaning | range | default |",
+    "|---|---|---|---|",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
+/** The table for a terminal. */
+export function configurationHelp(): string {
+  const rows = Object.entries<Variable<unknown>>(variables).map(([name, variable]) => {
+    const shown = defaultOf(variable);
+    const needed = variable.needed ? `; needed by ${variable.needed.join(", ")}` : "";
+    return `  ${name}\n      ${variable.meaning}\n      ${variable.range}${shown ? `; default ${shown}` : ""}${needed}`;
+  });
+  return rows.join("\n");
+}

@@ -1,0 +1,23 @@
+// Builds the role `bridge`: a requester, and gRPC in front of it.
+import { makeBridge } from "../bridge/server.ts";
+import { isRegistryAway } from "../bus/schema-store.ts";
+import { systemClock } from "../clock.ts";
+import { asError } from "../errors.ts";
+import { untilAnswered } from "../lifecycle.ts";
+import { clientOf, type Running, type Wiring } from "./parts.ts";
+
+export async function startBridge(wiring: Wiring): Promise<Running> {
+  const { config, log, metrics, lifecycle } = wiring;
+  const clock = wiring.clock ?? systemClock;
+  const { client, close } = clientOf(wiring, "bridge");
+  lifecycle.onStop(close);
+  const bridge = makeBridge({ client, config, log, metrics, clock });
+  lifecycle.onStop(() => bridge.stop(config.AUTH_DRAIN_TIMEOUT));
+  const { host, port } = await bridge.start();
+  const patience = { what: "the schema registry", passing: isRegistryAway, log, signal: lifecycle.stopping };
+  untilAnswered(() => client.ready(), patience).catch((error: unknown) => lifecycle.fail(asError(error)));
+  return {
+    address: `${host}:${port}`,
+    ready: () => (bridge.healthy ? [] : [{ name: "kafka", reason: "replies cannot be received yet" }]),
+  };
+}

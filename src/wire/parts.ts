@@ -1,0 +1,121 @@
+// What several roles are built from: connections, keys, codec, client. Each resource that is opened leaves its undo behind (lifecycle.ts).
+import { type Codec, makeCodec } from "../bus/codec.ts";
+import { connectKafka, type KafkaPort } from "../bus/kafka.ts";
+import { connectRegistry, makeSchemaStore, type Registry } from "../bus/schema-store.ts";
+import { schemasBySubject } from "../catalogue.ts";
+import { connectClient } from "../client/connect.ts";
+import type { AuthClient } from "../client/types.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import type { Config } from "../config.ts";
+import { isPassing } from "../db/faults.ts";
+import { type DatabasePool, openPool } from "../db/pool.ts";
+import { savedSchemas } from "../db/schemas.ts";
+import { type FleetKeys, loadFleetKeys } from "../fleet-keys.ts";
+import type { Problem } from "../http.ts";
+import { type Lifecycle, untilAnswered } from "../lifecycle.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+
+export interface Wiring {
+  config: Config;
+  log: Logger;
+  metrics: Metrics;
+  lifecycle: Lifecycle;
+  clock?: Clock;
+}
+
+/** What a running role says of itself. */
+export interface Running {
+  ready(): Problem[];
+  /** Shown in the log when the role is up. */
+  address?: string;
+}
+
+export function kafkaOf(config: Config, role: string, log: Logger): KafkaPort {
+  const { AUTH_KAFKA_TLS_CA: ca, AUTH_KAFKA_TLS_CERT: cert, AUTH_KAFKA_TLS_KEY: key } = config;
+  const mechanism = config.AUTH_KAFKA_SASL_MECHANISM;
+  const username = config.AUTH_KAFKA_SASL_USERNAME ?? "";
+  const password = config.AUTH_KAFKA_SASL_PASSWORD ?? "";
+  return connectKafka(
+    {
+      brokers: config.AUTH_KAFKA_BROKERS ?? [],
+      clientId: `auth-${role}`,
+      prefix: config.AUTH_TOPIC_PREFIX,
+      tls: config.AUTH_KAFKA_TLS ? { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) } : undefined,
+      sasl: mechanism === "none" ? undefined : { mechanism, username, password },
+    },
+    log,
+  );
+}
+
+export function registryOf(config: Config): Registry | undefined {
+  const { AUTH_REGISTRY_URL: url, AUTH_REGISTRY_USERNAME: username, AUTH_REGISTRY_PASSWORD: password } = config;
+  if (url === undefined) return undefined;
+  return connectRegistry({ url, auth: username && password ? { username, password } : undefined });
+}
+
+export async function poolOf({ config, log, lifecycle }: Wiring, role: string): Promise<DatabasePool> {
+  const options = {
+    url: config.AUTH_DATABASE_URL ?? "",
+    size: config.AUTH_DATABASE_POOL,
+    applicationName: `auth ${role}`,
+  };
+  const pool = await untilAnswered(() => openPool(options), {
+    what: "PostgreSQL",
+    passing: isPassing,
+    log,
+    signal: lifecycle.stopping,
+  });
+  pool.on("error", (error) => log.debug({ err: error }, "a connection to PostgreSQL was lost"));
+  lifecycle.onStop(() => pool.end());
+  return pool;
+}
+
+export async function keysOf({ config, log, lifecycle }: Wiring, pool: DatabasePool): Promise<FleetKeys> {
+  const keys = await untilAnswered(() => loadFleetKeys(pool, config.AUTH_MASTER_KEY ?? [], log), {
+    what: "PostgreSQL",
+    passing: isPassing,
+    log,
+    signal: lifecycle.stopping,
+  });
+  lifecycle.onStop(() => Promise.resolve(keys.stop()));
+  return keys;
+}
+
+/** A codec for all our schemas, ready: the table `schemas` answers before the registry, so a process starts while the registry is down. */
+export async function codecOf(
+  { config, log, lifecycle, clock = systemClock }: Wiring,
+  pool: DatabasePool,
+): Promise<Codec> {
+  const registry = registryOf(config);
+  const store = makeSchemaStore([savedSchemas(pool), ...(registry ? [registry] : [])], clock.monotonic);
+  const codec = makeCodec(store, schemasBySubject());
+  await untilAnswered(() => codec.warm(), { what: "PostgreSQL", passing: isPassing, log, signal: lifecycle.stopping });
+  return codec;
+}
+
+/** A requester of ours: the bridge, authctl. */
+export function clientOf(
+  { config, log, metrics, clock }: Pick<Wiring, "config" | "log" | "metrics" | "clock">,
+  name: string,
+): { client: AuthClient; close(): Promise<void> } {
+  const registry = registryOf(config);
+  if (registry === undefined) throw new Error("AUTH_REGISTRY_URL is not set.");
+  const kafka = kafkaOf(config, name, log);
+  const late = metrics.counter("auth_replies_late_total", "Replies that nobody waited for any more.");
+  const client = connectClient({
+    kafka,
+    schemas: registry,
+    name,
+    log,
+    clock: clock ?? systemClock,
+    late: () => late.inc(),
+  });
+  return {
+    client,
+    async close() {
+      await client.close(config.AUTH_DRAIN_TIMEOUT);
+      await kafka.close();
+    },
+  };
+}

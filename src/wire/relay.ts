@@ -1,0 +1,38 @@
+// Builds the role `relay`: publishing the outbox, and maintenance.
+import { parseReplyKey, sealReply } from "../bus/seal.ts";
+import { makeSender } from "../bus/sender.ts";
+import type { FleetKeys } from "../fleet-keys.ts";
+import { startMaintenance } from "../maintenance.ts";
+import { startRelay } from "../relay.ts";
+import { codecOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+
+export async function startRelayRole(wiring: Wiring): Promise<Running> {
+  const { config, log, metrics, lifecycle } = wiring;
+  const kafka = kafkaOf(config, "relay", log);
+  lifecycle.onStop(() => kafka.close());
+  const pool = await poolOf(wiring, "relay");
+  const keys = await keysOf(wiring, pool);
+  const codec = await codecOf(wiring, pool);
+  const published = metrics.counter("auth_outbox_published_total", "Outbox rows published, by topic.", ["topic"]);
+  const relay = startRelay({
+    pool,
+    databaseUrl: config.AUTH_DATABASE_URL ?? "",
+    sender: makeSender(kafka),
+    codec,
+    box: () => keys.dataKeys().box("outbox"),
+    sealMail: (secret) => sealToFleet(keys, secret),
+    log,
+    published: (rows) => {
+      for (const row of rows) published.inc({ topic: row.topic });
+    },
+  });
+  lifecycle.onStop(() => relay.stop());
+  lifecycle.onStop(startMaintenance(pool, log));
+  return { ready: () => (relay.healthy ? [] : [{ name: "outbox", reason: "cannot be read or published" }]) };
+}
+
+/** A mail's secrets are for the fleet's own mailer: sealed as a reply to the fleet would be. */
+async function sealToFleet(keys: FleetKeys, secret: object): Promise<string> {
+  const { kid, kty, crv, x, y } = keys.keyring().sealing();
+  return sealReply(secret, { ...parseReplyKey(JSON.stringify({ kty, crv, x, y })), thumbprint: kid });
+}

@@ -1,0 +1,236 @@
+// Builds the role `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the platform's JSON topics.
+import type { Codec } from "../bus/codec.ts";
+import type { BusCommand, Lanes } from "../bus/command.ts";
+import { consumeRequests } from "../bus/consumer.ts";
+import { makeExecute } from "../bus/execute.ts";
+import type { KafkaPort } from "../bus/kafka.ts";
+import { makeLane } from "../bus/lanes.ts";
+import { makeReplies } from "../bus/replies.ts";
+import { makeSender } from "../bus/sender.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import type { Config } from "../config.ts";
+import { makePasswords } from "../crypto/passwords.ts";
+import { makeTokens } from "../crypto/tokens.ts";
+import { isPassing } from "../db/faults.ts";
+import { notifyRelays } from "../db/outbox.ts";
+import { asError } from "../errors.ts";
+import type { FleetKeys } from "../fleet-keys.ts";
+import type { Settings } from "../handlers/context.ts";
+import type { Handler } from "../handlers/define.ts";
+import { handlers, legacyHandlers } from "../handlers/index.ts";
+import { busCommand, type RunParts, runLegacy } from "../handlers/run.ts";
+import { consumeLegacy } from "../legacy.ts";
+import type { Logger } from "../log.ts";
+import { globToRegExp } from "../variable-kinds.ts";
+import { codecOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+
+export function settingsOf(config: Config): Settings {
+  return {
+    passwordMin: config.AUTH_PASSWORD_MIN,
+    accessTtlMs: config.AUTH_ACCESS_TTL,
+    refreshTtlMs: config.AUTH_REFRESH_TTL,
+    refreshIdleMs: config.AUTH_REFRESH_IDLE,
+    refreshGraceMs: config.AUTH_REFRESH_GRACE,
+    cookieMaxAgeMs: config.AUTH_COOKIE_MAX_AGE,
+    confirmTtlMs: config.AUTH_CONFIRM_TTL,
+    mailsPerHour: config.AUTH_MAILS_PER_HOUR,
+    hideEmail: config.AUTH_HIDE_EMAIL,
+    legacyTopics: config.AUTH_LEGACY_TOPICS,
+  };
+}
+
+/** Commands that AUTH_TOPICS chooses: any glob matches, no !glob does. */
+export function served(globs: string[]): Handler[] {
+  const chosen = globs.filter((glob) => !glob.startsWith("!")).map(globToRegExp);
+  const left = globs.filter((glob) => glob.startsWith("!")).map((glob) => globToRegExp(glob.slice(1)));
+  const all = chosen.length === 0;
+  return handlers.filter(
+    ({ topic }) => (all || chosen.some((glob) => glob.test(topic))) && !left.some((glob) => glob.test(topic)),
+  );
+}
+
+export async function startWorker(wiring: Wiring): Promise<Running> {
+  const { config, log, lifecycle } = wiring;
+  const clock = wiring.clock ?? systemClock;
+  const kafka = kafkaOf(config, "worker", log);
+  lifecycle.onStop(() => kafka.close());
+  const pool = await poolOf(wiring, "worker");
+  const keys = await keysOf(wiring, pool);
+  const passwords = makePasswords({
+    memoryKiB: config.AUTH_ARGON2_MEMORY,
+    time: config.AUTH_ARGON2_TIME,
+    parallelism: config.AUTH_ARGON2_PARALLELISM,
+  });
+  const hashCost = await passwords.calibrate(clock);
+  const lanes = lanesOf(config, { hashCost, monotonic: clock.monotonic });
+  const run = runPartsOf(wiring, { pool, keys, lanes, passwords, clock });
+  const commands = served(config.AUTH_TOPICS).map((handler) => busCommand(handler, run));
+  if (commands.length === 0) throw new Error("AUTH_TOPICS leaves no command to serve.");
+  const codec = await codecOf(wiring, pool);
+  const consumer = startConsumer(wiring, { kafka, codec, commands, lanes, keys, clock });
+  const legacy = config.AUTH_LEGACY_TOPICS ? startLegacy(wiring, { kafka, run, clock }) : undefined;
+  log.info({ hashCostMs: Math.round(hashCost), commands: commands.map((command) => command.topic) }, "worker started");
+  return {
+    ready: () => [
+      ...(consumer.healthy ? [] : [{ name: "kafka", reason: "not a member of the consumer group" }]),
+      ...(legacy === undefined || legacy.healthy
+        ? []
+        : [{ name: "legacy", reason: "not a member of the group auth_service" }]),
+    ],
+  };
+}
+
+function lanesOf(config: Config, { hashCost, monotonic }: { hashCost: number; monotonic: () => number }): Lanes {
+  return {
+    hash: makeLane(
+      { width: config.AUTH_HASH_THREADS, queueTarget: config.AUTH_HASH_QUEUE_TARGET, cost: hashCost },
+      monotonic,
+    ),
+    db: makeLane({ width: config.AUTH_DATABASE_POOL }, monotonic),
+    cheap: makeLane({ width: 4 * config.AUTH_DATABASE_POOL }, monotonic),
+  };
+}
+
+type Built = Pick<RunParts, "pool" | "lanes" | "passwords" | "clock"> & { keys: FleetKeys };
+
+function runPartsOf({ config, log }: Wiring, { pool, keys, lanes, passwords, clock }: Built): RunParts {
+  const tokens = makeTokens({
+    keyring: keys.keyring,
+    issuer: config.AUTH_ISSUER,
+    audience: config.AUTH_AUDIENCE,
+    accessTtlMs: config.AUTH_ACCESS_TTL,
+    clock,
+  });
+  return {
+    pool,
+    lanes,
+    passwords,
+    tokens,
+    clock,
+    log,
+    keyring: keys.keyring,
+    dataKeys: keys.dataKeys,
+    settings: settingsOf(config),
+    idempotencyTtlMs: config.AUTH_IDEMPOTENCY_TTL,
+    committed: bell(() => notifyRelays(pool), log),
+  };
+}
+
+/** Rings once for all that asked while the last ring was under way; a lost ring only delays the relay until it looks by itself. */
+function bell(ring: () => Promise<void>, log: Logger): () => void {
+  let ringing = false;
+  let again = false;
+  const go = (): void => {
+    ringing = true;
+    again = false;
+    ring()
+      .catch((error: unknown) => log.debug({ err: asError(error) }, "relays could not be told"))
+      .finally(() => {
+        ringing = false;
+        if (again) go();
+      });
+  };
+  return () => {
+    again = ringing;
+    if (!ringing) go();
+  };
+}
+
+interface ConsumerWiring {
+  kafka: KafkaPort;
+  codec: Codec;
+  commands: BusCommand[];
+  lanes: Lanes;
+  keys: FleetKeys;
+  clock: Clock;
+}
+
+function startConsumer(
+  { config, log, metrics, lifecycle }: Wiring,
+  { kafka, codec, commands, lanes, keys, clock }: ConsumerWiring,
+) {
+  const lost = metrics.counter("auth_replies_lost_total", "Replies that can never arrive.", ["reason"]);
+  const requests = metrics.counter("auth_requests_total", "Requests by topic and outcome.", ["topic", "outcome"]);
+  const seconds = metrics.histogram(
+    "auth_request_seconds",
+    "From the broker's time of a request to its acknowledged reply.",
+    ["topic"],
+  );
+  const sender = makeSender(kafka);
+  const replies = makeReplies({
+    kafka,
+    sender,
+    log,
+    monotonic: clock.monotonic,
+    lost: (reason) => lost.inc({ reason }),
+  });
+  const consumer = consumeRequests({
+    kafka,
+    commands,
+    codec,
+    replies,
+    log,
+    group: config.AUTH_GROUP,
+    mailboxLimit: config.AUTH_MAILBOX_LIMIT,
+    allowedReplyTopics: config.AUTH_REPLY_TOPICS,
+    now: clock.now,
+    monotonic: clock.monotonic,
+    execute: makeExecute({
+      codec,
+      lanes,
+      log,
+      now: clock.now,
+      monotonic: clock.monotonic,
+      openingKey: (kid) => keys.keyring().opening(kid),
+      requireSealed: config.AUTH_REQUIRE_SEALED,
+      passing: isPassing,
+    }),
+    observe(topic, outcome, ms) {
+      requests.inc({ topic, outcome });
+      seconds.observe({ topic }, Math.max(ms, 0) / 1000);
+    },
+  });
+  lifecycle.onStop(() => consumer.close(config.AUTH_DRAIN_TIMEOUT));
+  metrics.gauge("auth_requests_in_flight", "Requests taken and not finished.", [], (gauge) =>
+    gauge.set(consumer.inFlight),
+  );
+  metrics.gauge("auth_partitions_held", "Partitions of request topics this worker holds.", [], (gauge) =>
+    gauge.set(consumer.partitions),
+  );
+  metrics.gauge("auth_lane_queued", "Work that waits for its lane.", ["lane"], (gauge) => {
+    for (const [name, lane] of Object.entries(lanes)) gauge.set({ lane: name }, lane.queued);
+  });
+  metrics.gauge("auth_hash_seconds", "Usual cost of one password hash.", [], (gauge) =>
+    gauge.set(lanes.hash.cost / 1000),
+  );
+  return consumer;
+}
+
+function startLegacy(
+  { log, metrics, lifecycle }: Wiring,
+  { kafka, run, clock }: { kafka: KafkaPort; run: RunParts; clock: Clock },
+) {
+  const records = metrics.counter("auth_legacy_records_total", "Records of the platform's JSON topics.", [
+    "topic",
+    "outcome",
+  ]);
+  const replies = makeReplies({
+    kafka,
+    sender: makeSender(kafka),
+    log,
+    monotonic: clock.monotonic,
+    lost: () => undefined,
+  });
+  const legacy = consumeLegacy({
+    kafka,
+    handlers: legacyHandlers,
+    run: (handler, body, call) => runLegacy(run, handler, body, call),
+    bury: (record, signal) => replies.send(record, signal),
+    passing: isPassing,
+    log,
+    now: clock.now,
+    observe: (topic, outcome) => records.inc({ topic, outcome }),
+  });
+  lifecycle.onStop(() => legacy.close());
+  return legacy;
+}

@@ -1,0 +1,210 @@
+// The shape of the house, as sentences that fail when somebody builds through a wall. Each guard is tested itself, on a line that it must catch.
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import { commandSchemas, eventSchemas, mailSchema } from "../src/generated/schemas.ts";
+import { handlers } from "../src/handlers/index.ts";
+
+const root = join(import.meta.dirname, "..");
+
+interface Source {
+  path: string;
+  text: string;
+}
+
+function sources(folder: string): Source[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return { path: relative(root, path), text: readFileSync(path, "utf8") };
+    })
+    .filter((source) => !source.path.startsWith("src/generated"));
+}
+
+const imports = ({ text }: Source): string[] =>
+  [...text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1]!);
+
+/** Sources among `files` that import what `forbidden` matches, `path imports module` each. */
+function crossings(files: Source[], forbidden: RegExp): string[] {
+  return files.flatMap((file) =>
+    imports(file)
+      .map((module) => (module.startsWith(".") ? relative(root, join(root, file.path, "..", module)) : module))
+      .filter((module) => forbidden.test(module))
+      .map((module) => `${file.path} imports ${module}`),
+  );
+}
+
+/** Sources whose code, comments aside, has what `pattern` matches. */
+function having(files: Source[], pattern: RegExp): string[] {
+  return files
+    .filter(({ text }) => pattern.test(text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "")))
+    .map(({ path }) => path);
+}
+
+const all = sources("src");
+const within = (folder: string): Source[] => all.filter((file) => file.path.startsWith(folder));
+const except = (...paths: string[]): Source[] => all.filter((file) => !paths.includes(file.path));
+
+describe("imports point one way", () => {
+  test("handlers import no driver", () => {
+    expect(crossings(within("src/handlers/"), /^(kafkajs|slonik|pg|avsc|argon2|jose|@grpc|@kafkajs)/)).toEqual([]);
+  });
+  test("the bus imports no handler and no database", () => {
+    expect(
+      crossings(within("src/bus/"), /^src\/(handlers|db|crypto|generated|client|bridge|ctl|wire)|^(slonik|pg)$/),
+    ).toEqual([]);
+  });
+  test("database and crypto import neither bus nor handlers", () => {
+    expect(
+      crossings([...within("src/db/"), ...within("src/crypto/")], /^src\/(bus|handlers|bridge|client|wire|ctl)/),
+    ).toEqual([]);
+  });
+  test("the client library imports no worker code", () => {
+    expect(
+      crossings(within("src/client/"), /^src\/(handlers|db|crypto|bridge|ctl|wire|relay|config)|^(slonik|pg|argon2)$/),
+    ).toEqual([]);
+  });
+  test("only main, authctl and roles import wire", () => {
+    const own = /^src\/(main|migrate|wire|wire\/.*|ctl\/.*)\.ts /;
+    expect(crossings(all, /^src\/wire(\.ts$|\/)/).filter((line) => !own.test(line))).toEqual([]);
+  });
+  test("the guard sees a crossing", () => {
+    const bad = { path: "src/handlers/x.ts", text: 'import pg from "pg";\nimport { a } from "../db/pool.ts";' };
+    expect(crossings([bad], /^pg$|^src\/db/)).toEqual([
+      "src/handlers/x.ts imports pg",
+      "src/handlers/x.ts imports src/db/pool.ts",
+    ]);
+  });
+});
+
+describe("each driver has its place", () => {
+  test.each([
+    ["kafkajs", /^kafkajs/, /^src\/bus\/kafka(-[a-z]+)?\.ts$/],
+    ["slonik", /^slonik$/, /^src\/db\//],
+    ["pg", /^pg$/, /^src\/relay\.ts$/],
+    ["avsc", /^avsc$/, /^src\/bus\/(codec|schema-store)\.ts$/],
+    ["the registry's client", /^@kafkajs\/confluent-schema-registry$/, /^src\/bus\/schema-store\.ts$/],
+    ["argon2", /^argon2$/, /^src\/crypto\/passwords\.ts$/],
+    ["jose", /^jose$/, /^src\/(crypto\/|bus\/seal\.ts|client\/)/],
+    ["pino", /^pino$/, /^src\/log\.ts$/],
+    ["prom-client", /^prom-client$/, /^src\/metrics\.ts$/],
+    ["gRPC", /^@grpc\//, /^src\/bridge\//],
+  ])("%s is used where DESIGN.md says, and is used", (_name, module, place) => {
+    const users = crossings(all, module).map((line) => line.split(" ")[0]!);
+    expect(users.filter((path) => !place.test(path))).toEqual([]);
+    expect(users.length).toBeGreaterThan(0);
+  });
+  test("testcontainers starts the test stack", () => {
+    expect(crossings(sources("test/support"), /^testcontainers$/).length).toBeGreaterThan(0);
+  });
+});
+
+describe("one place for each thing", () => {
+  test("process.env is read in config.ts only", () => {
+    expect(having(except("src/config.ts"), /process\.env/)).toEqual([]);
+    expect(having([{ path: "x", text: "process.env.A" }], /process\.env/)).toEqual(["x"]);
+  });
+  test("the time comes from clock.ts only", () => {
+    // The trap's own timer speaks kafkajs's Unix times; a supervisor's stopwatch times children, not requests.
+    const exempt = ["src/clock.ts", "src/bus/kafka-traps.ts"];
+    expect(
+      having(except(...exempt), /Date\.now\(\)|performance\.now\(\)|new Date\(\)/).filter(
+        (path) => !path.startsWith("src/dev"),
+      ),
+    ).toEqual([]);
+  });
+  test("no compiler or linter is silenced", () => {
+    expect(
+      all
+        .filter(({ text }) => /@ts-(ignore|expect-error|nocheck)|biome-ignore|\bas any\b/.test(text))
+        .map(({ path }) => path),
+    ).toEqual([]);
+  });
+  test("there is no utils, common, helpers or manager", () => {
+    expect(
+      all.filter(({ path }) => /(utils?|common|helpers?|managers?)\.ts$/.test(path)).map(({ path }) => path),
+    ).toEqual([]);
+  });
+  test("every file says at its top what it is", () => {
+    expect(all.filter(({ text }) => !text.startsWith("//")).map(({ path }) => path)).toEqual([]);
+  });
+});
+
+describe("what is generated is up to date", () => {
+  test("generated types match the schemas, and docs/configuration.md the variables", () => {
+    const output = execFileSync(process.execPath, [join(root, "tools", "generate.ts"), "--check"], {
+      encoding: "utf8",
+    });
+    expect(output).toBe("");
+  });
+});
+
+interface AvroRecord {
+  type: string;
+  namespace: string;
+  name: string;
+  doc?: string;
+  sealedFields?: string[];
+  fields: { name: string; doc?: string; type: unknown }[];
+}
+
+/** Every record of a schema, those within included. */
+function records(schema: unknown): AvroRecord[] {
+  if (Array.isArray(schema)) return schema.flatMap(records);
+  if (typeof schema !== "object" || schema === null) return [];
+  const record = schema as AvroRecord & { items?: unknown };
+  if (record.type !== "record") return [...records(record.items), ...records(record.type)];
+  return [record, ...record.fields.flatMap((field) => records(field.type))];
+}
+
+describe("schemas", () => {
+  const schemas = [
+    ...Object.values(commandSchemas).flatMap(({ request, reply }) => [request, reply]),
+    ...Object.values(eventSchemas),
+    mailSchema,
+  ];
+  const every = schemas.flatMap((schema) => records(schema));
+
+  test("every record and every field has a doc", () => {
+    const silent = every.flatMap((record) =>
+      [record, ...record.fields].filter((part) => !part.doc).map((part) => `${record.name}.${part.name}`),
+    );
+    expect(silent).toEqual([]);
+  });
+  test("a record that is written in several schemas is the same in all of them", () => {
+    const texts = new Map<string, Set<string>>();
+    for (const record of every) {
+      const name = `${record.namespace}.${record.name}`;
+      texts.set(name, (texts.get(name) ?? new Set()).add(JSON.stringify(record)));
+    }
+    expect([...texts].filter(([, variants]) => variants.size > 1).map(([name]) => name)).toEqual([]);
+  });
+  test("what sounds like a secret travels inside the seal only", () => {
+    const secret = /password|token$|secret|^codes?$|challenge$/i;
+    const clear = every.flatMap((record) =>
+      record.fields.filter((field) => secret.test(field.name)).map((field) => `${record.name}.${field.name}`),
+    );
+    // A refusal's code is no secret, nor is the code in the event of one; a challenge is a record whose secret part is sealed.
+    expect(clear.sort()).toEqual(
+      ["LoginRefused.code", "LoginResult.challenge", ...Array.from({ length: 10 }, () => "Refusal.code")].sort(),
+    );
+  });
+  test("a request whose reply has secrets has one itself", () => {
+    const bad = Object.entries(commandSchemas).filter(([, { request, reply }]) => {
+      const result = records(reply).find((record) => record.name.endsWith("Result"));
+      return result?.sealedFields !== undefined && (request as unknown as AvroRecord).sealedFields === undefined;
+    });
+    expect(bad.map(([topic]) => topic)).toEqual([]);
+  });
+  test("whatever has sealed fields has the one field sealed, at the top", () => {
+    const bad = every.filter(
+      (record) => (record.sealedFields !== undefined) !== record.fields.some((field) => field.name === "sealed"),
+    );
+    expect(bad.map((record) => record.name)).toEqual([]);
+  });
+  test("every command has a handler, and every handler a command", () => {
+    expect(handlers.map((handler) => handler.topic).sort()).toEqual(Object.keys(commandSchemas).sort());
+  });
+});

@@ -1,0 +1,50 @@
+// Every row of the bench runs, on the fleet that tests share and for a moment only: the figures mean nothing here, but a row that no
+// longer works is seen before somebody needs its figures.
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { spread } from "../bench/measure.ts";
+import { type Cast, makeCast, measure, rows } from "../bench/rows.ts";
+import { costs, type Site } from "../bench/site.ts";
+import { machine, table } from "../bench/table.ts";
+import { sharedFleet } from "./support/fleet.ts";
+
+let site: Site;
+let cast: Cast;
+beforeAll(() => {
+  const { env, prefix, grpc } = sharedFleet();
+  const addresses = {
+    kafka: env["AUTH_KAFKA_BROKERS"]!,
+    registry: env["AUTH_REGISTRY_URL"]!,
+    database: env["AUTH_DATABASE_URL"]!,
+    service: "test",
+    prefix,
+    grpc,
+  };
+  site = { addresses, ...costs(env), worker: undefined, execArgv: [], close: async () => {} };
+  cast = makeCast(site);
+});
+afterAll(() => cast.end());
+
+test.each(rows.map((row) => [row.name, row] as const))(
+  "%s",
+  async (name, row) => {
+    const result = await measure(row, { cast, site }, { repeats: 1, ms: 150 });
+    expect(result.row).toBe(name);
+    for (const { perSecond, p50, failed } of result.sides) {
+      expect(perSecond.min).toBeGreaterThan(0);
+      expect(p50.min).toBeGreaterThan(0);
+      // Other files' logins fill the same hash lane; any other code is a fault.
+      expect(Object.keys(failed).filter((code) => code !== "OVERLOADED")).toEqual([]);
+    }
+    expect(table([result])).toContain(name);
+  },
+  60_000,
+);
+
+test("the spread of an even and of an odd number of runs", () => {
+  expect(spread([3, 1, 2])).toEqual({ min: 1, median: 2, max: 3 });
+  expect(spread([4, 1, 2, 3])).toEqual({ min: 1, median: 2.5, max: 4 });
+});
+
+test("the machine has a size", () => {
+  expect(machine()).toMatchObject({ cores: expect.any(Number), memoryGiB: expect.any(Number) });
+});

@@ -1,0 +1,46 @@
+// A self-signed X.509 certificate for localhost (RFC 5280), made anew for each test run: nothing in the repository can expire or leak,
+// and no openssl is needed. Only what TLS asks for: version 3, ECDSA with P-256 and SHA-256, basicConstraints, subjectAltName.
+import { generateKeyPairSync, sign } from "node:crypto";
+
+/** One ASN.1 value in DER (X.690): its tag, its length, its content. */
+function der(tag: number, ...content: Uint8Array[]): Buffer {
+  const body = Buffer.concat(content);
+  const length = body.length < 0x80 ? [body.length] : [0x82, body.length >> 8, body.length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...length]), body]);
+}
+
+const sequence = (...content: Uint8Array[]) => der(0x30, ...content);
+const oid = (hex: string) => der(0x06, Buffer.from(hex, "hex"));
+const octets = (content: Uint8Array) => der(0x04, content);
+const bits = (content: Uint8Array) => der(0x03, Buffer.from([0]), content);
+const time = (text: string) => der(0x18, Buffer.from(text));
+
+const ecdsaWithSha256 = sequence(oid("2a8648ce3d040302"));
+const name = sequence(der(0x31, sequence(oid("550403"), der(0x0c, Buffer.from("localhost")))));
+const validity = sequence(time("20200101000000Z"), time("21200101000000Z"));
+const isAuthority = sequence(oid("551d13"), octets(sequence(der(0x01, Buffer.from([0xff])))));
+const addresses = sequence(
+  oid("551d11"),
+  octets(sequence(der(0x82, Buffer.from("localhost")), der(0x87, Buffer.from([127, 0, 0, 1])))),
+);
+
+/** PEM. */
+export function selfSigned(): { cert: string; key: string } {
+  const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const body = sequence(
+    der(0xa0, der(0x02, Buffer.from([2]))),
+    der(0x02, Buffer.from([1])),
+    ecdsaWithSha256,
+    name,
+    validity,
+    name,
+    publicKey.export({ type: "spki", format: "der" }),
+    der(0xa3, sequence(isAuthority, addresses)),
+  );
+  const certificate = sequence(body, ecdsaWithSha256, bits(sign("sha256", body, privateKey)));
+  const lines = certificate.toString("base64").replace(/.{64}/g, "$&\n");
+  return {
+    cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
+    key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+  };
+}

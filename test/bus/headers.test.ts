@@ -1,0 +1,310 @@
+// The headers of a request and of its reply, as a table (contract, section 3).
+import { readHeaders, recordKey, replyHeaders } from "../../src/bus/headers.ts";
+import type { InRecord } from "../../src/bus/records.ts";
+import { variables } from "../../src/variables.ts";
+
+const allowed = new RegExp(variables.AUTH_REPLY_TOPICS.default as string);
+const at = 1_790_000_000_000;
+const bytes = (...values: number[]): Buffer => Buffer.from(values);
+const id = "0123456789abcdefghijkl"; // 22 characters: as many bits as 128 random ones need
+const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+type Headers = Record<string, Buffer | string | (Buffer | string)[]>;
+
+function record(headers: Headers, more: Partial<InRecord> = {}): InRecord {
+  const raw = Object.entries({ kafka_replyTopic: "auth.reply.test", ...headers }).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? value.map((each) => Buffer.from(each)) : Buffer.from(value),
+  ]);
+  const place = { topic: "auth.session.login", partition: 3, offset: 41n, timestamp: at };
+  return { ...place, key: null, value: null, headers: Object.fromEntries(raw) as InRecord["headers"], ...more };
+}
+
+/** The envelope; fails where the headers cannot be served. */
+function envelope(headers: Headers, more: Partial<InRecord> = {}) {
+  const read = readHeaders(record(headers, more), allowed);
+  if ("fault" in read) throw new Error(`${read.header}: ${read.fault}`);
+  return read;
+}
+
+function faultOf(headers: Headers) {
+  const read = readHeaders(record(headers), allowed);
+  return "fault" in read ? read : undefined;
+}
+
+describe("the correlation id", () => {
+  test.each([
+    ["16 raw bytes", bytes(0, 255, 128, 195, 40, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13)],
+    ["text", Buffer.from("b7c1f0e2-4a5d-4c1e-9f00-aabbccddeeff")],
+    ["empty", bytes()],
+  ])("goes back byte for byte: %s", (_form, raw) => {
+    const { reply } = envelope({ kafka_correlationId: raw });
+    expect(reply.correlationId?.equals(raw)).toBe(true);
+    expect(replyHeaders(reply, "ok", {} as never)).toMatchObject({ kafka_correlationId: raw });
+  });
+
+  test("may be absent", () => {
+    expect(envelope({}).reply.correlationId).toBeUndefined();
+  });
+});
+
+describe("the reply partition", () => {
+  test.each<[string, Buffer | string, number]>([
+    ["Spring's 4-byte integer", bytes(0, 0, 0, 7), 7],
+    ["Spring's 0", bytes(0, 0, 0, 0), 0],
+    ["a large 4-byte integer", bytes(0, 1, 0, 0), 65_536],
+    ["a 4-byte integer with a digit's byte", bytes(0, 0, 0, 0x37), 55],
+    ["NestJS's text", "7", 7],
+    ["text of four digits", "1234", 1234],
+    ["text with zeros in front", "0007", 7],
+  ])("%s", (_form, raw, partition) => {
+    expect(envelope({ kafka_replyPartition: raw }).reply.partition).toBe(partition);
+  });
+
+  test("absent: by record key", () => {
+    expect(envelope({}).reply.partition).toBeUndefined();
+  });
+
+  test.each<[string, Buffer | string]>([
+    ["empty", ""],
+    ["a negative 4-byte integer", bytes(255, 255, 255, 255)],
+    ["negative text", "-1"],
+    ["four letters", "abcd"],
+    ["three bytes", bytes(0, 0, 7)],
+    ["eight bytes", bytes(0, 0, 0, 0, 0, 0, 0, 7)],
+    ["a fraction", "1.5"],
+    ["ten digits", "1234567890"],
+    ["a line end", "7\n"],
+    ["white space", " 7"],
+  ])("%s is told to the caller, on whichever partition his key gives", (_form, raw) => {
+    expect(faultOf({ kafka_replyPartition: raw, kafka_correlationId: id })).toEqual({
+      header: "kafka_replyPartition",
+      fault: "neither a 4-byte integer nor decimal text",
+      address: { topic: "auth.reply.test", partition: undefined, correlationId: Buffer.from(id) },
+    });
+  });
+});
+
+describe("the time", () => {
+  test.each<[string, Headers, number]>([
+    ["neither given: 30 s", {}, at + 30_000],
+    ["a timeout counts from the broker's time", { "auth-timeout": "1500" }, at + 1500],
+    ["a timeout of 0 is over at once", { "auth-timeout": "0" }, at],
+    ["a deadline is taken as it is", { "auth-deadline": String(at + 2000) }, at + 2000],
+    ["a deadline may have passed", { "auth-deadline": String(at - 5) }, at - 5],
+    ["the timeout wins", { "auth-timeout": "1500", "auth-deadline": String(at + 9) }, at + 1500],
+    ["a timeout over 5 min is cut", { "auth-timeout": "300001" }, at + 300_000],
+    ["a huge timeout is cut", { "auth-timeout": "999999999999999" }, at + 300_000],
+    ["a deadline over 5 min away is cut", { "auth-deadline": String(at + 300_001) }, at + 300_000],
+  ])("%s", (_what, headers, deadline) => {
+    expect(envelope(headers).deadline).toBe(deadline);
+  });
+
+  test.each(["", "-1", "1.5", "1e3", "soon", "1 ", "1\n", "0x10", "1234567890123456"])("%j is no time", (text) => {
+    for (const header of ["auth-timeout", "auth-deadline"])
+      expect(faultOf({ [header]: text })).toMatchObject({ header, fault: "not decimal milliseconds" });
+    expect(faultOf({ "auth-timeout": "5", "auth-deadline": text })?.address?.topic).toBe("auth.reply.test");
+  });
+});
+
+describe("a header given twice", () => {
+  const names = [
+    "kafka_correlationId",
+    "kafka_replyPartition",
+    "auth-timeout",
+    "auth-deadline",
+    "auth-idempotency-key",
+    "auth-reply-key",
+    "traceparent",
+    "tracestate",
+  ];
+  test.each(names)("%s is told to the caller", (header) => {
+    expect(faultOf({ [header]: ["1", "1"] })).toMatchObject({
+      header,
+      fault: "given twice",
+      address: { topic: "auth.reply.test" },
+    });
+  });
+
+  test("the reply topic leaves nobody to tell", () => {
+    const fault = { header: "kafka_replyTopic", fault: "given twice", address: undefined };
+    expect(faultOf({ kafka_replyTopic: ["auth.reply.a", "auth.reply.b"] })).toEqual(fault);
+  });
+
+  test("another header without a reply topic: the reply topic is what is missing", () => {
+    const read = readHeaders(
+      { ...record({ traceparent: ["a", "b"] }), headers: { traceparent: [bytes(1), bytes(2)] } },
+      allowed,
+    );
+    expect(read).toEqual({ header: "kafka_replyTopic", fault: "absent", address: undefined });
+  });
+
+  test("one that means nothing to us harms nobody", () => {
+    expect(faultOf({ "x-other": ["1", "2"] })).toBeUndefined();
+  });
+});
+
+describe("the idempotency key", () => {
+  const raw = bytes(0, 255, 128, 195, 40, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13);
+  const caller = (key: Buffer | string) => Buffer.concat([bytes(0), Buffer.from(key)]);
+
+  test.each<[string, Headers, Buffer, string | undefined]>([
+    ["given", { "auth-idempotency-key": id }, caller(id), id],
+    [
+      "given, 256 bytes",
+      { "auth-idempotency-key": id.padEnd(256, "x") },
+      caller(id.padEnd(256, "x")),
+      id.padEnd(256, "x"),
+    ],
+    ["given, wins over the correlation id", { "auth-idempotency-key": id, kafka_correlationId: raw }, caller(id), id],
+    ["absent, correlation id of 16 raw bytes", { kafka_correlationId: raw }, caller(raw), raw.toString("utf8")],
+    ["absent, correlation id of 22 characters", { kafka_correlationId: id }, caller(id), id],
+  ])("%s", (_what, headers, idempotencyKey, callerKey) => {
+    expect(envelope(headers)).toMatchObject({ idempotencyKey, callerKey });
+  });
+
+  test.each<[string, Headers]>([
+    ["no correlation id either", {}],
+    ["a correlation id of 21 characters", { kafka_correlationId: id.slice(1) }],
+    ["16 characters: text has fewer bits than raw bytes", { kafka_correlationId: id.slice(6) }],
+    ["a correlation id of 15 raw bytes", { kafka_correlationId: raw.subarray(1) }],
+    ["a correlation id over 256 bytes", { kafka_correlationId: "x".repeat(257) }],
+    ["an empty correlation id", { kafka_correlationId: "" }],
+  ])("%s: the record is its own identity", (_what, headers) => {
+    const read = envelope(headers);
+    expect(read.callerKey).toBeUndefined();
+    expect(read.idempotencyKey).toEqual(Buffer.from(`\u00013:41:${at}`));
+    expect(read.idempotencyKey).toEqual(recordKey(record({})));
+  });
+
+  test("a record's identity is the same at each delivery, and no other record's", () => {
+    const others = [{ partition: 4 }, { offset: 42n }, { timestamp: at + 1 }].map((more) => envelope({}, more));
+    expect(envelope({}).idempotencyKey).toEqual(envelope({}).idempotencyKey);
+    for (const other of others) expect(other.idempotencyKey).not.toEqual(envelope({}).idempotencyKey);
+  });
+
+  test("nobody can send the identity of a record as his key", () => {
+    const forged = recordKey(record({})).toString("latin1").padEnd(22, "0");
+    expect(envelope({ "auth-idempotency-key": forged }).idempotencyKey[0]).toBe(0);
+    expect(recordKey(record({}))[0]).toBe(1);
+  });
+
+  test.each([
+    ["21 characters", id.slice(1), "fewer than 128 random bits (22 characters)"],
+    ["empty", "", "fewer than 128 random bits (22 characters)"],
+    ["257 bytes", "x".repeat(257), "over 256 bytes"],
+  ])("%s is told to the caller", (_what, key, fault) => {
+    const told = faultOf({ "auth-idempotency-key": key });
+    expect(told).toMatchObject({ header: "auth-idempotency-key", fault, address: { topic: "auth.reply.test" } });
+  });
+});
+
+describe("the reply topic", () => {
+  test.each([
+    "auth.reply",
+    "auth.reply.bridge",
+    "auth.reply.user-service",
+    "auth.session.login.reply",
+    "auth.session.login.reply.x",
+    "auth.admin.get-user.reply",
+  ])("%s is allowed", (topic) => {
+    expect(envelope({ kafka_replyTopic: topic }).reply.topic).toBe(topic);
+  });
+
+  test.each([
+    "auth.event",
+    "auth.key",
+    "auth.revocation",
+    "auth.mail",
+    "auth.dead-letter",
+    "auth.session.login",
+    "auth",
+    "registration",
+    "",
+    "auth.replyx",
+    "auth.xreply",
+    "xauth.reply",
+    "auth-reply",
+    "auth.reply.",
+    "auth.reply.x/../",
+    "auth.reply.x/../auth.event",
+    "auth.reply.X",
+    "AUTH.REPLY",
+    "auth.reply.x\n",
+    "auth.reply\n",
+    "auth.event\nauth.reply",
+    "auth.reply\nauth.event",
+    "auth.reply.x\u0000",
+    "auth.reply.x ",
+    " auth.reply.x",
+    "auth.reply.ä",
+    "auth.reply.\u2028",
+    "auth_reply",
+    "__consumer_offsets",
+  ])("%j is not", (topic) => {
+    expect(faultOf({ kafka_replyTopic: topic })).toEqual({
+      header: "kafka_replyTopic",
+      fault: "not an allowed reply topic",
+      address: undefined,
+    });
+  });
+
+  test("bytes that are no UTF-8 are not", () => {
+    const raw = Buffer.concat([Buffer.from("auth.reply."), bytes(255)]);
+    expect(faultOf({ kafka_replyTopic: raw })?.fault).toBe("not an allowed reply topic");
+  });
+
+  test("absent: nobody can be told", () => {
+    const read = readHeaders({ ...record({}), headers: {} }, allowed);
+    expect(read).toEqual({ header: "kafka_replyTopic", fault: "absent", address: undefined });
+  });
+});
+
+describe("the trace", () => {
+  test("is carried on", () => {
+    expect(envelope({ traceparent, tracestate: "a=1" })).toMatchObject({ traceparent, tracestate: "a=1" });
+  });
+
+  test.each([
+    ["absent", undefined],
+    ["empty", ""],
+    ["upper case", traceparent.toUpperCase()],
+    ["too short", traceparent.slice(1)],
+    ["too long", `${traceparent}0`],
+    ["trace id of zeros", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"],
+    ["span id of zeros", "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01"],
+    ["version ff", `ff${traceparent.slice(2)}`],
+    ["a line end", `${traceparent}\n`],
+    ["garbage", "garbage"],
+  ])("%s is a new root, never an error, and takes its state with it", (_what, value) => {
+    const read = envelope({ ...(value !== undefined && { traceparent: value }), tracestate: "a=1" });
+    expect([read.traceparent, read.tracestate]).toEqual([undefined, undefined]);
+  });
+});
+
+test("the reply key is handed on as it is", () => {
+  expect(envelope({ "auth-reply-key": '{"kty":"EC"}' }).replyKey).toBe('{"kty":"EC"}');
+  expect(envelope({}).replyKey).toBeUndefined();
+});
+
+describe("the headers of a reply", () => {
+  const address = { topic: "auth.reply.test", partition: 1, correlationId: bytes(255, 0, 10) };
+
+  test("correlation id and outcome byte for byte, what lets NestJS finish, and the trace", () => {
+    expect(replyHeaders(address, "INVALID_INPUT", { traceparent, tracestate: "a=1" })).toEqual({
+      kafka_correlationId: bytes(255, 0, 10),
+      "auth-outcome": Buffer.from("INVALID_INPUT"),
+      "kafka_nest-is-disposed": bytes(),
+      traceparent: Buffer.from(traceparent),
+      tracestate: Buffer.from("a=1"),
+    });
+  });
+
+  test("nothing that was not given", () => {
+    const bare = replyHeaders({ ...address, correlationId: undefined }, "ok", {
+      traceparent: undefined,
+      tracestate: undefined,
+    });
+    expect(Object.keys(bare)).toEqual(["auth-outcome", "kafka_nest-is-disposed"]);
+  });
+});

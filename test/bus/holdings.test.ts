@@ -1,0 +1,84 @@
+// Holdings: what stays across a rebalance keeps its watermark, what is lost is committed no more, and a partition that was made anew
+// starts over instead of being skipped in silence.
+import { afterEach, expect, test } from "@jest/globals";
+import { type Holdings, holdBack, letOn, makeHoldings } from "../../src/bus/holdings.ts";
+import type { CommittedOffset } from "../../src/bus/records.ts";
+
+const p0 = { topic: "a", partition: 0 };
+let holdings: Holdings;
+afterEach(() => holdings.stop());
+
+function make(): CommittedOffset[] {
+  const committed: CommittedOffset[] = [];
+  holdings = makeHoldings({
+    commit: (offsets) => {
+      committed.push(...offsets);
+      return Promise.resolve();
+    },
+    everyMs: 60_000,
+    failed: () => undefined,
+  });
+  return committed;
+}
+
+const both = new Map([["a", [0, 1]]]);
+
+test("a partition that stays keeps its watermark, a lost one is marked and not committed", async () => {
+  const committed = make();
+  holdings.assign(both);
+  const stays = holdings.receive(p0, 10n)!;
+  const goes = holdings.receive({ topic: "a", partition: 1 }, 10n)!;
+  for (const holding of [stays, goes]) {
+    holding.watermark.add(5n);
+    holding.watermark.finish(5n);
+  }
+  holdings.assign(new Map([["a", [0]]]));
+  expect([holdings.receive(p0, 10n), goes.lost]).toEqual([stays, true]);
+  await holdings.commit();
+  expect(committed).toEqual([{ ...p0, offset: 6n }]);
+});
+
+test("a partition that comes back starts with nothing known", () => {
+  make();
+  holdings.assign(both);
+  const before = holdings.receive(p0, 10n)!;
+  before.watermark.add(5n);
+  holdings.assign(new Map());
+  holdings.assign(both);
+  expect(holdings.receive(p0, 10n)!.watermark.add(5n)).toBe(true);
+  // The control: without having been away it is known.
+  expect(holdings.receive(p0, 10n)!.watermark.add(5n)).toBe(false);
+});
+
+test("a partition that ends before what was read of it starts over, and what runs of the old one finishes nothing of the new one", () => {
+  make();
+  holdings.assign(both);
+  const old = holdings.receive(p0, 10n)!;
+  old.watermark.add(0n);
+  old.watermark.add(9n);
+  const anew = holdings.receive(p0, 2n)!;
+  expect([anew === old, old.lost, anew.watermark.add(0n)]).toEqual([false, true, true]);
+  old.watermark.finish(0n);
+  expect(anew.watermark.pending).toBeUndefined();
+  anew.watermark.finish(0n);
+  expect(anew.watermark.pending).toBe(1n);
+});
+
+test("a partition is paused at 1,000 unfinished records and resumed at 250", () => {
+  make();
+  holdings.assign(both);
+  const holding = holdings.receive(p0, 5000n)!;
+  const taps: string[] = [];
+  const consumption = { pause: () => void taps.push("pause"), resume: () => void taps.push("resume") };
+  for (let offset = 0n; offset < 999n; offset += 1n) holding.watermark.add(offset);
+  holdBack(holding, consumption);
+  expect(taps).toEqual([]);
+  holding.watermark.add(999n);
+  holdBack(holding, consumption);
+  for (let offset = 0n; offset < 749n; offset += 1n) holding.watermark.finish(offset);
+  letOn(holding, consumption);
+  expect(taps).toEqual(["pause"]);
+  holding.watermark.finish(749n);
+  letOn(holding, consumption);
+  expect(taps).toEqual(["pause", "resume"]);
+});

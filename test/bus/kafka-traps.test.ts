@@ -1,0 +1,112 @@
+// What kafkajs does wrong and we put right at run time, each beside the same without our change.
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { closeTimerTrap } from "../../src/bus/kafka-traps.ts";
+import { until } from "../support/fleet.ts";
+import { testStack } from "../support/stack.ts";
+
+const require = createRequire(import.meta.url);
+const root = join(import.meta.dirname, "..", "..");
+
+interface Queue {
+  throttleCheckTimeoutId: unknown;
+  pending: unknown[];
+  throttledUntil: number;
+  checkPendingRequests(): void;
+  scheduleCheckPendingRequests(): void;
+  push(request: object): void;
+  fulfillRequest(response: object): void;
+  destroy(): void;
+}
+const RequestQueue = require("kafkajs/src/network/requestQueue") as new (options: object) => Queue;
+const original = RequestQueue.prototype.scheduleCheckPendingRequests;
+closeTimerTrap();
+
+/** A connection's queue that counts how often its timer fires. */
+function queue(schedule?: () => void) {
+  const made = new RequestQueue({
+    maxInFlightRequests: 1,
+    requestTimeout: 1000,
+    clientId: "test",
+    broker: "test",
+    logger: { debug: () => undefined, warn: () => undefined },
+  });
+  if (schedule !== undefined) made.scheduleCheckPendingRequests = schedule;
+  let fired = 0;
+  const check = made.checkPendingRequests.bind(made);
+  made.checkPendingRequests = () => {
+    fired += 1;
+    check();
+  };
+  const sent: number[] = [];
+  const push = (correlationId: number): void =>
+    made.push({
+      entry: { correlationId, resolve: () => undefined, reject: () => undefined },
+      expectResponse: true,
+      sendRequest: () => sent.push(correlationId),
+    });
+  return { queue: made, fired: () => fired, sent, push };
+}
+
+test("kafkajs is 2.2.4: read src/bus/kafka-traps.ts against another version's source before it may run", () => {
+  expect((require("kafkajs/package.json") as { version: string }).version).toBe("2.2.4");
+});
+
+test("the timer of an idle connection does not fire; unpatched it does without end", async () => {
+  const [patched, unpatched] = [queue(), queue(original)];
+  patched.queue.checkPendingRequests();
+  unpatched.queue.checkPendingRequests();
+  await until("the unpatched timer has fired", () => unpatched.fired() > 20);
+  expect([patched.fired(), patched.queue.throttleCheckTimeoutId]).toEqual([1, null]);
+  unpatched.queue.destroy();
+});
+
+test("requests that wait are sent all the same: for an answer, and for the end of a throttle", async () => {
+  const { queue: made, sent, push } = queue();
+  push(1);
+  push(2);
+  expect(sent).toEqual([1]);
+  made.fulfillRequest({ correlationId: 1, payload: null, size: 0 });
+  expect(sent).toEqual([1, 2]);
+  made.fulfillRequest({ correlationId: 2, payload: null, size: 0 });
+  made.throttledUntil = Date.now() + 50;
+  push(3);
+  expect(sent).toEqual([1, 2]);
+  await until("the throttle is over", () => sent.length === 3);
+  made.fulfillRequest({ correlationId: 3, payload: null, size: 0 });
+  await until("the timer rests", () => made.throttleCheckTimeoutId === null);
+  made.destroy();
+});
+
+/** What a process that connects, asks and ends writes to its standard error. */
+function errorsOf(script: string): Promise<string> {
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    cwd: root,
+    env: { PATH: process.env["PATH"] ?? "", BROKER: testStack().kafka },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let text = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  return new Promise((resolve) => child.once("close", (code) => resolve(`${text}exit ${code}`)));
+}
+
+test("connecting warns of nothing; kafkajs alone warns of a negative timeout", async () => {
+  const port = `
+    import { connectKafka } from "./src/bus/kafka.ts";
+    import { makeLogger } from "./src/log.ts";
+    const kafka = connectKafka({ brokers: [process.env.BROKER], clientId: "t", prefix: "t." }, makeLogger("silent", {}));
+    await kafka.ping();
+    await kafka.close();`;
+  const alone = `
+    import driver from "kafkajs";
+    const admin = new driver.Kafka({ brokers: [process.env.BROKER], clientId: "t", logLevel: 0 }).admin();
+    await admin.connect();
+    await admin.describeCluster();
+    await admin.disconnect();`;
+  const [ours, theirs] = await Promise.all([errorsOf(port), errorsOf(alone)]);
+  expect(ours).toBe("exit 0");
+  expect(theirs).toContain("TimeoutNegativeWarning");
+});

@@ -1,0 +1,189 @@
+// Lanes, with a clock that only the test moves.
+import fc from "fast-check";
+import { type LaneOptions, makeLane } from "../../src/bus/lanes.ts";
+import { Refusal } from "../../src/errors.ts";
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+function lane(options: LaneOptions) {
+  const time = { ms: 0 };
+  const made = makeLane(options, () => time.ms);
+  const running: { name: string; end: PromiseWithResolvers<void> }[] = [];
+  const order: string[] = [];
+  /** Resolves with `done`, the refusal's code, or the fault's message. */
+  const run = (name: string, deadline = Number.POSITIVE_INFINITY): Promise<string> =>
+    made
+      .run(deadline, () => {
+        order.push(name);
+        const end = Promise.withResolvers<void>();
+        running.push({ name, end });
+        return end.promise;
+      })
+      .then(
+        () => "done",
+        (error: unknown) => (error instanceof Refusal ? error.code : (error as Error).message),
+      );
+  /** Ends the piece that has run longest. */
+  const end = async (failure?: Error): Promise<void> => {
+    const { end: piece } = running.shift()!;
+    if (failure === undefined) piece.resolve();
+    else piece.reject(failure);
+    await settled();
+  };
+  return { lane: made, time, running, order, run, end };
+}
+
+const refusalOf = (run: () => void): Refusal | undefined => {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+};
+
+test("never more run than the lane is wide, nobody waits while there is room, and nothing is lost", async () => {
+  const script = fc.array(
+    fc.record({ act: fc.constantFrom("run", "run", "end", "fail"), deadline: fc.nat({ max: 500 }), pass: fc.nat(20) }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 4 }), script, async (width, steps) => {
+      const { lane: made, time, running, run, end } = lane({ width });
+      const outcomes: Promise<string>[] = [];
+      for (const { act, deadline, pass } of steps) {
+        time.ms += pass;
+        if (act === "run") outcomes.push(run("x", time.ms + deadline));
+        else if (running.length > 0) await end(act === "fail" ? new Error("a fault") : undefined);
+        await settled();
+        expect(made.running).toBe(running.length);
+        expect(running.length).toBeLessThanOrEqual(width);
+        if (made.queued > 0) expect(running.length).toBe(width);
+      }
+      while (running.length > 0) await end();
+      const ends = await Promise.all(outcomes);
+      expect(ends.filter((each) => !["done", "a fault", "DEADLINE_EXCEEDED"].includes(each))).toEqual([]);
+      expect([made.running, made.queued]).toEqual([0, 0]);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("the earliest deadline is taken first; equal ones in the order they came", async () => {
+  const { run, end, running, order } = lane({ width: 1 });
+  const all = [run("first", 900), run("late", 800), run("soon", 100), run("middle", 400), run("middle, later", 400)];
+  await settled();
+  while (running.length > 0) await end();
+  await Promise.all(all);
+  expect(order).toEqual(["first", "soon", "middle", "middle, later", "late"]);
+});
+
+test("work whose deadline has passed when its turn comes is not begun; work in time is", async () => {
+  const { run, end, time, order } = lane({ width: 1 });
+  const outcomes = [run("first"), run("too late", 50), run("in time", 51)];
+  await settled();
+  time.ms = 50;
+  await end();
+  await end();
+  expect(await Promise.all(outcomes)).toEqual(["done", "DEADLINE_EXCEEDED", "done"]);
+  expect(order).toEqual(["first", "in time"]);
+});
+
+test("work that comes after its deadline is refused though there is room", async () => {
+  const { run, time, order } = lane({ width: 1 });
+  time.ms = 10;
+  expect(await run("x", 10)).toBe("DEADLINE_EXCEEDED");
+  expect(order).toEqual([]);
+});
+
+describe("a lane with a queue target", () => {
+  test("refuses OVERLOADED at the door what would wait longer than the target, and nothing before", async () => {
+    const { lane: made, run } = lane({ width: 2, queueTarget: 4, cost: 100 });
+    const outcomes = Array.from({ length: 10 }, (_, number) => run(String(number)));
+    await settled();
+    expect([made.running, made.queued]).toEqual([2, 8]);
+    expect(await run("one too many")).toBe("OVERLOADED");
+    expect(outcomes).toHaveLength(10);
+  });
+
+  test("refuses OVERLOADED what could not begin before its deadline", () => {
+    const { lane: made, run } = lane({ width: 1, queueTarget: 4, cost: 100 });
+    expect(refusalOf(() => made.admit(1))).toBeUndefined(); // room
+    void run("x");
+    expect(refusalOf(() => made.admit(99))?.code).toBe("OVERLOADED");
+    expect(refusalOf(() => made.admit(100))).toBeUndefined();
+  });
+
+  test("tells a retryAfterMs after which it has room again, and not before half of it", async () => {
+    const cost = 100;
+    const { lane: made, run, time, end, running } = lane({ width: 2, queueTarget: 4, cost });
+    for (let number = 0; number < 10; number += 1) void run(String(number));
+    await settled();
+    const refusal = refusalOf(() => made.admit(60_000))!;
+    expect(refusal.code).toBe("OVERLOADED");
+    expect(refusal.retryAfterMs).toBe(450);
+    const inTime = 300; // with 300 ms left it is worth while only when the queue is shorter
+    expect(refusalOf(() => made.admit(time.ms + inTime))?.code).toBe("OVERLOADED");
+    const back = time.ms + refusal.retryAfterMs!;
+    while (time.ms + cost <= back) {
+      time.ms += cost;
+      for (const _ of [...running]) await end();
+    }
+    time.ms = back;
+    expect(refusalOf(() => made.admit(time.ms + inTime))).toBeUndefined();
+  });
+
+  test("one without a target refuses nobody at the door", async () => {
+    const { lane: made, run } = lane({ width: 1, cost: 100 });
+    for (let number = 0; number < 50; number += 1) void run(String(number));
+    await settled();
+    expect(refusalOf(() => made.admit(1))).toBeUndefined();
+    expect(made.queued).toBe(49);
+  });
+});
+
+describe("the estimate of the cost", () => {
+  test("is the first measurement where there was no guess, then moves towards what work takes", async () => {
+    const { lane: made, run, time, end } = lane({ width: 1 });
+    const take = async (ms: number) => {
+      void run("x");
+      await settled();
+      time.ms += ms;
+      await end();
+    };
+    expect(made.cost).toBe(0);
+    await take(80);
+    expect(made.cost).toBe(80);
+    await take(180);
+    expect(made.cost).toBeCloseTo(90);
+    for (let times = 0; times < 60; times += 1) await take(180);
+    expect(made.cost).toBeGreaterThan(179);
+  });
+
+  test("counts the work, not the wait", async () => {
+    const { lane: made, run, time, end } = lane({ width: 1, cost: 100 });
+    void run("a");
+    void run("b");
+    await settled();
+    time.ms += 100;
+    await end();
+    time.ms += 100;
+    await end();
+    expect(made.cost).toBeCloseTo(100);
+  });
+});
+
+test("a failure frees the slot and reaches the caller, thrown at once or later", async () => {
+  const { lane: made, run, end, order } = lane({ width: 1 });
+  const outcomes = [run("a"), run("b")];
+  await settled();
+  await end(new Error("a fault"));
+  expect(order).toEqual(["a", "b"]);
+  await end();
+  expect(await Promise.all(outcomes)).toEqual(["a fault", "done"]);
+  const thrown = made.run(Number.POSITIVE_INFINITY, () => {
+    throw new Error("at once");
+  });
+  await expect(thrown).rejects.toThrow("at once");
+  expect(made.running).toBe(0);
+});

@@ -1,0 +1,91 @@
+// The library for services: its methods follow the contract, its mistakes are told at once, every call ends, and closing leaves nothing open.
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type Client, type ConnectOptions, connect, Refusal } from "../../src/client/index.ts";
+import { commandSchemas } from "../../src/generated/schemas.ts";
+import { sharedFleet } from "../support/fleet.ts";
+import { refusalOf, refused, somebody } from "../support/people.ts";
+
+let client: Client;
+let options: ConnectOptions;
+beforeAll(async () => {
+  const { env, prefix } = sharedFleet();
+  options = {
+    brokers: env["AUTH_KAFKA_BROKERS"]!.split(","),
+    registry: env["AUTH_REGISTRY_URL"]!,
+    name: "test",
+    topicPrefix: prefix,
+  };
+  client = connect(options);
+  await client.ready();
+}, 30_000);
+afterAll(() => client.close());
+
+test("has a method for every command", () => {
+  const methods = Object.keys(commandSchemas).map((topic) => {
+    const [, area = "", command = ""] = topic.split(".");
+    const name = command.replace(/-([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+    return typeof (client as unknown as Record<string, Record<string, unknown>>)[area]?.[name];
+  });
+  expect(methods).toEqual(methods.map(() => "function"));
+});
+
+test("carries a call there and back", async () => {
+  expect(await client.account.register(somebody())).toMatchObject({ confirmationSent: true });
+  const answer = client.session.login({ login: "nobody", password: "nothing" });
+  await expect(answer).rejects.toBeInstanceOf(Refusal);
+});
+
+describe("tells a mistake at once", () => {
+  test.each([
+    ["brokers", { brokers: [] }],
+    ["registry", { registry: "nowhere" }],
+    ["name", { name: "Not A Name" }],
+  ])("in the option %s", (name, bad) => {
+    expect(() => connect({ ...options, ...bad })).toThrow(new RegExp(`"${name}" must be`));
+  });
+
+  test("in a field that is missing or of a wrong type", async () => {
+    const missing = await refused(client.session.login({ login: "nobody" } as never));
+    expect([missing.code, missing.details["field"]]).toEqual(["INVALID_INPUT", "password"]);
+    expect(await refusalOf(client.session.logout({ accessToken: "x", everywhere: "yes" } as never))).toBe(
+      "INVALID_INPUT",
+    );
+    expect(await refusalOf(client.request("auth.session.fly" as never, {} as never))).toBe("INVALID_INPUT");
+  });
+});
+
+describe("every call ends", () => {
+  test("by its deadline", async () => {
+    expect(await refusalOf(client.key.list({}, { timeoutMs: 1 }))).toBe("DEADLINE_EXCEEDED");
+  });
+
+  test("by its signal, with the signal's reason", async () => {
+    const stop = new AbortController();
+    const call = client.session.login({ login: "nobody", password: "nothing" }, { signal: stop.signal });
+    stop.abort(new Error("changed my mind"));
+    await expect(call).rejects.toThrow("changed my mind");
+  });
+
+  test("by close(), which lets what is under way finish and takes nothing more", async () => {
+    const other = connect(options);
+    await other.ready();
+    const calls = Array.from({ length: 20 }, () => other.key.list({}));
+    await other.close();
+    const answers = await Promise.all(calls);
+    expect(answers.every(({ jwks }) => jwks.includes("keys"))).toBe(true);
+    expect(await refusalOf(other.key.list({}))).toBe("UNAVAILABLE");
+  });
+
+  test("by close(), though nobody can answer", async () => {
+    const lonely = connect({ ...options, brokers: ["127.0.0.1:1"] });
+    const call = refusalOf(lonely.key.list({}, { timeoutMs: 60_000 }));
+    await lonely.close(50);
+    expect(await call).toBe("UNAVAILABLE");
+  });
+});
+
+test("a service without a reply topic is told what to do", async () => {
+  const stranger = connect({ ...options, name: "stranger" });
+  await expect(stranger.ready()).rejects.toThrow(/no topic auth\.reply\.stranger.*AUTH_REPLY_SERVICES/);
+  await stranger.close(0);
+});

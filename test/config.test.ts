@@ -1,0 +1,281 @@
+// The configuration: what is read, what is refused, and what the table of variables promises.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Config, ConfigFault, type Environment, readConfig } from "../src/config.ts";
+import { parseDuration, type Variable } from "../src/variable-kinds.ts";
+import { configurationHelp, configurationPage, isServiceLink, variables } from "../src/variables.ts";
+
+const key = Buffer.alloc(32, 7).toString("base64");
+const online = {
+  AUTH_KAFKA_BROKERS: "kafka:9092",
+  AUTH_DATABASE_URL: "postgresql://auth@db/auth",
+  AUTH_MASTER_KEY: `k1:${key}`,
+};
+const table = Object.entries<Variable<unknown>>(variables);
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "auth-config-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(text: string): string {
+  const path = join(folder, `${process.hrtime.bigint()}`);
+  writeFileSync(path, text);
+  return path;
+}
+
+const read = (env: Environment, role: Parameters<typeof readConfig>[1] = "worker"): Config =>
+  readConfig({ ...online, ...env }, role);
+
+/** The faults of this environment, none where it is taken. */
+function faultsOf(env: Environment, role: Parameters<typeof readConfig>[1] = "worker"): string[] {
+  try {
+    read(env, role);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigFault) return error.faults;
+    throw error;
+  }
+}
+
+test("what is needed is enough, and the rest has its default", () => {
+  const config = read({});
+  expect(config.AUTH_KAFKA_BROKERS).toEqual(["kafka:9092"]);
+  expect(config.AUTH_MASTER_KEY).toEqual([{ kid: "k1", key: Buffer.alloc(32, 7) }]);
+  expect(config.AUTH_ACCESS_TTL).toBe(900_000);
+  expect(config.AUTH_REQUIRE_SEALED).toBe(true);
+  expect(config.AUTH_REGISTRY_URL).toBeUndefined();
+});
+
+test("all faults are told at once, each with its variable's name", () => {
+  const faults = faultsOf({
+    AUTH_KAFKA_BROKERS: "kafka",
+    AUTH_ACCESS_TTL: "soon",
+    AUTH_HTTP_PORT: "70000",
+    AUTH_LOG_LEVEL: "loud",
+    AUTH_HIDE_EMAIL: "perhaps",
+    AUTH_REPLY_TOPICS: "(",
+    AUTH_PARTITIONS: "*",
+    AUTH_TOPICS: "A!",
+    AUTH_TOPIC_PREFIX: "T1.",
+    AUTH_DATABASE_URL: "mysql://db",
+    AUTH_MASTER_KEY: "k1:short",
+    AUTH_HTTP_PROT: "8080",
+  });
+  expect(faults.map((fault) => fault.split(" ")[0]).sort()).toEqual([
+    "AUTH_ACCESS_TTL",
+    "AUTH_DATABASE_URL",
+    "AUTH_HIDE_EMAIL",
+    "AUTH_HTTP_PORT",
+    "AUTH_HTTP_PROT",
+    "AUTH_KAFKA_BROKERS",
+    "AUTH_LOG_LEVEL",
+    "AUTH_MASTER_KEY",
+    "AUTH_PARTITIONS",
+    "AUTH_REPLY_TOPICS",
+    "AUTH_TOPICS",
+    "AUTH_TOPIC_PREFIX",
+  ]);
+});
+
+test("what a role needs is a fault for that role only", () => {
+  const names = (role: "worker" | "bridge" | "ctl") => {
+    try {
+      readConfig({}, role);
+      return [];
+    } catch (error) {
+      return (error as ConfigFault).faults.map((fault) => fault.split(" ")[0]);
+    }
+  };
+  expect(names("worker")).toEqual(["AUTH_KAFKA_BROKERS", "AUTH_DATABASE_URL", "AUTH_MASTER_KEY"]);
+  expect(names("bridge")).toEqual(["AUTH_KAFKA_BROKERS", "AUTH_REGISTRY_URL"]);
+  expect(names("ctl")).toEqual([]);
+});
+
+describe("names", () => {
+  test.each([
+    "AUTH_KAFKA_BROKER",
+    "AUTH_GRPC_PROT_PORT",
+    "AUTH_PORT",
+    "AUTH_HTTP_PORTS",
+    "AUTH_ISSUER_FILES",
+    "AUTH_UNKNOWN_FILE",
+    "AUTH_",
+  ])("%s is a fault", (name) => {
+    expect(faultsOf({ [name]: "1" })).toEqual([`${name} is not a variable of this service; \`help\` lists them`]);
+  });
+
+  test.each([
+    ["AUTH_SERVICE_HOST", "10.0.0.1"],
+    ["AUTH_SERVICE_PORT", "50051"],
+    ["AUTH_BRIDGE_SERVICE_PORT_GRPC_WEB", "50051"],
+    ["AUTH_PORT", "tcp://10.0.0.1:50051"],
+    ["AUTH_DNS_PORT", "udp://10.0.0.1:53"],
+    ["AUTH_PORT_50051_TCP", "tcp://10.0.0.1:50051"],
+    ["AUTH_PORT_50051_TCP_PROTO", "tcp"],
+    ["AUTH_PORT_50051_TCP_PORT", "50051"],
+    ["AUTH_PORT_50051_UDP_ADDR", "10.0.0.1"],
+    ["AUTH_TEST_STACK", "local"],
+    ["AUTHORITY", "somebody else's"],
+  ])("%s=%s is Kubernetes's or somebody else's", (name, value) => {
+    expect(faultsOf({ [name]: value })).toEqual([]);
+  });
+
+  test("a service called auth-grpc does not set AUTH_GRPC_PORT; who writes a port does", () => {
+    expect(read({ AUTH_GRPC_PORT: "tcp://10.0.0.1:1234" }).AUTH_GRPC_PORT).toBe(50051);
+    expect(read({ AUTH_GRPC_PORT: "1234" }).AUTH_GRPC_PORT).toBe(1234);
+    expect(faultsOf({ AUTH_GRPC_PORT: "http://10.0.0.1:1234" })).toHaveLength(1);
+  });
+});
+
+describe("files", () => {
+  test("NAME_FILE gives the text of the file, without the line end", () => {
+    const { AUTH_MASTER_KEY, ...rest } = online;
+    const config = readConfig({ ...rest, AUTH_MASTER_KEY_FILE: file(`${AUTH_MASTER_KEY}\n`) }, "worker");
+    expect(config.AUTH_MASTER_KEY).toEqual([{ kid: "k1", key: Buffer.alloc(32, 7) }]);
+  });
+
+  test("given both ways is a fault", () => {
+    expect(faultsOf({ AUTH_ISSUER: "a", AUTH_ISSUER_FILE: file("b") })).toEqual([
+      "AUTH_ISSUER is given twice: as AUTH_ISSUER and as AUTH_ISSUER_FILE",
+    ]);
+  });
+
+  test("a file that is not there is a fault that names the variable", () => {
+    const [fault] = faultsOf({ AUTH_ISSUER_FILE: join(folder, "nothing") });
+    expect(fault).toMatch(/^AUTH_ISSUER cannot be read from AUTH_ISSUER_FILE: ENOENT/);
+  });
+});
+
+describe("an empty text counts as not given", () => {
+  test.each<[string, Environment]>([
+    ["in the variable", { AUTH_ISSUER: "" }],
+    ["in the name of the file", { AUTH_ISSUER_FILE: "" }],
+  ])("%s", (_where, env) => {
+    expect(read(env).AUTH_ISSUER).toBe("auth");
+  });
+
+  test("in the file", () => {
+    expect(read({ AUTH_ISSUER_FILE: file("\n") }).AUTH_ISSUER).toBe("auth");
+    expect(read({ AUTH_GRPC_TLS_CERT_FILE: file("") }).AUTH_GRPC_TLS_CERT).toBeUndefined();
+  });
+
+  test("so what is needed is still missing", () => {
+    expect(faultsOf({ AUTH_DATABASE_URL: "" })[0]).toMatch(
+      /^AUTH_DATABASE_URL is not set, and the role worker needs it/,
+    );
+  });
+});
+
+describe("the master key", () => {
+  test("may be several, the first writes; base64 with and without padding, both alphabets", () => {
+    const other = Buffer.alloc(32, 255);
+    const text = `k2:${other.toString("base64url")}, k1:${key}`;
+    expect(read({ AUTH_MASTER_KEY: text }).AUTH_MASTER_KEY?.map(({ kid }) => kid)).toEqual(["k2", "k1"]);
+    expect(read({ AUTH_MASTER_KEY: text }).AUTH_MASTER_KEY?.[0]?.key).toEqual(other);
+  });
+
+  test.each([
+    ["31 bytes", `k1:${Buffer.alloc(31).toString("base64")}`],
+    ["33 bytes", `k1:${Buffer.alloc(33).toString("base64")}`],
+    ["letters that are not base64's", `k1:${key.slice(0, 20)}!!${key.slice(20)}`],
+    ["a third part", `k1:${key}:more`],
+    ["no kid", `:${key}`],
+    ["no key", "k1"],
+    ["two keys of one kid", `k1:${key},k1:${key}`],
+    ["only commas", ",,"],
+  ])("%s is a fault that does not show the key", (_what, text) => {
+    const faults = faultsOf({ AUTH_MASTER_KEY: text });
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).not.toContain(key.slice(0, 12));
+  });
+});
+
+describe("contradictions", () => {
+  const tls = { AUTH_GRPC_TLS_CERT: "cert", AUTH_GRPC_TLS_KEY: "key" };
+  const sasl = { AUTH_KAFKA_SASL_USERNAME: "u", AUTH_KAFKA_SASL_PASSWORD: "p" };
+  test.each<[string, Environment, Environment]>([
+    ["SASL without a name and a password", { AUTH_KAFKA_SASL_MECHANISM: "plain" }, sasl],
+    ["a certificate without its key", { AUTH_GRPC_TLS_CERT: "cert" }, tls],
+    ["a key without its certificate", { AUTH_GRPC_TLS_KEY: "key" }, tls],
+    ["clients' certificates without TLS", { AUTH_GRPC_TLS_CLIENT_CA: "ca" }, tls],
+    ["idle longer than life", { AUTH_REFRESH_IDLE: "31d" }, { AUTH_REFRESH_TTL: "31d" }],
+  ])("%s", (_what, env, remedy) => {
+    expect(faultsOf(env)).toHaveLength(1);
+    expect(faultsOf({ ...env, ...remedy })).toEqual([]);
+  });
+});
+
+describe("durations", () => {
+  test.each([
+    ["500ms", 500],
+    ["10s", 10_000],
+    ["15m", 900_000],
+    ["24h", 86_400_000],
+    ["30d", 2_592_000_000],
+    ["0s", 0],
+  ])("%s is %d ms", (text, ms) => {
+    expect(parseDuration(text)).toBe(ms);
+  });
+
+  test.each(["", "10", "s", "-1s", "1.5s", "10 s", "1w", "1S", "10s\n", "1h30m"])("%j is none", (text) => {
+    expect(() => parseDuration(text)).toThrow("must be a duration");
+  });
+
+  test("one outside of its range is a fault, its ends are not", () => {
+    expect(["9s", "10s", "24h", "25h"].map((text) => faultsOf({ AUTH_ACCESS_TTL: text }).length)).toEqual([1, 0, 0, 1]);
+  });
+});
+
+describe("the table", () => {
+  test("every default passes its own parser", () => {
+    for (const [name, variable] of table) {
+      const text = typeof variable.default === "function" ? variable.default() : variable.default;
+      if (text !== undefined) expect([name, variable.parse(text)]).toEqual([name, expect.anything()]);
+    }
+  });
+
+  test("no secret has a default, and what is called so is a secret", () => {
+    const secret = /PASSWORD$|_KEY$|DATABASE_URL$|SECRET|TOKEN$/;
+    const secrets = table.filter(([, variable]) => variable.secret);
+    expect(secrets.filter(([, variable]) => variable.default !== undefined)).toEqual([]);
+    expect(secrets.map(([name]) => name).sort()).toEqual(
+      table
+        .map(([name]) => name)
+        .filter((name) => secret.test(name))
+        .sort(),
+    );
+    expect(secrets.length).toBeGreaterThan(3);
+  });
+
+  test("no fault shows a secret", () => {
+    for (const [name, variable] of table.filter(([, each]) => each.secret)) {
+      expect(faultsOf({ [name]: "hunter2" }).join()).not.toContain("hunter2");
+      expect(variable.meaning).not.toBe("");
+    }
+  });
+
+  test("the smallest Argon2 memory is enough for the most lanes (8 KiB each: RFC 9106, section 3.1)", () => {
+    expect(faultsOf({ AUTH_ARGON2_MEMORY: String(8 * 16 - 1) })).toHaveLength(1);
+    expect(faultsOf({ AUTH_ARGON2_PARALLELISM: "17" })).toHaveLength(1);
+    expect(faultsOf({ AUTH_ARGON2_MEMORY: "7168", AUTH_ARGON2_PARALLELISM: "16" })).toEqual([]);
+  });
+
+  test("every name begins with AUTH_ and none is taken for a service link", () => {
+    for (const [name] of table) {
+      expect(name).toMatch(/^AUTH_[A-Z0-9_]+$/);
+      expect(isServiceLink(name, "1")).toBe(false);
+    }
+  });
+
+  test("docs/configuration.md is what the table gives", () => {
+    const page = readFileSync(join(import.meta.dirname, "..", "docs", "configuration.md"), "utf8");
+    expect(page).toBe(configurationPage());
+    for (const [name] of table) {
+      expect(page).toContain(`| \`${name}\` |`);
+      expect(configurationHelp()).toContain(`  ${name}\n`);
+    }
+  });
+});

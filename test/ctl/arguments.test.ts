@@ -1,0 +1,146 @@
+// How authctl is called: help, wrong arguments, and where there is nobody to speak to. Nothing here reaches a fleet.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { commands } from "../../src/ctl/index.ts";
+import { commandSchemas } from "../../src/generated/schemas.ts";
+import { authctl, called } from "./authctl.ts";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "authctl-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const nobody = () => ({ AUTH_DEV_DIR: folder });
+const names = commands.map(({ name }) => name);
+/** Nothing listens on the discard port. */
+const closedPort = "127.0.0.1:9";
+const path = { PATH: process.env["PATH"] ?? "" };
+
+describe("help", () => {
+  test.each([[[]], [["help"]], [["--help"]]])("lists every command for %j", async (args) => {
+    const { code, stdout, stderr } = await called(args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    for (const { name, summary } of commands) expect(stdout).toContain(`${name.padEnd(16)} ${summary}`);
+  });
+
+  test.each(names)("tells how %s is called, the same by help and by --help", async (name) => {
+    const byHelp = await called(["help", ...name.split(" ")]);
+    expect(byHelp).toMatchObject({ code: 0, stderr: "" });
+    expect(byHelp.stdout).toContain(`Usage: authctl ${name}`);
+    expect(await called([...name.split(" "), "--help"])).toEqual(byHelp);
+  });
+
+  test("tells every option of every command", async () => {
+    for (const { name, options } of commands) {
+      const { stdout } = await called(["help", ...name.split(" ")]);
+      for (const option of Object.keys(options)) expect(stdout).toContain(`--${option}`);
+    }
+  });
+
+  test("tells all commands of a group", async () => {
+    const { stdout } = await called(["users", "--help"]);
+    for (const name of names) expect(stdout.includes(`Usage: authctl ${name}`)).toBe(name.startsWith("users "));
+  });
+
+  test("of request warns of secrets on the command line and offers standard input", async () => {
+    const { stdout } = await called(["help", "request"]);
+    expect(stdout).toMatch(/\(ps\)[\s\S]*standard input/);
+    for (const topic of Object.keys(commandSchemas)) expect(stdout).toContain(topic);
+  });
+
+  test("is one JSON document with --json", async () => {
+    const { stdout } = await called(["--json", "help"]);
+    expect(JSON.parse(stdout)).toMatchObject({ commands: names.map((name) => ({ name })) });
+  });
+});
+
+describe("wrong arguments are told in one sentence with the usage, exit code 2", () => {
+  test.each([
+    ["frobnicate", "There is no command frobnicate."],
+    ["help frobnicate", "There is no command frobnicate."],
+    ["users", "Say which: users show or users set-roles."],
+    ["users frobnicate", "There is no command users frobnicate."],
+    ["users show", "LOGIN is missing."],
+    ["users show ada bob", "What is bob for?"],
+    ["users show ada --force", "Unknown option '--force'."],
+    ["users show ada --as a/b", "--as takes 1 to 64 letters, digits or . _ @ -"],
+    ["users set-roles ada", "Name the roles, or say --none."],
+    ["users set-roles ada admin --none", "Either name roles or say --none, not both."],
+    ["users set-roles ada admin,,user", "A role's name is empty: separate roles with one comma, or say --none."],
+    ["request", "TOPIC and JSON are missing."],
+    ["request key.list", "JSON is missing."],
+    ["request key.list {} --timeout", "Option '--timeout <value>' argument missing."],
+    ["request key.list {} --timeout soon", "--timeout takes a duration from 1ms to 5m, such as 10s, not soon."],
+    ["request key.list {} --timeout 6m", "--timeout takes a duration from 1ms to 5m, such as 10s, not 6m."],
+    [
+      "request key.list {} --idempotency-key k",
+      "--idempotency-key takes 128 random bits as text, 22 characters or more.",
+    ],
+    ["request key.list {", "The fields must be one JSON object"],
+    ["request key.list []", "The fields must be one JSON object"],
+    ["request key.list -", "The fields must be one JSON object"],
+    ['request key.list {"x":1}', "auth.key.list has no field x: it has none."],
+    ['request session.inspect {"token":"t"}', "auth.session.inspect has no field token: it has accessToken."],
+    ["demo please", "What is please for?"],
+  ])("%s", async (line, sentence) => {
+    const { code, stdout, stderr } = await called(line.split(" "), nobody());
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr.split("\n")[0]).toContain(sentence);
+    expect(stderr).toContain("Usage: authctl ");
+  });
+
+  test("a topic that does not exist, with the list of those that do", async () => {
+    const { code, stdout, stderr } = await called(["request", "session.logni", "{}"], nobody());
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    for (const topic of Object.keys(commandSchemas)) expect(stderr).toContain(topic);
+  });
+
+  test("what should have been JSON is not repeated: it may hold a secret", async () => {
+    const { stderr } = await called(["request", "session.login", "{'password':'swordfish'}"], nobody());
+    expect(stderr).not.toContain("swordfish");
+  });
+
+  test("a fault in the configuration", async () => {
+    const { code, stderr } = await called(["demo"], { AUTH_KAFKA_BROKERS: closedPort, AUTH_NONSENSE: "1" });
+    expect(code).toBe(2);
+    expect(stderr).toContain("AUTH_NONSENSE");
+  });
+});
+
+describe("nobody to speak to is exit code 3", () => {
+  test.each(["demo", "request key.list {}", "users show ada", "users set-roles ada admin"])(
+    "%s without a stack says what to do",
+    async (line) => {
+      const { code, stdout, stderr } = await called(line.split(" "), nobody());
+      expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+      expect(stderr).toMatch(/npm start.*AUTH_KAFKA_BROKERS/);
+      const inJson = await called([...line.split(" "), "--json"], nobody());
+      expect({ code: inJson.code, stderr: inJson.stderr }).toEqual({ code: 3, stderr: "" });
+      expect(JSON.parse(inJson.stdout)).toEqual({ unreachable: { message: stderr.trim() } });
+    },
+  );
+
+  test("a Kafka that is away is named, also through the real command", async () => {
+    const env = { ...path, AUTH_KAFKA_BROKERS: closedPort, AUTH_REGISTRY_URL: `http://${closedPort}` };
+    const { code, stdout, stderr } = await authctl(["request", "key.list", "{}"], env);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+    expect(stderr).toMatch(/^(Kafka|The registry) \(.*127\.0\.0\.1:9\) does not answer/);
+  });
+
+  test("a database that is away is named without its password", async () => {
+    const addresses = {
+      kafka: closedPort,
+      registry: `http://${closedPort}`,
+      database: `postgresql://u:secret@${closedPort}/x`,
+    };
+    writeFileSync(join(folder, "stack.json"), JSON.stringify(addresses));
+    writeFileSync(join(folder, "master-key"), `k1:${Buffer.alloc(32).toString("base64")}`);
+    const { code, stderr } = await authctl(["users", "show", "ada"], { ...path, ...nobody() });
+    rmSync(join(folder, "stack.json"));
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^PostgreSQL \(127\.0\.0\.1:9\) does not answer: .*stack\.json.*npm start/);
+    expect(stderr).not.toContain("secret");
+  });
+});

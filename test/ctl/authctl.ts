@@ -1,0 +1,39 @@
+// authctl for tests: as an operator runs it (bin/authctl.js, a process), and in this process with what it prints kept.
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import type { Environment } from "../../src/config.ts";
+import { ctl } from "../../src/ctl/index.ts";
+
+export interface Ran {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+const bin = join(import.meta.dirname, "..", "..", "bin", "authctl.js");
+
+/** @param input what stands on its standard input */
+export async function authctl(args: string[], env: Record<string, string>, input = ""): Promise<Ran> {
+  const child = spawn(process.execPath, [bin, ...args], { env, stdio: "pipe" });
+  child.stdin.end(input);
+  const code = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: await code, stdout, stderr };
+}
+
+/** Some 50 ms instead of the second that two processes take to start. */
+export async function called(args: string[], env: Environment = {}, input = ""): Promise<Ran> {
+  const printed = { stdout: "", stderr: "" };
+  const code = await ctl(args, env, {
+    out: (line) => {
+      printed.stdout += `${line}\n`;
+    },
+    err: (line) => {
+      printed.stderr += `${line}\n`;
+    },
+    input: async () => input,
+    paint: (_, shown) => shown,
+  });
+  return { code, ...printed };
+}

@@ -1,0 +1,207 @@
+// authctl against the real fleet: what it prints and its exit code. Each command once as an operator runs it (bin/authctl.js, a process), the
+// rest of its behaviours in this process.
+import { randomBytes } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { ownFolder } from "../support/stack.ts";
+import { authctl, called } from "./authctl.ts";
+
+const password = "correct horse battery";
+
+let fleet: TestFleet;
+beforeAll(async () => {
+  fleet = await testFleet();
+}, 60_000);
+afterAll(() => fleet.close());
+
+const run = (args: string[], input?: string) => called(args, fleet.env, input);
+
+function without(...names: string[]): Record<string, string> {
+  return Object.fromEntries(Object.entries(fleet.env).filter(([name]) => !names.includes(name)));
+}
+
+const newLogin = (): string => `eve${randomBytes(6).toString("hex")}`;
+const fieldsOf = (login: string) => ({ login, username: login, email: `${login}@example.org`, password });
+
+async function registered(): Promise<string> {
+  const login = newLogin();
+  await fleet.client.request("auth.account.register", fieldsOf(login));
+  return login;
+}
+
+interface DemoDocument {
+  ok: boolean;
+  failure?: string;
+  steps: { step: string; topic: string; ms: number; outcome: string; shown: string }[];
+}
+
+describe("demo", () => {
+  test("shows every step of the journey with its latency, and no secret", async () => {
+    const { code, stdout, stderr } = await authctl(["demo"], fleet.env);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const steps = stdout.split("\n\n")[0]!.split("\n");
+    expect(steps).toHaveLength(17);
+    for (const step of steps) expect(step).toMatch(/ +\d+ ms {5}\S/);
+    expect(stdout).not.toContain("eyJ"); // how every JWT and JWE begins
+    expect(stdout).not.toContain("\u001b"); // no colours where no terminal is
+  });
+
+  test("goes through all that may be done and all that must be refused", async () => {
+    const { code, stdout } = await run(["demo", "--json"]);
+    const { ok, steps } = JSON.parse(stdout) as DemoDocument;
+    expect({ code, ok }).toEqual({ code: 0, ok: true });
+    expect(steps.map(({ topic, outcome }) => `${topic} ${outcome}`)).toEqual([
+      "auth.key.list ok",
+      "auth.account.register ok",
+      "auth (JSON) ok",
+      "auth.session.login NOT_CONFIRMED",
+      "auth.account.confirm ok",
+      "auth.session.login ok",
+      "auth.session.inspect ok",
+      "auth.session.refresh ok",
+      "auth.session.refresh ok",
+      "auth.session.login INVALID_CREDENTIALS",
+      "auth.admin.set-roles ok",
+      "auth.session.inspect TOKEN_EXPIRED",
+      "auth.session.refresh ok",
+      "auth.session.inspect ok",
+      "auth.session.logout ok",
+      "auth.session.inspect SESSION_REVOKED",
+      "auth.admin.set-roles ok",
+    ]);
+  });
+
+  test("leaves the operator's part out where the master key is not at hand", async () => {
+    const { code, stdout } = await called(["demo", "--json"], without("AUTH_MASTER_KEY"));
+    const { ok, steps } = JSON.parse(stdout) as DemoDocument;
+    expect({ code, ok }).toEqual({ code: 0, ok: true });
+    expect(steps.some(({ topic }) => topic === "auth.admin.set-roles")).toBe(false);
+    expect(steps.at(-1)).toMatchObject({ outcome: "SESSION_REVOKED" });
+  });
+
+  test("stops with a sentence where legacy topics are off", async () => {
+    const { code, stdout } = await called(["demo"], { ...fleet.env, AUTH_LEGACY_TOPICS: "off" });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/The demo failed\. Legacy topics are off/);
+  });
+});
+
+describe("request", () => {
+  test("prints the reply, opened; the topic may do without its prefix", async () => {
+    const login = newLogin();
+    const made = await authctl(["request", "account.register", "-"], fleet.env, JSON.stringify(fieldsOf(login)));
+    expect(made).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(made.stdout)).toEqual({ userId: expect.any(Number), confirmationSent: true });
+    const token = await fleet.confirmationToken(login);
+    const confirmed = await run(["request", "auth.account.confirm", "-", "--json"], JSON.stringify({ token }));
+    const { accessToken } = JSON.parse(confirmed.stdout) as { accessToken: string };
+    expect(await fleet.client.request("auth.session.inspect", { accessToken })).toMatchObject({ login });
+  });
+
+  test("shows a refusal, exit code 1", async () => {
+    const fields = JSON.stringify({ login: newLogin(), password });
+    const forPeople = await run(["request", "session.login", fields]);
+    expect(forPeople).toMatchObject({ code: 1, stdout: "" });
+    expect(forPeople.stderr).toMatch(/^Refused with INVALID_CREDENTIALS: /);
+    const { code, stdout, stderr } = await run(["request", "session.login", fields, "--json"]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
+    expect(JSON.parse(stdout)).toEqual({
+      refused: { code: "INVALID_CREDENTIALS", message: expect.any(String), details: {} },
+    });
+  });
+
+  test("given an idempotency key again gets the first reply again, without one it is another request", async () => {
+    const fields = JSON.stringify(fieldsOf(newLogin()));
+    const key = ["--idempotency-key", randomBytes(16).toString("hex")];
+    const first = await run(["request", "account.register", "-", ...key], fields);
+    expect(first).toMatchObject({ code: 0, stderr: "" });
+    expect(await run(["request", "account.register", "-", ...key], fields)).toEqual(first);
+    expect((await run(["request", "account.register", "-"], fields)).stderr).toMatch(/^Refused with LOGIN_TAKEN/);
+  });
+
+  test("that nobody answers in time ends with its idempotency key, to ask again", async () => {
+    const { code, stdout } = await run(["request", "key.list", "{}", "--timeout", "1ms", "--json"]);
+    expect(code).toBe(1);
+    const details = { idempotencyKey: expect.stringMatching(/^[0-9a-f]{32}$/) };
+    expect(JSON.parse(stdout)).toMatchObject({ refused: { code: "DEADLINE_EXCEEDED", details } });
+  });
+});
+
+describe("users", () => {
+  test("show tells who a user is", async () => {
+    const login = await registered();
+    const { code, stdout } = await authctl(["users", "show", login.toUpperCase()], fleet.env);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(new RegExp(`login +${login}\n`));
+    expect(stdout).toMatch(/confirmed +no\nbanned +no\nroles +\(none\)\n/);
+    const { userId, ...user } = JSON.parse((await run(["users", "show", login, "--json"])).stdout) as {
+      userId: number;
+    };
+    expect(user).toMatchObject({ login, email: `${login}@example.org`, isActive: true, isVerified: false, roles: [] });
+    expect((await run(["users", "show", `id:${userId}`])).stdout).toBe(stdout);
+  });
+
+  test("show of nobody is refused with NOT_FOUND", async () => {
+    const { code, stdout } = await run(["users", "show", newLogin(), "--json"]);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ refused: { code: "NOT_FOUND" } });
+  });
+
+  test("set-roles gives exactly the named roles, shows before and after, and stands in the event with who and why", async () => {
+    const login = await registered();
+    const name = `op-${randomBytes(4).toString("hex")}`;
+    const words = ["users", "set-roles", login, "admin", "--reason", "on call this week", "--as", name];
+    const given = await authctl(words, fleet.env);
+    expect(given).toMatchObject({ code: 0, stderr: "" });
+    expect(given.stdout).toMatch(/before +\(none\)\nafter +admin\n/);
+    const event = await fleet.mails.last("auth.event", ({ value }) => value?.includes(`operator:${name}`) === true);
+    expect(event.value?.includes("on call this week")).toBe(true);
+    const taken = await run(["users", "set-roles", login, "--none", "--json"]);
+    expect(JSON.parse(taken.stdout)).toMatchObject({ login, before: ["admin"], after: [] });
+    expect((await run(["users", "show", login])).stdout).toMatch(/roles +\(none\)/);
+  });
+
+  test("set-roles with a role that does not exist changes nothing", async () => {
+    const login = await registered();
+    const { code, stderr } = await run(["users", "set-roles", login, "admin,emperor"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Refused with INVALID_INPUT: .*emperor/);
+    expect((await run(["users", "show", login])).stdout).toMatch(/roles +\(none\)/);
+  });
+
+  test("without the master key, or with another one, is a fault in the configuration", async () => {
+    const missing = await called(["users", "show", "ada"], without("AUTH_MASTER_KEY"));
+    expect(missing).toMatchObject({ code: 2, stdout: "" });
+    expect(missing.stderr).toContain("AUTH_MASTER_KEY");
+    const kid = fleet.env["AUTH_MASTER_KEY"]!.split(":")[0]!;
+    const other = `${kid}:${randomBytes(32).toString("base64")}`;
+    const wrong = await called(["users", "show", "ada"], { ...fleet.env, AUTH_MASTER_KEY: other });
+    expect(wrong).toMatchObject({ code: 2, stdout: "" });
+    expect(wrong.stderr).toMatch(/AUTH_MASTER_KEY.*does not open/);
+  });
+});
+
+describe("the fleet", () => {
+  test("of a running dev stack is found by stack.json and the master key beside it", async () => {
+    const login = await registered();
+    const { AUTH_KAFKA_BROKERS, AUTH_REGISTRY_URL, AUTH_DATABASE_URL, AUTH_MASTER_KEY, ...env } = fleet.env;
+    const folder = join(ownFolder("authctl"), "data");
+    mkdirSync(folder);
+    const addresses = { kafka: AUTH_KAFKA_BROKERS, registry: AUTH_REGISTRY_URL, database: AUTH_DATABASE_URL };
+    writeFileSync(join(folder, "stack.json"), JSON.stringify({ ...addresses, grpc: fleet.grpc, http: fleet.http }));
+    writeFileSync(join(folder, "master-key"), `${AUTH_MASTER_KEY}\n`);
+    const { code, stdout } = await called(["users", "show", login], { ...env, AUTH_DEV_DIR: folder });
+    expect(code).toBe(0);
+    expect(stdout).toContain(login);
+  });
+
+  test("that was not migrated for authctl says so, exit code 3", async () => {
+    const { code, stderr } = await called(["request", "key.list", "{}"], {
+      ...fleet.env,
+      AUTH_TOPIC_PREFIX: "nobody.",
+    });
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/auth\.reply\.authctl.*migrate/);
+  });
+});

@@ -1,0 +1,233 @@
+// Registering, confirming and asking for another link, through Kafka: every ok reply and every refusal.
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { newOpaque } from "../../src/crypto/opaque.ts";
+import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { confirmed, loggedIn, refusalOf, refused, registered, somebody } from "../support/people.ts";
+
+let fleet: TestFleet;
+beforeAll(async () => {
+  fleet = await testFleet();
+}, 60_000);
+afterAll(() => fleet.close());
+
+describe("auth.account.register", () => {
+  test("makes an account, tells its id, and mails a link in the topic auth", async () => {
+    const person = somebody();
+    const result = await fleet.client.request("auth.account.register", person);
+    expect(result).toEqual({ userId: expect.any(Number), confirmationSent: true });
+    const mail = await fleet.mails.last("auth", (record) => record.json?.["username"] === person.username);
+    expect(mail.json).toEqual({
+      id: result.userId,
+      token: expect.any(String),
+      username: person.username,
+      email: person.email,
+    });
+    expect(String(mail.key)).toBe(String(result.userId));
+  });
+
+  test("keeps the password as Argon2id at the configured cost, and nothing else of it", async () => {
+    const person = await registered(fleet);
+    const { rows } = await fleet.sql.query("SELECT hash FROM credentials WHERE user_id = $1", [person.id]);
+    expect(rows).toEqual([{ hash: expect.stringMatching(/^\$argon2id\$v=19\$m=7168,t=1,p=1\$/) }]);
+  });
+
+  test("refuses a login that is taken, in any case and in any Unicode form", async () => {
+    const person = await registered(fleet, { ...somebody("ä"), username: somebody().login });
+    const again = { ...somebody(), login: person.login.normalize("NFD").toUpperCase() };
+    expect(await refusalOf(fleet.client.request("auth.account.register", again))).toBe("LOGIN_TAKEN");
+  });
+
+  test("refuses an e-mail address that is taken, in any case", async () => {
+    const person = await registered(fleet);
+    const again = { ...somebody(), email: person.email.toUpperCase() };
+    expect(await refusalOf(fleet.client.request("auth.account.register", again))).toBe("EMAIL_TAKEN");
+  });
+
+  test("lets one of twenty at once have the login", async () => {
+    const { login } = somebody();
+    const calls = Array.from({ length: 20 }, () =>
+      fleet.client.request("auth.account.register", { ...somebody(), login }),
+    );
+    const outcomes = await Promise.all(
+      calls.map((call) =>
+        call.then(
+          () => "ok",
+          (error: { code: string }) => error.code,
+        ),
+      ),
+    );
+    expect(outcomes.filter((each) => each === "ok")).toHaveLength(1);
+    expect(outcomes.filter((each) => each === "LOGIN_TAKEN")).toHaveLength(19);
+  });
+
+  test.each([
+    ["an empty", "login", { login: "" }],
+    ["a login of 3 characters as", "login", { login: "abc" }],
+    ["a login of 33 characters as", "login", { login: "x".repeat(33) }],
+    ["a control character in the", "login", { login: "a\u0000bcd" }],
+    ["outer blanks in the", "login", { login: " abcd" }],
+    ["the form of a user id as", "login", { login: "id:12" }],
+    ["an empty", "username", { username: "" }],
+    ["33 characters as", "username", { username: "x".repeat(33) }],
+    ["an empty", "email", { email: "" }],
+    ["a bare word as", "email", { email: "nobody" }],
+    ["a host without a dot in", "email", { email: "a@b" }],
+    ["over 254 characters as", "email", { email: `${"x".repeat(250)}@example.com` }],
+    ["over 1,024 bytes as", "password", { password: "x".repeat(1025) }],
+  ])("refuses %s %s", async (_what, field, bad) => {
+    const refusal = await refused(fleet.client.request("auth.account.register", { ...somebody(), ...bad }));
+    expect([refusal.code, refusal.details["field"]]).toEqual(["INVALID_INPUT", field]);
+  });
+
+  test.each(["", "1234567", "💥💥💥💥💥💥💥"])("refuses the short password %j as weak", async (password) => {
+    const refusal = await refused(fleet.client.request("auth.account.register", { ...somebody(), password }));
+    expect([refusal.code, refusal.details["reason"]]).toEqual(["WEAK_PASSWORD", "short"]);
+  });
+
+  test("counts a password by code points after NFKC", async () => {
+    const person = { ...somebody(), password: "💥💥💥💥💥💥💥💥" };
+    expect(await fleet.client.request("auth.account.register", person)).toMatchObject({ confirmationSent: true });
+  });
+
+  test("asked again with its key, it answers the same and makes no second account", async () => {
+    const person = somebody();
+    const options = { idempotencyKey: `register-${person.login}-again` };
+    const first = await fleet.client.request("auth.account.register", person, options);
+    expect(await fleet.client.request("auth.account.register", person, options)).toEqual(first);
+    // The control: without the key it is another request.
+    expect(await refusalOf(fleet.client.request("auth.account.register", person))).toBe("LOGIN_TAKEN");
+  });
+
+  test("keeps its refusal: asked again with its key after the login is free, it is still taken", async () => {
+    const person = await registered(fleet);
+    const options = { idempotencyKey: `register-${person.login}-refused` };
+    const again = { ...somebody(), login: person.login };
+    expect(await refusalOf(fleet.client.request("auth.account.register", again, options))).toBe("LOGIN_TAKEN");
+    await fleet.sql.query("DELETE FROM users WHERE id = $1", [person.id]);
+    expect(await refusalOf(fleet.client.request("auth.account.register", again, options))).toBe("LOGIN_TAKEN");
+    expect(await fleet.client.request("auth.account.register", again)).toMatchObject({ confirmationSent: true });
+  });
+
+  test("with the same key and another request is a conflict", async () => {
+    const options = { idempotencyKey: `register-${somebody().login}-conflict` };
+    await fleet.client.request("auth.account.register", somebody(), options);
+    expect(await refusalOf(fleet.client.request("auth.account.register", somebody(), options))).toBe(
+      "IDEMPOTENCY_CONFLICT",
+    );
+  });
+});
+
+describe("auth.account.confirm", () => {
+  test("opens a session and tells the platform in the topic registration", async () => {
+    const person = await confirmed(fleet);
+    expect(person.tokens).toMatchObject({
+      userId: person.id,
+      sessionId: expect.any(String),
+      refreshToken: expect.any(String),
+    });
+    const profile = await fleet.mails.last("registration", (record) => record.json?.["id"] === person.id);
+    expect(profile.json).toEqual({ id: person.id, username: person.username });
+    const identity = await fleet.client.request("auth.session.inspect", { accessToken: person.tokens.accessToken });
+    expect(identity).toMatchObject({ userId: person.id, login: person.login, isActive: true, isVerified: true });
+  });
+
+  test("works once", async () => {
+    const { confirmationToken: token } = await confirmed(fleet);
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token }))).toBe("TOKEN_INVALID");
+  });
+
+  test("works once of twenty times at once, and for the others not at all", async () => {
+    const person = await registered(fleet);
+    const token = await fleet.confirmationToken(person.username);
+    const calls = Array.from({ length: 20 }, () => fleet.client.request("auth.account.confirm", { token }));
+    const outcomes = await Promise.all(
+      calls.map((call) =>
+        call.then(
+          () => "ok",
+          (error: { code: string }) => error.code,
+        ),
+      ),
+    );
+    expect(outcomes.sort()).toEqual([...Array.from({ length: 19 }, () => "TOKEN_INVALID"), "ok"]);
+    const { rows } = await fleet.sql.query("SELECT count(*)::int AS sessions FROM sessions WHERE user_id = $1", [
+      person.id,
+    ]);
+    expect(rows).toEqual([{ sessions: 1 }]);
+  });
+
+  test("a second link of a confirmed account is no good any more", async () => {
+    const person = await registered(fleet);
+    const first = await fleet.confirmationToken(person.username);
+    await fleet.client.request("auth.account.resend", { email: person.email });
+    await fleet.mails.count("auth", 2, (record) => record.json?.["username"] === person.username);
+    const second = await fleet.confirmationToken(person.username);
+    expect(second).not.toBe(first);
+    await fleet.client.request("auth.account.confirm", { token: second });
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token: first }))).toBe("TOKEN_INVALID");
+  });
+
+  test("refuses a link whose time is over", async () => {
+    const person = await registered(fleet);
+    const token = await fleet.confirmationToken(person.username);
+    await fleet.sql.query("UPDATE one_time_tokens SET expires_at = now() WHERE user_id = $1", [person.id]);
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token }))).toBe("TOKEN_EXPIRED");
+  });
+
+  test("refuses a banned account", async () => {
+    const person = await registered(fleet);
+    const token = await fleet.confirmationToken(person.username);
+    await fleet.sql.query("UPDATE users SET banned_at = now() WHERE id = $1", [person.id]);
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token }))).toBe("BANNED");
+  });
+
+  test("refuses what is no confirmation token: nothing, garbage, a forged secret, an access token, a refresh token", async () => {
+    const { confirmationToken, tokens } = await confirmed(fleet);
+    const confirm = (token: string) => refusalOf(fleet.client.request("auth.account.confirm", { token }));
+    expect(await confirm("")).toBe("INVALID_INPUT");
+    expect(await confirm("garbage")).toBe("TOKEN_INVALID");
+    expect(await confirm(newOpaque(confirmationToken.split(".")[0]!).token)).toBe("TOKEN_INVALID");
+    expect(await confirm(tokens.accessToken)).toBe("TOKEN_INVALID");
+    expect(await confirm(tokens.refreshToken)).toBe("TOKEN_INVALID");
+  });
+});
+
+describe("auth.account.resend", () => {
+  test("sends another link that works, whatever the case of the address", async () => {
+    const person = await registered(fleet);
+    expect(await fleet.client.request("auth.account.resend", { email: person.email.toUpperCase() })).toEqual({});
+    await fleet.mails.count("auth", 2, (record) => record.json?.["username"] === person.username);
+    const token = await fleet.confirmationToken(person.username);
+    expect(await fleet.client.request("auth.account.confirm", { token })).toMatchObject({ userId: person.id });
+  });
+
+  test("says ok for an address without an account, and for a confirmed one, and sends nothing", async () => {
+    const person = await confirmed(fleet);
+    expect(await fleet.client.request("auth.account.resend", { email: somebody().email })).toEqual({});
+    expect(await fleet.client.request("auth.account.resend", { email: person.email })).toEqual({});
+    // The control: a mail that is sent after these two arrives, and there is no other.
+    const other = await registered(fleet);
+    await fleet.mails.last("auth", (record) => record.json?.["username"] === other.username);
+    expect(fleet.mails.all("auth").filter((record) => record.json?.["username"] === person.username)).toHaveLength(1);
+  });
+
+  test("sends no more than AUTH_MAILS_PER_HOUR links to one account", async () => {
+    const person = await registered(fleet); // the first link
+    for (let more = 0; more < 6; more += 1) await fleet.client.request("auth.account.resend", { email: person.email });
+    const { rows } = await fleet.sql.query("SELECT count(*)::int AS links FROM one_time_tokens WHERE user_id = $1", [
+      person.id,
+    ]);
+    expect(rows).toEqual([{ links: 5 }]);
+  });
+
+  test("refuses what is no e-mail address", async () => {
+    expect(await refusalOf(fleet.client.request("auth.account.resend", { email: "nobody" }))).toBe("INVALID_INPUT");
+  });
+});
+
+test("a confirmed account logs in; before that, who knows the password is told NOT_CONFIRMED", async () => {
+  const person = await registered(fleet);
+  expect(await refusalOf(loggedIn(fleet, person))).toBe("NOT_CONFIRMED");
+  expect(await refusalOf(loggedIn(fleet, { ...person, password: "not the one" }))).toBe("INVALID_CREDENTIALS");
+  await fleet.client.request("auth.account.confirm", { token: await fleet.confirmationToken(person.username) });
+  expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
+});

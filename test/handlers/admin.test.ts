@@ -1,0 +1,140 @@
+// What administrators and operators do, and the list of keys, through Kafka.
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { systemClock } from "../../src/clock.ts";
+import { makeTokens } from "../../src/crypto/tokens.ts";
+import { openPool } from "../../src/db/pool.ts";
+import { loadFleetKeys } from "../../src/fleet-keys.ts";
+import { variables } from "../../src/variables.ts";
+import { quiet, type TestFleet, testFleet } from "../support/fleet.ts";
+import { confirmed, loggedIn, refusalOf, refused, somebody } from "../support/people.ts";
+
+let fleet: TestFleet;
+let operator: string;
+beforeAll(async () => {
+  fleet = await testFleet();
+  operator = await operatorToken();
+}, 60_000);
+afterAll(() => fleet.close());
+
+/** As authctl signs one: with the database and the master key in hand. */
+async function operatorToken(): Promise<string> {
+  const pool = await openPool({ url: fleet.env["AUTH_DATABASE_URL"]!, size: 2, applicationName: "test" });
+  const keys = await loadFleetKeys(pool, variables.AUTH_MASTER_KEY.parse(fleet.env["AUTH_MASTER_KEY"]!), quiet);
+  const tokens = makeTokens({
+    keyring: keys.keyring,
+    issuer: "auth",
+    audience: "platform",
+    accessTtlMs: 900_000,
+    clock: systemClock,
+  });
+  const token = await tokens.issueOperator("tester");
+  keys.stop();
+  await pool.end();
+  return token;
+}
+
+const show = (target: string, actorToken = operator) =>
+  fleet.client.request("auth.admin.get-user", { actorToken, target });
+const setRoles = (target: string, roles: string[], actorToken = operator) =>
+  fleet.client.request("auth.admin.set-roles", { actorToken, target, roles, reason: "a test" });
+
+describe("auth.admin.get-user", () => {
+  test("shows a user by login, in any case, and by id", async () => {
+    const person = await confirmed(fleet);
+    const user = await show(person.login.toUpperCase());
+    expect(user).toEqual({
+      userId: person.id,
+      login: person.login,
+      username: person.username,
+      email: person.email,
+      isActive: true,
+      isVerified: true,
+      roles: [],
+      createdAt: expect.any(Number),
+    });
+    expect(await show(`id:${person.id}`)).toEqual(user);
+  });
+
+  test("refuses an unknown target, an empty one, and who may not ask", async () => {
+    const person = await confirmed(fleet);
+    expect(await refusalOf(show(somebody().login))).toBe("NOT_FOUND");
+    expect(await refusalOf(show("id:999999999"))).toBe("NOT_FOUND");
+    expect(await refusalOf(show(""))).toBe("INVALID_INPUT");
+    expect(await refusalOf(show(person.login, ""))).toBe("INVALID_INPUT");
+    expect(await refusalOf(show(person.login, "garbage"))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(show(person.login, person.tokens.refreshToken))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(show(person.login, person.tokens.accessToken))).toBe("FORBIDDEN");
+  });
+});
+
+describe("auth.admin.set-roles", () => {
+  test("gives exactly these roles: older access tokens stop counting, a refresh gives the new ones", async () => {
+    const person = await confirmed(fleet);
+    expect(await setRoles(person.login, ["admin", "user", "admin"])).toEqual({
+      userId: person.id,
+      roles: ["admin", "user"],
+    });
+    expect(
+      await refusalOf(fleet.client.request("auth.session.inspect", { accessToken: person.tokens.accessToken })),
+    ).toBe("TOKEN_EXPIRED");
+    const { accessToken } = await fleet.client.request("auth.session.refresh", {
+      refreshToken: person.tokens.refreshToken,
+    });
+    expect(await fleet.client.request("auth.session.inspect", { accessToken })).toMatchObject({
+      roles: ["admin", "user"],
+    });
+    expect(await setRoles(person.login, [])).toEqual({ userId: person.id, roles: [] });
+    expect((await show(person.login)).roles).toEqual([]);
+  });
+
+  test("an administrator may give it, and is named in the event", async () => {
+    const admin = await confirmed(fleet);
+    await setRoles(admin.login, ["admin"]);
+    const { accessToken } = await loggedIn(fleet, admin);
+    const other = await confirmed(fleet);
+    expect(await setRoles(other.login, ["user"], accessToken)).toMatchObject({ roles: ["user"] });
+    const { rows } = await fleet.sql.query("SELECT actor FROM outbox WHERE user_id = $1 AND kind = 'RolesChanged'", [
+      other.id,
+    ]);
+    expect(rows).toEqual([{ actor: `user:${admin.id}` }]);
+  });
+
+  test("an operator is named in the event too", async () => {
+    const person = await confirmed(fleet);
+    await setRoles(person.login, ["user"]);
+    const { rows } = await fleet.sql.query(
+      "SELECT actor, body->>'reason' AS reason FROM outbox WHERE user_id = $1 AND kind = 'RolesChanged'",
+      [person.id],
+    );
+    expect(rows).toEqual([{ actor: "operator:tester", reason: "a test" }]);
+  });
+
+  test("refuses an unknown role and changes nothing", async () => {
+    const person = await confirmed(fleet);
+    await setRoles(person.login, ["user"]);
+    const refusal = await refused(setRoles(person.login, ["admin", "emperor"]));
+    expect([refusal.code, refusal.message]).toEqual(["INVALID_INPUT", expect.stringContaining("emperor")]);
+    expect((await show(person.login)).roles).toEqual(["user"]);
+  });
+
+  test("refuses an unknown target and who may not", async () => {
+    const person = await confirmed(fleet);
+    expect(await refusalOf(setRoles(somebody().login, ["admin"]))).toBe("NOT_FOUND");
+    expect(await refusalOf(setRoles(person.login, ["admin"], person.tokens.accessToken))).toBe("FORBIDDEN");
+    expect((await show(person.login)).roles).toEqual([]);
+  });
+});
+
+describe("auth.key.list", () => {
+  test("lists the public halves of a signing and a sealing key, and nothing private", async () => {
+    const { jwks } = await fleet.client.request("auth.key.list", {});
+    const { keys } = JSON.parse(jwks) as { keys: Record<string, unknown>[] };
+    expect(keys.map((key) => [key["use"], key["alg"], key["kty"], key["crv"]])).toEqual(
+      expect.arrayContaining([
+        ["sig", "ES256", "EC", "P-256"],
+        ["enc", "ECDH-ES+A256KW", "EC", "P-256"],
+      ]),
+    );
+    for (const key of keys) expect(Object.keys(key).sort()).toEqual(["alg", "crv", "kid", "kty", "use", "x", "y"]);
+  });
+});

@@ -1,0 +1,94 @@
+// migrate: what the database looks like afterwards is in test/schema.sql, checked in; running it again changes nothing; two at once do
+// not get into each other's way; an applied file must not change.
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import pg from "pg";
+import { migrateDatabase } from "../src/db/migrate.ts";
+import { type DatabasePool, openPool } from "../src/db/pool.ts";
+import { describeDatabase } from "./support/describe-database.ts";
+import { run, sharedFleet, testFleet } from "./support/fleet.ts";
+import { ownFolder, testStack } from "./support/stack.ts";
+
+const root = join(import.meta.dirname, "..");
+const migrations = join(root, "migrations");
+
+let url: string;
+let pool: DatabasePool;
+beforeAll(async () => {
+  const admin = new pg.Client({ connectionString: testStack().database });
+  await admin.connect();
+  const name = `migrate_${process.pid}`;
+  await admin.query(`CREATE DATABASE ${name}`);
+  await admin.end();
+  const own = new URL(testStack().database);
+  own.pathname = `/${name}`;
+  url = own.href;
+  pool = await openPool({ url, size: 4, applicationName: "test" });
+});
+afterAll(() => pool.end());
+
+describe("the database", () => {
+  test("gets all migrations once, though three migrate at the same time", async () => {
+    const applied = await Promise.all([1, 2, 3].map(() => migrateDatabase(pool, migrations)));
+    expect(applied.flat()).toEqual(["0001_initial.sql"]);
+    expect(await migrateDatabase(pool, migrations)).toEqual([]);
+  });
+
+  test("looks as test/schema.sql says", async () => {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const found = await describeDatabase(client);
+    await client.end();
+    const path = join(root, "test", "schema.sql");
+    if (process.env["UPDATE_SCHEMA"] === "1") writeFileSync(path, found);
+    expect(found).toBe(readFileSync(path, "utf8"));
+  });
+
+  test("refuses a file that was changed after it had been applied", async () => {
+    const folder = ownFolder("changed-migrations");
+    cpSync(migrations, folder, { recursive: true });
+    writeFileSync(join(folder, "0001_initial.sql"), "SELECT 1;");
+    await expect(migrateDatabase(pool, folder)).rejects.toThrow(
+      "0001_initial.sql was changed after it had been applied",
+    );
+  });
+
+  test("takes a migration that fails in the middle back, and says what failed", async () => {
+    const folder = ownFolder("bad-migrations");
+    cpSync(migrations, folder, { recursive: true });
+    writeFileSync(join(folder, "0002_bad.sql"), "CREATE TABLE half_done (id int); SELECT * FROM nowhere;");
+    await expect(migrateDatabase(pool, folder)).rejects.toThrow(/nowhere/);
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const { rows } = await client.query("SELECT to_regclass('half_done') AS found");
+    await client.end();
+    expect(rows).toEqual([{ found: null }]);
+  });
+
+  test("of a newer version is left alone", async () => {
+    const folder = ownFolder("newer-migrations");
+    cpSync(migrations, folder, { recursive: true });
+    writeFileSync(join(folder, "0002_newer.sql"), "SELECT 1;");
+    await migrateDatabase(pool, folder);
+    await expect(migrateDatabase(pool, migrations)).rejects.toThrow("deploy a newer one");
+  });
+});
+
+test("the role migrate run again beside a running fleet changes nothing, and grows a topic when it is told to", async () => {
+  const shared = sharedFleet();
+  const folder = ownFolder("migrate-again");
+  await run(["migrate"], { env: shared.env, folder });
+  const again = readFileSync(join(folder, "log"), "utf8");
+  expect(again).not.toMatch(/applied|created|grew|made/);
+  expect(again).toMatch(/schemas are registered/);
+  const grown = ownFolder("migrate-grown");
+  await run(["migrate"], {
+    env: { ...shared.env, AUTH_PARTITIONS: "registration=3,auth.session.*=4,*=2" },
+    folder: grown,
+  });
+  expect(readFileSync(join(grown, "log"), "utf8")).toMatch(/grew registration to 3 partitions/);
+  const fleet = await testFleet();
+  expect(await fleet.kafka.partitionsOf("registration")).toBe(3);
+  await fleet.close();
+}, 60_000);

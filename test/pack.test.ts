@@ -1,0 +1,109 @@
+// What `npm pack` makes: nothing in it but what users need, and all of that works where the checkout is not.
+// The packages it depends on are the checkout's, linked beside it; test/long/install.test.ts lets npm install them.
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import { mustRun, pack, run, unpack } from "./support/package.ts";
+
+const root = join(import.meta.dirname, "..");
+const packages = join(root, "node_modules");
+
+/** Whatever is none of these is a source, a test, a secret or a leftover. */
+const published =
+  /^(bin\/(auth|authctl|bootstrap|install)\.js|dist\/(src|stack)\/[\w/-]+\.(js|d\.ts)|docs\/[\w/-]+\.(md|svg|json|ya?ml)|migrations\/\w+\.sql|proto\/\w+\.proto|schemas\/[\w./-]+\.(avsc|json)|stack\/pom\.xml|package\.json|LICENSE|README\.md)$/;
+
+let home: string;
+let files: string[];
+
+beforeAll(async () => {
+  home = await unpack(await pack("pack"));
+  symlinkSync(packages, join(dirname(home), "node_modules"));
+  files = readdirSync(home, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(home, join(entry.parentPath, entry.name)));
+}, 60_000);
+
+describe("the tarball", () => {
+  test("holds what is published and nothing else", () => {
+    expect(files.filter((file) => !published.test(file))).toEqual([]);
+    expect(
+      ["src/main.ts", "test/pack.test.ts", ".data/master-key", "bin/test.js"].filter((file) => published.test(file)),
+    ).toEqual([]);
+  });
+
+  test("holds every file that package.json names", () => {
+    const { bin, exports } = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as Manifest;
+    const named = [...Object.values(bin), ...Object.values(exports).flatMap((each) => Object.values(wrap(each)))];
+    expect(named.length).toBeGreaterThan(4);
+    expect(named.filter((file) => !existsSync(join(home, file)))).toEqual([]);
+  });
+
+  test("holds what the program reads while it runs, where it looks for it", async () => {
+    const script = `
+      const { packageRoot } = await import(${JSON.stringify(join(home, "dist/src/package-root.js"))});
+      const { projectRoot } = await import(${JSON.stringify(join(home, "dist/stack/root.js"))});
+      console.log(JSON.stringify([packageRoot, projectRoot()]));`;
+    const said = await mustRun(home, [process.execPath, "--input-type=module", "--eval", script]);
+    expect(JSON.parse(said)).toEqual([home, home]);
+    expect(files).toEqual(expect.arrayContaining(["proto/auth.proto", "migrations/0001_initial.sql", "stack/pom.xml"]));
+  });
+});
+
+interface Manifest {
+  bin: Record<string, string>;
+  exports: Record<string, string | Record<string, string>>;
+}
+
+const wrap = (entry: string | Record<string, string>) => (typeof entry === "string" ? { default: entry } : entry);
+
+describe("the commands, under the Node that is at hand", () => {
+  test("auth help shows roles and variables", async () => {
+    const said = await mustRun(home, ["node", "bin/auth.js", "help"]);
+    expect(said).toContain("Usage: auth ROLE");
+    expect(said).toContain("AUTH_KAFKA_BROKERS");
+  });
+
+  test("authctl help shows its commands", async () => {
+    expect(await mustRun(home, ["node", "bin/authctl.js", "help"])).toContain("demo");
+  });
+
+  test("a role without its configuration says what is missing", async () => {
+    const { code, stderr } = await run(home, ["node", "bin/auth.js", "worker"]);
+    expect(stderr).toContain("AUTH_MASTER_KEY is not set");
+    expect(code).toBe(2);
+  });
+});
+
+describe("the library for services", () => {
+  const program = (password: string) => `
+    import { connect, Refusal } from "kafka-auth/client";
+    try {
+      const auth = connect({ brokers: [], registry: "http://localhost:1", name: "shop" });
+      const { tokens } = await auth.session.login({ login: "alice", password: ${password} }, { timeoutMs: 1 });
+      const token: string | undefined = tokens?.accessToken;
+      console.log(token);
+    } catch (error) {
+      console.log(error instanceof Refusal ? error.code : String(error));
+    }`;
+
+  /** A service that has installed the package, with compiler settings of its own. */
+  function service(sources: Record<string, string>): string {
+    const folder = join(dirname(home), "service");
+    mkdirSync(join(folder, "node_modules"), { recursive: true });
+    symlinkSync(home, join(folder, "node_modules", "kafka-auth"));
+    const compilerOptions = { module: "nodenext", target: "es2022", strict: true, types: ["node"] };
+    writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: Object.keys(sources) }));
+    for (const [file, source] of Object.entries(sources)) writeFileSync(join(folder, file), source);
+    return folder;
+  }
+
+  test("compiles and runs in a service, and its types find a mistake", async () => {
+    const folder = service({ "shop.ts": program('"correct horse"'), "mistaken.ts": program("12345678") });
+    const { stdout: errors } = await run(folder, [join(packages, ".bin", "tsc")]);
+    expect(errors.trim()).toMatch(
+      /^mistaken\.ts\(\d+,\d+\): error TS2322: Type 'number' is not assignable to type 'string'\.$/,
+    );
+    expect(await mustRun(folder, ["node", "shop.js"])).toBe('TypeError: "brokers" must be a list of host:port\n');
+  });
+});

@@ -1,0 +1,218 @@
+// Requests made by hand, as Spring, NestJS or any other service makes them: headers in every form, bad input of every kind, and what
+// becomes of the partition after it.
+
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { type TestFleet, testFleet } from "./support/fleet.ts";
+import { type Registered, registered, somebody } from "./support/people.ts";
+import { type Raw, rawRequests, replyTopic } from "./support/raw.ts";
+
+let fleet: TestFleet;
+let raw: Raw;
+let person: Registered;
+beforeAll(async () => {
+  fleet = await testFleet();
+  raw = await rawRequests(fleet);
+  person = await registered(fleet);
+}, 60_000);
+afterAll(() => fleet.close());
+
+/** Where dead letters of this test can be told from others'. */
+let mark: string;
+beforeEach(() => {
+  mark = randomBytes(12).toString("hex");
+});
+
+const keyList = { topic: "auth.key.list" } as const;
+/** A login in the bare form: all fields inside, the routing ones in clear too. */
+function login(fields: Record<string, unknown> = {}) {
+  const all = { login: person.login, rotating: true, client: null, password: person.password, ...fields };
+  const { password, ...clear } = all;
+  return { topic: "auth.session.login", key: person.login, fields: { ...clear, sealed: JSON.stringify(all) } } as const;
+}
+const letter = () => fleet.mails.last("auth.dead-letter", (record) => String(record.headers["test-mark"]) === mark);
+
+describe("the reply", () => {
+  test.each([
+    ["16 raw bytes, as Spring sends them", randomBytes(16)],
+    ["text, as NestJS sends it", Buffer.from("c0ffee0123456789abcde")],
+    ["bytes that are no UTF-8", Buffer.from([0xff, 0xfe, 0x00, 0x80])],
+  ])("carries the correlation id untouched: %s", async (_what, correlationId) => {
+    await raw.send({ ...keyList, headers: { kafka_correlationId: correlationId } });
+    const reply = await raw.replies.last(replyTopic, (record) => {
+      const id = record.headers["kafka_correlationId"];
+      return Buffer.isBuffer(id) && id.equals(correlationId);
+    });
+    expect(String(reply.headers["auth-outcome"])).toBe("ok");
+    expect(reply.headers["kafka_nest-is-disposed"]).toEqual(Buffer.alloc(0));
+  });
+
+  test.each([
+    ["a 4-byte integer", Buffer.from([0, 0, 0, 1])],
+    ["decimal text", Buffer.from("1")],
+  ])("goes to the partition that %s names", async (_what, partition) => {
+    const reply = await raw.ask({ ...keyList, headers: { kafka_replyPartition: partition } });
+    expect(reply.record.partition).toBe(1);
+  });
+
+  test("goes where its key belongs when no partition is named, and has the request's key", async () => {
+    const replies = await Promise.all([1, 2, 3].map(() => raw.ask({ ...keyList, key: "somebody" })));
+    expect(new Set(replies.map((reply) => reply.record.partition)).size).toBe(1);
+    expect(replies.map((reply) => String(reply.record.key))).toEqual(["somebody", "somebody", "somebody"]);
+  });
+
+  test("carries the trace on", async () => {
+    const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+    const reply = await raw.ask({ ...keyList, headers: { traceparent, tracestate: "x=y" } });
+    expect([String(reply.record.headers["traceparent"]), String(reply.record.headers["tracestate"])]).toEqual([
+      traceparent,
+      "x=y",
+    ]);
+  });
+
+  test("says its outcome in a header and in the record, ok or not", async () => {
+    const refusal = await raw.ask(login());
+    expect([refusal.outcome, refusal.body["auth.Refusal"]]).toEqual([
+      "NOT_CONFIRMED",
+      expect.objectContaining({ code: "NOT_CONFIRMED" }),
+    ]);
+    const ok = await raw.ask(keyList);
+    expect([ok.outcome, Object.keys(ok.body)]).toEqual(["ok", ["auth.key.ListResult"]]);
+  });
+});
+
+describe("a request without a key", () => {
+  test("is served", async () => {
+    expect((await raw.ask({ ...login(), key: null })).outcome).toBe("NOT_CONFIRMED");
+  });
+
+  test("with another key than its own is refused", async () => {
+    const reply = await raw.ask({ ...login(), key: "somebody-else" });
+    expect([reply.outcome, reply.body["auth.Refusal"]?.["details"]]).toEqual(["INVALID_INPUT", { field: "key" }]);
+  });
+});
+
+describe("a header that cannot be served", () => {
+  test.each([
+    ["a partition that is no number", { kafka_replyPartition: "x1" }],
+    ["a timeout that is no number", { "auth-timeout": "soon" }],
+    ["a deadline that is no number", { "auth-deadline": "-5" }],
+    ["an idempotency key of few bits", { "auth-idempotency-key": "1" }],
+    ["an idempotency key that is too long", { "auth-idempotency-key": "x".repeat(257) }],
+    ["a timeout given twice", { "auth-timeout": [Buffer.from("1000"), Buffer.from("2000")] }],
+  ])("is refused: %s", async (_what, headers) => {
+    expect((await raw.ask({ ...keyList, headers })).outcome).toBe("INVALID_INPUT");
+  });
+
+  test("an auth-reply-key that is no key is refused", async () => {
+    expect((await raw.ask({ ...login(), headers: { "auth-reply-key": "{}" } })).outcome).toBe("SEAL_INVALID");
+  });
+});
+
+describe("a request that nobody can be told about", () => {
+  test.each([
+    ["without a reply topic", { kafka_replyTopic: undefined }],
+    ["with a reply topic that is not allowed", { kafka_replyTopic: "auth.event" }],
+    ["with a reply topic given twice", { kafka_replyTopic: [Buffer.from(replyTopic), Buffer.from(replyTopic)] }],
+  ])("%s is a dead letter, and the partition moves on", async (_what, headers) => {
+    await raw.send({ ...keyList, partition: 0, headers: { ...headers, "test-mark": mark } });
+    const buried = await letter();
+    expect(String(buried.headers["auth-dlq-topic"])).toBe("auth.key.list");
+    expect(String(buried.headers["auth-dlq-error"])).toContain("kafka_replyTopic");
+    expect((await raw.ask({ ...keyList, partition: 0 })).outcome).toBe("ok");
+  });
+
+  test.each([
+    ["topic that does not exist", { kafka_replyTopic: "auth.reply.nobody" }],
+    ["partition that does not exist", { kafka_replyPartition: "99" }],
+  ])("with a reply %s does no work, and the partition moves on", async (_what, headers) => {
+    const made = somebody();
+    const { password, ...clear } = made;
+    const registering = {
+      topic: "auth.account.register",
+      key: made.login,
+      fields: { ...clear, sealed: JSON.stringify(made) },
+    } as const;
+    await raw.send({ ...registering, headers });
+    expect((await raw.ask({ ...registering, fields: { ...registering.fields } })).outcome).toBe("ok"); // the login was still free
+  });
+});
+
+describe("a value that cannot be read", () => {
+  test.each([
+    ["no bytes at all", () => null, "INVALID_INPUT"],
+    ["nothing", () => Buffer.alloc(0), "INVALID_INPUT"],
+    ["text", () => Buffer.from("garbage"), "INVALID_INPUT"],
+    ["an unknown schema id", () => Buffer.from([0, 0x7f, 0xff, 0xff, 0xff, 0]), "UNSUPPORTED_SCHEMA"],
+    [
+      "a record that ends too early",
+      async () => (await raw.encode("auth.session.login", login().fields)).subarray(0, 9),
+      "INVALID_INPUT",
+    ],
+    [
+      "bytes behind the record",
+      async () => Buffer.concat([await raw.encode("auth.session.login", login().fields), Buffer.of(1)]),
+      "INVALID_INPUT",
+    ],
+    [
+      "another command's record",
+      () => raw.encode("auth.account.resend", { email: "a@example.com" }),
+      "UNSUPPORTED_SCHEMA",
+    ],
+  ])("%s is refused and a dead letter, and the partition moves on", async (_what, bytes, code) => {
+    const request = { ...login(), partition: 0, bytes: await bytes() };
+    expect((await raw.ask({ ...request, headers: { "test-mark": mark } })).outcome).toBe(code);
+    expect(String((await letter()).headers["auth-dlq-topic"])).toBe("auth.session.login");
+    expect((await raw.ask({ ...login(), partition: 0 })).outcome).toBe("NOT_CONFIRMED");
+  });
+
+  test("a bare seal that is no JSON object, or differs from the clear fields, is refused", async () => {
+    const fields = login().fields;
+    expect((await raw.ask({ ...login(), fields: { ...fields, sealed: "garbage" } })).outcome).toBe("SEAL_INVALID");
+    const other = JSON.stringify({ ...JSON.parse(fields.sealed), login: "somebody-else" });
+    expect((await raw.ask({ ...login(), fields: { ...fields, sealed: other } })).outcome).toBe("SEAL_INVALID");
+  });
+});
+
+describe("time", () => {
+  test("a request whose time is over is not begun, and says so", async () => {
+    const made = somebody();
+    const { password, ...clear } = made;
+    const request = {
+      topic: "auth.account.register",
+      key: made.login,
+      fields: { ...clear, sealed: JSON.stringify(made) },
+    } as const;
+    expect((await raw.ask({ ...request, headers: { "auth-timeout": "0" } })).outcome).toBe("DEADLINE_EXCEEDED");
+    expect((await raw.ask({ ...request, headers: { "auth-deadline": "1" } })).outcome).toBe("DEADLINE_EXCEEDED");
+    expect((await raw.ask({ ...request, headers: { "auth-deadline": "1", "auth-timeout": "5000" } })).outcome).toBe(
+      "ok",
+    );
+  });
+});
+
+describe("one outcome", () => {
+  test("the same record sent again by its correlation id gets the same answer, and opens no second session", async () => {
+    await fleet.client.request("auth.account.confirm", { token: await fleet.confirmationToken(person.username) });
+    const kafka_correlationId = randomBytes(16);
+    const before = await sessions();
+    await raw.send({ ...login(), headers: { kafka_correlationId } });
+    await raw.send({ ...login(), headers: { kafka_correlationId } });
+    const isMine = (record: { headers: Record<string, unknown> }) =>
+      String(record.headers["kafka_correlationId"]) === String(kafka_correlationId);
+    const [first, second] = await raw.replies.count(replyTopic, 2, isMine);
+    expect(raw.read("auth.session.login", first!).secrets).toEqual(raw.read("auth.session.login", second!).secrets);
+    expect(await sessions()).toBe(before + 1);
+    // The control: another correlation id is another request.
+    await raw.ask(login());
+    expect(await sessions()).toBe(before + 2);
+  });
+
+  async function sessions(): Promise<number> {
+    const { rows } = await fleet.sql.query<{ n: number }>(
+      "SELECT count(*)::int AS n FROM sessions WHERE user_id = $1",
+      [person.id],
+    );
+    return rows[0]!.n;
+  }
+});

@@ -1,0 +1,271 @@
+-- The database after all migrations. Written by UPDATE_SCHEMA=1 npm test -- migrate; checked by test/migrate.test.ts.
+
+-- columns
+credentials.user_id bigint NOT NULL
+credentials.kind text NOT NULL
+credentials.hash text NOT NULL
+credentials.changed_at timestamp with time zone NOT NULL DEFAULT now()
+data_keys.id integer NOT NULL
+data_keys.purpose text NOT NULL
+data_keys.wrapped text NOT NULL
+data_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
+fleet_keys.kid text NOT NULL
+fleet_keys.use text NOT NULL
+fleet_keys.alg text NOT NULL
+fleet_keys.state text NOT NULL
+fleet_keys.public_jwk jsonb NOT NULL
+fleet_keys.private_box bytea NOT NULL
+fleet_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
+fleet_keys.active_at timestamp with time zone
+fleet_keys.retired_at timestamp with time zone
+inbox.topic text NOT NULL
+inbox.reply_topic text NOT NULL
+inbox.idempotency_key bytea NOT NULL
+inbox.fingerprint bytea NOT NULL
+inbox.reply bytea NOT NULL
+inbox.created_at timestamp with time zone NOT NULL DEFAULT now()
+inbox.expires_at timestamp with time zone NOT NULL
+inbox_0.topic text NOT NULL
+inbox_0.reply_topic text NOT NULL
+inbox_0.idempotency_key bytea NOT NULL
+inbox_0.fingerprint bytea NOT NULL
+inbox_0.reply bytea NOT NULL
+inbox_0.created_at timestamp with time zone NOT NULL DEFAULT now()
+inbox_0.expires_at timestamp with time zone NOT NULL
+inbox_1.topic text NOT NULL
+inbox_1.reply_topic text NOT NULL
+inbox_1.idempotency_key bytea NOT NULL
+inbox_1.fingerprint bytea NOT NULL
+inbox_1.reply bytea NOT NULL
+inbox_1.created_at timestamp with time zone NOT NULL DEFAULT now()
+inbox_1.expires_at timestamp with time zone NOT NULL
+inbox_2.topic text NOT NULL
+inbox_2.reply_topic text NOT NULL
+inbox_2.idempotency_key bytea NOT NULL
+inbox_2.fingerprint bytea NOT NULL
+inbox_2.reply bytea NOT NULL
+inbox_2.created_at timestamp with time zone NOT NULL DEFAULT now()
+inbox_2.expires_at timestamp with time zone NOT NULL
+inbox_3.topic text NOT NULL
+inbox_3.reply_topic text NOT NULL
+inbox_3.idempotency_key bytea NOT NULL
+inbox_3.fingerprint bytea NOT NULL
+inbox_3.reply bytea NOT NULL
+inbox_3.created_at timestamp with time zone NOT NULL DEFAULT now()
+inbox_3.expires_at timestamp with time zone NOT NULL
+inbox_4.topic text NOT NULL
+inbox_4.reply_topic text NOT NULL
+inbox_4.idempotency_key bytea NOT NULL
+inbox_4.fingerprint bytea NOT NULL
+inbox_4.reply bytea NOT NULL
+inbox_4.created_at timestamp with time zone NOT NULL DEFAULT now()
+inbox_4.expires_at timestamp with time zone NOT NULL
+inbox_5.topic text NOT NULL
+inbox_5.reply_topic text NOT NULL
+inbox_5.idempotency_key bytea NOT NULL
+inbox_5.fingerprint bytea NOT NULL
+inbox_5.reply bytea NOT NULL
+inbox_5.created_at timestamp with time zone NOT NULL DEFAULT now()
+inbox_5.expires_at timestamp with time zone NOT NULL
+inbox_6.topic text NOT NULL
+inbox_6.reply_topic text NOT NULL
+inbox_6.idempotency_key bytea NOT NULL
+inbox_6.fingerprint bytea NOT NULL
+inbox_6.reply bytea NOT NULL
+inbox_6.created_at timestamp with time zone NOT NULL DEFAULT now()
+inbox_6.expires_at timestamp with time zone NOT NULL
+inbox_7.topic text NOT NULL
+inbox_7.reply_topic text NOT NULL
+inbox_7.idempotency_key bytea NOT NULL
+inbox_7.fingerprint bytea NOT NULL
+inbox_7.reply bytea NOT NULL
+inbox_7.created_at timestamp with time zone NOT NULL DEFAULT now()
+inbox_7.expires_at timestamp with time zone NOT NULL
+migrations.version integer NOT NULL
+migrations.name text NOT NULL
+migrations.hash text NOT NULL
+migrations.applied_at timestamp with time zone NOT NULL DEFAULT now()
+one_time_tokens.id uuid NOT NULL
+one_time_tokens.user_id bigint NOT NULL
+one_time_tokens.purpose text NOT NULL
+one_time_tokens.secret_hash bytea NOT NULL
+one_time_tokens.created_at timestamp with time zone NOT NULL DEFAULT now()
+one_time_tokens.expires_at timestamp with time zone NOT NULL
+one_time_tokens.used_at timestamp with time zone
+outbox.id bigint NOT NULL DEFAULT nextval('outbox_ids'::regclass)
+outbox.created_at timestamp with time zone NOT NULL DEFAULT now()
+outbox.shard smallint NOT NULL
+outbox.topic text NOT NULL
+outbox.key text NOT NULL
+outbox.kind text NOT NULL
+outbox.event_id uuid NOT NULL
+outbox.user_id bigint
+outbox.sequence bigint
+outbox.actor text NOT NULL
+outbox.traceparent text
+outbox.body jsonb NOT NULL
+outbox.secret bytea
+outbox.published_at timestamp with time zone
+roles.id smallint NOT NULL
+roles.name text NOT NULL
+schemas.id integer NOT NULL
+schemas.subject text NOT NULL
+schemas.text text NOT NULL
+sessions.id uuid NOT NULL
+sessions.user_id bigint
+sessions.rotating boolean NOT NULL
+sessions.refresh_hash bytea NOT NULL
+sessions.previous_hash bytea
+sessions.refresh_key integer NOT NULL
+sessions.rotations integer NOT NULL DEFAULT 0
+sessions.rotated_at timestamp with time zone
+sessions.created_at timestamp with time zone NOT NULL DEFAULT now()
+sessions.last_used_at timestamp with time zone NOT NULL DEFAULT now()
+sessions.expires_at timestamp with time zone NOT NULL
+sessions.ended_at timestamp with time zone
+sessions.end_reason text
+sessions.amr text[] NOT NULL
+sessions.client jsonb
+user_roles.user_id bigint NOT NULL
+user_roles.role_id smallint NOT NULL
+users.id bigint NOT NULL
+users.login text NOT NULL
+users.login_key text NOT NULL
+users.username text NOT NULL
+users.email text NOT NULL
+users.email_key text NOT NULL
+users.created_at timestamp with time zone NOT NULL DEFAULT now()
+users.confirmed_at timestamp with time zone
+users.banned_at timestamp with time zone
+users.generation integer NOT NULL DEFAULT 0
+users.sequence bigint NOT NULL DEFAULT 0
+
+-- constraints
+credentials credentials_kind_check CHECK ((kind = 'password'::text))
+credentials credentials_pkey PRIMARY KEY (user_id, kind)
+credentials credentials_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+data_keys data_keys_pkey PRIMARY KEY (id)
+fleet_keys fleet_keys_pkey PRIMARY KEY (kid)
+fleet_keys fleet_keys_state_check CHECK ((state = ANY (ARRAY['next'::text, 'active'::text, 'retired'::text])))
+fleet_keys fleet_keys_use_check CHECK ((use = ANY (ARRAY['sig'::text, 'enc'::text])))
+inbox inbox_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
+inbox_0 inbox_0_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
+inbox_1 inbox_1_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
+inbox_2 inbox_2_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
+inbox_3 inbox_3_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
+inbox_4 inbox_4_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
+inbox_5 inbox_5_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
+inbox_6 inbox_6_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
+inbox_7 inbox_7_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
+migrations migrations_pkey PRIMARY KEY (version)
+one_time_tokens one_time_tokens_pkey PRIMARY KEY (id)
+one_time_tokens one_time_tokens_purpose_check CHECK ((purpose = 'confirm'::text))
+one_time_tokens one_time_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+outbox outbox_pkey PRIMARY KEY (id, created_at)
+roles roles_name_key UNIQUE (name)
+roles roles_pkey PRIMARY KEY (id)
+schemas schemas_pkey PRIMARY KEY (subject, id)
+sessions sessions_pkey PRIMARY KEY (id)
+sessions sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL
+user_roles user_roles_pkey PRIMARY KEY (user_id, role_id)
+user_roles user_roles_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles(id)
+user_roles user_roles_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+users users_email_unique UNIQUE (email_key)
+users users_login_unique UNIQUE (login_key)
+users users_pkey PRIMARY KEY (id)
+
+-- indexes
+CREATE UNIQUE INDEX credentials_pkey ON public.credentials USING btree (user_id, kind)
+CREATE UNIQUE INDEX data_keys_pkey ON public.data_keys USING btree (id)
+CREATE UNIQUE INDEX fleet_keys_pkey ON public.fleet_keys USING btree (kid)
+CREATE INDEX inbox_0_expires_at_idx ON public.inbox_0 USING btree (expires_at)
+CREATE UNIQUE INDEX inbox_0_pkey ON public.inbox_0 USING btree (topic, reply_topic, idempotency_key)
+CREATE INDEX inbox_1_expires_at_idx ON public.inbox_1 USING btree (expires_at)
+CREATE UNIQUE INDEX inbox_1_pkey ON public.inbox_1 USING btree (topic, reply_topic, idempotency_key)
+CREATE INDEX inbox_2_expires_at_idx ON public.inbox_2 USING btree (expires_at)
+CREATE UNIQUE INDEX inbox_2_pkey ON public.inbox_2 USING btree (topic, reply_topic, idempotency_key)
+CREATE INDEX inbox_3_expires_at_idx ON public.inbox_3 USING btree (expires_at)
+CREATE UNIQUE INDEX inbox_3_pkey ON public.inbox_3 USING btree (topic, reply_topic, idempotency_key)
+CREATE INDEX inbox_4_expires_at_idx ON public.inbox_4 USING btree (expires_at)
+CREATE UNIQUE INDEX inbox_4_pkey ON public.inbox_4 USING btree (topic, reply_topic, idempotency_key)
+CREATE INDEX inbox_5_expires_at_idx ON public.inbox_5 USING btree (expires_at)
+CREATE UNIQUE INDEX inbox_5_pkey ON public.inbox_5 USING btree (topic, reply_topic, idempotency_key)
+CREATE INDEX inbox_6_expires_at_idx ON public.inbox_6 USING btree (expires_at)
+CREATE UNIQUE INDEX inbox_6_pkey ON public.inbox_6 USING btree (topic, reply_topic, idempotency_key)
+CREATE INDEX inbox_7_expires_at_idx ON public.inbox_7 USING btree (expires_at)
+CREATE UNIQUE INDEX inbox_7_pkey ON public.inbox_7 USING btree (topic, reply_topic, idempotency_key)
+CREATE UNIQUE INDEX inbox_pkey ON ONLY public.inbox USING btree (topic, reply_topic, idempotency_key)
+CREATE UNIQUE INDEX migrations_pkey ON public.migrations USING btree (version)
+CREATE UNIQUE INDEX one_active_fleet_key ON public.fleet_keys USING btree (use) WHERE (state = 'active'::text)
+CREATE INDEX one_time_tokens_of_user ON public.one_time_tokens USING btree (user_id, purpose, created_at)
+CREATE UNIQUE INDEX one_time_tokens_pkey ON public.one_time_tokens USING btree (id)
+CREATE UNIQUE INDEX outbox_pkey ON ONLY public.outbox USING btree (id, created_at)
+CREATE INDEX outbox_unpublished ON ONLY public.outbox USING btree (shard, id) WHERE (published_at IS NULL)
+CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (name)
+CREATE UNIQUE INDEX roles_pkey ON public.roles USING btree (id)
+CREATE UNIQUE INDEX schemas_pkey ON public.schemas USING btree (subject, id)
+CREATE INDEX sessions_of_user ON public.sessions USING btree (user_id) WHERE (ended_at IS NULL)
+CREATE UNIQUE INDEX sessions_pkey ON public.sessions USING btree (id)
+CREATE UNIQUE INDEX user_roles_pkey ON public.user_roles USING btree (user_id, role_id)
+CREATE UNIQUE INDEX users_email_unique ON public.users USING btree (email_key)
+CREATE UNIQUE INDEX users_login_unique ON public.users USING btree (login_key)
+CREATE UNIQUE INDEX users_pkey ON public.users USING btree (id)
+
+-- partitions
+inbox_0 of inbox FOR VALUES WITH (modulus 8, remainder 0)
+inbox_1 of inbox FOR VALUES WITH (modulus 8, remainder 1)
+inbox_2 of inbox FOR VALUES WITH (modulus 8, remainder 2)
+inbox_3 of inbox FOR VALUES WITH (modulus 8, remainder 3)
+inbox_4 of inbox FOR VALUES WITH (modulus 8, remainder 4)
+inbox_5 of inbox FOR VALUES WITH (modulus 8, remainder 5)
+inbox_6 of inbox FOR VALUES WITH (modulus 8, remainder 6)
+inbox_7 of inbox FOR VALUES WITH (modulus 8, remainder 7)
+
+-- sequences
+data_keys_id_seq
+outbox_ids
+roles_id_seq
+user_ids
+
+-- functions
+CREATE OR REPLACE FUNCTION public.must_be(actual bigint, expected bigint, what text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF actual IS DISTINCT FROM expected THEN
+    RAISE EXCEPTION USING ERRCODE = 'AU409', MESSAGE = what;
+  END IF;
+  RETURN true;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.turn_outbox(days integer, keep interval)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  day date;
+  part record;
+  waiting boolean;
+  dropped integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('turn_outbox'));
+  FOR i IN 0..days LOOP
+    day := (now() AT TIME ZONE 'UTC')::date + i;
+    EXECUTE format('CREATE TABLE IF NOT EXISTS outbox_%s PARTITION OF outbox FOR VALUES FROM (%L) TO (%L)',
+      to_char(day, 'YYYYMMDD'), day::text || ' 00:00:00+00', (day + 1)::text || ' 00:00:00+00');
+  END LOOP;
+  FOR part IN
+    SELECT c.relname, to_date(substr(c.relname, 8), 'YYYYMMDD') AS day
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'outbox'::regclass AND c.relname ~ '^outbox_\d{8}$'
+  LOOP
+    CONTINUE WHEN part.day + 1 > (now() AT TIME ZONE 'UTC')::date - keep;
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE published_at IS NULL)', part.relname) INTO waiting;
+    CONTINUE WHEN waiting;
+    EXECUTE format('DROP TABLE %I', part.relname);
+    dropped := dropped + 1;
+  END LOOP;
+  RETURN dropped;
+END $function$
+

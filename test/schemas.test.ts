@@ -1,0 +1,101 @@
+// Schemas as others rely on them: every version that was ever released is in schemas/released.json and stays readable. The registry
+// itself is the judge: it gets all released versions in order, then what is in the tree, with the compatibility of the subject.
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import pg from "pg";
+import { connectRegistry, type Registry } from "../src/bus/schema-store.ts";
+import { type SubjectSpec, subjects } from "../src/catalogue.ts";
+import { sharedFleet } from "./support/fleet.ts";
+import { testStack } from "./support/stack.ts";
+
+const released = JSON.parse(
+  readFileSync(join(import.meta.dirname, "..", "schemas", "released.json"), "utf8"),
+) as Record<string, object[]>;
+
+let registry: Registry;
+beforeAll(() => {
+  registry = connectRegistry({ url: testStack().registry });
+});
+
+const configOf = async (subject: string): Promise<string> => {
+  const answer = await fetch(`${testStack().registry}/config/${subject}`);
+  return ((await answer.json()) as { compatibilityLevel: string }).compatibilityLevel;
+};
+
+describe("in the registry", () => {
+  test("requests are BACKWARD compatible, replies and events FORWARD", async () => {
+    const found = await Promise.all(subjects().map(async ({ subject }) => [subject, await configOf(subject)]));
+    expect(found).toEqual(subjects().map(({ subject, compatibility }) => [subject, compatibility]));
+  });
+
+  test.each(subjects())("$subject is compatible with every released version", async (spec) => {
+    const trial = { ...spec, subject: `trial-${randomBytes(6).toString("hex")}-${spec.subject}` };
+    for (const schema of [...(released[spec.subject] ?? []), spec.schema])
+      await registry.register(trial.subject, schema, trial.compatibility);
+    expect(await configOf(trial.subject)).toBe(spec.compatibility);
+  });
+
+  test.each([
+    [
+      "a request with a new field without a default",
+      changed("auth.session.logout-value", { name: "why", type: "string", doc: "Why." }),
+    ],
+    ["a reply that loses a field", without("auth.session.InspectReply", "login")],
+  ])("%s is refused", async (_what, { before, after }) => {
+    const subject = `trial-${randomBytes(6).toString("hex")}`;
+    await registry.register(subject, before.schema, before.compatibility);
+    await expect(registry.register(subject, after, before.compatibility)).rejects.toThrow(/incompatible|compatib/i);
+  });
+});
+
+interface Loose {
+  fields: { name: string; type: unknown; doc?: string }[];
+}
+
+function find(subject: string): SubjectSpec {
+  return subjects().find((spec) => spec.subject === subject)!;
+}
+
+function changed(subject: string, field: Loose["fields"][number]): { before: SubjectSpec; after: object } {
+  const before = find(subject);
+  const after = structuredClone(before.schema) as Loose;
+  after.fields.push(field);
+  return { before, after };
+}
+
+function without(subject: string, field: string): { before: SubjectSpec; after: object } {
+  const before = find(subject);
+  const after = structuredClone(before.schema) as Loose;
+  const result = (after.fields[0]!.type as Loose[])[0]!;
+  result.fields = result.fields.filter((each) => each.name !== field);
+  return { before, after };
+}
+
+describe("schemas/released.json", () => {
+  test("has the current version of every subject as its last", () => {
+    // A changed schema is released by appending it: `npm run release-schemas`.
+    const last = subjects().map(({ subject }) => [subject, released[subject]?.at(-1)]);
+    expect(last).toEqual(subjects().map(({ subject, schema }) => [subject, schema]));
+  });
+});
+
+describe("the table schemas", () => {
+  let client: pg.Client;
+  beforeAll(async () => {
+    client = new pg.Client({ connectionString: sharedFleet().env["AUTH_DATABASE_URL"] });
+    await client.connect();
+  });
+  afterAll(() => client.end());
+
+  test("holds what the registry holds, under the same ids", async () => {
+    const { rows } = await client.query<{ id: number; subject: string }>(
+      "SELECT id, subject FROM schemas ORDER BY subject",
+    );
+    const ids = await Promise.all(
+      subjects().map(async ({ subject, schema }) => ({ id: await registry.idOf(subject, schema), subject })),
+    );
+    expect(rows).toEqual(ids.sort((a, b) => (a.subject < b.subject ? -1 : 1)));
+  });
+});

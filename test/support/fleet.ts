@@ -1,0 +1,251 @@
+// The fleet that most tests share: one worker, one relay and one bridge as processes of their own against the shared stack, started once
+// by globalSetup.ts. Tests keep apart by logins of their own. A test that stops or breaks things starts a fleet of its own with
+// startFleet(): another topic prefix, another database, nothing shared but the servers.
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import pg from "pg";
+import { connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
+import { connectRegistry } from "../../src/bus/schema-store.ts";
+import { connectClient } from "../../src/client/connect.ts";
+import type { AuthClient } from "../../src/client/types.ts";
+import { makeLogger } from "../../src/log.ts";
+import { noteProcess } from "../../stack/processes.ts";
+import { type Mailbox, mailbox } from "./mailbox.ts";
+import { runFolder, type TestStack, testStack } from "./stack.ts";
+
+export const quiet = makeLogger("silent", {});
+
+/** Addresses and environment of a fleet, as a file can hold them. */
+export interface FleetAddresses {
+  name: string;
+  prefix: string;
+  env: Record<string, string>;
+  grpc: string;
+  http: Record<string, string>;
+}
+
+export interface Fleet extends FleetAddresses {
+  processes: Map<string, ChildProcess>;
+  /** Starts another process of the role. */
+  start(role: "worker" | "relay" | "bridge", name: string, env?: Record<string, string>): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const root = join(import.meta.dirname, "..", "..");
+const file = (): string => join(runFolder(), "fleet.json");
+/** Cheap enough that a test does not wait for it, and above the bound of AUTH_ARGON2_MEMORY. */
+const testArgon2 = { AUTH_ARGON2_MEMORY: "7168", AUTH_ARGON2_TIME: "1", AUTH_ARGON2_PARALLELISM: "1" };
+
+/** Called by globalSetup.ts. */
+export async function startSharedFleet(): Promise<Fleet> {
+  const fleet = await startFleet("shared");
+  const { name, prefix, env, grpc, http } = fleet;
+  writeFileSync(file(), JSON.stringify({ name, prefix, env, grpc, http }), { mode: 0o600 });
+  return fleet;
+}
+
+export function sharedFleet(): FleetAddresses {
+  return JSON.parse(readFileSync(file(), "utf8")) as FleetAddresses;
+}
+
+export interface FleetOptions {
+  env?: Record<string, string>;
+  stack?: TestStack;
+  /** Roles that are started with it. */
+  roles?: ("worker" | "relay" | "bridge")[];
+  /** Keeps what an earlier fleet of the name left: its database, topics and keys. */
+  again?: FleetAddresses;
+}
+
+/** A fleet of its own: migrated, and its roles ready. */
+export async function startFleet(name: string, options: FleetOptions = {}): Promise<Fleet> {
+  const stack = options.stack ?? testStack();
+  const folder = join(runFolder(), `fleet-${name}`);
+  const prefix = options.again?.prefix ?? `${name}-${randomBytes(3).toString("hex")}.`;
+  const database = options.again?.env["AUTH_DATABASE_URL"] ?? (await makeDatabase(stack.database, prefix));
+  const env: Record<string, string> = {
+    ...baseEnvironment(stack, folder),
+    ...testArgon2,
+    ...options.env,
+    AUTH_TOPIC_PREFIX: prefix,
+    AUTH_DATABASE_URL: database,
+    AUTH_MASTER_KEY: options.again?.env["AUTH_MASTER_KEY"] ?? `t1:${randomBytes(32).toString("base64")}`,
+  };
+  await run(["migrate"], { env, folder: `${folder}-migrate` });
+  const fleet = makeFleet({ name, prefix, env, grpc: "", http: {} }, folder);
+  await Promise.all((options.roles ?? ["worker", "relay", "bridge"]).map((role) => fleet.start(role, `${role}-1`)));
+  return fleet;
+}
+
+function makeFleet(addresses: FleetAddresses, folder: string): Fleet {
+  const processes = new Map<string, ChildProcess>();
+  const fleet: Fleet = {
+    ...addresses,
+    processes,
+    async start(role, name, more = {}) {
+      const own = `${folder}-${name}`;
+      const child = launch([role], { env: { ...addresses.env, ...more }, folder: own });
+      processes.set(name, child);
+      const up = await upLine(child, own);
+      fleet.http[name] = up.http;
+      if (up.address !== undefined) fleet.grpc = up.address.replace("0.0.0.0", "127.0.0.1");
+      await until(`${name} is ready`, async () => (await fetch(`${up.http}/readyz`)).status === 200);
+    },
+    async stop() {
+      await Promise.all([...processes.values()].map((child) => end(child)));
+      processes.clear();
+    },
+  };
+  return fleet;
+}
+
+/** Stops a child as an operator would, and as the kernel would where that takes too long. */
+export async function end(child: ChildProcess, signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const gone = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  child.kill(signal);
+  const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
+  const code = await gone;
+  clearTimeout(timer);
+  return code;
+}
+
+function baseEnvironment(stack: TestStack, folder: string): Record<string, string> {
+  return {
+    PATH: process.env["PATH"] ?? "",
+    HOME: folder,
+    AUTH_KAFKA_BROKERS: stack.kafka,
+    AUTH_REGISTRY_URL: stack.registry,
+    AUTH_PARTITIONS: "auth.session.*=4,*=2",
+    AUTH_HTTP_HOST: "127.0.0.1",
+    AUTH_HTTP_PORT: "0",
+    AUTH_GRPC_HOST: "127.0.0.1",
+    AUTH_GRPC_PORT: "0",
+    AUTH_REPLY_SERVICES: "authctl,bridge,gateway,test",
+    AUTH_REQUIRE_SEALED: "false",
+  };
+}
+
+async function makeDatabase(url: string, prefix: string): Promise<string> {
+  const name = prefix.replace(/[^a-z0-9]/g, "_");
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(`CREATE DATABASE "${name}"`);
+  await client.end();
+  const own = new URL(url);
+  own.pathname = `/${name}`;
+  return own.href;
+}
+
+interface Launch {
+  env: Record<string, string>;
+  /** Of this process alone: its log, and the note by which the runner finds it should a test leave it behind. */
+  folder: string;
+}
+
+const logOf = (folder: string): string => join(folder, "log");
+
+function launch(args: string[], { env, folder }: Launch): ChildProcess {
+  mkdirSync(folder, { recursive: true });
+  const child = spawn(process.execPath, [join(root, "src", "main.ts"), ...args], {
+    env,
+    stdio: ["ignore", "pipe", "pipe", "ipc"], // the channel's end tells the child that this process is gone
+  });
+  if (child.pid !== undefined) noteProcess(folder, args.join(" "), child.pid);
+  const sink = createWriteStream(logOf(folder), { flags: "a" });
+  child.stdout?.pipe(sink, { end: false });
+  child.stderr?.pipe(sink, { end: false });
+  child.once("close", () => sink.end());
+  return child;
+}
+
+/** Runs to the end. @throws Error with the log's last lines */
+export async function run(args: string[], options: Launch): Promise<void> {
+  const child = launch(args, options);
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  if (code !== 0) throw new Error(`${args.join(" ")} ended with ${String(code)}:\n${tail(options.folder)}`);
+}
+
+function tail(folder: string): string {
+  return readFileSync(logOf(folder), "utf8").split("\n").slice(-15).join("\n");
+}
+
+/** The line in which a role says where it is. */
+function upLine(child: ChildProcess, folder: string): Promise<{ http: string; address?: string }> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const gone = (): void => reject(new Error(`the process ended before it was up:\n${tail(folder)}`));
+    child.once("exit", gone);
+    child.stdout?.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+      const line = text.split("\n").find((each) => / is up"/.test(each));
+      if (line === undefined) return;
+      child.removeListener("exit", gone);
+      resolve(JSON.parse(line) as { http: string; address?: string });
+    });
+  });
+}
+
+/** Asks until it is so. @throws Error after the bound, naming what it waited for */
+export async function until(what: string, ask: () => Promise<boolean> | boolean, boundMs = 20_000): Promise<void> {
+  const end = performance.now() + boundMs;
+  let last: unknown;
+  while (performance.now() < end) {
+    try {
+      if (await ask()) return;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`waited ${boundMs} ms in vain: ${what}`, { cause: last });
+}
+
+/** A file's hold on a fleet: a client, a port to Kafka, the mails it sends, a database connection. */
+export interface TestFleet extends FleetAddresses {
+  client: AuthClient;
+  kafka: KafkaPort;
+  mails: Mailbox;
+  sql: pg.Client;
+  /** The token in the latest confirmation mail to the account with this username. */
+  confirmationToken(username: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Connects a test file to the shared fleet, or to one of its own. */
+export async function testFleet(addresses: FleetAddresses = sharedFleet()): Promise<TestFleet> {
+  const { env, prefix } = addresses;
+  const settings = {
+    brokers: env["AUTH_KAFKA_BROKERS"]!.split(","),
+    clientId: "test",
+    prefix,
+    tls: undefined,
+    sasl: undefined,
+  };
+  const kafka = connectKafka(settings, quiet);
+  const schemas = connectRegistry({ url: env["AUTH_REGISTRY_URL"]! });
+  const client = connectClient({ kafka, schemas, name: "test", log: quiet });
+  const legacy = env["AUTH_LEGACY_TOPICS"] === "false" ? [] : ["auth", "registration"];
+  const mails = mailbox(kafka, [...legacy, "auth.mail", "auth.event", "auth.dead-letter"]);
+  const sql = new pg.Client({ connectionString: env["AUTH_DATABASE_URL"] });
+  sql.on("error", () => undefined); // a test that stops PostgreSQL loses it; the next query says so
+  await Promise.all([client.ready(), mails.ready, sql.connect()]);
+  return {
+    ...addresses,
+    client,
+    kafka,
+    mails,
+    sql,
+    async confirmationToken(username) {
+      const mail = await mails.last("auth", (record) => record.json?.["username"] === username);
+      return String(mail.json?.["token"]);
+    },
+    async close() {
+      await client.close(1000);
+      await kafka.close();
+      await sql.end();
+    },
+  };
+}

@@ -1,0 +1,109 @@
+// Load on a fleet: people who log in, refresh and register one after the other, all side by side, at a bounded rate. Every request is
+// noted with its key, its time and its outcome, so that an audit (audit.ts) can compare what was answered with what was done.
+// Nothing is asked twice here and no failure is hidden: a refusal is noted like an answer.
+import { randomBytes } from "node:crypto";
+import type { Topic } from "../../src/client/types.ts";
+import { Refusal } from "../../src/errors.ts";
+import type { Commands } from "../../src/generated/schemas.ts";
+import { type TestFleet, until } from "./fleet.ts";
+import { type Confirmed, confirmed, somebody } from "./people.ts";
+
+/** One request and what became of it. */
+export interface Deed {
+  topic: Topic;
+  input: object;
+  idempotencyKey: string;
+  /** Who asked: a login. */
+  by: string;
+  sentAt: number;
+  /** ms until the outcome. */
+  took: number;
+  answer: Record<string, unknown> | undefined;
+  /** A code, or the words of whatever else was thrown. */
+  refusal: string | undefined;
+}
+
+export interface Load {
+  /** Those that have their outcome. */
+  readonly deeds: Deed[];
+  /** Waits until each person has been answered so often again, counted in requests that begin after this call. */
+  goesOn(times: number): Promise<void>;
+  /** Begins nothing more and waits for what is under way. */
+  stop(): Promise<Deed[]>;
+}
+
+export interface LoadRules {
+  perSecond: number;
+  /** Far more than a recovery takes: whoever had this long must be answered. */
+  timeoutMs: number;
+}
+
+const refreshesPerLogin = 3;
+
+export function people(fleet: TestFleet, count: number): Promise<Confirmed[]> {
+  return Promise.all(Array.from({ length: count }, () => confirmed(fleet)));
+}
+
+export function startLoad(fleet: TestFleet, crowd: Confirmed[], rules: LoadRules): Load {
+  const deeds: Deed[] = [];
+  const pause = (1000 * crowd.length) / rules.perSecond;
+  let stopped = false;
+
+  const ask = async <T extends Topic>(by: string, topic: T, input: Commands[T]["input"]) => {
+    const idempotencyKey = randomBytes(16).toString("base64url");
+    const sentAt = performance.now();
+    const outcome = await fleet.client.request(topic, input, { idempotencyKey, timeoutMs: rules.timeoutMs }).then(
+      (answer) => ({ answer, refusal: undefined }),
+      (error: unknown) => ({ answer: undefined, refusal: error instanceof Refusal ? error.code : String(error) }),
+    );
+    const took = performance.now() - sentAt;
+    deeds.push({ topic, input, idempotencyKey, by, sentAt, took, ...outcome } as Deed);
+    if (took < pause) await new Promise((resolve) => setTimeout(resolve, pause - took));
+    return outcome.answer;
+  };
+
+  const live = async ({ login, password }: Confirmed): Promise<void> => {
+    while (!stopped) {
+      const opened = await ask(login, "auth.session.login", { login, password, rotating: true });
+      let refreshToken = opened?.tokens?.refreshToken;
+      for (let n = 0; n < refreshesPerLogin && refreshToken !== undefined && !stopped; n += 1) {
+        refreshToken = (await ask(login, "auth.session.refresh", { refreshToken }))?.refreshToken;
+      }
+      if (!stopped) await ask(login, "auth.account.register", somebody());
+    }
+  };
+
+  const lives = crowd.map(live);
+  return {
+    deeds,
+    async goesOn(times) {
+      const from = performance.now();
+      const answered = ({ login }: Confirmed) =>
+        deeds.filter((deed) => deed.by === login && deed.sentAt > from && deed.answer !== undefined).length;
+      await until(
+        "everybody is answered again",
+        () => crowd.every((person) => answered(person) >= times),
+        rules.timeoutMs + 5000,
+      );
+    },
+    async stop() {
+      stopped = true;
+      await Promise.all(lives);
+      return deeds;
+    },
+  };
+}
+
+export const failures = (deeds: Deed[]): string[] =>
+  deeds
+    .filter((deed) => deed.refusal !== undefined)
+    .map(({ topic, refusal, took }) => `${topic}: ${refusal} after ${Math.round(took)} ms`);
+
+/** The longest that a request took which began or ended after this moment, ms. */
+export const longest = (deeds: Deed[], since: number): number =>
+  Math.round(Math.max(0, ...deeds.filter(({ sentAt, took }) => sentAt + took > since).map(({ took }) => took)));
+
+/** How long faults go on: 0, once, in `npm test`; `npm run test:crash` gives more. */
+export function crashSeconds(): number {
+  return Number(process.env["AUTH_TEST_CRASH_SECONDS"] ?? 0);
+}

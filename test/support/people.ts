@@ -1,0 +1,59 @@
+// People for tests: accounts with names of their own, registered and confirmed through Kafka like anybody's.
+import { randomBytes } from "node:crypto";
+import { Refusal } from "../../src/errors.ts";
+import type { SessionTokens } from "../../src/handlers/sessions.ts";
+import type { TestFleet } from "./fleet.ts";
+
+export interface Person {
+  login: string;
+  username: string;
+  email: string;
+  password: string;
+}
+
+export function somebody(prefix = "u"): Person {
+  const login = `${prefix}${randomBytes(6).toString("hex")}`;
+  return { login, username: login, email: `${login}@example.com`, password: `secret of ${login}` };
+}
+
+export interface Registered extends Person {
+  id: number;
+}
+
+export async function registered(fleet: TestFleet, person: Person = somebody()): Promise<Registered> {
+  const { userId } = await fleet.client.request("auth.account.register", person);
+  return { ...person, id: userId! };
+}
+
+export interface Confirmed extends Registered {
+  /** The session that confirming opened. */
+  tokens: SessionTokens;
+  /** The token that was used for it. */
+  confirmationToken: string;
+}
+
+export async function confirmed(fleet: TestFleet, person: Person = somebody()): Promise<Confirmed> {
+  const made = await registered(fleet, person);
+  const confirmationToken = await fleet.confirmationToken(person.username);
+  const tokens = await fleet.client.request("auth.account.confirm", { token: confirmationToken });
+  return { ...made, tokens, confirmationToken };
+}
+
+export async function loggedIn(fleet: TestFleet, { login, password }: Person, rotating = true): Promise<SessionTokens> {
+  const { tokens } = await fleet.client.request("auth.session.login", { login, password, rotating });
+  return tokens!;
+}
+
+/** The code with which a call was refused. @throws Error where it was not */
+export async function refusalOf(call: Promise<unknown>): Promise<string> {
+  return (await refused(call)).code;
+}
+
+export async function refused(call: Promise<unknown>): Promise<Refusal> {
+  const answer = await call.then(
+    (value) => value,
+    (error: unknown) => error,
+  );
+  if (answer instanceof Refusal) return answer;
+  throw answer instanceof Error ? answer : new Error(`it was not refused: ${JSON.stringify(answer)}`);
+}

@@ -1,0 +1,41 @@
+// Writes what is generated: src/generated/schemas.ts from schemas/, docs/configuration.md from src/variables.ts.
+// `npm run generate` writes; `npm run generate -- --check` only compares and exits 1 where something is out of date.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { configurationPage } from "../src/variables.ts";
+import { generateSchemas } from "./schemas.ts";
+
+const root = join(import.meta.dirname, "..");
+
+const outputs: Record<string, () => string> = {
+  "src/generated/schemas.ts": () => generateSchemas(join(root, "schemas")),
+  "docs/configuration.md": configurationPage,
+};
+
+function main(check: boolean): number {
+  let stale = 0;
+  for (const [file, generate] of Object.entries(outputs)) {
+    const path = join(root, file);
+    const text = generate();
+    if (read(path) === text) continue;
+    stale += 1;
+    if (check) {
+      console.error(`${file} is out of date: run npm run generate`);
+    } else {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+      console.log(`wrote ${file}`);
+    }
+  }
+  return check && stale > 0 ? 1 : 0;
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+process.exitCode = main(process.argv.includes("--check"));

@@ -1,0 +1,152 @@
+// Turns schemas/**/*.avsc into one TypeScript file: a type for each record as a handler or caller sees it (sealed fields are
+// ordinary fields there), and the schema texts themselves, so that no file is read at run time.
+// A request type has all fields; its Input form leaves out what has a default. Sealed fields are strings.
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+
+interface RecordSchema {
+  type: "record";
+  namespace: string;
+  name: string;
+  doc: string;
+  sealedFields?: string[];
+  fields: { name: string; type: unknown; doc: string; default?: unknown }[];
+}
+
+const notAreas = new Set(["event", "legacy", "mail"]);
+
+/** @returns the text of src/generated/schemas.ts */
+export function generateSchemas(folder: string): string {
+  const types = new Map<string, string>();
+  const commands = areas(folder).flatMap((area) => commandsOf(folder, area));
+  const commandRows = commands.map((command) => describeCommand(command, types));
+  const events = readdirSync(join(folder, "event"))
+    .sort()
+    .map((file) => readRecord(join(folder, "event", file)));
+  const eventRows = events.map((event) => describeEvent(event, types));
+  const mail = readRecord(join(folder, "mail", "mail.avsc"));
+  return [
+    "// Generated from schemas/ by `npm run generate`. Do not edit.",
+    "",
+    ...types.values(),
+    "/** Every command by its topic: what a caller gives, what the handler sees, what the caller gets. */",
+    "export interface Commands {",
+    ...commandRows.map((row) => row.type),
+    "}",
+    "",
+    "/** Every event by its name. */",
+    "export interface Events {",
+    ...eventRows.map((row) => row.type),
+    "}",
+    "",
+    "export const commandSchemas = {",
+    ...commandRows.map((row) => row.value),
+    "} as const;",
+    "",
+    "export const eventSchemas = {",
+    ...eventRows.map((row) => row.value),
+    "} as const;",
+    "",
+    `export const mailSchema = ${JSON.stringify(mail)} as const;`,
+    "",
+  ].join("\n");
+}
+
+function areas(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !notAreas.has(entry.name))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+function commandsOf(folder: string, area: string) {
+  return readdirSync(join(folder, area))
+    .filter((file) => file.endsWith(".request.avsc"))
+    .sort()
+    .map((file) => {
+      const command = basename(file, ".request.avsc");
+      return {
+        topic: `auth.${area}.${command}`,
+        request: readRecord(join(folder, area, file)),
+        reply: readRecord(join(folder, area, `${command}.reply.avsc`)),
+      };
+    });
+}
+
+function readRecord(path: string): RecordSchema {
+  return JSON.parse(readFileSync(path, "utf8"));
+}
+
+function describeCommand(command: ReturnType<typeof commandsOf>[number], types: Map<string, string>) {
+  const { topic, request, reply } = command;
+  const result = (reply.fields[0]!.type as RecordSchema[])[0]!;
+  const name = typeName(request);
+  const resultName = typeName(result);
+  define(types, request, name, "full");
+  define(types, request, `${name}Input`, "input");
+  define(types, result, resultName, "full");
+  return {
+    type: `  "${topic}": { input: ${name}Input; request: ${name}; result: ${resultName} };`,
+    value: `  "${topic}": {\n    request: ${JSON.stringify(request)},\n    reply: ${JSON.stringify(reply)},\n  },`,
+  };
+}
+
+function describeEvent(event: RecordSchema, types: Map<string, string>) {
+  define(types, event, `${event.name}Event`, "full");
+  return { type: `  ${event.name}: ${event.name}Event;`, value: `  ${event.name}: ${JSON.stringify(event)},` };
+}
+
+/** auth.session.LoginRequest -> SessionLoginRequest, auth.Client -> Client */
+function typeName(record: RecordSchema): string {
+  const area = record.namespace.split(".").slice(1);
+  return [...area, record.name].map((word) => word[0]!.toUpperCase() + word.slice(1)).join("");
+}
+
+type Shape = "full" | "input";
+
+function define(types: Map<string, string>, record: RecordSchema, name: string, shape: Shape): void {
+  if (types.has(name)) return;
+  const sealed = (record.sealedFields ?? []).map((path) => path.split("."));
+  const body = members(types, record, sealed, shape);
+  types.set(name, `/** ${record.doc} */\nexport interface ${name} {\n${body.join("\n")}\n}\n`);
+}
+
+function members(types: Map<string, string>, record: RecordSchema, sealed: string[][], shape: Shape): string[] {
+  const clear = record.fields
+    .filter((field) => field.name !== "sealed")
+    .map((field) => {
+      const optional = shape === "input" && "default" in field ? "?" : "";
+      const inner = sealed.filter((path) => path.length > 1 && path[0] === field.name).map((path) => path.slice(1));
+      return `  /** ${field.doc} */\n  ${field.name}${optional}: ${typeOf(types, field.type, inner, shape)};`;
+    });
+  const secret = sealed.filter((path) => path.length === 1).map((path) => `  /** Sealed. */\n  ${path[0]}: string;`);
+  return [...clear, ...secret];
+}
+
+const primitives: Record<string, string> = {
+  null: "null",
+  boolean: "boolean",
+  int: "number",
+  long: "number",
+  float: "number",
+  double: "number",
+  string: "string",
+  bytes: "Buffer",
+};
+
+function typeOf(types: Map<string, string>, type: unknown, sealed: string[][], shape: Shape): string {
+  if (Array.isArray(type)) return type.map((branch) => typeOf(types, branch, sealed, shape)).join(" | ");
+  if (typeof type === "string") return primitives[type] ?? fail(`no type for ${type}: write the record out`);
+  const schema = type as Omit<RecordSchema, "type"> & { items?: unknown; values?: unknown; type: string };
+  if (schema.type === "array") return `${typeOf(types, schema.items, [], shape)}[]`;
+  if (schema.type === "map") return `Record<string, ${typeOf(types, schema.values, [], shape)}>`;
+  if (schema.type !== "record") return typeOf(types, schema.type, [], shape);
+  const withSealed = { ...schema, type: "record" as const, sealedFields: sealed.map((path) => path.join(".")) };
+  const name = `${typeName(withSealed)}${shape === "input" ? "Input" : ""}`;
+  define(types, withSealed, name, shape);
+  return name;
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}
