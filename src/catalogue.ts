@@ -1,11 +1,14 @@
 // Every topic of the system with its settings, and every schema with its subject: what `migrate` creates or verifies.
+
 import { deadLetterTopic, maxDeadLetterBytes, maxRequestBytes } from "./bus/dead-letter.ts";
+import { fleetTopic } from "./bus/fleet.ts";
 import type { TopicSpec } from "./bus/kafka.ts";
 import type { Compatibility } from "./bus/schema-store.ts";
 import type { Config } from "./config.ts";
 import { commandSchemas, eventSchemas, mailSchema } from "./generated/schemas.ts";
 
-const hour = 3_600_000;
+const minute = 60_000;
+const hour = 60 * minute;
 const day = 24 * hour;
 
 export interface SubjectSpec {
@@ -64,6 +67,7 @@ export function topics(config: Config): TopicSpec[] {
     ),
     spec("auth.event", kept(7 * day)),
     spec("auth.mail", kept(day)),
+    { ...spec(fleetTopic, { ...kept(10 * minute), "segment.ms": String(minute) }), partitions: 1 },
     spec(deadLetterTopic, { ...kept(30 * day), "max.message.bytes": String(maxDeadLetterBytes) }),
     ...legacy,
   ];

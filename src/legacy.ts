@@ -104,7 +104,7 @@ export function consumeLegacy(parts: LegacyParts): LegacyConsumer {
     group,
     topics: [...handlers.keys()],
     from: "earliest",
-    assign: shared(() => holdings.numbers()),
+    assign: shared(() => holdings.byTopic()),
     onAssigned(assignment) {
       holdings.assign(assignment);
       for (const each of holdings.all()) if (each.paused) consumption.pause(each);

@@ -1,5 +1,5 @@
-// Where this package lies: the folder that holds migrations/, proto/ and schemas/, in a checkout and in an installed package alike.
-import { existsSync } from "node:fs";
+// Where this package lies: the folder that holds migrations/, proto/ and schemas/, in a checkout and in an installed package alike; and its version.
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 function find(from: string): string {
@@ -8,3 +8,9 @@ function find(from: string): string {
 }
 
 export const packageRoot = find(import.meta.dirname);
+
+/** Read when asked: nothing runs at import. */
+export function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string };
+  return version;
+}

@@ -91,7 +91,7 @@ describe("the table schemas", () => {
 
   test("holds what the registry holds, under the same ids", async () => {
     const { rows } = await client.query<{ id: number; subject: string }>(
-      "SELECT id, subject FROM schemas ORDER BY subject",
+      'SELECT id, subject FROM schemas ORDER BY subject COLLATE "C"',
     );
     const ids = await Promise.all(
       subjects().map(async ({ subject, schema }) => ({ id: await registry.idOf(subject, schema), subject })),

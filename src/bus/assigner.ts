@@ -1,7 +1,7 @@
 // Who reads which partitions. Two rules, both used by the group's leader on what every member says of itself:
 // - shared: each topic goes only to members that subscribed to it, balanced per topic, the same partition number of all topics with
 //   the same subscribers to the same member, and a member keeps what it had as far as balance allows.
-// - single: the one member of a requester's own group reads one partition of its reply topic.
+// - single: the one member of a requester's own group reads one partition of its reply topic, and all of whatever else it subscribed to.
 // Nothing here talks to Kafka.
 
 export interface Member {
@@ -15,32 +15,41 @@ export interface Member {
 export type Plan = Map<string, Map<string, number[]>>;
 
 export interface AssignPartitions {
-  /** What this member tells the leader: for `shared`, the partition numbers it holds. */
+  /** What this member tells the leader: for `shared`, the partitions it holds. */
   userData(): Buffer;
   assign(members: Member[], partitions: Map<string, number[]>, prefix: string): Plan;
 }
 
-/** @param held the partition numbers this member holds now */
-export function shared(held: () => number[]): AssignPartitions {
+/** topic -> partitions */
+export type Held = Record<string, number[]>;
+
+/** @param held the partitions this member holds now, by topic without prefix */
+export function shared(held: () => Held): AssignPartitions {
   return {
     userData: () => Buffer.from(JSON.stringify(held())),
-    assign: (members, partitions) => assignShared(members, partitions),
+    assign: (members, partitions, prefix) => assignShared(members, partitions, prefix),
   };
 }
 
 export function single(topic: string, partition: () => number): AssignPartitions {
   return {
     userData: () => Buffer.alloc(0),
-    assign: (members, _partitions, prefix) =>
-      new Map(members.slice(0, 1).map((member) => [member.memberId, new Map([[prefix + topic, [partition()]]])])),
+    assign: (members, partitions, prefix) => {
+      const given = new Map([...partitions, [prefix + topic, [partition()]]]);
+      return new Map(members.slice(0, 1).map((member) => [member.memberId, given]));
+    },
   };
 }
 
-function assignShared(members: Member[], partitions: Map<string, number[]>): Plan {
+function assignShared(members: Member[], partitions: Map<string, number[]>, prefix: string): Plan {
   const plan: Plan = new Map(members.map((member) => [member.memberId, new Map()]));
   for (const { subscribers, topics } of bySubscribers(members, [...partitions.keys()])) {
     const sizes = topics.map((topic) => partitions.get(topic)!.length);
-    const owners = ownersOfNumbers(subscribers, sizes);
+    const former = formerOwners(
+      subscribers,
+      topics.map((topic) => topic.slice(prefix.length)),
+    );
+    const owners = ownersOfNumbers(subscribers, sizes, former);
     for (const topic of topics) {
       for (const partition of partitions.get(topic)!) {
         const held = plan.get(owners[partition]!)!;
@@ -70,10 +79,9 @@ function bySubscribers(members: Member[], topics: string[]) {
  * The owner of each partition number. A topic of n partitions uses the numbers 0..n-1, so the numbers are dealt in blocks that end
  * where a topic ends, each block balanced on top of those before it: then every topic is balanced whatever its size.
  */
-function ownersOfNumbers(subscribers: Member[], sizes: number[]): string[] {
+function ownersOfNumbers(subscribers: Member[], sizes: number[], former: Map<number, string>): string[] {
   const owners: string[] = [];
   const load = new Map(subscribers.map((member) => [member.memberId, 0]));
-  const former = formerOwners(subscribers);
   let start = 0;
   for (const end of [...new Set(sizes)].sort((a, b) => a - b)) {
     dealBlock({ start, end, owners, load, former });
@@ -82,18 +90,35 @@ function ownersOfNumbers(subscribers: Member[], sizes: number[]): string[] {
   return owners;
 }
 
-function formerOwners(subscribers: Member[]): Map<number, string> {
-  const former = new Map<number, string>();
-  for (const member of subscribers) for (const number of heldBy(member)) former.set(number, member.memberId);
-  return former;
+/** Whoever held most of these topics' partitions of a number. Topics that were in other hands come together when subscriptions change. */
+function formerOwners(subscribers: Member[], topics: string[]): Map<number, string> {
+  const most = new Map<number, { owner: string; held: number }>();
+  for (const member of subscribers) {
+    for (const [number, held] of heldBy(member, topics)) {
+      if (held > (most.get(number)?.held ?? 0)) most.set(number, { owner: member.memberId, held });
+    }
+  }
+  return new Map([...most].map(([number, { owner }]) => [number, owner]));
 }
 
-function heldBy(member: Member): number[] {
+/** number -> of how many of these topics the member holds it */
+function heldBy(member: Member, topics: string[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  const held = readHeld(member.userData);
+  for (const topic of topics) {
+    const numbers = Object.hasOwn(held, topic) ? held[topic] : [];
+    for (const number of Array.isArray(numbers) ? numbers : []) counts.set(number, (counts.get(number) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** A member that says nothing we can read simply held nothing. */
+function readHeld(userData: Buffer): Record<string, unknown> {
   try {
-    const held: unknown = JSON.parse(member.userData.toString());
-    return Array.isArray(held) ? held.filter((each) => Number.isInteger(each)) : [];
+    const held: unknown = JSON.parse(userData.toString());
+    return typeof held === "object" && held !== null ? (held as Record<string, unknown>) : {};
   } catch {
-    return []; // a member that says nothing we can read simply held nothing
+    return {};
   }
 }
 

@@ -3,14 +3,16 @@
 // of instances. Two instances on one partition drop each other's replies: they are matched by id, and secrets are sealed.
 // States: connecting -> ready <-> unhealthy -> closing -> closed. Calls made before ready wait, in bounded number.
 // It promises: every call ends, by its reply, its deadline, its signal or close(). Late replies are counted and dropped.
+// The same consumer reads the fleet feed: a command that nobody serves is refused NO_WORKERS instead of waiting for its deadline.
 import { asError, Refusal, refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { single } from "./assigner.ts";
+import { beatEveryMs, fleetTopic, makeFleetView } from "./fleet.ts";
 import { names } from "./headers.ts";
 import type { Consumption, KafkaPort } from "./kafka.ts";
 import { KafkaFault } from "./kafka-faults.ts";
 import { randomId } from "./random-id.ts";
-import type { InRecord } from "./records.ts";
+import type { InRecord, TopicPartition } from "./records.ts";
 import type { Sender } from "./sender.ts";
 
 export interface RequesterParts {
@@ -42,7 +44,7 @@ export interface Requester {
   readonly healthy: boolean;
   /** Calls that wait for a reply. */
   readonly pending: number;
-  /** @returns the reply's value. @throws Refusal DEADLINE_EXCEEDED, UNAVAILABLE, OVERLOADED, INVALID_INPUT; the signal's reason */
+  /** @returns the reply's value. @throws Refusal DEADLINE_EXCEEDED, UNAVAILABLE, NO_WORKERS, OVERLOADED, INVALID_INPUT; the signal's reason */
   request(request: OutgoingRequest): Promise<Buffer | null>;
   close(drainMs: number): Promise<void>;
 }
@@ -51,6 +53,8 @@ interface Pending {
   deadline: number;
   resolve(value: Buffer | null): void;
   reject(error: Error): void;
+  /** Lets go of the caller's signal, which may outlive many calls. */
+  release(): void;
 }
 
 const sweepMs = 20;
@@ -67,13 +71,21 @@ export function makeRequester(parts: RequesterParts): Requester {
   let partition = 0;
   let consumption: Consumption | undefined;
   let sweeper: NodeJS.Timeout | undefined;
+  let ticker: NodeJS.Timeout | undefined;
+  const fleet = makeFleetView();
+  let fleetRead: bigint | undefined; // the feed's offset that comes next
   let state: "connecting" | "ready" | "closed" = "connecting";
   let positioned: () => void = () => undefined;
   const probed = new Promise<void>((resolve) => {
     positioned = resolve;
   });
 
-  const onRecords = (records: InRecord[]): void => {
+  const onRecords = (records: InRecord[], { topic }: TopicPartition): void => {
+    if (topic === fleetTopic) {
+      fleet.take(records);
+      fleetRead = records.at(-1)!.offset + 1n;
+      return;
+    }
     for (const record of records) {
       if (String(record.headers[probeHeader]) === probe) {
         positioned();
@@ -97,10 +109,13 @@ export function makeRequester(parts: RequesterParts): Requester {
         `There is no topic ${replyTopic}: add ${parts.name} to AUTH_REPLY_SERVICES and run the role migrate.`,
       );
     }
+    const feed = (await untilAnswered(() => kafka.partitionsOf(fleetTopic))) !== undefined;
+    if (!feed)
+      log.warn(`There is no topic ${fleetTopic}: run the role migrate. Nobody is told when no worker is there.`);
     partition = Math.floor(Math.random() * count);
     consumption = kafka.consume({
       group: `${parts.name}.${randomId()}`,
-      topics: [replyTopic],
+      topics: feed ? [replyTopic, fleetTopic] : [replyTopic],
       from: "latest",
       assign: single(replyTopic, () => partition),
       onAssigned: () => undefined,
@@ -108,7 +123,17 @@ export function makeRequester(parts: RequesterParts): Requester {
     });
     await consumption.joined;
     await loopback();
-    if (state === "connecting") state = "ready";
+    if (state !== "connecting") return;
+    state = "ready";
+    if (feed) ticker = setInterval(() => void fleet.tick(feedIsQuiet), beatEveryMs);
+    ticker?.unref();
+  };
+
+  /** Whether the feed's broker answers and has nothing that we have not read: then its silence is the fleet's. */
+  const feedIsQuiet = async (): Promise<boolean> => {
+    const end = (await kafka.endOffsets(fleetTopic)).get(0);
+    fleetRead ??= end;
+    return end !== undefined && end === fleetRead;
   };
 
   /** Asks until brokers answer; requests of this time end by their own deadlines. */
@@ -138,6 +163,7 @@ export function makeRequester(parts: RequesterParts): Requester {
 
   const settle = (id: string, call: Pending): Pending => {
     pending.delete(id);
+    call.release();
     if (pending.size === 0) {
       clearInterval(sweeper);
       sweeper = undefined;
@@ -163,13 +189,13 @@ export function makeRequester(parts: RequesterParts): Requester {
 
   const enter = (id: string, request: OutgoingRequest): Promise<Buffer | null> =>
     new Promise((resolve, reject) => {
-      const call: Pending = { deadline: monotonic() + request.timeoutMs, resolve, reject };
+      const { signal } = request;
+      const abort = (): void => settle(id, call).reject(asError(signal?.reason));
+      const release = (): void => signal?.removeEventListener("abort", abort);
+      const call: Pending = { deadline: monotonic() + request.timeoutMs, resolve, reject, release };
       pending.set(id, call);
       sweeper ??= setInterval(sweep, sweepMs);
-      const abort = (): void => {
-        if (pending.get(id) === call) settle(id, call).reject(asError(request.signal?.reason));
-      };
-      request.signal?.addEventListener("abort", abort, { once: true });
+      signal?.addEventListener("abort", abort, { once: true });
     });
 
   const send = async (id: string, request: OutgoingRequest): Promise<void> => {
@@ -205,6 +231,8 @@ export function makeRequester(parts: RequesterParts): Requester {
       if (state === "closed") throw refuse("UNAVAILABLE", { message: "The client is closed." });
       if (pending.size >= maxPending)
         throw refuse("OVERLOADED", { message: "Too many calls wait for a reply.", retryAfterMs: 1000 });
+      if (fleet.nobodyServes(request.topic))
+        throw refuse("NO_WORKERS", { message: `No worker serves ${request.topic} now.`, retryAfterMs: beatEveryMs });
       request.signal?.throwIfAborted();
       const id = randomId();
       const answer = enter(id, request);
@@ -220,6 +248,7 @@ export function makeRequester(parts: RequesterParts): Requester {
     async close(drainMs) {
       if (state === "closed") return;
       state = "closed";
+      clearInterval(ticker);
       const end = monotonic() + drainMs;
       while (pending.size > 0 && monotonic() < end) await new Promise((resolve) => setTimeout(resolve, sweepMs));
       for (const [id, call] of pending)

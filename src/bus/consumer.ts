@@ -12,7 +12,7 @@ import type { BusCommand, Call } from "./command.ts";
 import { deadLetter } from "./dead-letter.ts";
 import { type Execute, encodeRefusal } from "./execute.ts";
 import { type Envelope, readHeaders, replyHeaders } from "./headers.ts";
-import { type Holding, holdBack, letOn, makeHoldings } from "./holdings.ts";
+import { type Holding, holdBack, lagOf, letOn, makeHoldings } from "./holdings.ts";
 import type { Consumption, KafkaPort } from "./kafka.ts";
 import { makeMailboxes } from "./mailbox.ts";
 import type { Assignment, InRecord, OutRecord, TopicPartition } from "./records.ts";
@@ -40,8 +40,12 @@ export interface RequestConsumer {
   readonly healthy: boolean;
   /** Requests taken and not finished. */
   readonly inFlight: number;
-  /** Partitions this worker holds. */
-  readonly partitions: number;
+  /** Mailboxes that hold something. */
+  readonly mailboxes: number;
+  /** Partitions this worker holds, by topic. */
+  held(): Record<string, number[]>;
+  /** Records of a topic's partitions held that are not finished, as of the last fetch. */
+  lag(): Map<string, number>;
   /** Begins nothing new, lets what runs finish within drainMs, commits, leaves the group. */
   close(drainMs: number): Promise<void>;
 }
@@ -168,7 +172,7 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     group: parts.group,
     topics: [...commands.keys()],
     from: "earliest",
-    assign: shared(() => holdings.numbers()),
+    assign: shared(() => holdings.byTopic()),
     onAssigned,
     onRecords,
   });
@@ -181,8 +185,14 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     get inFlight() {
       return mailboxes.size;
     },
-    get partitions() {
-      return holdings.size;
+    get mailboxes() {
+      return mailboxes.keys;
+    },
+    held: () => holdings.byTopic(),
+    lag() {
+      const lag = new Map<string, number>();
+      for (const each of holdings.all()) lag.set(each.topic, (lag.get(each.topic) ?? 0) + lagOf(each));
+      return lag;
     },
     async close(drainMs) {
       draining = true;

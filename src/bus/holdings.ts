@@ -11,6 +11,8 @@ export interface Holding extends TopicPartition {
   lost: boolean;
   /** Records below this offset may have been handled by somebody before. */
   redeliveredBelow: bigint | undefined;
+  /** The partition's end as of the last fetch. */
+  end: bigint;
 }
 
 export interface Holdings {
@@ -23,8 +25,8 @@ export interface Holdings {
   receive(partition: TopicPartition, end: bigint): Holding | undefined;
   all(): Iterable<Holding>;
   readonly size: number;
-  /** The partition numbers held, for the assigner. */
-  numbers(): number[];
+  /** The partitions held, by topic: for the assigner, and for who wants to know. */
+  byTopic(): Record<string, number[]>;
   /** Commits what moved. @throws KafkaFault */
   commit(): Promise<void>;
   /** Commits every so often until stopped; a failed commit is tried with the next. */
@@ -71,18 +73,27 @@ export function makeHoldings(parts: HoldingsParts): Holdings {
       for (const [id, each] of before) if (!held.has(id)) each.lost = true;
     },
     receive({ topic, partition }, end) {
-      const holding = held.get(idOf({ topic, partition }));
-      if (holding?.watermark.next === undefined || end >= holding.watermark.next) return holding;
-      holding.lost = true;
-      const anew = fresh({ topic, partition });
-      held.set(idOf(anew), anew);
-      return anew;
+      let holding = held.get(idOf({ topic, partition }));
+      if (holding?.watermark.next !== undefined && end < holding.watermark.next) {
+        holding.lost = true;
+        holding = fresh({ topic, partition });
+        held.set(idOf(holding), holding);
+      }
+      if (holding !== undefined) holding.end = end;
+      return holding;
     },
     all: () => held.values(),
     get size() {
       return held.size;
     },
-    numbers: () => [...new Set([...held.values()].map((each) => each.partition))],
+    byTopic() {
+      const topics: Record<string, number[]> = {};
+      for (const { topic, partition } of held.values()) {
+        topics[topic] ??= [];
+        topics[topic].push(partition);
+      }
+      return topics;
+    },
     commit,
     stop: () => clearInterval(timer),
   };
@@ -93,7 +104,12 @@ function idOf({ topic, partition }: TopicPartition): string {
 }
 
 function fresh(partition: TopicPartition): Holding {
-  return { ...partition, watermark: new Watermark(), paused: false, lost: false, redeliveredBelow: undefined };
+  return { ...partition, watermark: new Watermark(), paused: false, lost: false, redeliveredBelow: undefined, end: 0n };
+}
+
+/** Records of the partition that are not finished, fetched or not, as of the last fetch. */
+export function lagOf({ watermark, end }: Holding): number {
+  return watermark.size + (watermark.next === undefined ? 0 : Math.max(0, Number(end - watermark.next)));
 }
 
 /** Unfinished records at which a partition is paused, and at which it goes on: memory stays flat whatever the backlog. */

@@ -21,6 +21,8 @@ export interface Lane {
   run<T>(deadline: number, work: () => Promise<T>): Promise<T>;
   /** Refuses at the door what would wait too long. @throws Refusal OVERLOADED with retryAfterMs */
   admit(deadline: number): void;
+  /** Pieces that run at a time. */
+  readonly width: number;
   readonly running: number;
   readonly queued: number;
   /** Usual cost of one piece, ms: a moving average. */
@@ -92,6 +94,7 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
         next();
       }
     },
+    width: options.width,
     get running() {
       return running;
     },

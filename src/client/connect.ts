@@ -143,6 +143,9 @@ export function connectClient(parts: ClientParts): AuthClient {
     get healthy() {
       return !closing && requester.healthy;
     },
+    get pending() {
+      return calls.size;
+    },
     async close(drainMs = 5000) {
       closing = true;
       await bounded(Promise.allSettled(calls), drainMs);

@@ -43,17 +43,21 @@ export function connect(options: ConnectOptions): Client {
   const log = makeLogger(logLevel, { service: name });
   const kafka = connectKafka({ brokers, clientId: name, prefix: topicPrefix, tls, sasl }, log);
   const client = connectClient({ kafka, schemas: connectRegistry({ url: registry, auth: registryAuth }), name, log });
-  return Object.assign(methodsOf(client), {
+  return {
+    ...methodsOf(client),
     request: client.request,
     ready: client.ready,
     get healthy() {
       return client.healthy;
     },
+    get pending() {
+      return client.pending;
+    },
     async close(drainMs?: number) {
       await client.close(drainMs);
       await kafka.close();
     },
-  } satisfies AuthClient);
+  };
 }
 
 function check(options: ConnectOptions): ConnectOptions {

@@ -29,6 +29,8 @@ export interface AuthClient {
   ready(): Promise<void>;
   /** Whether requests can be sent and replies received now. */
   readonly healthy: boolean;
+  /** Calls that have no answer yet. */
+  readonly pending: number;
   /** Takes no more calls, waits up to drainMs for the pending ones, rejects what is left with UNAVAILABLE, and disconnects. */
   close(drainMs?: number): Promise<void>;
 }

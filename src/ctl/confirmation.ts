@@ -37,7 +37,7 @@ export async function watchConfirmations(kafka: KafkaPort): Promise<Confirmation
     group: `authctl.${randomBytes(9).toString("base64url")}`,
     topics: [confirmationTopic],
     from: "latest",
-    assign: shared(() => []),
+    assign: shared(() => ({})),
     onAssigned: () => undefined,
     onRecords: (records) => records.forEach(take),
   });

@@ -4,18 +4,23 @@ import { isRegistryAway } from "../bus/schema-store.ts";
 import { systemClock } from "../clock.ts";
 import { asError } from "../errors.ts";
 import { untilAnswered } from "../lifecycle.ts";
+import { fleetMember } from "./fleet.ts";
 import { clientOf, type Running, type Wiring } from "./parts.ts";
 
 export async function startBridge(wiring: Wiring): Promise<Running> {
   const { config, log, metrics, lifecycle } = wiring;
   const clock = wiring.clock ?? systemClock;
-  const { client, close } = clientOf(wiring, "bridge");
+  const { client, kafka, close } = clientOf(wiring, "bridge");
   lifecycle.onStop(close);
   const bridge = makeBridge({ client, config, log, metrics, clock });
   lifecycle.onStop(() => bridge.stop(config.AUTH_DRAIN_TIMEOUT));
   const { host, port } = await bridge.start();
   const patience = { what: "the schema registry", passing: isRegistryAway, log, signal: lifecycle.stopping };
   untilAnswered(() => client.ready(), patience).catch((error: unknown) => lifecycle.fail(asError(error)));
+  fleetMember(wiring, { kafka, role: "bridge" }).start(() => ({
+    state: bridge.healthy ? "serving" : "away",
+    stats: { inFlight: client.pending },
+  }));
   return {
     address: `${host}:${port}`,
     ready: () => (bridge.healthy ? [] : [{ name: "kafka", reason: "replies cannot be received yet" }]),

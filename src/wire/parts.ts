@@ -98,7 +98,7 @@ export async function codecOf(
 export function clientOf(
   { config, log, metrics, clock }: Pick<Wiring, "config" | "log" | "metrics" | "clock">,
   name: string,
-): { client: AuthClient; close(): Promise<void> } {
+): { client: AuthClient; kafka: KafkaPort; close(): Promise<void> } {
   const registry = registryOf(config);
   if (registry === undefined) throw new Error("AUTH_REGISTRY_URL is not set.");
   const kafka = kafkaOf(config, name, log);
@@ -113,6 +113,7 @@ export function clientOf(
   });
   return {
     client,
+    kafka,
     async close() {
       await client.close(config.AUTH_DRAIN_TIMEOUT);
       await kafka.close();

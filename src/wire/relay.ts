@@ -4,6 +4,7 @@ import { makeSender } from "../bus/sender.ts";
 import type { FleetKeys } from "../fleet-keys.ts";
 import { startMaintenance } from "../maintenance.ts";
 import { startRelay } from "../relay.ts";
+import { fleetMember } from "./fleet.ts";
 import { codecOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 
 export async function startRelayRole(wiring: Wiring): Promise<Running> {
@@ -28,6 +29,7 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
   });
   lifecycle.onStop(() => relay.stop());
   lifecycle.onStop(startMaintenance(pool, log));
+  fleetMember(wiring, { kafka, role: "relay" }).start(() => ({ state: relay.healthy ? "serving" : "away" }));
   return { ready: () => (relay.healthy ? [] : [{ name: "outbox", reason: "cannot be read or published" }]) };
 }
 

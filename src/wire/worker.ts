@@ -1,12 +1,13 @@
 // Builds the role `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the platform's JSON topics.
 import type { Codec } from "../bus/codec.ts";
 import type { BusCommand, Lanes } from "../bus/command.ts";
-import { consumeRequests } from "../bus/consumer.ts";
+import { consumeRequests, type RequestConsumer } from "../bus/consumer.ts";
 import { makeExecute } from "../bus/execute.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { makeLane } from "../bus/lanes.ts";
 import { makeReplies } from "../bus/replies.ts";
 import { makeSender } from "../bus/sender.ts";
+import { makeTally, type Tally } from "../bus/tally.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { makePasswords } from "../crypto/passwords.ts";
@@ -22,6 +23,7 @@ import { busCommand, type RunParts, runLegacy } from "../handlers/run.ts";
 import { consumeLegacy } from "../legacy.ts";
 import type { Logger } from "../log.ts";
 import { globToRegExp } from "../variable-kinds.ts";
+import { fleetMember, type Pulse } from "./fleet.ts";
 import { codecOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 
 export function settingsOf(config: Config): Settings {
@@ -67,7 +69,11 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   const commands = served(config.AUTH_TOPICS).map((handler) => busCommand(handler, run));
   if (commands.length === 0) throw new Error("AUTH_TOPICS leaves no command to serve.");
   const codec = await codecOf(wiring, pool);
-  const consumer = startConsumer(wiring, { kafka, codec, commands, lanes, keys, clock });
+  const member = fleetMember(wiring, { kafka, role: "worker", commands: commands.map((command) => command.topic) });
+  await member.announce();
+  const tally = makeTally(clock.monotonic);
+  const consumer = startConsumer(wiring, { kafka, codec, commands, lanes, keys, clock, tally });
+  member.start(() => pulseOf(consumer, { commands, lanes, tally }));
   const legacy = config.AUTH_LEGACY_TOPICS ? startLegacy(wiring, { kafka, run, clock }) : undefined;
   log.info({ hashCostMs: Math.round(hashCost), commands: commands.map((command) => command.topic) }, "worker started");
   return {
@@ -79,6 +85,37 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
     ],
   };
 }
+
+function pulseOf(
+  consumer: RequestConsumer,
+  { commands, lanes, tally }: Pick<ConsumerWiring, "commands" | "lanes" | "tally">,
+): Pulse {
+  return {
+    state: consumer.healthy ? "serving" : "away",
+    partitions: consumer.held(),
+    stats: {
+      inFlight: consumer.inFlight,
+      mailboxes: consumer.mailboxes,
+      lanes: Object.fromEntries(
+        Object.entries(lanes).map(([name, { width, running, queued, cost }]) => [
+          name,
+          { width, running, queued, costMs: cost },
+        ]),
+      ),
+      commands: tally.take(),
+      lag: lagOf(consumer, { commands, lanes }),
+    },
+  };
+}
+
+function lagOf(consumer: RequestConsumer, { commands, lanes }: Pick<ConsumerWiring, "commands" | "lanes">) {
+  const lag = consumer.lag();
+  const hashed = commands.filter(({ lane }) => lane === "hash").map(({ topic }) => lag.get(topic) ?? 0);
+  const { cost, width } = lanes.hash;
+  return { records: sum([...lag.values()]), hashSeconds: (sum(hashed) * cost) / width / 1000 };
+}
+
+const sum = (numbers: number[]): number => numbers.reduce((total, each) => total + each, 0);
 
 function lanesOf(config: Config, { hashCost, monotonic }: { hashCost: number; monotonic: () => number }): Lanes {
   return {
@@ -143,12 +180,13 @@ interface ConsumerWiring {
   lanes: Lanes;
   keys: FleetKeys;
   clock: Clock;
+  tally: Tally;
 }
 
 function startConsumer(
   { config, log, metrics, lifecycle }: Wiring,
-  { kafka, codec, commands, lanes, keys, clock }: ConsumerWiring,
-) {
+  { kafka, codec, commands, lanes, keys, clock, tally }: ConsumerWiring,
+): RequestConsumer {
   const lost = metrics.counter("auth_replies_lost_total", "Replies that can never arrive.", ["reason"]);
   const requests = metrics.counter("auth_requests_total", "Requests by topic and outcome.", ["topic", "outcome"]);
   const seconds = metrics.histogram(
@@ -188,6 +226,7 @@ function startConsumer(
     observe(topic, outcome, ms) {
       requests.inc({ topic, outcome });
       seconds.observe({ topic }, Math.max(ms, 0) / 1000);
+      tally.observe(topic, outcome, ms);
     },
   });
   lifecycle.onStop(() => consumer.close(config.AUTH_DRAIN_TIMEOUT));
@@ -195,7 +234,17 @@ function startConsumer(
     gauge.set(consumer.inFlight),
   );
   metrics.gauge("auth_partitions_held", "Partitions of request topics this worker holds.", [], (gauge) =>
-    gauge.set(consumer.partitions),
+    gauge.set(sum(Object.values(consumer.held()).map((partitions) => partitions.length))),
+  );
+  metrics.gauge("auth_lag_records", "Records of the partitions held that are not finished.", ["topic"], (gauge) => {
+    gauge.reset();
+    for (const [topic, records] of consumer.lag()) gauge.set({ topic }, records);
+  });
+  metrics.gauge(
+    "auth_lag_hash_seconds",
+    "Time the hash lane needs for what waits on the partitions held.",
+    [],
+    (gauge) => gauge.set(lagOf(consumer, { commands, lanes }).hashSeconds),
   );
   metrics.gauge("auth_lane_queued", "Work that waits for its lane.", ["lane"], (gauge) => {
     for (const [name, lane] of Object.entries(lanes)) gauge.set({ lane: name }, lane.queued);

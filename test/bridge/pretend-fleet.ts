@@ -37,6 +37,7 @@ export async function startBridge({ env = {}, channel }: { env?: Environment; ch
     request: request as AuthClient["request"],
     ready: async () => {},
     close: async () => {},
+    pending: 0,
     get healthy() {
       return fleet.healthy;
     },

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { type Member, type Plan, shared, single } from "../../src/bus/assigner.ts";
 
 const topicNames = ["auth.a", "auth.b", "auth.c", "auth.d"];
-const { assign } = shared(() => []);
+const { assign } = shared(() => ({}));
 
 interface Group {
   members: Member[];
@@ -13,7 +13,9 @@ interface Group {
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, number) => number);
 
 const anyUserData = fc.oneof(
-  fc.array(fc.nat({ max: 30 })).map((held) => Buffer.from(JSON.stringify(held))),
+  fc
+    .dictionary(fc.constantFrom(...topicNames), fc.array(fc.nat({ max: 30 })))
+    .map((held) => Buffer.from(JSON.stringify(held))),
   fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)),
   fc.json().map((text) => Buffer.from(text)),
 );
@@ -42,7 +44,7 @@ function ownersOf(plan: Plan, topic: string): Map<number, string[]> {
 /** What every member would say of itself after this plan. */
 function holding(members: Member[], plan: Plan): Member[] {
   return members.map((member) => {
-    const held = [...new Set([...(plan.get(member.memberId) ?? new Map<string, number[]>()).values()].flat())];
+    const held = Object.fromEntries(plan.get(member.memberId) ?? []);
     return { ...member, userData: shared(() => held).userData() };
   });
 }
@@ -130,15 +132,42 @@ describe("stickiness, where all subscribe to the same", () => {
     });
   }
 
-  test("nothing moves while nothing changes", () => {
+  test("nothing moves while nothing changes, whoever subscribed to what", () => {
     fc.assert(
       fc.property(groups, ({ members, partitions }) => {
-        const alike = members.map((member) => ({ ...member, topics: topicNames }));
-        const before = assign(alike, partitions, "");
-        const after = assign(holding(alike, before), partitions, "");
+        const before = assign(members, partitions, "");
+        const after = assign(holding(members, before), partitions, "");
         expect(moved(before, after, topicNames)).toEqual([]);
       }),
     );
+  });
+
+  test("a member that joins moves nothing of topics it did not subscribe to", () => {
+    fc.assert(
+      fc.property(groups, ({ members, partitions }) => {
+        const [one, ...rest] = members;
+        const others = topicNames.filter((topic) => !one!.topics.includes(topic));
+        const alone = assign(rest, partitions, "");
+        expect(moved(alone, assign([one!, ...holding(rest, alone)], partitions, ""), others)).toEqual([]);
+      }),
+    );
+  });
+
+  test("a topic that comes under other subscribers stays with its owner as far as balance allows", () => {
+    const all = fleet(["a", "b"], ["auth.a", "auth.b"]);
+    const partitions = new Map(["auth.a", "auth.b"].map((topic) => [topic, numbers(6)]));
+    const before = assign(all, partitions, "");
+    const pool = fleet(["c"], ["auth.b"]); // auth.b has three owners from now on, auth.a the same two as before
+    const after = assign([...holding(all, before), ...pool], partitions, "");
+    expect(moved(before, after, ["auth.a"])).toEqual([]);
+    expect(moved(before, after, ["auth.b"]).map(({ to }) => to)).toEqual(["c", "c"]);
+  });
+
+  test("topics have a prefix on the broker, and members do not say it", () => {
+    const members = fleet(["a", "b"], ["t1.auth.a"]).map((member) => ({ ...member, userData: Buffer.from("[]") }));
+    members[0]!.userData = Buffer.from(JSON.stringify({ "auth.a": [2, 3] }));
+    const plan = assign(members, new Map([["t1.auth.a", numbers(4)]]), "t1.");
+    expect(plan.get("a")).toEqual(new Map([["t1.auth.a", [2, 3]]]));
   });
 
   test("topics of one size: a member that joins or leaves moves only the partitions it gets or had", () => {
@@ -185,7 +214,7 @@ describe("stickiness, where all subscribe to the same", () => {
 });
 
 test("members of two versions: the topic that only the new one knows goes to it, the others are shared", () => {
-  const old = { memberId: "old", topics: ["auth.a"], userData: Buffer.from("[0,1,2,3]") };
+  const old = { memberId: "old", topics: ["auth.a"], userData: Buffer.from('{"auth.a":[0,1,2,3]}') };
   const fresh = { memberId: "new", topics: ["auth.a", "auth.b"], userData: Buffer.alloc(0) };
   const partitions = new Map([
     ["auth.a", numbers(4)],
@@ -203,20 +232,29 @@ test("more members than partitions: the rest hold nothing and are still named", 
   expect([...plan.values()].map((held) => held.size).sort()).toEqual([0, 0, 1]);
 });
 
-test("a member tells the numbers it holds at that time", () => {
-  let held: number[] = [];
+test("a member tells what it holds at that time", () => {
+  let held: Record<string, number[]> = {};
   const { userData } = shared(() => held);
-  expect(userData().toString()).toBe("[]");
-  held = [3, 5];
-  expect(userData().toString()).toBe("[3,5]");
+  expect(userData().toString()).toBe("{}");
+  held = { "auth.a": [3, 5] };
+  expect(userData().toString()).toBe('{"auth.a":[3,5]}');
 });
 
-test("single gives one member the one partition of the one topic, whatever it subscribed to", () => {
+test("single gives one member one partition of the one topic, and all of the others it subscribed to", () => {
   let partition = 2;
   const alone = single("auth.reply.x", () => partition);
   const members = ["a", "b"].map((memberId) => ({ memberId, topics: ["other"], userData: alone.userData() }));
   expect(alone.assign(members, new Map(), "t1.")).toEqual(new Map([["a", new Map([["t1.auth.reply.x", [2]]])]]));
   partition = 0;
   expect(alone.assign(members.slice(1), new Map(), "").get("b")).toEqual(new Map([["auth.reply.x", [0]]]));
+  const known = new Map([
+    ["auth.reply.x", [0, 1, 2]],
+    ["auth.fleet", [0]],
+  ]);
+  const both = new Map([
+    ["auth.reply.x", [0]],
+    ["auth.fleet", [0]],
+  ]);
+  expect(alone.assign(members.slice(1), known, "").get("b")).toEqual(both);
   expect(alone.assign([], new Map(), "")).toEqual(new Map());
 });

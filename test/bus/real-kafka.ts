@@ -52,7 +52,7 @@ export async function realKafka(name: string): Promise<RealKafka> {
 function makeReader(kafka: KafkaPort, topics: string[], options: Partial<ConsumeOptions>): Reader {
   const records: InRecord[] = [];
   const assigned: Assignment[] = [];
-  const held = () => [...new Set([...(assigned.at(-1)?.values() ?? [])].flat())];
+  const held = () => Object.fromEntries(assigned.at(-1) ?? []);
   const consumption = kafka.consume({
     group: `g-${randomBytes(4).toString("hex")}`,
     topics,

@@ -29,7 +29,7 @@ export function mailbox(kafka: KafkaPort, topics: string[]): Mailbox {
     group: `test.${randomBytes(8).toString("hex")}`,
     topics,
     from: "latest",
-    assign: shared(() => []),
+    assign: shared(() => ({})),
     onAssigned: () => undefined,
     onRecords: (records) => {
       for (const record of records) {

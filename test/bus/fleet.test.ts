@@ -1,0 +1,93 @@
+// What a requester concludes from the fleet feed: nobody is there only where the feed flowed and stayed silent about a command.
+import { describe, expect, test } from "@jest/globals";
+import { type Beat, makeFleetView, noStats, readBeat } from "../../src/bus/fleet.ts";
+import type { InRecord } from "../../src/bus/records.ts";
+
+function beat(commands: string[], state: Beat["ping"]["state"] = "serving"): InRecord {
+  const value: Beat = {
+    ping: { id: "worker.1", role: "worker", version: "1.0.0", state, startedAt: 1 },
+    info: { host: "h", pid: 1, group: "auth", commands, partitions: { a: [0, 1] } },
+    stats: noStats,
+  };
+  const text = Buffer.from(JSON.stringify(value));
+  return { topic: "auth.fleet", partition: 0, offset: 0n, timestamp: 0, key: null, value: text, headers: {} };
+}
+
+const flows = () => Promise.resolve(true);
+const silent = () => Promise.resolve(false);
+const broken = () => Promise.reject(new Error("no broker"));
+
+describe("nobody serves a command", () => {
+  test("only after three intervals, from the beginning on", async () => {
+    const view = makeFleetView();
+    for (const expected of [false, false, true]) {
+      await view.tick(flows);
+      expect(view.nobodyServes("a")).toBe(expected);
+    }
+  });
+
+  test("not while somebody says so, and not for two intervals after", async () => {
+    const view = makeFleetView();
+    for (let n = 0; n < 5; n += 1) {
+      view.take([beat(["a"])]);
+      await view.tick(flows);
+    }
+    expect([view.nobodyServes("a"), view.nobodyServes("b")]).toEqual([false, true]);
+    await view.tick(flows);
+    expect(view.nobodyServes("a")).toBe(false);
+    await view.tick(flows);
+    await view.tick(flows);
+    expect(view.nobodyServes("a")).toBe(true);
+    view.take([beat(["a"])]);
+    expect(view.nobodyServes("a")).toBe(false);
+  });
+
+  test.each(["away", "leaving"] as const)("though somebody who is %s names it", async (state) => {
+    const view = makeFleetView();
+    for (let n = 0; n < 3; n += 1) {
+      view.take([beat(["a"], state)]);
+      await view.tick(broken); // a beat came, so nobody has to be asked whether the feed flows
+    }
+    expect(view.nobodyServes("a")).toBe(true);
+  });
+
+  test.each([
+    ["the broker does not answer", broken],
+    ["the feed has what was not read yet", silent],
+  ])("is not concluded while %s, nor for three intervals after", async (_why, reachable) => {
+    const view = makeFleetView();
+    for (let n = 0; n < 10; n += 1) {
+      await view.tick(reachable);
+      expect(view.nobodyServes("a")).toBe(false);
+    }
+    await view.tick(flows);
+    await view.tick(flows);
+    expect(view.nobodyServes("a")).toBe(false);
+    await view.tick(flows);
+    expect(view.nobodyServes("a")).toBe(true);
+  });
+});
+
+test("what is no beat says nothing, and does not stop the reader", async () => {
+  const view = makeFleetView();
+  const bad = [
+    null,
+    "",
+    "[]",
+    "{}",
+    '{"ping":1}',
+    "\u0000",
+    JSON.stringify({ ping: { id: "x" }, info: {}, stats: {} }),
+  ];
+  const records = bad.map((text) => ({ ...beat([]), value: text === null ? null : Buffer.from(text) }));
+  expect(records.map(readBeat)).toEqual(bad.map(() => undefined));
+  view.take([...records, beat(["a"])]);
+  await view.tick(broken);
+  expect(view.nobodyServes("a")).toBe(false);
+});
+
+test("a beat of a later version, with more in it, is understood", () => {
+  const value = JSON.parse(String(beat(["a"]).value)) as Record<string, object>;
+  const later = { ...value, more: 1, ping: { ...value["ping"], zone: "x" } };
+  expect(readBeat({ value: Buffer.from(JSON.stringify(later)) })?.info.commands).toEqual(["a"]);
+});

@@ -1,0 +1,35 @@
+// The tally: counts, rates and percentiles of what was done since it was last asked.
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { makeTally } from "../../src/bus/tally.ts";
+
+test("counts each command's outcomes and its rate, and begins anew when it was asked", () => {
+  let now = 0;
+  const tally = makeTally(() => now);
+  for (let n = 0; n < 30; n += 1) tally.observe("a", n % 3 === 0 ? "ok" : "OVERLOADED", 5);
+  tally.observe("b", "ok", 1);
+  now = 2000;
+  const taken = tally.take();
+  expect(taken["a"]).toMatchObject({ perSecond: 15, outcomes: { ok: 10, OVERLOADED: 20 } });
+  expect(taken["b"]).toMatchObject({ perSecond: 0.5, outcomes: { ok: 1 } });
+  expect(tally.take()).toEqual({});
+});
+
+test("percentiles are right within a tenth, whatever the times", () => {
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: 0.2, max: 60_000, noNaN: true }), { minLength: 1 }), (times) => {
+      const tally = makeTally(() => 0);
+      for (const ms of times) tally.observe("a", "ok", ms);
+      const sorted = [...times].sort((a, b) => a - b);
+      const exact = (share: number): number => sorted[Math.ceil(sorted.length * share) - 1]!;
+      const { p50Ms, p99Ms } = tally.take()["a"]!;
+      for (const [got, wanted] of [
+        [p50Ms, exact(0.5)],
+        [p99Ms, exact(0.99)],
+      ] as const) {
+        expect(got).toBeGreaterThanOrEqual(wanted - 0.051); // shown with one decimal
+        expect(got).toBeLessThanOrEqual(wanted * 1.1 + 0.051);
+      }
+    }),
+  );
+});

@@ -1,0 +1,107 @@
+// The fleet feed on real processes: who is there, what it does; what a requester makes of silence; groups that would do work twice.
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type Beat, readBeat } from "../src/bus/fleet.ts";
+import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { type Mailbox, mailbox, type Seen } from "./support/mailbox.ts";
+import { refused, somebody } from "./support/people.ts";
+import { runFolder } from "./support/stack.ts";
+
+let own: Fleet;
+let fleet: TestFleet;
+let feed: Mailbox;
+beforeAll(async () => {
+  own = await startFleet("feed");
+  fleet = await testFleet(own);
+  feed = mailbox(fleet.kafka, ["auth.fleet"]);
+  await feed.ready;
+}, 60_000);
+afterAll(async () => {
+  await fleet.close();
+  await own.stop();
+});
+
+const of = (role: string, fits: (beat: Beat) => boolean = () => true) => {
+  return (record: Seen): boolean => {
+    const beat = readBeat(record);
+    return beat?.ping.role === role && fits(beat);
+  };
+};
+const last = async (...args: Parameters<typeof of>): Promise<Beat> =>
+  readBeat(await feed.last("auth.fleet", of(...args)))!;
+
+describe("every process says", () => {
+  test.each(["worker", "relay", "bridge"])("that it is there: the %s", async (role) => {
+    const { ping, info } = await last(role);
+    expect(ping).toMatchObject({ role, version: expect.stringMatching(/^\d+\.\d+\.\d+/), state: "serving" });
+    expect(info.pid).toBe(own.processes.get(`${role}-1`)!.pid);
+  });
+
+  test("again every two seconds", async () => {
+    const records = await feed.count("auth.fleet", 3, of("relay"));
+    const times = records.map(({ timestamp }) => timestamp);
+    expect(times[2]! - times[1]!).toBeGreaterThan(1500);
+    expect(times[2]! - times[1]!).toBeLessThan(4000);
+  });
+
+  test("as a worker: its group, commands, partitions, lanes, and what it did since", async () => {
+    await fleet.client.request("auth.account.register", somebody());
+    const beat = await last("worker", ({ stats }) => stats.commands["auth.account.register"] !== undefined);
+    expect(beat.info).toMatchObject({ group: "auth", commands: expect.arrayContaining(["auth.session.login"]) });
+    expect(beat.info.partitions["auth.session.login"]).toEqual([0, 1, 2, 3]);
+    expect(beat.stats.lanes["hash"]).toMatchObject({ width: expect.any(Number), costMs: expect.any(Number) });
+    expect(beat.stats.lanes["hash"]!.costMs).toBeGreaterThan(0);
+    const { outcomes, perSecond, p50Ms, p99Ms } = beat.stats.commands["auth.account.register"]!;
+    expect(outcomes).toEqual({ ok: 1 });
+    expect(perSecond).toBeGreaterThan(0);
+    expect(p50Ms).toBeGreaterThan(0);
+    expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
+    expect(beat.stats.lag).toEqual({ records: 0, hashSeconds: 0 });
+  });
+});
+
+describe("a second group", () => {
+  const start = (env: Record<string, string>) =>
+    run(["worker"], { env: { ...own.env, ...env }, folder: `${runFolder()}/fleet-feed-rival` });
+
+  test("with a command that is served already does not start, and says why", async () => {
+    await expect(start({ AUTH_GROUP: "others", AUTH_TOPICS: "auth.session.*,auth.key.*" })).rejects.toThrow(
+      /The group auth \(on .+\) serves auth\.session\.login, .+ already, and this worker is of the group others: give both the same AUTH_GROUP/,
+    );
+  }, 30_000);
+
+  test("with other commands starts beside it, and so does another worker of the same group", async () => {
+    await own.start("worker", "worker-2");
+    await expect(own.start("worker", "worker-3", { AUTH_GROUP: "others", AUTH_TOPICS: "auth.key.*" })).rejects.toThrow(
+      /serves auth\.key\.list already/,
+    );
+    await end(own.processes.get("worker-1")!);
+    await end(own.processes.get("worker-2")!);
+    await own.start("worker", "worker-4", { AUTH_TOPICS: "!auth.key.*" }); // a leaver does not count, however fresh its last word
+    await own.start("worker", "worker-5", { AUTH_GROUP: "others", AUTH_TOPICS: "auth.key.*" });
+    expect(await fleet.client.request("auth.key.list", {})).toHaveProperty("jwks");
+    expect(await fleet.client.request("auth.account.register", somebody())).toHaveProperty("userId");
+  }, 60_000);
+});
+
+describe("when nobody serves a command", () => {
+  test("it is refused NO_WORKERS at once, others are served, and it is served again when somebody comes", async () => {
+    await end(own.processes.get("worker-5")!);
+    await until("the silence is noticed", async () => {
+      const refusal = await refused(fleet.client.request("auth.key.list", {}, { timeoutMs: 500 }));
+      return refusal.code === "NO_WORKERS";
+    });
+    const begun = performance.now();
+    const refusal = await refused(fleet.client.request("auth.key.list", {}));
+    expect(performance.now() - begun).toBeLessThan(100);
+    expect(refusal.message).toContain("auth.key.list");
+    expect(refusal.retryAfterMs).toBeGreaterThan(0);
+    expect(await fleet.client.request("auth.account.register", somebody())).toHaveProperty("userId");
+    await own.start("worker", "worker-6", { AUTH_GROUP: "others", AUTH_TOPICS: "auth.key.*" });
+    await until("it is served again", async () =>
+      fleet.client.request("auth.key.list", {}, { timeoutMs: 1000 }).then(
+        () => true,
+        () => false,
+      ),
+    );
+  }, 60_000);
+});
