@@ -2,8 +2,9 @@
 // changed something gets its first answer again - also when its time is long over.
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import driver from "kafkajs";
+import { without } from "./support/faults.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { forget } from "./support/groups.ts";
 import { type Person, somebody } from "./support/people.ts";
 import { type Raw, type RawReply, type RawRequest, rawRequests, replyTopic } from "./support/raw.ts";
 
@@ -97,15 +98,6 @@ async function state() {
   return { users, sessions, outbox, tokens };
 }
 
-/** A group that is gone starts at the earliest record. */
-async function forget(groups: string[]): Promise<void> {
-  const brokers = own.env["AUTH_KAFKA_BROKERS"]!.split(",");
-  const admin = new driver.Kafka({ brokers, logLevel: driver.logLevel.NOTHING }).admin();
-  await admin.connect();
-  await admin.deleteGroups(groups.map((group) => own.prefix + group));
-  await admin.disconnect();
-}
-
 test("redelivery of everything from offset 0 changes nothing and answers the same", async () => {
   const sent: Sent[] = [];
   await journey(sent, somebody());
@@ -122,7 +114,7 @@ test("redelivery of everything from offset 0 changes nothing and answers the sam
   const before = await state();
   await end(own.processes.get("worker-1")!);
   await until("the last timeout is over", () => Date.now() > Number(sent.at(-1)!.first.record.timestamp) + 2500);
-  await forget(["auth", "auth_service"]);
+  await forget(own, ["auth", "auth_service"]);
   await own.start("worker", "worker-2");
 
   for (const { request, id, first } of sent) {
@@ -193,3 +185,17 @@ test("every event is published with the numbers of its user without a gap", asyn
     ),
   ).toEqual([]);
 }, 30_000);
+
+test("without the inbox a redelivered login opens a second session", async () => {
+  const { login, password } = somebody();
+  await raw.ask(registering({ ...somebody(), login, password }));
+  await fleet.sql.query("UPDATE users SET confirmed_at = now() WHERE login = $1", [login]);
+  const request = loggingIn({ ...somebody(), login, password });
+  const first = await raw.ask({ ...request, headers: { "auth-timeout": "300000" } }); // still in time when it comes again
+  expect(first.outcome).toBe("ok");
+  const before = await state();
+  await end(own.processes.get("worker-2")!);
+  await forget(own, ["auth", "auth_service"]);
+  await own.start("worker", "worker-3", {}, without("no-inbox"));
+  await until("a second session", async () => (await state()).sessions.length > before.sessions.length);
+}, 60_000);

@@ -28,8 +28,13 @@ export interface FleetAddresses {
 
 export interface Fleet extends FleetAddresses {
   processes: Map<string, ChildProcess>;
-  /** Starts another process of the role. */
-  start(role: "worker" | "relay" | "bridge", name: string, env?: Record<string, string>): Promise<void>;
+  /** Starts another process of the role. @param node arguments for Node itself (faults.ts) */
+  start(
+    role: "worker" | "relay" | "bridge",
+    name: string,
+    env?: Record<string, string>,
+    node?: string[],
+  ): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -84,9 +89,9 @@ function makeFleet(addresses: FleetAddresses, folder: string): Fleet {
   const fleet: Fleet = {
     ...addresses,
     processes,
-    async start(role, name, more = {}) {
+    async start(role, name, more = {}, node = []) {
       const own = `${folder}-${name}`;
-      const child = launch([role], { env: { ...addresses.env, ...more }, folder: own });
+      const child = launch([role], { env: { ...addresses.env, ...more }, folder: own, node });
       processes.set(name, child);
       const up = await upLine(child, own);
       fleet.http[name] = up.http;
@@ -143,13 +148,18 @@ interface Launch {
   env: Record<string, string>;
   /** Of this process alone: its log, and the note by which the runner finds it should a test leave it behind. */
   folder: string;
+  /** Arguments for Node itself. */
+  node?: string[];
+  /** What runs instead of src/main.ts: below test. */
+  script?: string;
 }
 
 const logOf = (folder: string): string => join(folder, "log");
 
-function launch(args: string[], { env, folder }: Launch): ChildProcess {
+export function launch(args: string[], { env, folder, node = [], script }: Launch): ChildProcess {
   mkdirSync(folder, { recursive: true });
-  const child = spawn(process.execPath, [join(root, "src", "main.ts"), ...args], {
+  const file = script === undefined ? join(root, "src", "main.ts") : join(root, "test", script);
+  const child = spawn(process.execPath, [...node, file, ...args], {
     env,
     stdio: ["ignore", "pipe", "pipe", "ipc"], // the channel's end tells the child that this process is gone
   });

@@ -44,22 +44,40 @@ export function people(fleet: TestFleet, count: number): Promise<Confirmed[]> {
   return Promise.all(Array.from({ length: count }, () => confirmed(fleet)));
 }
 
+export interface Ask<T extends Topic> {
+  by: string;
+  topic: T;
+  input: Commands[T]["input"];
+  timeoutMs: number;
+  signal?: AbortSignal;
+}
+
+/** One request, and what became of it. Never rejects. */
+export async function tell<T extends Topic>(
+  fleet: Pick<TestFleet, "client">,
+  { by, topic, input, timeoutMs, signal }: Ask<T>,
+): Promise<Deed> {
+  const idempotencyKey = randomBytes(16).toString("base64url");
+  const sentAt = performance.now();
+  const options = { idempotencyKey, timeoutMs, ...(signal && { signal }) };
+  const outcome = await fleet.client.request(topic, input, options).then(
+    (answer) => ({ answer, refusal: undefined }),
+    (error: unknown) => ({ answer: undefined, refusal: error instanceof Refusal ? error.code : String(error) }),
+  );
+  const took = performance.now() - sentAt;
+  return { topic, input, idempotencyKey, by, sentAt, took, ...outcome } as Deed;
+}
+
 export function startLoad(fleet: TestFleet, crowd: Confirmed[], rules: LoadRules): Load {
   const deeds: Deed[] = [];
   const pause = (1000 * crowd.length) / rules.perSecond;
   let stopped = false;
 
   const ask = async <T extends Topic>(by: string, topic: T, input: Commands[T]["input"]) => {
-    const idempotencyKey = randomBytes(16).toString("base64url");
-    const sentAt = performance.now();
-    const outcome = await fleet.client.request(topic, input, { idempotencyKey, timeoutMs: rules.timeoutMs }).then(
-      (answer) => ({ answer, refusal: undefined }),
-      (error: unknown) => ({ answer: undefined, refusal: error instanceof Refusal ? error.code : String(error) }),
-    );
-    const took = performance.now() - sentAt;
-    deeds.push({ topic, input, idempotencyKey, by, sentAt, took, ...outcome } as Deed);
-    if (took < pause) await new Promise((resolve) => setTimeout(resolve, pause - took));
-    return outcome.answer;
+    const deed = await tell(fleet, { by, topic, input, timeoutMs: rules.timeoutMs });
+    deeds.push(deed);
+    if (deed.took < pause) await new Promise((resolve) => setTimeout(resolve, pause - deed.took));
+    return deed.answer as Commands[T]["result"] | undefined;
   };
 
   const live = async ({ login, password }: Confirmed): Promise<void> => {

@@ -1,0 +1,135 @@
+// What the files of test/crash share: a fleet that may be broken, with people on it, made before the tests of a file and ended after them
+// in the reverse order; ways to ask more of it; and a request that is held up in the middle of its commit.
+import { afterAll, beforeAll } from "@jest/globals";
+import pg from "pg";
+import { type Stack, startStack } from "../../stack/stack.ts";
+import { type Fleet, type FleetOptions, startFleet, type TestFleet, testFleet, until } from "./fleet.ts";
+import { type Deed, people, tell } from "./load.ts";
+import type { Confirmed } from "./people.ts";
+import { ownFolder, type TestStack } from "./stack.ts";
+
+export interface Site {
+  own: Fleet;
+  fleet: TestFleet;
+  crowd: Confirmed[];
+  /** Where the plan asked for one. */
+  stack: Stack;
+  onStop(undo: () => unknown): void;
+}
+
+export interface Plan {
+  /** Default 2. */
+  workers?: number;
+  /** Default 8. */
+  people?: number;
+  env?: Record<string, string>;
+  /** Its own Kafka, registry and PostgreSQL, or what this brings up; default: those that all tests share. */
+  stack?: "own" | ((site: Site) => Promise<TestStack>);
+}
+
+/** The load is bounded by its people, and a recovery ends in a burst: no login may be refused for the length of the queue. */
+const patient = { AUTH_HASH_QUEUE_TARGET: "1000" };
+
+/** @returns what beforeAll fills */
+export function siteOf(name: string, plan: Plan = {}): Site {
+  const stops: (() => unknown)[] = [];
+  const site = { onStop: (undo) => void stops.push(undo) } as Site;
+  beforeAll(async () => {
+    const stack = await stackOf(name, plan, site);
+    await settle(site, { name, plan, options: stack === undefined ? {} : { stack } });
+  }, 240_000);
+  afterAll(async () => {
+    for (const stop of stops.reverse()) await stop();
+  }, 60_000);
+  return site;
+}
+
+async function stackOf(name: string, { stack }: Plan, site: Site): Promise<TestStack | undefined> {
+  if (stack !== "own") return stack?.(site);
+  site.stack = await startStack({ dir: ownFolder(name), report: () => undefined, postgres: { fsync: "off" } });
+  site.onStop(() => site.stack.stop());
+  return addressesOf(site.stack);
+}
+
+export const addressesOf = ({ kafka, registry, postgres }: Stack): TestStack => ({
+  kafka: kafka.address,
+  registry: registry.address,
+  database: postgres.address,
+});
+
+interface Settling {
+  name: string;
+  plan: Plan;
+  options: FleetOptions;
+}
+
+async function settle(site: Site, { name, plan, options }: Settling): Promise<void> {
+  const { workers = 2, people: count = 8, env } = plan;
+  site.own = await startFleet(name, { ...options, roles: ["worker", "relay"], env: { ...patient, ...env } });
+  site.onStop(() => site.own.stop());
+  for (let n = 2; n <= workers; n += 1) await site.own.start("worker", `worker-${n}`);
+  site.fleet = await testFleet(site.own);
+  site.onStop(() => site.fleet.close());
+  site.crowd = await people(site.fleet, count);
+}
+
+/** A connection of its own; who stops PostgreSQL asks for another one. */
+export async function connected(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 3000 });
+  client.on("error", () => undefined);
+  await client.connect();
+  return client;
+}
+
+/** The fleet's own connection anew, after PostgreSQL was away. */
+export async function reconnect({ fleet }: Site): Promise<void> {
+  const before = fleet.sql;
+  await until("PostgreSQL answers", async () => {
+    fleet.sql = await connected(fleet.env["AUTH_DATABASE_URL"]!);
+    return true;
+  });
+  void before.end().catch(() => undefined);
+}
+
+export interface Held {
+  /** The login whose commit waits; settles with its outcome. */
+  deed: Promise<Deed>;
+  /** Undefined until then. */
+  readonly outcome: Deed | undefined;
+  /** Lets the commit go on, and whoever else waits behind it. */
+  release(): Promise<void>;
+  /** Nobody waits for an answer any more. */
+  forget(): void;
+}
+
+/** Somebody logs in, and the commit waits for his row: a request that is surely in the middle of its work. */
+export async function heldLogin(fleet: TestFleet, { id, login, password }: Confirmed): Promise<Held> {
+  const holder = await connected(fleet.env["AUTH_DATABASE_URL"]!);
+  const waiting = async (): Promise<number> => {
+    const { rows } = await fleet.sql.query<{ n: number }>(
+      "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    );
+    return rows[0]!.n;
+  };
+  await holder.query("BEGIN");
+  await holder.query("SELECT FROM users WHERE id = $1 FOR UPDATE", [id]);
+  const patience = new AbortController();
+  const ask = { by: login, topic: "auth.session.login", input: { login, password, rotating: true } } as const;
+  let outcome: Deed | undefined;
+  const deed = tell(fleet, { ...ask, timeoutMs: 60_000, signal: patience.signal }).then((done) => {
+    outcome = done;
+    return done;
+  });
+  await until("the commit waits", async () => (await waiting()) > 0);
+  return {
+    deed,
+    get outcome() {
+      return outcome;
+    },
+    async release() {
+      await holder.query("ROLLBACK");
+      await holder.end();
+    },
+    forget: () => patience.abort(new Error("nobody waits any more")),
+  };
+}

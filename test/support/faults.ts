@@ -1,0 +1,83 @@
+// Mechanisms that can be switched off, one at a time, in a process that a test starts: the control of a test that says "it does not
+// happen". Each fault rewrites one line of one module of src as that module is loaded (sabotage.ts); src itself knows nothing of it.
+// A line that is not there any more, or is there twice, ends the process at its start: no control passes because it did nothing.
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+export interface Fault {
+  /** Below src. */
+  module: string;
+  line: string;
+  instead: string;
+}
+
+export const faults = {
+  /** Every process remembers for itself alone which requests have their answer. */
+  "no-inbox": {
+    module: "handlers/run.ts",
+    line: "return { topic, replyTopic: envelope.reply.topic, idempotencyKey: envelope.idempotencyKey };",
+    instead:
+      "return { topic, replyTopic: envelope.reply.topic, idempotencyKey: Buffer.concat([envelope.idempotencyKey, Buffer.from(String(process.pid))]) };",
+  },
+  /** A record counts as done when it is handed over, as with a library's own automatic commits. */
+  "early-commit": {
+    module: "bus/watermark.ts",
+    line: "    this.#next = offset + 1n;",
+    instead: "    this.#next = offset + 1n; this.#committable = this.#next;",
+  },
+  /** What was finished last is committed, whatever before it is still open. */
+  "gaps-committed": {
+    module: "bus/watermark.ts",
+    line: "      if (!done) break;",
+    instead: "      if (!done) continue;",
+  },
+  /** A reply that no broker takes now is given up. */
+  "reply-given-up": {
+    module: "bus/replies.ts",
+    line: 'else if (error.kind !== "unavailable") return letGo(record, error.kind);',
+    instead: "else return letGo(record, error.kind);",
+  },
+  /** No fault of the database is worth another try, or a code that says so. */
+  "no-retry": {
+    module: "db/faults.ts",
+    line: "export function isPassing(error: unknown): boolean {",
+    instead: "export function isPassing(error: unknown): boolean { return false;",
+  },
+  /** Rows are marked as published, and are published a second later. */
+  "marked-first": {
+    module: "db/outbox.ts",
+    line: "    await publish(rows);",
+    instead:
+      "    void new Promise((later) => setTimeout(later, 1000)).then(() => publish(rows)).catch(() => undefined);",
+  },
+  /** Whoever stops does not tell the group. */
+  "silent-leave": {
+    module: "bus/kafka-consumer.ts",
+    line: "      await last?.disconnect();",
+    instead: "      void last;",
+  },
+  /** Something of each reply stays in memory. */
+  "replies-kept": {
+    module: "bus/replies.ts",
+    line: "          return await sender.send(record);",
+    instead:
+      "          ((globalThis as { kept?: Buffer[] }).kept ??= []).push(Buffer.alloc(100_000, 1)); return await sender.send(record);",
+  },
+} satisfies Record<string, Fault>;
+
+export type FaultName = keyof typeof faults;
+
+const preload = (file: string, query: string): string[] => [
+  "--import",
+  `${pathToFileURL(join(import.meta.dirname, file)).href}?${query}`,
+];
+
+/** Arguments for Node that switch these mechanisms off. */
+export function without(...names: FaultName[]): string[] {
+  return preload("sabotage.ts", names.join());
+}
+
+/** Arguments for Node that set a process's clock forward, or back. */
+export function clockOff(ms: number): string[] {
+  return preload("skew.ts", String(ms));
+}
