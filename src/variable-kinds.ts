@@ -136,6 +136,14 @@ export function partitions(value: string): PartitionRule[] {
   });
 }
 
+/** Names of services: each has the reply topic auth.reply.<name>, and a requester may bear no other. */
+export function services(value: string): string[] {
+  const found = list(value);
+  const bad = found.find((each) => !/^[a-z0-9][a-z0-9-]*$/.test(each));
+  if (bad !== undefined) throw new Error(`must be names of lower-case letters, digits and dashes (${bad})`);
+  return found;
+}
+
 export function globs(value: string): string[] {
   const found = list(value);
   const bad = found.find((each) => !/^!?[a-z0-9.*-]+$/.test(each));
