@@ -2,6 +2,7 @@
 // Spring's ReplyingKafkaTemplate sends its correlation id as 16 raw bytes and its partition as a 4-byte integer; NestJS's
 // ClientKafka sends both as text. A small integer's first byte is 0 and a text's is a digit, so the two forms of a partition
 // cannot be mistaken for each other.
+import { identityOf, identityText } from "./dead-letter.ts";
 import type { InRecord } from "./records.ts";
 
 export const names = {
@@ -138,9 +139,9 @@ function callerKey(bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.of(0), bytes]);
 }
 
-/** Identity of a record that carries none: the same however often it is delivered, another after its topic was made anew. */
+/** Identity of a record that carries none: the same however often it is delivered or replayed, another after its topic was made anew. */
 export function recordKey(record: InRecord): Buffer {
-  return Buffer.from(`\u0001${record.partition}:${record.offset}:${record.timestamp}`);
+  return Buffer.from(`\u0001${identityText(identityOf(record))}`);
 }
 
 function hasRandomBits(correlationId: Buffer): boolean {

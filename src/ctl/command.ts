@@ -18,6 +18,8 @@ export interface Command {
   /** Names of the arguments it cannot do without, and of those it takes besides. */
   readonly needs: readonly string[];
   readonly takes?: readonly string[];
+  /** The last of these arguments may be given several times. */
+  readonly repeats?: boolean;
   /** Besides --json and --help, which every command has. */
   readonly options: Readonly<Record<string, { type: "string" | "boolean" }>>;
   run(call: Call): Promise<Answer>;

@@ -6,6 +6,10 @@ import { ConfigFault, type Environment } from "../config.ts";
 import { asError, Refusal } from "../errors.ts";
 import { type Answer, type Call, type Command, exitCodes, Unreachable, UsageFault } from "./command.ts";
 import { demo } from "./demo.ts";
+import { dlqDrop } from "./dlq-drop.ts";
+import { dlqList } from "./dlq-list.ts";
+import { dlqReplay } from "./dlq-replay.ts";
+import { dlqShow } from "./dlq-show.ts";
 import { helpOf, overview, usageLine } from "./help.ts";
 import { request } from "./request.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
@@ -13,7 +17,16 @@ import { usersSetRoles } from "./users-set-roles.ts";
 import { usersShow } from "./users-show.ts";
 
 /** In the order of `authctl help`. */
-export const commands: readonly Command[] = [demo, request, usersShow, usersSetRoles];
+export const commands: readonly Command[] = [
+  demo,
+  request,
+  usersShow,
+  usersSetRoles,
+  dlqList,
+  dlqShow,
+  dlqReplay,
+  dlqDrop,
+];
 
 /** @returns the exit code */
 export async function ctl(
@@ -94,9 +107,9 @@ function parse(command: Command, args: string[]): Pick<Call, "options" | "words"
 }
 
 function checkCount(command: Command, words: readonly string[]): void {
-  const { needs, takes = [] } = command;
+  const { needs, takes = [], repeats = false } = command;
   const missing = needs.slice(words.length);
-  const extra = words.slice(needs.length + takes.length);
+  const extra = repeats ? [] : words.slice(needs.length + takes.length);
   const sentence =
     missing.length > 0
       ? `${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} missing.`

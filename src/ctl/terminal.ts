@@ -1,5 +1,7 @@
-// Where authctl prints and reads: standard output for answers, standard error for what went wrong, standard input for a `-`.
+// Where authctl prints and reads: standard output for answers, standard error for what went wrong, standard input for a `-` and
+// for the answer to a question.
 // Colours only where a terminal shows them and NO_COLOR (no-color.org) is not set. A reader that goes away (`| head`) ends nothing.
+import { createInterface } from "node:readline/promises";
 import { text } from "node:stream/consumers";
 import { styleText } from "node:util";
 import type { Environment } from "../config.ts";
@@ -14,6 +16,8 @@ export interface Terminal {
   /** Everything on standard input. */
   input(): Promise<string>;
   paint(colour: Colour, text: string): string;
+  /** One line from whoever sits at the terminal; absent where nobody does. */
+  ask?(question: string): Promise<string>;
 }
 
 export function processTerminal(env: Environment): Terminal {
@@ -26,7 +30,19 @@ export function processTerminal(env: Environment): Terminal {
     err: (line) => void process.stderr.write(`${line}\n`),
     input: () => text(process.stdin),
     paint: (colour, shown) => (colours ? styleText(colour, shown, { validateStream: false }) : shown),
+    ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
   };
+}
+
+/** On standard error: standard output is for answers. */
+async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const gone = new Promise<string>((resolve) => lines.once("close", () => resolve(""))); // Ctrl-C, Ctrl-D: no answer
+  try {
+    return await Promise.race([lines.question(question), gone]);
+  } finally {
+    lines.close();
+  }
 }
 
 /** Rows of a name and a value, the values below each other. */

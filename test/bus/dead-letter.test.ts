@@ -1,5 +1,12 @@
 // Dead letters: as the record came, with why and from where.
-import { deadLetter, deadLetterTopic, maxDeadLetterBytes, maxRequestBytes } from "../../src/bus/dead-letter.ts";
+import {
+  deadLetter,
+  deadLetterTopic,
+  identityOf,
+  maxDeadLetterBytes,
+  maxRequestBytes,
+} from "../../src/bus/dead-letter.ts";
+import { recordKey } from "../../src/bus/headers.ts";
 import type { InRecord } from "../../src/bus/records.ts";
 
 const now = Date.UTC(2030, 0, 2, 3, 4, 5, 6);
@@ -32,6 +39,7 @@ test("key and value stay byte for byte, and the headers tell why, from where and
       "auth-dlq-topic": "auth.session.login",
       "auth-dlq-partition": "3",
       "auth-dlq-offset": "9007199254740993",
+      "auth-dlq-timestamp": String(now),
       "auth-dlq-error": "the value does not decode",
       "auth-dlq-at": "2030-01-02T03:04:05.006Z",
     },
@@ -46,6 +54,42 @@ test("the record's own headers stay, given twice or not; ours win over forged on
   };
   const letter = deadLetter(record({ headers }), "x", now);
   expect(letter.headers).toMatchObject({ ...headers, "auth-dlq-topic": "auth.session.login" });
+});
+
+test("a record cannot write its own history as a dead letter; only whose replay it is stays with it", () => {
+  const headers = {
+    "auth-dlq-cut": Buffer.from("5"),
+    "auth-dlq-dropped": Buffer.from("0/1"),
+    "auth-dlq-replayed-from": Buffer.from("1:2:3"),
+  };
+  const letter = deadLetter(record({ headers }), "x", now);
+  expect(letter.headers).not.toHaveProperty("auth-dlq-cut");
+  expect(letter.headers).not.toHaveProperty("auth-dlq-dropped");
+  expect(String(letter.headers["auth-dlq-replayed-from"])).toBe("1:2:3");
+});
+
+describe("a replayed record", () => {
+  const replayed = (from: string | string[]) => {
+    const values = [from].flat().map((each) => Buffer.from(each));
+    return record({ headers: { "auth-dlq-replayed-from": values.length === 1 ? values[0]! : values } });
+  };
+
+  test("is known as its original", () => {
+    const original = record({ partition: 1, offset: 7n, timestamp: now - 5 });
+    const replay = replayed(`1:7:${now - 5}`);
+    expect(identityOf(replay)).toEqual({ partition: 1, offset: 7n, timestamp: now - 5 });
+    expect(recordKey(replay)).toEqual(recordKey(original));
+    expect(recordKey(record())).not.toEqual(recordKey(original));
+  });
+
+  test.each([
+    ["one that is still to come", `1:7:${now + 1}`],
+    ["what is no identity", "1:7"],
+    ["two identities", ["1:7:5", "1:8:5"]],
+    ["nothing", ""],
+  ])("is itself where it names %s", (_what, from) => {
+    expect(recordKey(replayed(from))).toEqual(recordKey(record()));
+  });
 });
 
 test("a record without key and value stays without", () => {

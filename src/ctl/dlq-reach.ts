@@ -1,0 +1,72 @@
+// What the dlq commands share besides the letters: a port to Kafka (the registry may be away: dead letters are looked at when something is
+// wrong), the options that choose letters, and the question before something is done.
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KafkaPort } from "../bus/kafka.ts";
+import { KafkaFault } from "../bus/kafka-faults.ts";
+import { asError, refuse } from "../errors.ts";
+import { globToRegExp, parseDuration } from "../variable-kinds.ts";
+import { kafkaOf } from "../wire.ts";
+import { type Call, textOption, Unreachable, UsageFault } from "./command.ts";
+import { quiet, within } from "./connect.ts";
+import type { Letter } from "./dlq-letters.ts";
+import type { Target } from "./target.ts";
+
+const reachMs = 10_000;
+const closeMs = 2000;
+
+/** @throws Unreachable, Refusal FORBIDDEN, and what `use` throws */
+export async function withKafka<T>(target: Target, use: (kafka: KafkaPort) => Promise<T>): Promise<T> {
+  const { config, advice } = target;
+  const brokers = `Kafka (${config.AUTH_KAFKA_BROKERS?.join(",")})`;
+  const kafka = kafkaOf(config, "authctl", quiet);
+  try {
+    const late = `${brokers} does not answer within ${reachMs / 1000} s. ${advice}`;
+    await within(kafka.ping(), reachMs, () => new Unreachable(late));
+    return await use(kafka);
+  } catch (error) {
+    if (!(error instanceof KafkaFault)) throw error;
+    const why = asError(error.cause).message;
+    if (error.kind === "not-authorized")
+      throw refuse("FORBIDDEN", { message: `${brokers} does not permit it: ${why}` });
+    throw new Unreachable(`${brokers} does not answer (${error.kind}): ${why}. ${advice}`);
+  } finally {
+    await Promise.race([kafka.close().catch(() => undefined), sleep(closeMs, undefined, { ref: false })]);
+  }
+}
+
+/** --topic GLOB, as what a letter must have been. @throws UsageFault */
+export function topicOption(call: Call): ((letter: Letter) => boolean) | undefined {
+  const glob = textOption(call, "topic");
+  if (glob === undefined) return undefined;
+  if (!/^[A-Za-z0-9._*-]{1,249}$/.test(glob)) {
+    throw new UsageFault(`--topic takes a topic, * standing for anything, such as auth.session.*, not ${glob}.`);
+  }
+  const pattern = globToRegExp(glob);
+  return ({ topic }) => pattern.test(topic);
+}
+
+/** --since DURATION, ms. @throws UsageFault */
+export function sinceOption(call: Call): number | undefined {
+  const text = textOption(call, "since");
+  if (text === undefined) return undefined;
+  try {
+    return parseDuration(text);
+  } catch {
+    throw new UsageFault(`--since takes a duration, such as 30m, 12h or 7d, not ${text}.`);
+  }
+}
+
+/** To be called before anything is read. @throws UsageFault where nobody can be asked and --yes is not said */
+export function checkAskable(call: Call): void {
+  if (call.options["yes"] === true) return;
+  if (call.options["json"] === true) throw new UsageFault("With --json nobody is asked: say --yes.");
+  if (call.terminal.ask === undefined) {
+    throw new UsageFault("Nobody can be asked, because standard input is no terminal: say --yes.");
+  }
+}
+
+export async function confirmed(call: Call, question: string): Promise<boolean> {
+  if (call.options["yes"] === true) return true;
+  const answer = (await call.terminal.ask?.(`${question} [y/N] `)) ?? "";
+  return /^y(es)?$/i.test(answer.trim());
+}
