@@ -81,7 +81,7 @@ export function duration(meaning: string, min: string, max: string, fallback: st
   return { meaning, range: `${min} to ${max}`, default: fallback, parse };
 }
 
-export const list = (value: string): string[] =>
+const list = (value: string): string[] =>
   value
     .split(",")
     .map((each) => each.trim())
