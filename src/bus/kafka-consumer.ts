@@ -1,145 +1,98 @@
-// Consuming with kafkajs: a consumer that is built again when it dies, and our assigner in kafkajs's clothes.
-import type { Consumer, Kafka, PartitionAssigner } from "kafkajs";
+// Consuming with kafkajs: one life of a consumer for the supervisor, and our assigner in kafkajs's clothes.
+import type { Consumer, EachBatchHandler, Kafka, PartitionAssigner } from "kafkajs";
 import driver from "kafkajs";
-import type { Logger } from "../log.ts";
-import { classify, guarded, KafkaFault } from "./kafka-faults.ts";
-import type { ConsumeOptions, Consumption } from "./kafka-port.ts";
+import { classify } from "./kafka-faults.ts";
+import type { ConsumeOptions } from "./kafka-port.ts";
 import type { InRecord, TopicPartition } from "./records.ts";
+import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs, within } from "./supervisor.ts";
 
 const heartbeatMs = 500;
-const sessionTimeoutMs = 6000;
 const rebalanceTimeoutMs = 10_000;
+/** kafkajs stops what has crashed before it says why. */
+const crashAfterStopMs = 500;
+/** How long a consumer that is closed may finish a join that it has begun: only a member can leave. */
+const joinBoundMs = 2000;
 
 interface ConsumerParts {
   kafka: Kafka;
   options: ConsumeOptions;
   onBroker: (name: string) => string;
-  log: Logger;
 }
 
 /**
- * Runs a consumer and builds it again when it dies. States: starting -> joined -> (crashed -> starting)* -> closed.
- * kafkajs restarts by itself only after errors it calls retriable; the others end in CRASH with restart false, or in a silent
- * STOP (kafkajs#1443, #1445): both come here. A reader of new records goes on where it was: joining again it would begin at the end of that
- * moment, and the replies that came while it was out would be lost.
+ * One life of a consumer (supervisor.ts). kafkajs restarts by itself only after errors it calls retriable, and not always then; here it
+ * never does: every crash, and every STOP that nobody asked for (kafkajs#1443, #1445), ends the life.
  */
-export function startConsumer({ kafka, options, onBroker, log }: ConsumerParts): Consumption {
-  const bare = (name: string) => name.slice(onBroker("").length);
-  let consumer: Consumer | undefined;
-  let healthy = false;
-  let closed = false;
-  let attempt = 0;
-  let timer: NodeJS.Timeout | undefined;
-  let memberId: string | undefined;
-  const positions = new Map<string, bigint>(); // of a reader of new records: topic/partition -> the offset it has not seen yet
-  let resolveJoined: () => void = () => undefined;
-  const joined = new Promise<void>((resolve) => {
-    resolveJoined = resolve;
+export function buildConsumer({ kafka, options, onBroker }: ConsumerParts, life: Life): SupervisedConsumer {
+  const assigner = driverAssigner(options, onBroker);
+  const made = kafka.consumer({
+    groupId: onBroker(options.group),
+    sessionTimeout: sessionTimeoutMs,
+    heartbeatInterval: heartbeatMs,
+    rebalanceTimeout: rebalanceTimeoutMs,
+    maxWaitTimeInMs: options.maxWaitMs ?? 250,
+    allowAutoTopicCreation: false,
+    metadataMaxAge: 30_000,
+    retry: { retries: 5, initialRetryTime: 50, maxRetryTime: 1000, restartOnFailure: () => Promise.resolve(false) },
+    partitionAssigners: [assigner.make],
   });
+  report(made, life, onBroker);
+  const onDriver = ({ topic, partition }: TopicPartition) => ({ topic: onBroker(topic), partition });
 
-  const rebuild = (reason: unknown): void => {
-    healthy = false;
-    if (closed || timer) return;
-    options.onAssigned(new Map());
-    const delay = Math.min(100 * 2 ** attempt++, 3000);
-    log.warn({ err: reason, group: options.group, delay }, "consumer is built again");
-    timer = setTimeout(() => {
-      timer = undefined;
-      const dead = consumer;
-      consumer = undefined;
-      dead?.disconnect().catch(() => undefined);
-      build().catch(rebuild);
-    }, delay);
-  };
-
-  const build = async (): Promise<void> => {
-    const made = kafka.consumer({
-      groupId: onBroker(options.group),
-      sessionTimeout: sessionTimeoutMs,
-      heartbeatInterval: heartbeatMs,
-      rebalanceTimeout: rebalanceTimeoutMs,
-      maxWaitTimeInMs: options.maxWaitMs ?? 250,
-      allowAutoTopicCreation: false,
-      metadataMaxAge: 30_000,
-      retry: { retries: 5, initialRetryTime: 50, maxRetryTime: 1000, restartOnFailure: () => Promise.resolve(false) },
-      partitionAssigners: [driverAssigner(options, onBroker)],
-    });
-    consumer = made;
-    made.on(made.events.GROUP_JOIN, ({ payload }) => {
-      if (consumer !== made) return;
-      if (memberId !== undefined && memberId !== payload.memberId) options.onAssigned(new Map());
-      memberId = payload.memberId;
-      healthy = true;
-      attempt = 0;
-      resume(made, payload.memberAssignment, positions);
-      options.onAssigned(new Map(Object.entries(payload.memberAssignment).map(([topic, held]) => [bare(topic), held])));
-      resolveJoined();
-    });
-    made.on(made.events.CRASH, ({ payload }) => consumer === made && rebuild(payload.error));
-    made.on(made.events.STOP, () => consumer === made && rebuild(new Error("the consumer stopped")));
+  const start = async (): Promise<void> => {
     await made.connect();
     await made.subscribe({ topics: options.topics.map(onBroker), fromBeginning: options.from === "earliest" });
-    if (closed) return made.disconnect();
-    await made.run({
-      autoCommit: false,
-      eachBatch: async ({ batch }) => {
-        const partition = { topic: bare(batch.topic), partition: batch.partition };
-        if (options.from === "latest")
-          positions.set(`${batch.topic}/${batch.partition}`, BigInt(batch.lastOffset()) + 1n);
-        options.onRecords(
-          batch.messages.map((message) => inRecord(partition, message)),
-          partition,
-          BigInt(batch.highWatermark),
-        );
-      },
-    });
+    if (life.formerMember !== undefined) await assigner.leave(onBroker(options.group), life.formerMember);
+    if (!life.over.aborted) await made.run({ autoCommit: false, eachBatch: handOver(life, onBroker) });
   };
-
-  build().catch(rebuild);
+  const started = start();
+  started.catch(life.fail);
 
   return {
-    joined,
-    get healthy() {
-      return healthy && !closed;
-    },
     commit: (offsets) =>
-      guarded(async () => {
-        if (offsets.length === 0) return;
-        if (consumer === undefined) throw new KafkaFault("unavailable", "no consumer at the moment");
-        await consumer.commitOffsets(
-          offsets.map(({ topic, partition, offset }) => ({
-            topic: onBroker(topic),
-            partition,
-            offset: String(offset),
-          })),
-        );
-      }),
-    pause: ({ topic, partition }) => consumer?.pause([{ topic: onBroker(topic), partitions: [partition] }]),
-    resume: ({ topic, partition }) => consumer?.resume([{ topic: onBroker(topic), partitions: [partition] }]),
+      made.commitOffsets(offsets.map(({ offset, ...place }) => ({ ...onDriver(place), offset: String(offset) }))),
+    pause: ({ topic, partition }) => made.pause([{ topic: onBroker(topic), partitions: [partition] }]),
+    resume: ({ topic, partition }) => made.resume([{ topic: onBroker(topic), partitions: [partition] }]),
     async close() {
-      closed = true;
-      healthy = false;
-      clearTimeout(timer);
-      const last = consumer;
-      consumer = undefined;
-      await last?.disconnect();
+      await within(joinBoundMs, () => started);
+      await made.disconnect();
     },
   };
 }
 
-/** Only what was read before is known: an offset that the broker no longer has makes kafkajs begin at the end again. */
-function resume(consumer: Consumer, assignment: Record<string, number[]>, positions: Map<string, bigint>): void {
-  for (const [topic, partitions] of Object.entries(assignment)) {
-    for (const partition of partitions) {
-      const offset = positions.get(`${topic}/${partition}`);
-      if (offset !== undefined) consumer.seek({ topic, partition, offset: String(offset) });
+function report(made: Consumer, life: Life, onBroker: (name: string) => string): void {
+  const bare = (name: string) => name.slice(onBroker("").length);
+  made.on(made.events.GROUP_JOIN, ({ payload }) => {
+    const pairs = Object.entries(payload.memberAssignment).map(([topic, held]) => [bare(topic), held] as const);
+    for (const [topic, partitions] of pairs) {
+      for (const partition of partitions) {
+        // Only what was read before is known; of an offset that the broker no longer has kafkajs begins at the end again.
+        const offset = life.positionOf({ topic, partition });
+        if (offset !== undefined) made.seek({ topic: onBroker(topic), partition, offset: String(offset) });
+      }
     }
-  }
+    life.joined(payload.memberId, new Map(pairs));
+  });
+  made.on(made.events.HEARTBEAT, life.progress);
+  made.on(made.events.FETCH, life.progress);
+  made.on(made.events.CRASH, ({ payload }) => life.fail(payload.error));
+  made.on(made.events.STOP, () => {
+    setTimeout(() => life.fail(new Error("the consumer stopped")), crashAfterStopMs).unref();
+  });
 }
 
-type DriverMessage = Parameters<
-  NonNullable<Parameters<Consumer["run"]>[0]>["eachBatch"] & object
->[0]["batch"]["messages"][number];
+function handOver(life: Life, onBroker: (name: string) => string): EachBatchHandler {
+  return async ({ batch }) => {
+    const partition = { topic: batch.topic.slice(onBroker("").length), partition: batch.partition };
+    life.records(
+      batch.messages.map((message) => inRecord(partition, message)),
+      partition,
+      { highWatermark: BigInt(batch.highWatermark), next: BigInt(batch.lastOffset()) + 1n },
+    );
+  };
+}
+
+type DriverMessage = Parameters<EachBatchHandler>[0]["batch"]["messages"][number];
 
 function inRecord(partition: TopicPartition, message: DriverMessage): InRecord {
   return {
@@ -165,10 +118,48 @@ function bytesOf(headers: object): InRecord["headers"] {
   );
 }
 
+interface DriverAssigner {
+  make: PartitionAssigner;
+  /** Says for a member that died that it leaves. */
+  leave(group: string, memberId: string): Promise<void>;
+}
+
 /** Hands our assigner to kafkajs: each member says its own topics, the leader reads them (kafkajs's own gives everybody the leader's). */
-function driverAssigner(options: ConsumeOptions, onBroker: (name: string) => string): PartitionAssigner {
+function driverAssigner(options: ConsumeOptions, onBroker: (name: string) => string): DriverAssigner {
+  let cluster: Cluster | undefined;
+  return {
+    make: (given) => {
+      cluster = given.cluster as unknown as Cluster;
+      return assignerOf(cluster, options, onBroker);
+    },
+    /*
+     * kafkajs sends LeaveGroup for what crashed only while its connection holds. After a restart of the broker the new consumer would be a
+     * second member and wait until the first one's session has run out.
+     */
+    async leave(groupId, memberId) {
+      try {
+        await (await cluster?.findGroupCoordinator({ groupId }))?.leaveGroup({ groupId, memberId });
+      } catch (error) {
+        if ((error as { type?: unknown }).type !== "UNKNOWN_MEMBER_ID") throw error;
+      }
+    },
+  };
+}
+
+type Cluster = Omit<Parameters<PartitionAssigner>[0]["cluster"], "findGroupCoordinator"> & {
+  addTargetTopic(topic: string): Promise<void>;
+  findGroupCoordinator(group: { groupId: string }): Promise<{
+    leaveGroup(member: { groupId: string; memberId: string }): Promise<unknown>;
+  }>;
+};
+
+function assignerOf(
+  cluster: Cluster,
+  options: ConsumeOptions,
+  onBroker: (name: string) => string,
+): ReturnType<PartitionAssigner> {
   const version = 1;
-  return ({ cluster }) => ({
+  return {
     name: "auth-sticky",
     version,
     protocol: ({ topics }) => ({
@@ -198,15 +189,13 @@ function driverAssigner(options: ConsumeOptions, onBroker: (name: string) => str
         }),
       }));
     },
-  });
+  };
 }
 
-type Cluster = Parameters<PartitionAssigner>[0]["cluster"] & { addTargetTopic(topic: string): Promise<void> };
-
 /** Loads the metadata of topics that only other members subscribed to; one that does not exist has no partitions. */
-async function partitionIds(cluster: Parameters<PartitionAssigner>[0]["cluster"], topic: string): Promise<number[]> {
+async function partitionIds(cluster: Cluster, topic: string): Promise<number[]> {
   try {
-    await (cluster as Cluster).addTargetTopic(topic);
+    await cluster.addTargetTopic(topic);
     return cluster.findTopicPartitionMetadata(topic).map((each) => each.partitionId);
   } catch (error) {
     if (classify(error) === "unknown-topic") return [];

@@ -1,4 +1,5 @@
-// The narrow port to Kafka: produce, consume in a group, ask and change topics. A driver is one implementation of it (kafka.ts is kafkajs's).
+// The narrow port to Kafka: produce, consume in a group, ask and change topics. A driver (kafka-kafkajs.ts, kafka-platformatic.ts) is what
+// kafka.ts makes the port of.
 // What it promises:
 // - produce resolves when every record is acknowledged by all in-sync replicas, and rejects with KafkaFault otherwise.
 // - consume hands records over in order per partition and never waits for a handler, so no fetch and no heartbeat is held up.
@@ -7,6 +8,18 @@
 // It does not decide what is retried: KafkaFault.kind tells.
 import type { AssignPartitions } from "./assigner.ts";
 import type { Assignment, CommittedOffset, InRecord, OutRecord, TopicPartition } from "./records.ts";
+import type { Consumer, Life } from "./supervisor.ts";
+
+export interface KafkaSettings {
+  /** The library that speaks to the brokers; default kafkajs. */
+  driver?: "kafkajs" | undefined;
+  brokers: string[];
+  clientId: string;
+  /** Stands before every topic and group on the broker. */
+  prefix: string;
+  tls?: { ca?: string; cert?: string; key?: string } | undefined;
+  sasl?: { mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; username: string; password: string } | undefined;
+}
 
 export interface ConsumeOptions {
   group: string;
@@ -56,4 +69,13 @@ export interface KafkaPort {
   /** @throws KafkaFault while no broker answers. */
   ping(): Promise<void>;
   close(): Promise<void>;
+}
+
+/**
+ * What a driver does for the port. It throws what its library throws (kafka-faults.ts tells what that means), and its close() may hang:
+ * kafka.ts and supervisor.ts stand around it.
+ */
+export interface KafkaDriver extends Omit<KafkaPort, "consume"> {
+  /** One life of a consumer, which joins by itself and reports to `life`. */
+  consumer(options: ConsumeOptions, life: Life): Consumer;
 }

@@ -1,132 +1,82 @@
-// The port over kafkajs: connections, producing, asking. Consuming is in kafka-consumer.ts, topics in kafka-topics.ts; no other file imports
-// kafkajs.
-import type { Admin, KafkaConfig, Producer } from "kafkajs";
-import driver from "kafkajs";
+// The port, over the driver that the settings name. The driver is loaded at the first use, and the other one never is. What both need is
+// here and in supervisor.ts: faults in our words, consumers that are built again, and a bound on every close.
+import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
-import { unpackLz4, unpackSnappy, unpackZstd } from "./compression.ts";
-import { startConsumer } from "./kafka-consumer.ts";
 import { guarded } from "./kafka-faults.ts";
-import type { Consumption, KafkaPort } from "./kafka-port.ts";
-import { countPartitions, ensureTopics } from "./kafka-topics.ts";
-import { closeTimerTrap } from "./kafka-traps.ts";
-import type { OutRecord } from "./records.ts";
+import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings } from "./kafka-port.ts";
+import { type Bounds, type Consumer, closeBoundMs, type Life, supervise, within } from "./supervisor.ts";
 
-export type { ConsumeOptions, Consumption, KafkaPort, TopicSpec } from "./kafka-port.ts";
+export type { ConsumeOptions, Consumption, KafkaPort, KafkaSettings, TopicSpec } from "./kafka-port.ts";
 
-export interface KafkaSettings {
-  brokers: string[];
-  clientId: string;
-  /** Stands before every topic and group on the broker. */
-  prefix: string;
-  tls?: { ca?: string; cert?: string; key?: string } | undefined;
-  sasl?: { mechanism: "plain" | "scram-sha-256" | "scram-sha-512"; username: string; password: string } | undefined;
-}
+export type KafkaDriverName = NonNullable<KafkaSettings["driver"]>;
 
-const acksAll = -1;
+type OpenDriver = (settings: KafkaSettings, log: Logger) => KafkaDriver;
+
+const drivers: Record<KafkaDriverName, () => Promise<OpenDriver>> = {
+  kafkajs: async () => (await import("./kafka-kafkajs.ts")).openKafkajs,
+};
 
 /** Connects lazily; nothing is sent before the first call. */
 export function connectKafka(settings: KafkaSettings, log: Logger): KafkaPort {
-  closeTimerTrap();
-  readEveryCompression();
-  const kafka = new driver.Kafka(clientConfig(settings, log));
-  const onBroker = (name: string) => settings.prefix + name;
-  const open: Consumption[] = [];
-  const producer = lazily<Producer>(async () => {
-    const made = kafka.producer({
-      createPartitioner: driver.Partitioners.DefaultPartitioner,
-      allowAutoTopicCreation: false,
-      maxInFlightRequests: 1,
-      retry: { retries: 3, initialRetryTime: 50, maxRetryTime: 400 },
-    });
-    await made.connect();
-    return made;
-  });
-  const admin = lazily<Admin>(async () => {
-    const made = kafka.admin({ retry: { retries: 3, initialRetryTime: 50, maxRetryTime: 400 } });
-    await made.connect();
-    return made;
-  });
+  const load = drivers[settings.driver ?? "kafkajs"];
+  return portOver(async () => (await load())(settings, log), log);
+}
+
+/** @param open called once, at the first use */
+export function portOver(open: () => Promise<KafkaDriver>, log: Logger, bounds: Partial<Bounds> = {}): KafkaPort {
+  let opened: Promise<KafkaDriver> | undefined;
+  const driver = (): Promise<KafkaDriver> => {
+    opened ??= open();
+    return opened;
+  };
+  const consumptions: Consumption[] = [];
+  const reachable = (): Promise<boolean> =>
+    driver()
+      .then((it) => it.ping())
+      .then(
+        () => true,
+        () => false,
+      );
 
   return {
-    produce: (records) => guarded(async () => send(await producer.get(), records, onBroker)),
+    produce: (records) => guarded(async () => (await driver()).produce(records)),
     consume(options) {
-      const consumption = startConsumer({ kafka, options, onBroker, log });
-      open.push(consumption);
+      const build = (life: Life) => buildWith(driver(), options, life);
+      const consumption = supervise({ options, log, monotonic: systemClock.monotonic, build, reachable, bounds });
+      consumptions.push(consumption);
       return consumption;
     },
-    partitionsOf: (topic) => guarded(async () => countPartitions(await admin.get(), onBroker(topic))),
-    ensureTopics: (specs) => guarded(async () => ensureTopics(await admin.get(), specs, onBroker)),
-    endOffsets: (topic) =>
-      guarded(async () => {
-        const offsets = await (await admin.get()).fetchTopicOffsets(onBroker(topic));
-        return new Map(offsets.map((each) => [each.partition, BigInt(each.offset)]));
-      }),
-    ping: () => guarded(async () => void (await (await admin.get()).describeCluster())),
+    partitionsOf: (topic) => guarded(async () => (await driver()).partitionsOf(topic)),
+    ensureTopics: (specs) => guarded(async () => (await driver()).ensureTopics(specs)),
+    endOffsets: (topic) => guarded(async () => (await driver()).endOffsets(topic)),
+    ping: () => guarded(async () => (await driver()).ping()),
     async close() {
-      await Promise.allSettled(open.map((consumption) => consumption.close()));
-      await Promise.allSettled([producer.drop((made) => made.disconnect()), admin.drop((made) => made.disconnect())]);
-    },
-  };
-}
-
-/** Gives kafkajs what it lacks; who shares kafkajs with us and has brought a codec keeps it. */
-function readEveryCompression(): void {
-  const { Snappy, LZ4, ZSTD } = driver.CompressionTypes;
-  for (const [type, unpack] of [
-    [Snappy, unpackSnappy],
-    [LZ4, unpackLz4],
-    [ZSTD, unpackZstd],
-  ] as const) {
-    try {
-      driver.CompressionCodecs[type]();
-    } catch {
-      const compress = () => Promise.reject(new Error("this compression is only read"));
-      const codec = { compress, decompress: async (packed: Buffer) => unpack(packed) };
-      driver.CompressionCodecs[type] = () => codec;
-    }
-  }
-}
-
-function clientConfig(settings: KafkaSettings, log: Logger): KafkaConfig {
-  return {
-    clientId: settings.clientId,
-    brokers: settings.brokers,
-    connectionTimeout: 3000,
-    requestTimeout: 15_000,
-    logLevel: driver.logLevel.WARN,
-    logCreator: () => (entry) => log.debug({ kafkajs: entry.log.message, namespace: entry.namespace }, "kafkajs"),
-    retry: { retries: 5, initialRetryTime: 100, maxRetryTime: 2000 },
-    ...(settings.tls && { ssl: { ...settings.tls, ...(settings.tls.ca && { ca: [settings.tls.ca] }) } }),
-    ...(settings.sasl && { sasl: settings.sasl as KafkaConfig["sasl"] & object }),
-  };
-}
-
-/** One shared connection, made at the first use; a failed attempt is forgotten, so the next use tries again. */
-function lazily<T>(make: () => Promise<T>) {
-  let made: Promise<T> | undefined;
-  return {
-    get(): Promise<T> {
-      made ??= make().catch((error: unknown) => {
-        made = undefined;
-        throw error;
+      const inTime = await within(bounds.closeMs ?? closeBoundMs, async () => {
+        await Promise.all([
+          ...consumptions.map((consumption) => consumption.close()),
+          opened?.then((it) => it.close()),
+        ]);
       });
-      return made;
-    },
-    async drop(close: (value: T) => Promise<void>): Promise<void> {
-      const current = made;
-      made = undefined;
-      if (current !== undefined) await close(await current);
+      if (!inTime)
+        log.warn({ bound: bounds.closeMs ?? closeBoundMs }, "the connections to Kafka did not close in time");
     },
   };
 }
 
-async function send(producer: Producer, records: OutRecord[], onBroker: (name: string) => string): Promise<void> {
-  const byTopic = new Map<string, { key: Buffer | null; value: Buffer | null; headers: OutRecord["headers"] }[]>();
-  for (const { topic, ...message } of records) {
-    const messages = byTopic.get(topic);
-    if (messages) messages.push(message);
-    else byTopic.set(topic, [message]);
-  }
-  const topicMessages = [...byTopic].map(([topic, messages]) => ({ topic: onBroker(topic), messages }));
-  await producer.sendBatch({ acks: acksAll, topicMessages });
+/** The consumer of a driver that may still have to be loaded; until it has joined nothing is asked of it but to close. */
+function buildWith(driver: Promise<KafkaDriver>, options: ConsumeOptions, life: Life): Consumer {
+  let made: Consumer | undefined;
+  const making = driver.then((it) => {
+    if (!life.over.aborted) made = it.consumer(options, life);
+  });
+  making.catch(life.fail);
+  return {
+    commit: async (offsets) => made?.commit(offsets),
+    pause: (partition) => made?.pause(partition),
+    resume: (partition) => made?.resume(partition),
+    async close() {
+      await making;
+      await made?.close();
+    },
+  };
 }

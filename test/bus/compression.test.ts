@@ -4,7 +4,7 @@ import zlib from "node:zlib";
 import fc from "fast-check";
 import driver from "kafkajs";
 import { unpackLz4, unpackSnappy, unpackZstd } from "../../src/bus/compression.ts";
-import { connectKafka } from "../../src/bus/kafka.ts";
+import { openKafkajs } from "../../src/bus/kafka-kafkajs.ts";
 import { quiet } from "../support/fleet.ts";
 import { type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
@@ -67,7 +67,7 @@ test("a codec that was there before stays", () => {
   };
   const ours = driver.CompressionCodecs[LZ4];
   driver.CompressionCodecs[LZ4] = () => theirs;
-  connectKafka({ brokers: ["127.0.0.1:1"], clientId: "again", prefix: "" }, quiet);
+  openKafkajs({ brokers: ["127.0.0.1:1"], clientId: "again", prefix: "" }, quiet);
   expect(driver.CompressionCodecs[LZ4]()).toBe(theirs);
   driver.CompressionCodecs[LZ4] = ours;
 });

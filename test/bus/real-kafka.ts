@@ -5,6 +5,7 @@ import driver, { type Admin, type Kafka } from "kafkajs";
 import { shared } from "../../src/bus/assigner.ts";
 import { type Consumption, connectKafka, type KafkaPort, type TopicSpec } from "../../src/bus/kafka.ts";
 import type { ConsumeOptions } from "../../src/bus/kafka-port.ts";
+import { closeTimerTrap } from "../../src/bus/kafka-traps.ts";
 import type { Assignment, InRecord, OutRecord } from "../../src/bus/records.ts";
 import { quiet, until } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";
@@ -32,7 +33,8 @@ export interface RealKafka {
 export async function realKafka(name: string): Promise<RealKafka> {
   const prefix = `${name}-${randomBytes(4).toString("hex")}.`;
   const brokers = [testStack().kafka];
-  const kafka = connectKafka({ brokers, clientId: name, prefix }, quiet); // first: it closes kafkajs's traps
+  closeTimerTrap();
+  const kafka = connectKafka({ brokers, clientId: name, prefix }, quiet);
   const raw = new driver.Kafka({ clientId: "raw", brokers, logLevel: driver.logLevel.NOTHING });
   const admin = raw.admin();
   await admin.connect();

@@ -1,0 +1,113 @@
+// The driver kafkajs: connections, producing, asking. Consuming is in kafka-consumer.ts, topics in kafka-topics.ts; no other file imports
+// kafkajs.
+import type { Admin, KafkaConfig, Producer } from "kafkajs";
+import driver from "kafkajs";
+import type { Logger } from "../log.ts";
+import { unpackLz4, unpackSnappy, unpackZstd } from "./compression.ts";
+import { buildConsumer } from "./kafka-consumer.ts";
+import type { KafkaDriver, KafkaSettings } from "./kafka-port.ts";
+import { countPartitions, ensureTopics } from "./kafka-topics.ts";
+import { closeTimerTrap } from "./kafka-traps.ts";
+import type { OutRecord } from "./records.ts";
+
+const acksAll = -1;
+
+/** Connects lazily; nothing is sent before the first call. */
+export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
+  closeTimerTrap();
+  readEveryCompression();
+  const kafka = new driver.Kafka(clientConfig(settings, log));
+  const onBroker = (name: string) => settings.prefix + name;
+  const producer = lazily<Producer>(async () => {
+    const made = kafka.producer({
+      createPartitioner: driver.Partitioners.DefaultPartitioner,
+      allowAutoTopicCreation: false,
+      maxInFlightRequests: 1,
+      retry: { retries: 3, initialRetryTime: 50, maxRetryTime: 400 },
+    });
+    await made.connect();
+    return made;
+  });
+  const admin = lazily<Admin>(async () => {
+    const made = kafka.admin({ retry: { retries: 3, initialRetryTime: 50, maxRetryTime: 400 } });
+    await made.connect();
+    return made;
+  });
+
+  return {
+    produce: async (records) => send(await producer.get(), records, onBroker),
+    consumer: (options, life) => buildConsumer({ kafka, options, onBroker }, life),
+    partitionsOf: async (topic) => countPartitions(await admin.get(), onBroker(topic)),
+    ensureTopics: async (specs) => ensureTopics(await admin.get(), specs, onBroker),
+    async endOffsets(topic) {
+      const offsets = await (await admin.get()).fetchTopicOffsets(onBroker(topic));
+      return new Map(offsets.map((each) => [each.partition, BigInt(each.offset)]));
+    },
+    ping: async () => void (await (await admin.get()).describeCluster()),
+    async close() {
+      await Promise.allSettled([producer.drop((made) => made.disconnect()), admin.drop((made) => made.disconnect())]);
+    },
+  };
+}
+
+/** Gives kafkajs what it lacks; who shares kafkajs with us and has brought a codec keeps it. */
+function readEveryCompression(): void {
+  const { Snappy, LZ4, ZSTD } = driver.CompressionTypes;
+  for (const [type, unpack] of [
+    [Snappy, unpackSnappy],
+    [LZ4, unpackLz4],
+    [ZSTD, unpackZstd],
+  ] as const) {
+    try {
+      driver.CompressionCodecs[type]();
+    } catch {
+      const compress = () => Promise.reject(new Error("this compression is only read"));
+      const codec = { compress, decompress: async (packed: Buffer) => unpack(packed) };
+      driver.CompressionCodecs[type] = () => codec;
+    }
+  }
+}
+
+function clientConfig(settings: KafkaSettings, log: Logger): KafkaConfig {
+  return {
+    clientId: settings.clientId,
+    brokers: settings.brokers,
+    connectionTimeout: 3000,
+    requestTimeout: 15_000,
+    logLevel: driver.logLevel.WARN,
+    logCreator: () => (entry) => log.debug({ kafkajs: entry.log.message, namespace: entry.namespace }, "kafkajs"),
+    retry: { retries: 5, initialRetryTime: 100, maxRetryTime: 2000 },
+    ...(settings.tls && { ssl: { ...settings.tls, ...(settings.tls.ca && { ca: [settings.tls.ca] }) } }),
+    ...(settings.sasl && { sasl: settings.sasl as KafkaConfig["sasl"] & object }),
+  };
+}
+
+/** One shared connection, made at the first use; a failed attempt is forgotten, so the next use tries again. */
+function lazily<T>(make: () => Promise<T>) {
+  let made: Promise<T> | undefined;
+  return {
+    get(): Promise<T> {
+      made ??= make().catch((error: unknown) => {
+        made = undefined;
+        throw error;
+      });
+      return made;
+    },
+    async drop(close: (value: T) => Promise<void>): Promise<void> {
+      const current = made;
+      made = undefined;
+      if (current !== undefined) await close(await current);
+    },
+  };
+}
+
+async function send(producer: Producer, records: OutRecord[], onBroker: (name: string) => string): Promise<void> {
+  const byTopic = new Map<string, { key: Buffer | null; value: Buffer | null; headers: OutRecord["headers"] }[]>();
+  for (const { topic, ...message } of records) {
+    const messages = byTopic.get(topic);
+    if (messages) messages.push(message);
+    else byTopic.set(topic, [message]);
+  }
+  const topicMessages = [...byTopic].map(([topic, messages]) => ({ topic: onBroker(topic), messages }));
+  await producer.sendBatch({ acks: acksAll, topicMessages });
+}

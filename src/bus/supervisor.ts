@@ -1,0 +1,230 @@
+// Keeps a reader of a group alive whatever its driver does. A driver builds one life of a consumer at a time and reports what happens to
+// it; here it is decided when a life is over, and when the next begins. States: starting -> member -> (over -> waiting -> starting)* -> closed.
+// A life is over when the driver says so (crash, silent stop), and when nothing was heard of it for a bound though the broker answers others:
+// no heartbeat, no fetch, no join (kafkajs#1153, platformatic/kafka#374). Promises:
+// - nobody holds partitions of a life that is over: an empty assignment comes first, and also where a driver came back as another member.
+// - a reader of new records goes on where it was: joining again it would begin at the end of that moment and lose what came between.
+// - the pause between lives grows, and is short again only when records were handled or a membership has lasted.
+// - closing returns within a bound, whatever the driver does (kafkajs#967, #1168).
+import { setTimeout as sleep } from "node:timers/promises";
+import { asError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { guarded, KafkaFault } from "./kafka-faults.ts";
+import type { ConsumeOptions, Consumption } from "./kafka-port.ts";
+import type { Assignment, CommittedOffset, InRecord, TopicPartition } from "./records.ts";
+
+/** What a driver's consumer can do while it lives. */
+export interface Consumer {
+  commit(offsets: CommittedOffset[]): Promise<void>;
+  pause(partition: TopicPartition): void;
+  resume(partition: TopicPartition): void;
+  /** Leaves the group and ends all it has. May hang: it is not waited for longer than closeBoundMs. */
+  close(): Promise<void>;
+}
+
+/** What a driver reports of the consumer it has built. After the end of that life nothing of it counts. */
+export interface Life {
+  /** Aborted when it is over. */
+  readonly over: AbortSignal;
+  /** The member that the life before was last: it may still hold the group up until its session ends. */
+  readonly formerMember: string | undefined;
+  joined(memberId: string, assignment: Assignment): void;
+  /** A heartbeat, a fetch or a join was answered. */
+  progress(): void;
+  /** @param next the offset after all that was fetched, records that were not handed over included */
+  records(records: InRecord[], partition: TopicPartition, ends: { highWatermark: bigint; next: bigint }): void;
+  /** Where a reader of new records goes on; undefined where it has not read yet. */
+  positionOf(partition: TopicPartition): bigint | undefined;
+  fail(reason: unknown): void;
+}
+
+export interface Supervision {
+  options: ConsumeOptions;
+  log: Logger;
+  monotonic: () => number;
+  /** Makes a consumer, which then joins by itself and reports to its life. */
+  build(life: Life): Consumer;
+  /** Whether a broker answers somebody else: a consumer that hears nothing while none does has not stalled. */
+  reachable(): Promise<boolean>;
+  bounds?: Partial<Bounds>;
+}
+
+export interface Bounds {
+  /** Two sessions: by then the broker has given it up as well. */
+  stallMs: number;
+  firstPauseMs: number;
+  longestPauseMs: number;
+  /** A membership that has lasted so long was a good one. */
+  stableMs: number;
+  closeMs: number;
+}
+
+export const sessionTimeoutMs = 6000;
+/** Longest that close() of a consumer, a producer, an admin takes. */
+export const closeBoundMs = 5000;
+
+const defaults: Bounds = {
+  stallMs: 2 * sessionTimeoutMs,
+  firstPauseMs: 100,
+  longestPauseMs: 3000,
+  stableMs: 10_000,
+  closeMs: closeBoundMs,
+};
+
+interface Current {
+  readonly ended: AbortController;
+  consumer?: Consumer;
+  heardAt: number;
+  joinedAt: number | undefined;
+}
+
+export function supervise(supervision: Supervision): Consumption {
+  const { options, log, monotonic } = supervision;
+  const bounds = { ...defaults, ...supervision.bounds };
+  const complaints = makeComplaints(log, { group: options.group });
+  const positions = new Map<string, bigint>();
+  const joined = Promise.withResolvers<void>();
+  let current: Current | undefined;
+  let memberId: string | undefined;
+  let attempt = 0;
+  let closed = false;
+  let restart: NodeJS.Timeout | undefined;
+
+  const lifeOf = (self: Current): Life => {
+    const alive = (): boolean => current === self;
+    return {
+      over: self.ended.signal,
+      formerMember: memberId,
+      joined(member, assignment) {
+        if (!alive()) return;
+        if (memberId !== undefined && memberId !== member) options.onAssigned(new Map());
+        memberId = member;
+        self.heardAt = monotonic();
+        self.joinedAt ??= self.heardAt;
+        options.onAssigned(assignment);
+        joined.resolve();
+      },
+      progress() {
+        self.heardAt = monotonic();
+        if (!alive() || self.joinedAt === undefined || self.heardAt - self.joinedAt < bounds.stableMs) return;
+        attempt = 0;
+        complaints.clear();
+      },
+      records(records, partition, { highWatermark, next }) {
+        if (!alive()) return;
+        if (options.from === "latest") positions.set(idOf(partition), next);
+        if (records.length === 0) return;
+        options.onRecords(records, partition, highWatermark);
+        attempt = 0;
+      },
+      positionOf: (partition) => positions.get(idOf(partition)),
+      fail(reason) {
+        if (alive()) end(self, reason);
+      },
+    };
+  };
+
+  const begin = (): void => {
+    const self: Current = { ended: new AbortController(), heardAt: monotonic(), joinedAt: undefined };
+    current = self;
+    self.consumer = supervision.build(lifeOf(self));
+  };
+
+  const end = (self: Current, reason: unknown): void => {
+    current = undefined;
+    self.ended.abort();
+    options.onAssigned(new Map());
+    const pause = Math.min(bounds.firstPauseMs * 2 ** attempt, bounds.longestPauseMs);
+    attempt += 1;
+    complaints.say(reason, pause);
+    // The dead one says that it leaves before its successor joins: it would be waited for until its session ends.
+    const left = within(Math.max(bounds.firstPauseMs, bounds.closeMs / 5), async () => self.consumer?.close());
+    restart = setTimeout(() => void left.then(() => closed || begin()), pause);
+  };
+
+  const watchdog = setInterval(() => {
+    const self = current;
+    if (self === undefined || monotonic() - self.heardAt < bounds.stallMs) return;
+    self.heardAt = monotonic(); // asked once per bound
+    supervision.reachable().then(
+      (answers) => {
+        if (answers && current === self)
+          end(self, new Error(`nothing was heard of the consumer for ${bounds.stallMs} ms`));
+      },
+      () => undefined,
+    );
+  }, bounds.stallMs / 4);
+
+  begin();
+
+  return {
+    joined: joined.promise,
+    get healthy() {
+      return current?.joinedAt !== undefined && !closed;
+    },
+    commit: (offsets) =>
+      guarded(async () => {
+        if (offsets.length === 0) return;
+        if (current?.consumer === undefined || current.joinedAt === undefined)
+          throw new KafkaFault("unavailable", "not a member of the group at the moment");
+        await current.consumer.commit(offsets);
+      }),
+    pause: (partition) => tap(() => current?.consumer?.pause(partition)),
+    resume: (partition) => tap(() => current?.consumer?.resume(partition)),
+    async close() {
+      closed = true;
+      clearTimeout(restart);
+      clearInterval(watchdog);
+      const last = current;
+      current = undefined;
+      last?.ended.abort();
+      const inTime = await within(bounds.closeMs, async () => last?.consumer?.close());
+      if (!inTime) log.warn({ group: options.group, bound: bounds.closeMs }, "a consumer did not close in time");
+    },
+  };
+}
+
+/** Runs what may hang or fail. @returns whether it was done in time, well or not; what it does later is nobody's business */
+export async function within(boundMs: number, run: () => Promise<unknown>): Promise<boolean> {
+  const waiting = new AbortController();
+  const done = run().then(
+    () => true,
+    () => true,
+  );
+  const late = sleep(boundMs, false, { signal: waiting.signal }).catch(() => false);
+  const inTime = await Promise.race([done, late]);
+  waiting.abort();
+  return inTime;
+}
+
+/** A consumer that is about to be reported dead has nothing to pause; its successor is told after it has joined. */
+function tap(turn: () => void): void {
+  try {
+    turn();
+  } catch {
+    // seen as the end of its life
+  }
+}
+
+const rememberedComplaints = 20;
+
+/** Says a new complaint in full, and one that comes again only at growing intervals and without its stack. */
+function makeComplaints(log: Logger, bindings: object) {
+  const times = new Map<string, number>();
+  return {
+    say(reason: unknown, pause: number): void {
+      const error = asError(reason);
+      const count = (times.get(error.message) ?? 0) + 1;
+      if (times.size >= rememberedComplaints) times.clear();
+      times.set(error.message, count);
+      if (count === 1) log.warn({ err: error, pause, ...bindings }, "consumer is built again");
+      else if (Number.isInteger(Math.log2(count)))
+        log.warn({ reason: error.message, pause, ...bindings }, `consumer is built again, ${count} times now`);
+    },
+    clear: () => times.clear(),
+  };
+}
+
+function idOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}
