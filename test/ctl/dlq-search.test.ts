@@ -6,13 +6,18 @@ import { type Letter, noteRecord } from "../../src/ctl/dlq-letters.ts";
 import { readSpans } from "../../src/ctl/dlq-read.ts";
 import { fetchLetters, findNewest } from "../../src/ctl/dlq-search.ts";
 import { type RealKafka, realKafka } from "../bus/real-kafka.ts";
+import { until } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";
 import { called } from "./authctl.ts";
 
 let real: RealKafka;
 beforeEach(async () => {
   real = await realKafka("dlq");
-  await real.kafka.ensureTopics([{ topic: deadLetterTopic, partitions: 2, replication: 1, config: {} }]);
+  // kafkajs asks for a new topic's leaders once the topic is made, and a busy broker may not know it yet: then it is there at the next call.
+  await until("the topic is there", async () => {
+    await real.kafka.ensureTopics([{ topic: deadLetterTopic, partitions: 2, replication: 1, config: {} }]);
+    return true;
+  });
 });
 afterEach(() => real.close());
 
