@@ -17,6 +17,8 @@ export interface PoolOptions {
   applicationName: string;
 }
 
+/** Kept open; the driver makes them anew by itself, so they come on top of what may be in use. */
+const kept = 2;
 const statementTimeoutMs = 10_000;
 const connectTimeoutMs = 3000;
 
@@ -24,7 +26,7 @@ const connectTimeoutMs = 3000;
 export async function openPool({ url, size, applicationName }: PoolOptions): Promise<DatabasePool> {
   const address = new URL(url);
   if (!address.searchParams.has("application_name")) address.searchParams.set("application_name", applicationName);
-  return createPool(address.href, {
+  const pool = await createPool(address.href, {
     captureStackTrace: false,
     connectionRetryLimit: 0,
     queryRetryLimit: 0,
@@ -32,11 +34,44 @@ export async function openPool({ url, size, applicationName }: PoolOptions): Pro
     connectionTimeout: connectTimeoutMs,
     statementTimeout: statementTimeoutMs,
     idleTimeout: "DISABLE_TIMEOUT",
-    maximumPoolSize: size,
-    minimumPoolSize: Math.min(2, size),
+    maximumPoolSize: size + kept,
+    minimumPoolSize: kept,
     resetConnection: () => Promise.resolve(),
     typeParsers: [{ name: "int8", parse: wholeNumber }, createTimestampWithTimeZoneTypeParser()],
     interceptors: [parseRows],
+  });
+  return inTurn(pool, size);
+}
+
+const taking = new Set<string | symbol>([
+  ...["any", "anyFirst", "connect", "exists", "many", "manyFirst", "maybeOne", "maybeOneFirst", "one", "oneFirst"],
+  ...["query", "stream", "transaction"],
+]);
+
+/**
+ * Nobody waits for a connection in slonik's own queue, but here: when connecting fails, slonik leaves its queue waiting for a connection
+ * that is released later (slonik#631). With the database away, 10 of 20 requests were UNAVAILABLE after 3 s and 10 were never answered.
+ */
+function inTurn(pool: DatabasePool, width: number): DatabasePool {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  const turn = async (work: () => unknown): Promise<unknown> => {
+    if (running < width) running += 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift(); // who comes next takes this turn over
+      if (next === undefined) running -= 1;
+      else next();
+    }
+  };
+  return new Proxy(pool, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function" || !taking.has(name)) return value;
+      return (...given: unknown[]) => turn(() => Reflect.apply(value, target, given));
+    },
   });
 }
 

@@ -1,42 +1,35 @@
-// What the fleet needs goes away and comes back: Kafka, PostgreSQL, the registry, each killed under a running fleet. Requests end inside
-// their time with a code that says so, or wait where their time allows it; afterwards all works again and no role was restarted.
-import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+// What the fleet needs goes away and comes back: Kafka, PostgreSQL and the registry, killed and restarted under a running fleet. Requests
+// end inside their time with a code that says so, or wait where their time allows it; afterwards all works again, nothing is half done,
+// and no role was restarted. Beside it a second fleet lives through the same without three of its mechanisms, and shows what they are for.
+import { afterEach, beforeAll, expect, test } from "@jest/globals";
 import { connectKafka } from "../../src/bus/kafka.ts";
-import { type Stack, startStack } from "../../stack/stack.ts";
-import { end, type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
-import { mailbox } from "../support/mailbox.ts";
-import { type Confirmed, confirmed, loggedIn, refused } from "../support/people.ts";
+import type { Refusal } from "../../src/errors.ts";
+import { audit, events } from "../support/audit.ts";
+import { addressesOf, connected, heldLogin, reconnect, siteOf } from "../support/crash.ts";
+import { end, quiet, until } from "../support/fleet.ts";
+import { crashSeconds, type Deed, failures, longest, startLoad } from "../support/load.ts";
+import { type Mailbox, mailbox } from "../support/mailbox.ts";
+import { loggedIn, refused, somebody } from "../support/people.ts";
 import { replyTopic } from "../support/raw.ts";
-import { ownFolder } from "../support/stack.ts";
 
-let stack: Stack;
-let own: Fleet;
-let fleet: TestFleet;
-let person: Confirmed;
-const stops: (() => Promise<void>)[] = [];
-beforeAll(async () => {
-  stack = await startStack({ dir: ownFolder("away"), report: () => undefined, postgres: { fsync: "off" } });
-  stops.push(() => stack.stop());
-  const addresses = {
-    kafka: stack.kafka.address,
-    registry: stack.registry.address,
-    database: stack.postgres.address,
-  };
-  own = await startFleet("away", { stack: addresses });
-  stops.push(() => own.stop());
-  fleet = await testFleet(own);
-  stops.push(() => fleet.close());
-  fleet.sql.on("error", () => undefined); // its connection goes with the server
-  person = await confirmed(fleet);
-}, 240_000);
-afterAll(async () => {
-  for (const stop of stops.reverse()) await stop();
-}, 60_000);
+const site = siteOf("away", { stack: "own", workers: 1, bridge: true });
+const lacking = siteOf("lacking", {
+  stack: async () => addressesOf(site.stack),
+  workers: 1,
+  people: 2,
+  without: ["marked-first", "no-retry", "driver-queue"],
+});
 
 /** Pids of the roles: whoever was started anew has another one. */
-const pids = (): (number | undefined)[] => [...own.processes.values()].map((child) => child.pid);
-const alive = (): boolean => [...own.processes.values()].every((child) => child.exitCode === null && !child.signalCode);
-afterEach(() => expect(alive()).toBe(true));
+const pids = (): (number | undefined)[] => [...site.own.processes.values()].map((child) => child.pid);
+let before: (number | undefined)[];
+beforeAll(() => {
+  before = pids();
+});
+afterEach(() => {
+  const alive = [...site.own.processes.values()].every((child) => child.exitCode === null && !child.signalCode);
+  expect([alive, pids()]).toEqual([true, before]);
+});
 
 async function timed<T>(run: () => Promise<T>): Promise<{ value: T; ms: number }> {
   const began = performance.now();
@@ -44,22 +37,34 @@ async function timed<T>(run: () => Promise<T>): Promise<{ value: T; ms: number }
   return { value, ms: Math.round(performance.now() - began) };
 }
 
-const login = (timeoutMs: number) =>
-  fleet.client.request("auth.session.login", { login: person.login, password: person.password }, { timeoutMs });
+function login(timeoutMs: number) {
+  const { login: name, password } = site.crowd[0]!;
+  return site.fleet.client.request("auth.session.login", { login: name, password }, { timeoutMs });
+}
+
+const deeds: Deed[] = []; // of all tests: the audit counts over the fleet's whole life
+const load = (timeoutMs: number) => startLoad(site.fleet, site.crowd.slice(1), { perSecond: 60, timeoutMs });
+const audited = (): Promise<string[]> => audit(site.fleet, site.crowd.slice(1), deeds);
+
+/** @returns ms until a login works and every role says that it is ready */
+async function recovered(): Promise<number> {
+  const { ms } = await timed(async () => {
+    await until("a login works", () => login(3000).then(() => true));
+    for (const [name, url] of Object.entries(site.own.http)) {
+      await until(`${name} is ready`, async () => (await fetch(`${url}/readyz`)).status === 200);
+    }
+  });
+  return ms;
+}
 
 const replyPartitions = 2;
 
 /** A record to each partition of a reply topic, by somebody whose connection is new. */
 async function produceEarly(): Promise<void> {
-  const settings = {
-    brokers: [stack.kafka.address],
-    clientId: "early",
-    prefix: own.prefix,
-    tls: undefined,
-    sasl: undefined,
-  };
-  const other = connectKafka(settings, quiet);
-  stops.push(() => other.close());
+  const { prefix } = site.own;
+  const brokers = [site.stack.kafka.address];
+  const other = connectKafka({ brokers, clientId: "early", prefix, tls: undefined, sasl: undefined }, quiet);
+  site.onStop(() => other.close());
   const records = Array.from({ length: replyPartitions }, (_, partition) => ({
     topic: replyTopic,
     partition,
@@ -70,98 +75,154 @@ async function produceEarly(): Promise<void> {
   await until("records are taken", () => other.produce(records).then(() => true));
 }
 
-/** @returns ms until a login works and every role says that it is ready */
-async function recovered(): Promise<number> {
-  const { ms } = await timed(async () => {
-    await until("a login works", () => login(3000).then(() => true));
-    for (const [name, url] of Object.entries(own.http)) {
-      await until(`${name} is ready`, async () => (await fetch(`${url}/readyz`)).status === 200);
-    }
+async function allEarlyAreRead(replies: Mailbox): Promise<void> {
+  await until("the early record of every partition is read", () => {
+    const early = replies.all(replyTopic).filter(({ headers }) => headers["early"] !== undefined);
+    return new Set(early.map(({ partition }) => partition)).size === replyPartitions;
   });
-  return ms;
 }
 
-test("Kafka away: a request ends inside its time, one with time to wait is answered, no reply is missed", async () => {
-  await loggedIn(fleet, person); // the control: it works
-  const before = pids();
-  const replies = mailbox(fleet.kafka, [replyTopic]);
+test("Kafka away: a request ends inside its time, one with time to wait is answered, what was committed meanwhile is published", async () => {
+  await loggedIn(site.fleet, site.crowd[0]!); // the control: it works
+  const replies = mailbox(site.fleet.kafka, [replyTopic]);
   await replies.ready;
-  await stack.kafka.kill();
+  const held = await heldLogin(site.fleet, site.crowd[1]!);
+  const heldThere = await heldLogin(lacking.fleet, lacking.crowd[0]!);
+  await site.stack.kafka.kill();
+  await Promise.all([held.release(), heldThere.release()]); // they commit now, and can tell nobody
   const short = await timed(() => refused(login(2000)));
   expect(["UNAVAILABLE", "DEADLINE_EXCEEDED"]).toContain(short.value.code);
   expect(short.ms).toBeLessThan(2500);
   const long = timed(() => login(60_000));
   // Its readers have given up on their connections and build new ones, after pauses: what comes first when Kafka is back, comes without them.
-  await until("the client is out", () => !fleet.client.healthy);
-  await stack.kafka.start();
+  await until("the client is out", () => !site.fleet.client.healthy);
+  const relay = `${site.own.http["relay-1"]}/readyz`;
+  await until("the relay has noticed", async () => (await fetch(relay)).status === 503, 60_000);
+  await site.stack.kafka.start();
   await produceEarly();
   const back = await recovered();
   const waited = await long;
   expect(waited.value.tokens).not.toBeNull();
-  await until("the early record of every partition is read", () => {
-    const early = replies.all(replyTopic).filter(({ headers }) => headers["early"] !== undefined);
-    return new Set(early.map(({ partition }) => partition)).size === replyPartitions;
-  });
-  const said = `${short.value.code} after ${short.ms} ms; all worked ${back} ms after it was back; who waited got an answer after ${waited.ms} ms`;
-  console.log(`Kafka away: ${said}`);
-  expect(pids()).toEqual(before);
-}, 120_000);
-
-test("Kafka away after a commit: the event waits in the outbox, and comes when Kafka is back", async () => {
-  const relay = own.processes.get("relay-1")!;
-  relay.kill("SIGSTOP"); // so that the commit is surely not published yet
-  const { sessionId } = await loggedIn(fleet, person);
-  const waiting = async (): Promise<{ event_id: string; published: boolean } | undefined> => {
-    const question =
-      "SELECT event_id, published_at IS NOT NULL AS published FROM outbox WHERE kind = 'LoggedIn' AND body->>'sessionId' = $1";
-    const { rows } = await fleet.sql.query<{ event_id: string; published: boolean }>(question, [sessionId]);
-    return rows[0];
-  };
-  const before = await waiting();
-  expect(before?.published).toBe(false);
-  await stack.kafka.kill();
-  relay.kill("SIGCONT");
-  await until(
-    "the relay has noticed",
-    async () => (await fetch(`${own.http["relay-1"]}/readyz`)).status === 503,
-    60_000,
-  );
-  expect((await waiting())?.published).toBe(false);
-  await stack.kafka.start();
-  await until("it is published", async () => (await waiting())?.published === true, 60_000);
-  await until(
-    "it has come",
-    () => fleet.mails.all("auth.event").some(({ headers }) => String(headers["ce_id"]) === before!.event_id),
-    60_000,
-  );
-  await recovered();
+  const answered = await held.deed;
+  deeds.push(answered);
+  expect(failures([answered])).toEqual([]);
+  await allEarlyAreRead(replies);
+  expect(await events(site.fleet)).toEqual([]);
+  const lost = await events(lacking.fleet);
+  expect(lost.filter((fault) => !/never came/.test(fault))).toEqual([]);
+  expect(lost.length).toBeGreaterThan(0); // they were marked before they were published
+  const said = `all worked ${back} ms after it was back; who waited got an answer after ${waited.ms} ms`;
+  console.log(`Kafka away: ${short.value.code} after ${short.ms} ms; ${said}`);
 }, 180_000);
 
-test("PostgreSQL away: UNAVAILABLE at once, and it works again when it is back", async () => {
-  const before = pids();
-  const { ms: usual } = await timed(() => login(20_000));
-  await stack.postgres.kill();
-  const first = await timed(() => refused(login(20_000)));
-  const second = await timed(() => refused(login(20_000)));
-  await stack.postgres.start();
-  const back = await recovered();
+test("Kafka restarts under load: requests wait and are answered, nothing accepted is lost", async () => {
+  const people = load(60_000);
+  await people.goesOn(2);
+  const usual = longest(people.deeds, 0);
+  const stops = performance.now();
+  await site.stack.kafka.stop();
+  const { ms: start } = await timed(() => site.stack.kafka.start());
+  const { ms: back } = await timed(() => people.goesOn(1));
+  await people.goesOn(2);
+  const asked = await people.stop();
+  deeds.push(...asked);
+  const pause = longest(asked, stops);
+  const said = `${asked.length} requests, the longest took ${usual} ms before and ${pause} ms over the restart`;
+  console.log(`Kafka restarts: ${said}; it started in ${start} ms, everybody was answered ${back} ms after that`);
+  expect(failures(asked)).toEqual([]);
+  expect(pause).toBeGreaterThan(start); // the control: somebody did wait for it
+  expect(await audited()).toEqual([]);
+}, 180_000);
+
+test("PostgreSQL restarts under load: UNAVAILABLE at worst, nothing half done, and the pool is whole again", async () => {
+  const people = load(30_000);
+  const there = startLoad(lacking.fleet, lacking.crowd, { perSecond: 30, timeoutMs: 30_000 });
+  await Promise.all([people.goesOn(2), there.goesOn(1)]);
+  await site.stack.postgres.stop();
+  await site.stack.postgres.start();
+  const { ms: back } = await timed(() => people.goesOn(2));
+  const asked = await people.stop();
+  deeds.push(...asked);
+  await Promise.all([reconnect(site), reconnect(lacking)]);
+  const refusals = asked.filter(({ refusal }) => refusal !== undefined);
   console.log(
-    `PostgreSQL away: UNAVAILABLE after ${first.ms} and ${second.ms} ms; recovered ${back} ms after it was back`,
+    `PostgreSQL restarts: ${asked.length} requests, ${refusals.length} UNAVAILABLE, everybody was answered ${back} ms after it was back`,
   );
-  expect([first.value.code, second.value.code]).toEqual(["UNAVAILABLE", "UNAVAILABLE"]);
-  expect(first.value.retryAfterMs).toBeGreaterThan(0);
-  expect(Math.max(first.ms, second.ms)).toBeLessThan(4000 + 4 * usual);
+  expect(refusals.filter(({ refusal }) => refusal !== "UNAVAILABLE")).toEqual([]);
+  expect(failures(await there.stop())).toContainEqual(expect.stringMatching(/INTERNAL/)); // without the table of passing faults
+  expect(await audited()).toEqual([]);
+  expect(await poolIsWhole()).toEqual([]);
+}, 120_000);
+
+/** Somebody whom nobody knows: his login asks the database and changes nothing, and no mailbox makes him wait for others. */
+async function strangersLogin(fleet = site.fleet, timeoutMs = 20_000): Promise<Refusal> {
+  const { login: name, password } = somebody();
+  return refused(fleet.client.request("auth.session.login", { login: name, password }, { timeoutMs }));
+}
+
+const strangers = (count: number, ask = strangersLogin) => Promise.all(Array.from({ length: count }, () => timed(ask)));
+
+/** More requests at once than the pool has connections are answered, and leave no more connections than it may have, none in use. */
+async function poolIsWhole(): Promise<string[]> {
+  const answers = await strangers(40);
+  expect(new Set(answers.map(({ value }) => value.code))).toEqual(new Set(["INVALID_CREDENTIALS"]));
+  const observer = await connected(site.fleet.env["AUTH_DATABASE_URL"]!);
+  const { rows } = await observer.query<{ name: string; n: number; busy: number }>(
+    "SELECT application_name AS name, count(*)::int AS n, count(*) FILTER (WHERE state LIKE 'idle in%')::int AS busy FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'auth%' GROUP BY 1",
+  );
+  await observer.end();
+  const pool = 10; // AUTH_DATABASE_POOL's default
+  return [
+    ...(rows.length > 0 ? [] : ["nobody is connected"]),
+    ...rows.filter(({ n, busy }) => n > pool || busy > 0).map((row) => JSON.stringify(row)),
+  ];
+}
+
+/** Until it is back; the long version waits a minute, in which pools and queues have time to fill. */
+async function postgresAway(): Promise<{ codes: Set<string>; slowest: number; asked: number }> {
+  const codes = new Set<string>();
+  const ends = performance.now() + (crashSeconds() > 0 ? 60_000 : 0);
+  let slowest = 0;
+  let asked = 0;
+  do {
+    const answers = await strangers(20);
+    for (const { value, ms } of answers) {
+      codes.add(value.code);
+      expect(value.retryAfterMs).toBeGreaterThan(0);
+      slowest = Math.max(slowest, ms);
+    }
+    asked += answers.length;
+  } while (performance.now() < ends);
+  return { codes, slowest, asked };
+}
+
+test("PostgreSQL away: UNAVAILABLE at once for everybody, and it works again when it is back", async () => {
+  const { ms: usual } = await timed(() => login(20_000));
+  await site.stack.postgres.kill();
+  const there = strangers(20, () => strangersLogin(lacking.fleet, 5000));
+  const away = await timed(postgresAway);
+  await site.stack.postgres.start();
+  const back = await recovered();
+  await reconnect(site);
+  const { codes, slowest, asked } = away.value;
+  const said = `all ${asked} requests of ${away.ms} ms were refused ${[...codes].join()} within ${slowest} ms`;
+  console.log(`PostgreSQL away: ${said}; recovered ${back} ms after it was back`);
+  expect([...codes]).toEqual(["UNAVAILABLE"]);
+  expect((await there).map(({ value }) => value.code)).toContain("DEADLINE_EXCEEDED"); // left waiting in the driver's queue
+  expect(slowest).toBeLessThan(4000 + 4 * usual);
   expect(back).toBeLessThan(5000 + 4 * usual);
-  expect(pids()).toEqual(before);
-}, 60_000);
+  expect(await poolIsWhole()).toEqual([]);
+  expect(await audited()).toEqual([]);
+}, 180_000);
 
 test("registry away: nobody notices, and a fresh worker starts", async () => {
-  await stack.registry.kill();
-  await expect(fetch(stack.registry.address)).rejects.toThrow(); // the control: it is gone
+  await site.stack.registry.kill();
+  await expect(fetch(site.stack.registry.address)).rejects.toThrow(); // the control: it is gone
   await login(3000);
-  await own.start("worker", "worker-2");
-  await end(own.processes.get("worker-1")!);
-  own.processes.delete("worker-1");
-  delete own.http["worker-1"];
+  await site.own.start("worker", "worker-2");
+  await end(site.own.processes.get("worker-1")!);
+  site.own.processes.delete("worker-1");
+  delete site.own.http["worker-1"];
+  before = pids();
   await login(10_000);
 }, 60_000);

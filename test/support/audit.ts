@@ -111,26 +111,31 @@ export async function audit(fleet: TestFleet, crowd: Confirmed[], deeds: Deed[])
 
 interface Stored {
   event_id: string;
-  user_id: string;
-  sequence: string;
+  /** Null where it is about no user: an unknown login. */
+  user_id: string | null;
+  sequence: string | null;
 }
 
-/** Each user's events: numbered without a gap, all published with their own id, first seen in the order of their numbers. */
+/** Every event is published with its own id; those of a user are numbered without a gap, and first seen in the order of their numbers. */
 export async function events(fleet: TestFleet): Promise<string[]> {
   await until("the outbox is published", async () => {
     const { rows } = await fleet.sql.query("SELECT FROM outbox WHERE published_at IS NULL LIMIT 1");
     return rows.length === 0;
   });
   const { rows } = await fleet.sql.query<Stored>(
-    "SELECT event_id, user_id, sequence FROM outbox WHERE topic = 'auth.event' AND sequence IS NOT NULL ORDER BY user_id, sequence",
+    "SELECT event_id, user_id, sequence FROM outbox WHERE topic = 'auth.event' ORDER BY user_id, sequence",
   );
   const seen = await firstSeen(fleet, rows);
-  const byUser = Map.groupBy(rows, (row) => row.user_id);
+  const made = new Set(rows.map((row) => row.event_id));
+  const byUser = Map.groupBy(
+    rows.filter((row) => row.sequence !== null),
+    (row) => row.user_id,
+  );
   return [
     ...rows
       .filter((row) => !seen.has(row.event_id))
       .map((row) => `event ${row.sequence} of user ${row.user_id} never came`),
-    ...[...seen.keys()].filter((id) => !rows.some((row) => row.event_id === id)).map((id) => `nobody made event ${id}`),
+    ...[...seen.keys()].filter((id) => !made.has(id)).map((id) => `nobody made event ${id}`),
     ...[...byUser].flatMap(([user, own]) => [...gaps(user, own), ...disorder(user, own, seen)]),
   ];
 }
@@ -145,14 +150,14 @@ async function firstSeen({ mails }: TestFleet, rows: Stored[]): Promise<Map<stri
   return places;
 }
 
-function gaps(user: string, own: Stored[]): string[] {
+function gaps(user: string | null, own: Stored[]): string[] {
   const numbers = own.map(({ sequence }) => Number(sequence));
   return numbers.every((number, index) => number === index + 1)
     ? []
     : [`user ${user} has the events ${numbers.join()}`];
 }
 
-function disorder(user: string, own: Stored[], seen: Map<string, number>): string[] {
+function disorder(user: string | null, own: Stored[], seen: Map<string, number>): string[] {
   const places = own.flatMap(({ event_id }) => seen.get(event_id) ?? []);
   return places.every((place, index) => index === 0 || place > places[index - 1]!)
     ? []

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll } from "@jest/globals";
 import pg from "pg";
 import { type Stack, startStack } from "../../stack/stack.ts";
+import { type FaultName, without } from "./faults.ts";
 import { type Fleet, type FleetOptions, startFleet, type TestFleet, testFleet, until } from "./fleet.ts";
 import { type Deed, people, tell } from "./load.ts";
 import type { Confirmed } from "./people.ts";
@@ -23,6 +24,9 @@ export interface Plan {
   /** Default 8. */
   people?: number;
   env?: Record<string, string>;
+  bridge?: boolean;
+  /** Mechanisms that its workers and its relay are to do without. */
+  without?: FaultName[];
   /** Its own Kafka, registry and PostgreSQL, or what this brings up; default: those that all tests share. */
   stack?: "own" | ((site: Site) => Promise<TestStack>);
 }
@@ -64,11 +68,17 @@ interface Settling {
 }
 
 async function settle(site: Site, { name, plan, options }: Settling): Promise<void> {
-  const { workers = 2, people: count = 8, env } = plan;
-  site.own = await startFleet(name, { ...options, roles: ["worker", "relay"], env: { ...patient, ...env } });
-  site.onStop(() => site.own.stop());
-  for (let n = 2; n <= workers; n += 1) await site.own.start("worker", `worker-${n}`);
-  site.fleet = await testFleet(site.own);
+  const { workers = 2, people: count = 8, env, bridge = false, without: faults = [] } = plan;
+  const own = await startFleet(name, { ...options, roles: bridge ? ["bridge"] : [], env: { ...patient, ...env } });
+  site.own = own;
+  site.onStop(() => own.stop());
+  const node = faults.length > 0 ? without(...faults) : [];
+  const names = Array.from({ length: workers }, (_, index) => `worker-${index + 1}`);
+  await Promise.all([
+    own.start("relay", "relay-1", {}, node),
+    ...names.map((each) => own.start("worker", each, {}, node)),
+  ]);
+  site.fleet = await testFleet(own);
   site.onStop(() => site.fleet.close());
   site.crowd = await people(site.fleet, count);
 }

@@ -43,6 +43,12 @@ export const faults = {
     line: "export function isPassing(error: unknown): boolean {",
     instead: "export function isPassing(error: unknown): boolean { return false;",
   },
+  /** Who waits for a connection waits in the driver's own queue. */
+  "driver-queue": {
+    module: "db/pool.ts",
+    line: "  return inTurn(pool, size);",
+    instead: "  void inTurn; return pool;",
+  },
   /** Rows are marked as published, and are published a second later. */
   "marked-first": {
     module: "db/outbox.ts",
