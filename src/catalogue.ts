@@ -5,6 +5,7 @@ import { fleetTopic } from "./bus/fleet.ts";
 import type { TopicSpec } from "./bus/kafka.ts";
 import type { Compatibility } from "./bus/schema-store.ts";
 import type { Config } from "./config.ts";
+import { keyTopic } from "./fleet-keys.ts";
 import { commandSchemas, eventSchemas, mailSchema } from "./generated/schemas.ts";
 
 const minute = 60_000;
@@ -67,6 +68,7 @@ export function topics(config: Config): TopicSpec[] {
     ),
     spec("auth.event", kept(7 * day)),
     spec("auth.mail", kept(day)),
+    { ...spec(keyTopic, { "cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime" }), partitions: 1 },
     { ...spec(fleetTopic, { ...kept(10 * minute), "segment.ms": String(minute) }), partitions: 1 },
     spec(deadLetterTopic, { ...kept(30 * day), "max.message.bytes": String(maxDeadLetterBytes) }),
     ...legacy,

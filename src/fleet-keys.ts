@@ -1,12 +1,34 @@
-// The keys a process works with: data keys, opened with AUTH_MASTER_KEY, and the fleet's key pairs. Made once for a fleet, read by every
-// process at start and again every minute, so that what another process added is known before it is needed (a key is published 10 min
-// before its first use).
+// The keys a process works with: data keys, opened with AUTH_MASTER_KEY, and the fleet's key pairs. Made once for a fleet; a process looks
+// every second whether they changed and loads them then, so a new key is known long before it is needed and a revoked one is gone.
+// Whoever changes them holds one lock in the database and writes what changed to the topic auth.key in the same transaction.
 import type { Clock } from "./clock.ts";
-import { type DataKeys, loadDataKeys, makeDataKey, purposes, wrapDataKey } from "./crypto/envelope.ts";
-import { activated, generateKeyRow, type KeyRow, type Keyring, openKeyring } from "./crypto/keys.ts";
-import { dataKeyRows, fleetKeyRows, insertDataKey, insertFleetKey, withKeyLock } from "./db/keys.ts";
+import type { Config } from "./config.ts";
+import {
+  type DataKeys,
+  loadDataKeys,
+  makeDataKey,
+  masterKid,
+  purposes,
+  unwrapDataKey,
+  wrapDataKey,
+} from "./crypto/envelope.ts";
+import { uuidv7 } from "./crypto/ids.ts";
+import { activated, generateKeyRow, type KeyRow, type Keyring, type KeyUse, openKeyring } from "./crypto/keys.ts";
+import {
+  activateFleetKey,
+  dataKeyRows,
+  deleteFleetKey,
+  fleetKeyRows,
+  insertDataKey,
+  insertFleetKey,
+  insertKeyRecord,
+  keyMarks,
+  updateDataKey,
+  withKeyLock,
+} from "./db/keys.ts";
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import { asError } from "./errors.ts";
+import { algOf, dueSteps, type KeyRules, type KeyStep } from "./key-schedule.ts";
 import type { Logger } from "./log.ts";
 import type { MasterKey } from "./variable-kinds.ts";
 
@@ -16,42 +38,133 @@ export interface FleetKeys {
   stop(): void;
 }
 
-const reloadMs = 60_000;
+/** What changing keys needs. */
+export interface KeyParts {
+  pool: DatabasePool;
+  master: MasterKey[];
+  rules: KeyRules;
+  clock: Clock;
+}
 
-/** Makes what a new fleet lacks: one data key per purpose, an active signing key, an active sealing key. @returns what it made */
-export async function ensureKeys(pool: DatabasePool, master: MasterKey[], clock: Clock): Promise<string[]> {
-  return withKeyLock(pool, async (transaction) => {
-    const made = [...(await ensureDataKeys(transaction, master))];
-    const dataKeys = loadDataKeys(master, await dataKeyRows(transaction));
-    const rows = await fleetKeyRows(transaction);
-    for (const alg of ["ES256", "ECDH-ES+A256KW"] as const satisfies KeyRow["alg"][]) {
-      const use = alg === "ES256" ? "sig" : "enc";
-      if (rows.some((row) => row.use === use && row.state === "active")) continue;
-      await insertFleetKey(transaction, activated(await generateKeyRow(alg, dataKeys.box("signing"), clock), clock));
+export const keyTopic = "auth.key";
+const revocationTopic = "auth.revocation";
+const lookMs = 1000;
+const minute = 60_000;
+/** Contract, section 5: retired sealing keys open for 24 h more. */
+const keepSealingMs = 24 * 60 * minute;
+
+export function keyRulesOf(config: Config): KeyRules {
+  return {
+    signingAlg: config.AUTH_SIGNING_ALG,
+    rotateEveryMs: config.AUTH_KEY_ROTATION,
+    publishAheadMs: config.AUTH_KEY_PUBLISH_AHEAD,
+    keepMs: { sig: config.AUTH_ACCESS_TTL + minute, enc: keepSealingMs }, // a minute for clocks that differ
+  };
+}
+
+/** Makes what a new fleet lacks: data keys, an active signing key, an active sealing key; publishes all. @returns what it made */
+export async function ensureKeys(parts: KeyParts): Promise<string[]> {
+  return change(parts, async (keys) => {
+    const made = [...keys.madeDataKeys];
+    for (const use of ["sig", "enc"] as const) {
+      if (keys.rows.some((row) => row.use === use && row.state === "active")) continue;
+      const alg = algOf(use, parts.rules);
+      await keys.insert(activated(await keys.generate(alg), parts.clock)); // at once: nobody holds an older set
       made.push(`made the first ${use === "sig" ? "signing" : "sealing"} key (${alg})`);
     }
+    for (const row of keys.rows) await keys.publish(row); // the topic may have been made after the keys
     return made;
   });
 }
 
-async function ensureDataKeys(transaction: CommonQueryMethods, master: MasterKey[]): Promise<string[]> {
-  const rows = await dataKeyRows(transaction);
-  const missing = purposes.filter((purpose) => !rows.some((row) => row.purpose === purpose));
-  for (const purpose of missing) await insertDataKey(transaction, purpose, wrapDataKey(master, makeDataKey(), purpose));
-  return missing.map((purpose) => `made the data key for ${purpose}`);
+/** Does what is due by the schedule. @returns what it did, a sentence each */
+export async function turnKeys(parts: KeyParts): Promise<string[]> {
+  const due = dueSteps(await fleetKeyRows(parts.pool), parts.clock.now(), parts.rules); // nearly always nothing: no lock for that
+  if (due.length === 0) return [];
+  return change(parts, async (keys) => {
+    const done: string[] = [];
+    for (const step of dueSteps(keys.rows, parts.clock.now(), parts.rules)) done.push(await carryOut(keys, step));
+    return done;
+  });
+}
+
+/** Makes the next key now, where there is none yet; the schedule puts it to use when it has been published long enough. */
+export async function rotateKeys(parts: KeyParts, uses: KeyUse[]): Promise<string[]> {
+  return change(parts, async (keys) => {
+    const done: string[] = [];
+    for (const use of uses) {
+      const next = keys.rows.find((row) => row.use === use && row.state === "next");
+      done.push(
+        next === undefined
+          ? await carryOut(keys, { do: "make", alg: algOf(use, parts.rules) })
+          : `${next.kid} is the next key (${next.alg}) already`,
+      );
+    }
+    return done;
+  });
+}
+
+/**
+ * Takes a key away at once: what it signed counts no more, what was sealed to it cannot be opened. Where it was the active one the next
+ * one, or a new one, takes its place unannounced. @returns what was done; undefined where there is no such key
+ */
+export async function revokeKey(parts: KeyParts, kid: string): Promise<string[] | undefined> {
+  return change(parts, async (keys) => {
+    const row = keys.rows.find((each) => each.kid === kid);
+    if (row === undefined) return undefined;
+    const done = row.state === "active" ? await replace(keys, row) : [];
+    await keys.remove(kid);
+    if (row.use === "sig") await keys.revoked(kid);
+    return [...done, `revoked ${kid} (${row.alg}, ${row.state})`];
+  });
+}
+
+async function replace(keys: Changing, { use, alg }: KeyRow): Promise<string[]> {
+  let next = keys.rows.find((row) => row.use === use && row.state === "next");
+  if (next === undefined) {
+    next = await keys.generate(alg);
+    await keys.insert(next);
+  }
+  return [await carryOut(keys, { do: "activate", kid: next.kid, use })];
+}
+
+/** Wraps every data key with the first master key. @returns how many were wrapped with another */
+export async function rewrapKeys({ pool, master }: Pick<KeyParts, "pool" | "master">): Promise<number> {
+  return withKeyLock(pool, async (transaction) => {
+    const old = (await dataKeyRows(transaction)).filter(({ wrapped }) => masterKid(wrapped) !== master[0]?.kid);
+    for (const { id, purpose, wrapped } of old)
+      await updateDataKey(transaction, id, wrapDataKey(master, unwrapDataKey(master, wrapped, purpose), purpose));
+    return old.length;
+  });
 }
 
 /** @throws Error where AUTH_MASTER_KEY does not open the keys, or there are none yet */
 export async function loadFleetKeys(pool: DatabasePool, master: MasterKey[], log: Logger): Promise<FleetKeys> {
+  let marks = await keyMarks(pool);
   let current = await load(pool, master);
+  let looking = false;
+  const look = async (): Promise<void> => {
+    const now = await keyMarks(pool);
+    if (now === marks) return;
+    current = await load(pool, master);
+    marks = now;
+  };
+  let failures = 0;
   const timer = setInterval(() => {
-    load(pool, master).then(
-      (loaded) => {
-        current = loaded;
-      },
-      (error: unknown) => log.warn({ err: asError(error) }, "keys could not be read again; the known ones stay in use"),
-    );
-  }, reloadMs);
+    if (looking) return;
+    looking = true;
+    look()
+      .then(() => {
+        failures = 0;
+      })
+      .catch((error: unknown) => {
+        failures += 1;
+        if (failures === 1) log.warn({ err: asError(error) }, "keys cannot be read; the known ones stay in use");
+      })
+      .finally(() => {
+        looking = false;
+      });
+  }, lookMs);
   timer.unref();
   return { dataKeys: () => current.dataKeys, keyring: () => current.keyring, stop: () => clearInterval(timer) };
 }
@@ -61,4 +174,84 @@ async function load(pool: DatabasePool, master: MasterKey[]): Promise<{ dataKeys
   const keyring = await openKeyring(await fleetKeyRows(pool), dataKeys);
   keyring.signing(); // says at start that migrate has not run, not at the first login
   return { dataKeys, keyring };
+}
+
+/** The keys inside the transaction that holds their lock. */
+interface Changing {
+  rows: KeyRow[];
+  /** What was missing and has just been made. */
+  madeDataKeys: string[];
+  generate(alg: KeyRow["alg"]): Promise<KeyRow>;
+  insert(row: KeyRow): Promise<void>;
+  activate(kid: string, use: KeyUse): Promise<void>;
+  remove(kid: string): Promise<void>;
+  publish(row: KeyRow): Promise<void>;
+  revoked(kid: string): Promise<void>;
+}
+
+async function change<T>({ pool, master, clock }: KeyParts, run: (keys: Changing) => Promise<T>): Promise<T> {
+  return withKeyLock(pool, async (transaction) => {
+    const madeDataKeys = await ensureDataKeys(transaction, master);
+    const dataKeys = loadDataKeys(master, await dataKeyRows(transaction));
+    const record = (topic: string, key: string, body: object | null) =>
+      insertKeyRecord(transaction, { topic, key, body, eventId: uuidv7(clock) });
+    const keys: Changing = {
+      rows: [...(await fleetKeyRows(transaction))],
+      madeDataKeys,
+      generate: (alg) => generateKeyRow(alg, dataKeys.box("signing"), clock),
+      async insert(row) {
+        await insertFleetKey(transaction, row);
+        keys.rows.push(row);
+        await keys.publish(row);
+      },
+      async activate(kid, use) {
+        const now = clock.now();
+        const changed = keys.rows.filter((row) => row.use === use && (row.state === "active" || row.kid === kid));
+        await activateFleetKey(transaction, { kid, use, now });
+        for (const row of changed) {
+          Object.assign(
+            row,
+            row.kid === kid ? { state: "active", activeAt: now } : { state: "retired", retiredAt: now },
+          );
+          await keys.publish(row);
+        }
+      },
+      async remove(kid) {
+        await deleteFleetKey(transaction, kid);
+        keys.rows = keys.rows.filter((row) => row.kid !== kid);
+        await record(keyTopic, kid, null);
+      },
+      publish: (row) => record(keyTopic, row.kid, keyRecord(row)),
+      revoked: (kid) => record(revocationTopic, `k:${kid}`, { at: clock.now() }),
+    };
+    return run(keys);
+  });
+}
+
+async function carryOut(keys: Changing, step: KeyStep): Promise<string> {
+  switch (step.do) {
+    case "make": {
+      const row = await keys.generate(step.alg);
+      await keys.insert(row);
+      return `made ${row.kid}, the next key (${row.alg})`;
+    }
+    case "activate":
+      await keys.activate(step.kid, step.use);
+      return `${step.kid} is the active ${step.use === "sig" ? "signing" : "sealing"} key`;
+    case "remove":
+      await keys.remove(step.kid);
+      return `removed ${step.kid}: nothing of it can be under way any more`;
+  }
+}
+
+/** What stands on auth.key: the public JWK with its state and times (Unix ms). */
+function keyRecord({ publicJwk, kid, use, alg, state, createdAt, activeAt, retiredAt }: KeyRow): object {
+  return { ...publicJwk, kid, use, alg, state, createdAt, activeAt, retiredAt };
+}
+
+async function ensureDataKeys(transaction: CommonQueryMethods, master: MasterKey[]): Promise<string[]> {
+  const rows = await dataKeyRows(transaction);
+  const missing = purposes.filter((purpose) => !rows.some((row) => row.purpose === purpose));
+  for (const purpose of missing) await insertDataKey(transaction, purpose, wrapDataKey(master, makeDataKey(), purpose));
+  return missing.map((purpose) => `made the data key for ${purpose}`);
 }

@@ -14,7 +14,7 @@ import { ensureKeys } from "./fleet-keys.ts";
 import { untilAnswered } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
 import { packageRoot } from "./package-root.ts";
-import { kafkaOf, registryOf } from "./wire.ts";
+import { kafkaOf, keyPartsOf, registryOf } from "./wire.ts";
 
 export interface Migrating {
   config: Config;
@@ -33,7 +33,7 @@ export async function migrate(migrating: Migrating): Promise<void> {
   const pool = await untilAnswered(() => openPool(options), { what: "PostgreSQL", passing: isPassing, log, signal });
   try {
     for (const name of await migrateDatabase(pool, join(packageRoot, "migrations"))) report(`applied ${name}`);
-    for (const line of await ensureKeys(pool, config.AUTH_MASTER_KEY ?? [], clock)) report(line);
+    for (const line of await ensureKeys(keyPartsOf({ config, clock }, pool))) report(line);
     await Promise.all([migrateTopics(migrating), migrateSchemas(migrating, pool)]);
   } finally {
     await pool.end();

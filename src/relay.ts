@@ -80,6 +80,7 @@ async function outRecord(parts: RelayParts, row: StoredOutboxRow): Promise<OutRe
     row.secret === null ? {} : (JSON.parse(parts.box().open(row.secret, row.eventId).toString("utf8")) as object);
   const trace = row.traceparent === null ? {} : { traceparent: row.traceparent };
   const base = { topic: row.topic, key: Buffer.from(row.key) };
+  if (row.kind === "tombstone") return { ...base, value: null, headers: { "auth-event-id": row.eventId } };
   if (row.kind === "json") {
     return {
       ...base,

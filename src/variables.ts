@@ -140,6 +140,13 @@ export const variables = {
   AUTH_ARGON2_PARALLELISM: whole("Lanes of a new Argon2id hash.", { min: 1, max: 16, default: "1" }),
   AUTH_ISSUER: settledText("Claim iss of access tokens.", "auth"),
   AUTH_AUDIENCE: settledText("Claim aud of access tokens.", "platform"),
+  AUTH_SIGNING_ALG: oneOf(
+    "Signature of access tokens; another one than before comes by a rotation.",
+    ["ES256", "EdDSA", "RS256"],
+    "ES256",
+  ),
+  AUTH_KEY_ROTATION: duration("How long a key signs, or is sealed to, before the next one does.", "1m", "3650d", "30d"),
+  AUTH_KEY_PUBLISH_AHEAD: duration("How long a key is published before its first use.", "1s", "7d", "10m"),
   AUTH_ACCESS_TTL: duration("Life of an access token.", "10s", "24h", "15m"),
   AUTH_REFRESH_TTL: duration("Absolute life of a rotating session.", "1m", "365d", "30d"),
   AUTH_REFRESH_IDLE: duration("A session unused for so long ends.", "1m", "365d", "7d"),

@@ -1,5 +1,5 @@
 // Every role is built from its configuration here and in wire/, and nowhere else.
 export { startBridge } from "./wire/bridge.ts";
-export { clientOf, kafkaOf, keysOf, poolOf, type Running, registryOf, type Wiring } from "./wire/parts.ts";
+export { clientOf, kafkaOf, keyPartsOf, keysOf, poolOf, type Running, registryOf, type Wiring } from "./wire/parts.ts";
 export { startRelayRole } from "./wire/relay.ts";
 export { served, settingsOf, startWorker } from "./wire/worker.ts";

@@ -65,7 +65,7 @@ export interface Keyring {
   opening(kid: string): CryptoKey | undefined;
   /** The key to seal to. @throws Error where no sealing key is active */
   sealing(): PublishedJwk;
-  /** Every key of the rows: next, active and retired. */
+  /** Every key of the rows: the active ones first, then next, then retired, so that who takes the first of a use takes the right one. */
   jwks(): { keys: PublishedJwk[] };
 }
 
@@ -139,6 +139,8 @@ function activeOf(keys: readonly FleetKey[], use: KeyUse): FleetKey {
   return latest;
 }
 
+const states: KeyState[] = ["active", "next", "retired"];
+
 /** A keyring of opened keys. */
 export function makeKeyring(keys: readonly FleetKey[]): Keyring {
   const byKid = new Map(keys.map((each) => [each.kid, each]));
@@ -157,7 +159,7 @@ export function makeKeyring(keys: readonly FleetKey[]): Keyring {
     },
     opening: (kid) => find(kid, "enc")?.privateKey,
     sealing: () => published(activeOf(keys, "enc")),
-    jwks: () => ({ keys: keys.map(published) }),
+    jwks: () => ({ keys: states.flatMap((state) => keys.filter((key) => key.state === state)).map(published) }),
   };
 }
 

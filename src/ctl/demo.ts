@@ -4,8 +4,9 @@ import { systemClock } from "../clock.ts";
 import { type Answer, type Call, type Command, textOption } from "./command.ts";
 import { watchConfirmations } from "./confirmation.ts";
 import { type Fleet, withFleet } from "./connect.ts";
+import { holdsMasterKey } from "./database.ts";
 import { journey, newAccount } from "./journey.ts";
-import { holdsMasterKey, operatorName, signerOf } from "./operator.ts";
+import { operatorName, signerOf } from "./operator.ts";
 import { makeSteps, type Steps, Unexpected } from "./steps.ts";
 import { type Target, targetOf } from "./target.ts";
 

@@ -38,4 +38,8 @@ export function countText(topics: readonly string[]): string {
   return `${topics.length} dead letter${topics.length === 1 ? "" : "s"}: ${parts.join(", ")}`;
 }
 
-export const moreText = `More of them exist than are done at a time (${mostAtATime}): call again.`;
+/** @param stuck some stay open, and would be chosen again */
+export function moreText(stuck: boolean): string {
+  const first = stuck ? "drop what cannot be replayed, then call again" : "call again";
+  return `More of them exist than are done at a time (${mostAtATime}): ${first}.`;
+}

@@ -51,6 +51,6 @@ function linesOf(topics: string[], already: string[], more: boolean): string[] {
   return [
     topics.length > 0 ? `Dropped ${countText(topics)}.` : "Nothing to drop.",
     ...(already.length > 0 ? [`Dropped before: ${already.join(", ")}.`] : []),
-    ...(more ? [moreText] : []),
+    ...(more ? [moreText(false)] : []),
   ];
 }

@@ -100,7 +100,7 @@ function answerOf(done: Judged[], more: boolean): Answer {
       ...(replayed.length > 0 ? [`Replayed ${countText(replayed.map(({ topic }) => topic))}.`] : []),
       ...refused.map(({ id, why }) => `${id} was not replayed. ${why}`),
       ...(done.length === 0 ? ["Nothing to replay."] : []),
-      ...(more ? [moreText] : []),
+      ...(more ? [moreText(refused.length > 0)] : []),
     ],
     failed: refused.length > 0,
   };

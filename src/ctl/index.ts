@@ -11,6 +11,7 @@ import { dlqList } from "./dlq-list.ts";
 import { dlqReplay } from "./dlq-replay.ts";
 import { dlqShow } from "./dlq-show.ts";
 import { helpOf, overview, usageLine } from "./help.ts";
+import { keysList, keysRevoke, keysRewrap, keysRotate } from "./keys.ts";
 import { request } from "./request.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
 import { usersSetRoles } from "./users-set-roles.ts";
@@ -26,6 +27,10 @@ export const commands: readonly Command[] = [
   dlqShow,
   dlqReplay,
   dlqDrop,
+  keysList,
+  keysRotate,
+  keysRevoke,
+  keysRewrap,
 ];
 
 /** @returns the exit code */

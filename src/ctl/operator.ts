@@ -2,25 +2,17 @@
 // read once and the connection is closed again; the tokens are made in this process and sent sealed, nothing is written to the database.
 import { userInfo } from "node:os";
 import { systemClock } from "../clock.ts";
-import { type Config, ConfigFault } from "../config.ts";
 import { makeTokens } from "../crypto/tokens.ts";
-import { isPassing } from "../db/faults.ts";
-import { openPool } from "../db/pool.ts";
-import { asError } from "../errors.ts";
-import { type FleetKeys, loadFleetKeys } from "../fleet-keys.ts";
-import { type Call, textOption, Unreachable, UsageFault } from "./command.ts";
-import { quiet, within } from "./connect.ts";
+import { loadFleetKeys } from "../fleet-keys.ts";
+import { type Call, textOption, UsageFault } from "./command.ts";
+import { quiet } from "./connect.ts";
+import { withDatabase } from "./database.ts";
 import type { Target } from "./target.ts";
 
 /** A new operator token. */
 export type SignOperator = () => Promise<string>;
 
-const reachMs = 10_000;
 const nameForm = /^[A-Za-z0-9._@-]{1,64}$/;
-
-export function holdsMasterKey({ AUTH_DATABASE_URL, AUTH_MASTER_KEY }: Config): boolean {
-  return AUTH_DATABASE_URL !== undefined && AUTH_MASTER_KEY !== undefined;
-}
 
 /** --as NAME, else the system's name for whoever runs this. @throws UsageFault */
 export function operatorName(call: Call): string {
@@ -45,16 +37,11 @@ function systemName(): string {
 /** @throws Unreachable, ConfigFault */
 export async function signerOf(target: Target, name: string): Promise<SignOperator> {
   const { config } = target;
-  if (!holdsMasterKey(config)) {
-    throw new ConfigFault([
-      "AUTH_DATABASE_URL and AUTH_MASTER_KEY (or AUTH_MASTER_KEY_FILE) are needed to sign an operator token",
-    ]);
-  }
-  const { keyring } = await within(
-    keysOf(target),
-    reachMs,
-    () => new Unreachable(sentence(target, `does not answer within ${reachMs / 1000} s`)),
-  );
+  const { keyring } = await withDatabase(target, "to sign an operator token", async (pool) => {
+    const keys = await loadFleetKeys(pool, config.AUTH_MASTER_KEY ?? [], quiet);
+    keys.stop();
+    return keys;
+  });
   const tokens = makeTokens({
     keyring,
     issuer: config.AUTH_ISSUER,
@@ -63,27 +50,4 @@ export async function signerOf(target: Target, name: string): Promise<SignOperat
     clock: systemClock,
   });
   return () => tokens.issueOperator(name);
-}
-
-async function keysOf(target: Target): Promise<FleetKeys> {
-  const { AUTH_DATABASE_URL: url = "", AUTH_MASTER_KEY: master = [] } = target.config;
-  try {
-    const pool = await openPool({ url, size: 1, applicationName: "auth authctl" });
-    try {
-      const keys = await loadFleetKeys(pool, master, quiet);
-      keys.stop();
-      return keys;
-    } finally {
-      await pool.end();
-    }
-  } catch (error) {
-    const { message } = asError(error);
-    if (/AUTH_MASTER_KEY/.test(message)) throw new ConfigFault([message]); // the key, not the database, is at fault
-    throw new Unreachable(sentence(target, `${isPassing(error) ? "does not answer" : "refuses"}: ${message}`));
-  }
-}
-
-/** Without the password that stands in the URL. */
-function sentence({ config, advice }: Target, what: string): string {
-  return `PostgreSQL (${new URL(config.AUTH_DATABASE_URL ?? "").host}) ${what}. ${advice}`;
 }

@@ -10,7 +10,7 @@ import type { Config } from "../config.ts";
 import { isPassing } from "../db/faults.ts";
 import { type DatabasePool, openPool } from "../db/pool.ts";
 import { savedSchemas } from "../db/schemas.ts";
-import { type FleetKeys, loadFleetKeys } from "../fleet-keys.ts";
+import { type FleetKeys, type KeyParts, keyRulesOf, loadFleetKeys } from "../fleet-keys.ts";
 import type { Problem } from "../http.ts";
 import { type Lifecycle, untilAnswered } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
@@ -80,6 +80,14 @@ export async function keysOf({ config, log, lifecycle }: Wiring, pool: DatabaseP
   });
   lifecycle.onStop(() => Promise.resolve(keys.stop()));
   return keys;
+}
+
+/** For who changes the fleet's keys: migrate, the relay's schedule, authctl. */
+export function keyPartsOf(
+  { config, clock = systemClock }: Pick<Wiring, "config" | "clock">,
+  pool: DatabasePool,
+): KeyParts {
+  return { pool, master: config.AUTH_MASTER_KEY ?? [], rules: keyRulesOf(config), clock };
 }
 
 /** A codec for all our schemas, ready: the table `schemas` answers before the registry, so a process starts while the registry is down. */

@@ -1,11 +1,13 @@
 // Builds the role `relay`: publishing the outbox, and maintenance.
 import { parseReplyKey, sealReply } from "../bus/seal.ts";
 import { makeSender } from "../bus/sender.ts";
-import type { FleetKeys } from "../fleet-keys.ts";
+import { asError } from "../errors.ts";
+import { type FleetKeys, type KeyParts, turnKeys } from "../fleet-keys.ts";
+import type { Logger } from "../log.ts";
 import { startMaintenance } from "../maintenance.ts";
 import { startRelay } from "../relay.ts";
 import { fleetMember } from "./fleet.ts";
-import { codecOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+import { codecOf, kafkaOf, keyPartsOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 
 export async function startRelayRole(wiring: Wiring): Promise<Running> {
   const { config, log, metrics, lifecycle } = wiring;
@@ -29,8 +31,29 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
   });
   lifecycle.onStop(() => relay.stop());
   lifecycle.onStop(startMaintenance(pool, log));
+  lifecycle.onStop(startKeySchedule(keyPartsOf(wiring, pool), log));
   fleetMember(wiring, { kafka, role: "relay" }).start(() => ({ state: relay.healthy ? "serving" : "away" }));
   return { ready: () => (relay.healthy ? [] : [{ name: "outbox", reason: "cannot be read or published" }]) };
+}
+
+/** Any number of relays look; the lock on the keys lets one act. @returns a function that stops it and waits for the round under way */
+function startKeySchedule(parts: KeyParts, log: Logger): () => Promise<void> {
+  const everyMs = Math.min(60_000, parts.rules.publishAheadMs / 4);
+  let round = Promise.resolve();
+  const turn = async (): Promise<void> => {
+    try {
+      for (const line of await turnKeys(parts)) log.info(line);
+    } catch (error) {
+      log.warn({ err: asError(error) }, "the schedule of keys could not be carried out, tried again");
+    }
+  };
+  const timer = setInterval(() => {
+    round = round.then(turn);
+  }, everyMs);
+  return () => {
+    clearInterval(timer);
+    return round;
+  };
 }
 
 /** A mail's secrets are for the fleet's own mailer: sealed as a reply to the fleet would be. */

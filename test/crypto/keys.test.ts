@@ -92,7 +92,7 @@ describe("a keyring", () => {
     const keyring = await openKeyring([next, active, last], dataKeys);
     expect(keyring.signing().kid).toBe(active.kid);
     for (const { kid } of [next, active, last]) expect(keyring.verification(kid)?.kid).toBe(kid);
-    expect(keyring.jwks().keys.map(({ kid }) => kid)).toEqual([next.kid, active.kid, last.kid]);
+    expect(keyring.jwks().keys.map(({ kid }) => kid)).toEqual([active.kid, next.kid, last.kid]);
   });
 
   it("signs with the one that became active last, while two are", async () => {

@@ -69,7 +69,12 @@ async function position(
     const missing = wanted.filter(({ topic, partition }) => !probed.has(`${topic}/${partition}`));
     if (missing.length === 0) return true;
     await kafka.produce(
-      missing.map((each) => ({ ...each, key: null, value: null, headers: { [probeHeader]: probe } })),
+      missing.map((each) => ({
+        ...each,
+        key: Buffer.from(probeHeader),
+        value: null,
+        headers: { [probeHeader]: probe },
+      })),
     );
     return false;
   });

@@ -1,0 +1,61 @@
+// authctl at the database itself: for the few acts that do not go through Kafka (contract, section 9), by who holds its URL and AUTH_MASTER_KEY.
+// Whoever does not answer is named within reachMs.
+import { type Config, ConfigFault } from "../config.ts";
+import { isPassing } from "../db/faults.ts";
+import { type DatabasePool, openPool } from "../db/pool.ts";
+import { asError, Refusal } from "../errors.ts";
+import { Unreachable } from "./command.ts";
+import { within } from "./connect.ts";
+import type { Target } from "./target.ts";
+
+const reachMs = 10_000;
+
+export function holdsMasterKey({ AUTH_DATABASE_URL, AUTH_MASTER_KEY }: Config): boolean {
+  return AUTH_DATABASE_URL !== undefined && AUTH_MASTER_KEY !== undefined;
+}
+
+/**
+ * Runs with a connection of its own, closed again after.
+ * @param what is done with it, for the sentence that says what is missing: "to ..."
+ * @throws Unreachable, ConfigFault, Refusal
+ */
+export async function withDatabase<T>(
+  target: Target,
+  what: string,
+  run: (pool: DatabasePool) => Promise<T>,
+): Promise<T> {
+  const { config } = target;
+  if (!holdsMasterKey(config)) {
+    throw new ConfigFault([`AUTH_DATABASE_URL and AUTH_MASTER_KEY (or AUTH_MASTER_KEY_FILE) are needed ${what}`]);
+  }
+  return within(
+    connected(target, run),
+    reachMs,
+    () => new Unreachable(sentence(target, `does not answer within ${reachMs / 1000} s`)),
+  );
+}
+
+async function connected<T>(target: Target, run: (pool: DatabasePool) => Promise<T>): Promise<T> {
+  try {
+    const pool = await openPool({
+      url: target.config.AUTH_DATABASE_URL ?? "",
+      size: 1,
+      applicationName: "auth authctl",
+    });
+    try {
+      return await run(pool);
+    } finally {
+      await pool.end();
+    }
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    const { message } = asError(error);
+    if (/AUTH_MASTER_KEY/.test(message)) throw new ConfigFault([message]); // the key, not the database, is at fault
+    throw new Unreachable(sentence(target, `${isPassing(error) ? "does not answer" : "refuses"}: ${message}`));
+  }
+}
+
+/** Without the password that stands in the URL. */
+function sentence({ config, advice }: Target, what: string): string {
+  return `PostgreSQL (${new URL(config.AUTH_DATABASE_URL ?? "").host}) ${what}. ${advice}`;
+}

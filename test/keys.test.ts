@@ -1,0 +1,140 @@
+// The fleet's keys live: they are published, they turn under load without a refusal, they are kept as long as they are needed, and the
+// master key above them can be changed.
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { decodeProtectedHeader } from "jose";
+import { systemClock } from "../src/clock.ts";
+import { readConfig } from "../src/config.ts";
+import { type DatabasePool, openPool } from "../src/db/pool.ts";
+import { loadFleetKeys, turnKeys } from "../src/fleet-keys.ts";
+import { keyPartsOf } from "../src/wire.ts";
+import { called } from "./ctl/authctl.ts";
+import { type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { failures, people, startLoad } from "./support/load.ts";
+import { type Mailbox, mailbox } from "./support/mailbox.ts";
+import { type Confirmed, loggedIn } from "./support/people.ts";
+
+const aheadMs = 3000;
+let own: Fleet;
+let fleet: TestFleet;
+let feed: Mailbox;
+let pool: DatabasePool;
+let crowd: Confirmed[];
+beforeAll(async () => {
+  own = await startFleet("keys", { env: { AUTH_KEY_PUBLISH_AHEAD: `${aheadMs / 1000}s` } });
+  fleet = await testFleet(own);
+  feed = mailbox(fleet.kafka, ["auth.key"]);
+  const url = own.env["AUTH_DATABASE_URL"]!;
+  pool = await openPool({ url, size: 2, applicationName: "test keys" });
+  [crowd] = await Promise.all([people(fleet, 6), feed.ready]);
+}, 60_000);
+afterAll(async () => {
+  await pool.end();
+  await fleet.close();
+  await own.stop();
+});
+
+interface Listed {
+  kid: string;
+  use: string;
+  alg: string;
+  state: string;
+}
+
+const keys = async (...words: string[]) => {
+  const { code, stdout, stderr } = await called(["keys", ...words, "--json"], own.env);
+  return { code, stderr, document: JSON.parse(stdout || "{}") as { keys: Listed[]; done: string[]; wrapped: number } };
+};
+const listed = async (): Promise<Listed[]> => (await keys("list")).document.keys;
+const active = async (use: string): Promise<string> =>
+  (await listed()).find((key) => key.use === use && key.state === "active")!.kid;
+const published = (kid: string) => feed.all("auth.key").filter(({ key }) => key?.toString() === kid);
+const kidOf = (token: string): string | undefined => decodeProtectedHeader(token).kid;
+
+describe("a rotation", () => {
+  test("publishes first, then uses, keeps what was before, and refuses nobody under load", async () => {
+    const [sig, enc] = [await active("sig"), await active("enc")];
+    const { accessToken } = await loggedIn(fleet, crowd[0]!);
+    expect(kidOf(accessToken)).toBe(sig);
+    const load = startLoad(fleet, crowd.slice(1), { perSecond: 60, timeoutMs: 15_000 });
+    await load.goesOn(2);
+    const { document } = await keys("rotate");
+    expect(document.done).toHaveLength(2);
+    const again = await keys("rotate");
+    expect(again.document.done).toEqual([
+      expect.stringMatching(/is the next key .* already/),
+      expect.stringMatching(/is the next key .* already/),
+    ]);
+    const next = (await listed()).filter(({ state }) => state === "next").map(({ kid }) => kid);
+    expect([await active("sig"), await active("enc")]).toEqual([sig, enc]); // published, not used yet
+    await until(
+      "the next keys are in use",
+      async () => next.includes(await active("sig")) && next.includes(await active("enc")),
+    );
+    await load.goesOn(2);
+    const deeds = await load.stop();
+    expect(failures(deeds)).toEqual([]);
+    console.log(`signing and sealing keys turned under load: ${deeds.length} requests, none failed`);
+    const fresh = await loggedIn(fleet, crowd[0]!);
+    expect(kidOf(fresh.accessToken)).toBe(await active("sig"));
+    expect(await fleet.client.request("auth.session.inspect", { accessToken })).toMatchObject({
+      login: crowd[0]!.login,
+    });
+    const states = (await listed()).map(({ use, state }) => `${use} ${state}`).sort();
+    expect(states).toEqual(["enc active", "enc retired", "sig active", "sig retired"]);
+  }, 60_000);
+
+  test("is on auth.key as a JWK without its private part, state by state, ahead of its use", async () => {
+    const kid = await active("sig");
+    await until("both states are published", () => published(kid).length >= 2);
+    const states = published(kid).map(({ json, timestamp }) => ({ ...json, timestamp }) as Record<string, unknown>);
+    expect(states.map(({ state }) => state)).toEqual(["next", "active"]);
+    expect(states[0]).toMatchObject({ kid, use: "sig", alg: "ES256", kty: "EC", crv: "P-256" });
+    expect(states.filter((each) => "d" in each)).toEqual([]);
+    expect(Number(states[1]!["activeAt"]) - Number(states[0]!["createdAt"])).toBeGreaterThanOrEqual(aheadMs);
+  });
+
+  test("shows the key to take first in auth.key.list", async () => {
+    const { jwks } = await fleet.client.request("auth.key.list", {});
+    const list = (JSON.parse(jwks) as { keys: Listed[] }).keys;
+    for (const use of ["sig", "enc"]) expect(list.find((key) => key.use === use)!.kid).toBe(await active(use));
+    expect(list).toHaveLength(4);
+  });
+
+  test("ends with the old keys gone, when nothing of them can be under way", async () => {
+    const config = readConfig(own.env, "ctl");
+    const parts = keyPartsOf({ config, clock: { ...systemClock, now: () => systemClock.now() + 86_500_000 } }, pool);
+    const retired = (await listed()).filter(({ state }) => state === "retired").map(({ kid }) => kid);
+    const done = await turnKeys(parts);
+    expect(done.filter((line) => line.startsWith("removed")).sort()).toEqual(
+      retired.map((kid) => `removed ${kid}: nothing of it can be under way any more`).sort(),
+    );
+    await until("they are gone from auth.key", () => retired.every((kid) => published(kid).at(-1)?.value === null));
+  });
+});
+
+test("keys list shows people a table, keys rotate refuses a use that is none", async () => {
+  const { stdout } = await called(["keys", "list"], own.env);
+  expect(stdout.split("\n")[0]).toMatch(/^use +state +alg +kid +createdAt/);
+  const wrong = await called(["keys", "rotate", "--use", "both"], own.env);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("--use takes sig or enc, not both.")]);
+  const bare = await called(["keys", "list"], { ...own.env, AUTH_MASTER_KEY: "" });
+  expect([bare.code, bare.stderr]).toEqual([2, expect.stringContaining("AUTH_MASTER_KEY")]);
+});
+
+test("keys rewrap changes the master key: both work before, the new one alone after", async () => {
+  const old = own.env["AUTH_MASTER_KEY"]!;
+  const fresh = `t2:${randomBytes(32).toString("base64")}`;
+  const both = { ...own.env, AUTH_MASTER_KEY: `${fresh},${old}` };
+  const open = (env: Record<string, string>) => {
+    const { AUTH_MASTER_KEY } = readConfig(env, "ctl");
+    return loadFleetKeys(pool, AUTH_MASTER_KEY ?? [], quiet).then((loaded) => loaded.stop());
+  };
+  await open(both);
+  const { code, stdout } = await called(["keys", "rewrap"], both);
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^Wrapped \d+ data keys with t2\./)]);
+  expect((await called(["keys", "rewrap"], both)).stdout).toMatch(/wrapped with t2 already/);
+  await open({ ...own.env, AUTH_MASTER_KEY: fresh });
+  await expect(open(own.env)).rejects.toThrow(/AUTH_MASTER_KEY lacks the key t2/);
+  await called(["keys", "rewrap"], { ...own.env, AUTH_MASTER_KEY: `${old},${fresh}` }); // as the fleet knows it
+});
