@@ -425,7 +425,7 @@ describe("what cannot be replayed is told in a sentence", () => {
       const value = await raw.encode(login, { login: "ada.eyJ", rotating: true, client: null, sealed: seal });
       expect(sealIn(value)).toMatchObject({ exp: 5, top: login });
     }
-    expect(sealIn(Buffer.from("eyJ.".repeat(500_000)))).toBeUndefined(); // and in linear time
+    expect(sealIn(Buffer.from("eyJ.".repeat(100_000)))).toBeUndefined(); // and in linear time
   });
 
   test("and the control: a seal that still holds is replayed", async () => {
@@ -458,6 +458,23 @@ describe("list", () => {
     expect((await run("list --topic nobody.*")).stdout).toBe("No dead letters.\n");
   });
 });
+
+test("more than are done at a time are done in several calls", async () => {
+  await fleet.kafka.produce(Array.from({ length: 1003 }, (_, offset) => strangeLetter(offset)));
+  const first = await run("replay --topic nobody --yes");
+  expect(first.code).toBe(1);
+  expect(first.stdout).toMatch(/\nMore of them exist .*: drop what cannot be replayed, then call again\.\n$/);
+  expect((await run("drop --topic nobody --yes")).stdout).toMatch(
+    /^Dropped 1000 .*\nMore of them exist .*: call again\.\n$/,
+  );
+  expect(await document("drop --topic nobody --yes")).toMatchObject({ more: false, dropped: { length: 3 } });
+  expect(await listed("--topic nobody")).toEqual([]);
+});
+
+function strangeLetter(offset: number): OutRecord {
+  const record = { topic: "nobody", partition: 0, offset: BigInt(offset), timestamp: 1, key: null, value: null };
+  return deadLetter({ ...record, headers: {} }, "for this test", 1);
+}
 
 describe("before something is done", () => {
   async function asked(answer: string, args: string[]): Promise<{ code: number; questions: string[]; stdout: string }> {
