@@ -32,7 +32,7 @@ export function buildConsumer({ kafka, options, onBroker }: ConsumerParts, life:
     rebalanceTimeout: rebalanceTimeoutMs,
     maxWaitTimeInMs: options.maxWaitMs ?? 250,
     allowAutoTopicCreation: false,
-    metadataMaxAge: 30_000,
+    metadataMaxAge: 3000, // partitions that were added get a reader within this: requesters may write to them at once
     retry: { retries: 5, initialRetryTime: 50, maxRetryTime: 1000, restartOnFailure: () => Promise.resolve(false) },
     partitionAssigners: [assigner.make],
   });
