@@ -75,8 +75,10 @@ describe("a rotation", () => {
     const deeds = await load.stop();
     expect(failures(deeds)).toEqual([]);
     console.log(`signing and sealing keys turned under load: ${deeds.length} requests, none failed`);
-    const fresh = await loggedIn(fleet, crowd[0]!);
-    expect(kidOf(fresh.accessToken)).toBe(await active("sig"));
+    await until("the worker, which looks every second, signs with it", async () => {
+      const fresh = await loggedIn(fleet, crowd[0]!);
+      return kidOf(fresh.accessToken) === (await active("sig"));
+    });
     expect(await fleet.client.request("auth.session.inspect", { accessToken })).toMatchObject({
       login: crowd[0]!.login,
     });

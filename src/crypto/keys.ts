@@ -4,15 +4,8 @@
 // A key's life: next (published, not used yet: everybody must know it first) -> active (the one that signs, or that requesters seal to)
 // -> retired (still verifies or opens what is under way) -> its row is deleted: gone. A keyring never judges by time: what is in the
 // rows it was made from is in force, whoever moves the states knows the times. Keyrings never change; load a new one instead.
-import {
-  type CryptoKey,
-  calculateJwkThumbprint,
-  exportJWK,
-  type GenerateKeyPairOptions,
-  generateKeyPair,
-  importJWK,
-  type JWK,
-} from "jose";
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { calculateJwkThumbprint, exportJWK, type GenerateKeyPairOptions, generateKeyPair, type JWK } from "jose";
 import type { Clock } from "../clock.ts";
 import type { DataKeys, SecretBox } from "./envelope.ts";
 
@@ -34,7 +27,7 @@ export interface KeyRow {
   retiredAt: number | null;
 }
 
-/** A key pair, opened; both halves fit for jose. */
+/** A key pair, opened; both halves fit for node:crypto and for jose. */
 export interface FleetKey {
   kid: string;
   use: KeyUse;
@@ -43,8 +36,8 @@ export interface FleetKey {
   activeAt: number | null;
   /** Public members only. */
   publicJwk: JWK;
-  publicKey: CryptoKey;
-  privateKey: CryptoKey;
+  publicKey: KeyObject;
+  privateKey: KeyObject;
 }
 
 /** As `jwks()` and auth.key.list show a key. */
@@ -53,7 +46,7 @@ export type PublishedJwk = JWK & { kid: string; use: KeyUse; alg: string };
 export interface SigningKey {
   kid: string;
   alg: string;
-  key: CryptoKey;
+  key: KeyObject;
 }
 
 export interface Keyring {
@@ -62,7 +55,7 @@ export interface Keyring {
   /** The public half of a signing key of any state. */
   verification(kid: string): SigningKey | undefined;
   /** The private half of a sealing key of any state. */
-  opening(kid: string): CryptoKey | undefined;
+  opening(kid: string): KeyObject | undefined;
   /** The key to seal to. @throws Error where no sealing key is active */
   sealing(): PublishedJwk;
   /** Every key of the rows: the active ones first, then next, then retired, so that who takes the first of a use takes the right one. */
@@ -108,12 +101,6 @@ export function activated(row: KeyRow, clock: Clock): KeyRow {
   return { ...row, state: "active", activeAt: clock.now() };
 }
 
-async function importKey(jwk: JWK, alg: string): Promise<CryptoKey> {
-  const key = await importJWK(jwk, alg); // private keys cannot be exported again
-  if (key instanceof Uint8Array) throw new Error("a symmetric key is no fleet key");
-  return key;
-}
-
 /**
  * Opens a row. The public half is taken from the box, not from the row: who can only write to the database cannot publish a key of theirs.
  * @throws Error where the box does not open or holds another key than the kid names
@@ -123,7 +110,8 @@ export async function openKeyRow(row: KeyRow, dataKeys: DataKeys): Promise<Fleet
   const privateJwk: JWK = JSON.parse(dataKeys.box("signing").open(row.privateBox, kid).toString());
   const publicJwk = publicMembers(privateJwk);
   if ((await calculateJwkThumbprint(publicJwk)) !== kid) throw new Error(`the row of key ${kid} holds another key`);
-  const [publicKey, privateKey] = await Promise.all([importKey(publicJwk, alg), importKey(privateJwk, alg)]);
+  const publicKey = createPublicKey({ key: publicJwk, format: "jwk" });
+  const privateKey = createPrivateKey({ key: privateJwk, format: "jwk" });
   return { kid, use, alg, state, activeAt, publicJwk, publicKey, privateKey };
 }
 

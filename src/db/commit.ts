@@ -34,6 +34,8 @@ export interface Commit {
   outbox: OutboxRow[];
 }
 
+const outcome = z.object({ done: z.boolean() });
+
 /** @returns "repeated" where the request was answered before: nothing was written. @throws AU409 (faults.ts), unique violations */
 export async function commitOnce(pool: DatabasePool, commit: Commit): Promise<"done" | "repeated"> {
   const numbers = commit.outbox.filter((row) => row.numbered).length;
@@ -51,7 +53,7 @@ export async function commitOnce(pool: DatabasePool, commit: Commit): Promise<"d
     ...commit.writes.flatMap((write) => (write.changes === undefined ? [] : [demand(write.name, write.changes)])),
   ];
   const all = demands.length === 0 ? sql.fragment`true` : sql.join(demands, sql.fragment` AND `);
-  const result = await pool.one(sql.type(z.object({ done: z.boolean() }))`
+  const result = await pool.one(sql.type(outcome)`
     WITH ${sql.join(parts, sql.fragment`, `)}
     SELECT CASE WHEN EXISTS (SELECT FROM won) THEN ${all} ELSE false END AS done`);
   return result.done ? "done" : "repeated";

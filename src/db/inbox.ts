@@ -20,6 +20,11 @@ export interface InboxRow {
 export type Answer<T> = { kept: InboxRow } | { row: T | null };
 
 const bytes = z.instanceof(Buffer);
+const keptRow = z.object({ fingerprint: bytes, reply: bytes });
+const keptOrFound = z
+  .object({ kept_fingerprint: bytes.nullable(), kept_reply: bytes.nullable(), found: z.boolean().nullable() })
+  .passthrough();
+const anyRow = z.object({}).passthrough();
 
 function matches({ topic, replyTopic, idempotencyKey }: InboxKey): Fragment {
   return sql.fragment`topic = ${topic} AND reply_topic = ${replyTopic} AND idempotency_key = ${sql.binary(idempotencyKey)} AND expires_at > now()`;
@@ -27,10 +32,7 @@ function matches({ topic, replyTopic, idempotencyKey }: InboxKey): Fragment {
 
 /** Asks inbox and read in one statement; where an answer is kept, the read is not even begun. */
 export async function readWithInbox<T>(pool: DatabasePool, key: InboxKey, read: Read<T>): Promise<Answer<T>> {
-  const row = z
-    .object({ kept_fingerprint: bytes.nullable(), kept_reply: bytes.nullable(), found: z.boolean().nullable() })
-    .passthrough();
-  const answer = await pool.one(sql.type(row)`
+  const answer = await pool.one(sql.type(keptOrFound)`
     SELECT kept.fingerprint AS kept_fingerprint, kept.reply AS kept_reply, asked.*
     FROM (SELECT) AS one
     LEFT JOIN LATERAL (SELECT fingerprint, reply FROM inbox WHERE ${matches(key)}) AS kept ON true
@@ -42,12 +44,12 @@ export async function readWithInbox<T>(pool: DatabasePool, key: InboxKey, read: 
 
 /** A read that has nothing to do with the inbox. */
 export async function readOnly<T>(pool: DatabasePool, read: Read<T>): Promise<T | null> {
-  const row = await pool.maybeOne(sql.type(z.object({}).passthrough())`${read.select}`);
+  const row = await pool.maybeOne(sql.type(anyRow)`${read.select}`);
   return row === null ? null : read.row.parse(row);
 }
 
 export async function findKept(pool: DatabasePool, key: InboxKey): Promise<InboxRow | null> {
-  return pool.maybeOne(sql.type(z.object({ fingerprint: bytes, reply: bytes }))`
+  return pool.maybeOne(sql.type(keptRow)`
     SELECT fingerprint, reply FROM inbox WHERE ${matches(key)}`);
 }
 

@@ -2,11 +2,13 @@ import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import {
   base64url,
+  errors,
   exportJWK,
   exportSPKI,
   generateKeyPair,
   type JWTHeaderParameters,
   type JWTPayload,
+  jwtVerify,
   SignJWT,
   UnsecuredJWT,
 } from "jose";
@@ -219,6 +221,46 @@ describe("an access token", () => {
     const later = await keyringOf("ES256");
     const { verifyAccess } = makeTokens({ ...options, keyring: () => later });
     expect(await outcome(verifyAccess(token))).toBe("TOKEN_INVALID");
+  });
+
+  /** The plain path of jws.ts beside jose alone: the same tokens hold, the same are expired, the same invalid. */
+  it("is judged as jose alone judges it", async () => {
+    const byJose = async (token: string): Promise<string> => {
+      const times = { currentDate: new Date(time.ms), clockTolerance: 5, requiredClaims: ["exp"] };
+      const named = { typ: "at+jwt", issuer: "auth", audience: "platform", algorithms: ["ES256"] };
+      const code = (error: unknown) => (error instanceof errors.JWTExpired ? "TOKEN_EXPIRED" : "TOKEN_INVALID");
+      return jwtVerify(token, keyring.verification(keyring.signing().kid)!.key, { ...named, ...times }).then(
+        () => "ok",
+        code,
+      );
+    };
+    const second = fc.integer({ min: -3, max: 3 }).map((off) => start / 1000 + off * 5);
+    const claims = fc.record(
+      {
+        iss: fc.constantFrom("auth", "other", ["auth"], null),
+        aud: fc.constantFrom("platform", "other", ["platform"], ["other", "platform"], [], null),
+        exp: fc.oneof(second, fc.constantFrom("2999999999", null, 1e12, undefined)),
+        nbf: fc.oneof(second, fc.constantFrom(null, "1", undefined)),
+      },
+      { requiredKeys: [] },
+    );
+    const header = fc.record(
+      { typ: fc.constantFrom("at+jwt", "AT+JWT", "application/at+jwt", "JWT") },
+      { requiredKeys: [] },
+    );
+    const seen = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(claims, header, async (changed, head) => {
+        const token = await forged({ claims: changed, header: head });
+        const expected = await byJose(token);
+        seen.add(expected);
+        const ours = await outcome(tokens.verifyAccess(token));
+        const noTime = expected === "ok" && !Number.isInteger(decoded(token)[1]["exp"]); // jose takes it, accessForm does not
+        expect(ours).toBe(noTime ? "TOKEN_INVALID" : expected);
+      }),
+      { numRuns: 200 },
+    );
+    expect([...seen].sort()).toEqual(["TOKEN_EXPIRED", "TOKEN_INVALID", "ok"]); // the control
   });
 
   it("of whatever text is refused and never a fault", async () => {
