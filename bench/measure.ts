@@ -1,6 +1,5 @@
 // A closed loop: so many requests in flight for so long, each slot asking again as soon as it is answered; and what several runs of it say.
 // Throughput and latency come from the same run, so a latency belongs to the width it was measured at. Failures are counted, never hidden.
-import { readFileSync } from "node:fs";
 
 export interface Width {
   /** Requests in flight. */
@@ -60,18 +59,4 @@ export function spread(values: number[]): Spread {
   const middle = Math.floor(sorted.length / 2);
   const median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
   return { min: sorted[0]!, median, max: sorted.at(-1)! };
-}
-
-const ticksPerSecond = 100; // USER_HZ, the same on every Linux that Node runs on
-
-/** CPU seconds a process has used so far; undefined where /proc does not say. */
-export function cpuSeconds(pid: number | undefined): number | undefined {
-  if (pid === undefined) return undefined;
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-  } catch {
-    return undefined;
-  }
 }

@@ -5,23 +5,26 @@ import { makeLogger } from "../src/log.ts";
 import { type Child, startChild } from "./child.ts";
 import type { EchoOptions, Shape } from "./echo.ts";
 import type { Command } from "./engine.ts";
-import { cpuSeconds, type Run, type Spread, spread } from "./measure.ts";
+import { type Run, type Spread, spread } from "./measure.ts";
 import type { Site } from "./site.ts";
+import { between, type Cpu, cpuByName } from "./where.ts";
 
 interface Side {
   name: string;
   width: number;
-  /** The process that answers. */
-  answering: number | undefined;
+  /** Name of the process that answers, as in where.ts. */
+  answering: string | undefined;
   run(ms: number): Promise<Run>;
 }
 
 /** Processes of the asking side, started when a row needs them. */
 export interface Cast {
   engine(people: number): Promise<{ child: Child; tokens: string[] }>;
-  echo(): Promise<{ ask: Child; answering: number }>;
+  echo(): Promise<Child>;
   hash(): Promise<Child>;
   gateway(): Promise<Child>;
+  /** Of the processes started so far. */
+  pids(): Record<string, number>;
   end(): Promise<void>;
 }
 
@@ -31,29 +34,31 @@ export interface Row {
   sides(cast: Cast, site: Site): Promise<Side[]>;
 }
 
+const worker = "worker-1";
+
 const roundtrip = (width: number): Row => ({
   name: `roundtrip-${width}`,
-  async sides(cast, site) {
-    const { ask, answering } = await cast.echo();
+  async sides(cast) {
+    const ask = await cast.echo();
     const echo = {
       name: "bare kafkajs echo",
       width,
-      answering,
+      answering: "echo answering",
       run: (ms: number) => ask.call<Run>("run", { width, ms }),
     };
-    return [await command("list", width, { cast, site }), echo];
+    return [await command("list", width, cast), echo];
   },
 });
 
 const alone = (name: Command, width: number): Row => ({
   name: `${name}-${width}`,
-  sides: async (cast, site) => [await command(name, width, { cast, site })],
+  sides: async (cast) => [await command(name, width, cast)],
 });
 
-async function command(name: Command, width: number, { cast, site }: { cast: Cast; site: Site }): Promise<Side> {
+async function command(name: Command, width: number, cast: Cast): Promise<Side> {
   const { child } = await cast.engine(name === "list" ? 0 : width);
   const run = (ms: number) => child.call<Run>("run", { command: name, width, ms });
-  return { name: `auth ${name}`, width, answering: site.worker, run };
+  return { name: `auth ${name}`, width, answering: worker, run };
 }
 
 export const rows: Row[] = [
@@ -67,7 +72,7 @@ export const rows: Row[] = [
       const width = site.hashThreads;
       return [
         // Twice the width, so that a hash waits for a thread and never a thread for a hash.
-        await command("login", 2 * width, { cast, site }),
+        await command("login", 2 * width, cast),
         { name: "bare argon2.verify", width, answering: undefined, run: (ms) => bare.call<Run>("run", { width, ms }) },
       ];
     },
@@ -76,11 +81,11 @@ export const rows: Row[] = [
   alone("refresh", 64),
   {
     name: "current-user-grpc-32",
-    async sides(cast, site) {
+    async sides(cast) {
       const width = 32;
       const [{ tokens }, gateway] = await Promise.all([cast.engine(width), cast.gateway()]);
       const run = (ms: number) => gateway.call<Run>("run", { tokens, width, ms });
-      return [{ name: "auth CurrentUser", width, answering: site.worker, run }];
+      return [{ name: "auth CurrentUser", width, answering: worker, run }];
     },
   },
 ];
@@ -94,6 +99,8 @@ export interface SideResult {
   failed: Record<string, number>;
   /** CPU µs per request: of the process that asks, and of the one that answers. */
   cpu: { asking: Spread; answering: Spread | undefined };
+  /** CPU µs per request of every process that had a part in it, medians; empty where /proc does not say. */
+  where: Record<string, number>;
 }
 
 export interface RowResult {
@@ -106,33 +113,43 @@ export interface Effort {
   ms: number;
 }
 
+interface Measured extends Run {
+  where: Record<string, number>;
+  answering: number | undefined;
+}
+
 export async function measure(
   row: Row,
   { cast, site }: { cast: Cast; site: Site },
   effort: Effort,
 ): Promise<RowResult> {
   const sides = await row.sides(cast, site);
-  const runs = sides.map((): (Run & { answering: number | undefined })[] => []);
+  const runs = sides.map((): Measured[] => []);
   for (const side of sides) await side.run(effort.ms / 2); // warm
   for (let repeat = 0; repeat < effort.repeats; repeat += 1) {
     const order = repeat % 2 === 0 ? sides : [...sides].reverse();
     for (const side of order) {
-      const before = cpuSeconds(side.answering);
+      const pids = { ...site.pids(), ...cast.pids() };
+      const before = cpuByName(pids);
       const run = await side.run(effort.ms);
-      const after = cpuSeconds(side.answering);
-      const requests = run.perSecond * (effort.ms / 1000);
-      const answering = before === undefined || after === undefined ? undefined : ((after - before) * 1e6) / requests;
-      runs[sides.indexOf(side)]!.push({ ...run, answering });
+      const where = perRequest(between(before, cpuByName(pids)), run.perSecond * (effort.ms / 1000));
+      const answering = side.answering === undefined ? undefined : where[side.answering];
+      runs[sides.indexOf(side)]!.push({ ...run, where, answering });
     }
   }
   return { row: row.name, sides: sides.map((side, index) => summary(side, runs[index]!)) };
 }
 
-function summary({ name, width }: Side, runs: (Run & { answering: number | undefined })[]): SideResult {
+function perRequest(used: Cpu, requests: number): Record<string, number> {
+  return Object.fromEntries(Object.entries(used).map(([name, seconds]) => [name, (seconds * 1e6) / requests]));
+}
+
+function summary({ name, width }: Side, runs: Measured[]): SideResult {
   const of = (pick: (run: Run) => number) => spread(runs.map(pick));
   const failed: Record<string, number> = {};
   for (const run of runs) for (const [code, n] of Object.entries(run.failed)) failed[code] = (failed[code] ?? 0) + n;
   const answering = runs.flatMap((run) => run.answering ?? []);
+  const names = [...new Set(runs.flatMap((run) => Object.keys(run.where)))];
   return {
     name,
     width,
@@ -141,18 +158,19 @@ function summary({ name, width }: Side, runs: (Run & { answering: number | undef
     p99: of((run) => run.p99),
     failed,
     cpu: { asking: of((run) => run.cpu), answering: answering.length > 0 ? spread(answering) : undefined },
+    where: Object.fromEntries(names.map((each) => [each, spread(runs.map((run) => run.where[each] ?? 0)).median])),
   };
 }
 
 export function makeCast(site: Site): Cast {
-  const children: Child[] = [];
-  const start = async (file: string, options: object): Promise<Child> => {
+  const children = new Map<string, Child>();
+  const start: Start = async (name, file, options) => {
     const child = startChild(file, options, site.execArgv);
-    children.push(child);
+    children.set(name, child);
     await child.call("ready");
     return child;
   };
-  const engine = once(() => start("engine.ts", site.addresses));
+  const engine = once(() => start("asking", "engine.ts", site.addresses));
   const echo = once(async () => startEcho(start, site, await (await engine()).call<Shape>("shape")));
   return {
     engine: async (people) => {
@@ -160,13 +178,16 @@ export function makeCast(site: Site): Cast {
       return { child, tokens: await child.call<string[]>("gather", people) };
     },
     echo,
-    hash: once(() => start("hash.ts", site.argon2)),
-    gateway: once(() => start("gateway.ts", { grpc: site.addresses.grpc })),
+    hash: once(() => start("bare hash", "hash.ts", site.argon2)),
+    gateway: once(() => start("gateway", "gateway.ts", { grpc: site.addresses.grpc })),
+    pids: () => Object.fromEntries([...children].map(([name, child]) => [name, child.pid])),
     async end() {
-      for (const child of children) await child.end();
+      for (const child of children.values()) await child.end();
     },
   };
 }
+
+type Start = (name: string, file: string, options: object) => Promise<Child>;
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
@@ -177,7 +198,7 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 /** Topics like those of auth.key.list; one reply partition, since a requester of the engine reads one. */
-async function startEcho(start: (file: string, options: EchoOptions) => Promise<Child>, site: Site, shape: Shape) {
+async function startEcho(start: Start, site: Site, shape: Shape): Promise<Child> {
   const { kafka: broker, prefix } = site.addresses;
   const kafka = connectKafka(
     { brokers: [broker], clientId: "bench", prefix, tls: undefined, sasl: undefined },
@@ -190,7 +211,12 @@ async function startEcho(start: (file: string, options: EchoOptions) => Promise<
     { topic: "echo.reply", partitions: 1, replication: 1, config },
   ]);
   await kafka.close();
-  const both = { brokers: [broker], requests: `${prefix}echo.request`, replies: `${prefix}echo.reply`, shape };
-  const responder = await start("echo.ts", { ...both, side: "answer" });
-  return { ask: await start("echo.ts", { ...both, side: "ask" }), answering: responder.pid };
+  const both: Omit<EchoOptions, "side"> = {
+    brokers: [broker],
+    requests: `${prefix}echo.request`,
+    replies: `${prefix}echo.reply`,
+    shape,
+  };
+  await start("echo answering", "echo.ts", { ...both, side: "answer" });
+  return start("echo asking", "echo.ts", { ...both, side: "ask" });
 }

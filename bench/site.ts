@@ -23,8 +23,8 @@ export interface Site {
   addresses: Addresses;
   argon2: Argon2Options;
   hashThreads: number;
-  /** Of the process that answers. */
-  worker: number | undefined;
+  /** Of everything that runs here, by name. */
+  pids(): Record<string, number>;
   /** Flags for the processes of the asking side. */
   execArgv: string[];
   close(): Promise<void>;
@@ -77,7 +77,7 @@ export async function openSite(report: (line: string) => void, profiles?: string
         grpc: `127.0.0.1:${grpcPort}`,
       },
       ...costs(env),
-      worker: roles[0]!.pid,
+      pids: () => stack.processes.pids(),
       execArgv,
       close,
     };

@@ -30,7 +30,22 @@ export function table(results: RowResult[]): string {
       .join("  ")
       .trimEnd(),
   );
-  return [...text, "", ...results.flatMap(ratios), ...results.flatMap(failures)].join("\n");
+  return [...text, "", ...results.flatMap(ratios), ...results.flatMap(failures), "", ...whereLines(results)].join("\n");
+}
+
+/** CPU µs a request in each process, largest first; what is below 1 % of the whole is left out. */
+function whereLines(results: RowResult[]): string[] {
+  const lines = results.flatMap(({ row, sides }) =>
+    sides.flatMap(({ name, where }) => {
+      const parts = Object.entries(where).sort(([, a], [, b]) => b - a);
+      const ours = parts.filter(([each]) => each !== "others");
+      const all = ours.reduce((sum, [, us]) => sum + us, 0);
+      if (all === 0) return [];
+      const said = parts.filter(([, us]) => us >= all / 100).map(([each, us]) => `${each} ${us.toFixed(0)}`);
+      return [`${row}, ${name}: ${all.toFixed(0)} = ${said.join(", ")}`];
+    }),
+  );
+  return lines.length === 0 ? [] : ["CPU µs a request, all processes of the bench, medians:", ...lines];
 }
 
 function cells(row: string, { name, width, perSecond, p50, p99, cpu }: SideResult): string[] {

@@ -19,7 +19,7 @@ beforeAll(() => {
     prefix,
     grpc,
   };
-  site = { addresses, ...costs(env), worker: undefined, execArgv: [], close: async () => {} };
+  site = { addresses, ...costs(env), pids: () => ({}), execArgv: [], close: async () => {} };
   cast = makeCast(site);
 });
 afterAll(() => cast.end());
