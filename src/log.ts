@@ -1,17 +1,51 @@
-// The process's log: one JSON object a line on standard output (pino), without secrets: what may hold one is censored by name
-// wherever it stands in the first three levels of a logged object. Records' values are never logged.
-import { type Logger, pino, stdTimeFunctions } from "pino";
+// The process's log: one JSON object a line on standard output (pino), without secrets: whatever is logged, the object, the message, what
+// is put into it and a child's bindings, goes through the censor first. Records' values are never logged.
+import { type DestinationStream, type LogFn, type Logger, pino, stdTimeFunctions } from "pino";
+import { type Censor, makeCensor } from "./censor.ts";
 
 export type { Logger };
 
-const secrets = ["password", "token", "sealed", "secret", "challenge", "accessToken", "refreshToken", "actorToken"];
+export interface LogOptions {
+  /** Names of fields that never appear with their values, beside those of censor.ts; the schemas' sealed fields. */
+  secretNames?: readonly string[];
+  /** Default: standard output. */
+  destination?: DestinationStream;
+}
 
 /** @param level fatal, error, warn, info, debug, trace or silent */
-export function makeLogger(level: string, bindings: Record<string, unknown>): Logger {
-  return pino({
+export function makeLogger(
+  level: string,
+  bindings: Record<string, unknown>,
+  { secretNames = [], destination }: LogOptions = {},
+): Logger {
+  const censor = makeCensor(secretNames);
+  const options = {
     level,
-    base: bindings,
+    base: censor(bindings) as Record<string, unknown>,
     timestamp: stdTimeFunctions.isoTime,
-    redact: { paths: secrets.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: "[secret]" },
-  });
+    serializers: { err: (error: unknown) => error }, // the censor has made it an object already
+    hooks: {
+      logMethod(this: Logger, args: Parameters<LogFn>, log: LogFn): void {
+        log.apply(this, censoredArguments(args, censor));
+      },
+    },
+  };
+  const logger = destination === undefined ? pino(options) : pino(options, destination);
+  return withCensoredChildren(logger, censor);
+}
+
+/** An error given alone is `err`, and its message the line's, as pino itself would have it. */
+function censoredArguments(args: readonly unknown[], censor: Censor): Parameters<LogFn> {
+  const [first, ...rest] = args;
+  const given = first instanceof Error ? [{ err: first }, ...(rest.length > 0 ? rest : [first.message])] : args;
+  return given.map(censor) as Parameters<LogFn>;
+}
+
+/** pino has no hook for the bindings of a child. A child inherits this, so its children are covered too. */
+function withCensoredChildren(logger: Logger, censor: Censor): Logger {
+  const child = logger.child;
+  const covered = function (this: Logger, bindings: object, ...rest: unknown[]): Logger {
+    return Reflect.apply(child, this, [censor(bindings), ...rest]) as Logger;
+  };
+  return Object.assign(logger, { child: covered });
 }

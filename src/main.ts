@@ -11,6 +11,7 @@ import { type Lifecycle, makeLifecycle } from "./lifecycle.ts";
 import { type Logger, makeLogger } from "./log.ts";
 import { makeMetrics } from "./metrics.ts";
 import { migrate } from "./migrate.ts";
+import { sealedNames } from "./sealed-names.ts";
 import type { Role } from "./variable-kinds.ts";
 import { type Running, startBridge, startRelayRole, startWorker, type Wiring } from "./wire.ts";
 
@@ -107,7 +108,7 @@ async function runMigrate(env: Environment): Promise<number> {
 }
 
 function loggerOf(config: Config, role: Role): Logger {
-  return makeLogger(config.AUTH_LOG_LEVEL, { role, pid: process.pid });
+  return makeLogger(config.AUTH_LOG_LEVEL, { role, pid: process.pid }, { secretNames: sealedNames() });
 }
 
 try {

@@ -1,0 +1,106 @@
+// Takes secrets out of what is to be logged. It works on a copy, so what is logged stays as it was. Two things give a secret away: the
+// name it stands under, at whatever depth, and in texts its form (a JWT, a seal, an opaque token, a password in a URL) or its name before
+// a quote. Bytes are shown as a count. It is the second line of defence: nothing in src logs a request or a record's value on purpose.
+// It never throws, and never walks without end: big and deep things are cut.
+
+const censored = "[secret]";
+const deepest = 8;
+const mostNodes = 2000;
+const longest = 20_000;
+
+/** Ends of names that never hold anything to be shown, whatever the schemas say. */
+const always = [
+  ...["password", "passphrase", "secret", "sealed", "challenge", "authorization", "cookies?", "credentials?"],
+  ...["privateKey", "masterKey", "apiKey", "tokens?", "jwt", "jwe"],
+];
+/** Parameters of statements, as slonik's errors carry them. */
+const parameters = new Set(["values", "parameters"]);
+/** Private members of a JWK (RFC 7518, section 6). */
+const jwkPrivate = new Set(["d", "p", "q", "dp", "dq", "qi", "oth", "k"]);
+
+export type Censor = (value: unknown) => unknown;
+
+/** @param names of fields that are secret, beside those that are always */
+export function makeCensor(names: readonly string[] = []): Censor {
+  const ending = `[\\w-]*(?:${always.map(anySpelling).join("|")})`;
+  const own = names.map(anySpelling);
+  const inText = [ending, ...own.map((name) => `[\\w-]*${name}`)].join("|"); // in "\nlogin the n is a letter too
+  const rules = {
+    name: new RegExp(`^(?:${[ending, ...own].join("|")})$`, "i"),
+    // As JSON, as JSON inside JSON, and as util.inspect shows it: "password":"…, \"password\":[…, password: '…
+    named: new RegExp(`(?<![\\w-])(${inText})["'\\\\]*\\s*[:=]\\s*["'\`\\\\[{<].*$`, "is"),
+  };
+  return (value) => visit(value, { rules, left: { nodes: mostNodes }, above: [] });
+}
+
+/** access_token and Access-Token are accessToken. */
+const anySpelling = (name: string): string => name.replace(/(?<=[a-z])[A-Z]/g, "[_-]?$&");
+
+interface Rules {
+  name: RegExp;
+  /** From the name of a secret before a value to the end of the text: where the value ends is not to be guessed. */
+  named: RegExp;
+}
+
+function text(value: string, { named }: Rules): string {
+  return (value.length > longest ? `${value.slice(0, longest)}[more]` : value)
+    .replace(named, `$1: ${censored}`)
+    .replace(/\beyJ[\w-]{8,}(?:\.[\w-]*){1,4}/g, censored) // the base64url of `{"`: a JWT or a seal, also one that was cut
+    .replace(/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.[\w-]{16,}/gi, `$1.${censored}`) // an id and its secret
+    .replace(/(:\/\/[^\s:/@]+:)[^\s@]+@/g, `$1${censored}@`);
+}
+
+interface Place {
+  rules: Rules;
+  /** Shared by the whole walk. */
+  left: { nodes: number };
+  above: readonly object[];
+}
+
+function visit(value: unknown, place: Place): unknown {
+  if (typeof value === "string") return text(value, place.rules);
+  if (typeof value !== "object" || value === null) return typeof value === "function" ? "[function]" : value;
+  place.left.nodes -= 1;
+  if (place.above.includes(value)) return "[circular]";
+  if (place.above.length >= deepest || place.left.nodes < 0) return "[more]";
+  const within = { ...place, above: [...place.above, value] };
+  try {
+    return visitObject(value, within);
+  } catch {
+    return "[unreadable]"; // a getter or a toJSON that throws
+  }
+}
+
+function visitObject(value: object, place: Place): unknown {
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return `[${value.byteLength} bytes]`;
+  if (Array.isArray(value)) return value.map((each) => visit(each, place));
+  if (value instanceof Error) return visitError(value, place);
+  if (value instanceof Map || value instanceof Set) return `[${value.size} entries]`;
+  if ("toJSON" in value && typeof value.toJSON === "function") return visit(value.toJSON(), place);
+  const isKey = typeof (value as { kty?: unknown }).kty === "string";
+  return members(value, place, (name) => isKey && jwkPrivate.has(name));
+}
+
+function visitError(error: Error, place: Place): object {
+  const { name, message, stack, cause } = error;
+  const { errors } = error as { errors?: unknown };
+  return {
+    type: error.constructor?.name ?? name,
+    message: visit(message, place),
+    stack: visit(stack, place),
+    ...members(error, place, (member) => parameters.has(member)),
+    ...(cause !== undefined && { cause: visit(cause, place) }),
+    ...(Array.isArray(errors) && { errors: visit(errors, place) }),
+  };
+}
+
+function members(value: object, place: Place, isSecretHere: (name: string) => boolean): object {
+  // An error's code is the system's or PostgreSQL's word for what happened, also where some command has a secret of that name.
+  const isCode = (name: string): boolean => name === "code" && value instanceof Error;
+  return Object.fromEntries(
+    Object.keys(value).map((name) => {
+      const secret = isSecretHere(name) || (place.rules.name.test(name) && !isCode(name));
+      return [name, secret ? censored : visit((value as Record<string, unknown>)[name], place)];
+    }),
+  );
+}
