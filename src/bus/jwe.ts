@@ -18,6 +18,7 @@ import {
   randomBytes,
 } from "node:crypto";
 import { type Clock, systemClock } from "../clock.ts";
+import { isFields, parseFields } from "./sealed-fields.ts";
 
 export const alg = "ECDH-ES+A256KW";
 export const enc = "A256GCM";
@@ -127,18 +128,14 @@ function parseHeader(head: string): Record<string, unknown> | undefined {
   const text = Buffer.from(head, "base64url").toString("utf8");
   if (text.includes("\ufffd")) return undefined; // perhaps no UTF-8
   try {
-    const header: unknown = JSON.parse(text);
-    return isPlainObject(header) ? header : undefined;
+    return parseFields(text);
   } catch {
     return undefined;
   }
 }
 
-const isPlainObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 function plainEpk(epk: unknown): { x: string; y: string } | undefined {
-  if (!isPlainObject(epk) || Object.keys(epk).length !== 4) return undefined;
+  if (!isFields(epk) || Object.keys(epk).length !== 4) return undefined;
   const { kty, crv, x, y } = epk;
   if (kty !== "EC" || crv !== "P-256" || !isCoordinate(x) || !isCoordinate(y)) return undefined;
   return { x, y };

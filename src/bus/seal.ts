@@ -7,10 +7,10 @@
 // SEAL_INVALID says why in details.reason: jwe (form, algorithms, does not open, no JSON object inside), unknown-kid, top, rkt, jti, exp,
 // fields (with details.field), reply-key.
 import { createHash, createPublicKey, KeyObject } from "node:crypto";
-import { type CryptoKey, compactDecrypt, decodeProtectedHeader, type JWK } from "jose";
+import { type CryptoKey, compactDecrypt, type JWK } from "jose";
 import { type Refusal, refuse } from "../errors.ts";
 import { alg, enc, isCoordinate, openPlain, type PlainJwe, readPlain, sealCompact } from "./jwe.ts";
-import { checkSealed, type Fields, isFields, reconcile, toJson } from "./sealed-fields.ts";
+import { checkSealed, type Fields, isFields, parseFields, reconcile, toJson } from "./sealed-fields.ts";
 
 export { type Fields, mergeSealed, splitSealed } from "./sealed-fields.ts";
 
@@ -133,11 +133,16 @@ function readSeal(text: string): Seal {
   return { text, plain, header: plain?.header ?? headerOf(text) };
 }
 
+/** jose alone would read more than one spelling: padding, a byte order mark, members given twice. */
+const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+\.[\w-]*\.[\w-]+$/;
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** The protected header of a seal of the one form there is. @throws Refusal SEAL_INVALID, reason jwe */
 function headerOf(sealed: string): SealHeader {
   let header: Fields;
   try {
-    header = decodeProtectedHeader(sealed);
+    if (!compactForm.test(sealed)) throw new Error("not five parts of base64url");
+    header = parseFields(utf8.decode(Buffer.from(sealed.slice(0, sealed.indexOf(".")), "base64url")));
   } catch {
     throw broken("jwe", "sealed: is not a JWE in compact form");
   }
@@ -150,8 +155,6 @@ function headerOf(sealed: string): SealHeader {
   }
   return { ...header, kid };
 }
-
-const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 async function decrypt({ text, plain }: Seal, key: OpeningKey): Promise<Fields> {
   try {
@@ -166,12 +169,6 @@ async function decrypt({ text, plain }: Seal, key: OpeningKey): Promise<Fields> 
 async function decryptByJose(sealed: string, key: OpeningKey): Promise<Uint8Array> {
   const options = { keyManagementAlgorithms: [alg], contentEncryptionAlgorithms: [enc], maxDecompressedLength: 0 };
   return (await compactDecrypt(sealed, key, options)).plaintext;
-}
-
-function parseFields(text: string): Fields {
-  const fields: unknown = JSON.parse(text);
-  if (!isFields(fields)) throw new Error("not a JSON object");
-  return fields;
 }
 
 export interface RequestToOpen {

@@ -11,6 +11,30 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
+/** One JSON object in which no member is given twice: else another reader may read another request. @throws Error */
+export function parseFields(text: string): Fields {
+  const fields: unknown = JSON.parse(text);
+  if (!isFields(fields)) throw new Error("not a JSON object");
+  // What most senders write is what we would write, and then nothing has to be counted.
+  if (JSON.stringify(fields) !== text && membersWritten(text) !== membersOf(fields)) {
+    throw new Error("a member is given twice");
+  }
+  return fields;
+}
+
+/** Of a text that is JSON: strings before a colon. */
+function membersWritten(text: string): number {
+  let count = 0;
+  for (const [, colon] of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (colon !== undefined) count += 1;
+  return count;
+}
+
+function membersOf(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const within = Object.values(value).reduce<number>((sum, each) => sum + membersOf(each), 0);
+  return Array.isArray(value) ? within : within + Object.keys(value).length;
+}
+
 const bytesText = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
 
 /** A value in its JSON form. */
