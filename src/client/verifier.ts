@@ -1,0 +1,266 @@
+// Checks access tokens where they are used, without asking anybody: signature and claims by the keys of auth.key, revocations by
+// auth.revocation. It knows how old its knowledge is and says so; what happens when that is too old, or a token names a key it has not
+// read yet, is the caller's policy: ask the fleet, refuse, or accept and say that it is not fresh. A revocation that is known counts
+// under every policy. States: reading -> fresh <-> stale -> closed.
+// A verified signature is remembered, a verdict never: expiry, key and revocations are looked at each time.
+import { decodeProtectedHeader } from "jose";
+import { shared } from "../bus/assigner.ts";
+import type { Consumption, KafkaPort } from "../bus/kafka.ts";
+import { randomId } from "../bus/random-id.ts";
+import type { InRecord, TopicPartition } from "../bus/records.ts";
+import type { Clock } from "../clock.ts";
+import { type AccessClaims, makeAccessVerifier, peekAccess } from "../crypto/tokens.ts";
+import { Refusal, refuse } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { makeKeyFeed } from "./key-feed.ts";
+import { makeRevocations } from "./revocations.ts";
+
+export type StalePolicy = "ask" | "refuse" | "accept";
+
+export interface VerifierOptions {
+  /** Knowledge older than this, ms, is not fresh. Default 10,000. */
+  maxAgeMs?: number;
+  /** What to do with a good token while not fresh: ask the fleet (default), refuse UNAVAILABLE, or accept and say so. */
+  whenStale?: StalePolicy;
+  /** Claims iss and aud that a token must have: AUTH_ISSUER and AUTH_AUDIENCE of the fleet. Defaults "auth" and "platform". */
+  issuer?: string;
+  audience?: string;
+  /** Verified signatures to remember; 0: none. Default 10,000, some 2 KB each. */
+  cache?: number;
+  /** The longest life of an access token, ms: revocations are kept so long. Default 24 h, the most that AUTH_ACCESS_TTL can be. */
+  tokenLifeMs?: number;
+}
+
+/** Asks the fleet whom a token speaks for: auth.session.inspect. */
+export type Inspect = (accessToken: string) => Promise<Omit<Verified, "by" | "fresh" | "ageMs">>;
+
+export interface VerifyOptions {
+  whenStale?: StalePolicy;
+  /** Asks the fleet where that is the policy; default: the client's own call. */
+  inspect?: Inspect;
+}
+
+/** Whom a token speaks for, and how sure that is. Times in Unix ms. */
+export interface Verified {
+  userId: number;
+  login: string;
+  roles: string[];
+  sessionId: string;
+  expiresAt: number;
+  /** local: by what the feeds said; fleet: somebody was asked. */
+  by: "local" | "fleet";
+  /** Whether every revocation up to maxAgeMs ago is considered. */
+  fresh: boolean;
+  /** How old the knowledge is, ms; Infinity before the feeds were read. */
+  ageMs: number;
+}
+
+export interface Verifier {
+  /**
+   * @throws Refusal TOKEN_INVALID, TOKEN_EXPIRED (also: rights have changed, refresh), SESSION_REVOKED, UNAVAILABLE (not fresh, and the
+   *   policy is to refuse, or the fleet does not answer)
+   */
+  verify(token: string, options?: VerifyOptions): Promise<Verified>;
+  /** Resolves when it is fresh for the first time. */
+  ready(): Promise<void>;
+  readonly fresh: boolean;
+  readonly ageMs: number;
+  /** Revocations in memory. */
+  readonly revocations: number;
+  /** The fleet's signing keys as a JSON Web Key Set. */
+  jwks(): { keys: object[] };
+  /** Ends the session of an access token here at once, for who has just logged it out and does not wait for the feed. */
+  end(token: string): void;
+  close(): Promise<void>;
+}
+
+export interface VerifierParts {
+  kafka: KafkaPort;
+  name: string;
+  log: Logger;
+  clock: Clock;
+  inspect: Inspect;
+}
+
+const keyTopic = "auth.key";
+const revocationTopic = "auth.revocation";
+const day = 86_400_000;
+const leewayMs = 5000;
+const lookMs = 50;
+/** Tokens of keys that were not read yet are asked about so often a second at most: anybody can make such tokens. */
+const unknownKeyAsks = 20;
+
+export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}): Verifier {
+  const { clock } = parts;
+  const { maxAgeMs = 10_000, whenStale = "ask", cache = 10_000, tokenLifeMs = day } = options;
+  const keys = makeKeyFeed();
+  const revocations = makeRevocations(tokenLifeMs + 60_000);
+  const known = remembering<{ claims: AccessClaims; keyId: string }>(cache);
+  const rate = perSecond(unknownKeyAsks, clock.monotonic);
+  const signatures = makeAccessVerifier({
+    keyring: () => keys,
+    issuer: options.issuer ?? "auth",
+    audience: options.audience ?? "platform",
+    clock,
+  });
+  let heardAt = clock.monotonic();
+  let closed = false;
+
+  const onRecords = (records: InRecord[], { topic }: TopicPartition): void => {
+    if (topic === keyTopic) {
+      keys.take(records);
+      return;
+    }
+    const before = revocations.asOf;
+    revocations.take(records);
+    if (revocations.asOf !== before) heardAt = clock.monotonic();
+  };
+
+  const consumption: Consumption = parts.kafka.consume({
+    group: `${parts.name}.verifier.${randomId()}`,
+    topics: [keyTopic, revocationTopic],
+    from: "earliest", // both topics hold no more than the window that matters: compaction, and the retention of a token's life
+    assign: shared(() => ({})),
+    onAssigned: (assignment) => revocations.assigned(assignment.get(revocationTopic) ?? []),
+    onRecords,
+  });
+
+  /** A clock that is behind must not make a feed that has stopped look fresh: what counts is also when its mark last moved. */
+  const age = (): number => {
+    const { asOf } = revocations;
+    if (asOf === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(0, clock.now() - asOf, clock.monotonic() - heardAt);
+  };
+  const isFresh = (): boolean => !closed && age() <= maxAgeMs;
+
+  const signed = async (token: string): Promise<{ claims: AccessClaims; keyId: string }> => {
+    const remembered = known.get(token);
+    if (remembered !== undefined && keys.verification(remembered.keyId) !== undefined) return alive(remembered, clock);
+    const claims = await signatures.verifyAccess(token);
+    const found = { claims, keyId: keyIdOf(token) ?? "" };
+    known.set(token, found);
+    return found;
+  };
+
+  const local = (claims: AccessClaims, fresh: boolean): Verified => {
+    const { userId, login, roles, sessionId, expiresAt } = claims;
+    return { userId, login, roles, sessionId, expiresAt, by: "local", fresh, ageMs: age() };
+  };
+
+  const ask = async (token: string, inspect: Inspect): Promise<Verified> => {
+    const { userId, login, roles, sessionId, expiresAt } = await inspect(token);
+    return { userId, login, roles, sessionId, expiresAt, by: "fleet", fresh: true, ageMs: 0 };
+  };
+
+  /** The token names a key that we have not read: perhaps a new one, perhaps nobody's. */
+  const unknownKey = async (
+    token: string,
+    { whenStale: policy, inspect }: Required<VerifyOptions>,
+  ): Promise<Verified> => {
+    const details = { reason: "unknown-kid" };
+    if (policy !== "ask") throw refuse("UNAVAILABLE", { message: "The token's key is not known here yet.", details });
+    if (!rate())
+      throw refuse("UNAVAILABLE", { message: "Too many tokens of unknown keys.", details, retryAfterMs: 1000 });
+    return ask(token, inspect);
+  };
+
+  const judged = (found: { claims: AccessClaims; keyId: string }): AccessClaims => {
+    const { claims, keyId } = found;
+    switch (revocations.judge({ ...claims, keyId })) {
+      case "key":
+        throw refuse("TOKEN_INVALID");
+      case "over":
+        throw refuse("SESSION_REVOKED");
+      case "outdated":
+        throw refuse("TOKEN_EXPIRED", { details: { reason: "generation" } });
+      case "good":
+        return claims;
+    }
+  };
+
+  return {
+    async verify(token, { whenStale: policy = whenStale, inspect = parts.inspect } = {}) {
+      let claims: AccessClaims;
+      try {
+        claims = judged(await signed(token));
+      } catch (error) {
+        if (isInvalid(error) && hasUnknownKey(token)) return unknownKey(token, { whenStale: policy, inspect });
+        throw error;
+      }
+      if (isFresh()) return local(claims, true);
+      if (policy === "accept") return local(claims, false);
+      if (policy === "ask") return ask(token, inspect);
+      throw refuse("UNAVAILABLE", { message: "Revocations are not known well enough.", details: { reason: "stale" } });
+    },
+    async ready() {
+      while (!closed && !(isFresh() && keys.size > 0)) await new Promise((resolve) => setTimeout(resolve, lookMs));
+    },
+    get fresh() {
+      return isFresh();
+    },
+    get ageMs() {
+      return age();
+    },
+    get revocations() {
+      return revocations.size;
+    },
+    jwks: () => keys.jwks(),
+    end(token) {
+      const session = peekAccess(token)?.sessionId;
+      if (session !== undefined) revocations.end(session, clock.now());
+    },
+    async close() {
+      closed = true;
+      await consumption.close();
+    },
+  };
+
+  function hasUnknownKey(token: string): boolean {
+    const kid = keyIdOf(token);
+    return kid !== undefined && keys.verification(kid) === undefined && !revocations.isRevokedKey(kid);
+  }
+}
+
+/** @throws Refusal TOKEN_EXPIRED: a signature holds for ever, a token does not */
+function alive<T extends { claims: AccessClaims }>(found: T, clock: Clock): T {
+  if (clock.now() >= found.claims.expiresAt + leewayMs) throw refuse("TOKEN_EXPIRED");
+  return found;
+}
+
+const isInvalid = (error: unknown): boolean => error instanceof Refusal && error.code === "TOKEN_INVALID";
+
+/** The key that a token of ours names; undefined where it has not even the form of one. */
+function keyIdOf(token: string): string | undefined {
+  try {
+    const { kid, typ } = decodeProtectedHeader(token);
+    return typ === "at+jwt" && typeof kid === "string" ? kid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Remembers so many, and forgets whom it met first. */
+function remembering<T>(most: number) {
+  const entries = new Map<string, T>();
+  return {
+    get: (key: string): T | undefined => entries.get(key),
+    set(key: string, value: T): void {
+      if (most <= 0) return;
+      if (entries.size >= most) entries.delete(entries.keys().next().value!);
+      entries.set(key, value);
+    },
+  };
+}
+
+function perSecond(most: number, monotonic: () => number): () => boolean {
+  let since = monotonic();
+  let used = 0;
+  return () => {
+    if (monotonic() - since >= 1000) {
+      since = monotonic();
+      used = 0;
+    }
+    used += 1;
+    return used <= most;
+  };
+}

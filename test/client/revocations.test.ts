@@ -1,0 +1,95 @@
+// What a verifier remembers of auth.revocation: whatever order and repetition records come in, what was revoked stays so, and what no
+// token can need any more is forgotten.
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import type { InRecord } from "../../src/bus/records.ts";
+import { makeRevocations } from "../../src/client/revocations.ts";
+
+const hour = 3_600_000;
+const record = (key: string, body: unknown, partition = 0): InRecord => ({
+  topic: "auth.revocation",
+  partition,
+  offset: 0n,
+  timestamp: 0,
+  key: Buffer.from(key),
+  value: body === null ? null : Buffer.from(typeof body === "string" ? body : JSON.stringify(body)),
+  headers: {},
+});
+const token = { sessionId: "s1", userId: 7, generation: 3, keyId: "k1" };
+
+describe("a token", () => {
+  test.each([
+    ["of a session that is over", "s:s1", { at: 1 }, "over"],
+    ["of another session", "s:s2", { at: 1 }, "good"],
+    ["below its user's minimum", "u:7", { at: 1, minGeneration: 4 }, "outdated"],
+    ["below its user's minimum, all sessions ended", "u:7", { at: 1, minGeneration: 4, ended: true }, "over"],
+    ["at its user's minimum", "u:7", { at: 1, minGeneration: 3, ended: true }, "good"],
+    ["of another user", "u:8", { at: 1, minGeneration: 9 }, "good"],
+    ["of a revoked key", "k:k1", { at: 1 }, "key"],
+    ["beside what is no record of ours", "x:s1", { at: 1 }, "good"],
+    ["beside what is no JSON", "s:s9", "{", "good"],
+  ])("%s", (_name, key, body, judgement) => {
+    const revocations = makeRevocations(hour);
+    revocations.take([record(key, body)]);
+    expect(revocations.judge(token)).toBe(judgement);
+  });
+});
+
+test("marks and minimums only rise, in whatever order and however often the records come", () => {
+  const said = fc.record({
+    minGeneration: fc.integer({ min: 1, max: 9 }),
+    ended: fc.boolean(),
+    asOf: fc.integer({ min: 1, max: 1000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(said, { minLength: 1, maxLength: 12 }), fc.array(fc.nat()), (all, order) => {
+      const revocations = makeRevocations(hour);
+      revocations.assigned([0]);
+      const records = all.flatMap(({ minGeneration, ended, asOf }) => [
+        record("u:7", { at: 500, minGeneration, ...(ended && { ended }) }),
+        record("asOf", { asOf }),
+      ]);
+      const mixed = [...records, ...order.map((at) => records[at % records.length]!)].reverse();
+      revocations.take(mixed);
+      const lowest = Math.max(...all.map(({ minGeneration }) => minGeneration));
+      const over = Math.max(0, ...all.filter(({ ended }) => ended).map(({ minGeneration }) => minGeneration));
+      for (let generation = 0; generation < 10; generation += 1) {
+        const expected = generation >= lowest ? "good" : generation < over ? "over" : "outdated";
+        expect(revocations.judge({ ...token, generation })).toBe(expected);
+      }
+      expect(revocations.asOf).toBe(Math.max(...all.map(({ asOf }) => asOf)));
+    }),
+  );
+});
+
+test("is as old as its oldest partition, and of no age before each has spoken", () => {
+  const revocations = makeRevocations(hour);
+  expect(revocations.asOf).toBeUndefined();
+  revocations.assigned([0, 1]);
+  revocations.take([record("asOf", { asOf: 900 }, 0)]);
+  expect(revocations.asOf).toBeUndefined();
+  revocations.take([record("asOf", { asOf: 800 }, 1)]);
+  expect(revocations.asOf).toBe(800);
+  revocations.assigned([0, 1, 2]); // the topic has grown
+  expect(revocations.asOf).toBeUndefined();
+});
+
+test("forgets what no living token can need, and not a moment earlier", () => {
+  const revocations = makeRevocations(hour);
+  revocations.assigned([0]);
+  revocations.take([
+    record("s:s1", { at: 1000 }),
+    record("u:7", { at: 1000, minGeneration: 9 }),
+    record("k:k1", { at: 1000 }),
+  ]);
+  revocations.take([record("asOf", { asOf: 1000 + hour })]);
+  expect(revocations.size).toBe(3);
+  revocations.take([record("asOf", { asOf: 1001 + hour })]);
+  expect([revocations.size, revocations.judge(token)]).toEqual([0, "good"]);
+});
+
+test("what was ended here counts before the feed says so", () => {
+  const revocations = makeRevocations(hour);
+  revocations.end("s1", 5);
+  expect(revocations.judge(token)).toBe("over");
+});
