@@ -55,6 +55,8 @@ export interface TopicSpec {
   partitions: number;
   replication: number;
   config: Record<string, string>;
+  /** Settings that a topic may have more of: they are raised and never lowered. */
+  atLeast?: readonly string[];
 }
 
 export interface KafkaPort {

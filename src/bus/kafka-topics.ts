@@ -67,9 +67,10 @@ async function configureTopics(
   const changes = specs.flatMap((spec) => {
     const entries = resources.find((each) => each.resourceName === onBroker(spec.topic))?.configEntries ?? [];
     const now = new Map(entries.map((entry) => [entry.configName, entry.configValue]));
-    const different = Object.entries(spec.config).filter(([name, value]) => now.get(name) !== value);
+    const config = wanted(spec, now);
+    const different = Object.entries(config).filter(([name, value]) => now.get(name) !== value);
     const kept = entries.filter((entry) => (entry.configSource as number) === setForTopic);
-    const all = { ...Object.fromEntries(kept.map((entry) => [entry.configName, entry.configValue])), ...spec.config };
+    const all = { ...Object.fromEntries(kept.map((entry) => [entry.configName, entry.configValue])), ...config };
     return different.length > 0 ? [{ topic: spec.topic, different, all }] : [];
   });
   if (changes.length === 0) return [];
@@ -82,4 +83,16 @@ async function configureTopics(
     })),
   });
   return changes.map(({ topic, different }) => `set ${different.map((each) => each.join("=")).join(", ")} of ${topic}`);
+}
+
+/** The values of the specification; where they are the least, what the topic has if that is more. Below 0 is without limit. */
+function wanted(
+  { config, atLeast = [] }: Pick<TopicSpec, "config" | "atLeast">,
+  now: ReadonlyMap<string, string | null>,
+): Record<string, string> {
+  const more = atLeast.flatMap((name) => {
+    const has = now.get(name) ?? "0";
+    return Number(has) < 0 || Number(has) > Number(config[name]) ? [[name, has] as const] : [];
+  });
+  return { ...config, ...Object.fromEntries(more) };
 }
