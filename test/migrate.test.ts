@@ -31,7 +31,7 @@ afterAll(() => pool.end());
 describe("the database", () => {
   test("gets all migrations once, though three migrate at the same time", async () => {
     const applied = await Promise.all([1, 2, 3].map(() => migrateDatabase(pool, migrations)));
-    expect(applied.flat()).toEqual(["0001_initial.sql"]);
+    expect(applied.flat()).toEqual(["0001_initial.sql", "0002_revocations.sql"]);
     expect(await migrateDatabase(pool, migrations)).toEqual([]);
   });
 
@@ -57,7 +57,7 @@ describe("the database", () => {
   test("takes a migration that fails in the middle back, and says what failed", async () => {
     const folder = ownFolder("bad-migrations");
     cpSync(migrations, folder, { recursive: true });
-    writeFileSync(join(folder, "0002_bad.sql"), "CREATE TABLE half_done (id int); SELECT * FROM nowhere;");
+    writeFileSync(join(folder, "9001_bad.sql"), "CREATE TABLE half_done (id int); SELECT * FROM nowhere;");
     await expect(migrateDatabase(pool, folder)).rejects.toThrow(/nowhere/);
     const client = new pg.Client({ connectionString: url });
     await client.connect();
@@ -69,7 +69,7 @@ describe("the database", () => {
   test("of a newer version is left alone", async () => {
     const folder = ownFolder("newer-migrations");
     cpSync(migrations, folder, { recursive: true });
-    writeFileSync(join(folder, "0002_newer.sql"), "SELECT 1;");
+    writeFileSync(join(folder, "9002_newer.sql"), "SELECT 1;");
     await migrateDatabase(pool, folder);
     await expect(migrateDatabase(pool, migrations)).rejects.toThrow("deploy a newer one");
   });

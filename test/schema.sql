@@ -139,6 +139,7 @@ users.confirmed_at timestamp with time zone
 users.banned_at timestamp with time zone
 users.generation integer NOT NULL DEFAULT 0
 users.sequence bigint NOT NULL DEFAULT 0
+users.banned_until timestamp with time zone
 
 -- constraints
 credentials credentials_kind_check CHECK ((kind = 'password'::text))
@@ -200,6 +201,7 @@ CREATE UNIQUE INDEX one_active_fleet_key ON public.fleet_keys USING btree (use) 
 CREATE INDEX one_time_tokens_of_user ON public.one_time_tokens USING btree (user_id, purpose, created_at)
 CREATE UNIQUE INDEX one_time_tokens_pkey ON public.one_time_tokens USING btree (id)
 CREATE UNIQUE INDEX outbox_pkey ON ONLY public.outbox USING btree (id, created_at)
+CREATE INDEX outbox_revocations ON ONLY public.outbox USING btree (id) WHERE ((published_at IS NULL) AND (topic = 'auth.revocation'::text))
 CREATE INDEX outbox_unpublished ON ONLY public.outbox USING btree (shard, id) WHERE (published_at IS NULL)
 CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (name)
 CREATE UNIQUE INDEX roles_pkey ON public.roles USING btree (id)
@@ -228,6 +230,14 @@ roles_id_seq
 user_ids
 
 -- functions
+CREATE OR REPLACE FUNCTION public.is_banned(banned_at timestamp with time zone, banned_until timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > now())
+$function$
+
 CREATE OR REPLACE FUNCTION public.must_be(actual bigint, expected bigint, what text)
  RETURNS boolean
  LANGUAGE plpgsql

@@ -21,7 +21,7 @@ const oneTimeToken = z.object({
 export function tokenById(id: string, purpose: Purpose): Read<z.infer<typeof oneTimeToken>> {
   const select = sql.fragment`
     SELECT t.user_id AS "userId", u.login, u.username, t.secret_hash AS "secretHash", t.expires_at <= now() AS expired,
-      t.used_at IS NOT NULL AS used, u.confirmed_at IS NOT NULL AS confirmed, u.banned_at IS NOT NULL AS banned, u.generation,
+      t.used_at IS NOT NULL AS used, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation,
       ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles
     FROM one_time_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = ${id}::uuid AND t.purpose = ${purpose}`;
   return { select, row: oneTimeToken };

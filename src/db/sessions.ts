@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Fragment, Read, Write } from "./statements.ts";
 
 const userColumns = sql.fragment`
-  u.login, COALESCE(u.confirmed_at IS NOT NULL, false) AS confirmed, COALESCE(u.banned_at IS NOT NULL, false) AS banned,
+  u.login, COALESCE(u.confirmed_at IS NOT NULL, false) AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned,
   u.generation, ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles`;
 
 const owner = {
@@ -119,5 +119,34 @@ export function endSessionsOf(userId: number, reason: string): Write {
     name: "end_sessions",
     statement: (gate) => sql.fragment`
       UPDATE sessions SET ended_at = now(), end_reason = ${reason} WHERE user_id = ${userId} AND ended_at IS NULL AND ${gate} RETURNING 1`,
+  };
+}
+
+/** The user's sessions that go on, but for this one: all of them, or the first so many. */
+export function otherSessions(userId: number, except: string, most: number): Read<{ ids: string[] }> {
+  const select = sql.fragment`
+    SELECT ARRAY(
+      SELECT id::text FROM sessions
+      WHERE user_id = ${userId} AND ended_at IS NULL AND expires_at > now() AND id <> ${except}::uuid LIMIT ${most}) AS ids`;
+  return { select, row: z.object({ ids: z.array(z.string()) }) };
+}
+
+/** Exactly these. One that has ended meanwhile is over all the same. */
+export function endSessions(ids: string[], reason: string): Write {
+  return {
+    name: "end_sessions",
+    statement: (gate) => sql.fragment`
+      UPDATE sessions SET ended_at = now(), end_reason = ${reason}
+      WHERE id = ANY(${sql.array(ids, "uuid")}) AND ended_at IS NULL AND ${gate} RETURNING 1`,
+  };
+}
+
+/** All but this one. */
+export function endOtherSessions(userId: number, except: string, reason: string): Write {
+  return {
+    name: "end_other_sessions",
+    statement: (gate) => sql.fragment`
+      UPDATE sessions SET ended_at = now(), end_reason = ${reason}
+      WHERE user_id = ${userId} AND ended_at IS NULL AND id <> ${except}::uuid AND ${gate} RETURNING 1`,
   };
 }

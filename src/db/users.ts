@@ -20,7 +20,7 @@ const account = z.object({
 export type Account = z.infer<typeof account>;
 
 const columns = sql.fragment`
-  u.id, u.login, u.confirmed_at IS NOT NULL AS confirmed, u.banned_at IS NOT NULL AS banned, u.generation, ${roles}`;
+  u.id, u.login, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation, ${roles}`;
 
 const accountWithPassword = account.extend({ hash: z.string().nullable() });
 export type AccountWithPassword = z.infer<typeof accountWithPassword>;
@@ -99,7 +99,7 @@ function lock(id: number, expected: Expected, changes: Fragment): Subject {
     UPDATE users u SET sequence = sequence + ${numbers} ${changes}
     WHERE u.id = ${id} AND ${gate}
       AND (${generation}::int IS NULL OR generation = ${generation})
-      AND (${banned}::bool IS NULL OR (banned_at IS NOT NULL) = ${banned})
+      AND (${banned}::bool IS NULL OR is_banned(banned_at, banned_until) = ${banned})
       AND (${confirmed}::bool IS NULL OR (confirmed_at IS NOT NULL) = ${confirmed})
     RETURNING u.id, sequence`;
 }
@@ -118,20 +118,41 @@ export function raiseGeneration(id: number, expected: Expected): Subject {
   return lock(id, expected, sql.fragment`, generation = generation + 1`);
 }
 
-export function banUser(id: number): Subject {
-  return lock(id, { banned: false }, sql.fragment`, generation = generation + 1, banned_at = now()`);
+/** @param until when the ban ends by itself, Unix ms; null: when it is lifted */
+export function banUser(id: number, until: number | null, expected: Expected): Subject {
+  const end = until === null ? sql.fragment`NULL` : sql.fragment`to_timestamp(${until / 1000}::double precision)`;
+  return lock(id, expected, sql.fragment`, generation = generation + 1, banned_at = now(), banned_until = ${end}`);
 }
 
 export function unbanUser(id: number): Subject {
-  return lock(id, { banned: true }, sql.fragment`, banned_at = NULL`);
+  return lock(id, { banned: true }, sql.fragment`, banned_at = NULL, banned_until = NULL`);
 }
 
 /** @param expected confirmed: false deletes only who never confirmed */
-export function deleteUser(id: number, expected: Expected): Subject {
-  const { confirmed = null } = expected;
+export function deleteUser(id: number, expected: Omit<Expected, "banned">): Subject {
+  const { generation = null, confirmed = null } = expected;
   return (numbers, gate) => sql.fragment`
-    DELETE FROM users WHERE id = ${id} AND ${gate} AND (${confirmed}::bool IS NULL OR (confirmed_at IS NOT NULL) = ${confirmed})
+    DELETE FROM users WHERE id = ${id} AND ${gate}
+      AND (${generation}::int IS NULL OR generation = ${generation})
+      AND (${confirmed}::bool IS NULL OR (confirmed_at IS NOT NULL) = ${confirmed})
     RETURNING id, sequence + ${numbers} AS sequence`;
+}
+
+/** The hash of the user's password, if he has one. */
+export function passwordOf(userId: number): Read<{ hash: string }> {
+  const select = sql.fragment`SELECT hash FROM credentials WHERE user_id = ${userId} AND kind = 'password'`;
+  return { select, row: z.object({ hash: z.string() }) };
+}
+
+/** A new password in place of the one that was read. */
+export function replacePassword(userId: number, before: string, after: string): Write {
+  return {
+    name: "replace_password",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      UPDATE credentials SET hash = ${after}, changed_at = now()
+      WHERE user_id = ${userId} AND kind = 'password' AND hash = ${before} AND ${gate} RETURNING 1`,
+  };
 }
 
 export function insertPassword(userId: number, hash: string): Write {

@@ -105,6 +105,64 @@ export interface AccountResendResult {
 
 }
 
+/** Bans a user: all sessions end, and nobody logs in to the account until the ban ends or is lifted. For a user who is banned, the new end and reason count. */
+export interface AdminBanUserRequest {
+  /** Why, for the audit. */
+  reason: string;
+  /** When the ban ends by itself; null: when it is lifted. */
+  until: null | number;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** Bans a user: all sessions end, and nobody logs in to the account until the ban ends or is lifted. For a user who is banned, the new end and reason count. */
+export interface AdminBanUserRequestInput {
+  /** Why, for the audit. */
+  reason?: string;
+  /** When the ban ends by itself; null: when it is lifted. */
+  until?: null | number;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** The command was carried out. */
+export interface AdminBanUserResult {
+  /** Id of the user. */
+  userId: number;
+  /** When the ban ends by itself; null: when it is lifted. */
+  until: null | number;
+}
+
+/** Deletes a user for ever: account, password and roles are gone, all sessions end. */
+export interface AdminDeleteUserRequest {
+  /** Why, for the audit. */
+  reason: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** Deletes a user for ever: account, password and roles are gone, all sessions end. */
+export interface AdminDeleteUserRequestInput {
+  /** Why, for the audit. */
+  reason?: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** The command was carried out. */
+export interface AdminDeleteUserResult {
+  /** Id of the user. */
+  userId: number;
+}
+
 /** Shows one user to an administrator or operator. */
 export interface AdminGetUserRequest {
   /** Sealed. */
@@ -173,6 +231,34 @@ export interface AdminSetRolesResult {
   roles: string[];
 }
 
+/** Lifts the ban of a user. Sessions that the ban ended stay over. */
+export interface AdminUnbanUserRequest {
+  /** Why, for the audit. */
+  reason: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** Lifts the ban of a user. Sessions that the ban ended stay over. */
+export interface AdminUnbanUserRequestInput {
+  /** Why, for the audit. */
+  reason?: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** The command was carried out. */
+export interface AdminUnbanUserResult {
+  /** Id of the user. */
+  userId: number;
+  /** False: there was no ban, and nothing changed. */
+  wasBanned: boolean;
+}
+
 /** Lists the fleet's public keys. */
 export interface KeyListRequest {
 
@@ -187,6 +273,31 @@ export interface KeyListRequestInput {
 export interface KeyListResult {
   /** JSON Web Key Set (RFC 7517): keys with use "sig" verify access tokens, keys with use "enc" seal requests. */
   jwks: string;
+}
+
+/** Changes the password of an access token's user. All other sessions end; this one goes on and gets a current access token at its next refresh. */
+export interface PasswordChangeRequest {
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  currentPassword: string;
+  /** Sealed. */
+  newPassword: string;
+}
+
+/** Changes the password of an access token's user. All other sessions end; this one goes on and gets a current access token at its next refresh. */
+export interface PasswordChangeRequestInput {
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  currentPassword: string;
+  /** Sealed. */
+  newPassword: string;
+}
+
+/** The command was carried out. */
+export interface PasswordChangeResult {
+
 }
 
 /** Tells whose access token this is, if it is valid now. */
@@ -324,6 +435,31 @@ export interface SessionRefreshResult {
   refreshToken: string;
 }
 
+/** Ends another session of an access token's user, or all others. Exactly one of sessionId and others is given. */
+export interface SessionRevokeRequest {
+  /** Id of the session that ends (UUID). */
+  sessionId: null | string;
+  /** Whether all sessions end but the access token's own. */
+  others: boolean;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Ends another session of an access token's user, or all others. Exactly one of sessionId and others is given. */
+export interface SessionRevokeRequestInput {
+  /** Id of the session that ends (UUID). */
+  sessionId?: null | string;
+  /** Whether all sessions end but the access token's own. */
+  others?: boolean;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** The command was carried out. */
+export interface SessionRevokeResult {
+
+}
+
 /** Another confirmation link was asked for and goes out. */
 export interface ConfirmationRequestedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
@@ -406,6 +542,42 @@ export interface LoginRefusedEvent {
   client: null | Client;
 }
 
+/** A user changed his password; other sessions ended. */
+export interface PasswordChangedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** The session in which it was changed; it goes on. */
+  sessionId: null | string;
+}
+
+/** Whoever held an access token did not know the password that was asked for besides. */
+export interface PasswordRefusedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Id of the session (UUID). */
+  sessionId: string;
+}
+
 /** A refresh token was used that had been replaced before: the session was ended. */
 export interface RefreshReusedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
@@ -462,6 +634,26 @@ export interface SessionRefreshedEvent {
   sessionId: string;
 }
 
+/** A user ended sessions other than by logging out. */
+export interface SessionsRevokedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Ids of the sessions that ended; empty where they are too many to list: all but `kept`. */
+  sessionIds: string[];
+  /** All sessions ended but this one; null: only those listed. */
+  kept: null | string;
+}
+
 /** A user was banned; all sessions ended. */
 export interface UserBannedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
@@ -478,6 +670,8 @@ export interface UserBannedEvent {
   traceparent: null | string;
   /** Why it was done. */
   reason: string;
+  /** When the ban ends by itself; null: when it is lifted. */
+  until: null | number;
 }
 
 /** An account was confirmed by its owner. */
@@ -557,13 +751,18 @@ export interface Commands {
   "auth.account.confirm": { input: AccountConfirmRequestInput; request: AccountConfirmRequest; result: AccountConfirmResult };
   "auth.account.register": { input: AccountRegisterRequestInput; request: AccountRegisterRequest; result: AccountRegisterResult };
   "auth.account.resend": { input: AccountResendRequestInput; request: AccountResendRequest; result: AccountResendResult };
+  "auth.admin.ban-user": { input: AdminBanUserRequestInput; request: AdminBanUserRequest; result: AdminBanUserResult };
+  "auth.admin.delete-user": { input: AdminDeleteUserRequestInput; request: AdminDeleteUserRequest; result: AdminDeleteUserResult };
   "auth.admin.get-user": { input: AdminGetUserRequestInput; request: AdminGetUserRequest; result: AdminGetUserResult };
   "auth.admin.set-roles": { input: AdminSetRolesRequestInput; request: AdminSetRolesRequest; result: AdminSetRolesResult };
+  "auth.admin.unban-user": { input: AdminUnbanUserRequestInput; request: AdminUnbanUserRequest; result: AdminUnbanUserResult };
   "auth.key.list": { input: KeyListRequestInput; request: KeyListRequest; result: KeyListResult };
+  "auth.password.change": { input: PasswordChangeRequestInput; request: PasswordChangeRequest; result: PasswordChangeResult };
   "auth.session.inspect": { input: SessionInspectRequestInput; request: SessionInspectRequest; result: SessionInspectResult };
   "auth.session.login": { input: SessionLoginRequestInput; request: SessionLoginRequest; result: SessionLoginResult };
   "auth.session.logout": { input: SessionLogoutRequestInput; request: SessionLogoutRequest; result: SessionLogoutResult };
   "auth.session.refresh": { input: SessionRefreshRequestInput; request: SessionRefreshRequest; result: SessionRefreshResult };
+  "auth.session.revoke": { input: SessionRevokeRequestInput; request: SessionRevokeRequest; result: SessionRevokeResult };
 }
 
 /** Every event by its name. */
@@ -572,9 +771,12 @@ export interface Events {
   LoggedIn: LoggedInEvent;
   LoggedOut: LoggedOutEvent;
   LoginRefused: LoginRefusedEvent;
+  PasswordChanged: PasswordChangedEvent;
+  PasswordRefused: PasswordRefusedEvent;
   RefreshReused: RefreshReusedEvent;
   RolesChanged: RolesChangedEvent;
   SessionRefreshed: SessionRefreshedEvent;
+  SessionsRevoked: SessionsRevokedEvent;
   UserBanned: UserBannedEvent;
   UserConfirmed: UserConfirmedEvent;
   UserDeleted: UserDeletedEvent;
@@ -595,6 +797,14 @@ export const commandSchemas = {
     request: {"type":"record","namespace":"auth.account","name":"ResendRequest","doc":"Asks for another confirmation link. Always ok, so that nobody learns which addresses have accounts.","recordKey":{"kind":"email","field":"email"},"fields":[{"name":"email","type":"string","doc":"E-mail address of the account."}]},
     reply: {"type":"record","namespace":"auth.account","name":"ResendReply","doc":"Answer to auth.account.resend.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ResendResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
+  "auth.admin.ban-user": {
+    request: {"type":"record","namespace":"auth.admin","name":"BanUserRequest","doc":"Bans a user: all sessions end, and nobody logs in to the account until the ban ends or is lifted. For a user who is banned, the new end and reason count.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"BanUserReply","doc":"Answer to auth.admin.ban-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"BanUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.admin.delete-user": {
+    request: {"type":"record","namespace":"auth.admin","name":"DeleteUserRequest","doc":"Deletes a user for ever: account, password and roles are gone, all sessions end.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"DeleteUserReply","doc":"Answer to auth.admin.delete-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"DeleteUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
   "auth.admin.get-user": {
     request: {"type":"record","namespace":"auth.admin","name":"GetUserRequest","doc":"Shows one user to an administrator or operator.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.admin","name":"GetUserReply","doc":"Answer to auth.admin.get-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"GetUserResult","doc":"The command was carried out.","sealedFields":["username","email"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
@@ -603,9 +813,17 @@ export const commandSchemas = {
     request: {"type":"record","namespace":"auth.admin","name":"SetRolesRequest","doc":"Gives a user exactly these roles; access tokens from before stop counting.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user shall have."},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.admin","name":"SetRolesReply","doc":"Answer to auth.admin.set-roles.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"SetRolesResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The roles the user has now."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
+  "auth.admin.unban-user": {
+    request: {"type":"record","namespace":"auth.admin","name":"UnbanUserRequest","doc":"Lifts the ban of a user. Sessions that the ban ended stay over.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"UnbanUserReply","doc":"Answer to auth.admin.unban-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"UnbanUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"wasBanned","type":"boolean","doc":"False: there was no ban, and nothing changed."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
   "auth.key.list": {
     request: {"type":"record","namespace":"auth.key","name":"ListRequest","doc":"Lists the fleet's public keys.","fields":[]},
     reply: {"type":"record","namespace":"auth.key","name":"ListReply","doc":"Answer to auth.key.list.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.key","name":"ListResult","doc":"The command was carried out.","fields":[{"name":"jwks","type":"string","doc":"JSON Web Key Set (RFC 7517): keys with use \"sig\" verify access tokens, keys with use \"enc\" seal requests."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.password.change": {
+    request: {"type":"record","namespace":"auth.password","name":"ChangeRequest","doc":"Changes the password of an access token's user. All other sessions end; this one goes on and gets a current access token at its next refresh.","sealedFields":["accessToken","currentPassword","newPassword"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.password","name":"ChangeReply","doc":"Answer to auth.password.change.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.password","name":"ChangeResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.inspect": {
     request: {"type":"record","namespace":"auth.session","name":"InspectRequest","doc":"Tells whose access token this is, if it is valid now.","sealedFields":["accessToken"],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
@@ -623,6 +841,10 @@ export const commandSchemas = {
     request: {"type":"record","namespace":"auth.session","name":"RefreshRequest","doc":"Exchanges a refresh token for a new access token, and in a rotating session for a new refresh token.","sealedFields":["refreshToken"],"recordKey":{"kind":"session","field":"refreshToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.session","name":"RefreshReply","doc":"Answer to auth.session.refresh.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"RefreshResult","doc":"The command was carried out.","sealedFields":["accessToken","refreshToken"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
+  "auth.session.revoke": {
+    request: {"type":"record","namespace":"auth.session","name":"RevokeRequest","doc":"Ends another session of an access token's user, or all others. Exactly one of sessionId and others is given.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sessionId","type":["null","string"],"doc":"Id of the session that ends (UUID).","default":null},{"name":"others","type":"boolean","doc":"Whether all sessions end but the access token's own.","default":false},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.session","name":"RevokeReply","doc":"Answer to auth.session.revoke.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"RevokeResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
 } as const;
 
 export const eventSchemas = {
@@ -630,10 +852,13 @@ export const eventSchemas = {
   LoggedIn: {"type":"record","namespace":"auth.event","name":"LoggedIn","doc":"A session was opened.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"login","type":"string","doc":"The user's login."},{"name":"method","type":"string","doc":"How: password or confirmation."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
   LoggedOut: {"type":"record","namespace":"auth.event","name":"LoggedOut","doc":"A user ended sessions.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"everywhere","type":"boolean","doc":"Whether all sessions of the user ended."}]},
   LoginRefused: {"type":"record","namespace":"auth.event","name":"LoginRefused","doc":"A login was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The login that was tried, normalised."},{"name":"code","type":"string","doc":"The refusal's code."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  PasswordChanged: {"type":"record","namespace":"auth.event","name":"PasswordChanged","doc":"A user changed his password; other sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":["null","string"],"doc":"The session in which it was changed; it goes on.","default":null}]},
+  PasswordRefused: {"type":"record","namespace":"auth.event","name":"PasswordRefused","doc":"Whoever held an access token did not know the password that was asked for besides.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
   RefreshReused: {"type":"record","namespace":"auth.event","name":"RefreshReused","doc":"A refresh token was used that had been replaced before: the session was ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
   RolesChanged: {"type":"record","namespace":"auth.event","name":"RolesChanged","doc":"A user's roles changed.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user has now."},{"name":"reason","type":"string","doc":"Why it was done."}]},
   SessionRefreshed: {"type":"record","namespace":"auth.event","name":"SessionRefreshed","doc":"A session got new tokens.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
-  UserBanned: {"type":"record","namespace":"auth.event","name":"UserBanned","doc":"A user was banned; all sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  SessionsRevoked: {"type":"record","namespace":"auth.event","name":"SessionsRevoked","doc":"A user ended sessions other than by logging out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionIds","type":{"type":"array","items":"string"},"doc":"Ids of the sessions that ended; empty where they are too many to list: all but `kept`."},{"name":"kept","type":["null","string"],"doc":"All sessions ended but this one; null: only those listed.","default":null}]},
+  UserBanned: {"type":"record","namespace":"auth.event","name":"UserBanned","doc":"A user was banned; all sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null}]},
   UserConfirmed: {"type":"record","namespace":"auth.event","name":"UserConfirmed","doc":"An account was confirmed by its owner.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."}]},
   UserDeleted: {"type":"record","namespace":"auth.event","name":"UserDeleted","doc":"A user was deleted.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
   UserRegistered: {"type":"record","namespace":"auth.event","name":"UserRegistered","doc":"An account was made.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."}]},

@@ -28,7 +28,12 @@ export interface Message {
 
 export interface Change {
   /** Locks and numbers the user the facts are about; absent where there is none. */
-  user?: { id: number; subject: NonNullable<Commit["subject"]> };
+  user?: {
+    id: number;
+    subject: NonNullable<Commit["subject"]>;
+    /** Where `subject` raises the user's generation, which it then must demand as it was read: what it is afterwards. */
+    generation?: number;
+  };
   /** Key of the events where there is no user. */
   key?: string;
   facts: Fact[];

@@ -1,12 +1,72 @@
 // Facts: what a command made true. A handler commits facts; the rows that tell others about them derive from them here: the event in
-// auth.event now, audit and revocation rows later. No fact carries an e-mail address or a secret.
+// auth.event, and what it takes away from access tokens that are under way, in auth.revocation; audit rows later.
+// No fact carries an e-mail address or a secret.
+import { revocationTopic } from "../db/revocations.ts";
 import type { Events } from "../generated/schemas.ts";
 
 type Common = "eventId" | "at" | "userId" | "sequence" | "actor" | "traceparent";
+type Body<Name extends keyof Events> = Omit<Events[Name], Common>;
 
-export type Fact = { [Name in keyof Events]: { event: Name; body: Omit<Events[Name], Common> } }[keyof Events];
+export type Fact = { [Name in keyof Events]: { event: Name; body: Body<Name> } }[keyof Events];
 
 /** Makes a fact; the event's name decides what it must say. */
-export function fact<Name extends keyof Events>(event: Name, body: Omit<Events[Name], Common>): Fact {
+export function fact<Name extends keyof Events>(event: Name, body: Body<Name>): Fact {
   return { event, body } as Fact;
+}
+
+/**
+ * What a fact revokes. Sessions: these are over. "outdated": every access token of the user from before; sessions that go on get a
+ * current one by a refresh. "over": those too, and there is no session left that could refresh.
+ */
+type Revokes = { sessions: readonly string[] } | "outdated" | "over" | "nothing";
+
+/** Every event is here, so that a new one cannot forget to say. */
+const revokes: { [Name in keyof Events]: (body: Body<Name>) => Revokes } = {
+  ConfirmationRequested: () => "nothing",
+  LoggedIn: () => "nothing",
+  LoggedOut: ({ sessionId, everywhere }) => (everywhere ? "over" : { sessions: [sessionId] }),
+  LoginRefused: () => "nothing",
+  PasswordChanged: () => "outdated",
+  PasswordRefused: () => "nothing",
+  RefreshReused: ({ sessionId }) => ({ sessions: [sessionId] }),
+  RolesChanged: () => "outdated",
+  SessionRefreshed: () => "nothing",
+  SessionsRevoked: ({ sessionIds }) => (sessionIds.length > 0 ? { sessions: sessionIds } : "outdated"),
+  UserBanned: () => "over",
+  UserConfirmed: () => "nothing",
+  UserDeleted: () => "over",
+  UserRegistered: () => "nothing",
+  UserUnbanned: () => "nothing",
+};
+
+/** The user of a change, as its revocations need him. */
+export interface Revoked {
+  id: number;
+  /** His generation after the change; where a fact outdates his tokens, the change has raised it. */
+  generation?: number;
+}
+
+export interface RevocationRecord {
+  topic: string;
+  key: string;
+  body: Record<string, unknown>;
+}
+
+/**
+ * The records of auth.revocation for a fact (contract, section 5). JSON, though commands and events are Avro: a verifier in any language
+ * then needs neither a registry nor its being up, and the values are smaller than a schema id would be worth.
+ * A record may come twice, and after a relay that hung even an older one after a newer: a reader keeps the highest minGeneration.
+ * @throws Error where a change and its facts disagree whether the user's generation rises
+ */
+export function revocationsOf(facts: readonly Fact[], user: Revoked | undefined, at: number): RevocationRecord[] {
+  const all = facts.map(({ event, body }) => (revokes[event] as (body: object) => Revokes)(body));
+  const sessions = all.flatMap((each) => (typeof each === "object" ? each.sessions : []));
+  const byUser = all.filter((each) => each === "outdated" || each === "over");
+  if (byUser.length > 0 !== (user?.generation !== undefined))
+    throw new Error(`${facts.map(({ event }) => event).join(", ")}: the change must raise the generation, or must not`);
+  const records = sessions.map((id) => ({ topic: revocationTopic, key: `s:${id}`, body: { at } }));
+  if (user === undefined || byUser.length === 0) return records;
+  const ended = byUser.includes("over") ? { ended: true } : {};
+  const body = { at, minGeneration: user.generation, ...ended };
+  return [...records, { topic: revocationTopic, key: `u:${user.id}`, body }];
 }

@@ -2,15 +2,20 @@
 import { confirm } from "./account/confirm.ts";
 import { register } from "./account/register.ts";
 import { resend } from "./account/resend.ts";
+import { banUser } from "./admin/ban-user.ts";
+import { deleteUser } from "./admin/delete-user.ts";
 import { getUser } from "./admin/get-user.ts";
 import { setRoles } from "./admin/set-roles.ts";
+import { unbanUser } from "./admin/unban-user.ts";
 import type { Handler, LegacyHandler } from "./define.ts";
 import { list as listKeys } from "./key/list.ts";
 import { adminBanToggled, adminDeleted, checkVerified, profileDeleted } from "./legacy/accounts.ts";
+import { change as changePassword } from "./password/change.ts";
 import { inspect } from "./session/inspect.ts";
 import { login } from "./session/login.ts";
 import { logout } from "./session/logout.ts";
 import { refresh } from "./session/refresh.ts";
+import { revoke } from "./session/revoke.ts";
 
 export const handlers = [
   register,
@@ -20,9 +25,14 @@ export const handlers = [
   refresh,
   inspect,
   logout,
+  revoke,
+  changePassword,
   listKeys,
   getUser,
   setRoles,
+  banUser,
+  unbanUser,
+  deleteUser,
 ] as unknown as Handler[];
 
 export const legacyHandlers: LegacyHandler[] = [profileDeleted, adminDeleted, checkVerified, adminBanToggled];

@@ -33,15 +33,15 @@ export function checkEmail(value: string): void {
 }
 
 /** For a new password. @throws Refusal WEAK_PASSWORD or INVALID_INPUT */
-export function checkNewPassword(password: string, min: number): void {
+export function checkNewPassword(password: string, min: number, field = "password"): void {
   switch (passwordFault(password, { min, max: maxPasswordBytes })) {
     case "short":
       throw refuse("WEAK_PASSWORD", {
         message: `The password must have at least ${min} characters.`,
-        details: { field: "password", reason: "short", min: String(min) },
+        details: { field, reason: "short", min: String(min) },
       });
     case "long":
-      throw invalid("password", `must not be longer than ${maxPasswordBytes} bytes`);
+      throw invalid(field, `must not be longer than ${maxPasswordBytes} bytes`);
     case undefined:
   }
 }
@@ -49,8 +49,13 @@ export function checkNewPassword(password: string, min: number): void {
 /** For a login attempt. @throws Refusal INVALID_INPUT */
 export function checkAttempt(login: string, password: string): void {
   if (login === "" || codePoints(login) > nameLength.max) throw invalid("login", "must have 1 to 32 characters");
+  checkTyped("password", password);
+}
+
+/** For a password that must be the right one. @throws Refusal INVALID_INPUT */
+export function checkTyped(field: string, password: string): void {
   if (password === "" || Buffer.byteLength(password) > maxPasswordBytes) {
-    throw invalid("password", `must have 1 to ${maxPasswordBytes} bytes`);
+    throw invalid(field, `must have 1 to ${maxPasswordBytes} bytes`);
   }
 }
 

@@ -1,10 +1,11 @@
-// The outbox rows of a change: one event per fact, then its messages. An event's row takes the next number of its user; a secret is
-// encrypted before it is written.
+// The outbox rows of a change: one event per fact, then what the facts revoke, then its messages. An event's row takes the next number of
+// its user; a secret is encrypted before it is written. All rows of a user are in his shard, so his revocations leave in their order.
 import type { Call } from "../bus/command.ts";
 import type { SecretBox } from "../crypto/envelope.ts";
 import type { OutboxRow } from "../db/commit.ts";
 import { shardOf } from "../db/outbox.ts";
 import type { Change, Message } from "./context.ts";
+import { revocationsOf } from "./facts.ts";
 
 export const eventTopic = "auth.event";
 
@@ -31,7 +32,11 @@ export function outboxRows(change: Change, { call, now, uuid, box }: Making): Ou
     body: { ...fact.body, at: now },
     secret: null,
   }));
-  return [...events, ...messages.map((message) => messageRow(message, { ...common, eventId: uuid() }, { now, box }))];
+  const revocations = revocationsOf(facts, user, now).map((record) => ({ ...record, kind: "json" as const }));
+  const others = [...revocations, ...messages].map((message) =>
+    messageRow(message, { ...common, eventId: uuid() }, { now, box }),
+  );
+  return [...events, ...others];
 }
 
 function messageRow(

@@ -35,3 +35,8 @@ export async function targetOf(ctx: Context, target: string): Promise<Profile> {
   if (profile === null) throw refuse("NOT_FOUND", { message: "There is no such user." });
   return profile;
 }
+
+/** It stands in an event, which every service reads. @throws Refusal INVALID_INPUT */
+export function checkReason(reason: string): void {
+  if (reason.length > 1000) throw invalid("reason", "must not have more than 1000 characters");
+}

@@ -22,7 +22,7 @@ export const setRoles = defineHandler({
       throw invalid("roles", `there is no role ${unknown.unknown.join(", ")}`);
     return ctx.commit(
       {
-        user: { id, subject: raiseGeneration(id, { generation }) },
+        user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
         facts: [fact("RolesChanged", { roles, reason })],
         writes: replaceRoles(id, roles),
         actor,

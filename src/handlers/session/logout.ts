@@ -12,11 +12,14 @@ export const logout = defineHandler({
   lane: "db",
   once: true,
   async handle({ accessToken, everywhere }, ctx) {
-    const { claims, userId: id } = await bearerOf(ctx, accessToken);
+    const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
     const { sessionId } = claims;
+    const user = everywhere
+      ? { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 }
+      : { id, subject: lockUser(id, {}) };
     return ctx.commit(
       {
-        user: { id, subject: everywhere ? raiseGeneration(id, {}) : lockUser(id, {}) },
+        user,
         facts: [fact("LoggedOut", { sessionId, everywhere })],
         writes: [everywhere ? endSessionsOf(id, "logout-everywhere") : endSession(sessionId, "logout")],
       },

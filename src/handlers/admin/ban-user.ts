@@ -1,0 +1,23 @@
+// Ban-user: ends all sessions of a user and lets nobody log in to the account, until the ban's end if it has one, else until it is lifted.
+// For a user who is banned already the new end counts.
+// Refuses INVALID_INPUT (also an end that is past), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
+import { invalid } from "../../errors.ts";
+import { ban } from "../accounts.ts";
+import { defineHandler } from "../define.ts";
+import { adminOf, checkReason, targetOf } from "./actor.ts";
+
+/** The last millisecond that JavaScript and PostgreSQL both know, year 275760: an end beyond it is a mistake. */
+const latest = 8.64e15;
+
+export const banUser = defineHandler({
+  topic: "auth.admin.ban-user",
+  lane: "db",
+  once: true,
+  async handle({ actorToken, target, reason, until }, ctx) {
+    checkReason(reason);
+    const actor = await adminOf(ctx, actorToken);
+    const user = await targetOf(ctx, target);
+    if (until !== null && (until <= ctx.now() || until > latest)) throw invalid("until", "must be a time to come");
+    return ctx.commit(ban(user, until, { actor, reason }), { userId: user.id, until });
+  },
+});

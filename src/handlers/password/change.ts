@@ -1,0 +1,40 @@
+// Password change: a new password for who knows the current one. All other sessions end. The one it was changed in goes on: its access
+// token counts no more, as all from before, and its next refresh gives a current one.
+// Refuses what bearerOf refuses, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen access token must not be worth
+// guesses at the password that nobody sees).
+import { endOtherSessions } from "../../db/sessions.ts";
+import { lockUser, passwordOf, raiseGeneration, replacePassword } from "../../db/users.ts";
+import { invalid, refuse } from "../../errors.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { checkNewPassword, checkTyped } from "../input.ts";
+import { bearerOf } from "../session/access.ts";
+
+export const change = defineHandler({
+  topic: "auth.password.change",
+  lane: "hash",
+  once: true,
+  async handle({ accessToken, currentPassword, newPassword }, ctx) {
+    const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
+    const { sessionId } = claims;
+    checkTyped("currentPassword", currentPassword);
+    checkNewPassword(newPassword, ctx.settings.passwordMin, "newPassword");
+    if (currentPassword.normalize("NFKC") === newPassword.normalize("NFKC"))
+      throw invalid("newPassword", "must not be the current one");
+    const stored = await ctx.read(passwordOf(id));
+    const { ok } = await ctx.passwords.verify(currentPassword, stored?.hash);
+    if (stored === null || !ok) {
+      const facts = [fact("PasswordRefused", { sessionId })];
+      return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, facts }, refuse("INVALID_CREDENTIALS"));
+    }
+    const hash = await ctx.passwords.hash(newPassword);
+    return ctx.commit(
+      {
+        user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
+        facts: [fact("PasswordChanged", { sessionId })],
+        writes: [replacePassword(id, stored.hash, hash), endOtherSessions(id, sessionId, "password-changed")],
+      },
+      {},
+    );
+  },
+});

@@ -1,0 +1,56 @@
+// Revoke: ends one session of an access token's user, or all but the token's own. That one goes on, with its access token, as long as the
+// others can be listed; where they are more, the user's generation rises instead of a record for each, and it needs a refresh.
+// Refuses what bearerOf refuses, INVALID_INPUT, NOT_FOUND (no such session, over already, or somebody else's).
+import { isUuid } from "../../crypto/ids.ts";
+import { endOtherSessions, endSession, endSessions, otherSessions, sessionById } from "../../db/sessions.ts";
+import { lockUser, raiseGeneration } from "../../db/users.ts";
+import { invalid, refuse } from "../../errors.ts";
+import type { Change, Context } from "../context.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { type Bearer, bearerOf } from "./access.ts";
+
+/** Each is a row of the outbox and a record that every verifier keeps. */
+const mostListed = 100;
+
+export const revoke = defineHandler({
+  topic: "auth.session.revoke",
+  lane: "db",
+  once: true,
+  async handle({ accessToken, sessionId, others }, ctx) {
+    const bearer = await bearerOf(ctx, accessToken);
+    if ((sessionId !== null) === others)
+      throw invalid("sessionId", "must be given where others is false, and only there");
+    return ctx.commit(sessionId === null ? await allOthers(ctx, bearer) : await one(ctx, bearer, sessionId), {});
+  },
+});
+
+async function one(ctx: Context, { userId: id }: Bearer, sessionId: string): Promise<Change> {
+  if (!isUuid(sessionId)) throw invalid("sessionId", "must be a session's id");
+  const session = await ctx.read(sessionById(sessionId));
+  if (session === null || session.userId !== id || session.ended || session.expiresAt <= ctx.now())
+    throw refuse("NOT_FOUND", { message: "There is no such session." });
+  return {
+    user: { id, subject: lockUser(id, {}) },
+    facts: [fact("SessionsRevoked", { sessionIds: [sessionId], kept: null })],
+    writes: [endSession(sessionId, "revoked")],
+  };
+}
+
+/** A session that is opened between the read and the commit is no other one: its login was under way at the same time. */
+async function allOthers(ctx: Context, { claims, userId: id, generation }: Bearer): Promise<Change> {
+  const kept = claims.sessionId;
+  const ids = (await ctx.read(otherSessions(id, kept, mostListed + 1)))?.ids ?? [];
+  if (ids.length === 0) return { facts: [] };
+  if (ids.length <= mostListed)
+    return {
+      user: { id, subject: lockUser(id, {}) },
+      facts: [fact("SessionsRevoked", { sessionIds: ids, kept })],
+      writes: [endSessions(ids, "revoked")],
+    };
+  return {
+    user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
+    facts: [fact("SessionsRevoked", { sessionIds: [], kept })],
+    writes: [endOtherSessions(id, kept, "revoked")],
+  };
+}

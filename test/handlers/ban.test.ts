@@ -1,0 +1,162 @@
+// Banning, lifting a ban and deleting through Kafka: ok replies, every refusal, events, and a ban's end that needs no job.
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { operatorToken } from "../support/operator.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf, registered, somebody } from "../support/people.ts";
+
+let fleet: TestFleet;
+let operator: string;
+beforeAll(async () => {
+  fleet = await testFleet();
+  operator = await operatorToken(fleet);
+}, 60_000);
+afterAll(() => fleet.close());
+
+const inspect = (accessToken: string) => fleet.client.request("auth.session.inspect", { accessToken });
+const refresh = (refreshToken: string) => fleet.client.request("auth.session.refresh", { refreshToken });
+const reason = "a test";
+type Options = { actorToken?: string; until?: number | null; idempotencyKey?: string };
+
+function ban(target: string, { actorToken = operator, until: end = null, idempotencyKey }: Options = {}) {
+  const input = { actorToken, target, reason, until: end };
+  return fleet.client.request("auth.admin.ban-user", input, { ...(idempotencyKey && { idempotencyKey }) });
+}
+const unban = (target: string, actorToken = operator) =>
+  fleet.client.request("auth.admin.unban-user", { actorToken, target, reason });
+function erase(target: string, { actorToken = operator, idempotencyKey }: Options = {}) {
+  const input = { actorToken, target, reason };
+  return fleet.client.request("auth.admin.delete-user", input, { ...(idempotencyKey && { idempotencyKey }) });
+}
+
+async function events(person: Confirmed) {
+  const { rows } = await fleet.sql.query<{ kind: string; actor: string; reason: string; until: string | null }>(
+    `SELECT kind, actor, body->>'reason' AS reason, body->>'until' AS until FROM outbox
+     WHERE user_id = $1 AND kind ~ '^User(B|Unb|D)' ORDER BY id`,
+    [person.id],
+  );
+  return rows;
+}
+const kinds = async (person: Confirmed) => (await events(person)).map(({ kind }) => kind);
+
+describe("auth.admin.ban-user", () => {
+  test("ends all sessions and keeps the user out, until the ban is lifted; old sessions stay over", async () => {
+    const person = await confirmed(fleet);
+    const { accessToken, refreshToken } = await loggedIn(fleet, person);
+    expect(await ban(person.login.toUpperCase())).toEqual({ userId: person.id, until: null });
+    expect(await refusalOf(inspect(accessToken))).toBe("SESSION_REVOKED");
+    expect(await refusalOf(refresh(refreshToken))).toBe("SESSION_REVOKED");
+    expect(await refusalOf(loggedIn(fleet, person))).toBe("BANNED");
+    expect(await unban(`id:${person.id}`)).toEqual({ userId: person.id, wasBanned: true });
+    expect(await refusalOf(refresh(refreshToken))).toBe("SESSION_REVOKED");
+    expect(await refusalOf(inspect(accessToken))).toBe("SESSION_REVOKED");
+    expect(await inspect((await loggedIn(fleet, person)).accessToken)).toMatchObject({ isActive: true });
+    const said = { actor: "operator:tester", reason, until: null };
+    expect(await events(person)).toEqual([
+      { kind: "UserBanned", ...said },
+      { kind: "UserUnbanned", ...said },
+    ]);
+  });
+
+  test("until a time: refused before, let in after, though nobody lifts it", async () => {
+    const person = await confirmed(fleet);
+    const end = Date.now() + 2500;
+    expect(await ban(person.login, { until: end })).toEqual({ userId: person.id, until: end });
+    expect(await refusalOf(loggedIn(fleet, person))).toBe("BANNED");
+    expect(await refusalOf(inspect(person.tokens.accessToken))).toBe("SESSION_REVOKED");
+    const show = () => fleet.client.request("auth.admin.get-user", { actorToken: operator, target: person.login });
+    expect((await show()).isActive).toBe(false);
+    await until("the ban's end", async () => (await show()).isActive);
+    expect(Date.now()).toBeGreaterThanOrEqual(end - 50);
+    const { accessToken, refreshToken } = await loggedIn(fleet, person);
+    expect(await inspect(accessToken)).toMatchObject({ userId: person.id });
+    expect(await refresh(refreshToken)).toMatchObject({ userId: person.id });
+    expect(await unban(person.login)).toEqual({ userId: person.id, wasBanned: false });
+    expect(await events(person)).toMatchObject([{ kind: "UserBanned", until: String(end) }]);
+  });
+
+  test("of a banned user sets the new end", async () => {
+    const person = await confirmed(fleet);
+    await ban(person.login, { until: Date.now() + 500 });
+    await ban(person.login);
+    const { rows } = await fleet.sql.query("SELECT banned_until FROM users WHERE id = $1", [person.id]);
+    expect(rows).toEqual([{ banned_until: null }]);
+    expect(await kinds(person)).toEqual(["UserBanned", "UserBanned"]);
+  });
+
+  test("asked again with its key it is answered again and happens once; another end with that key is a conflict", async () => {
+    const person = await confirmed(fleet);
+    const idempotencyKey = `ban-of-${person.login}-again`;
+    for (let time = 0; time < 2; time += 1)
+      expect(await ban(person.login, { idempotencyKey })).toEqual({ userId: person.id, until: null });
+    expect(await refusalOf(ban(person.login, { idempotencyKey, until: Date.now() + 60_000 }))).toBe(
+      "IDEMPOTENCY_CONFLICT",
+    );
+    expect(await kinds(person)).toEqual(["UserBanned"]);
+  });
+
+  test("beside fifty logins leaves no session that goes on", async () => {
+    const person = await confirmed(fleet);
+    const logins = Array.from({ length: 50 }, () => loggedIn(fleet, person).catch(() => undefined));
+    await ban(person.login);
+    const opened = (await Promise.all(logins)).filter((tokens) => tokens !== undefined);
+    for (const { refreshToken } of opened) expect(await refusalOf(refresh(refreshToken))).toBe("SESSION_REVOKED");
+    const { rows } = await fleet.sql.query(
+      "SELECT count(*)::int AS live FROM sessions WHERE user_id = $1 AND ended_at IS NULL",
+      [person.id],
+    );
+    expect(rows).toEqual([{ live: 0 }]);
+  });
+
+  test("refuses an end that is past, a reason that is a book, an unknown target and who may not", async () => {
+    const person = await confirmed(fleet);
+    expect(await refusalOf(ban(person.login, { until: Date.now() - 1 }))).toBe("INVALID_INPUT");
+    expect(await refusalOf(ban(person.login, { until: Number.MAX_SAFE_INTEGER }))).toBe("INVALID_INPUT");
+    const book = { actorToken: operator, target: person.login, reason: "x".repeat(1001) };
+    expect(await refusalOf(fleet.client.request("auth.admin.ban-user", book))).toBe("INVALID_INPUT");
+    expect(await refusalOf(ban(somebody().login))).toBe("NOT_FOUND");
+    expect(await refusalOf(ban(""))).toBe("INVALID_INPUT");
+    expect(await refusalOf(ban(person.login, { actorToken: person.tokens.accessToken }))).toBe("FORBIDDEN");
+    expect(await refusalOf(ban(person.login, { actorToken: "garbage" }))).toBe("TOKEN_INVALID");
+    expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
+  });
+});
+
+describe("auth.admin.unban-user", () => {
+  test("of a user without a ban changes nothing, and refuses an unknown target and who may not", async () => {
+    const person = await confirmed(fleet);
+    expect(await unban(person.login)).toEqual({ userId: person.id, wasBanned: false });
+    expect(await inspect(person.tokens.accessToken)).toMatchObject({ userId: person.id });
+    expect(await kinds(person)).toEqual([]);
+    expect(await refusalOf(unban(somebody().login))).toBe("NOT_FOUND");
+    expect(await refusalOf(unban(person.login, person.tokens.accessToken))).toBe("FORBIDDEN");
+  });
+});
+
+describe("auth.admin.delete-user", () => {
+  test("the account is gone, its sessions are over, its login is free", async () => {
+    const person = await confirmed(fleet);
+    expect(await erase(person.login)).toEqual({ userId: person.id });
+    expect(await refusalOf(inspect(person.tokens.accessToken))).toBe("SESSION_REVOKED");
+    expect(await refusalOf(refresh(person.tokens.refreshToken))).toBe("SESSION_REVOKED");
+    expect(await refusalOf(loggedIn(fleet, person))).toBe("INVALID_CREDENTIALS");
+    expect(await refusalOf(erase(`id:${person.id}`))).toBe("NOT_FOUND");
+    const { login, username, email, password } = person;
+    expect((await registered(fleet, { login, username, email, password })).id).not.toBe(person.id);
+    expect(await events(person)).toEqual([{ kind: "UserDeleted", actor: "operator:tester", reason, until: null }]);
+  });
+
+  test("asked again with its key it is answered again, though there is nobody any more", async () => {
+    const person = await confirmed(fleet);
+    const idempotencyKey = `delete-of-${person.login}-again`;
+    for (let time = 0; time < 2; time += 1)
+      expect(await erase(person.login, { idempotencyKey })).toEqual({ userId: person.id });
+    expect(await kinds(person)).toEqual(["UserDeleted"]);
+  });
+
+  test("refuses an unknown target and who may not", async () => {
+    const person = await confirmed(fleet);
+    expect(await refusalOf(erase(somebody().login))).toBe("NOT_FOUND");
+    expect(await refusalOf(erase(person.login, { actorToken: person.tokens.accessToken }))).toBe("FORBIDDEN");
+    expect(await inspect(person.tokens.accessToken)).toMatchObject({ userId: person.id });
+  });
+});

@@ -1,0 +1,117 @@
+// Changing a password through Kafka: the ok reply, every refusal, and what becomes of sessions and tokens.
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf, refused } from "../support/people.ts";
+
+let fleet: TestFleet;
+beforeAll(async () => {
+  fleet = await testFleet();
+}, 60_000);
+afterAll(() => fleet.close());
+
+const inspect = (accessToken: string) => fleet.client.request("auth.session.inspect", { accessToken });
+const refresh = (refreshToken: string) => fleet.client.request("auth.session.refresh", { refreshToken });
+
+interface Change {
+  accessToken?: string;
+  currentPassword?: string;
+  newPassword?: string;
+}
+
+const renamed = (person: Confirmed) => `another ${person.password}`;
+
+function change(person: Confirmed, given: Change = {}, idempotencyKey?: string) {
+  const { tokens, password: currentPassword } = person;
+  const input = { accessToken: tokens.accessToken, currentPassword, newPassword: renamed(person), ...given };
+  return fleet.client.request("auth.password.change", input, { ...(idempotencyKey && { idempotencyKey }) });
+}
+
+async function events(person: Confirmed, kind: string) {
+  const { rows } = await fleet.sql.query(
+    "SELECT actor, body->>'sessionId' AS session FROM outbox WHERE user_id = $1 AND kind = $2",
+    [person.id, kind],
+  );
+  return rows;
+}
+
+describe("auth.password.change", () => {
+  test("from then on the new password is the right one, and the old one is wrong", async () => {
+    const person = await confirmed(fleet);
+    expect(await change(person)).toEqual({});
+    expect(await refusalOf(loggedIn(fleet, person))).toBe("INVALID_CREDENTIALS");
+    expect(await loggedIn(fleet, { ...person, password: renamed(person) })).toMatchObject({ userId: person.id });
+    expect(await events(person, "PasswordChanged")).toEqual([
+      { actor: `user:${person.id}`, session: person.tokens.sessionId },
+    ]);
+  });
+
+  test("ends all other sessions; the acting one gets a current access token at its next refresh", async () => {
+    const person = await confirmed(fleet);
+    const other = await loggedIn(fleet, person);
+    await change(person);
+    expect(await refusalOf(refresh(other.refreshToken))).toBe("SESSION_REVOKED");
+    expect(await refusalOf(inspect(other.accessToken))).toBe("SESSION_REVOKED");
+    expect(await refusalOf(inspect(person.tokens.accessToken))).toBe("TOKEN_EXPIRED");
+    const { accessToken, sessionId } = await refresh(person.tokens.refreshToken);
+    expect(await inspect(accessToken)).toMatchObject({ sessionId });
+    expect(sessionId).toBe(person.tokens.sessionId);
+  });
+
+  test("a wrong current password changes nothing, ends nothing and is counted, once per key", async () => {
+    const person = await confirmed(fleet);
+    const other = await loggedIn(fleet, person);
+    const key = `change-of-${person.login}-wrong`;
+    const attempt = (currentPassword: string) => refusalOf(change(person, { currentPassword }, key));
+    expect([await attempt("not the one"), await attempt("not the one"), await attempt("another")]).toEqual([
+      "INVALID_CREDENTIALS",
+      "INVALID_CREDENTIALS",
+      "IDEMPOTENCY_CONFLICT",
+    ]);
+    expect(await inspect(other.accessToken)).toMatchObject({ userId: person.id });
+    expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
+    expect(await events(person, "PasswordRefused")).toEqual([
+      { actor: `user:${person.id}`, session: person.tokens.sessionId },
+    ]);
+  });
+
+  test("asked again with its key it is answered again, though its access token counts no more", async () => {
+    const person = await confirmed(fleet);
+    const key = `change-of-${person.login}-again`;
+    expect(await change(person, {}, key)).toEqual({});
+    expect(await change(person, {}, key)).toEqual({});
+    expect(await refusalOf(change(person))).toBe("TOKEN_EXPIRED"); // the control: another key is another request
+    expect(await events(person, "PasswordChanged")).toHaveLength(1);
+  });
+
+  test("of two changes at once one wins, and its password is the one that counts", async () => {
+    const person = await confirmed(fleet);
+    const wanted = ["the first of two", "the second of two"];
+    const answers = await Promise.allSettled(wanted.map((newPassword) => change(person, { newPassword })));
+    const won = answers.findIndex(({ status }) => status === "fulfilled");
+    expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    expect(await loggedIn(fleet, { ...person, password: wanted[won]! })).toMatchObject({ userId: person.id });
+    expect(await refusalOf(loggedIn(fleet, { ...person, password: wanted[1 - won]! }))).toBe("INVALID_CREDENTIALS");
+  });
+
+  test("refuses a weak, an absurd and an unchanged new password", async () => {
+    const person = await confirmed(fleet);
+    const weak = await refused(change(person, { newPassword: "short" }));
+    expect([weak.code, weak.details["field"]]).toEqual(["WEAK_PASSWORD", "newPassword"]);
+    const absurd = await refused(change(person, { newPassword: "x".repeat(1025) }));
+    expect([absurd.code, absurd.details["field"]]).toEqual(["INVALID_INPUT", "newPassword"]);
+    const same = await refused(change(person, { newPassword: person.password }));
+    expect([same.code, same.details["field"]]).toEqual(["INVALID_INPUT", "newPassword"]);
+    const empty = await refused(change(person, { currentPassword: "" }));
+    expect([empty.code, empty.details["field"]]).toEqual(["INVALID_INPUT", "currentPassword"]);
+  });
+
+  test("refuses who holds no token of a session that goes on", async () => {
+    const person = await confirmed(fleet);
+    const { accessToken } = await loggedIn(fleet, person);
+    await fleet.client.request("auth.session.logout", { accessToken });
+    expect(await refusalOf(change(person, { accessToken }))).toBe("SESSION_REVOKED");
+    expect(await refusalOf(change(person, { accessToken: "garbage" }))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(change(person, { accessToken: "" }))).toBe("INVALID_INPUT");
+    expect(await refusalOf(change(person, { accessToken: person.tokens.refreshToken }))).toBe("TOKEN_INVALID");
+  });
+});
