@@ -1,8 +1,10 @@
 // The relay: outbox rows -> topics. It listens for the word that there is something, and looks by itself every so often in case the
 // word was lost. A row is marked when the broker has it, so an event may come twice (with the same eventId) and is never lost.
 // Events of one user come in the order of their sequence, however many relays run (db/outbox.ts says why).
+// Beside that it marks auth.revocation once a second with the time up to which everything is published (as-of.ts).
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { startAsOf } from "./as-of.ts";
 import type { Codec } from "./bus/codec.ts";
 import type { OutRecord } from "./bus/records.ts";
 import type { Sender } from "./bus/sender.ts";
@@ -24,6 +26,10 @@ export interface RelayParts {
   sealMail(secret: object): Promise<string>;
   log: Logger;
   published(rows: readonly StoredOutboxRow[]): void;
+  /** Undefined where there is no such topic. */
+  partitionsOf(topic: string): Promise<number | undefined>;
+  /** Gets the time of each mark in auth.revocation. */
+  marked(asOf: number): void;
 }
 
 export interface Relay {
@@ -40,6 +46,7 @@ export function startRelay(parts: RelayParts): Relay {
   const bell = makeBell();
   let healthy = false;
   const listening = listen(parts, bell.ring, stopping.signal);
+  const stopAsOf = startAsOf(parts);
   const working = (async () => {
     for (let failures = 0; !stopping.signal.aborted; ) {
       try {
@@ -64,7 +71,7 @@ export function startRelay(parts: RelayParts): Relay {
     async stop() {
       stopping.abort();
       bell.ring();
-      await Promise.allSettled([working, listening]);
+      await Promise.allSettled([working, listening, stopAsOf()]);
     },
   };
 }

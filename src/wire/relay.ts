@@ -17,6 +17,10 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
   const keys = await keysOf(wiring, pool);
   const codec = await codecOf(wiring, pool);
   const published = metrics.counter("auth_outbox_published_total", "Outbox rows published, by topic.", ["topic"]);
+  const marked = metrics.gauge(
+    "auth_revocation_as_of_seconds",
+    "Unix time up to which every revocation is published, where this relay said so last.",
+  );
   const relay = startRelay({
     pool,
     databaseUrl: config.AUTH_DATABASE_URL ?? "",
@@ -28,6 +32,8 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
     published: (rows) => {
       for (const row of rows) published.inc({ topic: row.topic });
     },
+    partitionsOf: (topic) => kafka.partitionsOf(topic),
+    marked: (asOf) => marked.set(asOf / 1000),
   });
   lifecycle.onStop(() => relay.stop());
   lifecycle.onStop(startMaintenance(pool, log));

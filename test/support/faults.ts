@@ -56,6 +56,18 @@ export const faults = {
     instead:
       "    void new Promise((later) => setTimeout(later, 1000)).then(() => publish(rows)).catch(() => undefined);",
   },
+  /** The outbox alone says up to when revocations are published, whatever transactions are under way. */
+  "marks-by-outbox": {
+    module: "as-of.ts",
+    line: "    const standing = await settled(connection, moment, stopping.signal);",
+    instead: "    const standing = { ...(await settled(connection, moment, stopping.signal)), ended: true };",
+  },
+  /** What has been committed counts as published: some relay will. */
+  "marks-unpublished": {
+    module: "as-of.ts",
+    line: "    const standing = await settled(connection, moment, stopping.signal);",
+    instead: "    const standing = { ...(await settled(connection, moment, stopping.signal)), published: true };",
+  },
   /** Whoever stops does not tell the group. */
   "silent-leave": {
     module: "bus/kafka-consumer.ts",
