@@ -12,6 +12,7 @@ import { makeLogger } from "../src/log.ts";
 import { answer, childOptions } from "./child.ts";
 import type { Shape } from "./echo.ts";
 import { closedLoop, type Width } from "./measure.ts";
+import { openLoop, type Rate } from "./open-loop.ts";
 import type { Addresses } from "./site.ts";
 
 export type Command = "list" | "login" | "inspect" | "refresh";
@@ -95,7 +96,7 @@ async function confirmAll(logins: string[]): Promise<void> {
 }
 
 /** One request and its reply as they are on the topics, by a client of its own. */
-async function shape(): Promise<Shape> {
+async function takeShape(): Promise<Shape> {
   const kafka = port();
   const sent: OutRecord[] = [];
   const came: InRecord[] = [];
@@ -127,8 +128,62 @@ function plain({ value, headers }: Pick<OutRecord | InRecord, "value" | "headers
   return { bytes: value!.toString("base64"), headers: Object.fromEntries(texts) as Record<string, string> };
 }
 
+let taken: Promise<Shape> | undefined;
+const shape = (): Promise<Shape> => {
+  taken ??= takeShape();
+  return taken;
+};
+
+const replies = `auth.reply.${options.service}`;
+
+async function repliesSoFar(kafka: KafkaPort): Promise<number> {
+  return [...(await kafka.endOffsets(replies)).values()].reduce((sum, end) => sum + Number(end), 0);
+}
+
+const batch = 2000;
+
+/** Puts so many requests of auth.key.list on their topic without waiting for replies; their shape was taken while a worker ran. @returns replies there are before */
+async function pile(count: number): Promise<number> {
+  const { request } = await shape();
+  const kafka = port();
+  const before = await repliesSoFar(kafka);
+  const value = Buffer.from(request.bytes, "base64");
+  for (let left = count; left > 0; left -= batch) {
+    const records = Array.from({ length: Math.min(left, batch) }, (): OutRecord => {
+      const id = randomBytes(16).toString("base64url");
+      const own = { kafka_correlationId: id, "auth-idempotency-key": id, "auth-timeout": "300000" };
+      return { topic: "auth.key.list", key: null, value, headers: { ...request.headers, ...own } };
+    });
+    await kafka.produce(records);
+  }
+  await kafka.close();
+  return before;
+}
+
+const lookMs = 20;
+
+/** Waits until so many replies came. @returns replies a second, from the first look that saw one */
+async function drained({ before, count }: { before: number; count: number }): Promise<number> {
+  const kafka = port();
+  let first: { done: number; time: number } | undefined;
+  for (;;) {
+    const done = (await repliesSoFar(kafka)) - before;
+    if (done > 0) first ??= { done, time: performance.now() };
+    if (first !== undefined && done >= count) {
+      await kafka.close();
+      const [more, ms] = [done - first.done, performance.now() - first.time];
+      return more === 0 ? (count / lookMs) * 1000 : (more / ms) * 1000;
+    }
+    await new Promise((resolve) => setTimeout(resolve, lookMs));
+  }
+}
+
 answer({
   ready: () => client.ready(),
+  pile,
+  drained,
+  open: ({ command, ...rate }: Rate & { command: Command }) =>
+    openLoop(rate, (number) => commands[command](crowd.length === 0 ? 0 : number % crowd.length)),
   shape,
   gather,
   run: ({ command, ...width }: Width & { command: Command }) => closedLoop(width, commands[command]),

@@ -1,6 +1,6 @@
 // Bare argon2.verify in a process of its own: what a login costs at the least.
 import { hash, verify } from "argon2";
-import { answer, childOptions } from "./child.ts";
+import { answer } from "./child.ts";
 import { closedLoop, type Width } from "./measure.ts";
 
 export interface Argon2Options {
@@ -11,8 +11,9 @@ export interface Argon2Options {
 
 let stored = "";
 answer({
-  async ready() {
-    stored = await hash("the password", childOptions<Argon2Options>());
+  ready: () => undefined,
+  async cost(cost: Argon2Options) {
+    stored = await hash("the password", cost);
   },
   run: (width: Width) => closedLoop(width, () => verify(stored, "the password")),
 });

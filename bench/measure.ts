@@ -38,14 +38,18 @@ export async function closedLoop({ width, ms }: Width, ask: (slot: number) => Pr
   const seconds = (performance.now() - began) / 1000;
   const { user, system } = process.cpuUsage(cpuBefore);
   times.sort((a, b) => a - b);
-  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN;
   return {
     perSecond: times.length / seconds,
-    p50: at(0.5),
-    p99: at(0.99),
+    p50: at(times, 0.5),
+    p99: at(times, 0.99),
     failed,
     cpu: (user + system) / times.length,
   };
+}
+
+/** The value below which that share of them lies. @param sorted ascending */
+export function at(sorted: number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
 export interface Spread {

@@ -5,8 +5,9 @@ import { makeLogger } from "../src/log.ts";
 import { type Child, startChild } from "./child.ts";
 import type { EchoOptions, Shape } from "./echo.ts";
 import type { Command } from "./engine.ts";
+import type { Argon2Options } from "./hash.ts";
 import { type Run, type Spread, spread } from "./measure.ts";
-import type { Site } from "./site.ts";
+import { costs, type Site } from "./site.ts";
 import { between, type Cpu, cpuByName } from "./where.ts";
 
 interface Side {
@@ -19,9 +20,11 @@ interface Side {
 
 /** Processes of the asking side, started when a row needs them. */
 export interface Cast {
+  /** People are registered when a row needs them: at most so many. */
+  most: number;
   engine(people: number): Promise<{ child: Child; tokens: string[] }>;
   echo(): Promise<Child>;
-  hash(): Promise<Child>;
+  hash(cost: Argon2Options): Promise<Child>;
   gateway(): Promise<Child>;
   /** Of the processes started so far. */
   pids(): Record<string, number>;
@@ -30,6 +33,8 @@ export interface Cast {
 
 export interface Row {
   name: string;
+  /** What the worker is given beside its usual variables. */
+  workerEnv?: Record<string, string>;
   /** The measured side first, then its raw limit. */
   sides(cast: Cast, site: Site): Promise<Side[]>;
 }
@@ -50,12 +55,27 @@ const roundtrip = (width: number): Row => ({
   },
 });
 
+const loginRow = (name: string, workerEnv: Record<string, string>): Row => ({
+  name,
+  workerEnv,
+  async sides(cast, site) {
+    const { argon2, hashThreads: width } = site.workers === undefined ? site : costs({ ...site.env, ...workerEnv });
+    const bare = await cast.hash(argon2);
+    return [
+      // Twice the width, so that a hash waits for a thread and never a thread for a hash.
+      await command("login", 2 * width, cast),
+      { name: "bare argon2.verify", width, answering: undefined, run: (ms) => bare.call<Run>("run", { width, ms }) },
+    ];
+  },
+});
+
 const alone = (name: Command, width: number): Row => ({
   name: `${name}-${width}`,
   sides: async (cast) => [await command(name, width, cast)],
 });
 
-async function command(name: Command, width: number, cast: Cast): Promise<Side> {
+async function command(name: Command, wanted: number, cast: Cast): Promise<Side> {
+  const width = name === "list" ? wanted : Math.min(wanted, cast.most); // a person each
   const { child } = await cast.engine(name === "list" ? 0 : width);
   const run = (ms: number) => child.call<Run>("run", { command: name, width, ms });
   return { name: `auth ${name}`, width, answering: worker, run };
@@ -65,24 +85,14 @@ export const rows: Row[] = [
   roundtrip(1),
   roundtrip(64),
   roundtrip(512),
-  {
-    name: "login",
-    async sides(cast, site) {
-      const bare = await cast.hash();
-      const width = site.hashThreads;
-      return [
-        // Twice the width, so that a hash waits for a thread and never a thread for a hash.
-        await command("login", 2 * width, cast),
-        { name: "bare argon2.verify", width, answering: undefined, run: (ms) => bare.call<Run>("run", { width, ms }) },
-      ];
-    },
-  },
+  loginRow("login", {}),
+  loginRow("login-64-mib", { AUTH_ARGON2_MEMORY: "65536", AUTH_ARGON2_TIME: "3", AUTH_ARGON2_PARALLELISM: "4" }),
   alone("inspect", 64),
   alone("refresh", 64),
   {
     name: "current-user-grpc-32",
     async sides(cast) {
-      const width = 32;
+      const width = Math.min(32, cast.most);
       const [{ tokens }, gateway] = await Promise.all([cast.engine(width), cast.gateway()]);
       const run = (ms: number) => gateway.call<Run>("run", { tokens, width, ms });
       return [{ name: "auth CurrentUser", width, answering: worker, run }];
@@ -123,9 +133,23 @@ export async function measure(
   { cast, site }: { cast: Cast; site: Site },
   effort: Effort,
 ): Promise<RowResult> {
+  const { workerEnv = {} } = row;
+  const changed = Object.keys(workerEnv).length > 0;
+  if (changed) await site.workers?.replace(workerEnv);
+  try {
+    return await inTurns(row, { cast, site }, effort);
+  } finally {
+    if (changed) await site.workers?.replace({});
+  }
+}
+
+/** Hashes of other parameters are made anew at a person's first login. */
+const warmUps = 2;
+
+async function inTurns(row: Row, { cast, site }: { cast: Cast; site: Site }, effort: Effort): Promise<RowResult> {
   const sides = await row.sides(cast, site);
   const runs = sides.map((): Measured[] => []);
-  for (const side of sides) await side.run(effort.ms / 2); // warm
+  for (let warm = 0; warm < warmUps; warm += 1) for (const side of sides) await side.run(effort.ms / 2);
   for (let repeat = 0; repeat < effort.repeats; repeat += 1) {
     const order = repeat % 2 === 0 ? sides : [...sides].reverse();
     for (const side of order) {
@@ -162,7 +186,7 @@ function summary({ name, width }: Side, runs: Measured[]): SideResult {
   };
 }
 
-export function makeCast(site: Site): Cast {
+export function makeCast(site: Site, most = 200): Cast {
   const children = new Map<string, Child>();
   const start: Start = async (name, file, options) => {
     const child = startChild(file, options, site.execArgv);
@@ -170,15 +194,21 @@ export function makeCast(site: Site): Cast {
     await child.call("ready");
     return child;
   };
+  const bare = once(() => start("bare hash", "hash.ts", {}));
   const engine = once(() => start("asking", "engine.ts", site.addresses));
   const echo = once(async () => startEcho(start, site, await (await engine()).call<Shape>("shape")));
   return {
+    most,
     engine: async (people) => {
       const child = await engine();
-      return { child, tokens: await child.call<string[]>("gather", people) };
+      return { child, tokens: await child.call<string[]>("gather", Math.min(people, most)) };
     },
     echo,
-    hash: once(() => start("bare hash", "hash.ts", site.argon2)),
+    async hash(cost) {
+      const child = await bare();
+      await child.call("cost", cost);
+      return child;
+    },
     gateway: once(() => start("gateway", "gateway.ts", { grpc: site.addresses.grpc })),
     pids: () => Object.fromEntries([...children].map(([name, child]) => [name, child.pid])),
     async end() {

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { summarize } from "./profile.ts";
 import { type Effort, makeCast, measure, type RowResult, rows } from "./rows.ts";
+import { playScene, type SceneResult, scenes } from "./scenes.ts";
 import { openSite } from "./site.ts";
-import { machine, table } from "./table.ts";
+import { machine, sceneLines, table } from "./table.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,10 +18,11 @@ const { values, positionals } = parseArgs({
     repeats: { type: "string" },
   },
 });
-const chosen = rows.filter(
-  ({ name }) => positionals.length === 0 || positionals.some((start) => name.startsWith(start)),
-);
-if (chosen.length === 0) throw new Error(`There is no such row: ${rows.map(({ name }) => name).join(", ")}`);
+const isChosen = ({ name }: { name: string }): boolean =>
+  positionals.length === 0 || positionals.some((start) => name.startsWith(start));
+const [chosen, chosenScenes] = [rows.filter(isChosen), scenes.filter(isChosen)];
+if (chosen.length + chosenScenes.length === 0)
+  throw new Error(`There is no such row: ${[...rows, ...scenes].map(({ name }) => name).join(", ")}`);
 const effort: Effort = values.quick ? { repeats: 3, ms: 600 } : { repeats: 5, ms: 4000 };
 if (values.repeats !== undefined) effort.repeats = Number(values.repeats);
 
@@ -33,10 +35,17 @@ const report = (line: string): void => console.error(line);
 const site = await openSite(report, profiles);
 const cast = makeCast(site);
 const results: RowResult[] = [];
+const played: SceneResult[] = [];
 try {
+  // Kafka's JIT: a login cost a cold broker 13.6 ms of CPU and one that had seen traffic 5.8.
+  if (!values.quick) await (await cast.engine(0)).child.call("run", { command: "list", width: 64, ms: 8000 });
   for (const row of chosen) {
     report(`${row.name} ...`);
     results.push(await measure(row, { cast, site }, effort));
+  }
+  for (const scene of chosenScenes) {
+    report(`${scene.name} ...`);
+    played.push(await playScene(scene, { cast, site }, effort));
   }
 } finally {
   await cast.end();
@@ -46,10 +55,12 @@ const where = machine();
 const said = `${where.cores} cores, ${where.memoryGiB} GiB, ${where.processor}, Node ${where.node}`;
 const { memoryCost, timeCost, parallelism } = site.argon2;
 console.log(`${said}; Argon2id ${memoryCost} KiB, ${timeCost}, ${parallelism}, ${site.hashThreads} at a time`);
-console.log(`${effort.repeats} runs of ${effort.ms / 1000} s each, min/median/max\n\n${table(results)}`);
+console.log(`${effort.repeats} runs of ${effort.ms / 1000} s each, min/median/max`);
+if (results.length > 0) console.log(`\n${table(results)}`);
+if (played.length > 0) console.log(`\n${sceneLines(played).join("\n")}`);
 writeFileSync(
   join(out, `${stamp}.json`),
-  `${JSON.stringify({ machine: where, argon2: site.argon2, effort, results }, null, 2)}\n`,
+  `${JSON.stringify({ machine: where, argon2: site.argon2, effort, results, scenes: played }, null, 2)}\n`,
 );
 if (profiles !== undefined) console.log(`\n${summarize(profiles)}`);
 process.exit(0);

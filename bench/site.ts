@@ -8,6 +8,7 @@ import { readConfig } from "../src/config.ts";
 import { makeRole, migrate, type Place } from "../src/dev/fleet.ts";
 import { makeStack } from "../stack/stack.ts";
 import type { Argon2Options } from "./hash.ts";
+import { makeWorkers, type Workers } from "./workers.ts";
 
 export interface Addresses {
   kafka: string;
@@ -21,10 +22,14 @@ export interface Addresses {
 
 export interface Site {
   addresses: Addresses;
+  /** Of the worker. */
+  env: Record<string, string | undefined>;
   argon2: Argon2Options;
   hashThreads: number;
   /** Of everything that runs here, by name. */
   pids(): Record<string, number>;
+  /** Absent where the fleet is not ours to change. */
+  workers?: Workers;
   /** Flags for the processes of the asking side. */
   execArgv: string[];
   close(): Promise<void>;
@@ -58,14 +63,16 @@ export async function openSite(report: (line: string) => void, profiles?: string
     const execArgv = profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profiles}`];
     const grpcPort = await stack.ports.choose("gRPC");
     const roles = await Promise.all(
-      (["worker", "relay", "bridge"] as const).map(async (role) => {
-        const more = role === "worker" && execArgv.length > 0 ? { NODE_OPTIONS: execArgv.join(" ") } : {};
+      (["relay", "bridge"] as const).map(async (role) => {
         const httpPort = await stack.ports.choose(role);
-        return makeRole({ role, number: 1, httpPort, grpcPort }, { ...place, env: { ...env, ...more } });
+        return makeRole({ role, number: 1, httpPort, grpcPort }, place);
       }),
     );
+    const profiled: Record<string, string> = execArgv.length > 0 ? { NODE_OPTIONS: execArgv.join(" ") } : {};
+    const workers = makeWorkers(place, stack.ports, profiled);
     for (const role of roles) stops.push(() => role.stop());
-    await Promise.all(roles.map((role) => role.start()));
+    stops.push(() => workers.count(0));
+    await Promise.all([...roles.map((role) => role.start()), workers.count(1)]);
     const { kafka, registry, postgres } = stack;
     return {
       addresses: {
@@ -76,8 +83,10 @@ export async function openSite(report: (line: string) => void, profiles?: string
         service,
         grpc: `127.0.0.1:${grpcPort}`,
       },
+      env,
       ...costs(env),
       pids: () => stack.processes.pids(),
+      workers,
       execArgv,
       close,
     };

@@ -2,6 +2,7 @@
 import { availableParallelism, cpus, totalmem } from "node:os";
 import type { Spread } from "./measure.ts";
 import type { RowResult, SideResult } from "./rows.ts";
+import type { SceneResult } from "./scenes.ts";
 
 export interface Machine {
   cores: number;
@@ -70,3 +71,11 @@ function failures({ row, sides }: RowResult): string[] {
     .filter(({ failed }) => Object.keys(failed).length > 0)
     .map(({ name, failed }) => `${row}: ${name} failed ${JSON.stringify(failed)}`);
 }
+
+export function sceneLines(results: SceneResult[]): string[] {
+  return results.flatMap(({ row, figures }) =>
+    Object.entries(figures).map(([name, value]) => `${row}: ${name}: ${show(value, digitsFor(value))}`),
+  );
+}
+
+const digitsFor = ({ median }: Spread): number => (median < 10 ? 2 : median < 1000 ? 1 : 0);

@@ -3,8 +3,9 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { spread } from "../bench/measure.ts";
 import { type Cast, makeCast, measure, rows } from "../bench/rows.ts";
+import { playScene, scenes } from "../bench/scenes.ts";
 import { costs, type Site } from "../bench/site.ts";
-import { machine, table } from "../bench/table.ts";
+import { machine, sceneLines, table } from "../bench/table.ts";
 import { sharedFleet } from "./support/fleet.ts";
 
 let site: Site;
@@ -19,8 +20,8 @@ beforeAll(() => {
     prefix,
     grpc,
   };
-  site = { addresses, ...costs(env), pids: () => ({}), execArgv: [], close: async () => {} };
-  cast = makeCast(site);
+  site = { addresses, env, ...costs(env), pids: () => ({}), execArgv: [], close: async () => {} };
+  cast = makeCast(site, 8);
 });
 afterAll(() => cast.end());
 
@@ -36,6 +37,20 @@ test.each(rows.map((row) => [row.name, row] as const))(
       expect(Object.keys(failed).filter((code) => code !== "OVERLOADED")).toEqual([]);
     }
     expect(table([result])).toContain(name);
+  },
+  60_000,
+);
+
+/** Without stopping a worker, which is not this file's to stop: what a scene does to workers is only seen in `npm run bench`. */
+test.each(scenes.map((scene) => [scene.name, scene] as const))(
+  "%s",
+  async (name, scene) => {
+    const result = await playScene(scene, { cast, site }, { repeats: 1, ms: 150 });
+    expect(result.row).toBe(name);
+    if (name === "rebalance") return;
+    const lines = sceneLines([result]);
+    expect(lines.length).toBeGreaterThan(2);
+    for (const { min, median, max } of Object.values(result.figures)) expect([min, max]).toEqual([median, median]);
   },
   60_000,
 );

@@ -1,0 +1,179 @@
+// The rows that are more than two sides in turns: what happens past the peak, beside other work, with a backlog, with more workers, and
+// while workers come and go. Each repeat plays the whole scene, so its parts are compared within one repeat; a figure is the spread of all.
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import type { Child } from "./child.ts";
+import type { Command } from "./engine.ts";
+import { type Run, type Spread, spread } from "./measure.ts";
+import type { Latencies, OpenRun } from "./open-loop.ts";
+import type { Cast, Effort } from "./rows.ts";
+import type { Site } from "./site.ts";
+
+export interface SceneResult {
+  row: string;
+  /** By what is said, unit included. */
+  figures: Record<string, Spread>;
+}
+
+interface Stage {
+  cast: Cast;
+  site: Site;
+  effort: Effort;
+  note(name: string, value: number): void;
+}
+
+export interface Scene {
+  name: string;
+  /** Whether it stops and starts workers. */
+  changesWorkers: boolean;
+  /** One repeat. */
+  play(stage: Stage): Promise<void>;
+}
+
+export async function playScene(
+  scene: Scene,
+  { cast, site }: Pick<Stage, "cast" | "site">,
+  effort: Effort,
+): Promise<SceneResult> {
+  const values: Record<string, number[]> = {};
+  const note = (name: string, value: number): void => {
+    values[name] = [...(values[name] ?? []), value];
+  };
+  try {
+    for (let repeat = 0; repeat < effort.repeats; repeat += 1) await scene.play({ cast, site, effort, note });
+  } finally {
+    if (scene.changesWorkers) await site.workers?.replace({});
+  }
+  const figures = Object.entries(values).map(([name, all]) => [name, spread(all)] as const);
+  return { row: scene.name, figures: Object.fromEntries(figures) };
+}
+
+const full = (effort: Effort): boolean => effort.ms >= 2000;
+
+const closed = (child: Child, command: Command, width: number, ms: number): Promise<Run> =>
+  child.call<Run>("run", { command, width, ms });
+const open = (child: Child, command: Command, perSecond: number, ms: number): Promise<OpenRun> =>
+  child.call<OpenRun>("open", { command, perSecond, ms });
+
+const refusedIn = ({ refused }: OpenRun, ...but: string[]): number =>
+  Object.entries(refused).reduce((sum, [code, { perSecond }]) => (but.includes(code) ? sum : sum + perSecond), 0);
+
+export const scenes: Scene[] = [
+  {
+    name: "open-loop",
+    changesWorkers: false,
+    async play({ cast, effort: { ms }, note }) {
+      const { child } = await cast.engine(0);
+      const peak = (await closed(child, "list", 512, ms)).perSecond;
+      note("peak, requests/s", peak);
+      for (const share of [20, 50, 80]) {
+        const run = await open(child, "list", (peak * share) / 100, ms);
+        note(`at ${share} % of the peak: p50 ms`, run.ok.p50);
+        note(`at ${share} % of the peak: p99 ms`, run.ok.p99);
+        note(`at ${share} % of the peak: refused/s`, refusedIn(run));
+      }
+    },
+  },
+  {
+    name: "overload",
+    changesWorkers: false,
+    async play({ cast, site, effort: { ms }, note }) {
+      const { child } = await cast.engine(cast.most); // so many that no mailbox is what holds a login up
+      const peak = (await closed(child, "login", 2 * site.hashThreads, ms)).perSecond;
+      const calm = await open(child, "login", 0.8 * peak, ms);
+      const flood = await open(child, "login", 10 * peak, ms);
+      const overloaded: Latencies | undefined = flood.refused["OVERLOADED"];
+      note("peak, logins/s", peak);
+      note("accepted at 10 times the peak, of the peak", flood.ok.perSecond / peak);
+      note("p99 ms of accepted at 0.8 of the peak", calm.ok.p99);
+      note("p99 ms of accepted at 10 times the peak", flood.ok.p99);
+      note("p99 of accepted at 10 times, of that at 0.8", flood.ok.p99 / calm.ok.p99);
+      if (overloaded !== undefined) {
+        note("OVERLOADED: p50 ms", overloaded.p50);
+        note("OVERLOADED: p99 ms", overloaded.p99);
+      }
+      note("other refusals/s", refusedIn(flood, "OVERLOADED"));
+    },
+  },
+  {
+    name: "cheap-beside-hash",
+    changesWorkers: true,
+    async play({ cast, site, effort: { ms }, note }) {
+      const threads = Math.max(1, availableParallelism() - 1);
+      await site.workers?.replace({ AUTH_HASH_THREADS: String(threads) });
+      const { child } = await cast.engine(2 * threads);
+      await closed(child, "list", 8, ms);
+      const idle = await closed(child, "list", 8, ms);
+      const hashing = closed(child, "login", 2 * threads, ms * 1.5);
+      const beside = await closed(child, "list", 8, ms);
+      note("logins/s beside", (await hashing).perSecond);
+      note("p99 ms, hash lane idle", idle.p99);
+      note("p99 ms, hash lane saturated", beside.p99);
+      note("p99 saturated, of idle", beside.p99 / idle.p99);
+    },
+  },
+  {
+    name: "drain",
+    changesWorkers: true,
+    async play({ cast, site, effort, note }) {
+      const count = full(effort) ? 200_000 : 500;
+      const { child } = await cast.engine(0);
+      note("worker's peak memory before, MiB", peakMemory(site));
+      await child.call("shape");
+      await site.workers?.count(0);
+      const before = await child.call<number>("pile", count);
+      const done = child.call<number>("drained", { before, count });
+      await site.workers?.count(1);
+      note(`drained of ${count}, requests/s`, await done);
+      note("worker's peak memory, MiB", peakMemory(site));
+    },
+  },
+  {
+    name: "scale",
+    changesWorkers: true,
+    async play({ cast, site, effort: { ms }, note }) {
+      const width = Math.min(64, cast.most);
+      const { child } = await cast.engine(width);
+      for (const count of [1, 2, 4]) {
+        await site.workers?.count(count);
+        for (const command of ["list", "refresh"] as const) {
+          await closed(child, command, width, ms / 2);
+          note(`${command}, ${count} workers, requests/s`, (await closed(child, command, width, ms)).perSecond);
+        }
+      }
+    },
+  },
+  {
+    name: "rebalance",
+    changesWorkers: true,
+    async play({ cast, site: { workers }, note }) {
+      const { child } = await cast.engine(0);
+      if (workers === undefined) return;
+      const during = async (what: string, ms: number, act: () => Promise<void>): Promise<void> => {
+        const running = open(child, "list", 100, ms);
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        await act();
+        const run = await running;
+        note(`a worker ${what}: longest wait ms`, run.ok.longest);
+        note(`a worker ${what}: p99 ms`, run.ok.p99);
+        note(`a worker ${what}: refused`, (refusedIn(run) * ms) / 1000);
+      };
+      await workers.count(1);
+      await during("joins", 8000, () => workers.count(2));
+      await during("leaves", 5000, () => workers.count(1));
+      await workers.count(2);
+      await during("is killed", 15_000, () => workers.killLast());
+    },
+  },
+];
+
+/** MiB the worker has held at most since its start; 0 where /proc does not say. */
+function peakMemory(site: Site): number {
+  const pid = site.pids()["worker-1"];
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,41 @@
+// The workers of a bench's site: one at first; rows stop it, give it another environment, add others or kill one.
+import { makeRole, type Place, type Role } from "../src/dev/fleet.ts";
+import type { Ports } from "../stack/ports.ts";
+
+export interface Workers {
+  /** As many as so run when it resolves. */
+  count(wanted: number): Promise<void>;
+  /** All are stopped, and one runs with these variables beside the usual ones. */
+  replace(env: Record<string, string>): Promise<void>;
+  /** SIGKILL to the one that was started last. */
+  killLast(): Promise<void>;
+}
+
+/** @param place of the stack @param more Node's own variables */
+export function makeWorkers(place: Place, ports: Ports, more: Record<string, string>): Workers {
+  const running: Role[] = [];
+  let env: Record<string, string> = {};
+  const start = async (): Promise<void> => {
+    const number = running.length + 1;
+    const httpPort = await ports.choose(`worker-${number}`);
+    const role = makeRole(
+      { role: "worker", number, httpPort, grpcPort: 0 },
+      { ...place, env: { ...place.env, ...more, ...env } },
+    );
+    await role.start();
+    running.push(role);
+  };
+  const count = async (wanted: number): Promise<void> => {
+    while (running.length > wanted) await running.pop()!.stop();
+    while (running.length < wanted) await start();
+  };
+  return {
+    count,
+    async replace(given) {
+      await count(0);
+      env = given;
+      await count(1);
+    },
+    killLast: () => running.pop()!.kill(),
+  };
+}
