@@ -33,21 +33,22 @@ export type StoredOutboxRow = z.infer<typeof outboxRow>;
 
 /**
  * Takes up to `take` free shards that have something to publish, hands their rows over in order, and marks them when `publish` resolves.
- * @returns how many rows were published
+ * @returns whether there may be more to take at once; what is committed meanwhile rings the bell
  */
 export async function publishShards(
   pool: DatabasePool,
   options: { take: number; limit: number },
   publish: (rows: readonly StoredOutboxRow[]) => Promise<void>,
-): Promise<number> {
+): Promise<boolean> {
   return pool.transaction(async (transaction) => {
     const held = await lockShards(transaction, options.take);
-    if (held.length === 0) return 0;
+    if (held.length === 0) return false;
     const rows = await unpublished(transaction, held, options.limit);
-    if (rows.length === 0) return 0;
-    await publish(rows);
-    await markPublished(transaction, rows);
-    return rows.length;
+    if (rows.length > 0) {
+      await publish(rows);
+      await markPublished(transaction, rows);
+    }
+    return held.length === options.take || rows.length === options.limit;
   });
 }
 
