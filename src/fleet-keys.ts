@@ -1,6 +1,7 @@
 // The keys a process works with: data keys, opened with AUTH_MASTER_KEY, and the fleet's key pairs. Made once for a fleet; a process looks
 // every second whether they changed and loads them then, so a new key is known long before it is needed and a revoked one is gone.
 // Whoever changes them holds one lock in the database and writes what changed to the topic auth.key in the same transaction.
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import {
@@ -26,7 +27,9 @@ import {
   updateDataKey,
   withKeyLock,
 } from "./db/keys.ts";
+import { notifyRelays } from "./db/outbox.ts";
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
+import { revocationTopic } from "./db/revocations.ts";
 import { asError } from "./errors.ts";
 import { algOf, dueSteps, type KeyRules, type KeyStep } from "./key-schedule.ts";
 import type { Logger } from "./log.ts";
@@ -47,8 +50,9 @@ export interface KeyParts {
 }
 
 export const keyTopic = "auth.key";
-const revocationTopic = "auth.revocation";
 const lookMs = 1000;
+/** By then a process that lives has looked, and what it signed before has left it. */
+const knownMs = 2.5 * lookMs;
 const minute = 60_000;
 /** Contract, section 5: retired sealing keys open for 24 h more. */
 const keepSealingMs = 24 * 60 * minute;
@@ -105,18 +109,26 @@ export async function rotateKeys(parts: KeyParts, uses: KeyUse[]): Promise<strin
 }
 
 /**
- * Takes a key away at once: what it signed counts no more, what was sealed to it cannot be opened. Where it was the active one the next
- * one, or a new one, takes its place unannounced. @returns what was done; undefined where there is no such key
+ * Takes a key away: what it signed counts no more, what was sealed to it cannot be opened. Where it is the active one the next one, or a
+ * new one, takes its place first, and it goes when every process has looked since: otherwise those who log in meanwhile would be given
+ * tokens that are dead. @returns what was done; undefined where there is no such key
  */
 export async function revokeKey(parts: KeyParts, kid: string): Promise<string[] | undefined> {
-  return change(parts, async (keys) => {
+  const before = await change(parts, async (keys) => {
     const row = keys.rows.find((each) => each.kid === kid);
     if (row === undefined) return undefined;
-    const done = row.state === "active" ? await replace(keys, row) : [];
+    const { alg, state } = row;
+    return { alg, state, done: state === "active" ? await replace(keys, row) : [] };
+  });
+  if (before === undefined) return undefined;
+  if (before.state === "active") await sleep(knownMs);
+  await change(parts, async (keys) => {
+    const row = keys.rows.find((each) => each.kid === kid);
+    if (row === undefined) return;
     await keys.remove(kid);
     if (row.use === "sig") await keys.revoked(kid);
-    return [...done, `revoked ${kid} (${row.alg}, ${row.state})`];
   });
+  return [...before.done, `revoked ${kid} (${before.alg}, ${before.state})`];
 }
 
 async function replace(keys: Changing, { use, alg }: KeyRow): Promise<string[]> {
@@ -190,7 +202,7 @@ interface Changing {
 }
 
 async function change<T>({ pool, master, clock }: KeyParts, run: (keys: Changing) => Promise<T>): Promise<T> {
-  return withKeyLock(pool, async (transaction) => {
+  const result = await withKeyLock(pool, async (transaction) => {
     const madeDataKeys = await ensureDataKeys(transaction, master);
     const dataKeys = loadDataKeys(master, await dataKeyRows(transaction));
     const record = (topic: string, key: string, body: object | null) =>
@@ -226,6 +238,8 @@ async function change<T>({ pool, master, clock }: KeyParts, run: (keys: Changing
     };
     return run(keys);
   });
+  await notifyRelays(pool);
+  return result;
 }
 
 async function carryOut(keys: Changing, step: KeyStep): Promise<string> {

@@ -91,6 +91,13 @@ function ownRoutes({ checks, metrics }: HttpOptions): Record<string, Route> {
   };
 }
 
+/** RFC 7517; 503 while no key is known yet. A key is published 10 min before its first use, so a cache of 5 min never lacks one. */
+export function jwksAnswer(jwks: { keys: object[] } | undefined): HttpAnswer {
+  if (jwks === undefined || jwks.keys.length === 0) return json(503, { error: "The keys are not known yet." });
+  const headers = { "cache-control": "public, max-age=300" };
+  return { status: 200, contentType: "application/jwk-set+json", body: JSON.stringify(jwks), headers };
+}
+
 async function answer(request: IncomingMessage, routes: Map<string, Route>): Promise<HttpAnswer> {
   const route = routes.get(pathOf(request));
   if (route === undefined) return json(404, { error: "There is no such path.", paths: [...routes.keys()] });

@@ -3,13 +3,11 @@
 // the order they came, one after the other. A record that fails for a passing reason is tried until it succeeds: nobody waits for an
 // answer, and nothing may be lost.
 import { setTimeout as sleep } from "node:timers/promises";
-import { shared } from "./bus/assigner.ts";
 import type { Call } from "./bus/command.ts";
 import { deadLetter } from "./bus/dead-letter.ts";
+import { follow } from "./bus/follow.ts";
 import { recordKey } from "./bus/headers.ts";
-import { type Holding, holdBack, letOn, makeHoldings } from "./bus/holdings.ts";
-import type { Consumption, KafkaPort } from "./bus/kafka.ts";
-import { makeMailboxes } from "./bus/mailbox.ts";
+import type { KafkaPort } from "./bus/kafka.ts";
 import type { InRecord, OutRecord } from "./bus/records.ts";
 import { asError } from "./errors.ts";
 import type { LegacyBody, LegacyHandler } from "./handlers/define.ts";
@@ -34,102 +32,60 @@ export interface LegacyConsumer {
 }
 
 const group = "auth_service";
-const commitEveryMs = 250;
+const drainMs = 5000;
 const nobody = 0;
 const retryMs = { first: 100, longest: 5000 };
 
 export function consumeLegacy(parts: LegacyParts): LegacyConsumer {
   const handlers = new Map(parts.handlers.map((handler) => [handler.topic, handler]));
-  const mailboxes = makeMailboxes(Number.POSITIVE_INFINITY);
-  const stopping = new AbortController();
-  const holdings = makeHoldings({
-    commit: (offsets) => consumption.commit(offsets),
-    everyMs: commitEveryMs,
-    failed: (error) => parts.log.debug({ err: asError(error) }, "commit failed, tried again with the next"),
-  });
-
-  const serve = async (record: InRecord, handler: LegacyHandler): Promise<string> => {
+  const serve = async (record: InRecord, handler: LegacyHandler, stopping: AbortSignal): Promise<string> => {
     const body = readBody(record.value);
     if (body === undefined) {
-      await parts.bury(
-        deadLetter(record, "the body is no JSON object with a numeric id", parts.now()),
-        stopping.signal,
-      );
+      await parts.bury(deadLetter(record, "the body is no JSON object with a numeric id", parts.now()), stopping);
       return "dead-letter";
     }
     try {
-      await patiently(() => parts.run(handler, body, callOf(record)));
+      await patiently(() => parts.run(handler, body, callOf(record)), stopping);
       return "ok";
     } catch (error) {
-      if (stopping.signal.aborted) throw error;
+      if (stopping.aborted) throw error;
       parts.log.error(
         { err: asError(error), topic: record.topic, offset: String(record.offset) },
         "record cannot be processed",
       );
-      await parts.bury(deadLetter(record, asError(error).message, parts.now()), stopping.signal);
+      await parts.bury(deadLetter(record, asError(error).message, parts.now()), stopping);
       return "dead-letter";
     }
   };
 
-  const patiently = async (run: () => Promise<void>): Promise<void> => {
+  const patiently = async (run: () => Promise<void>, stopping: AbortSignal): Promise<void> => {
     for (let pause = retryMs.first; ; pause = Math.min(pause * 2, retryMs.longest)) {
       try {
         return await run();
       } catch (error) {
-        if (!parts.passing(error) || stopping.signal.aborted) throw error;
+        if (!parts.passing(error) || stopping.aborted) throw error;
         parts.log.warn({ err: asError(error), pause }, "legacy record is tried again");
-        await sleep(pause, undefined, { signal: stopping.signal });
+        await sleep(pause, undefined, { signal: stopping });
       }
     }
   };
 
-  const take = (record: InRecord, handler: LegacyHandler, owner: Holding): void => {
-    if (!owner.watermark.add(record.offset)) return;
-    mailboxes.push(mailboxKey(record), async () => {
-      if (stopping.signal.aborted || owner.lost) return;
-      try {
-        parts.observe(record.topic, await serve(record, handler));
-        owner.watermark.finish(record.offset);
-        letOn(owner, consumption);
-      } catch (error) {
-        parts.log.warn(
-          { err: asError(error), topic: record.topic, offset: String(record.offset) },
-          "legacy record is left for the next owner",
-        );
-      }
-    });
-  };
-
-  const consumption: Consumption = parts.kafka.consume({
+  const following = follow({
+    kafka: parts.kafka,
     group,
     topics: [...handlers.keys()],
-    from: "earliest",
-    assign: shared(() => holdings.byTopic()),
-    onAssigned(assignment) {
-      holdings.assign(assignment);
-      for (const each of holdings.all()) if (each.paused) consumption.pause(each);
-    },
-    onRecords(records, partition, end) {
-      const owner = holdings.receive(partition, end);
-      const handler = handlers.get(partition.topic);
-      if (owner === undefined || handler === undefined) return;
-      for (const record of records) take(record, handler, owner);
-      holdBack(owner, consumption);
+    keyOf: mailboxKey,
+    log: parts.log,
+    async work(record, stopping) {
+      parts.observe(record.topic, await serve(record, handlers.get(record.topic)!, stopping));
     },
   });
-
   return {
-    joined: consumption.joined,
+    joined: following.joined,
     get healthy() {
-      return consumption.healthy;
+      return following.healthy;
     },
-    async close() {
-      stopping.abort();
-      holdings.stop();
-      await mailboxes.idle();
-      await holdings.commit().catch(() => undefined);
-      await consumption.close();
-    },
+    close: () => following.close(drainMs),
   };
 }
 

@@ -6,7 +6,7 @@ import { type Config, ConfigFault, type Environment, environment, readConfig, si
 import { dev } from "./dev.ts";
 import { asError } from "./errors.ts";
 import { helpText } from "./help.ts";
-import { serveHttp } from "./http.ts";
+import { jwksAnswer, type Route, serveHttp } from "./http.ts";
 import { type Lifecycle, makeLifecycle } from "./lifecycle.ts";
 import { type Logger, makeLogger } from "./log.ts";
 import { makeMetrics } from "./metrics.ts";
@@ -71,7 +71,10 @@ async function start(
     live: () => [],
     ready: () => (lifecycle.stopping.aborted ? [{ name: "stop", reason: "stopping" }] : (running?.ready() ?? starting)),
   };
-  const http = await serveHttp({ host: config.AUTH_HTTP_HOST, port: config.AUTH_HTTP_PORT, checks, metrics, log });
+  const routes: Record<string, Route> =
+    role === "bridge" ? { "/.well-known/jwks.json": async () => jwksAnswer(running?.jwks?.()) } : {};
+  const { AUTH_HTTP_HOST: host, AUTH_HTTP_PORT: port } = config;
+  const http = await serveHttp({ host, port, checks, metrics, routes, log });
   lifecycle.onStop(() => http.close());
   running = await starts[role]({ config, log, metrics, lifecycle });
   log.info({ http: http.url, ...(running.address && { address: running.address }) }, `${role} is up`);

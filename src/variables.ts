@@ -169,6 +169,12 @@ export const variables = {
     max: 1000,
     default: "5",
   }),
+  AUTH_VERIFIER_MAX_AGE: duration(
+    "How old knowledge of revocations may be; above it the bridge asks the fleet.",
+    "1s",
+    "1h",
+    "10s",
+  ),
   AUTH_GRPC_HOST: settledText("Where the bridge listens.", "0.0.0.0"),
   AUTH_GRPC_PORT: whole("Port the bridge listens on; 0: any free one.", { min: 0, max: 65_535, default: "50051" }),
   AUTH_GRPC_TIMEOUT: duration("Time for a call that comes without a deadline.", "100ms", "5m", "15s"),

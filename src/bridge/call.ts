@@ -3,6 +3,7 @@
 // It knows no method and no command; methods.ts does.
 import { type handleUnaryCall, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import type { AuthClient, CallOptions } from "../client/types.ts";
+import type { Verifier } from "../client/verifier.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Logger } from "../log.ts";
@@ -10,8 +11,12 @@ import type { Metrics } from "../metrics.ts";
 import type { Ask } from "./methods.ts";
 import { type CallStatus, faultText, isFault, statusOf, statusOfGone } from "./status.ts";
 
+/** Whom an access token speaks for: from the feeds while they are fresh, from the fleet otherwise. */
+export type BridgeVerifier = Pick<Verifier, "verify" | "end">;
+
 export interface BridgeParts {
   client: AuthClient;
+  verifier: BridgeVerifier;
   config: Config;
   log: Logger;
   metrics: Metrics;

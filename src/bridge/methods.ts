@@ -1,9 +1,10 @@
 // The six methods of auth.Auth (proto/auth.proto), each as the one command it asks of the fleet and the message it makes of the answer.
 // Fields are handed on as they come: the fleet judges them, so that a rule stands in one place. Sessions opened here do not rotate,
 // because RefreshToken has no way to return a new cookie.
+import type { Verified, Verifier } from "../client/verifier.ts";
 import type { Config } from "../config.ts";
 import { refuse } from "../errors.ts";
-import type { Commands, SessionInspectResult, Tokens } from "../generated/schemas.ts";
+import type { Commands, Tokens } from "../generated/schemas.ts";
 import { Unrepresentable } from "./status.ts";
 
 /** Asks the fleet, with the rules of the call in hand (its time, its cancellation, its trace). */
@@ -33,7 +34,7 @@ export interface Methods {
 
 type CookieConfig = Pick<Config, "AUTH_COOKIE_MAX_AGE" | "AUTH_COOKIE_SAMESITE">;
 
-export function makeMethods(config: CookieConfig): Methods {
+export function makeMethods(config: CookieConfig, verifier: Pick<Verifier, "verify" | "end">): Methods {
   return {
     async CreateUser({ login, username, email, password }, ask) {
       await ask("auth.account.register", { login, username, email, password });
@@ -57,11 +58,13 @@ export function makeMethods(config: CookieConfig): Methods {
     },
 
     async CurrentUser({ access_token: accessToken }, ask) {
-      return currentUser(await ask("auth.session.inspect", { accessToken }));
+      const inspect = (token: string) => ask("auth.session.inspect", { accessToken: token });
+      return currentUser(await verifier.verify(accessToken, { inspect }));
     },
 
     async LogOutUser({ token_pod: accessToken }, ask) {
       await ask("auth.session.logout", { accessToken });
+      verifier.end(accessToken); // the caller knows that it is over: so must the next CurrentUser here
       return {};
     },
   };
@@ -86,13 +89,13 @@ function withCookie({ accessToken, refreshToken }: SessionTokens, config: Cookie
 const int32Max = 2 ** 31 - 1;
 
 /** @throws Unrepresentable where the id needs more than an int32: cut off, it would be another user's */
-function currentUser(identity: SessionInspectResult): CurrentUserResponse {
+function currentUser(identity: Pick<Verified, "userId" | "login" | "roles">): CurrentUserResponse {
   if (identity.userId > int32Max) throw new Unrepresentable("The id of this user is too large for an int32.");
   return {
     id: identity.userId,
     login: identity.login,
-    is_active: String(identity.isActive),
-    is_verified: String(identity.isVerified),
+    is_active: "true", // a valid token implies both (contract, section 2)
+    is_verified: "true",
     role: identity.roles.includes("admin") ? "admin" : "user",
   };
 }

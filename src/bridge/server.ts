@@ -79,7 +79,7 @@ function logThrough(log: Logger): void {
 
 function handlersOf(parts: BridgeParts): Record<string, handleUnaryCall<object, object>> {
   const handle = makeCalls(parts);
-  const methods = Object.entries<Method>({ ...makeMethods(parts.config) });
+  const methods = Object.entries<Method>({ ...makeMethods(parts.config, parts.verifier) });
   return Object.fromEntries(methods.map(([name, method]) => [name, handle(name, method)]));
 }
 

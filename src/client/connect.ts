@@ -16,7 +16,7 @@ import { asError, invalid, isRefusalCode, Refusal, refuse } from "../errors.ts";
 import { type Commands, commandSchemas } from "../generated/schemas.ts";
 import type { Logger } from "../log.ts";
 import { type RecordKeyRule, recordKey } from "../record-key.ts";
-import type { AuthClient, CallOptions, Topic } from "./types.ts";
+import type { AuthClient, CallHooks, CallOptions, Topic } from "./types.ts";
 
 export interface ClientParts {
   kafka: KafkaPort;
@@ -27,6 +27,7 @@ export interface ClientParts {
   clock?: Clock;
   /** Counts replies that came too late. */
   late?(): void;
+  hooks?: CallHooks;
 }
 
 interface CommandShape {
@@ -129,10 +130,19 @@ export function connectClient(parts: ClientParts): AuthClient {
   return {
     async request(topic, input, options = {}) {
       if (closing) throw refuse("UNAVAILABLE", { message: "The client is closed." });
-      const call = again(topic, input, options);
+      const traceparent = options.traceparent ?? parts.hooks?.traceparent?.();
+      const began = clock.monotonic();
+      const called = (outcome: string): void =>
+        parts.hooks?.called?.({ topic, outcome, ms: clock.monotonic() - began, traceparent });
+      const call = again(topic, input, { ...options, ...(traceparent !== undefined && { traceparent }) });
       calls.add(call);
       try {
-        return await call;
+        const answer = await call;
+        called("ok");
+        return answer;
+      } catch (error) {
+        called(error instanceof Refusal ? error.code : "aborted");
+        throw error;
       } finally {
         calls.delete(call);
       }

@@ -2,18 +2,29 @@
 //
 //   const auth = connect({ brokers: ["localhost:9092"], registry: "http://localhost:8081/apis/ccompat/v7", name: "gateway" });
 //   const { tokens } = await auth.session.login({ login: "alice", password: "correct horse" }, { timeoutMs: 5000 });
+//   const verifier = auth.verifier();                                  // checks access tokens here, without asking anybody
+//   const { userId, roles, fresh } = await verifier.verify(accessToken);
+//   auth.events(async (event) => { if (event.name === "UserDeleted") await forget(event.userId); });
 //   await auth.close();
+
+import { makeCodec } from "../bus/codec.ts";
 import { connectKafka, type KafkaSettings } from "../bus/kafka.ts";
-import { connectRegistry } from "../bus/schema-store.ts";
+import { connectRegistry, makeSchemaStore } from "../bus/schema-store.ts";
+import { systemClock } from "../clock.ts";
+import { eventSchemas } from "../generated/schemas.ts";
 import { makeLogger } from "../log.ts";
 import { connectClient } from "./connect.ts";
+import { type AuthEvent, type EventReader, type EventsOptions, readEvents } from "./events.ts";
 import { type Methods, methodsOf } from "./methods.ts";
-import type { AuthClient } from "./types.ts";
+import type { AuthClient, CallHooks } from "./types.ts";
+import { makeVerifier, type Verifier, type VerifierOptions } from "./verifier.ts";
 
 export { Refusal, type RefusalCode } from "../errors.ts";
 export type { Commands } from "../generated/schemas.ts";
+export type { AuthEvent, EventReader, EventsOptions } from "./events.ts";
 export type { Methods } from "./methods.ts";
-export type { AuthClient, CallOptions, Topic } from "./types.ts";
+export type { AuthClient, CallHooks, CallOptions, Topic } from "./types.ts";
+export type { StalePolicy, Verified, Verifier, VerifierOptions, VerifyOptions } from "./verifier.ts";
 
 export interface ConnectOptions {
   /** host:port of Kafka brokers to start from. */
@@ -26,25 +37,50 @@ export interface ConnectOptions {
   registryAuth?: { username: string; password: string };
   tls?: KafkaSettings["tls"];
   sasl?: KafkaSettings["sasl"];
+  /** Tracing and metrics of the caller: see CallHooks. */
+  hooks?: CallHooks;
   /** AUTH_TOPIC_PREFIX of the fleet, if it has one. */
   topicPrefix?: string;
   /** silent (default), error, warn, info or debug; JSON lines on standard output. */
   logLevel?: string;
 }
 
-export type Client = AuthClient & Methods;
+export type Client = AuthClient &
+  Methods & {
+    /** Reads the fleet's keys and revocations from now on; closed with the client. One per process is enough. */
+    verifier(options?: VerifierOptions): Verifier;
+    /** Reads the fleet's events until it, or the client, is closed. See AuthEvent for what there is. */
+    events(read: (event: AuthEvent) => Promise<void>, options?: EventsOptions): EventReader;
+  };
 
 /**
  * Connects a service to the fleet; calls may be made at once and wait until replies can be received.
  * @throws TypeError where an option is missing or of a wrong form
  */
 export function connect(options: ConnectOptions): Client {
-  const { brokers, registry, name, registryAuth, tls, sasl, topicPrefix = "", logLevel = "silent" } = check(options);
+  const { brokers, registry, name, registryAuth, topicPrefix = "", logLevel = "silent", hooks } = check(options);
+  const { tls, sasl } = options;
   const log = makeLogger(logLevel, { service: name });
   const kafka = connectKafka({ brokers, clientId: name, prefix: topicPrefix, tls, sasl }, log);
-  const client = connectClient({ kafka, schemas: connectRegistry({ url: registry, auth: registryAuth }), name, log });
+  const schemas = connectRegistry({ url: registry, auth: registryAuth });
+  const client = connectClient({ kafka, schemas, name, log, ...(hooks && { hooks }) });
+  const methods = methodsOf(client);
+  const verifiers: Verifier[] = [];
+  const readers: EventReader[] = [];
   return {
-    ...methodsOf(client),
+    ...methods,
+    verifier(wanted) {
+      const inspect = (accessToken: string) => methods.session.inspect({ accessToken });
+      const verifier = makeVerifier({ kafka, name, log, clock: systemClock, inspect }, wanted);
+      verifiers.push(verifier);
+      return verifier;
+    },
+    events(read, { group = `${name}.events`, only } = {}) {
+      const codec = makeCodec(makeSchemaStore([schemas], systemClock.monotonic), eventsBySubject());
+      const reader = readEvents({ kafka, codec, group, log }, read, only);
+      readers.push(reader);
+      return reader;
+    },
     request: client.request,
     ready: client.ready,
     get healthy() {
@@ -54,11 +90,15 @@ export function connect(options: ConnectOptions): Client {
       return client.pending;
     },
     async close(drainMs?: number) {
-      await client.close(drainMs);
+      await Promise.all([client.close(drainMs), ...readers.map((reader) => reader.close(drainMs))]);
+      await Promise.all(verifiers.map((verifier) => verifier.close()));
       await kafka.close();
     },
   };
 }
+
+const eventsBySubject = (): Record<string, object> =>
+  Object.fromEntries(Object.entries(eventSchemas).map(([name, schema]) => [`auth.event.${name}`, schema]));
 
 function check(options: ConnectOptions): ConnectOptions {
   const { brokers, registry, name } = options;

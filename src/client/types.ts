@@ -12,6 +12,14 @@ export interface CallOptions {
   traceparent?: string;
 }
 
+/** What a service may hang its tracing and metrics on; must neither throw nor wait. */
+export interface CallHooks {
+  /** W3C trace context for calls that bring none, e.g. from the active span. */
+  traceparent?(): string | undefined;
+  /** After each call: its outcome is `ok`, a refusal's code, or `aborted`. */
+  called?(call: { topic: Topic; outcome: string; ms: number; traceparent: string | undefined }): void;
+}
+
 export type Topic = keyof Commands;
 
 /** The fleet as a service sees it. A refused command rejects with `Refusal` (errors.ts): read its `code`. */

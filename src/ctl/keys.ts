@@ -67,7 +67,7 @@ export const keysRevoke: Command = {
   summary: "takes a key away at once: what it signed counts no more",
   help: `For a key that others may know. What it signed is refused everywhere within a fetch of auth.revocation (users go on by a refresh: refresh
 tokens are not signed), what was sealed to it cannot be opened any more (requesters seal again by themselves). Where it was the
-active one, the next one takes its place at once; a verifier that has not read that one yet asks the fleet instead.
+active one, the next one takes its place first, and it goes some seconds later, when all processes know that.
 
   --yes   does not ask
 

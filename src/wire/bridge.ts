@@ -1,6 +1,7 @@
 // Builds the role `bridge`: a requester, and gRPC in front of it.
 import { makeBridge } from "../bridge/server.ts";
 import { isRegistryAway } from "../bus/schema-store.ts";
+import { makeVerifier } from "../client/verifier.ts";
 import { systemClock } from "../clock.ts";
 import { asError } from "../errors.ts";
 import { untilAnswered } from "../lifecycle.ts";
@@ -12,7 +13,27 @@ export async function startBridge(wiring: Wiring): Promise<Running> {
   const clock = wiring.clock ?? systemClock;
   const { client, kafka, close } = clientOf(wiring, "bridge");
   lifecycle.onStop(close);
-  const bridge = makeBridge({ client, config, log, metrics, clock });
+  const verifier = makeVerifier(
+    {
+      kafka,
+      name: "bridge",
+      log,
+      clock,
+      inspect: (accessToken) => client.request("auth.session.inspect", { accessToken }),
+    },
+    {
+      maxAgeMs: config.AUTH_VERIFIER_MAX_AGE,
+      issuer: config.AUTH_ISSUER,
+      audience: config.AUTH_AUDIENCE,
+      tokenLifeMs: config.AUTH_ACCESS_TTL,
+    },
+  );
+  lifecycle.onStop(() => verifier.close());
+  metrics.gauge("auth_verifier_age_seconds", "Age of what the bridge knows of revocations.", [], (gauge) =>
+    gauge.set(verifier.ageMs / 1000),
+  );
+  metrics.gauge("auth_verifier_revocations", "Revocations in memory.", [], (gauge) => gauge.set(verifier.revocations));
+  const bridge = makeBridge({ client, verifier, config, log, metrics, clock });
   lifecycle.onStop(() => bridge.stop(config.AUTH_DRAIN_TIMEOUT));
   const { host, port } = await bridge.start();
   const patience = { what: "the schema registry", passing: isRegistryAway, log, signal: lifecycle.stopping };
@@ -22,6 +43,7 @@ export async function startBridge(wiring: Wiring): Promise<Running> {
     stats: { inFlight: client.pending },
   }));
   return {
+    jwks: () => verifier.jwks(),
     address: `${host}:${port}`,
     ready: () => (bridge.healthy ? [] : [{ name: "kafka", reason: "replies cannot be received yet" }]),
   };

@@ -29,6 +29,8 @@ export interface Running {
   ready(): Problem[];
   /** Shown in the log when the role is up. */
   address?: string;
+  /** What /.well-known/jwks.json shows. */
+  jwks?(): { keys: object[] };
 }
 
 export function kafkaOf(config: Config, role: string, log: Logger): KafkaPort {

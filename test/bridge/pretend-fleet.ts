@@ -3,6 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ChannelCredentials } from "@grpc/grpc-js";
 import { pino } from "pino";
+import type { BridgeVerifier } from "../../src/bridge/call.ts";
 import { makeBridge } from "../../src/bridge/server.ts";
 import type { AuthClient, CallOptions } from "../../src/client/types.ts";
 import { systemClock } from "../../src/clock.ts";
@@ -42,10 +43,15 @@ export async function startBridge({ env = {}, channel }: { env?: Environment; ch
       return fleet.healthy;
     },
   };
+  /** Never fresh, so that every question reaches the pretended fleet; the real one is in journey.test.ts and verifier.test.ts. */
+  const verifier: BridgeVerifier = {
+    verify: async (token, options) => ({ ...(await options!.inspect!(token)), by: "fleet", fresh: true, ageMs: 0 }),
+    end: () => undefined,
+  };
   const logged: string[] = [];
   const log = pino({}, { write: (line: string) => logged.push(line) });
   const metrics = makeMetrics({ role: "bridge" });
-  const bridge = makeBridge({ client, config: configOf(env), log, metrics, clock: systemClock });
+  const bridge = makeBridge({ client, verifier, config: configOf(env), log, metrics, clock: systemClock });
   const { port } = await bridge.start();
   const gateway = await connectGateway(`localhost:${port}`, channel).catch(async (error: unknown) => {
     await bridge.stop(0);

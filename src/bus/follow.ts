@@ -1,0 +1,96 @@
+// Follows topics in a group: each record is worked on at least once, one after the other per key and side by side across keys. Offsets
+// move only past work that is done; what fails is left, and read again by the next owner. A new group begins at the earliest record. For work that nobody waits for an answer to:
+// the platform's JSON topics, a service's own reading of events.
+import { asError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { shared } from "./assigner.ts";
+import { type Holding, holdBack, letOn, makeHoldings } from "./holdings.ts";
+import type { Consumption, KafkaPort } from "./kafka.ts";
+import { makeMailboxes } from "./mailbox.ts";
+import type { InRecord } from "./records.ts";
+
+export interface FollowParts {
+  kafka: KafkaPort;
+  group: string;
+  topics: string[];
+  /** Records of one key keep their order. */
+  keyOf(record: InRecord): string;
+  /** Rejects only where it was told to stop: whatever else may go wrong is for it to try again, or to put away. */
+  work(record: InRecord, stopping: AbortSignal): Promise<void>;
+  log: Logger;
+}
+
+export interface Following {
+  /** Resolves at the first assignment. */
+  joined: Promise<void>;
+  readonly healthy: boolean;
+  /** Begins nothing new, waits up to drainMs for what runs, commits, leaves the group. */
+  close(drainMs?: number): Promise<void>;
+}
+
+const commitEveryMs = 250;
+
+export function follow(parts: FollowParts): Following {
+  const mailboxes = makeMailboxes(Number.POSITIVE_INFINITY);
+  const stopping = new AbortController();
+  const holdings = makeHoldings({
+    commit: (offsets) => consumption.commit(offsets),
+    everyMs: commitEveryMs,
+    failed: (error) => parts.log.debug({ err: asError(error) }, "commit failed, tried again with the next"),
+  });
+
+  const take = (record: InRecord, owner: Holding): void => {
+    if (!owner.watermark.add(record.offset)) return;
+    mailboxes.push(parts.keyOf(record), async () => {
+      if (stopping.signal.aborted || owner.lost) return;
+      try {
+        await parts.work(record, stopping.signal);
+        owner.watermark.finish(record.offset);
+        letOn(owner, consumption);
+      } catch (error) {
+        const { topic, offset } = record;
+        parts.log.warn({ err: asError(error), topic, offset: String(offset) }, "a record is left for the next owner");
+      }
+    });
+  };
+
+  const consumption: Consumption = parts.kafka.consume({
+    group: parts.group,
+    topics: parts.topics,
+    from: "earliest", // a new group misses nothing that the topic still holds
+    assign: shared(() => holdings.byTopic()),
+    onAssigned(assignment) {
+      holdings.assign(assignment);
+      for (const each of holdings.all()) if (each.paused) consumption.pause(each);
+    },
+    onRecords(records, partition, end) {
+      const owner = holdings.receive(partition, end);
+      if (owner === undefined || stopping.signal.aborted) return;
+      for (const record of records) take(record, owner);
+      holdBack(owner, consumption);
+    },
+  });
+
+  return {
+    joined: consumption.joined,
+    get healthy() {
+      return consumption.healthy;
+    },
+    async close(drainMs = 0) {
+      stopping.abort();
+      if (drainMs > 0) await bounded(mailboxes.idle(), drainMs);
+      holdings.stop();
+      await holdings.commit().catch((error: unknown) => parts.log.debug({ err: asError(error) }, "last commit failed"));
+      await consumption.close();
+    },
+  };
+}
+
+async function bounded(promise: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const bound = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, bound]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,93 @@
+// Reading what happened: every event of auth.event, typed, in the order of its user, at least once. The service's group shares the work
+// among its processes and goes on where it was. A reader that fails is given the same event again, with growing pauses; others go on.
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Codec, CodecFault } from "../bus/codec.ts";
+import { follow } from "../bus/follow.ts";
+import type { KafkaPort } from "../bus/kafka.ts";
+import type { InRecord } from "../bus/records.ts";
+import { asError } from "../errors.ts";
+import { type Events, eventSchemas } from "../generated/schemas.ts";
+import type { Logger } from "../log.ts";
+
+/** One event: its name, and what it says. */
+export type AuthEvent = { [Name in keyof Events]: { name: Name } & Events[Name] }[keyof Events];
+
+export interface EventsOptions {
+  /** Consumer group; a new one begins with the oldest event there is (7 days). Default: `<name of the service>.events`. */
+  group?: string;
+  /** Names of events to read; default all. */
+  only?: (keyof Events)[];
+}
+
+export interface EventReader {
+  /** Resolves when it is a member of its group. */
+  ready: Promise<void>;
+  readonly healthy: boolean;
+  /** Begins no other event, waits up to drainMs (5,000) for those under way. */
+  close(drainMs?: number): Promise<void>;
+}
+
+export interface EventParts {
+  kafka: KafkaPort;
+  codec: Codec;
+  group: string;
+  log: Logger;
+}
+
+const topic = "auth.event";
+const retryMs = { first: 100, longest: 5000 };
+const defaultDrainMs = 5000;
+
+/** @param read is called once per event, and again where it rejects. eventId tells a repetition; sequence counts a user's events without gaps. */
+export function readEvents(
+  { kafka, codec, group, log }: EventParts,
+  read: (event: AuthEvent) => Promise<void>,
+  only?: (keyof Events)[],
+): EventReader {
+  const wanted = only && new Set<string>(only);
+
+  const decoded = async (record: InRecord): Promise<AuthEvent | undefined> => {
+    const name = nameOf(record);
+    if (name === undefined || (wanted !== undefined && !wanted.has(name))) return undefined;
+    return { name, ...(await codec.decode(`auth.event.${name}`, record.value)) } as AuthEvent;
+  };
+
+  const work = async (record: InRecord, stopping: AbortSignal): Promise<void> => {
+    for (let pause = retryMs.first; ; pause = Math.min(2 * pause, retryMs.longest)) {
+      try {
+        const event = await decoded(record);
+        if (event !== undefined) await read(event);
+        return;
+      } catch (error) {
+        if (stopping.aborted) throw error;
+        const { offset, partition } = record;
+        const place = { partition, offset: String(offset) };
+        if (isForeign(error)) {
+          log.error({ err: asError(error), ...place }, "what is no event of the fleet is passed over");
+          return;
+        }
+        log.warn({ err: asError(error), pause, ...place }, "an event could not be read, tried again");
+        await sleep(pause, undefined, { signal: stopping });
+      }
+    }
+  };
+
+  const keyOf = ({ key, partition }: InRecord): string => key?.toString("utf8") ?? `partition:${partition}`;
+  const following = follow({ kafka, group, topics: [topic], keyOf, work, log });
+  return {
+    ready: following.joined,
+    get healthy() {
+      return following.healthy;
+    },
+    close: (drainMs = defaultDrainMs) => following.close(drainMs),
+  };
+}
+
+/** By its CloudEvents type; undefined for one that this version does not know: a newer fleet may say more. */
+function nameOf({ headers }: InRecord): keyof Events | undefined {
+  const name = String(headers["ce_type"] ?? "").replace(/^auth\.event\./, "");
+  return Object.hasOwn(eventSchemas, name) ? (name as keyof Events) : undefined;
+}
+
+/** Bytes that will be no better the next time; a registry that is away will. */
+const isForeign = (error: unknown): boolean => error instanceof CodecFault && error.kind !== "unreachable";

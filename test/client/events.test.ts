@@ -1,0 +1,95 @@
+// client.events(): every event typed, in the order of its user, at least once, shared by a group; and the hooks of connect().
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { type AuthEvent, type Client, type ConnectOptions, connect, Refusal } from "../../src/client/index.ts";
+import { sharedFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { confirmed, loggedIn, registered } from "../support/people.ts";
+
+let fleet: TestFleet;
+let options: ConnectOptions;
+const clients: Client[] = [];
+const open = (more: Partial<ConnectOptions> = {}): Client => {
+  const client = connect({ ...options, ...more });
+  clients.push(client);
+  return client;
+};
+beforeAll(async () => {
+  const addresses = sharedFleet();
+  options = {
+    brokers: addresses.env["AUTH_KAFKA_BROKERS"]!.split(","),
+    registry: addresses.env["AUTH_REGISTRY_URL"]!,
+    name: "test",
+    topicPrefix: addresses.prefix,
+  };
+  fleet = await testFleet(addresses);
+}, 60_000);
+afterAll(async () => {
+  for (const client of clients) await client.close();
+  await fleet.close();
+});
+
+const group = (): string => `readers-${randomBytes(6).toString("hex")}`;
+
+test("events come typed and in the order of their user", async () => {
+  const seen: AuthEvent[] = [];
+  const reader = open().events(async (event) => void seen.push(event), { group: group() });
+  await reader.ready;
+  const person = await confirmed(fleet);
+  await loggedIn(fleet, person);
+  const of = () => seen.filter(({ userId }) => userId === person.id);
+  await until("they are there", () => of().some(({ name }) => name === "LoggedIn"));
+  expect(of().map(({ name }) => name)).toEqual(expect.arrayContaining(["UserRegistered", "UserConfirmed", "LoggedIn"]));
+  expect(of().map(({ sequence }) => sequence)).toEqual(of().map((_, at) => at + 1));
+  const [first] = of();
+  if (first?.name !== "UserRegistered") throw new Error(`the first was ${first?.name}`);
+  expect(first.userId).toBe(person.id); // the name has told the compiler what else there is
+});
+
+test("an event whose reading fails comes again, others of other users go on, and only those asked for come", async () => {
+  const [bad, good] = [await registered(fleet), await registered(fleet)];
+  let failures = 0;
+  const read: number[] = [];
+  open().events(
+    async (event) => {
+      if (event.userId === bad.id && failures < 2) {
+        failures += 1;
+        throw new Error("not yet");
+      }
+      expect(event.name).toBe("UserRegistered");
+      read.push(event.userId!);
+    },
+    { group: group(), only: ["UserRegistered"] },
+  );
+  await until("both are read", () => [bad.id, good.id].every((id) => read.includes(id)));
+  expect(failures).toBe(2);
+  expect(read.filter((id) => id === bad.id)).toHaveLength(1);
+  expect(read.indexOf(good.id)).toBeLessThan(read.indexOf(bad.id));
+});
+
+test("a group goes on where it was", async () => {
+  const name = group();
+  const person = await registered(fleet);
+  const first: number[] = [];
+  const before = open();
+  before.events(async ({ userId }) => void first.push(userId ?? 0), { group: name });
+  await until("the first reader has read it", () => first.includes(person.id));
+  await before.close();
+  const other = await registered(fleet);
+  const second: number[] = [];
+  open().events(async ({ userId }) => void second.push(userId ?? 0), { group: name });
+  await until("the second reader goes on", () => second.includes(other.id));
+  expect(second).not.toContain(person.id);
+});
+
+test("hooks see each call with its outcome and time, and give it its trace", async () => {
+  const calls: unknown[] = [];
+  const traceparent = `00-${randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-01`;
+  const client = open({ hooks: { traceparent: () => traceparent, called: (call) => void calls.push(call) } });
+  await client.key.list({});
+  await expect(client.session.login({ login: "nobody", password: "nothing" })).rejects.toBeInstanceOf(Refusal);
+  const common = { ms: expect.any(Number), traceparent };
+  expect(calls).toEqual([
+    { topic: "auth.key.list", outcome: "ok", ...common },
+    { topic: "auth.session.login", outcome: "INVALID_CREDENTIALS", ...common },
+  ]);
+});

@@ -1,0 +1,272 @@
+// Access tokens after something was taken away: {logout, everywhere, revoke, ban, delete, password change, role change, key revoke} x
+// {refresh, inspect, local verifier, CurrentUser of the bridge}. Each cell states its outcome; for those that learn it from the feed, how
+// long that took is printed. And the verifier's own promises: it says how fresh it is, and what it does when it is not.
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { decodeProtectedHeader } from "jose";
+import { type Client, connect, type Verifier } from "../src/client/index.ts";
+import { Refusal } from "../src/errors.ts";
+import { connectGateway, type Gateway } from "./bridge/gateway.ts";
+import { called } from "./ctl/authctl.ts";
+import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { operatorToken } from "./support/operator.ts";
+import { type Confirmed, confirmed, loggedIn, refused } from "./support/people.ts";
+
+let own: Fleet;
+let fleet: TestFleet;
+let client: Client;
+let verifier: Verifier;
+let gateway: Gateway;
+let actorToken: string;
+beforeAll(async () => {
+  own = await startFleet("verifier", { env: { AUTH_VERIFIER_MAX_AGE: "3s" } });
+  fleet = await testFleet(own);
+  client = connect({
+    brokers: own.env["AUTH_KAFKA_BROKERS"]!.split(","),
+    registry: own.env["AUTH_REGISTRY_URL"]!,
+    name: "gateway",
+    topicPrefix: own.prefix,
+  });
+  verifier = client.verifier({ maxAgeMs: 3000 });
+  gateway = await connectGateway(own.grpc);
+  [actorToken] = await Promise.all([operatorToken(own), client.ready(), verifier.ready()]);
+}, 90_000);
+afterAll(async () => {
+  gateway.close();
+  await client.close();
+  await fleet.close();
+  await own.stop();
+});
+
+type Session = Awaited<ReturnType<typeof loggedIn>>;
+type Outcomes = Record<"refresh" | "inspect" | "local" | "bridge", string>;
+
+const code = (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => "ok",
+    (error: unknown) => (error instanceof Refusal ? error.code : String(error)),
+  );
+const local = ({ accessToken }: Session): Promise<string> =>
+  code(verifier.verify(accessToken, { whenStale: "refuse" }));
+const bridge = async ({ accessToken }: Session): Promise<string> => {
+  const { status, code: refusal } = await gateway.call("CurrentUser", { access_token: accessToken });
+  return refusal ?? (status === "OK" ? "ok" : status);
+};
+
+/** ms until it is no longer accepted. */
+async function lasted(since: number, ask: () => Promise<string>): Promise<number> {
+  while ((await ask()) === "ok") {
+    if (performance.now() - since > 5000) throw new Error("it is still accepted after 5 s");
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return performance.now() - since;
+}
+
+const took: Record<string, { local: number[]; bridge: number[] }> = {};
+
+/** Does the deed, waits until both that read the feed have heard of it, and says what each of the four answers then. */
+async function outcomesOf(name: string, session: Session, deed: () => Promise<unknown>): Promise<Outcomes> {
+  expect([await local(session), await bridge(session)]).toEqual(["ok", "ok"]);
+  await deed();
+  const since = performance.now();
+  took[name] ??= { local: [], bridge: [] };
+  const [here, there] = await Promise.all([lasted(since, () => local(session)), lasted(since, () => bridge(session))]);
+  took[name].local.push(here);
+  took[name].bridge.push(there);
+  const outcomes = { inspect: "", local: await local(session), bridge: await bridge(session), refresh: "" };
+  outcomes.inspect = await code(client.session.inspect({ accessToken: session.accessToken }));
+  outcomes.refresh = await code(client.session.refresh({ refreshToken: session.refreshToken }));
+  return outcomes;
+}
+
+const over: Outcomes = {
+  refresh: "SESSION_REVOKED",
+  inspect: "SESSION_REVOKED",
+  local: "SESSION_REVOKED",
+  bridge: "SESSION_REVOKED",
+};
+const outdated: Outcomes = { refresh: "ok", inspect: "TOKEN_EXPIRED", local: "TOKEN_EXPIRED", bridge: "TOKEN_EXPIRED" };
+
+interface Deed {
+  name: string;
+  /** To the session itself, or to another one of its user. */
+  who: "own" | "other";
+  does(person: Confirmed, session: Session): Promise<unknown>;
+  outcomes: Outcomes;
+}
+
+const target = ({ id }: Confirmed): string => `id:${id}`;
+const reason = "a test";
+const deeds: Deed[] = [
+  {
+    name: "logout",
+    who: "own",
+    does: (_person, { accessToken }) => client.session.logout({ accessToken }),
+    outcomes: over,
+  },
+  {
+    name: "logout everywhere",
+    who: "other",
+    does: ({ tokens }) => client.session.logout({ accessToken: tokens.accessToken, everywhere: true }),
+    outcomes: over,
+  },
+  {
+    name: "session revoke",
+    who: "other",
+    does: ({ tokens }, { sessionId }) => client.session.revoke({ accessToken: tokens.accessToken, sessionId }),
+    outcomes: over,
+  },
+  {
+    name: "ban",
+    who: "other",
+    does: (person) => client.admin.banUser({ actorToken, target: target(person), reason }),
+    outcomes: over,
+  },
+  {
+    name: "delete",
+    who: "other",
+    does: (person) => client.admin.deleteUser({ actorToken, target: target(person), reason }),
+    outcomes: over,
+  },
+  {
+    name: "password change, the acting session",
+    who: "own",
+    does: ({ password }, { accessToken }) =>
+      client.password.change({ accessToken, currentPassword: password, newPassword: `new ${password}` }),
+    outcomes: outdated,
+  },
+  {
+    name: "password change, another session",
+    who: "other",
+    does: ({ tokens, password }) =>
+      client.password.change({
+        accessToken: tokens.accessToken,
+        currentPassword: password,
+        newPassword: `new ${password}`,
+      }),
+    // The feed says that a refresh is needed; the refresh says that the session is over.
+    outcomes: { ...outdated, refresh: "SESSION_REVOKED", inspect: "SESSION_REVOKED" },
+  },
+  {
+    name: "role change",
+    who: "other",
+    does: (person) => client.admin.setRoles({ actorToken, target: target(person), roles: ["admin"] }),
+    outcomes: outdated,
+  },
+];
+
+describe("after", () => {
+  test.each(deeds)(
+    "$name",
+    async ({ name, who, does, outcomes }) => {
+      for (let n = 0; n < 5; n += 1) {
+        const person = await confirmed(fleet);
+        const session = who === "own" ? person.tokens : await loggedIn(fleet, person);
+        expect(await outcomesOf(name, session, () => does(person, session))).toEqual(outcomes);
+      }
+    },
+    60_000,
+  );
+
+  test("a role change a refresh gives a token with the new roles, everywhere", async () => {
+    const person = await confirmed(fleet);
+    await client.admin.setRoles({ actorToken, target: target(person), roles: ["admin"] });
+    const { accessToken } = await client.session.refresh({ refreshToken: person.tokens.refreshToken });
+    expect((await verifier.verify(accessToken)).roles).toEqual(["admin"]);
+    const { reply } = await gateway.call("CurrentUser", { access_token: accessToken });
+    expect(reply).toMatchObject({ id: person.id, login: person.login, role: "admin" });
+  });
+
+  test("a key revoke: access tokens of the key end, sessions go on", async () => {
+    const person = await confirmed(fleet);
+    const kid = decodeProtectedHeader(person.tokens.accessToken).kid!;
+    const outcomes = await outcomesOf("key revoke", person.tokens, async () => {
+      const ran = await called(["keys", "revoke", kid, "--yes"], own.env);
+      expect([ran.code, ran.stdout]).toEqual([0, expect.stringContaining(`revoked ${kid} (ES256, active)`)]);
+    });
+    const invalid = "TOKEN_INVALID";
+    expect(outcomes).toEqual({ refresh: "ok", inspect: invalid, local: invalid, bridge: invalid });
+    const fresh = await loggedIn(fleet, person);
+    expect(decodeProtectedHeader(fresh.accessToken).kid).not.toBe(kid);
+    await until("the new key is known here", async () => (await local(fresh)) === "ok");
+    await until("the new key is known to the bridge", async () => (await bridge(fresh)) === "ok");
+    expect((await called(["keys", "revoke", kid, "--yes"], own.env)).code).toBe(1);
+  });
+
+  afterAll(() => {
+    const at = (times: number[], share: number) =>
+      [...times].sort((a, b) => a - b)[Math.ceil(times.length * share) - 1]!.toFixed(0);
+    const rows = Object.entries(took).map(
+      ([name, { local: here, bridge: there }]) =>
+        `${name}: local p50 ${at(here, 0.5)} max ${at(here, 1)}, bridge p50 ${at(there, 0.5)} max ${at(there, 1)}`,
+    );
+    console.log(`ms from the answer of a deed to its refusal:\n${rows.join("\n")}`);
+  });
+});
+
+describe("a verifier", () => {
+  test("says whom a token speaks for, as the fleet does, and how fresh that is", async () => {
+    const { tokens, id, login } = await confirmed(fleet);
+    const identity = await client.session.inspect({ accessToken: tokens.accessToken });
+    const said = await verifier.verify(tokens.accessToken);
+    expect(said).toMatchObject({ userId: id, login, roles: [], by: "local", fresh: true });
+    expect([said.sessionId, said.expiresAt]).toEqual([identity.sessionId, identity.expiresAt]);
+    expect(said.ageMs).toBeLessThan(3000);
+  });
+
+  test("refuses what is no token of the fleet", async () => {
+    const { tokens } = await confirmed(fleet);
+    for (const bad of ["", "x", tokens.refreshToken, `${tokens.accessToken.slice(0, -6)}AAAAAA`])
+      expect(await code(verifier.verify(bad))).toBe("TOKEN_INVALID");
+  });
+
+  test("forgets at once what was ended through it, before the feed says so", async () => {
+    const { tokens } = await confirmed(fleet);
+    expect(await local(tokens)).toBe("ok");
+    verifier.end(tokens.accessToken);
+    expect(await local(tokens)).toBe("SESSION_REVOKED");
+  });
+
+  test("the bridge refuses at once what it has just logged out", async () => {
+    const { tokens } = await confirmed(fleet);
+    expect(await bridge(tokens)).toBe("ok");
+    await gateway.call("LogOutUser", { token_pod: tokens.accessToken });
+    expect(await bridge(tokens)).toBe("SESSION_REVOKED");
+  });
+
+  test("JWKS over HTTP holds the signing keys and nothing private", async () => {
+    const response = await fetch(`${own.http["bridge-1"]!}/.well-known/jwks.json`);
+    expect(response.headers.get("content-type")).toBe("application/jwk-set+json");
+    const { keys } = (await response.json()) as { keys: Record<string, string>[] };
+    expect(keys.length).toBeGreaterThan(0);
+    for (const key of keys) expect(Object.keys(key).sort()).toEqual(["alg", "crv", "kid", "kty", "use", "x", "y"]);
+  });
+});
+
+describe("when the relay has stopped", () => {
+  test("the verifier turns not fresh within its bound; then the policy decides, and a known revocation counts under each", async () => {
+    const person = await confirmed(fleet);
+    const { tokens } = person;
+    const gone = await loggedIn(fleet, person);
+    await client.session.logout({ accessToken: gone.accessToken });
+    await until("the logout is known", async () => (await local(gone)) === "SESSION_REVOKED");
+    const stopped = performance.now();
+    await end(own.processes.get("relay-1")!);
+    await until("it is not fresh", () => !verifier.fresh, 6000);
+    console.log(
+      `not fresh ${Math.round(performance.now() - stopped)} ms after the relay was told to stop; the bound is 3000`,
+    );
+    const { accessToken } = tokens;
+    const refusal = await refused(verifier.verify(accessToken, { whenStale: "refuse" }));
+    expect([refusal.code, refusal.details["reason"]]).toEqual(["UNAVAILABLE", "stale"]);
+    expect(await verifier.verify(accessToken, { whenStale: "accept" })).toMatchObject({ by: "local", fresh: false });
+    expect(await verifier.verify(accessToken)).toMatchObject({ by: "fleet", fresh: true, login: person.login });
+    expect(await code(verifier.verify(gone.accessToken, { whenStale: "accept" }))).toBe("SESSION_REVOKED");
+    // What nobody can know from the feed now, the fleet knows: the bridge asks it.
+    await client.session.logout({ accessToken });
+    expect(await bridge(tokens)).toBe("SESSION_REVOKED");
+    expect(await code(verifier.verify(accessToken, { whenStale: "accept" }))).toBe("ok");
+    await own.start("relay", "relay-2");
+    await until("it is fresh again", () => verifier.fresh);
+    expect(await local(tokens)).toBe("SESSION_REVOKED");
+  }, 60_000);
+});
