@@ -191,9 +191,7 @@ describe("schemas", () => {
       record.fields.filter((field) => secret.test(field.name)).map((field) => `${record.name}.${field.name}`),
     );
     // A refusal's code is no secret, nor is the code in the event of one; a challenge is a record whose secret part is sealed.
-    expect(clear.sort()).toEqual(
-      ["LoginRefused.code", "LoginResult.challenge", ...Array.from({ length: 10 }, () => "Refusal.code")].sort(),
-    );
+    expect([...new Set(clear)].sort()).toEqual(["LoginRefused.code", "LoginResult.challenge", "Refusal.code"]);
   });
   test("a request whose reply has secrets has one itself", () => {
     const bad = Object.entries(commandSchemas).filter(([, { request, reply }]) => {

@@ -215,7 +215,8 @@ describe("a verifier", () => {
 
   test("refuses what is no token of the fleet", async () => {
     const { tokens } = await confirmed(fleet);
-    for (const bad of ["", "x", tokens.refreshToken, `${tokens.accessToken.slice(0, -6)}AAAAAA`])
+    expect(await code(verifier.verify(""))).toBe("INVALID_INPUT");
+    for (const bad of ["x", tokens.refreshToken, `${tokens.accessToken.slice(0, -6)}AAAAAA`])
       expect(await code(verifier.verify(bad))).toBe("TOKEN_INVALID");
   });
 

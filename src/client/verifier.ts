@@ -10,7 +10,7 @@ import { randomId } from "../bus/random-id.ts";
 import type { InRecord, TopicPartition } from "../bus/records.ts";
 import type { Clock } from "../clock.ts";
 import { type AccessClaims, makeAccessVerifier, peekAccess } from "../crypto/tokens.ts";
-import { Refusal, refuse } from "../errors.ts";
+import { invalid, Refusal, refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { makeKeyFeed } from "./key-feed.ts";
 import { makeRevocations } from "./revocations.ts";
@@ -57,7 +57,7 @@ export interface Verified {
 
 export interface Verifier {
   /**
-   * @throws Refusal TOKEN_INVALID, TOKEN_EXPIRED (also: rights have changed, refresh), SESSION_REVOKED, UNAVAILABLE (not fresh, and the
+   * @throws Refusal INVALID_INPUT (empty), TOKEN_INVALID, TOKEN_EXPIRED (also: rights have changed, refresh), SESSION_REVOKED, UNAVAILABLE (not fresh, and the
    *   policy is to refuse, or the fleet does not answer)
    */
   verify(token: string, options?: VerifyOptions): Promise<Verified>;
@@ -180,6 +180,7 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
 
   return {
     async verify(token, { whenStale: policy = whenStale, inspect = parts.inspect } = {}) {
+      if (token === "") throw invalid("accessToken", "must not be empty"); // as the fleet says it
       let claims: AccessClaims;
       try {
         claims = judged(await signed(token));
