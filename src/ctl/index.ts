@@ -14,8 +14,11 @@ import { helpOf, overview, usageLine } from "./help.ts";
 import { keysList, keysRevoke, keysRewrap, keysRotate } from "./keys.ts";
 import { request } from "./request.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
+import { usersBan } from "./users-ban.ts";
+import { usersDelete } from "./users-delete.ts";
 import { usersSetRoles } from "./users-set-roles.ts";
 import { usersShow } from "./users-show.ts";
+import { usersUnban } from "./users-unban.ts";
 
 /** In the order of `authctl help`. */
 export const commands: readonly Command[] = [
@@ -23,6 +26,9 @@ export const commands: readonly Command[] = [
   request,
   usersShow,
   usersSetRoles,
+  usersBan,
+  usersUnban,
+  usersDelete,
   dlqList,
   dlqShow,
   dlqReplay,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Environment } from "../../src/config.ts";
 import { ctl } from "../../src/ctl/index.ts";
+import type { Terminal } from "../../src/ctl/terminal.ts";
 
 export interface Ran {
   code: number | null;
@@ -23,7 +24,25 @@ export async function authctl(args: string[], env: Record<string, string>, input
 }
 
 /** Some 50 ms instead of the second that two processes take to start. */
-export async function called(args: string[], env: Environment = {}, input = ""): Promise<Ran> {
+export function called(args: string[], env: Environment = {}, input = ""): Promise<Ran> {
+  return inProcess(args, env, { input: async () => input });
+}
+
+/** In this process, with somebody at the terminal who gives this answer to every question. */
+export async function answering(
+  args: string[],
+  env: Environment,
+  answer: string,
+): Promise<Ran & { questions: string[] }> {
+  const questions: string[] = [];
+  const ask = async (question: string): Promise<string> => {
+    questions.push(question);
+    return answer;
+  };
+  return { ...(await inProcess(args, env, { ask })), questions };
+}
+
+async function inProcess(args: string[], env: Environment, terminal: Partial<Terminal>): Promise<Ran> {
   const printed = { stdout: "", stderr: "" };
   const code = await ctl(args, env, {
     out: (line) => {
@@ -32,8 +51,9 @@ export async function called(args: string[], env: Environment = {}, input = ""):
     err: (line) => {
       printed.stderr += `${line}\n`;
     },
-    input: async () => input,
+    input: async () => "",
     paint: (_, shown) => shown,
+    ...terminal,
   });
   return { code, ...printed };
 }

@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { ownFolder } from "../support/stack.ts";
-import { authctl, called } from "./authctl.ts";
+import { answering, authctl, called } from "./authctl.ts";
 
 const password = "correct horse battery";
 
@@ -168,6 +168,65 @@ describe("users", () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/^Refused with INVALID_INPUT: .*emperor/);
     expect((await run(["users", "show", login])).stdout).toMatch(/roles +\(none\)/);
+  });
+
+  test("ban keeps a user out until its end or unban, says so, and stands in the event with who and why", async () => {
+    const login = await registered();
+    const name = `op-${randomBytes(4).toString("hex")}`;
+    const words = [
+      "users",
+      "ban",
+      login,
+      "--reason",
+      "sends spam",
+      "--until",
+      "2100-01-31T12:00Z",
+      "--yes",
+      "--as",
+      name,
+    ];
+    const banned = await authctl(words, fleet.env);
+    expect(banned).toMatchObject({ code: 0, stderr: "" });
+    expect(banned.stdout).toMatch(new RegExp(`^${login} \\(\\d+\\) is banned until 2100-01-31T12:00:00.000Z; all`));
+    const event = await fleet.mails.last("auth.event", ({ value }) => value?.includes(`operator:${name}`) === true);
+    expect(event.value?.includes("sends spam")).toBe(true);
+    expect((await run(["users", "show", login])).stdout).toMatch(/banned +yes/);
+    const lifted = await authctl(["users", "unban", login], fleet.env);
+    expect(lifted).toMatchObject({ code: 0, stdout: expect.stringContaining("is banned no more"), stderr: "" });
+    expect(JSON.parse((await run(["users", "unban", login, "--json"])).stdout)).toMatchObject({
+      login,
+      wasBanned: false,
+    });
+    expect((await run(["users", "show", login])).stdout).toMatch(/banned +no/);
+    const forGood = await run(["users", "ban", login, "--reason", "again", "--yes", "--json"]);
+    expect(JSON.parse(forGood.stdout)).toMatchObject({ login, done: true, until: null });
+  });
+
+  test("delete takes a user away for ever, once asked or told --yes", async () => {
+    const login = await registered();
+    const { code, stderr } = await run(["users", "delete", login]);
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining("say --yes") });
+    expect((await run(["users", "show", login])).code).toBe(0);
+    const deleted = await authctl(["users", "delete", login, "--yes"], fleet.env);
+    expect(deleted).toMatchObject({ code: 0, stdout: expect.stringContaining("is deleted"), stderr: "" });
+    expect(JSON.parse((await run(["users", "delete", login, "--yes", "--json"])).stdout)).toMatchObject({
+      refused: { code: "NOT_FOUND" },
+    });
+  });
+
+  test("ban and delete do nothing where the question is answered with no, or with nothing", async () => {
+    const login = await registered();
+    for (const answer of ["n", ""])
+      for (const words of [
+        ["users", "ban", login, "--reason", "spam"],
+        ["users", "delete", login],
+      ]) {
+        const asked = await answering(words, fleet.env, answer);
+        expect(asked).toMatchObject({ code: 1, stdout: "Nothing was done.\n" });
+        expect(asked.questions).toEqual([expect.stringContaining(login)]);
+      }
+    expect((await run(["users", "show", login])).stdout).toMatch(/banned +no/);
+    expect((await answering(["users", "delete", login], fleet.env, "y")).code).toBe(0);
   });
 
   test("without the master key, or with another one, is a fault in the configuration", async () => {

@@ -1,0 +1,47 @@
+// What the commands of authctl that change one user share: who acts, the question before, and the user as he was just before the act. What
+// another operator does in between is not shown, and not lost in the fleet's events.
+import type { AuthClient } from "../client/types.ts";
+import type { AdminGetUserResult } from "../generated/schemas.ts";
+import { type Answer, type Call, textOption } from "./command.ts";
+import { withFleet } from "./connect.ts";
+import { checkAskable, confirmed } from "./dlq-reach.ts";
+import { operatorName, signerOf } from "./operator.ts";
+import { targetOf } from "./target.ts";
+
+export const actOptions = {
+  reason: { type: "string" },
+  as: { type: "string" },
+} as const;
+
+export const actHelp = `It goes through Kafka with a token for 60 s that authctl signs itself: it needs AUTH_DATABASE_URL and AUTH_MASTER_KEY.`;
+
+export interface Act {
+  client: AuthClient;
+  /** As an admin command takes it: who acts, on whom, why. */
+  input: { actorToken: string; target: string; reason: string };
+  user: AdminGetUserResult;
+}
+
+/** @param ask absent: nothing is asked. Gives the question. */
+export async function actOnUser(
+  call: Call,
+  act: (parts: Act) => Promise<Answer>,
+  ask?: (user: AdminGetUserResult) => string,
+): Promise<Answer> {
+  if (ask !== undefined) checkAskable(call);
+  const name = operatorName(call);
+  const reason = textOption(call, "reason") ?? "";
+  const target = targetOf(call.env);
+  const sign = await signerOf(target, name);
+  const [login = ""] = call.words;
+  return withFleet(target, async ({ client }) => {
+    const user = await client.request("auth.admin.get-user", { actorToken: await sign(), target: login });
+    if (ask !== undefined && !(await confirmed(call, ask(user))))
+      return {
+        document: { userId: user.userId, login: user.login, done: false },
+        lines: ["Nothing was done."],
+        failed: true,
+      };
+    return act({ client, input: { actorToken: await sign(), target: `id:${user.userId}`, reason }, user });
+  });
+}
