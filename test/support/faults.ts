@@ -81,6 +81,12 @@ export const faults = {
     instead:
       "          ((globalThis as { kept?: Buffer[] }).kept ??= []).push(Buffer.alloc(100_000, 1)); return await sender.send(record);",
   },
+  /** Every request that was opened is written to the log, past the censor. */
+  "request-shown": {
+    module: "bus/execute.ts",
+    line: "    checkKey(record, command, request);",
+    instead: '    checkKey(record, command, request); process.stdout.write(JSON.stringify(request) + "\\n");',
+  },
 } satisfies Record<string, Fault>;
 
 export type FaultName = keyof typeof faults;

@@ -1,0 +1,192 @@
+// A fleet that exercises.ts acts on, and whose secrets are noted on the way: what the schemas seal, in requests and in replies. Two kinds of
+// requester: one that seals, the client library; and one that does not, as in a migration, for the control.
+import avsc from "avsc";
+import { decodeProtectedHeader } from "jose";
+import { shared } from "../../src/bus/assigner.ts";
+import type { InRecord, OutRecord } from "../../src/bus/records.ts";
+import { mergeSealed, openReply, splitSealed } from "../../src/bus/seal.ts";
+import { systemClock } from "../../src/clock.ts";
+import { makeTokens } from "../../src/crypto/tokens.ts";
+import { openPool } from "../../src/db/pool.ts";
+import { Refusal } from "../../src/errors.ts";
+import { loadFleetKeys } from "../../src/fleet-keys.ts";
+import { commandSchemas, mailSchema } from "../../src/generated/schemas.ts";
+import { variables } from "../../src/variables.ts";
+import type { Stage } from "./exercises.ts";
+import { quiet, type TestFleet, until } from "./fleet.ts";
+import type { Secret } from "./grep.ts";
+import type { Seen } from "./mailbox.ts";
+import { type RawRequest, rawRequests } from "./raw.ts";
+
+type Topic = RawRequest["topic"];
+type Answer = Record<string, unknown>;
+type Ask = (topic: Topic, input: object) => Promise<Answer>;
+
+/** Sealed, and no secret: what it is stands in clear elsewhere, by contract. */
+export const personal: Record<string, string> = {
+  username: "auth.account.register has it in clear",
+  email: "auth.account.register has it in clear",
+  target: "a login or an id; both are record keys",
+};
+
+export interface SecretStage extends Stage {
+  /** By topic, side and field; those of mails and keys by their own names. */
+  secrets: Secret[];
+  close(): Promise<void>;
+}
+
+/** @param bare secrets go in clear, which the fleet must allow */
+export async function secretStage(fleet: TestFleet, { bare }: { bare: boolean }): Promise<SecretStage> {
+  const keys = await fleetKeys(fleet);
+  const secrets: Secret[] = keys.secrets;
+  const opened = new Set<Seen>();
+  const sealing = (topic: Topic, input: object): Promise<unknown> => fleet.client.request(topic, input as never);
+  const send = bare ? await bareRequester(fleet) : (sealing as Ask);
+
+  const ask: Ask = async (topic, input) => {
+    const { request, reply } = sealedFields(topic);
+    secrets.push(...noted(`${topic} request`, input, request));
+    const answer = await send(topic, input);
+    secrets.push(...noted(`${topic} reply`, answer, reply));
+    return answer;
+  };
+  const note = (name: string, value: string): void => void secrets.push({ name, value: lastPart(value) });
+  return {
+    secrets,
+    note,
+    ask: ask as Stage["ask"],
+    async refused(topic, input) {
+      const answer = await ask(topic as Topic, input).catch((error: unknown) => error);
+      if (answer instanceof Refusal) return answer.code;
+      throw answer instanceof Error ? answer : new Error(`${topic} was not refused`);
+    },
+    async mailedToken(email) {
+      const record = await fleet.mails.last("auth.mail", (each) => !opened.has(each) && decodeMail(each).to === email);
+      opened.add(record);
+      const { sealed } = decodeMail(record);
+      const { token } = await openReply(sealed, keys.opening(decodeProtectedHeader(sealed).kid!));
+      note("auth.mail token", String(token));
+      return String(token);
+    },
+    operatorToken: () => keys.tokens.issueOperator("tester"),
+    close: () => keys.close(),
+  };
+}
+
+interface Mail {
+  to: string;
+  sealed: string;
+}
+
+const mailType = avsc.Type.forSchema(mailSchema as unknown as avsc.Schema);
+const decodeMail = ({ value }: Seen): Mail => mailType.fromBuffer(value!.subarray(5)) as Mail;
+
+interface LooseSchema {
+  name: string;
+  namespace: string;
+  sealedFields?: string[];
+  fields: { name: string; type: unknown; default?: unknown }[];
+}
+
+function shapeOf(topic: Topic) {
+  const { request, reply } = commandSchemas[topic] as unknown as { request: LooseSchema; reply: LooseSchema };
+  const result = (reply.fields[0]!.type as LooseSchema[])[0]!;
+  return { request, result };
+}
+
+export function sealedFields(topic: Topic): { request: string[]; reply: string[] } {
+  const { request, result } = shapeOf(topic);
+  return { request: request.sealedFields ?? [], reply: result.sealedFields ?? [] };
+}
+
+/** Of a token its secret part alone: its id is none, and a JWT's claims stand in many places. */
+const lastPart = (value: string): string => value.slice(value.lastIndexOf(".") + 1);
+
+function noted(where: string, record: object, paths: readonly string[]): Secret[] {
+  return paths.flatMap((path) => {
+    const names = path.split(".");
+    const value = names.reduce<unknown>((inner, name) => (inner as Answer | null | undefined)?.[name], record);
+    const isSecret = typeof value === "string" && !Object.hasOwn(personal, names.at(-1)!);
+    return isSecret ? [{ name: `${where} ${path}`, value: lastPart(value) }] : [];
+  });
+}
+
+/** The fleet's own keys, as its mailer and authctl hold them. */
+async function fleetKeys({ env }: TestFleet) {
+  const pool = await openPool({ url: env["AUTH_DATABASE_URL"]!, size: 2, applicationName: "test" });
+  const loaded = await loadFleetKeys(pool, variables.AUTH_MASTER_KEY.parse(env["AUTH_MASTER_KEY"]!), quiet);
+  const opening = (kid: string) => loaded.keyring().opening(kid)!;
+  const sealing = opening(loaded.keyring().sealing().kid).export({ format: "jwk" });
+  return {
+    opening,
+    tokens: makeTokens({
+      keyring: loaded.keyring,
+      issuer: "auth",
+      audience: "platform",
+      accessTtlMs: 900_000,
+      clock: systemClock,
+    }),
+    secrets: [
+      {
+        name: "the master key",
+        value: Buffer.from(env["AUTH_MASTER_KEY"]!.split(":")[1]!, "base64").toString("base64url"),
+      },
+      { name: "the private sealing key", value: sealing.d! },
+    ],
+    async close() {
+      loaded.stop();
+      await pool.end();
+    },
+  };
+}
+
+/** Writes what is sealed as bare JSON, and brings no reply key. */
+async function bareRequester(fleet: TestFleet): Promise<Ask> {
+  const raw = await rawRequests(fleet);
+  return async (topic, input) => {
+    const { request, result } = shapeOf(topic);
+    const defaults = request.fields.flatMap((field) => ("default" in field ? [[field.name, field.default]] : []));
+    const all = { ...(Object.fromEntries(defaults) as object), ...input };
+    const { clear } = splitSealed(all, request.sealedFields ?? []);
+    const fields = request.sealedFields === undefined ? clear : { ...clear, sealed: JSON.stringify(all) };
+    const reply = await raw.ask({ topic, key: null, fields });
+    if (reply.outcome === "ok") return mergeSealed(reply.body[`${result.namespace}.${result.name}`]!, reply.secrets);
+    const { code, message } = reply.body["auth.Refusal"] as unknown as Pick<Refusal, "code" | "message">;
+    throw new Refusal(code, { message });
+  };
+}
+
+/** What stands on the topics, from their beginnings. */
+export async function recordsOf(fleet: TestFleet, topics: string[]): Promise<InRecord[]> {
+  const ends = await Promise.all(topics.map((topic) => fleet.kafka.endOffsets(topic)));
+  const wanted = ends.flatMap((offsets) => [...offsets.values()]).reduce((sum, end) => sum + Number(end), 0);
+  const records: InRecord[] = [];
+  const consumption = fleet.kafka.consume({
+    group: `test.${systemClock.now()}`,
+    topics,
+    from: "earliest",
+    assign: shared(() => ({})),
+    onAssigned: () => undefined,
+    onRecords: (some) => void records.push(...some),
+  });
+  await until("all records are read", () => records.length >= wanted);
+  await consumption.close();
+  return records;
+}
+
+/** Header of what `spoilt` makes, and of its dead letters. */
+export const spoiltMark = "test-spoilt";
+
+/** A request's record, spoilt in four ways of which each makes a dead letter; what it holds stays in it. */
+export function spoilt({ topic, key, value, headers }: InRecord): OutRecord[] {
+  const given = Object.fromEntries(Object.entries(headers).flatMap(([name, each]) => (each ? [[name, each]] : [])));
+  const marked = { ...given, [spoiltMark]: "yes" };
+  const { kafka_replyTopic: _, ...nobody } = marked as Record<string, string | Buffer | Buffer[]>;
+  const base = { topic, key, headers: marked };
+  return [
+    { ...base, value: value!.subarray(0, -7) },
+    { ...base, value: Buffer.concat([value!, Buffer.from("garbage")]) },
+    { ...base, value: value!.subarray(5) },
+    { ...base, value, headers: nobody },
+  ];
+}
