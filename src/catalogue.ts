@@ -58,7 +58,9 @@ export function topics(config: Config): TopicSpec[] {
   const request = { ...kept(hour), "segment.ms": "600000", "max.message.bytes": String(maxRequestBytes) };
   const legacy = config.AUTH_LEGACY_TOPICS
     ? [
-        ...Object.entries(legacyOutbound).map(([topic, ms]) => spec(topic, kept(ms))),
+        ...Object.entries(legacyOutbound).map(
+          ([topic, ms]) => spec(topic, { ...kept(ms), "segment.ms": String(ms / 6) }), // what is in the open segment is never deleted
+        ),
         ...legacyInbound.map((topic) => spec(topic, kept(7 * day))),
       ]
     : [];
