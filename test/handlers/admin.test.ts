@@ -1,37 +1,16 @@
 // What administrators and operators do, and the list of keys, through Kafka.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { systemClock } from "../../src/clock.ts";
-import { makeTokens } from "../../src/crypto/tokens.ts";
-import { openPool } from "../../src/db/pool.ts";
-import { loadFleetKeys } from "../../src/fleet-keys.ts";
-import { variables } from "../../src/variables.ts";
-import { quiet, type TestFleet, testFleet } from "../support/fleet.ts";
+import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { operatorToken } from "../support/operator.ts";
 import { confirmed, loggedIn, refusalOf, refused, somebody } from "../support/people.ts";
 
 let fleet: TestFleet;
 let operator: string;
 beforeAll(async () => {
   fleet = await testFleet();
-  operator = await operatorToken();
+  operator = await operatorToken(fleet);
 }, 60_000);
 afterAll(() => fleet.close());
-
-/** As authctl signs one: with the database and the master key in hand. */
-async function operatorToken(): Promise<string> {
-  const pool = await openPool({ url: fleet.env["AUTH_DATABASE_URL"]!, size: 2, applicationName: "test" });
-  const keys = await loadFleetKeys(pool, variables.AUTH_MASTER_KEY.parse(fleet.env["AUTH_MASTER_KEY"]!), quiet);
-  const tokens = makeTokens({
-    keyring: keys.keyring,
-    issuer: "auth",
-    audience: "platform",
-    accessTtlMs: 900_000,
-    clock: systemClock,
-  });
-  const token = await tokens.issueOperator("tester");
-  keys.stop();
-  await pool.end();
-  return token;
-}
 
 const show = (target: string, actorToken = operator) =>
   fleet.client.request("auth.admin.get-user", { actorToken, target });
