@@ -115,6 +115,8 @@ export interface SideResult {
 
 export interface RowResult {
   row: string;
+  /** CPU ms a second of every process while nothing is asked: at a low rate it is most of what stands in `where`. */
+  idle: Record<string, number>;
   sides: SideResult[];
 }
 
@@ -161,7 +163,16 @@ async function inTurns(row: Row, { cast, site }: { cast: Cast; site: Site }, eff
       runs[sides.indexOf(side)]!.push({ ...run, where, answering });
     }
   }
-  return { row: row.name, sides: sides.map((side, index) => summary(side, runs[index]!)) };
+  const idle = await idleCost({ cast, site }, effort.ms / 2);
+  return { row: row.name, idle, sides: sides.map((side, index) => summary(side, runs[index]!)) };
+}
+
+async function idleCost({ cast, site }: { cast: Cast; site: Site }, ms: number): Promise<Record<string, number>> {
+  const pids = { ...site.pids(), ...cast.pids() };
+  const before = cpuByName(pids);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  const { others: _, ...used } = between(before, cpuByName(pids));
+  return Object.fromEntries(Object.entries(used).map(([name, seconds]) => [name, (seconds * 1e6) / ms]));
 }
 
 function perRequest(used: Cpu, requests: number): Record<string, number> {

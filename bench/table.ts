@@ -34,6 +34,14 @@ export function table(results: RowResult[]): string {
   return [...text, "", ...results.flatMap(ratios), ...results.flatMap(failures), "", ...whereLines(results)].join("\n");
 }
 
+function largest(parts: Record<string, number>): string {
+  const said = Object.entries(parts).filter(([, ms]) => ms >= 1);
+  return said
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, ms]) => `${name} ${ms.toFixed(0)}`)
+    .join(", ");
+}
+
 /** CPU µs a request in each process, largest first; what is below 1 % of the whole is left out. */
 function whereLines(results: RowResult[]): string[] {
   const lines = results.flatMap(({ row, sides }) =>
@@ -46,7 +54,8 @@ function whereLines(results: RowResult[]): string[] {
       return [`${row}, ${name}: ${all.toFixed(0)} = ${said.join(", ")}`];
     }),
   );
-  return lines.length === 0 ? [] : ["CPU µs a request, all processes of the bench, medians:", ...lines];
+  const idle = results.map(({ row, idle: each }) => `${row}, nothing asked, CPU ms a second: ${largest(each)}`);
+  return lines.length === 0 ? [] : ["CPU µs a request, all processes of the bench, medians:", ...lines, ...idle];
 }
 
 function cells(row: string, { name, width, perSecond, p50, p99, cpu }: SideResult): string[] {
