@@ -95,7 +95,7 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
   const { maxAgeMs = 10_000, whenStale = "ask", cache = 10_000, tokenLifeMs = day } = options;
   const keys = makeKeyFeed();
   const revocations = makeRevocations(tokenLifeMs + 60_000);
-  const known = remembering<{ claims: AccessClaims; keyId: string }>(cache);
+  const known = remembering<AccessClaims>(cache);
   const rate = perSecond(unknownKeyAsks, clock.monotonic);
   const signatures = makeAccessVerifier({
     keyring: () => keys,
@@ -133,13 +133,12 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
   };
   const isFresh = (): boolean => !closed && age() <= maxAgeMs;
 
-  const signed = async (token: string): Promise<{ claims: AccessClaims; keyId: string }> => {
+  const signed = async (token: string): Promise<AccessClaims> => {
     const remembered = known.get(token);
     if (remembered !== undefined && keys.verification(remembered.keyId) !== undefined) return alive(remembered, clock);
     const claims = await signatures.verifyAccess(token);
-    const found = { claims, keyId: keyIdOf(token) ?? "" };
-    known.set(token, found);
-    return found;
+    known.set(token, claims);
+    return claims;
   };
 
   const local = (claims: AccessClaims, fresh: boolean): Verified => {
@@ -164,9 +163,8 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
     return ask(token, inspect);
   };
 
-  const judged = (found: { claims: AccessClaims; keyId: string }): AccessClaims => {
-    const { claims, keyId } = found;
-    switch (revocations.judge({ ...claims, keyId })) {
+  const judged = (claims: AccessClaims): AccessClaims => {
+    switch (revocations.judge(claims)) {
       case "key":
         throw refuse("TOKEN_INVALID");
       case "over":
@@ -223,9 +221,9 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
 }
 
 /** @throws Refusal TOKEN_EXPIRED: a signature holds for ever, a token does not */
-function alive<T extends { claims: AccessClaims }>(found: T, clock: Clock): T {
-  if (clock.now() >= found.claims.expiresAt + leewayMs) throw refuse("TOKEN_EXPIRED");
-  return found;
+function alive(claims: AccessClaims, clock: Clock): AccessClaims {
+  if (clock.now() >= claims.expiresAt + leewayMs) throw refuse("TOKEN_EXPIRED");
+  return claims;
 }
 
 const isInvalid = (error: unknown): boolean => error instanceof Refusal && error.code === "TOKEN_INVALID";

@@ -3,7 +3,7 @@
 // the key is found by kid among the fleet's and nowhere else (jku, jwk, x5u and x5c in a header are never looked at).
 // A bad token is always a Refusal; whether it has expired is told only where its signature holds.
 // Does not know whether a session was revoked: whoever holds the revocations asks.
-import { decodeJwt, type JWTPayload, errors as joseErrors, jwtVerify } from "jose";
+import { decodeJwt, decodeProtectedHeader, type JWTPayload, errors as joseErrors, jwtVerify } from "jose";
 import { z } from "zod";
 import type { Clock } from "../clock.ts";
 import { refuse } from "../errors.ts";
@@ -37,6 +37,8 @@ export interface AccessSubject {
 /** What a verified access token says; times in Unix ms, whole seconds. */
 export interface AccessClaims extends AccessSubject {
   tokenId: string;
+  /** The key that signed it. */
+  keyId: string;
   issuedAt: number;
   expiresAt: number;
 }
@@ -172,7 +174,8 @@ export function makeAccessVerifier(options: VerifierOptions): AccessVerifier {
       if (!parsed.success || !Number.isSafeInteger(userId)) throw refuse("TOKEN_INVALID");
       const { login, roles, amr, sid, gen, jti, auth_time, iat, exp } = parsed.data;
       const times = { authTime: auth_time * 1000, issuedAt: iat * 1000, expiresAt: exp * 1000 };
-      return { userId, login, roles, amr, sessionId: sid, generation: gen, tokenId: jti, ...times };
+      const keyId = String(decodeProtectedHeader(token).kid);
+      return { userId, login, roles, amr, sessionId: sid, generation: gen, tokenId: jti, keyId, ...times };
     },
   };
 }

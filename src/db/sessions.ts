@@ -29,6 +29,23 @@ export function sessionById(id: string): Read<z.infer<typeof sessionForAccess>> 
   return { select, row: sessionForAccess };
 }
 
+const sessionForToken = z.object({ ...owner, keyKnown: z.boolean() });
+
+/** The same for a token that this key signed: a key that was revoked a moment ago is gone here before every process has heard of it. */
+export function sessionOfToken({
+  sessionId,
+  keyId,
+}: {
+  sessionId: string;
+  keyId: string;
+}): Read<z.infer<typeof sessionForToken>> {
+  const select = sql.fragment`
+    SELECT s.user_id AS "userId", s.ended_at IS NOT NULL AS ended, s.expires_at AS "expiresAt", ${userColumns},
+      EXISTS (SELECT FROM fleet_keys WHERE kid = ${keyId}) AS "keyKnown"
+    FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE s.id = ${sessionId}::uuid`;
+  return { select, row: sessionForToken };
+}
+
 const sessionForRefresh = z.object({
   ...owner,
   rotating: z.boolean(),

@@ -107,8 +107,8 @@ describe("an access token", () => {
     const own = await keyringOf(alg);
     const { verifyAccess, issueAccess } = makeTokens({ ...options, keyring: () => own });
     const { token, expiresAt } = await issueAccess(subject);
-    const tokenId = expect.any(String);
-    expect(await verifyAccess(token)).toEqual({ ...subject, tokenId, issuedAt: start, expiresAt });
+    const [tokenId, keyId] = [expect.any(String), own.signing().kid];
+    expect(await verifyAccess(token)).toEqual({ ...subject, tokenId, keyId, issuedAt: start, expiresAt });
   });
 
   it("holds until 5 s after its end, and is then expired", async () => {

@@ -2,7 +2,7 @@
 // Refuses TOKEN_INVALID, TOKEN_EXPIRED (also for a token from before the user's last change of rights: a refresh gives a current one),
 // SESSION_REVOKED (ended, or the user is banned or gone).
 import type { AccessClaims } from "../../crypto/tokens.ts";
-import { sessionById } from "../../db/sessions.ts";
+import { sessionOfToken } from "../../db/sessions.ts";
 import { Refusal, refuse } from "../../errors.ts";
 import type { Context } from "../context.ts";
 import { checkToken } from "../input.ts";
@@ -18,7 +18,8 @@ export interface Bearer {
 export async function bearerOf(ctx: Context, accessToken: string, field = "accessToken"): Promise<Bearer> {
   checkToken(field, accessToken);
   const claims = await unlessAnswered(ctx, () => ctx.tokens.verifyAccess(accessToken));
-  const session = await ctx.read(sessionById(claims.sessionId));
+  const session = await ctx.read(sessionOfToken(claims));
+  if (session?.keyKnown === false) throw refuse("TOKEN_INVALID");
   if (session === null || session.ended || session.banned || session.expiresAt <= ctx.now())
     throw refuse("SESSION_REVOKED");
   const { userId, login, generation, roles, confirmed } = session;
