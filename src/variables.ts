@@ -30,6 +30,7 @@ export const variables = {
     needed: online,
     parse: brokers,
   },
+  AUTH_KAFKA_DRIVER: oneOf("The library that speaks to Kafka.", ["kafkajs", "platformatic"], "kafkajs"),
   AUTH_KAFKA_TLS: flag("Speak TLS to Kafka.", false),
   AUTH_KAFKA_TLS_CA: text("Certificate authority of the brokers, PEM; may be given as _FILE."),
   AUTH_KAFKA_TLS_CERT: text("Our certificate, PEM; may be given as _FILE."),

@@ -134,7 +134,8 @@ function driverAssigner(options: ConsumeOptions, onBroker: (name: string) => str
     },
     /*
      * kafkajs sends LeaveGroup for what crashed only while its connection holds. After a restart of the broker the new consumer would be a
-     * second member and wait until the first one's session has run out.
+     * second member and wait until the first one's session has run out: measured after kill -9 of the broker, four rounds each, records were
+     * read 6.1-6.2 s after it was back, and with this 0.1-1.4 s.
      */
     async leave(groupId, memberId) {
       try {

@@ -31,24 +31,25 @@ const kinds: Record<string, KafkaFaultKind> = {
   POLICY_VIOLATION: "refused",
 };
 
-/** Looks through the errors that the driver wraps around the broker's own. */
+/** Looks through the errors that a driver wraps around the broker's own, which kafkajs names by `type` and platformatic by `apiId`. */
 export function classify(error: unknown): KafkaFaultKind {
   for (const each of causes(error)) {
-    const type = (each as { type?: unknown }).type;
-    if (typeof type === "string" && Object.hasOwn(kinds, type)) return kinds[type]!;
+    if (each instanceof KafkaFault) return each.kind;
+    const { type, apiId } = each as { type?: unknown; apiId?: unknown };
+    const name = typeof apiId === "string" ? apiId : type;
+    if (typeof name === "string" && Object.hasOwn(kinds, name)) return kinds[name]!;
   }
   return "unavailable";
 }
 
-function* causes(error: unknown): Generator<object> {
-  let current = error;
-  for (let depth = 0; depth < 5 && typeof current === "object" && current !== null; depth += 1) {
-    yield current;
-    const several = (current as { errors?: unknown[] }).errors;
-    for (const each of several ?? []) if (typeof each === "object" && each !== null) yield each;
-    const wrapped = current as { cause?: unknown; originalError?: unknown };
-    current = wrapped.cause ?? wrapped.originalError;
-  }
+const deepest = 6;
+
+function* causes(error: unknown, depth = 0): Generator<object> {
+  if (typeof error !== "object" || error === null || depth > deepest) return;
+  yield error;
+  const { errors, cause, originalError } = error as { errors?: unknown[]; cause?: unknown; originalError?: unknown };
+  for (const each of errors ?? []) yield* causes(each, depth + 1);
+  yield* causes(cause ?? originalError, depth + 1);
 }
 
 /** Runs what asks the driver, and makes whatever it throws a KafkaFault. */

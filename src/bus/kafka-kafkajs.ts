@@ -1,12 +1,13 @@
-// The driver kafkajs: connections, producing, asking. Consuming is in kafka-consumer.ts, topics in kafka-topics.ts; no other file imports
-// kafkajs.
+// The driver kafkajs: connections, producing, asking. Consuming is in kafka-consumer.ts, its traps are in kafka-traps.ts; no other file
+// imports kafkajs.
 import type { Admin, KafkaConfig, Producer } from "kafkajs";
 import driver from "kafkajs";
 import type { Logger } from "../log.ts";
 import { unpackLz4, unpackSnappy, unpackZstd } from "./compression.ts";
 import { buildConsumer } from "./kafka-consumer.ts";
-import type { KafkaDriver, KafkaSettings } from "./kafka-port.ts";
-import { countPartitions, ensureTopics } from "./kafka-topics.ts";
+import { classify } from "./kafka-faults.ts";
+import type { KafkaDriver, KafkaSettings, TopicSpec } from "./kafka-port.ts";
+import { ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
 import { closeTimerTrap } from "./kafka-traps.ts";
 import type { OutRecord } from "./records.ts";
 
@@ -38,7 +39,7 @@ export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
     produce: async (records) => send(await producer.get(), records, onBroker),
     consumer: (options, life) => buildConsumer({ kafka, options, onBroker }, life),
     partitionsOf: async (topic) => countPartitions(await admin.get(), onBroker(topic)),
-    ensureTopics: async (specs) => ensureTopics(await admin.get(), specs, onBroker),
+    ensureTopics: async (specs) => ensureTopics(topicAdmin(await admin.get()), specs, settings.prefix),
     async endOffsets(topic) {
       const offsets = await (await admin.get()).fetchTopicOffsets(onBroker(topic));
       return new Map(offsets.map((each) => [each.partition, BigInt(each.offset)]));
@@ -110,4 +111,63 @@ async function send(producer: Producer, records: OutRecord[], onBroker: (name: s
   }
   const topicMessages = [...byTopic].map(([topic, messages]) => ({ topic: onBroker(topic), messages }));
   await producer.sendBatch({ acks: acksAll, topicMessages });
+}
+
+async function countPartitions(admin: Admin, topic: string): Promise<number | undefined> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]?.partitions.length;
+  } catch (error) {
+    if (classify(error) === "unknown-topic") return undefined;
+    throw error;
+  }
+}
+
+const type = driver.ConfigResourceTypes.TOPIC;
+
+function topicAdmin(admin: Admin): TopicAdmin {
+  return {
+    list: () => admin.listTopics(),
+    create: async (specs) => void (await admin.createTopics({ waitForLeaders: false, topics: specs.map(newTopic) })),
+    async leaders(names) {
+      const { topics } = await admin.fetchTopicMetadata({ topics: names });
+      return new Map(topics.map(({ name, partitions }) => [name, partitions.map(({ leader }) => leader)]));
+    },
+    async grow(topics) {
+      const topicPartitions = topics.map(({ topic, partitions }) => ({ topic, count: partitions }));
+      await admin.createPartitions({ topicPartitions });
+    },
+    async configs(topics) {
+      const asked = topics.map((name) => ({ type, name }));
+      const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: asked });
+      return new Map(
+        resources.map(({ resourceName, configEntries }) => [
+          resourceName,
+          configEntries.map((each) => ({
+            name: each.configName,
+            value: each.configValue,
+            own: (each.configSource as number) === setForTopic,
+          })),
+        ]),
+      );
+    },
+    /** AlterConfigs replaces all that was set for a topic, so what an operator set besides is sent along. */
+    async configure(changes) {
+      const resources = changes.map(({ topic, all }) => ({ type, name: topic, configEntries: entriesOf(all) }));
+      await admin.alterConfigs({ validateOnly: false, resources });
+    },
+  };
+}
+
+function newTopic({ topic, partitions, replication, config }: TopicSpec) {
+  return {
+    topic,
+    numPartitions: partitions,
+    replicationFactor: replication || -1,
+    configEntries: entriesOf(config),
+  };
+}
+
+function entriesOf(config: Record<string, string>): { name: string; value: string }[] {
+  return Object.entries(config).map(([name, value]) => ({ name, value }));
 }

@@ -12,7 +12,7 @@ import type { Consumer, Life } from "./supervisor.ts";
 
 export interface KafkaSettings {
   /** The library that speaks to the brokers; default kafkajs. */
-  driver?: "kafkajs" | undefined;
+  driver?: "kafkajs" | "platformatic" | undefined;
   brokers: string[];
   clientId: string;
   /** Stands before every topic and group on the broker. */

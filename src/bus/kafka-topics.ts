@@ -1,88 +1,93 @@
-// Topics on the broker: looked up, created, grown and configured, never shrunk or deleted.
-import type { Admin } from "kafkajs";
-import driver from "kafkajs";
-import { classify } from "./kafka-faults.ts";
+// Topics on the broker: looked up, created, grown and configured, never shrunk or deleted. What is missing or differs is decided here;
+// how to ask and to change is the driver's.
+import { setTimeout as sleep } from "node:timers/promises";
+import { classify, KafkaFault } from "./kafka-faults.ts";
 import type { TopicSpec } from "./kafka-port.ts";
 
-export async function countPartitions(admin: Admin, topic: string): Promise<number | undefined> {
-  try {
-    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    return topics[0]?.partitions.length;
-  } catch (error) {
-    if (classify(error) === "unknown-topic") return undefined;
-    throw error;
-  }
+/** Names are those on the broker. */
+export interface TopicAdmin {
+  list(): Promise<string[]>;
+  create(specs: TopicSpec[]): Promise<void>;
+  /** The leader of each partition, below 0 where there is none. @throws what classify() calls unknown-topic where one is not there */
+  leaders(topics: string[]): Promise<Map<string, number[]>>;
+  grow(topics: { topic: string; partitions: number }[]): Promise<void>;
+  configs(topics: string[]): Promise<Map<string, ConfigEntry[]>>;
+  configure(changes: ConfigChange[]): Promise<void>;
 }
 
-export async function ensureTopics(
-  admin: Admin,
-  specs: TopicSpec[],
-  onBroker: (name: string) => string,
-): Promise<string[]> {
-  const existing = new Set(await admin.listTopics());
-  const missing = specs.filter((spec) => !existing.has(onBroker(spec.topic)));
-  const present = specs.filter((spec) => existing.has(onBroker(spec.topic)));
-  if (missing.length > 0) {
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: missing.map((spec) => ({
-        topic: onBroker(spec.topic),
-        numPartitions: spec.partitions,
-        replicationFactor: spec.replication || -1,
-        configEntries: Object.entries(spec.config).map(([name, value]) => ({ name, value })),
-      })),
+export interface ConfigEntry {
+  name: string;
+  value: string | null;
+  /** Set for this topic, by us or by an operator. */
+  own: boolean;
+}
+
+export interface ConfigChange {
+  topic: string;
+  different: [name: string, value: string][];
+  /** With all that is set for the topic besides, for a driver that can only replace. */
+  all: Record<string, string>;
+}
+
+/** Source of a value that was set for this topic, in DescribeConfigs. */
+export const setForTopic = 1;
+
+export async function ensureTopics(admin: TopicAdmin, specs: TopicSpec[], prefix: string): Promise<string[]> {
+  const onBroker = specs.map((spec) => ({ ...spec, topic: prefix + spec.topic }));
+  const bare = (topic: string) => topic.slice(prefix.length);
+  const existing = new Set(await admin.list());
+  const missing = onBroker.filter(({ topic }) => !existing.has(topic));
+  const present = onBroker.filter(({ topic }) => existing.has(topic));
+  if (missing.length > 0) await admin.create(missing);
+  const small = await tooSmall(admin, present);
+  if (small.length > 0) await admin.grow(small);
+  await untilLed(admin, [...missing, ...small]);
+  const changes = await differing(admin, present);
+  if (changes.length > 0) await admin.configure(changes);
+  return [
+    ...missing.map(({ topic, partitions }) => `created ${bare(topic)} with ${partitions} partitions`),
+    ...small.map(({ topic, partitions }) => `grew ${bare(topic)} to ${partitions} partitions`),
+    ...changes.map(
+      ({ topic, different }) => `set ${different.map((each) => each.join("=")).join(", ")} of ${bare(topic)}`,
+    ),
+  ];
+}
+
+async function tooSmall(admin: TopicAdmin, specs: TopicSpec[]): Promise<TopicSpec[]> {
+  if (specs.length === 0) return [];
+  const leaders = await admin.leaders(specs.map(({ topic }) => topic));
+  return specs.filter(({ topic, partitions }) => (leaders.get(topic)?.length ?? partitions) < partitions);
+}
+
+/** What was just created or has grown may not be known to the broker that is asked, or have no leaders yet. */
+async function untilLed(admin: TopicAdmin, specs: TopicSpec[]): Promise<void> {
+  if (specs.length === 0) return;
+  const names = specs.map(({ topic }) => topic);
+  for (let pause = 10; pause < 5000; pause *= 2) {
+    const leaders = await admin.leaders(names).catch((error: unknown) => {
+      if (classify(error) !== "unknown-topic") throw error;
     });
-  }
-  const grown = present.length > 0 ? await adjustTopics(admin, present, onBroker) : [];
-  return [...missing.map((spec) => `created ${spec.topic} with ${spec.partitions} partitions`), ...grown];
-}
-
-async function adjustTopics(admin: Admin, specs: TopicSpec[], onBroker: (name: string) => string): Promise<string[]> {
-  const { topics } = await admin.fetchTopicMetadata({ topics: specs.map((spec) => onBroker(spec.topic)) });
-  const count = new Map(topics.map((topic) => [topic.name, topic.partitions.length]));
-  const small = specs.filter((spec) => (count.get(onBroker(spec.topic)) ?? spec.partitions) < spec.partitions);
-  if (small.length > 0) {
-    await admin.createPartitions({
-      topicPartitions: small.map((spec) => ({ topic: onBroker(spec.topic), count: spec.partitions })),
+    const led = specs.every(({ topic, partitions }) => {
+      const known = leaders?.get(topic) ?? [];
+      return known.length >= partitions && known.every((leader) => leader >= 0);
     });
+    if (led) return;
+    await sleep(pause);
   }
-  const grown = small.map((spec) => `grew ${spec.topic} to ${spec.partitions} partitions`);
-  return [...grown, ...(await configureTopics(admin, specs, onBroker))];
+  throw new KafkaFault("unavailable", `no leaders yet for some of ${names.join(", ")}`);
 }
 
-/** Source of a value that was set for this topic, by us or by an operator. */
-const setForTopic = 1;
-
-/** Sets what differs. AlterConfigs replaces all that was set for a topic, so what an operator set besides is sent along. */
-async function configureTopics(
-  admin: Admin,
-  specs: TopicSpec[],
-  onBroker: (name: string) => string,
-): Promise<string[]> {
-  const type = driver.ConfigResourceTypes.TOPIC;
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: specs.map((spec) => ({ type, name: onBroker(spec.topic) })),
-  });
-  const changes = specs.flatMap((spec) => {
-    const entries = resources.find((each) => each.resourceName === onBroker(spec.topic))?.configEntries ?? [];
-    const now = new Map(entries.map((entry) => [entry.configName, entry.configValue]));
+async function differing(admin: TopicAdmin, specs: TopicSpec[]): Promise<ConfigChange[]> {
+  if (specs.length === 0) return [];
+  const configs = await admin.configs(specs.map(({ topic }) => topic));
+  return specs.flatMap(({ topic, ...spec }) => {
+    const entries = configs.get(topic) ?? [];
+    const now = new Map(entries.map(({ name, value }) => [name, value]));
     const config = wanted(spec, now);
     const different = Object.entries(config).filter(([name, value]) => now.get(name) !== value);
-    const kept = entries.filter((entry) => (entry.configSource as number) === setForTopic);
-    const all = { ...Object.fromEntries(kept.map((entry) => [entry.configName, entry.configValue])), ...config };
-    return different.length > 0 ? [{ topic: spec.topic, different, all }] : [];
+    const kept = entries.flatMap(({ name, value, own }) => (own && value !== null ? [[name, value] as const] : []));
+    return different.length > 0 ? [{ topic, different, all: { ...Object.fromEntries(kept), ...config } }] : [];
   });
-  if (changes.length === 0) return [];
-  await admin.alterConfigs({
-    validateOnly: false,
-    resources: changes.map(({ topic, all }) => ({
-      type,
-      name: onBroker(topic),
-      configEntries: Object.entries(all).map(([name, value]) => ({ name, value })),
-    })),
-  });
-  return changes.map(({ topic, different }) => `set ${different.map((each) => each.join("=")).join(", ")} of ${topic}`);
 }
 
 /** The values of the specification; where they are the least, what the topic has if that is more. Below 0 is without limit. */

@@ -14,6 +14,7 @@ type OpenDriver = (settings: KafkaSettings, log: Logger) => KafkaDriver;
 
 const drivers: Record<KafkaDriverName, () => Promise<OpenDriver>> = {
   kafkajs: async () => (await import("./kafka-kafkajs.ts")).openKafkajs,
+  platformatic: async () => (await import("./kafka-platformatic.ts")).openPlatformatic,
 };
 
 /** Connects lazily; nothing is sent before the first call. */

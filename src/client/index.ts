@@ -29,6 +29,8 @@ export type { StalePolicy, Verified, Verifier, VerifierOptions, VerifyOptions } 
 export interface ConnectOptions {
   /** host:port of Kafka brokers to start from. */
   brokers: string[];
+  /** The library that speaks to Kafka: kafkajs (default), or platformatic, which needs Node 22.22. */
+  driver?: KafkaSettings["driver"];
   /** URL of the Schema Registry, with the path of its Confluent-compatible API. */
   registry: string;
   /** Name of the calling service; replies come on auth.reply.<name>, which `migrate` creates for AUTH_REPLY_SERVICES. */
@@ -59,9 +61,9 @@ export type Client = AuthClient &
  */
 export function connect(options: ConnectOptions): Client {
   const { brokers, registry, name, registryAuth, topicPrefix = "", logLevel = "silent", hooks } = check(options);
-  const { tls, sasl } = options;
+  const { driver, tls, sasl } = options;
   const log = makeLogger(logLevel, { service: name });
-  const kafka = connectKafka({ brokers, clientId: name, prefix: topicPrefix, tls, sasl }, log);
+  const kafka = connectKafka({ driver, brokers, clientId: name, prefix: topicPrefix, tls, sasl }, log);
   const schemas = connectRegistry({ url: registry, auth: registryAuth });
   const client = connectClient({ kafka, schemas, name, log, ...(hooks && { hooks }) });
   const methods = methodsOf(client);

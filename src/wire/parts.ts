@@ -40,6 +40,7 @@ export function kafkaOf(config: Config, role: string, log: Logger): KafkaPort {
   const password = config.AUTH_KAFKA_SASL_PASSWORD ?? "";
   return connectKafka(
     {
+      driver: config.AUTH_KAFKA_DRIVER,
       brokers: config.AUTH_KAFKA_BROKERS ?? [],
       clientId: `auth-${role}`,
       prefix: config.AUTH_TOPIC_PREFIX,

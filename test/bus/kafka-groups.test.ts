@@ -3,136 +3,138 @@ import type { Admin } from "kafkajs";
 import { single } from "../../src/bus/assigner.ts";
 import type { KafkaPort } from "../../src/bus/kafka.ts";
 import { until } from "../support/fleet.ts";
-import { type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
+import { everyDriver, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
-let real: RealKafka;
-let kafka: KafkaPort;
-let admin: Admin;
-let prefix: string;
+describe.each(everyDriver)("with %s", (driverName) => {
+  let real: RealKafka;
+  let kafka: KafkaPort;
+  let admin: Admin;
+  let prefix: string;
 
-beforeAll(async () => {
-  real = await realKafka("groups");
-  ({ kafka, admin, prefix } = real);
-});
-afterAll(() => real.close());
+  beforeAll(async () => {
+    real = await realKafka("groups", driverName);
+    ({ kafka, admin, prefix } = real);
+  });
+  afterAll(() => real.close());
 
-const reader: RealKafka["reader"] = (...given) => real.reader(...given);
+  const reader: RealKafka["reader"] = (...given) => real.reader(...given);
 
-describe("a group", () => {
-  test("goes on where it committed; another begins at its start, or at what is new", async () => {
-    await kafka.ensureTopics([spec("resumed")]);
-    await kafka.produce(["a", "b", "c", "d"].map((value) => record("resumed", value)));
-    const first = reader(["resumed"], { group: "resumed" });
-    await first.has(4);
-    await first.consumption.commit([{ topic: "resumed", partition: 0, offset: 2n }]);
-    await first.consumption.close();
-    const [again, fresh, late] = [
-      reader(["resumed"], { group: "resumed" }),
-      reader(["resumed"]),
-      reader(["resumed"], { from: "latest" }),
-    ];
-    await Promise.all([again.has(2), fresh.has(4), late.consumption.joined]);
-    await until("the end is read", async () => {
-      await kafka.produce([record("resumed", "new")]);
-      return late.records.length > 0;
+  describe("a group", () => {
+    test("goes on where it committed; another begins at its start, or at what is new", async () => {
+      await kafka.ensureTopics([spec("resumed")]);
+      await kafka.produce(["a", "b", "c", "d"].map((value) => record("resumed", value)));
+      const first = reader(["resumed"], { group: "resumed" });
+      await first.has(4);
+      await first.consumption.commit([{ topic: "resumed", partition: 0, offset: 2n }]);
+      await first.consumption.close();
+      const [again, fresh, late] = [
+        reader(["resumed"], { group: "resumed" }),
+        reader(["resumed"]),
+        reader(["resumed"], { from: "latest" }),
+      ];
+      await Promise.all([again.has(2), fresh.has(4), late.consumption.joined]);
+      await until("the end is read", async () => {
+        await kafka.produce([record("resumed", "new")]);
+        return late.records.length > 0;
+      });
+      expect(again.values().slice(0, 2)).toEqual(["c", "d"]);
+      expect(fresh.values().slice(0, 4)).toEqual(["a", "b", "c", "d"]);
+      expect(new Set(late.values())).toEqual(new Set(["new"]));
+      await Promise.all([again, fresh, late].map(({ consumption }) => consumption.close()));
     });
-    expect(again.values().slice(0, 2)).toEqual(["c", "d"]);
-    expect(fresh.values().slice(0, 4)).toEqual(["a", "b", "c", "d"]);
-    expect(new Set(late.values())).toEqual(new Set(["new"]));
-    await Promise.all([again, fresh, late].map(({ consumption }) => consumption.close()));
-  });
 
-  test("gives each member only what it subscribed to, and every partition to one", async () => {
-    await kafka.ensureTopics([spec("old", 4), spec("new", 3)]);
-    const group = "two-versions";
-    const older = reader(["old"], { group });
-    await older.consumption.joined;
-    const newer = reader(["old", "new"], { group });
-    await newer.consumption.joined;
-    const last = (of: typeof older, topic: string) => of.assigned.at(-1)?.get(topic) ?? [];
-    await until("both have their share", () => last(older, "old").length === 2 && last(newer, "old").length === 2);
-    expect([...last(older, "old"), ...last(newer, "old")].sort()).toEqual([0, 1, 2, 3]);
-    expect([last(older, "new"), last(newer, "new")]).toEqual([[], [0, 1, 2]]);
-    const all = [0, 1, 2, 3].map((partition) => record("old", `old ${partition}`, { partition }));
-    await kafka.produce([...all, ...[0, 1, 2].map((partition) => record("new", `new ${partition}`, { partition }))]);
-    await until("all are read", () => older.records.length + newer.records.length >= 7);
-    expect(older.values().sort()).toEqual(
-      last(older, "old")
-        .map((partition) => `old ${partition}`)
-        .sort(),
-    );
-    expect([...older.values(), ...newer.values()].sort()).toEqual([
-      "new 0",
-      "new 1",
-      "new 2",
-      "old 0",
-      "old 1",
-      "old 2",
-      "old 3",
-    ]);
-    await older.consumption.close();
-    await until("the other has it all", () => last(newer, "old").length === 4);
-    await newer.consumption.close();
-  });
-
-  test("of one reads the one partition it asked for", async () => {
-    await kafka.ensureTopics([spec("lane", 3)]);
-    const { consumption, values, assigned } = reader(["lane"], { from: "latest", assign: single("lane", () => 1) });
-    await consumption.joined;
-    expect(assigned.at(-1)).toEqual(new Map([["lane", [1]]]));
-    await until("its partition is read", async () => {
-      await kafka.produce([0, 1, 2].map((partition) => record("lane", String(partition), { partition })));
-      return values().length >= 3;
+    test("gives each member only what it subscribed to, and every partition to one", async () => {
+      await kafka.ensureTopics([spec("old", 4), spec("new", 3)]);
+      const group = "two-versions";
+      const older = reader(["old"], { group });
+      await older.consumption.joined;
+      const newer = reader(["old", "new"], { group });
+      await newer.consumption.joined;
+      const last = (of: typeof older, topic: string) => of.assigned.at(-1)?.get(topic) ?? [];
+      await until("both have their share", () => last(older, "old").length === 2 && last(newer, "old").length === 2);
+      expect([...last(older, "old"), ...last(newer, "old")].sort()).toEqual([0, 1, 2, 3]);
+      expect([last(older, "new"), last(newer, "new")]).toEqual([[], [0, 1, 2]]);
+      const all = [0, 1, 2, 3].map((partition) => record("old", `old ${partition}`, { partition }));
+      await kafka.produce([...all, ...[0, 1, 2].map((partition) => record("new", `new ${partition}`, { partition }))]);
+      await until("all are read", () => older.records.length + newer.records.length >= 7);
+      expect(older.values().sort()).toEqual(
+        last(older, "old")
+          .map((partition) => `old ${partition}`)
+          .sort(),
+      );
+      expect([...older.values(), ...newer.values()].sort()).toEqual([
+        "new 0",
+        "new 1",
+        "new 2",
+        "old 0",
+        "old 1",
+        "old 2",
+        "old 3",
+      ]);
+      await older.consumption.close();
+      await until("the other has it all", () => last(newer, "old").length === 4);
+      await newer.consumption.close();
     });
-    expect(new Set(values())).toEqual(new Set(["1"]));
-    await consumption.close();
-  });
 
-  test("a paused partition is not read until it is resumed; the others are", async () => {
-    await kafka.ensureTopics([spec("taps", 2)]);
-    const { consumption, records, has } = reader(["taps"]);
-    await consumption.joined;
-    const both = (value: string) => [0, 1].map((partition) => record("taps", value, { partition }));
-    await kafka.produce(both("before"));
-    await has(2);
-    consumption.pause({ topic: "taps", partition: 0 });
-    await kafka.produce(both("paused"));
-    await has(3);
-    await kafka.produce([record("taps", "later", { partition: 1 })]);
-    await has(4); // a further fetch, which would have brought the paused partition's record too
-    expect(records.slice(2).map((each) => [each.partition, String(each.value)])).toEqual([
-      [1, "paused"],
-      [1, "later"],
-    ]);
-    consumption.resume({ topic: "taps", partition: 0 });
-    await has(5);
-    expect(records.filter((each) => each.partition === 0).map((each) => String(each.value))).toEqual([
-      "before",
-      "paused",
-    ]);
-    await consumption.close();
-  });
+    test("of one reads the one partition it asked for", async () => {
+      await kafka.ensureTopics([spec("lane", 3)]);
+      const { consumption, values, assigned } = reader(["lane"], { from: "latest", assign: single("lane", () => 1) });
+      await consumption.joined;
+      expect(assigned.at(-1)).toEqual(new Map([["lane", [1]]]));
+      await until("its partition is read", async () => {
+        await kafka.produce([0, 1, 2].map((partition) => record("lane", String(partition), { partition })));
+        return values().length >= 3;
+      });
+      expect(new Set(values())).toEqual(new Set(["1"]));
+      await consumption.close();
+    });
 
-  test("is left at once by a member that closes, also by one that has only begun to join", async () => {
-    await kafka.ensureTopics([spec("left")]);
-    const members = async () => (await admin.describeGroups([`${prefix}left`])).groups[0]!.members.length;
-    const joined = reader(["left"], { group: "left" });
-    await joined.consumption.joined;
-    expect([await members(), joined.consumption.healthy]).toEqual([1, true]);
-    await joined.consumption.close();
-    expect([await members(), joined.consumption.healthy]).toEqual([0, false]);
-    const begun = reader(["left"], { group: "left" });
-    await begun.consumption.close();
-    expect([await members(), begun.consumption.healthy]).toEqual([0, false]);
-  });
+    test("a paused partition is not read until it is resumed; the others are", async () => {
+      await kafka.ensureTopics([spec("taps", 2)]);
+      const { consumption, records, has } = reader(["taps"]);
+      await consumption.joined;
+      const both = (value: string) => [0, 1].map((partition) => record("taps", value, { partition }));
+      await kafka.produce(both("before"));
+      await has(2);
+      consumption.pause({ topic: "taps", partition: 0 });
+      await kafka.produce(both("paused"));
+      await has(3);
+      await kafka.produce([record("taps", "later", { partition: 1 })]);
+      await has(4); // a further fetch, which would have brought the paused partition's record too
+      expect(records.slice(2).map((each) => [each.partition, String(each.value)])).toEqual([
+        [1, "paused"],
+        [1, "later"],
+      ]);
+      consumption.resume({ topic: "taps", partition: 0 });
+      await has(5);
+      expect(records.filter((each) => each.partition === 0).map((each) => String(each.value))).toEqual([
+        "before",
+        "paused",
+      ]);
+      await consumption.close();
+    });
 
-  test("a commit that nobody can take does not look like one", async () => {
-    await kafka.ensureTopics([spec("closed")]);
-    const { consumption } = reader(["closed"]);
-    const offsets = [{ topic: "closed", partition: 0, offset: 1n }];
-    await consumption.joined;
-    await consumption.commit(offsets);
-    await consumption.close();
-    await expect(consumption.commit(offsets)).rejects.toMatchObject({ name: "KafkaFault", kind: "unavailable" });
+    test("is left at once by a member that closes, also by one that has only begun to join", async () => {
+      await kafka.ensureTopics([spec("left")]);
+      const members = async () => (await admin.describeGroups([`${prefix}left`])).groups[0]!.members.length;
+      const joined = reader(["left"], { group: "left" });
+      await joined.consumption.joined;
+      expect([await members(), joined.consumption.healthy]).toEqual([1, true]);
+      await joined.consumption.close();
+      expect([await members(), joined.consumption.healthy]).toEqual([0, false]);
+      const begun = reader(["left"], { group: "left" });
+      await begun.consumption.close();
+      expect([await members(), begun.consumption.healthy]).toEqual([0, false]);
+    });
+
+    test("a commit that nobody can take does not look like one", async () => {
+      await kafka.ensureTopics([spec("closed")]);
+      const { consumption } = reader(["closed"]);
+      const offsets = [{ topic: "closed", partition: 0, offset: 1n }];
+      await consumption.joined;
+      await consumption.commit(offsets);
+      await consumption.close();
+      await expect(consumption.commit(offsets)).rejects.toMatchObject({ name: "KafkaFault", kind: "unavailable" });
+    });
   });
 });

@@ -4,232 +4,240 @@ import { connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
 import type { OutRecord } from "../../src/bus/records.ts";
 import { makeSender } from "../../src/bus/sender.ts";
 import { quiet } from "../support/fleet.ts";
-import { type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
+import { everyDriver, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
-let real: RealKafka;
-let kafka: KafkaPort;
-let admin: Admin;
-let foreign: Producer;
-let prefix: string;
+describe.each(everyDriver)("with %s", (driverName) => {
+  let real: RealKafka;
+  let kafka: KafkaPort;
+  let admin: Admin;
+  let foreign: Producer;
+  let prefix: string;
 
-beforeAll(async () => {
-  real = await realKafka("port");
-  ({ kafka, admin, prefix } = real);
-  foreign = real.raw.producer({ createPartitioner: driver.Partitioners.DefaultPartitioner });
-  await foreign.connect();
-});
-afterAll(async () => {
-  await foreign.disconnect();
-  await real.close();
-});
-
-const reader: RealKafka["reader"] = (...given) => real.reader(...given);
-
-/** Names and values of a topic's own configuration. */
-async function configOf(topic: string): Promise<Record<string, string>> {
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: [{ type: driver.ConfigResourceTypes.TOPIC, name: prefix + topic }],
+  beforeAll(async () => {
+    real = await realKafka("port", driverName);
+    ({ kafka, admin, prefix } = real);
+    foreign = real.raw.producer({ createPartitioner: driver.Partitioners.DefaultPartitioner });
+    await foreign.connect();
   });
-  const own = resources[0]!.configEntries.filter((entry) => !entry.isDefault && entry.configSource === 1);
-  return Object.fromEntries(own.map((entry) => [entry.configName, entry.configValue]));
-}
-
-describe("topics", () => {
-  test("are created under the prefix with their partitions and configuration, and it says so", async () => {
-    const made = await kafka.ensureTopics([spec("made", 3, { "retention.ms": "3600000" }), spec("plain")]);
-    expect(made).toEqual(["created made with 3 partitions", "created plain with 1 partitions"]);
-    expect(await admin.listTopics()).toEqual(expect.arrayContaining([`${prefix}made`, `${prefix}plain`]));
-    expect(await kafka.partitionsOf("made")).toBe(3);
-    expect(await configOf("made")).toEqual({ "retention.ms": "3600000" });
+  afterAll(async () => {
+    await foreign.disconnect();
+    await real.close();
   });
 
-  test("that are as they should be stay, and nothing is said", async () => {
-    const specs = [spec("same", 2, { "retention.ms": "3600000" })];
-    await kafka.ensureTopics(specs);
-    expect(await kafka.ensureTopics(specs)).toEqual([]);
-  });
+  const reader: RealKafka["reader"] = (...given) => real.reader(...given);
 
-  test("grow and never shrink", async () => {
-    await kafka.ensureTopics([spec("small", 2), spec("large", 3)]);
-    expect(await kafka.ensureTopics([spec("small", 4), spec("large", 1)])).toEqual(["grew small to 4 partitions"]);
-    expect(await kafka.partitionsOf("small")).toBe(4);
-    expect(await kafka.partitionsOf("large")).toBe(3);
-  });
-
-  test("get another configuration, it says which, and what an operator set besides stays", async () => {
-    await kafka.ensureTopics([spec("tuned", 1, { "retention.ms": "3600000" }), spec("other", 1)]);
-    const theirs = { name: "flush.ms", value: "60000" };
-    await admin.alterConfigs({
-      validateOnly: false,
-      resources: [
-        {
-          type: driver.ConfigResourceTypes.TOPIC,
-          name: `${prefix}tuned`,
-          configEntries: [theirs, { name: "retention.ms", value: "1000000" }],
-        },
-      ],
+  /** Names and values of a topic's own configuration. */
+  async function configOf(topic: string): Promise<Record<string, string>> {
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: driver.ConfigResourceTypes.TOPIC, name: prefix + topic }],
     });
-    const wanted = { "retention.ms": "7200000", "segment.ms": "600000" };
-    const said = await kafka.ensureTopics([spec("tuned", 1, wanted), spec("other", 1)]);
-    expect(said).toEqual(["set retention.ms=7200000, segment.ms=600000 of tuned"]);
-    expect(await configOf("tuned")).toEqual({ ...wanted, "flush.ms": "60000" });
-  });
+    const own = resources[0]!.configEntries.filter((entry) => !entry.isDefault && entry.configSource === 1);
+    return Object.fromEntries(own.map((entry) => [entry.configName, entry.configValue]));
+  }
 
-  test("that are not there have no number of partitions; one that is has", async () => {
-    await kafka.ensureTopics([spec("there")]);
-    expect(await Promise.all([kafka.partitionsOf("nowhere"), kafka.partitionsOf("there")])).toEqual([undefined, 1]);
-  });
+  describe("topics", () => {
+    test("are created under the prefix with their partitions and configuration, and it says so", async () => {
+      const made = await kafka.ensureTopics([spec("made", 3, { "retention.ms": "3600000" }), spec("plain")]);
+      expect(made).toEqual(["created made with 3 partitions", "created plain with 1 partitions"]);
+      expect(await admin.listTopics()).toEqual(expect.arrayContaining([`${prefix}made`, `${prefix}plain`]));
+      expect(await kafka.partitionsOf("made")).toBe(3);
+      expect(await configOf("made")).toEqual({ "retention.ms": "3600000" });
+    });
 
-  test("a name that Kafka does not allow is an unknown topic", async () => {
-    expect(await kafka.partitionsOf("no/such:name")).toBeUndefined();
-  });
+    test("that are as they should be stay, and nothing is said", async () => {
+      const specs = [spec("same", 2, { "retention.ms": "3600000" })];
+      await kafka.ensureTopics(specs);
+      expect(await kafka.ensureTopics(specs)).toEqual([]);
+    });
 
-  test("a configuration that Kafka refuses is a permanent fault", async () => {
-    const refused = kafka.ensureTopics([spec("refused", 1, { "retention.ms": "soon" })]);
-    await expect(refused).rejects.toMatchObject({ name: "KafkaFault", kind: "refused" });
-  });
+    test("grow and never shrink", async () => {
+      await kafka.ensureTopics([spec("small", 2), spec("large", 3)]);
+      expect(await kafka.ensureTopics([spec("small", 4), spec("large", 1)])).toEqual(["grew small to 4 partitions"]);
+      expect(await kafka.partitionsOf("small")).toBe(4);
+      expect(await kafka.partitionsOf("large")).toBe(3);
+    });
 
-  test("tell the offset after their last record", async () => {
-    await kafka.ensureTopics([spec("counted", 2)]);
-    await kafka.produce([1, 2, 3].map((number) => record("counted", String(number), { partition: 1 })));
-    expect(await kafka.endOffsets("counted")).toEqual(
-      new Map([
-        [0, 0n],
-        [1, 3n],
-      ]),
-    );
-  });
-});
+    test("get another configuration, it says which, and what an operator set besides stays", async () => {
+      await kafka.ensureTopics([spec("tuned", 1, { "retention.ms": "3600000" }), spec("other", 1)]);
+      const theirs = { name: "flush.ms", value: "60000" };
+      await admin.alterConfigs({
+        validateOnly: false,
+        resources: [
+          {
+            type: driver.ConfigResourceTypes.TOPIC,
+            name: `${prefix}tuned`,
+            configEntries: [theirs, { name: "retention.ms", value: "1000000" }],
+          },
+        ],
+      });
+      const wanted = { "retention.ms": "7200000", "segment.ms": "600000" };
+      const said = await kafka.ensureTopics([spec("tuned", 1, wanted), spec("other", 1)]);
+      expect(said).toEqual(["set retention.ms=7200000, segment.ms=600000 of tuned"]);
+      expect(await configOf("tuned")).toEqual({ ...wanted, "flush.ms": "60000" });
+    });
 
-describe("a record", () => {
-  const logAppendTime = { "message.timestamp.type": "LogAppendTime" };
+    test("that are not there have no number of partitions; one that is has", async () => {
+      await kafka.ensureTopics([spec("there")]);
+      expect(await Promise.all([kafka.partitionsOf("nowhere"), kafka.partitionsOf("there")])).toEqual([undefined, 1]);
+    });
 
-  test("comes out as it went in: key, value, headers, one given twice as a list", async () => {
-    await kafka.ensureTopics([spec("trip", 2)]);
-    const headers = {
-      text: "ädä",
-      bytes: Buffer.from([0, 255, 128]),
-      empty: Buffer.alloc(0),
-      twice: [Buffer.from("a"), Buffer.from("b")],
-    };
-    await kafka.produce([
-      { topic: "trip", partition: 1, key: Buffer.from([255, 0]), value: Buffer.from([0, 1, 2]), headers },
-      { topic: "trip", partition: 1, key: null, value: null, headers: {} },
-    ]);
-    const { consumption, records, has } = reader(["trip"]);
-    await has(2);
-    const place = { topic: "trip", partition: 1, timestamp: expect.any(Number) as number };
-    expect(records).toEqual([
-      {
-        ...place,
-        offset: 0n,
-        key: Buffer.from([255, 0]),
-        value: Buffer.from([0, 1, 2]),
-        headers: { ...headers, text: Buffer.from("ädä") },
-      },
-      { ...place, offset: 1n, key: null, value: null, headers: {} },
-    ]);
-    await consumption.close();
-  });
+    test("a name that Kafka does not allow is an unknown topic", async () => {
+      expect(await kafka.partitionsOf("no/such:name")).toBeUndefined();
+    });
 
-  test("goes to the partition of its key, the same each time", async () => {
-    await kafka.ensureTopics([spec("keyed", 4)]);
-    const keys = Array.from({ length: 40 }, (_, number) => Buffer.from(`key ${number % 10}`));
-    await kafka.produce(keys.map((key) => record("keyed", String(key), { key })));
-    const { consumption, records, has } = reader(["keyed"]);
-    await has(40);
-    const places = new Set(records.map((each) => `${each.key} ${each.partition}`));
-    expect(places.size).toBe(10);
-    expect(new Set(records.map((each) => each.partition)).size).toBeGreaterThan(1);
-    await consumption.close();
-  });
+    test("a configuration that Kafka refuses is a permanent fault", async () => {
+      const refused = kafka.ensureTopics([spec("refused", 1, { "retention.ms": "soon" })]);
+      await expect(refused).rejects.toMatchObject({ name: "KafkaFault", kind: "refused" });
+    });
 
-  test("carries the broker's time where the topic says so, whatever its producer's clock says", async () => {
-    await kafka.ensureTopics([spec("brokers-time", 1, logAppendTime), spec("their-time")]);
-    const before = Date.now();
-    for (const topic of ["brokers-time", "their-time"])
-      await foreign.send({ topic: prefix + topic, messages: [{ value: "x", timestamp: "1000" }] });
-    const { consumption, records, has } = reader(["brokers-time", "their-time"]);
-    await has(2);
-    const time = new Map(records.map((each) => [each.topic, each.timestamp]));
-    expect(time.get("their-time")).toBe(1000);
-    expect(time.get("brokers-time")).toBeGreaterThanOrEqual(before);
-    expect(time.get("brokers-time")).toBeLessThanOrEqual(Date.now());
-    await consumption.close();
-  });
-
-  test("with headers that kafkajs cannot read right has bytes in them all the same, and can be sent on", async () => {
-    await kafka.ensureTopics([spec("odd"), spec("odd-again")]);
-    const headers = { none: null as never, constructor: "a", toString: ["b", "c"], plain: "d" };
-    await withNullHeaders(() => foreign.send({ topic: `${prefix}odd`, messages: [{ value: "x", headers }] }));
-    const { consumption, records, has } = reader(["odd", "odd-again"]);
-    await has(1);
-    await kafka.produce([{ ...record("odd-again", "x"), headers: records[0]!.headers as OutRecord["headers"] }]);
-    await has(2);
-    for (const each of records) {
-      expect(new Map(Object.entries(each.headers))).toEqual(
-        new Map<string, unknown>([
-          ["constructor", Buffer.from("a")],
-          ["toString", [Buffer.from("b"), Buffer.from("c")]],
-          ["plain", Buffer.from("d")],
+    test("tell the offset after their last record", async () => {
+      await kafka.ensureTopics([spec("counted", 2)]);
+      await kafka.produce([1, 2, 3].map((number) => record("counted", String(number), { partition: 1 })));
+      expect(await kafka.endOffsets("counted")).toEqual(
+        new Map([
+          [0, 0n],
+          [1, 3n],
         ]),
       );
+    });
+  });
+
+  describe("a record", () => {
+    const logAppendTime = { "message.timestamp.type": "LogAppendTime" };
+
+    test("comes out as it went in: key, value, headers, one given twice as a list", async () => {
+      await kafka.ensureTopics([spec("trip", 2)]);
+      const headers = {
+        text: "ädä",
+        bytes: Buffer.from([0, 255, 128]),
+        empty: Buffer.alloc(0),
+        twice: [Buffer.from("a"), Buffer.from("b")],
+      };
+      await kafka.produce([
+        { topic: "trip", partition: 1, key: Buffer.from([255, 0]), value: Buffer.from([0, 1, 2]), headers },
+        { topic: "trip", partition: 1, key: null, value: null, headers: {} },
+      ]);
+      const { consumption, records, has } = reader(["trip"]);
+      await has(2);
+      const place = { topic: "trip", partition: 1, timestamp: expect.any(Number) as number };
+      expect(records).toEqual([
+        {
+          ...place,
+          offset: 0n,
+          key: Buffer.from([255, 0]),
+          value: Buffer.from([0, 1, 2]),
+          headers: { ...headers, text: Buffer.from("ädä") },
+        },
+        { ...place, offset: 1n, key: null, value: null, headers: {} },
+      ]);
+      await consumption.close();
+    });
+
+    test("goes to the partition of its key, the same each time", async () => {
+      await kafka.ensureTopics([spec("keyed", 4)]);
+      const keys = Array.from({ length: 40 }, (_, number) => Buffer.from(`key ${number % 10}`));
+      await kafka.produce(keys.map((key) => record("keyed", String(key), { key })));
+      const { consumption, records, has } = reader(["keyed"]);
+      await has(40);
+      const places = new Set(records.map((each) => `${each.key} ${each.partition}`));
+      expect(places.size).toBe(10);
+      expect(new Set(records.map((each) => each.partition)).size).toBeGreaterThan(1);
+      await consumption.close();
+    });
+
+    test("carries the broker's time where the topic says so, whatever its producer's clock says", async () => {
+      await kafka.ensureTopics([spec("brokers-time", 1, logAppendTime), spec("their-time")]);
+      const before = Date.now();
+      for (const topic of ["brokers-time", "their-time"])
+        await foreign.send({ topic: prefix + topic, messages: [{ value: "x", timestamp: "1000" }] });
+      const { consumption, records, has } = reader(["brokers-time", "their-time"]);
+      await has(2);
+      const time = new Map(records.map((each) => [each.topic, each.timestamp]));
+      expect(time.get("their-time")).toBe(1000);
+      expect(time.get("brokers-time")).toBeGreaterThanOrEqual(before);
+      expect(time.get("brokers-time")).toBeLessThanOrEqual(Date.now());
+      await consumption.close();
+    });
+
+    test("with headers that kafkajs cannot read right has bytes in them all the same, and can be sent on", async () => {
+      await kafka.ensureTopics([spec("odd"), spec("odd-again")]);
+      const headers = { none: null as never, constructor: "a", toString: ["b", "c"], plain: "d" };
+      await withNullHeaders(() => foreign.send({ topic: `${prefix}odd`, messages: [{ value: "x", headers }] }));
+      const { consumption, records, has } = reader(["odd", "odd-again"]);
+      await has(1);
+      await kafka.produce([{ ...record("odd-again", "x"), headers: records[0]!.headers as OutRecord["headers"] }]);
+      await has(2);
+      for (const each of records) {
+        expect(new Map(Object.entries(each.headers))).toEqual(
+          new Map<string, unknown>([
+            ["constructor", Buffer.from("a")],
+            ["toString", [Buffer.from("b"), Buffer.from("c")]],
+            ["plain", Buffer.from("d")],
+          ]),
+        );
+      }
+      await consumption.close();
+    });
+
+    test("that is too large for its topic is refused as too large; one that fits is taken", async () => {
+      await kafka.ensureTopics([spec("narrow", 1, { "max.message.bytes": "10000" })]);
+      await kafka.produce([record("narrow", "x".repeat(9000))]);
+      const refused = kafka.produce([record("narrow", "x".repeat(11_000))]);
+      await expect(refused).rejects.toMatchObject({ name: "KafkaFault", kind: "too-large" });
+    });
+
+    test("for a topic that is not there is refused as that", async () => {
+      const refused = kafka.produce([record("nowhere", "x")]);
+      await expect(refused).rejects.toMatchObject({ name: "KafkaFault", kind: "unknown-topic" });
+    });
+  });
+
+  /** kafkajs counts the bytes of a null header before it asks whether there are any; other producers send such headers freely. */
+  async function withNullHeaders<T>(run: () => Promise<T>): Promise<T> {
+    const { byteLength } = Buffer;
+    Buffer.byteLength = (value, encoding) => (value === null ? 0 : byteLength(value, encoding));
+    try {
+      return await run();
+    } finally {
+      Buffer.byteLength = byteLength;
     }
-    await consumption.close();
-  });
-
-  test("that is too large for its topic is refused as too large; one that fits is taken", async () => {
-    await kafka.ensureTopics([spec("narrow", 1, { "max.message.bytes": "10000" })]);
-    await kafka.produce([record("narrow", "x".repeat(9000))]);
-    const refused = kafka.produce([record("narrow", "x".repeat(11_000))]);
-    await expect(refused).rejects.toMatchObject({ name: "KafkaFault", kind: "too-large" });
-  });
-
-  test("for a topic that is not there is refused as that", async () => {
-    const refused = kafka.produce([record("nowhere", "x")]);
-    await expect(refused).rejects.toMatchObject({ name: "KafkaFault", kind: "unknown-topic" });
-  });
-});
-
-/** kafkajs counts the bytes of a null header before it asks whether there are any; other producers send such headers freely. */
-async function withNullHeaders<T>(run: () => Promise<T>): Promise<T> {
-  const { byteLength } = Buffer;
-  Buffer.byteLength = (value, encoding) => (value === null ? 0 : byteLength(value, encoding));
-  try {
-    return await run();
-  } finally {
-    Buffer.byteLength = byteLength;
   }
-}
 
-describe("the sender", () => {
-  test("20 concurrent sends are 20 records, in order", async () => {
-    await kafka.ensureTopics([spec("twenty")]);
-    const sender = makeSender(kafka);
-    const names = Array.from({ length: 20 }, (_, number) => `r${number}`);
-    await Promise.all(names.map((name) => sender.send(record("twenty", name))));
-    const { consumption, values, has } = reader(["twenty"]);
-    await has(20);
-    expect(values()).toEqual(names);
-    expect(await kafka.endOffsets("twenty")).toEqual(new Map([[0, 20n]]));
-    await consumption.close();
+  describe("the sender", () => {
+    test("20 concurrent sends are 20 records, in order", async () => {
+      await kafka.ensureTopics([spec("twenty")]);
+      const sender = makeSender(kafka);
+      const names = Array.from({ length: 20 }, (_, number) => `r${number}`);
+      await Promise.all(names.map((name) => sender.send(record("twenty", name))));
+      const { consumption, values, has } = reader(["twenty"]);
+      await has(20);
+      expect(values()).toEqual(names);
+      expect(await kafka.endOffsets("twenty")).toEqual(new Map([[0, 20n]]));
+      await consumption.close();
+    });
+
+    test("records that are too large together and not alone all arrive, and one that is too large alone takes none with it", async () => {
+      await kafka.ensureTopics([spec("together", 1, { "max.message.bytes": "10000" })]);
+      const sender = makeSender(kafka);
+      const sizes = [4000, 4000, 4000, 11_000, 4000];
+      const sent = await Promise.allSettled(sizes.map((size) => sender.send(record("together", "x".repeat(size)))));
+      expect(sent.map(({ status }) => status)).toEqual([
+        "fulfilled",
+        "fulfilled",
+        "fulfilled",
+        "rejected",
+        "fulfilled",
+      ]);
+      expect(await kafka.endOffsets("together")).toEqual(new Map([[0, 4n]]));
+    });
   });
 
-  test("records that are too large together and not alone all arrive, and one that is too large alone takes none with it", async () => {
-    await kafka.ensureTopics([spec("together", 1, { "max.message.bytes": "10000" })]);
-    const sender = makeSender(kafka);
-    const sizes = [4000, 4000, 4000, 11_000, 4000];
-    const sent = await Promise.allSettled(sizes.map((size) => sender.send(record("together", "x".repeat(size)))));
-    expect(sent.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected", "fulfilled"]);
-    expect(await kafka.endOffsets("together")).toEqual(new Map([[0, 4n]]));
+  test("brokers that are not there are unavailable; those that are answer", async () => {
+    await kafka.ping();
+    const nowhere = connectKafka({ driver: driverName, brokers: ["127.0.0.1:1"], clientId: "port", prefix }, quiet);
+    await expect(nowhere.ping()).rejects.toMatchObject({ name: "KafkaFault", kind: "unavailable" });
+    await expect(nowhere.produce([record("x", "x")])).rejects.toMatchObject({ kind: "unavailable" });
+    await nowhere.close();
   });
-});
-
-test("brokers that are not there are unavailable; those that are answer", async () => {
-  await kafka.ping();
-  const nowhere = connectKafka({ brokers: ["127.0.0.1:1"], clientId: "port", prefix }, quiet);
-  await expect(nowhere.ping()).rejects.toMatchObject({ name: "KafkaFault", kind: "unavailable" });
-  await expect(nowhere.produce([record("x", "x")])).rejects.toMatchObject({ kind: "unavailable" });
-  await nowhere.close();
 });

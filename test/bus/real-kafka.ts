@@ -3,12 +3,21 @@
 import { randomBytes } from "node:crypto";
 import driver, { type Admin, type Kafka } from "kafkajs";
 import { shared } from "../../src/bus/assigner.ts";
-import { type Consumption, connectKafka, type KafkaPort, type TopicSpec } from "../../src/bus/kafka.ts";
+import {
+  type Consumption,
+  connectKafka,
+  type KafkaDriverName,
+  type KafkaPort,
+  type TopicSpec,
+} from "../../src/bus/kafka.ts";
 import type { ConsumeOptions } from "../../src/bus/kafka-port.ts";
 import { closeTimerTrap } from "../../src/bus/kafka-traps.ts";
 import type { Assignment, InRecord, OutRecord } from "../../src/bus/records.ts";
 import { quiet, until } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";
+
+/** What the port promises, it promises with each. */
+export const everyDriver: KafkaDriverName[] = ["kafkajs", "platformatic"];
 
 export interface Reader {
   consumption: Consumption;
@@ -21,6 +30,7 @@ export interface Reader {
 
 export interface RealKafka {
   kafka: KafkaPort;
+  brokers: string[];
   prefix: string;
   /** kafkajs without the port. */
   raw: Kafka;
@@ -30,16 +40,17 @@ export interface RealKafka {
   close(): Promise<void>;
 }
 
-export async function realKafka(name: string): Promise<RealKafka> {
+export async function realKafka(name: string, driverName?: KafkaDriverName): Promise<RealKafka> {
   const prefix = `${name}-${randomBytes(4).toString("hex")}.`;
   const brokers = [testStack().kafka];
   closeTimerTrap();
-  const kafka = connectKafka({ brokers, clientId: name, prefix }, quiet);
+  const kafka = connectKafka({ driver: driverName, brokers, clientId: name, prefix }, quiet);
   const raw = new driver.Kafka({ clientId: "raw", brokers, logLevel: driver.logLevel.NOTHING });
   const admin = raw.admin();
   await admin.connect();
   return {
     kafka,
+    brokers,
     prefix,
     raw,
     admin,

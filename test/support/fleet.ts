@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
-import { connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
+import { connectKafka, type KafkaDriverName, type KafkaPort } from "../../src/bus/kafka.ts";
 import { connectRegistry } from "../../src/bus/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import type { AuthClient } from "../../src/client/types.ts";
@@ -42,6 +42,13 @@ const root = join(import.meta.dirname, "..", "..");
 const file = (): string => join(runFolder(), "fleet.json");
 /** Cheap enough that a test does not wait for it, and above the bound of AUTH_ARGON2_MEMORY. */
 const testArgon2 = { AUTH_ARGON2_MEMORY: "7168", AUTH_ARGON2_TIME: "1", AUTH_ARGON2_PARALLELISM: "1" };
+
+/** What the fleets and the clients of the tests speak to Kafka with: AUTH_TEST_KAFKA_DRIVER, by default what users get by default. */
+export function testDriver(): KafkaDriverName {
+  const name = process.env["AUTH_TEST_KAFKA_DRIVER"] || "kafkajs";
+  if (name === "kafkajs" || name === "platformatic") return name;
+  throw new Error(`AUTH_TEST_KAFKA_DRIVER must be kafkajs or platformatic, not ${name}`);
+}
 
 /** Called by globalSetup.ts. */
 export async function startSharedFleet(): Promise<Fleet> {
@@ -122,6 +129,7 @@ function baseEnvironment(stack: TestStack, folder: string): Record<string, strin
     PATH: process.env["PATH"] ?? "",
     HOME: folder,
     AUTH_KAFKA_BROKERS: stack.kafka,
+    AUTH_KAFKA_DRIVER: testDriver(),
     AUTH_REGISTRY_URL: stack.registry,
     AUTH_PARTITIONS: "auth.session.*=4,*=2",
     AUTH_HTTP_HOST: "127.0.0.1",
@@ -228,6 +236,7 @@ export interface TestFleet extends FleetAddresses {
 export async function testFleet(addresses: FleetAddresses = sharedFleet()): Promise<TestFleet> {
   const { env, prefix } = addresses;
   const settings = {
+    driver: testDriver(),
     brokers: env["AUTH_KAFKA_BROKERS"]!.split(","),
     clientId: "test",
     prefix,
