@@ -8,6 +8,7 @@ import type { Command } from "./engine.ts";
 import type { Argon2Options } from "./hash.ts";
 import { type Run, type Spread, spread } from "./measure.ts";
 import { costs, type Site } from "./site.ts";
+import type { VerifySide } from "./verify.ts";
 import { between, type Cpu, cpuByName } from "./where.ts";
 
 interface Side {
@@ -26,6 +27,7 @@ export interface Cast {
   echo(): Promise<Child>;
   hash(cost: Argon2Options): Promise<Child>;
   gateway(): Promise<Child>;
+  verifying(): Promise<Child>;
   /** Of the processes started so far. */
   pids(): Record<string, number>;
   end(): Promise<void>;
@@ -81,6 +83,25 @@ async function command(name: Command, wanted: number, cast: Cast): Promise<Side>
   return { name: `auth ${name}`, width, answering: worker, run };
 }
 
+/** One at a time: a verification keeps its core busy and waits for nothing. */
+const verify: Row = {
+  name: "verify",
+  async sides(cast) {
+    const child = await cast.verifying();
+    const side = (name: string, kind: VerifySide): Side => ({
+      name,
+      width: 1,
+      answering: undefined,
+      run: (ms) => child.call<Run>("run", { side: kind, width: 1, ms }),
+    });
+    return [
+      side("verifier", "verifier"),
+      side("bare jose jwtVerify", "jose"),
+      side("verifier, signatures remembered", "remembering"),
+    ];
+  },
+};
+
 export const rows: Row[] = [
   roundtrip(1),
   roundtrip(64),
@@ -98,6 +119,7 @@ export const rows: Row[] = [
       return [{ name: "auth CurrentUser", width, answering: worker, run }];
     },
   },
+  verify,
 ];
 
 export interface SideResult {
@@ -221,6 +243,7 @@ export function makeCast(site: Site, most = 200): Cast {
       return child;
     },
     gateway: once(() => start("gateway", "gateway.ts", { grpc: site.addresses.grpc })),
+    verifying: once(() => start("verifying", "verify.ts", {})),
     pids: () => Object.fromEntries([...children].map(([name, child]) => [name, child.pid])),
     async end() {
       for (const child of children.values()) await child.end();

@@ -60,6 +60,14 @@ const refusedIn = ({ refused }: OpenRun, ...but: string[]): number =>
 
 export const scenes: Scene[] = [
   {
+    name: "revocations-in-memory",
+    changesWorkers: false,
+    async play({ cast, note }) {
+      const bytes = await (await cast.verifying()).call<number>("memory");
+      note("heap of 100,000 revoked sessions, MB", bytes / 1e6);
+    },
+  },
+  {
     name: "open-loop",
     changesWorkers: false,
     async play({ cast, effort: { ms }, note }) {
