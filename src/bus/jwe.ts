@@ -1,6 +1,7 @@
 // The one form of JWE that seals have (compact, ECDH-ES+A256KW on P-256, A256GCM), by node:crypto's synchronous calls.
-// It makes what any JOSE library opens. It opens only the plainest texts of that form and says undefined to everything else, which is
-// then jose's to judge (seal.ts): so nothing opens here that jose would refuse, and every refusal is jose's own.
+// It makes what any JOSE library opens. It takes only the plainest texts of that form and leaves all others to jose (seal.ts), so nothing
+// opens here that jose would refuse. What it takes and cannot open is refused at once: jose's second opinion would make a writer's garbage
+// cost five times what a request of a new sender does (890 us of CPU beside 185, on a busy machine).
 //
 // Why beside jose (measured per core, Node 24): jose's seal and open take 480 and 510 us of CPU each, nine tenths of it WebCrypto's
 // promises and key imports; these take 25 us once the key agreement is known, and 90 us when it is not. A sender keeps its ephemeral key
