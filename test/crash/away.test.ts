@@ -152,7 +152,7 @@ test("PostgreSQL restarts under load: UNAVAILABLE at worst, nothing half done, a
   expect(failures(await there.stop())).toContainEqual(expect.stringMatching(/INTERNAL/)); // without the table of passing faults
   expect(await audited()).toEqual([]);
   expect(await poolIsWhole()).toEqual([]);
-}, 120_000);
+}, 180_000);
 
 /** Somebody whom nobody knows: his login asks the database and changes nothing, and no mailbox makes him wait for others. */
 async function strangersLogin(fleet = site.fleet, timeoutMs = 20_000): Promise<Refusal> {
@@ -225,4 +225,4 @@ test("registry away: nobody notices, and a fresh worker starts", async () => {
   delete site.own.http["worker-1"];
   before = pids();
   await login(10_000);
-}, 60_000);
+}, 180_000);

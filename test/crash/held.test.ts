@@ -61,7 +61,7 @@ const ends = async (topic: string): Promise<number> => Number((await site.fleet.
 
 test("kill -9 in a commit: one effect, and its answer from the next worker", async () => {
   expect(await killedInACommit(undefined)).toEqual([]);
-}, 60_000);
+}, 180_000);
 
 test.each([
   ["an inbox that all workers share", "no-inbox", [/no login accounts for/, /events LoggedIn/]],

@@ -44,7 +44,7 @@ test("kill -9 of the relay under load: every event comes, in its user's order", 
   expect(await facts(fleet, crowd, deeds)).toEqual([]);
   const said = `${deeds.length} requests, ${left.join(", ")} rows left behind, ${repeats(fleet)} events came twice`;
   console.log(`kill -9 of the relay, ${left.length} times: ${said}`);
-}, 120_000);
+}, 180_000);
 
 test("a relay that marks before it publishes loses events when it is killed, and the audit finds it", async () => {
   await end(relay());
@@ -54,4 +54,4 @@ test("a relay that marks before it publishes loses events when it is killed, and
   await end(relay(), "SIGKILL");
   await startRelay();
   expect(await events(site.fleet)).toEqual([expect.stringMatching(/never came/)]);
-}, 60_000);
+}, 180_000);

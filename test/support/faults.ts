@@ -70,9 +70,9 @@ export const faults = {
   },
   /** Whoever stops does not tell the group. */
   "silent-leave": {
-    module: "bus/kafka-consumer.ts",
-    line: "      await last?.disconnect();",
-    instead: "      void last;",
+    module: "bus/supervisor.ts",
+    line: "      const inTime = await within(bounds.closeMs, async () => last?.consumer?.close());",
+    instead: "      const inTime = last !== undefined;",
   },
   /** Something of each reply stays in memory. */
   "replies-kept": {

@@ -1,0 +1,111 @@
+// Faults at random, one after the other, for as long as AUTH_TEST_CRASH_SECONDS says (`npm run test:crash`): workers and the relay are
+// killed, told to leave, joined; Kafka, PostgreSQL and the registry restart. People go on all the while; then everything is audited.
+// The seed is printed; AUTH_TEST_CRASH_SEED gives the same order again. `npm test` leaves it out: each fault has a test of its own there.
+import { randomInt } from "node:crypto";
+import { expect, test } from "@jest/globals";
+import { audit, repeats } from "../support/audit.ts";
+import { reconnect, siteOf } from "../support/crash.ts";
+import { end, until } from "../support/fleet.ts";
+import { crashSeconds, longest, startLoad } from "../support/load.ts";
+
+const site = siteOf("random", { stack: "own" });
+const seed = Number(process.env["AUTH_TEST_CRASH_SEED"] ?? randomInt(2 ** 31));
+
+/** Numbers below n, the same for the same seed (mulberry32). */
+function dice(start: number): (n: number) => number {
+  let state = start;
+  return (n) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * n);
+  };
+}
+
+const roll = dice(seed);
+let started = 2;
+const named = (role: string): string[] => [...site.own.processes.keys()].filter((name) => name.startsWith(role));
+
+async function begin(role: "worker" | "relay"): Promise<void> {
+  started += 1;
+  await site.own.start(role, `${role}-${started}`);
+}
+
+async function lose(role: "worker" | "relay", signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+  const names = named(role);
+  const name = names[roll(names.length)]!;
+  await end(site.own.processes.get(name)!, signal);
+  site.own.processes.delete(name);
+}
+
+const most = 4;
+const faults: Record<string, () => Promise<void>> = {
+  "a worker is killed": async () => {
+    await lose("worker", "SIGKILL");
+    if (named("worker").length < 2) await begin("worker");
+  },
+  "the relay is killed": async () => {
+    await lose("relay", "SIGKILL");
+    await begin("relay");
+  },
+  "a worker leaves": async () => {
+    if (named("worker").length < 2) await begin("worker");
+    await lose("worker", "SIGTERM");
+  },
+  "a worker joins": async () => {
+    if (named("worker").length < most) await begin("worker");
+  },
+  "Kafka is killed": async () => {
+    await site.stack.kafka.kill();
+    await site.stack.kafka.start();
+  },
+  "Kafka restarts": async () => {
+    await site.stack.kafka.stop();
+    await site.stack.kafka.start();
+  },
+  "PostgreSQL is killed": async () => {
+    await site.stack.postgres.kill();
+    await site.stack.postgres.start();
+  },
+  "the registry restarts": async () => {
+    await site.stack.registry.kill();
+    await site.stack.registry.start();
+  },
+};
+
+/** What a caller may be told while a server is away: it was not done, or ask again with the same key. */
+const honest = new Set<string | undefined>(["UNAVAILABLE", "NO_WORKERS", "DEADLINE_EXCEEDED"]);
+
+const inLongRuns = crashSeconds() > 0 ? test : test.skip;
+
+inLongRuns(
+  "faults at random under load: one answer, one effect, nothing lost",
+  async () => {
+    const { fleet, crowd } = site;
+    const load = startLoad(fleet, crowd, { perSecond: 60, timeoutMs: 60_000 });
+    const made: string[] = [];
+    const kinds = Object.entries(faults);
+    const ends = performance.now() + crashSeconds() * 1000;
+    while (performance.now() < ends) {
+      await load.goesOn(1);
+      const [name, fault] = kinds[roll(kinds.length)]!;
+      made.push(name);
+      await fault();
+    }
+    await load.goesOn(2);
+    const deeds = await load.stop();
+    await reconnect(site);
+    await until("all is published", async () => {
+      const { rows } = await fleet.sql.query("SELECT FROM outbox WHERE published_at IS NULL LIMIT 1");
+      return rows.length === 0;
+    });
+    const refusals = deeds.filter(({ refusal }) => refusal !== undefined);
+    const said = `${deeds.length} requests, ${refusals.length} refused, the longest took ${longest(deeds, 0)} ms`;
+    console.log(
+      `${made.length} faults (seed ${seed}): ${said}, ${repeats(fleet)} events came twice: ${made.join(", ")}`,
+    );
+    expect(refusals.filter(({ refusal }) => !honest.has(refusal))).toEqual([]);
+    expect(await audit(fleet, crowd, deeds)).toEqual([]);
+  },
+  240_000 + crashSeconds() * 3000,
+);

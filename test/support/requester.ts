@@ -1,0 +1,30 @@
+// A requester as a process of its own, for tests that stop or kill one: asks for the fleet's keys without end, so many calls at a time, and
+// writes a line of figures about once a second. Its environment says where: AUTH_KAFKA_BROKERS, AUTH_REGISTRY_URL, AUTH_TOPIC_PREFIX.
+import { connectKafka } from "../../src/bus/kafka.ts";
+import { connectRegistry } from "../../src/bus/schema-store.ts";
+import { connectClient } from "../../src/client/connect.ts";
+import { makeLogger } from "../../src/log.ts";
+
+const { AUTH_KAFKA_BROKERS: brokers, AUTH_REGISTRY_URL: url, AUTH_TOPIC_PREFIX: prefix } = process.env;
+const atATime = Number(process.argv[2]);
+const log = makeLogger("silent", {});
+const kafka = connectKafka(
+  { brokers: brokers!.split(","), clientId: "requester", prefix: prefix!, tls: undefined, sasl: undefined },
+  log,
+);
+const client = connectClient({ kafka, schemas: connectRegistry({ url: url! }), name: "test", log });
+await client.ready();
+
+let answered = 0;
+const failed: string[] = [];
+const ask = async (): Promise<void> => {
+  for (;;) {
+    await client.request("auth.key.list", {}, { timeoutMs: 60_000 }).then(
+      () => (answered += 1),
+      (error: unknown) => failed.push(String(error)),
+    );
+  }
+};
+setInterval(() => process.stdout.write(`${JSON.stringify({ answered, failed })}\n`), 500);
+process.once("disconnect", () => process.exit(0)); // whoever started it is gone
+await Promise.all(Array.from({ length: atATime }, ask));
