@@ -13,6 +13,7 @@ import { connectRegistry, makeSchemaStore } from "../bus/schema-store.ts";
 import { systemClock } from "../clock.ts";
 import { eventSchemas } from "../generated/schemas.ts";
 import { makeLogger } from "../log.ts";
+import { sealedNames } from "../sealed-names.ts";
 import { connectClient } from "./connect.ts";
 import { type AuthEvent, type EventReader, type EventsOptions, readEvents } from "./events.ts";
 import { type Methods, methodsOf } from "./methods.ts";
@@ -62,7 +63,7 @@ export type Client = AuthClient &
 export function connect(options: ConnectOptions): Client {
   const { brokers, registry, name, registryAuth, topicPrefix = "", logLevel = "silent", hooks } = check(options);
   const { driver, tls, sasl } = options;
-  const log = makeLogger(logLevel, { service: name });
+  const log = makeLogger(logLevel, { service: name }, { secretNames: sealedNames() });
   const kafka = connectKafka({ driver, brokers, clientId: name, prefix: topicPrefix, tls, sasl }, log);
   const schemas = connectRegistry({ url: registry, auth: registryAuth });
   const client = connectClient({ kafka, schemas, name, log, ...(hooks && { hooks }) });
