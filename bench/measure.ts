@@ -8,6 +8,8 @@ export interface Width {
 }
 
 export interface Run {
+  /** Answered ones; the last of them after the run's time, while the clock of `perSecond` goes on. */
+  requests: number;
   perSecond: number;
   p50: number;
   p99: number;
@@ -39,6 +41,7 @@ export async function closedLoop({ width, ms }: Width, ask: (slot: number) => Pr
   const { user, system } = process.cpuUsage(cpuBefore);
   times.sort((a, b) => a - b);
   return {
+    requests: times.length,
     perSecond: times.length / seconds,
     p50: at(times, 0.5),
     p99: at(times, 0.99),

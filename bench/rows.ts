@@ -180,7 +180,7 @@ async function inTurns(row: Row, { cast, site }: { cast: Cast; site: Site }, eff
       const pids = { ...site.pids(), ...cast.pids() };
       const before = cpuByName(pids);
       const run = await side.run(effort.ms);
-      const where = perRequest(between(before, cpuByName(pids)), run.perSecond * (effort.ms / 1000));
+      const where = perRequest(between(before, cpuByName(pids)), run.requests);
       const answering = side.answering === undefined ? undefined : where[side.answering];
       runs[sides.indexOf(side)]!.push({ ...run, where, answering });
     }
