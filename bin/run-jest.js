@@ -23,7 +23,9 @@ await sweepKilledRuns();
 const folder = mkdtempSync(prefix);
 writeFileSync(join(folder, "runner"), `${process.pid}-${startTimeOf(process.pid)}`);
 const exitCode = await jest(process.argv.slice(2));
-const { passed, failed } = verdict(exitCode, await leftBehind(folder));
+const left = await leftBehind(folder);
+if (left.length > 0) console.log(`Left running by the tests, and ended now: ${left.join(", ")}`);
+const { passed, failed } = verdict(exitCode, [...left, ...warnings()]);
 if (failed === 0) rmSync(folder, { recursive: true, force: true });
 else console.log(`Logs of the stack are kept below ${folder}`);
 console.log(`${passed} passed, ${failed} failed`);
@@ -37,7 +39,7 @@ function jest(args) {
     [...options, file, "--json", `--outputFile=${join(folder, "results.json")}`, ...args],
     {
       cwd: root,
-      env: { ...process.env, TEST_RUN_DIR: folder },
+      env: { ...process.env, TEST_RUN_DIR: folder, NODE_REDIRECT_WARNINGS: join(folder, "warnings") },
       stdio: "inherit",
     },
   );
@@ -61,12 +63,22 @@ function endWhenStuck(child) {
 }
 
 /** A file that could not even be loaded counts as one failure, and so does a fault outside any test. */
-function verdict(exitCode, left) {
+function verdict(exitCode, faults) {
   const results = readJson(join(folder, "results.json"));
-  if (left.length > 0) console.log(`Left running by the tests, and ended now: ${left.join(", ")}`);
   const passed = results?.numPassedTests ?? 0;
-  const failed = (results?.numFailedTests ?? 0) + (results?.numRuntimeErrorTestSuites ?? 0) + left.length;
+  const failed = (results?.numFailedTests ?? 0) + (results?.numRuntimeErrorTestSuites ?? 0) + faults.length;
   return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed };
+}
+
+/**
+ * What Node warned of in any process of the run: a timer with a negative delay, listeners that pile up, a promise nobody awaited. Each counts as
+ * a failure, since nobody reads a log for it. Node's word that something is experimental is no fault of ours.
+ */
+function warnings() {
+  const lines = (readText(join(folder, "warnings")) ?? "").split("\n").filter((line) => /^\(node:\d+\)/.test(line));
+  const ours = lines.filter((line) => !/ExperimentalWarning|\[DEP0040\]/.test(line));
+  for (const line of ours) console.log(`A process warned: ${line}`);
+  return ours;
 }
 
 /** Every stack below the folder, the shared one and those of single tests, then all else that was started in the run. @returns names */

@@ -86,6 +86,7 @@ describe("imports point one way", () => {
 describe("each driver has its place", () => {
   test.each([
     ["kafkajs", /^kafkajs/, /^src\/bus\/kafka(-[a-z]+)?\.ts$/],
+    ["@platformatic/kafka", /^@platformatic\/kafka$/, /^src\/bus\/kafka-platformatic\.ts$/],
     ["slonik", /^slonik$/, /^src\/db\//],
     ["pg", /^pg$/, /^src\/relay\.ts$/],
     ["avsc", /^avsc$/, /^src\/bus\/(codec|schema-store)\.ts$/],

@@ -36,7 +36,7 @@ const rebalanceTimeoutMs = 10_000;
 /** How long a consumer that is closed may finish a join that it has begun: only a member can leave. */
 const joinBoundMs = 2000;
 /** How soon partitions are read that were added to a topic. */
-const growthCheckMs = 30_000;
+const growthCheckMs = 3000; // as with kafkajs: requesters may write to partitions that were added at once
 /** Fetching that fails for so long is not tried again on the same consumer. */
 const fetchPatienceMs = 30_000;
 const maxFetchBytes = 10 * 1024 * 1024;
