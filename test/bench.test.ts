@@ -49,7 +49,7 @@ test.each(scenes.map((scene) => [scene.name, scene] as const))(
     expect(result.row).toBe(name);
     if (name === "rebalance") return;
     const lines = sceneLines([result]);
-    expect(lines.length).toBeGreaterThan(2);
+    expect(lines.length).toBeGreaterThan(0);
     for (const { min, median, max } of Object.values(result.figures)) expect([min, max]).toEqual([median, median]);
   },
   60_000,
