@@ -24,7 +24,7 @@ export interface Following {
   /** Resolves at the first assignment. */
   joined: Promise<void>;
   readonly healthy: boolean;
-  /** Begins nothing new, waits up to drainMs for what runs, commits, leaves the group. */
+  /** Takes nothing more, waits up to drainMs for what was taken, commits, leaves the group. */
   close(drainMs?: number): Promise<void>;
 }
 
@@ -33,6 +33,7 @@ const commitEveryMs = 250;
 export function follow(parts: FollowParts): Following {
   const mailboxes = makeMailboxes(Number.POSITIVE_INFINITY);
   const stopping = new AbortController();
+  let closing = false;
   const holdings = makeHoldings({
     commit: (offsets) => consumption.commit(offsets),
     everyMs: commitEveryMs,
@@ -65,7 +66,7 @@ export function follow(parts: FollowParts): Following {
     },
     onRecords(records, partition, end) {
       const owner = holdings.receive(partition, end);
-      if (owner === undefined || stopping.signal.aborted) return;
+      if (owner === undefined || closing) return;
       for (const record of records) take(record, owner);
       holdBack(owner, consumption);
     },
@@ -77,8 +78,10 @@ export function follow(parts: FollowParts): Following {
       return consumption.healthy;
     },
     async close(drainMs = 0) {
-      stopping.abort();
+      closing = true;
+      // Out of its order much may be done already: what is left before it would have that read again.
       if (drainMs > 0) await bounded(mailboxes.idle(), drainMs);
+      stopping.abort();
       holdings.stop();
       await holdings.commit().catch((error: unknown) => parts.log.debug({ err: asError(error) }, "last commit failed"));
       await consumption.close();

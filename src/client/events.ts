@@ -23,7 +23,7 @@ export interface EventReader {
   /** Resolves when it is a member of its group. */
   ready: Promise<void>;
   readonly healthy: boolean;
-  /** Begins no other event, waits up to drainMs (5,000) for those under way. */
+  /** Takes no other events, waits up to drainMs (5,000) for those that it has taken, and leaves the rest to the next. */
   close(drainMs?: number): Promise<void>;
 }
 
