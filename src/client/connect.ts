@@ -1,8 +1,8 @@
 // connect(): the fleet as a service sees it, over Kafka. Requests with secrets are sealed to a fleet key, replies come sealed to a key
 // that this process made at start and that never leaves it. The fleet's keys are asked for once, and again when it says that it does
 // not know ours any more.
-import { generateKeyPairSync } from "node:crypto";
-import { type CryptoKey, importJWK, type JWK } from "jose";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import type { JWK } from "jose";
 import { makeRequester } from "../bus/client.ts";
 import { type Codec, makeCodec } from "../bus/codec.ts";
 import { replySubject, requestSubject } from "../bus/command.ts";
@@ -230,7 +230,7 @@ interface WireRefusal {
 async function openOutcome<T extends Topic>(
   codec: Codec,
   topic: T,
-  { reply, privateKey }: { reply: Buffer | null; privateKey: Promise<CryptoKey> },
+  { reply, privateKey }: { reply: Buffer | null; privateKey: KeyObject },
 ): Promise<Commands[T]["result"]> {
   const { resultName } = shapeOf(topic);
   const { outcome } = (await codec.decode(replySubject({ resultName }), reply)) as { outcome: Record<string, object> };
@@ -238,7 +238,7 @@ async function openOutcome<T extends Topic>(
   if (result === undefined) throw asRefusal(outcome["auth.Refusal"] as WireRefusal);
   const { sealed, ...clear } = result as { sealed?: string };
   if (sealed === undefined) return clear as Commands[T]["result"];
-  return mergeSealed(clear, await openReply(sealed, await privateKey)) as unknown as Commands[T]["result"];
+  return mergeSealed(clear, await openReply(sealed, privateKey)) as unknown as Commands[T]["result"];
 }
 
 /** A code that this version does not know is shown as INTERNAL, with the code in details. */
@@ -255,8 +255,7 @@ function makeReplyKey() {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const { kty, crv, x, y } = publicKey.export({ format: "jwk" }) as JWK;
   const jwk = { kty, crv, x, y } as JWK;
-  const opened = importJWK(privateKey.export({ format: "jwk" }) as JWK, "ECDH-ES+A256KW") as Promise<CryptoKey>;
-  return { text: JSON.stringify(jwk), thumbprint: thumbprint(jwk), privateKey: opened };
+  return { text: JSON.stringify(jwk), thumbprint: thumbprint(jwk), privateKey };
 }
 
 /** The fleet's key to seal to: asked for once, by whoever comes first; a failure is not remembered. */

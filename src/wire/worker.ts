@@ -153,7 +153,10 @@ function runPartsOf({ config, log }: Wiring, { pool, keys, lanes, passwords, clo
   };
 }
 
-/** Rings once for all that asked while the last ring was under way; a lost ring only delays the relay until it looks by itself. */
+/** A ring serves all commits of so long, ms: relays gather that long anyway (relay.ts). */
+const ringEveryMs = 10;
+
+/** Rings at once, then once for all that asked meanwhile; a lost ring only delays the relay until it looks by itself. */
 function bell(ring: () => Promise<void>, log: Logger): () => void {
   let ringing = false;
   let again = false;
@@ -163,8 +166,11 @@ function bell(ring: () => Promise<void>, log: Logger): () => void {
     ring()
       .catch((error: unknown) => log.debug({ err: asError(error) }, "relays could not be told"))
       .finally(() => {
-        ringing = false;
-        if (again) go();
+        const rest = setTimeout(() => {
+          ringing = false;
+          if (again) go();
+        }, ringEveryMs);
+        rest.unref();
       });
   };
   return () => {
