@@ -1,0 +1,193 @@
+"""What python.test.ts has client.py do against a live fleet, step by step.
+
+Lines of JSON: on standard input the settings and a person, then, after the step "registered", the confirmation token; on standard output
+one object per step. Nothing is judged here: the test does that. A step that fails ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from typing import Any
+
+from client import Fields, Reader, Refusal, Registry, Requester, Settings, Verifier, claims_unverified, headers_of, new_id
+from confluent_kafka import Message
+
+
+def say(step: str, **what: Any) -> None:
+    print(json.dumps({"step": step, **what}), flush=True)
+
+
+def code_of(call: Any) -> Fields:
+    """How a call ends: ok, or the code and the details of its refusal."""
+    try:
+        call()
+        return {"code": "ok"}
+    except Refusal as refusal:
+        return {"code": refusal.code, **refusal.details}
+
+
+class Seen:
+    """Records of a feed as they come."""
+
+    def __init__(self) -> None:
+        self._came = threading.Condition()
+        self.records: list[Fields] = []
+
+    def add(self, record: Fields) -> None:
+        with self._came:
+            self.records.append(record)
+            self._came.notify_all()
+
+    def wait(self, enough: Any, seconds: float = 20) -> list[Fields]:
+        with self._came:
+            if not self._came.wait_for(lambda: enough(self.records), seconds):
+                raise TimeoutError(f"waited {seconds} s in vain, among {len(self.records)} records")
+            return list(self.records)
+
+
+def events_of(settings: Settings, seen: Seen) -> Reader:
+    """auth.event: Avro, with CloudEvents headers."""
+    registry = Registry(settings.registry)
+
+    def take(_topic: str, message: Message) -> None:
+        if message.value() is None:
+            return
+        headers = {name: value.decode() for name, value in headers_of(message).items() if value is not None}
+        if headers.get("ce_type", "").startswith("auth.event."):
+            seen.add({"key": message.key().decode(), "headers": headers, "says": registry.decode(message.value())})
+
+    return Reader(settings, ["auth.event"], take, from_end=True)
+
+
+def fleet_of(settings: Settings, seen: Seen) -> Reader:
+    """auth.fleet: JSON, kept for ten minutes."""
+    return Reader(settings, ["auth.fleet"], lambda _topic, message: seen.add(json.loads(message.value())))
+
+
+def until_ok(verify: Any, seconds: float = 20) -> Any:
+    """The feeds are read in the background: a verifier knows nothing at first, and says so."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return verify()
+        except Refusal as refusal:
+            if refusal.code != "UNAVAILABLE" or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
+def until_refused(verify: Any, seconds: float = 20) -> tuple[str, float]:
+    """The code, and the ms until it came."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        outcome = code_of(verify)
+        if outcome["code"] != "ok":
+            return outcome["code"], (time.monotonic() - began) * 1000
+        time.sleep(0.001)
+    raise TimeoutError(f"it is still accepted after {seconds} s")
+
+
+def register(fleet: Requester, person: Fields) -> int:
+    key = new_id()
+    first = fleet.request("auth.account.register", person, idempotency_key=key)
+    again = fleet.request("auth.account.register", person, idempotency_key=key)
+    other = {**person, "username": "somebody else"}
+    conflict = code_of(lambda: fleet.request("auth.account.register", other, idempotency_key=key))
+    taken = code_of(lambda: fleet.request("auth.account.register", person))
+    say("registered", userId=first["userId"], again=again["userId"], conflict=conflict, taken=taken)
+    return first["userId"]
+
+
+def log_in(fleet: Requester, person: Fields) -> Fields:
+    key = new_id()
+    fields = {"login": person["login"].upper(), "password": person["password"]}  # a login is the same in any case
+    tokens = fleet.request("auth.session.login", fields, idempotency_key=key)["tokens"]
+    again = fleet.request("auth.session.login", fields, idempotency_key=key)["tokens"]
+    wrong = code_of(lambda: fleet.request("auth.session.login", {**fields, "password": "a wrong password"}))
+    say("logged in", sessionId=tokens["sessionId"], sameAnswer=again == tokens, wrong=wrong)
+    return tokens
+
+
+def attack(fleet: Requester, token: str) -> None:
+    """What must be refused: a seal under another topic, under another idempotency key, beside another field, a wrong record key, no seal."""
+    fields = {"accessToken": token}
+    claims = claims_unverified(token)
+    user, session, key = claims["sub"], claims["sid"], new_id()
+    of_inspect = fleet.sealed("auth.session.inspect", fields, key)
+    of_logout = fleet.sealed("auth.session.logout", {**fields, "everywhere": False}, key)
+    bare = json.dumps(fields)
+
+    def inspect(sealed: str, record_key: str, idempotency_key: str) -> Fields:
+        ask = {"key": record_key, "idempotency_key": idempotency_key}
+        return code_of(lambda: fleet.exchange("auth.session.inspect", {"sealed": sealed}, **ask))
+
+    def logout(sealed: str, everywhere: bool) -> Fields:
+        record = {"everywhere": everywhere, "sealed": sealed}
+        return code_of(lambda: fleet.exchange("auth.session.logout", record, key=user, idempotency_key=key))
+
+    say(
+        "attacked",
+        anotherTopic=logout(of_inspect, False),
+        anotherField=logout(of_logout, True),
+        anotherIdempotencyKey=inspect(of_inspect, session, new_id()),
+        anotherRecordKey=inspect(of_inspect, "somebody", key),
+        noSeal=inspect(bare, session, new_id()),
+        asItWas=inspect(of_inspect, session, key),
+    )
+
+
+def main() -> None:
+    given = json.loads(sys.stdin.readline())
+    settings, person = Settings(**given["settings"]), given["person"]
+    events, beats = Seen(), Seen()
+    verifier = Verifier(settings)
+    readers = [events_of(settings, events), fleet_of(settings, beats)]
+    fleet = Requester(settings)
+
+    user_id = register(fleet, person)
+    token = json.loads(sys.stdin.readline())["token"]
+    confirmed = fleet.request("auth.account.confirm", {"token": token})
+    say("confirmed", userId=confirmed["userId"], twice=code_of(lambda: fleet.request("auth.account.confirm", {"token": token})))
+
+    tokens = log_in(fleet, person)
+    access = {"accessToken": tokens["accessToken"]}
+    identity = fleet.request("auth.session.inspect", access)
+    say("inspected", **{name: identity[name] for name in ("userId", "login", "isActive", "isVerified", "roles", "sessionId")})
+    late = code_of(lambda: fleet.request("auth.session.inspect", access, timeout_ms=0))
+    say("was too late", **late)
+
+    local = until_ok(lambda: verifier.verify(tokens["accessToken"]))
+    head, payload, signature = tokens["accessToken"].split(".")
+    changed = ".".join([head, payload, ("B" if signature[0] == "A" else "A") + signature[1:]])
+    forged = code_of(lambda: verifier.verify(changed))
+    say("verified", userId=local.user_id, login=local.login, sessionId=local.session_id, ageMs=local.age_ms, forged=forged)
+
+    attack(fleet, tokens["accessToken"])
+    before = code_of(lambda: verifier.verify(tokens["accessToken"]))
+    fleet.request("auth.session.logout", access)
+    code, took_ms = until_refused(lambda: verifier.verify(tokens["accessToken"]))
+    asked = code_of(lambda: fleet.request("auth.session.inspect", access))
+    other = code_of(lambda: verifier.verify(confirmed["accessToken"]))
+    say("logged out", before=before, local=code, tookMs=took_ms, asked=asked, otherSession=other)
+
+    def mine(records: list[Fields]) -> list[Fields]:
+        return [record for record in records if record["says"].get("userId") == user_id]
+
+    told = mine(events.wait(lambda records: any(r["headers"]["ce_type"] == "auth.event.LoggedOut" for r in mine(records))))
+    say(
+        "was told",
+        events=[{"type": each["headers"]["ce_type"], "sequence": each["says"]["sequence"], "key": each["key"]} for each in told],
+        sameId=all(each["headers"]["ce_id"] == each["says"]["eventId"] for each in told),
+    )
+    serving = lambda beat: "auth.session.login" in beat["info"]["commands"]  # noqa: E731
+    roles = {beat["ping"]["role"] for beat in beats.wait(lambda seen: any(map(serving, seen))) if serving(beat)}
+    say("saw the fleet", roles=sorted(roles))
+
+    for each in (fleet, verifier, *readers):
+        each.close()
+
+
+main()

@@ -1,0 +1,186 @@
+// docs/protocol.md by a service that is not ours: client.py, in Python with stock libraries, carries out the journey of journey.py against a
+// fleet, and this file says what must have come of it. Once where seals are optional, and once as a fleet is by default, where they are not.
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { noteProcess } from "../../stack/processes.ts";
+import {
+  type Fleet,
+  type FleetAddresses,
+  sharedFleet,
+  startFleet,
+  type TestFleet,
+  testFleet,
+} from "../support/fleet.ts";
+import { type Mailbox, mailbox } from "../support/mailbox.ts";
+import { type Person, somebody } from "../support/people.ts";
+import { runFolder } from "../support/stack.ts";
+import { needed, pythonWithRequirements } from "./venv.ts";
+
+let python: string;
+beforeAll(async () => {
+  python = await pythonWithRequirements();
+}, 300_000);
+
+test("a machine without Python is told what to install", async () => {
+  await expect(pythonWithRequirements("no-such-python")).rejects.toThrow(needed);
+});
+
+type Steps = Record<string, Record<string, unknown>>;
+
+/** Speaks with journey.py: gives it the fleet, a person and the confirmation token, and gathers its steps. */
+async function journey(fleet: TestFleet, person: Person): Promise<Steps> {
+  const child = start(fleet.name);
+  const tell = (line: object): void => void child.stdin.write(`${JSON.stringify(line)}\n`);
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const complaints = text(child.stderr);
+  const steps: Steps = {};
+  tell({ settings: settingsOf(fleet), person });
+  for await (const line of createInterface({ input: child.stdout })) {
+    const { step, ...what } = JSON.parse(line) as { step: string };
+    steps[step] = what;
+    if (step === "registered") tell({ token: await fleet.confirmationToken(person.username) });
+  }
+  if ((await ended) !== 0) throw new Error(`journey.py ended after [${Object.keys(steps)}]:\n${await complaints}`);
+  return steps;
+}
+
+function start(name: string): ChildProcessWithoutNullStreams {
+  const env = { ...process.env, PYTHONDONTWRITEBYTECODE: "1" };
+  const child = spawn(python, [join(import.meta.dirname, "journey.py")], { env, stdio: "pipe" });
+  const folder = join(runFolder(), `interop-${name}`);
+  mkdirSync(folder, { recursive: true });
+  if (child.pid !== undefined) noteProcess(folder, "journey.py", child.pid);
+  return child;
+}
+
+const settingsOf = ({ env, prefix }: FleetAddresses) => ({
+  brokers: env["AUTH_KAFKA_BROKERS"],
+  registry: env["AUTH_REGISTRY_URL"],
+  service: "test",
+  prefix,
+});
+
+const ok = { code: "ok" };
+
+describe.each([
+  { kind: "that takes bare secrets too", noSeal: ok, addresses: async () => sharedFleet() },
+  { kind: "that requires seals", noSeal: { code: "SEAL_REQUIRED" }, addresses: startSealing },
+])("a service in Python, with a fleet $kind,", ({ noSeal, addresses }) => {
+  let fleet: TestFleet;
+  let requests: Mailbox;
+  let person: Person;
+  let steps: Steps;
+  const told = (step: string, name: string): unknown => ({ ...steps[step] })[name];
+  beforeAll(async () => {
+    fleet = await testFleet(await addresses());
+    requests = mailbox(fleet.kafka, ["auth.account.register", "auth.session.login"]);
+    await requests.ready;
+    person = somebody("py");
+    steps = await journey(fleet, person);
+  }, 120_000);
+  afterAll(() => fleet.close());
+
+  test("registers, and the same idempotency key gives the first answer or a conflict", () => {
+    expect(steps["registered"]).toEqual({
+      userId: expect.any(Number),
+      again: told("registered", "userId"),
+      conflict: { code: "IDEMPOTENCY_CONFLICT" },
+      taken: { code: "LOGIN_TAKEN" },
+    });
+  });
+
+  test("confirms once", () => {
+    expect(steps["confirmed"]).toEqual({ userId: told("registered", "userId"), twice: { code: "TOKEN_INVALID" } });
+  });
+
+  test("logs in once for one idempotency key, and not with a wrong password", () => {
+    expect(steps["logged in"]).toEqual({
+      sessionId: expect.any(String),
+      sameAnswer: true,
+      wrong: { code: "INVALID_CREDENTIALS" },
+    });
+  });
+
+  test("is told by the fleet whose token it has, and when it asks too late", () => {
+    expect(steps["inspected"]).toEqual({
+      userId: told("registered", "userId"),
+      login: person.login,
+      isActive: true,
+      isVerified: true,
+      roles: [],
+      sessionId: told("logged in", "sessionId"),
+    });
+    expect(steps["was too late"]).toEqual({ code: "DEADLINE_EXCEEDED" });
+  });
+
+  test("verifies the token by itself, knows how old its knowledge is, and refuses a forged one", () => {
+    expect(steps["verified"]).toEqual({
+      userId: told("registered", "userId"),
+      login: person.login,
+      sessionId: told("logged in", "sessionId"),
+      ageMs: expect.any(Number),
+      forged: { code: "TOKEN_INVALID" },
+    });
+    expect(told("verified", "ageMs")).toBeLessThanOrEqual(10_000);
+  });
+
+  test("cannot use a seal in another place than its own", () => {
+    expect(steps["attacked"]).toEqual({
+      anotherTopic: { code: "SEAL_INVALID", reason: "top" },
+      anotherField: { code: "SEAL_INVALID", reason: "fields", field: "everywhere" },
+      anotherIdempotencyKey: { code: "SEAL_INVALID", reason: "jti" },
+      anotherRecordKey: { code: "INVALID_INPUT", field: "key" },
+      noSeal,
+      asItWas: ok,
+    });
+  });
+
+  test("refuses the token by itself a moment after the logout, and that session's only", () => {
+    const { tookMs, ...rest } = { ...steps["logged out"] };
+    expect(rest).toEqual({
+      before: ok,
+      local: "SESSION_REVOKED",
+      asked: { code: "SESSION_REVOKED" },
+      otherSession: ok,
+    });
+    expect(tookMs).toBeLessThan(5000);
+    console.log(`refused ${Number(tookMs).toFixed(0)} ms after the logout's reply (${fleet.name})`);
+  });
+
+  test("is told what happened, in order and without gaps", () => {
+    const { events, sameId } = steps["was told"] as { events: Record<string, unknown>[]; sameId: boolean };
+    const types = ["UserRegistered", "UserConfirmed", "LoggedIn", "LoggedIn", "LoggedOut"];
+    expect(events.filter(({ type }) => types.includes(String(type).slice("auth.event.".length)))).toHaveLength(5);
+    expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, at) => at + 1));
+    expect(new Set(events.map(({ key }) => key))).toEqual(new Set([String(told("registered", "userId"))]));
+    expect(sameId).toBe(true);
+  });
+
+  test("sees who serves", () => {
+    expect(steps["saw the fleet"]).toEqual({ roles: ["worker"] });
+  });
+
+  test("put no secret on the broker", () => {
+    const login = person.login.toUpperCase();
+    const mine = ["auth.account.register", "auth.session.login"].flatMap((topic) =>
+      requests.all(topic).filter(({ value }) => new RegExp(`${person.login}|${login}`).test(String(value))),
+    );
+    expect(mine).toHaveLength(7); // four to register, three to log in
+    for (const { value } of mine) {
+      expect(String(value)).toMatch(/eyJ[\w-]+\.[\w-]+\.[\w-]+\.[\w-]+\.[\w-]+/);
+      expect(String(value)).not.toContain(person.password);
+    }
+  });
+});
+
+let sealing: Fleet | undefined;
+afterAll(() => sealing?.stop());
+
+async function startSealing(): Promise<FleetAddresses> {
+  sealing = await startFleet("interop", { roles: ["worker", "relay"], env: { AUTH_REQUIRE_SEALED: "true" } });
+  return sealing;
+}

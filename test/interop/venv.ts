@@ -1,0 +1,48 @@
+// Python for the tests of this folder: a virtual environment with exactly what requirements.txt names, below node_modules/.cache. It is made
+// once for each requirements.txt and each Python, with pip as this machine has it configured, and is then only used.
+// Two runs may make it at once: each makes its own, and the first to be done puts it in place.
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const requirements = join(import.meta.dirname, "requirements.txt");
+const cache = join(import.meta.dirname, "..", "..", "node_modules", ".cache");
+
+export const needed =
+  "test/interop needs Python 3.10 or newer with its modules venv and pip: install them (Debian: apt-get install python3 python3-venv).";
+
+/** @returns the environment's Python. @throws Error that says what to install, or what pip said */
+export async function pythonWithRequirements(python = "python3"): Promise<string> {
+  const digest = createHash("sha256")
+    .update(readFileSync(requirements))
+    .update(await versionOf(python));
+  const folder = join(cache, `interop-${digest.digest("hex").slice(0, 16)}`);
+  if (!existsSync(folder)) await make(python, folder);
+  return join(folder, "bin", "python");
+}
+
+/** Where it is counts too: an environment points to the Python that made it. */
+async function versionOf(python: string): Promise<string> {
+  const ask = "import sys, ensurepip, venv; assert sys.version_info >= (3, 10); print(sys.version, sys.base_prefix)";
+  try {
+    return (await run(python, ["-c", ask])).stdout;
+  } catch (error) {
+    throw new Error(needed, { cause: error });
+  }
+}
+
+async function make(python: string, folder: string): Promise<void> {
+  const unfinished = `${folder}.${process.pid}`;
+  mkdirSync(cache, { recursive: true });
+  try {
+    await run(python, ["-m", "venv", unfinished]);
+    const install = ["-m", "pip", "install", "--no-deps", "--disable-pip-version-check", "-r", requirements];
+    await run(join(unfinished, "bin", "python"), install, { maxBuffer: 64 * 1024 * 1024 });
+    if (!existsSync(folder)) renameSync(unfinished, folder);
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+}
