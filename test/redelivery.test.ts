@@ -153,8 +153,9 @@ test("redelivery of everything from offset 0 changes nothing and answers the sam
   expect(after.outbox.slice(0, before.outbox.length)).toEqual(before.outbox);
   expect(after.outbox.slice(before.outbox.length).map((row) => row.kind)).toEqual([
     "UserRegistered",
-    "json",
+    "json", // to the platform's mailer
     "UserBanned",
+    "json", // to auth.revocation
   ]);
 }, 90_000);
 
