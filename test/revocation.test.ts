@@ -336,14 +336,16 @@ describe("marks", () => {
     const perPartition = (feed.of("asOf").length - before) / feed.marks().length;
     expect(perPartition).toBeGreaterThan(2);
     expect(perPartition).toBeLessThan(8);
-    const writes = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = hashtext('auth asOf')::oid";
+    // Of this database alone: the server shows the locks of other fleets' too.
+    const writes = `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = hashtext('auth asOf')::oid
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
     for (const name of ["relay-2", "relay-3"]) {
       const relay = own.processes.get(name)!;
       relay.kill("SIGSTOP"); // one of the two holds the lock now; the database takes it away after 10 s
       const hung = Date.now();
       await until("marks go on", () => Math.min(...feed.marks()) > hung + 1000, 40_000);
       relay.kill("SIGCONT");
-      expect((await rowsOf(writes)).length).toBeLessThanOrEqual(2);
+      expect((await rowsOf(writes)).length).toBeLessThanOrEqual(1);
     }
   }, 120_000);
 });

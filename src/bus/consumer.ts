@@ -28,6 +28,7 @@ export interface ConsumerParts {
   execute: Execute;
   replies: Replies;
   log: Logger;
+  /** Unix ms by the broker's clock: what requests' times count by. */
   now(): number;
   monotonic(): number;
   /** Called once per request with its outcome (`ok`, a code, or `dead-letter`) and the ms since the broker took it. */
@@ -84,8 +85,8 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
       void settle(record, owner, () => refuseHeaders(record, command, envelope));
       return;
     }
-    const skew = parts.now() - parts.monotonic();
-    const call: Call = { topic: record.topic, envelope, deadline: envelope.deadline - skew };
+    const origin = parts.now() - parts.monotonic();
+    const call: Call = { topic: record.topic, envelope, deadline: envelope.deadline - origin };
     const { key, bound } = mailboxOf(record, command, parts.mailboxLimit);
     const queued = mailboxes.push(key, () => settle(record, owner, () => serve(record, command, call, owner)), bound);
     if (!queued) void settle(record, owner, () => throttle(record, command, call));

@@ -24,6 +24,7 @@ export interface ExecuteParts {
   lanes: Lanes;
   log: Logger;
   /** Unix ms, compared with broker times. */
+  /** Unix ms by the broker's clock. */
   now(): number;
   monotonic(): number;
   /** Key that opens seals made for this kid. */

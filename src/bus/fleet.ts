@@ -6,9 +6,11 @@
 //   away, or a requester that slept, never looks like a fleet that is gone.
 // - announce: says "starting" and reads the feed up to that word, which shows who else serves the same commands in another group.
 import { z } from "zod";
+import type { Clock } from "../clock.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { shared } from "./assigner.ts";
+import type { Append } from "./broker-clock.ts";
 import type { KafkaPort } from "./kafka.ts";
 import { KafkaFault } from "./kafka-faults.ts";
 import { randomId } from "./random-id.ts";
@@ -158,10 +160,14 @@ export interface Rival {
 }
 
 /**
- * Says that a process is starting, and reads what the feed said before that.
+ * Says that a process is starting, and reads what the feed said before that; its own word also shows the broker's time.
  * @returns those of another group that serve one of its commands and were heard of within three intervals, by the broker's clock
  */
-export async function announce(kafka: KafkaPort, beat: Beat, log: Logger): Promise<Rival[]> {
+export async function announce(
+  kafka: KafkaPort,
+  beat: Beat,
+  { log, clock, appended }: { log: Logger; clock: Pick<Clock, "now">; appended(append: Append): void },
+): Promise<Rival[]> {
   const mine = randomId();
   const before = new Map<string, { beat: Beat; at: number }>();
   const heard = Promise.withResolvers<number>();
@@ -176,7 +182,9 @@ export async function announce(kafka: KafkaPort, beat: Beat, log: Logger): Promi
     log.warn(`There is no topic ${fleetTopic}: run the role migrate. Nobody sees this process, and it sees nobody.`);
     return [];
   }
+  const sentAt = clock.now();
   await kafka.produce([{ ...recordOf(beat), headers: { [announceHeader]: mine } }]);
+  const ackedAt = clock.now();
   const reader = kafka.consume({
     group: `fleet.${mine}`,
     topics: [fleetTopic],
@@ -186,6 +194,7 @@ export async function announce(kafka: KafkaPort, beat: Beat, log: Logger): Promi
     onRecords,
   });
   const at = await within(heard.promise, announceMs);
+  appended({ sentAt, ackedAt, at });
   await reader.close();
   const lately = [...before.values()].filter((each) => each.at > at - patience * beatEveryMs);
   const found = rivals(beat, lately);

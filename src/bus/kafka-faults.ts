@@ -1,5 +1,6 @@
 // What a Kafka error means for whoever asked, classified in one place. "unavailable" may pass by itself and is worth another try;
 // the other kinds are permanent for the record that caused them.
+import { setTimeout as sleep } from "node:timers/promises";
 
 export type KafkaFaultKind = "unavailable" | "unknown-topic" | "not-authorized" | "too-large" | "refused";
 
@@ -50,6 +51,21 @@ function* causes(error: unknown, depth = 0): Generator<object> {
   const { errors, cause, originalError } = error as { errors?: unknown[]; cause?: unknown; originalError?: unknown };
   for (const each of errors ?? []) yield* causes(each, depth + 1);
   yield* causes(cause ?? originalError, depth + 1);
+}
+
+const againMs = [20, 50, 100, 200, 400];
+
+/** Asks again for less than a second what is cheap to ask and may be answered the next time. */
+export async function againWhileUnavailable<T>(ask: () => Promise<T>): Promise<T> {
+  for (const pause of againMs) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (classify(error) !== "unavailable") throw error;
+      await sleep(pause);
+    }
+  }
+  return ask();
 }
 
 /** Runs what asks the driver, and makes whatever it throws a KafkaFault. */

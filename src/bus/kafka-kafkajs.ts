@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin, KafkaConfig, Producer } from "kafkajs";
 import driver from "kafkajs";
+import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import { unpackLz4, unpackSnappy, unpackZstd } from "./compression.ts";
 import { buildConsumer } from "./kafka-consumer.ts";
@@ -37,7 +38,12 @@ export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
   });
 
   return {
-    produce: async (records) => send(await producer.get(), records, onBroker),
+    produce: async (records) => {
+      const made = await producer.get();
+      const sentAt = systemClock.now();
+      const at = await send(made, records, onBroker);
+      if (at !== undefined) settings.appended?.({ sentAt, at, ackedAt: systemClock.now() });
+    },
     consumer: (options, life) => buildConsumer({ kafka, options, onBroker }, life),
     partitionsOf: async (topic) => countPartitions(await admin.get(), onBroker(topic)),
     ensureTopics: async (specs) => ensureTopics(topicAdmin(await admin.get()), specs, settings.prefix),
@@ -103,7 +109,12 @@ function lazily<T>(make: () => Promise<T>) {
   };
 }
 
-async function send(producer: Producer, records: OutRecord[], onBroker: (name: string) => string): Promise<void> {
+/** @returns the broker's time of the last append, where its topic takes that, Unix ms */
+async function send(
+  producer: Producer,
+  records: OutRecord[],
+  onBroker: (name: string) => string,
+): Promise<number | undefined> {
   const byTopic = new Map<string, { key: Buffer | null; value: Buffer | null; headers: OutRecord["headers"] }[]>();
   for (const { topic, ...message } of records) {
     const messages = byTopic.get(topic);
@@ -111,7 +122,10 @@ async function send(producer: Producer, records: OutRecord[], onBroker: (name: s
     else byTopic.set(topic, [message]);
   }
   const topicMessages = [...byTopic].map(([topic, messages]) => ({ topic: onBroker(topic), messages }));
-  await sendAll(() => producer.sendBatch({ acks: acksAll, topicMessages }));
+  const answers = await sendAll(() => producer.sendBatch({ acks: acksAll, topicMessages }));
+  const times = answers.map(({ logAppendTime }) => Number(logAppendTime ?? -1));
+  const last = Math.max(-1, ...times);
+  return last > 0 ? last : undefined;
 }
 
 const tries = 4;
@@ -122,11 +136,10 @@ const firstPauseMs = 50;
  * a broker leads now which had answered already are left out, and the batch counts as sent (sendMessages.js; test/crash/brokers lost a
  * request in 3 of 8 runs). Sent anew as a whole a record may come twice, and never not at all.
  */
-async function sendAll(send: () => Promise<unknown>): Promise<void> {
+async function sendAll<T>(send: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await send();
-      return;
+      return await send();
     } catch (error) {
       const kind = classify(error);
       if (attempt === tries || (kind !== "unavailable" && kind !== "unknown-topic")) throw error;

@@ -7,12 +7,15 @@
 // - topic names may carry a prefix on the broker; nobody above the port sees it.
 // It does not decide what is retried: KafkaFault.kind tells.
 import type { AssignPartitions } from "./assigner.ts";
+import type { Append } from "./broker-clock.ts";
 import type { Assignment, CommittedOffset, InRecord, OutRecord, TopicPartition } from "./records.ts";
 import type { Consumer, Life } from "./supervisor.ts";
 
 export interface KafkaSettings {
   /** The library that speaks to the brokers; default kafkajs. */
   driver?: "kafkajs" | "platformatic" | undefined;
+  /** Told of produces whose time the broker has said; not every driver hears of it. */
+  appended?: ((append: Append) => void) | undefined;
   brokers: string[];
   clientId: string;
   /** Stands before every topic and group on the broker. */

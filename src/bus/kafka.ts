@@ -2,7 +2,7 @@
 // here and in supervisor.ts: faults in our words, consumers that are built again, and a bound on every close.
 import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
-import { guarded } from "./kafka-faults.ts";
+import { againWhileUnavailable, guarded } from "./kafka-faults.ts";
 import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings } from "./kafka-port.ts";
 import { type Bounds, type Consumer, closeBoundMs, type Life, supervise, within } from "./supervisor.ts";
 
@@ -49,7 +49,8 @@ export function portOver(open: () => Promise<KafkaDriver>, log: Logger, bounds: 
     },
     partitionsOf: (topic) => guarded(async () => (await driver()).partitionsOf(topic)),
     ensureTopics: (specs) => guarded(async () => (await driver()).ensureTopics(specs)),
-    endOffsets: (topic) => guarded(async () => (await driver()).endOffsets(topic)),
+    // A broker that has just been made a partition's leader may not know it yet, though the metadata does.
+    endOffsets: (topic) => guarded(() => againWhileUnavailable(async () => (await driver()).endOffsets(topic))),
     ping: () => guarded(async () => (await driver()).ping()),
     async close() {
       const inTime = await within(bounds.closeMs ?? closeBoundMs, async () => {

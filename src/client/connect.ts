@@ -43,6 +43,7 @@ const defaultTimeoutMs = 30_000;
 const longestTimeoutMs = 300_000;
 const sealLifeMs = 300_000;
 const keyTimeoutMs = 5000;
+const keyAttempts = 4;
 
 /** Connects in the background; calls made before wait. */
 export function connectClient(parts: ClientParts): AuthClient {
@@ -72,15 +73,17 @@ export function connectClient(parts: ClientParts): AuthClient {
     const idempotencyKey = options.idempotencyKey ?? randomId();
     const replyKey = shape.sealsReply ? own : undefined;
     const sealsRequest = shape.sealedFields.length > 0;
-    const body = sealsRequest
-      ? { ...fields, sealed: await seal(topic, { fields, idempotencyKey, rkt: replyKey?.thumbprint }) }
-      : fields;
-    await codec.warm().catch((error: unknown) => {
-      throw refuse("UNAVAILABLE", { message: asError(error).message });
-    });
-    const value = encode(codec, topic, body);
-    const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, longestTimeoutMs);
+    const prepared = async (): Promise<object> => {
+      await codec.warm().catch((error: unknown) => {
+        throw refuse("UNAVAILABLE", { message: asError(error).message });
+      });
+      if (!sealsRequest) return fields;
+      return { ...fields, sealed: await seal(topic, { fields, idempotencyKey, rkt: replyKey?.thumbprint }) };
+    };
     const { signal, traceparent } = options;
+    const deadline = clock.monotonic() + Math.min(options.timeoutMs ?? defaultTimeoutMs, longestTimeoutMs);
+    const value = encode(codec, topic, await inTime(prepared(), { ms: deadline - clock.monotonic(), signal }));
+    const timeoutMs = Math.max(1, Math.round(deadline - clock.monotonic()));
     const key = recordKey(shape.rule, fields);
     const reply = await requester.request({
       topic,
@@ -162,6 +165,24 @@ export function connectClient(parts: ClientParts): AuthClient {
       await requester.close(0);
     },
   };
+}
+
+/** What comes before the request is sent, the fleet's keys first of all, is within the call's time and ends with its signal. @throws Refusal */
+async function inTime<T>(
+  work: Promise<T>,
+  { ms, signal }: { ms: number; signal: AbortSignal | undefined },
+): Promise<T> {
+  signal?.throwIfAborted();
+  const over = Promise.withResolvers<never>();
+  const timer = setTimeout(() => over.reject(refuse("DEADLINE_EXCEEDED")), ms);
+  const abort = (): void => over.reject(asError(signal?.reason));
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([work, over.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
 }
 
 /** Waits for the promise, but no longer than so. */
@@ -261,8 +282,19 @@ function makeReplyKey() {
 /** The fleet's key to seal to: asked for once, by whoever comes first; a failure is not remembered. */
 function sealingKeys(list: () => Promise<{ jwks: string }>) {
   let known: Promise<JWK & { kid: string }> | undefined;
+  const patiently = async (): Promise<{ jwks: string }> => {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await list();
+      } catch (error) {
+        // Without a key the record goes to any partition: one that nobody reads yet must not be all there is.
+        const late = error instanceof Refusal && error.code === "DEADLINE_EXCEEDED";
+        if (!late || attempt === keyAttempts) throw error;
+      }
+    }
+  };
   const ask = async (): Promise<JWK & { kid: string }> => {
-    const { keys } = JSON.parse((await list()).jwks) as { keys: (JWK & { kid: string })[] };
+    const { keys } = JSON.parse((await patiently()).jwks) as { keys: (JWK & { kid: string })[] };
     const key = keys.find((each) => each.use === "enc");
     if (key === undefined) throw refuse("UNAVAILABLE", { message: "The fleet has no sealing key." });
     return key;

@@ -1,5 +1,6 @@
 // What each role says of itself on the fleet feed (bus/fleet.ts), and the refusal to start beside another group with the same commands.
 import { hostname } from "node:os";
+import type { Append } from "../bus/broker-clock.ts";
 import { announce, type Beat, type FleetState, noStats, type Rival, startBeats } from "../bus/fleet.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { KafkaFault } from "../bus/kafka-faults.ts";
@@ -25,7 +26,12 @@ export interface FleetMember {
 
 export function fleetMember(
   { config, log, lifecycle, clock = systemClock }: Wiring,
-  { kafka, role, commands = [] }: { kafka: KafkaPort; role: string; commands?: string[] },
+  {
+    kafka,
+    role,
+    commands = [],
+    appended = () => undefined,
+  }: { kafka: KafkaPort; role: string; commands?: string[]; appended?: (append: Append) => void },
 ): FleetMember {
   const ping = { id: `${role}.${randomId()}`, role, version: packageVersion(), startedAt: clock.now() };
   const group = commands.length > 0 ? { group: config.AUTH_GROUP } : {};
@@ -39,7 +45,10 @@ export function fleetMember(
     async announce() {
       const passing = (error: unknown) => error instanceof KafkaFault && error.kind === "unavailable";
       const patience = { what: "Kafka", passing, log, signal: lifecycle.stopping };
-      const rivals = await untilAnswered(() => announce(kafka, beat({ state: "starting" }), log), patience);
+      const rivals = await untilAnswered(
+        () => announce(kafka, beat({ state: "starting" }), { log, clock, appended }),
+        patience,
+      );
       if (rivals.length > 0) throw new Error(refusal(rivals, config.AUTH_GROUP));
     },
     start(pulse) {

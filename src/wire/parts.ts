@@ -1,6 +1,6 @@
 // What several roles are built from: connections, keys, codec, client. Each resource that is opened leaves its undo behind (lifecycle.ts).
 import { type Codec, makeCodec } from "../bus/codec.ts";
-import { connectKafka, type KafkaPort } from "../bus/kafka.ts";
+import { connectKafka, type KafkaPort, type KafkaSettings } from "../bus/kafka.ts";
 import { connectRegistry, makeSchemaStore, type Registry } from "../bus/schema-store.ts";
 import { schemasBySubject } from "../catalogue.ts";
 import { connectClient } from "../client/connect.ts";
@@ -33,7 +33,7 @@ export interface Running {
   jwks?(): { keys: object[] };
 }
 
-export function kafkaOf(config: Config, role: string, log: Logger): KafkaPort {
+export function kafkaOf(config: Config, role: string, log: Logger, appended?: KafkaSettings["appended"]): KafkaPort {
   const { AUTH_KAFKA_TLS_CA: ca, AUTH_KAFKA_TLS_CERT: cert, AUTH_KAFKA_TLS_KEY: key } = config;
   const mechanism = config.AUTH_KAFKA_SASL_MECHANISM;
   const username = config.AUTH_KAFKA_SASL_USERNAME ?? "";
@@ -41,6 +41,7 @@ export function kafkaOf(config: Config, role: string, log: Logger): KafkaPort {
   return connectKafka(
     {
       driver: config.AUTH_KAFKA_DRIVER,
+      appended,
       brokers: config.AUTH_KAFKA_BROKERS ?? [],
       clientId: `auth-${role}`,
       prefix: config.AUTH_TOPIC_PREFIX,

@@ -1,4 +1,5 @@
 // Builds the role `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the platform's JSON topics.
+import { type BrokerClock, makeBrokerClock } from "../bus/broker-clock.ts";
 import type { Codec } from "../bus/codec.ts";
 import type { BusCommand, Lanes } from "../bus/command.ts";
 import { consumeRequests, type RequestConsumer } from "../bus/consumer.ts";
@@ -54,7 +55,8 @@ export function served(globs: string[]): Handler[] {
 export async function startWorker(wiring: Wiring): Promise<Running> {
   const { config, log, lifecycle } = wiring;
   const clock = wiring.clock ?? systemClock;
-  const kafka = kafkaOf(config, "worker", log);
+  const brokerClock = makeBrokerClock(clock);
+  const kafka = kafkaOf(config, "worker", log, brokerClock.sample);
   lifecycle.onStop(() => kafka.close());
   const pool = await poolOf(wiring, "worker");
   const keys = await keysOf(wiring, pool);
@@ -69,10 +71,15 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   const commands = served(config.AUTH_TOPICS).map((handler) => busCommand(handler, run));
   if (commands.length === 0) throw new Error("AUTH_TOPICS leaves no command to serve.");
   const codec = await codecOf(wiring, pool);
-  const member = fleetMember(wiring, { kafka, role: "worker", commands: commands.map((command) => command.topic) });
+  const member = fleetMember(wiring, {
+    kafka,
+    role: "worker",
+    commands: commands.map((command) => command.topic),
+    appended: brokerClock.sample,
+  });
   await member.announce();
   const tally = makeTally(clock.monotonic);
-  const consumer = startConsumer(wiring, { kafka, codec, commands, lanes, keys, clock, tally });
+  const consumer = startConsumer(wiring, { kafka, codec, commands, lanes, keys, clock, brokerClock, tally });
   member.start(() => pulseOf(consumer, { commands, lanes, tally }));
   const legacy = config.AUTH_LEGACY_TOPICS ? startLegacy(wiring, { kafka, run, clock }) : undefined;
   log.info({ hashCostMs: Math.round(hashCost), commands: commands.map((command) => command.topic) }, "worker started");
@@ -186,12 +193,13 @@ interface ConsumerWiring {
   lanes: Lanes;
   keys: FleetKeys;
   clock: Clock;
+  brokerClock: BrokerClock;
   tally: Tally;
 }
 
 function startConsumer(
   { config, log, metrics, lifecycle }: Wiring,
-  { kafka, codec, commands, lanes, keys, clock, tally }: ConsumerWiring,
+  { kafka, codec, commands, lanes, keys, clock, brokerClock, tally }: ConsumerWiring,
 ): RequestConsumer {
   const lost = metrics.counter("auth_replies_lost_total", "Replies that can never arrive.", ["reason"]);
   const requests = metrics.counter("auth_requests_total", "Requests by topic and outcome.", ["topic", "outcome"]);
@@ -217,13 +225,13 @@ function startConsumer(
     group: config.AUTH_GROUP,
     mailboxLimit: config.AUTH_MAILBOX_LIMIT,
     allowedReplyTopics: config.AUTH_REPLY_TOPICS,
-    now: clock.now,
+    now: brokerClock.now,
     monotonic: clock.monotonic,
     execute: makeExecute({
       codec,
       lanes,
       log,
-      now: clock.now,
+      now: brokerClock.now,
       monotonic: clock.monotonic,
       openingKey: (kid) => keys.keyring().opening(kid),
       requireSealed: config.AUTH_REQUIRE_SEALED,
@@ -238,6 +246,9 @@ function startConsumer(
   lifecycle.onStop(() => consumer.close(config.AUTH_DRAIN_TIMEOUT));
   metrics.gauge("auth_requests_in_flight", "Requests taken and not finished.", [], (gauge) =>
     gauge.set(consumer.inFlight),
+  );
+  metrics.gauge("auth_clock_skew_seconds", "How much this machine's clock is ahead of the broker's.", [], (gauge) =>
+    gauge.set(brokerClock.skew / 1000),
   );
   metrics.gauge("auth_partitions_held", "Partitions of request topics this worker holds.", [], (gauge) =>
     gauge.set(sum(Object.values(consumer.held()).map((partitions) => partitions.length))),

@@ -74,6 +74,12 @@ export const faults = {
     line: "      const inTime = await within(bounds.closeMs, async () => last?.consumer?.close());",
     instead: "      const inTime = last !== undefined;",
   },
+  /** The machine's own clock is taken for the broker's. */
+  "own-clock": {
+    module: "bus/broker-clock.ts",
+    line: "    now: () => clock.now() - skew(),",
+    instead: "    now: () => clock.now(),",
+  },
   /** Something of each reply stays in memory. */
   "replies-kept": {
     module: "bus/replies.ts",
