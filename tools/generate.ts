@@ -1,8 +1,10 @@
-// Writes what is generated: src/generated/schemas.ts from schemas/, docs/configuration.md from src/variables.ts.
+// Writes what is generated: src/generated/schemas.ts from schemas/, docs/configuration.md from src/variables.ts, and the table of commands in
+// docs/protocol.md from schemas/.
 // `npm run generate` writes; `npm run generate -- --check` only compares and exits 1 where something is out of date.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { configurationPage } from "../src/variables.ts";
+import { protocolPage } from "./protocol.ts";
 import { generateSchemas } from "./schemas.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -10,6 +12,7 @@ const root = join(import.meta.dirname, "..");
 const outputs: Record<string, () => string> = {
   "src/generated/schemas.ts": () => generateSchemas(join(root, "schemas")),
   "docs/configuration.md": configurationPage,
+  "docs/protocol.md": () => protocolPage(join(root, "docs", "protocol.md"), join(root, "schemas")), // its table of commands
 };
 
 function main(check: boolean): number {

@@ -18,7 +18,7 @@ const notAreas = new Set(["event", "legacy", "mail"]);
 /** @returns the text of src/generated/schemas.ts */
 export function generateSchemas(folder: string): string {
   const types = new Map<string, string>();
-  const commands = areas(folder).flatMap((area) => commandsOf(folder, area));
+  const commands = commandsIn(folder);
   const commandRows = commands.map((command) => describeCommand(command, types));
   const events = readdirSync(join(folder, "event"))
     .sort()
@@ -50,6 +50,11 @@ export function generateSchemas(folder: string): string {
     `export const mailSchema = ${JSON.stringify(mail)} as const;`,
     "",
   ].join("\n");
+}
+
+/** Every command: its topic and its two schemas. */
+export function commandsIn(folder: string): { topic: string; request: RecordSchema; reply: RecordSchema }[] {
+  return areas(folder).flatMap((area) => commandsOf(folder, area));
 }
 
 function areas(folder: string): string[] {

@@ -398,8 +398,9 @@ class Verifier:
 
     def _heard_revocation(self, name: str, body: Fields, partition: int) -> None:
         if name == "asOf":
-            if body["asOf"] > self._marks.get(partition, 0):
-                self._marks[partition] = body["asOf"]
+            before = min(self._marks.values(), default=0)
+            self._marks[partition] = max(body["asOf"], self._marks.get(partition, 0))
+            if min(self._marks.values()) != before:
                 self._moved_at = time.monotonic()
         elif name.startswith("s:"):
             self._sessions.add(name[2:])
