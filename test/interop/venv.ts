@@ -12,7 +12,7 @@ const requirements = join(import.meta.dirname, "requirements.txt");
 const cache = join(import.meta.dirname, "..", "..", "node_modules", ".cache");
 
 export const needed =
-  "test/interop needs Python 3.10 or newer with its modules venv and pip: install them (Debian: apt-get install python3 python3-venv).";
+  "test/interop needs Python 3.11 or newer with its modules venv and pip: install them (Debian: apt-get install python3 python3-venv).";
 
 /** @returns the environment's Python. @throws Error that says what to install, or what pip said */
 export async function pythonWithRequirements(python = "python3"): Promise<string> {
@@ -26,7 +26,7 @@ export async function pythonWithRequirements(python = "python3"): Promise<string
 
 /** Where it is counts too: an environment points to the Python that made it. */
 async function versionOf(python: string): Promise<string> {
-  const ask = "import sys, ensurepip, venv; assert sys.version_info >= (3, 10); print(sys.version, sys.base_prefix)";
+  const ask = "import sys, ensurepip, venv; assert sys.version_info >= (3, 11); print(sys.version, sys.base_prefix)";
   try {
     return (await run(python, ["-c", ask])).stdout;
   } catch (error) {
@@ -41,8 +41,16 @@ async function make(python: string, folder: string): Promise<void> {
     await run(python, ["-m", "venv", unfinished]);
     const install = ["-m", "pip", "install", "--no-deps", "--disable-pip-version-check", "-r", requirements];
     await run(join(unfinished, "bin", "python"), install, { maxBuffer: 64 * 1024 * 1024 });
-    if (!existsSync(folder)) renameSync(unfinished, folder);
+    putInPlace(unfinished, folder);
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
+  }
+}
+
+function putInPlace(made: string, folder: string): void {
+  try {
+    renameSync(made, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error; // else another run was first
   }
 }
