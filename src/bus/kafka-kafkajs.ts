@@ -1,13 +1,13 @@
 // The driver kafkajs: connections, producing, asking. Consuming is in kafka-consumer.ts, its traps are in kafka-traps.ts; no other file
 // imports kafkajs.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Admin, KafkaConfig, Producer } from "kafkajs";
+import type { Admin, KafkaConfig, Producer, RecordMetadata } from "kafkajs";
 import driver from "kafkajs";
 import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import { unpackLz4, unpackSnappy, unpackZstd } from "./compression.ts";
 import { buildConsumer } from "./kafka-consumer.ts";
-import { classify } from "./kafka-faults.ts";
+import { classify, KafkaFault } from "./kafka-faults.ts";
 import type { KafkaDriver, KafkaSettings, TopicSpec } from "./kafka-port.ts";
 import { ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
 import { closeTimerTrap } from "./kafka-traps.ts";
@@ -26,6 +26,7 @@ export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
       createPartitioner: driver.Partitioners.DefaultPartitioner,
       allowAutoTopicCreation: false,
       maxInFlightRequests: 1,
+      metadataMaxAge: 3000, // a partition that was added must be known before long: see skipped()
       retry: { retries: 0 }, // see sendAll
     });
     await made.connect();
@@ -115,17 +116,33 @@ async function send(
   records: OutRecord[],
   onBroker: (name: string) => string,
 ): Promise<number | undefined> {
-  const byTopic = new Map<string, { key: Buffer | null; value: Buffer | null; headers: OutRecord["headers"] }[]>();
-  for (const { topic, ...message } of records) {
-    const messages = byTopic.get(topic);
-    if (messages) messages.push(message);
-    else byTopic.set(topic, [message]);
-  }
-  const topicMessages = [...byTopic].map(([topic, messages]) => ({ topic: onBroker(topic), messages }));
-  const answers = await sendAll(() => producer.sendBatch({ acks: acksAll, topicMessages }));
+  let rest = records;
+  const answers = await sendAll(async () => {
+    const some = await producer.sendBatch({ acks: acksAll, topicMessages: byTopic(rest, onBroker) });
+    const left = skipped(rest, some, onBroker);
+    if (left.length === 0) return some;
+    rest = left;
+    throw new KafkaFault("unavailable", `${left[0]!.topic}/${left[0]!.partition} is not known yet`);
+  });
   const times = answers.map(({ logAppendTime }) => Number(logAppendTime ?? -1));
   const last = Math.max(-1, ...times);
   return last > 0 ? last : undefined;
+}
+
+function byTopic(records: OutRecord[], onBroker: (name: string) => string) {
+  const topics = Map.groupBy(records, ({ topic }) => topic);
+  return [...topics].map(([topic, messages]) => ({
+    topic: onBroker(topic),
+    messages: messages.map(({ topic: _, ...message }) => message),
+  }));
+}
+
+/** Records for partitions that kafkajs does not know: it leaves them out without a word. */
+function skipped(records: OutRecord[], answers: RecordMetadata[], onBroker: (name: string) => string): OutRecord[] {
+  const taken = new Set(answers.map(({ topicName, partition }) => `${topicName}/${partition}`));
+  return records.filter(
+    ({ topic, partition }) => partition !== undefined && !taken.has(`${onBroker(topic)}/${partition}`),
+  );
 }
 
 const tries = 4;

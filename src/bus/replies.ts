@@ -27,16 +27,19 @@ export interface RepliesParts {
 
 const knownMs = 60_000;
 const unknownMs = 3000;
+/** How often at most a topic is looked up again because of a partition that it did not have. */
+const againMs = 500;
 const maxTopics = 10_000;
 
 export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesParts): Replies {
-  const topics = new Map<string, { partitions: Promise<number | undefined>; until: number }>();
+  const topics = new Map<string, { partitions: Promise<number | undefined>; asked: number; until: number }>();
 
   const partitionsOf = (topic: string): Promise<number | undefined> => {
     const known = topics.get(topic);
     if (known !== undefined && known.until > monotonic()) return known.partitions;
     if (topics.size >= maxTopics) topics.clear(); // foreign names must not fill the memory
-    const entry = { partitions: kafka.partitionsOf(topic), until: monotonic() + knownMs };
+    const asked = monotonic();
+    const entry = { partitions: kafka.partitionsOf(topic), asked, until: asked + knownMs };
     topics.set(topic, entry);
     entry.partitions.then(
       (count) => {
@@ -51,9 +54,11 @@ export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesPart
     const count = await partitionsOf(topic);
     if (count === undefined) return false;
     if (partition === undefined || partition < count) return true;
+    // It may have grown, and a requester that has just started reads a new partition: looked up again, though not for every stranger's number.
     const entry = topics.get(topic);
-    if (entry !== undefined && entry.until - monotonic() > unknownMs) entry.until = monotonic() + unknownMs; // it may have grown
-    return false;
+    if (entry !== undefined && monotonic() - entry.asked < againMs) return false;
+    topics.delete(topic);
+    return partition < ((await partitionsOf(topic)) ?? 0);
   };
 
   return {

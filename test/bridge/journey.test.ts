@@ -228,7 +228,7 @@ describe("LogOutUser", () => {
 
 describe("every method", () => {
   test("whose time is over before the fleet can answer is DEADLINE_EXCEEDED", async () => {
-    const answer = await gateway.call("CurrentUser", { access_token: "garbage" }, { deadlineMs: 1 });
+    const answer = await gateway.call("LogOutUser", { token_pod: "garbage" }, { deadlineMs: 1 });
     expect(answer.status).toBe("DEADLINE_EXCEEDED");
   });
 
