@@ -51,6 +51,7 @@ async function killedInACommit(fault: FaultName | undefined): Promise<string[]> 
     timeoutMs: 60_000,
   });
   // Its own mailbox keeps the order: who is answered behind it was answered after it.
+  await new Promise((resolve) => setImmediate(resolve)); // both answers may have come with one fetch
   const lost = held.outcome === undefined ? ["the login that was held up was never answered"] : [];
   held.forget();
   const deeds: Deed[] = [await held.deed, next];
