@@ -129,6 +129,7 @@ function baseEnvironment(stack: TestStack, folder: string): Record<string, strin
     PATH: process.env["PATH"] ?? "",
     HOME: folder,
     NODE_REDIRECT_WARNINGS: join(runFolder(), "warnings"), // bin/run-jest.js takes each for a failure
+    NODE_OPTIONS: "--trace-warnings",
     AUTH_KAFKA_BROKERS: stack.kafka,
     AUTH_KAFKA_DRIVER: testDriver(),
     AUTH_REGISTRY_URL: stack.registry,
