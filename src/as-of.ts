@@ -21,12 +21,12 @@
 //     has ended nobody can know that it revokes nothing. Transactions in other databases of the same server count too.
 //   - pg_snapshot_xmax() for X: it is one past the highest number that has ended; one above it may be under way since before T.
 // After a failover of the database a moment may mean nothing on the new one: any fault forgets it.
-import { setTimeout as sleep } from "node:timers/promises";
 import type { OutRecord } from "./bus/records.ts";
 import type { Sender } from "./bus/sender.ts";
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import { asTheOnlyOne, type Moment, nextMoment, revocationTopic, type Standing, standingOf } from "./db/revocations.ts";
 import { asError } from "./errors.ts";
+import { pause } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
 
 export interface AsOfParts {
@@ -119,8 +119,4 @@ function why({ ended, published }: Standing): object {
     ...(published ? [] : ["revocations are not published yet"]),
   ];
   return { reasons };
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -59,6 +59,11 @@ export function makeLifecycle(log: Logger): Lifecycle {
   };
 }
 
+/** Ends early, and without a word, at the signal. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
+}
+
 export interface Patience {
   what: string;
   passing(error: unknown): boolean;
@@ -68,13 +73,13 @@ export interface Patience {
 
 /** Tries until it works: a process that starts before what it needs waits for it. @throws what is not passing */
 export async function untilAnswered<T>(ask: () => Promise<T>, { what, passing, log, signal }: Patience): Promise<T> {
-  for (let pause = 100; ; pause = Math.min(pause * 2, 3000)) {
+  for (let ms = 100; ; ms = Math.min(ms * 2, 3000)) {
     try {
       return await ask();
     } catch (error) {
       if (!passing(error) || signal.aborted) throw error;
-      log.warn({ err: asError(error), pause }, `${what} does not answer yet, tried again`);
-      await sleep(pause, undefined, { signal }).catch(() => undefined);
+      log.warn({ err: asError(error), pause: ms }, `${what} does not answer yet, tried again`);
+      await pause(ms, signal);
     }
   }
 }

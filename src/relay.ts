@@ -2,7 +2,6 @@
 // word was lost. A row is marked when the broker has it, so an event may come twice (with the same eventId) and is never lost.
 // Events of one user come in the order of their sequence, however many relays run (db/outbox.ts says why).
 // Beside that it marks auth.revocation once a second with the time up to which everything is published (as-of.ts).
-import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { startAsOf } from "./as-of.ts";
 import type { Codec } from "./bus/codec.ts";
@@ -13,6 +12,7 @@ import { outboxChannel, publishShards, type StoredOutboxRow, shards } from "./db
 import type { DatabasePool } from "./db/pool.ts";
 import { asError } from "./errors.ts";
 import { eventSchemas } from "./generated/schemas.ts";
+import { pause } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
 
 export interface RelayParts {
@@ -179,8 +179,4 @@ async function listen(parts: RelayParts, ring: () => void, signal: AbortSignal):
     await client.end().catch(() => undefined);
     await pause(1000, signal);
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -23,7 +23,6 @@ export interface ExecuteParts {
   codec: Codec;
   lanes: Lanes;
   log: Logger;
-  /** Unix ms, compared with broker times. */
   /** Unix ms by the broker's clock. */
   now(): number;
   monotonic(): number;

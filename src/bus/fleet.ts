@@ -15,6 +15,7 @@ import type { KafkaPort } from "./kafka.ts";
 import { KafkaFault } from "./kafka-faults.ts";
 import { randomId } from "./random-id.ts";
 import type { InRecord } from "./records.ts";
+import { orThrow, within } from "./within.ts";
 
 export const fleetTopic = "auth.fleet";
 export const beatEveryMs = 2000;
@@ -108,12 +109,7 @@ export function startBeats(kafka: Pick<KafkaPort, "produce">, describe: () => Be
   return {
     async stop(waitMs) {
       clearInterval(timer);
-      let bound: NodeJS.Timeout | undefined;
-      const waited = new Promise<void>((resolve) => {
-        bound = setTimeout(resolve, waitMs);
-      });
-      await Promise.race([say(leaving(describe())), waited]);
-      clearTimeout(bound);
+      await within(waitMs, () => say(leaving(describe())));
     },
   };
 }
@@ -193,7 +189,8 @@ export async function announce(
     onAssigned: () => undefined,
     onRecords,
   });
-  const at = await within(heard.promise, announceMs);
+  const late = `${fleetTopic} was not read within ${announceMs} ms`;
+  const at = await orThrow(heard.promise, announceMs, () => new KafkaFault("unavailable", late));
   appended({ sentAt, ackedAt, at });
   await reader.close();
   const lately = [...before.values()].filter((each) => each.at > at - patience * beatEveryMs);
@@ -213,12 +210,4 @@ function rivals(beat: Beat, others: { beat: Beat }[]): Rival[] {
     if (!here || info.group === undefined || info.group === beat.info.group || commands.length === 0) return [];
     return [{ id: ping.id, host: info.host, group: info.group, commands }];
   });
-}
-
-async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new KafkaFault("unavailable", `${fleetTopic} was not read within ${ms} ms`)), ms);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

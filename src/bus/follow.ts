@@ -8,6 +8,7 @@ import { type Holding, holdBack, letOn, makeHoldings } from "./holdings.ts";
 import type { Consumption, KafkaPort } from "./kafka.ts";
 import { makeMailboxes } from "./mailbox.ts";
 import type { InRecord } from "./records.ts";
+import { within } from "./within.ts";
 
 export interface FollowParts {
   kafka: KafkaPort;
@@ -80,20 +81,11 @@ export function follow(parts: FollowParts): Following {
     async close(drainMs = 0) {
       closing = true;
       // Out of its order much may be done already: what is left before it would have that read again.
-      if (drainMs > 0) await bounded(mailboxes.idle(), drainMs);
+      if (drainMs > 0) await within(drainMs, () => mailboxes.idle());
       stopping.abort();
       holdings.stop();
       await holdings.commit().catch((error: unknown) => parts.log.debug({ err: asError(error) }, "last commit failed"));
       await consumption.close();
     },
   };
-}
-
-async function bounded(promise: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const bound = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([promise, bound]);
-  clearTimeout(timer);
 }

@@ -4,7 +4,8 @@ import driver from "kafkajs";
 import { classify } from "./kafka-faults.ts";
 import type { ConsumeOptions } from "./kafka-port.ts";
 import type { InRecord, TopicPartition } from "./records.ts";
-import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs, within } from "./supervisor.ts";
+import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
+import { within } from "./within.ts";
 
 const heartbeatMs = 500;
 const rebalanceTimeoutMs = 10_000;

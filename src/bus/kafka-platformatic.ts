@@ -29,7 +29,8 @@ import { classify, KafkaFault } from "./kafka-faults.ts";
 import type { ConsumeOptions, KafkaDriver, KafkaSettings, TopicSpec } from "./kafka-port.ts";
 import { ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
 import type { CommittedOffset, InRecord, OutRecord, TopicPartition } from "./records.ts";
-import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs, within } from "./supervisor.ts";
+import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
+import { within } from "./within.ts";
 
 const heartbeatMs = 500;
 const rebalanceTimeoutMs = 10_000;

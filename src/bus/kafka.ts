@@ -4,7 +4,8 @@ import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import { againWhileUnavailable, guarded } from "./kafka-faults.ts";
 import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings } from "./kafka-port.ts";
-import { type Bounds, type Consumer, closeBoundMs, type Life, supervise, within } from "./supervisor.ts";
+import { type Bounds, type Consumer, closeBoundMs, type Life, supervise } from "./supervisor.ts";
+import { within } from "./within.ts";
 
 export type { ConsumeOptions, Consumption, KafkaPort, KafkaSettings, TopicSpec } from "./kafka-port.ts";
 

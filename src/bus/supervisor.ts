@@ -6,12 +6,12 @@
 // - a reader of new records goes on where it was: joining again it would begin at the end of that moment and lose what came between.
 // - the pause between lives grows, and is short again only when records were handled or a membership has lasted.
 // - closing returns within a bound, whatever the driver does (kafkajs#967, #1168).
-import { setTimeout as sleep } from "node:timers/promises";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { guarded, KafkaFault } from "./kafka-faults.ts";
 import type { ConsumeOptions, Consumption } from "./kafka-port.ts";
 import type { Assignment, CommittedOffset, InRecord, TopicPartition } from "./records.ts";
+import { within } from "./within.ts";
 
 /** What a driver's consumer can do while it lives. */
 export interface Consumer {
@@ -182,19 +182,6 @@ export function supervise(supervision: Supervision): Consumption {
       if (!inTime) log.warn({ group: options.group, bound: bounds.closeMs }, "a consumer did not close in time");
     },
   };
-}
-
-/** Runs what may hang or fail. @returns whether it was done in time, well or not; what it does later is nobody's business */
-export async function within(boundMs: number, run: () => Promise<unknown>): Promise<boolean> {
-  const waiting = new AbortController();
-  const done = run().then(
-    () => true,
-    () => true,
-  );
-  const late = sleep(boundMs, false, { signal: waiting.signal }).catch(() => false);
-  const inTime = await Promise.race([done, late]);
-  waiting.abort();
-  return inTime;
 }
 
 /** A consumer that is about to be reported dead has nothing to pause; its successor is told after it has joined. */

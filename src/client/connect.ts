@@ -11,6 +11,7 @@ import { randomId } from "../bus/random-id.ts";
 import { makeSchemaStore, type SchemaSource } from "../bus/schema-store.ts";
 import { mergeSealed, openReply, sealRequest, thumbprint } from "../bus/seal.ts";
 import { makeSender } from "../bus/sender.ts";
+import { within } from "../bus/within.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { asError, invalid, isRefusalCode, Refusal, refuse } from "../errors.ts";
 import { type Commands, commandSchemas } from "../generated/schemas.ts";
@@ -161,7 +162,7 @@ export function connectClient(parts: ClientParts): AuthClient {
     },
     async close(drainMs = 5000) {
       closing = true;
-      await bounded(Promise.allSettled(calls), drainMs);
+      await within(drainMs, () => Promise.allSettled(calls));
       await requester.close(0);
     },
   };
@@ -183,16 +184,6 @@ async function inTime<T>(
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
   }
-}
-
-/** Waits for the promise, but no longer than so. */
-async function bounded(promise: Promise<unknown>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const bound = new Promise((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([promise, bound]);
-  clearTimeout(timer);
 }
 
 function clientSchemas(): Record<string, object> {

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { KafkaFault } from "../bus/kafka-faults.ts";
+import { orThrow } from "../bus/within.ts";
 import type { AuthClient } from "../client/types.ts";
 import { type Config, ConfigFault } from "../config.ts";
 import { asError } from "../errors.ts";
@@ -44,7 +45,7 @@ async function reach({ client, kafka }: Omit<Fleet, "config">, { config, advice 
   const brokers = `Kafka (${config.AUTH_KAFKA_BROKERS?.join(",")})`;
   const late = `${brokers} does not answer within ${reachMs / 1000} s. ${advice}`;
   try {
-    await within(Promise.all([kafka.ping(), client.ready()]), reachMs, () => new Unreachable(late));
+    await orThrow(Promise.all([kafka.ping(), client.ready()]), reachMs, () => new Unreachable(late));
   } catch (error) {
     if (error instanceof Unreachable) throw error;
     const { message, cause } = asError(error);
@@ -54,19 +55,5 @@ async function reach({ client, kafka }: Omit<Fleet, "config">, { config, advice 
     }
     const why = message.replace(/^Confluent_Schema_Registry - (Error, status \d+: )?/, ""); // a status it made up
     throw new Unreachable(`The registry (${config.AUTH_REGISTRY_URL}) does not answer: ${why}. ${advice}`);
-  }
-}
-
-/** @throws what `late` makes where the work takes longer */
-export async function within<T>(work: Promise<T>, ms: number, late: () => Error): Promise<T> {
-  const over = new AbortController();
-  const timeout = sleep(ms, undefined, { signal: over.signal }).then(() => {
-    throw late();
-  });
-  timeout.catch(() => undefined); // told to stop: nobody waits any more
-  try {
-    return await Promise.race([work, timeout]);
-  } finally {
-    over.abort();
   }
 }

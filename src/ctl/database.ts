@@ -1,11 +1,12 @@
 // authctl at the database itself: for the few acts that do not go through Kafka (contract, section 9), by who holds its URL and AUTH_MASTER_KEY.
 // Whoever does not answer is named within reachMs.
+
+import { orThrow } from "../bus/within.ts";
 import { type Config, ConfigFault } from "../config.ts";
 import { isPassing } from "../db/faults.ts";
 import { type DatabasePool, openPool } from "../db/pool.ts";
 import { asError, Refusal } from "../errors.ts";
 import { Unreachable } from "./command.ts";
-import { within } from "./connect.ts";
 import type { Target } from "./target.ts";
 
 const reachMs = 10_000;
@@ -28,7 +29,7 @@ export async function withDatabase<T>(
   if (!holdsMasterKey(config)) {
     throw new ConfigFault([`AUTH_DATABASE_URL and AUTH_MASTER_KEY (or AUTH_MASTER_KEY_FILE) are needed ${what}`]);
   }
-  return within(
+  return orThrow(
     connected(target, run),
     reachMs,
     () => new Unreachable(sentence(target, `does not answer within ${reachMs / 1000} s`)),

@@ -1,9 +1,11 @@
 // authctl dlq drop: notes about dead letters that nothing more is to be done. Kafka deletes records from a partition's beginning up to an offset or
 // not at all, so one letter cannot be erased without all those before it: its bytes stay until the topic forgets them.
+
+import { checkAskable, confirmed } from "./ask.ts";
 import type { Command } from "./command.ts";
 import { choiceOf, countText, moreText } from "./dlq-choice.ts";
 import { idText, noteRecord } from "./dlq-letters.ts";
-import { checkAskable, confirmed, withKafka } from "./dlq-reach.ts";
+import { withKafka } from "./dlq-reach.ts";
 import { fetchLetters } from "./dlq-search.ts";
 import { operatorName } from "./operator.ts";
 import { targetOf } from "./target.ts";

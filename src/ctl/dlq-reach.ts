@@ -1,13 +1,14 @@
 // What the dlq commands share besides the letters: a port to Kafka (the registry may be away: dead letters are looked at when something is
-// wrong), the options that choose letters, and the question before something is done.
+// wrong), and the options that choose letters.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { KafkaFault } from "../bus/kafka-faults.ts";
+import { orThrow } from "../bus/within.ts";
 import { asError, refuse } from "../errors.ts";
 import { globToRegExp, parseDuration } from "../variable-kinds.ts";
 import { kafkaOf } from "../wire.ts";
 import { type Call, textOption, Unreachable, UsageFault } from "./command.ts";
-import { quiet, within } from "./connect.ts";
+import { quiet } from "./connect.ts";
 import type { Letter } from "./dlq-letters.ts";
 import type { Target } from "./target.ts";
 
@@ -21,7 +22,7 @@ export async function withKafka<T>(target: Target, use: (kafka: KafkaPort) => Pr
   const kafka = kafkaOf(config, "authctl", quiet);
   try {
     const late = `${brokers} does not answer within ${reachMs / 1000} s. ${advice}`;
-    await within(kafka.ping(), reachMs, () => new Unreachable(late));
+    await orThrow(kafka.ping(), reachMs, () => new Unreachable(late));
     return await use(kafka);
   } catch (error) {
     if (!(error instanceof KafkaFault)) throw error;
@@ -54,19 +55,4 @@ export function sinceOption(call: Call): number | undefined {
   } catch {
     throw new UsageFault(`--since takes a duration, such as 30m, 12h or 7d, not ${text}.`);
   }
-}
-
-/** To be called before anything is read. @throws UsageFault where nobody can be asked and --yes is not said */
-export function checkAskable(call: Call): void {
-  if (call.options["yes"] === true) return;
-  if (call.options["json"] === true) throw new UsageFault("With --json nobody is asked: say --yes.");
-  if (call.terminal.ask === undefined) {
-    throw new UsageFault("Nobody can be asked, because standard input is no terminal: say --yes.");
-  }
-}
-
-export async function confirmed(call: Call, question: string): Promise<boolean> {
-  if (call.options["yes"] === true) return true;
-  const answer = (await call.terminal.ask?.(`${question} [y/N] `)) ?? "";
-  return /^y(es)?$/i.test(answer.trim());
 }

@@ -9,8 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AssignPartitions } from "../bus/assigner.ts";
 import type { Consumption, KafkaPort } from "../bus/kafka.ts";
 import type { InRecord } from "../bus/records.ts";
+import { orThrow } from "../bus/within.ts";
 import { Unreachable } from "./command.ts";
-import { within } from "./connect.ts";
 
 export interface Span {
   readonly from: bigint;
@@ -119,7 +119,7 @@ function only(topic: string, partitions: number[]): AssignPartitions {
 
 async function joined(consumption: Consumption, topic: string): Promise<void> {
   const late = `The topic ${topic} could not be read within ${joinMs / 1000} s.`;
-  await within(consumption.joined, joinMs, () => new Unreachable(late));
+  await orThrow(consumption.joined, joinMs, () => new Unreachable(late));
 }
 
 async function leave(consumption: Consumption): Promise<void> {

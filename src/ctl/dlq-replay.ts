@@ -2,10 +2,11 @@
 // written after the record is acknowledged, so a crash between the two leaves a letter that can be replayed once more, without harm.
 import type { KafkaPort } from "../bus/kafka.ts";
 import { KafkaFault } from "../bus/kafka-faults.ts";
+import { checkAskable, confirmed } from "./ask.ts";
 import type { Answer, Call, Command } from "./command.ts";
 import { choiceOf, countText, moreText } from "./dlq-choice.ts";
 import { idText, noteRecord } from "./dlq-letters.ts";
-import { checkAskable, confirmed, withKafka } from "./dlq-reach.ts";
+import { withKafka } from "./dlq-reach.ts";
 import { hindrance, replayRecord, type Surroundings } from "./dlq-replayable.ts";
 import { type Fetched, fetchLetters } from "./dlq-search.ts";
 import { surroundingsOf } from "./dlq-show.ts";

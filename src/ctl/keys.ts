@@ -5,9 +5,9 @@ import { fleetKeyRows } from "../db/keys.ts";
 import { refuse } from "../errors.ts";
 import { type KeyParts, revokeKey, rewrapKeys, rotateKeys } from "../fleet-keys.ts";
 import { keyPartsOf } from "../wire.ts";
+import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { withDatabase } from "./database.ts";
-import { checkAskable, confirmed } from "./dlq-reach.ts";
 import { targetOf } from "./target.ts";
 
 function withKeys<T>(call: Call, what: string, run: (parts: KeyParts) => Promise<T>): Promise<T> {

@@ -2,9 +2,9 @@
 // another operator does in between is not shown, and not lost in the fleet's events.
 import type { AuthClient } from "../client/types.ts";
 import type { AdminGetUserResult } from "../generated/schemas.ts";
+import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, textOption } from "./command.ts";
 import { withFleet } from "./connect.ts";
-import { checkAskable, confirmed } from "./dlq-reach.ts";
 import { operatorName, signerOf } from "./operator.ts";
 import { targetOf } from "./target.ts";
 

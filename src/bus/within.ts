@@ -1,0 +1,25 @@
+// Waiting with a bound, in the two ways that are needed.
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** @throws what `late` makes where the work takes longer; what it does later is nobody's business */
+export async function orThrow<T>(work: Promise<T>, boundMs: number, late: () => Error): Promise<T> {
+  const over = new AbortController();
+  const bound = sleep(boundMs, undefined, { signal: over.signal }).then(() => {
+    throw late();
+  });
+  bound.catch(() => undefined); // told to stop: nobody waits any more
+  try {
+    return await Promise.race([work, bound]);
+  } finally {
+    over.abort();
+  }
+}
+
+/** Runs what may hang or fail. @returns whether it was done in time, well or not */
+export async function within(boundMs: number, run: () => Promise<unknown>): Promise<boolean> {
+  const done = run().then(
+    () => true,
+    () => true,
+  );
+  return orThrow(done, boundMs, () => new Error("late")).catch(() => false);
+}
