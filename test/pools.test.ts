@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Beat } from "../src/bus/fleet.ts";
 import { readBeat } from "../src/bus/fleet.ts";
+import { patient } from "./support/crash.ts";
 import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { failures, longest, people, startLoad } from "./support/load.ts";
 import { type Mailbox, mailbox } from "./support/mailbox.ts";
@@ -14,7 +15,7 @@ let fleet: TestFleet;
 let feed: Mailbox;
 let crowd: Confirmed[];
 beforeAll(async () => {
-  own = await startFleet("pools");
+  own = await startFleet("pools", { env: patient });
   fleet = await testFleet(own);
   feed = mailbox(fleet.kafka, ["auth.fleet"]);
   [crowd] = await Promise.all([people(fleet, 6), feed.ready]);

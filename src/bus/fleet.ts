@@ -127,23 +127,30 @@ export function makeFleetView(): FleetView {
   let interval = 0;
   let since = 0; // the interval from which on the feed has flowed
   let came = false;
+  let asking = false;
+  let slow = false; // the question was open when the next interval had passed
   return {
     take(records) {
       for (const record of records) {
         const beat = readBeat(record);
         if (beat === undefined) continue;
         came = true;
-        const { state } = beat.ping;
-        if (state === "serving" || state === "starting")
-          for (const topic of beat.info.commands) lastServed.set(topic, interval);
+        // Who is away for a moment will be back and find the requests waiting: only who leaves, or falls silent, is no hope.
+        if (beat.ping.state !== "leaving") for (const topic of beat.info.commands) lastServed.set(topic, interval);
       }
     },
     nobodyServes: (topic) => interval - Math.max(lastServed.get(topic) ?? 0, since) >= patience,
     async tick(reachable) {
+      if (asking) {
+        slow = true;
+        return;
+      }
+      asking = true;
       const flowed = came || (await reachable().catch(() => false));
-      came = false;
       interval += 1;
-      if (!flowed) since = interval;
+      // An answer that took several intervals says nothing of them: the broker was away meanwhile.
+      if (!flowed || slow) since = interval;
+      asking = slow = came = false;
     },
   };
 }

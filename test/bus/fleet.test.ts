@@ -42,13 +42,29 @@ describe("nobody serves a command", () => {
     expect(view.nobodyServes("a")).toBe(false);
   });
 
-  test.each(["away", "leaving"] as const)("though somebody who is %s names it", async (state) => {
+  test.each([
+    ["leaving", true],
+    ["away", false], // it will be back, and finds the request waiting
+    ["starting", false],
+  ] as const)("where somebody names it who is %s: %s", async (state, nobody) => {
     const view = makeFleetView();
     for (let n = 0; n < 3; n += 1) {
       view.take([beat(["a"], state)]);
       await view.tick(broken); // a beat came, so nobody has to be asked whether the feed flows
     }
-    expect(view.nobodyServes("a")).toBe(true);
+    expect(view.nobodyServes("a")).toBe(nobody);
+  });
+
+  test("is not concluded from an answer that took several intervals, however many asked for it", async () => {
+    const view = makeFleetView();
+    const answer = Promise.withResolvers<boolean>();
+    const ticks = Array.from({ length: 5 }, () => view.tick(() => answer.promise)); // the broker is away, and comes back
+    answer.resolve(true);
+    await Promise.all(ticks);
+    for (const expected of [false, false, true]) {
+      await view.tick(flows);
+      expect(view.nobodyServes("a")).toBe(expected);
+    }
   });
 
   test.each([

@@ -32,7 +32,7 @@ export interface Plan {
 }
 
 /** The load is bounded by its people, and a recovery ends in a burst: no login may be refused for the length of the queue. */
-const patient = { AUTH_HASH_QUEUE_TARGET: "1000" };
+export const patient = { AUTH_HASH_QUEUE_TARGET: "1000" };
 
 /** @returns what beforeAll fills */
 export function siteOf(name: string, plan: Plan = {}): Site {
@@ -104,8 +104,6 @@ export async function reconnect({ fleet }: Site): Promise<void> {
 export interface Held {
   /** The login whose commit waits; settles with its outcome. */
   deed: Promise<Deed>;
-  /** Undefined until then. */
-  readonly outcome: Deed | undefined;
   /** Lets the commit go on, and whoever else waits behind it. */
   release(): Promise<void>;
   /** Nobody waits for an answer any more. */
@@ -125,17 +123,10 @@ export async function heldLogin(fleet: TestFleet, { id, login, password }: Confi
   await holder.query("SELECT FROM users WHERE id = $1 FOR UPDATE", [id]);
   const patience = new AbortController();
   const ask = { by: login, topic: "auth.session.login", input: { login, password, rotating: true } } as const;
-  let outcome: Deed | undefined;
-  const deed = tell(fleet, { ...ask, timeoutMs: 60_000, signal: patience.signal }).then((done) => {
-    outcome = done;
-    return done;
-  });
+  const deed = tell(fleet, { ...ask, timeoutMs: 60_000, signal: patience.signal });
   await until("the commit waits", async () => (await waiting()) > 0);
   return {
     deed,
-    get outcome() {
-      return outcome;
-    },
     async release() {
       await holder.query("ROLLBACK");
       await holder.end();
