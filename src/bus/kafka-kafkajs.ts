@@ -9,6 +9,7 @@ import { unpackLz4, unpackSnappy, unpackZstd } from "./compression.ts";
 import { buildConsumer } from "./kafka-consumer.ts";
 import { classify, KafkaFault } from "./kafka-faults.ts";
 import type { KafkaDriver, KafkaSettings, TopicSpec } from "./kafka-port.ts";
+import { keepFetchSessions } from "./kafka-sessions.ts";
 import { ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
 import { closeTimerTrap } from "./kafka-traps.ts";
 import type { OutRecord } from "./records.ts";
@@ -18,6 +19,7 @@ const acksAll = -1;
 /** Connects lazily; nothing is sent before the first call. */
 export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
   closeTimerTrap();
+  keepFetchSessions();
   readEveryCompression();
   const kafka = new driver.Kafka(clientConfig(settings, log));
   const onBroker = (name: string) => settings.prefix + name;

@@ -1,0 +1,160 @@
+// Fetch sessions for kafkajs: what the broker knows is what the consumer wants, whatever happens in between, and less is said for it.
+import { createRequire } from "node:module";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { type FetchTopic, makeFetchSession, type SessionRequest } from "../../src/bus/kafka-sessions.ts";
+import { type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
+
+/** A broker's side of KIP-227, as far as a client can tell: the next offset of each partition it was named and not told to forget. */
+function makeBroker() {
+  let wishes = new Map<string, string>();
+  let session = 0;
+  let epoch = 0;
+  return {
+    wishes: () => Object.fromEntries([...wishes].sort()),
+    forgetSession: () => {
+      session += 1;
+    },
+    ask({ sessionId, sessionEpoch, topics, forgottenTopics }: SessionRequest) {
+      if (sessionEpoch === 0) {
+        session += 1;
+        epoch = 0;
+        wishes = new Map();
+      } else if (sessionId !== session) return { errorCode: 70, sessionId: 0 };
+      else if (sessionEpoch !== epoch + 1) return { errorCode: 71, sessionId };
+      else epoch += 1;
+      for (const { topic, partitions } of forgottenTopics)
+        for (const each of partitions) wishes.delete(`${topic}/${each}`);
+      for (const { topic, partitions } of topics)
+        for (const { partition, fetchOffset } of partitions) wishes.set(`${topic}/${partition}`, fetchOffset);
+      return { errorCode: 0, sessionId: session };
+    },
+  };
+}
+
+const flat = (wanted: FetchTopic[]) =>
+  Object.fromEntries(
+    wanted
+      .flatMap(({ topic, partitions }) =>
+        partitions.map(({ partition, fetchOffset }) => [`${topic}/${partition}`, fetchOffset] as const),
+      )
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+
+const topicOf = (topic: string, offsets: Record<number, string>): FetchTopic => ({
+  topic,
+  partitions: Object.entries(offsets).map(([partition, fetchOffset]) => ({
+    partition: Number(partition),
+    fetchOffset,
+    maxBytes: 1,
+  })),
+});
+
+const someTopics = fc
+  .dictionary(
+    fc.constantFrom("a", "b", "c"),
+    fc.dictionary(fc.constantFrom(0, 1, 2, 3).map(String), fc.nat(5).map(String), { minKeys: 1 }),
+  )
+  .map((topics) => Object.entries(topics).map(([topic, offsets]) => topicOf(topic, offsets)));
+
+describe("a session", () => {
+  test("leaves the broker knowing what is wanted, through lost answers and forgotten sessions", () => {
+    const step = fc.record({
+      wanted: someTopics,
+      fate: fc.constantFrom("well", "well", "well", "unsent", "answer lost", "session forgotten"),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const [broker, session] = [makeBroker(), makeFetchSession()];
+        for (const { wanted, fate } of steps) {
+          if (fate === "session forgotten") broker.forgetSession();
+          const asked = session.next(wanted);
+          if (fate === "unsent") {
+            session.failed();
+            continue;
+          }
+          const answer = broker.ask(asked);
+          if (fate === "answer lost") {
+            session.failed();
+            continue;
+          }
+          if (session.answered(answer)) expect(session.answered(broker.ask(session.next(wanted)))).toBe(false);
+          expect(broker.wishes()).toEqual(flat(wanted));
+        }
+      }),
+    );
+  });
+
+  test("names only what moved, what is new, and what is given up", () => {
+    const session = makeFetchSession();
+    expect(session.next([topicOf("a", { 0: "0", 1: "0" }), topicOf("b", { 0: "7" })])).toMatchObject({
+      sessionEpoch: 0,
+    });
+    session.answered({ errorCode: 0, sessionId: 5 });
+    const wanted = [topicOf("a", { 0: "0", 1: "3" }), topicOf("c", { 2: "1" })];
+    expect(session.next(wanted)).toEqual({
+      sessionId: 5,
+      sessionEpoch: 1,
+      topics: [topicOf("a", { 1: "3" }), topicOf("c", { 2: "1" })],
+      forgottenTopics: [{ topic: "b", partitions: [0] }],
+    });
+    session.answered({ errorCode: 0, sessionId: 5 });
+    expect(session.next(wanted)).toEqual({ sessionId: 5, sessionEpoch: 2, topics: [], forgottenTopics: [] });
+  });
+
+  test("is none where the broker keeps none: everything is named each time", () => {
+    const session = makeFetchSession();
+    const wanted = [topicOf("a", { 0: "0" })];
+    for (let time = 0; time < 3; time += 1) {
+      expect(session.next(wanted)).toEqual({ sessionId: 0, sessionEpoch: 0, topics: wanted, forgottenTopics: [] });
+      expect(session.answered({ errorCode: 0, sessionId: 0 })).toBe(false);
+    }
+  });
+});
+
+interface Broker {
+  fetch(options: object): Promise<{ sessionId: number; responses: { partitions: unknown[] }[] }>;
+}
+
+describe("with a real broker", () => {
+  const require = createRequire(import.meta.url);
+  const { prototype } = require("kafkajs/src/broker") as { prototype: Broker };
+  const alone = prototype.fetch;
+  let patched: typeof alone;
+  let real: RealKafka;
+  beforeAll(async () => {
+    real = await realKafka("sessions", "kafkajs");
+    await real.kafka.ensureTopics([spec("wide", 40), spec("broad", 40)]); // the driver is loaded with its first use
+    patched = prototype.fetch;
+  });
+  afterAll(async () => {
+    prototype.fetch = patched;
+    await real.close();
+  });
+
+  /** Reads a record and one more. @returns partitions in the answer that brought the second */
+  async function partitionsPerAnswer(topic: string, fetch: typeof alone): Promise<number> {
+    let largest = 0;
+    prototype.fetch = async function (this: Broker, options) {
+      const answer = await fetch.call(this, options);
+      const partitions = answer.responses.flatMap((each) => each.partitions);
+      if (partitions.length > 0) largest = Math.max(largest, partitions.length);
+      return answer;
+    };
+    const reader = real.reader([topic]);
+    await reader.consumption.joined;
+    await real.kafka.produce([record(topic, "first", { partition: 7 })]);
+    await reader.has(1);
+    largest = 0;
+    await real.kafka.produce([record(topic, "second", { partition: 31 })]);
+    await reader.has(2);
+    expect(reader.values()).toEqual(["first", "second"]);
+    await reader.consumption.close();
+    return largest;
+  }
+
+  test("an answer brings the partitions that have something; without sessions all of them", async () => {
+    expect(await partitionsPerAnswer("wide", patched)).toBeLessThan(5); // a partition is told of again when its end has moved
+    expect(await partitionsPerAnswer("broad", alone)).toBe(40);
+  });
+});
