@@ -17,6 +17,8 @@ export class CodecFault extends Error {
 }
 
 export interface Codec {
+  /** Whether the ids of all schemas are known. */
+  readonly isWarm: boolean;
   /** Looks up the ids of all schemas. @throws Error where one is not registered */
   warm(): Promise<void>;
   /** @param subject one of the codec's own; its id must be warm */
@@ -27,12 +29,14 @@ export interface Codec {
 
 const magic = 0;
 const headerBytes = 5;
+const usualBytes = 2048;
 
 export function makeCodec(store: SchemaSource, schemas: Record<string, object>): Codec {
   const types = new Map(
     Object.entries(schemas).map(([subject, schema]) => [subject, avsc.Type.forSchema(schema as avsc.Schema)]),
   );
   const ids = new Map<string, number>();
+  let scratch = Buffer.alloc(usualBytes);
   const resolvers = new Map<string, avsc.Resolver>();
 
   const resolverFor = async (subject: string, type: avsc.Type, id: number) => {
@@ -50,7 +54,11 @@ export function makeCodec(store: SchemaSource, schemas: Record<string, object>):
   };
 
   return {
+    get isWarm() {
+      return ids.size === types.size;
+    },
     async warm() {
+      if (ids.size === types.size) return;
       const missing = [...types.keys()].filter((subject) => !ids.has(subject));
       await Promise.all(
         missing.map(async (subject) => {
@@ -64,9 +72,15 @@ export function makeCodec(store: SchemaSource, schemas: Record<string, object>):
     encode(subject, value) {
       const id = ids.get(subject);
       if (id === undefined) throw new Error(`no schema id for ${subject}: warm() comes first`);
-      const header = Buffer.alloc(headerBytes);
-      header.writeInt32BE(id, 1);
-      return Buffer.concat([header, types.get(subject)!.toBuffer(value)]);
+      const type = types.get(subject)!;
+      let end = type.encode(value, scratch, headerBytes);
+      if (end < 0) {
+        scratch = Buffer.alloc(scratch.length - end); // it says what is missing; larger values are rare, so this size stays
+        end = type.encode(value, scratch, headerBytes);
+      }
+      scratch.writeUInt8(magic, 0);
+      scratch.writeInt32BE(id, 1);
+      return Buffer.from(scratch.subarray(0, end));
     },
     async decode(subject, bytes) {
       if (bytes === null || bytes.length < headerBytes || bytes[0] !== magic) {

@@ -47,6 +47,7 @@ export interface HeaderFault {
   address: ReplyAddress | undefined;
 }
 
+const allNames = Object.values(names);
 const defaultTimeoutMs = 30_000;
 const longestTimeoutMs = 300_000;
 const maxKeyBytes = 256;
@@ -55,7 +56,7 @@ const randomRaw = 16;
 const randomText = 22;
 
 export function readHeaders(record: InRecord, allowedReplyTopics: RegExp): Envelope | HeaderFault {
-  const twice = Object.values(names).find((name) => Array.isArray(record.headers[name]));
+  const twice = allNames.find((name) => Array.isArray(record.headers[name]));
   const topic = text(record, names.replyTopic);
   if (topic === undefined) {
     const given = record.headers[names.replyTopic] !== undefined;
@@ -160,6 +161,19 @@ function readTrace(record: InRecord): Pick<Envelope, "traceparent" | "tracestate
     : { traceparent: undefined, tracestate: undefined };
 }
 
+const nothing = Buffer.alloc(0);
+const outcomes = new Map<string, Buffer>();
+
+/** `ok` and the codes: a few, so each is made once. */
+function outcomeBytes(outcome: string): Buffer {
+  let bytes = outcomes.get(outcome);
+  if (bytes === undefined) {
+    bytes = Buffer.from(outcome);
+    outcomes.set(outcome, bytes);
+  }
+  return bytes;
+}
+
 /** The reply's headers: the correlation id byte for byte, the outcome readable without Avro, and what lets NestJS finish. */
 export function replyHeaders(
   address: ReplyAddress,
@@ -168,8 +182,8 @@ export function replyHeaders(
 ) {
   return {
     ...(address.correlationId && { [names.correlationId]: address.correlationId }),
-    [names.outcome]: Buffer.from(outcome),
-    [names.disposed]: Buffer.alloc(0),
+    [names.outcome]: outcomeBytes(outcome),
+    [names.disposed]: nothing,
     ...(trace.traceparent && { [names.traceparent]: Buffer.from(trace.traceparent) }),
     ...(trace.tracestate && { [names.tracestate]: Buffer.from(trace.tracestate) }),
   };

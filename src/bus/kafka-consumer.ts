@@ -111,12 +111,15 @@ function inRecord(partition: TopicPartition, message: DriverMessage): InRecord {
  * Object.prototype has of the name before the value of a header called "constructor". Either would stop a partition for good.
  */
 function bytesOf(headers: object): InRecord["headers"] {
-  return Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) => {
-      const values = [value as unknown].flat().filter((each) => Buffer.isBuffer(each));
-      return values.length === 0 ? [] : [[name, values.length === 1 ? values[0]! : values]];
-    }),
-  );
+  const read: [string, Buffer | Buffer[]][] = [];
+  for (const [name, value] of Object.entries(headers) as [string, unknown][]) {
+    if (Buffer.isBuffer(value)) read.push([name, value]);
+    else if (Array.isArray(value)) {
+      const values = value.filter((each) => Buffer.isBuffer(each));
+      if (values.length > 0) read.push([name, values.length === 1 ? values[0]! : values]);
+    }
+  }
+  return Object.fromEntries(read); // by definition, not by assignment: a header may be called __proto__
 }
 
 interface DriverAssigner {

@@ -74,6 +74,7 @@ export function connectClient(parts: ClientParts): AuthClient {
     const idempotencyKey = options.idempotencyKey ?? randomId();
     const replyKey = shape.sealsReply ? own : undefined;
     const sealsRequest = shape.sealedFields.length > 0;
+    const isReady = !sealsRequest && codec.isWarm;
     const prepared = async (): Promise<object> => {
       await codec.warm().catch((error: unknown) => {
         throw refuse("UNAVAILABLE", { message: asError(error).message });
@@ -83,7 +84,8 @@ export function connectClient(parts: ClientParts): AuthClient {
     };
     const { signal, traceparent } = options;
     const deadline = clock.monotonic() + Math.min(options.timeoutMs ?? defaultTimeoutMs, longestTimeoutMs);
-    const value = encode(codec, topic, await inTime(prepared(), { ms: deadline - clock.monotonic(), signal }));
+    const body = isReady ? fields : await inTime(prepared(), { ms: deadline - clock.monotonic(), signal });
+    const value = encode(codec, topic, body);
     const timeoutMs = Math.max(1, Math.round(deadline - clock.monotonic()));
     const key = recordKey(shape.rule, fields);
     const reply = await requester.request({
@@ -203,7 +205,18 @@ interface LooseSchema {
   fields: { name: string; type: unknown; default?: unknown }[];
 }
 
+const shapes = new Map<Topic, CommandShape>();
+
 function shapeOf(topic: Topic): CommandShape {
+  let shape = shapes.get(topic);
+  if (shape === undefined) {
+    shape = readShape(topic);
+    shapes.set(topic, shape);
+  }
+  return shape;
+}
+
+function readShape(topic: Topic): CommandShape {
   if (!Object.hasOwn(commandSchemas, topic))
     throw refuse("INVALID_INPUT", { message: `There is no command ${topic}.` });
   const { request, reply } = commandSchemas[topic] as unknown as { request: LooseSchema; reply: LooseSchema };

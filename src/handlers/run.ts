@@ -112,6 +112,18 @@ async function repeatedly(parts: RunParts, call: Call, run: () => Promise<object
   }
 }
 
+const jwksTexts = new WeakMap<Keyring, string>();
+
+/** A keyring never changes, and every requester asks for it. */
+function jwksText(keyring: Keyring): string {
+  let text = jwksTexts.get(keyring);
+  if (text === undefined) {
+    text = JSON.stringify(keyring.jwks());
+    jwksTexts.set(keyring, text);
+  }
+  return text;
+}
+
 interface Keeping {
   /** Absent: nothing is kept of this call. */
   fingerprint: Buffer | undefined;
@@ -128,7 +140,7 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
     tokens,
     passwords: inLane(parts, call),
     refreshKey: (id) => refreshKey(parts, id),
-    jwks: () => JSON.stringify(parts.keyring().jwks()),
+    jwks: () => jwksText(parts.keyring()),
     now: () => clock.now(),
     uuid: () => uuidv7(clock),
     async read(read) {

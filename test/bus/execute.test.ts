@@ -15,6 +15,7 @@ function late(failures: number, redelivered: boolean) {
   const lane = () => makeLane({ width: 1 }, monotonic);
   const execute = makeExecute({
     codec: {
+      isWarm: true,
       warm: async () => {},
       encode: (_subject, value) => Buffer.from(JSON.stringify(value)),
       decode: async () => ({}),
