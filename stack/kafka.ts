@@ -30,6 +30,8 @@ export interface KafkaNode {
   readonly quorum?: readonly string[];
   /** Broker properties that win over ours. */
   readonly properties?: Readonly<Record<string, string | number>>;
+  /** More arguments for formatting: `--add-scram` makes users who can log in from the first start. */
+  readonly format?: readonly string[];
   /** Replaces our JVM options (benchmarks want C2 and a larger heap). */
   readonly jvm?: readonly string[];
 }
@@ -77,6 +79,7 @@ async function format(node: KafkaNode, home: string): Promise<void> {
     CLUSTER_ID,
     "--config",
     join(home, "server.properties"),
+    ...(node.format ?? []),
   ];
   try {
     await promisify(execFile)(node.java, [...jvm(node, home), ...args]);

@@ -1,27 +1,45 @@
 // What a Kafka error means for whoever asked, classified in one place. "unavailable" may pass by itself and is worth another try;
-// the other kinds are permanent for the record that caused them.
+// the other kinds are permanent for the record that caused them, but for "not-authenticated", which is whoever asks: nobody is let in with this
+// password, or trusts this certificate.
 import { setTimeout as sleep } from "node:timers/promises";
 
-export type KafkaFaultKind = "unavailable" | "unknown-topic" | "not-authorized" | "too-large" | "refused";
+export type KafkaFaultKind =
+  | "unavailable"
+  | "unknown-topic"
+  | "not-authenticated"
+  | "not-authorized"
+  | "too-large"
+  | "refused";
 
 export class KafkaFault extends Error {
   override readonly name = "KafkaFault";
   readonly kind: KafkaFaultKind;
+  /** What a broker, or the network, said: one sentence for an operator. */
+  readonly why: string;
 
   constructor(kind: KafkaFaultKind, cause: unknown) {
-    super(`Kafka: ${kind}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    const why = whyOf(cause);
+    super(`Kafka: ${kind}: ${why}`, { cause });
     this.kind = kind;
+    this.why = why;
   }
 }
 
-/** Protocol error name -> kind. What is not here is taken as unavailable: the broker may recover, and nothing may be lost. */
+/** Protocol error name, or OpenSSL's, -> kind. What is not here is taken as unavailable: the broker may recover, and nothing may be lost. */
 const kinds: Record<string, KafkaFaultKind> = {
   UNKNOWN_TOPIC_OR_PARTITION: "unknown-topic",
   INVALID_TOPIC_EXCEPTION: "unknown-topic",
   TOPIC_AUTHORIZATION_FAILED: "not-authorized",
   GROUP_AUTHORIZATION_FAILED: "not-authorized",
   CLUSTER_AUTHORIZATION_FAILED: "not-authorized",
-  SASL_AUTHENTICATION_FAILED: "not-authorized",
+  SASL_AUTHENTICATION_FAILED: "not-authenticated",
+  UNSUPPORTED_SASL_MECHANISM: "not-authenticated",
+  KafkaJSSASLAuthenticationError: "not-authenticated",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "not-authenticated",
+  SELF_SIGNED_CERT_IN_CHAIN: "not-authenticated",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "not-authenticated",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "not-authenticated",
+  ERR_TLS_CERT_ALTNAME_INVALID: "not-authenticated",
   MESSAGE_TOO_LARGE: "too-large",
   RECORD_LIST_TOO_LARGE: "too-large",
   INVALID_RECORD: "refused",
@@ -36,15 +54,24 @@ const kinds: Record<string, KafkaFaultKind> = {
 export function classify(error: unknown): KafkaFaultKind {
   for (const each of causes(error)) {
     if (each instanceof KafkaFault) return each.kind;
-    const { type, apiId } = each as { type?: unknown; apiId?: unknown };
-    const name = typeof apiId === "string" ? apiId : type;
-    if (typeof name === "string" && Object.hasOwn(kinds, name)) return kinds[name]!;
+    const { type, apiId, code, name } = each as Record<string, unknown>;
+    const known = [apiId, type, code, name].find((word) => typeof word === "string" && Object.hasOwn(kinds, word));
+    if (known !== undefined) return kinds[known as string]!;
   }
   return "unavailable";
 }
 
+/** The words of the innermost error: around it stands how often something was tried. */
+function whyOf(cause: unknown): string {
+  const innermost = [...causes(cause)].at(-1);
+  if (innermost === undefined) return String(cause);
+  const { serverErrorMessage, message } = innermost as { serverErrorMessage?: unknown; message?: unknown };
+  return String(serverErrorMessage || message);
+}
+
 const deepest = 6;
 
+/** An error before what it was made of. */
 function* causes(error: unknown, depth = 0): Generator<object> {
   if (typeof error !== "object" || error === null || depth > deepest) return;
   yield error;

@@ -3,6 +3,7 @@
 // generation, what may be somebody else's by now. No native addon is needed.
 // Other traps closed here: its assigner is not asked where a member is alone; partitions out of range are wrapped around instead of
 // refused; its own murmur2 runs on BigInt.
+import { isIP } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   Admin,
@@ -90,10 +91,12 @@ function baseOptions({ brokers, clientId, tls, sasl }: KafkaSettings): BaseOptio
     retryDelay: (_client, _operation, attempt) => Math.min(50 * 2 ** (attempt - 1), 400),
     metadataMaxAge: 30_000,
     autocreateTopics: false,
-    ...(tls && { tls, tlsServerName: true }),
+    ...(tls && { tls, tlsServerName: brokers.every((each) => isIP(hostOf(each)) === 0) }), // SNI is for names alone (RFC 6066)
     ...(sasl && { sasl: { ...sasl, mechanism: sasl.mechanism.toUpperCase() as SASLMechanismValue } }),
   };
 }
+
+const hostOf = (broker: string): string => broker.slice(0, broker.lastIndexOf(":")).replace(/^\[|\]$/g, "");
 
 /** Without a cache and without retries: one that is not there is an answer. @throws KafkaFault for a topic that is not there */
 async function metadataOf(client: Admin | Producer, topics: string[], fresh = true): Promise<ClusterMetadata> {
@@ -184,7 +187,6 @@ class GroupReader implements SupervisedConsumer {
   /** What is held: topic/partition on the broker -> the next offset to fetch. */
   #positions = new Map<string, { topic: string; partition: number; offset: bigint }>();
   #member: Membership | undefined;
-  #failingSince: number | undefined;
   #assignerAsked = false;
   /** Partitions of each subscribed topic as of the last join. */
   #counts = new Map<string, number>();
@@ -315,12 +317,16 @@ class GroupReader implements SupervisedConsumer {
   }
 
   #fetchAll(): void {
-    this.#leaders().then(
-      (leaders) => {
-        for (const node of leaders.keys()) if (!this.#fetching.has(node)) void this.#fetchFrom(node);
-      },
-      (error: unknown) => this.#fetchFailed(error).then(() => this.#over || this.#fetchAll()),
-    );
+    const patience = makePatience();
+    const begin = (): void => {
+      this.#leaders().then(
+        (leaders) => {
+          for (const node of leaders.keys()) if (!this.#fetching.has(node)) void this.#fetchFrom(node);
+        },
+        (error: unknown) => this.#fetchFailed(error, patience).then(() => this.#over || begin()),
+      );
+    };
+    begin();
   }
 
   get #over(): boolean {
@@ -342,14 +348,15 @@ class GroupReader implements SupervisedConsumer {
   /** Fetches from one broker until there is nothing to fetch from it any more. */
   async #fetchFrom(node: number): Promise<void> {
     this.#fetching.add(node);
+    const patience = makePatience();
     while (!this.#over) {
       try {
         const wanted = (await this.#leaders()).get(node);
         if (wanted === undefined || this.#over) break;
         this.#take(await this.#fetch(node, wanted), wanted);
-        this.#failingSince = undefined;
+        patience.succeeded();
       } catch (error) {
-        await this.#fetchFailed(error);
+        await this.#fetchFailed(error, patience);
       }
     }
     this.#fetching.delete(node);
@@ -399,14 +406,13 @@ class GroupReader implements SupervisedConsumer {
   }
 
   /** Waits before the next try; an offset that the broker no longer has begins anew where the group would begin. */
-  async #fetchFailed(error: unknown): Promise<void> {
+  async #fetchFailed(error: unknown, patience: Patience): Promise<void> {
     if (this.#over) return;
-    const now = systemClock.monotonic();
-    this.#failingSince ??= now;
-    if (now - this.#failingSince > fetchPatienceMs) this.#parts.life.fail(error);
+    const failingMs = patience.failed();
+    if (failingMs > fetchPatienceMs) this.#parts.life.fail(error);
     this.#consumer.clearMetadata();
     await this.#startOver(error).catch(() => undefined);
-    await sleep(Math.min(50 + (now - this.#failingSince) / 4, 1000));
+    await sleep(Math.min(50 + failingMs / 4, 1000));
   }
 
   async #startOver(error: unknown): Promise<void> {
@@ -474,6 +480,26 @@ class GroupReader implements SupervisedConsumer {
     await within(joinBoundMs, () => this.#started);
     await Promise.allSettled([this.#consumer.close(true), this.#pool.close()]);
   }
+}
+
+interface Patience {
+  /** @returns for how long it has been failing, ms */
+  failed(): number;
+  succeeded(): void;
+}
+
+function makePatience(): Patience {
+  let since: number | undefined;
+  return {
+    failed() {
+      const now = systemClock.monotonic();
+      since ??= now;
+      return now - since;
+    },
+    succeeded() {
+      since = undefined;
+    },
+  };
 }
 
 type FetchResponse = Awaited<ReturnType<Consumer["fetch"]>> & object;

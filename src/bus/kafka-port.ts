@@ -44,7 +44,7 @@ export interface ConsumeOptions {
 export interface Consumption {
   /** Resolves when the first assignment is there. */
   joined: Promise<void>;
-  /** Whether the consumer is a member of its group now. */
+  /** Whether the consumer is a member of its group, and has heard of its broker lately. */
   readonly healthy: boolean;
   commit(offsets: CommittedOffset[]): Promise<void>;
   pause(partition: TopicPartition): void;

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../log.ts";
 import type { ReplyAddress } from "./headers.ts";
 import type { KafkaPort } from "./kafka.ts";
-import { KafkaFault } from "./kafka-faults.ts";
+import { KafkaFault, type KafkaFaultKind } from "./kafka-faults.ts";
 import type { OutRecord } from "./records.ts";
 import type { Sender } from "./sender.ts";
 
@@ -24,6 +24,9 @@ export interface RepliesParts {
   /** Counts replies that can never arrive, by reason. */
   lost(reason: string): void;
 }
+
+/** Faults of ours, or of brokers, and not of the reply: it waits until they are mended. */
+const isOurs: ReadonlySet<KafkaFaultKind> = new Set(["unavailable", "not-authenticated"]);
 
 const knownMs = 60_000;
 const unknownMs = 3000;
@@ -74,7 +77,7 @@ export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesPart
           if (!(error instanceof KafkaFault)) throw error;
           // A broker that has just started lists a topic before it takes records for it: whether it is gone is asked anew.
           if (error.kind === "unknown-topic") topics.delete(record.topic);
-          else if (error.kind !== "unavailable") return letGo(record, error.kind);
+          else if (!isOurs.has(error.kind)) return letGo(record, error.kind);
           log.warn({ err: error, topic: record.topic, attempt }, "reply is tried again");
           await sleep(Math.min(50 * 2 ** attempt, 2000), undefined, { signal }).catch(() => undefined);
         }

@@ -68,6 +68,7 @@ export function makeSender(kafka: Pick<KafkaPort, "produce">): Sender {
 function apart(batch: Queued[], kind: KafkaFaultKind): Queued[][] {
   switch (kind) {
     case "unavailable":
+    case "not-authenticated":
       return [batch];
     case "unknown-topic":
     case "not-authorized":

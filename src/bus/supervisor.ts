@@ -75,6 +75,8 @@ interface Current {
   readonly ended: AbortController;
   consumer?: Consumer;
   heardAt: number;
+  /** When it was last asked whether a broker answers others. */
+  askedAt: number;
   joinedAt: number | undefined;
 }
 
@@ -125,7 +127,8 @@ export function supervise(supervision: Supervision): Consumption {
   };
 
   const begin = (): void => {
-    const self: Current = { ended: new AbortController(), heardAt: monotonic(), joinedAt: undefined };
+    const now = monotonic();
+    const self: Current = { ended: new AbortController(), heardAt: now, askedAt: now, joinedAt: undefined };
     current = self;
     self.consumer = supervision.build(lifeOf(self));
   };
@@ -144,8 +147,8 @@ export function supervise(supervision: Supervision): Consumption {
 
   const watchdog = setInterval(() => {
     const self = current;
-    if (self === undefined || monotonic() - self.heardAt < bounds.stallMs) return;
-    self.heardAt = monotonic(); // asked once per bound
+    if (self === undefined || monotonic() - Math.max(self.heardAt, self.askedAt) < bounds.stallMs) return;
+    self.askedAt = monotonic(); // once per bound
     supervision.reachable().then(
       (answers) => {
         if (answers && current === self)
@@ -160,7 +163,8 @@ export function supervise(supervision: Supervision): Consumption {
   return {
     joined: joined.promise,
     get healthy() {
-      return current?.joinedAt !== undefined && !closed;
+      if (closed || current?.joinedAt === undefined) return false;
+      return monotonic() - current.heardAt < bounds.stallMs; // a driver may wait for its broker in silence
     },
     commit: (offsets) =>
       guarded(async () => {

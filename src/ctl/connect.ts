@@ -48,10 +48,10 @@ async function reach({ client, kafka }: Omit<Fleet, "config">, { config, advice 
     await orThrow(Promise.all([kafka.ping(), client.ready()]), reachMs, () => new Unreachable(late));
   } catch (error) {
     if (error instanceof Unreachable) throw error;
-    const { message, cause } = asError(error);
+    const { message } = asError(error);
     if (/run the role migrate/.test(message)) throw new Unreachable(message); // all answer, and what they answer says what to do
     if (error instanceof KafkaFault) {
-      throw new Unreachable(`${brokers} does not answer (${error.kind}): ${asError(cause).message}. ${advice}`);
+      throw new Unreachable(`${brokers} does not answer (${error.kind}): ${error.why}. ${advice}`);
     }
     const why = message.replace(/^Confluent_Schema_Registry - (Error, status \d+: )?/, ""); // a status it made up
     throw new Unreachable(`The registry (${config.AUTH_REGISTRY_URL}) does not answer: ${why}. ${advice}`);

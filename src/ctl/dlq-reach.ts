@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { KafkaFault } from "../bus/kafka-faults.ts";
 import { orThrow } from "../bus/within.ts";
-import { asError, refuse } from "../errors.ts";
+import { refuse } from "../errors.ts";
 import { globToRegExp, parseDuration } from "../variable-kinds.ts";
 import { kafkaOf } from "../wire.ts";
 import { type Call, textOption, Unreachable, UsageFault } from "./command.ts";
@@ -26,10 +26,9 @@ export async function withKafka<T>(target: Target, use: (kafka: KafkaPort) => Pr
     return await use(kafka);
   } catch (error) {
     if (!(error instanceof KafkaFault)) throw error;
-    const why = asError(error.cause).message;
     if (error.kind === "not-authorized")
-      throw refuse("FORBIDDEN", { message: `${brokers} does not permit it: ${why}` });
-    throw new Unreachable(`${brokers} does not answer (${error.kind}): ${why}. ${advice}`);
+      throw refuse("FORBIDDEN", { message: `${brokers} does not permit it: ${error.why}` });
+    throw new Unreachable(`${brokers} does not answer (${error.kind}): ${error.why}. ${advice}`);
   } finally {
     await Promise.race([kafka.close().catch(() => undefined), sleep(closeMs, undefined, { ref: false })]);
   }

@@ -24,6 +24,7 @@ interface Scripted {
   /** Of the life that is told so: joins as this member. */
   join(member?: string): Life;
   start(more?: { from?: "latest"; close?: () => Promise<void>; reachable?: () => boolean }): void;
+  readonly healthy: boolean;
 }
 
 let it: Scripted;
@@ -35,6 +36,7 @@ afterEach(() => stop?.());
 
 function scripted(): Scripted {
   const lines: Scripted["log"] = [];
+  let healthy = (): boolean => false;
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
       lines.push(JSON.parse(chunk.toString()) as Scripted["log"][number]);
@@ -65,7 +67,11 @@ function scripted(): Scripted {
         reachable: () => Promise.resolve(reachable()),
         bounds,
       });
+      healthy = () => consumption.healthy;
       stop = () => consumption.close();
+    },
+    get healthy() {
+      return healthy();
     },
   };
   return self;
@@ -158,6 +164,15 @@ test("a consumer of which nothing is heard is built again; one that is heard of,
   reachable = true;
   await lives(2);
   expect(it.log.map(({ msg }) => msg)).toEqual(["consumer is built again"]);
+});
+
+test("a member that hears nothing while no broker answers is not healthy until it hears again", async () => {
+  it.start({ reachable: () => false });
+  const life = it.join();
+  expect(it.healthy).toBe(true);
+  await until("it is not healthy", () => !it.healthy);
+  life.progress();
+  expect([it.healthy, it.lives.length]).toEqual([true, 1]);
 });
 
 test("a reader of new records goes on after the last it has read, those that were no records for us included", async () => {

@@ -54,7 +54,7 @@ export async function realKafka(name: string, driverName?: KafkaDriverName): Pro
     prefix,
     raw,
     admin,
-    reader: (topics, options = {}) => makeReader(kafka, topics, options),
+    reader: (topics, options) => makeReader(kafka, topics, options),
     async close() {
       await kafka.close();
       await admin.disconnect();
@@ -62,7 +62,7 @@ export async function realKafka(name: string, driverName?: KafkaDriverName): Pro
   };
 }
 
-function makeReader(kafka: KafkaPort, topics: string[], options: Partial<ConsumeOptions>): Reader {
+export function makeReader(kafka: KafkaPort, topics: string[], options: Partial<ConsumeOptions> = {}): Reader {
   const records: InRecord[] = [];
   const assigned: Assignment[] = [];
   const held = () => Object.fromEntries(assigned.at(-1) ?? []);

@@ -149,9 +149,9 @@ describe("a reply", () => {
     expect([asked.length, sent.length, lost[0]]).toEqual([2, left, reason]);
   });
 
-  test("is tried while brokers are away, and sent once when they are back", async () => {
+  test("is tried while brokers are away or do not let us in, and sent once when they are back", async () => {
     const { replies: made, sent, lost, state } = replies({ here: 3 });
-    state.send = [fault("unavailable"), fault("unavailable")];
+    state.send = [fault("unavailable"), fault("not-authenticated")];
     await made.send(reply("here"), never);
     expect([sent.length, lost]).toEqual([1, []]);
   });

@@ -6,7 +6,7 @@ import { connectKafka } from "../../src/bus/kafka.ts";
 import type { Refusal } from "../../src/errors.ts";
 import { audit, events } from "../support/audit.ts";
 import { addressesOf, connected, heldLogin, reconnect, siteOf } from "../support/crash.ts";
-import { end, quiet, until } from "../support/fleet.ts";
+import { end, quiet, testDriver, until } from "../support/fleet.ts";
 import { crashSeconds, type Deed, failures, longest, startLoad } from "../support/load.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
 import { loggedIn, refused, somebody } from "../support/people.ts";
@@ -63,7 +63,7 @@ const replyPartitions = 2;
 async function produceEarly(): Promise<void> {
   const { prefix } = site.own;
   const brokers = [site.stack.kafka.address];
-  const other = connectKafka({ brokers, clientId: "early", prefix, tls: undefined, sasl: undefined }, quiet);
+  const other = connectKafka({ driver: testDriver(), brokers, clientId: "early", prefix }, quiet);
   site.onStop(() => other.close());
   const records = Array.from({ length: replyPartitions }, (_, partition) => ({
     topic: replyTopic,

@@ -1,13 +1,13 @@
 // One of three brokers is killed -9 under load: the coordinator of the workers' group, so that every worker has to find its new one, while
 // it leads a third of all partitions too. Requests wait until the others have taken over; what was acknowledged is on one of them.
 import { expect, test } from "@jest/globals";
-import driver, { type Admin } from "kafkajs";
 import { connectKafka } from "../../src/bus/kafka.ts";
 import type { Kafka } from "../../stack/kafka.ts";
 import { audit } from "../support/audit.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { siteOf } from "../support/crash.ts";
-import { quiet, until } from "../support/fleet.ts";
+import { quiet, testDriver, until } from "../support/fleet.ts";
+import { asked } from "../support/groups.ts";
 import { type Deed, failures, longest, startLoad } from "../support/load.ts";
 import { ownFolder, testStack } from "../support/stack.ts";
 
@@ -21,21 +21,11 @@ const site = siteOf("brokers", {
   },
 });
 
-async function asking<T>(ask: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = new driver.Kafka({ brokers: cluster.address.split(","), logLevel: driver.logLevel.NOTHING }).admin();
-  await admin.connect();
-  try {
-    return await ask(admin);
-  } finally {
-    await admin.disconnect();
-  }
-}
-
 /** A group's commits are in the partition of __consumer_offsets that Java's hash of its name gives; who leads that is its coordinator. */
 async function coordinator(): Promise<{ id: number; node: Kafka }> {
   let hash = 0;
   for (const character of `${site.own.prefix}auth`) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) | 0;
-  const { topics } = await asking((admin) => admin.fetchTopicMetadata({ topics: ["__consumer_offsets"] }));
+  const { topics } = await asked(site.own, (admin) => admin.fetchTopicMetadata({ topics: ["__consumer_offsets"] }));
   const { partitions } = topics[0]!;
   const { leader: id } = partitions.find((each) => each.partitionId === (hash & 0x7fffffff) % partitions.length)!;
   return { id, node: cluster.nodes.get(id)! };
@@ -46,9 +36,10 @@ async function unreplicated(id: number): Promise<{ write(): Promise<void> }> {
   const topic = `${site.own.prefix}alone-${id}`;
   const replicaAssignment = [{ partition: 0, replicas: [id] }];
   const configEntries = [{ name: "min.insync.replicas", value: "1" }];
-  await asking((admin) => admin.createTopics({ topics: [{ topic, replicaAssignment, configEntries }] }));
+  await asked(site.own, (admin) => admin.createTopics({ topics: [{ topic, replicaAssignment, configEntries }] }));
   const record = { topic, partition: 0, key: null, value: null, headers: {} };
   const settings = {
+    driver: testDriver(),
     brokers: cluster.address.split(","),
     clientId: "alone",
     prefix: "",

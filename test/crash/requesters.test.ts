@@ -9,7 +9,7 @@ import type { AuthClient } from "../../src/client/types.ts";
 import { commandSchemas } from "../../src/generated/schemas.ts";
 import { siteOf } from "../support/crash.ts";
 import { without } from "../support/faults.ts";
-import { end, launch, quiet, until } from "../support/fleet.ts";
+import { end, launch, quiet, testDriver, until } from "../support/fleet.ts";
 import { gauge } from "../support/metrics.ts";
 import { ownFolder } from "../support/stack.ts";
 
@@ -31,7 +31,7 @@ interface Requester {
 function requester(how: (options: ConsumeOptions) => Partial<ConsumeOptions> = () => ({})): Requester {
   const { env, prefix } = site.own;
   const brokers = env["AUTH_KAFKA_BROKERS"]!.split(",");
-  const kafka = connectKafka({ brokers, clientId: "counted", prefix, tls: undefined, sasl: undefined }, quiet);
+  const kafka = connectKafka({ driver: testDriver(), brokers, clientId: "counted", prefix }, quiet);
   let bytes = 0;
   const counted: KafkaPort = {
     ...kafka,
@@ -179,10 +179,8 @@ interface Figures {
 
 /** @returns figures of the process as they come */
 function startRequester(name: string) {
-  const { AUTH_KAFKA_BROKERS, AUTH_REGISTRY_URL, PATH } = site.own.env as Record<string, string>;
-  const env = { AUTH_KAFKA_BROKERS: AUTH_KAFKA_BROKERS!, AUTH_REGISTRY_URL: AUTH_REGISTRY_URL!, PATH: PATH! };
   const child = launch(["100"], {
-    env: { ...env, AUTH_TOPIC_PREFIX: site.own.prefix },
+    env: site.own.env,
     folder: ownFolder(name),
     script: "support/requester.ts",
   });

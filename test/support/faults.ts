@@ -34,7 +34,7 @@ export const faults = {
   /** A reply that no broker takes now is given up. */
   "reply-given-up": {
     module: "bus/replies.ts",
-    line: 'else if (error.kind !== "unavailable") return letGo(record, error.kind);',
+    line: "else if (!isOurs.has(error.kind)) return letGo(record, error.kind);",
     instead: "else return letGo(record, error.kind);",
   },
   /** No fault of the database is worth another try, or a code that says so. */

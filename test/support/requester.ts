@@ -1,15 +1,20 @@
 // A requester as a process of its own, for tests that stop or kill one: asks for the fleet's keys without end, so many calls at a time, and
-// writes a line of figures about once a second. Its environment says where: AUTH_KAFKA_BROKERS, AUTH_REGISTRY_URL, AUTH_TOPIC_PREFIX.
-import { connectKafka } from "../../src/bus/kafka.ts";
+// writes a line of figures about once a second. Its environment, a fleet's, says where and with which driver.
+import { connectKafka, type KafkaDriverName } from "../../src/bus/kafka.ts";
 import { connectRegistry } from "../../src/bus/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import { makeLogger } from "../../src/log.ts";
 
-const { AUTH_KAFKA_BROKERS: brokers, AUTH_REGISTRY_URL: url, AUTH_TOPIC_PREFIX: prefix } = process.env;
+const {
+  AUTH_KAFKA_BROKERS: brokers,
+  AUTH_KAFKA_DRIVER: driver,
+  AUTH_REGISTRY_URL: url,
+  AUTH_TOPIC_PREFIX: prefix,
+} = process.env;
 const atATime = Number(process.argv[2]);
 const log = makeLogger("silent", {});
 const kafka = connectKafka(
-  { brokers: brokers!.split(","), clientId: "requester", prefix: prefix!, tls: undefined, sasl: undefined },
+  { driver: driver as KafkaDriverName, brokers: brokers!.split(","), clientId: "requester", prefix: prefix! },
   log,
 );
 const client = connectClient({ kafka, schemas: connectRegistry({ url: url! }), name: "test", log });
