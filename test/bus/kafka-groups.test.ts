@@ -1,9 +1,9 @@
 // The port against a real Kafka: consumers in groups.
 import type { Admin } from "kafkajs";
 import { single } from "../../src/bus/assigner.ts";
-import type { KafkaPort } from "../../src/bus/kafka.ts";
-import { until } from "../support/fleet.ts";
-import { everyDriver, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
+import { connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
+import { quiet, until } from "../support/fleet.ts";
+import { everyDriver, makeReader, type Reader, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
 describe.each(everyDriver)("with %s", (driverName) => {
   let real: RealKafka;
@@ -112,6 +112,63 @@ describe.each(everyDriver)("with %s", (driverName) => {
         "paused",
       ]);
       await consumption.close();
+    });
+
+    test("is shared with a member of the other driver: what one has committed the other goes on from, whoever leads and leaves", async () => {
+      await kafka.ensureTopics([spec("mixed", 4)]);
+      const [, other] = [driverName, ...everyDriver.filter((each) => each !== driverName)];
+      const second = connectKafka({ driver: other, brokers: real.brokers, clientId: "other", prefix }, quiet);
+      const held = ({ assigned }: Reader) => assigned.at(-1)?.get("mixed")?.length ?? 0;
+      const share = async (...shares: [Reader, number][]): Promise<void> => {
+        const there = () => shares.every(([each, wanted]) => held(each) === wanted);
+        await until(`shares of ${shares.map(([, wanted]) => wanted).join()}`, there);
+      };
+      const readers: Reader[] = [];
+      const join = (by: KafkaPort): Reader => {
+        const made = makeReader(by, ["mixed"], { group: "mixed" });
+        readers.push(made);
+        return made;
+      };
+      const sent: string[] = [];
+      const read = (): string[] => readers.flatMap((each) => each.values());
+      /** Four more records are read, one of each partition, and committed by whoever has them. */
+      const round = async (): Promise<void> => {
+        const values = [0, 1, 2, 3].map((partition) => `${sent.length / 4} on ${partition}`);
+        await kafka.produce(values.map((value, partition) => record("mixed", value, { partition })));
+        sent.push(...values);
+        await until("all are read", () => read().length >= sent.length);
+        for (const { consumption, records, assigned } of readers) {
+          const last = (assigned.at(-1)?.get("mixed") ?? []).flatMap(
+            (partition) => records.findLast((each) => each.partition === partition) ?? [],
+          );
+          await consumption.commit(
+            last.map(({ topic, partition, offset }) => ({ topic, partition, offset: offset + 1n })),
+          );
+        }
+      };
+      const leave = async (one: Reader): Promise<void> => {
+        await one.consumption.close();
+        one.assigned.push(new Map());
+      };
+
+      const first = join(kafka);
+      await share([first, 4]);
+      await round();
+      const guest = join(second);
+      await share([first, 2], [guest, 2]);
+      await round();
+      await leave(first);
+      await share([guest, 4]);
+      await round();
+      const again = join(kafka);
+      await share([guest, 2], [again, 2]);
+      await round();
+      await leave(guest);
+      await share([again, 4]);
+      await round();
+      expect(read().sort()).toEqual(sent.sort());
+      await again.consumption.close();
+      await second.close();
     });
 
     test("is left at once by a member that closes, also by one that has only begun to join", async () => {
