@@ -235,10 +235,13 @@ export interface TestFleet extends FleetAddresses {
 }
 
 /** Connects a test file to the shared fleet, or to one of its own. */
-export async function testFleet(addresses: FleetAddresses = sharedFleet()): Promise<TestFleet> {
+export async function testFleet(
+  addresses: FleetAddresses = sharedFleet(),
+  driver: KafkaDriverName = testDriver(),
+): Promise<TestFleet> {
   const { env, prefix } = addresses;
   const settings = {
-    driver: testDriver(),
+    driver,
     brokers: env["AUTH_KAFKA_BROKERS"]!.split(","),
     clientId: "test",
     prefix,
