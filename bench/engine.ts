@@ -2,7 +2,7 @@
 // and confirmed in the database; each slot has a person, so that no row measures a queue behind one mailbox.
 import { randomBytes } from "node:crypto";
 import pg from "pg";
-import { connectKafka, type KafkaPort } from "../src/bus/kafka.ts";
+import { connectKafka, type KafkaDriverName, type KafkaPort } from "../src/bus/kafka.ts";
 import type { InRecord, OutRecord } from "../src/bus/records.ts";
 import { connectRegistry } from "../src/bus/schema-store.ts";
 import { connectClient } from "../src/client/connect.ts";
@@ -24,13 +24,10 @@ interface Person {
   refreshToken: string;
 }
 
-const options = childOptions<Addresses>();
+const options = childOptions<Addresses & { driver: KafkaDriverName }>();
 const log = makeLogger("silent", {});
 const port = (): KafkaPort =>
-  connectKafka(
-    { brokers: [options.kafka], clientId: "bench", prefix: options.prefix, tls: undefined, sasl: undefined },
-    log,
-  );
+  connectKafka({ driver: options.driver, brokers: [options.kafka], clientId: "bench", prefix: options.prefix }, log);
 const over = (kafka: KafkaPort): AuthClient =>
   connectClient({ kafka, schemas: connectRegistry({ url: options.registry }), name: options.service, log });
 const client = over(port());

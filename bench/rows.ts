@@ -1,6 +1,6 @@
 // The rows of the bench: each a command through the whole engine and, where there is one, the raw limit beside it on the same stack.
 // The sides of a row run in turns, in changing order, so that a machine that is busy for a while is busy for both.
-import { connectKafka } from "../src/bus/kafka.ts";
+import { connectKafka, type KafkaDriverName } from "../src/bus/kafka.ts";
 import { makeLogger } from "../src/log.ts";
 import { type Child, startChild } from "./child.ts";
 import type { EchoOptions, Shape } from "./echo.ts";
@@ -23,8 +23,9 @@ interface Side {
 export interface Cast {
   /** People are registered when a row needs them: at most so many. */
   most: number;
-  engine(people: number): Promise<{ child: Child; tokens: string[] }>;
-  echo(): Promise<Child>;
+  /** @param driver default kafkajs, as with users */
+  engine(people: number, driver?: KafkaDriverName): Promise<{ child: Child; tokens: string[] }>;
+  echo(driver: KafkaDriverName): Promise<Child>;
   hash(cost: Argon2Options): Promise<Child>;
   gateway(): Promise<Child>;
   verifying(): Promise<Child>;
@@ -43,19 +44,26 @@ export interface Row {
 
 const worker = "worker-1";
 
-const roundtrip = (width: number): Row => ({
-  name: `roundtrip-${width}`,
+/** Worker, asking side and echo by one driver. */
+const roundtrip = (width: number, driver: KafkaDriverName = "kafkajs"): Row => ({
+  name: driver === "kafkajs" ? `roundtrip-${width}` : `roundtrip-${width}-${driver}`,
+  ...(driver !== "kafkajs" && { workerEnv: { AUTH_KAFKA_DRIVER: driver } }),
   async sides(cast) {
-    const ask = await cast.echo();
+    const ask = await cast.echo(driver);
     const echo = {
-      name: "bare kafkajs echo",
+      name: `bare ${driver} echo`,
       width,
-      answering: "echo answering",
+      answering: named("echo answering", driver),
       run: (ms: number) => ask.call<Run>("run", { width, ms }),
     };
-    return [await command("list", width, cast), echo];
+    const { child } = await cast.engine(0, driver);
+    const run = (ms: number) => child.call<Run>("run", { command: "list", width, ms });
+    return [{ name: "auth list", width, answering: worker, run }, echo];
   },
 });
+
+const named = (process: string, driver: KafkaDriverName): string =>
+  driver === "kafkajs" ? process : `${process}, ${driver}`;
 
 const loginRow = (name: string, workerEnv: Record<string, string>): Row => ({
   name,
@@ -106,6 +114,9 @@ export const rows: Row[] = [
   roundtrip(1),
   roundtrip(64),
   roundtrip(512),
+  roundtrip(1, "platformatic"),
+  roundtrip(64, "platformatic"),
+  roundtrip(512, "platformatic"),
   loginRow("login", {}),
   loginRow("login-64-mib", { AUTH_ARGON2_MEMORY: "65536", AUTH_ARGON2_TIME: "3", AUTH_ARGON2_PARALLELISM: "4" }),
   alone("inspect", 64),
@@ -228,12 +239,16 @@ export function makeCast(site: Site, most = 200): Cast {
     return child;
   };
   const bare = once(() => start("bare hash", "hash.ts", {}));
-  const engine = once(() => start("asking", "engine.ts", site.addresses));
-  const echo = once(async () => startEcho(start, site, await (await engine()).call<Shape>("shape")));
+  const engine = oncePer((driver: KafkaDriverName) =>
+    start(named("asking", driver), "engine.ts", { ...site.addresses, driver }),
+  );
+  const echo = oncePer(async (driver: KafkaDriverName) =>
+    startEcho(start, { site, driver, shape: await (await engine(driver)).call<Shape>("shape") }),
+  );
   return {
     most,
-    engine: async (people) => {
-      const child = await engine();
+    engine: async (people, driver = "kafkajs") => {
+      const child = await engine(driver);
       return { child, tokens: await child.call<string[]>("gather", Math.min(people, most)) };
     },
     echo,
@@ -254,33 +269,41 @@ export function makeCast(site: Site, most = 200): Cast {
 type Start = (name: string, file: string, options: object) => Promise<Child>;
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
+  const get = oncePer(make);
+  return () => get(undefined);
+}
+
+function oncePer<K, T>(make: (key: K) => Promise<T>): (key: K) => Promise<T> {
+  const made = new Map<K, Promise<T>>();
+  return (key) => {
+    const there = made.get(key) ?? make(key);
+    made.set(key, there);
+    return there;
   };
 }
 
 /** Topics like those of auth.key.list; one reply partition, since a requester of the engine reads one. */
-async function startEcho(start: Start, site: Site, shape: Shape): Promise<Child> {
+async function startEcho(
+  start: Start,
+  { site, driver, shape }: { site: Site; driver: KafkaDriverName; shape: Shape },
+): Promise<Child> {
   const { kafka: broker, prefix } = site.addresses;
-  const kafka = connectKafka(
-    { brokers: [broker], clientId: "bench", prefix, tls: undefined, sasl: undefined },
-    makeLogger("silent", {}),
-  );
+  const kafka = connectKafka({ brokers: [broker], clientId: "bench", prefix }, makeLogger("silent", {}));
+  const [requests, replies] = [`echo.request.${driver}`, `echo.reply.${driver}`];
   const config = { "message.timestamp.type": "LogAppendTime" };
   const partitions = (await kafka.partitionsOf("auth.key.list"))!;
   await kafka.ensureTopics([
-    { topic: "echo.request", partitions, replication: 1, config },
-    { topic: "echo.reply", partitions: 1, replication: 1, config },
+    { topic: requests, partitions, replication: 1, config },
+    { topic: replies, partitions: 1, replication: 1, config },
   ]);
   await kafka.close();
   const both: Omit<EchoOptions, "side"> = {
+    driver,
     brokers: [broker],
-    requests: `${prefix}echo.request`,
-    replies: `${prefix}echo.reply`,
+    requests: prefix + requests,
+    replies: prefix + replies,
     shape,
   };
-  await start("echo answering", "echo.ts", { ...both, side: "answer" });
-  return start("echo asking", "echo.ts", { ...both, side: "ask" });
+  await start(named("echo answering", driver), "echo.ts", { ...both, side: "answer" });
+  return start(named("echo asking", driver), "echo.ts", { ...both, side: "ask" });
 }
