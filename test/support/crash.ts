@@ -2,9 +2,10 @@
 // in the reverse order; ways to ask more of it; and a request that is held up in the middle of its commit.
 import { afterAll, beforeAll } from "@jest/globals";
 import pg from "pg";
+import type { KafkaDriverName } from "../../src/bus/kafka.ts";
 import { type Stack, startStack } from "../../stack/stack.ts";
 import { type FaultName, without } from "./faults.ts";
-import { type Fleet, type FleetOptions, startFleet, type TestFleet, testFleet, until } from "./fleet.ts";
+import { type Fleet, type FleetOptions, startFleet, type TestFleet, testDriver, testFleet, until } from "./fleet.ts";
 import { type Deed, people, tell } from "./load.ts";
 import type { Confirmed } from "./people.ts";
 import { ownFolder, type TestStack } from "./stack.ts";
@@ -25,6 +26,8 @@ export interface Plan {
   people?: number;
   env?: Record<string, string>;
   bridge?: boolean;
+  /** Of its processes and of who asks them; default: testDriver(). */
+  driver?: KafkaDriverName;
   /** Mechanisms that its workers and its relay are to do without. */
   without?: FaultName[];
   /** Its own Kafka, registry and PostgreSQL, or what this brings up; default: those that all tests share. */
@@ -68,8 +71,12 @@ interface Settling {
 }
 
 async function settle(site: Site, { name, plan, options }: Settling): Promise<void> {
-  const { workers = 2, people: count = 8, env, bridge = false, without: faults = [] } = plan;
-  const own = await startFleet(name, { ...options, roles: bridge ? ["bridge"] : [], env: { ...patient, ...env } });
+  const { workers = 2, people: count = 8, env, bridge = false, without: faults = [], driver = testDriver() } = plan;
+  const own = await startFleet(name, {
+    ...options,
+    roles: bridge ? ["bridge"] : [],
+    env: { ...patient, AUTH_KAFKA_DRIVER: driver, ...env },
+  });
   site.own = own;
   site.onStop(() => own.stop());
   const node = faults.length > 0 ? without(...faults) : [];
@@ -78,7 +85,7 @@ async function settle(site: Site, { name, plan, options }: Settling): Promise<vo
     own.start("relay", "relay-1", {}, node),
     ...names.map((each) => own.start("worker", each, {}, node)),
   ]);
-  site.fleet = await testFleet(own);
+  site.fleet = await testFleet(own, driver);
   site.onStop(() => site.fleet.close());
   site.crowd = await people(site.fleet, count);
 }
