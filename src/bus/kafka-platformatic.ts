@@ -1,12 +1,16 @@
-// The driver @platformatic/kafka. Its Consumer keeps the membership, heartbeats and rejoining included; fetching and committing are done here:
-// its stream knows no pause of one partition, and its commit joins the group anew after a rebalance and then commits, as another
-// generation, what may be somebody else's by now. No native addon is needed.
-// Other traps closed here: its assigner is not asked where a member is alone; partitions out of range are wrapped around instead of
-// refused; its own murmur2 runs on BigInt.
+// The driver @platformatic/kafka. Its Consumer keeps the membership, heartbeats and rejoining included; producing, fetching and committing are
+// done here, over its connections and its protocol (no native addon is needed). Traps closed by that:
+// - its stream knows no pause of one partition; its fetch names every partition held each time, and one that fails hides all others' records.
+// - its commit joins the group anew after a rebalance and then commits, as another generation, what may be somebody else's by now.
+// - its producer sends all of a broker's records to where the first one's leader is, wraps partitions out of range around instead of refusing
+//   them, and keeps what it knows of partitions for half a minute while others were added; its murmur2 runs on BigInt.
+// - its assigner is not asked where a member is alone.
 import { isIP } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   Admin,
+  type API,
+  type Base,
   type BaseOptions,
   type Broker,
   type ClusterMetadata,
@@ -15,12 +19,15 @@ import {
   ConnectionPool,
   Consumer,
   FetchIsolationLevels,
+  type fetchV17,
   IncrementalAlterConfigOperationTypes,
   kGetApi,
   kGetConnection,
   ListOffsetTimestamps,
+  type offsetCommitV9,
   ProduceAcks,
-  Producer,
+  type produceV11,
+  protocolErrorsCodesById,
   type RecordsBatch,
   type SASLMechanismValue,
 } from "@platformatic/kafka";
@@ -33,6 +40,7 @@ import type { CommittedOffset, InRecord, OutRecord, TopicPartition } from "./rec
 import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
 import { within } from "./within.ts";
 
+const requestTimeoutMs = 15_000;
 const heartbeatMs = 500;
 const rebalanceTimeoutMs = 10_000;
 /** How long a consumer that is closed may finish a join that it has begun: only a member can leave. */
@@ -43,25 +51,26 @@ const growthCheckMs = 3000; // as with kafkajs: requesters may write to partitio
 const fetchPatienceMs = 30_000;
 const maxFetchBytes = 10 * 1024 * 1024;
 const maxPartitionBytes = 1024 * 1024;
+/** How soon a partition is asked for again that has no leader, or whose leader does not let it be read. */
+const lookAgainMs = 200;
+/** Later versions of Fetch name a topic by its id. */
+const lastFetchByName = 12;
+const lastEpoch = 2 ** 31 - 1;
 const protocol = { name: "auth-sticky", version: 1 };
 
 /** Connects lazily; nothing is sent before the first call. */
 export function openPlatformatic(settings: KafkaSettings, log: Logger): KafkaDriver {
   const base = baseOptions(settings);
   const { prefix } = settings;
-  const producer = new Producer({
-    ...base,
-    acks: ProduceAcks.ALL,
-    idempotent: false,
-    repeatOnStaleMetadata: true,
-    maxInflights: 1, // a retried batch must not be overtaken
-  });
-  const admin = new Admin(base);
-  for (const client of [producer, admin])
-    client.on("error", (error: Error) => log.debug({ err: error }, "platformatic"));
+  const [writer, admin] = [new Admin(base), new Admin(base)]; // a broker answers a connection's requests one after the other
+  for (const client of [writer, admin]) client.on("error", (error: Error) => log.debug({ err: error }, "platformatic"));
 
   return {
-    produce: (records) => send(producer, records, prefix),
+    async produce(records) {
+      const sentAt = systemClock.now();
+      const at = await send(writer, records, prefix);
+      if (at !== undefined) settings.appended?.({ sentAt, at, ackedAt: systemClock.now() });
+    },
     consumer: (options, life) => new GroupReader({ base, options, prefix, life, admin }),
     partitionsOf: (topic) => knownPartitions(admin, prefix + topic),
     ensureTopics: (specs) => ensureTopics(topicAdmin(admin), specs, prefix),
@@ -75,7 +84,7 @@ export function openPlatformatic(settings: KafkaSettings, log: Logger): KafkaDri
     },
     ping: async () => void (await admin.metadata({ topics: [], forceUpdate: true })),
     async close() {
-      await Promise.allSettled([producer.close(), admin.close()]);
+      await Promise.allSettled([writer.close(), admin.close()]);
     },
   };
 }
@@ -85,8 +94,8 @@ function baseOptions({ brokers, clientId, tls, sasl }: KafkaSettings): BaseOptio
     clientId,
     bootstrapBrokers: brokers,
     connectTimeout: 3000,
-    requestTimeout: 15_000,
-    timeout: 15_000,
+    requestTimeout: requestTimeoutMs,
+    timeout: requestTimeoutMs,
     retries: 3,
     retryDelay: (_client, _operation, attempt) => Math.min(50 * 2 ** (attempt - 1), 400),
     metadataMaxAge: 30_000,
@@ -99,7 +108,7 @@ function baseOptions({ brokers, clientId, tls, sasl }: KafkaSettings): BaseOptio
 const hostOf = (broker: string): string => broker.slice(0, broker.lastIndexOf(":")).replace(/^\[|\]$/g, "");
 
 /** Without a cache and without retries: one that is not there is an answer. @throws KafkaFault for a topic that is not there */
-async function metadataOf(client: Admin | Producer, topics: string[], fresh = true): Promise<ClusterMetadata> {
+async function metadataOf(client: Admin, topics: string[], fresh = true): Promise<ClusterMetadata> {
   try {
     return await client.metadata({ topics: [...topics], ...(fresh && { forceUpdate: true, retries: 0 }) });
   } catch (error) {
@@ -121,27 +130,141 @@ async function knownPartitions(admin: Admin, topic: string): Promise<number | un
   }
 }
 
-async function send(producer: Producer, records: OutRecord[], prefix: string): Promise<void> {
-  const topics = [...new Set(records.map(({ topic }) => prefix + topic))];
-  const metadata = await metadataOf(producer, topics, false);
-  const messages = records.map(({ topic, partition, key, value, headers }) => {
-    const count = metadata.topics.get(prefix + topic)!.partitionsCount;
-    if (partition !== undefined && partition >= count)
-      throw new KafkaFault("unknown-topic", `${topic} has ${count} partitions, not ${partition + 1}`);
-    return {
-      topic: prefix + topic,
-      partition: partition ?? (key === null ? Math.floor(Math.random() * count) : partitionOf(key, count)),
-      key: key as Buffer,
-      value: value as Buffer,
-      headers: new Map(Object.entries(headers).flatMap(([name, given]) => entriesOf(name, given))),
-    };
-  });
-  await producer.send({ messages });
+const tries = 4;
+const firstPauseMs = 50;
+
+/**
+ * Tries again what was not acknowledged, partition by partition: a leader that has moved, a partition that is not known yet.
+ * @returns the broker's time of the last append, where its topic takes that, Unix ms
+ */
+async function send(writer: Admin, records: OutRecord[], prefix: string): Promise<number | undefined> {
+  let rest = records.map((record) => ({ ...record, topic: prefix + record.topic }));
+  let last = -1n;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const placed = await place(writer, rest, attempt > 1);
+      const answers = await Promise.all([...placed].map(([node, some]) => sendTo(writer, node, some)));
+      for (const { appendedAt } of answers) if (appendedAt > last) last = appendedAt;
+      const failed = answers.flatMap(({ fault, left }) => (fault === undefined ? [] : [{ fault, left }]));
+      if (failed.length === 0) return last > 0n ? Number(last) : undefined;
+      rest = failed.flatMap(({ left }) => left);
+      throw failed[0]!.fault;
+    } catch (error) {
+      const kind = classify(error);
+      if (attempt === tries || (kind !== "unavailable" && kind !== "unknown-topic")) throw error;
+      await sleep(firstPauseMs * 2 ** (attempt - 1));
+    }
+  }
 }
 
-/** A name of its own for every value: the library keeps headers by name, and two buffers are two names. */
-function entriesOf(name: string, given: OutRecord["headers"][string]): [Buffer, Buffer][] {
-  return [given].flat().map((value) => [Buffer.from(name), Buffer.isBuffer(value) ? value : Buffer.from(value)]);
+/** Leader -> what goes there. @throws KafkaFault for a topic or a partition that is not there */
+async function place(writer: Admin, records: OutRecord[], fresh: boolean): Promise<Map<Broker, Placed[]>> {
+  const metadata = await metadataOf(writer, [...new Set(records.map(({ topic }) => topic))], fresh);
+  const placed = new Map<Broker, Placed[]>();
+  for (const record of records) {
+    const { partitionsCount: count, partitions } = metadata.topics.get(record.topic)!;
+    const {
+      topic,
+      key,
+      partition = key === null ? Math.floor(Math.random() * count) : partitionOf(key, count),
+    } = record;
+    if (partition >= count) {
+      if (fresh) throw new KafkaFault("unknown-topic", `${topic} has ${count} partitions, not ${partition + 1}`);
+      return place(writer, records, true);
+    }
+    const broker = metadata.brokers.get(partitions[partition]!.leader);
+    if (broker === undefined) throw new KafkaFault("unavailable", `${topic}/${partition} has no leader at the moment`);
+    const some = placed.get(broker);
+    if (some) some.push({ ...record, partition });
+    else placed.set(broker, [{ ...record, partition }]);
+  }
+  return placed;
+}
+
+type Placed = OutRecord & { partition: number };
+
+interface Sent {
+  appendedAt: bigint;
+  fault: unknown;
+  /** What a broker has not acknowledged. */
+  left: OutRecord[];
+}
+
+async function sendTo(writer: Admin, broker: Broker, records: Placed[]): Promise<Sent> {
+  const messages = records.map(({ topic, partition, key, value, headers }) => {
+    return { topic, partition, key: key as Buffer, value: value as Buffer, headers: headerMap(headers) };
+  });
+  const produce = await open<produceV11.ProduceRequest, produceV11.ProduceResponse>(writer, "Produce", broker);
+  const { answer, fault } = await produce.ask(ProduceAcks.ALL, requestTimeoutMs, messages, {});
+  const taken = new Set<string>();
+  let appendedAt = -1n;
+  for (const { name, partitionResponses } of answer?.responses ?? []) {
+    for (const { index, errorCode, logAppendTimeMs } of partitionResponses) {
+      if (errorCode !== 0) continue;
+      if (fault !== undefined) taken.add(idOf({ topic: name, partition: index }));
+      if (logAppendTimeMs > appendedAt) appendedAt = logAppendTimeMs;
+    }
+  }
+  return { appendedAt, fault, left: fault === undefined ? [] : records.filter((each) => !taken.has(idOf(each))) };
+}
+
+interface Opened<Request extends unknown[], Answer> {
+  version: number;
+  /** An answer with faults in it comes with the first of them. */
+  ask(...request: Request): Promise<{ answer?: Answer; fault?: unknown }>;
+}
+
+/** One kind of request to one broker, in the newest version that both sides know. @param pool default: the client's own connections */
+async function open<Request extends unknown[], Answer>(
+  client: Base,
+  name: string,
+  broker: Broker,
+  pool?: ConnectionPool,
+): Promise<Opened<Request, Answer>> {
+  const [api, connection] = await Promise.all([
+    promised<API<Request, Answer>>((done) => client[kGetApi]<Request, Answer>(name, done)),
+    promised<Connection>((done) => (pool ? pool.get(broker, done) : client[kGetConnection](broker, done))),
+  ]);
+  return {
+    version: api.version,
+    ask: (...request) =>
+      promised<Answer>((done) => api(connection, ...request, done)).then(
+        (answer) => ({ answer }),
+        (fault: { response?: Answer }) => ({ fault, ...(fault.response && { answer: fault.response }) }),
+      ),
+  };
+}
+
+type Done<T> = (error: Error | null, result?: T) => void;
+
+function promised<T>(run: (done: Done<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    run((error, result) => (error ? reject(error) : resolve(result as T)));
+  });
+}
+
+/** By name and by the name's bytes: the library takes both, and makes the bytes of a text anew each time. */
+const headerNames = new Map<string, Buffer>();
+const mostHeaderNames = 1000;
+
+function bytesOf(name: string): Buffer {
+  const known = headerNames.get(name);
+  if (known !== undefined) return known;
+  if (headerNames.size >= mostHeaderNames) headerNames.clear(); // foreign names must not fill the memory
+  const bytes = Buffer.from(name);
+  headerNames.set(name, bytes);
+  return bytes;
+}
+
+/** A header with several values has a name of its own for each: the library keeps headers by name, and two buffers are two names. */
+function headerMap(headers: OutRecord["headers"]): Map<Buffer, Buffer> {
+  const map = new Map<Buffer, Buffer>();
+  for (const name in headers) {
+    const given = headers[name]!;
+    if (Array.isArray(given)) for (const value of given) map.set(Buffer.from(name), value);
+    else map.set(bytesOf(name), typeof given === "string" ? Buffer.from(given) : given);
+  }
+  return map;
 }
 
 /** As Kafka's own clients choose it: murmur2 with seed 0x9747b28c, its sign dropped. */
@@ -185,7 +308,12 @@ class GroupReader implements SupervisedConsumer {
   readonly #paused = new Set<string>();
   readonly #fetching = new Set<number>();
   /** What is held: topic/partition on the broker -> the next offset to fetch. */
-  #positions = new Map<string, { topic: string; partition: number; offset: bigint }>();
+  #positions = new Map<string, Position>();
+  /** Grows with every change of what is to be fetched, or where: then a broker is told everything again. */
+  #layout = 0;
+  /** Partitions that a broker has refused to read since when, ms; they are left out for a moment each time. */
+  readonly #refused = new Map<string, number>();
+  readonly #resting = new Set<string>();
   #member: Membership | undefined;
   #assignerAsked = false;
   /** Partitions of each subscribed topic as of the last join. */
@@ -316,14 +444,17 @@ class GroupReader implements SupervisedConsumer {
     return found;
   }
 
+  /** Says that what is to be fetched has changed. */
   #fetchAll(): void {
+    this.#layout += 1;
     const patience = makePatience();
     const begin = (): void => {
+      if (this.#over) return;
       this.#leaders().then(
         (leaders) => {
           for (const node of leaders.keys()) if (!this.#fetching.has(node)) void this.#fetchFrom(node);
         },
-        (error: unknown) => this.#fetchFailed(error, patience).then(() => this.#over || begin()),
+        (error: unknown) => this.#fetchFailed(error, patience).then(begin),
       );
     };
     begin();
@@ -333,29 +464,43 @@ class GroupReader implements SupervisedConsumer {
     return this.#parts.life.over.aborted;
   }
 
-  /** Leader -> what is to be fetched from it now. */
-  async #leaders(): Promise<Map<number, Wanted[]>> {
-    const wanted = [...this.#positions].filter(([id]) => !this.#paused.has(id)).map(([, each]) => each);
-    if (wanted.length === 0) return new Map();
-    const { topics } = await this.#consumer.metadata({ topics: [...new Set(wanted.map(({ topic }) => topic))] });
-    const placed = wanted.map((each) => {
-      const { id, partitions } = topics.get(each.topic)!;
-      return { ...each, topicId: id, leader: partitions[each.partition]?.leader ?? -1 };
-    });
-    return Map.groupBy(placed, ({ leader }) => leader);
+  /** Leader -> what is to be fetched from it now. What has none is looked for again. */
+  async #leaders(): Promise<Map<number, { broker: Broker; wanted: Wanted[] }>> {
+    const wanted = [...this.#positions].flatMap(([id, each]) =>
+      this.#paused.has(id) || this.#resting.has(id) ? [] : [each],
+    );
+    const leaders = new Map<number, { broker: Broker; wanted: Wanted[] }>();
+    if (wanted.length === 0) return leaders;
+    const { topics, brokers } = await this.#consumer.metadata({ topics: this.#consumer.topics.current });
+    for (const position of wanted) {
+      const { topic, partition, offset } = position;
+      const known = topics.get(topic);
+      const leader = known?.partitions[partition]?.leader ?? -1;
+      const broker = brokers.get(leader);
+      if (broker === undefined) {
+        this.#rest(position, this.#lookAgain());
+        continue;
+      }
+      const some = leaders.get(leader) ?? { broker, wanted: [] };
+      some.wanted.push({ topic, partition, offset, position, topicId: known!.id });
+      leaders.set(leader, some);
+    }
+    return leaders;
   }
 
   /** Fetches from one broker until there is nothing to fetch from it any more. */
   async #fetchFrom(node: number): Promise<void> {
     this.#fetching.add(node);
     const patience = makePatience();
+    let leg: Leg | undefined;
     while (!this.#over) {
       try {
-        const wanted = (await this.#leaders()).get(node);
-        if (wanted === undefined || this.#over) break;
-        this.#take(await this.#fetch(node, wanted), wanted);
+        if (leg?.layout !== this.#layout) leg = await this.#leg(node, leg?.session.id ?? 0);
+        if (leg === undefined || this.#over) break;
+        await this.#fetch(leg);
         patience.succeeded();
       } catch (error) {
+        leg = undefined;
         await this.#fetchFailed(error, patience);
       }
     }
@@ -363,10 +508,28 @@ class GroupReader implements SupervisedConsumer {
     if (!this.#over && (await this.#leaders().catch(() => new Map())).size > this.#fetching.size) this.#fetchAll();
   }
 
-  #fetch(node: number, wanted: Wanted[]): Promise<FetchResponse> {
-    const topics = [...Map.groupBy(wanted, ({ topicId }) => topicId)].map(([topicId, held]) => ({
+  async #leg(node: number, id: number): Promise<Leg | undefined> {
+    const layout = this.#layout;
+    const found = (await this.#leaders()).get(node);
+    if (found === undefined) return undefined;
+    const { broker, wanted } = found;
+    return { broker, layout, session: { id, epoch: 0 }, wanted, moved: wanted, byName: new Map() };
+  }
+
+  async #fetch(leg: Leg): Promise<void> {
+    const { broker, session } = leg;
+    const fetch = await open<fetchV17.FetchRequest, fetchV17.FetchResponse>(
+      this.#consumer,
+      "Fetch",
+      broker,
+      this.#pool,
+    );
+    const nameOf = ({ topic, topicId }: Wanted): string => (fetch.version > lastFetchByName ? topicId : topic);
+    if (session.epoch === 0)
+      leg.byName = new Map(leg.wanted.map((each) => [`${nameOf(each)}/${each.partition}`, each]));
+    const topics = [...Map.groupBy(leg.moved, nameOf)].map(([topicId, some]) => ({
       topicId,
-      partitions: held.map(({ partition, offset }) => ({
+      partitions: some.map(({ partition, offset }) => ({
         partition,
         fetchOffset: offset,
         currentLeaderEpoch: -1,
@@ -374,66 +537,95 @@ class GroupReader implements SupervisedConsumer {
         partitionMaxBytes: maxPartitionBytes,
       })),
     }));
-    return this.#consumer.fetch({
-      node,
-      topics,
-      minBytes: 1,
-      maxBytes: maxFetchBytes,
-      maxWaitTime: this.#parts.options.maxWaitMs ?? 250,
-      isolationLevel: FetchIsolationLevels.READ_COMMITTED,
-      connectionPool: this.#pool,
-    });
+    const waitMs = this.#parts.options.maxWaitMs ?? 250;
+    const isolation = FetchIsolationLevels.READ_COMMITTED;
+    const { id, epoch } = session;
+    const { answer, fault } = await fetch.ask(waitMs, 1, maxFetchBytes, isolation, id, epoch, topics, [], "");
+    if (answer === undefined || answer.errorCode !== 0) throw fault;
+    this.#parts.life.progress();
+    session.id = answer.sessionId;
+    session.epoch = answer.sessionId === 0 ? 0 : (epoch % lastEpoch) + 1; // a broker may have no room for sessions
+    const moved = this.#take(answer, leg);
+    leg.moved = session.epoch === 0 ? leg.wanted : moved;
   }
 
-  #take({ responses }: FetchResponse, wanted: Wanted[]): void {
+  /** Hands over what came. @returns what goes on elsewhere than the broker knows */
+  #take({ responses }: fetchV17.FetchResponse, { byName }: Leg): Wanted[] {
     const { life, prefix } = this.#parts;
-    life.progress();
-    const asked = new Map(wanted.map((each) => [`${each.topicId}/${each.partition}`, each]));
+    const moved: Wanted[] = [];
     for (const { topicId, partitions } of responses) {
-      for (const { partitionIndex, records: batches, highWatermark } of partitions) {
-        const want = asked.get(`${topicId}/${partitionIndex}`);
-        const last = batches?.at(-1);
-        if (want === undefined || last === undefined) continue;
+      for (const { partitionIndex, errorCode, records: batches, highWatermark, abortedTransactions } of partitions) {
+        const want = byName.get(`${topicId}/${partitionIndex}`);
+        if (want === undefined || this.#over) continue;
+        const { topic, partition, position, offset } = want;
         const id = idOf(want);
-        if (this.#over || this.#paused.has(id) || this.#positions.get(id)?.offset !== want.offset) continue;
+        if (this.#positions.get(id) !== position || position.offset !== offset || this.#paused.has(id)) continue;
+        if (errorCode !== 0) this.#refusedBy(errorCode, position);
+        else this.#refused.delete(id);
+        const last = batches?.at(-1);
+        if (errorCode !== 0 || last === undefined) continue;
         const next = last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;
-        this.#positions.set(id, { topic: want.topic, partition: want.partition, offset: next });
-        const place = { topic: want.topic.slice(prefix.length), partition: want.partition };
-        const records = batches!.flatMap((batch) => recordsOf(batch, place, want.offset));
+        position.offset = next;
+        want.offset = next;
+        moved.push(want);
+        const place = { topic: topic.slice(prefix.length), partition };
+        const records = withoutAborted(batches!, abortedTransactions ?? []).flatMap((batch) =>
+          recordsOf(batch, place, offset),
+        );
         life.records(records, place, { highWatermark, next });
       }
     }
+    return moved;
   }
 
-  /** Waits before the next try; an offset that the broker no longer has begins anew where the group would begin. */
+  /** One partition that cannot be read holds up no other: it is left out until its leader, or its beginning, was looked for again. */
+  #refusedBy(errorCode: number, position: Position): void {
+    const now = systemClock.monotonic();
+    const id = idOf(position);
+    const since = this.#refused.get(id) ?? now;
+    this.#refused.set(id, since);
+    const code = protocolErrorsCodesById[errorCode as keyof typeof protocolErrorsCodesById];
+    if (now - since > fetchPatienceMs) this.#parts.life.fail(new KafkaFault("unavailable", `${id}: ${code}`));
+    this.#rest(position, code === "OFFSET_OUT_OF_RANGE" ? this.#startOver(position) : this.#lookAgain());
+  }
+
+  #rest(position: Position, until: Promise<void>): void {
+    const id = idOf(position);
+    this.#resting.add(id);
+    this.#layout += 1;
+    void until
+      .catch(() => sleep(lookAgainMs))
+      .then(() => {
+        this.#resting.delete(id);
+        this.#fetchAll();
+      });
+  }
+
+  async #lookAgain(): Promise<void> {
+    await sleep(lookAgainMs);
+    this.#consumer.clearMetadata();
+  }
+
+  /** An offset that the broker no longer has begins anew where the group would begin. */
+  async #startOver(position: Position): Promise<void> {
+    const { topic, partition, offset } = position;
+    const asked = { topics: [topic], partitions: { [topic]: [partition] } };
+    const [starts, ends] = await Promise.all([
+      this.#consumer.listOffsets({ ...asked, timestamp: ListOffsetTimestamps.EARLIEST }),
+      this.#consumer.listOffsets({ ...asked, timestamp: ListOffsetTimestamps.LATEST }),
+    ]);
+    const [start, end] = [starts.get(topic)![partition]!, ends.get(topic)![partition]!];
+    if (position.offset !== offset || (offset >= start && offset <= end)) return;
+    position.offset = this.#parts.options.from === "earliest" ? start : end;
+  }
+
+  /** Waits before the next try. */
   async #fetchFailed(error: unknown, patience: Patience): Promise<void> {
     if (this.#over) return;
     const failingMs = patience.failed();
     if (failingMs > fetchPatienceMs) this.#parts.life.fail(error);
     this.#consumer.clearMetadata();
-    await this.#startOver(error).catch(() => undefined);
     await sleep(Math.min(50 + failingMs / 4, 1000));
-  }
-
-  async #startOver(error: unknown): Promise<void> {
-    const outOfRange = 1;
-    const { response } = error as { response?: FetchResponse };
-    const wrong = response?.responses
-      ?.flatMap(({ partitions }) => partitions)
-      .filter((p) => p.errorCode === outOfRange);
-    if (wrong === undefined || wrong.length === 0) return;
-    const held = [...this.#positions.values()];
-    const topics = [...new Set(held.map(({ topic }) => topic))];
-    const timestamps = [ListOffsetTimestamps.EARLIEST, ListOffsetTimestamps.LATEST];
-    const [starts, ends] = await Promise.all(
-      timestamps.map((timestamp) => this.#consumer.listOffsets({ topics: [...topics], timestamp })),
-    );
-    for (const { topic, partition, offset } of held) {
-      const [start, end] = [starts!.get(topic)![partition]!, ends!.get(topic)![partition]!];
-      if (offset >= start && offset <= end) continue;
-      const begin = this.#parts.options.from === "earliest" ? start : end;
-      this.#positions.set(idOf({ topic, partition }), { topic, partition, offset: begin });
-    }
   }
 
   /** As the member and the generation that has joined, never as a later one. */
@@ -454,22 +646,14 @@ class GroupReader implements SupervisedConsumer {
     const { brokers } = await this.#consumer.metadata({ topics: this.#consumer.topics.current });
     const broker = brokers.get(node);
     if (broker === undefined) throw new KafkaFault("unavailable", "the group's coordinator is not known");
-    const [api, connection] = await Promise.all([this.#commitApi(), this.#connection(broker)]);
-    await promised<unknown>((done) =>
-      api(connection, prefix + options.group, member.generationId, member.memberId, null, topics, done),
-    );
-  }
-
-  #commitApi(): Promise<OffsetCommit> {
-    return promised((done) => this.#consumer[kGetApi]("OffsetCommit", done as never)) as Promise<OffsetCommit>;
-  }
-
-  #connection(broker: Broker): Promise<Connection> {
-    return promised((done) => this.#consumer[kGetConnection](broker, done));
+    const commit = await open<offsetCommitV9.OffsetCommitRequest, unknown>(this.#consumer, "OffsetCommit", broker);
+    const { fault } = await commit.ask(prefix + options.group, member.generationId, member.memberId, null, topics);
+    if (fault !== undefined) throw fault;
   }
 
   pause({ topic, partition }: TopicPartition): void {
     this.#paused.add(idOf({ topic: this.#parts.prefix + topic, partition }));
+    this.#layout += 1;
   }
 
   resume({ topic, partition }: TopicPartition): void {
@@ -502,26 +686,23 @@ function makePatience(): Patience {
   };
 }
 
-type FetchResponse = Awaited<ReturnType<Consumer["fetch"]>> & object;
+interface Position extends TopicPartition {
+  offset: bigint;
+}
 
-type Wanted = TopicPartition & { topicId: string; leader: number; offset: bigint };
+/** A partition that is fetched, from where its broker was asked for it. */
+type Wanted = Position & { topicId: string; position: Position };
 
-type Done<T> = (error: Error | null, result?: T) => void;
-
-type OffsetCommit = (
-  connection: Connection,
-  group: string,
-  generation: number,
-  member: string,
-  instance: null,
-  topics: object[],
-  done: Done<unknown>,
-) => void;
-
-function promised<T>(run: (done: Done<T>) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    run((error, result) => (error ? reject(error) : resolve(result as T)));
-  });
+/** What one broker is asked for. In its session (KIP-227) only what has moved is named, and only what has something is answered. */
+interface Leg {
+  broker: Broker;
+  layout: number;
+  /** Epoch 0: everything is named, and the session with this id ends. */
+  session: { id: number; epoch: number };
+  wanted: Wanted[];
+  moved: Wanted[];
+  /** By topic and partition as the broker answers. */
+  byName: Map<string, Wanted>;
 }
 
 /** A member that died holds the group up until its session ends. */
@@ -538,8 +719,24 @@ function mentions(error: unknown, apiId: string): boolean {
   return own === apiId || errors.some((each) => mentions(each, apiId));
 }
 
+const isTransactional = 1 << 4;
 const isControl = 1 << 5;
 const isLogAppendTime = 1 << 3;
+
+type Aborted = fetchV17.FetchResponsePartitionAbortedTransaction;
+
+/** A transaction that was aborted begins where the broker says, and ends with its producer's next marker. */
+function withoutAborted(batches: RecordsBatch[], aborted: Aborted[]): RecordsBatch[] {
+  if (aborted.length === 0) return batches;
+  const open = new Set<bigint>();
+  const begins = [...aborted].sort((a, b) => Number(a.firstOffset - b.firstOffset));
+  return batches.filter(({ firstOffset, lastOffsetDelta, attributes, producerId }) => {
+    while (begins.length > 0 && begins[0]!.firstOffset <= firstOffset + BigInt(lastOffsetDelta))
+      open.add(begins.shift()!.producerId);
+    if (attributes & isControl) open.delete(producerId);
+    return !(attributes & isTransactional && open.has(producerId));
+  });
+}
 
 function recordsOf(batch: RecordsBatch, place: TopicPartition, from: bigint): InRecord[] {
   if (batch.attributes & isControl) return [];

@@ -1,9 +1,10 @@
 // The port against a real Kafka: topics and records. Groups are in kafka-groups.test.ts.
 import driver, { type Admin, type Producer } from "kafkajs";
+import type { Append } from "../../src/bus/broker-clock.ts";
 import { connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
 import type { OutRecord } from "../../src/bus/records.ts";
 import { makeSender } from "../../src/bus/sender.ts";
-import { quiet } from "../support/fleet.ts";
+import { quiet, until } from "../support/fleet.ts";
 import { everyDriver, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
 describe.each(everyDriver)("with %s", (driverName) => {
@@ -180,6 +181,54 @@ describe.each(everyDriver)("with %s", (driverName) => {
       await consumption.close();
     });
 
+    test("of a transaction that was aborted is not read; those before, beside and after it are", async () => {
+      await kafka.ensureTopics([spec("transactions")]);
+      const topic = `${prefix}transactions`;
+      const producer = real.raw.producer({
+        transactionalId: `${prefix}writer`,
+        maxInFlightRequests: 1,
+        idempotent: true,
+      });
+      await producer.connect();
+      for (const outcome of ["commit", "abort", "abort", "commit"] as const) {
+        const transaction = await producer.transaction();
+        await transaction.send({ topic, messages: [{ value: `${outcome} 1` }] });
+        await kafka.produce([record("transactions", `beside ${outcome}`)]);
+        await transaction.send({ topic, messages: [{ value: `${outcome} 2` }] });
+        await transaction[outcome]();
+      }
+      await producer.disconnect();
+      const { consumption, values, has } = reader(["transactions"]);
+      await has(8);
+      const committed = ["commit 1", "beside commit", "commit 2"];
+      expect(values()).toEqual([...committed, "beside abort", "beside abort", ...committed]);
+      await consumption.close();
+    });
+
+    test("goes to a partition that was added after its producer had learned of the others", async () => {
+      await kafka.ensureTopics([spec("added", 1)]);
+      await kafka.produce([record("added", "old", { partition: 0 })]);
+      await admin.createPartitions({ topicPartitions: [{ topic: `${prefix}added`, count: 2 }] });
+      await until("it is there", async () => (await kafka.partitionsOf("added")) === 2);
+      const send = () => kafka.produce([record("added", "new", { partition: 1 })]);
+      await until("it is taken", () => send().then(() => true)); // "unavailable" until then: worth another try
+      expect((await kafka.endOffsets("added")).get(1)).toBe(1n);
+    });
+
+    test("tells the broker's time, where its topic takes that", async () => {
+      await kafka.ensureTopics([spec("stamped", 1, logAppendTime), spec("unstamped")]);
+      const appends: Append[] = [];
+      const settings = { driver: driverName, brokers: real.brokers, clientId: "port", prefix };
+      const telling = connectKafka({ ...settings, appended: (append) => appends.push(append) }, quiet);
+      await telling.produce([record("unstamped", "x")]);
+      expect(appends).toEqual([]);
+      await telling.produce([record("stamped", "x")]);
+      expect(appends).toHaveLength(1);
+      const [{ sentAt, at, ackedAt }] = appends as [Append];
+      expect([sentAt <= at, at <= ackedAt]).toEqual([true, true]);
+      await telling.close();
+    });
+
     test("that is too large for its topic is refused as too large; one that fits is taken", async () => {
       await kafka.ensureTopics([spec("narrow", 1, { "max.message.bytes": "10000" })]);
       await kafka.produce([record("narrow", "x".repeat(9000))]);
@@ -240,4 +289,19 @@ describe.each(everyDriver)("with %s", (driverName) => {
     await expect(nowhere.produce([record("x", "x")])).rejects.toMatchObject({ kind: "unavailable" });
     await nowhere.close();
   });
+});
+
+test("with platformatic a partition that cannot be read any more holds up no other", async () => {
+  const real = await realKafka("refused", "platformatic");
+  await real.kafka.ensureTopics([spec("gone"), spec("stays")]);
+  const { consumption, has } = real.reader(["gone", "stays"]);
+  await real.kafka.produce([record("gone", "x"), record("stays", "x")]);
+  await has(2);
+  await real.admin.deleteTopics({ topics: [`${real.prefix}gone`] });
+  for (let count = 3; count < 6; count += 1) {
+    await real.kafka.produce([record("stays", "x")]);
+    await has(count);
+  }
+  await consumption.close();
+  await real.close();
 });
