@@ -120,6 +120,16 @@ export function masterKeys(value: string): MasterKey[] {
   return keys;
 }
 
+/** RFC 7638 thumbprints: SHA-256 as base64url. What they are compared with stands in client/key-pins.ts. */
+export function thumbprints(value: string): string[] {
+  const found = list(value);
+  const bad = found.find((each) => !/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/.test(each));
+  if (found.length === 0 || bad !== undefined) {
+    throw new Error(`must be thumbprints of keys as \`authctl keys list\` shows them (${bad ?? "empty"})`);
+  }
+  return found;
+}
+
 export type PartitionRule = { pattern: RegExp; partitions: number };
 
 /** A glob over topics as a regular expression: `*` stands for anything, dots included. */

@@ -14,6 +14,7 @@ import {
   services,
   settledText,
   text,
+  thumbprints,
   url,
   type Variable,
   whole,
@@ -110,6 +111,12 @@ export const variables = {
   ),
   AUTH_HIDE_EMAIL: flag("Registering a taken e-mail address looks like success; its owner is told.", false),
   AUTH_REQUIRE_SEALED: flag("Refuse secrets outside a seal. Off for a migration only.", true),
+  AUTH_KEY_PINS: {
+    meaning:
+      "The fleet's keys that the bridge and authctl trust, by kid; others are neither sealed to nor believed. Not set: those that Kafka tells.",
+    range: "RFC 7638 thumbprints, comma separated",
+    parse: thumbprints,
+  },
   AUTH_MAILBOX_LIMIT: whole("Requests that may wait for one key; more are THROTTLED.", {
     min: 1,
     max: 10_000,

@@ -17,6 +17,8 @@ import { asError, invalid, isRefusalCode, Refusal, refuse } from "../errors.ts";
 import { type Commands, commandSchemas } from "../generated/schemas.ts";
 import type { Logger } from "../log.ts";
 import { type RecordKeyRule, recordKey } from "../record-key.ts";
+import type { KeyPins } from "./key-pins.ts";
+import { type SealingJwk, sealingKeys } from "./sealing-key.ts";
 import type { AuthClient, CallHooks, CallOptions, Topic } from "./types.ts";
 
 export interface ClientParts {
@@ -29,6 +31,8 @@ export interface ClientParts {
   /** Counts replies that came too late. */
   late?(): void;
   hooks?: CallHooks;
+  /** Where there are pins, no other key is sealed to. */
+  pins?: KeyPins | undefined;
 }
 
 interface CommandShape {
@@ -40,11 +44,18 @@ interface CommandShape {
   resultName: string;
 }
 
+interface Exchange {
+  options: CallOptions;
+  /** Of the whole call, monotonic ms. */
+  deadline: number;
+  /** Gets the key that the request was sealed to. */
+  used(key: SealingJwk): void;
+}
+
 const defaultTimeoutMs = 30_000;
 const longestTimeoutMs = 300_000;
 const sealLifeMs = 300_000;
 const keyTimeoutMs = 5000;
-const keyAttempts = 4;
 
 /** Connects in the background; calls made before wait. */
 export function connectClient(parts: ClientParts): AuthClient {
@@ -60,13 +71,15 @@ export function connectClient(parts: ClientParts): AuthClient {
     late: () => parts.late?.(),
   });
   const own = makeReplyKey();
-  const fleetKey = sealingKeys(() => exchange("auth.key.list", {}, { timeoutMs: keyTimeoutMs }));
+  const list = () =>
+    exchange("auth.key.list", {}, { options: {}, deadline: clock.monotonic() + keyTimeoutMs, used: () => undefined });
+  const fleetKey = sealingKeys({ pins: parts.pins, log: parts.log, list });
 
   /** One request and its reply, opened. */
   const exchange = async <T extends Topic>(
     topic: T,
     input: object,
-    options: CallOptions,
+    { options, deadline, used }: Exchange,
   ): Promise<Commands[T]["result"]> => {
     const shape = shapeOf(topic);
     const fields: Record<string, unknown> = { ...shape.defaults, ...definedOnly(input) };
@@ -80,10 +93,11 @@ export function connectClient(parts: ClientParts): AuthClient {
         throw refuse("UNAVAILABLE", { message: asError(error).message });
       });
       if (!sealsRequest) return fields;
-      return { ...fields, sealed: await seal(topic, { fields, idempotencyKey, rkt: replyKey?.thumbprint }) };
+      const to = await fleetKey.get();
+      used(to);
+      return { ...fields, sealed: await seal(topic, { fields, idempotencyKey, rkt: replyKey?.thumbprint, to }) };
     };
     const { signal, traceparent } = options;
-    const deadline = clock.monotonic() + Math.min(options.timeoutMs ?? defaultTimeoutMs, longestTimeoutMs);
     const body = isReady ? fields : await inTime(prepared(), { ms: deadline - clock.monotonic(), signal });
     const value = encode(codec, topic, body);
     const timeoutMs = Math.max(1, Math.round(deadline - clock.monotonic()));
@@ -103,14 +117,19 @@ export function connectClient(parts: ClientParts): AuthClient {
 
   const seal = async (
     topic: Topic,
-    { fields, idempotencyKey, rkt }: { fields: object; idempotencyKey: string; rkt: string | undefined },
+    {
+      fields,
+      idempotencyKey,
+      rkt,
+      to,
+    }: { fields: object; idempotencyKey: string; rkt: string | undefined; to: SealingJwk },
   ) =>
     sealRequest({
       fields,
       topic,
       idempotencyKey,
       replyKeyThumbprint: rkt,
-      key: await fleetKey.get(),
+      key: to,
       expiresAt: clock.now() + sealLifeMs,
     });
 
@@ -119,13 +138,19 @@ export function connectClient(parts: ClientParts): AuthClient {
     input: object,
     options: CallOptions,
   ): Promise<Commands[T]["result"]> => {
+    const deadline = clock.monotonic() + Math.min(options.timeoutMs ?? defaultTimeoutMs, longestTimeoutMs);
+    let sealedTo: SealingJwk | undefined;
+    const used = (key: SealingJwk): void => {
+      sealedTo = key;
+    };
     try {
-      return await exchange(topic, input, options);
+      return await exchange(topic, input, { options, deadline, used });
     } catch (error) {
-      if (!(error instanceof Refusal && error.code === "SEAL_INVALID" && error.details["reason"] === "unknown-kid"))
-        throw error;
-      fleetKey.forget();
-      return exchange(topic, input, options);
+      const unknownKey =
+        error instanceof Refusal && error.code === "SEAL_INVALID" && error.details["reason"] === "unknown-kid";
+      if (!unknownKey || sealedTo === undefined) throw error;
+      fleetKey.forget(sealedTo);
+      return exchange(topic, input, { options, deadline, used });
     }
   };
 
@@ -281,38 +306,4 @@ function makeReplyKey() {
   const { kty, crv, x, y } = publicKey.export({ format: "jwk" }) as JWK;
   const jwk = { kty, crv, x, y } as JWK;
   return { text: JSON.stringify(jwk), thumbprint: thumbprint(jwk), privateKey };
-}
-
-/** The fleet's key to seal to: asked for once, by whoever comes first; a failure is not remembered. */
-function sealingKeys(list: () => Promise<{ jwks: string }>) {
-  let known: Promise<JWK & { kid: string }> | undefined;
-  const patiently = async (): Promise<{ jwks: string }> => {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await list();
-      } catch (error) {
-        // Without a key the record goes to any partition: one that nobody reads yet must not be all there is.
-        const late = error instanceof Refusal && error.code === "DEADLINE_EXCEEDED";
-        if (!late || attempt === keyAttempts) throw error;
-      }
-    }
-  };
-  const ask = async (): Promise<JWK & { kid: string }> => {
-    const { keys } = JSON.parse((await patiently()).jwks) as { keys: (JWK & { kid: string })[] };
-    const key = keys.find((each) => each.use === "enc");
-    if (key === undefined) throw refuse("UNAVAILABLE", { message: "The fleet has no sealing key." });
-    return key;
-  };
-  return {
-    get: () => {
-      known ??= ask().catch((error: unknown) => {
-        known = undefined;
-        throw error;
-      });
-      return known;
-    },
-    forget: () => {
-      known = undefined;
-    },
-  };
 }

@@ -16,6 +16,7 @@ import { makeLogger } from "../log.ts";
 import { sealedNames } from "../sealed-names.ts";
 import { connectClient } from "./connect.ts";
 import { type AuthEvent, type EventReader, type EventsOptions, readEvents } from "./events.ts";
+import { type KeyPins, readPins } from "./key-pins.ts";
 import { type Methods, methodsOf } from "./methods.ts";
 import type { AuthClient, CallHooks } from "./types.ts";
 import { makeVerifier, type Verifier, type VerifierOptions } from "./verifier.ts";
@@ -40,6 +41,11 @@ export interface ConnectOptions {
   registryAuth?: { username: string; password: string };
   tls?: KafkaSettings["tls"];
   sasl?: KafkaSettings["sasl"];
+  /**
+   * Thumbprints (RFC 7638) of the fleet's keys, as `authctl keys list` shows them (kid). No other key is sealed to, no other key's tokens are
+   * accepted: UNAVAILABLE with details.reason `unpinned-key`. Default: the keys that Kafka tells. docs/security.md says how keys turn then.
+   */
+  keyPins?: string[];
   /** Tracing and metrics of the caller: see CallHooks. */
   hooks?: CallHooks;
   /** AUTH_TOPIC_PREFIX of the fleet, if it has one. */
@@ -63,10 +69,11 @@ export type Client = AuthClient &
 export function connect(options: ConnectOptions): Client {
   const { brokers, registry, name, registryAuth, topicPrefix = "", logLevel = "silent", hooks } = check(options);
   const { driver, tls, sasl } = options;
+  const pins = pinsOf(options);
   const log = makeLogger(logLevel, { service: name }, { secretNames: sealedNames() });
   const kafka = connectKafka({ driver, brokers, clientId: name, prefix: topicPrefix, tls, sasl }, log);
   const schemas = connectRegistry({ url: registry, auth: registryAuth });
-  const client = connectClient({ kafka, schemas, name, log, ...(hooks && { hooks }) });
+  const client = connectClient({ kafka, schemas, name, log, pins, ...(hooks && { hooks }) });
   const methods = methodsOf(client);
   const verifiers: Verifier[] = [];
   const readers: EventReader[] = [];
@@ -74,7 +81,7 @@ export function connect(options: ConnectOptions): Client {
     ...methods,
     verifier(wanted) {
       const inspect = (accessToken: string) => methods.session.inspect({ accessToken });
-      const verifier = makeVerifier({ kafka, name, log, clock: systemClock, inspect }, wanted);
+      const verifier = makeVerifier({ kafka, name, log, clock: systemClock, inspect, pins }, wanted);
       verifiers.push(verifier);
       return verifier;
     },
@@ -109,4 +116,13 @@ function check(options: ConnectOptions): ConnectOptions {
   if (!URL.canParse(registry)) throw new TypeError('"registry" must be a URL');
   if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) throw new TypeError('"name" must be lower-case letters, digits and dashes');
   return options;
+}
+
+function pinsOf({ keyPins }: ConnectOptions): KeyPins | undefined {
+  if (keyPins === undefined) return undefined;
+  try {
+    return readPins(keyPins);
+  } catch (error) {
+    throw new TypeError(`"keyPins" ${(error as Error).message}`);
+  }
 }

@@ -2,6 +2,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import type { JWK } from "jose";
 import type { InRecord } from "../bus/records.ts";
+import { isPinned, type KeyPins } from "./key-pins.ts";
 
 export interface VerificationKey {
   kid: string;
@@ -15,6 +16,16 @@ export interface KeyFeed {
   /** The signing keys, the one in use first (RFC 7517). */
   jwks(): { keys: JWK[] };
   readonly size: number;
+  /** The fleet signs with it, and it is not pinned. */
+  isUnpinned(kid: string): boolean;
+  /** One that the fleet signs with and that is not pinned, where no key is. */
+  readonly onlyUnpinned: string | undefined;
+}
+
+export interface KeyFeedOptions {
+  pins: KeyPins | undefined;
+  /** Told of each signing key that is not pinned, once. */
+  unpinned(kid: string): void;
 }
 
 interface Known extends VerificationKey {
@@ -22,17 +33,25 @@ interface Known extends VerificationKey {
   state: string;
 }
 
-export function makeKeyFeed(): KeyFeed {
+export function makeKeyFeed({ pins, unpinned }: KeyFeedOptions): KeyFeed {
   const keys = new Map<string, Known>();
+  const others = new Set<string>();
 
   const takeOne = ({ key, value }: InRecord): void => {
     const kid = key?.toString("utf8") ?? "";
     if (value === null) {
       keys.delete(kid);
+      others.delete(kid);
       return;
     }
     const known = read(kid, value);
-    if (known !== undefined) keys.set(kid, known);
+    if (known === undefined) return;
+    if (isPinned({ ...known.jwk, kid }, pins)) {
+      keys.set(kid, known);
+    } else if (!others.has(kid)) {
+      others.add(kid);
+      unpinned(kid);
+    }
   };
 
   return {
@@ -45,6 +64,10 @@ export function makeKeyFeed(): KeyFeed {
     }),
     get size() {
       return keys.size;
+    },
+    isUnpinned: (kid) => others.has(kid),
+    get onlyUnpinned() {
+      return keys.size === 0 ? others.values().next().value : undefined;
     },
   };
 }

@@ -2,6 +2,8 @@
 // auth.revocation. It knows how old its knowledge is and says so; what happens when that is too old, or a token names a key it has not
 // read yet, is the caller's policy: ask the fleet, refuse, or accept and say that it is not fresh. A revocation that is known counts
 // under every policy. States: reading -> fresh <-> stale -> closed.
+// Where keys are pinned nothing but a pinned key's signature makes a token good: about a token of another key nobody is asked, because
+// who could put a key before us could answer in the fleet's name as well.
 // A verified signature is remembered, a verdict never: expiry, key and revocations are looked at each time.
 import { decodeProtectedHeader } from "jose";
 import { shared } from "../bus/assigner.ts";
@@ -13,6 +15,7 @@ import { type AccessClaims, makeAccessVerifier, peekAccess } from "../crypto/tok
 import { invalid, Refusal, refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { makeKeyFeed } from "./key-feed.ts";
+import { type KeyPins, pinAdvice } from "./key-pins.ts";
 import { makeRevocations } from "./revocations.ts";
 
 export type StalePolicy = "ask" | "refuse" | "accept";
@@ -58,10 +61,10 @@ export interface Verified {
 export interface Verifier {
   /**
    * @throws Refusal INVALID_INPUT (empty), TOKEN_INVALID, TOKEN_EXPIRED (also: rights have changed, refresh), SESSION_REVOKED, UNAVAILABLE (not fresh, and the
-   *   policy is to refuse, or the fleet does not answer)
+   *   policy is to refuse, or the fleet does not answer; details.reason `stale`, `unknown-kid` or `unpinned-key`)
    */
   verify(token: string, options?: VerifyOptions): Promise<Verified>;
-  /** Resolves when it is fresh for the first time. */
+  /** Resolves when it is fresh for the first time. @throws Refusal UNAVAILABLE where none of the fleet's signing keys is pinned */
   ready(): Promise<void>;
   readonly fresh: boolean;
   readonly ageMs: number;
@@ -80,6 +83,7 @@ export interface VerifierParts {
   log: Logger;
   clock: Clock;
   inspect: Inspect;
+  pins?: KeyPins | undefined;
 }
 
 const keyTopic = "auth.key";
@@ -91,9 +95,12 @@ const lookMs = 50;
 const unknownKeyAsks = 20;
 
 export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}): Verifier {
-  const { clock } = parts;
+  const { clock, log, pins } = parts;
   const { maxAgeMs = 10_000, whenStale = "ask", cache = 10_000, tokenLifeMs = day } = options;
-  const keys = makeKeyFeed();
+  const keys = makeKeyFeed({
+    pins,
+    unpinned: (kid) => log.warn({ kid }, `tokens of a key that is not pinned are refused: ${pinAdvice}`),
+  });
   const revocations = makeRevocations(tokenLifeMs + 60_000);
   const known = remembering<AccessClaims>(cache);
   const rate = perSecond(unknownKeyAsks, clock.monotonic);
@@ -141,23 +148,30 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
     return claims;
   };
 
-  const local = (claims: AccessClaims, fresh: boolean): Verified => {
-    const { userId, login, roles, sessionId, expiresAt } = claims;
-    return { userId, login, roles, sessionId, expiresAt, by: "local", fresh, ageMs: age() };
-  };
+  const local = (claims: AccessClaims, fresh: boolean): Verified => ({
+    ...identityOf(claims),
+    by: "local",
+    fresh,
+    ageMs: age(),
+  });
 
-  const ask = async (token: string, inspect: Inspect): Promise<Verified> => {
-    const { userId, login, roles, sessionId, expiresAt } = await inspect(token);
-    return { userId, login, roles, sessionId, expiresAt, by: "fleet", fresh: true, ageMs: 0 };
+  /** @param claims of a token whose signature holds: they stand, the fleet only says whether they still count */
+  const ask = async (token: string, inspect: Inspect, claims?: AccessClaims): Promise<Verified> => {
+    const answer = await inspect(token);
+    return { ...identityOf(claims ?? answer), by: "fleet", fresh: true, ageMs: 0 };
   };
 
   /** The token names a key that we have not read: perhaps a new one, perhaps nobody's. */
   const unknownKey = async (
     token: string,
-    { whenStale: policy, inspect }: Required<VerifyOptions>,
+    { kid, whenStale: policy, inspect }: Required<VerifyOptions> & { kid: string },
   ): Promise<Verified> => {
+    if (keys.isUnpinned(kid)) throw unpinned(kid);
+    const unread = pins?.has(kid) || revocations.asOf === undefined;
+    if (pins !== undefined && !unread) throw refuse("TOKEN_INVALID");
     const details = { reason: "unknown-kid" };
-    if (policy !== "ask") throw refuse("UNAVAILABLE", { message: "The token's key is not known here yet.", details });
+    if (policy !== "ask" || pins !== undefined)
+      throw refuse("UNAVAILABLE", { message: "The token's key is not known here yet.", details });
     if (!rate())
       throw refuse("UNAVAILABLE", { message: "Too many tokens of unknown keys.", details, retryAfterMs: 1000 });
     return ask(token, inspect);
@@ -183,16 +197,20 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
       try {
         claims = judged(await signed(token));
       } catch (error) {
-        if (isInvalid(error) && hasUnknownKey(token)) return unknownKey(token, { whenStale: policy, inspect });
+        const kid = isInvalid(error) ? unknownKeyOf(token) : undefined;
+        if (kid !== undefined) return unknownKey(token, { kid, whenStale: policy, inspect });
         throw error;
       }
       if (isFresh()) return local(claims, true);
       if (policy === "accept") return local(claims, false);
-      if (policy === "ask") return ask(token, inspect);
+      if (policy === "ask") return ask(token, inspect, claims);
       throw refuse("UNAVAILABLE", { message: "Revocations are not known well enough.", details: { reason: "stale" } });
     },
     async ready() {
-      while (!closed && !(isFresh() && keys.size > 0)) await new Promise((resolve) => setTimeout(resolve, lookMs));
+      while (!closed && !(isFresh() && keys.size > 0)) {
+        if (isFresh() && keys.onlyUnpinned !== undefined) throw unpinned(keys.onlyUnpinned);
+        await new Promise((resolve) => setTimeout(resolve, lookMs));
+      }
     },
     get fresh() {
       return isFresh();
@@ -214,11 +232,26 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
     },
   };
 
-  function hasUnknownKey(token: string): boolean {
+  function unknownKeyOf(token: string): string | undefined {
     const kid = keyIdOf(token);
-    return kid !== undefined && keys.verification(kid) === undefined && !revocations.isRevokedKey(kid);
+    if (kid === undefined || revocations.isRevokedKey(kid)) return undefined;
+    return keys.verification(kid) === undefined ? kid : undefined;
   }
 }
+
+const identityOf = ({ userId, login, roles, sessionId, expiresAt }: Awaited<ReturnType<Inspect>>) => ({
+  userId,
+  login,
+  roles,
+  sessionId,
+  expiresAt,
+});
+
+const unpinned = (kid: string): Refusal =>
+  refuse("UNAVAILABLE", {
+    message: `The fleet's signing key ${kid} is not pinned, so its tokens are not accepted: ${pinAdvice}.`,
+    details: { reason: "unpinned-key", kid },
+  });
 
 /** @throws Refusal TOKEN_EXPIRED: a signature holds for ever, a token does not */
 function alive(claims: AccessClaims, clock: Clock): AccessClaims {

@@ -4,6 +4,7 @@ import { connectKafka, type KafkaPort, type KafkaSettings } from "../bus/kafka.t
 import { connectRegistry, makeSchemaStore, type Registry } from "../bus/schema-store.ts";
 import { schemasBySubject } from "../catalogue.ts";
 import { connectClient } from "../client/connect.ts";
+import { type KeyPins, readPins } from "../client/key-pins.ts";
 import type { AuthClient } from "../client/types.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
@@ -122,6 +123,7 @@ export function clientOf(
     log,
     clock: clock ?? systemClock,
     late: () => late.inc(),
+    pins: pinsOf(config),
   });
   return {
     client,
@@ -131,4 +133,8 @@ export function clientOf(
       await kafka.close();
     },
   };
+}
+
+export function pinsOf({ AUTH_KEY_PINS: pins }: Config): KeyPins | undefined {
+  return pins && readPins(pins);
 }
