@@ -1,4 +1,5 @@
 // The kinds of configuration variable: how each text is read and what is said where it is wrong. Nothing here knows a variable by name.
+import { createPublicKey } from "node:crypto";
 
 export type Role = "worker" | "relay" | "bridge" | "migrate" | "ctl" | "dev";
 
@@ -128,6 +129,27 @@ export function thumbprints(value: string): string[] {
     throw new Error(`must be thumbprints of keys as \`authctl keys list\` shows them (${bad ?? "empty"})`);
   }
   return found;
+}
+
+/** A public key on P-256, as the JSON of a JWK. @returns the four members that make the key */
+export function sealingKey(value: string): { kty: string; crv: string; x: string; y: string } {
+  let jwk: Record<string, unknown>;
+  try {
+    jwk = JSON.parse(value);
+    const { kty, crv, x = "", y = "" } = createPublicKey({ key: jwk, format: "jwk" }).export({ format: "jwk" });
+    if (kty !== "EC" || crv !== "P-256") throw new Error("another kind of key");
+    if ("d" in jwk) throw new PrivateKeyGiven();
+    return { kty, crv, x, y };
+  } catch (error) {
+    if (error instanceof PrivateKeyGiven) throw error;
+    throw new Error('must be a public key on P-256 as a JWK: {"kty":"EC","crv":"P-256","x":"…","y":"…"}');
+  }
+}
+
+class PrivateKeyGiven extends Error {
+  constructor() {
+    super("has the private part of the key (d): whoever sends the mails keeps that, and gives kty, crv, x and y");
+  }
 }
 
 export type PartitionRule = { pattern: RegExp; partitions: number };

@@ -11,6 +11,7 @@ import {
   partitions,
   type Role,
   regularExpression,
+  sealingKey,
   services,
   settledText,
   text,
@@ -177,6 +178,12 @@ export const variables = {
     max: 1000,
     default: "5",
   }),
+  AUTH_MAIL_SEAL_KEY: {
+    meaning:
+      "Public key of a mailer outside of the fleet: the relay seals mails (auth.mail) to it. Not set: to the fleet's own key.",
+    range: "JWK as JSON, EC on P-256",
+    parse: sealingKey,
+  },
   AUTH_VERIFIER_MAX_AGE: duration(
     "How old knowledge of revocations may be; above it the bridge asks the fleet.",
     "1s",

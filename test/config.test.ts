@@ -1,4 +1,5 @@
 // The configuration: what is read, what is refused, and what the table of variables promises.
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,6 +81,32 @@ test("all faults are told at once, each with its variable's name", () => {
     "AUTH_TOPICS",
     "AUTH_TOPIC_PREFIX",
   ]);
+});
+
+describe("AUTH_MAIL_SEAL_KEY", () => {
+  const pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const jwk = pair.publicKey.export({ format: "jwk" });
+  const faultOf = (key: object | string): string =>
+    faultsOf({ AUTH_MAIL_SEAL_KEY: typeof key === "string" ? key : JSON.stringify(key) })[0] ?? "";
+
+  test("is a public JWK on P-256, of which the members that make the key count", () => {
+    const given = { ...jwk, kid: "ours", use: "enc", alg: "ECDH-ES+A256KW" };
+    expect(read({ AUTH_MAIL_SEAL_KEY: JSON.stringify(given) }).AUTH_MAIL_SEAL_KEY).toEqual(jwk);
+    expect(read({ AUTH_MAIL_SEAL_KEY_FILE: file(JSON.stringify(given, null, 2)) }).AUTH_MAIL_SEAL_KEY).toEqual(jwk);
+  });
+
+  test("is nothing else", () => {
+    const other = (curve: string) =>
+      generateKeyPairSync("ec", { namedCurve: curve }).publicKey.export({ format: "jwk" });
+    for (const bad of ["x", "[]", "null", "{}", { ...jwk, y: jwk.x }, { ...jwk, crv: "P-384" }, other("P-384")])
+      expect(faultOf(bad)).toMatch(/^AUTH_MAIL_SEAL_KEY must be a public key on P-256 as a JWK/);
+  });
+
+  test("is never a private key, which is not repeated", () => {
+    const { d, ...rest } = pair.privateKey.export({ format: "jwk" });
+    expect(faultOf({ ...rest, d })).toMatch(/^AUTH_MAIL_SEAL_KEY has the private part of the key/);
+    expect(faultOf({ ...rest, d })).not.toContain(d);
+  });
 });
 
 test("what a role needs is a fault for that role only", () => {
@@ -246,7 +273,7 @@ describe("the table", () => {
     expect(secrets.map(([name]) => name).sort()).toEqual(
       table
         .map(([name]) => name)
-        .filter((name) => secret.test(name))
+        .filter((name) => secret.test(name) && name !== "AUTH_MAIL_SEAL_KEY") // a public key
         .sort(),
     );
     expect(secrets.length).toBeGreaterThan(3);

@@ -1,14 +1,14 @@
 // A fleet on its own, without the platform's JSON topics: confirmation goes out through auth.mail, its token sealed to the fleet's key.
-// With AUTH_HIDE_EMAIL nobody learns whether an address has an account, and its owner is told.
+// With AUTH_MAIL_SEAL_KEY it is sealed to a mailer of somebody else. With AUTH_HIDE_EMAIL nobody learns whether an address has an account, and its owner is told.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import avsc from "avsc";
-import { decodeProtectedHeader } from "jose";
+import { calculateJwkThumbprint, compactDecrypt, decodeProtectedHeader, exportJWK, generateKeyPair } from "jose";
 import { openReply } from "../src/bus/seal.ts";
 import { openPool } from "../src/db/pool.ts";
 import { loadFleetKeys } from "../src/fleet-keys.ts";
 import { mailSchema } from "../src/generated/schemas.ts";
 import { variables } from "../src/variables.ts";
-import { type Fleet, quiet, startFleet, type TestFleet, testFleet } from "./support/fleet.ts";
+import { end, type Fleet, quiet, startFleet, type TestFleet, testFleet } from "./support/fleet.ts";
 import type { Seen } from "./support/mailbox.ts";
 import { refusalOf, somebody } from "./support/people.ts";
 
@@ -96,3 +96,26 @@ test("ten at once with one address: one account, nobody learns which", async () 
   const { rowCount } = await fleet.sql.query("SELECT FROM users WHERE email = $1", [email]);
   expect(rowCount).toBe(1);
 });
+
+test("with AUTH_MAIL_SEAL_KEY a mailer outside opens it with any JOSE library, and the fleet cannot", async () => {
+  const { publicKey, privateKey } = await generateKeyPair("ECDH-ES+A256KW", { crv: "P-256", extractable: true });
+  const jwk = await exportJWK(publicKey);
+  await end(own.processes.get("relay-1")!);
+  await own.start("relay", "relay-outside", {
+    AUTH_MAIL_SEAL_KEY: JSON.stringify({ ...jwk, use: "enc", kid: "ours" }),
+  });
+  const person = somebody();
+  await fleet.client.request("auth.account.register", person);
+  const { sealed } = await mailTo(person.email, "confirm");
+  const { plaintext, protectedHeader } = await compactDecrypt(sealed, privateKey);
+  expect(protectedHeader).toMatchObject({
+    alg: "ECDH-ES+A256KW",
+    enc: "A256GCM",
+    kid: await calculateJwkThumbprint(jwk),
+  });
+  const { token, username } = JSON.parse(Buffer.from(plaintext).toString()) as Record<string, string>;
+  expect(username).toBe(person.username);
+  await expect(open(sealed)).rejects.toThrow(); // the control: the fleet's own mails it opens, above
+  const answer = await fleet.client.request("auth.account.confirm", { token: token! });
+  expect(answer.sessionId).toEqual(expect.any(String));
+}, 30_000);

@@ -1,6 +1,7 @@
 // Builds the role `relay`: publishing the outbox, and maintenance.
 import { parseReplyKey, sealReply } from "../bus/seal.ts";
 import { makeSender } from "../bus/sender.ts";
+import type { Config } from "../config.ts";
 import { asError } from "../errors.ts";
 import { type FleetKeys, type KeyParts, turnKeys } from "../fleet-keys.ts";
 import type { Logger } from "../log.ts";
@@ -27,7 +28,7 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
     sender: makeSender(kafka),
     codec,
     box: () => keys.dataKeys().box("outbox"),
-    sealMail: (secret) => sealToFleet(keys, secret),
+    sealMail: mailSealer(config, keys),
     log,
     published: (rows) => {
       for (const row of rows) published.inc({ topic: row.topic });
@@ -62,8 +63,14 @@ function startKeySchedule(parts: KeyParts, log: Logger): () => Promise<void> {
   };
 }
 
-/** A mail's secrets are for the fleet's own mailer: sealed as a reply to the fleet would be. */
-async function sealToFleet(keys: FleetKeys, secret: object): Promise<string> {
-  const { kid, kty, crv, x, y } = keys.keyring().sealing();
-  return sealReply(secret, { ...parseReplyKey(JSON.stringify({ kty, crv, x, y })), thumbprint: kid });
+/** A mail's secrets are for the fleet's own mailer, or for the one that AUTH_MAIL_SEAL_KEY names: sealed as a reply to it would be. */
+function mailSealer({ AUTH_MAIL_SEAL_KEY: outside }: Config, keys: FleetKeys): (secret: object) => Promise<string> {
+  if (outside !== undefined) {
+    const key = parseReplyKey(JSON.stringify(outside));
+    return (secret) => sealReply(secret, key);
+  }
+  return async (secret) => {
+    const { kid, kty, crv, x, y } = keys.keyring().sealing();
+    return sealReply(secret, { ...parseReplyKey(JSON.stringify({ kty, crv, x, y })), thumbprint: kid });
+  };
 }
