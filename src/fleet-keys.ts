@@ -4,31 +4,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import {
-  type DataKeys,
-  loadDataKeys,
-  makeDataKey,
-  masterKid,
-  purposes,
-  unwrapDataKey,
-  wrapDataKey,
-} from "./crypto/envelope.ts";
+import { type DataKeys, loadDataKeys } from "./crypto/envelope.ts";
 import { uuidv7 } from "./crypto/ids.ts";
 import { activated, generateKeyRow, type KeyRow, type Keyring, type KeyUse, openKeyring } from "./crypto/keys.ts";
+import { type DataKeyRules, ensureDataKeys, turnDataKeys } from "./data-keys.ts";
 import {
   activateFleetKey,
   dataKeyRows,
   deleteFleetKey,
   fleetKeyRows,
-  insertDataKey,
   insertFleetKey,
   insertKeyRecord,
   keyMarks,
-  updateDataKey,
+  knownMs,
   withKeyLock,
 } from "./db/keys.ts";
 import { notifyRelays } from "./db/outbox.ts";
-import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
+import type { DatabasePool } from "./db/pool.ts";
 import { revocationTopic } from "./db/revocations.ts";
 import { asError } from "./errors.ts";
 import { algOf, dueSteps, type KeyRules, type KeyStep } from "./key-schedule.ts";
@@ -38,6 +30,8 @@ import type { MasterKey } from "./variable-kinds.ts";
 export interface FleetKeys {
   dataKeys(): DataKeys;
   keyring(): Keyring;
+  /** Looks now: for who has met a data key that is not loaded. */
+  reload(): Promise<void>;
   stop(): void;
 }
 
@@ -45,20 +39,28 @@ export interface FleetKeys {
 export interface KeyParts {
   pool: DatabasePool;
   master: MasterKey[];
-  rules: KeyRules;
+  rules: KeyRules & DataKeyRules;
   clock: Clock;
 }
 
 export const keyTopic = "auth.key";
 const lookMs = 1000;
-/** By then a process that lives has looked, and what it signed before has left it. */
-const knownMs = 2.5 * lookMs;
 const minute = 60_000;
+const day = 24 * 60 * minute;
 /** Contract, section 5: retired sealing keys open for 24 h more. */
-const keepSealingMs = 24 * 60 * minute;
+const keepSealingMs = day;
+/** Answers to legacy records are kept for 60 days, all others shorter. */
+const keepInboxMs = 61 * day;
 
-export function keyRulesOf(config: Config): KeyRules {
+export function keyRulesOf(config: Config): KeyRules & DataKeyRules {
   return {
+    keepDataMs: {
+      inbox: keepInboxMs,
+      fingerprint: keepInboxMs,
+      outbox: day,
+      signing: day,
+      refresh: Math.max(config.AUTH_REFRESH_TTL, config.AUTH_COOKIE_MAX_AGE) + day,
+    },
     signingAlg: config.AUTH_SIGNING_ALG,
     rotateEveryMs: config.AUTH_KEY_ROTATION,
     publishAheadMs: config.AUTH_KEY_PUBLISH_AHEAD,
@@ -83,6 +85,10 @@ export async function ensureKeys(parts: KeyParts): Promise<string[]> {
 
 /** Does what is due by the schedule. @returns what it did, a sentence each */
 export async function turnKeys(parts: KeyParts): Promise<string[]> {
+  return [...(await turnPairs(parts)), ...(await turnDataKeys(parts))];
+}
+
+async function turnPairs(parts: KeyParts): Promise<string[]> {
   const due = dueSteps(await fleetKeyRows(parts.pool), parts.clock.now(), parts.rules); // nearly always nothing: no lock for that
   if (due.length === 0) return [];
   return change(parts, async (keys) => {
@@ -140,50 +146,51 @@ async function replace(keys: Changing, { use, alg }: KeyRow): Promise<string[]> 
   return [await carryOut(keys, { do: "activate", kid: next.kid, use })];
 }
 
-/** Wraps every data key with the first master key. @returns how many were wrapped with another */
-export async function rewrapKeys({ pool, master }: Pick<KeyParts, "pool" | "master">): Promise<number> {
-  return withKeyLock(pool, async (transaction) => {
-    const old = (await dataKeyRows(transaction)).filter(({ wrapped }) => masterKid(wrapped) !== master[0]?.kid);
-    for (const { id, purpose, wrapped } of old)
-      await updateDataKey(transaction, id, wrapDataKey(master, unwrapDataKey(master, wrapped, purpose), purpose));
-    return old.length;
-  });
-}
-
 /** @throws Error where AUTH_MASTER_KEY does not open the keys, or there are none yet */
 export async function loadFleetKeys(pool: DatabasePool, master: MasterKey[], log: Logger): Promise<FleetKeys> {
   let marks = await keyMarks(pool);
   let current = await load(pool, master);
-  let looking = false;
+  let looking: Promise<void> | undefined;
   const look = async (): Promise<void> => {
     const now = await keyMarks(pool);
     if (now === marks) return;
     current = await load(pool, master);
     marks = now;
   };
+  const lookOnce = (): Promise<void> => {
+    looking ??= look().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
   let failures = 0;
   const timer = setInterval(() => {
-    if (looking) return;
-    looking = true;
-    look()
-      .then(() => {
+    lookOnce().then(
+      () => {
         failures = 0;
-      })
-      .catch((error: unknown) => {
+      },
+      (error: unknown) => {
         failures += 1;
         if (failures === 1) log.warn({ err: asError(error) }, "keys cannot be read; the known ones stay in use");
-      })
-      .finally(() => {
-        looking = false;
-      });
+      },
+    );
   }, lookMs);
   timer.unref();
-  return { dataKeys: () => current.dataKeys, keyring: () => current.keyring, stop: () => clearInterval(timer) };
+  return {
+    dataKeys: () => current.dataKeys,
+    keyring: () => current.keyring,
+    async reload() {
+      await looking?.catch(() => undefined); // it may have begun before there was what we miss
+      await lookOnce();
+    },
+    stop: () => clearInterval(timer),
+  };
 }
 
 async function load(pool: DatabasePool, master: MasterKey[]): Promise<{ dataKeys: DataKeys; keyring: Keyring }> {
+  const rows = await fleetKeyRows(pool); // first: a data key is there before anything that it encrypts
   const dataKeys = loadDataKeys(master, await dataKeyRows(pool));
-  const keyring = await openKeyring(await fleetKeyRows(pool), dataKeys);
+  const keyring = await openKeyring(rows, dataKeys);
   keyring.signing(); // says at start that migrate has not run, not at the first login
   return { dataKeys, keyring };
 }
@@ -261,11 +268,4 @@ async function carryOut(keys: Changing, step: KeyStep): Promise<string> {
 /** What stands on auth.key: the public JWK with its state and times (Unix ms). */
 function keyRecord({ publicJwk, kid, use, alg, state, createdAt, activeAt, retiredAt }: KeyRow): object {
   return { ...publicJwk, kid, use, alg, state, createdAt, activeAt, retiredAt };
-}
-
-async function ensureDataKeys(transaction: CommonQueryMethods, master: MasterKey[]): Promise<string[]> {
-  const rows = await dataKeyRows(transaction);
-  const missing = purposes.filter((purpose) => !rows.some((row) => row.purpose === purpose));
-  for (const purpose of missing) await insertDataKey(transaction, purpose, wrapDataKey(master, makeDataKey(), purpose));
-  return missing.map((purpose) => `made the data key for ${purpose}`);
 }

@@ -154,7 +154,12 @@ export const variables = {
     ["ES256", "EdDSA", "RS256"],
     "ES256",
   ),
-  AUTH_KEY_ROTATION: duration("How long a key signs, or is sealed to, before the next one does.", "1m", "3650d", "30d"),
+  AUTH_KEY_ROTATION: duration(
+    "How long a key signs, is sealed to, or encrypts what the database keeps, before the next one does.",
+    "1m",
+    "3650d",
+    "30d",
+  ),
   AUTH_KEY_PUBLISH_AHEAD: duration("How long a key is published before its first use.", "1s", "7d", "10m"),
   AUTH_ACCESS_TTL: duration("Life of an access token.", "10s", "24h", "15m"),
   AUTH_REFRESH_TTL: duration("Absolute life of a rotating session.", "1m", "365d", "30d"),

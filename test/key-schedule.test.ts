@@ -1,8 +1,10 @@
 // The schedule of keys, over any history: there is always one active key per use, nobody meets a key that was not published long enough,
 // and none goes while something of it may be under way.
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { purposes } from "../src/crypto/envelope.ts";
 import type { KeyRow } from "../src/crypto/keys.ts";
+import { type DataKeyRules, dueDataKeys } from "../src/data-keys.ts";
 import { dueSteps, type KeyRules } from "../src/key-schedule.ts";
 
 const minute = 60_000;
@@ -105,4 +107,27 @@ test("another algorithm in the configuration is a rotation, and not an endless o
   settle(world, day + 10 * minute, other);
   expect(active(world, "sig")[0]!.alg).toBe("EdDSA");
   expect(settle(world, day + 11 * minute, other)).toBe(0);
+});
+
+describe("data keys", () => {
+  const dataRules: DataKeyRules = { rotateEveryMs: 30 * day, keepDataMs: { inbox: 61 * day } };
+  const all = (id: number, createdAt: number) =>
+    purposes.map((purpose, at) => ({ id: id + at, purpose: purpose as string, createdAt }));
+
+  test("are followed by others after the same time, each purpose by itself", () => {
+    const rows = all(1, 0);
+    expect(dueDataKeys(rows, 30 * day - 1, dataRules)).toEqual({ make: [], remove: [] });
+    expect(dueDataKeys(rows, 30 * day, dataRules).make).toEqual(purposes);
+    const more = [...rows, { id: 100, purpose: "inbox", createdAt: 30 * day }];
+    expect(dueDataKeys(more, 31 * day, dataRules).make).toEqual(purposes.filter((purpose) => purpose !== "inbox"));
+  });
+
+  test("are removed long after their successor came, and only where it is said how long that is", () => {
+    const rows = [...all(1, 0), ...all(100, 30 * day), ...all(200, 60 * day)];
+    const removed = (now: number) => dueDataKeys(rows, now, dataRules).remove.map(({ id }) => id);
+    const first = 1 + purposes.indexOf("inbox");
+    expect(removed(91 * day - 1)).toEqual([]);
+    expect(removed(91 * day)).toEqual([first]);
+    expect(removed(5000 * day)).toEqual([first, first + 99]); // never the newest
+  });
 });

@@ -18,6 +18,8 @@ export interface DataKey {
   purpose: string;
   /** 32 bytes. */
   key: Buffer;
+  /** Too new to be written with: another process may not have it yet. */
+  pending?: boolean;
 }
 
 /** A data key as the database keeps it. */
@@ -25,6 +27,7 @@ export interface DataKeyRow {
   id: number;
   purpose: string;
   wrapped: string;
+  pending?: boolean;
 }
 
 export interface SecretBox {
@@ -96,20 +99,30 @@ function head(id: number): Buffer {
   return bytes;
 }
 
+/** Id of the data key that a box was sealed with. */
+export function boxKeyId(box: Buffer): number {
+  if (box.length < headLength + overhead || box[0] !== version) throw new Error("not a sealed box");
+  return box.readUInt32BE(1);
+}
+
 function sealBox({ id, key }: DataKey, plaintext: Buffer, aad: Buffer | string): Buffer {
   const start = head(id);
   return Buffer.concat([start, xaesSeal(key, { plaintext, aad: Buffer.concat([start, Buffer.from(aad)]) })]);
 }
 
 function openBox(find: (id: number) => DataKey, box: Buffer, aad: Buffer | string): Buffer {
-  if (box.length < headLength + overhead || box[0] !== version) throw new Error("not a sealed box");
-  const { id, key, purpose } = find(box.readUInt32BE(1));
+  const { id, key, purpose } = find(boxKeyId(box));
   const full = Buffer.concat([box.subarray(0, headLength), Buffer.from(aad)]);
   try {
     return xaesOpen(key, { sealed: box.subarray(headLength), aad: full });
   } catch (cause) {
     throw new Error(`a box of data key ${id} (${purpose}) does not open: damaged, or of another row`, { cause });
   }
+}
+
+/** The one that writes, of one purpose's keys, the newest first: the newest that is not pending, or else the first of all. */
+export function currentOf<T extends { pending?: boolean }>(keys: readonly T[]): T | undefined {
+  return keys.find(({ pending }) => pending !== true) ?? keys.at(-1);
 }
 
 /** The data keys of a process; a set of them never changes: load a new set instead. */
@@ -120,8 +133,12 @@ export class DataKeys {
     this.#byId = new Map(keys.map((each) => [each.id, each]));
   }
 
-  byId(id: number): DataKey | undefined {
-    return this.#byId.get(id);
+  /** The key of this id and purpose. @throws UnknownDataKey where it is not loaded, Error where it is for something else */
+  get(purpose: Purpose, id: number): DataKey {
+    const key = this.#byId.get(id);
+    if (key === undefined) throw new UnknownDataKey(id);
+    if (key.purpose !== purpose) throw new Error(`data key ${id} is for ${key.purpose}, not for ${purpose}`);
+    return key;
   }
 
   /** All keys of a purpose, the newest (highest id) first. */
@@ -132,23 +149,17 @@ export class DataKeys {
 
   /** The key that writes. @throws Error where there is none */
   current(purpose: Purpose): DataKey {
-    const [newest] = this.all(purpose);
-    if (newest === undefined) throw new Error(`there is no data key for ${purpose}: run migrate`);
-    return newest;
+    const key = currentOf(this.all(purpose));
+    if (key === undefined) throw new Error(`there is no data key for ${purpose}: run migrate`);
+    return key;
   }
 
   /** Seals with the current key of the purpose, opens with any key of the purpose. */
   box(purpose: Purpose): SecretBox {
     const writer = this.current(purpose);
-    const find = (id: number): DataKey => {
-      const key = this.#byId.get(id);
-      if (key === undefined) throw new UnknownDataKey(id);
-      if (key.purpose !== purpose) throw new Error(`data key ${id} is for ${key.purpose}, not for ${purpose}`);
-      return key;
-    };
     return {
       seal: (plaintext, aad) => sealBox(writer, plaintext, aad),
-      open: (box, aad) => openBox(find, box, aad),
+      open: (box, aad) => openBox((id) => this.get(purpose, id), box, aad),
     };
   }
 }
@@ -156,6 +167,6 @@ export class DataKeys {
 /** @throws Error that names what is missing in AUTH_MASTER_KEY */
 export function loadDataKeys(master: readonly MasterKey[], rows: readonly DataKeyRow[]): DataKeys {
   return new DataKeys(
-    rows.map(({ id, purpose, wrapped }) => ({ id, purpose, key: unwrapDataKey(master, wrapped, purpose) })),
+    rows.map(({ wrapped, ...row }) => ({ ...row, key: unwrapDataKey(master, wrapped, row.purpose) })),
   );
 }

@@ -1,9 +1,11 @@
-// authctl keys: the fleet's key pairs, shown and changed in the database itself, by who holds AUTH_DATABASE_URL and AUTH_MASTER_KEY.
+// authctl keys: the fleet's key pairs and data keys, shown and changed in the database itself, by who holds AUTH_DATABASE_URL and AUTH_MASTER_KEY.
 import { systemClock } from "../clock.ts";
+import { currentOf, masterKid } from "../crypto/envelope.ts";
 import type { KeyUse } from "../crypto/keys.ts";
-import { fleetKeyRows } from "../db/keys.ts";
+import { rewrapKeys, rotateDataKeys } from "../data-keys.ts";
+import { dataKeyRows, fleetKeyRows } from "../db/keys.ts";
 import { refuse } from "../errors.ts";
-import { type KeyParts, revokeKey, rewrapKeys, rotateKeys } from "../fleet-keys.ts";
+import { type KeyParts, revokeKey, rotateKeys } from "../fleet-keys.ts";
 import { keyPartsOf } from "../wire.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
@@ -20,15 +22,22 @@ const plain = (done: string[]): Answer => ({ document: { done }, lines: done });
 export const keysList: Command = {
   name: "keys list",
   usage: "",
-  summary: "shows the fleet's key pairs, their states and times",
+  summary: "shows the fleet's key pairs and data keys, their states and times",
   help: `Shows each key pair: its use (sig signs access tokens, enc opens sealed requests), its algorithm, its state (next: published, not used yet;
-active; retired: still verifies or opens what is under way), and when it was made, came into use and was retired.
+active; retired: still verifies or opens what is under way), and when it was made, came into use and was retired. A kid is the key's own
+thumbprint (RFC 7638), which AUTH_KEY_PINS takes.
+
+Then the data keys, which encrypt what the database keeps, by purpose: next (not used yet), active (writes), retired (still reads), and the
+key of AUTH_MASTER_KEY that each is wrapped with.
 
 It needs AUTH_DATABASE_URL and AUTH_MASTER_KEY.`,
   needs: [],
   options: {},
   async run(call) {
-    const rows = await withKeys(call, "to look at keys", ({ pool }) => fleetKeyRows(pool));
+    const { rows, dataKeys } = await withKeys(call, "to look at keys", async ({ pool }) => ({
+      rows: await fleetKeyRows(pool),
+      dataKeys: dataKeysShown(await dataKeyRows(pool)),
+    }));
     const keys = rows.map(({ kid, use, alg, state, createdAt, activeAt, retiredAt }) => ({
       kid,
       use,
@@ -38,26 +47,37 @@ It needs AUTH_DATABASE_URL and AUTH_MASTER_KEY.`,
       activeAt: shown(activeAt),
       retiredAt: shown(retiredAt),
     }));
-    return { document: { keys }, lines: table(keys) };
+    const lines = [
+      ...table(["use", "state", "alg", "kid", "createdAt", "activeAt", "retiredAt"], keys),
+      "",
+      ...table(["purpose", "state", "id", "master", "createdAt"], dataKeys),
+    ];
+    return { document: { keys, dataKeys }, lines };
   },
 };
 
 export const keysRotate: Command = {
   name: "keys rotate",
-  usage: "[--use sig|enc]",
-  summary: "makes the next key now; it comes into use once everybody can know it",
-  help: `Makes the next key pair now instead of when the schedule would (AUTH_KEY_ROTATION). It is published at once, and used when it has been
+  usage: "[--use sig|enc|data]",
+  summary: "makes the next keys now; they come into use once everybody can know them",
+  help: `Makes the next keys now instead of when the schedule would (AUTH_KEY_ROTATION). A key pair is published at once, and used when it has been
 published for AUTH_KEY_PUBLISH_AHEAD; the one before it goes on to verify or to open what is under way. A key that is known to
-others must go at once: see keys revoke.
+others must go at once: see keys revoke. Data keys are used some seconds later; those before them go on to read what they wrote, and
+are removed when no row needs them.
 
-  --use sig|enc   only the key that signs tokens, or only the one that requests are sealed to; default: both
+  --use sig|enc|data   only the key that signs tokens, the one that requests are sealed to, or the data keys; default: all
 
 It needs AUTH_DATABASE_URL and AUTH_MASTER_KEY, and a running relay, which carries the schedule out.`,
   needs: [],
   options: { use: { type: "string" } },
   async run(call) {
     const uses = usesOf(call);
-    return plain(await withKeys(call, "to rotate keys", (parts) => rotateKeys(parts, uses)));
+    const pairs = uses.filter((use) => use !== "data");
+    const done = await withKeys(call, "to rotate keys", async (parts) => [
+      ...(pairs.length > 0 ? await rotateKeys(parts, pairs) : []),
+      ...(uses.includes("data") ? await rotateDataKeys(parts) : []),
+    ]);
+    return plain(done);
   },
 };
 
@@ -89,8 +109,12 @@ export const keysRewrap: Command = {
   name: "keys rewrap",
   usage: "",
   summary: "wraps all data keys with the first key of AUTH_MASTER_KEY",
-  help: `To change the master key: put the new one before the old one (AUTH_MASTER_KEY=k2:...,k1:...), start every process again with both,
-run this, and take the old one away. It rewrites some rows, not the data.
+  help: `To change the master key from k1 to k2, step by step, each with all processes started again before the next:
+
+  1. AUTH_MASTER_KEY=k1:...,k2:...   all can read what k2 wraps, and nobody wraps with it yet
+  2. AUTH_MASTER_KEY=k2:...,k1:...   new data keys are wrapped with k2
+  3. authctl keys rewrap             with the same; so are the old ones. It rewrites some rows, not the data
+  4. AUTH_MASTER_KEY=k2:...          k1 opens nothing any more; keys list shows what each data key is wrapped with
 
 It needs AUTH_DATABASE_URL and AUTH_MASTER_KEY.`,
   needs: [],
@@ -106,17 +130,26 @@ It needs AUTH_DATABASE_URL and AUTH_MASTER_KEY.`,
   },
 };
 
-function usesOf(call: Call): KeyUse[] {
+function usesOf(call: Call): (KeyUse | "data")[] {
   const use = textOption(call, "use");
-  if (use === undefined) return ["sig", "enc"];
-  if (use !== "sig" && use !== "enc") throw new UsageFault(`--use takes sig or enc, not ${use}.`);
+  if (use === undefined) return ["sig", "enc", "data"];
+  if (use !== "sig" && use !== "enc" && use !== "data")
+    throw new UsageFault(`--use takes sig, enc or data, not ${use}.`);
   return [use];
+}
+
+function dataKeysShown(rows: Awaited<ReturnType<typeof dataKeyRows>>) {
+  return rows.map(({ id, purpose, wrapped, createdAt }) => {
+    const newestFirst = rows.filter((row) => row.purpose === purpose).reverse();
+    const current = currentOf(newestFirst)?.id ?? id;
+    const state = id === current ? "active" : id > current ? "next" : "retired";
+    return { id: String(id), purpose, state, master: masterKid(wrapped), createdAt: shown(createdAt) };
+  });
 }
 
 const shown = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString());
 
-function table(keys: Record<string, string | null>[]): string[] {
-  const names = ["use", "state", "alg", "kid", "createdAt", "activeAt", "retiredAt"];
+function table(names: string[], keys: Record<string, string | null>[]): string[] {
   const rows = [names, ...keys.map((key) => names.map((name) => key[name] ?? "-"))];
   const widths = names.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
   return rows.map((row) =>

@@ -3,15 +3,56 @@ import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { DataKeyRow } from "../crypto/envelope.ts";
 import type { KeyRow } from "../crypto/keys.ts";
+import type { Fragment } from "./statements.ts";
 
-const dataKey = z.object({ id: z.number(), purpose: z.string(), wrapped: z.string() });
+/** By then a process that lives has looked at the keys, which it does every second, and what it did before has left it. */
+export const knownMs = 2500;
 
-export async function dataKeyRows(pool: CommonQueryMethods): Promise<readonly DataKeyRow[]> {
-  return pool.any(sql.type(dataKey)`SELECT id, purpose, wrapped FROM data_keys ORDER BY id`);
+/** By the database's clock, so that all processes agree when a data key comes into use. */
+const pending = sql.fragment`created_at > clock_timestamp() - ${knownMs} * interval '1 millisecond'`;
+
+const dataKey = z.object({
+  id: z.number(),
+  purpose: z.string(),
+  wrapped: z.string(),
+  createdAt: z.number(),
+  pending: z.boolean(),
+});
+export type StoredDataKey = z.infer<typeof dataKey> & DataKeyRow;
+
+export async function dataKeyRows(pool: CommonQueryMethods): Promise<readonly StoredDataKey[]> {
+  return pool.any(sql.type(dataKey)`
+    SELECT id, purpose, wrapped, created_at AS "createdAt", ${pending} AS pending FROM data_keys ORDER BY id`);
 }
 
-export async function insertDataKey(pool: CommonQueryMethods, purpose: string, wrapped: string): Promise<void> {
-  await pool.query(sql.unsafe`INSERT INTO data_keys (purpose, wrapped) VALUES (${purpose}, ${wrapped})`);
+/** Its time is that of the insert, not of the transaction, which may have waited for the lock. @returns its id */
+export async function insertDataKey(pool: CommonQueryMethods, purpose: string, wrapped: string): Promise<number> {
+  const { id } = await pool.one(sql.type(z.object({ id: z.number() }))`
+    INSERT INTO data_keys (purpose, wrapped, created_at) VALUES (${purpose}, ${wrapped}, clock_timestamp()) RETURNING id`);
+  return id;
+}
+
+/** What holds a data key: of inbox and fingerprint nothing does once kept answers are over, which only takes time. */
+const heldBy = (id: number): Record<string, Fragment> => ({
+  inbox: sql.fragment`false`,
+  fingerprint: sql.fragment`false`,
+  outbox: sql.fragment`EXISTS (SELECT FROM outbox WHERE published_at IS NULL AND substring(secret FROM 2 FOR 4) = int4send(${id}::int))`,
+  refresh: sql.fragment`EXISTS (SELECT FROM sessions WHERE refresh_key = ${id})`,
+  signing: sql.fragment`EXISTS (SELECT FROM fleet_keys WHERE substring(private_box FROM 2 FOR 4) = int4send(${id}::int))`,
+});
+
+/** @returns whether it went: not where a row needs it, or its purpose is one whose rows are not known here */
+export async function deleteDataKey(
+  pool: CommonQueryMethods,
+  { id, purpose }: { id: number; purpose: string },
+): Promise<boolean> {
+  const held = heldBy(id)[purpose] ?? sql.fragment`true`;
+  const { rowCount } = await pool.query(sql.unsafe`DELETE FROM data_keys WHERE id = ${id} AND NOT ${held}`);
+  return rowCount > 0;
+}
+
+export async function updatePrivateBox(pool: CommonQueryMethods, kid: string, box: Buffer): Promise<void> {
+  await pool.query(sql.unsafe`UPDATE fleet_keys SET private_box = ${sql.binary(box)} WHERE kid = ${kid}`);
 }
 
 const fleetKey = z.object({
@@ -37,7 +78,7 @@ export async function fleetKeyRows(pool: CommonQueryMethods): Promise<readonly K
 export async function keyMarks(pool: CommonQueryMethods): Promise<string> {
   const { marks } = await pool.one(sql.type(z.object({ marks: z.string() }))`
     SELECT concat((SELECT string_agg(kid || state, ',' ORDER BY kid) FROM fleet_keys),
-      (SELECT string_agg(id::text, ',' ORDER BY id) FROM data_keys)) AS marks`);
+      (SELECT string_agg(concat(id, ${pending}), ',' ORDER BY id) FROM data_keys)) AS marks`);
   return marks;
 }
 

@@ -1,10 +1,9 @@
 // Runs handlers: gives each call its context, gives the kept answer to a request that has one, and starts a handler anew whose commit
 // found the world changed. This is where "one outcome" is decided: whatever a handler does, its answer is the one in the inbox.
 
-import { createHmac, createSecretKey } from "node:crypto";
 import type { BusCommand, Call, Lanes } from "../bus/command.ts";
 import type { Clock } from "../clock.ts";
-import type { DataKeys } from "../crypto/envelope.ts";
+import { type DataKeys, UnknownDataKey } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import type { Keyring } from "../crypto/keys.ts";
 import type { Passwords } from "../crypto/passwords.ts";
@@ -20,6 +19,7 @@ import { type RecordKeyRule, recordKey } from "../record-key.ts";
 import type { Context, HandlerPasswords, Settings } from "./context.ts";
 import { type Change, Kept } from "./context.ts";
 import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
+import { fingerprintOf, isFingerprintOf } from "./fingerprint.ts";
 import { outboxRows } from "./outbox-rows.ts";
 
 export interface RunParts {
@@ -29,6 +29,8 @@ export interface RunParts {
   tokens: Tokens;
   keyring(): Keyring;
   dataKeys(): DataKeys;
+  /** Loads the keys again. */
+  reloadKeys(): Promise<void>;
   settings: Settings;
   idempotencyTtlMs: number;
   clock: Clock;
@@ -72,7 +74,7 @@ export function inboxKeyOf({ topic, envelope }: Call): InboxKey {
 }
 
 async function once(parts: RunParts, handler: Handler, request: object, call: Call): Promise<object> {
-  const fingerprint = handler.once ? fingerprintOf(parts, request) : undefined;
+  const fingerprint = handler.once ? fingerprintOf(parts.dataKeys(), request) : undefined;
   return repeatedly(parts, call, async () => {
     try {
       return await handler.handle(
@@ -80,7 +82,7 @@ async function once(parts: RunParts, handler: Handler, request: object, call: Ca
         makeContext(parts, call, { fingerprint, ttlMs: parts.idempotencyTtlMs }),
       );
     } catch (error) {
-      if (error instanceof Kept) return answerFrom(parts, error.row, { call, fingerprint });
+      if (error instanceof Kept) return answerFrom(parts, error.row, { call, request });
       throw error;
     }
   });
@@ -88,7 +90,7 @@ async function once(parts: RunParts, handler: Handler, request: object, call: Ca
 
 /** One legacy record, once. */
 export async function runLegacy(parts: RunParts, handler: LegacyHandler, body: LegacyBody, call: Call): Promise<void> {
-  const fingerprint = fingerprintOf(parts, body);
+  const fingerprint = fingerprintOf(parts.dataKeys(), body);
   await repeatedly(parts, call, async () => {
     try {
       await handler.handle(body, makeContext(parts, call, { fingerprint, ttlMs: legacyTtlMs }));
@@ -99,12 +101,19 @@ export async function runLegacy(parts: RunParts, handler: LegacyHandler, body: L
   });
 }
 
-/** A commit that found the world changed, or a name taken meanwhile, took itself back: the handler reads anew and decides anew. */
+/**
+ * A commit that found the world changed, or a name taken meanwhile, took itself back: the handler reads anew and decides anew. So it does
+ * after another process has used a data key that this one had not loaded.
+ */
 async function repeatedly(parts: RunParts, call: Call, run: () => Promise<object>): Promise<object> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await run();
     } catch (error) {
+      if (error instanceof UnknownDataKey && attempt === 1) {
+        await parts.reloadKeys();
+        continue;
+      }
       const part = changedPart(error) ?? takenConstraint(error);
       if (part === undefined || attempt === maxAttempts) throw error;
       parts.log.debug({ topic: call.topic, part, attempt }, "the world changed between reading and committing");
@@ -212,12 +221,8 @@ async function write(parts: RunParts, { call, keeping, change, answer }: Writing
 }
 
 /** The first answer again, or IDEMPOTENCY_CONFLICT where the key stands for another request. */
-function answerFrom(
-  parts: RunParts,
-  row: InboxRow,
-  { call, fingerprint }: { call: Call; fingerprint: Buffer | undefined },
-): object {
-  if (fingerprint === undefined || !row.fingerprint.equals(fingerprint)) throw refuse("IDEMPOTENCY_CONFLICT");
+function answerFrom(parts: RunParts, row: InboxRow, { call, request }: { call: Call; request: object }): object {
+  if (!isFingerprintOf(parts.dataKeys(), row.fingerprint, request)) throw refuse("IDEMPOTENCY_CONFLICT");
   const opened = parts
     .dataKeys()
     .box("inbox")
@@ -232,20 +237,6 @@ function aadOf({ topic, replyTopic, idempotencyKey }: InboxKey): Buffer {
   return Buffer.concat([Buffer.from(`${topic}\n${replyTopic}\n`), idempotencyKey]);
 }
 
-/** HMAC over the opened request: the same request sealed twice has different bytes. */
-function fingerprintOf(parts: RunParts, request: object): Buffer {
-  const { key } = parts.dataKeys().current("fingerprint");
-  return createHmac("sha256", createSecretKey(key)).update(canonical(request)).digest();
-}
-
-/** JSON with sorted names, so that a schema's field order does not matter. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object" || value === null) return value === undefined ? "null" : JSON.stringify(value);
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([name, each]) => `${JSON.stringify(name)}:${canonical(each)}`).join(",")}}`;
-}
-
 function inLane({ lanes, passwords }: RunParts, call: Call): HandlerPasswords {
   return {
     hash: (password) => lanes.hash.run(call.deadline, () => passwords.hash(password)),
@@ -255,7 +246,5 @@ function inLane({ lanes, passwords }: RunParts, call: Call): HandlerPasswords {
 
 function refreshKey(parts: RunParts, id: number | undefined): { id: number; key: Buffer } {
   const keys = parts.dataKeys();
-  const found = id === undefined ? keys.current("refresh") : keys.byId(id);
-  if (found === undefined) throw new Error(`refresh key ${id} is not loaded`);
-  return found;
+  return id === undefined ? keys.current("refresh") : keys.get("refresh", id);
 }

@@ -154,6 +154,7 @@ function runPartsOf({ config, log }: Wiring, { pool, keys, lanes, passwords, clo
     log,
     keyring: keys.keyring,
     dataKeys: keys.dataKeys,
+    reloadKeys: keys.reload,
     settings: settingsOf(config),
     idempotencyTtlMs: config.AUTH_IDEMPOTENCY_TTL,
     committed: bell(() => notifyRelays(pool), log),

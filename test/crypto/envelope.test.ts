@@ -97,16 +97,25 @@ describe("a box", () => {
   });
 
   it("is sealed with the newest key and opened with the one it names", () => {
-    const before = new DataKeys([keys.byId(1)!]);
+    const before = new DataKeys([keys.get("inbox", 1)]);
     const sealed = before.box("inbox").seal(Buffer.from("x"), "");
     expect(keys.current("inbox").id).toBe(2);
     expect(keys.all("inbox").map(({ id }) => id)).toEqual([2, 1]);
     expect(box.open(sealed, "").toString()).toBe("x");
   });
 
+  it("is not sealed with a key that others may not have yet, unless there is no other", () => {
+    const [first, second] = [keys.get("inbox", 1), { ...keys.get("inbox", 2), pending: true }];
+    expect(new DataKeys([first, second]).current("inbox").id).toBe(1);
+    expect(new DataKeys([first, { ...second, pending: false }]).current("inbox").id).toBe(2);
+    expect(new DataKeys([second, { ...first, pending: true }]).current("inbox").id).toBe(1);
+    const sealed = new DataKeys([second]).box("inbox").seal(Buffer.from("x"), "");
+    expect(new DataKeys([first, second]).box("inbox").open(sealed, "").toString()).toBe("x");
+  });
+
   it("says which data key is not loaded, so that it can be", () => {
     const sealed = box.seal(Buffer.from("x"), "");
-    const before = new DataKeys([keys.byId(1)!]).box("inbox");
+    const before = new DataKeys([keys.get("inbox", 1)]).box("inbox");
     expect(() => before.open(sealed, "")).toThrow(UnknownDataKey);
     expect(() => before.open(sealed, "")).toThrow("data key 2 is not loaded");
   });
@@ -125,7 +134,7 @@ describe("the data keys of a process", () => {
       [{ id: 7, purpose: "refresh", wrapped: wrapDataKey([old], key, "refresh") }],
     );
     expect(keys.current("refresh")).toEqual({ id: 7, purpose: "refresh", key });
-    expect(keys.byId(8)).toBeUndefined();
+    expect(() => keys.get("inbox", 8)).toThrow(UnknownDataKey);
     expect(() => keys.current("inbox")).toThrow("no data key for inbox");
   });
 

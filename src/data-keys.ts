@@ -1,0 +1,141 @@
+// The fleet's data keys over time: made where they are missing, followed by new ones, wrapped anew under another master key, and removed when
+// no row needs them any more. Each box and fingerprint names its key by id, so nothing is encrypted anew but the few private keys.
+//
+// A new one is not used before every process can have it: it is pending for knownMs by the database's clock, and current only then (envelope.ts).
+// A process that meets one even so (it could not look for a while) loads the keys again and goes on (handlers/run.ts).
+import type { Clock } from "./clock.ts";
+import {
+  boxKeyId,
+  type DataKeys,
+  loadDataKeys,
+  makeDataKey,
+  masterKid,
+  type Purpose,
+  purposes,
+  unwrapDataKey,
+  wrapDataKey,
+} from "./crypto/envelope.ts";
+import {
+  dataKeyRows,
+  deleteDataKey,
+  fleetKeyRows,
+  insertDataKey,
+  type StoredDataKey,
+  updateDataKey,
+  updatePrivateBox,
+  withKeyLock,
+} from "./db/keys.ts";
+import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
+import type { MasterKey } from "./variable-kinds.ts";
+
+export interface DataKeyRules {
+  /** A data key is followed by another after so long, ms. */
+  rotateEveryMs: number;
+  /**
+   * How long after its successor's making a key is kept at least, ms; then it goes, where no row needs it (db/keys.ts). What is not named here
+   * is kept for ever: secrets that live as long as their user.
+   */
+  keepDataMs: Partial<Record<Purpose, number>>;
+}
+
+export interface DataKeyParts {
+  pool: DatabasePool;
+  master: MasterKey[];
+  rules: DataKeyRules;
+  clock: Clock;
+}
+
+type Times = Pick<StoredDataKey, "id" | "purpose" | "createdAt">;
+
+/** What is due: purposes whose newest key is old, and keys whose time is over. Carrying it out and asking again leads to nothing but what rows need. */
+export function dueDataKeys(
+  rows: readonly Times[],
+  now: number,
+  rules: DataKeyRules,
+): { make: Purpose[]; remove: Times[] } {
+  const newest = (purpose: string) => ofPurpose(rows, purpose).at(-1);
+  const over = (row: Times): boolean => {
+    const next = ofPurpose(rows, row.purpose).find(({ id }) => id > row.id);
+    const keep = (rules.keepDataMs as Record<string, number | undefined>)[row.purpose];
+    return next !== undefined && keep !== undefined && now - next.createdAt >= keep;
+  };
+  return {
+    make: purposes.filter((purpose) => now - (newest(purpose)?.createdAt ?? 0) >= rules.rotateEveryMs),
+    remove: rows.filter(over),
+  };
+}
+
+const ofPurpose = <T extends Times>(rows: readonly T[], purpose: string): T[] =>
+  rows.filter((row) => row.purpose === purpose).sort((a, b) => a.id - b.id);
+
+/** Does what is due by the schedule. @returns what it did, a sentence each */
+export async function turnDataKeys(parts: DataKeyParts): Promise<string[]> {
+  const { pool, master, rules, clock } = parts;
+  const { make, remove } = dueDataKeys(await dataKeyRows(pool), clock.now(), rules);
+  const made = make.length === 0 ? [] : await rotateDataKeys(parts, make);
+  const done = [...made, ...(await resealPrivateKeys(pool, master))];
+  for (const { id, purpose } of remove) {
+    if (await deleteDataKey(pool, { id, purpose }))
+      done.push(`removed data key ${id} for ${purpose}: nothing needs it`);
+  }
+  return done;
+}
+
+/** Makes a new key for each of the purposes now, but where the newest is not in use yet. @returns what it did, a sentence each */
+export async function rotateDataKeys(
+  { pool, master }: Pick<DataKeyParts, "pool" | "master">,
+  wanted: readonly Purpose[] = purposes,
+): Promise<string[]> {
+  return withKeyLock(pool, async (transaction) => {
+    const rows = await dataKeyRows(transaction);
+    const done: string[] = [];
+    for (const purpose of wanted) {
+      const newest = ofPurpose(rows, purpose).at(-1);
+      if (newest?.pending === true) {
+        done.push(`data key ${newest.id} for ${purpose} is new already`);
+        continue;
+      }
+      const id = await insertDataKey(transaction, purpose, wrapDataKey(master, makeDataKey(), purpose));
+      done.push(`made data key ${id} for ${purpose}`);
+    }
+    return done;
+  });
+}
+
+/** Makes the first key of each purpose that has none. @returns what was made */
+export async function ensureDataKeys(transaction: CommonQueryMethods, master: MasterKey[]): Promise<string[]> {
+  const rows = await dataKeyRows(transaction);
+  const missing = purposes.filter((purpose) => !rows.some((row) => row.purpose === purpose));
+  for (const purpose of missing) await insertDataKey(transaction, purpose, wrapDataKey(master, makeDataKey(), purpose));
+  return missing.map((purpose) => `made the data key for ${purpose}`);
+}
+
+/** Private keys are few and live long: they move to the current data key, so that an old one does not stay for them. */
+async function resealPrivateKeys(pool: DatabasePool, master: MasterKey[]): Promise<string[]> {
+  if ((await staleBoxes(pool, master)).rows.length === 0) return []; // nearly always: no lock for that
+  return withKeyLock(pool, async (transaction) => {
+    const { rows, dataKeys } = await staleBoxes(transaction, master);
+    const box = dataKeys.box("signing");
+    for (const { kid, privateBox } of rows)
+      await updatePrivateBox(transaction, kid, box.seal(box.open(privateBox, kid), kid));
+    const { id } = dataKeys.current("signing");
+    return rows.length === 0 ? [] : [`encrypted ${rows.length} private keys with data key ${id}`];
+  });
+}
+
+async function staleBoxes(pool: CommonQueryMethods, master: MasterKey[]) {
+  const rows = await fleetKeyRows(pool);
+  const dataKeys: DataKeys = loadDataKeys(master, await dataKeyRows(pool));
+  const { id } = dataKeys.current("signing");
+  return { dataKeys, rows: rows.filter(({ privateBox }) => boxKeyId(privateBox) !== id) };
+}
+
+/** Wraps every data key with the first master key. @returns how many were wrapped with another */
+export async function rewrapKeys({ pool, master }: Pick<DataKeyParts, "pool" | "master">): Promise<number> {
+  return withKeyLock(pool, async (transaction) => {
+    const old = (await dataKeyRows(transaction)).filter(({ wrapped }) => masterKid(wrapped) !== master[0]?.kid);
+    for (const { id, purpose, wrapped } of old)
+      await updateDataKey(transaction, id, wrapDataKey(master, unwrapDataKey(master, wrapped, purpose), purpose));
+    return old.length;
+  });
+}

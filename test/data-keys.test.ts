@@ -1,0 +1,196 @@
+// What the database keeps encrypted stays readable while its keys turn: kept answers and their fingerprints, secrets that wait in the outbox,
+// sessions that were opened before. Old keys go when nothing needs them, and the master key above them can be changed and dropped.
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type Clock, systemClock } from "../src/clock.ts";
+import { type Environment, readConfig } from "../src/config.ts";
+import { newOpaque } from "../src/crypto/opaque.ts";
+import { rotateDataKeys, turnDataKeys } from "../src/data-keys.ts";
+import { type DatabasePool, openPool } from "../src/db/pool.ts";
+import { loadFleetKeys } from "../src/fleet-keys.ts";
+import { keyPartsOf } from "../src/wire.ts";
+import { called } from "./ctl/authctl.ts";
+import { end, type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { type Confirmed, confirmed, loggedIn, type Person, refusalOf, registered, somebody } from "./support/people.ts";
+
+let own: Fleet;
+let fleet: TestFleet;
+let pool: DatabasePool;
+beforeAll(async () => {
+  own = await startFleet("data-keys", { roles: ["worker", "relay"] });
+  fleet = await testFleet(own);
+  pool = await openPool({ url: own.env["AUTH_DATABASE_URL"]!, size: 2, applicationName: "test data keys" });
+}, 90_000);
+afterAll(async () => {
+  await pool.end();
+  await fleet.close();
+  await own.stop();
+});
+
+interface Shown {
+  id: string;
+  purpose: string;
+  state: string;
+  master: string;
+}
+
+const partsOf = (env: Environment, clock: Clock = systemClock) =>
+  keyPartsOf({ config: readConfig(env, "ctl"), clock }, pool);
+
+async function dataKeys(env = own.env): Promise<Shown[]> {
+  const { code, stdout, stderr } = await called(["keys", "list", "--json"], env);
+  expect([code, stderr]).toEqual([0, ""]);
+  return (JSON.parse(stdout) as { dataKeys: Shown[] }).dataKeys;
+}
+
+/** A login that may be repeated. */
+function login(person: Person, idempotencyKey = randomBytes(16).toString("hex")) {
+  const ask = (password = person.password) =>
+    fleet.client.request("auth.session.login", { login: person.login, password }, { idempotencyKey });
+  return { ask, key: Buffer.from(`\0${idempotencyKey}`) };
+}
+
+/** The data keys that the kept answer to this key needs: of its box, and of its fingerprint. */
+async function keptWith(key: Buffer): Promise<[number, number]> {
+  const { rows } = await fleet.sql.query<{ reply: Buffer; fingerprint: Buffer }>(
+    "SELECT reply, fingerprint FROM inbox WHERE idempotency_key = $1",
+    [key],
+  );
+  return [rows[0]!.reply.readUInt32BE(1), rows[0]!.fingerprint.readUInt32BE()];
+}
+
+const refresh = (refreshToken: string) => fleet.client.request("auth.session.refresh", { refreshToken });
+
+/** The worker looks at the keys every second, and those of a rotation are some seconds old before they are used. */
+async function turned(person: Person): Promise<void> {
+  const last = Math.max(...(await dataKeys()).map(({ id }) => Number(id)));
+  expect((await called(["keys", "rotate", "--use", "data"], own.env)).stdout).toMatch(/^made data key \d+ for inbox$/m);
+  await until("answers are kept under the new keys", async () => {
+    const one = login(person);
+    await one.ask();
+    const [box, print] = await keptWith(one.key);
+    return box > last && print > last;
+  });
+  const states = (await dataKeys()).filter(({ purpose }) => purpose === "inbox").map(({ state }) => state);
+  expect(states.slice(-2)).toEqual(["retired", "active"]);
+}
+
+describe("across a rotation", () => {
+  let person: Confirmed;
+  let before: { answer: unknown; wrong: string; once: ReturnType<typeof login>; refused: ReturnType<typeof login> };
+  const waiting = somebody();
+  beforeAll(async () => {
+    person = await confirmed(fleet);
+    const [once, refused] = [login(person), login(person)];
+    before = { once, refused, answer: await once.ask(), wrong: await refusalOf(refused.ask("not the one")) };
+    await end(own.processes.get("relay-1")!);
+    await registered(fleet, waiting); // its mail waits in the outbox
+    await turned(person);
+    await own.start("relay", "relay-2");
+  }, 60_000);
+
+  test("a repeated request gets its first answer, and another one under its key is a conflict", async () => {
+    const { once, refused, answer, wrong } = before;
+    expect(await once.ask()).toEqual(answer);
+    expect([await refusalOf(refused.ask("not the one")), wrong]).toEqual([
+      "INVALID_CREDENTIALS",
+      "INVALID_CREDENTIALS",
+    ]);
+    expect(await refusalOf(once.ask("another"))).toBe("IDEMPOTENCY_CONFLICT");
+    const after = login(person);
+    const first = await after.ask();
+    expect(await after.ask()).toEqual(first);
+    expect(await keptWith(after.key)).not.toEqual(await keptWith(once.key)); // the control
+  });
+
+  test("a secret that waited in the outbox goes out", async () => {
+    const token = await fleet.confirmationToken(waiting.username);
+    expect(await fleet.client.request("auth.account.confirm", { token })).toMatchObject({
+      sessionId: expect.any(String),
+    });
+  });
+
+  test("a session goes on in its chain: the parent gets the same successor, an older token is known, a forged one is not", async () => {
+    const { refreshToken: oldest, sessionId } = person.tokens;
+    const second = await refresh(oldest);
+    expect((await refresh(oldest)).refreshToken).toBe(second.refreshToken);
+    const third = await refresh(second.refreshToken);
+    expect(await refusalOf(refresh(newOpaque(sessionId).token))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(refresh(oldest))).toBe("REFRESH_REUSED");
+    expect(await refusalOf(refresh(third.refreshToken))).toBe("SESSION_REVOKED");
+    const fresh = await loggedIn(fleet, person); // opened with the new key
+    const { refreshToken } = await refresh(fresh.refreshToken);
+    await refresh(refreshToken);
+    expect(await refusalOf(refresh(fresh.refreshToken))).toBe("REFRESH_REUSED");
+  });
+});
+
+test("a worker that meets a key it has not loaded loads it, and carries the request out", async () => {
+  const person = await confirmed(fleet);
+  const sessions = await Promise.all(Array.from({ length: 3 }, () => loggedIn(fleet, person)));
+  for (const { sessionId, refreshToken } of sessions) {
+    await rotateDataKeys(partsOf(own.env), ["refresh"]);
+    const { rows } = await fleet.sql.query("SELECT max(id) AS id FROM data_keys WHERE purpose = 'refresh'");
+    await fleet.sql.query("UPDATE sessions SET refresh_key = $2 WHERE id = $1", [sessionId, rows[0].id]);
+    const next = await refresh(refreshToken);
+    expect((await refresh(next.refreshToken)).sessionId).toBe(sessionId);
+  }
+  const loaded = await loadFleetKeys(pool, partsOf(own.env).master, quiet);
+  loaded.stop();
+  await fleet.sql.query("UPDATE data_keys SET created_at = created_at - interval '10 s'"); // so that there is no pending one
+  const [line] = await rotateDataKeys(partsOf(own.env), ["outbox"]);
+  const id = Number(/^made data key (\d+)/.exec(line!)![1]);
+  expect(() => loaded.dataKeys().get("outbox", id)).toThrow(`data key ${id} is not loaded`);
+  await loaded.reload();
+  expect(loaded.dataKeys().get("outbox", id).pending).toBe(true);
+});
+
+test("the master key is changed step by step, and the old one can be dropped", async () => {
+  const person = await confirmed(fleet);
+  const once = login(person);
+  const answer = await once.ask();
+  const old = own.env["AUTH_MASTER_KEY"]!;
+  const fresh = `t2:${randomBytes(32).toString("base64")}`;
+  const both = { ...own.env, AUTH_MASTER_KEY: `${fresh},${old}` };
+  const alone = { ...own.env, AUTH_MASTER_KEY: fresh };
+  const open = (env: Environment) => loadFleetKeys(pool, partsOf(env).master, quiet).then((loaded) => loaded.stop());
+  await expect(open(alone)).rejects.toThrow(/AUTH_MASTER_KEY lacks the key t1/); // the control
+  const { code, stdout } = await called(["keys", "rewrap"], both);
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^Wrapped \d+ data keys with t2\./)]);
+  expect((await called(["keys", "rewrap"], both)).stdout).toMatch(/wrapped with t2 already/);
+  expect(new Set((await dataKeys(alone)).map(({ master }) => master))).toEqual(new Set(["t2"]));
+  await expect(open(own.env)).rejects.toThrow(/AUTH_MASTER_KEY lacks the key t2/);
+  await Promise.all([end(own.processes.get("worker-1")!), end(own.processes.get("relay-2")!)]);
+  await Promise.all([
+    own.start("worker", "worker-2", { AUTH_MASTER_KEY: fresh }),
+    own.start("relay", "relay-3", { AUTH_MASTER_KEY: fresh }),
+  ]);
+  own.env["AUTH_MASTER_KEY"] = fresh;
+  expect(await once.ask()).toEqual(answer); // by a process that never had the old one
+  expect(await refresh(person.tokens.refreshToken)).toMatchObject({ sessionId: person.tokens.sessionId });
+}, 60_000);
+
+test("old keys go when no row needs them, private keys move to the current one, and sessions keep theirs", async () => {
+  const person = await confirmed(fleet);
+  const { id: first } = (await dataKeys()).find(({ purpose }) => purpose === "signing")!;
+  const later = (days: number) =>
+    partsOf(own.env, { ...systemClock, now: () => systemClock.now() + days * 86_400_000 });
+  await until("everything is published", async () => {
+    const { rows } = await fleet.sql.query("SELECT count(*)::int AS waiting FROM outbox WHERE published_at IS NULL");
+    return rows[0].waiting === 0;
+  });
+  const { rows: named } = await fleet.sql.query("SELECT DISTINCT refresh_key AS id FROM sessions");
+  const done = await turnDataKeys({ ...later(62), rules: { ...later(62).rules, rotateEveryMs: 1000 * 86_400_000 } });
+  expect(done).toContainEqual(expect.stringMatching(/^encrypted 2 private keys with data key \d+$/));
+  const left = await dataKeys();
+  const counts = (purpose: string) => left.filter((key) => key.purpose === purpose).length;
+  expect([counts("inbox"), counts("fingerprint"), counts("outbox")]).toEqual([1, 1, 1]);
+  expect(left.map(({ id }) => Number(id))).toEqual(expect.arrayContaining(named.map(({ id }) => id)));
+  expect(done).toContainEqual(`removed data key ${first} for signing: nothing needs it`);
+  expect(await refresh(person.tokens.refreshToken)).toMatchObject({ sessionId: person.tokens.sessionId });
+  const keys = await loadFleetKeys(pool, later(0).master, quiet); // the private keys open
+  keys.stop();
+  // Turning again changes nothing, and a key that sessions need is refused.
+  const again = await turnDataKeys({ ...later(62), rules: { ...later(62).rules, rotateEveryMs: 1000 * 86_400_000 } });
+  expect(again).toEqual([]);
+});
