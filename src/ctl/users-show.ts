@@ -37,10 +37,16 @@ function linesOf(user: AdminGetUserResult): string[] {
     ["username", user.username],
     ["e-mail", user.email],
     ["confirmed", user.isVerified ? "yes" : "no"],
-    ["banned", user.isActive ? "no" : "yes"],
+    ["banned", bannedText(user)],
     ["roles", rolesText(user.roles)],
     ["created", new Date(user.createdAt).toISOString()],
   ]);
+}
+
+/** A worker of an older version says nothing of the end. */
+function bannedText({ isActive, bannedUntil }: AdminGetUserResult): string {
+  if (isActive) return "no";
+  return bannedUntil == null ? "yes, until it is lifted" : `yes, until ${new Date(bannedUntil).toISOString()}`;
 }
 
 export function rolesText(roles: readonly string[]): string {

@@ -33,10 +33,18 @@ export function accountForLogin(loginKey: string): Read<AccountWithPassword> {
   return { select, row: accountWithPassword };
 }
 
-const profile = account.extend({ username: z.string(), email: z.string(), createdAt: z.number() });
+const profile = account.extend({
+  username: z.string(),
+  email: z.string(),
+  createdAt: z.number(),
+  /** Null: the ban has no end, or there is none. */
+  bannedUntil: z.number().nullable(),
+});
 export type Profile = z.infer<typeof profile>;
 
-const profileColumns = sql.fragment`${columns}, u.username, u.email, u.created_at AS "createdAt"`;
+const profileColumns = sql.fragment`
+  ${columns}, u.username, u.email, u.created_at AS "createdAt",
+  CASE WHEN is_banned(u.banned_at, u.banned_until) THEN u.banned_until END AS "bannedUntil"`;
 
 export function profileById(id: number): Read<Profile> {
   return { select: sql.fragment`SELECT ${profileColumns} FROM users u WHERE u.id = ${id}`, row: profile };

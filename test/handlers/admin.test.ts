@@ -28,6 +28,7 @@ describe("auth.admin.get-user", () => {
       email: person.email,
       isActive: true,
       isVerified: true,
+      bannedUntil: null,
       roles: [],
       createdAt: expect.any(Number),
     });

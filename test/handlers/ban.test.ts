@@ -64,9 +64,10 @@ describe("auth.admin.ban-user", () => {
     expect(await refusalOf(loggedIn(fleet, person))).toBe("BANNED");
     expect(await refusalOf(inspect(person.tokens.accessToken))).toBe("SESSION_REVOKED");
     const show = () => fleet.client.request("auth.admin.get-user", { actorToken: operator, target: person.login });
-    expect((await show()).isActive).toBe(false);
+    expect(await show()).toMatchObject({ isActive: false, bannedUntil: end });
     await until("the ban's end", async () => (await show()).isActive);
     expect(Date.now()).toBeGreaterThanOrEqual(end - 50);
+    expect((await show()).bannedUntil).toBeNull();
     const { accessToken, refreshToken } = await loggedIn(fleet, person);
     expect(await inspect(accessToken)).toMatchObject({ userId: person.id });
     expect(await refresh(refreshToken)).toMatchObject({ userId: person.id });

@@ -9,7 +9,8 @@ export const getUser = defineHandler({
   once: false,
   async handle({ actorToken, target }, ctx) {
     await adminOf(ctx, actorToken);
-    const { id, login, username, email, confirmed, banned, roles, createdAt } = await targetOf(ctx, target);
-    return { userId: id, login, username, email, isActive: !banned, isVerified: confirmed, roles, createdAt };
+    const { id: userId, banned, confirmed, ...user } = await targetOf(ctx, target);
+    const { login, username, email, roles, createdAt, bannedUntil } = user;
+    return { userId, login, username, email, isActive: !banned, isVerified: confirmed, roles, createdAt, bannedUntil };
   },
 });
