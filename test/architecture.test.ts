@@ -49,7 +49,9 @@ const except = (...paths: string[]): Source[] => all.filter((file) => !paths.inc
 
 describe("imports point one way", () => {
   test("handlers import no driver", () => {
-    expect(crossings(within("src/handlers/"), /^(kafkajs|slonik|pg|avsc|argon2|jose|@grpc|@kafkajs)/)).toEqual([]);
+    expect(crossings(within("src/handlers/"), /^(kafkajs|slonik|pg|avsc|argon2|bcrypt|jose|@grpc|@kafkajs)/)).toEqual(
+      [],
+    );
   });
   test("the bus imports no handler and no database", () => {
     expect(
@@ -66,7 +68,7 @@ describe("imports point one way", () => {
       // How a token is checked stands in crypto/tokens.ts, for workers and services alike.
       crossings(
         within("src/client/"),
-        /^src\/(handlers|db|crypto(?!\/tokens\.ts)|bridge|ctl|wire|relay|config)|^(slonik|pg|argon2)$/,
+        /^src\/(handlers|db|crypto(?!\/tokens\.ts)|bridge|ctl|wire|relay|config)|^(slonik|pg|argon2|bcrypt)$/,
       ),
     ).toEqual([]);
   });
@@ -91,7 +93,8 @@ describe("each driver has its place", () => {
     ["pg", /^pg$/, /^src\/relay\.ts$/],
     ["avsc", /^avsc$/, /^src\/bus\/(codec|schema-store)\.ts$/],
     ["the registry's client", /^@kafkajs\/confluent-schema-registry$/, /^src\/bus\/schema-store\.ts$/],
-    ["argon2", /^argon2$/, /^src\/crypto\/passwords\.ts$/],
+    ["argon2", /^argon2$/, /^src\/crypto\/(passwords|foreign-hashes)\.ts$/],
+    ["bcrypt", /^bcrypt$/, /^src\/crypto\/foreign-hashes\.ts$/],
     ["jose", /^jose$/, /^src\/(crypto\/|bus\/seal\.ts|client\/)/],
     ["pino", /^pino$/, /^src\/log\.ts$/],
     ["prom-client", /^prom-client$/, /^src\/metrics\.ts$/],

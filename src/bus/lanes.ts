@@ -1,6 +1,8 @@
 // Lanes: how many pieces of one kind of work run at a time. A lane takes the earliest deadline first and drops what can no longer
 // be met when its turn comes. A lane with a queue target refuses at the door what would wait too long: better an answer in
 // milliseconds than a late one (a login queue of seconds is what our peers are known for).
+// Pieces may be of kinds that cost differently, such as a hash of another service beside our own: each kind has an average of its own, so
+// that a slow one does not make the usual ones look slow.
 import { refuse } from "../errors.ts";
 
 export interface LaneOptions {
@@ -16,21 +18,23 @@ export interface Lane {
   /**
    * Runs the work when its turn comes.
    * @param deadline monotonic ms by which it must have begun
+   * @param kind pieces of one kind cost about the same; "" (default) is the usual one. There are few: each is remembered for ever
    * @throws Refusal OVERLOADED with retryAfterMs at once, DEADLINE_EXCEEDED when its turn comes too late
    */
-  run<T>(deadline: number, work: () => Promise<T>): Promise<T>;
+  run<T>(deadline: number, work: () => Promise<T>, kind?: string): Promise<T>;
   /** Refuses at the door what would wait too long. @throws Refusal OVERLOADED with retryAfterMs */
   admit(deadline: number): void;
   /** Pieces that run at a time. */
   readonly width: number;
   readonly running: number;
   readonly queued: number;
-  /** Usual cost of one piece, ms: a moving average. */
+  /** Cost of one piece of the usual kind, ms: a moving average. */
   readonly cost: number;
 }
 
 interface Waiting {
   deadline: number;
+  kind: string;
   start(): void;
   drop(): void;
 }
@@ -39,18 +43,22 @@ const smoothing = 0.1;
 
 export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
   const queue: Waiting[] = []; // ordered by deadline
-  let running = 0;
-  let cost = options.cost ?? 0;
+  const running: string[] = []; // kinds
+  const costs = new Map([["", options.cost ?? 0]]);
+  const usual = (): number => costs.get("") ?? 0;
+  const costOf = (kinds: readonly string[]): number =>
+    kinds.reduce((total, kind) => total + (costs.get(kind) ?? usual()), 0);
 
   const admit = (deadline: number): void => {
-    if (options.queueTarget === undefined || running < options.width) return;
-    const wait = ((queue.length + 1) * cost) / options.width;
-    if (wait <= Math.min(deadline - monotonic(), options.queueTarget * cost)) return;
+    if (options.queueTarget === undefined || running.length < options.width) return;
+    const before = costOf(queue.map(({ kind }) => kind)) + costOf(running) / running.length; // one of those that run ends first
+    const wait = before / options.width;
+    if (wait <= Math.min(deadline - monotonic(), options.queueTarget * usual())) return;
     throw refuse("OVERLOADED", { retryAfterMs: Math.ceil(wait) });
   };
 
   const next = (): void => {
-    while (running < options.width) {
+    while (running.length < options.width) {
       const first = queue.shift();
       if (first === undefined) return;
       if (first.deadline <= monotonic()) first.drop();
@@ -69,40 +77,45 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
     queue.splice(low, 0, item);
   };
 
-  const turn = (deadline: number): Promise<void> =>
+  const turn = (deadline: number, kind: string): Promise<void> =>
     new Promise((resolve, reject) => {
       const start = (): void => {
-        running += 1;
+        running.push(kind);
         resolve();
       };
       const drop = (): void => reject(refuse("DEADLINE_EXCEEDED"));
-      enqueue({ deadline, start, drop });
+      enqueue({ deadline, kind, start, drop });
       next();
     });
 
+  const learn = (kind: string, took: number): void => {
+    const known = costs.get(kind) || took; // the first one of its kind is all that is known of it
+    costs.set(kind, known + (took - known) * smoothing);
+  };
+
   return {
     admit,
-    async run(deadline, work) {
+    async run(deadline, work, kind = "") {
       admit(deadline);
-      await turn(deadline);
+      await turn(deadline, kind);
       const began = monotonic();
       try {
         return await work();
       } finally {
-        running -= 1;
-        cost += (monotonic() - began - cost) * (cost === 0 ? 1 : smoothing);
+        running.splice(running.indexOf(kind), 1);
+        learn(kind, monotonic() - began);
         next();
       }
     },
     width: options.width,
     get running() {
-      return running;
+      return running.length;
     },
     get queued() {
       return queue.length;
     },
     get cost() {
-      return cost;
+      return usual();
     },
   };
 }

@@ -6,11 +6,12 @@
 // password. The old service hashed the raw text: where raw and normalised text differ, both are tried - for an unknown login too, or the
 // time would tell who exists. A match of the raw text is stale.
 //
-// The cost is the same only between a hash of the current parameters and the dummy. Imported hashes (64 MiB, 3, 4) take 160 ms against 45
-// until their owners log in and are rehashed; who minds keeps AUTH_ARGON2_* at the imported parameters until then.
+// The cost is the same only between a hash of the current parameters and the dummy. Imported hashes (64 MiB, 3, 4: 160 ms against 45; other
+// algorithms: foreign-hashes.ts) tell by time that a login exists, until its owner logs in and is rehashed (docs/security.md).
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { hash as argon2, argon2id } from "argon2";
 import type { Clock } from "../clock.ts";
+import { costClass, type ForeignHash, foreignHash, type HashFault } from "./foreign-hashes.ts";
 
 export interface Argon2Cost {
   memoryKiB: number;
@@ -29,6 +30,8 @@ export interface Passwords {
   hash(password: string): Promise<string>;
   /** @param stored PHC string; undefined for an unknown login, which costs the same and is never ok */
   verify(password: string, stored: string | undefined): Promise<Verdict>;
+  /** Verifications of one class cost about the same: "" for a hash of the current parameters and for the dummy. */
+  costClass(stored: string | undefined): string;
   /** Makes the dummy hash now, so that the first unknown login need not wait for it. */
   warm(): Promise<void>;
   /** Milliseconds of one verification: the median of three. */
@@ -88,6 +91,18 @@ async function matches(text: string, stored: Stored): Promise<boolean> {
 const same = (left: Argon2Cost, right: Argon2Cost): boolean =>
   left.memoryKiB === right.memoryKiB && left.time === right.time && left.parallelism === right.parallelism;
 
+/** A hash that another service made is always stale: whoever knows its password gets one of the current parameters. */
+async function verifyForeign(texts: readonly string[], foreign: ForeignHash): Promise<Verdict> {
+  for (const text of texts) if (await foreign.matches(text)) return { ok: true, stale: true };
+  return { ok: false, stale: false };
+}
+
+/** By which algorithm a stored hash would be verified, or why it never would match. */
+export function hashAlgorithm(stored: string): { algorithm: string } | HashFault {
+  if (parse(stored) !== undefined) return { algorithm: "argon2id" };
+  return phc.test(stored) ? "beyond" : foreignHash(stored);
+}
+
 /** @throws Error where the parameters are beyond what would be verified */
 export function makePasswords(current: Argon2Cost): Passwords {
   if (!within(current)) {
@@ -114,10 +129,13 @@ export function makePasswords(current: Argon2Cost): Passwords {
   const verify = async (password: string, stored: string | undefined): Promise<Verdict> => {
     const long = Buffer.byteLength(password) > longestVerified;
     const known = stored === undefined || long ? undefined : parse(stored);
-    const target = known ?? (await dummy());
+    const foreign = stored === undefined || long || known !== undefined ? "unknown" : foreignHash(stored);
     const raw = long ? "" : password;
     const normal = raw.normalize("NFKC");
-    for (const text of raw === normal ? [normal] : [normal, raw]) {
+    const texts = raw === normal ? [normal] : [normal, raw];
+    if (typeof foreign === "object") return verifyForeign(texts, foreign);
+    const target = known ?? (await dummy());
+    for (const text of texts) {
       const ok = (await matches(text, target)) && known !== undefined;
       if (ok) return { ok, stale: text !== normal || !same(target, current) };
     }
@@ -125,6 +143,12 @@ export function makePasswords(current: Argon2Cost): Passwords {
   };
 
   return {
+    costClass(stored) {
+      const known = stored === undefined ? undefined : parse(stored);
+      if (known !== undefined) return same(known, current) ? "" : costClass("argon2id", known.memoryKiB * known.time);
+      const foreign = stored === undefined ? "unknown" : foreignHash(stored);
+      return typeof foreign === "object" ? foreign.costClass : "";
+    },
     hash: async (password) => format(await make(password.normalize("NFKC"))),
     verify,
     warm: async () => void (await dummy()),

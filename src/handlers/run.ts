@@ -240,7 +240,8 @@ function aadOf({ topic, replyTopic, idempotencyKey }: InboxKey): Buffer {
 function inLane({ lanes, passwords }: RunParts, call: Call): HandlerPasswords {
   return {
     hash: (password) => lanes.hash.run(call.deadline, () => passwords.hash(password)),
-    verify: (password, stored) => lanes.hash.run(call.deadline, () => passwords.verify(password, stored)),
+    verify: (password, stored) =>
+      lanes.hash.run(call.deadline, () => passwords.verify(password, stored), passwords.costClass(stored)),
   };
 }
 

@@ -187,3 +187,38 @@ test("a failure frees the slot and reaches the caller, thrown at once or later",
   await expect(thrown).rejects.toThrow("at once");
   expect(made.running).toBe(0);
 });
+
+describe("kinds of work", () => {
+  /** One piece of a kind that takes so long, on a lane that is free. */
+  async function took(parts: ReturnType<typeof lane>, kind: string, ms: number): Promise<void> {
+    const work = async (): Promise<void> => {
+      parts.time.ms += ms;
+    };
+    await parts.lane.run(Number.POSITIVE_INFINITY, work, kind);
+  }
+
+  test("that are slow do not make the usual one look slow", async () => {
+    const parts = lane({ width: 1, cost: 40 });
+    for (let each = 0; each < 20; each += 1) await took(parts, "bcrypt 2^14", 1000);
+    expect(parts.lane.cost).toBe(40);
+    await took(parts, "", 50); // the control: what is usual does count
+    expect(parts.lane.cost).toBe(41);
+  });
+
+  test("count with their own cost in what waits before others", async () => {
+    const parts = lane({ width: 1, cost: 40, queueTarget: 4 });
+    await took(parts, "slow", 100);
+    const busy = parts.run("first");
+    expect(refusalOf(() => parts.lane.admit(Number.POSITIVE_INFINITY))).toBeUndefined();
+    const slow = parts.lane.run(Number.POSITIVE_INFINITY, async () => undefined, "slow");
+    expect(refusalOf(() => parts.lane.admit(Number.POSITIVE_INFINITY))).toBeUndefined(); // 40 + 100, and 160 may wait
+    const second = parts.lane.run(Number.POSITIVE_INFINITY, async () => undefined, "slow");
+    expect(refusalOf(() => parts.lane.admit(Number.POSITIVE_INFINITY))).toMatchObject({
+      code: "OVERLOADED",
+      retryAfterMs: 240,
+    });
+    await settled();
+    await parts.end();
+    await Promise.all([busy, slow, second]);
+  });
+});
