@@ -18,6 +18,19 @@ fleet_keys.private_box bytea NOT NULL
 fleet_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
 fleet_keys.active_at timestamp with time zone
 fleet_keys.retired_at timestamp with time zone
+import_rejects.source text NOT NULL
+import_rejects.position bigint NOT NULL
+import_rejects.reason text NOT NULL
+imports.source text NOT NULL
+imports.fingerprint text NOT NULL
+imports.position bigint NOT NULL DEFAULT 0
+imports.next_byte bigint NOT NULL DEFAULT 0
+imports.counts jsonb NOT NULL
+imports.rejects_bytes bigint NOT NULL DEFAULT 0
+imports.actor text NOT NULL
+imports.started_at timestamp with time zone NOT NULL DEFAULT now()
+imports.updated_at timestamp with time zone NOT NULL DEFAULT now()
+imports.ended_at timestamp with time zone
 inbox.topic text NOT NULL
 inbox.reply_topic text NOT NULL
 inbox.idempotency_key bytea NOT NULL
@@ -149,6 +162,9 @@ data_keys data_keys_pkey PRIMARY KEY (id)
 fleet_keys fleet_keys_pkey PRIMARY KEY (kid)
 fleet_keys fleet_keys_state_check CHECK ((state = ANY (ARRAY['next'::text, 'active'::text, 'retired'::text])))
 fleet_keys fleet_keys_use_check CHECK ((use = ANY (ARRAY['sig'::text, 'enc'::text])))
+import_rejects import_rejects_pkey PRIMARY KEY (source, "position")
+import_rejects import_rejects_source_fkey FOREIGN KEY (source) REFERENCES imports(source) ON DELETE CASCADE
+imports imports_pkey PRIMARY KEY (source)
 inbox inbox_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
 inbox_0 inbox_0_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
 inbox_1 inbox_1_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
@@ -179,6 +195,8 @@ users users_pkey PRIMARY KEY (id)
 CREATE UNIQUE INDEX credentials_pkey ON public.credentials USING btree (user_id, kind)
 CREATE UNIQUE INDEX data_keys_pkey ON public.data_keys USING btree (id)
 CREATE UNIQUE INDEX fleet_keys_pkey ON public.fleet_keys USING btree (kid)
+CREATE UNIQUE INDEX import_rejects_pkey ON public.import_rejects USING btree (source, "position")
+CREATE UNIQUE INDEX imports_pkey ON public.imports USING btree (source)
 CREATE INDEX inbox_0_expires_at_idx ON public.inbox_0 USING btree (expires_at)
 CREATE UNIQUE INDEX inbox_0_pkey ON public.inbox_0 USING btree (topic, reply_topic, idempotency_key)
 CREATE INDEX inbox_1_expires_at_idx ON public.inbox_1 USING btree (expires_at)
