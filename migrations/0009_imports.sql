@@ -2,7 +2,7 @@
 CREATE TABLE imports (
   source text PRIMARY KEY, -- file:/path or postgresql://host:port/database/schema.table, without who reads it
   fingerprint text NOT NULL, -- of a file's beginning: another export under the same name is another import
-  position bigint NOT NULL DEFAULT 0, -- last row done: its id, or its line
+  position bigint NOT NULL, -- last row done: its id, or its line
   next_byte bigint NOT NULL DEFAULT 0, -- of a file: where the next line begins
   counts jsonb NOT NULL, -- imported, present, rejected by reason, algorithms
   rejects_bytes bigint NOT NULL DEFAULT 0, -- what the file of rejects held then

@@ -23,7 +23,7 @@ import_rejects.position bigint NOT NULL
 import_rejects.reason text NOT NULL
 imports.source text NOT NULL
 imports.fingerprint text NOT NULL
-imports.position bigint NOT NULL DEFAULT 0
+imports.position bigint NOT NULL
 imports.next_byte bigint NOT NULL DEFAULT 0
 imports.counts jsonb NOT NULL
 imports.rejects_bytes bigint NOT NULL DEFAULT 0

@@ -21,13 +21,13 @@ export interface Command {
   /** The last of these arguments may be given several times. */
   readonly repeats?: boolean;
   /** Besides --json and --help, which every command has. */
-  readonly options: Readonly<Record<string, { type: "string" | "boolean" }>>;
+  readonly options: Readonly<Record<string, { type: "string" | "boolean"; multiple?: boolean }>>;
   run(call: Call): Promise<Answer>;
 }
 
 export interface Call {
   readonly words: readonly string[];
-  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+  readonly options: Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
   readonly env: Environment;
   readonly terminal: Terminal;
   /** A line for people while the command is under way; silent with --json. */
@@ -56,4 +56,14 @@ export class Unreachable extends Error {
 export function textOption(call: Call, name: string): string | undefined {
   const value = call.options[name];
   return typeof value === "string" ? value : undefined;
+}
+
+/** `--name A=B` as often as it is said. @throws UsageFault */
+export function pairsOption(call: Call, name: string): [string, string][] {
+  const given = call.options[name];
+  return (Array.isArray(given) ? given : []).map((text) => {
+    const [before = "", ...after] = String(text).split("=");
+    if (before === "" || after.length === 0) throw new UsageFault(`--${name} takes A=B, not ${text}.`);
+    return [before, after.join("=")];
+  });
 }

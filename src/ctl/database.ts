@@ -4,9 +4,10 @@
 import { orThrow } from "../bus/within.ts";
 import { type Config, ConfigFault } from "../config.ts";
 import { isPassing } from "../db/faults.ts";
+import { isMigrated } from "../db/imports.ts";
 import { type DatabasePool, openPool } from "../db/pool.ts";
 import { asError, Refusal } from "../errors.ts";
-import { Unreachable } from "./command.ts";
+import { Unreachable, UsageFault } from "./command.ts";
 import type { Target } from "./target.ts";
 
 const reachMs = 10_000;
@@ -36,6 +37,20 @@ export async function withDatabase<T>(
   );
 }
 
+/** As withDatabase, for what takes its time: only the first answer has a bound, and the master key is not needed. */
+export async function withDatabaseAtLength<T>(
+  target: Target,
+  what: string,
+  run: (pool: DatabasePool) => Promise<T>,
+): Promise<T> {
+  if (target.config.AUTH_DATABASE_URL === undefined) throw new ConfigFault([`AUTH_DATABASE_URL is needed ${what}`]);
+  const late = () => new Unreachable(sentence(target, `does not answer within ${reachMs / 1000} s`));
+  return connected(target, async (pool) => {
+    await orThrow(isMigrated(pool), reachMs, late);
+    return run(pool);
+  });
+}
+
 async function connected<T>(target: Target, run: (pool: DatabasePool) => Promise<T>): Promise<T> {
   try {
     const pool = await openPool({
@@ -49,7 +64,7 @@ async function connected<T>(target: Target, run: (pool: DatabasePool) => Promise
       await pool.end();
     }
   } catch (error) {
-    if (error instanceof Refusal) throw error;
+    if (error instanceof Refusal || error instanceof Unreachable || error instanceof UsageFault) throw error;
     const { message } = asError(error);
     if (/AUTH_MASTER_KEY/.test(message)) throw new ConfigFault([message]); // the key, not the database, is at fault
     throw new Unreachable(sentence(target, `${isPassing(error) ? "does not answer" : "refuses"}: ${message}`));

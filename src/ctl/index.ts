@@ -11,6 +11,7 @@ import { dlqList } from "./dlq-list.ts";
 import { dlqReplay } from "./dlq-replay.ts";
 import { dlqShow } from "./dlq-show.ts";
 import { helpOf, overview, usageLine } from "./help.ts";
+import { importUsers } from "./import.ts";
 import { keysList, keysRevoke, keysRewrap, keysRotate } from "./keys.ts";
 import { request } from "./request.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
@@ -37,6 +38,7 @@ export const commands: readonly Command[] = [
   keysRotate,
   keysRevoke,
   keysRewrap,
+  importUsers,
 ];
 
 /** @returns the exit code */

@@ -16,6 +16,8 @@ export interface Terminal {
   /** Everything on standard input. */
   input(): Promise<string>;
   paint(colour: Colour, text: string): string;
+  /** A line on standard error that the next one replaces; "" takes it away. Absent where no terminal shows it. */
+  progress?(line: string): void;
   /** One line from whoever sits at the terminal; absent where nobody does. */
   ask?(question: string): Promise<string>;
 }
@@ -30,6 +32,7 @@ export function processTerminal(env: Environment): Terminal {
     err: (line) => void process.stderr.write(`${line}\n`),
     input: () => text(process.stdin),
     paint: (colour, shown) => (colours ? styleText(colour, shown, { validateStream: false }) : shown),
+    ...(process.stderr.isTTY && { progress: (line) => void process.stderr.write(`\r\u001b[2K${line}`) }),
     ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
   };
 }

@@ -71,9 +71,9 @@ export async function pageOf(
   { schema, table }: TableName,
   { columns, after, limit }: { columns: ColumnMap; after: number; limit: number },
 ): Promise<readonly Record<string, unknown>[]> {
-  const id = sql.identifier([columns.get("id") ?? ""]);
+  const id = sql.identifier(["source", columns.get("id") ?? ""]); // the bare name would be the text that is selected under it
   const read = [...columns].map(([ours, theirs]) => {
-    const value = sql.identifier([theirs]);
+    const value = sql.identifier(["source", theirs]);
     const text =
       ours === "createdAt"
         ? sql.fragment`(extract(epoch FROM ${value}) * 1000)::int8::text`
@@ -81,6 +81,6 @@ export async function pageOf(
     return sql.fragment`${text} AS ${sql.identifier([ours])}`;
   });
   return db.any(sql.type(z.record(z.unknown()))`
-    SELECT ${sql.join(read, sql.fragment`, `)} FROM ${sql.identifier([schema, table])}
+    SELECT ${sql.join(read, sql.fragment`, `)} FROM ${sql.identifier([schema, table])} AS source
     WHERE ${id} > ${after}::int8 ORDER BY ${id} LIMIT ${limit}::int`);
 }

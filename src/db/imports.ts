@@ -34,6 +34,8 @@ const counts = z.object({
 });
 export type Counts = z.infer<typeof counts>;
 
+export const noCounts = (): Counts => ({ imported: 0, present: 0, gone: 0, rejected: {}, algorithms: {} });
+
 const state = z.object({
   fingerprint: z.string(),
   position: z.number(),
@@ -44,6 +46,13 @@ const state = z.object({
 });
 export type ImportState = z.infer<typeof state>;
 
+/** Answers where the database answers and is migrated. @throws Error that says so where it is not */
+export async function isMigrated(db: CommonQueryMethods): Promise<void> {
+  const { found } = await db.one(sql.type(z.object({ found: z.boolean() }))`
+    SELECT to_regclass('imports') IS NOT NULL AS found`);
+  if (!found) throw new Error("it is not migrated for this version: run the role migrate");
+}
+
 export async function importState(db: CommonQueryMethods, source: string): Promise<ImportState | null> {
   return db.maybeOne(sql.type(state)`
     SELECT fingerprint, position, next_byte AS "nextByte", counts, rejects_bytes AS "rejectsBytes", ended_at IS NOT NULL AS ended
@@ -53,15 +62,18 @@ export async function importState(db: CommonQueryMethods, source: string): Promi
 /** Begins the import of a source, or begins it anew: what was noted of another file under the same name is forgotten. */
 export async function beginImport(
   db: CommonQueryMethods,
-  { source, fingerprint, actor, counts: none }: { source: string; fingerprint: string; actor: string; counts: Counts },
+  { source, fingerprint, actor, position }: { source: string; fingerprint: string; actor: string; position: number },
 ): Promise<void> {
   await db.query(sql.unsafe`DELETE FROM imports WHERE source = ${source}`);
   await db.query(sql.unsafe`
-    INSERT INTO imports (source, fingerprint, counts, actor) VALUES (${source}, ${fingerprint}, ${sql.jsonb(none)}, ${actor})`);
+    INSERT INTO imports (source, fingerprint, actor, position, counts)
+    VALUES (${source}, ${fingerprint}, ${actor}, ${position}, ${sql.jsonb(noCounts())})`);
 }
 
-export async function endImport(db: CommonQueryMethods, source: string): Promise<void> {
-  await db.query(sql.unsafe`UPDATE imports SET ended_at = now() WHERE source = ${source}`);
+export async function endImport(db: CommonQueryMethods, source: string, total: Counts): Promise<void> {
+  await db.query(
+    sql.unsafe`UPDATE imports SET ended_at = now(), counts = ${sql.jsonb(total)} WHERE source = ${source}`,
+  );
 }
 
 /** Holds the import of a source until the connection closes. @returns false where another run holds it */

@@ -91,6 +91,11 @@ describe("wrong arguments are told in one sentence with the usage, exit code 2",
     ['request key.list {"x":1}', "auth.key.list has no field x: it has none."],
     ['request session.inspect {"token":"t"}', "auth.session.inspect has no field token: it has accessToken."],
     ["demo please", "What is please for?"],
+    ["import", "Where is the old service's database? Set DATABASE_URL"],
+    ["import users.jsonl --table members", "--table and --column are for the old service's table, not for a file."],
+    ["import --column login", "--column takes A=B, not login."],
+    ["import --column nick=login", "--column: ours is id, login, username, email, hash"],
+    ["import --role admin", "--role takes A=B, not admin."],
   ])("%s", async (line, sentence) => {
     const { code, stdout, stderr } = await called(line.split(" "), nobody());
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
@@ -117,7 +122,7 @@ describe("wrong arguments are told in one sentence with the usage, exit code 2",
 });
 
 describe("nobody to speak to is exit code 3", () => {
-  test.each(["demo", "request key.list {}", "users show ada", "users set-roles ada admin"])(
+  test.each(["demo", "request key.list {}", "users show ada", "users set-roles ada admin", "import users.jsonl"])(
     "%s without a stack says what to do",
     async (line) => {
       const { code, stdout, stderr } = await called(line.split(" "), nobody());
