@@ -1,0 +1,28 @@
+// The lines that docs/operations.md shows are what it says.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { makePasswords } from "../../src/crypto/passwords.ts";
+import { type Judged, judge } from "../../src/ctl/import-rows.ts";
+
+const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "operations.md"), "utf8");
+const roles = { known: new Set(["admin"]), names: new Map() };
+const judged = (given: Record<string, unknown>): Judged => judge({ position: 1, nextByte: 0, given }, roles);
+
+test("every line of docs/operations.md is a user whose password is the one it names", async () => {
+  const block = page.slice(page.indexOf("### From a file")).split("```")[1]!;
+  const lines = block.split("\n").filter((line) => line.startsWith("{"));
+  expect(lines.length).toBe(10);
+  const passwords = makePasswords({ memoryKiB: 64, time: 1, parallelism: 1 });
+  for (const line of lines) {
+    const found = judged(JSON.parse(line) as Record<string, unknown>);
+    if (!("candidate" in found)) throw new Error(found.reject.message);
+    expect(await passwords.verify("correct horse", found.candidate.hash)).toEqual({ ok: true, stale: true });
+  }
+});
+
+test("what a reject tells of a row has an end, and no hash in it", () => {
+  const found = judged({ login: "x".repeat(5000), email: { hash: "secret" }, hash: "secret" });
+  expect(JSON.stringify(found).length).toBeLessThan(500);
+  expect(JSON.stringify(found)).not.toContain("secret");
+});
