@@ -14,7 +14,7 @@ import {
 } from "../db/imports.ts";
 import type { CommonQueryMethods } from "../db/pool.ts";
 import { refuse } from "../errors.ts";
-import { type Answer, type Call, type Command, pairsOption, textOption, UsageFault } from "./command.ts";
+import { type Answer, type Call, type Command, pairsOption, textOption, Unreachable, UsageFault } from "./command.ts";
 import { withDatabaseAtLength } from "./database.ts";
 import { linesOf } from "./import-lines.ts";
 import { openRejects, type RejectsFile } from "./import-rejects.ts";
@@ -46,7 +46,8 @@ POSTGRES_DB (or DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME). With FILE: one
 
 Ids are kept, and new ones begin above them: let nobody register before. is_active=false becomes banned, is_verified confirmed. Every one logs in with the password
 he had, hashed by Argon2, bcrypt, scrypt or PBKDF2, and gets an Argon2id hash then. Ctrl-C, a crash, kill -9: the same command goes on. Exit code 1: some
-rows were rejected, or it was stopped. It needs AUTH_DATABASE_URL.`,
+rows were rejected, or it was stopped. It needs AUTH_DATABASE_URL, and AUTH_KAFKA_BROKERS beside it, by which
+authctl knows that the AUTH_ environment is meant and not \`npm start\`.`,
   needs: [],
   takes: ["FILE"],
   options: {
@@ -63,11 +64,14 @@ rows were rejected, or it was stopped. It needs AUTH_DATABASE_URL.`,
     const choice = choiceOf(call);
     const withSource = sourceOf(call, choice);
     const target = targetOf(call.env);
-    return withSource((source) =>
+    const within = (source: Source) =>
       withDatabaseAtLength(target, "to import users", (pool) =>
         pool.connect((db) => importFrom(call, { ...choice, source, db })),
-      ),
-    );
+      );
+    return withSource(within).catch((error: unknown) => {
+      if (!(error instanceof Unreachable)) throw error;
+      throw new Unreachable(`${error.message} What was imported stays: the same command goes on where it ended.`);
+    });
   },
 };
 

@@ -5,16 +5,11 @@ import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 import { changedPart, takenConstraint } from "./faults.ts";
 import { shards } from "./outbox.ts";
+import type { NewUser } from "./users.ts";
 
 /** A user to be made. */
-export interface ImportedUser {
+export interface ImportedUser extends NewUser {
   position: number;
-  id: number;
-  login: string;
-  loginKey: string;
-  username: string;
-  email: string;
-  emailKey: string;
   hash: string;
   confirmed: boolean;
   banned: boolean;

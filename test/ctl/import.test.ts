@@ -100,6 +100,11 @@ async function held(row: number): Promise<{ child: ChildProcess; said: () => str
   };
 }
 
+/** What a killed process leaves behind, and what a database does that goes away. */
+async function disconnect(): Promise<void> {
+  await old.sql.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", [name]);
+}
+
 const ended = (child: ChildProcess): Promise<number | null> =>
   new Promise((resolve) => child.once("close", (code) => resolve(code)));
 
@@ -123,11 +128,18 @@ describe("from the old service's table", () => {
   });
 
   test("kill -9 and Ctrl-C lose nothing: the same command goes on, and each row is imported or rejected once", async () => {
+    const lost = await held(1500);
+    await disconnect();
+    expect(await ended(lost.child)).toBe(3);
+    expect(lost.said()).toMatch(/^PostgreSQL \(.*\) does not answer: .* the same command goes on where it ended\.$/m);
+    await lost.release();
+    expect(await position()).toBe(1000);
+
     const killed = await held(2500);
     killed.child.kill("SIGKILL");
     await ended(killed.child);
     expect(readFileSync(rejects, "utf8")).toContain('"row":2900'); // written, and not counted yet
-    await site.sql.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", [name]);
+    await disconnect();
     await killed.release();
     expect(await position()).toBe(2000);
     expect(await count("users")).toBe(2000 - 6);
