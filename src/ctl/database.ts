@@ -11,6 +11,8 @@ import { Unreachable, UsageFault } from "./command.ts";
 import type { Target } from "./target.ts";
 
 const reachMs = 10_000;
+/** Of a batch, which may have to wait for somebody else's. */
+const lengthyMs = 60_000;
 
 export function holdsMasterKey({ AUTH_DATABASE_URL, AUTH_MASTER_KEY }: Config): boolean {
   return AUTH_DATABASE_URL !== undefined && AUTH_MASTER_KEY !== undefined;
@@ -45,18 +47,24 @@ export async function withDatabaseAtLength<T>(
 ): Promise<T> {
   if (target.config.AUTH_DATABASE_URL === undefined) throw new ConfigFault([`AUTH_DATABASE_URL is needed ${what}`]);
   const late = () => new Unreachable(sentence(target, `does not answer within ${reachMs / 1000} s`));
-  return connected(target, async (pool) => {
+  const work = async (pool: DatabasePool): Promise<T> => {
     await orThrow(isMigrated(pool), reachMs, late);
     return run(pool);
-  });
+  };
+  return connected(target, work, lengthyMs);
 }
 
-async function connected<T>(target: Target, run: (pool: DatabasePool) => Promise<T>): Promise<T> {
+async function connected<T>(
+  target: Target,
+  run: (pool: DatabasePool) => Promise<T>,
+  statementTimeoutMs?: number,
+): Promise<T> {
   try {
     const pool = await openPool({
       url: target.config.AUTH_DATABASE_URL ?? "",
       size: 1,
       applicationName: "auth authctl",
+      ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),
     });
     try {
       return await run(pool);

@@ -15,11 +15,12 @@ export interface PoolOptions {
   url: string;
   size: number;
   applicationName: string;
+  /** Default 10 s: longer than any statement of a request may take. */
+  statementTimeoutMs?: number;
 }
 
 /** Kept open; the driver makes them anew by itself, so they come on top of what may be in use. */
 const kept = 2;
-const statementTimeoutMs = 10_000;
 const connectTimeoutMs = 3000;
 
 /** Beyond so many texts a connection keeps no more of them; the whole service has some 50. */
@@ -33,7 +34,8 @@ const maxPrepared = 500;
 const session = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
 
 /** @throws Error while the database does not answer */
-export async function openPool({ url, size, applicationName }: PoolOptions): Promise<DatabasePool> {
+export async function openPool(options: PoolOptions): Promise<DatabasePool> {
+  const { url, size, applicationName, statementTimeoutMs = 10_000 } = options;
   const address = new URL(url);
   if (!address.searchParams.has("application_name")) address.searchParams.set("application_name", applicationName);
   address.searchParams.set("options", `${session} ${address.searchParams.get("options") ?? ""}`.trim()); // the last of a name wins
