@@ -444,20 +444,21 @@ class GroupReader implements SupervisedConsumer {
     return found;
   }
 
-  /** Says that what is to be fetched has changed. */
+  /** Says that what is to be fetched, or where, has changed. */
   #fetchAll(): void {
     this.#layout += 1;
-    const patience = makePatience();
-    const begin = (): void => {
-      if (this.#over) return;
-      this.#leaders().then(
-        (leaders) => {
-          for (const node of leaders.keys()) if (!this.#fetching.has(node)) void this.#fetchFrom(node);
-        },
-        (error: unknown) => this.#fetchFailed(error, patience).then(begin),
-      );
-    };
-    begin();
+    this.#begin();
+  }
+
+  /** Wherever something is to be fetched and nobody does. */
+  #begin(patience = makePatience()): void {
+    if (this.#over) return;
+    this.#leaders().then(
+      (leaders) => {
+        for (const node of leaders.keys()) if (!this.#fetching.has(node)) void this.#fetchFrom(node);
+      },
+      (error: unknown) => this.#fetchFailed(error, patience).then(() => this.#begin(patience)),
+    );
   }
 
   get #over(): boolean {
@@ -505,7 +506,7 @@ class GroupReader implements SupervisedConsumer {
       }
     }
     this.#fetching.delete(node);
-    if (!this.#over && (await this.#leaders().catch(() => new Map())).size > this.#fetching.size) this.#fetchAll();
+    this.#begin();
   }
 
   async #leg(node: number, id: number): Promise<Leg | undefined> {
@@ -619,12 +620,13 @@ class GroupReader implements SupervisedConsumer {
     position.offset = this.#parts.options.from === "earliest" ? start : end;
   }
 
-  /** Waits before the next try. */
+  /** Waits before the next try; who leads what is asked again. */
   async #fetchFailed(error: unknown, patience: Patience): Promise<void> {
     if (this.#over) return;
     const failingMs = patience.failed();
     if (failingMs > fetchPatienceMs) this.#parts.life.fail(error);
     this.#consumer.clearMetadata();
+    this.#layout += 1;
     await sleep(Math.min(50 + failingMs / 4, 1000));
   }
 
