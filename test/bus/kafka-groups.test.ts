@@ -1,7 +1,8 @@
 // The port against a real Kafka: consumers in groups.
 import type { Admin } from "kafkajs";
-import { single } from "../../src/bus/assigner.ts";
-import { connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
+import { shared, single } from "../../src/bus/assigner.ts";
+import { type Holding, makeHoldings } from "../../src/bus/holdings.ts";
+import { type Consumption, connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
 import { quiet, until } from "../support/fleet.ts";
 import { everyDriver, makeReader, type Reader, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
@@ -171,6 +172,68 @@ describe.each(everyDriver)("with %s", (driverName) => {
       const rounds = (of: Reader) => of.values().map((value) => Number(value.split(" ")[0]));
       expect([Math.min(...rounds(guest)), Math.min(...rounds(again))]).toEqual([1, 3]);
       await again.consumption.close();
+      await second.close();
+    });
+
+    /** A member that commits as a worker does, when it is told to. @param forgets whether it gives up what it has lost */
+    function member(by: KafkaPort, topic: string, forgets: boolean) {
+      const before: Record<string, number[]> = {};
+      const held = new Map<number, Holding>();
+      const holdings = makeHoldings({
+        commit: (offsets) => consumption.commit(offsets),
+        everyMs: 60_000,
+        failed: () => undefined,
+      });
+      const consumption: Consumption = by.consume({
+        group: topic,
+        topics: [topic],
+        from: "earliest",
+        assign: shared(() => holdings.byTopic()),
+        onAssigned(assignment) {
+          for (const [name, partitions] of assignment)
+            before[name] = forgets ? partitions : [...(before[name] ?? []), ...partitions];
+          if (forgets || assignment.size > 0) holdings.assign(new Map(Object.entries(before)));
+        },
+        onRecords(records, place, end) {
+          const holding = holdings.receive(place, end);
+          if (holding === undefined) return;
+          held.set(place.partition, holding);
+          for (const { offset } of records) holding.watermark.add(offset);
+        },
+        maxWaitMs: 50,
+      });
+      const close = async (): Promise<void> => {
+        holdings.stop();
+        await consumption.close();
+      };
+      return { holdings, held, close };
+    }
+
+    test.each([
+      ["what it finishes of a lost partition is never committed", true, "5"],
+      ["where it does not forget what it has lost, the next holder's commit is taken back", false, "1"],
+    ])("goes on with a new holder: %s", async (_what, forgets, expected) => {
+      const topic = forgets ? "lost" : "kept";
+      const second = connectKafka({ driver: driverName, brokers: real.brokers, clientId: "other", prefix }, quiet);
+      await kafka.ensureTopics([spec(topic, 2)]);
+      await kafka.produce([1, 2, 3, 4, 5].map((value) => record(topic, String(value), { partition: 1 })));
+      const committed = async (): Promise<string | undefined> => {
+        const [found] = await admin.fetchOffsets({ groupId: prefix + topic, topics: [prefix + topic] });
+        return found!.partitions.find(({ partition }) => partition === 1)?.offset;
+      };
+      const has = (of: ReturnType<typeof member>) => until("it has all", () => of.held.get(1)?.watermark.size === 5);
+      const first = member(kafka, topic, forgets);
+      await has(first);
+      const next = member(second, topic, true);
+      await has(next);
+      for (let offset = 0n; offset < 5n; offset += 1n) next.held.get(1)!.watermark.finish(offset);
+      await next.holdings.commit();
+      expect(await committed()).toBe("5");
+      if (forgets) await until("the first one knows", () => first.held.get(1)!.lost);
+      first.held.get(1)!.watermark.finish(0n);
+      await first.holdings.commit();
+      expect(await committed()).toBe(expected);
+      await Promise.all([first.close(), next.close()]);
       await second.close();
     });
 
