@@ -1,5 +1,5 @@
-// Writes what is generated: src/generated/schemas.ts from schemas/, docs/configuration.md from src/variables.ts, and the table of commands in
-// docs/protocol.md from schemas/.
+// Writes what is generated: src/generated/schemas.ts from schemas/, docs/configuration.md from src/variables.ts, the table of commands in
+// docs/protocol.md from schemas/, and docs/asyncapi.yaml from schemas/ and src/catalogue.ts.
 // `npm run generate` writes; `npm run generate -- --check` only compares and exits 1 where something is out of date.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,17 +9,19 @@ import { generateSchemas } from "./schemas.ts";
 
 const root = join(import.meta.dirname, "..");
 
-const outputs: Record<string, () => string> = {
+const outputs: Record<string, () => string | Promise<string>> = {
   "src/generated/schemas.ts": () => generateSchemas(join(root, "schemas")),
   "docs/configuration.md": configurationPage,
   "docs/protocol.md": () => protocolPage(join(root, "docs", "protocol.md"), join(root, "schemas")), // its table of commands
+  // Loaded here, because it reads what was generated above.
+  "docs/asyncapi.yaml": async () => (await import("./asyncapi.ts")).asyncapiPage(join(root, "schemas")),
 };
 
-function main(check: boolean): number {
+async function main(check: boolean): Promise<number> {
   let stale = 0;
   for (const [file, generate] of Object.entries(outputs)) {
     const path = join(root, file);
-    const text = generate();
+    const text = await generate();
     if (read(path) === text) continue;
     stale += 1;
     if (check) {
@@ -41,4 +43,4 @@ function read(path: string): string | undefined {
   }
 }
 
-process.exitCode = main(process.argv.includes("--check"));
+process.exitCode = await main(process.argv.includes("--check"));

@@ -31,7 +31,8 @@ function commandTable(schemas: string): string {
   return ["| topic | record key | fields of the request | result |", "|---|---|---|---|", ...rows].join("\n");
 }
 
-function keyText(rule: Command["request"]["recordKey"]): string {
+/** Which record key a request has, in words. */
+export function keyText(rule: Command["request"]["recordKey"]): string {
   switch (rule?.kind) {
     case undefined:
       return "any";

@@ -1,0 +1,158 @@
+// What docs/asyncapi.yaml says beside the schemas: what each topic that is no command is for, the JSON of the feeds, and the headers.
+import { deadLetterHeaders } from "../src/bus/dead-letter.ts";
+import { names } from "../src/bus/headers.ts";
+
+type Schema = Record<string, unknown>;
+
+const text = (description: string, more: Schema = {}): Schema => ({ type: "string", description, ...more });
+const time = (description: string): Schema => ({ type: "integer", description: `${description}, Unix ms.` });
+const object = (properties: Record<string, Schema>, required: string[] = [], description?: string): Schema => ({
+  type: "object",
+  ...(description && { description }),
+  properties,
+  ...(required.length > 0 && { required }),
+});
+
+/** Of every topic that is no command's. */
+export const purposes: Record<string, string> = {
+  "auth.event": "What happened to whom: every fact, at least once, numbered per user without gaps.",
+  "auth.mail": "Mails to send, their secrets sealed.",
+  "auth.revocation":
+    "Sessions, generations of users' tokens and keys that count no more; and once a second per partition, up to when that is complete.",
+  "auth.key": "The fleet's public keys by kid, with state and times.",
+  "auth.fleet": "Who is there and how it does: every process, every two seconds.",
+  "auth.dead-letter": "Records that could not be processed, as they came.",
+  auth: "To the platform's mailer: a confirmation token in clear.",
+  registration: "To the platform: a profile is to be made.",
+  delete: "From the platform: a profile was deleted.",
+  check_verified: "From the platform's mailer: delete who has not confirmed.",
+  admin_delete_user: "From the platform: delete a user.",
+  admin_ban_user: "From the platform: ban a user, or lift the ban.",
+};
+
+const trace = {
+  [names.traceparent]: text("W3C trace context."),
+  [names.tracestate]: text("W3C trace context, the vendors' part."),
+};
+
+export const headers: Record<string, Schema> = {
+  requestHeaders: object(
+    {
+      [names.correlationId]: text("Any bytes; the reply has them again."),
+      [names.replyTopic]: text("Where the reply goes; must match AUTH_REPLY_TOPICS."),
+      [names.replyPartition]: text("Decimal text, or a 4-byte big-endian integer; absent: by the record key."),
+      [names.timeout]: text("ms from the record's broker time; default 30000, at most 300000.", {
+        pattern: "^\\d{1,15}$",
+      }),
+      [names.deadline]: text("Instead of auth-timeout: Unix ms.", { pattern: "^\\d{1,15}$" }),
+      [names.idempotencyKey]: text("128 random bits at least: the same key and request get the first reply again.", {
+        minLength: 22,
+        maxLength: 256,
+      }),
+      [names.replyKey]: text("JWK (EC, P-256, public): secrets of the reply are sealed to it.", { maxLength: 1024 }),
+      ...trace,
+    },
+    [names.replyTopic],
+  ),
+  replyHeaders: object(
+    {
+      [names.correlationId]: text("As it came."),
+      [names.outcome]: text("`ok`, or the code of a refusal."),
+      [names.disposed]: text("Empty: ends the observable of a NestJS client."),
+      ...trace,
+    },
+    [names.outcome],
+  ),
+  eventHeaders: object(
+    {
+      ce_specversion: text("CloudEvents 1.0, binary mode.", { const: "1.0" }),
+      ce_id: text("The eventId: the same when the event comes again."),
+      ce_type: text("Full name of the event, e.g. auth.event.LoggedIn."),
+      ce_source: text("The fleet.", { const: "auth" }),
+      ce_time: text("When it happened, ISO 8601."),
+      ce_subject: text("The record key."),
+      "content-type": text("Of the value.", { const: "application/vnd.confluent.avro" }),
+      [names.traceparent]: trace[names.traceparent]!,
+    },
+    ["ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "ce_subject", "content-type"],
+  ),
+  outboxHeaders: object(
+    {
+      "auth-event-id": text("The same when the record comes again (UUID)."),
+      [names.traceparent]: trace[names.traceparent]!,
+    },
+    ["auth-event-id"],
+  ),
+  deadLetterHeaders: object(
+    {
+      [deadLetterHeaders.topic]: text("Where the record lay."),
+      [deadLetterHeaders.partition]: text("Its partition, decimal."),
+      [deadLetterHeaders.offset]: text("Its offset, decimal."),
+      [deadLetterHeaders.timestamp]: text("Its broker time, Unix ms."),
+      [deadLetterHeaders.error]: text("Why it is a dead letter."),
+      [deadLetterHeaders.at]: text("Since when, ISO 8601."),
+      [deadLetterHeaders.cut]: text("How long the value was, where it was cut."),
+      [deadLetterHeaders.replayedFrom]: text("The original of a record that was replayed: partition:offset:timestamp."),
+    },
+    [deadLetterHeaders.topic, deadLetterHeaders.partition, deadLetterHeaders.offset, deadLetterHeaders.error],
+    "Beside the record's own.",
+  ),
+};
+
+export interface JsonPayload {
+  key: string;
+  payload: Schema;
+  headers?: Schema;
+}
+
+const outboxHeaders = { $ref: "#/components/schemas/outboxHeaders" };
+
+export const jsonPayloads: Record<string, JsonPayload> = {
+  "auth.revocation": {
+    key: "`s:<session id>`, `u:<user id>`, `k:<kid>`, or `asOf`",
+    headers: outboxHeaders,
+    payload: object({
+      at: time("When it was taken away"),
+      minGeneration: { type: "integer", description: "`u:` only: access tokens with a lower `gen` count no more." },
+      ended: { type: "boolean", description: "`u:` only: true where the user's sessions are over too." },
+      asOf: time("`asOf` only: every revocation committed before is in this partition"),
+    }),
+  },
+  "auth.key": {
+    key: "kid: the key's RFC 7638 thumbprint; no value: the key is gone",
+    headers: outboxHeaders,
+    payload: object(
+      {
+        kid: text("RFC 7638 thumbprint."),
+        use: text("sig: signs access tokens; enc: requests are sealed to it.", { enum: ["sig", "enc"] }),
+        alg: text("JOSE algorithm."),
+        kty: text("Key type; its public members stand beside (crv, x, y, n, e)."),
+        state: text("next: not used yet.", { enum: ["next", "active", "retired"] }),
+        createdAt: time("When it was made"),
+        activeAt: { type: ["integer", "null"], description: "When it came into use, Unix ms." },
+        retiredAt: { type: ["integer", "null"], description: "When another took its place, Unix ms." },
+      },
+      ["kid", "use", "alg", "kty", "state", "createdAt"],
+    ),
+  },
+  "auth.fleet": {
+    key: "id of the process",
+    payload: object(
+      {
+        ping: object({
+          id: text("Of the process."),
+          role: text("worker, relay, bridge …"),
+          version: text("Of the package."),
+          state: text("What it does.", { enum: ["starting", "serving", "away", "leaving"] }),
+          startedAt: time("Since when"),
+        }),
+        info: object({
+          commands: { type: "array", items: { type: "string" }, description: "Topics it serves." },
+          partitions: { type: "object", description: "Partitions it holds, by topic." },
+        }),
+        stats: { type: "object", description: "Lanes, rates, times, lag." },
+      },
+      ["ping", "info", "stats"],
+    ),
+  },
+};
