@@ -5,6 +5,7 @@ import { fleetTopic } from "./bus/fleet.ts";
 import type { TopicSpec } from "./bus/kafka.ts";
 import type { Compatibility } from "./bus/schema-store.ts";
 import type { Config } from "./config.ts";
+import { auditTopic } from "./db/audit.ts";
 import { revocationTopic } from "./db/revocations.ts";
 import { keyTopic } from "./fleet-keys.ts";
 import { commandSchemas, eventSchemas, mailSchema } from "./generated/schemas.ts";
@@ -80,6 +81,7 @@ export function topics(config: Config): TopicSpec[] {
       atLeast: ["retention.ms"], // tokens from before AUTH_ACCESS_TTL was lowered live on
     },
     { ...spec(keyTopic, { "cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime" }), partitions: 1 },
+    { ...spec(auditTopic, kept(config.AUTH_AUDIT_RETENTION)), partitions: 1 },
     { ...spec(fleetTopic, { ...kept(10 * minute), "segment.ms": String(minute) }), partitions: 1 },
     spec(deadLetterTopic, { ...kept(30 * day), "max.message.bytes": String(maxDeadLetterBytes) }),
     ...legacy,

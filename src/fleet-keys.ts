@@ -4,10 +4,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { type AuditEntry, sealEntry } from "./crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "./crypto/envelope.ts";
 import { uuidv7 } from "./crypto/ids.ts";
 import { activated, generateKeyRow, type KeyRow, type Keyring, type KeyUse, openKeyring } from "./crypto/keys.ts";
 import { type DataKeyRules, ensureDataKeys, turnDataKeys } from "./data-keys.ts";
+import { insertEntry } from "./db/audit.ts";
 import {
   activateFleetKey,
   dataKeyRows,
@@ -41,6 +43,8 @@ export interface KeyParts {
   master: MasterKey[];
   rules: KeyRules & DataKeyRules;
   clock: Clock;
+  /** Who changes them, for the audit; default: the schedule. */
+  actor?: string;
 }
 
 export const keyTopic = "auth.key";
@@ -195,6 +199,9 @@ async function load(pool: DatabasePool, master: MasterKey[]): Promise<{ dataKeys
   return { dataKeys, keyring };
 }
 
+/** What the audit says of a key pair (crypto/audit.ts); these are no events. */
+type KeyDeed = "KeyMade" | "KeyActivated" | "KeyRemoved" | "KeyRevoked";
+
 /** The keys inside the transaction that holds their lock. */
 interface Changing {
   rows: KeyRow[];
@@ -208,12 +215,15 @@ interface Changing {
   revoked(kid: string): Promise<void>;
 }
 
-async function change<T>({ pool, master, clock }: KeyParts, run: (keys: Changing) => Promise<T>): Promise<T> {
+async function change<T>(parts: KeyParts, run: (keys: Changing) => Promise<T>): Promise<T> {
+  const { pool, master, clock } = parts;
   const result = await withKeyLock(pool, async (transaction) => {
     const madeDataKeys = await ensureDataKeys(transaction, master);
     const dataKeys = loadDataKeys(master, await dataKeyRows(transaction));
     const record = (topic: string, key: string, body: object | null) =>
       insertKeyRecord(transaction, { topic, key, body, eventId: uuidv7(clock) });
+    const audit = (deed: KeyDeed, key: object): Promise<void> =>
+      insertEntry(transaction, sealEntry(dataKeys, auditEntry(parts, deed, key)));
     const keys: Changing = {
       rows: [...(await fleetKeyRows(transaction))],
       madeDataKeys,
@@ -222,6 +232,8 @@ async function change<T>({ pool, master, clock }: KeyParts, run: (keys: Changing
         await insertFleetKey(transaction, row);
         keys.rows.push(row);
         await keys.publish(row);
+        const { kid, use, alg, state } = row;
+        await audit("KeyMade", { kid, use, alg, state });
       },
       async activate(kid, use) {
         const now = clock.now();
@@ -234,19 +246,29 @@ async function change<T>({ pool, master, clock }: KeyParts, run: (keys: Changing
           );
           await keys.publish(row);
         }
+        await audit("KeyActivated", { kid, use });
       },
       async remove(kid) {
         await deleteFleetKey(transaction, kid);
         keys.rows = keys.rows.filter((row) => row.kid !== kid);
         await record(keyTopic, kid, null);
+        await audit("KeyRemoved", { kid });
       },
       publish: (row) => record(keyTopic, row.kid, keyRecord(row)),
-      revoked: (kid) => record(revocationTopic, `k:${kid}`, { at: clock.now() }),
+      async revoked(kid) {
+        await record(revocationTopic, `k:${kid}`, { at: clock.now() });
+        await audit("KeyRevoked", { kid });
+      },
     };
     return run(keys);
   });
   await notifyRelays(pool);
   return result;
+}
+
+function auditEntry({ clock, actor = "system:keys" }: KeyParts, event: KeyDeed, details: object): AuditEntry {
+  const nobody = { userId: null, personal: null, traceparent: null };
+  return { ...nobody, eventId: uuidv7(clock), at: clock.now(), event, actor, outcome: "ok", details: { ...details } };
 }
 
 async function carryOut(keys: Changing, step: KeyStep): Promise<string> {

@@ -1,5 +1,6 @@
-// What has to be swept up now and then: inbox rows whose time is over, outbox partitions of past days. Any number may run; each step
+// What has to be swept up now and then: inbox rows whose time is over, outbox partitions of past days, audit partitions of past years. Any number may run; each step
 // is safe to run twice.
+import { turnAudit } from "./db/audit.ts";
 import { reapInbox } from "./db/inbox.ts";
 import { turnOutbox } from "./db/outbox.ts";
 import type { DatabasePool } from "./db/pool.ts";
@@ -10,10 +11,14 @@ const everyMs = 60_000;
 const batch = 1000;
 
 /** @returns a function that stops it and waits for the round under way */
-export function startMaintenance(pool: DatabasePool, log: Logger): () => Promise<void> {
+export function startMaintenance(
+  pool: DatabasePool,
+  log: Logger,
+  { auditRetentionMs }: { auditRetentionMs: number },
+): () => Promise<void> {
   let round = Promise.resolve();
   const timer = setInterval(() => {
-    round = sweep(pool).catch((error: unknown) =>
+    round = sweep(pool, auditRetentionMs).catch((error: unknown) =>
       log.warn({ err: asError(error) }, "maintenance failed, tried again in a minute"),
     );
   }, everyMs);
@@ -23,7 +28,8 @@ export function startMaintenance(pool: DatabasePool, log: Logger): () => Promise
   };
 }
 
-async function sweep(pool: DatabasePool): Promise<void> {
+async function sweep(pool: DatabasePool, auditRetentionMs: number): Promise<void> {
   await turnOutbox(pool);
+  await turnAudit(pool, auditRetentionMs);
   while ((await reapInbox(pool, batch)) === batch);
 }

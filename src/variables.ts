@@ -189,6 +189,18 @@ export const variables = {
     range: "JWK as JSON, EC on P-256",
     parse: sealingKey,
   },
+  AUTH_AUDIT_RETENTION: duration(
+    "How long audit rows are kept; whole months go, so up to a month longer. Also the retention of the topic auth.audit.",
+    "1d",
+    "36500d",
+    "400d",
+  ),
+  AUTH_AUDIT_HEAD_EVERY: duration(
+    "A head of the audit's chain is signed so often, where anything is new.",
+    "1s",
+    "1d",
+    "1m",
+  ),
   AUTH_VERIFIER_MAX_AGE: duration(
     "How old knowledge of revocations may be; above it the bridge asks the fleet.",
     "1s",

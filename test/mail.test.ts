@@ -65,12 +65,12 @@ test("registering sends a mail whose token is sealed, and confirms the account",
 test("the outbox keeps neither token nor address in clear", async () => {
   const person = somebody();
   await fleet.client.request("auth.account.register", person);
-  const { rows } = await fleet.sql.query<{ body: object; secret: Buffer }>(
+  const { rows } = await fleet.sql.query<{ body: object; secret: Buffer | null }>(
     "SELECT body, secret FROM outbox WHERE topic = 'auth.mail'",
   );
   expect(rows.length).toBeGreaterThan(0);
-  for (const row of rows)
-    expect(JSON.stringify(row.body) + row.secret.toString("latin1")).not.toContain("@example.com");
+  for (const { body, secret } of rows) // a published one has forgotten its secret
+    expect(JSON.stringify(body) + (secret?.toString("latin1") ?? "")).not.toContain("@example.com");
 });
 
 test("a taken e-mail address looks like success, and its owner is told", async () => {

@@ -31,7 +31,7 @@ afterAll(() => pool.end());
 describe("the database", () => {
   test("gets all migrations once, though three migrate at the same time", async () => {
     const applied = await Promise.all([1, 2, 3].map(() => migrateDatabase(pool, migrations)));
-    expect(applied.flat()).toEqual(["0001_initial.sql", "0002_revocations.sql", "0009_imports.sql"]);
+    expect(applied.flat()).toEqual(["0001_initial.sql", "0002_revocations.sql", "0008_audit.sql", "0009_imports.sql"]);
     expect(await migrateDatabase(pool, migrations)).toEqual([]);
   });
 

@@ -1,6 +1,28 @@
 -- The database after all migrations. Written by UPDATE_SCHEMA=1 npm test -- migrate; checked by test/migrate.test.ts.
 
 -- columns
+audit.number bigint NOT NULL
+audit.chained_at timestamp with time zone NOT NULL
+audit.event_id uuid NOT NULL
+audit.at timestamp with time zone NOT NULL
+audit.event text NOT NULL
+audit.actor text NOT NULL
+audit.user_id bigint
+audit.outcome text NOT NULL
+audit.traceparent text
+audit.details json NOT NULL
+audit.personal bytea
+audit.chain bytea NOT NULL
+audit_heads.number bigint NOT NULL
+audit_heads.partition text NOT NULL
+audit_heads.signed_at timestamp with time zone NOT NULL
+audit_heads.jws text NOT NULL
+audit_intake.id bigint NOT NULL DEFAULT nextval('audit_ids'::regclass)
+audit_intake.box bytea NOT NULL
+audit_keys.kid text NOT NULL
+audit_keys.box bytea NOT NULL
+audit_state.only_one boolean NOT NULL DEFAULT true
+audit_state.box bytea NOT NULL
 credentials.user_id bigint NOT NULL
 credentials.kind text NOT NULL
 credentials.hash text NOT NULL
@@ -139,6 +161,9 @@ sessions.ended_at timestamp with time zone
 sessions.end_reason text
 sessions.amr text[] NOT NULL
 sessions.client jsonb
+subject_keys.user_id bigint NOT NULL
+subject_keys.box bytea NOT NULL
+subject_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
 user_roles.user_id bigint NOT NULL
 user_roles.role_id smallint NOT NULL
 users.id bigint NOT NULL
@@ -153,8 +178,15 @@ users.banned_at timestamp with time zone
 users.generation integer NOT NULL DEFAULT 0
 users.sequence bigint NOT NULL DEFAULT 0
 users.banned_until timestamp with time zone
+users.exported_at timestamp with time zone
 
 -- constraints
+audit audit_pkey PRIMARY KEY (number, chained_at)
+audit_heads audit_heads_pkey PRIMARY KEY (number)
+audit_intake audit_intake_pkey PRIMARY KEY (id)
+audit_keys audit_keys_pkey PRIMARY KEY (kid)
+audit_state audit_state_only_one_check CHECK (only_one)
+audit_state audit_state_pkey PRIMARY KEY (only_one)
 credentials credentials_kind_check CHECK ((kind = 'password'::text))
 credentials credentials_pkey PRIMARY KEY (user_id, kind)
 credentials credentials_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
@@ -184,6 +216,8 @@ roles roles_pkey PRIMARY KEY (id)
 schemas schemas_pkey PRIMARY KEY (subject, id)
 sessions sessions_pkey PRIMARY KEY (id)
 sessions sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL
+subject_keys subject_keys_pkey PRIMARY KEY (user_id)
+subject_keys subject_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 user_roles user_roles_pkey PRIMARY KEY (user_id, role_id)
 user_roles user_roles_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles(id)
 user_roles user_roles_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
@@ -192,6 +226,12 @@ users users_login_unique UNIQUE (login_key)
 users users_pkey PRIMARY KEY (id)
 
 -- indexes
+CREATE UNIQUE INDEX audit_heads_pkey ON public.audit_heads USING btree (number)
+CREATE UNIQUE INDEX audit_intake_pkey ON public.audit_intake USING btree (id)
+CREATE UNIQUE INDEX audit_keys_pkey ON public.audit_keys USING btree (kid)
+CREATE INDEX audit_of_user ON ONLY public.audit USING btree (user_id, number) WHERE (user_id IS NOT NULL)
+CREATE UNIQUE INDEX audit_pkey ON ONLY public.audit USING btree (number, chained_at)
+CREATE UNIQUE INDEX audit_state_pkey ON public.audit_state USING btree (only_one)
 CREATE UNIQUE INDEX credentials_pkey ON public.credentials USING btree (user_id, kind)
 CREATE UNIQUE INDEX data_keys_pkey ON public.data_keys USING btree (id)
 CREATE UNIQUE INDEX fleet_keys_pkey ON public.fleet_keys USING btree (kid)
@@ -224,8 +264,10 @@ CREATE INDEX outbox_unpublished ON ONLY public.outbox USING btree (shard, id) WH
 CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (name)
 CREATE UNIQUE INDEX roles_pkey ON public.roles USING btree (id)
 CREATE UNIQUE INDEX schemas_pkey ON public.schemas USING btree (subject, id)
+CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id) WHERE (user_id IS NOT NULL)
 CREATE INDEX sessions_of_user ON public.sessions USING btree (user_id) WHERE (ended_at IS NULL)
 CREATE UNIQUE INDEX sessions_pkey ON public.sessions USING btree (id)
+CREATE UNIQUE INDEX subject_keys_pkey ON public.subject_keys USING btree (user_id)
 CREATE UNIQUE INDEX user_roles_pkey ON public.user_roles USING btree (user_id, role_id)
 CREATE UNIQUE INDEX users_email_unique ON public.users USING btree (email_key)
 CREATE UNIQUE INDEX users_login_unique ON public.users USING btree (login_key)
@@ -242,6 +284,7 @@ inbox_6 of inbox FOR VALUES WITH (modulus 8, remainder 6)
 inbox_7 of inbox FOR VALUES WITH (modulus 8, remainder 7)
 
 -- sequences
+audit_ids
 data_keys_id_seq
 outbox_ids
 roles_id_seq
@@ -265,6 +308,46 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'AU409', MESSAGE = what;
   END IF;
   RETURN true;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  RAISE EXCEPTION 'rows of % are written once', TG_TABLE_NAME;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.turn_audit(ahead integer, keep interval)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  month timestamp := date_trunc('month', now() AT TIME ZONE 'UTC');
+  start timestamp;
+  part record;
+  last bigint;
+  dropped integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('turn_audit'));
+  FOR i IN 0..ahead LOOP
+    start := month + make_interval(months => i);
+    EXECUTE format('CREATE TABLE IF NOT EXISTS audit_%s PARTITION OF audit FOR VALUES FROM (%L) TO (%L)',
+      to_char(start, 'YYYYMM'), start::text || '+00', (start + interval '1 month')::text || '+00');
+  END LOOP;
+  FOR part IN
+    SELECT c.relname, to_date(substr(c.relname, 7), 'YYYYMM') + interval '1 month' AS over
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'audit'::regclass AND c.relname ~ '^audit_\d{6}$' ORDER BY c.relname
+  LOOP
+    EXIT WHEN part.over > (now() AT TIME ZONE 'UTC') - keep;
+    EXECUTE format('SELECT max(number) FROM %I', part.relname) INTO last;
+    EXIT WHEN last IS NOT NULL AND NOT EXISTS (SELECT FROM audit_heads WHERE number = last);
+    EXECUTE format('DROP TABLE %I', part.relname);
+    DELETE FROM audit_heads WHERE number < last;
+    dropped := dropped + 1;
+  END LOOP;
+  RETURN dropped;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.turn_outbox(days integer, keep interval)

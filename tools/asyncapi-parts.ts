@@ -20,6 +20,7 @@ export const purposes: Record<string, string> = {
   "auth.revocation":
     "Sessions, generations of users' tokens and keys that count no more; and once a second per partition, up to when that is complete.",
   "auth.key": "The fleet's public keys by kid, with state and times.",
+  "auth.audit": "Signed heads of the audit's chain, for others to keep.",
   "auth.fleet": "Who is there and how it does: every process, every two seconds.",
   "auth.dead-letter": "Records that could not be processed, as they came.",
   auth: "To the platform's mailer: a confirmation token in clear.",
@@ -134,6 +135,18 @@ export const jsonPayloads: Record<string, JsonPayload> = {
       },
       ["kid", "use", "alg", "kty", "state", "createdAt"],
     ),
+  },
+  "auth.audit": {
+    key: "the audit's partition of the last row that the head covers",
+    headers: outboxHeaders,
+    payload: object({
+      partition: text("The key again."),
+      count: { type: "integer", description: "So many rows were ever chained: the number of the last one." },
+      chain: text("Its chain value, base64url."),
+      at: time("When it was signed"),
+      kid: text("Key that signed it; see auth.key."),
+      jws: text("partition, count, chain and at, signed: a compact JWS of type audit-head+jwt."),
+    }),
   },
   "auth.fleet": {
     key: "id of the process",

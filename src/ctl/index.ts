@@ -4,6 +4,8 @@
 import { parseArgs } from "node:util";
 import { ConfigFault, type Environment } from "../config.ts";
 import { asError, Refusal } from "../errors.ts";
+import { auditShow } from "./audit-show.ts";
+import { auditVerify } from "./audit-verify.ts";
 import { type Answer, type Call, type Command, exitCodes, Unreachable, UsageFault } from "./command.ts";
 import { demo } from "./demo.ts";
 import { dlqDrop } from "./dlq-drop.ts";
@@ -38,6 +40,8 @@ export const commands: readonly Command[] = [
   keysRotate,
   keysRevoke,
   keysRewrap,
+  auditVerify,
+  auditShow,
   importUsers,
 ];
 

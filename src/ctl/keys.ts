@@ -10,11 +10,15 @@ import { keyPartsOf } from "../wire.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { withDatabase } from "./database.ts";
+import { operatorName } from "./operator.ts";
 import { targetOf } from "./target.ts";
 
 function withKeys<T>(call: Call, what: string, run: (parts: KeyParts) => Promise<T>): Promise<T> {
   const target = targetOf(call.env);
-  return withDatabase(target, what, (pool) => run(keyPartsOf({ config: target.config, clock: systemClock }, pool)));
+  const actor = `operator:${operatorName(call)}`;
+  return withDatabase(target, what, (pool) =>
+    run({ ...keyPartsOf({ config: target.config, clock: systemClock }, pool), actor }),
+  );
 }
 
 const plain = (done: string[]): Answer => ({ document: { done }, lines: done });

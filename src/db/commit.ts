@@ -4,6 +4,7 @@
 //   subject  the user the facts are about: his row is locked, checked, and gives the events their numbers
 //   …        the writes of the handler, each gated by subject (or by won where there is no user)
 //   sent     the outbox rows
+//   audited  what the relay chains into the audit (audit-chain.ts), sealed
 // The last line demands what must have changed; where it has not, the whole statement takes itself back (SQLSTATE AU409) and the
 // handler starts anew on what the world is now.
 import { type DatabasePool, sql } from "slonik";
@@ -32,6 +33,8 @@ export interface Commit {
   subject: ((numbers: number, gate: Fragment) => Fragment) | undefined;
   writes: Write[];
   outbox: OutboxRow[];
+  /** Sealed rows for the audit. */
+  audit: Buffer[];
 }
 
 const outcome = z.object({ done: z.boolean() });
@@ -47,6 +50,7 @@ export async function commitOnce(pool: DatabasePool, commit: Commit): Promise<"d
     ...(commit.subject ? [sql.fragment`subject AS (${commit.subject(numbers, gate)})`] : []),
     ...commit.writes.map((write) => named(write, withUser ? sql.fragment`EXISTS (SELECT FROM subject)` : gate)),
     ...(commit.outbox.length > 0 ? [insertOutbox(commit.outbox, numbers, withUser)] : []),
+    ...(commit.audit.length > 0 ? [insertAudit(commit.audit, withUser)] : []),
   ];
   const demands = [
     ...(withUser ? [demand("subject", 1)] : []),
@@ -99,5 +103,20 @@ function insertOutbox(rows: OutboxRow[], numbers: number, withUser: boolean): Fr
     SELECT row.shard, row.topic, row.key, row.kind, row.event_id, row.actor, row.traceparent, row.body, row.secret, ${user}
     FROM ${source}, (VALUES ${sql.join(values, sql.fragment`, `)})
       AS row (position, shard, topic, key, kind, event_id, step, actor, traceparent, body, secret)
+    ORDER BY row.position RETURNING 1)`;
+}
+
+/**
+ * As the outbox, behind the lock on the user, so that ids of his rows are in the order of his commits.
+ * What it costs (PostgreSQL 18, medians of 8 blocks of 300 commits each way): a refresh 267 us of the server's CPU instead of 233, 70 us more of the
+ * worker's with the sealing, 450 bytes more of WAL; a login 405 us instead of 350, beside 25 ms for its hash. Chaining it later: 13 us and 70 us.
+ * Rejected: hashing or numbering it here, because all commits of a fleet would wait for one row.
+ */
+function insertAudit(boxes: Buffer[], withUser: boolean): Fragment {
+  const source = withUser ? sql.fragment`subject` : sql.fragment`won`;
+  const values = boxes.map((box, index) => sql.fragment`(${index}::int, ${sql.binary(box)}::bytea)`);
+  return sql.fragment`audited AS (
+    INSERT INTO audit_intake (box)
+    SELECT row.box FROM ${source}, (VALUES ${sql.join(values, sql.fragment`, `)}) AS row (position, box)
     ORDER BY row.position RETURNING 1)`;
 }

@@ -72,12 +72,20 @@ async function unpublished(
     FROM outbox WHERE published_at IS NULL AND shard = ANY(${sql.array(held, "int2")}) ORDER BY id LIMIT ${limit}`);
 }
 
-/** The times only tell PostgreSQL which partitions to look into. */
+/** Fields of bodies that tell who somebody is. What is published is read here no more: they are gone before he asks to be erased. */
+const personal = ["client", "email", "login", "reason", "username"];
+
+/**
+ * The row is written anew anyway, so that forgetting costs nothing: a secret, what of the body is personal, and a key that is a login or an e-mail
+ * address (those of a user are his id). The times only tell PostgreSQL which partitions to look into.
+ */
 async function markPublished(transaction: CommonQueryMethods, rows: readonly StoredOutboxRow[]): Promise<void> {
   const times = rows.map((row) => row.createdAt / 1000);
   const ids = rows.map((row) => row.id);
   await transaction.query(sql.unsafe`
-    UPDATE outbox SET published_at = now() WHERE id = ANY(${sql.array(ids, "int8")})
+    UPDATE outbox SET published_at = now(), secret = NULL, body = body - ${sql.array(personal, "text")},
+      key = CASE WHEN user_id IS NULL AND topic IN ('auth.event', 'auth.mail') THEN '' ELSE key END
+    WHERE id = ANY(${sql.array(ids, "int8")})
       AND created_at BETWEEN to_timestamp(${Math.min(...times) - 1}) AND to_timestamp(${Math.max(...times) + 1})`);
 }
 

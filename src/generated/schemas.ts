@@ -56,6 +56,45 @@ export interface AccountConfirmResult {
   refreshToken: string;
 }
 
+/** Erases the account of an access token's user for ever: his sessions are over, his login and e-mail address are free. */
+export interface AccountDeleteRequest {
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  password: string;
+}
+
+/** Erases the account of an access token's user for ever: his sessions are over, his login and e-mail address are free. */
+export interface AccountDeleteRequestInput {
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  password: string;
+}
+
+/** The account is erased. */
+export interface AccountDeleteResult {
+
+}
+
+/** Asks for everything that is held about an access token's user. */
+export interface AccountExportRequest {
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Asks for everything that is held about an access token's user. */
+export interface AccountExportRequestInput {
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** What is held about the user: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out. */
+export interface AccountExportResult {
+  /** Sealed. */
+  document: string;
+}
+
 /** Creates an account that has to be confirmed by a link sent to its e-mail address. */
 export interface AccountRegisterRequest {
   /** Name to log in with: 4 to 32 characters, unique whatever their case. */
@@ -478,6 +517,24 @@ export interface ConfirmationRequestedEvent {
   traceparent: null | string;
 }
 
+/** A user took a copy of everything that is held about him. */
+export interface DataExportedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Session in which it was asked for. */
+  sessionId: string;
+}
+
 /** A session was opened. */
 export interface LoggedInEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
@@ -751,6 +808,8 @@ export interface UserUnbannedEvent {
 /** Every command by its topic: what a caller gives, what the handler sees, what the caller gets. */
 export interface Commands {
   "auth.account.confirm": { input: AccountConfirmRequestInput; request: AccountConfirmRequest; result: AccountConfirmResult };
+  "auth.account.delete": { input: AccountDeleteRequestInput; request: AccountDeleteRequest; result: AccountDeleteResult };
+  "auth.account.export": { input: AccountExportRequestInput; request: AccountExportRequest; result: AccountExportResult };
   "auth.account.register": { input: AccountRegisterRequestInput; request: AccountRegisterRequest; result: AccountRegisterResult };
   "auth.account.resend": { input: AccountResendRequestInput; request: AccountResendRequest; result: AccountResendResult };
   "auth.admin.ban-user": { input: AdminBanUserRequestInput; request: AdminBanUserRequest; result: AdminBanUserResult };
@@ -770,6 +829,7 @@ export interface Commands {
 /** Every event by its name. */
 export interface Events {
   ConfirmationRequested: ConfirmationRequestedEvent;
+  DataExported: DataExportedEvent;
   LoggedIn: LoggedInEvent;
   LoggedOut: LoggedOutEvent;
   LoginRefused: LoginRefusedEvent;
@@ -790,6 +850,14 @@ export const commandSchemas = {
   "auth.account.confirm": {
     request: {"type":"record","namespace":"auth.account","name":"ConfirmRequest","doc":"Confirms an account with the token of its confirmation link, once, and opens a session.","sealedFields":["token"],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.account","name":"ConfirmReply","doc":"Answer to auth.account.confirm.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ConfirmResult","doc":"The command was carried out.","sealedFields":["accessToken","refreshToken"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.account.delete": {
+    request: {"type":"record","namespace":"auth.account","name":"DeleteRequest","doc":"Erases the account of an access token's user for ever: his sessions are over, his login and e-mail address are free.","sealedFields":["accessToken","password"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.account","name":"DeleteReply","doc":"Answer to auth.account.delete.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"DeleteResult","doc":"The account is erased.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.account.export": {
+    request: {"type":"record","namespace":"auth.account","name":"ExportRequest","doc":"Asks for everything that is held about an access token's user.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.account","name":"ExportReply","doc":"Answer to auth.account.export.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ExportResult","doc":"What is held about the user: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out.","sealedFields":["document"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.register": {
     request: {"type":"record","namespace":"auth.account","name":"RegisterRequest","doc":"Creates an account that has to be confirmed by a link sent to its e-mail address.","sealedFields":["password"],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"Name to log in with: 4 to 32 characters, unique whatever their case."},{"name":"username","type":"string","doc":"Name to show: 4 to 32 characters."},{"name":"email","type":"string","doc":"E-mail address, unique whatever its case."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
@@ -851,6 +919,7 @@ export const commandSchemas = {
 
 export const eventSchemas = {
   ConfirmationRequested: {"type":"record","namespace":"auth.event","name":"ConfirmationRequested","doc":"Another confirmation link was asked for and goes out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
+  DataExported: {"type":"record","namespace":"auth.event","name":"DataExported","doc":"A user took a copy of everything that is held about him.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Session in which it was asked for."}]},
   LoggedIn: {"type":"record","namespace":"auth.event","name":"LoggedIn","doc":"A session was opened.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"login","type":"string","doc":"The user's login."},{"name":"method","type":"string","doc":"How: password or confirmation."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
   LoggedOut: {"type":"record","namespace":"auth.event","name":"LoggedOut","doc":"A user ended sessions.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"everywhere","type":"boolean","doc":"Whether all sessions of the user ended."}]},
   LoginRefused: {"type":"record","namespace":"auth.event","name":"LoginRefused","doc":"A login was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The login that was tried, normalised."},{"name":"code","type":"string","doc":"The refusal's code."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},

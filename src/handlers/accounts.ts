@@ -1,5 +1,6 @@
-// What administrators' commands and the platform's JSON topics do to an account alike: ban it, lift the ban, delete it. Banning and
+// What administrators' commands, the platform's JSON topics and, where it is deleted, its owner do to an account alike: ban it, lift the ban, delete it. Banning and
 // deleting end every session and every access token; lifting a ban brings none of them back.
+import { erasures } from "../db/personal-data.ts";
 import { endSessionsOf } from "../db/sessions.ts";
 import { banUser, deleteUser, type Expected, type Profile, unbanUser } from "../db/users.ts";
 import type { Change } from "./context.ts";
@@ -24,16 +25,16 @@ export function unban({ id }: Profile, { actor, reason }: Deed): Change {
   return { user: { id, subject: unbanUser(id) }, facts: [fact("UserUnbanned", { reason })], actor };
 }
 
-/** @param expected confirmed: false deletes only who never confirmed */
+/** The account and all that is personal about its user (db/personal-data.ts). @param expected confirmed: false deletes only who never confirmed */
 export function erase(
-  { id, generation }: Profile,
+  { id, generation }: Pick<Profile, "id" | "generation">,
   { actor, reason }: Deed,
   expected: Pick<Expected, "confirmed"> = {},
 ): Change {
   return {
     user: { id, subject: deleteUser(id, { ...expected, generation }), generation: generation + 1 },
     facts: [fact("UserDeleted", { reason })],
-    writes: [endSessionsOf(id, "deleted")],
+    writes: erasures(id),
     actor,
   };
 }

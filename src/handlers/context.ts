@@ -56,6 +56,12 @@ export interface Settings {
   legacyTopics: boolean;
 }
 
+/** Of an audit row, sealed. */
+export interface PersonalPart {
+  eventId: string;
+  personal: Buffer;
+}
+
 export interface Context {
   call: Call;
   settings: Settings;
@@ -64,6 +70,8 @@ export interface Context {
   /** The key that successors of refresh tokens are derived with: the newest, or the one a session was opened with. */
   refreshKey(id?: number): { id: number; key: Buffer };
   jwks(): string;
+  /** Opens what is personal in the user's audit rows. @param subjectBox his key, as it is kept */
+  personalOf(userId: number, subjectBox: Buffer): (row: PersonalPart) => Record<string, unknown>;
   now(): number;
   uuid(): string;
   /** At most one row. */

@@ -1,5 +1,5 @@
 // Facts: what a command made true. A handler commits facts; the rows that tell others about them derive from them here: the event in
-// auth.event, and what it takes away from access tokens that are under way, in auth.revocation; audit rows later.
+// auth.event, what it takes away from access tokens that are under way, in auth.revocation, and its row of the audit (audit-rows.ts).
 // No fact carries an e-mail address or a secret.
 import { revocationTopic } from "../db/revocations.ts";
 import type { Events } from "../generated/schemas.ts";
@@ -23,6 +23,7 @@ type Revokes = { sessions: readonly string[] } | "outdated" | "over" | "nothing"
 /** Every event is here, so that a new one cannot forget to say. */
 const revokes: { [Name in keyof Events]: (body: Body<Name>) => Revokes } = {
   ConfirmationRequested: () => "nothing",
+  DataExported: () => "nothing",
   LoggedIn: () => "nothing",
   LoggedOut: ({ sessionId, everywhere }) => (everywhere ? "over" : { sessions: [sessionId] }),
   LoginRefused: () => "nothing",

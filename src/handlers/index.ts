@@ -1,5 +1,7 @@
 // The one list of handlers.
 import { confirm } from "./account/confirm.ts";
+import { deleteAccount } from "./account/delete.ts";
+import { exportAccount } from "./account/export.ts";
 import { register } from "./account/register.ts";
 import { resend } from "./account/resend.ts";
 import { banUser } from "./admin/ban-user.ts";
@@ -21,6 +23,8 @@ export const handlers = [
   register,
   confirm,
   resend,
+  deleteAccount,
+  exportAccount,
   login,
   refresh,
   inspect,

@@ -3,6 +3,7 @@
 
 import type { BusCommand, Call, Lanes } from "../bus/command.ts";
 import type { Clock } from "../clock.ts";
+import { openPersonal, openSubjectKey } from "../crypto/audit.ts";
 import { type DataKeys, UnknownDataKey } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import type { Keyring } from "../crypto/keys.ts";
@@ -16,6 +17,7 @@ import { Refusal, type RefusalCode, refuse } from "../errors.ts";
 import { commandSchemas } from "../generated/schemas.ts";
 import type { Logger } from "../log.ts";
 import { type RecordKeyRule, recordKey } from "../record-key.ts";
+import { auditRows } from "./audit-rows.ts";
 import type { Context, HandlerPasswords, Settings } from "./context.ts";
 import { type Change, Kept } from "./context.ts";
 import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
@@ -150,6 +152,11 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
     passwords: inLane(parts, call),
     refreshKey: (id) => refreshKey(parts, id),
     jwks: () => jwksText(parts.keyring()),
+    personalOf: (userId, subjectBox) => {
+      const keys = parts.dataKeys();
+      const subject = openSubjectKey(keys, userId, subjectBox);
+      return (row) => openPersonal(keys, subject, row);
+    },
     now: () => clock.now(),
     uuid: () => uuidv7(clock),
     async read(read) {
@@ -203,16 +210,19 @@ async function write(parts: RunParts, { call, keeping, change, answer }: Writing
   const reply = dataKeys()
     .box("inbox")
     .seal(Buffer.from(JSON.stringify(answer)), aadOf(key));
+  const outbox = outboxRows(change, {
+    call,
+    now: parts.clock.now(),
+    uuid: () => uuidv7(parts.clock),
+    box: dataKeys().box("outbox"),
+  });
+  const outcome = "refusal" in answer ? answer.refusal.code : "ok";
   const commit: Commit = {
     inbox: { ...key, fingerprint: keeping.fingerprint, reply, ttlMs: keeping.ttlMs },
     subject: change.user?.subject,
     writes: change.writes ?? [],
-    outbox: outboxRows(change, {
-      call,
-      now: parts.clock.now(),
-      uuid: () => uuidv7(parts.clock),
-      box: dataKeys().box("outbox"),
-    }),
+    outbox,
+    audit: auditRows(outbox, { userId: change.user?.id ?? null, outcome, dataKeys: dataKeys() }),
   };
   if ((await commitOnce(pool, commit)) === "done") return parts.committed();
   const row = await findKept(pool, key);

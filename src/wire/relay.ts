@@ -1,7 +1,10 @@
 // Builds the role `relay`: publishing the outbox, and maintenance.
+import { startAuditChain } from "../audit-chain.ts";
 import { parseReplyKey, sealReply } from "../bus/seal.ts";
 import { makeSender } from "../bus/sender.ts";
+import { systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
+import type { DatabasePool } from "../db/pool.ts";
 import { asError } from "../errors.ts";
 import { type FleetKeys, type KeyParts, turnKeys } from "../fleet-keys.ts";
 import type { Logger } from "../log.ts";
@@ -37,10 +40,28 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
     marked: (asOf) => marked.set(asOf / 1000),
   });
   lifecycle.onStop(() => relay.stop());
-  lifecycle.onStop(startMaintenance(pool, log));
+  lifecycle.onStop(startChain(wiring, pool, keys));
+  lifecycle.onStop(startMaintenance(pool, log, { auditRetentionMs: config.AUTH_AUDIT_RETENTION }));
   lifecycle.onStop(startKeySchedule(keyPartsOf(wiring, pool), log));
   fleetMember(wiring, { kafka, role: "relay" }).start(() => ({ state: relay.healthy ? "serving" : "away" }));
   return { ready: () => (relay.healthy ? [] : [{ name: "outbox", reason: "cannot be read or published" }]) };
+}
+
+function startChain({ config, log, metrics, clock }: Wiring, pool: DatabasePool, keys: FleetKeys): () => Promise<void> {
+  const chained = metrics.counter("auth_audit_chained_total", "Rows of the audit that this relay has chained.");
+  const waited = metrics.gauge("auth_audit_waited_seconds", "How long the oldest row of the last batch had waited.");
+  return startAuditChain({
+    pool,
+    dataKeys: keys.dataKeys,
+    keyring: keys.keyring,
+    clock: clock ?? systemClock,
+    headEveryMs: config.AUTH_AUDIT_HEAD_EVERY,
+    log,
+    chained(rows, waitedMs) {
+      chained.inc({}, rows);
+      waited.set(waitedMs / 1000);
+    },
+  });
 }
 
 /** Any number of relays look; the lock on the keys lets one act. @returns a function that stops it and waits for the round under way */

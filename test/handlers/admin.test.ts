@@ -1,5 +1,6 @@
 // What administrators and operators do, and the list of keys, through Kafka.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { auditOf } from "../support/audited.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
 import { confirmed, loggedIn, refusalOf, refused, somebody } from "../support/people.ts";
@@ -82,11 +83,11 @@ describe("auth.admin.set-roles", () => {
   test("an operator is named in the event too", async () => {
     const person = await confirmed(fleet);
     await setRoles(person.login, ["user"]);
-    const { rows } = await fleet.sql.query(
-      "SELECT actor, body->>'reason' AS reason FROM outbox WHERE user_id = $1 AND kind = 'RolesChanged'",
-      [person.id],
-    );
-    expect(rows).toEqual([{ actor: "operator:tester", reason: "a test" }]);
+    expect((await auditOf(fleet, person.id)).at(-1)).toMatchObject({
+      event: "RolesChanged",
+      actor: "operator:tester",
+      personal: { reason: "a test" },
+    });
   });
 
   test("refuses an unknown role and changes nothing", async () => {

@@ -1,8 +1,9 @@
 // The shape of a database as text: tables with columns and constraints, indexes, sequences, functions, in the order of their names.
-// Names of the outbox's daily partitions are left out: they depend on the day.
+// Names of the outbox's daily and the audit's monthly partitions are left out: they depend on the day.
 import type pg from "pg";
 
-const daily = "c.relname !~ '^outbox_\\d{8}'";
+const turned = "^(outbox_\\d{8}|audit_\\d{6})";
+const daily = `c.relname !~ '${turned}'`;
 
 const questions: Record<string, string> = {
   columns: `
@@ -16,7 +17,7 @@ const questions: Record<string, string> = {
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
     WHERE c.relnamespace = 'public'::regnamespace AND k.contype <> 'n' AND ${daily} ORDER BY c.relname, k.conname`,
   indexes: `
-    SELECT indexdef AS line FROM pg_indexes WHERE schemaname = 'public' AND tablename !~ '^outbox_\\d{8}' ORDER BY indexname`,
+    SELECT indexdef AS line FROM pg_indexes WHERE schemaname = 'public' AND tablename !~ '${turned}' ORDER BY indexname`,
   partitions: `
     SELECT format('%s of %s %s', c.relname, p.relname, pg_get_expr(c.relpartbound, c.oid)) AS line
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent

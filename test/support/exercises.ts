@@ -76,6 +76,17 @@ export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
     await ask("auth.account.resend", { email: account.email });
     await mailedToken(account.email);
   },
+  async "auth.account.delete"(stage) {
+    const { accessToken, password } = await somebody(stage);
+    await stage.refused("auth.account.delete", { accessToken, password: newPassword() });
+    await stage.ask("auth.account.delete", { accessToken, password });
+    await stage.refused("auth.account.delete", { accessToken, password });
+  },
+  async "auth.account.export"(stage) {
+    const { accessToken } = await somebody(stage);
+    await stage.ask("auth.account.export", { accessToken });
+    await stage.refused("auth.account.export", { accessToken });
+  },
   async "auth.session.login"(stage) {
     const { login, password } = await somebody(stage);
     await stage.ask("auth.session.login", { login, password });

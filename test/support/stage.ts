@@ -27,6 +27,7 @@ export const personal: Record<string, string> = {
   username: "auth.account.register has it in clear",
   email: "auth.account.register has it in clear",
   target: "a login or an id; both are record keys",
+  document: "everything the service holds about its reader, without a secret",
 };
 
 export interface SecretStage extends Stage {

@@ -1,0 +1,245 @@
+// The audit's chain. Commits leave sealed rows (handlers/audit-rows.ts); once a second one relay, whichever gets the lock, takes what is there,
+// gives each row the next number and chains it, and now and then signs where the chain stands. Never inside a request: a chain has one end, and
+// all commits of a fleet would wait for it.
+//
+// A row that commits late, though its id is an early one, is chained in the next batch: rows stand in the order in which they were found. Rows of
+// one user are in the order of his commits all the same, since his row is locked from his row's id to its commit.
+//
+// The relay goes on from the end that it sealed itself (audit_state), never from the last row that it finds: a row that somebody else put behind the
+// end, chained as it should be, is then a number that stands twice, and not the beginning of what the next head signs.
+//
+// What is personal in a row is sealed anew, under the key of its subject (subject_keys). The first row of a user makes his key, in the same
+// transaction and only while he is there; the key goes with him (ON DELETE CASCADE), also where his rows wait here still: they are chained without
+// what was personal. So an erased user cannot come back by a row that was late.
+
+import { createHash } from "node:crypto";
+import type { Clock } from "./clock.ts";
+import {
+  type AuditEntry,
+  type ChainEnd,
+  type ChainRow,
+  type Head,
+  link,
+  newSubjectKey,
+  noChain,
+  openEnd,
+  openEntry,
+  openSubjectKey,
+  sealEnd,
+  sealHeadKey,
+  sealPersonal,
+  signHead,
+} from "./crypto/audit.ts";
+import type { DataKeys } from "./crypto/envelope.ts";
+import { uuidv7 } from "./crypto/ids.ts";
+import type { Keyring } from "./crypto/keys.ts";
+import {
+  asTheOnlyChainer,
+  type ChainedRow,
+  type ChainStanding,
+  chainStanding,
+  holdUsers,
+  insertChained,
+  insertHead,
+  insertSubjectKeys,
+  saveEnd,
+  subjectKeys,
+  takeWaiting,
+  type WaitingRow,
+  waitingRows,
+} from "./db/audit.ts";
+import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
+import { asError } from "./errors.ts";
+import { pause } from "./lifecycle.ts";
+import type { Logger } from "./log.ts";
+
+export interface ChainParts {
+  pool: DatabasePool;
+  dataKeys(): DataKeys;
+  keyring(): Keyring;
+  clock: Clock;
+  /** A head is signed after so long at the latest, where there is anything new. */
+  headEveryMs: number;
+  log: Logger;
+  /** Gets the number of rows of each batch, and how long the first of them had waited. */
+  chained(rows: number, waitedMs: number): void;
+}
+
+const everyMs = 1000;
+const batch = 500;
+
+/** @returns a function that stops it and waits for the batch under way */
+export function startAuditChain(parts: ChainParts): () => Promise<void> {
+  const stopping = new AbortController();
+  const working = (async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        if (await chainBatch(parts)) continue;
+      } catch (error) {
+        if (!stopping.signal.aborted)
+          parts.log.warn({ err: asError(error) }, "the audit could not be chained, tried again");
+      }
+      await pause(everyMs, stopping.signal);
+    }
+  })();
+  return async () => {
+    stopping.abort();
+    await working;
+  };
+}
+
+/** Chains what waits, up to a batch, and signs a head where one is due. @returns whether there is more to do at once */
+export async function chainBatch(parts: ChainParts): Promise<boolean> {
+  const signed: SignedHead[] = [];
+  const rows = await asTheOnlyChainer(parts.pool, async (transaction) => {
+    const keys = parts.dataKeys();
+    const standing = await chainStanding(transaction);
+    const before = endOf(keys, standing);
+    const waiting = openable(parts, await waitingRows(transaction, batch));
+    const sign = async (end: ChainEnd): Promise<void> =>
+      void signed.push(await signEnd(parts, transaction, { end, at: standing.now / 1000 }));
+    if (isClosing(before, standing) && waiting.length > 0) await sign(before);
+    const after = waiting.length === 0 ? before : await chainAll(parts, transaction, { waiting, before, standing });
+    if (isDue(parts, after, standing)) await sign(after);
+    return waiting;
+  });
+  for (const head of signed) parts.log.info(head, "audit head signed");
+  if (rows === undefined || rows.length === 0) return false;
+  parts.chained(rows.length, parts.clock.now() - rows[0]!.entry.at);
+  return rows.length === batch;
+}
+
+/** @throws Error where somebody took the end away or put another in its place: rows then wait, and are not lost */
+function endOf(keys: DataKeys, { end, headNumber }: ChainStanding): ChainEnd {
+  if (end !== null) return openEnd(keys, end);
+  if (headNumber !== null) throw new Error("the chain's end (audit_state) is gone, though heads are signed");
+  return noChain;
+}
+
+type SignedHead = Head & { jws: string };
+
+interface Opened {
+  id: number;
+  entry: AuditEntry;
+}
+
+/** What no data key of ours has sealed is not taken for what it says, and does not vanish either. */
+function openable({ dataKeys, clock, log }: ChainParts, rows: readonly WaitingRow[]): Opened[] {
+  return rows.flatMap(({ id, box }) => {
+    const entry = openEntry(dataKeys(), box);
+    if (entry === "later") return []; // its data key was made a moment ago: the next round has it
+    if (entry !== "forged") return [{ id, entry }];
+    log.error({ id }, "a row that waits for the audit was not written by this fleet");
+    return [{ id, entry: forgedEntry(box, clock) }];
+  });
+}
+
+function forgedEntry(box: Buffer, clock: Clock): AuditEntry {
+  const sha256 = createHash("sha256").update(box).digest("hex");
+  return {
+    eventId: uuidv7(clock),
+    at: clock.now(),
+    event: "AuditRowForged",
+    actor: "unknown",
+    userId: null,
+    outcome: "refused",
+    traceparent: null,
+    details: { sha256 },
+    personal: null,
+  };
+}
+
+interface Chaining {
+  waiting: Opened[];
+  before: ChainEnd;
+  standing: ChainStanding;
+}
+
+async function chainAll(
+  { dataKeys }: ChainParts,
+  transaction: CommonQueryMethods,
+  { waiting, before, standing }: Chaining,
+): Promise<ChainEnd> {
+  const keys = dataKeys();
+  const subjects = await keysOfSubjects(keys, transaction, waiting);
+  const chainedAt = Math.max(standing.now, before.at); // a clock that was set back must not undo the order
+  const partition = chainedAt === standing.now ? standing.partition : before.partition;
+  let { number, chain } = before;
+  const rows = waiting.map(({ entry }): ChainedRow => {
+    number += 1;
+    const row = rowOf(keys, entry, { number, chainedAt, subjects });
+    chain = link(chain, row);
+    return { ...row, chain };
+  });
+  const after = { number, chain, at: chainedAt, partition };
+  await insertChained(transaction, rows);
+  await takeWaiting(
+    transaction,
+    waiting.map(({ id }) => id),
+  );
+  await saveEnd(transaction, sealEnd(keys, after));
+  return after;
+}
+
+function rowOf(
+  keys: DataKeys,
+  entry: AuditEntry,
+  { number, chainedAt, subjects }: { number: number; chainedAt: number; subjects: Map<number, Buffer> },
+): ChainRow {
+  const { eventId, at, event, actor, userId, outcome, traceparent, details, personal } = entry;
+  const subject = userId === null ? null : subjects.get(userId);
+  const sealed = personal === null || subject === undefined ? null : sealPersonal(keys, subject, entry);
+  return {
+    number,
+    chainedAt,
+    eventId,
+    at: at * 1000,
+    event,
+    actor,
+    userId,
+    outcome,
+    traceparent,
+    details: JSON.stringify(details),
+    personal: sealed,
+  };
+}
+
+/** The key of everybody whom the rows are about and who is still there. */
+async function keysOfSubjects(
+  keys: DataKeys,
+  transaction: CommonQueryMethods,
+  waiting: Opened[],
+): Promise<Map<number, Buffer>> {
+  const users = [...new Set(waiting.flatMap(({ entry }) => entry.userId ?? []))];
+  const known = await subjectKeys(transaction, users);
+  const found = new Map(known.map(({ userId, box }) => [userId, openSubjectKey(keys, userId, box)]));
+  const missing = users.filter((user) => !found.has(user));
+  if (missing.length === 0) return found;
+  const made = (await holdUsers(transaction, missing)).map((userId) => ({ userId, ...newSubjectKey(keys, userId) }));
+  if (made.length > 0) await insertSubjectKeys(transaction, made);
+  for (const { userId, key } of made) found.set(userId, key);
+  return found;
+}
+
+/** Rows of another month are to come: the last row of a partition has a head, from which the rest is verified once it is dropped. */
+function isClosing(end: ChainEnd, { partition, headNumber }: ChainStanding): boolean {
+  return end.number > (headNumber ?? 0) && end.partition !== partition;
+}
+
+function isDue({ headEveryMs }: ChainParts, end: ChainEnd, { now, headNumber, headAt }: ChainStanding): boolean {
+  return end.number > (headNumber ?? 0) && (headAt === null || now / 1000 - headAt >= headEveryMs);
+}
+
+async function signEnd(
+  parts: ChainParts,
+  transaction: CommonQueryMethods,
+  { end: { number, partition, chain }, at }: { end: ChainEnd; at: number },
+): Promise<SignedHead> {
+  const head: Head = { partition, count: number, chain: chain.toString("base64url"), at };
+  const key = parts.keyring().signing();
+  const jws = signHead(key, head);
+  const keyBox = sealHeadKey(parts.dataKeys(), key);
+  const record = { number, partition, at, jws, kid: key.kid, keyBox, eventId: uuidv7(parts.clock) };
+  await insertHead(transaction, { ...record, body: { ...head, kid: key.kid, jws } });
+  return { ...head, jws };
+}

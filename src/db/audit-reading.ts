@@ -1,0 +1,113 @@
+// The audit as operators read it: rows in the order of the chain, page by page, and what is needed to verify them (audit-verify.ts).
+import { type CommonQueryMethods, sql } from "slonik";
+import { z } from "zod";
+import type { ChainedRow } from "./audit.ts";
+import type { Fragment } from "./statements.ts";
+
+const bytes = z.instanceof(Buffer);
+
+const chained = z.object({
+  number: z.number(),
+  chainedAt: z.number(),
+  partition: z.string(),
+  eventId: z.string(),
+  at: z.number(),
+  event: z.string(),
+  actor: z.string(),
+  userId: z.number().nullable(),
+  outcome: z.string(),
+  traceparent: z.string().nullable(),
+  details: z.string(),
+  personal: bytes.nullable(),
+  chain: bytes,
+});
+export type ReadRow = ChainedRow & { partition: string };
+
+const columns = sql.fragment`
+  a.number, (extract(epoch FROM a.chained_at) * 1000000)::bigint AS "chainedAt", a.tableoid::regclass::text AS partition,
+  a.event_id::text AS "eventId", (extract(epoch FROM a.at) * 1000000)::bigint AS at, a.event, a.actor, a.user_id AS "userId", a.outcome,
+  a.traceparent, a.details::text AS details, a.personal, a.chain`;
+
+/** Place of a row: a number may stand twice where somebody put a row in. */
+export interface Place {
+  number: number;
+  chainedAt: number;
+}
+
+/** The rows behind a place, in the order of the chain. */
+export async function rowsBehind(
+  connection: CommonQueryMethods,
+  { number, chainedAt }: Place,
+  limit: number,
+): Promise<readonly ReadRow[]> {
+  return connection.any(sql.type(chained)`
+    SELECT ${columns} FROM audit a
+    WHERE (a.number, a.chained_at) > (${number}, timestamptz 'epoch' + ${chainedAt} * interval '1 microsecond')
+    ORDER BY a.number, a.chained_at LIMIT ${limit}`);
+}
+
+const head = z.object({ number: z.number(), partition: z.string(), jws: z.string() });
+export type StoredHead = z.infer<typeof head>;
+
+/** Those between two numbers, both included. */
+export async function headsBetween(
+  connection: CommonQueryMethods,
+  first: number,
+  last: number,
+): Promise<readonly StoredHead[]> {
+  return connection.any(sql.type(head)`
+    SELECT number, partition, jws FROM audit_heads WHERE number BETWEEN ${first} AND ${last} ORDER BY number`);
+}
+
+/** The last one that was signed by then, Unix ms. */
+export async function headBefore(connection: CommonQueryMethods, time: number): Promise<StoredHead | null> {
+  return connection.maybeOne(sql.type(head)`
+    SELECT number, partition, jws FROM audit_heads WHERE signed_at <= to_timestamp(${time / 1000}::double precision)
+    ORDER BY number DESC LIMIT 1`);
+}
+
+const key = z.object({ kid: z.string(), box: bytes });
+
+export async function headKeys(connection: CommonQueryMethods): Promise<readonly z.infer<typeof key>[]> {
+  return connection.any(sql.type(key)`SELECT kid, box FROM audit_keys`);
+}
+
+const extent = z.object({
+  end: bytes.nullable(),
+  lastHead: z.number().nullable(),
+  lastRow: z.number().nullable(),
+  waiting: z.number(),
+});
+
+/** How far rows and heads reach, where the chain's end is said to be, and how many rows wait: of one moment. */
+export async function auditExtent(connection: CommonQueryMethods): Promise<z.infer<typeof extent>> {
+  return connection.one(sql.type(extent)`
+    SELECT (SELECT box FROM audit_state) AS end, (SELECT max(number) FROM audit_heads) AS "lastHead",
+      (SELECT number FROM audit ORDER BY number DESC, chained_at DESC LIMIT 1) AS "lastRow",
+      (SELECT count(*) FROM audit_intake) AS waiting`);
+}
+
+export interface Wanted {
+  userId?: number;
+  actor?: string;
+  /** Unix ms. */
+  since?: number;
+  limit: number;
+}
+
+const shown = chained.extend({ subjectBox: bytes.nullable() });
+export type ShownRow = z.infer<typeof shown>;
+
+/** The newest that fit, newest first, each with the key of its subject where there still is one. */
+export async function newestRows(connection: CommonQueryMethods, wanted: Wanted): Promise<readonly ShownRow[]> {
+  const { userId, actor, since, limit } = wanted;
+  const conditions: Fragment[] = [
+    ...(userId === undefined ? [] : [sql.fragment`a.user_id = ${userId}`]),
+    ...(actor === undefined ? [] : [sql.fragment`a.actor = ${actor}`]),
+    ...(since === undefined ? [] : [sql.fragment`a.chained_at >= to_timestamp(${since / 1000}::double precision)`]),
+  ];
+  const fitting = conditions.length === 0 ? sql.fragment`true` : sql.join(conditions, sql.fragment` AND `);
+  return connection.any(sql.type(shown)`
+    SELECT ${columns}, k.box AS "subjectBox" FROM audit a LEFT JOIN subject_keys k ON k.user_id = a.user_id
+    WHERE ${fitting} ORDER BY a.number DESC LIMIT ${limit}`);
+}

@@ -1,0 +1,149 @@
+// The audit from the relay's side: rows that wait, the chain's end, subjects' keys, signed heads; all in the one transaction that chains a
+// batch. audit-chain.ts says in which order, crypto/audit.ts what stands in the boxes, audit-reading.ts reads what is chained.
+import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
+import { z } from "zod";
+import type { ChainRow } from "../crypto/audit.ts";
+
+const bytes = z.instanceof(Buffer);
+
+/** Runs in a transaction that alone chains; not at all where another process is at it. */
+export async function asTheOnlyChainer<T>(
+  pool: DatabasePool,
+  run: (transaction: CommonQueryMethods) => Promise<T>,
+): Promise<T | undefined> {
+  return pool.transaction(async (transaction) => {
+    const { free } = await transaction.one(
+      sql.type(z.object({ free: z.boolean() }))`SELECT pg_try_advisory_xact_lock(hashtext('auth audit')) AS free`,
+    );
+    return free ? run(transaction) : undefined;
+  });
+}
+
+const standing = z.object({
+  /** Unix µs, to the ms, and the partition that it falls into. */
+  now: z.number(),
+  partition: z.string(),
+  /** The chain's end, sealed; null before the first row. */
+  end: bytes.nullable(),
+  /** The last signed head; null before the first. */
+  headNumber: z.number().nullable(),
+  /** Unix ms. */
+  headAt: z.number().nullable(),
+});
+export type ChainStanding = z.infer<typeof standing>;
+
+export async function chainStanding(transaction: CommonQueryMethods): Promise<ChainStanding> {
+  return transaction.one(sql.type(standing)`
+    SELECT floor(extract(epoch FROM now()) * 1000)::bigint * 1000 AS now,
+      to_char(now() AT TIME ZONE 'UTC', '"audit_"YYYYMM') AS partition, (SELECT box FROM audit_state) AS end,
+      head.number AS "headNumber", head.signed_at AS "headAt"
+    FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT number, signed_at FROM audit_heads ORDER BY number DESC LIMIT 1) AS head ON true`);
+}
+
+/** For what changes something without a commit (db/commit.ts): in its own transaction. */
+export async function insertEntry(transaction: CommonQueryMethods, box: Buffer): Promise<void> {
+  await transaction.query(sql.unsafe`INSERT INTO audit_intake (box) VALUES (${sql.binary(box)})`);
+}
+
+const waiting = z.object({ id: z.number(), box: bytes });
+export type WaitingRow = z.infer<typeof waiting>;
+
+export async function waitingRows(transaction: CommonQueryMethods, limit: number): Promise<readonly WaitingRow[]> {
+  return transaction.any(sql.type(waiting)`SELECT id, box FROM audit_intake ORDER BY id LIMIT ${limit}`);
+}
+
+export async function takeWaiting(transaction: CommonQueryMethods, ids: number[]): Promise<void> {
+  await transaction.query(sql.unsafe`DELETE FROM audit_intake WHERE id = ANY(${sql.array(ids, "int8")})`);
+}
+
+const subjectKey = z.object({ userId: z.number(), box: bytes });
+export type SubjectKeyRow = z.infer<typeof subjectKey>;
+
+export async function subjectKeys(connection: CommonQueryMethods, users: number[]): Promise<readonly SubjectKeyRow[]> {
+  return connection.any(sql.type(subjectKey)`
+    SELECT user_id AS "userId", box FROM subject_keys WHERE user_id = ANY(${sql.array(users, "int8")})`);
+}
+
+/** Those of the users who are there, held until the transaction ends: nobody can be deleted between this look and his key's coming. */
+export async function holdUsers(transaction: CommonQueryMethods, users: number[]): Promise<number[]> {
+  const rows = await transaction.any(sql.type(z.object({ id: z.number() }))`
+    SELECT id FROM users WHERE id = ANY(${sql.array(users, "int8")}) ORDER BY id FOR KEY SHARE`);
+  return rows.map((row) => row.id);
+}
+
+export async function insertSubjectKeys(transaction: CommonQueryMethods, keys: SubjectKeyRow[]): Promise<void> {
+  await transaction.query(sql.unsafe`
+    INSERT INTO subject_keys (user_id, box)
+    SELECT * FROM unnest(${sql.array(
+      keys.map((key) => key.userId),
+      "int8",
+    )}, ${sql.array(
+      keys.map((key) => key.box),
+      "bytea",
+    )})`);
+}
+
+export interface ChainedRow extends ChainRow {
+  chain: Buffer;
+}
+
+/** One statement for any number of rows. An array of bytea takes no null in slonik, so what is personal goes as text. */
+export async function insertChained(transaction: CommonQueryMethods, rows: ChainedRow[]): Promise<void> {
+  const column = <T>(pick: (row: ChainedRow) => T, type: string) => sql.array(rows.map(pick) as string[], type);
+  await transaction.query(sql.unsafe`
+    INSERT INTO audit (number, chained_at, event_id, at, event, actor, user_id, outcome, traceparent, details, personal, chain)
+    SELECT number, ${time("chained_at")}, event_id, ${time("at")}, event, actor, user_id, outcome, traceparent, details::json, decode(personal, 'hex'), chain
+    FROM unnest(${column((row) => row.number, "int8")}, ${column((row) => row.chainedAt, "int8")},
+      ${column((row) => row.eventId, "uuid")}, ${column((row) => row.at, "int8")}, ${column((row) => row.event, "text")},
+      ${column((row) => row.actor, "text")}, ${column((row) => row.userId, "int8")}, ${column((row) => row.outcome, "text")},
+      ${column((row) => row.traceparent, "text")}, ${column((row) => row.details, "text")},
+      ${column((row) => row.personal?.toString("hex") ?? null, "text")}, ${column((row) => row.chain, "bytea")})
+      AS row (number, chained_at, event_id, at, event, actor, user_id, outcome, traceparent, details, personal, chain)`);
+}
+
+/** A column of Unix µs as a time, exactly: a double would not hold them. */
+function time(name: string) {
+  const column = sql.identifier([name]);
+  return sql.fragment`timestamptz 'epoch' + ${column} * interval '1 microsecond'`;
+}
+
+export async function saveEnd(transaction: CommonQueryMethods, box: Buffer): Promise<void> {
+  await transaction.query(sql.unsafe`
+    INSERT INTO audit_state (box) VALUES (${sql.binary(box)}) ON CONFLICT (only_one) DO UPDATE SET box = excluded.box`);
+}
+
+export const auditTopic = "auth.audit";
+
+export interface HeadRow {
+  number: number;
+  partition: string;
+  /** Unix ms. */
+  at: number;
+  jws: string;
+  kid: string;
+  /** The public half of the key, sealed. */
+  keyBox: Buffer;
+  eventId: string;
+  /** What stands on the topic auth.audit. */
+  body: object;
+}
+
+/** The head, its key where it is new, and its record for others to keep. */
+export async function insertHead(transaction: CommonQueryMethods, head: HeadRow): Promise<void> {
+  const { number, partition, at, jws, kid, keyBox, eventId, body } = head;
+  await transaction.query(sql.unsafe`
+    WITH key AS (
+      INSERT INTO audit_keys (kid, box) VALUES (${kid}, ${sql.binary(keyBox)}) ON CONFLICT (kid) DO NOTHING),
+    head AS (
+      INSERT INTO audit_heads (number, partition, signed_at, jws)
+      VALUES (${number}, ${partition}, to_timestamp(${at / 1000}::double precision), ${jws}))
+    INSERT INTO outbox (shard, topic, key, kind, event_id, actor, body)
+    VALUES (0, ${auditTopic}, ${partition}, 'json', ${eventId}, 'system:audit', ${sql.jsonb(body as never)})`);
+}
+
+/** Makes partitions ahead, drops those whose every row is older than `keepMs`. @returns how many it dropped */
+export async function turnAudit(pool: DatabasePool, keepMs: number): Promise<number> {
+  const row = await pool.one(sql.type(z.object({ dropped: z.number() }))`
+    SELECT turn_audit(2, ${keepMs} * interval '1 millisecond') AS dropped`);
+  return row.dropped;
+}

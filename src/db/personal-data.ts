@@ -1,0 +1,145 @@
+// What is held about a person, table by table: what of it he is given when he asks (auth.account.export), and how it goes when he is erased.
+// test/personal-data.test.ts walks the database: a table that names a user and is not here, or is here and says nothing, fails it. A new table is
+// a new line, and exporting and erasing follow.
+//
+// What has a foreign key to users ON DELETE CASCADE goes with his row, whoever deletes it.
+import { sql } from "slonik";
+import { z } from "zod";
+import { endSessionsOf } from "./sessions.ts";
+import type { Fragment, Read, Write } from "./statements.ts";
+
+export interface Holding {
+  /** A JSON expression, an array with the newest first unless it is one thing; or why he is not given it. */
+  exported: { as: string; json(userId: number): Fragment } | { not: string };
+  /** With his row; by a write in the same statement; or otherwise, as said. */
+  erased: "with the user" | ((userId: number) => Write) | { otherwise: string };
+}
+
+/** Rows of one list that are read at most, and one more: that tells that there were more. */
+export const mostRows = 1000;
+
+/** An array of the rows of a table that are the user's. @param fields a JSON object of a row `t` */
+function rows(table: string, { fields, newest }: { fields: Fragment; newest: string }) {
+  return (userId: number): Fragment => sql.fragment`(
+    SELECT COALESCE(json_agg(${fields} ORDER BY t.${sql.identifier([newest])} DESC), '[]')
+    FROM (SELECT * FROM ${sql.identifier([table])} WHERE user_id = ${userId}
+      ORDER BY ${sql.identifier([newest])} DESC LIMIT ${mostRows + 1}) AS t)`;
+}
+
+export const holdings: Readonly<Record<string, Holding>> = {
+  users: {
+    exported: {
+      as: "account",
+      json: (userId) => sql.fragment`(
+        SELECT json_build_object('id', id, 'login', login, 'username', username, 'email', email, 'createdAt', created_at,
+          'confirmedAt', confirmed_at, 'bannedAt', banned_at, 'bannedUntil', banned_until)
+        FROM users WHERE id = ${userId})`,
+    },
+    erased: "with the user",
+  },
+  user_roles: {
+    exported: {
+      as: "roles",
+      json: (userId) => sql.fragment`(
+        SELECT COALESCE(json_agg(r.name ORDER BY r.name), '[]') FROM user_roles ur JOIN roles r ON r.id = ur.role_id
+        WHERE ur.user_id = ${userId})`,
+    },
+    erased: "with the user",
+  },
+  credentials: {
+    exported: {
+      as: "credentials",
+      json: rows("credentials", {
+        fields: sql.fragment`json_build_object('kind', t.kind, 'changedAt', t.changed_at)`, // a hash is for nobody
+        newest: "changed_at",
+      }),
+    },
+    erased: "with the user",
+  },
+  one_time_tokens: {
+    exported: {
+      as: "links",
+      json: rows("one_time_tokens", {
+        fields: sql.fragment`json_build_object('purpose', t.purpose, 'createdAt', t.created_at, 'expiresAt', t.expires_at, 'usedAt', t.used_at)`,
+        newest: "created_at",
+      }),
+    },
+    erased: "with the user",
+  },
+  sessions: {
+    exported: {
+      as: "sessions",
+      json: rows("sessions", {
+        fields: sql.fragment`json_build_object('id', t.id, 'createdAt', t.created_at, 'lastUsedAt', t.last_used_at,
+          'expiresAt', t.expires_at, 'endedAt', t.ended_at, 'endReason', t.end_reason, 'rotating', t.rotating, 'methods', t.amr, 'client', t.client)`,
+        newest: "created_at",
+      }),
+    },
+    erased: eraseSessionsOf, // the rows stay, so that an old token is told that it is over, and say nothing of anybody
+  },
+  audit: {
+    exported: { not: "is, as `history`: what is personal in it has to be opened first (handlers/account/export.ts)" },
+    erased: { otherwise: "what is personal is sealed under his key, which goes with him (subject_keys)" },
+  },
+  subject_keys: {
+    exported: { not: "a key of the house, that opens his history" },
+    erased: "with the user",
+  },
+  outbox: {
+    exported: { not: "on its way to auth.event, and in his history" },
+    erased: {
+      otherwise: "what is personal is taken out once a row is published, the row goes with its day (db/outbox.ts)",
+    },
+  },
+};
+
+/** The user's sessions are over, if they are not yet, and what is known of his devices is forgotten. */
+function eraseSessionsOf(userId: number): Write {
+  const { name } = endSessionsOf(userId, "deleted");
+  return {
+    name,
+    statement: (gate) => sql.fragment`
+      UPDATE sessions SET ended_at = COALESCE(ended_at, now()), end_reason = COALESCE(end_reason, 'deleted'), client = NULL
+      WHERE user_id = ${userId} AND ${gate} RETURNING 1`,
+  };
+}
+
+/** What erasing a user writes besides deleting his row. */
+export function erasures(userId: number): Write[] {
+  return Object.values(holdings).flatMap(({ erased }) => (typeof erased === "function" ? [erased(userId)] : []));
+}
+
+const held = z.object({ held: z.string(), waitMs: z.number() });
+
+/** Everything but the history, as JSON by section; and how long until the next copy may be taken. */
+export function heldAbout(userId: number, everyMs: number): Read<z.infer<typeof held>> {
+  const sections = Object.values(holdings).flatMap(({ exported }) =>
+    "as" in exported ? [sql.fragment`${exported.as}::text, ${exported.json(userId)}`] : [],
+  );
+  const select = sql.fragment`
+    SELECT json_build_object(${sql.join(sections, sql.fragment`, `)})::text AS held,
+      COALESCE(ceil(extract(epoch FROM exported_at - now()) * 1000)::bigint + ${everyMs}::bigint, 0) AS "waitMs"
+    FROM users WHERE id = ${userId}`;
+  return { select, row: held };
+}
+
+/** The user took a copy; not two within `everyMs`. */
+export function markExported(userId: number, everyMs: number): (numbers: number, gate: Fragment) => Fragment {
+  return (numbers, gate) => sql.fragment`
+    UPDATE users SET sequence = sequence + ${numbers}, exported_at = now()
+    WHERE id = ${userId} AND ${gate} AND (exported_at IS NULL OR exported_at <= now() - ${everyMs} * interval '1 millisecond')
+    RETURNING id, sequence`;
+}
+
+const history = z.object({ rows: z.string(), subjectBox: z.instanceof(Buffer).nullable() });
+
+/** The newest rows of the audit about the user, as JSON, newest first; what is personal is base64 and sealed under the key beside. */
+export function historyOf(userId: number, most: number): Read<z.infer<typeof history>> {
+  const select = sql.fragment`
+    SELECT (
+        SELECT COALESCE(json_agg(json_build_object('eventId', a.event_id, 'at', a.at, 'event', a.event, 'actor', a.actor, 'outcome', a.outcome,
+          'details', a.details, 'personal', encode(a.personal, 'base64')) ORDER BY a.number DESC), '[]')::text
+        FROM (SELECT * FROM audit WHERE user_id = ${userId} ORDER BY number DESC LIMIT ${most}) AS a) AS rows,
+      (SELECT box FROM subject_keys WHERE user_id = ${userId}) AS "subjectBox"`;
+  return { select, row: history };
+}

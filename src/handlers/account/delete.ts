@@ -1,0 +1,27 @@
+// Delete: the owner of an account erases it, by his password. His sessions are over, his login and e-mail address are free, and what is personal
+// in the audit can be read no more (db/personal-data.ts lists what goes how).
+// Refuses what bearerOf refuses, INVALID_INPUT, INVALID_CREDENTIALS (counted, as at a change of the password).
+import { lockUser, passwordOf } from "../../db/users.ts";
+import { refuse } from "../../errors.ts";
+import { erase } from "../accounts.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { checkTyped } from "../input.ts";
+import { bearerOf } from "../session/access.ts";
+
+export const deleteAccount = defineHandler({
+  topic: "auth.account.delete",
+  lane: "hash",
+  once: true,
+  async handle({ accessToken, password }, ctx) {
+    const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
+    checkTyped("password", password);
+    const stored = await ctx.read(passwordOf(id));
+    const { ok } = await ctx.passwords.verify(password, stored?.hash);
+    if (!ok) {
+      const facts = [fact("PasswordRefused", { sessionId: claims.sessionId })];
+      return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, facts }, refuse("INVALID_CREDENTIALS"));
+    }
+    return ctx.commit(erase({ id, generation }, { actor: `user:${id}`, reason: "deleted by its owner" }), {});
+  },
+});

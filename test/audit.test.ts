@@ -1,0 +1,422 @@
+// The audit: what is in it, that it is chained whatever comes late or is forged, and that whoever changes one row of it, or a head, is found.
+// The tampering is done by who has the whole database: triggers off, everything writable, but no key of the fleet.
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import pg from "pg";
+import { type ChainRow, link, sealEnd, sealEntry } from "../src/crypto/audit.ts";
+import { type DataKeys, loadDataKeys } from "../src/crypto/envelope.ts";
+import { variables } from "../src/variables.ts";
+import { called } from "./ctl/authctl.ts";
+import { auditShown } from "./support/audited.ts";
+import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { operatorToken } from "./support/operator.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf, somebody } from "./support/people.ts";
+import { ownFolder } from "./support/stack.ts";
+
+let own: Fleet;
+let fleet: TestFleet;
+let person: Confirmed;
+let env: Record<string, string>;
+beforeAll(async () => {
+  own = await startFleet("audit", { roles: ["worker", "relay"], env: { AUTH_AUDIT_HEAD_EVERY: "1s" } });
+  [fleet] = await Promise.all([testFleet(own), own.start("relay", "relay-2")]);
+  ({ env } = own);
+}, 90_000);
+afterAll(async () => {
+  await fleet.close();
+  await own.stop();
+});
+
+interface Document {
+  ok: boolean;
+  rows: number;
+  first: number;
+  last: number;
+  heads: number;
+  covered: number;
+  kept: number;
+  broken: { what: string; number: number | null; sentence: string } | null;
+}
+
+async function verify(...more: string[]): Promise<Document & { code: number | null }> {
+  const { code, stdout, stderr } = await called(["audit", "verify", "--json", ...more], env);
+  if (stdout === "") throw new Error(stderr);
+  return { code, ...(JSON.parse(stdout) as Document) };
+}
+
+const shown = (...options: string[]) => auditShown(env, ...options);
+
+/** Every row that has been committed is chained, and a head covers all. */
+async function settled(): Promise<void> {
+  await until("all is chained and signed", async () => {
+    const { rows } = await fleet.sql.query<{ done: boolean }>(
+      "SELECT NOT EXISTS (SELECT FROM audit_intake) AND (SELECT max(number) FROM audit) = (SELECT max(number) FROM audit_heads) AS done",
+    );
+    return rows[0]!.done;
+  });
+}
+
+const client = { ip: "203.0.113.7", userAgent: "Audit/1.0", device: null };
+
+describe("what is audited", () => {
+  test("what happened to a user: by whom, how it ended, from where", async () => {
+    person = await confirmed(fleet);
+    const { login, password, id } = person;
+    await fleet.client.request("auth.session.login", { login, password, client });
+    await refusalOf(fleet.client.request("auth.session.login", { login, password: "not the one", client }));
+    const asOperator = { actorToken: await operatorToken(fleet, "opal"), target: login };
+    await fleet.client.request("auth.admin.set-roles", { ...asOperator, roles: ["user"], reason: "a trial" });
+    await fleet.client.request("auth.admin.ban-user", { ...asOperator, reason: "a nuisance" });
+    await settled();
+    const rows = await shown("--user", login);
+    expect(rows.map(({ event, actor, outcome }) => [event, actor, outcome])).toEqual([
+      ["UserRegistered", `user:${id}`, "ok"],
+      ["UserConfirmed", `user:${id}`, "ok"],
+      ["LoggedIn", `user:${id}`, "ok"],
+      ["LoggedIn", `user:${id}`, "ok"],
+      ["LoginRefused", "anonymous", "INVALID_CREDENTIALS"],
+      ["RolesChanged", "operator:opal", "ok"],
+      ["UserBanned", "operator:opal", "ok"],
+    ]);
+    expect(rows.every(({ userId, erased }) => userId === id && !erased)).toBe(true);
+    expect(rows[3]).toMatchObject({ details: { method: "password" }, personal: { login, client: { ip: client.ip } } });
+    expect(rows[4]).toMatchObject({
+      details: { code: "INVALID_CREDENTIALS" },
+      personal: { client: { ip: client.ip } },
+    });
+    expect(rows[5]).toMatchObject({ details: { roles: ["user"] }, personal: { reason: "a trial" } });
+    expect(rows[6]?.personal).toEqual({ reason: "a nuisance" });
+    expect((await shown("--actor", "operator:opal")).map(({ event }) => event)).toEqual(["RolesChanged", "UserBanned"]);
+    expect((await shown("--limit", "1")).map(({ number }) => number)).toEqual([(await verify()).last]);
+  });
+
+  test("the refused login of nobody, too; and nothing twice when a request comes again", async () => {
+    const { login, password } = somebody();
+    const idempotencyKey = `audit-of-${login}-again`;
+    for (let time = 0; time < 2; time += 1)
+      await refusalOf(fleet.client.request("auth.session.login", { login, password, client }, { idempotencyKey }));
+    await settled();
+    const rows = (await shown("--actor", "anonymous")).filter(({ personal }) => personal?.["login"] === login);
+    expect(rows).toMatchObject([{ event: "LoginRefused", userId: null, personal: { client: { ip: client.ip } } }]);
+  });
+
+  test("what operators do to keys, and what the fleet itself did", async () => {
+    await called(["keys", "rotate", "--use", "enc"], env);
+    await settled();
+    const made = (await shown()).filter(({ event }) => event === "KeyMade");
+    const operator = expect.stringMatching(/^operator:./);
+    expect(made.map(({ actor, details }) => [actor, details["use"], details["state"]])).toEqual([
+      ["system:keys", "sig", "active"],
+      ["system:keys", "enc", "active"],
+      [operator, "enc", "next"],
+    ]);
+  });
+
+  test("no row says anything personal in clear", async () => {
+    const { rows } = await fleet.sql.query<{ text: string }>("SELECT a::text AS text FROM audit a");
+    expect(rows.some(({ text }) => text.includes("LoggedIn"))).toBe(true);
+    for (const secret of [person.login, client.ip, "a nuisance"])
+      expect(rows.filter(({ text }) => text.includes(secret))).toEqual([]);
+  });
+});
+
+describe("the chain", () => {
+  test("takes in a row that commits after younger ones were chained", async () => {
+    const late = new pg.Client({ connectionString: env["AUTH_DATABASE_URL"] });
+    await late.connect();
+    await late.query("BEGIN");
+    await late.query("INSERT INTO audit_intake (box) VALUES ($1)", [await sealed("TookItsTime")]);
+    await loggedIn(fleet, await confirmed(fleet));
+    await until("the younger rows are chained", async () => (await shown("--limit", "1"))[0]?.event === "LoggedIn");
+    await late.query("COMMIT");
+    await late.end();
+    await settled();
+    expect((await shown("--limit", "1"))[0]?.event).toBe("TookItsTime");
+    expect(await verify()).toMatchObject({ code: 0, ok: true, broken: null });
+  });
+
+  test("does not take a waiting row for what it says that the fleet has not written", async () => {
+    await fleet.sql.query("INSERT INTO audit_intake (box) VALUES ($1)", [randomBytes(100)]);
+    await settled();
+    expect(await shown("--limit", "1")).toMatchObject([
+      { event: "AuditRowForged", details: { sha256: expect.any(String) } },
+    ]);
+    expect(await verify()).toMatchObject({ code: 0, ok: true });
+  });
+
+  test("holds with two relays and 50 commits at once, and every commit is in it once", async () => {
+    const before = (await verify()).last;
+    const { tokens } = await confirmed(fleet);
+    let { refreshToken } = tokens;
+    const attempts = Array.from({ length: 50 }, async () => {
+      const { accessToken } = await fleet.client.request(
+        "auth.session.refresh",
+        { refreshToken },
+        { timeoutMs: 20_000 },
+      );
+      return accessToken;
+    });
+    await Promise.all(attempts);
+    ({ refreshToken } = await fleet.client.request("auth.session.refresh", { refreshToken }));
+    await settled();
+    expect(await verify()).toMatchObject({ code: 0, ok: true, last: before + 3 + 51 });
+  }, 60_000);
+
+  test("its heads are on the topic auth.audit, each with its signature", async () => {
+    const { heads, kept, covered, last } = await verify();
+    expect(kept).toBe(heads);
+    expect(covered).toBe(last);
+    expect((await verify("--offline")).kept).toBe(0);
+  });
+});
+
+async function fleetKeys(): Promise<DataKeys> {
+  const { rows } = await fleet.sql.query<{ id: number; purpose: string; wrapped: string }>("SELECT * FROM data_keys");
+  return loadDataKeys(variables.AUTH_MASTER_KEY.parse(env["AUTH_MASTER_KEY"]!), rows);
+}
+
+async function sealed(event: string): Promise<Buffer> {
+  const entry = { eventId: "00000000-0000-7000-8000-000000000000", at: Date.now(), event, actor: "service:test" };
+  return sealEntry(await fleetKeys(), {
+    ...entry,
+    userId: null,
+    outcome: "ok",
+    traceparent: null,
+    details: {},
+    personal: null,
+  });
+}
+
+describe("verify", () => {
+  let untouched: Document;
+  const tables = ["audit", "audit_heads", "audit_state", "audit_keys"];
+  const all = (statement: (table: string) => string) => fleet.sql.query(tables.map(statement).join("; "));
+
+  beforeAll(async () => {
+    await settled();
+    await Promise.all(["relay-1", "relay-2"].map((name) => end(own.processes.get(name)!)));
+    untouched = await verify();
+    await expect(fleet.sql.query("UPDATE audit SET actor = 'nobody'")).rejects.toThrow("written once");
+    await expect(fleet.sql.query("DELETE FROM audit")).rejects.toThrow("written once");
+    await fleet.sql.query("ALTER TABLE audit DISABLE TRIGGER written_once");
+    await all((table) => `CREATE TABLE kept_${table} AS TABLE ${table}`);
+  }, 60_000);
+
+  const restore = () => all((table) => `DELETE FROM ${table}; INSERT INTO ${table} TABLE kept_${table}`);
+
+  test("says yes to what nobody touched, and to a part of it", async () => {
+    expect(untouched).toMatchObject({ code: 0, ok: true, first: 1, rows: untouched.last, broken: null });
+    expect(untouched.heads).toBeGreaterThan(2);
+    const { rows } = await fleet.sql.query<{ number: string; signed_at: Date }>(
+      "SELECT number, signed_at FROM audit_heads ORDER BY number OFFSET 1 LIMIT 1",
+    );
+    const from = rows[0]!.signed_at.toISOString();
+    expect(await verify("--from", from)).toMatchObject({
+      ok: true,
+      first: Number(rows[0]!.number) + 1,
+      last: untouched.last,
+    });
+    expect(await verify("--to", from)).toMatchObject({ ok: true, first: 1, last: Number(rows[0]!.number) });
+    const readOnly = new URL(env["AUTH_DATABASE_URL"]!);
+    readOnly.searchParams.set("options", "-c default_transaction_read_only=on");
+    const text = await called(["audit", "verify"], { ...env, AUTH_DATABASE_URL: readOnly.href });
+    expect(text).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Rows 1 to \d+ verified/) });
+  });
+
+  const at = 7;
+  const move = (from: number, to: number) => `UPDATE audit SET number = ${to} WHERE number = ${from}`;
+  const copy = (number: string, chain = "chain") =>
+    `INSERT INTO audit SELECT ${number}, chained_at + interval '1 second', event_id, at, 'PutIn', actor, user_id, outcome, traceparent, details, personal, ${chain} FROM audit`;
+
+  const changed = [
+    "actor = 'x'",
+    "at = at + interval '1 microsecond'",
+    "details = '{\"a\":1}'",
+    "personal = 'x'",
+    "user_id = 99",
+    "outcome = 'no'",
+  ];
+  test.each([
+    ...changed.map(
+      (what) => [`a changed row (${what})`, `UPDATE audit SET ${what} WHERE number = ${at}`, "row", at] as const,
+    ),
+    ["a row with another chain value", `UPDATE audit SET chain = 'x' WHERE number = ${at}`, "row", at],
+    [
+      "a row moved to another time",
+      `UPDATE audit SET chained_at = chained_at + interval '1 second' WHERE number = ${at}`,
+      "row",
+      at,
+    ],
+    ["a deleted row", `DELETE FROM audit WHERE number = ${at}`, "missing", at],
+    ["several deleted rows", `DELETE FROM audit WHERE number BETWEEN ${at} AND ${at + 2}`, "missing", at],
+    [
+      "a deleted row whose number another has taken",
+      `DELETE FROM audit WHERE number = ${at}; UPDATE audit SET number = number - 1 WHERE number > ${at}`,
+      "row",
+      at,
+    ],
+    ["a row put in under a number that is taken", `${copy("number")} WHERE number = ${at}`, "inserted", at],
+    [
+      "a row put in between",
+      `UPDATE audit SET number = -number - 1 WHERE number >= ${at}; UPDATE audit SET number = -number WHERE number < 0; ${copy(String(at))} WHERE number = 1`,
+      "row",
+      at,
+    ],
+    ["two rows in each other's place", `${move(at, -1)}; ${move(at + 1, at)}; ${move(-1, at + 1)}`, "row", at],
+    ["the first row missing", "DELETE FROM audit WHERE number = 1", "start", 2],
+  ])("finds %s", async (_what, statement, what, number) => {
+    await fleet.sql.query(statement);
+    const { code, ok, broken } = await verify("--offline");
+    await restore();
+    expect({ code, ok, what: broken?.what, number: broken?.number }).toEqual({ code: 1, ok: false, what, number });
+    expect(broken?.sentence).toContain(String(number));
+  });
+
+  /** Runs what needs the number of the last row, or more than a statement. */
+  const deeds: [string, () => Promise<unknown>, string, () => number | null][] = [
+    [
+      "rows missing at the end",
+      () => fleet.sql.query("DELETE FROM audit WHERE number > $1", [untouched.last - 2]),
+      "end",
+      () => untouched.last - 1,
+    ],
+    ["every row missing", () => fleet.sql.query("DELETE FROM audit"), "end", () => 1],
+    [
+      "rows and heads missing at the end",
+      () => fleet.sql.query(`DELETE FROM audit WHERE number > ${at}; DELETE FROM audit_heads WHERE number > ${at}`),
+      "end",
+      () => at + 1,
+    ],
+    [
+      "a row behind the end, chained as it should be",
+      async () => {
+        await rewrite(`${copy("number + 1")} WHERE number = (SELECT max(number) FROM audit)`, untouched.last + 1);
+      },
+      "inserted",
+      () => untouched.last + 1,
+    ],
+    [
+      "a changed row with every chain value behind it computed anew",
+      async () => {
+        await rewrite(`UPDATE audit SET actor = 'x' WHERE number = ${at}`, at);
+      },
+      "head",
+      () => null,
+    ],
+    ["a head of another row", () => swapHeads(), "head", () => null],
+    [
+      "a head with another signature",
+      () =>
+        fleet.sql.query(
+          "UPDATE audit_heads SET jws = left(jws, -10) || 'AAAAAAAAAA' WHERE number = (SELECT min(number) FROM audit_heads)",
+        ),
+      "head",
+      () => null,
+    ],
+    ["no heads at all", () => fleet.sql.query("DELETE FROM audit_heads"), "head", () => null],
+    [
+      "a key that signs heads and is nobody's",
+      () => fleet.sql.query("UPDATE audit_keys SET box = '\\x00'"),
+      "head",
+      () => null,
+    ],
+    [
+      "an end that the fleet has not sealed",
+      () => fleet.sql.query("UPDATE audit_state SET box = '\\x00'"),
+      "end",
+      () => null,
+    ],
+  ];
+  test.each(deeds)("finds %s", async (_what, deed, what, number) => {
+    await deed();
+    const { code, broken } = await verify("--offline");
+    await restore();
+    expect({ code, what: broken?.what }).toEqual({ code: 1, what });
+    if (number() !== null) expect(broken?.number).toBe(number());
+  });
+
+  test("finds an older copy of everything by the heads that are kept elsewhere, and by nothing else", async () => {
+    const { rows } = await fleet.sql.query<{ number: string; jws: string }>(
+      "SELECT number, jws FROM audit_heads ORDER BY number DESC LIMIT 1",
+    );
+    const log = join(ownFolder("audit-heads"), "relay.log");
+    writeFileSync(log, `{"level":30,"msg":"audit head signed","jws":"${rows[0]!.jws}"}\n`);
+    expect(await verify("--offline", "--heads", log)).toMatchObject({ ok: true, kept: 1 });
+    await older();
+    const [alone, withTopic, withLog] = [
+      await verify("--offline"),
+      await verify(),
+      await verify("--offline", "--heads", log),
+    ];
+    await restore();
+    expect(alone).toMatchObject({ code: 0, ok: true, last: at });
+    for (const { code, broken } of [withTopic, withLog])
+      expect({ code, what: broken?.what, number: broken?.number }).toEqual({ code: 1, what: "end", number: at + 1 });
+  });
+
+  test("says yes again once all is put back", async () => {
+    expect(await verify()).toEqual(untouched);
+  });
+
+  test.each([
+    [["--from", "yesterday"], /--from takes a time/],
+    [["--heads", "/nowhere"], /--heads/],
+    [["--heads", "-"], /no head in -/],
+  ])("refuses %j", async (options, sentence) => {
+    const { code, stderr } = await called(["audit", "verify", ...options], env);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(sentence);
+  });
+
+  /** What who knows the chain's form can do: everything from a row on, computed anew. */
+  async function rewrite(statement: string, from: number): Promise<void> {
+    await fleet.sql.query(statement);
+    const { rows } = await fleet.sql.query<Stored>(`${stored} WHERE number >= $1 - 1 ORDER BY number`, [from]);
+    let { chain } = rows[0]!;
+    for (const row of rows.slice(1)) {
+      chain = link(chain, chainRow(row));
+      await fleet.sql.query("UPDATE audit SET chain = $2 WHERE number = $1", [row.number, chain]);
+    }
+  }
+
+  async function swapHeads(): Promise<void> {
+    await fleet.sql.query(
+      "UPDATE audit_heads SET jws = (SELECT jws FROM audit_heads ORDER BY number DESC LIMIT 1) WHERE number = (SELECT min(number) FROM audit_heads)",
+    );
+  }
+
+  /** As if a copy of the tables had been made when row `at` was the last: the fleet had sealed the end that it was then. */
+  async function older(): Promise<void> {
+    await fleet.sql.query(`DELETE FROM audit WHERE number > ${at}; DELETE FROM audit_heads WHERE number > ${at}`);
+    const { rows } = await fleet.sql.query<Stored>(`${stored} WHERE number = ${at}`);
+    const { chain } = rows[0]!;
+    const box = sealEnd(await fleetKeys(), { number: at, chain, at: Number(rows[0]!["chained"]), partition: "" });
+    await fleet.sql.query("UPDATE audit_state SET box = $1", [box]);
+  }
+});
+
+interface Stored extends Record<string, unknown> {
+  number: string;
+  chain: Buffer;
+}
+
+const stored = `SELECT *, (extract(epoch FROM chained_at) * 1000000)::bigint AS chained, (extract(epoch FROM at) * 1000000)::bigint AS happened,
+  details::text AS text FROM audit`;
+
+function chainRow(row: Stored): ChainRow {
+  return {
+    number: Number(row.number),
+    chainedAt: Number(row["chained"]),
+    eventId: String(row["event_id"]),
+    at: Number(row["happened"]),
+    event: String(row["event"]),
+    actor: String(row["actor"]),
+    userId: row["user_id"] === null ? null : Number(row["user_id"]),
+    outcome: String(row["outcome"]),
+    traceparent: row["traceparent"] as string | null,
+    details: String(row["text"]),
+    personal: row["personal"] as Buffer | null,
+  };
+}

@@ -1,0 +1,281 @@
+// Erasing an account and taking a copy of it, through Kafka. After erasing, every table of the database is searched for whatever is personal; the
+// control is the same search before, which finds it.
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { called } from "../ctl/authctl.ts";
+import { type Audited, auditOf } from "../support/audited.ts";
+import { type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { operatorToken } from "../support/operator.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf, refused, registered } from "../support/people.ts";
+
+let fleet: TestFleet;
+beforeAll(async () => {
+  fleet = await testFleet();
+}, 60_000);
+afterAll(() => fleet.close());
+
+const client = (person: Confirmed) => ({
+  ip: `2001:db8::${person.id}:77`,
+  userAgent: `Lynx of ${person.login}`,
+  device: null,
+});
+const login = (person: Confirmed, password = person.password) =>
+  fleet.client.request("auth.session.login", { login: person.login, password, client: client(person) });
+const erase = (person: Confirmed, password = person.password, idempotencyKey?: string) =>
+  fleet.client.request(
+    "auth.account.delete",
+    { accessToken: person.tokens.accessToken, password },
+    { ...(idempotencyKey && { idempotencyKey }) },
+  );
+const exported = ({ accessToken }: { accessToken: string }, idempotencyKey?: string) =>
+  fleet.client.request("auth.account.export", { accessToken }, { ...(idempotencyKey && { idempotencyKey }) });
+
+const audited = (person: Confirmed, event: string): Promise<Audited[]> =>
+  auditOf(fleet, person.id).then((rows) => {
+    expect(rows.map((row) => row.event)).toContain(event);
+    return rows;
+  });
+
+/** The tables in which a text stands, in any form that a column may have it in. */
+async function whereIs(text: string): Promise<string[]> {
+  const { rows: tables } = await fleet.sql.query<{ name: string }>(
+    "SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY relname",
+  );
+  const forms = [
+    text,
+    text.toLowerCase(),
+    ...(["hex", "base64"] as const).map((form) => Buffer.from(text).toString(form).replace(/.?=*$/, "")),
+  ];
+  const found = [];
+  for (const { name } of tables) {
+    const { rows } = await fleet.sql.query<{ found: boolean }>(
+      `SELECT EXISTS (SELECT FROM "${name}" t WHERE ${forms.map((_, at) => `strpos(lower(t::text), lower($${at + 1})) > 0`).join(" OR ")}) AS found`,
+      forms,
+    );
+    if (rows[0]!.found) found.push(name.replace(/_\d+$/, ""));
+  }
+  return found;
+}
+
+const personal = (person: Confirmed) => [person.login, person.email, client(person).ip];
+
+/** Somebody of whom there is something everywhere: sessions that go on and that are over, refusals, events, a waiting link. */
+async function known(): Promise<Confirmed> {
+  const person = await confirmed(fleet);
+  const { tokens } = await login(person);
+  await refusalOf(login(person, "not the one"));
+  await fleet.client.request("auth.session.logout", { accessToken: tokens!.accessToken });
+  await login(person);
+  return person;
+}
+
+const gone = async (person: Confirmed) => {
+  for (const text of personal(person))
+    await until(`nothing is left of ${text}`, async () => (await whereIs(text)).length === 0);
+};
+
+describe("auth.account.delete", () => {
+  test("leaves nothing of the person in any table, and the chain holds", async () => {
+    const person = await known();
+    await fleet.client.request("auth.admin.set-roles", {
+      actorToken: await operatorToken(fleet),
+      target: person.login,
+      roles: ["user"],
+      reason: `asked by ${person.email}`,
+    });
+    const { accessToken } = await fleet.client.request("auth.session.refresh", {
+      refreshToken: person.tokens.refreshToken,
+    });
+    const before = await audited(person, "RolesChanged");
+    expect(await whereIs(person.login)).toContain("users");
+    expect(await whereIs(person.email)).toContain("users");
+    expect(await whereIs(client(person).ip)).toContain("sessions");
+    expect(before.map(({ event }) => event)).toContain("LoginRefused");
+    expect(JSON.stringify(before.map((row) => row.personal))).toContain(client(person).ip);
+    expect(JSON.stringify(before.map((row) => row.personal))).toContain(person.email);
+
+    expect(await erase({ ...person, tokens: { ...person.tokens, accessToken } })).toEqual({});
+    const after = await audited(person, "UserDeleted");
+    await gone(person);
+    expect(after.slice(0, before.length).map(({ event, details }) => [event, details])).toEqual(
+      before.map(({ event, details }) => [event, details]),
+    );
+    expect(after.every((row) => row.erased && row.personal === null)).toBe(true);
+    expect(after.at(-1)).toMatchObject({ actor: `user:${person.id}`, details: { reason: "deleted by its owner" } });
+    expect((await called(["audit", "verify"], fleet.env)).code).toBe(0);
+  });
+
+  test("ends every session; the login is free; asked again with its key it is answered again", async () => {
+    const person = await confirmed(fleet);
+    const other = await loggedIn(fleet, person);
+    const key = `delete-of-${person.login}-again`;
+    expect([await erase(person, person.password, key), await erase(person, person.password, key)]).toEqual([{}, {}]);
+    for (const { accessToken, refreshToken } of [other, person.tokens]) {
+      expect(await refusalOf(fleet.client.request("auth.session.inspect", { accessToken }))).toBe("SESSION_REVOKED");
+      expect(await refusalOf(fleet.client.request("auth.session.refresh", { refreshToken }))).toBe("SESSION_REVOKED");
+    }
+    expect(await refusalOf(loggedIn(fleet, person))).toBe("INVALID_CREDENTIALS");
+    const { login: name, username, email, password } = person;
+    expect((await registered(fleet, { login: name, username, email, password })).id).not.toBe(person.id);
+    expect((await audited(person, "UserDeleted")).filter(({ event }) => event === "UserDeleted")).toHaveLength(1);
+  });
+
+  test("with a wrong password changes nothing and is counted, once per key", async () => {
+    const person = await confirmed(fleet);
+    const key = `delete-of-${person.login}-wrong`;
+    const attempt = (password: string) => refusalOf(erase(person, password, key));
+    expect([await attempt("not the one"), await attempt("not the one"), await attempt(person.password)]).toEqual([
+      "INVALID_CREDENTIALS",
+      "INVALID_CREDENTIALS",
+      "IDEMPOTENCY_CONFLICT",
+    ]);
+    expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
+    expect((await audited(person, "PasswordRefused")).filter(({ event }) => event === "PasswordRefused")).toHaveLength(
+      1,
+    );
+  });
+
+  test("refuses an empty password and who holds no token of a session that goes on", async () => {
+    const person = await confirmed(fleet);
+    expect(await refusalOf(erase(person, ""))).toBe("INVALID_INPUT");
+    const forged = { ...person, tokens: { ...person.tokens, accessToken: "garbage" } };
+    expect(await refusalOf(erase(forged))).toBe("TOKEN_INVALID");
+    await fleet.client.request("auth.session.logout", { accessToken: person.tokens.accessToken });
+    expect(await refusalOf(erase(person))).toBe("SESSION_REVOKED");
+  });
+});
+
+test.each([
+  [
+    "an operator",
+    async ({ login: target }: Confirmed) =>
+      fleet.client.request("auth.admin.delete-user", {
+        actorToken: await operatorToken(fleet),
+        target,
+        reason: "a test",
+      }),
+  ],
+  [
+    "the platform",
+    async ({ id }: Confirmed) =>
+      fleet.kafka.produce([
+        { topic: "delete", partition: 0, key: null, value: Buffer.from(JSON.stringify({ id })), headers: {} },
+      ]),
+  ],
+])("deleted by %s, nothing is left either", async (_who, deed) => {
+  const person = await known();
+  await audited(person, "LoginRefused");
+  expect(await whereIs(client(person).ip)).toContain("sessions");
+  await deed(person);
+  await until("the user is gone", async () => {
+    const { rowCount } = await fleet.sql.query("SELECT FROM users WHERE id = $1", [person.id]);
+    return rowCount === 0;
+  });
+  const rows = await audited(person, "UserDeleted");
+  await gone(person);
+  expect(rows.every(({ erased }) => erased)).toBe(true);
+});
+
+interface Copy extends Record<string, unknown> {
+  account: Record<string, unknown>;
+  sessions: { createdAt: string; endReason: string | null; client: unknown }[];
+  history: Record<string, unknown>[];
+}
+
+describe("auth.account.export", () => {
+  test("gives everything that is held, and no secret", async () => {
+    const person = await known();
+    await fleet.client.request("auth.admin.set-roles", {
+      actorToken: await operatorToken(fleet, "ophelia"),
+      target: person.login,
+      roles: ["user"],
+      reason: "a test",
+    });
+    await audited(person, "RolesChanged");
+    const { accessToken } = await fleet.client.request("auth.session.refresh", {
+      refreshToken: person.tokens.refreshToken,
+    });
+    const { document } = await exported({ accessToken });
+    const copy = JSON.parse(document) as Copy;
+    expect(Object.keys(copy)).toEqual([
+      "format",
+      "exportedAt",
+      "account",
+      "roles",
+      "credentials",
+      "links",
+      "sessions",
+      "history",
+      "leftOut",
+    ]);
+    const { id, login: name, username, email } = person;
+    expect(copy.account).toMatchObject({ id, login: name, username, email, confirmedAt: expect.any(String) });
+    expect(copy["roles"]).toEqual(["user"]);
+    expect(copy["credentials"]).toEqual([{ kind: "password", changedAt: expect.any(String) }]);
+    expect(copy["links"]).toMatchObject([{ purpose: "confirm", usedAt: expect.any(String) }]);
+    expect(copy.sessions.map(({ endReason }) => endReason)).toEqual([null, "logout", null]);
+    expect(copy.sessions[0]!.client).toEqual(client(person));
+    expect(copy.history[0]).toMatchObject({ event: "RolesChanged", by: "operator", roles: ["user"], reason: "a test" });
+    expect(copy.history.find(({ event }) => event === "LoginRefused")).toMatchObject({
+      by: "anonymous",
+      client: client(person),
+    });
+    expect(copy.history.at(-1)).toMatchObject({ event: "UserRegistered", by: "yourself", login: name });
+    expect(copy["leftOut"]).toEqual({});
+    for (const secret of [
+      person.password,
+      "argon2",
+      "ophelia",
+      person.confirmationToken.split(".")[1]!,
+      person.tokens.refreshToken,
+    ])
+      expect(document).not.toContain(secret);
+  });
+
+  test("is audited, answered again by its key, and not made anew for ten minutes", async () => {
+    const person = await confirmed(fleet);
+    const key = `export-of-${person.login}-again`;
+    const first = await exported(person.tokens, key);
+    expect(await exported(person.tokens, key)).toEqual(first);
+    const { code, retryAfterMs } = await refused(exported(person.tokens));
+    expect(code).toBe("THROTTLED");
+    expect(retryAfterMs).toBeGreaterThan(500_000);
+    expect(retryAfterMs).toBeLessThanOrEqual(600_000);
+    expect((await audited(person, "DataExported")).filter(({ event }) => event === "DataExported")).toHaveLength(1);
+    await fleet.sql.query("UPDATE users SET exported_at = now() - interval '601 seconds' WHERE id = $1", [person.id]);
+    expect((JSON.parse((await exported(person.tokens)).document) as Copy).history[0]).toMatchObject({
+      event: "DataExported",
+    });
+  });
+
+  test("of two at once makes one", async () => {
+    const person = await confirmed(fleet);
+    const answers = await Promise.all([exported, exported].map((ask) => ask(person.tokens).then(() => "ok", String)));
+    expect(answers.filter((answer) => answer === "ok")).toHaveLength(1);
+  });
+
+  test("too large for a record it leaves the oldest out, and says from when on", async () => {
+    const person = await confirmed(fleet);
+    await fleet.sql.query(
+      `INSERT INTO sessions (id, user_id, rotating, refresh_hash, refresh_key, created_at, expires_at, ended_at, amr, client)
+       SELECT gen_random_uuid(), user_id, rotating, refresh_hash, refresh_key, created_at - n * interval '1 hour', expires_at, now(), amr,
+         jsonb_build_object('userAgent', repeat('"\\', 500)) FROM sessions, generate_series(1, 1100) AS n WHERE user_id = $1`,
+      [person.id],
+    );
+    const { document } = await exported(person.tokens);
+    const copy = JSON.parse(document) as Copy & {
+      leftOut: { sessions: { olderThan: string } };
+    };
+    expect(document.length).toBeGreaterThan(200_000);
+    expect(copy.sessions.length).toBeGreaterThan(100);
+    expect(copy.sessions.length).toBeLessThan(1000);
+    expect(copy.leftOut.sessions.olderThan).toBe(copy.sessions.at(-1)!.createdAt);
+  });
+
+  test("refuses who holds no token of a session that goes on", async () => {
+    const person = await confirmed(fleet);
+    expect(await refusalOf(exported({ accessToken: "garbage" }))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(exported({ accessToken: "" }))).toBe("INVALID_INPUT");
+    await fleet.client.request("auth.session.logout", { accessToken: person.tokens.accessToken });
+    expect(await refusalOf(exported(person.tokens))).toBe("SESSION_REVOKED");
+  });
+});
