@@ -28,6 +28,7 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY package.json LICENSE ./
+COPY lists lists
 COPY proto proto
 COPY migrations migrations
 COPY --from=build /app/dist dist

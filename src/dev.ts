@@ -1,4 +1,4 @@
-// The role `dev`: the whole system on this machine. Real Kafka, registry and PostgreSQL, migrations, then workers, relay and bridge.
+// The role `dev`: the whole system on this machine. Real Kafka, registry and PostgreSQL, migrations, then workers, relay, mailer and bridge.
 // Its life: starting -> ready -> stopping -> gone. The first SIGINT, SIGTERM or SIGHUP, or the end of the process that started us, leads to
 // stopping from wherever it is; a second one while stopping kills every child at once. A failed start stops what had started.
 // Promises: stack.json is there exactly while ready; children end in the reverse order of who needs whom; the exit code is 0 after an
@@ -121,6 +121,7 @@ class System {
     const wanted: Pick<RolePlan, "role" | "number">[] = [
       ...workers.map((number) => ({ role: "worker" as const, number })),
       { role: "relay", number: 1 },
+      { role: "mailer", number: 1 },
       { role: "bridge", number: 1 },
     ];
     const roles: Role[] = [];
@@ -143,14 +144,14 @@ class System {
     };
   }
 
-  /** The bridge first, so that no call finds its workers gone; the relay after them, so that their last facts leave. */
+  /** The bridge first, so that no call finds its workers gone; the relay after them, so that their last facts leave, then the mailer. */
   async stop(): Promise<void> {
     this.#stopped.abort();
     // Where another run holds the folder, what lies there is its own.
     if (!this.#claimed) return;
     this.#stack.announceEnd();
     removeAddresses(this.#dir);
-    for (const kind of ["bridge", "worker", "relay"]) {
+    for (const kind of ["bridge", "worker", "relay", "mailer"]) {
       const group = this.#roles.filter((role) => role.name.startsWith(kind));
       await Promise.all(group.map((role) => role.stop()));
     }

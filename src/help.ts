@@ -9,6 +9,7 @@ Usage: auth ROLE          (in a checkout: npx node src/main.ts ROLE)
   worker    serves the auth.* request topics and the platform's JSON topics
   relay     publishes events and messages, sweeps up what is over
   bridge    gRPC service auth.Auth for the gateway
+  mailer    sends the mails of auth.mail by SMTP
   migrate   creates or verifies database, keys, topics and schemas, then ends
   dev       all of it on this machine, with Kafka, registry and PostgreSQL
   ctl       authctl: the operators' command line

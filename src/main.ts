@@ -13,14 +13,15 @@ import { makeMetrics } from "./metrics.ts";
 import { migrate } from "./migrate.ts";
 import { sealedNames } from "./sealed-names.ts";
 import type { Role } from "./variable-kinds.ts";
-import { type Running, startBridge, startRelayRole, startWorker, type Wiring } from "./wire.ts";
+import { type Running, startBridge, startMailerRole, startRelayRole, startWorker, type Wiring } from "./wire.ts";
 
-type ServingRole = "worker" | "relay" | "bridge";
+type ServingRole = "worker" | "relay" | "bridge" | "mailer";
 
 const starts: Record<ServingRole, (wiring: Wiring) => Promise<Running>> = {
   worker: startWorker,
   relay: startRelayRole,
   bridge: startBridge,
+  mailer: startMailerRole,
 };
 
 /** @returns the exit code */

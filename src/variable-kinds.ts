@@ -1,7 +1,7 @@
 // The kinds of configuration variable: how each text is read and what is said where it is wrong. Nothing here knows a variable by name.
 import { createPublicKey } from "node:crypto";
 
-export type Role = "worker" | "relay" | "bridge" | "migrate" | "ctl" | "dev";
+export type Role = "worker" | "relay" | "bridge" | "mailer" | "migrate" | "ctl" | "dev";
 
 export interface Variable<T> {
   meaning: string;
@@ -150,6 +150,35 @@ class PrivateKeyGiven extends Error {
   constructor() {
     super("has the private part of the key (d): whoever sends the mails keeps that, and gives kty, crv, x and y");
   }
+}
+
+/** Keys of the step before Argon2. Ids are short, because the PHC form of a hash has room for 8 bytes. */
+export function peppers(value: string): { id: string; key: Buffer }[] {
+  const keys = list(value).map((pair) => {
+    const match = /^([A-Za-z0-9._-]{1,8}):([A-Za-z0-9+/_-]{43}=?)$/.exec(pair);
+    if (match === null)
+      throw new Error("must be id:base64 pairs of 32 bytes, separated by commas; an id has 1 to 8 characters");
+    return { id: match[1]!, key: Buffer.from(match[2]!, "base64") };
+  });
+  if (keys.length === 0) throw new Error("must have at least one id:base64 pair");
+  if (new Set(keys.map(({ id }) => id)).size < keys.length) throw new Error("has two keys with the same id");
+  return keys;
+}
+
+/** Words or names, as people write them. */
+export const words = (value: string): string[] => list(value);
+
+/** The sender of mails: an address, or a name and an address in angle brackets. */
+export function mailSender(value: string): string {
+  if (!/^(?:[^<>@\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$/.test(value))
+    throw new Error("must be an address, or Name <address>");
+  return value;
+}
+
+/** A page's address with a place for the token. */
+export function linkUrl(value: string): string {
+  if (!value.includes("{token}")) throw new Error("must have {token} in it");
+  return url(["http:", "https:"])(value);
 }
 
 export type PartitionRule = { pattern: RegExp; partitions: number };

@@ -6,9 +6,12 @@ import {
   duration,
   flag,
   globs,
+  linkUrl,
+  mailSender,
   masterKeys,
   oneOf,
   partitions,
+  peppers,
   type Role,
   regularExpression,
   sealingKey,
@@ -19,9 +22,10 @@ import {
   url,
   type Variable,
   whole,
+  words,
 } from "./variable-kinds.ts";
 
-const online: Role[] = ["worker", "relay", "bridge", "migrate"];
+const online: Role[] = ["worker", "relay", "bridge", "mailer", "migrate"];
 
 const secret = { secret: true as const };
 
@@ -65,7 +69,7 @@ export const variables = {
     meaning: "PostgreSQL 15 or later.",
     range: "postgresql:// URL",
     secret: true as const,
-    needed: ["worker", "relay", "migrate"] as Role[],
+    needed: ["worker", "relay", "mailer", "migrate"] as Role[],
     parse: url(["postgresql:", "postgres:"]),
   },
   AUTH_DATABASE_POOL: whole("Connections to PostgreSQL per process; also the width of the db lane.", {
@@ -77,7 +81,7 @@ export const variables = {
     meaning: "Keys that wrap the data keys in the database; the first one writes, all read.",
     range: "kid:base64 of 32 bytes, comma separated",
     secret: true as const,
-    needed: ["worker", "relay", "migrate"] as Role[],
+    needed: ["worker", "relay", "mailer", "migrate"] as Role[],
     parse: masterKeys,
   },
   AUTH_GROUP: settledText("Consumer group of this pool of workers.", "auth"),
@@ -129,6 +133,23 @@ export const variables = {
     "Shortest password, in code points after NFKC; 15 is recommended where it is the only factor.",
     { min: 4, max: 256, default: "8" },
   ),
+  AUTH_PASSWORD_WORDS: {
+    meaning: "Words that no password may be made of, beside AUTH_PRODUCT, login, user name and e-mail address.",
+    range: "words, comma separated",
+    default: "",
+    parse: words,
+  },
+  AUTH_PRODUCT: settledText("Name of the product, as mails call it; no password may be made of it.", "Auth"),
+  AUTH_BREACHED_PASSWORDS: text(
+    "Folder of stolen passwords: Have I Been Pwned ranges, one file per five hex digits. Not set: they are not looked for.",
+  ),
+  AUTH_PEPPER: {
+    meaning:
+      "Keys of a keyed step before Argon2; the first one makes new hashes, all verify. Losing one loses the passwords made with it.",
+    range: "id:base64 of 32 bytes, comma separated",
+    secret: true as const,
+    parse: peppers,
+  },
   AUTH_HASH_THREADS: whole("Argon2 hashes at a time.", {
     min: 1,
     max: 128,
@@ -177,12 +198,23 @@ export const variables = {
     "7d",
   ),
   AUTH_COOKIE_SAMESITE: oneOf("samesite of the bridge's cookie.", ["none", "lax", "strict"], "none"),
-  AUTH_CONFIRM_TTL: duration("Life of a confirmation link.", "1m", "30d", "1h"),
-  AUTH_MAILS_PER_HOUR: whole("Confirmation mails per account and hour; more are swallowed.", {
-    min: 1,
-    max: 1000,
-    default: "5",
-  }),
+  AUTH_CONFIRM_TTL: duration("Life of a link that confirms an e-mail address.", "1m", "30d", "1h"),
+  AUTH_RESET_TTL: duration(
+    "Life of a link to set a new password with (OWASP ASVS 6.5.5: at most 10 minutes).",
+    "1m",
+    "24h",
+    "10m",
+  ),
+  AUTH_UNCONFIRMED_TTL: duration("An account that nobody has confirmed for so long is deleted.", "1h", "3650d", "7d"),
+  AUTH_MAILS_PER_HOUR: whole(
+    "Mails of a kind (confirm, reset, other address) per account and hour; more are swallowed, or THROTTLED where the caller is known.",
+    {
+      min: 1,
+      max: 1000,
+      default: "5",
+    },
+  ),
+  AUTH_MAIL_LOCALE: oneOf("Language of mails.", ["en", "ru"], "en"),
   AUTH_MAIL_SEAL_KEY: {
     meaning:
       "Public key of a mailer outside of the fleet: the relay seals mails (auth.mail) to it. Not set: to the fleet's own key.",
@@ -201,6 +233,31 @@ export const variables = {
     "1d",
     "1m",
   ),
+  AUTH_SMTP_URL: {
+    meaning:
+      "Where mails go: smtp://user:password@host:587 (TLS demanded with a user), smtps://…:465; print: shows them on standard output, links and all.",
+    range: "smtp://, smtps:// or print:",
+    secret: true as const,
+    needed: ["mailer"] as Role[],
+    parse: url(["smtp:", "smtps:", "print:"]),
+  },
+  AUTH_MAIL_FROM: {
+    meaning: "Sender of mails.",
+    range: "address, or Name <address>",
+    needed: ["mailer"] as Role[],
+    parse: mailSender,
+  },
+  AUTH_MAIL_LINK_URL: {
+    meaning: "Page that links in mails lead to; {kind} is confirm, reset or email-confirm.",
+    range: "URL with {token}, and {kind} if wanted",
+    needed: ["mailer"] as Role[],
+    parse: linkUrl,
+  },
+  AUTH_MAIL_CONNECTIONS: whole("Connections to the SMTP server at a time, per mailer.", {
+    min: 1,
+    max: 100,
+    default: "10",
+  }),
   AUTH_VERIFIER_MAX_AGE: duration(
     "How old knowledge of revocations may be; above it the bridge asks the fleet.",
     "1s",

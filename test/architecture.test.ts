@@ -98,6 +98,7 @@ describe("each driver has its place", () => {
     ["jose", /^jose$/, /^src\/(crypto\/|bus\/seal\.ts|client\/)/],
     ["pino", /^pino$/, /^src\/log\.ts$/],
     ["prom-client", /^prom-client$/, /^src\/metrics\.ts$/],
+    ["nodemailer", /^nodemailer(\/|$)/, /^src\/smtp\.ts$/],
     ["gRPC", /^@grpc\//, /^src\/bridge\//],
   ])("%s is used where DESIGN.md says, and is used", (_name, module, place) => {
     const users = crossings(all, module).map((line) => line.split(" ")[0]!);

@@ -267,7 +267,7 @@ describe("the table", () => {
   });
 
   test("no secret has a default, and what is called so is a secret", () => {
-    const secret = /PASSWORD$|_KEY$|DATABASE_URL$|SECRET|TOKEN$/;
+    const secret = /PASSWORD$|_KEY$|PEPPER$|DATABASE_URL$|SMTP_URL$|SECRET|TOKEN$/;
     const secrets = table.filter(([, variable]) => variable.secret);
     expect(secrets.filter(([, variable]) => variable.default !== undefined)).toEqual([]);
     expect(secrets.map(([name]) => name).sort()).toEqual(

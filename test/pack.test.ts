@@ -10,7 +10,7 @@ const packages = join(root, "node_modules");
 
 /** Whatever is none of these is a source, a test, a secret or a leftover. */
 const published =
-  /^(bin\/(auth|authctl|bootstrap|install)\.js|dist\/(src|stack)\/[\w/-]+\.(js|d\.ts)|docs\/[\w/-]+\.(md|svg|json|ya?ml)|migrations\/\w+\.sql|proto\/\w+\.proto|schemas\/[\w./-]+\.(avsc|json)|stack\/pom\.xml|package\.json|LICENSE|README\.md)$/;
+  /^(bin\/(auth|authctl|bootstrap|install)\.js|dist\/(src|stack)\/[\w/-]+\.(js|d\.ts)|docs\/[\w/-]+\.(md|svg|json|ya?ml)|migrations\/\w+\.sql|proto\/\w+\.proto|lists\/(common-passwords\.txt|README\.md)|schemas\/[\w./-]+\.(avsc|json)|stack\/pom\.xml|package\.json|LICENSE|README\.md)$/;
 
 let home: string;
 let files: string[];
@@ -45,7 +45,14 @@ describe("the tarball", () => {
       console.log(JSON.stringify([packageRoot, projectRoot()]));`;
     const said = await mustRun(home, [process.execPath, "--input-type=module", "--eval", script]);
     expect(JSON.parse(said)).toEqual([home, home]);
-    expect(files).toEqual(expect.arrayContaining(["proto/auth.proto", "migrations/0001_initial.sql", "stack/pom.xml"]));
+    expect(files).toEqual(
+      expect.arrayContaining([
+        "lists/common-passwords.txt",
+        "proto/auth.proto",
+        "migrations/0001_initial.sql",
+        "stack/pom.xml",
+      ]),
+    );
   });
 });
 

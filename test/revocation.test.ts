@@ -9,6 +9,7 @@ import { shardOf } from "../src/db/outbox.ts";
 import { without } from "./support/faults.ts";
 import { type Feed, readFeed } from "./support/feed.ts";
 import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { mailedToken } from "./support/mails.ts";
 import { operatorToken } from "./support/operator.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf } from "./support/people.ts";
 import { ownFolder } from "./support/stack.ts";
@@ -68,6 +69,15 @@ describe("what is revoked", () => {
           newPassword: `another ${password}`,
         }),
       false,
+    ],
+    [
+      "a reset of the password",
+      async ({ email, password }) => {
+        await fleet.client.request("auth.password.forgot", { email });
+        const token = await mailedToken(fleet, email, "reset");
+        await fleet.client.request("auth.password.reset", { token, newPassword: `another ${password}` });
+      },
+      true,
     ],
   ];
 

@@ -237,6 +237,11 @@ export async function openRequest(request: RequestToOpen): Promise<Fields> {
   return reconcile({ ...request.clear }, inside, { bare, defaults: request.defaults ?? {} });
 }
 
+/** The kid of the key that a seal is to. @throws Refusal SEAL_INVALID, reason jwe */
+export function sealedTo(sealed: string): string {
+  return readSeal(sealed).header.kid;
+}
+
 /** The secret fields of a reply; see mergeSealed. @throws Refusal SEAL_INVALID, reason jwe */
 export async function openReply(sealed: string, privateKey: OpeningKey): Promise<Fields> {
   return await decrypt(readSeal(sealed), privateKey);

@@ -6,9 +6,12 @@
 // password. The old service hashed the raw text: where raw and normalised text differ, both are tried - for an unknown login too, or the
 // time would tell who exists. A match of the raw text is stale.
 //
+// Before Argon2 comes a keyed step where there is a pepper (NIST SP 800-63B-4, 3.1.1.2): HMAC-SHA-256(pepper, text). The hash names its pepper in
+// the field `keyid` of the PHC form, so old ones verify for as long as AUTH_PEPPER has theirs, and are made anew at the next login.
+//
 // The cost is the same only between a hash of the current parameters and the dummy. Imported hashes (64 MiB, 3, 4: 160 ms against 45; other
 // algorithms: foreign-hashes.ts) tell by time that a login exists, until its owner logs in and is rehashed (docs/security.md).
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
 import { hash as argon2, argon2id } from "argon2";
 import type { Clock } from "../clock.ts";
 import { costClass, type ForeignHash, foreignHash, type HashFault } from "./foreign-hashes.ts";
@@ -21,7 +24,7 @@ export interface Argon2Cost {
 
 export interface Verdict {
   ok: boolean;
-  /** The password is right, but its hash should be made anew: other parameters, or made of the raw text. False where ok is false. */
+  /** The password is right, but its hash should be made anew: other parameters, another pepper, or made of the raw text. False where ok is false. */
   stale: boolean;
 }
 
@@ -38,7 +41,7 @@ export interface Passwords {
   calibrate(clock: Clock): Promise<number>;
 }
 
-/** Beyond these a stored hash never matches: whoever can write one row must not be able to stop the workers with it. */
+/** Beyond these a stored hash never matches, and `report` is told: whoever can write one row must not be able to stop the workers with it. */
 const limits: Argon2Cost = {
   memoryKiB: 1_048_576, // 1 GiB a hash, all threads at once: beyond it the kernel kills the worker
   time: 16, // with 1 GiB some 10 s of a core, already past every deadline
@@ -48,40 +51,76 @@ const limits: Argon2Cost = {
 /** passlib, by which the old service hashed, takes no longer text; in bytes: 4 for each of its 4,096 characters. NFKC of 1 MB stops the loop 39 ms. */
 const longestVerified = 16_384;
 
+/** A key of the keyed step. */
+export interface Pepper {
+  /** 1 to 8 characters: what the PHC form has room for. */
+  id: string;
+  /** 32 bytes. */
+  key: Buffer;
+}
+
+export interface PasswordOptions {
+  /** The first one makes new hashes, each verifies those that name it. */
+  peppers?: readonly Pepper[] | undefined;
+  /** Told once of each reason why a stored hash was refused unread: only an operator can do something about it. */
+  report?: ((problem: string) => void) | undefined;
+}
+
+interface HeldPepper {
+  id: string;
+  key: KeyObject;
+}
+
+type Peppers = ReadonlyMap<string, HeldPepper>;
+
 interface Stored extends Argon2Cost {
   salt: Buffer;
   tag: Buffer;
+  pepper: HeldPepper | undefined;
 }
 
 // At least 8 bytes of salt (Argon2's minimum) and 16 of tag: a tag of 4 bytes would match one password in 2^32.
 // The npm package argon2 writes p before t; its rows are read too.
 const phc =
-  /^\$argon2id\$v=19\$m=(\d{1,8}),(?:t=(\d{1,3}),p=(\d{1,3})|p=(\d{1,3}),t=(\d{1,3}))\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
+  /^\$argon2id\$v=19\$m=(\d{1,8}),(?:t=(\d{1,3}),p=(\d{1,3})|p=(\d{1,3}),t=(\d{1,3}))(?:,keyid=([A-Za-z0-9+/]{2,11}))?\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
 
-function within(cost: Argon2Cost): boolean {
-  const { memoryKiB, time, parallelism } = cost;
-  const high = memoryKiB > limits.memoryKiB || time > limits.time || parallelism > limits.parallelism;
-  return !high && time >= 1 && parallelism >= 1 && memoryKiB >= 8 * parallelism;
+/** What is wrong with a cost. */
+function beyond({ memoryKiB, time, parallelism }: Argon2Cost): string | undefined {
+  if (memoryKiB > limits.memoryKiB) return `its memory is over ${limits.memoryKiB} KiB`;
+  if (time > limits.time) return `it has more than ${limits.time} passes`;
+  if (parallelism > limits.parallelism) return `it has more than ${limits.parallelism} lanes`;
+  if (time < 1 || parallelism < 1 || memoryKiB < 8 * parallelism) return "its parameters are none of Argon2";
+  return undefined;
 }
 
-function parse(stored: string): Stored | undefined {
+const none: Peppers = new Map();
+
+/** @returns undefined where it is no Argon2id hash; a text: why it is one that never matches */
+function parse(stored: string, peppers: Peppers): Stored | string | undefined {
   const match = phc.exec(stored);
   if (match === null) return undefined;
-  const [, memory, time = match[5], parallelism = match[4], , , salt = "", tag = ""] = match;
+  const [, memory, time = match[5], parallelism = match[4], , , keyid, salt = "", tag = ""] = match;
   const cost = { memoryKiB: Number(memory), time: Number(time), parallelism: Number(parallelism) };
-  if (!within(cost)) return undefined;
-  return { ...cost, salt: Buffer.from(salt, "base64"), tag: Buffer.from(tag, "base64") };
+  const problem = beyond(cost);
+  if (problem !== undefined) return problem;
+  const id = keyid === undefined ? undefined : Buffer.from(keyid, "base64").toString("latin1");
+  const pepper = id === undefined ? undefined : peppers.get(id);
+  if (id !== undefined && pepper === undefined) return `AUTH_PEPPER lacks the pepper ${id.replace(/[^\w.-]/g, "?")}`;
+  return { ...cost, salt: Buffer.from(salt, "base64"), tag: Buffer.from(tag, "base64"), pepper };
 }
+
+const base64 = (bytes: Buffer): string => bytes.toString("base64").replaceAll("=", "");
 
 /** Written here and not by the package, which puts p before t: few other Argon2 libraries read that. */
-function format({ memoryKiB, time, parallelism, salt, tag }: Stored): string {
-  const [encodedSalt, encodedTag] = [salt, tag].map((each) => each.toString("base64").replaceAll("=", ""));
-  return `$argon2id$v=19$m=${memoryKiB},t=${time},p=${parallelism}$${encodedSalt}$${encodedTag}`;
+function format({ memoryKiB, time, parallelism, salt, tag, pepper }: Stored): string {
+  const keyid = pepper === undefined ? "" : `,keyid=${base64(Buffer.from(pepper.id, "latin1"))}`;
+  return `$argon2id$v=19$m=${memoryKiB},t=${time},p=${parallelism}${keyid}$${base64(salt)}$${base64(tag)}`;
 }
 
-function tagOf(text: string | Buffer, { memoryKiB, time, parallelism, salt }: Omit<Stored, "tag">, length = 32) {
-  const cost = { memoryCost: memoryKiB, timeCost: time, parallelism };
-  return argon2(text, { ...cost, type: argon2id, salt, hashLength: length, raw: true });
+function tagOf(text: string | Buffer, { pepper, salt, ...cost }: Omit<Stored, "tag">, length = 32) {
+  const input = pepper === undefined ? text : createHmac("sha256", pepper.key).update(text).digest();
+  const options = { memoryCost: cost.memoryKiB, timeCost: cost.time, parallelism: cost.parallelism };
+  return argon2(input, { ...options, type: argon2id, salt, hashLength: length, raw: true });
 }
 
 async function matches(text: string, stored: Stored): Promise<boolean> {
@@ -99,21 +138,34 @@ async function verifyForeign(texts: readonly string[], foreign: ForeignHash): Pr
 
 /** By which algorithm a stored hash would be verified, or why it never would match. */
 export function hashAlgorithm(stored: string): { algorithm: string } | HashFault {
-  if (parse(stored) !== undefined) return { algorithm: "argon2id" };
-  return phc.test(stored) ? "beyond" : foreignHash(stored);
+  const own = parse(stored, none);
+  if (typeof own === "object") return { algorithm: "argon2id" };
+  return own === undefined ? foreignHash(stored) : "beyond";
+}
+
+/** Said once of each reason: whoever can write a row must not be able to fill the log with it. The reasons are few, but for peppers' names. */
+function onceOf(report: PasswordOptions["report"]): (problem: string) => void {
+  const reported = new Set<string>();
+  return (problem) => {
+    if (!reported.has(problem) && reported.size < 100) report?.(`a stored password hash is refused: ${problem}`);
+    reported.add(problem);
+  };
 }
 
 /** @throws Error where the parameters are beyond what would be verified */
-export function makePasswords(current: Argon2Cost): Passwords {
-  if (!within(current)) {
+export function makePasswords(current: Argon2Cost, { peppers = [], report }: PasswordOptions = {}): Passwords {
+  if (beyond(current) !== undefined) {
     throw new Error(
       `AUTH_ARGON2_*: at most ${limits.memoryKiB} KiB, ${limits.time} passes, ${limits.parallelism} lanes; at least 8 KiB a lane`,
     );
   }
+  const held = new Map(peppers.map(({ id, key }) => [id, { id, key: createSecretKey(key) }]));
+  const [pepper] = held.values();
+  const refused = onceOf(report);
   let made: Promise<Stored> | undefined;
 
   const make = async (text: string | Buffer): Promise<Stored> => {
-    const salted = { ...current, salt: randomBytes(16) };
+    const salted = { ...current, salt: randomBytes(16), pepper };
     return { ...salted, tag: await tagOf(text, salted) };
   };
 
@@ -126,27 +178,41 @@ export function makePasswords(current: Argon2Cost): Passwords {
     return made;
   };
 
+  /** How a stored hash is held against a text; undefined, and said, where it never matches. */
+  const read = (stored: string): Stored | ForeignHash | undefined => {
+    const own = parse(stored, held);
+    if (typeof own === "object") return own;
+    const foreign = own === undefined ? foreignHash(stored) : own;
+    if (typeof foreign === "object") return foreign;
+    refused(
+      foreign === "unknown" ? "its algorithm is not known" : foreign === "beyond" ? "its cost is too high" : foreign,
+    );
+    return undefined;
+  };
+
+  const isCurrent = (stored: Stored): boolean => same(stored, current) && stored.pepper === pepper;
+
   const verify = async (password: string, stored: string | undefined): Promise<Verdict> => {
     const long = Buffer.byteLength(password) > longestVerified;
-    const known = stored === undefined || long ? undefined : parse(stored);
-    const foreign = stored === undefined || long || known !== undefined ? "unknown" : foreignHash(stored);
+    const known = stored === undefined || long ? undefined : read(stored);
     const raw = long ? "" : password;
     const normal = raw.normalize("NFKC");
     const texts = raw === normal ? [normal] : [normal, raw];
-    if (typeof foreign === "object") return verifyForeign(texts, foreign);
+    if (known !== undefined && "matches" in known) return verifyForeign(texts, known);
     const target = known ?? (await dummy());
     for (const text of texts) {
       const ok = (await matches(text, target)) && known !== undefined;
-      if (ok) return { ok, stale: text !== normal || !same(target, current) };
+      if (ok) return { ok, stale: text !== normal || !isCurrent(target) };
     }
     return { ok: false, stale: false };
   };
 
   return {
     costClass(stored) {
-      const known = stored === undefined ? undefined : parse(stored);
-      if (known !== undefined) return same(known, current) ? "" : costClass("argon2id", known.memoryKiB * known.time);
-      const foreign = stored === undefined ? "unknown" : foreignHash(stored);
+      const known = stored === undefined ? undefined : parse(stored, held);
+      if (typeof known === "object")
+        return same(known, current) ? "" : costClass("argon2id", known.memoryKiB * known.time);
+      const foreign = stored === undefined || known !== undefined ? "unknown" : foreignHash(stored);
       return typeof foreign === "object" ? foreign.costClass : "";
     },
     hash: async (password) => format(await make(password.normalize("NFKC"))),
@@ -163,13 +229,4 @@ export function makePasswords(current: Argon2Cost): Passwords {
       return times.sort((left, right) => left - right)[1]!;
     },
   };
-}
-
-/**
- * What is wrong with a new password's length. NIST SP 800-63B, 5.1.1.2: every code point counts as one character, after normalisation.
- * @param bounds min in code points after NFKC; max in bytes of the text as it came (UTF-8), checked first because normalising costs time
- */
-export function passwordFault(password: string, bounds: { min: number; max?: number }): "short" | "long" | undefined {
-  if (Buffer.byteLength(password) > (bounds.max ?? 1024)) return "long";
-  return [...password.normalize("NFKC")].length < bounds.min ? "short" : undefined;
 }

@@ -19,6 +19,7 @@ import { request } from "./request.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
 import { usersBan } from "./users-ban.ts";
 import { usersDelete } from "./users-delete.ts";
+import { usersResetPassword } from "./users-reset-password.ts";
 import { usersSetRoles } from "./users-set-roles.ts";
 import { usersShow } from "./users-show.ts";
 import { usersUnban } from "./users-unban.ts";
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   usersBan,
   usersUnban,
   usersDelete,
+  usersResetPassword,
   dlqList,
   dlqShow,
   dlqReplay,

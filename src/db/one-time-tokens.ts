@@ -1,9 +1,11 @@
 // One-time tokens: links in mails. Bound to a purpose, used once, only the hash of the secret is kept.
-import { sql } from "slonik";
+import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
+import { normalize } from "../record-key.ts";
 import type { Read, Write } from "./statements.ts";
 
-export type Purpose = "confirm";
+/** confirm: a new account; reset: a new password; email: another address. */
+export type Purpose = "confirm" | "reset" | "email";
 
 const oneTimeToken = z.object({
   userId: z.number(),
@@ -16,13 +18,20 @@ const oneTimeToken = z.object({
   banned: z.boolean(),
   generation: z.number(),
   roles: z.array(z.string()),
+  /** The account's own address, and the one that the token confirms. */
+  email: z.string(),
+  newEmail: z.string().nullable(),
+  newEmailTaken: z.boolean(),
 });
 
-export function tokenById(id: string, purpose: Purpose): Read<z.infer<typeof oneTimeToken>> {
+export type OneTimeToken = z.infer<typeof oneTimeToken>;
+
+export function tokenById(id: string, purpose: Purpose): Read<OneTimeToken> {
   const select = sql.fragment`
     SELECT t.user_id AS "userId", u.login, u.username, t.secret_hash AS "secretHash", t.expires_at <= now() AS expired,
       t.used_at IS NOT NULL AS used, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation,
-      ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles
+      ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles,
+      u.email, t.email AS "newEmail", EXISTS (SELECT FROM users o WHERE o.email_key = t.email_key AND o.id <> u.id) AS "newEmailTaken"
     FROM one_time_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = ${id}::uuid AND t.purpose = ${purpose}`;
   return { select, row: oneTimeToken };
 }
@@ -33,15 +42,20 @@ export interface NewToken {
   purpose: Purpose;
   secretHash: Buffer;
   ttlMs: number;
+  email?: string;
 }
 
-export function insertToken({ id, userId, purpose, secretHash, ttlMs }: NewToken): Write {
+export function insertToken({ id, userId, purpose, secretHash, ttlMs, email }: NewToken): Write {
+  const address =
+    email === undefined
+      ? sql.fragment`NULL::text, NULL::text`
+      : sql.fragment`${email}::text, ${normalize(email)}::text`;
   return {
     name: "insert_token",
     changes: 1,
     statement: (gate) => sql.fragment`
-      INSERT INTO one_time_tokens (id, user_id, purpose, secret_hash, expires_at)
-      SELECT ${id}::uuid, ${userId}, ${purpose}, ${sql.binary(secretHash)}::bytea, now() + ${ttlMs} * interval '1 millisecond'
+      INSERT INTO one_time_tokens (id, user_id, purpose, secret_hash, expires_at, email, email_key)
+      SELECT ${id}::uuid, ${userId}, ${purpose}, ${sql.binary(secretHash)}::bytea, now() + ${ttlMs} * interval '1 millisecond', ${address}
       WHERE ${gate} RETURNING 1`,
   };
 }
@@ -54,4 +68,23 @@ export function useToken(id: string): Write {
     statement: (gate) => sql.fragment`
       UPDATE one_time_tokens SET used_at = now() WHERE id = ${id}::uuid AND used_at IS NULL AND ${gate} RETURNING 1`,
   };
+}
+
+/** What was mailed before counts no more: links to set a password with, and to change the address. `except` is used by itself. */
+export function voidLinks(userId: number, except?: string): Write {
+  return {
+    name: "void_links",
+    statement: (gate) => sql.fragment`
+      UPDATE one_time_tokens SET used_at = now()
+      WHERE user_id = ${userId} AND purpose IN ('reset', 'email') AND used_at IS NULL AND expires_at > now()
+        AND (${except ?? null}::uuid IS NULL OR id <> ${except ?? null}::uuid) AND ${gate} RETURNING 1`,
+  };
+}
+
+/** Deletes tokens that were over long ago: until then their holders are told that they have expired. @returns how many */
+export async function reapTokens(pool: DatabasePool, limit: number): Promise<number> {
+  const result = await pool.query(sql.unsafe`
+    DELETE FROM one_time_tokens WHERE id = ANY(ARRAY(
+      SELECT id FROM one_time_tokens WHERE expires_at < now() - interval '7 days' LIMIT ${limit} FOR UPDATE SKIP LOCKED))`);
+  return result.rowCount;
 }

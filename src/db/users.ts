@@ -1,7 +1,8 @@
 // Users: what handlers ask about them, and the statements that change them. Each `subject` statement locks the user's row, checks
 // that he is as the handler read him, and takes the numbers for his events.
-import { sql } from "slonik";
+import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
+import type { Purpose } from "./one-time-tokens.ts";
 import type { Fragment, Read, Write } from "./statements.ts";
 
 type Subject = (numbers: number, gate: Fragment) => Fragment;
@@ -54,16 +55,38 @@ export function profileByLogin(loginKey: string): Read<Profile> {
   return { select: sql.fragment`SELECT ${profileColumns} FROM users u WHERE u.login_key = ${loginKey}`, row: profile };
 }
 
-const unconfirmed = profile.extend({ mails: z.number() });
+const mailed = profile.extend({ mails: z.number() });
+
+/** How many links of the kind the user was given within the last hour. */
+const mailsOf = (purpose: Purpose): Fragment => sql.fragment`(
+  SELECT count(*) FROM one_time_tokens t
+  WHERE t.user_id = u.id AND t.purpose = ${purpose} AND t.created_at > now() - interval '1 hour') AS mails`;
 
 /** The unconfirmed account of a normalised e-mail address, and how many confirmation tokens it was given within the last hour. */
-export function unconfirmedByEmail(emailKey: string): Read<z.infer<typeof unconfirmed>> {
+export function unconfirmedByEmail(emailKey: string): Read<z.infer<typeof mailed>> {
   const select = sql.fragment`
-    SELECT ${profileColumns}, (
-      SELECT count(*) FROM one_time_tokens t
-      WHERE t.user_id = u.id AND t.purpose = 'confirm' AND t.created_at > now() - interval '1 hour') AS mails
-    FROM users u WHERE u.email_key = ${emailKey} AND u.confirmed_at IS NULL`;
-  return { select, row: unconfirmed };
+    SELECT ${profileColumns}, ${mailsOf("confirm")} FROM users u WHERE u.email_key = ${emailKey} AND u.confirmed_at IS NULL`;
+  return { select, row: mailed };
+}
+
+/** The confirmed account of a normalised e-mail address, and how many links to set a new password with it was given within the last hour. */
+export function confirmedByEmail(emailKey: string): Read<z.infer<typeof mailed>> {
+  const select = sql.fragment`
+    SELECT ${profileColumns}, ${mailsOf("reset")} FROM users u WHERE u.email_key = ${emailKey} AND u.confirmed_at IS NOT NULL`;
+  return { select, row: mailed };
+}
+
+const unconfirmed = z.object({ id: z.number(), generation: z.number() });
+export type Unconfirmed = z.infer<typeof unconfirmed>;
+
+/** Accounts that are older than this and were never confirmed, the oldest first. */
+export async function overdue(
+  pool: DatabasePool,
+  { ttlMs, limit }: { ttlMs: number; limit: number },
+): Promise<readonly Unconfirmed[]> {
+  return pool.any(sql.type(unconfirmed)`
+    SELECT id, generation FROM users WHERE confirmed_at IS NULL AND created_at < now() - ${ttlMs} * interval '1 millisecond'
+    ORDER BY created_at LIMIT ${limit}`);
 }
 
 const vacancy = z.object({ id: z.number(), loginTaken: z.boolean(), emailOwner: z.string().nullable() });
@@ -146,10 +169,51 @@ export function deleteUser(id: number, expected: Omit<Expected, "banned">): Subj
     RETURNING id, sequence + ${numbers} AS sequence`;
 }
 
-/** The hash of the user's password, if he has one. */
-export function passwordOf(userId: number): Read<{ hash: string }> {
-  const select = sql.fragment`SELECT hash FROM credentials WHERE user_id = ${userId} AND kind = 'password'`;
-  return { select, row: z.object({ hash: z.string() }) };
+const passwordAndOwner = z.object({ hash: z.string(), login: z.string(), username: z.string(), email: z.string() });
+
+/** The hash of the user's password, if he has one, and what is known of him: what a new one must not be made of, and where to tell him. */
+export function passwordOf(userId: number): Read<z.infer<typeof passwordAndOwner>> {
+  const select = sql.fragment`
+    SELECT c.hash, u.login, u.username, u.email FROM credentials c JOIN users u ON u.id = c.user_id
+    WHERE c.user_id = ${userId} AND c.kind = 'password'`;
+  return { select, row: passwordAndOwner };
+}
+
+const addressChange = passwordAndOwner.extend({
+  hash: z.string().nullable(),
+  mails: z.number(),
+  freeInMs: z.number(),
+  newOwner: z.string().nullable(),
+});
+
+/**
+ * What changing a user's e-mail address needs to know: his password's hash, what he has, how many links he was given within the last hour
+ * and in how many ms there will be one less, and the new address as its owner wrote it, if it has one.
+ */
+export function addressChangeOf(userId: number, newEmailKey: string): Read<z.infer<typeof addressChange>> {
+  const select = sql.fragment`
+    SELECT c.hash, u.login, u.username, u.email, ${mailsOf("email")}, (
+        SELECT ceil(extract(epoch FROM COALESCE(min(t.created_at), now()) + interval '1 hour' - now()) * 1000)::int FROM one_time_tokens t
+        WHERE t.user_id = u.id AND t.purpose = 'email' AND t.created_at > now() - interval '1 hour') AS "freeInMs",
+      (SELECT o.email FROM users o WHERE o.email_key = ${newEmailKey} AND o.id <> u.id) AS "newOwner"
+    FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password' WHERE u.id = ${userId}`;
+  return { select, row: addressChange };
+}
+
+/** Unique constraint users_email_unique decides races: the loser reads anew. */
+export function changeEmail(id: number, { email, emailKey }: Pick<NewUser, "email" | "emailKey">): Subject {
+  return lock(id, { banned: false }, sql.fragment`, email = ${email}, email_key = ${emailKey}`);
+}
+
+/** A password for who may have had none. */
+export function setPassword(userId: number, hash: string): Write {
+  return {
+    name: "set_password",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      INSERT INTO credentials (user_id, kind, hash) SELECT ${userId}, 'password', ${hash} WHERE ${gate}
+      ON CONFLICT (user_id, kind) DO UPDATE SET hash = excluded.hash, changed_at = now() RETURNING 1`,
+  };
 }
 
 /** A new password in place of the one that was read. */

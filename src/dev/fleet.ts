@@ -1,4 +1,4 @@
-// The role processes that `dev` runs: workers, relay and bridge, each `src/main.ts ROLE` with its own HTTP port and log file.
+// The role processes that `dev` runs: workers, relay, mailer and bridge, each `src/main.ts ROLE` with its own HTTP port and log file.
 // Their configuration: our defaults for one machine, then the user's AUTH_ variables, then the addresses of the stack, which always win.
 // AUTH_DEV_ and AUTH_TEST_ variables are ours and not handed on. Each role has an IPC channel, by whose end it notices that we are gone.
 import { availableParallelism } from "node:os";
@@ -13,6 +13,10 @@ const DEFAULTS = {
   AUTH_REQUIRE_SEALED: "false",
   AUTH_HTTP_HOST: "127.0.0.1",
   AUTH_GRPC_HOST: "127.0.0.1",
+  // Into the mailer's log file: there is nobody to send to.
+  AUTH_SMTP_URL: "print:",
+  AUTH_MAIL_FROM: "Auth <auth@localhost>",
+  AUTH_MAIL_LINK_URL: "http://localhost:3000/{kind}?token={token}",
 };
 
 /** Argon2 shares libuv's pool with file system and DNS calls. */
@@ -62,7 +66,7 @@ export async function migrate({ main, dir, processes, env }: Place, stopped: Abo
 export type Role = Service & { readonly url: string };
 
 export interface RolePlan {
-  readonly role: "worker" | "relay" | "bridge";
+  readonly role: "worker" | "relay" | "mailer" | "bridge";
   readonly number: number;
   readonly httpPort: number;
   readonly grpcPort: number;

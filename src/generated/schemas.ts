@@ -1,5 +1,47 @@
 // Generated from schemas/ by `npm run generate`. Do not edit.
 
+/** Asks for another e-mail address: a link goes there, a notice to the old one. Nothing changes until the link is used. */
+export interface AccountChangeEmailRequest {
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  password: string;
+  /** Sealed. */
+  newEmail: string;
+}
+
+/** Asks for another e-mail address: a link goes there, a notice to the old one. Nothing changes until the link is used. */
+export interface AccountChangeEmailRequestInput {
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  password: string;
+  /** Sealed. */
+  newEmail: string;
+}
+
+/** The command was carried out. */
+export interface AccountChangeEmailResult {
+
+}
+
+/** Makes the address that a link was sent to the account's own, by the token of that link, once. */
+export interface AccountConfirmEmailRequest {
+  /** Sealed. */
+  token: string;
+}
+
+/** Makes the address that a link was sent to the account's own, by the token of that link, once. */
+export interface AccountConfirmEmailRequestInput {
+  /** Sealed. */
+  token: string;
+}
+
+/** The command was carried out. */
+export interface AccountConfirmEmailResult {
+
+}
+
 /** What the requester knows of the device that is being served. */
 export interface Client {
   /** Network address of the device, as text. */
@@ -341,6 +383,44 @@ export interface PasswordChangeResult {
 
 }
 
+/** Asks for a link to set a new password with. Always ok, so that nobody learns which addresses have accounts. */
+export interface PasswordForgotRequest {
+  /** E-mail address of the account. */
+  email: string;
+}
+
+/** Asks for a link to set a new password with. Always ok, so that nobody learns which addresses have accounts. */
+export interface PasswordForgotRequestInput {
+  /** E-mail address of the account. */
+  email: string;
+}
+
+/** The command was carried out. */
+export interface PasswordForgotResult {
+
+}
+
+/** Sets a new password by the token of a reset link, once. All sessions end and none is opened; further factors stay as they are. */
+export interface PasswordResetRequest {
+  /** Sealed. */
+  token: string;
+  /** Sealed. */
+  newPassword: string;
+}
+
+/** Sets a new password by the token of a reset link, once. All sessions end and none is opened; further factors stay as they are. */
+export interface PasswordResetRequestInput {
+  /** Sealed. */
+  token: string;
+  /** Sealed. */
+  newPassword: string;
+}
+
+/** The command was carried out. */
+export interface PasswordResetResult {
+
+}
+
 /** Tells whose access token this is, if it is valid now. */
 export interface SessionInspectRequest {
   /** Sealed. */
@@ -535,6 +615,38 @@ export interface DataExportedEvent {
   sessionId: string;
 }
 
+/** A user asked for another e-mail address. Nothing has changed yet. */
+export interface EmailChangeRequestedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+}
+
+/** A user's e-mail address is another one. Which one stands in no event. */
+export interface EmailChangedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+}
+
 /** A session was opened. */
 export interface LoggedInEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
@@ -635,6 +747,40 @@ export interface PasswordRefusedEvent {
   traceparent: null | string;
   /** Id of the session (UUID). */
   sessionId: string;
+}
+
+/** A user set a new password by the link in a mail; all his sessions ended. */
+export interface PasswordResetEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+}
+
+/** A link to set a new password with was asked for. Without a user where the address has no confirmed account; then no mail goes out. */
+export interface PasswordResetRequestedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user; null where the address has no account. */
+  userId: null | number;
+  /** Number of the event among those of its user, without gaps; null where the address has no account. */
+  sequence: null | number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Whether a mail goes out: not to an address without an account, and not beyond AUTH_MAILS_PER_HOUR. */
+  mailed: boolean;
 }
 
 /** A refresh token was used that had been replaced before: the session was ended. */
@@ -807,6 +953,8 @@ export interface UserUnbannedEvent {
 
 /** Every command by its topic: what a caller gives, what the handler sees, what the caller gets. */
 export interface Commands {
+  "auth.account.change-email": { input: AccountChangeEmailRequestInput; request: AccountChangeEmailRequest; result: AccountChangeEmailResult };
+  "auth.account.confirm-email": { input: AccountConfirmEmailRequestInput; request: AccountConfirmEmailRequest; result: AccountConfirmEmailResult };
   "auth.account.confirm": { input: AccountConfirmRequestInput; request: AccountConfirmRequest; result: AccountConfirmResult };
   "auth.account.delete": { input: AccountDeleteRequestInput; request: AccountDeleteRequest; result: AccountDeleteResult };
   "auth.account.export": { input: AccountExportRequestInput; request: AccountExportRequest; result: AccountExportResult };
@@ -819,6 +967,8 @@ export interface Commands {
   "auth.admin.unban-user": { input: AdminUnbanUserRequestInput; request: AdminUnbanUserRequest; result: AdminUnbanUserResult };
   "auth.key.list": { input: KeyListRequestInput; request: KeyListRequest; result: KeyListResult };
   "auth.password.change": { input: PasswordChangeRequestInput; request: PasswordChangeRequest; result: PasswordChangeResult };
+  "auth.password.forgot": { input: PasswordForgotRequestInput; request: PasswordForgotRequest; result: PasswordForgotResult };
+  "auth.password.reset": { input: PasswordResetRequestInput; request: PasswordResetRequest; result: PasswordResetResult };
   "auth.session.inspect": { input: SessionInspectRequestInput; request: SessionInspectRequest; result: SessionInspectResult };
   "auth.session.login": { input: SessionLoginRequestInput; request: SessionLoginRequest; result: SessionLoginResult };
   "auth.session.logout": { input: SessionLogoutRequestInput; request: SessionLogoutRequest; result: SessionLogoutResult };
@@ -830,11 +980,15 @@ export interface Commands {
 export interface Events {
   ConfirmationRequested: ConfirmationRequestedEvent;
   DataExported: DataExportedEvent;
+  EmailChangeRequested: EmailChangeRequestedEvent;
+  EmailChanged: EmailChangedEvent;
   LoggedIn: LoggedInEvent;
   LoggedOut: LoggedOutEvent;
   LoginRefused: LoginRefusedEvent;
   PasswordChanged: PasswordChangedEvent;
   PasswordRefused: PasswordRefusedEvent;
+  PasswordReset: PasswordResetEvent;
+  PasswordResetRequested: PasswordResetRequestedEvent;
   RefreshReused: RefreshReusedEvent;
   RolesChanged: RolesChangedEvent;
   SessionRefreshed: SessionRefreshedEvent;
@@ -847,6 +1001,14 @@ export interface Events {
 }
 
 export const commandSchemas = {
+  "auth.account.change-email": {
+    request: {"type":"record","namespace":"auth.account","name":"ChangeEmailRequest","doc":"Asks for another e-mail address: a link goes there, a notice to the old one. Nothing changes until the link is used.","sealedFields":["accessToken","password","newEmail"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.account","name":"ChangeEmailReply","doc":"Answer to auth.account.change-email.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ChangeEmailResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.account.confirm-email": {
+    request: {"type":"record","namespace":"auth.account","name":"ConfirmEmailRequest","doc":"Makes the address that a link was sent to the account's own, by the token of that link, once.","sealedFields":["token"],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.account","name":"ConfirmEmailReply","doc":"Answer to auth.account.confirm-email.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ConfirmEmailResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
   "auth.account.confirm": {
     request: {"type":"record","namespace":"auth.account","name":"ConfirmRequest","doc":"Confirms an account with the token of its confirmation link, once, and opens a session.","sealedFields":["token"],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.account","name":"ConfirmReply","doc":"Answer to auth.account.confirm.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ConfirmResult","doc":"The command was carried out.","sealedFields":["accessToken","refreshToken"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
@@ -895,6 +1057,14 @@ export const commandSchemas = {
     request: {"type":"record","namespace":"auth.password","name":"ChangeRequest","doc":"Changes the password of an access token's user. All other sessions end; this one goes on and gets a current access token at its next refresh.","sealedFields":["accessToken","currentPassword","newPassword"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.password","name":"ChangeReply","doc":"Answer to auth.password.change.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.password","name":"ChangeResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
+  "auth.password.forgot": {
+    request: {"type":"record","namespace":"auth.password","name":"ForgotRequest","doc":"Asks for a link to set a new password with. Always ok, so that nobody learns which addresses have accounts.","recordKey":{"kind":"email","field":"email"},"fields":[{"name":"email","type":"string","doc":"E-mail address of the account."}]},
+    reply: {"type":"record","namespace":"auth.password","name":"ForgotReply","doc":"Answer to auth.password.forgot.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.password","name":"ForgotResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.password.reset": {
+    request: {"type":"record","namespace":"auth.password","name":"ResetRequest","doc":"Sets a new password by the token of a reset link, once. All sessions end and none is opened; further factors stay as they are.","sealedFields":["token","newPassword"],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.password","name":"ResetReply","doc":"Answer to auth.password.reset.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.password","name":"ResetResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
   "auth.session.inspect": {
     request: {"type":"record","namespace":"auth.session","name":"InspectRequest","doc":"Tells whose access token this is, if it is valid now.","sealedFields":["accessToken"],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.session","name":"InspectReply","doc":"Answer to auth.session.inspect.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"InspectResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"Whether the user may use the account; true for every valid token."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed; true for every valid token."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
@@ -920,11 +1090,15 @@ export const commandSchemas = {
 export const eventSchemas = {
   ConfirmationRequested: {"type":"record","namespace":"auth.event","name":"ConfirmationRequested","doc":"Another confirmation link was asked for and goes out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
   DataExported: {"type":"record","namespace":"auth.event","name":"DataExported","doc":"A user took a copy of everything that is held about him.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Session in which it was asked for."}]},
+  EmailChangeRequested: {"type":"record","namespace":"auth.event","name":"EmailChangeRequested","doc":"A user asked for another e-mail address. Nothing has changed yet.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
+  EmailChanged: {"type":"record","namespace":"auth.event","name":"EmailChanged","doc":"A user's e-mail address is another one. Which one stands in no event.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
   LoggedIn: {"type":"record","namespace":"auth.event","name":"LoggedIn","doc":"A session was opened.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"login","type":"string","doc":"The user's login."},{"name":"method","type":"string","doc":"How: password or confirmation."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
   LoggedOut: {"type":"record","namespace":"auth.event","name":"LoggedOut","doc":"A user ended sessions.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"everywhere","type":"boolean","doc":"Whether all sessions of the user ended."}]},
   LoginRefused: {"type":"record","namespace":"auth.event","name":"LoginRefused","doc":"A login was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The login that was tried, normalised."},{"name":"code","type":"string","doc":"The refusal's code."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
   PasswordChanged: {"type":"record","namespace":"auth.event","name":"PasswordChanged","doc":"A user changed his password; other sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":["null","string"],"doc":"The session in which it was changed; it goes on.","default":null}]},
   PasswordRefused: {"type":"record","namespace":"auth.event","name":"PasswordRefused","doc":"Whoever held an access token did not know the password that was asked for besides.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
+  PasswordReset: {"type":"record","namespace":"auth.event","name":"PasswordReset","doc":"A user set a new password by the link in a mail; all his sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
+  PasswordResetRequested: {"type":"record","namespace":"auth.event","name":"PasswordResetRequested","doc":"A link to set a new password with was asked for. Without a user where the address has no confirmed account; then no mail goes out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the address has no account.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the address has no account.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"mailed","type":"boolean","doc":"Whether a mail goes out: not to an address without an account, and not beyond AUTH_MAILS_PER_HOUR."}]},
   RefreshReused: {"type":"record","namespace":"auth.event","name":"RefreshReused","doc":"A refresh token was used that had been replaced before: the session was ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
   RolesChanged: {"type":"record","namespace":"auth.event","name":"RolesChanged","doc":"A user's roles changed.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user has now."},{"name":"reason","type":"string","doc":"Why it was done."}]},
   SessionRefreshed: {"type":"record","namespace":"auth.event","name":"SessionRefreshed","doc":"A session got new tokens.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
@@ -936,4 +1110,4 @@ export const eventSchemas = {
   UserUnbanned: {"type":"record","namespace":"auth.event","name":"UserUnbanned","doc":"A ban was lifted.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
 } as const;
 
-export const mailSchema = {"type":"record","namespace":"auth","name":"Mail","doc":"A mail that shall be sent.","sealedFields":["token","username"],"fields":[{"name":"mailId","type":"string","doc":"Id of the mail (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was asked for."},{"name":"kind","type":"string","doc":"Which template: confirm, email-taken."},{"name":"to","type":"string","doc":"E-mail address of the receiver."},{"name":"locale","type":"string","doc":"Language of the receiver, BCP 47.","default":"en"},{"name":"sealed","type":"string","doc":"JWE (compact) over a JSON object with the mail's secrets, to the fleet's key or AUTH_MAIL_SEAL_KEY."}]} as const;
+export const mailSchema = {"type":"record","namespace":"auth","name":"Mail","doc":"A mail that shall be sent.","sealedFields":["token","username"],"fields":[{"name":"mailId","type":"string","doc":"Id of the mail (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was asked for."},{"name":"kind","type":"string","doc":"Which template: confirm, email-taken, reset, email-confirm, email-change-requested, email-changed, password-changed, password-reset."},{"name":"to","type":"string","doc":"E-mail address of the receiver."},{"name":"locale","type":"string","doc":"Language of the receiver, BCP 47.","default":"en"},{"name":"sealed","type":"string","doc":"JWE (compact) over a JSON object with the mail's secrets, to the fleet's key or AUTH_MAIL_SEAL_KEY."}]} as const;

@@ -1,6 +1,7 @@
 // What a handler is given: reads, one commit, passwords, tokens, the time. It knows no Kafka and no SQL text.
 // The first read asks the inbox too; where the request has its answer already, read or commit throw Kept, and run.ts gives that answer.
 import type { Call } from "../bus/command.ts";
+import type { PasswordPolicy } from "../crypto/password-policy.ts";
 import type { Tokens } from "../crypto/tokens.ts";
 import type { Commit } from "../db/commit.ts";
 import type { InboxRow } from "../db/inbox.ts";
@@ -44,14 +45,15 @@ export interface Change {
 }
 
 export interface Settings {
-  passwordMin: number;
   accessTtlMs: number;
   refreshTtlMs: number;
   refreshIdleMs: number;
   refreshGraceMs: number;
   cookieMaxAgeMs: number;
   confirmTtlMs: number;
+  resetTtlMs: number;
   mailsPerHour: number;
+  mailLocale: string;
   hideEmail: boolean;
   legacyTopics: boolean;
 }
@@ -67,6 +69,8 @@ export interface Context {
   settings: Settings;
   tokens: Tokens;
   passwords: HandlerPasswords;
+  /** What a new password must be. */
+  policy: PasswordPolicy;
   /** The key that successors of refresh tokens are derived with: the newest, or the one a session was opened with. */
   refreshKey(id?: number): { id: number; key: Buffer };
   jwks(): string;

@@ -1,5 +1,7 @@
 // The one list of handlers.
+import { changeEmail } from "./account/change-email.ts";
 import { confirm } from "./account/confirm.ts";
+import { confirmEmail } from "./account/confirm-email.ts";
 import { deleteAccount } from "./account/delete.ts";
 import { exportAccount } from "./account/export.ts";
 import { register } from "./account/register.ts";
@@ -13,6 +15,8 @@ import type { Handler, LegacyHandler } from "./define.ts";
 import { list as listKeys } from "./key/list.ts";
 import { adminBanToggled, adminDeleted, checkVerified, profileDeleted } from "./legacy/accounts.ts";
 import { change as changePassword } from "./password/change.ts";
+import { forgot } from "./password/forgot.ts";
+import { reset } from "./password/reset.ts";
 import { inspect } from "./session/inspect.ts";
 import { login } from "./session/login.ts";
 import { logout } from "./session/logout.ts";
@@ -25,12 +29,16 @@ export const handlers = [
   resend,
   deleteAccount,
   exportAccount,
+  changeEmail,
+  confirmEmail,
   login,
   refresh,
   inspect,
   logout,
   revoke,
   changePassword,
+  forgot,
+  reset,
   listKeys,
   getUser,
   setRoles,

@@ -1,11 +1,11 @@
 // The rules for what people type in, shared by handlers. Lengths of login and username count code points after NFKC
 // (NIST SP 800-63B-4, section 3.1.1.2, counts passwords so). Logging in never applies the policy: only empty and absurd input is refused there.
 import isEmail from "validator/lib/isEmail.js";
-import { passwordFault } from "../crypto/passwords.ts";
+import { maxPasswordBytes, type Weakness } from "../crypto/password-policy.ts";
 import { invalid, refuse } from "../errors.ts";
+import type { Context } from "./context.ts";
 
 export const nameLength = { min: 4, max: 32 } as const;
-export const maxPasswordBytes = 1024;
 const maxEmailLength = 254; // RFC 5321, section 4.5.3.1.3
 
 function codePoints(text: string): number {
@@ -28,22 +28,35 @@ export function checkName(field: "login" | "username", value: string): void {
 }
 
 /** @throws Refusal INVALID_INPUT */
-export function checkEmail(value: string): void {
-  if (value.length > maxEmailLength || !isEmail.default(value)) throw invalid("email", "is not an e-mail address");
+export function checkEmail(value: string, field = "email"): void {
+  if (value.length > maxEmailLength || !isEmail.default(value)) throw invalid(field, "is not an e-mail address");
 }
 
-/** For a new password. @throws Refusal WEAK_PASSWORD or INVALID_INPUT */
-export function checkNewPassword(password: string, min: number, field = "password"): void {
-  switch (passwordFault(password, { min, max: maxPasswordBytes })) {
-    case "short":
-      throw refuse("WEAK_PASSWORD", {
-        message: `The password must have at least ${min} characters.`,
-        details: { field, reason: "short", min: String(min) },
-      });
-    case "long":
-      throw invalid(field, `must not be longer than ${maxPasswordBytes} bytes`);
-    case undefined:
-  }
+/** A new password: in which field it came, and what is known of its owner. */
+export interface NewPassword {
+  field: string;
+  password: string;
+  about: readonly string[];
+}
+
+/** Why a password is weak, in words for people; too long is no weakness. */
+const weakBecause: Record<Exclude<Weakness, "long">, (min: number) => string> = {
+  short: (min) => `The password must have at least ${min} characters.`,
+  context: () => "The password must not be made of the login, a name, the e-mail address or the service's own words.",
+  common: () => "The password is one that many people use.",
+  breached: () => "The password is known from stolen data.",
+};
+
+/**
+ * To be called after the first read: what was accepted once must be given its first answer, whatever is common or stolen since.
+ * @throws Refusal WEAK_PASSWORD (details.reason: short, context, common, breached) or INVALID_INPUT
+ */
+export async function checkNewPassword({ policy }: Context, { field, password, about }: NewPassword): Promise<void> {
+  const reason = await policy.weakness(password, about);
+  if (reason === undefined) return;
+  if (reason === "long") throw invalid(field, `must not be longer than ${maxPasswordBytes} bytes`);
+  const details = { field, reason, ...(reason === "short" && { min: String(policy.min) }) };
+  throw refuse("WEAK_PASSWORD", { message: weakBecause[reason](policy.min), details });
 }
 
 /** For a login attempt. @throws Refusal INVALID_INPUT */

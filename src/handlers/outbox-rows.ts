@@ -1,6 +1,5 @@
 // The outbox rows of a change: one event per fact, then what the facts revoke, then its messages. An event's row takes the next number of
 // its user; a secret is encrypted before it is written. All rows of a user are in his shard, so his revocations leave in their order.
-import type { Call } from "../bus/command.ts";
 import type { SecretBox } from "../crypto/envelope.ts";
 import type { OutboxRow } from "../db/commit.ts";
 import { shardOf } from "../db/outbox.ts";
@@ -10,7 +9,8 @@ import { revocationsOf } from "./facts.ts";
 export const eventTopic = "auth.event";
 
 interface Making {
-  call: Call;
+  /** The request, or nothing of one where the fleet acts by itself. */
+  call: { envelope: { traceparent: string | undefined } };
   now: number;
   uuid(): string;
   box: SecretBox;

@@ -7,6 +7,7 @@ import { openPersonal, openSubjectKey } from "../crypto/audit.ts";
 import { type DataKeys, UnknownDataKey } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import type { Keyring } from "../crypto/keys.ts";
+import type { PasswordPolicy } from "../crypto/password-policy.ts";
 import type { Passwords } from "../crypto/passwords.ts";
 import type { Tokens } from "../crypto/tokens.ts";
 import { type Commit, commitOnce } from "../db/commit.ts";
@@ -28,6 +29,7 @@ export interface RunParts {
   pool: DatabasePool;
   lanes: Lanes;
   passwords: Passwords;
+  policy: PasswordPolicy;
   tokens: Tokens;
   keyring(): Keyring;
   dataKeys(): DataKeys;
@@ -142,13 +144,14 @@ interface Keeping {
 }
 
 function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
-  const { pool, tokens, settings, clock } = parts;
+  const { pool, tokens, settings, policy, clock } = parts;
   const key = inboxKeyOf(call);
   let asked = keeping.fingerprint === undefined;
   return {
     call,
     settings,
     tokens,
+    policy,
     passwords: inLane(parts, call),
     refreshKey: (id) => refreshKey(parts, id),
     jwks: () => jwksText(parts.keyring()),

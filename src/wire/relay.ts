@@ -41,7 +41,9 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
   });
   lifecycle.onStop(() => relay.stop());
   lifecycle.onStop(startChain(wiring, pool, keys));
-  lifecycle.onStop(startMaintenance(pool, log, { auditRetentionMs: config.AUTH_AUDIT_RETENTION }));
+  const { clock = systemClock } = wiring;
+  const [ttlMs, auditRetentionMs] = [config.AUTH_UNCONFIRMED_TTL, config.AUTH_AUDIT_RETENTION];
+  lifecycle.onStop(startMaintenance({ pool, log, clock, ttlMs, auditRetentionMs, dataKeys: keys.dataKeys }));
   lifecycle.onStop(startKeySchedule(keyPartsOf(wiring, pool), log));
   fleetMember(wiring, { kafka, role: "relay" }).start(() => ({ state: relay.healthy ? "serving" : "away" }));
   return { ready: () => (relay.healthy ? [] : [{ name: "outbox", reason: "cannot be read or published" }]) };

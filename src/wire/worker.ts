@@ -10,7 +10,10 @@ import { makeReplies } from "../bus/replies.ts";
 import { makeSender } from "../bus/sender.ts";
 import { makeTally, type Tally } from "../bus/tally.ts";
 import { type Clock, systemClock } from "../clock.ts";
+import { commonPasswords } from "../common-passwords.ts";
 import type { Config } from "../config.ts";
+import { breachedFiles } from "../crypto/breached.ts";
+import { makePasswordPolicy, type PasswordPolicy } from "../crypto/password-policy.ts";
 import { makePasswords } from "../crypto/passwords.ts";
 import { makeTokens } from "../crypto/tokens.ts";
 import { isPassing } from "../db/faults.ts";
@@ -29,17 +32,30 @@ import { codecOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./p
 
 export function settingsOf(config: Config): Settings {
   return {
-    passwordMin: config.AUTH_PASSWORD_MIN,
     accessTtlMs: config.AUTH_ACCESS_TTL,
     refreshTtlMs: config.AUTH_REFRESH_TTL,
     refreshIdleMs: config.AUTH_REFRESH_IDLE,
     refreshGraceMs: config.AUTH_REFRESH_GRACE,
     cookieMaxAgeMs: config.AUTH_COOKIE_MAX_AGE,
     confirmTtlMs: config.AUTH_CONFIRM_TTL,
+    resetTtlMs: config.AUTH_RESET_TTL,
     mailsPerHour: config.AUTH_MAILS_PER_HOUR,
+    mailLocale: config.AUTH_MAIL_LOCALE,
     hideEmail: config.AUTH_HIDE_EMAIL,
     legacyTopics: config.AUTH_LEGACY_TOPICS,
   };
+}
+
+/** What a new password must be. */
+export function policyOf(config: Config, log: Logger): PasswordPolicy {
+  const folder = config.AUTH_BREACHED_PASSWORDS;
+  return makePasswordPolicy({
+    min: config.AUTH_PASSWORD_MIN,
+    common: commonPasswords(),
+    words: [config.AUTH_PRODUCT, ...config.AUTH_PASSWORD_WORDS],
+    breached:
+      folder === undefined ? () => Promise.resolve(false) : breachedFiles(folder, (problem) => log.warn(problem)),
+  });
 }
 
 /** Commands that AUTH_TOPICS chooses: any glob matches, no !glob does. */
@@ -60,14 +76,18 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   lifecycle.onStop(() => kafka.close());
   const pool = await poolOf(wiring, "worker");
   const keys = await keysOf(wiring, pool);
-  const passwords = makePasswords({
-    memoryKiB: config.AUTH_ARGON2_MEMORY,
-    time: config.AUTH_ARGON2_TIME,
-    parallelism: config.AUTH_ARGON2_PARALLELISM,
-  });
+  const passwords = makePasswords(
+    {
+      memoryKiB: config.AUTH_ARGON2_MEMORY,
+      time: config.AUTH_ARGON2_TIME,
+      parallelism: config.AUTH_ARGON2_PARALLELISM,
+    },
+    { peppers: config.AUTH_PEPPER, report: (problem) => log.warn(problem) },
+  );
+  const policy = policyOf(config, log);
   const hashCost = await passwords.calibrate(clock);
   const lanes = lanesOf(config, { hashCost, monotonic: clock.monotonic });
-  const run = runPartsOf(wiring, { pool, keys, lanes, passwords, clock });
+  const run = runPartsOf(wiring, { pool, keys, lanes, passwords, policy, clock });
   const commands = served(config.AUTH_TOPICS).map((handler) => busCommand(handler, run));
   if (commands.length === 0) throw new Error("AUTH_TOPICS leaves no command to serve.");
   const codec = await codecOf(wiring, pool);
@@ -135,9 +155,9 @@ function lanesOf(config: Config, { hashCost, monotonic }: { hashCost: number; mo
   };
 }
 
-type Built = Pick<RunParts, "pool" | "lanes" | "passwords" | "clock"> & { keys: FleetKeys };
+type Built = Pick<RunParts, "pool" | "lanes" | "passwords" | "policy" | "clock"> & { keys: FleetKeys };
 
-function runPartsOf({ config, log }: Wiring, { pool, keys, lanes, passwords, clock }: Built): RunParts {
+function runPartsOf({ config, log }: Wiring, { pool, keys, lanes, passwords, policy, clock }: Built): RunParts {
   const tokens = makeTokens({
     keyring: keys.keyring,
     issuer: config.AUTH_ISSUER,
@@ -149,6 +169,7 @@ function runPartsOf({ config, log }: Wiring, { pool, keys, lanes, passwords, clo
     pool,
     lanes,
     passwords,
+    policy,
     tokens,
     clock,
     log,

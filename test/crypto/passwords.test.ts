@@ -1,5 +1,6 @@
+import { createHmac } from "node:crypto";
 import fc from "fast-check";
-import { makePasswords, type Passwords, passwordFault } from "../../src/crypto/passwords.ts";
+import { makePasswords, type Passwords } from "../../src/crypto/passwords.ts";
 
 const cheap = { memoryKiB: 64, time: 2, parallelism: 1 };
 
@@ -154,24 +155,58 @@ describe("passwords", () => {
   });
 });
 
-describe("a new password", () => {
-  /** NIST SP 800-63B, 5.1.1.2: each Unicode code point is one character. */
-  it("is measured in code points after NFKC", () => {
-    expect(passwordFault("1234567", { min: 8 })).toBe("short");
-    expect(passwordFault("12345678", { min: 8 })).toBeUndefined();
-    expect(passwordFault("🙂".repeat(7), { min: 8 })).toBe("short");
-    expect(passwordFault("🙂".repeat(8), { min: 8 })).toBeUndefined();
-    expect(passwordFault("e\u0301".repeat(7), { min: 8 })).toBe("short");
-    expect(passwordFault("ﬁ".repeat(4), { min: 8 })).toBeUndefined();
+describe("peppers", () => {
+  const old = { id: "p1", key: Buffer.alloc(32, 1) };
+  const next = { id: "p2", key: Buffer.alloc(32, 2) };
+
+  it("are named in the hash, whose other parts every Argon2 library knows", async () => {
+    const hash = await makePasswords(cheap, { peppers: [old] }).hash("correct horse");
+    expect(hash).toMatch(/^\$argon2id\$v=19\$m=64,t=2,p=1,keyid=cDE\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
   });
 
-  /** ASVS 6.2.9: at least 64 characters are accepted; 6.2.8: nothing is cut off. */
-  it("may have 1,024 bytes and no more", async () => {
-    expect(passwordFault("x".repeat(1024), { min: 8 })).toBeUndefined();
-    expect(passwordFault("x".repeat(1025), { min: 8 })).toBe("long");
-    expect(passwordFault("🙂".repeat(257), { min: 8 })).toBe("long");
-    const passwords = makePasswords(cheap);
-    const hash = await passwords.hash(`${"x".repeat(1023)}y`);
-    expect((await passwords.verify(`${"x".repeat(1023)}z`, hash)).ok).toBe(false);
+  /** NIST SP 800-63B-4, 3.1.1.2: an additional keyed operation. HMAC-SHA-256 over the normalised text, then Argon2id. */
+  it("go into the text before Argon2, as anybody who has the key can do again", async () => {
+    const hash = await makePasswords(cheap, { peppers: [old] }).hash("\ufb01ne");
+    const keyed = createHmac("sha256", old.key).update("fine").digest();
+    const { verify } = await import("argon2");
+    expect(await verify(hash.replace(",keyid=cDE", ""), keyed)).toBe(true);
+    expect(await verify(hash.replace(",keyid=cDE", ""), "fine")).toBe(false);
   });
+
+  it("take over one from another: what an old one or none has made is right and stale", async () => {
+    const bare = await makePasswords(cheap).hash("x");
+    const first = await makePasswords(cheap, { peppers: [old] }).hash("x");
+    const both = makePasswords(cheap, { peppers: [next, old] });
+    expect(await both.verify("x", bare)).toEqual({ ok: true, stale: true });
+    expect(await both.verify("x", first)).toEqual({ ok: true, stale: true });
+    expect(await both.verify("x", await both.hash("x"))).toEqual({ ok: true, stale: false });
+    expect(await both.verify("y", first)).toEqual({ ok: false, stale: false });
+    // And back to none, for as long as the old one is there.
+    expect((await makePasswords(cheap, { peppers: [old] }).verify("x", await both.hash("x"))).ok).toBe(false);
+  });
+
+  it("that are missing make a hash match nothing, and an operator is told once", async () => {
+    const problems: string[] = [];
+    const without = makePasswords(cheap, { report: (problem) => void problems.push(problem) });
+    const hash = await makePasswords(cheap, { peppers: [old] }).hash("x");
+    for (let time = 0; time < 3; time += 1) expect((await without.verify("x", hash)).ok).toBe(false);
+    expect(problems).toEqual(["a stored password hash is refused: AUTH_PEPPER lacks the pepper p1"]);
+    const other = makePasswords(cheap, { peppers: [{ id: "p1", key: next.key }] });
+    expect((await other.verify("x", hash)).ok).toBe(false);
+  });
+});
+
+it("a stored hash beyond the bounds is refused with a line for the log, once per reason", async () => {
+  const problems: string[] = [];
+  const passwords = makePasswords(cheap, { report: (problem) => void problems.push(problem) });
+  for (const parameters of ["m=2097152,t=2,p=1", "m=64,t=17,p=1", "m=1024,t=2,p=17", "m=2097153,t=2,p=1"])
+    await passwords.verify("x", stored(parameters));
+  await passwords.verify("x", "$2y$nothing");
+  await passwords.verify("x", await passwords.hash("y")); // the control: a wrong password is no problem of anybody's
+  expect(problems.map((problem) => problem.split(": ")[1])).toEqual([
+    "its memory is over 1048576 KiB",
+    "it has more than 16 passes",
+    "it has more than 16 lanes",
+    "its algorithm is not known",
+  ]);
 });

@@ -14,6 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const nobody = () => ({ AUTH_DEV_DIR: folder });
 const names = commands.map(({ name }) => name);
+const width = Math.max(...names.map((name) => name.length));
 /** Nothing listens on the discard port. */
 const closedPort = "127.0.0.1:9";
 const path = { PATH: process.env["PATH"] ?? "" };
@@ -22,7 +23,7 @@ describe("help", () => {
   test.each([[[]], [["help"]], [["--help"]]])("lists every command for %j", async (args) => {
     const { code, stdout, stderr } = await called(args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    for (const { name, summary } of commands) expect(stdout).toContain(`${name.padEnd(16)} ${summary}`);
+    for (const { name, summary } of commands) expect(stdout).toContain(`${name.padEnd(width)}  ${summary}`);
   });
 
   test.each(names)("tells how %s is called, the same by help and by --help", async (name) => {
@@ -60,7 +61,10 @@ describe("wrong arguments are told in one sentence with the usage, exit code 2",
   test.each([
     ["frobnicate", "There is no command frobnicate."],
     ["help frobnicate", "There is no command frobnicate."],
-    ["users", "Say which: users show or users set-roles or users ban or users unban or users delete."],
+    [
+      "users",
+      "Say which: users show or users set-roles or users ban or users unban or users delete or users reset-password.",
+    ],
     ["users frobnicate", "There is no command users frobnicate."],
     ["users show", "LOGIN is missing."],
     ["users show ada bob", "What is bob for?"],

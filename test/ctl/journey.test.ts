@@ -214,6 +214,23 @@ describe("users", () => {
     });
   });
 
+  test("reset-password has a link mailed, and says where none goes", async () => {
+    const login = await registered();
+    const early = await run(["users", "reset-password", login, "--json"]);
+    expect(early).toMatchObject({ code: 1 });
+    expect(JSON.parse(early.stdout)).toMatchObject({ login, done: false });
+    await fleet.sql.query("UPDATE users SET confirmed_at = now() WHERE login = $1", [login]);
+    expect(await run(["users", "reset-password", login])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`A link goes to the e-mail address of ${login}`),
+    });
+    const { rows } = await fleet.sql.query(
+      "SELECT count(*)::int AS links FROM one_time_tokens t JOIN users u ON u.id = t.user_id WHERE u.login = $1 AND purpose = 'reset'",
+      [login],
+    );
+    expect(rows).toEqual([{ links: 1 }]);
+  });
+
   test("ban and delete do nothing where the question is answered with no, or with nothing", async () => {
     const login = await registered();
     for (const answer of ["n", ""])

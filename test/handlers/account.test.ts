@@ -84,6 +84,15 @@ describe("auth.account.register", () => {
     expect([refusal.code, refusal.details["reason"]]).toEqual(["WEAK_PASSWORD", "short"]);
   });
 
+  test("refuses a common password, and one made of the login, and says why", async () => {
+    const person = somebody();
+    const reasonOf = async (password: string): Promise<string | undefined> =>
+      (await refused(fleet.client.request("auth.account.register", { ...person, password }))).details["reason"];
+    expect(await reasonOf("password1")).toBe("common");
+    expect(await reasonOf(`${person.login}!`)).toBe("context");
+    expect(await fleet.client.request("auth.account.register", person)).toMatchObject({ confirmationSent: true });
+  });
+
   test("counts a password by code points after NFKC", async () => {
     const person = { ...somebody(), password: "💥💥💥💥💥💥💥💥" };
     expect(await fleet.client.request("auth.account.register", person)).toMatchObject({ confirmationSent: true });

@@ -20,6 +20,7 @@ export interface Stage {
 
 interface Somebody {
   login: string;
+  email: string;
   password: string;
   accessToken: string;
   refreshToken: string;
@@ -127,6 +128,37 @@ export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
     await stage.refused("auth.password.change", { ...change, currentPassword: newPassword() });
     await stage.refused("auth.password.change", { ...change, newPassword: newPassword().slice(0, 14) });
     await stage.ask("auth.password.change", change);
+  },
+  async "auth.password.forgot"({ ask }) {
+    await ask("auth.password.forgot", { email: newAccount().email });
+  },
+  async "auth.password.reset"(stage) {
+    const { ask, refused, mailedToken } = stage;
+    const { email, login } = await somebody(stage);
+    await ask("auth.password.forgot", { email });
+    const token = await mailedToken(email);
+    const password = newPassword();
+    await refused("auth.password.reset", { token: forged(token), newPassword: newPassword() });
+    await refused("auth.password.reset", { token, newPassword: newPassword().slice(0, 14) });
+    await ask("auth.password.reset", { token, newPassword: password });
+    await refused("auth.password.reset", { token, newPassword: newPassword() });
+    await ask("auth.session.login", { login, password });
+  },
+  async "auth.account.change-email"(stage) {
+    const { accessToken, password } = await somebody(stage);
+    const newEmail = newAccount().email;
+    await stage.refused("auth.account.change-email", { accessToken, password: newPassword(), newEmail });
+    await stage.refused("auth.account.change-email", { accessToken, password, newEmail: "no address" });
+    await stage.ask("auth.account.change-email", { accessToken, password, newEmail });
+  },
+  async "auth.account.confirm-email"(stage) {
+    const { accessToken, password } = await somebody(stage);
+    const newEmail = newAccount().email;
+    await stage.ask("auth.account.change-email", { accessToken, password, newEmail });
+    const token = await stage.mailedToken(newEmail);
+    await stage.refused("auth.account.confirm-email", { token: forged(token) });
+    await stage.ask("auth.account.confirm-email", { token });
+    await stage.refused("auth.account.confirm-email", { token });
   },
   async "auth.key.list"({ ask }) {
     await ask("auth.key.list", {});

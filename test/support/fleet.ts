@@ -26,15 +26,12 @@ export interface FleetAddresses {
   http: Record<string, string>;
 }
 
+export type FleetRole = "worker" | "relay" | "mailer" | "bridge";
+
 export interface Fleet extends FleetAddresses {
   processes: Map<string, ChildProcess>;
   /** Starts another process of the role. @param node arguments for Node itself (faults.ts) */
-  start(
-    role: "worker" | "relay" | "bridge",
-    name: string,
-    env?: Record<string, string>,
-    node?: string[],
-  ): Promise<void>;
+  start(role: FleetRole, name: string, env?: Record<string, string>, node?: string[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -66,7 +63,7 @@ export interface FleetOptions {
   env?: Record<string, string>;
   stack?: TestStack;
   /** Roles that are started with it. */
-  roles?: ("worker" | "relay" | "bridge")[];
+  roles?: FleetRole[];
   /** Keeps what an earlier fleet of the name left: its database, topics and keys. */
   again?: FleetAddresses;
 }

@@ -26,6 +26,7 @@ type Ask = (topic: Topic, input: object) => Promise<Answer>;
 export const personal: Record<string, string> = {
   username: "auth.account.register has it in clear",
   email: "auth.account.register has it in clear",
+  newEmail: "auth.mail has it in clear",
   target: "a login or an id; both are record keys",
   document: "everything the service holds about its reader, without a secret",
 };

@@ -1,12 +1,10 @@
 // The confirmation link, shared by registering and asking for another one: a one-time token, and the record that gets it mailed.
 // While legacy topics are on the platform's mailer reads it from the topic `auth` (in clear, by contract); else it goes to auth.mail, sealed.
-import { hashSecret, newOpaque } from "../../crypto/opaque.ts";
-import { insertToken } from "../../db/one-time-tokens.ts";
 import type { Write } from "../../db/statements.ts";
 import type { Context, Message } from "../context.ts";
+import { mail, newLink } from "../mails.ts";
 
 export const legacyMailTopic = "auth";
-export const mailTopic = "auth.mail";
 
 export interface Addressee {
   id: number;
@@ -15,25 +13,14 @@ export interface Addressee {
 }
 
 export function confirmation(ctx: Context, user: Addressee): { write: Write; message: Message } {
-  const id = ctx.uuid();
-  const { token, secret } = newOpaque(id);
-  const ttlMs = ctx.settings.confirmTtlMs;
-  return {
-    write: insertToken({ id, userId: user.id, purpose: "confirm", secretHash: hashSecret(secret), ttlMs }),
-    message: ctx.settings.legacyTopics ? legacyMail(user, token) : mail(user, token),
-  };
+  const { token, write } = newLink(ctx, { userId: user.id, purpose: "confirm", ttlMs: ctx.settings.confirmTtlMs });
+  const { id, username, email } = user;
+  const message = ctx.settings.legacyTopics
+    ? legacyMail(user, token)
+    : mail(ctx, "confirm", { key: String(id), email, username, token });
+  return { write, message };
 }
 
 function legacyMail({ id, username, email }: Addressee, token: string): Message {
   return { topic: legacyMailTopic, key: String(id), kind: "json", body: { id }, secret: { token, username, email } };
-}
-
-function mail({ id, username, email }: Addressee, token: string): Message {
-  return {
-    topic: mailTopic,
-    key: String(id),
-    kind: "mail",
-    body: { kind: "confirm", locale: "en" },
-    secret: { to: email, sealed: { token, username } },
-  };
 }

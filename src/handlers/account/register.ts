@@ -9,19 +9,21 @@ import type { Context, Message } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkEmail, checkName, checkNewPassword } from "../input.ts";
-import { confirmation, mailTopic } from "./confirmation.ts";
+import { mail } from "../mails.ts";
+import { confirmation } from "./confirmation.ts";
 
 export const register = defineHandler({
   topic: "auth.account.register",
   lane: "hash",
   once: true,
   async handle(request, ctx) {
-    check(request, ctx);
+    check(request);
     const { login, username, email, password } = request;
     const loginKey = normalize(login);
     const emailKey = normalize(email);
     const vacancy = await ctx.read(vacancyFor(loginKey, emailKey));
     if (vacancy === null) throw new Error("a read without a table gave no row");
+    await checkNewPassword(ctx, { field: "password", password, about: [login, username, email] });
     if (vacancy.loginTaken) return ctx.commitRefusal({ facts: [] }, refuse("LOGIN_TAKEN"));
     if (vacancy.emailOwner !== null && !ctx.settings.hideEmail)
       return ctx.commitRefusal({ facts: [] }, refuse("EMAIL_TAKEN"));
@@ -44,17 +46,13 @@ export const register = defineHandler({
   },
 });
 
-/** The platform's own mailer knows one kind of mail only, so while legacy topics are on nobody is told. */
 function tellOwner(ctx: Context, email: string): { key: string; messages: Message[] } {
   const key = normalize(email);
-  if (ctx.settings.legacyTopics) return { key, messages: [] };
-  const body = { kind: "email-taken", locale: "en" };
-  return { key, messages: [{ topic: mailTopic, key, kind: "mail", body, secret: { to: email, sealed: {} } }] };
+  return { key, messages: [mail(ctx, "email-taken", { key, email })] };
 }
 
-function check({ login, username, email, password }: AccountRegisterRequest, ctx: Context): void {
+function check({ login, username, email }: AccountRegisterRequest): void {
   checkName("login", login);
   checkName("username", username);
   checkEmail(email);
-  checkNewPassword(password, ctx.settings.passwordMin);
 }

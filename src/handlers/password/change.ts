@@ -2,12 +2,14 @@
 // token counts no more, as all from before, and its next refresh gives a current one.
 // Refuses what bearerOf refuses, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen access token must not be worth
 // guesses at the password that nobody sees).
+import { voidLinks } from "../../db/one-time-tokens.ts";
 import { endOtherSessions } from "../../db/sessions.ts";
 import { lockUser, passwordOf, raiseGeneration, replacePassword } from "../../db/users.ts";
 import { invalid, refuse } from "../../errors.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkNewPassword, checkTyped } from "../input.ts";
+import { mail } from "../mails.ts";
 import { bearerOf } from "../session/access.ts";
 
 export const change = defineHandler({
@@ -18,10 +20,11 @@ export const change = defineHandler({
     const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
     const { sessionId } = claims;
     checkTyped("currentPassword", currentPassword);
-    checkNewPassword(newPassword, ctx.settings.passwordMin, "newPassword");
     if (currentPassword.normalize("NFKC") === newPassword.normalize("NFKC"))
       throw invalid("newPassword", "must not be the current one");
     const stored = await ctx.read(passwordOf(id));
+    const about = stored === null ? [] : [stored.login, stored.username, stored.email];
+    await checkNewPassword(ctx, { field: "newPassword", password: newPassword, about });
     const { ok } = await ctx.passwords.verify(currentPassword, stored?.hash);
     if (stored === null || !ok) {
       const facts = [fact("PasswordRefused", { sessionId })];
@@ -32,7 +35,12 @@ export const change = defineHandler({
       {
         user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
         facts: [fact("PasswordChanged", { sessionId })],
-        writes: [replacePassword(id, stored.hash, hash), endOtherSessions(id, sessionId, "password-changed")],
+        writes: [
+          replacePassword(id, stored.hash, hash),
+          endOtherSessions(id, sessionId, "password-changed"),
+          voidLinks(id),
+        ],
+        messages: [mail(ctx, "password-changed", { key: String(id), email: stored.email, username: stored.username })],
       },
       {},
     );

@@ -1,0 +1,10 @@
+// The list of common passwords that ships with the package (lists/README.md says whose it is). Read when asked: nothing runs at import.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageRoot } from "./package-root.ts";
+
+/** 24,000 words in lower case; some 2 MB of memory. */
+export function commonPasswords(): ReadonlySet<string> {
+  const text = readFileSync(join(packageRoot, "lists", "common-passwords.txt"), "utf8");
+  return new Set(text.split("\n").filter((word) => word !== ""));
+}

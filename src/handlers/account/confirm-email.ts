@@ -1,0 +1,34 @@
+// Confirm-email: makes the address that the link was sent to the account's own. Sessions go on; what was mailed to the old address counts no more.
+// Refuses INVALID_INPUT, TOKEN_INVALID (unknown, forged, used, of another purpose, password or address changed since), TOKEN_EXPIRED, BANNED,
+// EMAIL_TAKEN (also with AUTH_HIDE_EMAIL: whoever holds the link has the mailbox). Of two accounts that want one address at once the
+// unique key lets one have it; the other reads anew and finds it taken.
+import { voidLinks } from "../../db/one-time-tokens.ts";
+import { changeEmail } from "../../db/users.ts";
+import { refuse } from "../../errors.ts";
+import { normalize } from "../../record-key.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { linkOf } from "../links.ts";
+import { mail } from "../mails.ts";
+
+export const confirmEmail = defineHandler({
+  topic: "auth.account.confirm-email",
+  lane: "db",
+  once: true,
+  async handle({ token }, ctx) {
+    const link = await linkOf(ctx, token, "email");
+    const { userId: id, username, email: old, newEmail, newEmailTaken } = link;
+    if (newEmail === null) throw new Error("a link to another address has none");
+    if (newEmailTaken) throw refuse("EMAIL_TAKEN");
+    const key = String(id);
+    return ctx.commit(
+      {
+        user: { id, subject: changeEmail(id, { email: newEmail, emailKey: normalize(newEmail) }) },
+        facts: [fact("EmailChanged", {})],
+        writes: [link.use, voidLinks(id, link.id)],
+        messages: [old, newEmail].map((email) => mail(ctx, "email-changed", { key, email, username })),
+      },
+      {},
+    );
+  },
+});

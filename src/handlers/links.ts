@@ -1,0 +1,30 @@
+// Links that were mailed: the token of one, held against its row. Shared by every command that is given one.
+import { isSecretOf, parseOpaque } from "../crypto/opaque.ts";
+import { type OneTimeToken, type Purpose, tokenById, useToken } from "../db/one-time-tokens.ts";
+import type { Write } from "../db/statements.ts";
+import { refuse } from "../errors.ts";
+import type { Context } from "./context.ts";
+import { checkToken } from "./input.ts";
+
+export interface Link extends OneTimeToken {
+  id: string;
+  /** Uses it up; of two at once one wins, and the other reads that it was used. */
+  use: Write;
+}
+
+/**
+ * The row of a token that is still good, and the user it is for.
+ * @throws Refusal INVALID_INPUT, TOKEN_INVALID (unknown, forged, used, of another purpose), TOKEN_EXPIRED, BANNED
+ */
+export async function linkOf(ctx: Context, token: string, purpose: Purpose): Promise<Link> {
+  checkToken("token", token);
+  const presented = parseOpaque(token);
+  if (presented === undefined) throw refuse("TOKEN_INVALID");
+  const stored = await ctx.read(tokenById(presented.id, purpose));
+  if (stored === null || !isSecretOf(stored.secretHash, presented.secret)) throw refuse("TOKEN_INVALID");
+  if (stored.used || (purpose === "confirm" && stored.confirmed))
+    throw refuse("TOKEN_INVALID", { message: "The link was used before." });
+  if (stored.expired) throw refuse("TOKEN_EXPIRED");
+  if (stored.banned) throw refuse("BANNED");
+  return { ...stored, id: presented.id, use: useToken(presented.id) };
+}

@@ -1,0 +1,55 @@
+// Mails as handlers ask for them: a record of auth.mail, which a mailer turns into text (src/mailer.ts). Address and secrets are encrypted in the
+// outbox; on the topic the address is in clear and the rest is sealed. Also the links in them: one-time tokens, of which only the hash is kept.
+// Confirmation links go to the platform's topic `auth` while legacy topics are on (account/confirmation.ts); all other mails go here, always: the
+// platform's mailer knows one kind of mail.
+import { hashSecret, newOpaque } from "../crypto/opaque.ts";
+import { insertToken, type Purpose } from "../db/one-time-tokens.ts";
+import type { Write } from "../db/statements.ts";
+import type { Context, Message } from "./context.ts";
+
+export const mailTopic = "auth.mail";
+
+/** Each is a template of the mailer. */
+export type MailKind =
+  | "confirm"
+  | "email-taken"
+  | "reset"
+  | "email-confirm"
+  | "email-change-requested"
+  | "email-changed"
+  | "password-changed"
+  | "password-reset";
+
+export interface MailTo {
+  /** Record key: what concerns one account goes out in order. */
+  key: string;
+  email: string;
+  username?: string;
+  token?: string;
+}
+
+export function mail(ctx: Context, kind: MailKind, { key, email, username, token }: MailTo): Message {
+  const sealed = { ...(token !== undefined && { token }), ...(username !== undefined && { username }) };
+  return {
+    topic: mailTopic,
+    key,
+    kind: "mail",
+    body: { kind, locale: ctx.settings.mailLocale },
+    secret: { to: email, sealed },
+  };
+}
+
+export interface LinkFor {
+  userId: number;
+  purpose: Purpose;
+  ttlMs: number;
+  /** The address that using the link makes the account's own. */
+  email?: string;
+}
+
+/** @returns the token for the mail, and the write that makes it good */
+export function newLink(ctx: Context, link: LinkFor): { token: string; write: Write } {
+  const id = ctx.uuid();
+  const { token, secret } = newOpaque(id);
+  return { token, write: insertToken({ ...link, id, secretHash: hashSecret(secret) }) };
+}

@@ -1,0 +1,40 @@
+// Reset: a new password for who holds the link that was mailed to the account's address, once. All sessions end, and so does every other link.
+// It opens no session and takes no factor away: who has a second one is asked for it at the next login (OWASP ASVS 6.4.3).
+// Refuses INVALID_INPUT, WEAK_PASSWORD (the link stays good), TOKEN_INVALID (unknown, forged, used, of another purpose, password or address
+// changed since), TOKEN_EXPIRED, BANNED (whoever holds the link has shown that the account is his).
+
+import { voidLinks } from "../../db/one-time-tokens.ts";
+import { endSessionsOf } from "../../db/sessions.ts";
+import type { Write } from "../../db/statements.ts";
+import { raiseGeneration, setPassword } from "../../db/users.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { checkNewPassword } from "../input.ts";
+import { linkOf } from "../links.ts";
+import { mail } from "../mails.ts";
+
+export const reset = defineHandler({
+  topic: "auth.password.reset",
+  lane: "hash",
+  once: true,
+  async handle({ token, newPassword }, ctx) {
+    const link = await linkOf(ctx, token, "reset");
+    const { userId: id, login, username, email, generation } = link;
+    await checkNewPassword(ctx, { field: "newPassword", password: newPassword, about: [login, username, email] });
+    const hash = await ctx.passwords.hash(newPassword);
+    return ctx.commit(
+      {
+        user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
+        facts: [fact("PasswordReset", {})],
+        writes: [link.use, setPassword(id, hash), endSessionsOf(id, "password-reset"), ...lifted(id, link.id)],
+        messages: [mail(ctx, "password-reset", { key: String(id), email, username })],
+      },
+      {},
+    );
+  },
+});
+
+/** What else is over for an account whose owner has come back by his mailbox. */
+function lifted(userId: number, linkId: string): Write[] {
+  return [voidLinks(userId, linkId)];
+}

@@ -1,0 +1,64 @@
+// Mails in English. Every kind that handlers send (handlers/mails.ts) has its template here and in each other language; a test compares.
+import type { Language } from "../mail-templates.ts";
+
+const ifNotYou = 'If it was not you, somebody else knows your password: set a new one now, by "forgot password".';
+
+export const english: Language = {
+  greeting: { named: "Hello {name},", plain: "Hello," },
+  footer: "This mail was sent by {product} because of something that happened on {time}. Nobody reads answers to it.",
+  templates: {
+    confirm: {
+      subject: "{product}: confirm your account",
+      before: ["an account was made with this e-mail address. To confirm that it is yours, open this link."],
+      link: "Confirm the account",
+      after: ["If you made no account, do nothing: without the link it will be deleted."],
+    },
+    "email-taken": {
+      subject: "{product}: you have an account already",
+      before: [
+        "somebody has just given your e-mail address, to make an account or to move one to it. You have an account with this address already, so nothing was done.",
+      ],
+      after: [
+        "If it was you and you have forgotten your password, ask for a new one. If it was not you, there is nothing to do.",
+      ],
+    },
+    reset: {
+      subject: "{product}: set a new password",
+      before: [
+        "a new password was asked for your account. To set one, open this link soon: it is good for a short time, and once.",
+      ],
+      link: "Set a new password",
+      after: ["If you did not ask for it, do nothing: your password stays as it is."],
+    },
+    "email-confirm": {
+      subject: "{product}: confirm your new e-mail address",
+      before: ["an account is to have this e-mail address from now on. To confirm it, open this link."],
+      link: "Confirm the address",
+      after: ["If you did not ask for it, do nothing: without the link nothing changes."],
+    },
+    "email-change-requested": {
+      subject: "{product}: another e-mail address was asked for",
+      before: [
+        "somebody who knows your password has asked for your account to have another e-mail address. Until a link that went there is opened, nothing changes.",
+      ],
+      after: [ifNotYou, "A new password also takes that link back."],
+    },
+    "email-changed": {
+      subject: "{product}: your e-mail address has changed",
+      before: ["your account has another e-mail address now, and mails go there from here on."],
+      after: ["If it was not you, write to those who run {product} at once."],
+    },
+    "password-changed": {
+      subject: "{product}: your password has changed",
+      before: ["the password of your account was changed, and all other sessions have ended."],
+      after: [ifNotYou],
+    },
+    "password-reset": {
+      subject: "{product}: a new password was set",
+      before: ["a new password was set for your account by a link in a mail, and all sessions have ended."],
+      after: [
+        "If it was not you, somebody else can read your mails: make your mailbox safe first, then set a new password.",
+      ],
+    },
+  },
+};

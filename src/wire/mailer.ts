@@ -1,0 +1,88 @@
+// Builds the role `mailer`: mails from auth.mail to the SMTP server.
+import { makeLane } from "../bus/lanes.ts";
+import { makeReplies } from "../bus/replies.ts";
+import { openReply, sealedTo } from "../bus/seal.ts";
+import { makeSender } from "../bus/sender.ts";
+import { systemClock } from "../clock.ts";
+import type { Config } from "../config.ts";
+import { isPassing } from "../db/faults.ts";
+import { claimMail, markMail, releaseMail, takeOverMail } from "../db/mails.ts";
+import type { DatabasePool } from "../db/pool.ts";
+import type { FleetKeys } from "../fleet-keys.ts";
+import { renderMail } from "../mail-templates.ts";
+import { type MailBook, startMailer } from "../mailer.ts";
+import { printedMail, type SmtpServer, smtpServer } from "../smtp.ts";
+import { fleetMember } from "./fleet.ts";
+import { codecOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+
+export async function startMailerRole(wiring: Wiring): Promise<Running> {
+  const { config, log, metrics, lifecycle } = wiring;
+  if (config.AUTH_MAIL_SEAL_KEY !== undefined)
+    throw new Error(
+      "AUTH_MAIL_SEAL_KEY names a mailer outside of the fleet, and this one cannot open its mails: run one of the two.",
+    );
+  const clock = wiring.clock ?? systemClock;
+  const kafka = kafkaOf(config, "mailer", log);
+  lifecycle.onStop(() => kafka.close());
+  const pool = await poolOf(wiring, "mailer");
+  const keys = await keysOf(wiring, pool);
+  const codec = await codecOf(wiring, pool);
+  const mails = metrics.counter("auth_mails_total", "Mails by kind and what became of them.", ["kind", "outcome"]);
+  const lane = makeLane({ width: config.AUTH_MAIL_CONNECTIONS }, clock.monotonic);
+  const { monotonic } = clock;
+  const replies = makeReplies({ kafka, sender: makeSender(kafka), log, monotonic, lost: () => undefined });
+  const site = { product: config.AUTH_PRODUCT, linkUrl: config.AUTH_MAIL_LINK_URL ?? "" };
+  const mailer = startMailer({
+    kafka,
+    codec,
+    book: bookOf(pool),
+    smtp: smtpOf(config),
+    open: (sealed) => openMail(keys, sealed),
+    render: (mail, { token, username }) =>
+      renderMail({ ...mail, token: textOf(token), username: textOf(username) }, site),
+    lifeMs: (kind) => lifeOf(config, kind),
+    bury: (record, signal) => replies.send(record, signal),
+    turn: (work) => lane.run(Number.POSITIVE_INFINITY, work),
+    passing: isPassing,
+    observe: (kind, outcome) => mails.inc({ kind, outcome }),
+    log,
+    clock,
+  });
+  lifecycle.onStop(() => mailer.close(config.AUTH_DRAIN_TIMEOUT));
+  fleetMember(wiring, { kafka, role: "mailer" }).start(() => ({ state: mailer.healthy ? "serving" : "away" }));
+  return {
+    ready: () => [
+      ...(mailer.healthy ? [] : [{ name: "kafka", reason: "not a member of the consumer group" }]),
+      ...(mailer.trouble === undefined ? [] : [{ name: "smtp", reason: mailer.trouble }]),
+    ],
+  };
+}
+
+function bookOf(pool: DatabasePool): MailBook {
+  return {
+    claim: (mailId) => claimMail(pool, mailId),
+    takeOver: (mailId, afterMs) => takeOverMail(pool, mailId, afterMs),
+    mark: (mailId) => markMail(pool, mailId),
+    release: (mailId) => releaseMail(pool, mailId),
+  };
+}
+
+function smtpOf({ AUTH_SMTP_URL: url = "", AUTH_MAIL_FROM: from = "" }: Config): SmtpServer {
+  return url.startsWith("print:") ? printedMail((text) => void process.stdout.write(text)) : smtpServer(url, from);
+}
+
+/** @throws Error where the seal is for somebody else, or does not open */
+async function openMail(keys: FleetKeys, sealed: string): Promise<Record<string, unknown>> {
+  const key = keys.keyring().opening(sealedTo(sealed));
+  if (key === undefined) throw new Error("it is sealed to a key that the fleet does not have, or not any more");
+  return openReply(sealed, key);
+}
+
+/** A link outlives its mail by nothing; what only tells something is told within a day, as long as the topic keeps it. */
+function lifeOf(config: Config, kind: string): number {
+  if (kind === "reset") return config.AUTH_RESET_TTL;
+  if (kind === "confirm" || kind === "email-confirm") return config.AUTH_CONFIRM_TTL;
+  return 86_400_000;
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);

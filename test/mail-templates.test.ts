@@ -1,0 +1,74 @@
+// What mails say: every kind in every language, links, names that are no addresses, HTML that says what the text says.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import { english } from "../src/mail-templates/en.ts";
+import { russian } from "../src/mail-templates/ru.ts";
+import { locales, renderMail } from "../src/mail-templates.ts";
+
+const site = { product: "Task Platform", linkUrl: "https://example.com/{kind}?token={token}" };
+const at = Date.UTC(2026, 0, 2, 3, 4, 5);
+const kinds = Object.keys(english.templates);
+const rendered = (kind: string, more: object = {}) =>
+  renderMail({ kind, locale: "en", at, username: "Alice", token: "id.secret", ...more }, site)!;
+
+test("every kind that handlers send has a template in every language, with a link in the same ones", () => {
+  const source = readFileSync(join(import.meta.dirname, "..", "src", "handlers", "mails.ts"), "utf8");
+  const sent = [.../export type MailKind =([^;]+);/.exec(source)![1]!.matchAll(/"([a-z-]+)"/g)].map(
+    (match) => match[1],
+  );
+  expect(kinds.sort()).toEqual(sent.sort());
+  const linked = ({ templates }: typeof english) =>
+    Object.keys(templates)
+      .filter((kind) => templates[kind]!.link)
+      .sort();
+  expect(Object.keys(russian.templates).sort()).toEqual(kinds);
+  expect(linked(russian)).toEqual(linked(english));
+  expect(linked(english)).toEqual(["confirm", "email-confirm", "reset"]);
+  expect(locales).toEqual(["en", "ru"]);
+});
+
+describe.each(["en", "ru"])("in %s", (locale) => {
+  test.each(kinds)("%s leaves nothing to fill in, and says in HTML what it says in text", (kind) => {
+    const { subject, text, html } = rendered(kind, { locale });
+    expect(`${subject}${text}${html}`).not.toMatch(/\{|\}|undefined/);
+    expect(subject).toContain("Task Platform");
+    expect(text).toContain("2026-01-02 03:04 UTC");
+    expect(text).toContain("Alice");
+    const plain = html
+      .replace(/<[^>]+>/g, "\n")
+      .replaceAll("&#39;", "'")
+      .replaceAll("&quot;", '"')
+      .replaceAll("&amp;", "&");
+    for (const line of text.split("\n").filter((each) => each !== "" && each !== "-- "))
+      expect(plain).toContain(line.replace(/:$/, ""));
+  });
+});
+
+test("a link names its kind and has the token, as a URL has it", () => {
+  expect(rendered("reset", { token: "a.b+c/d&e" }).text).toContain("https://example.com/reset?token=a.b%2Bc%2Fd%26e\n");
+  expect(rendered("email-confirm").html).toContain('href="https://example.com/email-confirm?token=id.secret"');
+});
+
+test.each(["https://evil.example", "evil.example", "a@b.example", "<b>x</b>", "x\r\nBcc: y", "{product}", "$&"])(
+  "a name that could be taken for an address or a command is not said: %j",
+  (username) => {
+    const { text, html } = rendered("reset", { username });
+    expect(text.startsWith("Hello,\n")).toBe(true);
+    expect(`${text}${html}`).not.toContain(username);
+  },
+);
+
+test("a name is said as it is, in any script", () => {
+  for (const username of ["Мария-Анна", "O'Neil 2", "李小龍"])
+    expect(rendered("confirm", { username }).text).toContain(`Hello ${username},`);
+});
+
+test("without a token there is no mail with a link; of an unknown kind there is none; an unknown language is English", () => {
+  expect(renderMail({ kind: "reset", locale: "en", at }, site)).toBeUndefined();
+  expect(renderMail({ kind: "constructor", locale: "en", at, token: "t" }, site)).toBeUndefined();
+  const { subject } = rendered("reset");
+  for (const locale of ["de-DE", "", "__proto__", "EN-gb"]) expect(rendered("reset", { locale }).subject).toBe(subject);
+  expect(rendered("reset", { locale: "ru-RU" }).subject).toContain("новый пароль");
+});

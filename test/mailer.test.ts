@@ -1,0 +1,206 @@
+// The role mailer against a real SMTP server: mails arrive once, whatever the server answers and however often a record comes; what never can be
+// sent is a dead letter; a mailer that is killed in between leaves an operator the decision.
+import { generateKeyPairSync } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { SMTPServerOptions } from "smtp-server";
+import { deadLetterHeaders, identityText } from "../src/bus/dead-letter.ts";
+import { selfSigned } from "./bridge/certificate.ts";
+import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import type { Seen } from "./support/mailbox.ts";
+import { decodeMail, reencoded } from "./support/mails.ts";
+import { loggedIn, type Person, somebody } from "./support/people.ts";
+import { startSmtp, type TestSmtp, textPart } from "./support/smtp.ts";
+import { ownFolder } from "./support/stack.ts";
+
+let own: Fleet;
+let fleet: TestFleet;
+let smtp: TestSmtp;
+const certificate = selfSigned();
+const login = { user: "mailer", pass: "a pass:word/@" };
+
+/** Takes mails only from who knows its password. */
+const locked: SMTPServerOptions = {
+  authOptional: false,
+  allowInsecureAuth: true, // its TLS is in front of it
+  onAuth({ username = "", password = "" }, _session, callback) {
+    const right = username === login.user && password === login.pass;
+    callback(right ? null : new Error("wrong"), { user: username });
+  },
+};
+
+beforeAll(async () => {
+  const ca = join(ownFolder("mailer-ca"), "ca.pem");
+  writeFileSync(ca, certificate.cert);
+  smtp = await startSmtp(locked, certificate);
+  own = await startFleet("mailer", {
+    roles: ["worker", "relay"],
+    env: {
+      AUTH_LEGACY_TOPICS: "false",
+      AUTH_MAIL_LOCALE: "ru",
+      NODE_EXTRA_CA_CERTS: ca,
+      AUTH_SMTP_URL: `smtps://${login.user}:${encodeURIComponent(login.pass)}@localhost:${smtp.port}`,
+      AUTH_MAIL_FROM: "Auth <auth@example.org>",
+      AUTH_MAIL_LINK_URL: "https://example.com/{kind}?token={token}",
+    },
+  });
+  fleet = await testFleet(own);
+  await Promise.all([own.start("mailer", "mailer-1"), own.start("mailer", "mailer-2")]);
+}, 120_000);
+afterAll(async () => {
+  await fleet.close();
+  await own.stop();
+  await smtp.close();
+}, 60_000);
+
+async function registered(person: Person = somebody()): Promise<Person> {
+  await fleet.client.request("auth.account.register", person);
+  return person;
+}
+
+const addressedTo =
+  (address: string) =>
+  ({ value }: Seen) => {
+    try {
+      return value !== null && decodeMail({ value } as Seen).to === address;
+    } catch {
+      return false; // another test's garbage
+    }
+  };
+const recordTo = (address: string) => fleet.mails.last("auth.mail", addressedTo(address));
+const letterOf = (address: string) => fleet.mails.last("auth.dead-letter", addressedTo(address));
+const reasonOf = ({ headers }: Seen) => String(headers[deadLetterHeaders.error]);
+const again = ({ key, value }: Pick<Seen, "key" | "value">, headers: Record<string, string> = {}) =>
+  fleet.kafka.produce([{ topic: "auth.mail", key, value, headers }]);
+const replayed = (letter: Seen) =>
+  again(letter, { [deadLetterHeaders.replayedFrom]: identityText({ partition: 0, offset: 0n, timestamp: 1 }) });
+const metricsOf = async (name: string) => (await fetch(`${own.http[name]}/metrics`)).text();
+
+/** Records that turned out to have been sent before, seen by these mailers. */
+async function repeated(...names: string[]): Promise<number> {
+  const texts = await Promise.all(names.map(metricsOf));
+  const counts = texts.flatMap((text) => [...text.matchAll(/^auth_mails_total\{.*outcome="repeated".*\} (\d+)$/gm)]);
+  return counts.reduce((sum, match) => sum + Number(match[1]), 0);
+}
+
+test("a link in a mail confirms an account, and another one sets a new password", async () => {
+  const person = await registered();
+  const [mail] = await smtp.to(person.email);
+  const token = /https:\/\/example\.com\/confirm\?token=(\S+)/.exec(textPart(mail!))![1]!;
+  await fleet.client.request("auth.account.confirm", { token });
+  await fleet.client.request("auth.password.forgot", { email: person.email });
+  const second = (await smtp.to(person.email, 2))[1]!;
+  expect(textPart(second)).toContain(`Здравствуйте, ${person.username}!`);
+  const reset = /https:\/\/example\.com\/reset\?token=(\S+)/.exec(textPart(second))![1]!;
+  const newPassword = `a new ${person.password}`;
+  await fleet.client.request("auth.password.reset", { token: reset, newPassword });
+  expect(textPart((await smtp.to(person.email, 3))[2]!)).toContain("все сеансы завершены");
+  expect(await loggedIn(fleet, { ...person, password: newPassword })).toMatchObject({ sessionId: expect.any(String) });
+});
+
+test("a record that comes again, to any mailer, is one mail", async () => {
+  const person = await registered();
+  await smtp.to(person.email);
+  const record = await recordTo(person.email);
+  for (let time = 0; time < 5; time += 1) await again({ ...record, key: Buffer.from(`other key ${time}`) });
+  await until("all five were looked at", async () => (await repeated("mailer-1", "mailer-2")) === 5);
+  expect(await smtp.to(person.email)).toHaveLength(1);
+  const other = await registered(); // the control: another mail is another one
+  expect(await smtp.to(other.email)).toHaveLength(1);
+});
+
+test("what the server does not take for now is sent when it does, once", async () => {
+  const person = somebody();
+  smtp.manners.set(person.email, { code: 451, at: "body" });
+  const before = smtp.bodies;
+  await registered(person);
+  await until("it was tried", () => smtp.bodies > before);
+  smtp.manners.delete(person.email);
+  expect(await smtp.to(person.email)).toHaveLength(1);
+});
+
+test("what the server refuses for good is a dead letter; replayed, it is sent", async () => {
+  const person = somebody();
+  smtp.manners.set(person.email, { code: 550, at: "receiver" });
+  await registered(person);
+  const letter = await letterOf(person.email);
+  expect(reasonOf(letter)).toMatch(/550/);
+  smtp.manners.delete(person.email);
+  await replayed(letter);
+  expect(await smtp.to(person.email)).toHaveLength(1);
+});
+
+test("a mail that has no use any more is a dead letter", async () => {
+  const person = await registered();
+  await smtp.to(person.email);
+  const record = await recordTo(person.email);
+  await fleet.sql.query("DELETE FROM mail_sent WHERE mail_id = $1", [decodeMail(record).mailId]);
+  await again({ ...record, value: reencoded(record, { at: Date.now() - 3_601_000 }) });
+  expect(reasonOf(await letterOf(person.email))).toContain("it could not be sent while it was of use");
+  expect(await smtp.to(person.email)).toHaveLength(1);
+});
+
+test("garbage, a seal for somebody else and an unknown kind are dead letters, and the partition moves on", async () => {
+  const record = await recordTo((await registered()).email);
+  const values = [
+    Buffer.from("garbage"),
+    reencoded(record, { kind: "no-such" }),
+    reencoded(record, { sealed: "no seal at all" }),
+  ];
+  for (const value of values) await again({ ...record, value });
+  const letters = await fleet.mails.count("auth.dead-letter", 3, ({ value }) =>
+    values.some((each) => value !== null && each.equals(value)),
+  );
+  expect(letters.map(reasonOf).join("\n")).toMatch(/no template for no-such/);
+  expect(await smtp.to((await registered()).email)).toHaveLength(1);
+});
+
+describe("a mailer that is killed between handing a mail over and noting it", () => {
+  test("leaves it open whether it went out: it is not sent again by itself, and an operator may", async () => {
+    const person = somebody();
+    smtp.manners.set(person.email, "hold");
+    const before = smtp.bodies;
+    await registered(person);
+    await until("the server has it", () => smtp.bodies > before);
+    for (const name of ["mailer-1", "mailer-2"]) await end(own.processes.get(name)!, "SIGKILL");
+    smtp.manners.delete(person.email);
+    const { mailId } = decodeMail(await recordTo(person.email));
+    await fleet.sql.query("UPDATE mail_sent SET claimed_at = now() - interval '90 seconds' WHERE mail_id = $1", [
+      mailId,
+    ]);
+    await own.start("mailer", "mailer-3");
+    const letter = await letterOf(person.email);
+    expect(reasonOf(letter)).toContain("it may have gone out; replay it to send it again");
+    expect(smtp.mails.filter(({ to }) => to === person.email)).toEqual([]);
+    await replayed(letter);
+    await replayed(letter);
+    await smtp.to(person.email);
+    await until("the second replay is found to be one too many", async () => (await repeated("mailer-3")) >= 1);
+    expect(await smtp.to(person.email)).toHaveLength(1);
+  }, 60_000);
+});
+
+test("beside a mailer outside of the fleet it does not start", async () => {
+  const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const AUTH_MAIL_SEAL_KEY = JSON.stringify(publicKey.export({ format: "jwk" }));
+  await expect(own.start("mailer", "mailer-beside", { AUTH_MAIL_SEAL_KEY })).rejects.toThrow("run one of the two");
+});
+
+test("while no server is there it is not ready and says why; it goes on by itself", async () => {
+  const { port } = smtp;
+  await own.start("mailer", "mailer-4");
+  for (const name of ["mailer-1", "mailer-2", "mailer-3"]) {
+    const process = own.processes.get(name);
+    if (process !== undefined) await end(process);
+  }
+  await smtp.close();
+  const person = await registered();
+  await recordTo(person.email);
+  const ready = () => fetch(`${own.http["mailer-4"]}/readyz`);
+  await until("it says so", async () => (await ready()).status === 503);
+  expect(await (await ready()).json()).toMatchObject({ failing: [{ name: "smtp", reason: expect.any(String) }] });
+  smtp = await startSmtp(locked, { ...certificate, port });
+  expect(await smtp.to(person.email)).toHaveLength(1);
+  await until("it is ready again", async () => (await ready()).status === 200);
+}, 60_000);

@@ -1,0 +1,104 @@
+// What an SMTP server's answers mean: whether the mail may be sent again, never will be taken, or may have gone out.
+import { afterEach, describe, expect, test } from "@jest/globals";
+import type { SMTPServerOptions } from "smtp-server";
+import { SmtpFault, smtpServer } from "../src/smtp.ts";
+import { selfSigned } from "./bridge/certificate.ts";
+import { startSmtp, type TestSmtp, textPart } from "./support/smtp.ts";
+
+let smtp: TestSmtp | undefined;
+afterEach(async () => {
+  await smtp?.close();
+  smtp = undefined;
+});
+
+const to = "alice@example.com";
+const mail = {
+  mailId: "0190b8a5-0000-7000-8000-000000000000",
+  to,
+  at: Date.UTC(2026, 0, 2),
+  subject: "Тема",
+  text: "First line\n.\nпоследняя",
+  html: "<p>First line</p>",
+};
+const send = (url: string) => smtpServer(url, "Auth <auth@example.org>").send(mail);
+const url = () => `smtp://127.0.0.1:${smtp!.port}`;
+
+async function faultOf(call: Promise<void>): Promise<string> {
+  const fault = await call.then(
+    () => "it was sent",
+    (error: unknown) => error,
+  );
+  if (fault instanceof SmtpFault) return fault.kind;
+  throw fault instanceof Error ? fault : new Error(String(fault));
+}
+
+test("a mail arrives whole, with its id and the mark that it was sent by a program", async () => {
+  smtp = await startSmtp();
+  await send(url());
+  const [taken] = await smtp.to(to);
+  expect([taken!.from, textPart(taken!).trim().split(/\r?\n/)]).toEqual([
+    "auth@example.org",
+    ["First line", ".", "последняя"],
+  ]);
+  expect(taken!.raw).toMatch(/^Message-ID: <0190b8a5-0000-7000-8000-000000000000@example\.org>\r$/m);
+  expect(taken!.raw).toMatch(/^Auto-Submitted: auto-generated\r$/m);
+  expect(taken!.raw).toMatch(/^Date: Fri, 02 Jan 2026/m);
+  expect(taken!.raw).toMatch(/^Content-Type: multipart\/alternative/m);
+});
+
+describe("what is answered", () => {
+  test.each([
+    ["451 to the receiver", { code: 451, at: "receiver" }, "passing"],
+    ["550 to the receiver", { code: 550, at: "receiver" }, "permanent"],
+    ["452 to the mail", { code: 452, at: "body" }, "passing"],
+    ["554 to the mail", { code: 554, at: "body" }, "permanent"],
+    ["nothing, behind the body,", "hang up", "undecided"],
+  ] as const)("%s is %s", async (_what, manner, kind) => {
+    smtp = await startSmtp();
+    smtp.manners.set(to, manner);
+    expect(await faultOf(send(url()))).toBe(kind);
+    smtp.manners.clear(); // the control: it takes mails
+    await send(url());
+    expect(smtp.mails).toHaveLength(1);
+  });
+
+  test("a connection that is refused, and one that is cut before the body, may be tried again", async () => {
+    smtp = await startSmtp();
+    const gone = url();
+    await smtp.close();
+    expect(await faultOf(send(gone))).toBe("passing");
+    smtp = await startSmtp({
+      onMailFrom(_address, session, callback) {
+        void session;
+        callback(Object.assign(new Error("closing"), { responseCode: 421 }));
+      },
+    });
+    expect(await faultOf(send(url()))).toBe("passing");
+  });
+});
+
+describe("a server with a password", () => {
+  test("is not told it without TLS", async () => {
+    const told: string[] = [];
+    smtp = await startSmtp({
+      allowInsecureAuth: true,
+      onAuth({ username = "" }, _session, callback) {
+        told.push(username);
+        callback(null, { user: username });
+      },
+    });
+    expect(await faultOf(send(`smtp://me:secret@127.0.0.1:${smtp.port}`))).toBe("passing");
+    expect([told, smtp.mails]).toEqual([[], []]);
+  });
+
+  test("that nobody vouches for is not told it either", async () => {
+    const told: string[] = [];
+    const onAuth: SMTPServerOptions["onAuth"] = ({ username = "" }, _session, done) => {
+      told.push(username);
+      done(null, { user: username });
+    };
+    smtp = await startSmtp({ allowInsecureAuth: true, onAuth }, selfSigned());
+    expect(await faultOf(send(`smtps://me:secret@127.0.0.1:${smtp.port}`))).toBe("passing");
+    expect([told, smtp.mails]).toEqual([[], []]);
+  });
+});
