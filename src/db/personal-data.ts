@@ -60,7 +60,7 @@ export const holdings: Readonly<Record<string, Holding>> = {
     exported: {
       as: "links",
       json: rows("one_time_tokens", {
-        fields: sql.fragment`json_build_object('purpose', t.purpose, 'createdAt', t.created_at, 'expiresAt', t.expires_at, 'usedAt', t.used_at)`,
+        fields: sql.fragment`json_build_object('purpose', t.purpose, 'createdAt', t.created_at, 'expiresAt', t.expires_at, 'usedAt', t.used_at, 'newEmail', t.email)`,
         newest: "created_at",
       }),
     },

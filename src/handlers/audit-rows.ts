@@ -6,7 +6,7 @@ import type { OutboxRow } from "../db/commit.ts";
 import { eventTopic } from "./outbox-rows.ts";
 
 /** Fields of events that say nothing of a person: they outlive him. */
-const impersonal = new Set(["code", "everywhere", "method", "roles", "until"]);
+const impersonal = new Set(["code", "everywhere", "mailed", "method", "roles", "until"]);
 
 /** The reason of a deletion is all that is left to explain it: its user's key goes in the same moment. */
 const outliving: Readonly<Record<string, ReadonlySet<string>>> = { UserDeleted: new Set(["reason"]) };
