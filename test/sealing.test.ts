@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { compactDecrypt } from "jose";
+import { compactDecrypt, GeneralEncrypt, importJWK, type JWK } from "jose";
 import { attacks, type Genuine, genuineLogin, reseal, topic } from "./support/attacks.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet } from "./support/fleet.ts";
 import type { Seen } from "./support/mailbox.ts";
@@ -161,6 +161,17 @@ describe("an attacker who reads and writes the broker", () => {
     });
     expect(String(reply.headers["auth-outcome"])).toBe("ok"); // and the partition has moved on
     expect(await sessionsOf(genuine.person)).toBe(3);
+  });
+
+  test("gets nothing by a JWE for two recipients, one of them himself: it is no seal", async () => {
+    const { kid, ...bound } = genuine.header as { kid: string };
+    const both = new GeneralEncrypt(Buffer.from(JSON.stringify(genuine.all)));
+    both.setProtectedHeader({ enc: "A256GCM", ...bound });
+    for (const key of [await importJWK(genuine.recipient as JWK, "ECDH-ES+A256KW"), ephemeralPair().publicKey])
+      both.addRecipient(key).setUnprotectedHeader({ alg: "ECDH-ES+A256KW", kid });
+    const sealed = JSON.stringify(await both.encrypt());
+    const reply = await send({ ...genuine.record, fields: { ...genuine.clear, sealed } });
+    expect(refusalIn(reply).outcome).toBe("SEAL_REQUIRED");
   });
 
   test("leaves no dead letter", () => {

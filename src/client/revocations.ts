@@ -17,6 +17,8 @@ export interface Revocations {
   take(records: InRecord[]): void;
   /** The partitions there are: age is known once each of them has said something. */
   assigned(partitions: number[]): void;
+  /** Forgets up to when it is known, and no revocation: for who reads the feed anew. */
+  unmark(): void;
   judge(token: Judged): Judgement;
   /** Unix ms up to which every revocation is known; undefined before the first word of some partition. */
   readonly asOf: number | undefined;
@@ -79,6 +81,9 @@ export function makeRevocations(keepMs: number): Revocations {
     take: (records) => records.forEach(takeOne),
     assigned(partitions) {
       for (const partition of partitions) if (!marks.has(partition)) marks.set(partition, undefined);
+    },
+    unmark() {
+      for (const partition of marks.keys()) marks.set(partition, undefined);
     },
     judge({ sessionId, userId, generation, keyId }) {
       if (keys.has(keyId)) return "key";

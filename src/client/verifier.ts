@@ -1,22 +1,18 @@
 // Checks access tokens where they are used, without asking anybody: signature and claims by the keys of auth.key, revocations by
-// auth.revocation. It knows how old its knowledge is and says so; what happens when that is too old, or a token names a key it has not
+// auth.revocation (feeds.ts). It knows how old its knowledge is and says so; what happens when that is too old, or a token names a key it has not
 // read yet, is the caller's policy: ask the fleet, refuse, or accept and say that it is not fresh. A revocation that is known counts
 // under every policy. States: reading -> fresh <-> stale -> closed.
 // Where keys are pinned nothing but a pinned key's signature makes a token good: about a token of another key nobody is asked, because
 // who could put a key before us could answer in the fleet's name as well.
 // A verified signature is remembered, a verdict never: expiry, key and revocations are looked at each time.
 import { decodeProtectedHeader } from "jose";
-import { shared } from "../bus/assigner.ts";
-import type { Consumption, KafkaPort } from "../bus/kafka.ts";
-import { randomId } from "../bus/random-id.ts";
-import type { InRecord, TopicPartition } from "../bus/records.ts";
+import type { KafkaPort } from "../bus/kafka.ts";
 import type { Clock } from "../clock.ts";
 import { type AccessClaims, makeAccessVerifier, peekAccess } from "../crypto/tokens.ts";
 import { invalid, Refusal, refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { makeKeyFeed } from "./key-feed.ts";
+import { makeFeeds } from "./feeds.ts";
 import { type KeyPins, pinAdvice } from "./key-pins.ts";
-import { makeRevocations } from "./revocations.ts";
 
 export type StalePolicy = "ask" | "refuse" | "accept";
 
@@ -86,8 +82,6 @@ export interface VerifierParts {
   pins?: KeyPins | undefined;
 }
 
-const keyTopic = "auth.key";
-const revocationTopic = "auth.revocation";
 const day = 86_400_000;
 const leewayMs = 5000;
 const lookMs = 50;
@@ -95,54 +89,24 @@ const lookMs = 50;
 const unknownKeyAsks = 20;
 
 export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}): Verifier {
-  const { clock, log, pins } = parts;
+  const { clock, pins } = parts;
   const { maxAgeMs = 10_000, whenStale = "ask", cache = 10_000, tokenLifeMs = day } = options;
-  const keys = makeKeyFeed({
-    pins,
-    unpinned: (kid) => log.warn({ kid }, `tokens of a key that is not pinned are refused: ${pinAdvice}`),
-  });
-  const revocations = makeRevocations(tokenLifeMs + 60_000);
+  const feeds = makeFeeds({ ...parts, maxAgeMs, keepMs: tokenLifeMs + 60_000 });
+  const { revocations, age, isFresh } = feeds;
   const known = remembering<AccessClaims>(cache);
   const rate = perSecond(unknownKeyAsks, clock.monotonic);
   const signatures = makeAccessVerifier({
-    keyring: () => keys,
+    keyring: feeds.keys,
     issuer: options.issuer ?? "auth",
     audience: options.audience ?? "platform",
-    clock,
+    clock: { ...clock, now: feeds.now },
   });
-  let heardAt = clock.monotonic();
   let closed = false;
-
-  const onRecords = (records: InRecord[], { topic }: TopicPartition): void => {
-    if (topic === keyTopic) {
-      keys.take(records);
-      return;
-    }
-    const before = revocations.asOf;
-    revocations.take(records);
-    if (revocations.asOf !== before) heardAt = clock.monotonic();
-  };
-
-  const consumption: Consumption = parts.kafka.consume({
-    group: `${parts.name}.verifier.${randomId()}`,
-    topics: [keyTopic, revocationTopic],
-    from: "earliest", // both topics hold no more than the window that matters: compaction, and the retention of a token's life
-    assign: shared(() => ({})),
-    onAssigned: (assignment) => revocations.assigned(assignment.get(revocationTopic) ?? []),
-    onRecords,
-  });
-
-  /** A clock that is behind must not make a feed that has stopped look fresh: what counts is also when its mark last moved. */
-  const age = (): number => {
-    const { asOf } = revocations;
-    if (asOf === undefined) return Number.POSITIVE_INFINITY;
-    return Math.max(0, clock.now() - asOf, clock.monotonic() - heardAt);
-  };
-  const isFresh = (): boolean => !closed && age() <= maxAgeMs;
 
   const signed = async (token: string): Promise<AccessClaims> => {
     const remembered = known.get(token);
-    if (remembered !== undefined && keys.verification(remembered.keyId) !== undefined) return alive(remembered, clock);
+    if (remembered !== undefined && feeds.keys().verification(remembered.keyId) !== undefined)
+      return alive(remembered, feeds.now());
     const claims = await signatures.verifyAccess(token);
     known.set(token, claims);
     return claims;
@@ -166,7 +130,7 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
     token: string,
     { kid, whenStale: policy, inspect }: Required<VerifyOptions> & { kid: string },
   ): Promise<Verified> => {
-    if (keys.isUnpinned(kid)) throw unpinned(kid);
+    if (feeds.keys().isUnpinned(kid)) throw unpinned(kid);
     const unread = pins?.has(kid) || revocations.asOf === undefined;
     if (pins !== undefined && !unread) throw refuse("TOKEN_INVALID");
     const details = { reason: "unknown-kid" };
@@ -207,8 +171,9 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
       throw refuse("UNAVAILABLE", { message: "Revocations are not known well enough.", details: { reason: "stale" } });
     },
     async ready() {
-      while (!closed && !(isFresh() && keys.size > 0)) {
-        if (isFresh() && keys.onlyUnpinned !== undefined) throw unpinned(keys.onlyUnpinned);
+      while (!closed && !(isFresh() && feeds.keys().size > 0)) {
+        const { onlyUnpinned } = feeds.keys();
+        if (isFresh() && onlyUnpinned !== undefined) throw unpinned(onlyUnpinned);
         await new Promise((resolve) => setTimeout(resolve, lookMs));
       }
     },
@@ -221,21 +186,21 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
     get revocations() {
       return revocations.size;
     },
-    jwks: () => keys.jwks(),
+    jwks: () => feeds.keys().jwks(),
     end(token) {
       const session = peekAccess(token)?.sessionId;
-      if (session !== undefined) revocations.end(session, clock.now());
+      if (session !== undefined) revocations.end(session, feeds.now());
     },
     async close() {
       closed = true;
-      await consumption.close();
+      await feeds.close();
     },
   };
 
   function unknownKeyOf(token: string): string | undefined {
     const kid = keyIdOf(token);
     if (kid === undefined || revocations.isRevokedKey(kid)) return undefined;
-    return keys.verification(kid) === undefined ? kid : undefined;
+    return feeds.keys().verification(kid) === undefined ? kid : undefined;
   }
 }
 
@@ -254,8 +219,8 @@ const unpinned = (kid: string): Refusal =>
   });
 
 /** @throws Refusal TOKEN_EXPIRED: a signature holds for ever, a token does not */
-function alive(claims: AccessClaims, clock: Clock): AccessClaims {
-  if (clock.now() >= claims.expiresAt + leewayMs) throw refuse("TOKEN_EXPIRED");
+function alive(claims: AccessClaims, now: number): AccessClaims {
+  if (now >= claims.expiresAt + leewayMs) throw refuse("TOKEN_EXPIRED");
   return claims;
 }
 

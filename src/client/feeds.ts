@@ -1,0 +1,121 @@
+// What a verifier knows: the fleet's signing keys by auth.key, what counts no more by auth.revocation, and how old that knowledge is.
+// Promises: what looks fresh is complete up to its age; the time never goes behind the fleet's; and after an absence longer than the feeds
+// remember, nothing of before is trusted that they do not say again.
+import { shared } from "../bus/assigner.ts";
+import type { Consumption, KafkaPort } from "../bus/kafka.ts";
+import { randomId } from "../bus/random-id.ts";
+import type { InRecord, TopicPartition } from "../bus/records.ts";
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../log.ts";
+import { type KeyFeed, makeKeyFeed } from "./key-feed.ts";
+import { type KeyPins, pinAdvice } from "./key-pins.ts";
+import { makeRevocations, type Revocations } from "./revocations.ts";
+
+export interface FeedsParts {
+  kafka: KafkaPort;
+  /** Of the service, for its consumer group. */
+  name: string;
+  log: Logger;
+  clock: Clock;
+  pins?: KeyPins | undefined;
+  /** How long a revocation is kept, ms. */
+  keepMs: number;
+  /** Knowledge older than this, ms, is not fresh. */
+  maxAgeMs: number;
+}
+
+export interface Feeds {
+  /** Those of now: ask anew each time. */
+  keys(): KeyFeed;
+  readonly revocations: Revocations;
+  /** ms; Infinity before the feeds were read. */
+  age(): number;
+  isFresh(): boolean;
+  /** Unix ms, by this machine's clock or, where that is behind, by what the fleet has said last. */
+  now(): number;
+  close(): Promise<void>;
+}
+
+const keyTopic = "auth.key";
+const revocationTopic = "auth.revocation";
+/**
+ * auth.revocation is kept for 10 minutes at least, and auth.key remembers a day that a key is gone. Whoever hears a mark that is so much younger than his
+ * last one may have missed both: a key that was revoked in the meantime would be good here for ever.
+ */
+const absentMs = 5 * 60_000;
+
+export function makeFeeds(parts: FeedsParts): Feeds {
+  const { clock, log, pins, maxAgeMs } = parts;
+  const revocations = makeRevocations(parts.keepMs);
+  const emptyKeys = (): KeyFeed =>
+    makeKeyFeed({
+      pins,
+      unpinned: (kid) => log.warn({ kid }, `tokens of a key that is not pinned are refused: ${pinAdvice}`),
+    });
+  let keys = emptyKeys();
+  let heardAt = clock.monotonic();
+  /** The mark at which all was known last. */
+  let freshAt: number | undefined;
+  let closed = false;
+
+  /** A clock that is behind must not make a feed that has stopped look fresh: what counts is also when its mark last moved. */
+  const age = (): number => {
+    const { asOf } = revocations;
+    if (asOf === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(0, clock.now() - asOf, clock.monotonic() - heardAt);
+  };
+  const isFresh = (): boolean => !closed && age() <= maxAgeMs;
+
+  const heard = (asOf: number): void => {
+    heardAt = clock.monotonic();
+    if (freshAt !== undefined && asOf - freshAt > absentMs) readAnew(asOf - freshAt);
+    else if (isFresh()) freshAt = asOf;
+  };
+
+  const takeRevocations = (records: InRecord[]): void => {
+    const before = revocations.asOf;
+    revocations.take(records);
+    const { asOf } = revocations;
+    if (asOf !== undefined && asOf !== before) heard(asOf);
+  };
+
+  const readAnew = (missedMs: number): void => {
+    log.warn({ missedMs }, "the feeds were away for longer than they remember: keys and revocations are read anew");
+    keys = emptyKeys();
+    revocations.unmark();
+    freshAt = undefined;
+    const before = consumption;
+    consumption = consume();
+    before.close().catch((error: unknown) => log.debug({ err: error }, "the reader of before could not be closed"));
+  };
+
+  const consume = (): Consumption => {
+    const target = keys;
+    const onRecords = (records: InRecord[], { topic }: TopicPartition): void => {
+      if (closed || target !== keys) return; // closed, or the reader of before
+      if (topic === keyTopic) keys.take(records);
+      else takeRevocations(records);
+    };
+    return parts.kafka.consume({
+      group: `${parts.name}.verifier.${randomId()}`,
+      topics: [keyTopic, revocationTopic],
+      from: "earliest", // both topics hold no more than the window that matters: compaction, and the retention of a token's life
+      assign: shared(() => ({})),
+      onAssigned: (assignment) => revocations.assigned(assignment.get(revocationTopic) ?? []),
+      onRecords,
+    });
+  };
+  let consumption = consume();
+
+  return {
+    keys: () => keys,
+    revocations,
+    age,
+    isFresh,
+    now: () => Math.max(clock.now(), revocations.asOf ?? 0),
+    async close() {
+      closed = true;
+      await consumption.close();
+    },
+  };
+}
