@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader } from "jose";
 import { systemClock } from "../src/clock.ts";
 import { readConfig } from "../src/config.ts";
-import { purposes } from "../src/crypto/envelope.ts";
 import { type DatabasePool, openPool } from "../src/db/pool.ts";
 import { turnKeys } from "../src/fleet-keys.ts";
 import { keyPartsOf } from "../src/wire.ts";
@@ -13,7 +12,7 @@ import { failures, people, startLoad } from "./support/load.ts";
 import { type Mailbox, mailbox } from "./support/mailbox.ts";
 import { type Confirmed, loggedIn } from "./support/people.ts";
 
-const aheadMs = 3000;
+const aheadMs = 4000;
 let own: Fleet;
 let fleet: TestFleet;
 let feed: Mailbox;
@@ -57,12 +56,10 @@ describe("a rotation", () => {
     expect(kidOf(accessToken)).toBe(sig);
     const load = startLoad(fleet, crowd.slice(1), { perSecond: 60, timeoutMs: 15_000 });
     await load.goesOn(2);
-    const { document } = await keys("rotate");
-    expect(document.done).toHaveLength(2 + purposes.length);
-    for (const use of ["sig", "enc"]) {
-      const again = await keys("rotate", "--use", use);
-      expect(again.document.done).toEqual([expect.stringMatching(/is the next key .* already/)]);
-    }
+    const both = await Promise.all([keys("rotate"), keys("rotate")]);
+    const done = both.flatMap(({ document }) => document.done).filter((line) => /the next key/.test(line));
+    const already = done.filter((line) => /is the next key .* already$/.test(line));
+    expect([done.length, already.length]).toEqual([4, 2]); // one of the two made them
     const next = (await listed()).filter(({ state }) => state === "next").map(({ kid }) => kid);
     expect([await active("sig"), await active("enc")]).toEqual([sig, enc]); // published, not used yet
     await until(
