@@ -61,7 +61,7 @@ export function asyncapiPage(schemas: string): string {
     operations: { ...commands.operations, ...otherOperations(specs, Object.keys(messages)) },
     components: { messages, schemas: headers },
   };
-  const yaml = stringify(document, { lineWidth: 140, aliasDuplicateObjects: false });
+  const yaml = stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
   return `# Generated from schemas/ and src/catalogue.ts by \`npm run generate\`. Do not edit.\n${yaml}`;
 }
 
