@@ -395,7 +395,8 @@ class GroupReader implements SupervisedConsumer {
     this.#member = member;
     const pairs = mine.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, partition })));
     const fresh = pairs.filter((pair) => !stays.has(idOf(pair)));
-    this.#positions = new Map([...stays].filter(([id]) => pairs.some((pair) => idOf(pair) === id)));
+    const held = new Set(pairs.map(idOf));
+    this.#positions = new Map([...stays].filter(([id]) => held.has(id)));
     for (const id of this.#paused) if (!this.#positions.has(id)) this.#paused.delete(id);
     life.joined(
       member.memberId,

@@ -7,7 +7,7 @@ import type { KafkaFault } from "../../src/bus/kafka-faults.ts";
 import type { KafkaPort, KafkaSettings } from "../../src/bus/kafka-port.ts";
 import { selfSigned } from "../bridge/certificate.ts";
 import { startBroker } from "../support/cluster.ts";
-import { quiet } from "../support/fleet.ts";
+import { quiet, run, sharedFleet } from "../support/fleet.ts";
 import { ownFolder } from "../support/stack.ts";
 import { everyDriver, makeReader, record, spec } from "./real-kafka.ts";
 
@@ -106,5 +106,20 @@ describe.each(everyDriver)("with %s", (driver: KafkaDriverName) => {
     expect(fault).toMatchObject({ name: "KafkaFault", kind: "not-authenticated" });
     expect(fault!.why).toMatch(/self-signed certificate/);
     expect(await faultOf(connect("SSL", { tls: { ca: broker.cert, ...client } }))).toBeUndefined();
+  });
+
+  test("a worker that is not let in ends with that sentence", async () => {
+    const env = {
+      ...sharedFleet().env,
+      AUTH_KAFKA_DRIVER: driver,
+      AUTH_KAFKA_BROKERS: addresses["SASL_SSL"]!,
+      AUTH_KAFKA_TLS: "true",
+      AUTH_KAFKA_TLS_CA: broker.cert,
+      AUTH_KAFKA_SASL_MECHANISM: "scram-sha-512",
+      AUTH_KAFKA_SASL_USERNAME: username,
+      AUTH_KAFKA_SASL_PASSWORD: "wrong",
+    };
+    const ended = run(["worker"], { env, folder: ownFolder(`not-let-in-${driver}`) });
+    await expect(ended).rejects.toThrow(/worker ended with 1:.*not-authenticated: .*authentication failed/is);
   });
 });
