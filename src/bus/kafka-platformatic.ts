@@ -148,13 +148,17 @@ async function send(writer: Admin, records: OutRecord[], prefix: string): Promis
       const failed = answers.flatMap(({ fault, left }) => (fault === undefined ? [] : [{ fault, left }]));
       if (failed.length === 0) return last > 0n ? Number(last) : undefined;
       rest = failed.flatMap(({ left }) => left);
-      throw failed[0]!.fault;
+      throw (failed.find(({ fault }) => !mayPass(fault)) ?? failed[0]!).fault;
     } catch (error) {
-      const kind = classify(error);
-      if (attempt === tries || (kind !== "unavailable" && kind !== "unknown-topic")) throw error;
+      if (attempt === tries || !mayPass(error)) throw error;
       await sleep(firstPauseMs * 2 ** (attempt - 1));
     }
   }
+}
+
+function mayPass(fault: unknown): boolean {
+  const kind = classify(fault);
+  return kind === "unavailable" || kind === "unknown-topic";
 }
 
 /** Leader -> what goes there. @throws KafkaFault for a topic or a partition that is not there */
@@ -190,12 +194,16 @@ interface Sent {
   left: OutRecord[];
 }
 
+/** Never rejects: what another broker has taken must not be sent again. */
 async function sendTo(writer: Admin, broker: Broker, records: Placed[]): Promise<Sent> {
   const messages = records.map(({ topic, partition, key, value, headers }) => {
     return { topic, partition, key: key as Buffer, value: value as Buffer, headers: headerMap(headers) };
   });
-  const produce = await open<produceV11.ProduceRequest, produceV11.ProduceResponse>(writer, "Produce", broker);
-  const { answer, fault } = await produce.ask(ProduceAcks.ALL, requestTimeoutMs, messages, {});
+  const opening = open<produceV11.ProduceRequest, produceV11.ProduceResponse>(writer, "Produce", broker);
+  const { answer, fault } = await opening.then(
+    (produce) => produce.ask(ProduceAcks.ALL, requestTimeoutMs, messages, {}),
+    (fault: unknown) => ({ answer: undefined, fault }),
+  );
   const taken = new Set<string>();
   let appendedAt = -1n;
   for (const { name, partitionResponses } of answer?.responses ?? []) {
