@@ -1,21 +1,29 @@
 // What has to be swept up now and then: inbox rows whose time is over, outbox partitions of past days, audit partitions of past years, links
-// and notes of mails from long ago, accounts that nobody confirmed. Any number may run; each step is safe to run twice.
+// and notes of mails from long ago, attempts and devices that count no more, what was written for nobody, accounts that nobody confirmed.
+// Any number may run; each step is safe to run twice.
+import { reapAttempts, reapDevices } from "./db/attempts.ts";
 import { turnAudit } from "./db/audit.ts";
 import { reapInbox } from "./db/inbox.ts";
 import { reapMails } from "./db/mails.ts";
 import { reapTokens } from "./db/one-time-tokens.ts";
 import { turnOutbox } from "./db/outbox.ts";
 import type { DatabasePool } from "./db/pool.ts";
+import { reapStandInTokens } from "./db/stand-ins.ts";
+import { reapDecoys } from "./db/users.ts";
 import { asError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { purgeUnconfirmed, type UnconfirmedParts } from "./unconfirmed.ts";
 
 const everyMs = 60_000;
 const batch = 1000;
+/** After so long the platform has an account deleted that nobody has confirmed (its topic check_verified). */
+const platformTtlMs = 30 * 60_000;
 
 export interface MaintenanceParts extends UnconfirmedParts {
   log: Logger;
   auditRetentionMs: number;
+  deviceTtlMs: number;
+  legacyTopics: boolean;
 }
 
 /** @returns a function that stops it and waits for the round under way */
@@ -36,7 +44,11 @@ export async function sweep(parts: MaintenanceParts): Promise<void> {
   const { pool, log } = parts;
   await turnOutbox(pool);
   await turnAudit(pool, parts.auditRetentionMs);
-  for (const reap of [reapInbox, reapTokens, reapMails]) await inBatches(pool, reap);
+  for (const reap of [reapInbox, reapTokens, reapMails, reapAttempts, reapStandInTokens]) await inBatches(pool, reap);
+  await inBatches(pool, (_, limit) => reapDevices(pool, { ttlMs: parts.deviceTtlMs, limit }));
+  // When the accounts go that they are taken for, or the login's being free again would tell.
+  const decoyTtlMs = parts.legacyTopics ? Math.min(platformTtlMs, parts.ttlMs) : parts.ttlMs;
+  await inBatches(pool, (_, limit) => reapDecoys(pool, { ttlMs: decoyTtlMs, limit }));
   const deleted = await purgeUnconfirmed(parts);
   if (deleted > 0) log.info({ deleted }, "accounts that nobody confirmed in time are deleted");
 }

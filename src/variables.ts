@@ -161,6 +161,41 @@ export const variables = {
     max: 1000,
     default: "4",
   }),
+  AUTH_ATTEMPTS_FREE: whole("Failed attempts at one account from one network before it has to wait.", {
+    min: 1,
+    max: 100,
+    default: "10",
+  }),
+  AUTH_ATTEMPTS_ACCOUNT_FREE: whole(
+    "Failed attempts at one account from all networks it does not know before those have to wait.",
+    { min: 1, max: 100, default: "20" },
+  ),
+  AUTH_ATTEMPTS_DELAY: duration(
+    "The first wait after failed attempts; each further one doubles it.",
+    "100ms",
+    "1h",
+    "1s",
+  ),
+  AUTH_ATTEMPTS_DELAY_MAX: duration("The longest wait of one network.", "1s", "24h", "15m"),
+  AUTH_ATTEMPTS_ACCOUNT_DELAY_MAX: duration(
+    "The longest wait of an account, and of requests that do not say whom they serve.",
+    "1s",
+    "15m",
+    "30s",
+  ),
+  AUTH_ATTEMPTS_MAX: whole(
+    "Failed attempts at one account within 24 hours from networks it does not know; more wait for the oldest to be so old.",
+    { min: 10, max: 100, default: "100" },
+  ),
+  AUTH_KNOWN_DEVICES: whole(
+    "Devices of an account that are known, so that attempts from elsewhere do not delay them.",
+    {
+      min: 0,
+      max: 100,
+      default: "20",
+    },
+  ),
+  AUTH_KNOWN_DEVICE_TTL: duration("How long a device is known after it was used last.", "1d", "365d", "90d"),
   AUTH_ARGON2_MEMORY: whole("Memory of a new Argon2id hash in KiB (OWASP: 19456 with 2 passes).", {
     min: 7168,
     max: 1_048_576,

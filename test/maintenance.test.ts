@@ -30,6 +30,8 @@ const parts = () => ({
   clock: systemClock,
   ttlMs: 7 * 86_400_000,
   auditRetentionMs: 400 * 86_400_000,
+  deviceTtlMs: 90 * 86_400_000,
+  legacyTopics: true,
   dataKeys: keys.dataKeys,
 });
 

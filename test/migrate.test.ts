@@ -45,6 +45,16 @@ describe("the database", () => {
     expect(found).toBe(readFileSync(path, "utf8"));
   });
 
+  test("has no account by default", async () => {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const { rows } = await client.query(
+      "SELECT (SELECT count(*)::int FROM users) AS users, (SELECT count(*)::int FROM roles) AS roles",
+    );
+    await client.end();
+    expect(rows).toEqual([{ users: 0, roles: 2 }]);
+  });
+
   test("refuses a file that was changed after it had been applied", async () => {
     const folder = ownFolder("changed-migrations");
     cpSync(migrations, folder, { recursive: true });

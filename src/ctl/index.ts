@@ -23,6 +23,7 @@ import { usersResetPassword } from "./users-reset-password.ts";
 import { usersSetRoles } from "./users-set-roles.ts";
 import { usersShow } from "./users-show.ts";
 import { usersUnban } from "./users-unban.ts";
+import { usersUnlock } from "./users-unlock.ts";
 
 /** In the order of `authctl help`. */
 export const commands: readonly Command[] = [
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   usersSetRoles,
   usersBan,
   usersUnban,
+  usersUnlock,
   usersDelete,
   usersResetPassword,
   dlqList,

@@ -25,6 +25,8 @@ export interface OutboxRow {
   traceparent: string | null;
   body: unknown;
   secret: Buffer | null;
+  /** Costs what any row costs, and is never published. */
+  unheard: boolean;
 }
 
 export interface Commit {
@@ -91,18 +93,19 @@ function insertOutbox(rows: OutboxRow[], numbers: number, withUser: boolean): Fr
     const sequence = row.numbered ? sql.fragment`${number - numbers}::bigint` : sql.fragment`NULL::bigint`;
     const secret = row.secret === null ? sql.fragment`NULL::bytea` : sql.fragment`${sql.binary(row.secret)}::bytea`;
     return sql.fragment`(${index}::int, ${row.shard}::smallint, ${row.topic}, ${row.key}, ${row.kind}, ${row.eventId}::uuid,
-      ${sequence}, ${row.actor}, ${row.traceparent}::text, ${sql.jsonb(row.body as never)}, ${secret})`;
+      ${sequence}, ${row.actor}, ${row.traceparent}::text, ${sql.jsonb(row.body as never)}, ${secret}, ${row.unheard}::bool)`;
   });
-  const columns = sql.fragment`shard, topic, key, kind, event_id, actor, traceparent, body, secret`;
+  const columns = sql.fragment`shard, topic, key, kind, event_id, actor, traceparent, body, secret, published_at`;
   const source = withUser ? sql.fragment`subject` : sql.fragment`won`;
   const user = withUser
     ? sql.fragment`subject.id, subject.sequence + row.step`
     : sql.fragment`NULL::bigint, NULL::bigint`;
   return sql.fragment`sent AS (
     INSERT INTO outbox (${columns}, user_id, sequence)
-    SELECT row.shard, row.topic, row.key, row.kind, row.event_id, row.actor, row.traceparent, row.body, row.secret, ${user}
+    SELECT row.shard, row.topic, row.key, row.kind, row.event_id, row.actor, row.traceparent, row.body, row.secret,
+      CASE WHEN row.unheard THEN now() END, ${user}
     FROM ${source}, (VALUES ${sql.join(values, sql.fragment`, `)})
-      AS row (position, shard, topic, key, kind, event_id, step, actor, traceparent, body, secret)
+      AS row (position, shard, topic, key, kind, event_id, step, actor, traceparent, body, secret, unheard)
     ORDER BY row.position RETURNING 1)`;
 }
 

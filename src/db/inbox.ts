@@ -3,6 +3,7 @@
 // a repeated request from another one with the same key.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
+import { type Reserved, reserved } from "./attempts.ts";
 import type { Fragment, Read } from "./statements.ts";
 
 export interface InboxKey {
@@ -16,13 +17,18 @@ export interface InboxRow {
   reply: Buffer;
 }
 
-/** A kept answer, or the read's row (null: none). */
-export type Answer<T> = { kept: InboxRow } | { row: T | null };
+/** A kept answer, or the read's row (null: none), and the reservation where one was asked for. */
+export type Answer<T> = { kept: InboxRow } | { row: T | null; reserved: Reserved | null };
 
 const bytes = z.instanceof(Buffer);
 const keptRow = z.object({ fingerprint: bytes, reply: bytes });
 const keptOrFound = z
-  .object({ kept_fingerprint: bytes.nullable(), kept_reply: bytes.nullable(), found: z.boolean().nullable() })
+  .object({
+    kept_fingerprint: bytes.nullable(),
+    kept_reply: bytes.nullable(),
+    attempt_reserved: reserved.nullable(),
+    found: z.boolean().nullable(),
+  })
   .passthrough();
 const anyRow = z.object({}).passthrough();
 
@@ -30,16 +36,28 @@ function matches({ topic, replyTopic, idempotencyKey }: InboxKey): Fragment {
   return sql.fragment`topic = ${topic} AND reply_topic = ${replyTopic} AND idempotency_key = ${sql.binary(idempotencyKey)} AND expires_at > now()`;
 }
 
-/** Asks inbox and read in one statement; where an answer is kept, the read is not even begun. */
-export async function readWithInbox<T>(pool: DatabasePool, key: InboxKey, read: Read<T>): Promise<Answer<T>> {
+/**
+ * Asks inbox and read in one statement; where an answer is kept, the read is not even begun, and nothing is reserved. Where the attempt has to
+ * wait, the read is not begun either, so that the refusal costs the same whomever it is about (OFFSET 0 keeps the planner from merging them).
+ * @param reservation an expression that counts an attempt (attempts.ts)
+ */
+export async function readWithInbox<T>(
+  pool: DatabasePool,
+  key: InboxKey,
+  read: Read<T>,
+  reservation: Fragment = sql.fragment`NULL::jsonb`,
+): Promise<Answer<T>> {
   const answer = await pool.one(sql.type(keptOrFound)`
-    SELECT kept.fingerprint AS kept_fingerprint, kept.reply AS kept_reply, asked.*
+    SELECT kept.fingerprint AS kept_fingerprint, kept.reply AS kept_reply, tried.attempt_reserved, asked.*
     FROM (SELECT) AS one
     LEFT JOIN LATERAL (SELECT fingerprint, reply FROM inbox WHERE ${matches(key)}) AS kept ON true
-    LEFT JOIN LATERAL (SELECT true AS found, answer.* FROM (${read.select}) AS answer WHERE kept.reply IS NULL) AS asked ON true`);
-  const { kept_fingerprint: fingerprint, kept_reply: reply, found, ...rest } = answer;
+    LEFT JOIN LATERAL (SELECT CASE WHEN kept.reply IS NULL THEN ${reservation} END AS attempt_reserved OFFSET 0) AS tried ON true
+    LEFT JOIN LATERAL (
+      SELECT true AS found, answer.* FROM (${read.select}) AS answer
+      WHERE kept.reply IS NULL AND COALESCE((tried.attempt_reserved->>'waitMs')::bigint, 0) = 0 OFFSET 0) AS asked ON true`);
+  const { kept_fingerprint: fingerprint, kept_reply: reply, attempt_reserved, found, ...rest } = answer;
   if (fingerprint !== null && reply !== null) return { kept: { fingerprint, reply } };
-  return { row: found === true ? read.row.parse(rest) : null };
+  return { row: found === true ? read.row.parse(rest) : null, reserved: attempt_reserved };
 }
 
 /** A read that has nothing to do with the inbox. */
@@ -51,6 +69,12 @@ export async function readOnly<T>(pool: DatabasePool, read: Read<T>): Promise<T 
 export async function findKept(pool: DatabasePool, key: InboxKey): Promise<InboxRow | null> {
   return pool.maybeOne(sql.type(keptRow)`
     SELECT fingerprint, reply FROM inbox WHERE ${matches(key)}`);
+}
+
+/** No request is taken for the one that has this answer any more: somebody is guessing at its secret by its key. */
+export async function spoilKept(pool: DatabasePool, key: InboxKey): Promise<void> {
+  // Of a fingerprint its data key's id is left.
+  await pool.query(sql.unsafe`UPDATE inbox SET fingerprint = substring(fingerprint FOR 4) WHERE ${matches(key)}`);
 }
 
 /** Deletes up to `limit` rows whose time is over. @returns how many */

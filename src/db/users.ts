@@ -86,6 +86,7 @@ export async function overdue(
 ): Promise<readonly Unconfirmed[]> {
   return pool.any(sql.type(unconfirmed)`
     SELECT id, generation FROM users WHERE confirmed_at IS NULL AND created_at < now() - ${ttlMs} * interval '1 millisecond'
+      AND email_key NOT LIKE 'taken:%' -- nobody has heard of a decoy
     ORDER BY created_at LIMIT ${limit}`);
 }
 
@@ -107,6 +108,22 @@ export interface NewUser {
   username: string;
   email: string;
   emailKey: string;
+}
+
+/** No e-mail address looks like this: the account keeps a login taken and belongs to nobody. */
+export function decoyAddress(id: number): string {
+  return `taken:${id}`;
+}
+
+/** Deletes up to `limit` decoys that are older. @returns how many */
+export async function reapDecoys(
+  pool: DatabasePool,
+  { ttlMs, limit }: { ttlMs: number; limit: number },
+): Promise<number> {
+  const { rowCount } = await pool.query(sql.unsafe`
+    DELETE FROM users WHERE id IN (
+      SELECT id FROM users WHERE email_key LIKE 'taken:%' AND created_at < now() - ${ttlMs} * interval '1 millisecond' LIMIT ${limit})`);
+  return rowCount;
 }
 
 /** Unique constraints users_login_unique and users_email_unique decide races: the loser reads anew. */

@@ -342,6 +342,34 @@ export interface AdminUnbanUserResult {
   wasBanned: boolean;
 }
 
+/** Forgets the failed attempts at a user's password and codes, so that nobody has to wait. His known devices stay known. */
+export interface AdminUnlockUserRequest {
+  /** Why, for the audit. */
+  reason: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** Forgets the failed attempts at a user's password and codes, so that nobody has to wait. His known devices stay known. */
+export interface AdminUnlockUserRequestInput {
+  /** Why, for the audit. */
+  reason?: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** The command was carried out. */
+export interface AdminUnlockUserResult {
+  /** Id of the user. */
+  userId: number;
+  /** How many failed attempts of the last 24 hours were forgotten; 0: there were none, and nothing changed. */
+  failedAttempts: number;
+}
+
 /** Lists the fleet's public keys. */
 export interface KeyListRequest {
 
@@ -951,6 +979,24 @@ export interface UserUnbannedEvent {
   reason: string;
 }
 
+/** Failed attempts at the user's password and codes were forgotten. */
+export interface UserUnlockedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Why it was done. */
+  reason: string;
+}
+
 /** Every command by its topic: what a caller gives, what the handler sees, what the caller gets. */
 export interface Commands {
   "auth.account.change-email": { input: AccountChangeEmailRequestInput; request: AccountChangeEmailRequest; result: AccountChangeEmailResult };
@@ -965,6 +1011,7 @@ export interface Commands {
   "auth.admin.get-user": { input: AdminGetUserRequestInput; request: AdminGetUserRequest; result: AdminGetUserResult };
   "auth.admin.set-roles": { input: AdminSetRolesRequestInput; request: AdminSetRolesRequest; result: AdminSetRolesResult };
   "auth.admin.unban-user": { input: AdminUnbanUserRequestInput; request: AdminUnbanUserRequest; result: AdminUnbanUserResult };
+  "auth.admin.unlock-user": { input: AdminUnlockUserRequestInput; request: AdminUnlockUserRequest; result: AdminUnlockUserResult };
   "auth.key.list": { input: KeyListRequestInput; request: KeyListRequest; result: KeyListResult };
   "auth.password.change": { input: PasswordChangeRequestInput; request: PasswordChangeRequest; result: PasswordChangeResult };
   "auth.password.forgot": { input: PasswordForgotRequestInput; request: PasswordForgotRequest; result: PasswordForgotResult };
@@ -998,6 +1045,7 @@ export interface Events {
   UserDeleted: UserDeletedEvent;
   UserRegistered: UserRegisteredEvent;
   UserUnbanned: UserUnbannedEvent;
+  UserUnlocked: UserUnlockedEvent;
 }
 
 export const commandSchemas = {
@@ -1048,6 +1096,10 @@ export const commandSchemas = {
   "auth.admin.unban-user": {
     request: {"type":"record","namespace":"auth.admin","name":"UnbanUserRequest","doc":"Lifts the ban of a user. Sessions that the ban ended stay over.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.admin","name":"UnbanUserReply","doc":"Answer to auth.admin.unban-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"UnbanUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"wasBanned","type":"boolean","doc":"False: there was no ban, and nothing changed."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.admin.unlock-user": {
+    request: {"type":"record","namespace":"auth.admin","name":"UnlockUserRequest","doc":"Forgets the failed attempts at a user's password and codes, so that nobody has to wait. His known devices stay known.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"UnlockUserReply","doc":"Answer to auth.admin.unlock-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"UnlockUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"failedAttempts","type":"int","doc":"How many failed attempts of the last 24 hours were forgotten; 0: there were none, and nothing changed."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.key.list": {
     request: {"type":"record","namespace":"auth.key","name":"ListRequest","doc":"Lists the fleet's public keys.","fields":[]},
@@ -1108,6 +1160,7 @@ export const eventSchemas = {
   UserDeleted: {"type":"record","namespace":"auth.event","name":"UserDeleted","doc":"A user was deleted.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
   UserRegistered: {"type":"record","namespace":"auth.event","name":"UserRegistered","doc":"An account was made.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."}]},
   UserUnbanned: {"type":"record","namespace":"auth.event","name":"UserUnbanned","doc":"A ban was lifted.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  UserUnlocked: {"type":"record","namespace":"auth.event","name":"UserUnlocked","doc":"Failed attempts at the user's password and codes were forgotten.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
 } as const;
 
 export const mailSchema = {"type":"record","namespace":"auth","name":"Mail","doc":"A mail that shall be sent.","sealedFields":["token","username"],"fields":[{"name":"mailId","type":"string","doc":"Id of the mail (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was asked for."},{"name":"kind","type":"string","doc":"Which template: confirm, email-taken, reset, email-confirm, email-change-requested, email-changed, password-changed, password-reset."},{"name":"to","type":"string","doc":"E-mail address of the receiver."},{"name":"locale","type":"string","doc":"Language of the receiver, BCP 47.","default":"en"},{"name":"sealed","type":"string","doc":"JWE (compact) over a JSON object with the mail's secrets, to the fleet's key or AUTH_MAIL_SEAL_KEY."}]} as const;

@@ -3,10 +3,12 @@
 import type { Call } from "../bus/command.ts";
 import type { PasswordPolicy } from "../crypto/password-policy.ts";
 import type { Tokens } from "../crypto/tokens.ts";
+import type { AttemptRules } from "../db/attempts.ts";
 import type { Commit } from "../db/commit.ts";
 import type { InboxRow } from "../db/inbox.ts";
 import type { Read, Write } from "../db/statements.ts";
 import type { Refusal } from "../errors.ts";
+import type { Attempt, Reservation } from "./attempts.ts";
 import type { Fact } from "./facts.ts";
 
 /** Passwords as a handler uses them: each hash waits for its turn in the hash lane, inside the request's time. */
@@ -25,6 +27,8 @@ export interface Message {
   body: Record<string, unknown>;
   /** What may not; merged into the body when the record is published. */
   secret?: Record<string, unknown>;
+  /** Written like any other, so that it costs the same, and never published. */
+  unheard?: boolean;
 }
 
 export interface Change {
@@ -38,6 +42,8 @@ export interface Change {
   /** Key of the events where there is no user. */
   key?: string;
   facts: Fact[];
+  /** The facts are about nobody (db/stand-ins.ts): they are written, so that it costs the same, and never published. */
+  unheard?: boolean;
   writes?: Write[];
   messages?: Message[];
   /** Who did it; default the user himself, or anonymous. */
@@ -56,6 +62,7 @@ export interface Settings {
   mailLocale: string;
   hideEmail: boolean;
   legacyTopics: boolean;
+  attempts: AttemptRules;
 }
 
 /** Of an audit row, sealed. */
@@ -80,6 +87,12 @@ export interface Context {
   uuid(): string;
   /** At most one row. */
   read<T>(read: Read<T>): Promise<T | null>;
+  /**
+   * The same, and in the same statement counts an attempt at a secret before it is verified. Counted it stays, unless `refund` is among
+   * the writes of the commit. The handler must also say whose `attempt` its request is (define.ts).
+   * @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be verified
+   */
+  reserveAttempt<T>(attempt: Attempt, read: Read<T>): Promise<Reservation & { row: T | null }>;
   /** Asks the inbox where no read did: before a refusal that only time has brought about, such as an expired token. */
   recall(): Promise<void>;
   /** Writes everything in one statement, keeps `result` as the request's answer, and returns it. */

@@ -2,6 +2,7 @@
 // sealed fields; the handler adds its lane, whether its first answer is kept, and what it does.
 import type { LaneName } from "../bus/command.ts";
 import type { Commands } from "../generated/schemas.ts";
+import type { Attempt } from "./attempts.ts";
 import type { Context } from "./context.ts";
 
 export interface Handler<T extends keyof Commands = keyof Commands> {
@@ -9,6 +10,11 @@ export interface Handler<T extends keyof Commands = keyof Commands> {
   lane: LaneName;
   /** Whether it changes or counts something: its first answer is kept and given again to the same request. */
   once: boolean;
+  /**
+   * Whose attempt a request is that has a password or a code. Another request under a key that has its answer is a guess at the first one's
+   * secret, so it counts as a failed attempt (contract, section 3).
+   */
+  attempt?(request: Commands[T]["request"], ctx: Context): Attempt | Promise<Attempt>;
   handle(request: Commands[T]["request"], ctx: Context): Promise<Commands[T]["result"]>;
 }
 

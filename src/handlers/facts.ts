@@ -42,6 +42,7 @@ const revokes: { [Name in keyof Events]: (body: Body<Name>) => Revokes } = {
   UserDeleted: () => "over",
   UserRegistered: () => "nothing",
   UserUnbanned: () => "nothing",
+  UserUnlocked: () => "nothing",
 };
 
 /** The user of a change, as its revocations need him. */

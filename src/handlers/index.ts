@@ -11,6 +11,7 @@ import { deleteUser } from "./admin/delete-user.ts";
 import { getUser } from "./admin/get-user.ts";
 import { setRoles } from "./admin/set-roles.ts";
 import { unbanUser } from "./admin/unban-user.ts";
+import { unlockUser } from "./admin/unlock-user.ts";
 import type { Handler, LegacyHandler } from "./define.ts";
 import { list as listKeys } from "./key/list.ts";
 import { adminBanToggled, adminDeleted, checkVerified, profileDeleted } from "./legacy/accounts.ts";
@@ -44,6 +45,7 @@ export const handlers = [
   setRoles,
   banUser,
   unbanUser,
+  unlockUser,
   deleteUser,
 ] as unknown as Handler[];
 

@@ -47,9 +47,12 @@ export interface LinkFor {
   email?: string;
 }
 
-/** @returns the token for the mail, and the write that makes it good */
-export function newLink(ctx: Context, link: LinkFor): { token: string; write: Write } {
+/**
+ * @param insert makes the token's row: `insertStandInToken` where the link must be good for nothing
+ * @returns the token for the mail, and the write that makes it good
+ */
+export function newLink(ctx: Context, link: LinkFor, insert = insertToken): { token: string; write: Write } {
   const id = ctx.uuid();
   const { token, secret } = newOpaque(id);
-  return { token, write: insertToken({ ...link, id, secretHash: hashSecret(secret) }) };
+  return { token, write: insert({ ...link, id, secretHash: hashSecret(secret) }) };
 }

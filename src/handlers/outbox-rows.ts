@@ -17,7 +17,7 @@ interface Making {
 }
 
 export function outboxRows(change: Change, { call, now, uuid, box }: Making): OutboxRow[] {
-  const { user, facts, messages = [] } = change;
+  const { user, facts, messages = [], unheard = false } = change;
   const key = user === undefined ? (change.key ?? "") : String(user.id);
   const shard = shardOf(user?.id ?? key);
   const actor = change.actor ?? (user === undefined ? "anonymous" : `user:${user.id}`);
@@ -31,6 +31,7 @@ export function outboxRows(change: Change, { call, now, uuid, box }: Making): Ou
     numbered: user !== undefined,
     body: { ...fact.body, at: now },
     secret: null,
+    unheard,
   }));
   const revocations = revocationsOf(facts, user, now).map((record) => ({ ...record, kind: "json" as const }));
   const others = [...revocations, ...messages].map((message) =>
@@ -44,7 +45,7 @@ function messageRow(
   common: Pick<OutboxRow, "shard" | "actor" | "traceparent" | "eventId">,
   { now, box }: { now: number; box: SecretBox },
 ): OutboxRow {
-  const { topic, key, kind, body, secret } = message;
+  const { topic, key, kind, body, secret, unheard = false } = message;
   return {
     ...common,
     topic,
@@ -53,5 +54,6 @@ function messageRow(
     numbered: false,
     body: kind === "mail" ? { ...body, at: now } : body,
     secret: secret === undefined ? null : box.seal(Buffer.from(JSON.stringify(secret)), common.eventId),
+    unheard,
   };
 }

@@ -18,6 +18,7 @@ import { Refusal, type RefusalCode, refuse } from "../errors.ts";
 import { commandSchemas } from "../generated/schemas.ts";
 import type { Logger } from "../log.ts";
 import { type RecordKeyRule, recordKey } from "../record-key.ts";
+import { type AttemptParts, type Attempts, makeAttempts } from "./attempts.ts";
 import { auditRows } from "./audit-rows.ts";
 import type { Context, HandlerPasswords, Settings } from "./context.ts";
 import { type Change, Kept } from "./context.ts";
@@ -36,6 +37,7 @@ export interface RunParts {
   /** Loads the keys again. */
   reloadKeys(): Promise<void>;
   settings: Settings;
+  attempted: AttemptParts["attempted"];
   idempotencyTtlMs: number;
   clock: Clock;
   log: Logger;
@@ -79,25 +81,31 @@ export function inboxKeyOf({ topic, envelope }: Call): InboxKey {
 
 async function once(parts: RunParts, handler: Handler, request: object, call: Call): Promise<object> {
   const fingerprint = handler.once ? fingerprintOf(parts.dataKeys(), request) : undefined;
+  const attempts = fingerprint && makeAttempts(parts, { key: inboxKeyOf(call), fingerprint });
   return repeatedly(parts, call, async () => {
+    const ctx = makeContext(parts, call, { fingerprint, ttlMs: parts.idempotencyTtlMs, attempts });
     try {
-      return await handler.handle(
-        request as never,
-        makeContext(parts, call, { fingerprint, ttlMs: parts.idempotencyTtlMs }),
-      );
+      return await handler.handle(request as never, ctx);
     } catch (error) {
-      if (error instanceof Kept) return answerFrom(parts, error.row, { call, request });
-      throw error;
+      if (isBusy(error)) await attempts?.release();
+      if (!(error instanceof Kept)) throw error;
+      if (isFingerprintOf(parts.dataKeys(), error.row.fingerprint, request)) return answerFrom(parts, error.row, call);
+      if (handler.attempt !== undefined) await attempts?.conflict(await handler.attempt(request as never, ctx));
+      throw refuse("IDEMPOTENCY_CONFLICT");
     }
   });
 }
+
+/** The hash lane had no place: whoever comes again must not find a failed attempt that was none. */
+const isBusy = (error: unknown): boolean =>
+  error instanceof Refusal && (error.code === "OVERLOADED" || error.code === "DEADLINE_EXCEEDED");
 
 /** One legacy record, once. */
 export async function runLegacy(parts: RunParts, handler: LegacyHandler, body: LegacyBody, call: Call): Promise<void> {
   const fingerprint = fingerprintOf(parts.dataKeys(), body);
   await repeatedly(parts, call, async () => {
     try {
-      await handler.handle(body, makeContext(parts, call, { fingerprint, ttlMs: legacyTtlMs }));
+      await handler.handle(body, makeContext(parts, call, { fingerprint, ttlMs: legacyTtlMs, attempts: undefined }));
     } catch (error) {
       if (!(error instanceof Kept)) throw error;
     }
@@ -141,6 +149,7 @@ interface Keeping {
   /** Absent: nothing is kept of this call. */
   fingerprint: Buffer | undefined;
   ttlMs: number;
+  attempts: Attempts | undefined;
 }
 
 function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
@@ -168,6 +177,12 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
       if ("kept" in answer) throw new Kept(answer.kept);
       asked = true;
       return answer.row;
+    },
+    async reserveAttempt(attempt, read) {
+      if (keeping.attempts === undefined) throw new Error(`${call.topic} counts, so its handler must say once: true`);
+      const answer = await keeping.attempts.reserve(attempt, read);
+      asked = true;
+      return answer;
     },
     async recall() {
       if (asked) return;
@@ -225,17 +240,19 @@ async function write(parts: RunParts, { call, keeping, change, answer }: Writing
     subject: change.user?.subject,
     writes: change.writes ?? [],
     outbox,
-    audit: auditRows(outbox, { userId: change.user?.id ?? null, outcome, dataKeys: dataKeys() }),
+    audit: auditRows(outbox, { userId: (!change.unheard && change.user?.id) || null, outcome, dataKeys: dataKeys() }),
   };
-  if ((await commitOnce(pool, commit)) === "done") return parts.committed();
+  if ((await commitOnce(pool, commit)) === "done") {
+    keeping.attempts?.settle(commit.writes);
+    return parts.committed();
+  }
   const row = await findKept(pool, key);
   if (row === null) throw new Error("the inbox row of a repeated request is gone");
   throw new Kept(row);
 }
 
-/** The first answer again, or IDEMPOTENCY_CONFLICT where the key stands for another request. */
-function answerFrom(parts: RunParts, row: InboxRow, { call, request }: { call: Call; request: object }): object {
-  if (!isFingerprintOf(parts.dataKeys(), row.fingerprint, request)) throw refuse("IDEMPOTENCY_CONFLICT");
+/** The first answer again. */
+function answerFrom(parts: RunParts, row: InboxRow, call: Call): object {
   const opened = parts
     .dataKeys()
     .box("inbox")

@@ -42,8 +42,17 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
   lifecycle.onStop(() => relay.stop());
   lifecycle.onStop(startChain(wiring, pool, keys));
   const { clock = systemClock } = wiring;
-  const [ttlMs, auditRetentionMs] = [config.AUTH_UNCONFIRMED_TTL, config.AUTH_AUDIT_RETENTION];
-  lifecycle.onStop(startMaintenance({ pool, log, clock, ttlMs, auditRetentionMs, dataKeys: keys.dataKeys }));
+  const maintenance = startMaintenance({
+    pool,
+    log,
+    clock,
+    ttlMs: config.AUTH_UNCONFIRMED_TTL,
+    auditRetentionMs: config.AUTH_AUDIT_RETENTION,
+    deviceTtlMs: config.AUTH_KNOWN_DEVICE_TTL,
+    legacyTopics: config.AUTH_LEGACY_TOPICS,
+    dataKeys: keys.dataKeys,
+  });
+  lifecycle.onStop(maintenance);
   lifecycle.onStop(startKeySchedule(keyPartsOf(wiring, pool), log));
   fleetMember(wiring, { kafka, role: "relay" }).start(() => ({ state: relay.healthy ? "serving" : "away" }));
   return { ready: () => (relay.healthy ? [] : [{ name: "outbox", reason: "cannot be read or published" }]) };

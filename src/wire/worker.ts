@@ -43,6 +43,16 @@ export function settingsOf(config: Config): Settings {
     mailLocale: config.AUTH_MAIL_LOCALE,
     hideEmail: config.AUTH_HIDE_EMAIL,
     legacyTopics: config.AUTH_LEGACY_TOPICS,
+    attempts: {
+      free: config.AUTH_ATTEMPTS_FREE,
+      accountFree: config.AUTH_ATTEMPTS_ACCOUNT_FREE,
+      delayMs: config.AUTH_ATTEMPTS_DELAY,
+      delayMaxMs: config.AUTH_ATTEMPTS_DELAY_MAX,
+      accountDelayMaxMs: config.AUTH_ATTEMPTS_ACCOUNT_DELAY_MAX,
+      most: config.AUTH_ATTEMPTS_MAX,
+      deviceTtlMs: config.AUTH_KNOWN_DEVICE_TTL,
+      devices: config.AUTH_KNOWN_DEVICES,
+    },
   };
 }
 
@@ -157,7 +167,10 @@ function lanesOf(config: Config, { hashCost, monotonic }: { hashCost: number; mo
 
 type Built = Pick<RunParts, "pool" | "lanes" | "passwords" | "policy" | "clock"> & { keys: FleetKeys };
 
-function runPartsOf({ config, log }: Wiring, { pool, keys, lanes, passwords, policy, clock }: Built): RunParts {
+function runPartsOf(
+  { config, log, metrics }: Wiring,
+  { pool, keys, lanes, passwords, policy, clock }: Built,
+): RunParts {
   const tokens = makeTokens({
     keyring: keys.keyring,
     issuer: config.AUTH_ISSUER,
@@ -165,11 +178,13 @@ function runPartsOf({ config, log }: Wiring, { pool, keys, lanes, passwords, pol
     accessTtlMs: config.AUTH_ACCESS_TTL,
     clock,
   });
+  const attempts = metrics.counter("auth_attempts_total", "Attempts at passwords and codes.", ["factor", "outcome"]);
   return {
     pool,
     lanes,
     passwords,
     policy,
+    attempted: (factor, outcome) => attempts.inc({ factor, outcome }),
     tokens,
     clock,
     log,

@@ -63,7 +63,7 @@ describe("wrong arguments are told in one sentence with the usage, exit code 2",
     ["help frobnicate", "There is no command frobnicate."],
     [
       "users",
-      "Say which: users show or users set-roles or users ban or users unban or users delete or users reset-password.",
+      "Say which: users show or users set-roles or users ban or users unban or users unlock or users delete or users reset-password.",
     ],
     ["users frobnicate", "There is no command users frobnicate."],
     ["users show", "LOGIN is missing."],

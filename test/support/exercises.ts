@@ -167,6 +167,7 @@ export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
   "auth.admin.set-roles": onSomebody("auth.admin.set-roles", { roles: ["admin"], reason: "a test" }),
   "auth.admin.ban-user": onSomebody("auth.admin.ban-user", { reason: "a test" }),
   "auth.admin.unban-user": onSomebody("auth.admin.unban-user", { reason: "a test" }),
+  "auth.admin.unlock-user": onSomebody("auth.admin.unlock-user", { reason: "a test" }),
   "auth.admin.delete-user": onSomebody("auth.admin.delete-user", { reason: "a test" }),
 };
 

@@ -1,6 +1,9 @@
 // The confirmation link, shared by registering and asking for another one: a one-time token, and the record that gets it mailed.
 // While legacy topics are on the platform's mailer reads it from the topic `auth` (in clear, by contract); else it goes to auth.mail, sealed.
+import { insertToken } from "../../db/one-time-tokens.ts";
+import { standInOf } from "../../db/stand-ins.ts";
 import type { Write } from "../../db/statements.ts";
+import { normalize } from "../../record-key.ts";
 import type { Context, Message } from "../context.ts";
 import { mail, newLink } from "../mails.ts";
 
@@ -12,8 +15,15 @@ export interface Addressee {
   email: string;
 }
 
-export function confirmation(ctx: Context, user: Addressee): { write: Write; message: Message } {
-  const { token, write } = newLink(ctx, { userId: user.id, purpose: "confirm", ttlMs: ctx.settings.confirmTtlMs });
+/** A stand-in for the user of an address that nobody has: what is made for it costs the same, and is never published or used. */
+export function nobodyAt(email: string): Addressee {
+  return { id: standInOf(normalize(email)), username: "nobody", email };
+}
+
+/** @param insert makes the token's row: `insertStandInToken` for nobody */
+export function confirmation(ctx: Context, user: Addressee, insert = insertToken): { write: Write; message: Message } {
+  const link = { userId: user.id, purpose: "confirm", ttlMs: ctx.settings.confirmTtlMs } as const;
+  const { token, write } = newLink(ctx, link, insert);
   const { id, username, email } = user;
   const message = ctx.settings.legacyTopics
     ? legacyMail(user, token)

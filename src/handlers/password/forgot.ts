@@ -1,5 +1,7 @@
 // Forgot: mails a link to set a new password with to the owner of a confirmed account. Always ok: nobody learns whether the address has one, and
-// the answer costs a statement of the same kind either way. At most AUTH_MAILS_PER_HOUR links go to one account; what is over is swallowed.
+// the answer costs the same statements either way (db/stand-ins.ts). At most AUTH_MAILS_PER_HOUR links go to one account; what is over is swallowed.
+import { insertToken } from "../../db/one-time-tokens.ts";
+import { insertStandInToken, standInOf, touchStandIn } from "../../db/stand-ins.ts";
 import { confirmedByEmail, lockUser } from "../../db/users.ts";
 import { normalize } from "../../record-key.ts";
 import { defineHandler } from "../define.ts";
@@ -17,20 +19,20 @@ export const forgot = defineHandler({
   async handle(request, ctx) {
     checkEmail(request.email);
     const user = await ctx.read(confirmedByEmail(normalize(request.email)));
-    if (user === null)
-      return ctx.commit({ key: nobody, facts: [fact("PasswordResetRequested", { mailed: false })] }, {});
-    const { id, username, email } = user;
-    const mailed = !user.banned && user.mails < ctx.settings.mailsPerHour;
-    const link = newLink(ctx, { userId: id, purpose: "reset", ttlMs: ctx.settings.resetTtlMs });
-    return ctx.commit(
-      {
-        user: { id, subject: lockUser(id, { confirmed: true, banned: user.banned }) },
-        facts: [fact("PasswordResetRequested", { mailed })],
-        writes: mailed ? [link.write] : [],
-        messages: mailed ? [mail(ctx, "reset", { key: String(id), email, username, token: link.token })] : [],
-        actor: "anonymous",
-      },
-      {},
-    );
+    const mailed = user !== null && !user.banned && user.mails < ctx.settings.mailsPerHour;
+    const standIn = standInOf(normalize(request.email));
+    const { id: userId, username, email } = mailed ? user : { id: standIn, username: "nobody", email: request.email };
+    const ttlMs = ctx.settings.resetTtlMs;
+    const link = newLink(ctx, { userId, purpose: "reset", ttlMs }, mailed ? insertToken : insertStandInToken);
+    const message = mail(ctx, "reset", { key: String(userId), email, username, token: link.token });
+    const common = {
+      facts: [fact("PasswordResetRequested", { mailed })],
+      messages: [{ ...message, unheard: !mailed }],
+      actor: "anonymous",
+    };
+    if (user === null) return ctx.commit({ ...common, key: nobody, writes: [link.write, touchStandIn(standIn)] }, {});
+    const { id, banned } = user;
+    const owner = { id, subject: lockUser(id, { confirmed: true, banned }) };
+    return ctx.commit({ ...common, user: owner, writes: [link.write] }, {});
   },
 });

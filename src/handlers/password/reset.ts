@@ -3,6 +3,7 @@
 // Refuses INVALID_INPUT, WEAK_PASSWORD (the link stays good), TOKEN_INVALID (unknown, forged, used, of another purpose, password or address
 // changed since), TOKEN_EXPIRED, BANNED (whoever holds the link has shown that the account is his).
 
+import { forgetAttempts } from "../../db/attempts.ts";
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
 import type { Write } from "../../db/statements.ts";
@@ -36,5 +37,5 @@ export const reset = defineHandler({
 
 /** What else is over for an account whose owner has come back by his mailbox. */
 function lifted(userId: number, linkId: string): Write[] {
-  return [voidLinks(userId, linkId)];
+  return [voidLinks(userId, linkId), forgetAttempts(userId)];
 }

@@ -1,10 +1,12 @@
 // Login: exchanges a login and password for a session. Other sessions of the user go on.
 // Refuses INVALID_INPUT (empty or absurd fields; the password policy is never applied here), INVALID_CREDENTIALS (same words and cost
-// for an unknown login and a wrong password), and to whoever knew the password NOT_CONFIRMED and BANNED.
+// for an unknown login and a wrong password), THROTTLED before any hash, and to whoever knew the password NOT_CONFIRMED and BANNED.
+import { standInOf, touchStandIn } from "../../db/stand-ins.ts";
 import { type AccountWithPassword, accountForLogin, lockUser, replaceHash } from "../../db/users.ts";
 import { type Refusal, refuse } from "../../errors.ts";
 import type { SessionLoginRequest } from "../../generated/schemas.ts";
 import { normalize } from "../../record-key.ts";
+import type { Attempt, Reservation } from "../attempts.ts";
 import type { Context } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
@@ -15,13 +17,15 @@ export const login = defineHandler({
   topic: "auth.session.login",
   lane: "hash",
   once: true,
+  attempt: attemptOf,
   async handle(request, ctx) {
     checkAttempt(request.login, request.password);
-    const account = await ctx.read(accountForLogin(normalize(request.login)));
+    const attempt = await ctx.reserveAttempt(attemptOf(request), accountForLogin(normalize(request.login)));
+    const account = attempt.row;
     const { ok, stale } = await ctx.passwords.verify(request.password, account?.hash ?? undefined);
     if (account === null || !ok) return refused(request, ctx, { account, refusal: refuse("INVALID_CREDENTIALS") });
-    if (!account.confirmed) return refused(request, ctx, { account, refusal: refuse("NOT_CONFIRMED") });
-    if (account.banned) return refused(request, ctx, { account, refusal: refuse("BANNED") });
+    if (!account.confirmed) return refused(request, ctx, { account, refusal: refuse("NOT_CONFIRMED"), attempt });
+    if (account.banned) return refused(request, ctx, { account, refusal: refuse("BANNED"), attempt });
     const { rotating, client } = request;
     const session = await openSession(ctx, account, { rotating, client, amr: ["pwd"] });
     const rehashed = stale ? [replaceHash(account.id, account.hash!, await ctx.passwords.hash(request.password))] : [];
@@ -30,24 +34,30 @@ export const login = defineHandler({
       {
         user: { id: account.id, subject: lockUser(account.id, { generation: account.generation, banned: false }) },
         facts: [fact("LoggedIn", { login: account.login, sessionId, method: "password", client })],
-        writes: [session.write, ...rehashed],
+        writes: [session.write, attempt.refund, ...attempt.remember(account.id), ...rehashed],
       },
       { tokens: session.tokens, challenge: null },
     );
   },
 });
 
+function attemptOf({ login, client }: SessionLoginRequest): Attempt {
+  return { factor: "password", login, from: { client } };
+}
+
+interface Refused {
+  account: AccountWithPassword | null;
+  refusal: Refusal;
+  /** Where the password was right. */
+  attempt?: Reservation;
+}
+
 /** A failed attempt is counted whether the login exists or not, in a statement of the same cost. */
-function refused(
-  request: SessionLoginRequest,
-  ctx: Context,
-  { account, refusal }: { account: AccountWithPassword | null; refusal: Refusal },
-): Promise<never> {
+function refused(request: SessionLoginRequest, ctx: Context, { account, refusal, attempt }: Refused): Promise<never> {
   const key = normalize(request.login);
   const facts = [fact("LoginRefused", { login: key, code: refusal.code, client: request.client })];
-  if (account === null) return ctx.commitRefusal({ key, facts }, refusal);
-  return ctx.commitRefusal(
-    { user: { id: account.id, subject: lockUser(account.id, {}) }, facts, actor: "anonymous" },
-    refusal,
-  );
+  if (account === null) return ctx.commitRefusal({ key, facts, writes: [touchStandIn(standInOf(key))] }, refusal);
+  const user = { id: account.id, subject: lockUser(account.id, {}) };
+  const writes = attempt === undefined ? [] : [attempt.refund];
+  return ctx.commitRefusal({ user, facts, writes, actor: "anonymous" }, refusal);
 }

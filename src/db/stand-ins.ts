@@ -1,0 +1,48 @@
+// Stand-ins for users who are not there. Whoever asks for a mail to an address, or tries a login, must not learn from the time it takes whether
+// there is such a user: so where there is none, the same statements run on a row that stands in for his (ASVS 5.0, 6.3.8). Nothing of it is
+// ever published or used.
+import { type DatabasePool, sql } from "slonik";
+import type { NewToken } from "./one-time-tokens.ts";
+import type { Fragment, Write } from "./statements.ts";
+
+const standIns = 64;
+
+/** Which row stands in for the user of this login or address: always the same one, as he would be. */
+export function standInOf(key: string): number {
+  let hash = 0;
+  for (const character of key) hash = (hash * 31 + character.codePointAt(0)!) >>> 0;
+  return hash % standIns;
+}
+
+/** As `lockUser` of a user who is as he was read. */
+export function lockStandIn(id: number): (numbers: number, gate: Fragment) => Fragment {
+  return (numbers, gate) => sql.fragment`
+    UPDATE stand_ins SET sequence = sequence + ${numbers} WHERE id = ${id} AND ${gate} RETURNING id::bigint, sequence`;
+}
+
+/** The same beside facts that have no user. */
+export function touchStandIn(id: number): Write {
+  return { name: "touch_stand_in", changes: 1, statement: (gate) => lockStandIn(id)(1, gate) };
+}
+
+/** As `insertToken`; nobody gets this one. */
+export function insertStandInToken({ id, userId, purpose, secretHash, ttlMs }: NewToken): Write {
+  return {
+    name: "insert_token",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      INSERT INTO stand_in_tokens (id, stand_in, purpose, secret_hash, expires_at)
+      SELECT ${id}::uuid, ${userId}, ${purpose}, ${sql.binary(secretHash)}::bytea, now() + ${ttlMs} * interval '1 millisecond'
+      WHERE ${gate} RETURNING 1`,
+  };
+}
+
+/** Deletes up to `limit` tokens of an hour ago and earlier. @returns how many */
+export async function reapStandInTokens(pool: DatabasePool, limit: number): Promise<number> {
+  const { rowCount } = await pool.query(sql.unsafe`
+    DELETE FROM stand_in_tokens WHERE id IN (
+      SELECT t.id FROM stand_ins s, LATERAL (
+        SELECT id FROM stand_in_tokens WHERE stand_in = s.id AND created_at < now() - interval '1 hour' LIMIT ${limit}) AS t
+      LIMIT ${limit})`);
+  return rowCount;
+}

@@ -1,0 +1,31 @@
+// Unlock-user: forgets the failed attempts at a user's password and codes, so that he need not wait. Without any nothing changes, and the
+// answer says so.
+// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
+import { failedAttempts, forgetAttempts } from "../../db/attempts.ts";
+import { lockUser } from "../../db/users.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { adminOf, checkReason, targetOf } from "./actor.ts";
+
+export const unlockUser = defineHandler({
+  topic: "auth.admin.unlock-user",
+  lane: "db",
+  once: true,
+  async handle({ actorToken, target, reason }, ctx) {
+    checkReason(reason);
+    const actor = await adminOf(ctx, actorToken);
+    const { id } = await targetOf(ctx, target);
+    const failed = (await ctx.read(failedAttempts(id)))?.failed ?? 0;
+    const result = { userId: id, failedAttempts: failed };
+    if (failed === 0) return ctx.commit({ facts: [] }, result);
+    return ctx.commit(
+      {
+        user: { id, subject: lockUser(id, {}) },
+        facts: [fact("UserUnlocked", { reason })],
+        writes: [forgetAttempts(id)],
+        actor,
+      },
+      result,
+    );
+  },
+});

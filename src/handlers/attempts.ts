@@ -1,0 +1,151 @@
+// Attempts at secrets that can be guessed: passwords and codes. Each is counted before it is verified and refunded when it was right, so
+// parallel guesses cannot outrun the count. The rules are in docs/security.md, the decision is the database's (src/db/attempts.ts).
+// Who and where are kept as keyed hashes: a login that does not exist may be a password in the wrong field, and an address is personal.
+// Nothing here depends on whether there is such a login.
+import { createHmac, createSecretKey } from "node:crypto";
+import type { DataKeys } from "../crypto/envelope.ts";
+import {
+  type AttemptRow,
+  type AttemptRules,
+  countAttempt,
+  type Reserved,
+  refund,
+  releaseAttempt,
+  rememberDevice,
+  reservation,
+} from "../db/attempts.ts";
+import { type InboxKey, readWithInbox, spoilKept } from "../db/inbox.ts";
+import type { DatabasePool } from "../db/pool.ts";
+import type { Read, Write } from "../db/statements.ts";
+import { refuse } from "../errors.ts";
+import type { Client } from "../generated/schemas.ts";
+import { normalize } from "../record-key.ts";
+import { Kept } from "./context.ts";
+import { networkOf } from "./networks.ts";
+
+/** What is guessed at; each factor of an account is counted by itself. */
+export type Factor = "password" | "code";
+
+export interface Attempt {
+  factor: Factor;
+  /** As it was typed, or as the account has it: case does not matter. */
+  login: string;
+  /** Whom the requester serves; or the session of somebody who is logged in, whom guesses from elsewhere never delay. */
+  from: { client: Client | null } | { sessionId: string; userId: number };
+}
+
+/** An attempt counts as failed unless its commit says otherwise. */
+export interface Reservation {
+  /** Belongs into the commit where the secret was right, whatever it then refuses. */
+  refund: Write;
+  /** Belongs into the commit that lets a user in who has shown all his factors: from here guesses from elsewhere delay him no more. */
+  remember(userId: number): Write[];
+}
+
+export type AttemptOutcome = "right" | "wrong" | "throttled" | "released" | "conflict";
+
+export interface AttemptParts {
+  pool: DatabasePool;
+  dataKeys(): DataKeys;
+  settings: { attempts: AttemptRules };
+  attempted(factor: Factor, outcome: AttemptOutcome): void;
+}
+
+/** The attempt of one request. */
+export interface Attempts {
+  /** Counts it in the read's own statement. @throws Refusal THROTTLED with retryAfterMs and nothing counted; Kept */
+  reserve<T>(attempt: Attempt, read: Read<T>): Promise<Reservation & { row: T | null }>;
+  /** Counts another request under a key that has its answer. @throws Refusal THROTTLED */
+  conflict(attempt: Attempt): Promise<void>;
+  /** The commit with these writes was made. */
+  settle(writes: readonly Write[]): void;
+  /** Takes the count back: nothing was verified. */
+  release(): Promise<void>;
+}
+
+export function makeAttempts(parts: AttemptParts, request: { key: InboxKey; fingerprint: Buffer }): Attempts {
+  const { pool, settings, attempted } = parts;
+  const rules = settings.attempts;
+  let open: { factor: Factor; row: AttemptRow; refund: Write } | undefined;
+  const close = (outcome: AttemptOutcome): void => {
+    if (open !== undefined) attempted(open.factor, outcome);
+    open = undefined;
+  };
+  return {
+    async reserve(attempt, read) {
+      const row = rowOf(parts.dataKeys(), attempt, request);
+      const answer = await readWithInbox(pool, request.key, read, reservation(row, rules));
+      if ("kept" in answer) throw new Kept(answer.kept);
+      const { waitMs, device } = answer.reserved!;
+      if (waitMs > 0) throw throttled(parts, attempt, waitMs);
+      const refunded = refund(row, device === "new" ? row.place : row.device);
+      open = { factor: attempt.factor, row, refund: refunded };
+      return { row: answer.row, refund: refunded, remember: (userId) => remembering(row, userId, { device, rules }) };
+    },
+    async conflict(attempt) {
+      const row = rowOf(parts.dataKeys(), attempt, request);
+      const { waitMs } = await countAttempt(pool, row, rules);
+      attempted(attempt.factor, "conflict");
+      if (waitMs === 0) return;
+      // A right guess would get the kept answer, at no hash's cost: so from now on there is none under this key.
+      await spoilKept(pool, request.key);
+      throw throttled(parts, attempt, waitMs);
+    },
+    settle: (writes) => close(open !== undefined && writes.includes(open.refund) ? "right" : "wrong"),
+    async release() {
+      if (open === undefined) return;
+      await releaseAttempt(pool, open.row);
+      close("released");
+    },
+  };
+}
+
+function throttled({ attempted }: AttemptParts, { factor }: Attempt, waitMs: number) {
+  attempted(factor, "throttled");
+  const message = "There were too many failed attempts.";
+  return refuse("THROTTLED", { message, retryAfterMs: waitMs, details: { reason: "attempts" } });
+}
+
+function remembering(
+  row: AttemptRow,
+  userId: number,
+  { device, rules }: Pick<Reserved, "device"> & { rules: AttemptRules },
+): Write[] {
+  return row.identified && device !== "known" ? rememberDevice(row, userId, rules) : [];
+}
+
+function rowOf(
+  keys: DataKeys,
+  { factor, login, from }: Attempt,
+  { key, fingerprint }: { key: InboxKey; fingerprint: Buffer },
+): AttemptRow {
+  const secret = createSecretKey(keys.current("attempts").key);
+  const hash = (...parts: (string | Buffer)[]): Buffer => {
+    const hmac = createHmac("sha256", secret);
+    for (const part of parts)
+      hmac
+        .update(String(Buffer.byteLength(part)))
+        .update(":")
+        .update(part);
+    return hmac.digest().subarray(0, 16);
+  };
+  const loginKey = normalize(login);
+  const subject = hash("subject", factor, loginKey);
+  const owner = hash("owner", loginKey);
+  const id = hash("request", key.topic, key.replyTopic, key.idempotencyKey, fingerprint).subarray(0, 8);
+  const common = { subject, owner, key: id };
+  if ("sessionId" in from) {
+    const place = hash("session", subject, from.sessionId);
+    return { ...common, account: { userId: from.userId }, kind: "session", place, device: place, identified: false };
+  }
+  const network = networkOf(from.client?.ip);
+  const device = from.client?.device ?? "";
+  return {
+    ...common,
+    account: { loginKey },
+    kind: network === undefined ? "unknown" : "network",
+    place: hash("network", subject, network ?? ""),
+    device: hash("device", owner, network ?? "", device),
+    identified: network !== undefined || device !== "",
+  };
+}

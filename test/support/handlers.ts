@@ -1,0 +1,201 @@
+// Handlers in this process against a database of their own: the real statements, hashes and keys, and no Kafka. For what must be measured
+// without the noise of two hops, or be exact among a hundred at once. What goes through Kafka is tested through Kafka.
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import pg from "pg";
+import { sql } from "slonik";
+import type { Call } from "../../src/bus/command.ts";
+import { type Lane, makeLane } from "../../src/bus/lanes.ts";
+import { systemClock } from "../../src/clock.ts";
+import { readConfig } from "../../src/config.ts";
+import { makePasswords, type Passwords } from "../../src/crypto/passwords.ts";
+import { makeTokens } from "../../src/crypto/tokens.ts";
+import { migrateDatabase } from "../../src/db/migrate.ts";
+import { type DatabasePool, openPool } from "../../src/db/pool.ts";
+import { Refusal, refuse } from "../../src/errors.ts";
+import { ensureKeys, keyRulesOf, loadFleetKeys } from "../../src/fleet-keys.ts";
+import type { Commands } from "../../src/generated/schemas.ts";
+import type { Settings } from "../../src/handlers/context.ts";
+import { handlers } from "../../src/handlers/index.ts";
+import { busCommand, type RunParts } from "../../src/handlers/run.ts";
+import { sweep } from "../../src/maintenance.ts";
+import { policyOf, settingsOf } from "../../src/wire/worker.ts";
+import { quiet } from "./fleet.ts";
+import { testStack } from "./stack.ts";
+
+type Topic = keyof Commands;
+
+export interface AskOptions {
+  /** Default: one that was never used. */
+  idempotencyKey?: Buffer;
+}
+
+/** Handlers, and what they stand on. */
+export interface HandlerHouse {
+  pool: DatabasePool;
+  settings: Settings;
+  /** Hashes made and verified so far. */
+  hashes(): number;
+  /** `factor outcome` of every attempt, as the metric auth_attempts_total counts them. */
+  attempts: string[];
+  ask<T extends Topic>(topic: T, request: Commands[T]["input"], options?: AskOptions): Promise<Commands[T]["result"]>;
+  /** "ok", or the code it was refused with. */
+  outcome<T extends Topic>(topic: T, request: Commands[T]["input"], options?: AskOptions): Promise<string>;
+  /** Whether its hash lane refuses everything. */
+  setBusy(busy: boolean): void;
+  /** One round of maintenance. */
+  sweep(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface HouseOptions {
+  env?: Record<string, string>;
+  poolSize?: number;
+  /** Hashes that cost some microseconds, so that the rest can be measured. */
+  cheapHashes?: boolean;
+}
+
+/** An empty database with all migrations. */
+export async function emptyDatabase(size = 10): Promise<DatabasePool> {
+  const own = new URL(testStack().database);
+  const admin = new pg.Client({ connectionString: own.href });
+  await admin.connect();
+  own.pathname = `/own_${randomBytes(6).toString("hex")}`;
+  await admin.query(`CREATE DATABASE ${own.pathname.slice(1)}`);
+  await admin.end();
+  const pool = await openPool({ url: own.href, size, applicationName: "test" });
+  await migrateDatabase(pool, join(import.meta.dirname, "..", "..", "migrations"));
+  return pool;
+}
+
+export async function handlerHouse({
+  env = {},
+  poolSize = 10,
+  cheapHashes = false,
+}: HouseOptions = {}): Promise<HandlerHouse> {
+  const config = readConfig({ AUTH_ARGON2_MEMORY: "7168", AUTH_ARGON2_TIME: "1", ...env }, "dev");
+  const pool = await emptyDatabase(poolSize);
+  const master = [{ kid: "t1", key: randomBytes(32) }];
+  await ensureKeys({ pool, master, rules: keyRulesOf(config), clock: systemClock });
+  const keys = await loadFleetKeys(pool, master, quiet);
+  const lane = () => makeLane({ width: poolSize }, systemClock.monotonic);
+  const attempts: string[] = [];
+  let hashes = 0;
+  let busy = false;
+  const parts: RunParts = {
+    pool,
+    lanes: { hash: refusing(lane(), () => busy), db: lane(), cheap: lane() },
+    passwords: counted(
+      makePasswords({
+        memoryKiB: cheapHashes ? 8 : config.AUTH_ARGON2_MEMORY,
+        time: cheapHashes ? 1 : config.AUTH_ARGON2_TIME,
+        parallelism: config.AUTH_ARGON2_PARALLELISM,
+      }),
+      () => {
+        hashes += 1;
+      },
+    ),
+    tokens: makeTokens({
+      keyring: keys.keyring,
+      issuer: "auth",
+      audience: "platform",
+      accessTtlMs: config.AUTH_ACCESS_TTL,
+      clock: systemClock,
+    }),
+    keyring: keys.keyring,
+    dataKeys: keys.dataKeys,
+    reloadKeys: () => Promise.resolve(),
+    policy: policyOf(config, quiet),
+    settings: settingsOf(config),
+    attempted: (factor, outcome) => attempts.push(`${factor} ${outcome}`),
+    idempotencyTtlMs: config.AUTH_IDEMPOTENCY_TTL,
+    clock: systemClock,
+    log: quiet,
+    committed: () => undefined,
+  };
+  const commands = new Map(handlers.map((handler) => [handler.topic, busCommand(handler, parts)]));
+  const ask: HandlerHouse["ask"] = async (topic, request, { idempotencyKey = randomBytes(16) } = {}) => {
+    const command = commands.get(topic)!;
+    const result = await command.handle({ ...command.requestDefaults, ...request }, callOf(topic, idempotencyKey));
+    return result as never;
+  };
+  return {
+    pool,
+    settings: parts.settings,
+    hashes: () => hashes,
+    attempts,
+    ask,
+    async outcome(topic, request, options) {
+      try {
+        await ask(topic, request, options);
+        return "ok";
+      } catch (error) {
+        if (error instanceof Refusal) return error.code;
+        throw error;
+      }
+    },
+    setBusy: (value) => {
+      busy = value;
+    },
+    sweep: () =>
+      sweep({
+        pool,
+        log: quiet,
+        clock: systemClock,
+        dataKeys: keys.dataKeys,
+        ttlMs: config.AUTH_UNCONFIRMED_TTL,
+        auditRetentionMs: config.AUTH_AUDIT_RETENTION,
+        deviceTtlMs: config.AUTH_KNOWN_DEVICE_TTL,
+        legacyTopics: config.AUTH_LEGACY_TOPICS,
+      }),
+    async close() {
+      keys.stop();
+      await pool.end();
+    },
+  };
+}
+
+function callOf(topic: string, idempotencyKey: Buffer): Call {
+  const reply = { topic: "auth.reply.test" };
+  return {
+    topic,
+    envelope: { reply, idempotencyKey } as unknown as Call["envelope"],
+    deadline: systemClock.monotonic() + 30_000,
+  };
+}
+
+function refusing(lane: Lane, busy: () => boolean): Lane {
+  return {
+    ...lane,
+    run: (deadline, work) =>
+      busy() ? Promise.reject(refuse("OVERLOADED", { retryAfterMs: 100 })) : lane.run(deadline, work),
+  };
+}
+
+function counted(passwords: Passwords, count: () => void): Passwords {
+  return {
+    ...passwords,
+    hash: (password) => {
+      count();
+      return passwords.hash(password);
+    },
+    verify: (password, stored) => {
+      count();
+      return passwords.verify(password, stored);
+    },
+  };
+}
+
+/** An account that can log in, without a mail on the way. */
+export async function account(
+  { ask, pool }: HandlerHouse,
+  password = "the right password",
+): Promise<{ login: string; password: string; email: string; id: number }> {
+  const login = `u${randomBytes(6).toString("hex")}`;
+  const email = `${login}@example.com`;
+  const { userId } = await ask("auth.account.register", { login, username: login, email, password });
+  const { rows } = await pool.query(
+    sql.unsafe`UPDATE users SET confirmed_at = now() WHERE login_key = ${login} RETURNING id`,
+  );
+  return { login, password, email, id: userId ?? Number((rows[0] as { id: number }).id) };
+}
