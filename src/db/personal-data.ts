@@ -66,6 +66,24 @@ export const holdings: Readonly<Record<string, Holding>> = {
     },
     erased: "with the user",
   },
+  login_attempts: {
+    exported: { not: "counts of guesses, by keyed hashes; what was refused is in his history" },
+    // No foreign key, so by a write. Those at a login that was nobody's then name no user, and go after a day.
+    erased: (userId) => ({
+      name: "erase_attempts",
+      statement: (gate) => sql.fragment`DELETE FROM login_attempts WHERE user_id = ${userId} AND ${gate} RETURNING 1`,
+    }),
+  },
+  known_devices: {
+    exported: {
+      as: "knownDevices",
+      json: rows("known_devices", {
+        fields: sql.fragment`json_build_object('lastUsedAt', t.seen_at)`,
+        newest: "seen_at",
+      }),
+    },
+    erased: "with the user",
+  },
   sessions: {
     exported: {
       as: "sessions",

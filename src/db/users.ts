@@ -196,24 +196,23 @@ export function passwordOf(userId: number): Read<z.infer<typeof passwordAndOwner
   return { select, row: passwordAndOwner };
 }
 
-const addressChange = passwordAndOwner.extend({
-  hash: z.string().nullable(),
+const addressChange = passwordAndOwner.omit({ hash: true }).extend({
   mails: z.number(),
   freeInMs: z.number(),
   newOwner: z.string().nullable(),
 });
 
 /**
- * What changing a user's e-mail address needs to know: his password's hash, what he has, how many links he was given within the last hour
+ * What changing a user's e-mail address needs to know: what he has, how many links he was given within the last hour
  * and in how many ms there will be one less, and the new address as its owner wrote it, if it has one.
  */
 export function addressChangeOf(userId: number, newEmailKey: string): Read<z.infer<typeof addressChange>> {
   const select = sql.fragment`
-    SELECT c.hash, u.login, u.username, u.email, ${mailsOf("email")}, (
+    SELECT u.login, u.username, u.email, ${mailsOf("email")}, (
         SELECT ceil(extract(epoch FROM COALESCE(min(t.created_at), now()) + interval '1 hour' - now()) * 1000)::int FROM one_time_tokens t
         WHERE t.user_id = u.id AND t.purpose = 'email' AND t.created_at > now() - interval '1 hour') AS "freeInMs",
       (SELECT o.email FROM users o WHERE o.email_key = ${newEmailKey} AND o.id <> u.id) AS "newOwner"
-    FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password' WHERE u.id = ${userId}`;
+    FROM users u WHERE u.id = ${userId}`;
   return { select, row: addressChange };
 }
 

@@ -4,6 +4,7 @@
 // Nothing here depends on whether there is such a login.
 import { createHmac, createSecretKey } from "node:crypto";
 import type { DataKeys } from "../crypto/envelope.ts";
+import type { AccessClaims } from "../crypto/tokens.ts";
 import {
   type AttemptRow,
   type AttemptRules,
@@ -32,6 +33,11 @@ export interface Attempt {
   login: string;
   /** Whom the requester serves; or the session of somebody who is logged in, whom guesses from elsewhere never delay. */
   from: { client: Client | null } | { sessionId: string; userId: number };
+}
+
+/** At the password of whoever is logged in. By session: who guesses at the login does not keep its owner from proving himself. */
+export function attemptInSession({ login, sessionId, userId }: AccessClaims): Attempt {
+  return { factor: "password", login, from: { sessionId, userId } };
 }
 
 /** An attempt counts as failed unless its commit says otherwise. */

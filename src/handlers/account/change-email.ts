@@ -1,10 +1,11 @@
 // Change-email: asks for another e-mail address, for who knows the password. A link goes to the new address, a notice to the old one, and
 // nothing changes until the link is used (confirm-email.ts).
-// Refuses what bearerOf refuses, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in password/change.ts), THROTTLED (AUTH_MAILS_PER_HOUR), EMAIL_TAKEN;
+// Refuses what bearerOf refuses, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in password/change.ts), THROTTLED (also by AUTH_MAILS_PER_HOUR), EMAIL_TAKEN;
 // with AUTH_HIDE_EMAIL a taken address looks like success in answer, events and mails to the asker, and its owner is told.
-import { addressChangeOf, lockUser } from "../../db/users.ts";
+import { addressChangeOf, lockUser, passwordOf } from "../../db/users.ts";
 import { invalid, refuse } from "../../errors.ts";
 import { normalize } from "../../record-key.ts";
+import { attemptInSession } from "../attempts.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkEmail, checkTyped } from "../input.ts";
@@ -15,21 +16,26 @@ export const changeEmail = defineHandler({
   topic: "auth.account.change-email",
   lane: "hash",
   once: true,
+  attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password, newEmail }, ctx) {
     const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
     checkTyped("password", password);
     checkEmail(newEmail, "newEmail");
     const account = await ctx.read(addressChangeOf(id, normalize(newEmail)));
-    const { ok } = await ctx.passwords.verify(password, account?.hash ?? undefined);
-    if (account === null || !ok) {
+    if (account === null) throw refuse("SESSION_REVOKED");
+    const { email, username, newOwner } = account;
+    const { hideEmail, mailsPerHour, confirmTtlMs } = ctx.settings;
+    // Before the attempt, which only a commit takes back.
+    if (newEmail === email) throw invalid("newEmail", "must not be the current one");
+    if (account.mails >= mailsPerHour) throw refuse("THROTTLED", { retryAfterMs: account.freeInMs });
+    const attempt = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
+    const { ok } = await ctx.passwords.verify(password, attempt.row?.hash);
+    if (!ok) {
       const facts = [fact("PasswordRefused", { sessionId: claims.sessionId })];
       return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, facts }, refuse("INVALID_CREDENTIALS"));
     }
-    const { email, username, newOwner } = account;
-    if (newEmail === email) throw invalid("newEmail", "must not be the current one");
-    const { hideEmail, mailsPerHour, confirmTtlMs } = ctx.settings;
-    if (account.mails >= mailsPerHour) throw refuse("THROTTLED", { retryAfterMs: account.freeInMs });
-    if (newOwner !== null && !hideEmail) return ctx.commitRefusal({ facts: [] }, refuse("EMAIL_TAKEN"));
+    if (newOwner !== null && !hideEmail)
+      return ctx.commitRefusal({ facts: [], writes: [attempt.refund] }, refuse("EMAIL_TAKEN"));
     // Where the address is taken, the link is made too, and goes to nobody: it counts among those of the hour.
     const link = newLink(ctx, { userId: id, purpose: "email", ttlMs: confirmTtlMs, email: newEmail });
     const key = String(id);
@@ -41,7 +47,7 @@ export const changeEmail = defineHandler({
       {
         user: { id, subject: lockUser(id, { generation, banned: false }) },
         facts: [fact("EmailChangeRequested", {})],
-        writes: [link.write],
+        writes: [link.write, attempt.refund],
         messages: [toNew, mail(ctx, "email-change-requested", { key, email, username })],
       },
       {},

@@ -1,9 +1,10 @@
 // Delete: the owner of an account erases it, by his password. His sessions are over, his login and e-mail address are free, and what is personal
 // in the audit can be read no more (db/personal-data.ts lists what goes how).
-// Refuses what bearerOf refuses, INVALID_INPUT, INVALID_CREDENTIALS (counted, as at a change of the password).
+// Refuses what bearerOf refuses, INVALID_INPUT, INVALID_CREDENTIALS (counted, as at a change of the password), THROTTLED.
 import { lockUser, passwordOf } from "../../db/users.ts";
 import { refuse } from "../../errors.ts";
 import { erase } from "../accounts.ts";
+import { attemptInSession } from "../attempts.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkTyped } from "../input.ts";
@@ -13,11 +14,12 @@ export const deleteAccount = defineHandler({
   topic: "auth.account.delete",
   lane: "hash",
   once: true,
+  attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password }, ctx) {
     const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
     checkTyped("password", password);
-    const stored = await ctx.read(passwordOf(id));
-    const { ok } = await ctx.passwords.verify(password, stored?.hash);
+    const { row } = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
+    const { ok } = await ctx.passwords.verify(password, row?.hash);
     if (!ok) {
       const facts = [fact("PasswordRefused", { sessionId: claims.sessionId })];
       return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, facts }, refuse("INVALID_CREDENTIALS"));

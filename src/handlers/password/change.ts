@@ -2,12 +2,11 @@
 // token counts no more, as all from before, and its next refresh gives a current one.
 // Refuses what bearerOf refuses, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen access token must not be worth
 // guesses at the password that nobody sees), THROTTLED.
-import type { AccessClaims } from "../../crypto/tokens.ts";
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { endOtherSessions } from "../../db/sessions.ts";
 import { lockUser, passwordOf, raiseGeneration, replacePassword } from "../../db/users.ts";
 import { invalid, refuse } from "../../errors.ts";
-import type { Attempt } from "../attempts.ts";
+import { attemptInSession } from "../attempts.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkNewPassword, checkTyped } from "../input.ts";
@@ -18,14 +17,14 @@ export const change = defineHandler({
   topic: "auth.password.change",
   lane: "hash",
   once: true,
-  attempt: async ({ accessToken }, ctx) => attemptOf(await ctx.tokens.verifyAccess(accessToken)),
+  attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, currentPassword, newPassword }, ctx) {
     const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
     const { sessionId } = claims;
     checkTyped("currentPassword", currentPassword);
     if (currentPassword.normalize("NFKC") === newPassword.normalize("NFKC"))
       throw invalid("newPassword", "must not be the current one");
-    const attempt = await ctx.reserveAttempt(attemptOf(claims), passwordOf(id));
+    const attempt = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
     const stored = attempt.row;
     const about = stored === null ? [] : [stored.login, stored.username, stored.email];
     await checkNewPassword(ctx, { field: "newPassword", password: newPassword, about });
@@ -51,8 +50,3 @@ export const change = defineHandler({
     );
   },
 });
-
-/** By session: who guesses at the login does not keep its owner from changing his password. */
-function attemptOf({ login, sessionId, userId }: AccessClaims): Attempt {
-  return { factor: "password", login, from: { sessionId, userId } };
-}
