@@ -1,6 +1,6 @@
 // What has to be swept up now and then: inbox rows whose time is over, outbox partitions of past days, audit partitions of past years, links
-// and notes of mails from long ago, attempts and devices that count no more, what was written for nobody, accounts that nobody confirmed.
-// Any number may run; each step is safe to run twice.
+// and notes of mails from long ago, sessions that have been over for long, attempts and devices that count no more, what was written for nobody,
+// accounts that nobody confirmed. Any number may run; each step is safe to run twice.
 import { reapAttempts, reapDevices } from "./db/attempts.ts";
 import { turnAudit } from "./db/audit.ts";
 import { reapInbox } from "./db/inbox.ts";
@@ -8,6 +8,7 @@ import { reapMails } from "./db/mails.ts";
 import { reapTokens } from "./db/one-time-tokens.ts";
 import { turnOutbox } from "./db/outbox.ts";
 import type { DatabasePool } from "./db/pool.ts";
+import { reapSessions } from "./db/sessions.ts";
 import { reapStandInTokens } from "./db/stand-ins.ts";
 import { reapDecoys } from "./db/users.ts";
 import { asError } from "./errors.ts";
@@ -24,6 +25,8 @@ export interface MaintenanceParts extends UnconfirmedParts {
   auditRetentionMs: number;
   deviceTtlMs: number;
   legacyTopics: boolean;
+  /** How long sessions that are over are kept. */
+  sessionKeepMs: number;
 }
 
 /** @returns a function that stops it and waits for the round under way */
@@ -45,6 +48,7 @@ export async function sweep(parts: MaintenanceParts): Promise<void> {
   await turnOutbox(pool);
   await turnAudit(pool, parts.auditRetentionMs);
   for (const reap of [reapInbox, reapTokens, reapMails, reapAttempts, reapStandInTokens]) await inBatches(pool, reap);
+  while ((await reapSessions(pool, parts.sessionKeepMs, batch)) >= batch);
   await inBatches(pool, (_, limit) => reapDevices(pool, { ttlMs: parts.deviceTtlMs, limit }));
   // When the accounts go that they are taken for, or the login's being free again would tell.
   const decoyTtlMs = parts.legacyTopics ? Math.min(platformTtlMs, parts.ttlMs) : parts.ttlMs;

@@ -233,6 +233,17 @@ export const variables = {
     "7d",
   ),
   AUTH_COOKIE_SAMESITE: oneOf("samesite of the bridge's cookie.", ["none", "lax", "strict"], "none"),
+  AUTH_SESSIONS_MAX: whole("Sessions a user may have; opening one more ends the oldest.", {
+    min: 1,
+    max: 10_000,
+    default: "100",
+  }),
+  AUTH_SESSION_KEEP: duration(
+    "How long the row of a session that is over is kept, so that its refresh token is SESSION_REVOKED or TOKEN_EXPIRED and not TOKEN_INVALID.",
+    "1h",
+    "365d",
+    "7d",
+  ),
   AUTH_CONFIRM_TTL: duration("Life of a link that confirms an e-mail address.", "1m", "30d", "1h"),
   AUTH_RESET_TTL: duration(
     "Life of a link to set a new password with (OWASP ASVS 6.5.5: at most 10 minutes).",

@@ -3,4 +3,4 @@ export { startBridge } from "./wire/bridge.ts";
 export { startMailerRole } from "./wire/mailer.ts";
 export { clientOf, kafkaOf, keyPartsOf, keysOf, poolOf, type Running, registryOf, type Wiring } from "./wire/parts.ts";
 export { startRelayRole } from "./wire/relay.ts";
-export { served, settingsOf, startWorker } from "./wire/worker.ts";
+export { passwordsOf, policyOf, served, settingsOf, startWorker } from "./wire/worker.ts";

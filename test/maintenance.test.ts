@@ -29,6 +29,7 @@ const parts = () => ({
   log: quiet,
   clock: systemClock,
   ttlMs: 7 * 86_400_000,
+  sessionKeepMs: 7 * 86_400_000,
   auditRetentionMs: 400 * 86_400_000,
   deviceTtlMs: 90 * 86_400_000,
   legacyTopics: true,

@@ -141,8 +141,11 @@ outbox.traceparent text
 outbox.body jsonb NOT NULL
 outbox.secret bytea
 outbox.published_at timestamp with time zone
+role_permissions.role_id smallint NOT NULL
+role_permissions.permission text NOT NULL
 roles.id smallint NOT NULL
 roles.name text NOT NULL
+roles.version integer NOT NULL DEFAULT 0
 schemas.id integer NOT NULL
 schemas.subject text NOT NULL
 schemas.text text NOT NULL
@@ -178,6 +181,7 @@ users.banned_at timestamp with time zone
 users.generation integer NOT NULL DEFAULT 0
 users.sequence bigint NOT NULL DEFAULT 0
 users.banned_until timestamp with time zone
+users.ban_reason text
 users.exported_at timestamp with time zone
 
 -- constraints
@@ -211,6 +215,8 @@ one_time_tokens one_time_tokens_pkey PRIMARY KEY (id)
 one_time_tokens one_time_tokens_purpose_check CHECK ((purpose = 'confirm'::text))
 one_time_tokens one_time_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 outbox outbox_pkey PRIMARY KEY (id, created_at)
+role_permissions role_permissions_pkey PRIMARY KEY (role_id, permission)
+role_permissions role_permissions_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles(id) ON DELETE CASCADE
 roles roles_name_key UNIQUE (name)
 roles roles_pkey PRIMARY KEY (id)
 schemas schemas_pkey PRIMARY KEY (subject, id)
@@ -261,17 +267,25 @@ CREATE UNIQUE INDEX one_time_tokens_pkey ON public.one_time_tokens USING btree (
 CREATE UNIQUE INDEX outbox_pkey ON ONLY public.outbox USING btree (id, created_at)
 CREATE INDEX outbox_revocations ON ONLY public.outbox USING btree (id) WHERE ((published_at IS NULL) AND (topic = 'auth.revocation'::text))
 CREATE INDEX outbox_unpublished ON ONLY public.outbox USING btree (shard, id) WHERE (published_at IS NULL)
+CREATE UNIQUE INDEX role_permissions_pkey ON public.role_permissions USING btree (role_id, permission)
 CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (name)
 CREATE UNIQUE INDEX roles_pkey ON public.roles USING btree (id)
 CREATE UNIQUE INDEX schemas_pkey ON public.schemas USING btree (subject, id)
+CREATE INDEX sessions_by_end ON public.sessions USING btree (expires_at) WHERE (ended_at IS NULL)
 CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id) WHERE (user_id IS NOT NULL)
+CREATE INDEX sessions_ended ON public.sessions USING btree (ended_at) WHERE (ended_at IS NOT NULL)
 CREATE INDEX sessions_of_user ON public.sessions USING btree (user_id) WHERE (ended_at IS NULL)
 CREATE UNIQUE INDEX sessions_pkey ON public.sessions USING btree (id)
 CREATE UNIQUE INDEX subject_keys_pkey ON public.subject_keys USING btree (user_id)
 CREATE UNIQUE INDEX user_roles_pkey ON public.user_roles USING btree (user_id, role_id)
+CREATE INDEX users_banned ON public.users USING btree (login_key COLLATE "C") WHERE (banned_at IS NOT NULL)
+CREATE INDEX users_by_email ON public.users USING btree (email_key COLLATE "C")
+CREATE INDEX users_by_login ON public.users USING btree (login_key COLLATE "C")
 CREATE UNIQUE INDEX users_email_unique ON public.users USING btree (email_key)
 CREATE UNIQUE INDEX users_login_unique ON public.users USING btree (login_key)
+CREATE INDEX users_of_role ON public.user_roles USING btree (role_id)
 CREATE UNIQUE INDEX users_pkey ON public.users USING btree (id)
+CREATE INDEX users_unconfirmed ON public.users USING btree (login_key COLLATE "C") WHERE (confirmed_at IS NULL)
 
 -- partitions
 inbox_0 of inbox FOR VALUES WITH (modulus 8, remainder 0)
@@ -291,6 +305,45 @@ roles_id_seq
 user_ids
 
 -- functions
+CREATE OR REPLACE FUNCTION public.end_oldest_sessions(owner bigint, opened uuid, most integer, idle interval, in_shard integer, said jsonb, audited bytea)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  ids uuid[];
+  number bigint;
+BEGIN
+  ids := ARRAY(
+    SELECT id FROM sessions
+    WHERE user_id = owner AND ended_at IS NULL AND expires_at > now() AND last_used_at > now() - idle AND id <> opened
+    ORDER BY created_at DESC, id DESC OFFSET most - 1);
+  IF cardinality(ids) = 0 THEN
+    RETURN 0;
+  END IF;
+  UPDATE sessions SET ended_at = now(), end_reason = 'limit' WHERE id = ANY(ids);
+  UPDATE users SET sequence = sequence + 1 WHERE id = owner RETURNING sequence INTO number;
+  INSERT INTO outbox (shard, topic, key, kind, event_id, user_id, sequence, actor, traceparent, body)
+  VALUES (in_shard, 'auth.event', owner::text, 'SessionsRevoked', (said->>'eventId')::uuid, owner, number, 'user:' || owner,
+    said->>'traceparent', (said->'event') || jsonb_build_object('sessionIds', to_jsonb(ids)));
+  INSERT INTO outbox (shard, topic, key, kind, event_id, user_id, actor, traceparent, body)
+  SELECT in_shard, 'auth.revocation', 's:' || id, 'json', gen_random_uuid(), owner, 'user:' || owner, said->>'traceparent',
+    said->'revocation'
+  FROM unnest(ids) AS id;
+  INSERT INTO audit_intake (box) SELECT audited WHERE audited IS NOT NULL;
+  RETURN cardinality(ids);
+END $function$
+
+CREATE OR REPLACE FUNCTION public.is_admin_beside(leaving bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM FROM roles WHERE name = 'admin' FOR NO KEY UPDATE;
+  RETURN EXISTS (
+    SELECT FROM roles r JOIN user_roles ur ON ur.role_id = r.id JOIN users u ON u.id = ur.user_id
+    WHERE r.name = 'admin' AND u.id <> leaving AND u.confirmed_at IS NOT NULL AND NOT is_banned(u.banned_at, u.banned_until));
+END $function$
+
 CREATE OR REPLACE FUNCTION public.is_banned(banned_at timestamp with time zone, banned_until timestamp with time zone)
  RETURNS boolean
  LANGUAGE sql

@@ -143,7 +143,7 @@ function typeOf(types: Map<string, string>, type: unknown, sealed: string[][], s
   if (Array.isArray(type)) return type.map((branch) => typeOf(types, branch, sealed, shape)).join(" | ");
   if (typeof type === "string") return primitives[type] ?? fail(`no type for ${type}: write the record out`);
   const schema = type as Omit<RecordSchema, "type"> & { items?: unknown; values?: unknown; type: string };
-  if (schema.type === "array") return `${typeOf(types, schema.items, [], shape)}[]`;
+  if (schema.type === "array") return `${typeOf(types, schema.items, sealed, shape)}[]`;
   if (schema.type === "map") return `Record<string, ${typeOf(types, schema.values, [], shape)}>`;
   if (schema.type !== "record") return typeOf(types, schema.type, [], shape);
   const withSealed = { ...schema, type: "record" as const, sealedFields: sealed.map((path) => path.join(".")) };

@@ -132,16 +132,29 @@ function move(from: Fields, to: Fields, names: readonly string[]): void {
     delete from[name];
     return;
   }
+  if (Array.isArray(value)) {
+    const moved = value.map((each, at) => within(each, (to[name] as unknown[] | undefined)?.[at], rest));
+    from[name] = moved.map(({ clear }) => clear);
+    to[name] = moved.map(({ secret }) => secret);
+    return;
+  }
   if (!isFields(value)) return;
-  const [innerFrom, innerTo] = [{ ...value }, isFields(to[name]) ? to[name] : {}];
-  move(innerFrom, innerTo, rest);
-  from[name] = innerFrom;
-  if (Object.keys(innerTo).length > 0) to[name] = innerTo;
+  const { clear, secret } = within(value, to[name], rest);
+  from[name] = clear;
+  if (Object.keys(secret).length > 0) to[name] = secret;
+}
+
+/** @param held what is sealed of it already */
+function within(value: unknown, held: unknown, names: readonly string[]): { clear: unknown; secret: Fields } {
+  const [clear, secret] = [isFields(value) ? { ...value } : value, isFields(held) ? held : {}];
+  if (isFields(clear)) move(clear, secret, names);
+  return { clear, secret };
 }
 
 /**
  * Parts a record into what travels in clear and what is sealed. Paths are dotted (`tokens.accessToken`), from the schema's `sealedFields`;
- * a null parent has nothing under it. The record is not changed.
+ * a null parent has nothing under it, and under an array the rest of the path is that of each of its records (`users.email`), so that
+ * the sealed array has as many. The record is not changed.
  */
 export function splitSealed(record: object, sealedFields: readonly string[]): { clear: Fields; secret: Fields } {
   const [clear, secret]: [Fields, Fields] = [{ ...record }, {}];
@@ -155,7 +168,16 @@ export function mergeSealed(clear: object, secret: object): Fields {
   const additions = Object.entries(secret).map(([name, value]) => {
     const beside = Object.hasOwn(whole, name) ? whole[name] : undefined;
     if (isFields(beside) && isFields(value)) return [name, mergeSealed(beside, value)];
+    if (Array.isArray(beside) && Array.isArray(value)) return [name, mergeEach(beside, value)];
     return [name, beside === null && isFields(value) ? null : value];
   });
   return { ...whole, ...Object.fromEntries(additions) };
+}
+
+/** Each record with what is sealed of it: they stand in the same order. */
+function mergeEach(clear: readonly unknown[], secret: readonly unknown[]): unknown[] {
+  return clear.map((each, at) => {
+    const more = secret[at];
+    return isFields(each) && isFields(more) ? mergeSealed(each, more) : each;
+  });
 }

@@ -66,6 +66,7 @@ async function connected<T>(
       applicationName: "auth authctl",
       ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),
     });
+    pool.on("error", () => undefined); // whoever asked gets it too; without a listener it would come as another one
     try {
       return await run(pool);
     } finally {

@@ -16,9 +16,13 @@ import { helpOf, overview, usageLine } from "./help.ts";
 import { importUsers } from "./import.ts";
 import { keysList, keysRevoke, keysRewrap, keysRotate } from "./keys.ts";
 import { request } from "./request.ts";
+import { rolesCreate, rolesDelete, rolesGrant, rolesList, rolesRevoke } from "./roles.ts";
+import { sessionsList, sessionsRevoke, usersRevokeSessions } from "./sessions.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
 import { usersBan } from "./users-ban.ts";
+import { usersCreateAdmin } from "./users-create-admin.ts";
 import { usersDelete } from "./users-delete.ts";
+import { usersFind } from "./users-find.ts";
 import { usersResetPassword } from "./users-reset-password.ts";
 import { usersSetRoles } from "./users-set-roles.ts";
 import { usersShow } from "./users-show.ts";
@@ -29,6 +33,7 @@ import { usersUnlock } from "./users-unlock.ts";
 export const commands: readonly Command[] = [
   demo,
   request,
+  usersFind,
   usersShow,
   usersSetRoles,
   usersBan,
@@ -36,6 +41,15 @@ export const commands: readonly Command[] = [
   usersUnlock,
   usersDelete,
   usersResetPassword,
+  usersRevokeSessions,
+  usersCreateAdmin,
+  sessionsList,
+  sessionsRevoke,
+  rolesList,
+  rolesCreate,
+  rolesGrant,
+  rolesRevoke,
+  rolesDelete,
   dlqList,
   dlqShow,
   dlqReplay,

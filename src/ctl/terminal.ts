@@ -2,6 +2,7 @@
 // for the answer to a question.
 // Colours only where a terminal shows them and NO_COLOR (no-color.org) is not set. A reader that goes away (`| head`) ends nothing.
 import { createInterface } from "node:readline/promises";
+import { Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { styleText } from "node:util";
 import type { Environment } from "../config.ts";
@@ -20,6 +21,8 @@ export interface Terminal {
   progress?(line: string): void;
   /** One line from whoever sits at the terminal; absent where nobody does. */
   ask?(question: string): Promise<string>;
+  /** The same, but what is typed is not shown. */
+  askUnseen?(question: string): Promise<string>;
 }
 
 export function processTerminal(env: Environment): Terminal {
@@ -33,13 +36,27 @@ export function processTerminal(env: Environment): Terminal {
     input: () => text(process.stdin),
     paint: (colour, shown) => (colours ? styleText(colour, shown, { validateStream: false }) : shown),
     ...(process.stderr.isTTY && { progress: (line) => void process.stderr.write(`\r\u001b[2K${line}`) }),
-    ...(process.stdin.isTTY && process.stderr.isTTY && { ask }),
+    ...(process.stdin.isTTY && process.stderr.isTTY && { ask, askUnseen }),
   };
 }
 
 /** On standard error: standard output is for answers. */
-async function ask(question: string): Promise<string> {
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
+function ask(question: string): Promise<string> {
+  return answerOf(question, process.stderr);
+}
+
+/** The echo of what is typed, and whatever else is drawn of it, goes nowhere. */
+async function askUnseen(question: string): Promise<string> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const answer = answerOf("", nowhere); // from here on the terminal itself echoes nothing: only now may anybody type
+  process.stderr.write(question);
+  const typed = await answer;
+  process.stderr.write("\n");
+  return typed;
+}
+
+async function answerOf(question: string, output: NodeJS.WritableStream): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output, terminal: true });
   const gone = new Promise<string>((resolve) => lines.once("close", () => resolve(""))); // Ctrl-C, Ctrl-D: no answer
   try {
     return await Promise.race([lines.question(question), gone]);

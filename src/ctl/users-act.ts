@@ -15,6 +15,24 @@ export const actOptions = {
 
 export const actHelp = `It goes through Kafka with a token for 60 s that authctl signs itself: it needs AUTH_DATABASE_URL and AUTH_MASTER_KEY.`;
 
+export interface OperatorCall {
+  client: AuthClient;
+  actorToken: string;
+}
+
+/** For what asks no question: a token, one connection, an answer. */
+export async function asOperator(call: Call, act: (parts: OperatorCall) => Promise<Answer>): Promise<Answer> {
+  const name = operatorName(call);
+  const target = targetOf(call.env);
+  const sign = await signerOf(target, name);
+  return withFleet(target, async ({ client }) => act({ client, actorToken: await sign() }));
+}
+
+/** What stands before a question about who may not be missed. */
+export function lastAdminText({ login, lastAdmin }: AdminGetUserResult): string {
+  return lastAdmin ? `${login} is the last administrator. ` : "";
+}
+
 export interface Act {
   client: AuthClient;
   /** As an admin command takes it: who acts, on whom, why. */

@@ -1,7 +1,7 @@
 // authctl users ban: over auth.admin.ban-user with an operator token. The reason is asked for, because it is all that the next operator has.
 import { type Command, textOption, UsageFault } from "./command.ts";
 import { untilOption } from "./until.ts";
-import { actHelp, actOnUser, actOptions } from "./users-act.ts";
+import { actHelp, actOnUser, actOptions, lastAdminText } from "./users-act.ts";
 
 export const usersBan: Command = {
   name: "users ban",
@@ -29,7 +29,7 @@ ${actHelp}`,
         const document = { userId, login, done: true, until: until === null ? null : new Date(until).toISOString() };
         return { document, lines: [`${login} (${userId}) is banned ${end}; all sessions ended.`] };
       },
-      ({ userId, login }) => `Ban ${login} (${userId}) ${end}?`,
+      (user) => `${lastAdminText(user)}Ban ${user.login} (${user.userId}) ${end}?`,
     );
   },
 };

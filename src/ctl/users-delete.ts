@@ -1,6 +1,6 @@
 // authctl users delete: over auth.admin.delete-user with an operator token. It cannot be taken back, so it asks with the whole name.
 import type { Command } from "./command.ts";
-import { actHelp, actOnUser, actOptions } from "./users-act.ts";
+import { actHelp, actOnUser, actOptions, lastAdminText } from "./users-act.ts";
 
 export const usersDelete: Command = {
   name: "users delete",
@@ -23,7 +23,7 @@ ${actHelp}`,
         await client.request("auth.admin.delete-user", input);
         return { document: { userId, login, done: true }, lines: [`${login} (${userId}) is deleted.`] };
       },
-      ({ userId, login, username }) => `Delete ${login} (${userId}, ${username}) for ever?`,
+      (user) => `${lastAdminText(user)}Delete ${user.login} (${user.userId}, ${user.username}) for ever?`,
     );
   },
 };

@@ -1,15 +1,13 @@
 // authctl users show: one user, over auth.admin.get-user with an operator token.
 import type { AdminGetUserResult } from "../generated/schemas.ts";
 import type { Command } from "./command.ts";
-import { withFleet } from "./connect.ts";
-import { operatorName, signerOf } from "./operator.ts";
-import { targetOf } from "./target.ts";
 import { aligned } from "./terminal.ts";
+import { asOperator } from "./users-act.ts";
 
 export const usersShow: Command = {
   name: "users show",
   usage: "LOGIN [--as NAME]",
-  summary: "one user: names, state, roles",
+  summary: "one user: names, state, roles, sessions",
   help: `Shows the user with this login (in any case), or \`id:NUMBER\`.
 
   --as NAME   who asks, as the fleet is told: operator:NAME; default: the system's user name
@@ -19,14 +17,11 @@ AUTH_MASTER_KEY.`,
   needs: ["LOGIN"],
   options: { as: { type: "string" } },
   async run(call) {
-    const name = operatorName(call);
-    const target = targetOf(call.env);
-    const sign = await signerOf(target, name);
-    const [login = ""] = call.words;
-    const user = await withFleet(target, async ({ client }) =>
-      client.request("auth.admin.get-user", { actorToken: await sign(), target: login }),
-    );
-    return { document: user, lines: linesOf(user) };
+    const [target = ""] = call.words;
+    return asOperator(call, async ({ client, actorToken }) => {
+      const user = await client.request("auth.admin.get-user", { actorToken, target });
+      return { document: user, lines: linesOf(user) };
+    });
   },
 };
 
@@ -38,7 +33,9 @@ function linesOf(user: AdminGetUserResult): string[] {
     ["e-mail", user.email],
     ["confirmed", user.isVerified ? "yes" : "no"],
     ["banned", bannedText(user)],
-    ["roles", rolesText(user.roles)],
+    ...(user.banReason ? [["reason", user.banReason] as const] : []),
+    ["roles", rolesText(user.roles) + (user.lastAdmin ? " (the last administrator)" : "")],
+    ["sessions", Number.isInteger(user.sessions) ? String(user.sessions) : "?"],
     ["created", new Date(user.createdAt).toISOString()],
   ]);
 }

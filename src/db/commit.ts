@@ -5,6 +5,7 @@
 //   …        the writes of the handler, each gated by subject (or by won where there is no user)
 //   sent     the outbox rows
 //   audited  what the relay chains into the audit (audit-chain.ts), sealed
+//   …        the writes that come last
 // The last line demands what must have changed; where it has not, the whole statement takes itself back (SQLSTATE AU409) and the
 // handler starts anew on what the world is now.
 import { type DatabasePool, sql } from "slonik";
@@ -47,16 +48,24 @@ export async function commitOnce(pool: DatabasePool, commit: Commit): Promise<"d
   const won = commit.inbox === undefined ? sql.fragment`won AS (SELECT 1)` : insertInbox(commit.inbox);
   const gate = sql.fragment`EXISTS (SELECT FROM won)`;
   const withUser = commit.subject !== undefined;
+  const locked = withUser ? sql.fragment`EXISTS (SELECT FROM subject)` : gate;
+  const sends = commit.outbox.length > 0;
+  // Asking for all rows of `sent` makes it be finished.
+  const written = sends ? sql.fragment`${locked} AND (SELECT count(*) FROM sent) >= 0` : locked;
+  const last = commit.writes.flatMap((write) => write.last ?? []);
   const parts = [
     won,
     ...(commit.subject ? [sql.fragment`subject AS (${commit.subject(numbers, gate)})`] : []),
-    ...commit.writes.map((write) => named(write, withUser ? sql.fragment`EXISTS (SELECT FROM subject)` : gate)),
-    ...(commit.outbox.length > 0 ? [insertOutbox(commit.outbox, numbers, withUser)] : []),
+    ...commit.writes.map((write) => named(write, locked)),
+    ...(sends ? [insertOutbox(commit.outbox, numbers, withUser)] : []),
     ...(commit.audit.length > 0 ? [insertAudit(commit.audit, withUser)] : []),
+    ...last.map((write) => named(write, written)),
   ];
   const demands = [
     ...(withUser ? [demand("subject", 1)] : []),
-    ...commit.writes.flatMap((write) => (write.changes === undefined ? [] : [demand(write.name, write.changes)])),
+    ...[...commit.writes, ...last].flatMap(({ name, changes }) =>
+      changes === undefined ? [] : [demand(name, changes)],
+    ),
   ];
   const all = demands.length === 0 ? sql.fragment`true` : sql.join(demands, sql.fragment` AND `);
   const result = await pool.one(sql.type(outcome)`
@@ -65,7 +74,7 @@ export async function commitOnce(pool: DatabasePool, commit: Commit): Promise<"d
   return result.done ? "done" : "repeated";
 }
 
-function named(write: Write, gate: Fragment): Fragment {
+function named(write: Pick<Write, "name" | "statement">, gate: Fragment): Fragment {
   return sql.fragment`${sql.identifier([write.name])} AS (${write.statement(gate)})`;
 }
 

@@ -4,6 +4,7 @@ import {
   BackendTerminatedError,
   BackendTerminatedUnexpectedlyError,
   ConnectionError,
+  ForeignKeyIntegrityConstraintViolationError,
   UniqueIntegrityConstraintViolationError,
 } from "slonik";
 
@@ -50,10 +51,14 @@ export function changedPart(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Name of the unique constraint that a write ran into. */
+/** Name of the constraint that a write ran into: a key that is taken, or a row that is gone or is referred to since it was looked at. */
 export function takenConstraint(error: unknown): string | undefined {
   for (const each of causes(error)) {
-    if (each instanceof UniqueIntegrityConstraintViolationError) return each.constraint ?? undefined;
+    if (
+      each instanceof UniqueIntegrityConstraintViolationError ||
+      each instanceof ForeignKeyIntegrityConstraintViolationError
+    )
+      return each.constraint ?? undefined;
   }
   return undefined;
 }

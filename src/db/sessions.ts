@@ -1,5 +1,5 @@
 // Sessions: the rows behind refresh tokens and behind the claim sid of access tokens. Only hashes of secrets are kept.
-import { sql } from "slonik";
+import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { Fragment, Read, Write } from "./statements.ts";
 
@@ -86,7 +86,20 @@ function time(ms: number): Fragment {
   return sql.fragment`to_timestamp(${ms / 1000}::double precision)`;
 }
 
-export function insertSession(session: NewSession): Write {
+/** How many sessions a user may have, and what is said where that ends others. */
+export interface SessionLimit {
+  most: number;
+  /** A session unused for so long is over and does not count. */
+  idleMs: number;
+  shard: number;
+  /** Id of the event SessionsRevoked, its body without the ids, the body of each record in auth.revocation. */
+  said: { eventId: string; traceparent: string | null; event: object; revocation: object };
+  /** The event's row for the audit, sealed. */
+  audited: Buffer;
+}
+
+/** Opens a session; in the same commit the user's oldest ones end where he has too many. */
+export function insertSession(session: NewSession, { most, idleMs, shard, said, audited }: SessionLimit): Write {
   const client =
     session.client === null ? sql.fragment`NULL::jsonb` : sql.fragment`${sql.jsonb(session.client as never)}`;
   return {
@@ -97,6 +110,13 @@ export function insertSession(session: NewSession): Write {
       SELECT ${session.id}::uuid, ${session.userId}, ${session.rotating}, ${sql.binary(session.refreshHash)}::bytea, ${session.refreshKey},
         ${time(session.now)}, ${time(session.now)}, ${time(session.expiresAt)}, ${sql.array(session.amr, "text")}, ${client}
       WHERE ${gate} RETURNING 1`,
+    last: {
+      name: "limit_sessions",
+      changes: 1,
+      statement: (gate) => sql.fragment`
+        SELECT end_oldest_sessions(${session.userId}, ${session.id}::uuid, ${most}, ${idleMs} * interval '1 millisecond', ${shard},
+          ${sql.jsonb(said as never)}, ${sql.binary(audited)}::bytea) WHERE ${gate}`,
+    },
   };
 }
 
@@ -139,6 +159,50 @@ export function endSessionsOf(userId: number, reason: string): Write {
   };
 }
 
+const client = z.object({ ip: z.string().nullable(), userAgent: z.string().nullable(), device: z.string().nullable() });
+
+const listedSession = z.object({
+  sessionId: z.string(),
+  createdAt: z.number(),
+  lastUsedAt: z.number(),
+  expiresAt: z.number(),
+  client: client.nullable(),
+});
+
+/** Neither ended nor past its end nor unused for too long. */
+function goesOn(idleMs: number): Fragment {
+  return sql.fragment`ended_at IS NULL AND expires_at > now() AND last_used_at > now() - ${idleMs} * interval '1 millisecond'`;
+}
+
+/** Sessions that go on, the newest first, from after the one that is named; `known`: that one is, or was, a session of the user. */
+export function sessionPageOf(
+  userId: number,
+  { idleMs, after, most }: { idleMs: number; after: string | null; most: number },
+): Read<{ known: boolean; sessions: z.infer<typeof listedSession>[] }> {
+  const named = sql.fragment`FROM sessions WHERE id = ${after}::uuid AND user_id = ${userId}`;
+  const select = sql.fragment`
+    SELECT ${after}::uuid IS NULL OR EXISTS (SELECT ${named}) AS known, COALESCE(jsonb_agg(jsonb_build_object(
+        'sessionId', id, 'createdAt', ${milliseconds(sql.fragment`created_at`)}, 'lastUsedAt', ${milliseconds(sql.fragment`last_used_at`)},
+        'expiresAt', ${milliseconds(sql.fragment`LEAST(expires_at, last_used_at + ${idleMs} * interval '1 millisecond')`)}, 'client', client)
+      ORDER BY created_at DESC, id DESC), '[]') AS sessions
+    FROM (
+      SELECT * FROM sessions
+      WHERE user_id = ${userId} AND ${goesOn(idleMs)}
+        AND (${after}::uuid IS NULL OR (created_at, id) < (SELECT created_at, id ${named}))
+      ORDER BY created_at DESC, id DESC LIMIT ${most}) AS page`;
+  return { select, row: z.object({ known: z.boolean(), sessions: z.array(listedSession) }) };
+}
+
+function milliseconds(time: Fragment): Fragment {
+  return sql.fragment`round(extract(epoch FROM ${time}) * 1000)`;
+}
+
+/** How many sessions of the user go on. */
+export function countSessions(userId: number, idleMs: number): Read<{ sessions: number }> {
+  const select = sql.fragment`SELECT count(*) AS sessions FROM sessions WHERE user_id = ${userId} AND ${goesOn(idleMs)}`;
+  return { select, row: z.object({ sessions: z.number() }) };
+}
+
 /** The user's sessions that go on, but for this one: all of them, or the first so many. */
 export function otherSessions(userId: number, except: string, most: number): Read<{ ids: string[] }> {
   const select = sql.fragment`
@@ -166,4 +230,20 @@ export function endOtherSessions(userId: number, except: string, reason: string)
       UPDATE sessions SET ended_at = now(), end_reason = ${reason}
       WHERE user_id = ${userId} AND ended_at IS NULL AND id <> ${except}::uuid AND ${gate} RETURNING 1`,
   };
+}
+
+/**
+ * Deletes sessions that have been over for so long: up to `limit` that have ended, and as many that are past their absolute end. What was
+ * unused too long is kept until that end. Other sweepers' rows are left to them. @returns how many
+ */
+export async function reapSessions(pool: DatabasePool, keepMs: number, limit: number): Promise<number> {
+  const before = sql.fragment`now() - ${keepMs} * interval '1 millisecond'`;
+  const { rowCount } = await pool.query(sql.unsafe`
+    WITH ended AS (
+      SELECT id FROM sessions WHERE ended_at < ${before} ORDER BY ended_at LIMIT ${limit} FOR UPDATE SKIP LOCKED),
+    expired AS (
+      SELECT id FROM sessions WHERE ended_at IS NULL AND expires_at < ${before} ORDER BY expires_at LIMIT ${limit}
+      FOR UPDATE SKIP LOCKED)
+    DELETE FROM sessions WHERE id IN (SELECT id FROM ended UNION ALL SELECT id FROM expired)`);
+  return rowCount;
 }

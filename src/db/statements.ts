@@ -19,4 +19,6 @@ export interface Write {
   name: string;
   statement(gate: Fragment): Fragment;
   changes?: number;
+  /** A write that comes after all others and after the outbox rows, so that rows of its own stand behind them. */
+  last?: Omit<Write, "last" | "changes"> & { changes: number };
 }

@@ -40,12 +40,14 @@ const profile = account.extend({
   createdAt: z.number(),
   /** Null: the ban has no end, or there is none. */
   bannedUntil: z.number().nullable(),
+  banReason: z.string(),
 });
 export type Profile = z.infer<typeof profile>;
 
 const profileColumns = sql.fragment`
   ${columns}, u.username, u.email, u.created_at AS "createdAt",
-  CASE WHEN is_banned(u.banned_at, u.banned_until) THEN u.banned_until END AS "bannedUntil"`;
+  CASE WHEN is_banned(u.banned_at, u.banned_until) THEN u.banned_until END AS "bannedUntil",
+  COALESCE(CASE WHEN is_banned(u.banned_at, u.banned_until) THEN u.ban_reason END, '') AS "banReason"`;
 
 export function profileById(id: number): Read<Profile> {
   return { select: sql.fragment`SELECT ${profileColumns} FROM users u WHERE u.id = ${id}`, row: profile };
@@ -108,6 +110,8 @@ export interface NewUser {
   username: string;
   email: string;
   emailKey: string;
+  /** Needs no confirmation. */
+  confirmed?: boolean;
 }
 
 /** No e-mail address looks like this: the account keeps a login taken and belongs to nobody. */
@@ -127,10 +131,11 @@ export async function reapDecoys(
 }
 
 /** Unique constraints users_login_unique and users_email_unique decide races: the loser reads anew. */
-export function insertUser({ id, login, loginKey, username, email, emailKey }: NewUser): Subject {
+export function insertUser({ id, login, loginKey, username, email, emailKey, confirmed = false }: NewUser): Subject {
   return (numbers, gate) => sql.fragment`
-    INSERT INTO users (id, login, login_key, username, email, email_key, sequence)
-    SELECT ${id}, ${login}, ${loginKey}, ${username}, ${email}, ${emailKey}, ${numbers} WHERE ${gate} RETURNING id, sequence`;
+    INSERT INTO users (id, login, login_key, username, email, email_key, confirmed_at, sequence)
+    SELECT ${id}, ${login}, ${loginKey}, ${username}, ${email}, ${emailKey}, CASE WHEN ${confirmed} THEN now() END, ${numbers}
+    WHERE ${gate} RETURNING id, sequence`;
 }
 
 export interface Expected {
@@ -166,14 +171,23 @@ export function raiseGeneration(id: number, expected: Expected): Subject {
   return lock(id, expected, sql.fragment`, generation = generation + 1`);
 }
 
-/** @param until when the ban ends by itself, Unix ms; null: when it is lifted */
-export function banUser(id: number, until: number | null, expected: Expected): Subject {
+export interface Ban {
+  /** When it ends by itself, Unix ms; null: when it is lifted. */
+  until: number | null;
+  reason: string;
+}
+
+export function banUser(id: number, { until, reason }: Ban, expected: Expected): Subject {
   const end = until === null ? sql.fragment`NULL` : sql.fragment`to_timestamp(${until / 1000}::double precision)`;
-  return lock(id, expected, sql.fragment`, generation = generation + 1, banned_at = now(), banned_until = ${end}`);
+  return lock(
+    id,
+    expected,
+    sql.fragment`, generation = generation + 1, banned_at = now(), banned_until = ${end}, ban_reason = ${reason}`,
+  );
 }
 
 export function unbanUser(id: number): Subject {
-  return lock(id, { banned: true }, sql.fragment`, banned_at = NULL, banned_until = NULL`);
+  return lock(id, { banned: true }, sql.fragment`, banned_at = NULL, banned_until = NULL, ban_reason = NULL`);
 }
 
 /** @param expected confirmed: false deletes only who never confirmed */
@@ -260,29 +274,4 @@ export function replaceHash(userId: number, before: string, after: string): Writ
     statement: (gate) => sql.fragment`
       UPDATE credentials SET hash = ${after} WHERE user_id = ${userId} AND kind = 'password' AND hash = ${before} AND ${gate} RETURNING 1`,
   };
-}
-
-/** Gives the user exactly these roles; `changes` counts them, so an unknown name takes the commit back. */
-export function replaceRoles(userId: number, names: string[]): Write[] {
-  const wanted = sql.fragment`(SELECT id FROM roles WHERE name = ANY(${sql.array(names, "text")}))`;
-  return [
-    {
-      name: "drop_roles",
-      statement: (gate) => sql.fragment`
-        DELETE FROM user_roles WHERE user_id = ${userId} AND role_id NOT IN ${wanted} AND ${gate} RETURNING 1`,
-    },
-    {
-      name: "add_roles",
-      statement: (gate) => sql.fragment`
-        INSERT INTO user_roles (user_id, role_id) SELECT ${userId}, id FROM roles
-        WHERE name = ANY(${sql.array(names, "text")}) AND ${gate} ON CONFLICT DO NOTHING RETURNING 1`,
-    },
-  ];
-}
-
-/** Which of the names are no roles. */
-export function unknownRoles(names: string[]): Read<{ unknown: string[] }> {
-  const select = sql.fragment`
-    SELECT ARRAY(SELECT name FROM unnest(${sql.array(names, "text")}) AS name EXCEPT SELECT name FROM roles) AS unknown`;
-  return { select, row: z.object({ unknown: z.array(z.string()) }) };
 }

@@ -1,5 +1,27 @@
 // Generated from schemas/ by `npm run generate`. Do not edit.
 
+/** Tells whether an access token's user may do something, by the permissions of his roles right now. */
+export interface AccessCheckRequest {
+  /** Name of the permission, e.g. users.ban. */
+  permission: string;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Tells whether an access token's user may do something, by the permissions of his roles right now. */
+export interface AccessCheckRequestInput {
+  /** Name of the permission, e.g. users.ban. */
+  permission: string;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** The command was carried out. */
+export interface AccessCheckResult {
+  /** Whether one of the user's roles has the permission. False also for a permission that nobody knows. */
+  allowed: boolean;
+}
+
 /** Asks for another e-mail address: a link goes there, a notice to the old one. Nothing changes until the link is used. */
 export interface AccountChangeEmailRequest {
   /** Sealed. */
@@ -218,6 +240,72 @@ export interface AdminBanUserResult {
   until: null | number;
 }
 
+/** Gives permissions to a role and takes others away; counts at once for everybody who has the role. A permission is any name: lower-case letters, digits, dots and dashes, 64 at most. */
+export interface AdminChangeRoleRequest {
+  /** The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most. */
+  role: string;
+  /** Whether the role is a new one. */
+  create: boolean;
+  /** Permissions that the role shall have besides. */
+  grant: string[];
+  /** Permissions that the role shall have no more. */
+  revoke: string[];
+  /** Why, for the audit. */
+  reason: string;
+  /** Sealed. */
+  actorToken: string;
+}
+
+/** Gives permissions to a role and takes others away; counts at once for everybody who has the role. A permission is any name: lower-case letters, digits, dots and dashes, 64 at most. */
+export interface AdminChangeRoleRequestInput {
+  /** The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most. */
+  role: string;
+  /** Whether the role is a new one. */
+  create?: boolean;
+  /** Permissions that the role shall have besides. */
+  grant?: string[];
+  /** Permissions that the role shall have no more. */
+  revoke?: string[];
+  /** Why, for the audit. */
+  reason?: string;
+  /** Sealed. */
+  actorToken: string;
+}
+
+/** The command was carried out. */
+export interface AdminChangeRoleResult {
+  /** The role's name. */
+  role: string;
+  /** All that it permits now, in the order of the names. */
+  permissions: string[];
+}
+
+/** Deletes a role that no user has. */
+export interface AdminDeleteRoleRequest {
+  /** The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most. */
+  role: string;
+  /** Why, for the audit. */
+  reason: string;
+  /** Sealed. */
+  actorToken: string;
+}
+
+/** Deletes a role that no user has. */
+export interface AdminDeleteRoleRequestInput {
+  /** The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most. */
+  role: string;
+  /** Why, for the audit. */
+  reason?: string;
+  /** Sealed. */
+  actorToken: string;
+}
+
+/** The command was carried out. */
+export interface AdminDeleteRoleResult {
+  /** The name of the role that is gone. */
+  role: string;
+}
+
 /** Deletes a user for ever: account, password and roles are gone, all sessions end. */
 export interface AdminDeleteUserRequest {
   /** Why, for the audit. */
@@ -242,6 +330,64 @@ export interface AdminDeleteUserRequestInput {
 export interface AdminDeleteUserResult {
   /** Id of the user. */
   userId: number;
+}
+
+/** Finds users, a page at a time. search: the beginning of a login or an e-mail address, id:<number>, or empty for all; cursor: where the page before ended, empty for the first one. In the order of logins; those found by their address alone come after the others, in the order of addresses. */
+export interface AdminFindUsersRequest {
+  /** Only users in this state: unconfirmed, active or banned; empty: any. Who is banned is banned whether confirmed or not. */
+  state: string;
+  /** Users on a page, 1 to 200. */
+  limit: number;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  search: string;
+  /** Sealed. */
+  cursor: string;
+}
+
+/** Finds users, a page at a time. search: the beginning of a login or an e-mail address, id:<number>, or empty for all; cursor: where the page before ended, empty for the first one. In the order of logins; those found by their address alone come after the others, in the order of addresses. */
+export interface AdminFindUsersRequestInput {
+  /** Only users in this state: unconfirmed, active or banned; empty: any. Who is banned is banned whether confirmed or not. */
+  state?: string;
+  /** Users on a page, 1 to 200. */
+  limit?: number;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  search: string;
+  /** Sealed. */
+  cursor: string;
+}
+
+/** A user in a list; names and address are sealed. */
+export interface AdminFoundUser {
+  /** Id of the user. */
+  userId: number;
+  /** The user's login. */
+  login: string;
+  /** False while the user is banned. */
+  isActive: boolean;
+  /** Whether the account is confirmed. */
+  isVerified: boolean;
+  /** When the ban ends by itself; null: it does not, or there is none. */
+  bannedUntil: null | number;
+  /** The user's roles. */
+  roles: string[];
+  /** When the account was made. */
+  createdAt: number;
+  /** Sealed. */
+  username: string;
+  /** Sealed. */
+  email: string;
+}
+
+/** The command was carried out. */
+export interface AdminFindUsersResult {
+  /** A page of users; there may be fewer than `limit` on a page that is not the last. The sealed cursor is for the next page; empty: this is the last one. */
+  users: AdminFoundUser[];
+  /** Sealed. */
+  cursor: string;
 }
 
 /** Shows one user to an administrator or operator. */
@@ -276,10 +422,120 @@ export interface AdminGetUserResult {
   createdAt: number;
   /** When the ban ends by itself; null: it does not, or there is none. */
   bannedUntil: null | number;
+  /** Why the user is banned; empty: he is not, or nobody said. */
+  banReason: string;
+  /** How many sessions of the user go on. */
+  sessions: number;
+  /** Whether nobody else has the role admin and can log in. */
+  lastAdmin: boolean;
   /** Sealed. */
   username: string;
   /** Sealed. */
   email: string;
+}
+
+/** Lists all roles with what they permit. */
+export interface AdminListRolesRequest {
+  /** Sealed. */
+  actorToken: string;
+}
+
+/** Lists all roles with what they permit. */
+export interface AdminListRolesRequestInput {
+  /** Sealed. */
+  actorToken: string;
+}
+
+/** A role and what it permits. */
+export interface AdminRole {
+  /** The role's name. */
+  name: string;
+  /** What it permits, in the order of the names. */
+  permissions: string[];
+}
+
+/** The command was carried out. */
+export interface AdminListRolesResult {
+  /** The roles, in the order of their names. */
+  roles: AdminRole[];
+}
+
+/** Lists the sessions of a user that go on, the newest first, a page at a time. */
+export interface AdminListSessionsRequest {
+  /** Where the page before ended, as its reply said; null: the first page. */
+  cursor: null | string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** Lists the sessions of a user that go on, the newest first, a page at a time. */
+export interface AdminListSessionsRequestInput {
+  /** Where the page before ended, as its reply said; null: the first page. */
+  cursor?: null | string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** A session that goes on. */
+export interface Session {
+  /** Id of the session (UUID). */
+  sessionId: string;
+  /** When it was opened. */
+  createdAt: number;
+  /** When it was last refreshed, or opened. */
+  lastUsedAt: number;
+  /** When it ends if it is not used before. */
+  expiresAt: number;
+  /** The device as the requester described it when the session was opened. */
+  client: null | Client;
+  /** Whether it is the session of the access token that asks. */
+  current: boolean;
+}
+
+/** The command was carried out. */
+export interface AdminListSessionsResult {
+  /** Id of the user. */
+  userId: number;
+  /** A page of sessions. */
+  sessions: Session[];
+  /** For the next page; null: this is the last one. */
+  cursor: null | string;
+}
+
+/** Ends all sessions of a user, or one of them. The user may log in again. */
+export interface AdminRevokeSessionsRequest {
+  /** Id of the session that ends (UUID); null: all. */
+  sessionId: null | string;
+  /** Why, for the audit. */
+  reason: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** Ends all sessions of a user, or one of them. The user may log in again. */
+export interface AdminRevokeSessionsRequestInput {
+  /** Id of the session that ends (UUID); null: all. */
+  sessionId?: null | string;
+  /** Why, for the audit. */
+  reason?: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** The command was carried out. */
+export interface AdminRevokeSessionsResult {
+  /** Id of the user. */
+  userId: number;
+  /** How many sessions ended. */
+  ended: number;
 }
 
 /** Gives a user exactly these roles; access tokens from before stop counting. */
@@ -477,6 +733,30 @@ export interface SessionInspectResult {
   sessionId: string;
   /** When the access token ends. */
   expiresAt: number;
+}
+
+/** Lists the sessions of an access token's user that go on, the newest first, a page at a time. */
+export interface SessionListRequest {
+  /** Where the page before ended, as its reply said; null: the first page. */
+  cursor: null | string;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Lists the sessions of an access token's user that go on, the newest first, a page at a time. */
+export interface SessionListRequestInput {
+  /** Where the page before ended, as its reply said; null: the first page. */
+  cursor?: null | string;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** The command was carried out. */
+export interface SessionListResult {
+  /** A page of sessions. */
+  sessions: Session[];
+  /** For the next page; null: this is the last one. */
+  cursor: null | string;
 }
 
 /** Exchanges a login and password for a session. */
@@ -829,6 +1109,48 @@ export interface RefreshReusedEvent {
   sessionId: string;
 }
 
+/** What a role permits changed, or the role is new. Key of the record: role:<name>. */
+export interface RoleChangedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Always null: a role has no user. */
+  userId: null | number;
+  /** Always null. */
+  sequence: null | number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** The role's name. */
+  role: string;
+  /** All that it permits now. */
+  permissions: string[];
+  /** Why it was done. */
+  reason: string;
+}
+
+/** A role that no user had is gone. Key of the record: role:<name>. */
+export interface RoleDeletedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Always null: a role has no user. */
+  userId: null | number;
+  /** Always null. */
+  sequence: null | number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** The role's name. */
+  role: string;
+  /** Why it was done. */
+  reason: string;
+}
+
 /** A user's roles changed. */
 export interface RolesChangedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
@@ -867,7 +1189,7 @@ export interface SessionRefreshedEvent {
   sessionId: string;
 }
 
-/** A user ended sessions other than by logging out. */
+/** Sessions of a user ended other than by logging out: he ended them, he has too many, or an administrator ended them. */
 export interface SessionsRevokedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
   eventId: string;
@@ -881,10 +1203,14 @@ export interface SessionsRevokedEvent {
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
-  /** Ids of the sessions that ended; empty where they are too many to list: all but `kept`. */
+  /** Ids of the sessions that ended; empty: all but `kept`, or all. */
   sessionIds: string[];
-  /** All sessions ended but this one; null: only those listed. */
+  /** All sessions ended but this one; null: only those listed, or all where none is. */
   kept: null | string;
+  /** `user`: he ended them; `limit`: the oldest, because he has AUTH_SESSIONS_MAX; `admin`: an administrator or operator ended them. */
+  cause: string;
+  /** What an administrator or operator gave as the reason; else empty. */
+  reason: string;
 }
 
 /** A user was banned; all sessions ended. */
@@ -999,6 +1325,7 @@ export interface UserUnlockedEvent {
 
 /** Every command by its topic: what a caller gives, what the handler sees, what the caller gets. */
 export interface Commands {
+  "auth.access.check": { input: AccessCheckRequestInput; request: AccessCheckRequest; result: AccessCheckResult };
   "auth.account.change-email": { input: AccountChangeEmailRequestInput; request: AccountChangeEmailRequest; result: AccountChangeEmailResult };
   "auth.account.confirm-email": { input: AccountConfirmEmailRequestInput; request: AccountConfirmEmailRequest; result: AccountConfirmEmailResult };
   "auth.account.confirm": { input: AccountConfirmRequestInput; request: AccountConfirmRequest; result: AccountConfirmResult };
@@ -1007,8 +1334,14 @@ export interface Commands {
   "auth.account.register": { input: AccountRegisterRequestInput; request: AccountRegisterRequest; result: AccountRegisterResult };
   "auth.account.resend": { input: AccountResendRequestInput; request: AccountResendRequest; result: AccountResendResult };
   "auth.admin.ban-user": { input: AdminBanUserRequestInput; request: AdminBanUserRequest; result: AdminBanUserResult };
+  "auth.admin.change-role": { input: AdminChangeRoleRequestInput; request: AdminChangeRoleRequest; result: AdminChangeRoleResult };
+  "auth.admin.delete-role": { input: AdminDeleteRoleRequestInput; request: AdminDeleteRoleRequest; result: AdminDeleteRoleResult };
   "auth.admin.delete-user": { input: AdminDeleteUserRequestInput; request: AdminDeleteUserRequest; result: AdminDeleteUserResult };
+  "auth.admin.find-users": { input: AdminFindUsersRequestInput; request: AdminFindUsersRequest; result: AdminFindUsersResult };
   "auth.admin.get-user": { input: AdminGetUserRequestInput; request: AdminGetUserRequest; result: AdminGetUserResult };
+  "auth.admin.list-roles": { input: AdminListRolesRequestInput; request: AdminListRolesRequest; result: AdminListRolesResult };
+  "auth.admin.list-sessions": { input: AdminListSessionsRequestInput; request: AdminListSessionsRequest; result: AdminListSessionsResult };
+  "auth.admin.revoke-sessions": { input: AdminRevokeSessionsRequestInput; request: AdminRevokeSessionsRequest; result: AdminRevokeSessionsResult };
   "auth.admin.set-roles": { input: AdminSetRolesRequestInput; request: AdminSetRolesRequest; result: AdminSetRolesResult };
   "auth.admin.unban-user": { input: AdminUnbanUserRequestInput; request: AdminUnbanUserRequest; result: AdminUnbanUserResult };
   "auth.admin.unlock-user": { input: AdminUnlockUserRequestInput; request: AdminUnlockUserRequest; result: AdminUnlockUserResult };
@@ -1017,6 +1350,7 @@ export interface Commands {
   "auth.password.forgot": { input: PasswordForgotRequestInput; request: PasswordForgotRequest; result: PasswordForgotResult };
   "auth.password.reset": { input: PasswordResetRequestInput; request: PasswordResetRequest; result: PasswordResetResult };
   "auth.session.inspect": { input: SessionInspectRequestInput; request: SessionInspectRequest; result: SessionInspectResult };
+  "auth.session.list": { input: SessionListRequestInput; request: SessionListRequest; result: SessionListResult };
   "auth.session.login": { input: SessionLoginRequestInput; request: SessionLoginRequest; result: SessionLoginResult };
   "auth.session.logout": { input: SessionLogoutRequestInput; request: SessionLogoutRequest; result: SessionLogoutResult };
   "auth.session.refresh": { input: SessionRefreshRequestInput; request: SessionRefreshRequest; result: SessionRefreshResult };
@@ -1037,6 +1371,8 @@ export interface Events {
   PasswordReset: PasswordResetEvent;
   PasswordResetRequested: PasswordResetRequestedEvent;
   RefreshReused: RefreshReusedEvent;
+  RoleChanged: RoleChangedEvent;
+  RoleDeleted: RoleDeletedEvent;
   RolesChanged: RolesChangedEvent;
   SessionRefreshed: SessionRefreshedEvent;
   SessionsRevoked: SessionsRevokedEvent;
@@ -1049,6 +1385,10 @@ export interface Events {
 }
 
 export const commandSchemas = {
+  "auth.access.check": {
+    request: {"type":"record","namespace":"auth.access","name":"CheckRequest","doc":"Tells whether an access token's user may do something, by the permissions of his roles right now.","sealedFields":["accessToken"],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"permission","type":"string","doc":"Name of the permission, e.g. users.ban."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.access","name":"CheckReply","doc":"Answer to auth.access.check.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.access","name":"CheckResult","doc":"The command was carried out.","fields":[{"name":"allowed","type":"boolean","doc":"Whether one of the user's roles has the permission. False also for a permission that nobody knows."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
   "auth.account.change-email": {
     request: {"type":"record","namespace":"auth.account","name":"ChangeEmailRequest","doc":"Asks for another e-mail address: a link goes there, a notice to the old one. Nothing changes until the link is used.","sealedFields":["accessToken","password","newEmail"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.account","name":"ChangeEmailReply","doc":"Answer to auth.account.change-email.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ChangeEmailResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
@@ -1081,13 +1421,37 @@ export const commandSchemas = {
     request: {"type":"record","namespace":"auth.admin","name":"BanUserRequest","doc":"Bans a user: all sessions end, and nobody logs in to the account until the ban ends or is lifted. For a user who is banned, the new end and reason count.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.admin","name":"BanUserReply","doc":"Answer to auth.admin.ban-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"BanUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
+  "auth.admin.change-role": {
+    request: {"type":"record","namespace":"auth.admin","name":"ChangeRoleRequest","doc":"Gives permissions to a role and takes others away; counts at once for everybody who has the role. A permission is any name: lower-case letters, digits, dots and dashes, 64 at most.","sealedFields":["actorToken"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most."},{"name":"create","type":"boolean","doc":"Whether the role is a new one.","default":false},{"name":"grant","type":{"type":"array","items":"string"},"doc":"Permissions that the role shall have besides.","default":[]},{"name":"revoke","type":{"type":"array","items":"string"},"doc":"Permissions that the role shall have no more.","default":[]},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"ChangeRoleReply","doc":"Answer to auth.admin.change-role.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ChangeRoleResult","doc":"The command was carried out.","fields":[{"name":"role","type":"string","doc":"The role's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"All that it permits now, in the order of the names."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.admin.delete-role": {
+    request: {"type":"record","namespace":"auth.admin","name":"DeleteRoleRequest","doc":"Deletes a role that no user has.","sealedFields":["actorToken"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most."},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"DeleteRoleReply","doc":"Answer to auth.admin.delete-role.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"DeleteRoleResult","doc":"The command was carried out.","fields":[{"name":"role","type":"string","doc":"The name of the role that is gone."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
   "auth.admin.delete-user": {
     request: {"type":"record","namespace":"auth.admin","name":"DeleteUserRequest","doc":"Deletes a user for ever: account, password and roles are gone, all sessions end.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.admin","name":"DeleteUserReply","doc":"Answer to auth.admin.delete-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"DeleteUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
+  "auth.admin.find-users": {
+    request: {"type":"record","namespace":"auth.admin","name":"FindUsersRequest","doc":"Finds users, a page at a time. search: the beginning of a login or an e-mail address, id:<number>, or empty for all; cursor: where the page before ended, empty for the first one. In the order of logins; those found by their address alone come after the others, in the order of addresses.","sealedFields":["actorToken","search","cursor"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"state","type":"string","doc":"Only users in this state: unconfirmed, active or banned; empty: any. Who is banned is banned whether confirmed or not.","default":""},{"name":"limit","type":"int","doc":"Users on a page, 1 to 200.","default":50},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"FindUsersReply","doc":"Answer to auth.admin.find-users.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"FindUsersResult","doc":"The command was carried out.","sealedFields":["users.username","users.email","cursor"],"fields":[{"name":"users","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"FoundUser","doc":"A user in a list; names and address are sealed.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"bannedUntil","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: it does not, or there is none.","default":null},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."}]}},"doc":"A page of users; there may be fewer than `limit` on a page that is not the last. The sealed cursor is for the next page; empty: this is the last one."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
   "auth.admin.get-user": {
     request: {"type":"record","namespace":"auth.admin","name":"GetUserRequest","doc":"Shows one user to an administrator or operator.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.admin","name":"GetUserReply","doc":"Answer to auth.admin.get-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"GetUserResult","doc":"The command was carried out.","sealedFields":["username","email"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."},{"name":"bannedUntil","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: it does not, or there is none.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"GetUserReply","doc":"Answer to auth.admin.get-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"GetUserResult","doc":"The command was carried out.","sealedFields":["username","email"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."},{"name":"bannedUntil","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: it does not, or there is none.","default":null},{"name":"banReason","type":"string","doc":"Why the user is banned; empty: he is not, or nobody said.","default":""},{"name":"sessions","type":"int","doc":"How many sessions of the user go on.","default":0},{"name":"lastAdmin","type":"boolean","doc":"Whether nobody else has the role admin and can log in.","default":false},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.admin.list-roles": {
+    request: {"type":"record","namespace":"auth.admin","name":"ListRolesRequest","doc":"Lists all roles with what they permit.","sealedFields":["actorToken"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"ListRolesReply","doc":"Answer to auth.admin.list-roles.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListRolesResult","doc":"The command was carried out.","fields":[{"name":"roles","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"Role","doc":"A role and what it permits.","fields":[{"name":"name","type":"string","doc":"The role's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"What it permits, in the order of the names."}]}},"doc":"The roles, in the order of their names."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.admin.list-sessions": {
+    request: {"type":"record","namespace":"auth.admin","name":"ListSessionsRequest","doc":"Lists the sessions of a user that go on, the newest first, a page at a time.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"cursor","type":["null","string"],"doc":"Where the page before ended, as its reply said; null: the first page.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"ListSessionsReply","doc":"Answer to auth.admin.list-sessions.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListSessionsResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessions","type":{"type":"array","items":{"type":"record","namespace":"auth","name":"Session","doc":"A session that goes on.","fields":[{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was opened."},{"name":"lastUsedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was last refreshed, or opened."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it ends if it is not used before."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device as the requester described it when the session was opened.","default":null},{"name":"current","type":"boolean","doc":"Whether it is the session of the access token that asks."}]}},"doc":"A page of sessions."},{"name":"cursor","type":["null","string"],"doc":"For the next page; null: this is the last one.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.admin.revoke-sessions": {
+    request: {"type":"record","namespace":"auth.admin","name":"RevokeSessionsRequest","doc":"Ends all sessions of a user, or one of them. The user may log in again.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sessionId","type":["null","string"],"doc":"Id of the session that ends (UUID); null: all.","default":null},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"RevokeSessionsReply","doc":"Answer to auth.admin.revoke-sessions.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"RevokeSessionsResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"ended","type":"int","doc":"How many sessions ended."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.set-roles": {
     request: {"type":"record","namespace":"auth.admin","name":"SetRolesRequest","doc":"Gives a user exactly these roles; access tokens from before stop counting.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user shall have."},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
@@ -1121,6 +1485,10 @@ export const commandSchemas = {
     request: {"type":"record","namespace":"auth.session","name":"InspectRequest","doc":"Tells whose access token this is, if it is valid now.","sealedFields":["accessToken"],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.session","name":"InspectReply","doc":"Answer to auth.session.inspect.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"InspectResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"Whether the user may use the account; true for every valid token."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed; true for every valid token."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
+  "auth.session.list": {
+    request: {"type":"record","namespace":"auth.session","name":"ListRequest","doc":"Lists the sessions of an access token's user that go on, the newest first, a page at a time.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"cursor","type":["null","string"],"doc":"Where the page before ended, as its reply said; null: the first page.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.session","name":"ListReply","doc":"Answer to auth.session.list.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"ListResult","doc":"The command was carried out.","fields":[{"name":"sessions","type":{"type":"array","items":{"type":"record","namespace":"auth","name":"Session","doc":"A session that goes on.","fields":[{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was opened."},{"name":"lastUsedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was last refreshed, or opened."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it ends if it is not used before."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device as the requester described it when the session was opened.","default":null},{"name":"current","type":"boolean","doc":"Whether it is the session of the access token that asks."}]}},"doc":"A page of sessions."},{"name":"cursor","type":["null","string"],"doc":"For the next page; null: this is the last one.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
   "auth.session.login": {
     request: {"type":"record","namespace":"auth.session","name":"LoginRequest","doc":"Exchanges a login and password for a session.","sealedFields":["password"],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"The account's login, in any case."},{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.session","name":"LoginReply","doc":"Answer to auth.session.login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LoginResult","doc":"The command was carried out.","sealedFields":["tokens.accessToken","tokens.refreshToken","challenge.challenge"],"fields":[{"name":"tokens","type":["null",{"type":"record","namespace":"auth","name":"Tokens","doc":"A session's tokens; the tokens themselves are sealed.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."}]}],"doc":"The session, if no further factor is needed.","default":null},{"name":"challenge","type":["null",{"type":"record","namespace":"auth","name":"MfaChallenge","doc":"A further factor is needed; the challenge itself is sealed.","fields":[{"name":"methods","type":{"type":"array","items":"string"},"doc":"Factors that will do, e.g. totp."}]}],"doc":"What to answer with auth.session.login-mfa, if a further factor is needed.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
@@ -1152,9 +1520,11 @@ export const eventSchemas = {
   PasswordReset: {"type":"record","namespace":"auth.event","name":"PasswordReset","doc":"A user set a new password by the link in a mail; all his sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
   PasswordResetRequested: {"type":"record","namespace":"auth.event","name":"PasswordResetRequested","doc":"A link to set a new password with was asked for. Without a user where the address has no confirmed account; then no mail goes out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the address has no account.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the address has no account.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"mailed","type":"boolean","doc":"Whether a mail goes out: not to an address without an account, and not beyond AUTH_MAILS_PER_HOUR."}]},
   RefreshReused: {"type":"record","namespace":"auth.event","name":"RefreshReused","doc":"A refresh token was used that had been replaced before: the session was ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
+  RoleChanged: {"type":"record","namespace":"auth.event","name":"RoleChanged","doc":"What a role permits changed, or the role is new. Key of the record: role:<name>.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: a role has no user.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"role","type":"string","doc":"The role's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"All that it permits now."},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  RoleDeleted: {"type":"record","namespace":"auth.event","name":"RoleDeleted","doc":"A role that no user had is gone. Key of the record: role:<name>.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: a role has no user.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"role","type":"string","doc":"The role's name."},{"name":"reason","type":"string","doc":"Why it was done."}]},
   RolesChanged: {"type":"record","namespace":"auth.event","name":"RolesChanged","doc":"A user's roles changed.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user has now."},{"name":"reason","type":"string","doc":"Why it was done."}]},
   SessionRefreshed: {"type":"record","namespace":"auth.event","name":"SessionRefreshed","doc":"A session got new tokens.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
-  SessionsRevoked: {"type":"record","namespace":"auth.event","name":"SessionsRevoked","doc":"A user ended sessions other than by logging out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionIds","type":{"type":"array","items":"string"},"doc":"Ids of the sessions that ended; empty where they are too many to list: all but `kept`."},{"name":"kept","type":["null","string"],"doc":"All sessions ended but this one; null: only those listed.","default":null}]},
+  SessionsRevoked: {"type":"record","namespace":"auth.event","name":"SessionsRevoked","doc":"Sessions of a user ended other than by logging out: he ended them, he has too many, or an administrator ended them.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionIds","type":{"type":"array","items":"string"},"doc":"Ids of the sessions that ended; empty: all but `kept`, or all."},{"name":"kept","type":["null","string"],"doc":"All sessions ended but this one; null: only those listed, or all where none is.","default":null},{"name":"cause","type":"string","doc":"`user`: he ended them; `limit`: the oldest, because he has AUTH_SESSIONS_MAX; `admin`: an administrator or operator ended them.","default":"user"},{"name":"reason","type":"string","doc":"What an administrator or operator gave as the reason; else empty.","default":""}]},
   UserBanned: {"type":"record","namespace":"auth.event","name":"UserBanned","doc":"A user was banned; all sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null}]},
   UserConfirmed: {"type":"record","namespace":"auth.event","name":"UserConfirmed","doc":"An account was confirmed by its owner.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."}]},
   UserDeleted: {"type":"record","namespace":"auth.event","name":"UserDeleted","doc":"A user was deleted.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},

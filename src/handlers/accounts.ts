@@ -1,22 +1,44 @@
 // What administrators' commands, the platform's JSON topics and, where it is deleted, its owner do to an account alike: ban it, lift the ban, delete it. Banning and
 // deleting end every session and every access token; lifting a ban brings none of them back.
 import { erasures } from "../db/personal-data.ts";
+import { adminBeside, demandAdminBeside } from "../db/roles.ts";
 import { endSessionsOf } from "../db/sessions.ts";
+import type { Write } from "../db/statements.ts";
 import { banUser, deleteUser, type Expected, type Profile, unbanUser } from "../db/users.ts";
-import type { Change } from "./context.ts";
+import { refuse } from "../errors.ts";
+import type { Change, Context } from "./context.ts";
 import { fact } from "./facts.ts";
 
 export interface Deed {
   actor: string;
   reason: string;
+  /** What must hold besides: keepAnAdmin. */
+  demands?: Write[];
+}
+
+/** Of this role a fleet that has one user never runs out by what users do. It permits all that the service itself asks for. */
+export const adminRole = "admin";
+
+type Standing = Pick<Profile, "id" | "roles" | "banned" | "confirmed">;
+
+/**
+ * For what takes a user's administration from the fleet: his role, his access, himself.
+ * @returns what the commit must demand. @throws Refusal FORBIDDEN, reason last-admin, where nobody else has the role and can log in
+ */
+export async function keepAnAdmin(ctx: Context, user: Standing): Promise<Write[]> {
+  if (!user.roles.includes(adminRole) || user.banned || !user.confirmed) return [];
+  const others = await ctx.read(adminBeside(user.id));
+  if (others?.beside === true) return [demandAdminBeside(user.id)];
+  const message = "This is the last administrator who can log in: make another one first.";
+  throw refuse("FORBIDDEN", { message, details: { reason: "last-admin" } });
 }
 
 /** @param until when the ban ends by itself, Unix ms; null: when it is lifted */
-export function ban({ id, generation }: Profile, until: number | null, { actor, reason }: Deed): Change {
+export function ban({ id, generation }: Profile, until: number | null, { actor, reason, demands = [] }: Deed): Change {
   return {
-    user: { id, subject: banUser(id, until, { generation }), generation: generation + 1 },
+    user: { id, subject: banUser(id, { until, reason }, { generation }), generation: generation + 1 },
     facts: [fact("UserBanned", { reason, until })],
-    writes: [endSessionsOf(id, "banned")],
+    writes: [...demands, endSessionsOf(id, "banned")],
     actor,
   };
 }
@@ -28,13 +50,13 @@ export function unban({ id }: Profile, { actor, reason }: Deed): Change {
 /** The account and all that is personal about its user (db/personal-data.ts). @param expected confirmed: false deletes only who never confirmed */
 export function erase(
   { id, generation }: Pick<Profile, "id" | "generation">,
-  { actor, reason }: Deed,
+  { actor, reason, demands = [] }: Deed,
   expected: Pick<Expected, "confirmed"> = {},
 ): Change {
   return {
     user: { id, subject: deleteUser(id, { ...expected, generation }), generation: generation + 1 },
     facts: [fact("UserDeleted", { reason })],
-    writes: erasures(id),
+    writes: [...demands, ...erasures(id)],
     actor,
   };
 }

@@ -3,25 +3,38 @@
 import { type AuditEntry, sealEntry } from "../crypto/audit.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
 import type { OutboxRow } from "../db/commit.ts";
+import type { AuditedEvent } from "./context.ts";
 import { eventTopic } from "./outbox-rows.ts";
 
 /** Fields of events that say nothing of a person: they outlive him. */
-const impersonal = new Set(["code", "everywhere", "mailed", "method", "roles", "until"]);
+const impersonal = new Set([
+  ...["cause", "code", "everywhere", "mailed", "method", "permissions", "role", "roles", "until"],
+]);
 
-/** The reason of a deletion is all that is left to explain it: its user's key goes in the same moment. */
-const outliving: Readonly<Record<string, ReadonlySet<string>>> = { UserDeleted: new Set(["reason"]) };
+/** The reason of a deletion is all that is left to explain it: its user's key goes in the same moment. A role has no user at all. */
+const outliving: Readonly<Record<string, ReadonlySet<string>>> = {
+  RoleChanged: new Set(["reason"]),
+  RoleDeleted: new Set(["reason"]),
+  UserDeleted: new Set(["reason"]),
+};
 
 /** @param outcome `ok`, or the code of the refusal that is the request's answer @returns a sealed row each, in the order of the events */
 export function auditRows(
   outbox: readonly OutboxRow[],
-  { userId, outcome, dataKeys }: { userId: number | null; outcome: string; dataKeys: DataKeys },
+  how: { userId: number | null; outcome: string; dataKeys: DataKeys },
 ): Buffer[] {
-  return outbox
-    .filter(({ topic }) => topic === eventTopic)
-    .map((row) => sealEntry(dataKeys, entryOf(row, { userId, outcome })));
+  return outbox.filter(({ topic }) => topic === eventTopic).map((row) => auditRow(row, how));
 }
 
-function entryOf(row: OutboxRow, { userId, outcome }: Pick<AuditEntry, "userId" | "outcome">): AuditEntry {
+/** @returns the sealed row of one event */
+export function auditRow(
+  event: AuditedEvent,
+  { userId, outcome, dataKeys }: { userId: number | null; outcome: string; dataKeys: DataKeys },
+): Buffer {
+  return sealEntry(dataKeys, entryOf(event, { userId, outcome }));
+}
+
+function entryOf(row: AuditedEvent, { userId, outcome }: Pick<AuditEntry, "userId" | "outcome">): AuditEntry {
   const { eventId, kind: event, actor, traceparent } = row;
   const { at, ...body } = row.body as Record<string, unknown> & { at: number };
   const clear = (name: string): boolean => impersonal.has(name) || outliving[event]?.has(name) === true;

@@ -4,7 +4,7 @@ import type { Call } from "../bus/command.ts";
 import type { PasswordPolicy } from "../crypto/password-policy.ts";
 import type { Tokens } from "../crypto/tokens.ts";
 import type { AttemptRules } from "../db/attempts.ts";
-import type { Commit } from "../db/commit.ts";
+import type { Commit, OutboxRow } from "../db/commit.ts";
 import type { InboxRow } from "../db/inbox.ts";
 import type { Read, Write } from "../db/statements.ts";
 import type { Refusal } from "../errors.ts";
@@ -31,6 +31,9 @@ export interface Message {
   unheard?: boolean;
 }
 
+/** What an event's audit row is made from. */
+export type AuditedEvent = Pick<OutboxRow, "eventId" | "kind" | "actor" | "traceparent" | "body">;
+
 export interface Change {
   /** Locks and numbers the user the facts are about; absent where there is none. */
   user?: {
@@ -56,6 +59,8 @@ export interface Settings {
   refreshIdleMs: number;
   refreshGraceMs: number;
   cookieMaxAgeMs: number;
+  /** Sessions a user may have. */
+  sessionsMax: number;
   confirmTtlMs: number;
   resetTtlMs: number;
   mailsPerHour: number;
@@ -85,6 +90,8 @@ export interface Context {
   personalOf(userId: number, subjectBox: Buffer): (row: PersonalPart) => Record<string, unknown>;
   now(): number;
   uuid(): string;
+  /** The audit row of an event that the commit itself may add (db/sessions.ts), sealed. */
+  audited(event: AuditedEvent, userId: number): Buffer;
   /** At most one row. */
   read<T>(read: Read<T>): Promise<T | null>;
   /**

@@ -34,9 +34,12 @@ const revokes: { [Name in keyof Events]: (body: Body<Name>) => Revokes } = {
   PasswordReset: () => "over",
   PasswordResetRequested: () => "nothing",
   RefreshReused: ({ sessionId }) => ({ sessions: [sessionId] }),
+  RoleChanged: () => "nothing",
+  RoleDeleted: () => "nothing",
   RolesChanged: () => "outdated",
   SessionRefreshed: () => "nothing",
-  SessionsRevoked: ({ sessionIds }) => (sessionIds.length > 0 ? { sessions: sessionIds } : "outdated"),
+  SessionsRevoked: ({ sessionIds, kept }) =>
+    sessionIds.length > 0 ? { sessions: sessionIds } : kept === null ? "over" : "outdated",
   UserBanned: () => "over",
   UserConfirmed: () => "nothing",
   UserDeleted: () => "over",

@@ -1,4 +1,6 @@
 // The one list of handlers.
+
+import { check as checkAccess } from "./access/check.ts";
 import { changeEmail } from "./account/change-email.ts";
 import { confirm } from "./account/confirm.ts";
 import { confirmEmail } from "./account/confirm-email.ts";
@@ -7,8 +9,14 @@ import { exportAccount } from "./account/export.ts";
 import { register } from "./account/register.ts";
 import { resend } from "./account/resend.ts";
 import { banUser } from "./admin/ban-user.ts";
+import { changeRole } from "./admin/change-role.ts";
+import { deleteRole } from "./admin/delete-role.ts";
 import { deleteUser } from "./admin/delete-user.ts";
+import { findUsers } from "./admin/find-users.ts";
 import { getUser } from "./admin/get-user.ts";
+import { listRoles } from "./admin/list-roles.ts";
+import { listSessions } from "./admin/list-sessions.ts";
+import { revokeSessions } from "./admin/revoke-sessions.ts";
 import { setRoles } from "./admin/set-roles.ts";
 import { unbanUser } from "./admin/unban-user.ts";
 import { unlockUser } from "./admin/unlock-user.ts";
@@ -19,6 +27,7 @@ import { change as changePassword } from "./password/change.ts";
 import { forgot } from "./password/forgot.ts";
 import { reset } from "./password/reset.ts";
 import { inspect } from "./session/inspect.ts";
+import { list as listOwnSessions } from "./session/list.ts";
 import { login } from "./session/login.ts";
 import { logout } from "./session/logout.ts";
 import { refresh } from "./session/refresh.ts";
@@ -36,17 +45,25 @@ export const handlers = [
   refresh,
   inspect,
   logout,
+  listOwnSessions,
   revoke,
   changePassword,
   forgot,
   reset,
   listKeys,
+  checkAccess,
+  findUsers,
   getUser,
+  listSessions,
+  revokeSessions,
   setRoles,
   banUser,
   unbanUser,
   unlockUser,
   deleteUser,
+  listRoles,
+  changeRole,
+  deleteRole,
 ] as unknown as Handler[];
 
 export const legacyHandlers: LegacyHandler[] = [profileDeleted, adminDeleted, checkVerified, adminBanToggled];

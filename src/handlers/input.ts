@@ -51,7 +51,10 @@ const weakBecause: Record<Exclude<Weakness, "long">, (min: number) => string> = 
  * To be called after the first read: what was accepted once must be given its first answer, whatever is common or stolen since.
  * @throws Refusal WEAK_PASSWORD (details.reason: short, context, common, breached) or INVALID_INPUT
  */
-export async function checkNewPassword({ policy }: Context, { field, password, about }: NewPassword): Promise<void> {
+export async function checkNewPassword(
+  { policy }: Pick<Context, "policy">,
+  { field, password, about }: NewPassword,
+): Promise<void> {
   const reason = await policy.weakness(password, about);
   if (reason === undefined) return;
   if (reason === "long") throw invalid(field, `must not be longer than ${maxPasswordBytes} bytes`);

@@ -19,7 +19,7 @@ import { commandSchemas } from "../generated/schemas.ts";
 import type { Logger } from "../log.ts";
 import { type RecordKeyRule, recordKey } from "../record-key.ts";
 import { type AttemptParts, type Attempts, makeAttempts } from "./attempts.ts";
-import { auditRows } from "./audit-rows.ts";
+import { auditRow, auditRows } from "./audit-rows.ts";
 import type { Context, HandlerPasswords, Settings } from "./context.ts";
 import { type Change, Kept } from "./context.ts";
 import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
@@ -171,6 +171,7 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
     },
     now: () => clock.now(),
     uuid: () => uuidv7(clock),
+    audited: (event, userId) => auditRow(event, { userId, outcome: "ok", dataKeys: parts.dataKeys() }),
     async read(read) {
       if (asked) return readOnly(pool, read);
       const answer = await readWithInbox(pool, key, read);

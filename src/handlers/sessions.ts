@@ -1,9 +1,14 @@
-// Opening a session, shared by every command that ends with tokens: login and confirmation.
+// Sessions as several commands treat them. Opening one: every command that ends with tokens does it here. A user has AUTH_SESSIONS_MAX
+// sessions at most; the commit that opens one more ends the oldest, whichever command it is of. Listing a user's, and finding one of his.
+import { isUuid } from "../crypto/ids.ts";
 import { hashSecret, newOpaque } from "../crypto/opaque.ts";
-import { insertSession } from "../db/sessions.ts";
+import { shardOf } from "../db/outbox.ts";
+import { insertSession, type SessionLimit, sessionById, sessionPageOf } from "../db/sessions.ts";
 import type { Write } from "../db/statements.ts";
-import type { Client } from "../generated/schemas.ts";
+import { invalid, refuse } from "../errors.ts";
+import type { Client, Session } from "../generated/schemas.ts";
 import type { Context } from "./context.ts";
+import { fact, revocationsOf } from "./facts.ts";
 
 export interface SessionUser {
   id: number;
@@ -58,16 +63,59 @@ export async function openSession(
       refreshToken: refresh.token,
       refreshExpiresAt: Math.min(expiresAt, now + settings.refreshIdleMs),
     },
-    write: insertSession({
-      id: sessionId,
-      userId: user.id,
-      rotating: how.rotating,
-      refreshHash: hashSecret(refresh.secret),
-      refreshKey: ctx.refreshKey().id,
-      now,
-      expiresAt,
-      amr: how.amr,
-      client: how.client,
-    }),
+    write: insertSession(
+      {
+        id: sessionId,
+        userId: user.id,
+        rotating: how.rotating,
+        refreshHash: hashSecret(refresh.secret),
+        refreshKey: ctx.refreshKey().id,
+        now,
+        expiresAt,
+        amr: how.amr,
+        client: how.client,
+      },
+      limitOf(ctx, user.id, now),
+    ),
   };
+}
+
+/** Which sessions end is known only when the commit holds the user's row: what is said of them has its form from here, its ids from there. */
+function limitOf(ctx: Context, userId: number, now: number): SessionLimit {
+  const ended = fact("SessionsRevoked", { sessionIds: ["any"], kept: null, cause: "limit", reason: "" });
+  const [revocation] = revocationsOf([ended], { id: userId }, now);
+  const [eventId, traceparent] = [ctx.uuid(), ctx.call.envelope.traceparent ?? null];
+  const event = { ...ended.body, sessionIds: [], at: now };
+  const audited = { eventId, kind: ended.event, actor: `user:${userId}`, traceparent, body: event };
+  return {
+    most: ctx.settings.sessionsMax,
+    idleMs: ctx.settings.refreshIdleMs,
+    shard: shardOf(userId),
+    said: { eventId, traceparent, event, revocation: revocation!.body },
+    audited: ctx.audited(audited, userId),
+  };
+}
+
+const pageSize = 50;
+
+/** @param current id of the session that asks. @throws Refusal INVALID_INPUT for a cursor that no page gave */
+export async function sessionPage(
+  ctx: Context,
+  userId: number,
+  { cursor, current }: { cursor: string | null; current: string | null },
+): Promise<{ sessions: Session[]; cursor: string | null }> {
+  if (cursor !== null && !isUuid(cursor)) throw invalid("cursor", "is not one that a page gave");
+  const { refreshIdleMs: idleMs } = ctx.settings;
+  const page = await ctx.read(sessionPageOf(userId, { idleMs, after: cursor, most: pageSize + 1 }));
+  if (page === null || !page.known) throw invalid("cursor", "is not one that a page gave, or too old");
+  const sessions = page.sessions.slice(0, pageSize).map((each) => ({ ...each, current: each.sessionId === current }));
+  return { sessions, cursor: page.sessions.length > pageSize ? (sessions.at(-1)?.sessionId ?? null) : null };
+}
+
+/** @throws Refusal INVALID_INPUT, NOT_FOUND where it is unknown, over, or somebody else's: the same words for all */
+export async function openSessionOf(ctx: Context, userId: number, sessionId: string): Promise<void> {
+  if (!isUuid(sessionId)) throw invalid("sessionId", "must be a session's id");
+  const session = await ctx.read(sessionById(sessionId));
+  if (session === null || session.userId !== userId || session.ended || session.expiresAt <= ctx.now())
+    throw refuse("NOT_FOUND", { message: "There is no such session." });
 }

@@ -49,6 +49,7 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
     ttlMs: config.AUTH_UNCONFIRMED_TTL,
     auditRetentionMs: config.AUTH_AUDIT_RETENTION,
     deviceTtlMs: config.AUTH_KNOWN_DEVICE_TTL,
+    sessionKeepMs: config.AUTH_SESSION_KEEP,
     legacyTopics: config.AUTH_LEGACY_TOPICS,
     dataKeys: keys.dataKeys,
   });

@@ -14,7 +14,7 @@ import { commonPasswords } from "../common-passwords.ts";
 import type { Config } from "../config.ts";
 import { breachedFiles } from "../crypto/breached.ts";
 import { makePasswordPolicy, type PasswordPolicy } from "../crypto/password-policy.ts";
-import { makePasswords } from "../crypto/passwords.ts";
+import { makePasswords, type Passwords } from "../crypto/passwords.ts";
 import { makeTokens } from "../crypto/tokens.ts";
 import { isPassing } from "../db/faults.ts";
 import { notifyRelays } from "../db/outbox.ts";
@@ -37,6 +37,7 @@ export function settingsOf(config: Config): Settings {
     refreshIdleMs: config.AUTH_REFRESH_IDLE,
     refreshGraceMs: config.AUTH_REFRESH_GRACE,
     cookieMaxAgeMs: config.AUTH_COOKIE_MAX_AGE,
+    sessionsMax: config.AUTH_SESSIONS_MAX,
     confirmTtlMs: config.AUTH_CONFIRM_TTL,
     resetTtlMs: config.AUTH_RESET_TTL,
     mailsPerHour: config.AUTH_MAILS_PER_HOUR,
@@ -57,6 +58,18 @@ export function settingsOf(config: Config): Settings {
 }
 
 /** What a new password must be. */
+/** Hashes as AUTH_ARGON2_* and AUTH_PEPPER say. */
+export function passwordsOf(config: Config, log: Logger): Passwords {
+  return makePasswords(
+    {
+      memoryKiB: config.AUTH_ARGON2_MEMORY,
+      time: config.AUTH_ARGON2_TIME,
+      parallelism: config.AUTH_ARGON2_PARALLELISM,
+    },
+    { peppers: config.AUTH_PEPPER, report: (problem) => log.warn(problem) },
+  );
+}
+
 export function policyOf(config: Config, log: Logger): PasswordPolicy {
   const folder = config.AUTH_BREACHED_PASSWORDS;
   return makePasswordPolicy({
@@ -86,14 +99,7 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   lifecycle.onStop(() => kafka.close());
   const pool = await poolOf(wiring, "worker");
   const keys = await keysOf(wiring, pool);
-  const passwords = makePasswords(
-    {
-      memoryKiB: config.AUTH_ARGON2_MEMORY,
-      time: config.AUTH_ARGON2_TIME,
-      parallelism: config.AUTH_ARGON2_PARALLELISM,
-    },
-    { peppers: config.AUTH_PEPPER, report: (problem) => log.warn(problem) },
-  );
+  const passwords = passwordsOf(config, log);
   const policy = policyOf(config, log);
   const hashCost = await passwords.calibrate(clock);
   const lanes = lanesOf(config, { hashCost, monotonic: clock.monotonic });

@@ -417,6 +417,24 @@ describe("a record with sealed fields", () => {
     expect(record).toEqual(before);
   });
 
+  it("is parted under an array record by record, and put together in their order", () => {
+    const users = [
+      { userId: 1, email: "a@x", username: "a" },
+      { userId: 2, email: "b@x", username: "b" },
+    ];
+    const record = { users, cursor: "c" };
+    const before = structuredClone(record);
+    const { clear: outside, secret } = splitSealed(record, ["users.username", "users.email", "cursor"]);
+    expect(outside).toEqual({ users: [{ userId: 1 }, { userId: 2 }] });
+    expect(secret).toEqual({ users: users.map(({ email, username }) => ({ username, email })), cursor: "c" });
+    expect(mergeSealed(outside, secret)).toEqual(record);
+    expect(record).toEqual(before);
+    expect(mergeSealed({ users: [] }, secret)).toEqual({ users: [], cursor: "c" }); // nothing is added that has no place
+    const empty = { users: [], cursor: "" };
+    const parted = splitSealed(empty, ["users.email", "cursor"]);
+    expect(mergeSealed(parted.clear, parted.secret)).toEqual(empty);
+  });
+
   it("has nothing to seal under a parent that is null", () => {
     const record = { tokens: null, challenge: null, at: 5 };
     expect(splitSealed(record, paths)).toEqual({ clear: record, secret: {} });

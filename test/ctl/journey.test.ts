@@ -190,7 +190,9 @@ describe("users", () => {
     expect(banned.stdout).toMatch(new RegExp(`^${login} \\(\\d+\\) is banned until 2100-01-31T12:00:00.000Z; all`));
     const event = await fleet.mails.last("auth.event", ({ value }) => value?.includes(`operator:${name}`) === true);
     expect(event.value?.includes("sends spam")).toBe(true);
-    expect((await run(["users", "show", login])).stdout).toMatch(/banned +yes, until 2100-01-31T12:00:00.000Z\n/);
+    expect((await run(["users", "show", login])).stdout).toMatch(
+      /banned +yes, until 2100-01-31T12:00:00.000Z\nreason +sends spam\n/,
+    );
     const lifted = await authctl(["users", "unban", login], fleet.env);
     expect(lifted).toMatchObject({ code: 0, stdout: expect.stringContaining("is banned no more"), stderr: "" });
     expect(JSON.parse((await run(["users", "unban", login, "--json"])).stdout)).toMatchObject({

@@ -29,9 +29,12 @@ describe("auth.admin.get-user", () => {
       email: person.email,
       isActive: true,
       isVerified: true,
-      bannedUntil: null,
       roles: [],
       createdAt: expect.any(Number),
+      bannedUntil: null,
+      banReason: "",
+      sessions: 1,
+      lastAdmin: false,
     });
     expect(await show(`id:${person.id}`)).toEqual(user);
   });

@@ -54,6 +54,16 @@ function onSomebody(topic: string, more: object): (stage: Stage) => Promise<void
   };
 }
 
+/** For an operator, on nobody; refused without the right. */
+function onRoles(topic: string, input: () => object): (stage: Stage) => Promise<void> {
+  return async (stage) => {
+    const { accessToken } = await somebody(stage);
+    const fields = input();
+    await stage.refused(topic, { actorToken: accessToken, ...fields });
+    await stage.ask(topic, { actorToken: await stage.operatorToken(), ...fields });
+  };
+}
+
 export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
   async "auth.account.register"({ ask, refused }) {
     const account = newAccount();
@@ -122,6 +132,16 @@ export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
       accessToken: `${accessToken.slice(0, -20)}${randomBytes(15).toString("base64url")}`,
     });
   },
+  async "auth.session.list"(stage) {
+    const { accessToken, refreshToken } = await somebody(stage);
+    await stage.ask("auth.session.list", { accessToken });
+    await stage.refused("auth.session.list", { accessToken: refreshToken });
+  },
+  async "auth.access.check"(stage) {
+    const { accessToken, refreshToken } = await somebody(stage);
+    await stage.ask("auth.access.check", { accessToken, permission: "users.ban" });
+    await stage.refused("auth.access.check", { accessToken: refreshToken, permission: "users.ban" });
+  },
   async "auth.password.change"(stage) {
     const { accessToken, password } = await somebody(stage);
     const change = { accessToken, currentPassword: password, newPassword: newPassword() };
@@ -164,6 +184,23 @@ export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
     await ask("auth.key.list", {});
   },
   "auth.admin.get-user": onSomebody("auth.admin.get-user", {}),
+  async "auth.admin.find-users"(stage) {
+    const { login, accessToken } = await somebody(stage);
+    const asked = { search: login.slice(0, 4), cursor: "", limit: 1 };
+    await stage.refused("auth.admin.find-users", { actorToken: accessToken, ...asked });
+    const actorToken = await stage.operatorToken();
+    const { cursor } = await stage.ask("auth.admin.find-users", { actorToken, ...asked });
+    await stage.ask("auth.admin.find-users", { actorToken, ...asked, cursor });
+  },
+  "auth.admin.list-sessions": onSomebody("auth.admin.list-sessions", {}),
+  "auth.admin.revoke-sessions": onSomebody("auth.admin.revoke-sessions", { reason: "a test" }),
+  "auth.admin.list-roles": onRoles("auth.admin.list-roles", () => ({})),
+  "auth.admin.change-role": onRoles("auth.admin.change-role", () => ({ role: newAccount().login, create: true })),
+  async "auth.admin.delete-role"(stage) {
+    const role = newAccount().login;
+    await stage.ask("auth.admin.change-role", { actorToken: await stage.operatorToken(), role, create: true });
+    await onRoles("auth.admin.delete-role", () => ({ role }))(stage);
+  },
   "auth.admin.set-roles": onSomebody("auth.admin.set-roles", { roles: ["admin"], reason: "a test" }),
   "auth.admin.ban-user": onSomebody("auth.admin.ban-user", { reason: "a test" }),
   "auth.admin.unban-user": onSomebody("auth.admin.unban-user", { reason: "a test" }),

@@ -21,6 +21,7 @@ export interface Feed {
   first(key: string): Promise<FeedRecord>;
   /** The time of the last mark in each partition; 0 before the first. */
   marks(): number[];
+  close(): Promise<void>;
 }
 
 export async function readFeed(kafka: KafkaPort): Promise<Feed> {
@@ -52,5 +53,6 @@ export async function readFeed(kafka: KafkaPort): Promise<Feed> {
         const own = of("asOf").filter((record) => record.partition === partition);
         return Number(own.at(-1)?.body["asOf"] ?? 0);
       }),
+    close: () => consumption.close(),
   };
 }

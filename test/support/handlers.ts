@@ -144,6 +144,7 @@ export async function handlerHouse({
         clock: systemClock,
         dataKeys: keys.dataKeys,
         ttlMs: config.AUTH_UNCONFIRMED_TTL,
+        sessionKeepMs: config.AUTH_SESSION_KEEP,
         auditRetentionMs: config.AUTH_AUDIT_RETENTION,
         deviceTtlMs: config.AUTH_KNOWN_DEVICE_TTL,
         legacyTopics: config.AUTH_LEGACY_TOPICS,

@@ -29,6 +29,8 @@ export const personal: Record<string, string> = {
   newEmail: "auth.mail has it in clear",
   target: "a login or an id; both are record keys",
   document: "everything the service holds about its reader, without a secret",
+  search: "the beginning of a login or an address",
+  cursor: "a login or an address",
 };
 
 export interface SecretStage extends Stage {

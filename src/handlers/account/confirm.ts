@@ -10,6 +10,11 @@ import { openSession } from "../sessions.ts";
 
 const profileTopic = "registration";
 
+/** Lets the platform make the user's profile. */
+export function profileMessage(id: number, username: string): Message {
+  return { topic: profileTopic, key: String(id), kind: "json", body: { id, username } };
+}
+
 export const confirm = defineHandler({
   topic: "auth.account.confirm",
   lane: "db",
@@ -19,7 +24,6 @@ export const confirm = defineHandler({
     const { userId: id, login, username, roles, generation } = link;
     const { rotating, client } = request;
     const session = await openSession(ctx, { id, login, roles, generation }, { rotating, client, amr: ["otp"] });
-    const profile: Message = { topic: profileTopic, key: String(id), kind: "json", body: { id, username } };
     return ctx.commit(
       {
         user: { id, subject: confirmUser(id) },
@@ -28,7 +32,7 @@ export const confirm = defineHandler({
           fact("LoggedIn", { login, sessionId: session.tokens.sessionId, method: "confirmation", client }),
         ],
         writes: [link.use, session.write],
-        messages: ctx.settings.legacyTopics ? [profile] : [],
+        messages: ctx.settings.legacyTopics ? [profileMessage(id, username)] : [],
       },
       session.tokens,
     );

@@ -1,9 +1,10 @@
 // Delete: the owner of an account erases it, by his password. His sessions are over, his login and e-mail address are free, and what is personal
 // in the audit can be read no more (db/personal-data.ts lists what goes how).
-// Refuses what bearerOf refuses, INVALID_INPUT, INVALID_CREDENTIALS (counted, as at a change of the password), THROTTLED.
+// Refuses what bearerOf refuses, INVALID_INPUT, INVALID_CREDENTIALS (counted, as at a change of the password), THROTTLED, FORBIDDEN (he is the last
+// administrator).
 import { lockUser, passwordOf } from "../../db/users.ts";
 import { refuse } from "../../errors.ts";
-import { erase } from "../accounts.ts";
+import { erase, keepAnAdmin } from "../accounts.ts";
 import { attemptInSession } from "../attempts.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
@@ -16,7 +17,7 @@ export const deleteAccount = defineHandler({
   once: true,
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password }, ctx) {
-    const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
+    const { claims, userId: id, generation, roles } = await bearerOf(ctx, accessToken);
     checkTyped("password", password);
     const { row } = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
     const { ok } = await ctx.passwords.verify(password, row?.hash);
@@ -24,6 +25,7 @@ export const deleteAccount = defineHandler({
       const facts = [fact("PasswordRefused", { sessionId: claims.sessionId })];
       return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, facts }, refuse("INVALID_CREDENTIALS"));
     }
-    return ctx.commit(erase({ id, generation }, { actor: `user:${id}`, reason: "deleted by its owner" }), {});
+    const demands = await keepAnAdmin(ctx, { id, roles, banned: false, confirmed: true }); // bearerOf has seen both
+    return ctx.commit(erase({ id, generation }, { actor: `user:${id}`, reason: "deleted by its owner", demands }), {});
   },
 });

@@ -1,20 +1,61 @@
-// Who gives an administrative command, and whom it is about. The actor is an operator with a token that authctl signed, or a user
-// with the role admin. The target is a login, or `id:<number>`.
+// Who gives an administrative command, and whom it is about. The actor is an operator with a token that authctl signed, who may do
+// everything, or a user, who may do what his roles permit, and that to nobody who may do more than he. The target is a login, or
+// `id:<number>`.
+import { permissionsOf } from "../../db/roles.ts";
 import { type Profile, profileById, profileByLogin } from "../../db/users.ts";
 import { invalid, Refusal, refuse } from "../../errors.ts";
 import { normalize } from "../../record-key.ts";
 import type { Context } from "../context.ts";
 import { checkToken } from "../input.ts";
 import { bearerOf, unlessAnswered } from "../session/access.ts";
+import type { Permission } from "./permissions.ts";
 
-/** @returns the actor's name for events. @throws Refusal TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN */
-export async function adminOf(ctx: Context, actorToken: string): Promise<string> {
+export interface Actor {
+  /** For events. */
+  name: string;
+  isOperator: boolean;
+  holds(permission: string): boolean;
+}
+
+/** @throws Refusal TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (details.permission: what he lacks) */
+export async function actorOf(ctx: Context, actorToken: string, permission: Permission): Promise<Actor> {
   checkToken("actorToken", actorToken);
   const operator = await operatorOf(ctx, actorToken);
-  if (operator !== undefined) return operator;
-  const { userId, roles } = await bearerOf(ctx, actorToken, "actorToken");
-  if (!roles.includes("admin")) throw refuse("FORBIDDEN");
-  return `user:${userId}`;
+  if (operator !== undefined) return { name: operator, isOperator: true, holds: () => true };
+  const { userId } = await bearerOf(ctx, actorToken, "actorToken");
+  const held = new Set((await ctx.read(permissionsOf(userId)))?.permissions);
+  const actor: Actor = { name: `user:${userId}`, isOperator: false, holds: (each) => held.has(each) };
+  demandAll(actor, [permission]);
+  return actor;
+}
+
+/** @returns the actor's name for events. @throws what actorOf throws */
+export async function adminOf(ctx: Context, actorToken: string, permission: Permission): Promise<string> {
+  return (await actorOf(ctx, actorToken, permission)).name;
+}
+
+/** Nobody gives, takes or stands above what he does not hold. @throws Refusal FORBIDDEN */
+export function demandAll(actor: Actor, permissions: readonly string[]): void {
+  const lacking = permissions.find((each) => !actor.holds(each));
+  if (lacking === undefined) return;
+  throw refuse("FORBIDDEN", { message: `This takes the permission ${lacking}.`, details: { permission: lacking } });
+}
+
+export interface Acting {
+  actor: Actor;
+  user: Profile;
+}
+
+/** For a command that changes something of its target. @throws what actorOf and targetOf throw; FORBIDDEN for a target who may do more */
+export async function actingOn(
+  ctx: Context,
+  { actorToken, target }: { actorToken: string; target: string },
+  permission: Permission,
+): Promise<Acting> {
+  const actor = await actorOf(ctx, actorToken, permission);
+  const user = await targetOf(ctx, target);
+  if (!actor.isOperator) demandAll(actor, (await ctx.read(permissionsOf(user.id)))?.permissions ?? []);
+  return { actor, user };
 }
 
 async function operatorOf(ctx: Context, token: string): Promise<string | undefined> {

@@ -1,10 +1,11 @@
 // Ban-user: ends all sessions of a user and lets nobody log in to the account, until the ban's end if it has one, else until it is lifted.
-// For a user who is banned already the new end counts.
-// Refuses INVALID_INPUT (also an end that is past), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
+// For a user who is banned already the new end and reason count.
+// Refuses INVALID_INPUT (also an end that is past), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of the last
+// administrator, by an administrator), NOT_FOUND.
 import { invalid } from "../../errors.ts";
-import { ban } from "../accounts.ts";
+import { ban, keepAnAdmin } from "../accounts.ts";
 import { defineHandler } from "../define.ts";
-import { adminOf, checkReason, targetOf } from "./actor.ts";
+import { actingOn, checkReason } from "./actor.ts";
 
 /** The last millisecond that JavaScript and PostgreSQL both know, year 275760: an end beyond it is a mistake. */
 const latest = 8.64e15;
@@ -13,11 +14,11 @@ export const banUser = defineHandler({
   topic: "auth.admin.ban-user",
   lane: "db",
   once: true,
-  async handle({ actorToken, target, reason, until }, ctx) {
+  async handle({ reason, until, ...whom }, ctx) {
     checkReason(reason);
-    const actor = await adminOf(ctx, actorToken);
-    const user = await targetOf(ctx, target);
+    const { actor, user } = await actingOn(ctx, whom, "users.ban");
     if (until !== null && (until <= ctx.now() || until > latest)) throw invalid("until", "must be a time to come");
-    return ctx.commit(ban(user, until, { actor, reason }), { userId: user.id, until });
+    const demands = actor.isOperator ? [] : await keepAnAdmin(ctx, user);
+    return ctx.commit(ban(user, until, { actor: actor.name, reason, demands }), { userId: user.id, until });
   },
 });

@@ -1,5 +1,8 @@
 // Get-user: shows one user to an administrator or operator.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
+import { adminBeside } from "../../db/roles.ts";
+import { countSessions } from "../../db/sessions.ts";
+import { adminRole } from "../accounts.ts";
 import { defineHandler } from "../define.ts";
 import { adminOf, targetOf } from "./actor.ts";
 
@@ -8,9 +11,11 @@ export const getUser = defineHandler({
   lane: "db",
   once: false,
   async handle({ actorToken, target }, ctx) {
-    await adminOf(ctx, actorToken);
-    const { id: userId, banned, confirmed, ...user } = await targetOf(ctx, target);
-    const { login, username, email, roles, createdAt, bannedUntil } = user;
-    return { userId, login, username, email, isActive: !banned, isVerified: confirmed, roles, createdAt, bannedUntil };
+    await adminOf(ctx, actorToken, "users.read");
+    const { id: userId, confirmed: isVerified, banned, generation: _, ...shown } = await targetOf(ctx, target);
+    const count = await ctx.read(countSessions(userId, ctx.settings.refreshIdleMs));
+    const isAdmin = shown.roles.includes(adminRole) && isVerified && !banned;
+    const lastAdmin = isAdmin && (await ctx.read(adminBeside(userId)))?.beside === false;
+    return { ...shown, userId, isActive: !banned, isVerified, sessions: count?.sessions ?? 0, lastAdmin };
   },
 });

@@ -1,10 +1,14 @@
 // Set-roles: gives a user exactly these roles. Access tokens from before stop counting; a refresh gives one with the new roles.
-// Refuses INVALID_INPUT (also an unknown role), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
-import { raiseGeneration, replaceRoles, unknownRoles } from "../../db/users.ts";
+// Nobody gives or takes a role that permits more than he may do himself, so nobody raises himself.
+// Refuses INVALID_INPUT (also an unknown role), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also where an administrator
+// takes the role from the last one), NOT_FOUND.
+import { permissionsOfRoles, replaceRoles } from "../../db/roles.ts";
+import { raiseGeneration } from "../../db/users.ts";
 import { invalid } from "../../errors.ts";
+import { adminRole, keepAnAdmin } from "../accounts.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
-import { adminOf, targetOf } from "./actor.ts";
+import { actingOn, checkReason, demandAll } from "./actor.ts";
 
 const maxRoles = 64;
 
@@ -12,20 +16,22 @@ export const setRoles = defineHandler({
   topic: "auth.admin.set-roles",
   lane: "db",
   once: true,
-  async handle({ actorToken, target, roles: asked, reason }, ctx) {
+  async handle({ roles: asked, reason, ...whom }, ctx) {
     if (asked.length > maxRoles) throw invalid("roles", `must be at most ${maxRoles}`);
-    const actor = await adminOf(ctx, actorToken);
-    const { id, generation } = await targetOf(ctx, target);
+    checkReason(reason);
+    const { actor, user } = await actingOn(ctx, whom, "users.set-roles");
+    const { id, generation } = user;
     const roles = [...new Set(asked)].sort();
-    const unknown = await ctx.read(unknownRoles(roles));
-    if (unknown !== null && unknown.unknown.length > 0)
-      throw invalid("roles", `there is no role ${unknown.unknown.join(", ")}`);
+    const { unknown = [], permissions = [] } = (await ctx.read(permissionsOfRoles(roles))) ?? {};
+    if (unknown.length > 0) throw invalid("roles", `there is no role ${unknown.join(", ")}`);
+    demandAll(actor, permissions);
+    const demands = actor.isOperator || roles.includes(adminRole) ? [] : await keepAnAdmin(ctx, user);
     return ctx.commit(
       {
         user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
         facts: [fact("RolesChanged", { roles, reason })],
-        writes: replaceRoles(id, roles),
-        actor,
+        writes: [...demands, ...replaceRoles(id, roles)],
+        actor: actor.name,
       },
       { userId: id, roles },
     );

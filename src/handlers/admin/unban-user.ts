@@ -2,17 +2,17 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 import { unban } from "../accounts.ts";
 import { defineHandler } from "../define.ts";
-import { adminOf, checkReason, targetOf } from "./actor.ts";
+import { actingOn, checkReason } from "./actor.ts";
 
 export const unbanUser = defineHandler({
   topic: "auth.admin.unban-user",
   lane: "db",
   once: true,
-  async handle({ actorToken, target, reason }, ctx) {
+  async handle({ reason, ...whom }, ctx) {
     checkReason(reason);
-    const actor = await adminOf(ctx, actorToken);
-    const user = await targetOf(ctx, target);
+    const { actor, user } = await actingOn(ctx, whom, "users.ban");
     const { id: userId, banned: wasBanned } = user;
-    return ctx.commit(wasBanned ? unban(user, { actor, reason }) : { facts: [] }, { userId, wasBanned });
+    const change = wasBanned ? unban(user, { actor: actor.name, reason }) : { facts: [] };
+    return ctx.commit(change, { userId, wasBanned });
   },
 });

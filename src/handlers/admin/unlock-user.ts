@@ -5,16 +5,16 @@ import { failedAttempts, forgetAttempts } from "../../db/attempts.ts";
 import { lockUser } from "../../db/users.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
-import { adminOf, checkReason, targetOf } from "./actor.ts";
+import { actingOn, checkReason } from "./actor.ts";
 
 export const unlockUser = defineHandler({
   topic: "auth.admin.unlock-user",
   lane: "db",
   once: true,
-  async handle({ actorToken, target, reason }, ctx) {
+  async handle({ reason, ...whom }, ctx) {
     checkReason(reason);
-    const actor = await adminOf(ctx, actorToken);
-    const { id } = await targetOf(ctx, target);
+    const { actor, user } = await actingOn(ctx, whom, "users.unlock");
+    const { id } = user;
     const failed = (await ctx.read(failedAttempts(id)))?.failed ?? 0;
     const result = { userId: id, failedAttempts: failed };
     if (failed === 0) return ctx.commit({ facts: [] }, result);
@@ -23,7 +23,7 @@ export const unlockUser = defineHandler({
         user: { id, subject: lockUser(id, {}) },
         facts: [fact("UserUnlocked", { reason })],
         writes: [forgetAttempts(id)],
-        actor,
+        actor: actor.name,
       },
       result,
     );

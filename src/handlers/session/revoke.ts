@@ -1,14 +1,16 @@
 // Revoke: ends one session of an access token's user, or all but the token's own. That one goes on, with its access token, as long as the
 // others can be listed; where they are more, the user's generation rises instead of a record for each, and it needs a refresh.
 // Refuses what bearerOf refuses, INVALID_INPUT, NOT_FOUND (no such session, over already, or somebody else's).
-import { isUuid } from "../../crypto/ids.ts";
-import { endOtherSessions, endSession, endSessions, otherSessions, sessionById } from "../../db/sessions.ts";
+import { endOtherSessions, endSession, endSessions, otherSessions } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
-import { invalid, refuse } from "../../errors.ts";
+import { invalid } from "../../errors.ts";
 import type { Change, Context } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
+import { openSessionOf } from "../sessions.ts";
 import { type Bearer, bearerOf } from "./access.ts";
+
+const byUser = { cause: "user", reason: "" };
 
 /** Each is a row of the outbox and a record that every verifier keeps. */
 const mostListed = 100;
@@ -26,13 +28,10 @@ export const revoke = defineHandler({
 });
 
 async function one(ctx: Context, { userId: id }: Bearer, sessionId: string): Promise<Change> {
-  if (!isUuid(sessionId)) throw invalid("sessionId", "must be a session's id");
-  const session = await ctx.read(sessionById(sessionId));
-  if (session === null || session.userId !== id || session.ended || session.expiresAt <= ctx.now())
-    throw refuse("NOT_FOUND", { message: "There is no such session." });
+  await openSessionOf(ctx, id, sessionId);
   return {
     user: { id, subject: lockUser(id, {}) },
-    facts: [fact("SessionsRevoked", { sessionIds: [sessionId], kept: null })],
+    facts: [fact("SessionsRevoked", { sessionIds: [sessionId], kept: null, ...byUser })],
     writes: [endSession(sessionId, "revoked")],
   };
 }
@@ -45,12 +44,12 @@ async function allOthers(ctx: Context, { claims, userId: id, generation }: Beare
   if (ids.length <= mostListed)
     return {
       user: { id, subject: lockUser(id, {}) },
-      facts: [fact("SessionsRevoked", { sessionIds: ids, kept })],
+      facts: [fact("SessionsRevoked", { sessionIds: ids, kept, ...byUser })],
       writes: [endSessions(ids, "revoked")],
     };
   return {
     user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
-    facts: [fact("SessionsRevoked", { sessionIds: [], kept })],
+    facts: [fact("SessionsRevoked", { sessionIds: [], kept, ...byUser })],
     writes: [endOtherSessions(id, kept, "revoked")],
   };
 }

@@ -1,0 +1,139 @@
+// Roles: what they permit, who has them, and the statements that change either. A role has a version, raised with each change of its
+// permissions; who changes or deletes it demands the version he read.
+import { sql } from "slonik";
+import { z } from "zod";
+import type { Read, Write } from "./statements.ts";
+
+/** What a user may do: the permissions of all his roles. */
+export function permissionsOf(userId: number): Read<{ permissions: string[] }> {
+  const select = sql.fragment`
+    SELECT ARRAY(
+      SELECT DISTINCT p.permission FROM user_roles ur JOIN role_permissions p ON p.role_id = ur.role_id
+      WHERE ur.user_id = ${userId}) AS permissions`;
+  return { select, row: z.object({ permissions: z.array(z.string()) }) };
+}
+
+/** Whether a user may do this one thing. */
+export function isPermitted(userId: number, permission: string): Read<{ allowed: boolean }> {
+  const select = sql.fragment`
+    SELECT EXISTS (
+      SELECT FROM user_roles ur JOIN role_permissions p ON p.role_id = ur.role_id
+      WHERE ur.user_id = ${userId} AND p.permission = ${permission}) AS allowed`;
+  return { select, row: z.object({ allowed: z.boolean() }) };
+}
+
+/** Which of the names are no roles, and what those that are permit. */
+export function permissionsOfRoles(names: string[]): Read<{ unknown: string[]; permissions: string[] }> {
+  const given = sql.array(names, "text");
+  const select = sql.fragment`
+    SELECT ARRAY(SELECT name FROM unnest(${given}) AS name EXCEPT SELECT name FROM roles) AS unknown,
+      ARRAY(
+        SELECT DISTINCT p.permission FROM roles r JOIN role_permissions p ON p.role_id = r.id
+        WHERE r.name = ANY(${given})) AS permissions`;
+  return { select, row: z.object({ unknown: z.array(z.string()), permissions: z.array(z.string()) }) };
+}
+
+const role = z.object({ name: z.string(), permissions: z.array(z.string()) });
+
+export function allRoles(): Read<{ roles: z.infer<typeof role>[] }> {
+  const select = sql.fragment`
+    SELECT COALESCE(jsonb_agg(jsonb_build_object('name', r.name, 'permissions', to_jsonb(ARRAY(
+      SELECT p.permission FROM role_permissions p WHERE p.role_id = r.id ORDER BY p.permission COLLATE "C"))) ORDER BY r.name), '[]') AS roles
+    FROM roles r`;
+  return { select, row: z.object({ roles: z.array(role) }) };
+}
+
+const storedRole = role.extend({ id: z.number(), version: z.number(), held: z.boolean() });
+export type StoredRole = z.infer<typeof storedRole>;
+
+/** A role, and whether any user has it. */
+export function roleByName(name: string): Read<StoredRole> {
+  const select = sql.fragment`
+    SELECT r.id, r.name, r.version, EXISTS (SELECT FROM user_roles ur WHERE ur.role_id = r.id) AS held,
+      ARRAY(SELECT p.permission FROM role_permissions p WHERE p.role_id = r.id ORDER BY p.permission COLLATE "C") AS permissions
+    FROM roles r WHERE r.name = ${name}`;
+  return { select, row: storedRole };
+}
+
+/** Of a role that is there, or is made. */
+export interface RoleChange {
+  name: string;
+  /** Null: it is a new one; the unique key on its name decides a race. */
+  before: Pick<StoredRole, "id" | "version"> | null;
+  grant: string[];
+  revoke: string[];
+}
+
+export function changeRole({ name, before, grant, revoke }: RoleChange): Write[] {
+  return [
+    {
+      name: "role",
+      changes: 1,
+      statement: (gate) =>
+        before === null
+          ? sql.fragment`INSERT INTO roles (name) SELECT ${name} WHERE ${gate} RETURNING id`
+          : sql.fragment`
+            UPDATE roles SET version = version + 1 WHERE id = ${before.id} AND version = ${before.version} AND ${gate} RETURNING id`,
+    },
+    {
+      name: "grant_permissions",
+      statement: (gate) => sql.fragment`
+        INSERT INTO role_permissions (role_id, permission)
+        SELECT role.id, permission FROM role, unnest(${sql.array(grant, "text")}) AS permission WHERE ${gate}
+        ON CONFLICT DO NOTHING RETURNING 1`,
+    },
+    {
+      name: "revoke_permissions",
+      statement: (gate) => sql.fragment`
+        DELETE FROM role_permissions p USING role
+        WHERE p.role_id = role.id AND p.permission = ANY(${sql.array(revoke, "text")}) AND ${gate} RETURNING 1`,
+    },
+  ];
+}
+
+/** The foreign key of user_roles decides a race with who gives the role to somebody. */
+export function deleteRole({ id, version }: Pick<StoredRole, "id" | "version">): Write {
+  return {
+    name: "delete_role",
+    changes: 1,
+    statement: (gate) =>
+      sql.fragment`DELETE FROM roles WHERE id = ${id} AND version = ${version} AND ${gate} RETURNING 1`,
+  };
+}
+
+/** Gives the user exactly these roles; a name that is none is left out, so the handler looks first. */
+export function replaceRoles(userId: number, names: string[]): Write[] {
+  const wanted = sql.fragment`(SELECT id FROM roles WHERE name = ANY(${sql.array(names, "text")}))`;
+  return [
+    {
+      name: "drop_roles",
+      statement: (gate) => sql.fragment`
+        DELETE FROM user_roles WHERE user_id = ${userId} AND role_id NOT IN ${wanted} AND ${gate} RETURNING 1`,
+    },
+    {
+      name: "add_roles",
+      statement: (gate) => sql.fragment`
+        INSERT INTO user_roles (user_id, role_id) SELECT ${userId}, id FROM roles
+        WHERE name = ANY(${sql.array(names, "text")}) AND ${gate} ON CONFLICT DO NOTHING RETURNING 1`,
+    },
+  ];
+}
+
+const besides = (userId: number) => sql.fragment`
+  EXISTS (
+    SELECT FROM roles r JOIN user_roles ur ON ur.role_id = r.id JOIN users o ON o.id = ur.user_id
+    WHERE r.name = 'admin' AND o.id <> ${userId} AND o.confirmed_at IS NOT NULL AND NOT is_banned(o.banned_at, o.banned_until))`;
+
+/** Whether somebody else has the role admin and can log in. */
+export function adminBeside(userId: number): Read<{ beside: boolean }> {
+  return { select: sql.fragment`SELECT ${besides(userId)} AS beside`, row: z.object({ beside: z.boolean() }) };
+}
+
+/** Demands that somebody else is an administrator when the commit has everything it needs, and until its end. */
+export function demandAdminBeside(userId: number): Write {
+  return {
+    name: "admin_beside",
+    changes: 1,
+    statement: (gate) => sql.fragment`SELECT 1 WHERE CASE WHEN ${gate} THEN is_admin_beside(${userId}) ELSE false END`,
+  };
+}

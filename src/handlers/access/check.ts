@@ -1,0 +1,18 @@
+// Check: whether an access token's user may do something right now, by the permissions of his roles. A permission that nobody has, or
+// that nobody knows, is not allowed.
+// Refuses INVALID_INPUT (no name of a permission), and what bearerOf refuses.
+import { isPermitted } from "../../db/roles.ts";
+import { checkPermission } from "../admin/permissions.ts";
+import { defineHandler } from "../define.ts";
+import { bearerOf } from "../session/access.ts";
+
+export const check = defineHandler({
+  topic: "auth.access.check",
+  lane: "cheap",
+  once: false,
+  async handle({ accessToken, permission }, ctx) {
+    checkPermission("permission", permission);
+    const { userId } = await bearerOf(ctx, accessToken);
+    return { allowed: (await ctx.read(isPermitted(userId, permission)))?.allowed ?? false };
+  },
+});

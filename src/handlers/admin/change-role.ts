@@ -1,0 +1,57 @@
+// Change-role: makes a role, gives it permissions, takes others away. It counts at once wherever a permission is asked for; access tokens
+// name roles only, so none of them goes out of date.
+// Nobody gives or takes a permission that he does not hold, and the role admin keeps those of this service.
+// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
+import { changeRole as changeStored, roleByName, type StoredRole } from "../../db/roles.ts";
+import { invalid, refuse } from "../../errors.ts";
+import type { AdminChangeRoleRequest } from "../../generated/schemas.ts";
+import { adminRole } from "../accounts.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { actorOf, checkReason, demandAll } from "./actor.ts";
+import { checkPermission, checkRole, isOwn } from "./permissions.ts";
+
+const mostPermissions = 256;
+
+export const changeRole = defineHandler({
+  topic: "auth.admin.change-role",
+  lane: "db",
+  once: true,
+  async handle(request, ctx) {
+    check(request);
+    const { role, create, grant, revoke, reason } = request;
+    const actor = await actorOf(ctx, request.actorToken, "roles.change");
+    demandAll(actor, [...grant, ...revoke]);
+    const before = await ctx.read(roleByName(role));
+    if (before === null && !create) throw refuse("NOT_FOUND", { message: `There is no role ${role}.` });
+    if (before !== null && create) throw invalid("role", `there is a role ${role} already`);
+    const permissions = after(before, request);
+    return ctx.commit(
+      {
+        key: `role:${role}`,
+        facts: [fact("RoleChanged", { role, permissions, reason })],
+        writes: changeStored({ name: role, before, grant, revoke }),
+        actor: actor.name,
+      },
+      { role, permissions },
+    );
+  },
+});
+
+function check({ role, create, grant, revoke, reason }: AdminChangeRoleRequest): void {
+  checkRole(role);
+  checkReason(reason);
+  for (const each of grant) checkPermission("grant", each);
+  for (const each of revoke) checkPermission("revoke", each);
+  if (!create && grant.length + revoke.length === 0) throw invalid("grant", "there is nothing to grant or to revoke");
+  const both = grant.find((each) => revoke.includes(each));
+  if (both !== undefined) throw invalid("revoke", `${both} stands in grant too`);
+  const kept = role === adminRole ? revoke.find(isOwn) : undefined;
+  if (kept !== undefined) throw invalid("revoke", `the role ${adminRole} keeps ${kept}`);
+}
+
+function after(before: StoredRole | null, { grant, revoke }: AdminChangeRoleRequest): string[] {
+  const all = new Set([...(before?.permissions ?? []), ...grant].filter((each) => !revoke.includes(each)));
+  if (all.size > mostPermissions) throw invalid("grant", `a role has at most ${mostPermissions} permissions`);
+  return [...all].sort();
+}

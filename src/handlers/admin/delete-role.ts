@@ -1,0 +1,36 @@
+// Delete-role: a role that no user has is gone. Who has it must lose it first, one by one, so that each of them gets his event and his
+// access tokens stop counting.
+// Refuses INVALID_INPUT (also for a role that somebody has, and for admin), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN,
+// NOT_FOUND.
+import { deleteRole as deleteStored, roleByName } from "../../db/roles.ts";
+import { invalid, refuse } from "../../errors.ts";
+import { adminRole } from "../accounts.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { actorOf, checkReason, demandAll } from "./actor.ts";
+import { checkRole } from "./permissions.ts";
+
+export const deleteRole = defineHandler({
+  topic: "auth.admin.delete-role",
+  lane: "db",
+  once: true,
+  async handle({ actorToken, role, reason }, ctx) {
+    checkRole(role);
+    checkReason(reason);
+    const actor = await actorOf(ctx, actorToken, "roles.change");
+    const stored = await ctx.read(roleByName(role));
+    if (stored === null) throw refuse("NOT_FOUND", { message: `There is no role ${role}.` });
+    if (role === adminRole) throw invalid("role", `${adminRole} stays`);
+    demandAll(actor, stored.permissions);
+    if (stored.held) throw invalid("role", `somebody has the role ${role}`);
+    return ctx.commit(
+      {
+        key: `role:${role}`,
+        facts: [fact("RoleDeleted", { role, reason })],
+        writes: [deleteStored(stored)],
+        actor: actor.name,
+      },
+      { role },
+    );
+  },
+});

@@ -1,0 +1,61 @@
+// Find-users: users by the beginning of a login or of an e-mail address, by id (`id:<number>`), or all; of one state, if wanted; a page at a
+// time. A cursor says after whom the next page begins: who comes or goes in between moves nobody else. A page may hold fewer than `limit`
+// and still not be the last one: that is the one without a cursor.
+// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
+import { type Found, findUsers as found, isState, type Place, type Search } from "../../db/find-users.ts";
+import { invalid } from "../../errors.ts";
+import type { AdminFindUsersRequest, AdminFoundUser } from "../../generated/schemas.ts";
+import { normalize } from "../../record-key.ts";
+import { defineHandler } from "../define.ts";
+import { adminOf } from "./actor.ts";
+
+const mostOnPage = 200;
+const longestSearch = 254; // as the longest e-mail address
+
+export const findUsers = defineHandler({
+  topic: "auth.admin.find-users",
+  lane: "db",
+  once: false,
+  async handle(request, ctx) {
+    const search = searchOf(request);
+    await adminOf(ctx, request.actorToken, "users.read");
+    const { users = [], lookedTo = null } = (await ctx.read(found(search))) ?? {};
+    const shown = users.slice(0, search.limit);
+    return {
+      users: shown.map(userOf),
+      cursor: cursorOf(users.length > shown.length ? shown.at(-1) : lookedAt(lookedTo)),
+    };
+  },
+});
+
+function searchOf({ search, state, limit, cursor }: AdminFindUsersRequest): Search {
+  if (search.length > longestSearch) throw invalid("search", `must not have more than ${longestSearch} characters`);
+  if (state !== "" && !isState(state)) throw invalid("state", "must be unconfirmed, active or banned, or empty");
+  if (limit < 1 || limit > mostOnPage) throw invalid("limit", `must be 1 to ${mostOnPage}`);
+  const id = /^id:(\d{1,15})$/i.exec(search)?.[1];
+  return {
+    state: state === "" ? "any" : state,
+    limit,
+    after: cursor === "" ? undefined : placeOf(cursor),
+    ...(id === undefined ? { beginning: normalize(search) } : { id: Number(id) }),
+  };
+}
+
+function userOf({ part: _part, place: _place, banned, ...user }: Found["users"][number]): AdminFoundUser {
+  return { ...user, isActive: !banned };
+}
+
+function lookedAt(place: string | null): Place | undefined {
+  return place === null ? undefined : { part: "email", place };
+}
+
+/** Empty: there is no next page. */
+function cursorOf(last: Place | undefined): string {
+  return last === undefined ? "" : Buffer.from(`${last.part}.${last.place}`).toString("base64url");
+}
+
+function placeOf(cursor: string): Place {
+  const [, part, place] = /^(login|email)\.(.*)$/su.exec(Buffer.from(cursor, "base64url").toString("utf8")) ?? [];
+  if (part === undefined || place === undefined) throw invalid("cursor", "is not one that a page gave");
+  return { part: part as Place["part"], place };
+}

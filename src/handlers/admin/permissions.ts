@@ -1,0 +1,37 @@
+// What the administrative commands ask for, and how names of permissions and roles look. The role admin has all of these, by migration;
+// operators (authctl) have every permission. Services may ask auth.access.check for permissions of their own naming.
+import { invalid } from "../../errors.ts";
+
+/** permission -> what it allows */
+export const permissions = {
+  "users.read": "find users, show them and their sessions",
+  "users.ban": "ban users and lift bans",
+  "users.delete": "delete users",
+  "users.unlock": "let a user log in again who is locked out by failed attempts",
+  "users.set-roles": "give and take roles whose permissions one holds",
+  "sessions.revoke": "end sessions of users",
+  "roles.read": "show roles and what they permit",
+  "roles.change": "make, change and delete roles, as far as one holds their permissions",
+} as const;
+
+export type Permission = keyof typeof permissions;
+
+/** A permission of ours, which the role admin keeps. */
+export function isOwn(permission: string): permission is Permission {
+  return Object.hasOwn(permissions, permission);
+}
+
+const permissionForm = /^[a-z0-9][a-z0-9.-]{0,63}$/;
+const roleForm = /^[a-z][a-z0-9-]{0,31}$/;
+
+/** @throws Refusal INVALID_INPUT */
+export function checkPermission(field: string, name: string): void {
+  if (!permissionForm.test(name))
+    throw invalid(field, "must be lower-case letters, digits, dots and dashes, 64 at most");
+}
+
+/** @throws Refusal INVALID_INPUT */
+export function checkRole(name: string): void {
+  if (!roleForm.test(name))
+    throw invalid("role", "must be a lower-case letter, then lower-case letters, digits or dashes, 32 at most");
+}

@@ -1,0 +1,45 @@
+// Revoke-sessions: ends all sessions of a user, or one of them; he may log in again. Ending all raises his generation, so that it holds for
+// every access token under way, however many sessions there are.
+// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND (also: no such session of his that goes on).
+import { countSessions, endSession, endSessionsOf } from "../../db/sessions.ts";
+import { lockUser, raiseGeneration } from "../../db/users.ts";
+import type { Change } from "../context.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { openSessionOf } from "../sessions.ts";
+import { type Acting, actingOn, checkReason } from "./actor.ts";
+
+export const revokeSessions = defineHandler({
+  topic: "auth.admin.revoke-sessions",
+  lane: "db",
+  once: true,
+  async handle({ sessionId, reason, ...whom }, ctx) {
+    checkReason(reason);
+    const acting = await actingOn(ctx, whom, "sessions.revoke");
+    const userId = acting.user.id;
+    if (sessionId !== null) {
+      await openSessionOf(ctx, userId, sessionId);
+      return ctx.commit(one(acting, sessionId, reason), { userId, ended: 1 });
+    }
+    const count = await ctx.read(countSessions(userId, ctx.settings.refreshIdleMs));
+    return ctx.commit(all(acting, reason), { userId, ended: count?.sessions ?? 0 });
+  },
+});
+
+function one({ actor, user: { id } }: Acting, sessionId: string, reason: string): Change {
+  return {
+    user: { id, subject: lockUser(id, {}) },
+    facts: [fact("SessionsRevoked", { sessionIds: [sessionId], kept: null, cause: "admin", reason })],
+    writes: [endSession(sessionId, "admin")],
+    actor: actor.name,
+  };
+}
+
+function all({ actor, user: { id, generation } }: Acting, reason: string): Change {
+  return {
+    user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
+    facts: [fact("SessionsRevoked", { sessionIds: [], kept: null, cause: "admin", reason })],
+    writes: [endSessionsOf(id, "admin")],
+    actor: actor.name,
+  };
+}

@@ -1,0 +1,15 @@
+// List: the sessions of an access token's user that go on, the newest first. What is over, by its end or by being unused, is left out.
+// Refuses INVALID_INPUT (a cursor that no page gave), and what bearerOf refuses.
+import { defineHandler } from "../define.ts";
+import { sessionPage } from "../sessions.ts";
+import { bearerOf } from "./access.ts";
+
+export const list = defineHandler({
+  topic: "auth.session.list",
+  lane: "db",
+  once: false,
+  async handle({ accessToken, cursor }, ctx) {
+    const { claims, userId } = await bearerOf(ctx, accessToken);
+    return sessionPage(ctx, userId, { cursor, current: claims.sessionId });
+  },
+});
