@@ -45,7 +45,7 @@ CREATE TABLE role_permissions (
 );
 INSERT INTO role_permissions (role_id, permission)
 SELECT id, permission
-FROM roles, unnest(ARRAY['users.read', 'users.ban', 'users.delete', 'users.unlock', 'users.set-roles', 'sessions.revoke',
+FROM roles, unnest(ARRAY['users.read', 'users.ban', 'users.delete', 'users.unlock', 'users.reset-mfa', 'users.set-roles', 'sessions.revoke',
   'roles.read', 'roles.change']) AS permission
 WHERE name = 'admin';
 

@@ -104,8 +104,18 @@ function contradictions(config: Config): string[] {
   if (config.AUTH_GRPC_TLS_CLIENT_CA !== undefined && config.AUTH_GRPC_TLS_CERT === undefined) {
     faults.push("AUTH_GRPC_TLS_CLIENT_CA needs AUTH_GRPC_TLS_CERT and AUTH_GRPC_TLS_KEY");
   }
+  const foreign = config.AUTH_RP_ORIGINS.find((origin) => !isWithin(origin, config.AUTH_RP_ID));
+  if (foreign !== undefined) faults.push(`AUTH_RP_ORIGINS has ${foreign}, which is no secure origin within AUTH_RP_ID`);
   if (config.AUTH_REFRESH_IDLE > config.AUTH_REFRESH_TTL) {
     faults.push("AUTH_REFRESH_IDLE must not be longer than AUTH_REFRESH_TTL");
   }
   return faults;
+}
+
+/** Whether a browser at this origin lets a page use passkeys for the domain (HTML, "is a registrable domain suffix of or is equal to"). */
+function isWithin(origin: string, domain: string): boolean {
+  if (origin.startsWith("android:")) return true;
+  const { hostname, protocol } = new URL(origin);
+  const secure = protocol === "https:" || hostname === "localhost" || hostname.endsWith(".localhost");
+  return secure && (hostname === domain || hostname.endsWith(`.${domain}`));
 }

@@ -1,8 +1,9 @@
-// What has to be swept up now and then: inbox rows whose time is over, outbox partitions of past days, audit partitions of past years, links
-// and notes of mails from long ago, sessions that have been over for long, attempts and devices that count no more, what was written for nobody,
-// accounts that nobody confirmed. Any number may run; each step is safe to run twice.
+// What has to be swept up now and then: inbox rows and challenges whose time is over, outbox partitions of past days, audit partitions of past
+// years, links and notes of mails from long ago, sessions that have been over for long, attempts and devices that count no more, what was
+// written for nobody, accounts that nobody confirmed. Any number may run; each step is safe to run twice.
 import { reapAttempts, reapDevices } from "./db/attempts.ts";
 import { turnAudit } from "./db/audit.ts";
+import { reapChallenges } from "./db/challenges.ts";
 import { reapInbox } from "./db/inbox.ts";
 import { reapMails } from "./db/mails.ts";
 import { reapTokens } from "./db/one-time-tokens.ts";
@@ -47,7 +48,8 @@ export async function sweep(parts: MaintenanceParts): Promise<void> {
   const { pool, log } = parts;
   await turnOutbox(pool);
   await turnAudit(pool, parts.auditRetentionMs);
-  for (const reap of [reapInbox, reapTokens, reapMails, reapAttempts, reapStandInTokens]) await inBatches(pool, reap);
+  for (const reap of [reapInbox, reapChallenges, reapTokens, reapMails, reapAttempts, reapStandInTokens])
+    await inBatches(pool, reap);
   while ((await reapSessions(pool, parts.sessionKeepMs, batch)) >= batch);
   await inBatches(pool, (_, limit) => reapDevices(pool, { ttlMs: parts.deviceTtlMs, limit }));
   // When the accounts go that they are taken for, or the login's being free again would tell.

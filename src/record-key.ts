@@ -1,6 +1,6 @@
 // The record key of a request: partition key and mailbox key at once (contract, section 2). The request's schema says which kind of
 // key it has and from which field it is made:
-//   login, email  the field, normalised with Unicode NFKC and lower case
+//   login, email  the field, normalised with Unicode NFKC and lower case; none where it is empty (a passkey says by itself whose it is)
 //   token         the id of a one-time token, before its dot
 //   session       the session id: claim sid of an access token, the id before the dot of a refresh token
 //   user          the user id: claim sub of an access token (an operator token's is operator:<name>)
@@ -24,7 +24,7 @@ export function recordKey(rule: RecordKeyRule | undefined, request: object): str
   switch (rule.kind) {
     case "login":
     case "email":
-      return normalize(value);
+      return value === "" ? undefined : normalize(value);
     case "token":
       return idOf(value);
     case "session":

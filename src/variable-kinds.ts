@@ -205,6 +205,25 @@ export function services(value: string): string[] {
   return found;
 }
 
+/** A relying party's id (WebAuthn, section 5.4.2): a domain, without scheme or port. */
+export function domain(value: string): string {
+  if (!/^(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*$/.test(value))
+    throw new Error("must be a domain in lower case");
+  return value;
+}
+
+/** Origins as browsers write them: scheme, host and port, nothing else; or an Android app's. */
+export function origins(value: string): string[] {
+  const found = list(value);
+  const isOrigin = (each: string): boolean =>
+    /^android:apk-key-hash:[\w-]+$/.test(each) ||
+    (/^https?:/.test(each) && URL.canParse(each) && new URL(each).origin === each);
+  const bad = found.find((each) => !isOrigin(each));
+  if (found.length === 0 || bad !== undefined)
+    throw new Error(`must be origins such as https://example.com (${bad ?? "empty"})`);
+  return found;
+}
+
 export function globs(value: string): string[] {
   const found = list(value);
   const bad = found.find((each) => !/^!?[a-z0-9.*-]+$/.test(each));

@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import {
   brokers,
+  domain,
   duration,
   flag,
   globs,
@@ -10,6 +11,7 @@ import {
   mailSender,
   masterKeys,
   oneOf,
+  origins,
   partitions,
   peppers,
   type Role,
@@ -304,6 +306,32 @@ export const variables = {
     max: 100,
     default: "10",
   }),
+  AUTH_CHALLENGE_TTL: duration(
+    "How long a login may wait for its further factor, or for its passkey.",
+    "30s",
+    "10m",
+    "5m",
+  ),
+  AUTH_STEP_UP_MAX_AGE: duration(
+    "How old a login may be for commands that change how its user logs in.",
+    "1m",
+    "24h",
+    "10m",
+  ),
+  AUTH_TOTP_ISSUER: settledText("What authenticator apps call this service.", "auth"),
+  AUTH_RP_ID: {
+    meaning: "Domain that passkeys are for; another one makes all of them useless.",
+    range: "domain name",
+    default: "localhost",
+    parse: domain,
+  },
+  AUTH_RP_NAME: settledText("What devices call this service when they ask for a passkey.", "auth"),
+  AUTH_RP_ORIGINS: {
+    meaning: "Where pages may ask for passkeys; within AUTH_RP_ID.",
+    range: "origins (https://host, android:apk-key-hash:…), comma separated",
+    default: "http://localhost:3000",
+    parse: origins,
+  },
   AUTH_VERIFIER_MAX_AGE: duration(
     "How old knowledge of revocations may be; above it the bridge asks the fleet.",
     "1s",

@@ -222,6 +222,45 @@ describe("the master key", () => {
   });
 });
 
+describe("passkeys", () => {
+  const faultOf = (env: Environment) => faultsOf(env)[0];
+
+  test.each<[string, string]>([
+    ["example.com", "https://example.com"],
+    ["example.com", "https://login.example.com,https://example.com:8443"],
+    ["localhost", "http://localhost:3000,http://app.localhost"],
+    ["example.com", "https://example.com,android:apk-key-hash:NYiuSSH6mA2jyXfV-x_WJ8mVz5CClj3YKTHoZfRYEqM"],
+  ])("for %s may be asked for at %s", (AUTH_RP_ID, AUTH_RP_ORIGINS) => {
+    expect(faultsOf({ AUTH_RP_ID, AUTH_RP_ORIGINS })).toEqual([]);
+    expect(read({ AUTH_RP_ID, AUTH_RP_ORIGINS }).AUTH_RP_ORIGINS).toEqual(AUTH_RP_ORIGINS.split(","));
+  });
+
+  test.each<[string, string]>([
+    ["example.com", "https://example.org"],
+    ["example.com", "https://evil-example.com"],
+    ["login.example.com", "https://example.com"],
+    ["example.com", "http://example.com"],
+  ])("for %s may not be asked for at %s", (AUTH_RP_ID, AUTH_RP_ORIGINS) => {
+    expect(faultsOf({ AUTH_RP_ID, AUTH_RP_ORIGINS })).toEqual([
+      `AUTH_RP_ORIGINS has ${AUTH_RP_ORIGINS}, which is no secure origin within AUTH_RP_ID`,
+    ]);
+  });
+
+  test("are for a domain and at origins, in the spelling that browsers send", () => {
+    for (const AUTH_RP_ID of ["https://example.com", "example.com:443", "Example.com", "a b"])
+      expect(faultOf({ AUTH_RP_ID })).toBe("AUTH_RP_ID must be a domain in lower case");
+    for (const AUTH_RP_ORIGINS of [
+      "example.com",
+      "https://localhost/",
+      "https://localhost:443",
+      "ftp://localhost",
+      "*",
+      ",",
+    ])
+      expect(faultOf({ AUTH_RP_ORIGINS })).toMatch(/^AUTH_RP_ORIGINS must be origins such as https:/);
+  });
+});
+
 describe("contradictions", () => {
   const tls = { AUTH_GRPC_TLS_CERT: "cert", AUTH_GRPC_TLS_KEY: "key" };
   const sasl = { AUTH_KAFKA_SASL_USERNAME: "u", AUTH_KAFKA_SASL_PASSWORD: "p" };

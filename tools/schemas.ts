@@ -1,6 +1,7 @@
 // Turns schemas/**/*.avsc into one TypeScript file: a type for each record as a handler or caller sees it (sealed fields are
 // ordinary fields there), and the schema texts themselves, so that no file is read at run time.
-// A request type has all fields; its Input form leaves out what has a default. Sealed fields are strings.
+// A request type has all fields; its Input form leaves out what has a default. Sealed fields are strings, or in a reply lists of strings
+// (`sealedLists`).
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
@@ -10,6 +11,8 @@ interface RecordSchema {
   name: string;
   doc: string;
   sealedFields?: string[];
+  /** Which of them are lists. */
+  sealedLists?: string[];
   fields: { name: string; type: unknown; doc: string; default?: unknown }[];
 }
 
@@ -124,7 +127,10 @@ function members(types: Map<string, string>, record: RecordSchema, sealed: strin
       const inner = sealed.filter((path) => path.length > 1 && path[0] === field.name).map((path) => path.slice(1));
       return `  /** ${field.doc} */\n  ${field.name}${optional}: ${typeOf(types, field.type, inner, shape)};`;
     });
-  const secret = sealed.filter((path) => path.length === 1).map((path) => `  /** Sealed. */\n  ${path[0]}: string;`);
+  const { sealedLists = [] } = record;
+  const secret = sealed
+    .filter((path) => path.length === 1)
+    .map(([name = ""]) => `  /** Sealed. */\n  ${name}: string${sealedLists.includes(name) ? "[]" : ""};`);
   return [...clear, ...secret];
 }
 

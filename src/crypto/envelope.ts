@@ -8,9 +8,20 @@ import { overhead, xaesOpen, xaesSeal } from "./xaes.ts";
 
 /**
  * inbox: stored replies; outbox: secrets in outbox rows; fingerprint: HMAC of requests; refresh: successors of refresh tokens;
- * signing: private keys of the fleet; audit: rows that wait to be chained, keys of subjects; attempts: HMAC of who tried and from where.
+ * signing: private keys of the fleet; audit: rows that wait to be chained, keys of subjects; attempts: HMAC of who tried and from where;
+ * mfa: secrets of authenticator apps; passkey: user handles, and ids for logins that have no passkey.
  */
-export const purposes = ["inbox", "outbox", "fingerprint", "refresh", "signing", "audit", "attempts"] as const;
+export const purposes = [
+  "inbox",
+  "outbox",
+  "fingerprint",
+  "refresh",
+  "signing",
+  "audit",
+  "attempts",
+  "mfa",
+  "passkey",
+] as const;
 export type Purpose = (typeof purposes)[number];
 
 export interface DataKey {

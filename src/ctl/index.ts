@@ -17,12 +17,14 @@ import { importUsers } from "./import.ts";
 import { keysList, keysRevoke, keysRewrap, keysRotate } from "./keys.ts";
 import { request } from "./request.ts";
 import { rolesCreate, rolesDelete, rolesGrant, rolesList, rolesRevoke } from "./roles.ts";
+import { rolesRequireMfa } from "./roles-require-mfa.ts";
 import { sessionsList, sessionsRevoke, usersRevokeSessions } from "./sessions.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
 import { usersBan } from "./users-ban.ts";
 import { usersCreateAdmin } from "./users-create-admin.ts";
 import { usersDelete } from "./users-delete.ts";
 import { usersFind } from "./users-find.ts";
+import { usersResetMfa } from "./users-reset-mfa.ts";
 import { usersResetPassword } from "./users-reset-password.ts";
 import { usersSetRoles } from "./users-set-roles.ts";
 import { usersShow } from "./users-show.ts";
@@ -42,6 +44,7 @@ export const commands: readonly Command[] = [
   usersDelete,
   usersResetPassword,
   usersRevokeSessions,
+  usersResetMfa,
   usersCreateAdmin,
   sessionsList,
   sessionsRevoke,
@@ -49,6 +52,7 @@ export const commands: readonly Command[] = [
   rolesCreate,
   rolesGrant,
   rolesRevoke,
+  rolesRequireMfa,
   rolesDelete,
   dlqList,
   dlqShow,

@@ -2,6 +2,7 @@
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { normalize } from "../record-key.ts";
+import { factorColumns, factorShape } from "./factors.ts";
 import type { Read, Write } from "./statements.ts";
 
 /** confirm: a new account; reset: a new password; email: another address. */
@@ -22,6 +23,7 @@ const oneTimeToken = z.object({
   email: z.string(),
   newEmail: z.string().nullable(),
   newEmailTaken: z.boolean(),
+  ...factorShape,
 });
 
 export type OneTimeToken = z.infer<typeof oneTimeToken>;
@@ -31,7 +33,8 @@ export function tokenById(id: string, purpose: Purpose): Read<OneTimeToken> {
     SELECT t.user_id AS "userId", u.login, u.username, t.secret_hash AS "secretHash", t.expires_at <= now() AS expired,
       t.used_at IS NOT NULL AS used, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation,
       ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles,
-      u.email, t.email AS "newEmail", EXISTS (SELECT FROM users o WHERE o.email_key = t.email_key AND o.id <> u.id) AS "newEmailTaken"
+      u.email, t.email AS "newEmail", EXISTS (SELECT FROM users o WHERE o.email_key = t.email_key AND o.id <> u.id) AS "newEmailTaken",
+      ${factorColumns}
     FROM one_time_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = ${id}::uuid AND t.purpose = ${purpose}`;
   return { select, row: oneTimeToken };
 }

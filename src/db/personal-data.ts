@@ -56,6 +56,45 @@ export const holdings: Readonly<Record<string, Holding>> = {
     },
     erased: "with the user",
   },
+  totp_factors: {
+    exported: {
+      as: "authenticatorApp",
+      json: rows("totp_factors", {
+        fields: sql.fragment`json_build_object('createdAt', t.created_at, 'activatedAt', t.activated_at)`, // its secret is for the app alone
+        newest: "created_at",
+      }),
+    },
+    erased: "with the user",
+  },
+  recovery_codes: {
+    exported: {
+      as: "recoveryCodes",
+      json: rows("recovery_codes", { fields: sql.fragment`json_build_object('usedAt', t.used_at)`, newest: "used_at" }),
+    },
+    erased: "with the user",
+  },
+  passkeys: {
+    exported: {
+      as: "passkeys",
+      json: rows("passkeys", {
+        fields: sql.fragment`json_build_object('id', t.id, 'label', t.label, 'createdAt', t.created_at, 'lastUsedAt', t.last_used_at,
+          'synced', t.synced, 'transports', t.transports)`,
+        newest: "created_at",
+      }),
+    },
+    erased: "with the user",
+  },
+  challenges: {
+    exported: {
+      as: "loginsUnderWay",
+      json: rows("challenges", {
+        fields: sql.fragment`json_build_object('purpose', t.purpose, 'createdAt', t.created_at, 'expiresAt', t.expires_at, 'usedAt', t.used_at,
+          'client', t.client)`,
+        newest: "created_at",
+      }),
+    },
+    erased: "with the user",
+  },
   one_time_tokens: {
     exported: {
       as: "links",

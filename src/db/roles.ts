@@ -13,12 +13,12 @@ export function permissionsOf(userId: number): Read<{ permissions: string[] }> {
   return { select, row: z.object({ permissions: z.array(z.string()) }) };
 }
 
-/** Whether a user may do this one thing. */
-export function isPermitted(userId: number, permission: string): Read<{ allowed: boolean }> {
+/** Whether one of these roles permits this one thing. */
+export function isPermitted(roles: string[], permission: string): Read<{ allowed: boolean }> {
   const select = sql.fragment`
     SELECT EXISTS (
-      SELECT FROM user_roles ur JOIN role_permissions p ON p.role_id = ur.role_id
-      WHERE ur.user_id = ${userId} AND p.permission = ${permission}) AS allowed`;
+      SELECT FROM roles r JOIN role_permissions p ON p.role_id = r.id
+      WHERE r.name = ANY(${sql.array(roles, "text")}) AND p.permission = ${permission}) AS allowed`;
   return { select, row: z.object({ allowed: z.boolean() }) };
 }
 

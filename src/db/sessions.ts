@@ -3,9 +3,12 @@ import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { Fragment, Read, Write } from "./statements.ts";
 
+/** A role that requires a further factor is as good as not given to a session `s` without one. */
 const userColumns = sql.fragment`
   u.login, COALESCE(u.confirmed_at IS NOT NULL, false) AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned,
-  u.generation, ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles`;
+  u.generation, ARRAY(
+    SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id
+    WHERE ur.user_id = u.id AND (NOT r.requires_mfa OR 'mfa' = ANY(s.amr)) ORDER BY r.name) AS roles`;
 
 const owner = {
   /** Null once the user is deleted. */
@@ -129,6 +132,17 @@ export function rotateSession(id: string, change: { current: Buffer; successor: 
       UPDATE sessions SET previous_hash = refresh_hash, refresh_hash = ${sql.binary(change.successor)}, rotations = rotations + 1,
         rotated_at = ${time(change.now)}, last_used_at = ${time(change.now)}
       WHERE id = ${id}::uuid AND refresh_hash = ${sql.binary(change.current)} AND ended_at IS NULL AND ${gate} RETURNING 1`,
+  };
+}
+
+/** More was shown in a session than at its login (RFC 8176). */
+export function addAmr(id: string, amr: string[]): Write {
+  return {
+    name: "add_amr",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      UPDATE sessions SET amr = amr || ARRAY(SELECT each FROM unnest(${sql.array(amr, "text")}) AS each WHERE each <> ALL(amr))
+      WHERE id = ${id}::uuid AND ended_at IS NULL AND ${gate} RETURNING 1`,
   };
 }
 

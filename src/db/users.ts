@@ -2,6 +2,7 @@
 // that he is as the handler read him, and takes the numbers for his events.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
+import { factorColumns, factorShape } from "./factors.ts";
 import type { Purpose } from "./one-time-tokens.ts";
 import type { Fragment, Read, Write } from "./statements.ts";
 
@@ -23,13 +24,13 @@ export type Account = z.infer<typeof account>;
 const columns = sql.fragment`
   u.id, u.login, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation, ${roles}`;
 
-const accountWithPassword = account.extend({ hash: z.string().nullable() });
+const accountWithPassword = account.extend({ hash: z.string().nullable(), ...factorShape });
 export type AccountWithPassword = z.infer<typeof accountWithPassword>;
 
-/** The account of a normalised login, with its password's hash. */
+/** The account of a normalised login, with its password's hash and its further factors. */
 export function accountForLogin(loginKey: string): Read<AccountWithPassword> {
   const select = sql.fragment`
-    SELECT ${columns}, c.hash FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
+    SELECT ${columns}, ${factorColumns}, c.hash FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
     WHERE u.login_key = ${loginKey}`;
   return { select, row: accountWithPassword };
 }

@@ -506,6 +506,68 @@ export interface AdminListSessionsResult {
   cursor: null | string;
 }
 
+/** Says whether a role counts only in sessions that were opened with a further factor. */
+export interface AdminRequireMfaRequest {
+  /** Name of the role. */
+  role: string;
+  /** Whether a further factor is required. */
+  required: boolean;
+  /** Why, for the audit. */
+  reason: string;
+  /** Sealed. */
+  actorToken: string;
+}
+
+/** Says whether a role counts only in sessions that were opened with a further factor. */
+export interface AdminRequireMfaRequestInput {
+  /** Name of the role. */
+  role: string;
+  /** Whether a further factor is required. */
+  required: boolean;
+  /** Why, for the audit. */
+  reason?: string;
+  /** Sealed. */
+  actorToken: string;
+}
+
+/** The command was carried out. */
+export interface AdminRequireMfaResult {
+  /** Name of the role. */
+  role: string;
+  /** Whether a further factor is required now. */
+  required: boolean;
+  /** How many users of the role have no further factor yet. */
+  without: number;
+}
+
+/** Removes every further factor of a user who has lost them, and ends all his sessions. His password stays. */
+export interface AdminResetMfaRequest {
+  /** Why, for the audit. */
+  reason: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** Removes every further factor of a user who has lost them, and ends all his sessions. His password stays. */
+export interface AdminResetMfaRequestInput {
+  /** Why, for the audit. */
+  reason?: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** The command was carried out. */
+export interface AdminResetMfaResult {
+  /** Id of the user. */
+  userId: number;
+  /** False: he had none, and nothing changed. */
+  hadFactors: boolean;
+}
+
 /** Ends all sessions of a user, or one of them. The user may log in again. */
 export interface AdminRevokeSessionsRequest {
   /** Id of the session that ends (UUID); null: all. */
@@ -642,6 +704,270 @@ export interface KeyListResult {
   jwks: string;
 }
 
+/** Activates the authenticator app that auth.mfa.enroll gave the secret of, by a code it shows. From then on logging in needs a further factor. New recovery codes replace any others. */
+export interface MfaActivateRequest {
+  /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
+  endOthers: boolean;
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  code: string;
+}
+
+/** Activates the authenticator app that auth.mfa.enroll gave the secret of, by a code it shows. From then on logging in needs a further factor. New recovery codes replace any others. */
+export interface MfaActivateRequestInput {
+  /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
+  endOthers?: boolean;
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  code: string;
+}
+
+/** The command was carried out. */
+export interface MfaActivateResult {
+  /** Sealed. */
+  codes: string[];
+}
+
+/** Removes the authenticator app of an access token's user; with his last factor his recovery codes go too. */
+export interface MfaDisableRequest {
+  /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
+  endOthers: boolean;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Removes the authenticator app of an access token's user; with his last factor his recovery codes go too. */
+export interface MfaDisableRequestInput {
+  /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
+  endOthers?: boolean;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** The command was carried out. */
+export interface MfaDisableResult {
+
+}
+
+/** Begins to set up an authenticator app (TOTP) for an access token's user: gives its secret. Nothing counts until auth.mfa.activate. */
+export interface MfaEnrollRequest {
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Begins to set up an authenticator app (TOTP) for an access token's user: gives its secret. Nothing counts until auth.mfa.activate. */
+export interface MfaEnrollRequestInput {
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** The command was carried out. */
+export interface MfaEnrollResult {
+  /** Sealed. */
+  secret: string;
+  /** Sealed. */
+  uri: string;
+}
+
+/** Gives an access token's user new recovery codes; those from before stop working. */
+export interface MfaRecoveryCodesRequest {
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Gives an access token's user new recovery codes; those from before stop working. */
+export interface MfaRecoveryCodesRequestInput {
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** The command was carried out. */
+export interface MfaRecoveryCodesResult {
+  /** Sealed. */
+  codes: string[];
+}
+
+/** Begins a login with a passkey: instead of a password, or as the further factor that a challenge of auth.session.login asks for. An unknown login is answered as any other. */
+export interface PasskeyBeginLoginRequest {
+  /** Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. With a challenge, its login request decides. */
+  rotating: boolean;
+  /** The device that is being served; shown in session lists. With a challenge, its login request decides. */
+  client: null | Client;
+  /** Sealed. */
+  login: string;
+  /** Sealed. */
+  challenge: string;
+}
+
+/** Begins a login with a passkey: instead of a password, or as the further factor that a challenge of auth.session.login asks for. An unknown login is answered as any other. */
+export interface PasskeyBeginLoginRequestInput {
+  /** Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. With a challenge, its login request decides. */
+  rotating?: boolean;
+  /** The device that is being served; shown in session lists. With a challenge, its login request decides. */
+  client?: null | ClientInput;
+  /** Sealed. */
+  login: string;
+  /** Sealed. */
+  challenge: string;
+}
+
+/** The command was carried out. */
+export interface PasskeyBeginLoginResult {
+  /** Sealed. */
+  options: string;
+  /** Sealed. */
+  challenge: string;
+}
+
+/** Begins to register a passkey for an access token's user. */
+export interface PasskeyBeginRegistrationRequest {
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Begins to register a passkey for an access token's user. */
+export interface PasskeyBeginRegistrationRequestInput {
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** The command was carried out. */
+export interface PasskeyBeginRegistrationResult {
+  /** Sealed. */
+  options: string;
+  /** Sealed. */
+  challenge: string;
+}
+
+/** Answers the challenge of auth.passkey.begin-login with a passkey, and opens the session. */
+export interface PasskeyFinishLoginRequest {
+  /** Sealed. */
+  challenge: string;
+  /** Sealed. */
+  response: string;
+}
+
+/** Answers the challenge of auth.passkey.begin-login with a passkey, and opens the session. */
+export interface PasskeyFinishLoginRequestInput {
+  /** Sealed. */
+  challenge: string;
+  /** Sealed. */
+  response: string;
+}
+
+/** The command was carried out. */
+export interface PasskeyFinishLoginResult {
+  /** Id of the user. */
+  userId: number;
+  /** Id of the session (UUID). */
+  sessionId: string;
+  /** When the access token ends. */
+  accessExpiresAt: number;
+  /** When the refresh token ends, if it is not used before. */
+  refreshExpiresAt: number;
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  refreshToken: string;
+}
+
+/** Registers the passkey that answers auth.passkey.begin-registration. From then on logging in needs a further factor, or the passkey alone. */
+export interface PasskeyFinishRegistrationRequest {
+  /** What its owner calls it, up to 64 characters. */
+  label: string;
+  /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
+  endOthers: boolean;
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  challenge: string;
+  /** Sealed. */
+  response: string;
+}
+
+/** Registers the passkey that answers auth.passkey.begin-registration. From then on logging in needs a further factor, or the passkey alone. */
+export interface PasskeyFinishRegistrationRequestInput {
+  /** What its owner calls it, up to 64 characters. */
+  label?: string;
+  /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
+  endOthers?: boolean;
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  challenge: string;
+  /** Sealed. */
+  response: string;
+}
+
+/** The command was carried out. */
+export interface PasskeyFinishRegistrationResult {
+  /** Id of the passkey (UUID). */
+  passkeyId: string;
+}
+
+/** Lists the further factors of an access token's user. */
+export interface PasskeyListRequest {
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Lists the further factors of an access token's user. */
+export interface PasskeyListRequestInput {
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** A passkey of a user. */
+export interface Passkey {
+  /** Id of the passkey (UUID). */
+  passkeyId: string;
+  /** What its owner calls it. */
+  label: string;
+  /** When it was registered. */
+  createdAt: number;
+  /** When it was last used. */
+  lastUsedAt: null | number;
+  /** Whether it may be on several devices of its owner, as its authenticator says. */
+  synced: boolean;
+}
+
+/** The command was carried out. */
+export interface PasskeyListResult {
+  /** His passkeys, the oldest first. */
+  passkeys: Passkey[];
+  /** Whether an authenticator app is active. */
+  authenticatorApp: boolean;
+  /** How many recovery codes are unused. */
+  recoveryLeft: number;
+}
+
+/** Removes a passkey of an access token's user; with his last factor his recovery codes go too. */
+export interface PasskeyRemoveRequest {
+  /** Id of the passkey (UUID). */
+  passkeyId: string;
+  /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
+  endOthers: boolean;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Removes a passkey of an access token's user; with his last factor his recovery codes go too. */
+export interface PasskeyRemoveRequestInput {
+  /** Id of the passkey (UUID). */
+  passkeyId: string;
+  /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
+  endOthers?: boolean;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** The command was carried out. */
+export interface PasskeyRemoveResult {
+
+}
+
 /** Changes the password of an access token's user. All other sessions end; this one goes on and gets a current access token at its next refresh. */
 export interface PasswordChangeRequest {
   /** Sealed. */
@@ -757,6 +1083,42 @@ export interface SessionListResult {
   sessions: Session[];
   /** For the next page; null: this is the last one. */
   cursor: null | string;
+}
+
+/** Answers the challenge of auth.session.login with a code, and opens the session. */
+export interface SessionLoginMfaRequest {
+  /** What the code is of: totp or recovery. A passkey answers by auth.passkey.begin-login and finish-login. */
+  method: string;
+  /** Sealed. */
+  challenge: string;
+  /** Sealed. */
+  code: string;
+}
+
+/** Answers the challenge of auth.session.login with a code, and opens the session. */
+export interface SessionLoginMfaRequestInput {
+  /** What the code is of: totp or recovery. A passkey answers by auth.passkey.begin-login and finish-login. */
+  method: string;
+  /** Sealed. */
+  challenge: string;
+  /** Sealed. */
+  code: string;
+}
+
+/** The command was carried out. */
+export interface SessionLoginMfaResult {
+  /** Id of the user. */
+  userId: number;
+  /** Id of the session (UUID). */
+  sessionId: string;
+  /** When the access token ends. */
+  accessExpiresAt: number;
+  /** When the refresh token ends, if it is not used before. */
+  refreshExpiresAt: number;
+  /** Sealed. */
+  accessToken: string;
+  /** Sealed. */
+  refreshToken: string;
 }
 
 /** Exchanges a login and password for a session. */
@@ -973,7 +1335,7 @@ export interface LoggedInEvent {
   sessionId: string;
   /** The user's login. */
   login: string;
-  /** How: password or confirmation. */
+  /** How: password or confirmation; password+totp, password+recovery, password+passkey; passkey. */
   method: string;
   /** The device that is being served; shown in session lists. */
   client: null | Client;
@@ -999,6 +1361,28 @@ export interface LoggedOutEvent {
   everywhere: boolean;
 }
 
+/** A password was right, and a further factor was asked for. */
+export interface LoginChallengedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** The user's login. */
+  login: string;
+  /** Factors that will do: totp, passkey, recovery. */
+  methods: string[];
+  /** The device that is being served; shown in session lists. */
+  client: null | Client;
+}
+
 /** A login was refused. */
 export interface LoginRefusedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
@@ -1019,6 +1403,70 @@ export interface LoginRefusedEvent {
   code: string;
   /** The device that is being served; shown in session lists. */
   client: null | Client;
+}
+
+/** The further factors of a user changed. */
+export interface MfaChangedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user. */
+  userId: number;
+  /** Number of the event among those of its user, without gaps, from 1. */
+  sequence: number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** totp-activated, totp-disabled, recovery-codes, passkey-added, passkey-removed or reset. */
+  change: string;
+  /** The session in which it was done; it goes on. */
+  sessionId: null | string;
+}
+
+/** A further factor, or a passkey, was refused. */
+export interface MfaRefusedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user; null where the login is unknown. */
+  userId: null | number;
+  /** Number of the event among those of its user, without gaps; null where the login is unknown. */
+  sequence: null | number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** totp, recovery or passkey. */
+  method: string;
+  /** wrong, replayed (a code that was used before), absent (the user has no such factor), or counter (a passkey whose counter went back: it may have been copied). */
+  reason: string;
+  /** The device that is being served; shown in session lists. */
+  client: null | Client;
+}
+
+/** A role began or ceased to require a further factor. */
+export interface MfaRequirementChangedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Id of the user; null where the login is unknown. */
+  userId: null | number;
+  /** Number of the event among those of its user, without gaps; null where the login is unknown. */
+  sequence: null | number;
+  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** Name of the role. */
+  role: string;
+  /** Whether a further factor is required now. */
+  required: boolean;
+  /** Why, for the audit. */
+  reason: string;
 }
 
 /** A user changed his password; other sessions ended. */
@@ -1341,16 +1789,29 @@ export interface Commands {
   "auth.admin.get-user": { input: AdminGetUserRequestInput; request: AdminGetUserRequest; result: AdminGetUserResult };
   "auth.admin.list-roles": { input: AdminListRolesRequestInput; request: AdminListRolesRequest; result: AdminListRolesResult };
   "auth.admin.list-sessions": { input: AdminListSessionsRequestInput; request: AdminListSessionsRequest; result: AdminListSessionsResult };
+  "auth.admin.require-mfa": { input: AdminRequireMfaRequestInput; request: AdminRequireMfaRequest; result: AdminRequireMfaResult };
+  "auth.admin.reset-mfa": { input: AdminResetMfaRequestInput; request: AdminResetMfaRequest; result: AdminResetMfaResult };
   "auth.admin.revoke-sessions": { input: AdminRevokeSessionsRequestInput; request: AdminRevokeSessionsRequest; result: AdminRevokeSessionsResult };
   "auth.admin.set-roles": { input: AdminSetRolesRequestInput; request: AdminSetRolesRequest; result: AdminSetRolesResult };
   "auth.admin.unban-user": { input: AdminUnbanUserRequestInput; request: AdminUnbanUserRequest; result: AdminUnbanUserResult };
   "auth.admin.unlock-user": { input: AdminUnlockUserRequestInput; request: AdminUnlockUserRequest; result: AdminUnlockUserResult };
   "auth.key.list": { input: KeyListRequestInput; request: KeyListRequest; result: KeyListResult };
+  "auth.mfa.activate": { input: MfaActivateRequestInput; request: MfaActivateRequest; result: MfaActivateResult };
+  "auth.mfa.disable": { input: MfaDisableRequestInput; request: MfaDisableRequest; result: MfaDisableResult };
+  "auth.mfa.enroll": { input: MfaEnrollRequestInput; request: MfaEnrollRequest; result: MfaEnrollResult };
+  "auth.mfa.recovery-codes": { input: MfaRecoveryCodesRequestInput; request: MfaRecoveryCodesRequest; result: MfaRecoveryCodesResult };
+  "auth.passkey.begin-login": { input: PasskeyBeginLoginRequestInput; request: PasskeyBeginLoginRequest; result: PasskeyBeginLoginResult };
+  "auth.passkey.begin-registration": { input: PasskeyBeginRegistrationRequestInput; request: PasskeyBeginRegistrationRequest; result: PasskeyBeginRegistrationResult };
+  "auth.passkey.finish-login": { input: PasskeyFinishLoginRequestInput; request: PasskeyFinishLoginRequest; result: PasskeyFinishLoginResult };
+  "auth.passkey.finish-registration": { input: PasskeyFinishRegistrationRequestInput; request: PasskeyFinishRegistrationRequest; result: PasskeyFinishRegistrationResult };
+  "auth.passkey.list": { input: PasskeyListRequestInput; request: PasskeyListRequest; result: PasskeyListResult };
+  "auth.passkey.remove": { input: PasskeyRemoveRequestInput; request: PasskeyRemoveRequest; result: PasskeyRemoveResult };
   "auth.password.change": { input: PasswordChangeRequestInput; request: PasswordChangeRequest; result: PasswordChangeResult };
   "auth.password.forgot": { input: PasswordForgotRequestInput; request: PasswordForgotRequest; result: PasswordForgotResult };
   "auth.password.reset": { input: PasswordResetRequestInput; request: PasswordResetRequest; result: PasswordResetResult };
   "auth.session.inspect": { input: SessionInspectRequestInput; request: SessionInspectRequest; result: SessionInspectResult };
   "auth.session.list": { input: SessionListRequestInput; request: SessionListRequest; result: SessionListResult };
+  "auth.session.login-mfa": { input: SessionLoginMfaRequestInput; request: SessionLoginMfaRequest; result: SessionLoginMfaResult };
   "auth.session.login": { input: SessionLoginRequestInput; request: SessionLoginRequest; result: SessionLoginResult };
   "auth.session.logout": { input: SessionLogoutRequestInput; request: SessionLogoutRequest; result: SessionLogoutResult };
   "auth.session.refresh": { input: SessionRefreshRequestInput; request: SessionRefreshRequest; result: SessionRefreshResult };
@@ -1365,7 +1826,11 @@ export interface Events {
   EmailChanged: EmailChangedEvent;
   LoggedIn: LoggedInEvent;
   LoggedOut: LoggedOutEvent;
+  LoginChallenged: LoginChallengedEvent;
   LoginRefused: LoginRefusedEvent;
+  MfaChanged: MfaChangedEvent;
+  MfaRefused: MfaRefusedEvent;
+  MfaRequirementChanged: MfaRequirementChangedEvent;
   PasswordChanged: PasswordChangedEvent;
   PasswordRefused: PasswordRefusedEvent;
   PasswordReset: PasswordResetEvent;
@@ -1449,6 +1914,14 @@ export const commandSchemas = {
     request: {"type":"record","namespace":"auth.admin","name":"ListSessionsRequest","doc":"Lists the sessions of a user that go on, the newest first, a page at a time.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"cursor","type":["null","string"],"doc":"Where the page before ended, as its reply said; null: the first page.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.admin","name":"ListSessionsReply","doc":"Answer to auth.admin.list-sessions.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListSessionsResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessions","type":{"type":"array","items":{"type":"record","namespace":"auth","name":"Session","doc":"A session that goes on.","fields":[{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was opened."},{"name":"lastUsedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was last refreshed, or opened."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it ends if it is not used before."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device as the requester described it when the session was opened.","default":null},{"name":"current","type":"boolean","doc":"Whether it is the session of the access token that asks."}]}},"doc":"A page of sessions."},{"name":"cursor","type":["null","string"],"doc":"For the next page; null: this is the last one.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
+  "auth.admin.require-mfa": {
+    request: {"type":"record","namespace":"auth.admin","name":"RequireMfaRequest","doc":"Says whether a role counts only in sessions that were opened with a further factor.","sealedFields":["actorToken"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"Name of the role."},{"name":"required","type":"boolean","doc":"Whether a further factor is required."},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"RequireMfaReply","doc":"Answer to auth.admin.require-mfa.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"RequireMfaResult","doc":"The command was carried out.","fields":[{"name":"role","type":"string","doc":"Name of the role."},{"name":"required","type":"boolean","doc":"Whether a further factor is required now."},{"name":"without","type":"long","doc":"How many users of the role have no further factor yet."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.admin.reset-mfa": {
+    request: {"type":"record","namespace":"auth.admin","name":"ResetMfaRequest","doc":"Removes every further factor of a user who has lost them, and ends all his sessions. His password stays.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"ResetMfaReply","doc":"Answer to auth.admin.reset-mfa.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ResetMfaResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"hadFactors","type":"boolean","doc":"False: he had none, and nothing changed."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
   "auth.admin.revoke-sessions": {
     request: {"type":"record","namespace":"auth.admin","name":"RevokeSessionsRequest","doc":"Ends all sessions of a user, or one of them. The user may log in again.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sessionId","type":["null","string"],"doc":"Id of the session that ends (UUID); null: all.","default":null},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.admin","name":"RevokeSessionsReply","doc":"Answer to auth.admin.revoke-sessions.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"RevokeSessionsResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"ended","type":"int","doc":"How many sessions ended."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
@@ -1469,6 +1942,46 @@ export const commandSchemas = {
     request: {"type":"record","namespace":"auth.key","name":"ListRequest","doc":"Lists the fleet's public keys.","fields":[]},
     reply: {"type":"record","namespace":"auth.key","name":"ListReply","doc":"Answer to auth.key.list.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.key","name":"ListResult","doc":"The command was carried out.","fields":[{"name":"jwks","type":"string","doc":"JSON Web Key Set (RFC 7517): keys with use \"sig\" verify access tokens, keys with use \"enc\" seal requests."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
+  "auth.mfa.activate": {
+    request: {"type":"record","namespace":"auth.mfa","name":"ActivateRequest","doc":"Activates the authenticator app that auth.mfa.enroll gave the secret of, by a code it shows. From then on logging in needs a further factor. New recovery codes replace any others.","sealedFields":["accessToken","code"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.mfa","name":"ActivateReply","doc":"Answer to auth.mfa.activate.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"ActivateResult","doc":"The command was carried out.","sealedFields":["codes"],"sealedLists":["codes"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.mfa.disable": {
+    request: {"type":"record","namespace":"auth.mfa","name":"DisableRequest","doc":"Removes the authenticator app of an access token's user; with his last factor his recovery codes go too.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.mfa","name":"DisableReply","doc":"Answer to auth.mfa.disable.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"DisableResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.mfa.enroll": {
+    request: {"type":"record","namespace":"auth.mfa","name":"EnrollRequest","doc":"Begins to set up an authenticator app (TOTP) for an access token's user: gives its secret. Nothing counts until auth.mfa.activate.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.mfa","name":"EnrollReply","doc":"Answer to auth.mfa.enroll.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"EnrollResult","doc":"The command was carried out.","sealedFields":["secret","uri"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.mfa.recovery-codes": {
+    request: {"type":"record","namespace":"auth.mfa","name":"RecoveryCodesRequest","doc":"Gives an access token's user new recovery codes; those from before stop working.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.mfa","name":"RecoveryCodesReply","doc":"Answer to auth.mfa.recovery-codes.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"RecoveryCodesResult","doc":"The command was carried out.","sealedFields":["codes"],"sealedLists":["codes"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.passkey.begin-login": {
+    request: {"type":"record","namespace":"auth.passkey","name":"BeginLoginRequest","doc":"Begins a login with a passkey: instead of a password, or as the further factor that a challenge of auth.session.login asks for. An unknown login is answered as any other.","sealedFields":["login","challenge"],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. With a challenge, its login request decides.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists. With a challenge, its login request decides.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.passkey","name":"BeginLoginReply","doc":"Answer to auth.passkey.begin-login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"BeginLoginResult","doc":"The command was carried out.","sealedFields":["options","challenge"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.passkey.begin-registration": {
+    request: {"type":"record","namespace":"auth.passkey","name":"BeginRegistrationRequest","doc":"Begins to register a passkey for an access token's user.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.passkey","name":"BeginRegistrationReply","doc":"Answer to auth.passkey.begin-registration.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"BeginRegistrationResult","doc":"The command was carried out.","sealedFields":["options","challenge"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.passkey.finish-login": {
+    request: {"type":"record","namespace":"auth.passkey","name":"FinishLoginRequest","doc":"Answers the challenge of auth.passkey.begin-login with a passkey, and opens the session.","sealedFields":["challenge","response"],"recordKey":{"kind":"token","field":"challenge"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.passkey","name":"FinishLoginReply","doc":"Answer to auth.passkey.finish-login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"FinishLoginResult","doc":"The command was carried out.","sealedFields":["accessToken","refreshToken"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.passkey.finish-registration": {
+    request: {"type":"record","namespace":"auth.passkey","name":"FinishRegistrationRequest","doc":"Registers the passkey that answers auth.passkey.begin-registration. From then on logging in needs a further factor, or the passkey alone.","sealedFields":["accessToken","challenge","response"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"label","type":"string","doc":"What its owner calls it, up to 64 characters.","default":""},{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.passkey","name":"FinishRegistrationReply","doc":"Answer to auth.passkey.finish-registration.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"FinishRegistrationResult","doc":"The command was carried out.","fields":[{"name":"passkeyId","type":"string","doc":"Id of the passkey (UUID)."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.passkey.list": {
+    request: {"type":"record","namespace":"auth.passkey","name":"ListRequest","doc":"Lists the further factors of an access token's user.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.passkey","name":"ListReply","doc":"Answer to auth.passkey.list.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"ListResult","doc":"The command was carried out.","fields":[{"name":"passkeys","type":{"type":"array","items":{"type":"record","namespace":"auth","name":"Passkey","doc":"A passkey of a user.","fields":[{"name":"passkeyId","type":"string","doc":"Id of the passkey (UUID)."},{"name":"label","type":"string","doc":"What its owner calls it."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was registered."},{"name":"lastUsedAt","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When it was last used.","default":null},{"name":"synced","type":"boolean","doc":"Whether it may be on several devices of its owner, as its authenticator says."}]}},"doc":"His passkeys, the oldest first."},{"name":"authenticatorApp","type":"boolean","doc":"Whether an authenticator app is active."},{"name":"recoveryLeft","type":"int","doc":"How many recovery codes are unused."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.passkey.remove": {
+    request: {"type":"record","namespace":"auth.passkey","name":"RemoveRequest","doc":"Removes a passkey of an access token's user; with his last factor his recovery codes go too.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"passkeyId","type":"string","doc":"Id of the passkey (UUID)."},{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.passkey","name":"RemoveReply","doc":"Answer to auth.passkey.remove.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"RemoveResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
   "auth.password.change": {
     request: {"type":"record","namespace":"auth.password","name":"ChangeRequest","doc":"Changes the password of an access token's user. All other sessions end; this one goes on and gets a current access token at its next refresh.","sealedFields":["accessToken","currentPassword","newPassword"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.password","name":"ChangeReply","doc":"Answer to auth.password.change.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.password","name":"ChangeResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
@@ -1488,6 +2001,10 @@ export const commandSchemas = {
   "auth.session.list": {
     request: {"type":"record","namespace":"auth.session","name":"ListRequest","doc":"Lists the sessions of an access token's user that go on, the newest first, a page at a time.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"cursor","type":["null","string"],"doc":"Where the page before ended, as its reply said; null: the first page.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.session","name":"ListReply","doc":"Answer to auth.session.list.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"ListResult","doc":"The command was carried out.","fields":[{"name":"sessions","type":{"type":"array","items":{"type":"record","namespace":"auth","name":"Session","doc":"A session that goes on.","fields":[{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was opened."},{"name":"lastUsedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was last refreshed, or opened."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it ends if it is not used before."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device as the requester described it when the session was opened.","default":null},{"name":"current","type":"boolean","doc":"Whether it is the session of the access token that asks."}]}},"doc":"A page of sessions."},{"name":"cursor","type":["null","string"],"doc":"For the next page; null: this is the last one.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.session.login-mfa": {
+    request: {"type":"record","namespace":"auth.session","name":"LoginMfaRequest","doc":"Answers the challenge of auth.session.login with a code, and opens the session.","sealedFields":["challenge","code"],"recordKey":{"kind":"token","field":"challenge"},"fields":[{"name":"method","type":"string","doc":"What the code is of: totp or recovery. A passkey answers by auth.passkey.begin-login and finish-login."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.session","name":"LoginMfaReply","doc":"Answer to auth.session.login-mfa.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LoginMfaResult","doc":"The command was carried out.","sealedFields":["accessToken","refreshToken"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.login": {
     request: {"type":"record","namespace":"auth.session","name":"LoginRequest","doc":"Exchanges a login and password for a session.","sealedFields":["password"],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"The account's login, in any case."},{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
@@ -1512,9 +2029,13 @@ export const eventSchemas = {
   DataExported: {"type":"record","namespace":"auth.event","name":"DataExported","doc":"A user took a copy of everything that is held about him.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Session in which it was asked for."}]},
   EmailChangeRequested: {"type":"record","namespace":"auth.event","name":"EmailChangeRequested","doc":"A user asked for another e-mail address. Nothing has changed yet.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
   EmailChanged: {"type":"record","namespace":"auth.event","name":"EmailChanged","doc":"A user's e-mail address is another one. Which one stands in no event.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
-  LoggedIn: {"type":"record","namespace":"auth.event","name":"LoggedIn","doc":"A session was opened.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"login","type":"string","doc":"The user's login."},{"name":"method","type":"string","doc":"How: password or confirmation."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  LoggedIn: {"type":"record","namespace":"auth.event","name":"LoggedIn","doc":"A session was opened.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"login","type":"string","doc":"The user's login."},{"name":"method","type":"string","doc":"How: password or confirmation; password+totp, password+recovery, password+passkey; passkey."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
   LoggedOut: {"type":"record","namespace":"auth.event","name":"LoggedOut","doc":"A user ended sessions.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"everywhere","type":"boolean","doc":"Whether all sessions of the user ended."}]},
+  LoginChallenged: {"type":"record","namespace":"auth.event","name":"LoginChallenged","doc":"A password was right, and a further factor was asked for.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."},{"name":"methods","type":{"type":"array","items":"string"},"doc":"Factors that will do: totp, passkey, recovery."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
   LoginRefused: {"type":"record","namespace":"auth.event","name":"LoginRefused","doc":"A login was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The login that was tried, normalised."},{"name":"code","type":"string","doc":"The refusal's code."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  MfaChanged: {"type":"record","namespace":"auth.event","name":"MfaChanged","doc":"The further factors of a user changed.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"change","type":"string","doc":"totp-activated, totp-disabled, recovery-codes, passkey-added, passkey-removed or reset."},{"name":"sessionId","type":["null","string"],"doc":"The session in which it was done; it goes on.","default":null}]},
+  MfaRefused: {"type":"record","namespace":"auth.event","name":"MfaRefused","doc":"A further factor, or a passkey, was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"method","type":"string","doc":"totp, recovery or passkey."},{"name":"reason","type":"string","doc":"wrong, replayed (a code that was used before), absent (the user has no such factor), or counter (a passkey whose counter went back: it may have been copied)."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  MfaRequirementChanged: {"type":"record","namespace":"auth.event","name":"MfaRequirementChanged","doc":"A role began or ceased to require a further factor.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"role","type":"string","doc":"Name of the role."},{"name":"required","type":"boolean","doc":"Whether a further factor is required now."},{"name":"reason","type":"string","doc":"Why, for the audit."}]},
   PasswordChanged: {"type":"record","namespace":"auth.event","name":"PasswordChanged","doc":"A user changed his password; other sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":["null","string"],"doc":"The session in which it was changed; it goes on.","default":null}]},
   PasswordRefused: {"type":"record","namespace":"auth.event","name":"PasswordRefused","doc":"Whoever held an access token did not know the password that was asked for besides.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
   PasswordReset: {"type":"record","namespace":"auth.event","name":"PasswordReset","doc":"A user set a new password by the link in a mail; all his sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},

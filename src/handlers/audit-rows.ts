@@ -8,7 +8,20 @@ import { eventTopic } from "./outbox-rows.ts";
 
 /** Fields of events that say nothing of a person: they outlive him. */
 const impersonal = new Set([
-  ...["cause", "code", "everywhere", "mailed", "method", "permissions", "role", "roles", "until"],
+  ...[
+    "cause",
+    "change",
+    "code",
+    "everywhere",
+    "mailed",
+    "method",
+    "methods",
+    "permissions",
+    "required",
+    "role",
+    "roles",
+    "until",
+  ],
 ]);
 
 /** The reason of a deletion is all that is left to explain it: its user's key goes in the same moment. A role has no user at all. */

@@ -1,6 +1,8 @@
 // What a handler is given: reads, one commit, passwords, tokens, the time. It knows no Kafka and no SQL text.
 // The first read asks the inbox too; where the request has its answer already, read or commit throw Kept, and run.ts gives that answer.
 import type { Call } from "../bus/command.ts";
+import type { SecretBox } from "../crypto/envelope.ts";
+import type { RelyingParty } from "../crypto/passkeys.ts";
 import type { PasswordPolicy } from "../crypto/password-policy.ts";
 import type { Tokens } from "../crypto/tokens.ts";
 import type { AttemptRules } from "../db/attempts.ts";
@@ -68,6 +70,11 @@ export interface Settings {
   hideEmail: boolean;
   legacyTopics: boolean;
   attempts: AttemptRules;
+  challengeTtlMs: number;
+  /** How old a login may be for what changes how its user logs in. */
+  stepUpMaxAgeMs: number;
+  totpIssuer: string;
+  party: RelyingParty;
 }
 
 /** Of an audit row, sealed. */
@@ -85,6 +92,10 @@ export interface Context {
   policy: PasswordPolicy;
   /** The key that successors of refresh tokens are derived with: the newest, or the one a session was opened with. */
   refreshKey(id?: number): { id: number; key: Buffer };
+  /** Encrypts the secrets of authenticator apps. */
+  mfaBox(): SecretBox;
+  /** What user handles of passkeys are made with; the oldest, because they must stay the same. 32 bytes. */
+  passkeyKey(): Buffer;
   jwks(): string;
   /** Opens what is personal in the user's audit rows. @param subjectBox his key, as it is kept */
   personalOf(userId: number, subjectBox: Buffer): (row: PersonalPart) => Record<string, unknown>;

@@ -16,6 +16,8 @@ import { findUsers } from "./admin/find-users.ts";
 import { getUser } from "./admin/get-user.ts";
 import { listRoles } from "./admin/list-roles.ts";
 import { listSessions } from "./admin/list-sessions.ts";
+import { requireMfa } from "./admin/require-mfa.ts";
+import { resetMfa } from "./admin/reset-mfa.ts";
 import { revokeSessions } from "./admin/revoke-sessions.ts";
 import { setRoles } from "./admin/set-roles.ts";
 import { unbanUser } from "./admin/unban-user.ts";
@@ -23,12 +25,23 @@ import { unlockUser } from "./admin/unlock-user.ts";
 import type { Handler, LegacyHandler } from "./define.ts";
 import { list as listKeys } from "./key/list.ts";
 import { adminBanToggled, adminDeleted, checkVerified, profileDeleted } from "./legacy/accounts.ts";
+import { activate as activateMfa } from "./mfa/activate.ts";
+import { disable as disableMfa } from "./mfa/disable.ts";
+import { enroll as enrollMfa } from "./mfa/enroll.ts";
+import { recoveryCodes } from "./mfa/recovery-codes.ts";
+import { beginLogin } from "./passkey/begin-login.ts";
+import { beginRegistration } from "./passkey/begin-registration.ts";
+import { finishLogin } from "./passkey/finish-login.ts";
+import { finishRegistration } from "./passkey/finish-registration.ts";
+import { list as listPasskeys } from "./passkey/list.ts";
+import { remove as removePasskey } from "./passkey/remove.ts";
 import { change as changePassword } from "./password/change.ts";
 import { forgot } from "./password/forgot.ts";
 import { reset } from "./password/reset.ts";
 import { inspect } from "./session/inspect.ts";
 import { list as listOwnSessions } from "./session/list.ts";
 import { login } from "./session/login.ts";
+import { loginMfa } from "./session/login-mfa.ts";
 import { logout } from "./session/logout.ts";
 import { refresh } from "./session/refresh.ts";
 import { revoke } from "./session/revoke.ts";
@@ -42,6 +55,7 @@ export const handlers = [
   changeEmail,
   confirmEmail,
   login,
+  loginMfa,
   refresh,
   inspect,
   logout,
@@ -50,6 +64,16 @@ export const handlers = [
   changePassword,
   forgot,
   reset,
+  enrollMfa,
+  activateMfa,
+  disableMfa,
+  recoveryCodes,
+  beginRegistration,
+  finishRegistration,
+  listPasskeys,
+  removePasskey,
+  beginLogin,
+  finishLogin,
   listKeys,
   checkAccess,
   findUsers,
@@ -64,6 +88,8 @@ export const handlers = [
   listRoles,
   changeRole,
   deleteRole,
+  resetMfa,
+  requireMfa,
 ] as unknown as Handler[];
 
 export const legacyHandlers: LegacyHandler[] = [profileDeleted, adminDeleted, checkVerified, adminBanToggled];

@@ -64,8 +64,13 @@ export async function checkNewPassword(
 
 /** For a login attempt. @throws Refusal INVALID_INPUT */
 export function checkAttempt(login: string, password: string): void {
-  if (login === "" || codePoints(login) > nameLength.max) throw invalid("login", "must have 1 to 32 characters");
+  checkLoginLength(login);
   checkTyped("password", password);
+}
+
+/** @throws Refusal INVALID_INPUT */
+export function checkLoginLength(login: string): void {
+  if (login === "" || codePoints(login) > nameLength.max) throw invalid("login", "must have 1 to 32 characters");
 }
 
 /** For a password that must be the right one. @throws Refusal INVALID_INPUT */

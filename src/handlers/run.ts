@@ -4,7 +4,7 @@
 import type { BusCommand, Call, Lanes } from "../bus/command.ts";
 import type { Clock } from "../clock.ts";
 import { openPersonal, openSubjectKey } from "../crypto/audit.ts";
-import { type DataKeys, UnknownDataKey } from "../crypto/envelope.ts";
+import { type DataKeys, type Purpose, UnknownDataKey } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import type { Keyring } from "../crypto/keys.ts";
 import type { PasswordPolicy } from "../crypto/password-policy.ts";
@@ -163,6 +163,8 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
     policy,
     passwords: inLane(parts, call),
     refreshKey: (id) => refreshKey(parts, id),
+    mfaBox: () => parts.dataKeys().box("mfa"),
+    passkeyKey: () => oldestKey(parts, "passkey"),
     jwks: () => jwksText(parts.keyring()),
     personalOf: (userId, subjectBox) => {
       const keys = parts.dataKeys();
@@ -279,4 +281,10 @@ function inLane({ lanes, passwords }: RunParts, call: Call): HandlerPasswords {
 function refreshKey(parts: RunParts, id: number | undefined): { id: number; key: Buffer } {
   const keys = parts.dataKeys();
   return id === undefined ? keys.current("refresh") : keys.get("refresh", id);
+}
+
+function oldestKey(parts: RunParts, purpose: Purpose): Buffer {
+  const oldest = parts.dataKeys().all(purpose).at(-1);
+  if (oldest === undefined) throw new Error(`there is no data key for ${purpose}: run migrate`);
+  return oldest.key;
 }

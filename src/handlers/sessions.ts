@@ -15,6 +15,8 @@ export interface SessionUser {
   login: string;
   roles: string[];
   generation: number;
+  /** Roles that only a session with a further factor bears. */
+  strongRoles: string[];
 }
 
 export interface SessionTokens {
@@ -33,6 +35,7 @@ export interface OpenedSession {
 
 /**
  * Makes the tokens of a new session and the write that opens it; nothing is stored yet.
+ * A role that requires a further factor is borne only where `amr` has mfa.
  * A rotating session ends after AUTH_REFRESH_TTL, another after AUTH_COOKIE_MAX_AGE; either when idle for AUTH_REFRESH_IDLE.
  */
 export async function openSession(
@@ -48,7 +51,7 @@ export async function openSession(
   const access = await tokens.issueAccess({
     userId: user.id,
     login: user.login,
-    roles: user.roles,
+    roles: user.roles.filter((role) => how.amr.includes("mfa") || !user.strongRoles.includes(role)),
     sessionId,
     generation: user.generation,
     amr: how.amr,

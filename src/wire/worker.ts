@@ -54,6 +54,10 @@ export function settingsOf(config: Config): Settings {
       deviceTtlMs: config.AUTH_KNOWN_DEVICE_TTL,
       devices: config.AUTH_KNOWN_DEVICES,
     },
+    challengeTtlMs: config.AUTH_CHALLENGE_TTL,
+    stepUpMaxAgeMs: config.AUTH_STEP_UP_MAX_AGE,
+    totpIssuer: config.AUTH_TOTP_ISSUER,
+    party: { id: config.AUTH_RP_ID, name: config.AUTH_RP_NAME, origins: config.AUTH_RP_ORIGINS },
   };
 }
 

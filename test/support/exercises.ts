@@ -1,7 +1,10 @@
 // What each command is made to do while its secrets are looked for: carried out, and refused in the ways that touch a secret. A new command
 // needs a line in `exercises`; test/secrets.test.ts says so.
 import { randomBytes } from "node:crypto";
+import { totpCode, totpStep } from "../../src/crypto/totp.ts";
 import type { Gateway } from "../bridge/gateway.ts";
+import { makeAuthenticator } from "./authenticator.ts";
+import { fromBase32 } from "./factors.ts";
 
 type Answer = Record<string, unknown>;
 
@@ -44,6 +47,43 @@ async function somebody({ ask, mailedToken }: Stage): Promise<Somebody> {
 
 /** Of the same form and row, but never issued. */
 const forged = (token: string): string => `${token.split(".")[0]}.${randomBytes(32).toString("base64url")}`;
+
+const text = (answer: Answer, name: string): string => String(answer[name]);
+
+/** With an authenticator app; the access token is current. */
+async function withApp(stage: Stage): Promise<Somebody & { secret: Buffer; codes: string[] }> {
+  const one = await somebody(stage);
+  const { login, password } = one;
+  const first = (await stage.ask("auth.session.login", { login, password }))["tokens"] as Answer;
+  const { accessToken, refreshToken } = first;
+  const secret = fromBase32(text(await stage.ask("auth.mfa.enroll", { accessToken }), "secret"));
+  const code = totpCode(secret, totpStep(Date.now()));
+  const { codes } = await stage.ask("auth.mfa.activate", { accessToken, code });
+  const renewed = await stage.ask("auth.session.refresh", { refreshToken });
+  const current = { accessToken: text(renewed, "accessToken"), refreshToken: text(renewed, "refreshToken") };
+  return { ...one, ...current, secret, codes: codes as string[] };
+}
+
+/** With a passkey; the access token is current. */
+async function withPasskey(stage: Stage) {
+  const one = await somebody(stage);
+  const { login, password } = one;
+  const first = (await stage.ask("auth.session.login", { login, password }))["tokens"] as Answer;
+  const { accessToken, refreshToken } = first;
+  const device = makeAuthenticator();
+  const begun = await stage.ask("auth.passkey.begin-registration", { accessToken });
+  const { challenge } = begun;
+  const answer = { accessToken, challenge, response: device.create(text(begun, "options")) };
+  await stage.refused("auth.passkey.finish-registration", { ...answer, challenge: forged(text(begun, "challenge")) });
+  const { passkeyId } = await stage.ask("auth.passkey.finish-registration", answer);
+  const renewed = await stage.ask("auth.session.refresh", { refreshToken });
+  return { ...one, device, passkeyId, accessToken: text(renewed, "accessToken") };
+}
+
+async function challengeOf(stage: Stage, { login, password }: Somebody): Promise<string> {
+  const { challenge } = await stage.ask("auth.session.login", { login, password });
+  return text(challenge as Answer, "challenge");
+}
 
 /** For an operator, on somebody; refused without the right. */
 function onSomebody(topic: string, more: object): (stage: Stage) => Promise<void> {
@@ -180,6 +220,71 @@ export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
     await stage.ask("auth.account.confirm-email", { token });
     await stage.refused("auth.account.confirm-email", { token });
   },
+  async "auth.mfa.enroll"(stage) {
+    const { accessToken, refreshToken } = await somebody(stage);
+    await stage.ask("auth.mfa.enroll", { accessToken });
+    await stage.refused("auth.mfa.enroll", { accessToken: refreshToken });
+  },
+  async "auth.mfa.activate"(stage) {
+    const { accessToken } = await withApp(stage);
+    await stage.refused("auth.mfa.activate", { accessToken, code: "a code that is none" });
+  },
+  async "auth.mfa.disable"(stage) {
+    const { accessToken } = await withApp(stage);
+    await stage.ask("auth.mfa.disable", { accessToken });
+    await stage.refused("auth.mfa.disable", { accessToken });
+  },
+  async "auth.mfa.recovery-codes"(stage) {
+    const { accessToken } = await withApp(stage);
+    await stage.ask("auth.mfa.recovery-codes", { accessToken });
+    const other = await somebody(stage);
+    await stage.refused("auth.mfa.recovery-codes", { accessToken: other.accessToken });
+  },
+  async "auth.session.login-mfa"(stage) {
+    const one = await withApp(stage);
+    const challenge = await challengeOf(stage, one);
+    const code = totpCode(one.secret, totpStep(Date.now()) + 1); // the present one was used to activate it
+    await stage.refused("auth.session.login-mfa", { challenge: forged(challenge), method: "totp", code });
+    await stage.refused("auth.session.login-mfa", { challenge, method: "recovery", code: "a code that is none" });
+    await stage.ask("auth.session.login-mfa", { challenge, method: "totp", code });
+    const [recovery = ""] = one.codes;
+    const again = await challengeOf(stage, one);
+    await stage.ask("auth.session.login-mfa", { challenge: again, method: "recovery", code: recovery });
+  },
+  async "auth.passkey.begin-registration"(stage) {
+    const { accessToken, refreshToken } = await somebody(stage);
+    await stage.ask("auth.passkey.begin-registration", { accessToken });
+    await stage.refused("auth.passkey.begin-registration", { accessToken: refreshToken });
+  },
+  async "auth.passkey.finish-registration"(stage) {
+    await withPasskey(stage);
+  },
+  async "auth.passkey.list"(stage) {
+    const { accessToken } = await withPasskey(stage);
+    await stage.ask("auth.passkey.list", { accessToken });
+    await stage.refused("auth.passkey.list", { accessToken: forged("a.b") });
+  },
+  async "auth.passkey.remove"(stage) {
+    const { accessToken, passkeyId } = await withPasskey(stage);
+    await stage.ask("auth.passkey.remove", { accessToken, passkeyId });
+    await stage.refused("auth.passkey.remove", { accessToken, passkeyId });
+  },
+  async "auth.passkey.begin-login"(stage) {
+    const one = await withPasskey(stage);
+    await stage.ask("auth.passkey.begin-login", { login: one.login, challenge: "" });
+    await stage.ask("auth.passkey.begin-login", { login: newAccount().login, challenge: "" });
+    const challenge = await challengeOf(stage, one);
+    await stage.ask("auth.passkey.begin-login", { login: one.login, challenge });
+    await stage.refused("auth.passkey.begin-login", { login: one.login, challenge: forged(challenge) });
+  },
+  async "auth.passkey.finish-login"(stage) {
+    const { login, device } = await withPasskey(stage);
+    const begun = await stage.ask("auth.passkey.begin-login", { login, challenge: "" });
+    const { challenge } = begun;
+    const wrong = device.get(text(begun, "options"), { forged: true });
+    await stage.refused("auth.passkey.finish-login", { challenge, response: wrong });
+    await stage.ask("auth.passkey.finish-login", { challenge, response: device.get(text(begun, "options")) });
+  },
   async "auth.key.list"({ ask }) {
     await ask("auth.key.list", {});
   },
@@ -206,6 +311,13 @@ export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
   "auth.admin.unban-user": onSomebody("auth.admin.unban-user", { reason: "a test" }),
   "auth.admin.unlock-user": onSomebody("auth.admin.unlock-user", { reason: "a test" }),
   "auth.admin.delete-user": onSomebody("auth.admin.delete-user", { reason: "a test" }),
+  "auth.admin.reset-mfa": onSomebody("auth.admin.reset-mfa", { reason: "a test" }),
+  async "auth.admin.require-mfa"(stage) {
+    const { accessToken } = await somebody(stage);
+    const change = { role: "user", required: false, reason: "a test" };
+    await stage.refused("auth.admin.require-mfa", { actorToken: accessToken, ...change });
+    await stage.ask("auth.admin.require-mfa", { actorToken: await stage.operatorToken(), ...change });
+  },
 };
 
 /** The gateway's six methods, and refusals of those that take a secret. */

@@ -27,6 +27,7 @@ export const personal: Record<string, string> = {
   username: "auth.account.register has it in clear",
   email: "auth.account.register has it in clear",
   newEmail: "auth.mail has it in clear",
+  login: "the record key, in clear",
   target: "a login or an id; both are record keys",
   document: "everything the service holds about its reader, without a secret",
   search: "the beginning of a login or an address",
@@ -106,12 +107,16 @@ export function sealedFields(topic: Topic): { request: string[]; reply: string[]
 /** Of a token its secret part alone: its id is none, and a JWT's claims stand in many places. */
 const lastPart = (value: string): string => value.slice(value.lastIndexOf(".") + 1);
 
+/** Six digits stand everywhere by chance, and are worth nothing after a minute; an empty text stands for none. */
+const canBeFound = (value: string): boolean => value !== "" && !/^\d{6}$/.test(value);
+
 function noted(where: string, record: object, paths: readonly string[]): Secret[] {
   return paths.flatMap((path) => {
     const names = path.split(".");
     const value = names.reduce<unknown>((inner, name) => (inner as Answer | null | undefined)?.[name], record);
-    const isSecret = typeof value === "string" && !Object.hasOwn(personal, names.at(-1)!);
-    return isSecret ? [{ name: `${where} ${path}`, value: lastPart(value) }] : [];
+    const values = (Array.isArray(value) ? value : [value]).filter((each) => typeof each === "string");
+    const known = Object.hasOwn(personal, names.at(-1)!);
+    return known ? [] : values.filter(canBeFound).map((each) => ({ name: `${where} ${path}`, value: lastPart(each) }));
   });
 }
 

@@ -1,4 +1,4 @@
-// Check: whether an access token's user may do something right now, by the permissions of his roles. A permission that nobody has, or
+// Check: whether an access token's user may do something right now, by the permissions of the roles that his session bears. A permission that nobody has, or
 // that nobody knows, is not allowed.
 // Refuses INVALID_INPUT (no name of a permission), and what bearerOf refuses.
 import { isPermitted } from "../../db/roles.ts";
@@ -12,7 +12,7 @@ export const check = defineHandler({
   once: false,
   async handle({ accessToken, permission }, ctx) {
     checkPermission("permission", permission);
-    const { userId } = await bearerOf(ctx, accessToken);
-    return { allowed: (await ctx.read(isPermitted(userId, permission)))?.allowed ?? false };
+    const { roles } = await bearerOf(ctx, accessToken);
+    return { allowed: (await ctx.read(isPermitted(roles, permission)))?.allowed ?? false };
   },
 });

@@ -1,6 +1,6 @@
 // Change-email: asks for another e-mail address, for who knows the password. A link goes to the new address, a notice to the old one, and
 // nothing changes until the link is used (confirm-email.ts).
-// Refuses what bearerOf refuses, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in password/change.ts), THROTTLED (also by AUTH_MAILS_PER_HOUR), EMAIL_TAKEN;
+// Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in password/change.ts), THROTTLED (also by AUTH_MAILS_PER_HOUR), EMAIL_TAKEN;
 // with AUTH_HIDE_EMAIL a taken address looks like success in answer, events and mails to the asker, and its owner is told.
 import { addressChangeOf, lockUser, passwordOf } from "../../db/users.ts";
 import { invalid, refuse } from "../../errors.ts";
@@ -10,7 +10,7 @@ import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkEmail, checkTyped } from "../input.ts";
 import { mail, newLink } from "../mails.ts";
-import { bearerOf } from "../session/access.ts";
+import { bearerOf, demandFactor } from "../session/access.ts";
 
 export const changeEmail = defineHandler({
   topic: "auth.account.change-email",
@@ -18,9 +18,11 @@ export const changeEmail = defineHandler({
   once: true,
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password, newEmail }, ctx) {
-    const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
+    const bearer = await bearerOf(ctx, accessToken);
+    const { claims, userId: id, generation } = bearer;
     checkTyped("password", password);
     checkEmail(newEmail, "newEmail");
+    await demandFactor(ctx, bearer);
     const account = await ctx.read(addressChangeOf(id, normalize(newEmail)));
     if (account === null) throw refuse("SESSION_REVOKED");
     const { email, username, newOwner } = account;

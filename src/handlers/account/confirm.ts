@@ -21,9 +21,9 @@ export const confirm = defineHandler({
   once: true,
   async handle(request, ctx) {
     const link = await linkOf(ctx, request.token, "confirm");
-    const { userId: id, login, username, roles, generation } = link;
+    const { userId: id, login, username } = link;
     const { rotating, client } = request;
-    const session = await openSession(ctx, { id, login, roles, generation }, { rotating, client, amr: ["otp"] });
+    const session = await openSession(ctx, { ...link, id }, { rotating, client, amr: ["otp"] });
     return ctx.commit(
       {
         user: { id, subject: confirmUser(id) },

@@ -1,6 +1,6 @@
 // Delete: the owner of an account erases it, by his password. His sessions are over, his login and e-mail address are free, and what is personal
 // in the audit can be read no more (db/personal-data.ts lists what goes how).
-// Refuses what bearerOf refuses, INVALID_INPUT, INVALID_CREDENTIALS (counted, as at a change of the password), THROTTLED, FORBIDDEN (he is the last
+// Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as at a change of the password), THROTTLED, FORBIDDEN (he is the last
 // administrator).
 import { lockUser, passwordOf } from "../../db/users.ts";
 import { refuse } from "../../errors.ts";
@@ -9,7 +9,7 @@ import { attemptInSession } from "../attempts.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkTyped } from "../input.ts";
-import { bearerOf } from "../session/access.ts";
+import { bearerOf, demandFactor } from "../session/access.ts";
 
 export const deleteAccount = defineHandler({
   topic: "auth.account.delete",
@@ -17,8 +17,10 @@ export const deleteAccount = defineHandler({
   once: true,
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password }, ctx) {
-    const { claims, userId: id, generation, roles } = await bearerOf(ctx, accessToken);
+    const bearer = await bearerOf(ctx, accessToken);
+    const { claims, userId: id, generation, roles } = bearer;
     checkTyped("password", password);
+    await demandFactor(ctx, bearer);
     const { row } = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
     const { ok } = await ctx.passwords.verify(password, row?.hash);
     if (!ok) {

@@ -1,10 +1,12 @@
 // Who gives an administrative command, and whom it is about. The actor is an operator with a token that authctl signed, who may do
 // everything, or a user, who may do what his roles permit, and that to nobody who may do more than he. The target is a login, or
 // `id:<number>`.
-import { permissionsOf } from "../../db/roles.ts";
+import { factorsOf } from "../../db/factors.ts";
+import { permissionsOf, permissionsOfRoles } from "../../db/roles.ts";
 import { type Profile, profileById, profileByLogin } from "../../db/users.ts";
 import { invalid, Refusal, refuse } from "../../errors.ts";
 import { normalize } from "../../record-key.ts";
+import { factorMethods } from "../challenges.ts";
 import type { Context } from "../context.ts";
 import { checkToken } from "../input.ts";
 import { bearerOf, unlessAnswered } from "../session/access.ts";
@@ -17,15 +19,18 @@ export interface Actor {
   holds(permission: string): boolean;
 }
 
-/** @throws Refusal TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (details.permission: what he lacks) */
+/**
+ * By the roles that his session bears.
+ * @throws Refusal TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (details.permission: what he lacks), MFA_REQUIRED (details.action)
+ */
 export async function actorOf(ctx: Context, actorToken: string, permission: Permission): Promise<Actor> {
   checkToken("actorToken", actorToken);
   const operator = await operatorOf(ctx, actorToken);
   if (operator !== undefined) return { name: operator, isOperator: true, holds: () => true };
-  const { userId } = await bearerOf(ctx, actorToken, "actorToken");
-  const held = new Set((await ctx.read(permissionsOf(userId)))?.permissions);
+  const { userId, roles } = await bearerOf(ctx, actorToken, "actorToken");
+  const held = new Set((await ctx.read(permissionsOfRoles(roles)))?.permissions);
   const actor: Actor = { name: `user:${userId}`, isOperator: false, holds: (each) => held.has(each) };
-  demandAll(actor, [permission]);
+  if (!actor.holds(permission)) throw await withoutRight(ctx, userId, permission);
   return actor;
 }
 
@@ -37,8 +42,11 @@ export async function adminOf(ctx: Context, actorToken: string, permission: Perm
 /** Nobody gives, takes or stands above what he does not hold. @throws Refusal FORBIDDEN */
 export function demandAll(actor: Actor, permissions: readonly string[]): void {
   const lacking = permissions.find((each) => !actor.holds(each));
-  if (lacking === undefined) return;
-  throw refuse("FORBIDDEN", { message: `This takes the permission ${lacking}.`, details: { permission: lacking } });
+  if (lacking !== undefined) throw lacks(lacking);
+}
+
+function lacks(permission: string): Refusal {
+  return refuse("FORBIDDEN", { message: `This takes the permission ${permission}.`, details: { permission } });
 }
 
 export interface Acting {
@@ -56,6 +64,14 @@ export async function actingOn(
   const user = await targetOf(ctx, target);
   if (!actor.isOperator) demandAll(actor, (await ctx.read(permissionsOf(user.id)))?.permissions ?? []);
   return { actor, user };
+}
+
+/** Who has the permission, but by a role that this session does not bear, is told how to get it. */
+async function withoutRight(ctx: Context, userId: number, permission: Permission): Promise<Refusal> {
+  const [held, factors] = [await ctx.read(permissionsOf(userId)), await ctx.read(factorsOf(userId))];
+  if (factors === null || held?.permissions.includes(permission) !== true) return lacks(permission);
+  const action = factorMethods(factors).length > 0 ? "login" : "enroll";
+  return refuse("MFA_REQUIRED", { details: { action, reason: "role", role: factors.strongRoles.join(" ") } });
 }
 
 async function operatorOf(ctx: Context, token: string): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 // Password change: a new password for who knows the current one. All other sessions end. The one it was changed in goes on: its access
 // token counts no more, as all from before, and its next refresh gives a current one.
-// Refuses what bearerOf refuses, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen access token must not be worth
+// Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen access token must not be worth
 // guesses at the password that nobody sees), THROTTLED.
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { endOtherSessions } from "../../db/sessions.ts";
@@ -11,7 +11,7 @@ import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkNewPassword, checkTyped } from "../input.ts";
 import { mail } from "../mails.ts";
-import { bearerOf } from "../session/access.ts";
+import { bearerOf, demandFactor } from "../session/access.ts";
 
 export const change = defineHandler({
   topic: "auth.password.change",
@@ -19,11 +19,13 @@ export const change = defineHandler({
   once: true,
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, currentPassword, newPassword }, ctx) {
-    const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
+    const bearer = await bearerOf(ctx, accessToken);
+    const { claims, userId: id, generation } = bearer;
     const { sessionId } = claims;
     checkTyped("currentPassword", currentPassword);
     if (currentPassword.normalize("NFKC") === newPassword.normalize("NFKC"))
       throw invalid("newPassword", "must not be the current one");
+    await demandFactor(ctx, bearer);
     const attempt = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
     const stored = attempt.row;
     const about = stored === null ? [] : [stored.login, stored.username, stored.email];

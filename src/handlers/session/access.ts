@@ -2,8 +2,10 @@
 // Refuses TOKEN_INVALID, TOKEN_EXPIRED (also for a token from before the user's last change of rights: a refresh gives a current one),
 // SESSION_REVOKED (ended, or the user is banned or gone).
 import type { AccessClaims } from "../../crypto/tokens.ts";
+import { type Factors, factorsOf } from "../../db/factors.ts";
 import { sessionOfToken } from "../../db/sessions.ts";
 import { Refusal, refuse } from "../../errors.ts";
+import { factorMethods } from "../challenges.ts";
 import type { Context } from "../context.ts";
 import { checkToken } from "../input.ts";
 
@@ -37,4 +39,35 @@ export async function unlessAnswered<T>(ctx: Context, verify: () => Promise<T>):
     if (error instanceof Refusal && error.code === "TOKEN_EXPIRED") await ctx.recall();
     throw error;
   }
+}
+
+/**
+ * For commands that change how a user logs in, or that take his account away (ASVS 5.0, 7.5.1): his login must be younger than
+ * AUTH_STEP_UP_MAX_AGE, and where he has a further factor it must have been shown. There is no command for it: logging in again is the way.
+ * @returns his factors. @throws Refusal MFA_REQUIRED, details action `login`, reason `age` (with maxAgeMs) or `factor` (with methods)
+ */
+export async function demandFreshLogin(ctx: Context, bearer: Bearer): Promise<Factors> {
+  const { stepUpMaxAgeMs } = ctx.settings;
+  if (bearer.claims.authTime + stepUpMaxAgeMs < ctx.now())
+    throw refuse("MFA_REQUIRED", {
+      message: "Log in again: the login is too old for this.",
+      details: { action: "login", reason: "age", maxAgeMs: String(stepUpMaxAgeMs) },
+    });
+  return demandFactor(ctx, bearer);
+}
+
+/**
+ * For commands of that kind that ask for the password themselves: a further factor that he has must have been shown in this session.
+ * @returns his factors. @throws Refusal MFA_REQUIRED, details action `login`, reason `factor` (with methods)
+ */
+export async function demandFactor(ctx: Context, { claims, userId }: Bearer): Promise<Factors> {
+  const factors = await ctx.read(factorsOf(userId));
+  if (factors === null) throw refuse("SESSION_REVOKED");
+  const methods = factorMethods(factors);
+  if (methods.length > 0 && !claims.amr.includes("mfa"))
+    throw refuse("MFA_REQUIRED", {
+      message: "Log in again with a further factor.",
+      details: { action: "login", reason: "factor", methods: methods.join(" ") },
+    });
+  return factors;
 }

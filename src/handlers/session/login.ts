@@ -1,4 +1,5 @@
-// Login: exchanges a login and password for a session. Other sessions of the user go on.
+// Login: exchanges a login and password for a session, or for a challenge where the user has a further factor (after-password.ts). Other
+// sessions of the user go on.
 // Refuses INVALID_INPUT (empty or absurd fields; the password policy is never applied here), INVALID_CREDENTIALS (same words and cost
 // for an unknown login and a wrong password), THROTTLED before any hash, and to whoever knew the password NOT_CONFIRMED and BANNED.
 import { standInOf, touchStandIn } from "../../db/stand-ins.ts";
@@ -11,7 +12,7 @@ import type { Context } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkAttempt } from "../input.ts";
-import { openSession } from "../sessions.ts";
+import { afterPassword } from "./after-password.ts";
 
 export const login = defineHandler({
   topic: "auth.session.login",
@@ -26,18 +27,12 @@ export const login = defineHandler({
     if (account === null || !ok) return refused(request, ctx, { account, refusal: refuse("INVALID_CREDENTIALS") });
     if (!account.confirmed) return refused(request, ctx, { account, refusal: refuse("NOT_CONFIRMED"), attempt });
     if (account.banned) return refused(request, ctx, { account, refusal: refuse("BANNED"), attempt });
-    const { rotating, client } = request;
-    const session = await openSession(ctx, account, { rotating, client, amr: ["pwd"] });
     const rehashed = stale ? [replaceHash(account.id, account.hash!, await ctx.passwords.hash(request.password))] : [];
-    const { sessionId } = session.tokens;
-    return ctx.commit(
-      {
-        user: { id: account.id, subject: lockUser(account.id, { generation: account.generation, banned: false }) },
-        facts: [fact("LoggedIn", { login: account.login, sessionId, method: "password", client })],
-        writes: [session.write, attempt.refund, ...attempt.remember(account.id), ...rehashed],
-      },
-      { tokens: session.tokens, challenge: null },
-    );
+    return afterPassword(ctx, account, {
+      request,
+      writes: [attempt.refund, ...rehashed],
+      remember: attempt.remember(account.id),
+    });
   },
 });
 

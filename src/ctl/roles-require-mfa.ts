@@ -1,0 +1,38 @@
+// authctl roles require-mfa: over auth.admin.require-mfa with an operator token.
+import { type Command, textOption } from "./command.ts";
+import { withFleet } from "./connect.ts";
+import { operatorName, signerOf } from "./operator.ts";
+import { targetOf } from "./target.ts";
+import { actHelp, actOptions } from "./users-act.ts";
+
+export const rolesRequireMfa: Command = {
+  name: "roles require-mfa",
+  usage: "ROLE [--off] [--reason TEXT] [--as NAME]",
+  summary: "makes a role count only in sessions that were opened with a further factor",
+  help: `From then on a session that was opened with a password alone does not bear the role: its user logs in and may set up a factor, and has
+the role once he has shown it. Nobody is locked out. The fleet goes by it at once; services that check access tokens by themselves
+do when the token is renewed, within AUTH_ACCESS_TTL.
+
+  --off           the role counts in every session again
+  --reason TEXT   why; stands in the event MfaRequirementChanged
+  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
+
+${actHelp}`,
+  needs: ["ROLE"],
+  options: { ...actOptions, off: { type: "boolean" } },
+  async run(call) {
+    const name = operatorName(call);
+    const target = targetOf(call.env);
+    const sign = await signerOf(target, name);
+    const [role = ""] = call.words;
+    const change = { role, required: call.options["off"] !== true, reason: textOption(call, "reason") ?? "" };
+    const done = await withFleet(target, async ({ client }) =>
+      client.request("auth.admin.require-mfa", { actorToken: await sign(), ...change }),
+    );
+    const { required, without } = done;
+    const lines = required
+      ? [`${role} requires a further factor. ${without} of those who have the role have none yet.`]
+      : [`${role} requires no further factor.`];
+    return { document: done, lines };
+  },
+};

@@ -1,0 +1,181 @@
+// Further factors of a user: what he has, his authenticator app (TOTP), his recovery codes. Secrets come encrypted, codes hashed.
+// What a code proves is written in the commit that makes use of it, so no code works twice and no wrong one goes uncounted.
+import { sql } from "slonik";
+import { z } from "zod";
+import type { Fragment, Read, Write } from "./statements.ts";
+
+/** Columns of a user `u`, for whoever decides about a login: his factors, and which of his roles count only with one. */
+export const factorColumns = sql.fragment`
+  EXISTS (SELECT FROM totp_factors f WHERE f.user_id = u.id AND f.activated_at IS NOT NULL) AS totp,
+  EXISTS (SELECT FROM recovery_codes r WHERE r.user_id = u.id AND r.used_at IS NULL) AS recovery,
+  (SELECT count(*) FROM passkeys p WHERE p.user_id = u.id) AS passkeys,
+  ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id
+    WHERE ur.user_id = u.id AND r.requires_mfa ORDER BY r.name) AS "strongRoles"`;
+
+export const factorShape = {
+  totp: z.boolean(),
+  recovery: z.boolean(),
+  passkeys: z.number(),
+  /** Roles that only a session with a further factor bears. */
+  strongRoles: z.array(z.string()),
+};
+
+const factors = z.object(factorShape);
+export type Factors = z.infer<typeof factors>;
+
+export function factorsOf(userId: number): Read<Factors> {
+  return { select: sql.fragment`SELECT ${factorColumns} FROM users u WHERE u.id = ${userId}`, row: factors };
+}
+
+/** Columns of a table `f` of totp_factors, which may be joined and not there. */
+export const totpColumns = sql.fragment`
+  f.secret AS "totpSecret", f.last_step AS "totpStep",
+  COALESCE((extract(epoch FROM totp_wait(f.failures, f.failed_at)) * 1000)::int, 0) AS "totpWaitMs"`;
+
+export const totpShape = {
+  /** Encrypted; null where the user has no authenticator app. */
+  totpSecret: z.instanceof(Buffer).nullable(),
+  totpStep: z.number().nullable(),
+  /** For so long no code is looked at. */
+  totpWaitMs: z.number(),
+};
+
+const enrolled = z.object({ totpSecret: z.instanceof(Buffer), totpStep: z.number(), active: z.boolean() });
+
+export function totpOf(userId: number): Read<z.infer<typeof enrolled>> {
+  const select = sql.fragment`
+    SELECT f.secret AS "totpSecret", f.last_step AS "totpStep", f.activated_at IS NOT NULL AS active
+    FROM totp_factors f WHERE f.user_id = ${userId}`;
+  return { select, row: enrolled };
+}
+
+/** In place of one that was never activated; an active one stays, and takes the commit back. */
+export function enrollTotp(userId: number, secret: Buffer): Write {
+  return {
+    name: "enroll_totp",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      INSERT INTO totp_factors (user_id, secret) SELECT ${userId}, ${sql.binary(secret)}::bytea WHERE ${gate}
+      ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, created_at = now(), last_step = 0, failures = 0, failed_at = NULL
+        WHERE totp_factors.activated_at IS NULL
+      RETURNING 1`,
+  };
+}
+
+/** @param secret as it was read: a later enrolment has another one */
+export function activateTotp(userId: number, secret: Buffer, step: number): Write {
+  return {
+    name: "activate_totp",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      UPDATE totp_factors SET activated_at = now(), last_step = ${step}
+      WHERE user_id = ${userId} AND secret = ${sql.binary(secret)} AND activated_at IS NULL AND ${gate} RETURNING 1`,
+  };
+}
+
+/** A code was right: its step, and any before it, is over. Of two that show the same code one takes itself back. */
+export function useTotpStep(userId: number, step: number): Write {
+  return {
+    name: "use_totp_step",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      UPDATE totp_factors SET last_step = ${step}, failures = 0, failed_at = NULL
+      WHERE user_id = ${userId} AND activated_at IS NOT NULL AND last_step < ${step}
+        AND totp_wait(failures, failed_at) = interval '0' AND ${gate} RETURNING 1`,
+  };
+}
+
+/** A code was wrong. Where another one was counted meanwhile and now there is a wait, the commit takes itself back. */
+export function countTotpFailure(userId: number): Write {
+  return {
+    name: "count_totp_failure",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      UPDATE totp_factors SET failures = failures + 1, failed_at = now()
+      WHERE user_id = ${userId} AND activated_at IS NOT NULL AND totp_wait(failures, failed_at) = interval '0' AND ${gate} RETURNING 1`,
+  };
+}
+
+export function deleteTotp(userId: number): Write {
+  return {
+    name: "delete_totp",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      DELETE FROM totp_factors WHERE user_id = ${userId} AND activated_at IS NOT NULL AND ${gate} RETURNING 1`,
+  };
+}
+
+/** Whether the user has this code, unused. A column of a user `u`. */
+export function hasRecoveryCode(hash: Buffer | undefined): Fragment {
+  if (hash === undefined) return sql.fragment`false AS "recoveryCode"`;
+  return sql.fragment`EXISTS (SELECT FROM recovery_codes r
+    WHERE r.user_id = u.id AND r.hash = ${sql.binary(hash)} AND r.used_at IS NULL) AS "recoveryCode"`;
+}
+
+export function useRecoveryCode(userId: number, hash: Buffer): Write {
+  return {
+    name: "use_recovery_code",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      UPDATE recovery_codes SET used_at = now()
+      WHERE user_id = ${userId} AND hash = ${sql.binary(hash)} AND used_at IS NULL AND ${gate} RETURNING 1`,
+  };
+}
+
+/** These, and none of those before. */
+export function replaceRecoveryCodes(userId: number, hashes: Buffer[]): Write[] {
+  return [
+    deleteRecoveryCodes(userId),
+    {
+      name: "insert_recovery_codes",
+      changes: hashes.length,
+      statement: (gate) => sql.fragment`
+        INSERT INTO recovery_codes (user_id, hash)
+        SELECT ${userId}, hash FROM unnest(${sql.array(hashes, "bytea")}) AS hash WHERE ${gate} RETURNING 1`,
+    },
+  ];
+}
+
+export function deleteRecoveryCodes(userId: number): Write {
+  return {
+    name: "delete_recovery_codes",
+    statement: (gate) => sql.fragment`DELETE FROM recovery_codes WHERE user_id = ${userId} AND ${gate} RETURNING 1`,
+  };
+}
+
+/** Everything a user has as a further factor, also an app that was never activated. */
+export function deleteFactors(userId: number): Write[] {
+  return [
+    deleteRecoveryCodes(userId),
+    {
+      name: "delete_app",
+      statement: (gate) => sql.fragment`DELETE FROM totp_factors WHERE user_id = ${userId} AND ${gate} RETURNING 1`,
+    },
+    {
+      name: "delete_passkeys",
+      statement: (gate) => sql.fragment`DELETE FROM passkeys WHERE user_id = ${userId} AND ${gate} RETURNING 1`,
+    },
+  ];
+}
+
+const requirement = z.object({ required: z.boolean(), without: z.number() });
+
+/** Whether a role requires a further factor, and how many who have it have none. */
+export function mfaRequirement(role: string): Read<z.infer<typeof requirement>> {
+  const select = sql.fragment`
+    SELECT r.requires_mfa AS required, (
+      SELECT count(*) FROM user_roles ur WHERE ur.role_id = r.id
+        AND NOT EXISTS (SELECT FROM totp_factors f WHERE f.user_id = ur.user_id AND f.activated_at IS NOT NULL)
+        AND NOT EXISTS (SELECT FROM passkeys p WHERE p.user_id = ur.user_id)) AS without
+    FROM roles r WHERE r.name = ${role}`;
+  return { select, row: requirement };
+}
+
+export function requireMfa(role: string, required: boolean): Write {
+  return {
+    name: "require_mfa",
+    changes: 1,
+    statement: (gate) =>
+      sql.fragment`UPDATE roles SET requires_mfa = ${required} WHERE name = ${role} AND ${gate} RETURNING 1`,
+  };
+}

@@ -1,0 +1,33 @@
+// Reset-mfa: removes all further factors of a user who has lost them, and ends his sessions. His password alone logs in again, so whoever
+// asks for this must be known to be him; a role that requires a factor stays without effect until he has set one up.
+// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND.
+import { deleteFactors, factorsOf } from "../../db/factors.ts";
+import { endSessionsOf } from "../../db/sessions.ts";
+import { raiseGeneration } from "../../db/users.ts";
+import { factorMethods } from "../challenges.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { actingOn, checkReason } from "./actor.ts";
+
+export const resetMfa = defineHandler({
+  topic: "auth.admin.reset-mfa",
+  lane: "db",
+  once: true,
+  async handle({ reason, ...whom }, ctx) {
+    checkReason(reason);
+    const { actor, user } = await actingOn(ctx, whom, "users.reset-mfa");
+    const { id, generation } = user;
+    const factors = await ctx.read(factorsOf(id));
+    if (factors === null || factorMethods(factors).length === 0)
+      return ctx.commit({ facts: [] }, { userId: id, hadFactors: false });
+    return ctx.commit(
+      {
+        user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
+        facts: [fact("MfaChanged", { change: "reset", sessionId: null })],
+        writes: [...deleteFactors(id), endSessionsOf(id, "mfa-reset")],
+        actor: actor.name,
+      },
+      { userId: id, hadFactors: true },
+    );
+  },
+});

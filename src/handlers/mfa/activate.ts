@@ -1,0 +1,37 @@
+// Activate: makes the enrolled authenticator app a factor, by a code it shows, and gives recovery codes. The session goes on as one that has
+// shown it; its access token needs a refresh.
+// Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT, NOT_FOUND (nothing enrolled, or active already), MFA_INVALID. A wrong code
+// is not counted: whoever can ask was given the secret itself.
+import { judgeTotp } from "../../crypto/totp.ts";
+import { activateTotp, totpOf } from "../../db/factors.ts";
+import { invalid, refuse } from "../../errors.ts";
+import { defineHandler } from "../define.ts";
+import { bearerOf, demandFreshLogin } from "../session/access.ts";
+import { factorChange, newRecoveryCodes, shownIn } from "./changes.ts";
+import { totpAad } from "./enroll.ts";
+
+export const activate = defineHandler({
+  topic: "auth.mfa.activate",
+  lane: "db",
+  once: true,
+  async handle({ accessToken, code, endOthers }, ctx) {
+    const bearer = await bearerOf(ctx, accessToken);
+    if (code === "" || code.length > 64) throw invalid("code", "must have 1 to 64 characters");
+    await demandFreshLogin(ctx, bearer);
+    const { userId } = bearer;
+    const found = await ctx.read(totpOf(userId));
+    if (found === null || found.active)
+      throw refuse("NOT_FOUND", { message: "No authenticator app waits to be activated." });
+    const secret = ctx.mfaBox().open(found.totpSecret, totpAad(userId));
+    const judgement = judgeTotp(secret, code, { now: ctx.now(), lastStep: found.totpStep });
+    if (typeof judgement === "string") throw refuse("MFA_INVALID");
+    const { codes, writes } = newRecoveryCodes(userId);
+    const activated = activateTotp(userId, found.totpSecret, judgement.step);
+    const change = factorChange(bearer, {
+      change: "totp-activated",
+      endOthers,
+      writes: [activated, ...writes, shownIn(bearer, "otp")],
+    });
+    return ctx.commit(change, { codes });
+  },
+});

@@ -1,0 +1,53 @@
+// What every change of a user's factors does: it raises his generation, so that access tokens from before stop counting and challenges under
+// way end, and it ends his other sessions if he wants that (ASVS 5.0, 7.4.3). His own session goes on, and learns what was shown in it.
+import { codesPerUser, hashRecoveryCode, makeRecoveryCodes } from "../../crypto/recovery-codes.ts";
+import { replaceRecoveryCodes } from "../../db/factors.ts";
+import { addAmr, endOtherSessions } from "../../db/sessions.ts";
+import type { Write } from "../../db/statements.ts";
+import { raiseGeneration } from "../../db/users.ts";
+import { refuse } from "../../errors.ts";
+import type { Change } from "../context.ts";
+import { fact } from "../facts.ts";
+import type { Bearer } from "../session/access.ts";
+
+export interface FactorChange {
+  change: "totp-activated" | "totp-disabled" | "passkey-added" | "passkey-removed";
+  endOthers: boolean;
+  writes: Write[];
+}
+
+export function factorChange(
+  { userId: id, generation, claims }: Bearer,
+  { change, endOthers, writes }: FactorChange,
+): Change {
+  const { sessionId } = claims;
+  return {
+    user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
+    facts: [fact("MfaChanged", { change, sessionId })],
+    writes: [...writes, ...(endOthers ? [endOtherSessions(id, sessionId, "mfa-changed")] : [])],
+  };
+}
+
+const primary = ["pwd", "hwk", "swk"];
+
+/** A factor that was just shown in this session counts for it, as if it had been shown at its login - but beside a link from a mail it is no second one. */
+export function shownIn({ claims }: Bearer, method: string): Write {
+  const second = claims.amr.some((each) => primary.includes(each));
+  return addAmr(claims.sessionId, second ? [method, "mfa"] : [method]);
+}
+
+export function newRecoveryCodes(userId: number): { codes: string[]; writes: Write[] } {
+  const codes = makeRecoveryCodes();
+  const hashes = codes.flatMap((code) => hashRecoveryCode(code) ?? []);
+  if (hashes.length !== codesPerUser) throw new Error("a recovery code that was made is none");
+  return { codes, writes: replaceRecoveryCodes(userId, hashes) };
+}
+
+/** @throws Refusal MFA_REQUIRED where a role of the user requires a factor and this is his last */
+export function checkNotLast(roles: readonly string[]): void {
+  if (roles.length === 0) return;
+  throw refuse("MFA_REQUIRED", {
+    message: "A role requires a further factor: set up another one before.",
+    details: { action: "enroll", reason: "role", role: roles.join(" ") },
+  });
+}

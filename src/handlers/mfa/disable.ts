@@ -1,0 +1,22 @@
+// Disable: removes the authenticator app. With the last factor the recovery codes go, too; where a role requires a factor, the last one stays.
+// Refuses what bearerOf and demandFreshLogin refuse (so the app, or what stands in for it, was shown a moment ago), NOT_FOUND.
+import { deleteRecoveryCodes, deleteTotp } from "../../db/factors.ts";
+import { refuse } from "../../errors.ts";
+import { defineHandler } from "../define.ts";
+import { bearerOf, demandFreshLogin } from "../session/access.ts";
+import { checkNotLast, factorChange } from "./changes.ts";
+
+export const disable = defineHandler({
+  topic: "auth.mfa.disable",
+  lane: "db",
+  once: true,
+  async handle({ accessToken, endOthers }, ctx) {
+    const bearer = await bearerOf(ctx, accessToken);
+    const { totp, passkeys, strongRoles } = await demandFreshLogin(ctx, bearer);
+    if (!totp) throw refuse("NOT_FOUND", { message: "There is no authenticator app." });
+    if (passkeys === 0) checkNotLast(strongRoles);
+    const { userId } = bearer;
+    const writes = [deleteTotp(userId), ...(passkeys === 0 ? [deleteRecoveryCodes(userId)] : [])];
+    return ctx.commit(factorChange(bearer, { change: "totp-disabled", endOthers, writes }), {});
+  },
+});

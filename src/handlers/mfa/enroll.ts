@@ -1,0 +1,34 @@
+// Enroll: begins to set up an authenticator app. Gives the secret, as text to type in and as a URI to show as a QR code; nothing counts until
+// auth.mfa.activate shows that the app has it. Enrolling again replaces a secret that was never activated.
+// Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (an app is active: disable it first).
+import { base32, makeTotpSecret, totpUri } from "../../crypto/totp.ts";
+import { enrollTotp } from "../../db/factors.ts";
+import { lockUser } from "../../db/users.ts";
+import { refuse } from "../../errors.ts";
+import { defineHandler } from "../define.ts";
+import { bearerOf, demandFreshLogin } from "../session/access.ts";
+
+/** What a secret's box belongs to. */
+export const totpAad = (userId: number): string => `totp ${userId}`;
+
+export const enroll = defineHandler({
+  topic: "auth.mfa.enroll",
+  lane: "db",
+  once: true,
+  async handle({ accessToken }, ctx) {
+    const bearer = await bearerOf(ctx, accessToken);
+    const { userId: id, login, generation } = bearer;
+    const { totp } = await demandFreshLogin(ctx, bearer);
+    if (totp)
+      throw refuse("INVALID_INPUT", {
+        message: "An authenticator app is active: disable it first.",
+        details: { reason: "active" },
+      });
+    const secret = makeTotpSecret();
+    const box = ctx.mfaBox().seal(secret, totpAad(id));
+    return ctx.commit(
+      { user: { id, subject: lockUser(id, { generation }) }, facts: [], writes: [enrollTotp(id, box)] },
+      { secret: base32(secret), uri: totpUri(secret, { issuer: ctx.settings.totpIssuer, login }) },
+    );
+  },
+});

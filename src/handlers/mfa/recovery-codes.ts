@@ -1,0 +1,24 @@
+// Recovery-codes: gives new recovery codes; those from before stop working.
+// Refuses what bearerOf and demandFreshLogin refuse, NOT_FOUND (without a factor there is nothing to recover).
+import { lockUser } from "../../db/users.ts";
+import { refuse } from "../../errors.ts";
+import { factorMethods } from "../challenges.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { bearerOf, demandFreshLogin } from "../session/access.ts";
+import { newRecoveryCodes } from "./changes.ts";
+
+export const recoveryCodes = defineHandler({
+  topic: "auth.mfa.recovery-codes",
+  lane: "db",
+  once: true,
+  async handle({ accessToken }, ctx) {
+    const bearer = await bearerOf(ctx, accessToken);
+    const factors = await demandFreshLogin(ctx, bearer);
+    if (factorMethods(factors).length === 0) throw refuse("NOT_FOUND", { message: "There is no further factor." });
+    const { userId: id, generation, claims } = bearer;
+    const { codes, writes } = newRecoveryCodes(id);
+    const facts = [fact("MfaChanged", { change: "recovery-codes", sessionId: claims.sessionId })];
+    return ctx.commit({ user: { id, subject: lockUser(id, { generation, banned: false }) }, facts, writes }, { codes });
+  },
+});

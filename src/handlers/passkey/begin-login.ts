@@ -1,0 +1,63 @@
+// Begin-login: gives what navigator.credentials.get is called with, and the challenge that goes back with its answer. Three ways:
+//   login                the login's passkeys, instead of a password; the device must verify its owner (a PIN, a finger), so it is two factors
+//   login and challenge  the further factor that auth.session.login asked for: the same challenge, to be answered by finish-login
+//   neither              whichever passkey the device has (discoverable credentials)
+// A login that is unknown, or has no passkey, gets credential ids that are made up from it, always the same, and a row like any other.
+// Refuses INVALID_INPUT, and for a challenge TOKEN_INVALID and TOKEN_EXPIRED.
+import { decoyCredentials, loginOptions } from "../../crypto/passkeys.ts";
+import { challengeWithPasskeys } from "../../db/challenges.ts";
+import { credentialsOfLogin } from "../../db/passkeys.ts";
+import { refuse } from "../../errors.ts";
+import type { PasskeyBeginLoginRequest, PasskeyBeginLoginResult } from "../../generated/schemas.ts";
+import { normalize } from "../../record-key.ts";
+import { checkChallenge, newChallenge, presentedChallenge } from "../challenges.ts";
+import type { Context } from "../context.ts";
+import { defineHandler } from "../define.ts";
+import { checkLoginLength } from "../input.ts";
+
+export const beginLogin = defineHandler({
+  topic: "auth.passkey.begin-login",
+  lane: "db",
+  once: true,
+  async handle(request, ctx) {
+    if (request.challenge !== "") return secondFactor(request, ctx);
+    if (request.login !== "") checkLoginLength(request.login);
+    return instead(request, ctx);
+  },
+});
+
+async function instead(
+  { login, rotating, client }: PasskeyBeginLoginRequest,
+  ctx: Context,
+): Promise<PasskeyBeginLoginResult> {
+  const discoverable = login === "";
+  const loginKey = normalize(login);
+  const known = await ctx.read(credentialsOfLogin(loginKey));
+  const has = known !== null && known.credentials.length > 0;
+  const challenge = newChallenge(ctx, {
+    purpose: "passkey-login",
+    userId: has ? known.userId : null,
+    discoverable,
+    rotating,
+    client,
+  });
+  const decoys = decoyCredentials(ctx.passkeyKey(), loginKey);
+  const { party, challengeTtlMs: timeoutMs } = ctx.settings;
+  const allowed = discoverable ? undefined : has ? known.credentials : decoys;
+  const options = await loginOptions({ party, secret: challenge.secret, timeoutMs, allowed, verification: "required" });
+  return ctx.commit({ key: loginKey, facts: [], writes: [challenge.write] }, { options, challenge: challenge.token });
+}
+
+async function secondFactor(
+  { login, challenge }: PasskeyBeginLoginRequest,
+  ctx: Context,
+): Promise<PasskeyBeginLoginResult> {
+  const presented = presentedChallenge(challenge);
+  const found = checkChallenge(await ctx.read(challengeWithPasskeys(presented.id)), presented);
+  const { loginKey, credentials: allowed } = found;
+  if (loginKey !== normalize(login)) throw refuse("TOKEN_INVALID");
+  const { party, challengeTtlMs: timeoutMs } = ctx.settings;
+  const { secret } = presented;
+  const options = await loginOptions({ party, secret, timeoutMs, allowed, verification: "discouraged" });
+  return { options, challenge };
+}

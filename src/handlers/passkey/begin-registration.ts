@@ -1,0 +1,38 @@
+// Begin-registration: gives what navigator.credentials.create is called with, and the challenge that goes back with its answer. Both are for
+// this session alone.
+// Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (the user has as many passkeys as he may have).
+import { registrationOptions, userHandle } from "../../crypto/passkeys.ts";
+import { credentialsOfUser } from "../../db/passkeys.ts";
+import { lockUser } from "../../db/users.ts";
+import { refuse } from "../../errors.ts";
+import { newChallenge } from "../challenges.ts";
+import { defineHandler } from "../define.ts";
+import { bearerOf, demandFreshLogin } from "../session/access.ts";
+
+/** Each is offered to a device at every login. */
+export const mostPasskeys = 10;
+
+export const beginRegistration = defineHandler({
+  topic: "auth.passkey.begin-registration",
+  lane: "db",
+  once: true,
+  async handle({ accessToken }, ctx) {
+    const bearer = await bearerOf(ctx, accessToken);
+    const { passkeys } = await demandFreshLogin(ctx, bearer);
+    const { userId: id, login, generation, claims } = bearer;
+    if (passkeys >= mostPasskeys)
+      throw refuse("INVALID_INPUT", { message: `More than ${mostPasskeys} passkeys cannot be registered.` });
+    const { credentials: known } = (await ctx.read(credentialsOfUser(id))) ?? { credentials: [] };
+    const { sessionId } = claims;
+    const challenge = newChallenge(ctx, { purpose: "passkey-registration", userId: id, sessionId });
+    const options = await registrationOptions({
+      party: ctx.settings.party,
+      secret: challenge.secret,
+      timeoutMs: ctx.settings.challengeTtlMs,
+      user: { handle: userHandle(ctx.passkeyKey(), id), login },
+      known,
+    });
+    const user = { id, subject: lockUser(id, { generation, banned: false }) };
+    return ctx.commit({ user, facts: [], writes: [challenge.write] }, { options, challenge: challenge.token });
+  },
+});

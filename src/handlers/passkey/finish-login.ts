@@ -1,0 +1,100 @@
+// Finish-login: opens the session for a passkey that answers the challenge of begin-login, or of auth.session.login. Alone it must have
+// verified its owner; after a password the possession is enough.
+// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (also for whoever has no passkey, and for one whose counter went back), and
+// to whoever has the passkey BANNED.
+
+import type { OpaqueToken } from "../../crypto/opaque.ts";
+import { type Assertion, judgeAssertion, parseCredential, userHandle } from "../../crypto/passkeys.ts";
+import { type ChallengeForAssertion, challengeForAssertion, type PasskeyOwner } from "../../db/challenges.ts";
+import { usePasskey } from "../../db/passkeys.ts";
+import { lockUser } from "../../db/users.ts";
+import { invalid, refuse } from "../../errors.ts";
+import { normalize } from "../../record-key.ts";
+import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../challenges.ts";
+import type { Context } from "../context.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { openSession, type SessionTokens } from "../sessions.ts";
+
+export const finishLogin = defineHandler({
+  topic: "auth.passkey.finish-login",
+  lane: "db",
+  once: true,
+  async handle({ challenge, response }, ctx) {
+    const presented = presentedChallenge(challenge);
+    const credential = parseCredential(response);
+    if (credential === undefined) throw invalid("response", "must be the JSON of a credential");
+    const found = checkChallenge(await ctx.read(challengeForAssertion(presented.id, credential.id)), presented);
+    const owner = ownerOf(found);
+    if (owner === null) return refused(ctx, { found, presented, owner, reason: "wrong" });
+    const judged = await judgeAssertion(credential, {
+      party: ctx.settings.party,
+      secret: presented.secret,
+      credentialId: credential.id,
+      publicKey: owner.publicKey,
+      signCount: owner.signCount,
+      handle: userHandle(ctx.passkeyKey(), owner.id),
+      verified: found.purpose === "passkey-login",
+    });
+    if (typeof judged === "string") return refused(ctx, { found, presented, owner, reason: judged });
+    if (owner.banned) return banned(ctx, { found, presented, owner });
+    return open(ctx, { found, presented, owner, judged });
+  },
+});
+
+/** The passkey's owner, if he is the one the challenge is for. */
+function ownerOf({ passkey, challengeUser, discoverable }: ChallengeForAssertion): PasskeyOwner | null {
+  if (passkey === null) return null;
+  return discoverable || passkey.id === challengeUser ? passkey : null;
+}
+
+interface Answer {
+  found: ChallengeForAssertion;
+  presented: OpaqueToken;
+  owner: PasskeyOwner | null;
+}
+
+async function open(
+  ctx: Context,
+  { found, presented, owner, judged }: Answer & { owner: PasskeyOwner; judged: Exclude<Assertion, string> },
+): Promise<SessionTokens> {
+  const { id, login, generation, passkeyId, signCount, synced } = owner;
+  const { rotating, client, amr } = found;
+  const method = found.purpose === "login-mfa" ? "password+passkey" : "passkey";
+  const shown = [...amr, synced ? "swk" : "hwk", ...(judged.userVerified ? ["user"] : []), "mfa"];
+  const session = await openSession(ctx, owner, { rotating, client, amr: shown });
+  const { sessionId } = session.tokens;
+  return ctx.commit(
+    {
+      user: { id, subject: lockUser(id, { generation, banned: false }) },
+      facts: [fact("LoggedIn", { login, sessionId, method, client })],
+      writes: [
+        session.write,
+        answered(presented.id),
+        usePasskey(passkeyId, { before: signCount, after: judged.signCount }),
+      ],
+    },
+    session.tokens,
+  );
+}
+
+function banned(ctx: Context, { found, presented, owner }: Answer & { owner: PasskeyOwner }): Promise<never> {
+  const refusal = refuse("BANNED");
+  const { id, login } = owner;
+  const facts = [fact("LoginRefused", { login: normalize(login), code: refusal.code, client: found.client })];
+  const user = { id, subject: lockUser(id, {}) };
+  return ctx.commitRefusal({ user, facts, writes: [answered(presented.id)], actor: "anonymous" }, refusal);
+}
+
+/** Counted alike whether there is a user or not. */
+function refused(
+  ctx: Context,
+  { found, presented, owner, reason }: Answer & { reason: "wrong" | "counter" },
+): Promise<never> {
+  const facts = [fact("MfaRefused", { method: "passkey", reason, client: found.client })];
+  const writes = [answeredWrongly(presented.id)];
+  const refusal = refuse("MFA_INVALID");
+  if (owner === null) return ctx.commitRefusal({ key: presented.id, facts, writes }, refusal);
+  const user = { id: owner.id, subject: lockUser(owner.id, {}) };
+  return ctx.commitRefusal({ user, facts, writes, actor: "anonymous" }, refusal);
+}

@@ -1,0 +1,46 @@
+// Finish-registration: stores the passkey that answers the challenge of begin-registration. From then on a login needs a further factor. The
+// session goes on as one that has shown it; its access token needs a refresh.
+// Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (no credential, one that is known already, a label that is too long),
+// TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (it does not answer this challenge, or not for this service).
+import { judgeRegistration, parseCredential } from "../../crypto/passkeys.ts";
+import { challengeForRegistration } from "../../db/challenges.ts";
+import { insertPasskey } from "../../db/passkeys.ts";
+import { invalid, refuse } from "../../errors.ts";
+import { answered, checkChallenge, presentedChallenge } from "../challenges.ts";
+import { defineHandler } from "../define.ts";
+import { factorChange, shownIn } from "../mfa/changes.ts";
+import { bearerOf, demandFreshLogin } from "../session/access.ts";
+import { mostPasskeys } from "./begin-registration.ts";
+
+const longestLabel = 64;
+
+export const finishRegistration = defineHandler({
+  topic: "auth.passkey.finish-registration",
+  lane: "db",
+  once: true,
+  async handle({ accessToken, challenge, response, label, endOthers }, ctx) {
+    const bearer = await bearerOf(ctx, accessToken);
+    const presented = presentedChallenge(challenge);
+    const credential = parseCredential(response);
+    if (credential === undefined) throw invalid("response", "must be the JSON of a credential");
+    if (label.length > longestLabel || /\p{C}/u.test(label))
+      throw invalid("label", `must have up to ${longestLabel} characters, no control characters`);
+    await demandFreshLogin(ctx, bearer);
+    const { userId, claims } = bearer;
+    const found = checkChallenge(await ctx.read(challengeForRegistration(presented.id, credential.id)), presented);
+    if (found.challengeUser !== userId || found.sessionId !== claims.sessionId) throw refuse("TOKEN_INVALID");
+    if (found.credentialTaken) throw invalid("response", "this passkey is registered already");
+    if (found.passkeys >= mostPasskeys)
+      throw invalid("response", `more than ${mostPasskeys} passkeys cannot be registered`);
+    const { secret } = presented;
+    const registered = await judgeRegistration(credential, { party: ctx.settings.party, secret });
+    if (registered === undefined) throw refuse("MFA_INVALID");
+    const passkeyId = ctx.uuid();
+    const writes = [
+      insertPasskey({ ...registered, id: passkeyId, userId, label }),
+      answered(presented.id),
+      shownIn(bearer, registered.synced ? "swk" : "hwk"),
+    ];
+    return ctx.commit(factorChange(bearer, { change: "passkey-added", endOthers, writes }), { passkeyId });
+  },
+});

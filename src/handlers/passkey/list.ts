@@ -1,0 +1,22 @@
+// List: what a user has as further factors.
+// Refuses what bearerOf refuses.
+import { factorOverview } from "../../db/passkeys.ts";
+import { defineHandler } from "../define.ts";
+import { bearerOf } from "../session/access.ts";
+
+export const list = defineHandler({
+  topic: "auth.passkey.list",
+  lane: "db",
+  once: false,
+  async handle({ accessToken }, ctx) {
+    const { userId } = await bearerOf(ctx, accessToken);
+    const found = await ctx.read(factorOverview(userId));
+    if (found === null) throw new Error("a read without a table gave no row");
+    const passkeys = found.passkeys.map(({ createdAt, lastUsedAt, ...passkey }) => ({
+      ...passkey,
+      createdAt: Date.parse(createdAt),
+      lastUsedAt: lastUsedAt === null ? null : Date.parse(lastUsedAt),
+    }));
+    return { passkeys, authenticatorApp: found.totp, recoveryLeft: found.recoveryLeft };
+  },
+});

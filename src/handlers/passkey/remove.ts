@@ -1,0 +1,27 @@
+// Remove: removes a passkey. With the last factor the recovery codes go, too; where a role requires a factor, the last one stays.
+// Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT, NOT_FOUND (no such passkey, or somebody else's).
+import { isUuid } from "../../crypto/ids.ts";
+import { deleteRecoveryCodes } from "../../db/factors.ts";
+import { deletePasskey, passkeyOf } from "../../db/passkeys.ts";
+import { invalid, refuse } from "../../errors.ts";
+import { defineHandler } from "../define.ts";
+import { checkNotLast, factorChange } from "../mfa/changes.ts";
+import { bearerOf, demandFreshLogin } from "../session/access.ts";
+
+export const remove = defineHandler({
+  topic: "auth.passkey.remove",
+  lane: "db",
+  once: true,
+  async handle({ accessToken, passkeyId, endOthers }, ctx) {
+    const bearer = await bearerOf(ctx, accessToken);
+    if (!isUuid(passkeyId)) throw invalid("passkeyId", "must be a passkey's id");
+    const { totp, passkeys, strongRoles } = await demandFreshLogin(ctx, bearer);
+    const { userId } = bearer;
+    if ((await ctx.read(passkeyOf(userId, passkeyId))) === null)
+      throw refuse("NOT_FOUND", { message: "There is no such passkey." });
+    const last = !totp && passkeys === 1;
+    if (last) checkNotLast(strongRoles);
+    const writes = [deletePasskey(userId, passkeyId), ...(last ? [deleteRecoveryCodes(userId)] : [])];
+    return ctx.commit(factorChange(bearer, { change: "passkey-removed", endOthers, writes }), {});
+  },
+});

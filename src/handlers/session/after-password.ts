@@ -1,0 +1,47 @@
+// What follows a right password: the session, or where the user has a further factor a challenge and nothing else. The challenge is for
+// this login with its `rotating` and `client`, and ends with any change of the user's rights, password or factors.
+import type { Write } from "../../db/statements.ts";
+import { type AccountWithPassword, lockUser } from "../../db/users.ts";
+import type { SessionLoginRequest, SessionLoginResult } from "../../generated/schemas.ts";
+import { factorMethods, newChallenge } from "../challenges.ts";
+import type { Context } from "../context.ts";
+import { fact } from "../facts.ts";
+import { openSession } from "../sessions.ts";
+
+export interface RightPassword {
+  request: SessionLoginRequest;
+  /** What else is to be written: the attempt's refund, the password's hash at another cost. */
+  writes: Write[];
+  /** Notes the device as one its owner uses; with a further factor it is not known yet that it is he. */
+  remember: Write[];
+}
+
+export async function afterPassword(
+  ctx: Context,
+  account: AccountWithPassword,
+  { request, writes, remember }: RightPassword,
+): Promise<SessionLoginResult> {
+  const { id, login, generation } = account;
+  const { rotating, client } = request;
+  const user = { id, subject: lockUser(id, { generation, banned: false }) };
+  const methods = factorMethods(account);
+  if (methods.length > 0) {
+    const amr = ["pwd"];
+    const { token, write } = newChallenge(ctx, { purpose: "login-mfa", userId: id, generation, rotating, client, amr });
+    const facts = [fact("LoginChallenged", { login, methods, client })];
+    return ctx.commit(
+      { user, facts, writes: [write, ...writes] },
+      { tokens: null, challenge: { challenge: token, methods } },
+    );
+  }
+  const session = await openSession(ctx, account, { rotating, client, amr: ["pwd"] });
+  const { sessionId } = session.tokens;
+  return ctx.commit(
+    {
+      user,
+      facts: [fact("LoggedIn", { login, sessionId, method: "password", client })],
+      writes: [session.write, ...remember, ...writes],
+    },
+    { tokens: session.tokens, challenge: null },
+  );
+}

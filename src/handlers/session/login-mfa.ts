@@ -1,0 +1,77 @@
+// Login-mfa: answers the challenge of a login with a code of the user's authenticator app, or with one of his recovery codes, and opens the
+// session that was asked for. A code works once. Wrong codes of the app are counted for the user, too, and must soon be waited for (0007_mfa.sql):
+// without that, whoever knows the password could ask for challenge after challenge. Recovery codes cannot be guessed, so they work also then.
+// Refuses INVALID_INPUT, TOKEN_INVALID (unknown, answered, five wrong answers, account changed), TOKEN_EXPIRED, MFA_INVALID, THROTTLED.
+import { hashRecoveryCode } from "../../crypto/recovery-codes.ts";
+import { judgeTotp } from "../../crypto/totp.ts";
+import { type ChallengeForCode, challengeForCode } from "../../db/challenges.ts";
+import { countTotpFailure, useRecoveryCode, useTotpStep } from "../../db/factors.ts";
+import type { Write } from "../../db/statements.ts";
+import { lockUser } from "../../db/users.ts";
+import { invalid, refuse } from "../../errors.ts";
+import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../challenges.ts";
+import type { Context } from "../context.ts";
+import { defineHandler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { totpAad } from "../mfa/enroll.ts";
+import { openSession } from "../sessions.ts";
+
+const longestCode = 64;
+type Method = "totp" | "recovery";
+
+export const loginMfa = defineHandler({
+  topic: "auth.session.login-mfa",
+  lane: "db",
+  once: true,
+  async handle({ challenge, method, code }, ctx) {
+    const presented = presentedChallenge(challenge);
+    checkMethod(method);
+    if (code === "" || code.length > longestCode) throw invalid("code", `must have 1 to ${longestCode} characters`);
+    const recoveryHash = method === "recovery" ? hashRecoveryCode(code) : undefined;
+    const found = checkChallenge(await ctx.read(challengeForCode(presented.id, recoveryHash)), presented);
+    if (found.banned) throw refuse("TOKEN_INVALID");
+    const { id, login, generation, rotating, client, amr } = found;
+    const judged = method === "totp" ? judgeApp(ctx, found, code) : judgeRecovery(found, recoveryHash);
+    const user = { id, subject: lockUser(id, { generation, banned: false }) };
+    if ("reason" in judged) {
+      const facts = [fact("MfaRefused", { method, reason: judged.reason, client })];
+      const writes = [answeredWrongly(presented.id), ...judged.writes];
+      return ctx.commitRefusal({ user, facts, writes, actor: "anonymous" }, refuse("MFA_INVALID"));
+    }
+    const session = await openSession(ctx, found, { rotating, client, amr: [...amr, "otp", "mfa"] });
+    const { sessionId } = session.tokens;
+    return ctx.commit(
+      {
+        user,
+        facts: [fact("LoggedIn", { login, sessionId, method: `password+${method}`, client })],
+        writes: [session.write, answered(presented.id), judged.write],
+      },
+      session.tokens,
+    );
+  },
+});
+
+function checkMethod(method: string): asserts method is Method {
+  if (method !== "totp" && method !== "recovery") throw invalid("method", "must be totp or recovery");
+}
+
+type Judged = { write: Write } | { reason: "wrong" | "replayed" | "absent"; writes: Write[] };
+
+/** @throws Refusal THROTTLED: the code is not looked at */
+function judgeApp(ctx: Context, found: ChallengeForCode, code: string): Judged {
+  const { id, totpSecret, totpStep, totpWaitMs } = found;
+  if (totpSecret === null) return { reason: "absent", writes: [] };
+  if (totpWaitMs > 0)
+    throw refuse("THROTTLED", {
+      message: "Too many wrong codes: wait, or use another factor.",
+      retryAfterMs: totpWaitMs,
+    });
+  const secret = ctx.mfaBox().open(totpSecret, totpAad(id));
+  const judgement = judgeTotp(secret, code, { now: ctx.now(), lastStep: totpStep ?? 0 });
+  if (typeof judgement === "object") return { write: useTotpStep(id, judgement.step) };
+  return { reason: judgement, writes: [countTotpFailure(id)] };
+}
+
+function judgeRecovery({ id, recoveryCode }: ChallengeForCode, hash: Buffer | undefined): Judged {
+  return recoveryCode && hash !== undefined ? { write: useRecoveryCode(id, hash) } : { reason: "wrong", writes: [] };
+}
