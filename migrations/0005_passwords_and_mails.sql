@@ -5,7 +5,7 @@ ALTER TABLE one_time_tokens DROP CONSTRAINT one_time_tokens_purpose_check;
 ALTER TABLE one_time_tokens ADD COLUMN email text, ADD COLUMN email_key text; -- the new address that the token confirms
 CREATE INDEX one_time_tokens_expired ON one_time_tokens (expires_at);
 
-CREATE INDEX users_unconfirmed ON users (created_at) WHERE confirmed_at IS NULL;
+CREATE INDEX users_overdue ON users (created_at) WHERE confirmed_at IS NULL;
 
 -- One row per mail: claimed before it is handed to the SMTP server, marked when that has taken it (src/db/mails.ts).
 CREATE TABLE mail_sent (

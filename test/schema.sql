@@ -23,6 +23,20 @@ audit_keys.kid text NOT NULL
 audit_keys.box bytea NOT NULL
 audit_state.only_one boolean NOT NULL DEFAULT true
 audit_state.box bytea NOT NULL
+challenges.id uuid NOT NULL
+challenges.purpose text NOT NULL
+challenges.user_id bigint
+challenges.discoverable boolean NOT NULL DEFAULT false
+challenges.generation integer
+challenges.session_id uuid
+challenges.secret_hash bytea NOT NULL
+challenges.rotating boolean NOT NULL
+challenges.client jsonb
+challenges.amr text[] NOT NULL
+challenges.attempts smallint NOT NULL DEFAULT 0
+challenges.created_at timestamp with time zone NOT NULL DEFAULT now()
+challenges.expires_at timestamp with time zone NOT NULL
+challenges.used_at timestamp with time zone
 credentials.user_id bigint NOT NULL
 credentials.kind text NOT NULL
 credentials.hash text NOT NULL
@@ -116,6 +130,17 @@ inbox_7.fingerprint bytea NOT NULL
 inbox_7.reply bytea NOT NULL
 inbox_7.created_at timestamp with time zone NOT NULL DEFAULT now()
 inbox_7.expires_at timestamp with time zone NOT NULL
+known_devices.subject bytea NOT NULL
+known_devices.device bytea NOT NULL
+known_devices.user_id bigint NOT NULL
+known_devices.seen_at timestamp with time zone NOT NULL DEFAULT now()
+login_attempts.subject bytea NOT NULL
+login_attempts.user_id bigint
+login_attempts.day date NOT NULL DEFAULT CURRENT_DATE
+login_attempts.attempts attempt[] NOT NULL
+mail_sent.mail_id uuid NOT NULL
+mail_sent.claimed_at timestamp with time zone NOT NULL DEFAULT now()
+mail_sent.sent_at timestamp with time zone
 migrations.version integer NOT NULL
 migrations.name text NOT NULL
 migrations.hash text NOT NULL
@@ -127,6 +152,8 @@ one_time_tokens.secret_hash bytea NOT NULL
 one_time_tokens.created_at timestamp with time zone NOT NULL DEFAULT now()
 one_time_tokens.expires_at timestamp with time zone NOT NULL
 one_time_tokens.used_at timestamp with time zone
+one_time_tokens.email text
+one_time_tokens.email_key text
 outbox.id bigint NOT NULL DEFAULT nextval('outbox_ids'::regclass)
 outbox.created_at timestamp with time zone NOT NULL DEFAULT now()
 outbox.shard smallint NOT NULL
@@ -141,11 +168,25 @@ outbox.traceparent text
 outbox.body jsonb NOT NULL
 outbox.secret bytea
 outbox.published_at timestamp with time zone
+passkeys.id uuid NOT NULL
+passkeys.user_id bigint NOT NULL
+passkeys.credential_id text NOT NULL
+passkeys.public_key bytea NOT NULL
+passkeys.sign_count bigint NOT NULL
+passkeys.transports text[] NOT NULL
+passkeys.synced boolean NOT NULL
+passkeys.label text NOT NULL
+passkeys.created_at timestamp with time zone NOT NULL DEFAULT now()
+passkeys.last_used_at timestamp with time zone
+recovery_codes.user_id bigint NOT NULL
+recovery_codes.hash bytea NOT NULL
+recovery_codes.used_at timestamp with time zone
 role_permissions.role_id smallint NOT NULL
 role_permissions.permission text NOT NULL
 roles.id smallint NOT NULL
 roles.name text NOT NULL
 roles.version integer NOT NULL DEFAULT 0
+roles.requires_mfa boolean NOT NULL DEFAULT false
 schemas.id integer NOT NULL
 schemas.subject text NOT NULL
 schemas.text text NOT NULL
@@ -164,9 +205,24 @@ sessions.ended_at timestamp with time zone
 sessions.end_reason text
 sessions.amr text[] NOT NULL
 sessions.client jsonb
+stand_in_tokens.id uuid NOT NULL
+stand_in_tokens.stand_in smallint NOT NULL
+stand_in_tokens.purpose text NOT NULL
+stand_in_tokens.secret_hash bytea NOT NULL
+stand_in_tokens.created_at timestamp with time zone NOT NULL DEFAULT now()
+stand_in_tokens.expires_at timestamp with time zone NOT NULL
+stand_ins.id smallint NOT NULL
+stand_ins.sequence bigint NOT NULL DEFAULT 0
 subject_keys.user_id bigint NOT NULL
 subject_keys.box bytea NOT NULL
 subject_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
+totp_factors.user_id bigint NOT NULL
+totp_factors.secret bytea NOT NULL
+totp_factors.created_at timestamp with time zone NOT NULL DEFAULT now()
+totp_factors.activated_at timestamp with time zone
+totp_factors.last_step bigint NOT NULL DEFAULT 0
+totp_factors.failures integer NOT NULL DEFAULT 0
+totp_factors.failed_at timestamp with time zone
 user_roles.user_id bigint NOT NULL
 user_roles.role_id smallint NOT NULL
 users.id bigint NOT NULL
@@ -191,6 +247,9 @@ audit_intake audit_intake_pkey PRIMARY KEY (id)
 audit_keys audit_keys_pkey PRIMARY KEY (kid)
 audit_state audit_state_only_one_check CHECK (only_one)
 audit_state audit_state_pkey PRIMARY KEY (only_one)
+challenges challenges_pkey PRIMARY KEY (id)
+challenges challenges_purpose_check CHECK ((purpose = ANY (ARRAY['login-mfa'::text, 'passkey-login'::text, 'passkey-registration'::text])))
+challenges challenges_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 credentials credentials_kind_check CHECK ((kind = 'password'::text))
 credentials credentials_pkey PRIMARY KEY (user_id, kind)
 credentials credentials_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
@@ -210,11 +269,19 @@ inbox_4 inbox_4_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
 inbox_5 inbox_5_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
 inbox_6 inbox_6_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
 inbox_7 inbox_7_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
+known_devices known_devices_pkey PRIMARY KEY (subject, device)
+known_devices known_devices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+login_attempts login_attempts_pkey PRIMARY KEY (subject)
+mail_sent mail_sent_pkey PRIMARY KEY (mail_id)
 migrations migrations_pkey PRIMARY KEY (version)
 one_time_tokens one_time_tokens_pkey PRIMARY KEY (id)
-one_time_tokens one_time_tokens_purpose_check CHECK ((purpose = 'confirm'::text))
 one_time_tokens one_time_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 outbox outbox_pkey PRIMARY KEY (id, created_at)
+passkeys passkeys_credential_unique UNIQUE (credential_id)
+passkeys passkeys_pkey PRIMARY KEY (id)
+passkeys passkeys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+recovery_codes recovery_codes_pkey PRIMARY KEY (user_id, hash)
+recovery_codes recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 role_permissions role_permissions_pkey PRIMARY KEY (role_id, permission)
 role_permissions role_permissions_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles(id) ON DELETE CASCADE
 roles roles_name_key UNIQUE (name)
@@ -222,8 +289,13 @@ roles roles_pkey PRIMARY KEY (id)
 schemas schemas_pkey PRIMARY KEY (subject, id)
 sessions sessions_pkey PRIMARY KEY (id)
 sessions sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL
+stand_in_tokens stand_in_tokens_pkey PRIMARY KEY (id)
+stand_in_tokens stand_in_tokens_stand_in_fkey FOREIGN KEY (stand_in) REFERENCES stand_ins(id)
+stand_ins stand_ins_pkey PRIMARY KEY (id)
 subject_keys subject_keys_pkey PRIMARY KEY (user_id)
 subject_keys subject_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+totp_factors totp_factors_pkey PRIMARY KEY (user_id)
+totp_factors totp_factors_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 user_roles user_roles_pkey PRIMARY KEY (user_id, role_id)
 user_roles user_roles_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles(id)
 user_roles user_roles_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
@@ -238,6 +310,9 @@ CREATE UNIQUE INDEX audit_keys_pkey ON public.audit_keys USING btree (kid)
 CREATE INDEX audit_of_user ON ONLY public.audit USING btree (user_id, number) WHERE (user_id IS NOT NULL)
 CREATE UNIQUE INDEX audit_pkey ON ONLY public.audit USING btree (number, chained_at)
 CREATE UNIQUE INDEX audit_state_pkey ON public.audit_state USING btree (only_one)
+CREATE INDEX challenges_expired ON public.challenges USING btree (expires_at)
+CREATE INDEX challenges_of_user ON public.challenges USING btree (user_id)
+CREATE UNIQUE INDEX challenges_pkey ON public.challenges USING btree (id)
 CREATE UNIQUE INDEX credentials_pkey ON public.credentials USING btree (user_id, kind)
 CREATE UNIQUE INDEX data_keys_pkey ON public.data_keys USING btree (id)
 CREATE UNIQUE INDEX fleet_keys_pkey ON public.fleet_keys USING btree (kid)
@@ -260,13 +335,26 @@ CREATE UNIQUE INDEX inbox_6_pkey ON public.inbox_6 USING btree (topic, reply_top
 CREATE INDEX inbox_7_expires_at_idx ON public.inbox_7 USING btree (expires_at)
 CREATE UNIQUE INDEX inbox_7_pkey ON public.inbox_7 USING btree (topic, reply_topic, idempotency_key)
 CREATE UNIQUE INDEX inbox_pkey ON ONLY public.inbox USING btree (topic, reply_topic, idempotency_key)
+CREATE INDEX known_devices_of_user ON public.known_devices USING btree (user_id)
+CREATE UNIQUE INDEX known_devices_pkey ON public.known_devices USING btree (subject, device)
+CREATE INDEX known_devices_seen ON public.known_devices USING btree (seen_at)
+CREATE INDEX login_attempts_day ON public.login_attempts USING btree (day)
+CREATE INDEX login_attempts_of_user ON public.login_attempts USING btree (user_id) WHERE (user_id IS NOT NULL)
+CREATE UNIQUE INDEX login_attempts_pkey ON public.login_attempts USING btree (subject)
+CREATE INDEX mail_sent_claimed ON public.mail_sent USING btree (claimed_at)
+CREATE UNIQUE INDEX mail_sent_pkey ON public.mail_sent USING btree (mail_id)
 CREATE UNIQUE INDEX migrations_pkey ON public.migrations USING btree (version)
 CREATE UNIQUE INDEX one_active_fleet_key ON public.fleet_keys USING btree (use) WHERE (state = 'active'::text)
+CREATE INDEX one_time_tokens_expired ON public.one_time_tokens USING btree (expires_at)
 CREATE INDEX one_time_tokens_of_user ON public.one_time_tokens USING btree (user_id, purpose, created_at)
 CREATE UNIQUE INDEX one_time_tokens_pkey ON public.one_time_tokens USING btree (id)
 CREATE UNIQUE INDEX outbox_pkey ON ONLY public.outbox USING btree (id, created_at)
 CREATE INDEX outbox_revocations ON ONLY public.outbox USING btree (id) WHERE ((published_at IS NULL) AND (topic = 'auth.revocation'::text))
 CREATE INDEX outbox_unpublished ON ONLY public.outbox USING btree (shard, id) WHERE (published_at IS NULL)
+CREATE UNIQUE INDEX passkeys_credential_unique ON public.passkeys USING btree (credential_id)
+CREATE INDEX passkeys_of_user ON public.passkeys USING btree (user_id)
+CREATE UNIQUE INDEX passkeys_pkey ON public.passkeys USING btree (id)
+CREATE UNIQUE INDEX recovery_codes_pkey ON public.recovery_codes USING btree (user_id, hash)
 CREATE UNIQUE INDEX role_permissions_pkey ON public.role_permissions USING btree (role_id, permission)
 CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (name)
 CREATE UNIQUE INDEX roles_pkey ON public.roles USING btree (id)
@@ -276,14 +364,20 @@ CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id) WHERE (us
 CREATE INDEX sessions_ended ON public.sessions USING btree (ended_at) WHERE (ended_at IS NOT NULL)
 CREATE INDEX sessions_of_user ON public.sessions USING btree (user_id) WHERE (ended_at IS NULL)
 CREATE UNIQUE INDEX sessions_pkey ON public.sessions USING btree (id)
+CREATE INDEX stand_in_tokens_of ON public.stand_in_tokens USING btree (stand_in, purpose, created_at)
+CREATE UNIQUE INDEX stand_in_tokens_pkey ON public.stand_in_tokens USING btree (id)
+CREATE UNIQUE INDEX stand_ins_pkey ON public.stand_ins USING btree (id)
 CREATE UNIQUE INDEX subject_keys_pkey ON public.subject_keys USING btree (user_id)
+CREATE UNIQUE INDEX totp_factors_pkey ON public.totp_factors USING btree (user_id)
 CREATE UNIQUE INDEX user_roles_pkey ON public.user_roles USING btree (user_id, role_id)
 CREATE INDEX users_banned ON public.users USING btree (login_key COLLATE "C") WHERE (banned_at IS NOT NULL)
 CREATE INDEX users_by_email ON public.users USING btree (email_key COLLATE "C")
 CREATE INDEX users_by_login ON public.users USING btree (login_key COLLATE "C")
+CREATE INDEX users_decoys ON public.users USING btree (created_at) WHERE (email_key ~~ 'taken:%'::text)
 CREATE UNIQUE INDEX users_email_unique ON public.users USING btree (email_key)
 CREATE UNIQUE INDEX users_login_unique ON public.users USING btree (login_key)
 CREATE INDEX users_of_role ON public.user_roles USING btree (role_id)
+CREATE INDEX users_overdue ON public.users USING btree (created_at) WHERE (confirmed_at IS NULL)
 CREATE UNIQUE INDEX users_pkey ON public.users USING btree (id)
 CREATE INDEX users_unconfirmed ON public.users USING btree (login_key COLLATE "C") WHERE (confirmed_at IS NULL)
 
@@ -305,6 +399,15 @@ roles_id_seq
 user_ids
 
 -- functions
+CREATE OR REPLACE FUNCTION public.attempt_delay(failures bigint, free integer, first_ms bigint, longest_ms bigint)
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT CASE WHEN failures < free THEN interval '0'
+    ELSE least(longest_ms, first_ms * (1::bigint << least(failures - free, 30)::integer)) * interval '1 millisecond' END
+$function$
+
 CREATE OR REPLACE FUNCTION public.end_oldest_sessions(owner bigint, opened uuid, most integer, idle interval, in_shard integer, said jsonb, audited bytea)
  RETURNS integer
  LANGUAGE plpgsql
@@ -370,6 +473,78 @@ AS $function$
 BEGIN
   RAISE EXCEPTION 'rows of % are written once', TG_TABLE_NAME;
 END $function$
+
+CREATE OR REPLACE FUNCTION public.reserve_attempt(who bytea, account bigint, login_named text, tried attempt, known_as bytea, device bytea, rules jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  moment timestamptz;
+  seen timestamptz;
+  stored attempt[];
+  counted record;
+  until timestamptz;
+  changed bigint;
+  state text := 'new';
+BEGIN
+  SELECT d.seen_at INTO seen FROM known_devices d WHERE d.subject = known_as AND d.device = reserve_attempt.device
+    AND d.seen_at > now() - (rules->>'deviceTtlMs')::bigint * interval '1 millisecond';
+  IF seen IS NOT NULL AND tried.kind <> 'session' THEN
+    state := CASE WHEN seen > now() - interval '1 day' THEN 'known' ELSE 'stale' END;
+    tried.place := device;
+    tried.kind := 'device';
+  END IF;
+  LOOP
+    moment := clock_timestamp();
+    tried.at := moment;
+    SELECT l.attempts INTO stored FROM login_attempts l WHERE l.subject = who;
+    IF cardinality(stored) > 0 THEN
+      SELECT COALESCE(bool_or(a.key = tried.key), false) AS again,
+        count(*) FILTER (WHERE a.place = tried.place) AS here, max(a.at) FILTER (WHERE a.place = tried.place) AS last_here,
+        count(*) FILTER (WHERE a.kind IN ('network', 'unknown')) AS elsewhere,
+        max(a.at) FILTER (WHERE a.kind IN ('network', 'unknown')) AS last_elsewhere,
+        (array_agg(a.at ORDER BY a.at DESC) FILTER (WHERE a.kind = 'network'))[(rules->>'most')::integer] AS too_many_since
+        INTO counted FROM unnest(stored) AS a WHERE a.at > moment - interval '1 day';
+      EXIT WHEN counted.again;
+      until := counted.last_here + attempt_delay(counted.here, (rules->>'free')::integer, (rules->>'delayMs')::bigint,
+        CASE WHEN tried.kind = 'unknown' THEN (rules->>'accountDelayMaxMs')::bigint ELSE (rules->>'delayMaxMs')::bigint END);
+      IF tried.kind IN ('network', 'unknown') THEN
+        until := greatest(until, counted.last_elsewhere + attempt_delay(counted.elsewhere, (rules->>'accountFree')::integer,
+          (rules->>'delayMs')::bigint, (rules->>'accountDelayMaxMs')::bigint));
+      END IF;
+      IF tried.kind = 'network' THEN
+        until := greatest(until, counted.too_many_since + interval '1 day');
+      END IF;
+      IF until > moment THEN
+        RETURN jsonb_build_object('device', state, 'waitMs', ceil(extract(epoch FROM until - moment) * 1000));
+      END IF;
+    END IF;
+    IF account IS NULL THEN
+      SELECT u.id INTO account FROM users u WHERE u.login_key = login_named;
+    END IF;
+    -- Whatever answer follows is committed after this and flushes it too; so nothing that anybody was told is lost with the server.
+    PERFORM set_config('synchronous_commit', 'off', true);
+    IF stored IS NULL THEN
+      INSERT INTO login_attempts (subject, user_id, attempts) VALUES (who, account, ARRAY[tried]) ON CONFLICT DO NOTHING;
+    ELSE
+      UPDATE login_attempts l SET user_id = COALESCE(account, l.user_id), day = current_date, attempts = ARRAY(
+          SELECT a FROM unnest(stored) AS a WHERE a.at > moment - interval '1 day' ORDER BY a.at DESC LIMIT 199) || tried
+        WHERE l.subject = who AND l.attempts = stored;
+    END IF;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    EXIT WHEN changed = 1;
+  END LOOP;
+  RETURN jsonb_build_object('device', state, 'waitMs', 0);
+END $function$
+
+CREATE OR REPLACE FUNCTION public.totp_wait(failures integer, failed_at timestamp with time zone)
+ RETURNS interval
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT CASE WHEN failures < 5 OR failed_at IS NULL THEN interval '0'
+    ELSE greatest(failed_at + least(interval '30 seconds' * power(2, least(failures - 5, 12)), interval '1 day') - now(), interval '0') END
+$function$
 
 CREATE OR REPLACE FUNCTION public.turn_audit(ahead integer, keep interval)
  RETURNS integer
