@@ -111,7 +111,8 @@ function insertOutbox(rows: OutboxRow[], numbers: number, withUser: boolean): Fr
     : sql.fragment`NULL::bigint, NULL::bigint`;
   return sql.fragment`sent AS (
     INSERT INTO outbox (${columns}, user_id, sequence)
-    SELECT row.shard, row.topic, row.key, row.kind, row.event_id, row.actor, row.traceparent, row.body, row.secret,
+    SELECT row.shard, row.topic, row.key, row.kind, row.event_id, row.actor, row.traceparent,
+      CASE WHEN row.unheard THEN '{}' ELSE row.body END, CASE WHEN NOT row.unheard THEN row.secret END,
       CASE WHEN row.unheard THEN now() END, ${user}
     FROM ${source}, (VALUES ${sql.join(values, sql.fragment`, `)})
       AS row (position, shard, topic, key, kind, event_id, step, actor, traceparent, body, secret, unheard)
