@@ -103,16 +103,6 @@ export const questions: Question[] = [
       };
     },
   },
-  {
-    what: "auth.password.forgot: an address that somebody has",
-    async prepare(house) {
-      const known = await all(() => account(house));
-      return {
-        somebody: (n) => told(house.ask("auth.password.forgot", { email: known[n % people]!.email })),
-        nobody: () => told(house.ask("auth.password.forgot", { email: unusedAddress() })),
-      };
-    },
-  },
 ];
 
 /** A house for one question: its own, so that no table is larger for one than for the other. */
