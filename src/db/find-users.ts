@@ -7,10 +7,13 @@ import { sql } from "slonik";
 import { z } from "zod";
 import type { Fragment, Read } from "./statements.ts";
 
+/** No decoy (users.ts, decoyAddress): nobody has heard of those. */
+const isSomebody = sql.fragment`u.email_key NOT LIKE 'taken:%'`;
+
 /** In a text of its own each, so that the planner may take the small index of those who are unconfirmed or banned. */
 const states = {
-  any: sql.fragment`true`,
-  unconfirmed: sql.fragment`u.confirmed_at IS NULL AND NOT is_banned(u.banned_at, u.banned_until)`,
+  any: isSomebody,
+  unconfirmed: sql.fragment`u.confirmed_at IS NULL AND NOT is_banned(u.banned_at, u.banned_until) AND ${isSomebody}`,
   active: sql.fragment`u.confirmed_at IS NOT NULL AND NOT is_banned(u.banned_at, u.banned_until)`,
   banned: sql.fragment`u.banned_at IS NOT NULL AND is_banned(u.banned_at, u.banned_until)`,
 } as const;

@@ -132,6 +132,13 @@ describe("auth.admin.find-users", () => {
     ]);
   });
 
+  test("finds no decoy, which only keeps a login taken", async () => {
+    const start = beginning();
+    await insert([{ login: `${start}a` }, { login: `${start}decoy`, email: `taken:${start}`, confirmed: false }]);
+    expect(await logins({ search: start })).toEqual([`${start}a`]);
+    expect(await logins({ search: start, state: "unconfirmed" })).toEqual([]);
+  });
+
   test("finds a beginning as it is, also one with signs that a pattern would mean something else by", async () => {
     const start = beginning();
     await insert([{ login: `${start}%_x` }, { login: `${start}a_x` }, { login: `${start}ß` }]);
