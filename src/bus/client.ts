@@ -74,6 +74,7 @@ export function makeRequester(parts: RequesterParts): Requester {
   let ticker: NodeJS.Timeout | undefined;
   const fleet = makeFleetView();
   let fleetRead: bigint | undefined; // the feed's offset that comes next
+  let acknowledgedThen = 0; // as of the last tick
   let state: "connecting" | "ready" | "closed" = "connecting";
   let positioned: () => void = () => undefined;
   const probed = new Promise<void>((resolve) => {
@@ -129,8 +130,14 @@ export function makeRequester(parts: RequesterParts): Requester {
     ticker?.unref();
   };
 
-  /** Whether the feed's broker answers and has nothing that we have not read: then its silence is the fleet's. */
+  /**
+   * Whether the feed's broker answers and has nothing that we have not read: then its silence is the fleet's. Not where our own records wait
+   * too: brokers that lack a replica answer questions and take nothing, from nobody.
+   */
   const feedIsQuiet = async (): Promise<boolean> => {
+    const stalled = sender.pending > 0 && sender.acknowledged === acknowledgedThen;
+    acknowledgedThen = sender.acknowledged;
+    if (stalled) return false;
     const end = (await kafka.endOffsets(fleetTopic)).get(0);
     fleetRead ??= end;
     return end !== undefined && end === fleetRead;

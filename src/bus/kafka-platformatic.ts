@@ -53,6 +53,7 @@ const maxFetchBytes = 10 * 1024 * 1024;
 const maxPartitionBytes = 1024 * 1024;
 /** How soon a partition is asked for again that has no leader, or whose leader does not let it be read. */
 const lookAgainMs = 200;
+const heldBackWaitMs = 10;
 /** Later versions of Fetch name a topic by its id. */
 const lastFetchByName = 12;
 const lastEpoch = 2 ** 31 - 1;
@@ -547,7 +548,9 @@ class GroupReader implements SupervisedConsumer {
         partitionMaxBytes: maxPartitionBytes,
       })),
     }));
-    const waitMs = this.#parts.options.maxWaitMs ?? 250;
+    // What is resumed is asked for with the next fetch: while anything is held back, it comes soon.
+    const longest = this.#parts.options.maxWaitMs ?? 250;
+    const waitMs = this.#paused.size > 0 ? Math.min(longest, heldBackWaitMs) : longest;
     const isolation = FetchIsolationLevels.READ_COMMITTED;
     const { id, epoch } = session;
     const { answer, fault } = await fetch.ask(waitMs, 1, maxFetchBytes, isolation, id, epoch, topics, [], "");

@@ -6,7 +6,11 @@
 // Promises: what kafkajs asks for is what the broker knows, or the next fetch names everything again. Any fault ends in that: a fault in an
 // answer, an answer that did not come, a broker that has forgotten the session or keeps none (its cache has 1,000 places by default).
 // Pinned to kafkajs's version, as kafka-traps.ts is; brokers that know no sessions (Fetch below version 7) are asked as before.
+//
+// One thing more depends on what was given up: kafkajs names what is resumed only in its next fetch, and one that waits for other partitions
+// waits 250 ms. With a backlog partitions are paused and resumed all the time, so for a moment after one was given up fetches wait shortly.
 import { createRequire } from "node:module";
+import { systemClock } from "../clock.ts";
 
 /** What kafkajs asks a broker for. */
 export interface FetchTopic {
@@ -34,8 +38,13 @@ export interface FetchSession {
   answered(answer: FetchAnswer): boolean;
   /** Nobody can tell what the broker knows now. */
   failed(): void;
+  /** Whether something was given up within the last half second, which may be wanted again at once. */
+  readonly isHeldBack: boolean;
 }
 
+const heldBackMs = 500;
+/** How long a fetch may wait meanwhile. */
+const shortWaitMs = 10;
 const noSession = 0;
 const lastEpoch = 2 ** 31 - 1;
 /** FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH: the protocol's numbers, which kafkajs does not judge in an answer. */
@@ -44,7 +53,8 @@ const refusals = new Map([
   [71, "out of step"],
 ]);
 
-export function makeFetchSession(): FetchSession {
+export function makeFetchSession(monotonic: () => number = systemClock.monotonic): FetchSession {
+  let heldBackUntil = 0;
   let id = noSession;
   let epoch = 0;
   let known = new Map<string, Map<number, string>>();
@@ -70,6 +80,7 @@ export function makeFetchSession(): FetchSession {
         return { sessionId: id, sessionEpoch: 0, topics: wanted, forgottenTopics: [] };
       }
       const forgottenTopics = forget(known, wanted);
+      if (forgottenTopics.length > 0) heldBackUntil = monotonic() + heldBackMs;
       return { sessionId: id, sessionEpoch: epoch, topics: moved(known, wanted), forgottenTopics };
     },
     answered({ errorCode, sessionId }) {
@@ -83,6 +94,9 @@ export function makeFetchSession(): FetchSession {
       return false;
     },
     failed: () => restart(id),
+    get isHeldBack() {
+      return monotonic() < heldBackUntil;
+    },
   };
 }
 
@@ -131,6 +145,8 @@ function sizeOf(known: Known): number {
 
 interface FetchOptions {
   topics: FetchTopic[];
+  /** ms */
+  maxWaitTime: number;
 }
 
 interface ProtocolRequest {
@@ -159,19 +175,19 @@ export function keepFetchSessions(): void {
   const { prototype } = require("kafkajs/src/broker") as { prototype: Broker };
   const { requests } = require("kafkajs/src/protocol/requests") as { requests: { Fetch: unknown } };
   const withoutSession = prototype.fetch;
-  const sessions = new WeakMap<Broker, FetchSession & { busy: boolean }>();
+  const sessions = new WeakMap<Broker, { session: FetchSession; busy: boolean }>();
 
   prototype.fetch = async function (this: Broker, options: FetchOptions): Promise<FetchAnswer> {
     const make = this.lookupRequest(fetchKey, requests.Fetch);
-    const session = sessions.get(this) ?? { ...makeFetchSession(), busy: false };
-    sessions.set(this, session);
+    const own = sessions.get(this) ?? { session: makeFetchSession(), busy: false };
+    sessions.set(this, own);
     // A consumer asks a broker for one thing at a time; should two ever ask, only one of them can be in step.
-    if (session.busy || make(options).request.apiVersion < firstWithSessions) return withoutSession.call(this, options);
-    session.busy = true;
+    if (own.busy || make(options).request.apiVersion < firstWithSessions) return withoutSession.call(this, options);
+    own.busy = true;
     try {
-      return await inSession(this, session, (asked) => make({ ...options, ...asked }), options.topics);
+      return await inSession(this, own.session, make, options);
     } finally {
-      session.busy = false;
+      own.busy = false;
     }
   };
 }
@@ -179,13 +195,18 @@ export function keepFetchSessions(): void {
 async function inSession(
   broker: Broker,
   session: FetchSession,
-  make: (asked: SessionRequest) => ProtocolRequest,
-  wanted: FetchTopic[],
+  make: (options: FetchOptions & SessionRequest) => ProtocolRequest,
+  options: FetchOptions,
 ): Promise<FetchAnswer> {
+  const ask = (): Promise<FetchAnswer> => {
+    const asked = session.next(options.topics);
+    const maxWaitTime = session.isHeldBack ? Math.min(options.maxWaitTime, shortWaitMs) : options.maxWaitTime;
+    return broker.connectionPool.send(make({ ...options, ...asked, maxWaitTime }));
+  };
   try {
-    const answer = await broker.connectionPool.send(make(session.next(wanted)));
+    const answer = await ask();
     if (!session.answered(answer)) return answer;
-    const again = await broker.connectionPool.send(make(session.next(wanted)));
+    const again = await ask();
     session.answered(again);
     return again;
   } catch (error) {

@@ -12,6 +12,8 @@ export interface Sender {
   send(record: OutRecord): Promise<void>;
   /** Records not yet acknowledged. */
   readonly pending: number;
+  /** Batches that were acknowledged so far. */
+  readonly acknowledged: number;
 }
 
 interface Queued {
@@ -25,11 +27,13 @@ const maxBatch = 2000;
 export function makeSender(kafka: Pick<KafkaPort, "produce">): Sender {
   let queue: Queued[] = [];
   let inFlight = 0;
+  let acknowledged = 0;
   let scheduled = false;
 
   const produce = async (batch: Queued[]): Promise<void> => {
     try {
       await kafka.produce(batch.map((each) => each.record));
+      acknowledged += 1;
       for (const each of batch) each.resolve();
     } catch (error) {
       const parts = error instanceof KafkaFault ? apart(batch, error.kind) : [batch];
@@ -60,6 +64,9 @@ export function makeSender(kafka: Pick<KafkaPort, "produce">): Sender {
       }),
     get pending() {
       return queue.length + inFlight;
+    },
+    get acknowledged() {
+      return acknowledged;
     },
   };
 }

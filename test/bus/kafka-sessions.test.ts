@@ -102,6 +102,18 @@ describe("a session", () => {
     expect(session.next(wanted)).toEqual({ sessionId: 5, sessionEpoch: 2, topics: [], forgottenTopics: [] });
   });
 
+  test("is held back for a moment after something was given up, because it may be wanted again at once", () => {
+    let now = 1000;
+    const session = makeFetchSession(() => now);
+    session.next([topicOf("a", { 0: "0", 1: "0" })]);
+    session.answered({ errorCode: 0, sessionId: 5 });
+    expect(session.isHeldBack).toBe(false);
+    session.next([topicOf("a", { 0: "0" })]);
+    expect(session.isHeldBack).toBe(true);
+    now += 500;
+    expect(session.isHeldBack).toBe(false);
+  });
+
   test("is none where the broker keeps none: everything is named each time", () => {
     const session = makeFetchSession();
     const wanted = [topicOf("a", { 0: "0" })];

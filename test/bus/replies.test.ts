@@ -35,6 +35,7 @@ function replies(partitions: Record<string, number>) {
         sent.push(record);
       },
       pending: 0,
+      acknowledged: 0,
     },
     log: makeLogger("silent", {}),
     monotonic: () => time.ms,

@@ -144,3 +144,17 @@ test("after everything was sent a new send begins a new produce", async () => {
   await again;
   expect(batches).toEqual([["a"], ["b"]]);
 });
+
+test("what is acknowledged is counted by batches, what fails is not", async () => {
+  const { produce, drain } = kafka();
+  const sender = makeSender({ produce });
+  const sent = [record("a"), record("b")].map((each) => sender.send(each));
+  expect([sender.pending, sender.acknowledged]).toEqual([2, 0]);
+  await drain();
+  await Promise.all(sent);
+  expect([sender.pending, sender.acknowledged]).toEqual([0, 1]);
+  const failed = expect(sender.send(record("away"))).rejects.toThrow("away");
+  await drain();
+  await failed;
+  expect([sender.pending, sender.acknowledged]).toEqual([0, 1]);
+});
