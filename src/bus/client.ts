@@ -50,6 +50,7 @@ export interface Requester {
 }
 
 interface Pending {
+  topic: string;
   deadline: number;
   resolve(value: Buffer | null): void;
   reject(error: Error): void;
@@ -98,6 +99,7 @@ export function makeRequester(parts: RequesterParts): Requester {
         if (record.headers[probeHeader] === undefined) parts.late();
         continue;
       }
+      fleet.answered(call.topic);
       settle(id, call).resolve(record.value);
     }
   };
@@ -199,7 +201,8 @@ export function makeRequester(parts: RequesterParts): Requester {
       const { signal } = request;
       const abort = (): void => settle(id, call).reject(asError(signal?.reason));
       const release = (): void => signal?.removeEventListener("abort", abort);
-      const call: Pending = { deadline: monotonic() + request.timeoutMs, resolve, reject, release };
+      const { topic } = request;
+      const call: Pending = { topic, deadline: monotonic() + request.timeoutMs, resolve, reject, release };
       pending.set(id, call);
       sweeper ??= setInterval(sweep, sweepMs);
       signal?.addEventListener("abort", abort, { once: true });

@@ -116,6 +116,8 @@ export function startBeats(kafka: Pick<KafkaPort, "produce">, describe: () => Be
 
 export interface FleetView {
   take(records: InRecord[]): void;
+  /** A request of the command was answered: somebody serves it, whatever the feed says or has lost. */
+  answered(topic: string): void;
   /** Whether nobody was seen to serve the command for three intervals of a feed that flowed. */
   nobodyServes(topic: string): boolean;
   /** An interval has passed. @param reachable asked only where nothing came meanwhile: whether the broker answers and nothing is unread */
@@ -139,6 +141,7 @@ export function makeFleetView(): FleetView {
         if (beat.ping.state !== "leaving") for (const topic of beat.info.commands) lastServed.set(topic, interval);
       }
     },
+    answered: (topic) => void lastServed.set(topic, interval),
     nobodyServes: (topic) => interval - Math.max(lastServed.get(topic) ?? 0, since) >= patience,
     async tick(reachable) {
       if (asking) {

@@ -55,6 +55,15 @@ describe("nobody serves a command", () => {
     expect(view.nobodyServes("a")).toBe(nobody);
   });
 
+  test("is not concluded where a request of it was answered, though the feed is silent about it", async () => {
+    const view = makeFleetView();
+    for (let n = 0; n < 6; n += 1) {
+      view.answered("a");
+      await view.tick(flows);
+    }
+    expect([view.nobodyServes("a"), view.nobodyServes("b")]).toEqual([false, true]);
+  });
+
   test("is not concluded from an answer that took several intervals, however many asked for it", async () => {
     const view = makeFleetView();
     const answer = Promise.withResolvers<boolean>();

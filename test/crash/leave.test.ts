@@ -5,6 +5,7 @@ import { audit, effects, facts } from "../support/audit.ts";
 import { siteOf } from "../support/crash.ts";
 import { without } from "../support/faults.ts";
 import { end, until } from "../support/fleet.ts";
+import { committed } from "../support/groups.ts";
 import { type Deed, failures, longest, startLoad, tell } from "../support/load.ts";
 import { gauge } from "../support/metrics.ts";
 import { somebody } from "../support/people.ts";
@@ -88,26 +89,35 @@ test("a worker that leaves without a word holds its requesters up for as long as
   expect(longest(deeds, told)).toBeGreaterThan(pauseMs);
 }, 180_000);
 
+async function committedInAll(): Promise<number> {
+  const offsets = await committed(site.fleet, "auth.account.register");
+  return offsets.reduce((sum, offset) => sum + Math.max(0, offset), 0);
+}
+
 interface Filling {
   requests: number;
   timeoutMs: number;
   drain: string;
   node?: string[];
+  /** What else must have come about before it is told to stop. @param before offsets that were committed before, together */
+  begun?: (before: number) => Promise<void>;
 }
 
 /** One worker, alone, gets so many registrations at once that it cannot finish them before it is gone; another one comes. */
-async function stoppedWhenFull({ requests, timeoutMs, drain, node = [] }: Filling) {
+async function stoppedWhenFull({ requests, timeoutMs, drain, node = [], begun = async () => undefined }: Filling) {
   const others = running();
   // One hash at a time, each four times as long as usual: there is more to do than the drain has time for.
   const slow = { AUTH_HASH_THREADS: "1", AUTH_ARGON2_TIME: "4", AUTH_DRAIN_TIMEOUT: drain };
   const full = await join(slow, node);
   for (const other of others) await leave(other);
+  const before = await committedInAll();
   const input = () => somebody("full");
   const ask = () => tell(site.fleet, { by: "", topic: "auth.account.register", input: input(), timeoutMs });
   const calls = Array.from({ length: requests }, ask);
   const inFlight = () => gauge(site.own.http[full]!, "auth_requests_in_flight");
   await until("all are in flight", async () => (await inFlight()) > 0.9 * requests);
   const held = await inFlight();
+  await begun(before);
   const [gone] = await Promise.all([leave(full), join()]);
   const asked = await Promise.all(calls);
   deeds.push(...asked);
@@ -127,6 +137,8 @@ test("SIGTERM with 1,000 requests in flight: drained or handed over, one answer 
 
 test("a worker that commits what it has only begun loses it when it is stopped", async () => {
   const node = without("early-commit");
-  const { held, asked } = await stoppedWhenFull({ requests: 300, timeoutMs: 10_000, drain: "100ms", node });
+  const begun = (before: number) =>
+    until("what has begun is committed", async () => (await committedInAll()) - before > 150);
+  const { held, asked } = await stoppedWhenFull({ requests: 300, timeoutMs: 10_000, drain: "100ms", node, begun });
   expect(failures(asked).length).toBeGreaterThan(held / 4);
 }, 180_000);
