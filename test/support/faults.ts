@@ -22,8 +22,8 @@ export const faults = {
   /** A record counts as done when it is handed over, as with a library's own automatic commits. */
   "early-commit": {
     module: "bus/watermark.ts",
-    line: "    this.#next = offset + 1n;",
-    instead: "    this.#next = offset + 1n; this.#committable = this.#next;",
+    line: "    return this.#committable === this.#committed ? undefined : this.#committable;",
+    instead: "    return this.#next === this.#committed ? undefined : this.#next;",
   },
   /** What was finished last is committed, whatever before it is still open. */
   "gaps-committed": {
