@@ -72,8 +72,12 @@ export function refund({ subject }: AttemptRow, place: Buffer): Write {
   };
 }
 
-/** The device was let in. Only for one that is new or was not seen for a day: else the write is not worth it. */
-export function rememberDevice({ owner, device }: AttemptRow, userId: number, rules: AttemptRules): Write[] {
+/** The device was let in. Of one that was seen within a day it writes nothing: that is not worth a row's new version. */
+export function rememberDevice(
+  { owner, device }: Pick<AttemptRow, "owner" | "device">,
+  userId: number,
+  rules: Pick<AttemptRules, "devices">,
+): Write[] {
   const subject = sql.fragment`${sql.binary(owner)}::bytea`;
   return [
     {
@@ -81,7 +85,8 @@ export function rememberDevice({ owner, device }: AttemptRow, userId: number, ru
       statement: (gate) => sql.fragment`
         INSERT INTO known_devices (subject, device, user_id)
         SELECT ${subject}, ${sql.binary(device)}::bytea, ${userId} WHERE ${gate} AND ${rules.devices}::int > 0
-        ON CONFLICT (subject, device) DO UPDATE SET seen_at = now(), user_id = excluded.user_id RETURNING 1`,
+        ON CONFLICT (subject, device) DO UPDATE SET seen_at = now(), user_id = excluded.user_id
+          WHERE known_devices.seen_at <= now() - interval '1 day' RETURNING 1`,
     },
     {
       name: "forget_device",

@@ -112,6 +112,19 @@ function throttled({ attempted }: AttemptParts, { factor }: Attempt, waitMs: num
   return refuse("THROTTLED", { message, retryAfterMs: waitMs, details: { reason: "attempts" } });
 }
 
+/**
+ * For a login that ends without a password of its own: by the answer to a challenge, or by a passkey alone. The same writes as a
+ * reservation's `remember`, for who was let in with all his factors.
+ */
+export function rememberedDevice(
+  { dataKeys, settings }: Pick<AttemptParts, "dataKeys" | "settings">,
+  { id, login }: { id: number; login: string },
+  client: Client | null,
+): Write[] {
+  const known = deviceOf(keyedHash(dataKeys()), login, client);
+  return known.identified ? rememberDevice(known, id, settings.attempts) : [];
+}
+
 function remembering(
   row: AttemptRow,
   userId: number,
@@ -125,8 +138,31 @@ function rowOf(
   { factor, login, from }: Attempt,
   { key, fingerprint }: { key: InboxKey; fingerprint: Buffer },
 ): AttemptRow {
+  const hash = keyedHash(keys);
+  const loginKey = normalize(login);
+  const subject = hash("subject", factor, loginKey);
+  const id = hash("request", key.topic, key.replyTopic, key.idempotencyKey, fingerprint).subarray(0, 8);
+  const common = { subject, key: id };
+  if ("sessionId" in from) {
+    const [owner, place] = [hash("owner", loginKey), hash("session", subject, from.sessionId)];
+    const account = { userId: from.userId };
+    return { ...common, owner, account, kind: "session", place, device: place, identified: false };
+  }
+  const { network, ...known } = deviceOf(hash, login, from.client);
+  return {
+    ...common,
+    ...known,
+    account: { loginKey },
+    kind: network === undefined ? "unknown" : "network",
+    place: hash("network", subject, network ?? ""),
+  };
+}
+
+type KeyedHash = (...parts: (string | Buffer)[]) => Buffer;
+
+function keyedHash(keys: DataKeys): KeyedHash {
   const secret = createSecretKey(keys.current("attempts").key);
-  const hash = (...parts: (string | Buffer)[]): Buffer => {
+  return (...parts) => {
     const hmac = createHmac("sha256", secret);
     for (const part of parts)
       hmac
@@ -135,22 +171,16 @@ function rowOf(
         .update(part);
     return hmac.digest().subarray(0, 16);
   };
-  const loginKey = normalize(login);
-  const subject = hash("subject", factor, loginKey);
-  const owner = hash("owner", loginKey);
-  const id = hash("request", key.topic, key.replyTopic, key.idempotencyKey, fingerprint).subarray(0, 8);
-  const common = { subject, owner, key: id };
-  if ("sessionId" in from) {
-    const place = hash("session", subject, from.sessionId);
-    return { ...common, account: { userId: from.userId }, kind: "session", place, device: place, identified: false };
-  }
-  const network = networkOf(from.client?.ip);
-  const device = from.client?.device ?? "";
+}
+
+/** Whom the requester serves, as an account knows its devices. */
+function deviceOf(hash: KeyedHash, login: string, client: Client | null) {
+  const owner = hash("owner", normalize(login));
+  const network = networkOf(client?.ip);
+  const device = client?.device ?? "";
   return {
-    ...common,
-    account: { loginKey },
-    kind: network === undefined ? "unknown" : "network",
-    place: hash("network", subject, network ?? ""),
+    owner,
+    network,
     device: hash("device", owner, network ?? "", device),
     identified: network !== undefined || device !== "",
   };

@@ -10,6 +10,7 @@ import type { Commit, OutboxRow } from "../db/commit.ts";
 import type { InboxRow } from "../db/inbox.ts";
 import type { Read, Write } from "../db/statements.ts";
 import type { Refusal } from "../errors.ts";
+import type { Client } from "../generated/schemas.ts";
 import type { Attempt, Reservation } from "./attempts.ts";
 import type { Fact } from "./facts.ts";
 
@@ -111,6 +112,11 @@ export interface Context {
    * @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be verified
    */
   reserveAttempt<T>(attempt: Attempt, read: Read<T>): Promise<Reservation & { row: T | null }>;
+  /**
+   * Belongs into the commit that opens a session where the attempt that began the login is long over (a challenge was answered), or there
+   * was none (a passkey alone): what a reservation's `remember` does.
+   */
+  rememberDevice(user: { id: number; login: string }, client: Client | null): Write[];
   /** Asks the inbox where no read did: before a refusal that only time has brought about, such as an expired token. */
   recall(): Promise<void>;
   /** Writes everything in one statement, keeps `result` as the request's answer, and returns it. */

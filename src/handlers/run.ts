@@ -18,7 +18,7 @@ import { Refusal, type RefusalCode, refuse } from "../errors.ts";
 import { commandSchemas } from "../generated/schemas.ts";
 import type { Logger } from "../log.ts";
 import { type RecordKeyRule, recordKey } from "../record-key.ts";
-import { type AttemptParts, type Attempts, makeAttempts } from "./attempts.ts";
+import { type AttemptParts, type Attempts, makeAttempts, rememberedDevice } from "./attempts.ts";
 import { auditRow, auditRows } from "./audit-rows.ts";
 import type { Context, HandlerPasswords, Settings } from "./context.ts";
 import { type Change, Kept } from "./context.ts";
@@ -187,6 +187,7 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
       asked = true;
       return answer;
     },
+    rememberDevice: (user, client) => rememberedDevice(parts, user, client),
     async recall() {
       if (asked) return;
       const row = await findKept(pool, key);

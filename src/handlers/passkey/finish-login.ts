@@ -72,6 +72,7 @@ async function open(
         session.write,
         answered(presented.id),
         usePasskey(passkeyId, { before: signCount, after: judged.signCount }),
+        ...ctx.rememberDevice(owner, client),
       ],
     },
     session.tokens,

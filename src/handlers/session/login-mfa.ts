@@ -44,7 +44,7 @@ export const loginMfa = defineHandler({
       {
         user,
         facts: [fact("LoggedIn", { login, sessionId, method: `password+${method}`, client })],
-        writes: [session.write, answered(presented.id), judged.write],
+        writes: [session.write, answered(presented.id), judged.write, ...ctx.rememberDevice(found, client)],
       },
       session.tokens,
     );
