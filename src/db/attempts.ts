@@ -8,6 +8,7 @@
 // changes of the row were HOT, and the table stayed one page.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
+import { totpFailures } from "./factors.ts";
 import type { Fragment, Read, Write } from "./statements.ts";
 
 export interface AttemptRules {
@@ -98,10 +99,11 @@ export function rememberDevice(
   ];
 }
 
-/** How many attempts count against the account, whatever the factor. */
+/** How many attempts count against the account, whatever the factor; wrong codes of an authenticator app are counted with it. */
 export function failedAttempts(userId: number): Read<{ failed: number }> {
   const select = sql.fragment`
-    SELECT COALESCE(sum((SELECT count(*) FROM unnest(l.attempts) AS a WHERE a.at > now() - interval '1 day')), 0)::int AS failed
+    SELECT COALESCE(sum((SELECT count(*) FROM unnest(l.attempts) AS a WHERE a.at > now() - interval '1 day')), 0)::int
+      + ${totpFailures(userId)} AS failed
     FROM login_attempts l WHERE l.user_id = ${userId}`;
   return { select, row: z.object({ failed: z.number() }) };
 }

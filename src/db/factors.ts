@@ -96,6 +96,32 @@ export function countTotpFailure(userId: number): Write {
   };
 }
 
+/** Wrong codes in a row that count against the user: an expression. */
+export function totpFailures(userId: number): Fragment {
+  return sql.fragment`COALESCE((SELECT f.failures FROM totp_factors f WHERE f.user_id = ${userId} AND f.activated_at IS NOT NULL), 0)`;
+}
+
+/** An operator knows that it is the owner who comes now: no wait, and as many free tries as ever. */
+export function forgetTotpFailures(userId: number): Write {
+  return {
+    name: "forget_totp_failures",
+    statement: (gate) => sql.fragment`
+      UPDATE totp_factors SET failures = 0, failed_at = NULL WHERE user_id = ${userId} AND failures > 0 AND ${gate} RETURNING 1`,
+  };
+}
+
+/**
+ * Somebody came by the owner's mailbox, and whoever knew the password before does not know it any more: the wait he brought about is over. The
+ * count stays, so that who reads the mails has one try for each link and not five: the next wrong code is waited for as if nothing had been.
+ */
+export function endTotpWait(userId: number): Write {
+  return {
+    name: "end_totp_wait",
+    statement: (gate) => sql.fragment`
+      UPDATE totp_factors SET failed_at = NULL WHERE user_id = ${userId} AND failed_at IS NOT NULL AND ${gate} RETURNING 1`,
+  };
+}
+
 export function deleteTotp(userId: number): Write {
   return {
     name: "delete_totp",

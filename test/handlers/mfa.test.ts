@@ -1,5 +1,5 @@
 // Authenticator apps and recovery codes through Kafka: setting up, logging in, guessing, what ends what, and who must log in again first.
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { newOpaque } from "../../src/crypto/opaque.ts";
 import { connectGateway } from "../bridge/gateway.ts";
@@ -16,6 +16,7 @@ import {
   withApp,
 } from "../support/factors.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { mailedToken } from "../support/mails.ts";
 import { operatorToken } from "../support/operator.ts";
 import { confirmed, loggedIn, refusalOf, refused, registered } from "../support/people.ts";
 import { rawRequests } from "../support/raw.ts";
@@ -270,6 +271,54 @@ describe("guessing", () => {
     expect(await answer(fleet, challenge, await codeOf(fleet, person))).toMatchObject({ userId: person.id });
     const { rows } = await fleet.sql.query("SELECT failures FROM totp_factors WHERE user_id = $1", [person.id]);
     expect(rows).toEqual([{ failures: 0 }]);
+  });
+
+  describe("after five wrong codes in a row", () => {
+    let person: WithApp;
+    const right = async (password = person.password) =>
+      answer(fleet, (await challenged(fleet, { ...person, password })).challenge, await codeOf(fleet, person));
+    const guess = async (password = person.password) => {
+      const [code = ""] = wrongCodes(person.secret, 1);
+      return refusalOf(answer(fleet, (await challenged(fleet, { ...person, password })).challenge, code));
+    };
+    const failures = async () => {
+      const { rows } = await fleet.sql.query("SELECT failures FROM totp_factors WHERE user_id = $1", [person.id]);
+      return rows[0]!.failures;
+    };
+
+    beforeEach(async () => {
+      person = await withApp(fleet);
+      for (let time = 0; time < 5; time += 1) expect(await guess()).toBe("MFA_INVALID");
+      expect(await refusalOf(right())).toBe("THROTTLED"); // the control
+    });
+
+    test("an operator's unlocking ends the wait and forgets them", async () => {
+      const input = { actorToken: operator, target: person.login, reason: "called us" };
+      const unlock = () => fleet.client.request("auth.admin.unlock-user", input);
+      expect(await unlock()).toEqual({ userId: person.id, failedAttempts: 5 });
+      expect(await failures()).toBe(0);
+      for (let time = 0; time < 4; time += 1) expect(await guess()).toBe("MFA_INVALID");
+      expect(await right()).toMatchObject({ userId: person.id });
+      expect(await unlock()).toEqual({ userId: person.id, failedAttempts: 0 });
+      expect(await eventsOf(fleet, person, "^UserUnlocked")).toEqual(["UserUnlocked called us"]);
+    });
+
+    test("a reset of the password ends the wait, for one code: the count goes on", async () => {
+      const reset = async (newPassword: string, links: number) => {
+        await fleet.client.request("auth.password.forgot", { email: person.email });
+        const token = await mailedToken(fleet, person.email, "reset", links);
+        await fleet.client.request("auth.password.reset", { token, newPassword });
+      };
+      await reset("quite another one", 1);
+      expect(await guess("quite another one")).toBe("MFA_INVALID");
+      const { code, retryAfterMs } = await refused(right("quite another one"));
+      expect(code).toBe("THROTTLED");
+      expect(retryAfterMs).toBeGreaterThan(30_000); // twice what five had to wait for
+      await reset("and one more of them", 2);
+      expect(await failures()).toBe(6);
+      expect(await right("and one more of them")).toMatchObject({ userId: person.id });
+      expect(await failures()).toBe(0);
+    });
   });
 
   test("the wait doubles up to a day", async () => {

@@ -1,7 +1,8 @@
-// Unlock-user: forgets the failed attempts at a user's password and codes, so that he need not wait. Without any nothing changes, and the
-// answer says so.
+// Unlock-user: forgets the failed attempts at a user's password and the wrong codes of his authenticator app, so that he need not wait. Without any
+// nothing changes, and the answer says so. Recovery codes and passkeys have no wait: what is counted of them is their challenge's own.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 import { failedAttempts, forgetAttempts } from "../../db/attempts.ts";
+import { forgetTotpFailures } from "../../db/factors.ts";
 import { lockUser } from "../../db/users.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
@@ -22,7 +23,7 @@ export const unlockUser = defineHandler({
       {
         user: { id, subject: lockUser(id, {}) },
         facts: [fact("UserUnlocked", { reason })],
-        writes: [forgetAttempts(id)],
+        writes: [forgetAttempts(id), forgetTotpFailures(id)],
         actor: actor.name,
       },
       result,

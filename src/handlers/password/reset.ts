@@ -1,9 +1,11 @@
 // Reset: a new password for who holds the link that was mailed to the account's address, once. All sessions end, and so does every other link.
-// It opens no session and takes no factor away: who has a second one is asked for it at the next login (OWASP ASVS 6.4.3).
+// It opens no session and takes no factor away: who has a second one is asked for it at the next login (OWASP ASVS 6.4.3), and his next code need
+// not wait for what was guessed before.
 // Refuses INVALID_INPUT, WEAK_PASSWORD (the link stays good), TOKEN_INVALID (unknown, forged, used, of another purpose, password or address
 // changed since), TOKEN_EXPIRED, BANNED (whoever holds the link has shown that the account is his).
 
 import { forgetAttempts } from "../../db/attempts.ts";
+import { endTotpWait } from "../../db/factors.ts";
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
 import type { Write } from "../../db/statements.ts";
@@ -37,5 +39,5 @@ export const reset = defineHandler({
 
 /** What else is over for an account whose owner has come back by his mailbox. */
 function lifted(userId: number, linkId: string): Write[] {
-  return [voidLinks(userId, linkId), forgetAttempts(userId)];
+  return [voidLinks(userId, linkId), forgetAttempts(userId), endTotpWait(userId)];
 }
