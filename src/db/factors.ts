@@ -2,6 +2,7 @@
 // What a code proves is written in the commit that makes use of it, so no code works twice and no wrong one goes uncounted.
 import { sql } from "slonik";
 import { z } from "zod";
+import { contactColumns, contactShape } from "./contacts.ts";
 import type { Fragment, Read, Write } from "./statements.ts";
 
 /** Columns of a user `u`, for whoever decides about a login: his factors, and which of his roles count only with one. */
@@ -23,8 +24,13 @@ export const factorShape = {
 const factors = z.object(factorShape);
 export type Factors = z.infer<typeof factors>;
 
-export function factorsOf(userId: number): Read<Factors> {
-  return { select: sql.fragment`SELECT ${factorColumns} FROM users u WHERE u.id = ${userId}`, row: factors };
+const owned = factors.extend(contactShape);
+/** A user's factors, and how he is told when they change. */
+export type OwnedFactors = z.infer<typeof owned>;
+
+export function factorsOf(userId: number): Read<OwnedFactors> {
+  const select = sql.fragment`SELECT ${factorColumns}, ${contactColumns} FROM users u WHERE u.id = ${userId}`;
+  return { select, row: owned };
 }
 
 /** Columns of a table `f` of totp_factors, which may be joined and not there. */

@@ -18,7 +18,17 @@ export type MailKind =
   | "email-change-requested"
   | "email-changed"
   | "password-changed"
-  | "password-reset";
+  | "password-reset"
+  | FactorNotice;
+
+/** What the owner of further factors is told of them (ASVS 5.0, 6.3.7): `change` of MfaChanged, but a reset of factors is not one of the password. */
+export type FactorNotice =
+  | "totp-activated"
+  | "totp-disabled"
+  | "recovery-codes"
+  | "passkey-added"
+  | "passkey-removed"
+  | "mfa-reset";
 
 export interface MailTo {
   /** Record key: what concerns one account goes out in order. */

@@ -3,6 +3,11 @@ import type { Language } from "../mail-templates.ts";
 
 const ifNotYou = 'If it was not you, somebody else knows your password: set a new one now, by "forgot password".';
 
+const ifNotYouInside = [
+  'If it was not you, somebody else is in your account: set a new password at once, by "forgot password". That ends all sessions. Then log in and look at your authenticator app, passkeys and recovery codes.',
+  "If you cannot log in any more, write to those who run {product}.",
+];
+
 export const english: Language = {
   greeting: { named: "Hello {name},", plain: "Hello," },
   footer: "This mail was sent by {product} because of something that happened on {time}. Nobody reads answers to it.",
@@ -58,6 +63,45 @@ export const english: Language = {
       before: ["a new password was set for your account by a link in a mail, and all sessions have ended."],
       after: [
         "If it was not you, somebody else can read your mails: make your mailbox safe first, then set a new password.",
+      ],
+    },
+    "totp-activated": {
+      subject: "{product}: an authenticator app was set up",
+      before: [
+        "an authenticator app was set up for your account: logging in with the password asks for its code from now on. New recovery codes were made; those from before do not work any more.",
+      ],
+      after: ifNotYouInside,
+    },
+    "totp-disabled": {
+      subject: "{product}: the authenticator app was removed",
+      before: [
+        "the authenticator app of your account was removed: its codes do not work any more, and nothing asks for them.",
+      ],
+      after: ifNotYouInside,
+    },
+    "recovery-codes": {
+      subject: "{product}: new recovery codes",
+      before: ["new recovery codes were made for your account. Those from before do not work any more."],
+      after: ifNotYouInside,
+    },
+    "passkey-added": {
+      subject: "{product}: a passkey was added",
+      before: ["a passkey was added to your account: the device that has it can log in with it."],
+      after: ifNotYouInside,
+    },
+    "passkey-removed": {
+      subject: "{product}: a passkey was removed",
+      before: ["a passkey of your account was removed: nobody can log in with it any more."],
+      after: ifNotYouInside,
+    },
+    "mfa-reset": {
+      subject: "{product}: authenticator app, passkeys and recovery codes were removed",
+      before: [
+        "those who run {product} have removed the authenticator app, the passkeys and the recovery codes of your account, and all sessions have ended. The password alone logs in now.",
+      ],
+      after: [
+        "If you asked for it, log in and set up an authenticator app or a passkey again.",
+        "If you did not, write to those who run {product} at once, and set a new password.",
       ],
     },
   },

@@ -1,5 +1,5 @@
 // Reset-mfa: removes all further factors of a user who has lost them, and ends his sessions. His password alone logs in again, so whoever
-// asks for this must be known to be him; a role that requires a factor stays without effect until he has set one up.
+// asks for this must be known to be him, and he is told by mail; a role that requires a factor stays without effect until he has set one up.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND.
 import { deleteFactors, factorsOf } from "../../db/factors.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
@@ -7,6 +7,7 @@ import { raiseGeneration } from "../../db/users.ts";
 import { factorMethods } from "../challenges.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
+import { notice } from "../mfa/changes.ts";
 import { actingOn, checkReason } from "./actor.ts";
 
 export const resetMfa = defineHandler({
@@ -25,6 +26,7 @@ export const resetMfa = defineHandler({
         user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
         facts: [fact("MfaChanged", { change: "reset", sessionId: null })],
         writes: [...deleteFactors(id), endSessionsOf(id, "mfa-reset")],
+        messages: user.confirmed ? [notice(ctx, "mfa-reset", { id, ...factors })] : [],
         actor: actor.name,
       },
       { userId: id, hadFactors: true },

@@ -17,7 +17,7 @@ export const activate = defineHandler({
   async handle({ accessToken, code, endOthers }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     if (code === "" || code.length > 64) throw invalid("code", "must have 1 to 64 characters");
-    await demandFreshLogin(ctx, bearer);
+    const owner = await demandFreshLogin(ctx, bearer);
     const { userId } = bearer;
     const found = await ctx.read(totpOf(userId));
     if (found === null || found.active)
@@ -27,8 +27,9 @@ export const activate = defineHandler({
     if (typeof judgement === "string") throw refuse("MFA_INVALID");
     const { codes, writes } = newRecoveryCodes(userId);
     const activated = activateTotp(userId, found.totpSecret, judgement.step);
-    const change = factorChange(bearer, {
+    const change = factorChange(ctx, bearer, {
       change: "totp-activated",
+      owner,
       endOthers,
       writes: [activated, ...writes, shownIn(bearer, "otp")],
     });

@@ -1,31 +1,42 @@
 // What every change of a user's factors does: it raises his generation, so that access tokens from before stop counting and challenges under
 // way end, and it ends his other sessions if he wants that (ASVS 5.0, 7.4.3). His own session goes on, and learns what was shown in it.
+// He is told by mail, in the same commit. Who can change factors has a session, so his address is confirmed: no notice goes to a stranger.
 import { codesPerUser, hashRecoveryCode, makeRecoveryCodes } from "../../crypto/recovery-codes.ts";
+import type { Contact } from "../../db/contacts.ts";
 import { replaceRecoveryCodes } from "../../db/factors.ts";
 import { addAmr, endOtherSessions } from "../../db/sessions.ts";
 import type { Write } from "../../db/statements.ts";
 import { raiseGeneration } from "../../db/users.ts";
 import { refuse } from "../../errors.ts";
-import type { Change } from "../context.ts";
+import type { Change, Context, Message } from "../context.ts";
 import { fact } from "../facts.ts";
+import { type FactorNotice, mail } from "../mails.ts";
 import type { Bearer } from "../session/access.ts";
 
 export interface FactorChange {
-  change: "totp-activated" | "totp-disabled" | "passkey-added" | "passkey-removed";
+  change: Exclude<FactorNotice, "recovery-codes" | "mfa-reset">;
+  owner: Contact;
   endOthers: boolean;
   writes: Write[];
 }
 
 export function factorChange(
+  ctx: Context,
   { userId: id, generation, claims }: Bearer,
-  { change, endOthers, writes }: FactorChange,
+  { change, owner, endOthers, writes }: FactorChange,
 ): Change {
   const { sessionId } = claims;
   return {
     user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
     facts: [fact("MfaChanged", { change, sessionId })],
     writes: [...writes, ...(endOthers ? [endOtherSessions(id, sessionId, "mfa-changed")] : [])],
+    messages: [notice(ctx, change, { id, ...owner })],
   };
+}
+
+/** A mail without a link: there is nothing to do in it, and whoever reads it learns no secret. */
+export function notice(ctx: Context, kind: FactorNotice, { id, email, username }: Contact & { id: number }): Message {
+  return mail(ctx, kind, { key: String(id), email, username });
 }
 
 const primary = ["pwd", "hwk", "swk"];

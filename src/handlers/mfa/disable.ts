@@ -12,11 +12,12 @@ export const disable = defineHandler({
   once: true,
   async handle({ accessToken, endOthers }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
-    const { totp, passkeys, strongRoles } = await demandFreshLogin(ctx, bearer);
+    const owner = await demandFreshLogin(ctx, bearer);
+    const { totp, passkeys, strongRoles } = owner;
     if (!totp) throw refuse("NOT_FOUND", { message: "There is no authenticator app." });
     if (passkeys === 0) checkNotLast(strongRoles);
     const { userId } = bearer;
     const writes = [deleteTotp(userId), ...(passkeys === 0 ? [deleteRecoveryCodes(userId)] : [])];
-    return ctx.commit(factorChange(bearer, { change: "totp-disabled", endOthers, writes }), {});
+    return ctx.commit(factorChange(ctx, bearer, { change: "totp-disabled", owner, endOthers, writes }), {});
   },
 });

@@ -6,7 +6,7 @@ import { factorMethods } from "../challenges.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { bearerOf, demandFreshLogin } from "../session/access.ts";
-import { newRecoveryCodes } from "./changes.ts";
+import { newRecoveryCodes, notice } from "./changes.ts";
 
 export const recoveryCodes = defineHandler({
   topic: "auth.mfa.recovery-codes",
@@ -19,6 +19,8 @@ export const recoveryCodes = defineHandler({
     const { userId: id, generation, claims } = bearer;
     const { codes, writes } = newRecoveryCodes(id);
     const facts = [fact("MfaChanged", { change: "recovery-codes", sessionId: claims.sessionId })];
-    return ctx.commit({ user: { id, subject: lockUser(id, { generation, banned: false }) }, facts, writes }, { codes });
+    const user = { id, subject: lockUser(id, { generation, banned: false }) };
+    const messages = [notice(ctx, "recovery-codes", { id, ...factors })];
+    return ctx.commit({ user, facts, writes, messages }, { codes });
   },
 });

@@ -25,7 +25,7 @@ export const finishRegistration = defineHandler({
     if (credential === undefined) throw invalid("response", "must be the JSON of a credential");
     if (label.length > longestLabel || /\p{C}/u.test(label))
       throw invalid("label", `must have up to ${longestLabel} characters, no control characters`);
-    await demandFreshLogin(ctx, bearer);
+    const owner = await demandFreshLogin(ctx, bearer);
     const { userId, claims } = bearer;
     const found = checkChallenge(await ctx.read(challengeForRegistration(presented.id, credential.id)), presented);
     if (found.challengeUser !== userId || found.sessionId !== claims.sessionId) throw refuse("TOKEN_INVALID");
@@ -41,6 +41,6 @@ export const finishRegistration = defineHandler({
       answered(presented.id),
       shownIn(bearer, registered.synced ? "swk" : "hwk"),
     ];
-    return ctx.commit(factorChange(bearer, { change: "passkey-added", endOthers, writes }), { passkeyId });
+    return ctx.commit(factorChange(ctx, bearer, { change: "passkey-added", owner, endOthers, writes }), { passkeyId });
   },
 });

@@ -15,13 +15,14 @@ export const remove = defineHandler({
   async handle({ accessToken, passkeyId, endOthers }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     if (!isUuid(passkeyId)) throw invalid("passkeyId", "must be a passkey's id");
-    const { totp, passkeys, strongRoles } = await demandFreshLogin(ctx, bearer);
+    const owner = await demandFreshLogin(ctx, bearer);
+    const { totp, passkeys, strongRoles } = owner;
     const { userId } = bearer;
     if ((await ctx.read(passkeyOf(userId, passkeyId))) === null)
       throw refuse("NOT_FOUND", { message: "There is no such passkey." });
     const last = !totp && passkeys === 1;
     if (last) checkNotLast(strongRoles);
     const writes = [deletePasskey(userId, passkeyId), ...(last ? [deleteRecoveryCodes(userId)] : [])];
-    return ctx.commit(factorChange(bearer, { change: "passkey-removed", endOthers, writes }), {});
+    return ctx.commit(factorChange(ctx, bearer, { change: "passkey-removed", owner, endOthers, writes }), {});
   },
 });

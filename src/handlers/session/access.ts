@@ -2,7 +2,7 @@
 // Refuses TOKEN_INVALID, TOKEN_EXPIRED (also for a token from before the user's last change of rights: a refresh gives a current one),
 // SESSION_REVOKED (ended, or the user is banned or gone).
 import type { AccessClaims } from "../../crypto/tokens.ts";
-import { type Factors, factorsOf } from "../../db/factors.ts";
+import { factorsOf, type OwnedFactors } from "../../db/factors.ts";
 import { sessionOfToken } from "../../db/sessions.ts";
 import { Refusal, refuse } from "../../errors.ts";
 import { factorMethods } from "../challenges.ts";
@@ -46,7 +46,7 @@ export async function unlessAnswered<T>(ctx: Context, verify: () => Promise<T>):
  * AUTH_STEP_UP_MAX_AGE, and where he has a further factor it must have been shown. There is no command for it: logging in again is the way.
  * @returns his factors. @throws Refusal MFA_REQUIRED, details action `login`, reason `age` (with maxAgeMs) or `factor` (with methods)
  */
-export async function demandFreshLogin(ctx: Context, bearer: Bearer): Promise<Factors> {
+export async function demandFreshLogin(ctx: Context, bearer: Bearer): Promise<OwnedFactors> {
   const { stepUpMaxAgeMs } = ctx.settings;
   if (bearer.claims.authTime + stepUpMaxAgeMs < ctx.now())
     throw refuse("MFA_REQUIRED", {
@@ -60,7 +60,7 @@ export async function demandFreshLogin(ctx: Context, bearer: Bearer): Promise<Fa
  * For commands of that kind that ask for the password themselves: a further factor that he has must have been shown in this session.
  * @returns his factors. @throws Refusal MFA_REQUIRED, details action `login`, reason `factor` (with methods)
  */
-export async function demandFactor(ctx: Context, { claims, userId }: Bearer): Promise<Factors> {
+export async function demandFactor(ctx: Context, { claims, userId }: Bearer): Promise<OwnedFactors> {
   const factors = await ctx.read(factorsOf(userId));
   if (factors === null) throw refuse("SESSION_REVOKED");
   const methods = factorMethods(factors);

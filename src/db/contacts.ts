@@ -1,0 +1,12 @@
+// How a user is written to: what a mail to him needs, in whichever read has it. Only what is confirmed may be written to without being asked:
+// an unconfirmed address may be somebody else's, and a decoy's is none (users.ts).
+import { sql } from "slonik";
+import { z } from "zod";
+
+/** Columns of a user `u`. */
+export const contactColumns = sql.fragment`u.username, u.email`;
+
+export const contactShape = { username: z.string(), email: z.string() };
+
+const contact = z.object(contactShape);
+export type Contact = z.infer<typeof contact>;

@@ -1,0 +1,133 @@
+// What the owner of an account is told by mail when it is changed how he logs in (ASVS 5.0, 6.3.7), through Kafka: each kind is written once, however
+// often its request comes, with no link and no secret; what changed nothing writes none, and neither does what is about an address nobody confirmed.
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { Commands } from "../../src/generated/schemas.ts";
+import { renderMail } from "../../src/mail-templates.ts";
+import { makeAuthenticator } from "../support/authenticator.ts";
+import { enrolled, shownNow } from "../support/factors.ts";
+import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { mailedToken, mailTo, openMail } from "../support/mails.ts";
+import { operatorToken } from "../support/operator.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf, registered } from "../support/people.ts";
+
+let fleet: TestFleet;
+let operator: string;
+let person: Confirmed;
+
+/** Asks twice with one key, as a requester does that has not heard the answer. */
+async function twice<T extends keyof Commands>(topic: T, input: Commands[T]["input"]): Promise<Commands[T]["result"]> {
+  const options = { idempotencyKey: `${topic}-twice-of-${person.login}` };
+  await fleet.client.request(topic, input, options);
+  return fleet.client.request(topic, input, options);
+}
+
+/** Kinds of the mails that were written for a user, in order. */
+async function written({ id }: { id: number }): Promise<string[]> {
+  const { rows } = await fleet.sql.query<{ kind: string }>(
+    "SELECT body->>'kind' AS kind FROM outbox WHERE topic = 'auth.mail' AND user_id = $1 ORDER BY id",
+    [id],
+  );
+  return rows.map(({ kind }) => kind);
+}
+
+const wanted = [
+  "totp-activated",
+  "passkey-added",
+  "recovery-codes",
+  "passkey-removed",
+  "totp-disabled",
+  "mfa-reset",
+  "password-changed",
+  "reset",
+  "password-reset",
+];
+const notices = wanted.filter((kind) => kind !== "reset");
+
+/** Changes everything there is to change, and tries some of it in vain. */
+async function changeAll(): Promise<void> {
+  let { accessToken, refreshToken } = await loggedIn(fleet, person);
+  const renew = async () => {
+    ({ accessToken, refreshToken } = await fleet.client.request("auth.session.refresh", { refreshToken }));
+  };
+  const secret = await enrolled(fleet, accessToken);
+  expect(await refusalOf(fleet.client.request("auth.mfa.activate", { accessToken, code: "abc" }))).toBe("MFA_INVALID");
+  await twice("auth.mfa.activate", { accessToken, code: shownNow(secret) });
+  await renew();
+  const { options, challenge } = await fleet.client.request("auth.passkey.begin-registration", { accessToken });
+  const response = makeAuthenticator().create(options);
+  const answer = { accessToken, challenge, response, label: "laptop" };
+  const { passkeyId } = await twice("auth.passkey.finish-registration", answer);
+  await renew();
+  await twice("auth.mfa.recovery-codes", { accessToken });
+  await twice("auth.passkey.remove", { accessToken, passkeyId });
+  await renew();
+  expect(await refusalOf(fleet.client.request("auth.passkey.remove", { accessToken, passkeyId }))).toBe("NOT_FOUND");
+  await twice("auth.mfa.disable", { accessToken });
+  await renew();
+  await addPasskey(person);
+  const reset = { actorToken: operator, target: person.login, reason: "lost it" };
+  expect(await twice("auth.admin.reset-mfa", reset)).toMatchObject({ hadFactors: true });
+  expect(await fleet.client.request("auth.admin.reset-mfa", reset)).toMatchObject({ hadFactors: false });
+  ({ accessToken, refreshToken } = await loggedIn(fleet, person));
+  const newPassword = `a new ${person.password}`;
+  await twice("auth.password.change", { accessToken, currentPassword: person.password, newPassword });
+  await fleet.client.request("auth.password.forgot", { email: person.email });
+  const token = await mailedToken(fleet, person.email, "reset");
+  await twice("auth.password.reset", { token, newPassword: `another ${person.password}` });
+}
+
+/** Without a notice: as it stands in the database. */
+const addPasskey = ({ id }: { id: number }) =>
+  fleet.sql.query(
+    `INSERT INTO passkeys (id, user_id, credential_id, public_key, sign_count, transports, synced, label)
+     VALUES (gen_random_uuid(), $1::bigint, 'notice-' || $1::bigint::text, '', 0, '{}', false, '')`,
+    [id],
+  );
+
+beforeAll(async () => {
+  fleet = await testFleet();
+  operator = await operatorToken(fleet);
+  person = await confirmed(fleet);
+  await changeAll();
+}, 90_000);
+afterAll(() => fleet.close());
+
+test("of all that was done, repeated and refused, there is one mail for each change, in order", async () => {
+  expect(await written(person)).toEqual(wanted);
+});
+
+describe.each(notices)("%s", (kind) => {
+  test("is on auth.mail once, to the owner, with his name sealed and nothing else", async () => {
+    const mail = await mailTo(fleet, person.email, kind);
+    expect(mail).toMatchObject({ kind, to: person.email, locale: "en" });
+    expect(await openMail(fleet, mail)).toEqual({ username: person.username });
+    await mailTo(fleet, person.email, "password-reset"); // the last of them
+    expect(await fleet.mails.count("auth.mail", 1, ({ value }) => value?.includes(mail.mailId) === true)).toHaveLength(
+      1,
+    );
+  });
+
+  test.each(["en", "ru"])("can be rendered in %s, and has nothing to click on", async (locale) => {
+    const { username } = person;
+    const site = { product: "Tasks", linkUrl: "https://example.com/{kind}?token={token}" };
+    const rendered = renderMail({ kind, locale, at: Date.now(), username }, site)!;
+    expect(rendered.text).toContain(username);
+    expect(rendered.text).toMatch(
+      locale === "en" ? /If (it was not you|you did not)/ : /Если (это были не вы|не просили)/,
+    );
+    expect(rendered.html).not.toContain("<a ");
+    expect(rendered.text).not.toContain("://");
+  });
+});
+
+test("nothing is written to an address that nobody confirmed, whatever an operator does", async () => {
+  const stranger = await registered(fleet);
+  const owner = await confirmed(fleet);
+  for (const each of [stranger, owner]) {
+    await addPasskey(each);
+    const input = { actorToken: operator, target: `id:${each.id}`, reason: "a test" };
+    expect(await fleet.client.request("auth.admin.reset-mfa", input)).toMatchObject({ hadFactors: true });
+  }
+  expect(await written(owner)).toEqual(["mfa-reset"]); // the control
+  expect(await written(stranger)).toEqual([]);
+});
