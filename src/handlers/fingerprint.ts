@@ -21,10 +21,14 @@ function fingerprintWith({ id, key }: DataKey, request: object): Buffer {
   return Buffer.concat([head, createHmac("sha256", createSecretKey(key)).update(canonical(request)).digest()]);
 }
 
-/** JSON with sorted names, so that a schema's field order does not matter. */
+/**
+ * JSON with sorted names, so that a schema's field order does not matter, and without fields that are null: one that a later version adds, and
+ * its requester does not know, makes no other request of the one that an earlier worker has answered.
+ */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object" || value === null) return value === undefined ? "null" : JSON.stringify(value);
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  if (typeof value !== "object" || value === null) return JSON.stringify(value ?? null);
+  const given = Object.entries(value).filter(([, each]) => each !== null && each !== undefined);
+  const entries = given.sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${entries.map(([name, each]) => `${JSON.stringify(name)}:${canonical(each)}`).join(",")}}`;
 }
