@@ -26,7 +26,7 @@ const languages: Readonly<Record<string, Language>> = { en: english, ru: russian
 
 export interface MailToRender {
   kind: string;
-  /** BCP 47; the first subtag counts, what is not known is English. */
+  /** BCP 47; the first subtag counts, and what is not known is the site's. */
   locale: string;
   /** Unix ms. */
   at: number;
@@ -44,14 +44,15 @@ export interface Site {
   product: string;
   /** With {token}, and {kind} if it likes. */
   linkUrl: string;
+  /** For whoever asked for a language that there is no text in. */
+  locale: string;
 }
 
 export const locales: readonly string[] = Object.keys(languages);
 
 /** @returns undefined where there is no such template, or one with a link and no token for it */
 export function renderMail(mail: MailToRender, site: Site): RenderedMail | undefined {
-  const [primary = ""] = mail.locale.toLowerCase().split("-");
-  const language = Object.hasOwn(languages, primary) ? languages[primary]! : english;
+  const language = languageOf(mail.locale) ?? languageOf(site.locale) ?? english;
   const template = Object.hasOwn(language.templates, mail.kind) ? language.templates[mail.kind] : undefined;
   if (template === undefined || (template.link !== undefined && !mail.token)) return undefined;
   const fill = (text: string): string => text.replaceAll("{product}", site.product);
@@ -66,6 +67,11 @@ export function renderMail(mail: MailToRender, site: Site): RenderedMail | undef
     ),
   };
   return { subject: fill(template.subject), text: textOf(parts), html: htmlOf(parts) };
+}
+
+function languageOf(locale: string): Language | undefined {
+  const [primary = ""] = locale.toLowerCase().split("-");
+  return Object.hasOwn(languages, primary) ? languages[primary] : undefined;
 }
 
 function linkOf({ kind, token }: MailToRender, { linkUrl }: Site): string {

@@ -262,7 +262,11 @@ export const variables = {
       default: "5",
     },
   ),
-  AUTH_MAIL_LOCALE: oneOf("Language of mails.", ["en", "ru"], "en"),
+  AUTH_MAIL_LOCALE: oneOf(
+    "Language of mails to who gave none at registering, or one that there is no text in; for workers and mailers alike.",
+    ["en", "ru"],
+    "en",
+  ),
   AUTH_MAIL_SEAL_KEY: {
     meaning:
       "Public key of a mailer outside of the fleet: the relay seals mails (auth.mail) to it. Not set: to the fleet's own key.",

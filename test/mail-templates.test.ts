@@ -7,7 +7,7 @@ import { english } from "../src/mail-templates/en.ts";
 import { russian } from "../src/mail-templates/ru.ts";
 import { type Language, locales, renderMail } from "../src/mail-templates.ts";
 
-const site = { product: "Task Platform", linkUrl: "https://example.com/{kind}?token={token}" };
+const site = { product: "Task Platform", linkUrl: "https://example.com/{kind}?token={token}", locale: "en" };
 const at = Date.UTC(2026, 0, 2, 3, 4, 5);
 const kinds = Object.keys(english.templates);
 const rendered = (kind: string, more: object = {}) =>
@@ -84,10 +84,14 @@ test("a name is said as it is, in any script", () => {
     expect(rendered("confirm", { username }).text).toContain(`Hello ${username},`);
 });
 
-test("without a token there is no mail with a link; of an unknown kind there is none; an unknown language is English", () => {
+test("without a token there is no mail with a link; of an unknown kind there is none; an unknown language is the site's", () => {
   expect(renderMail({ kind: "reset", locale: "en", at }, site)).toBeUndefined();
   expect(renderMail({ kind: "constructor", locale: "en", at, token: "t" }, site)).toBeUndefined();
   const { subject } = rendered("reset");
   for (const locale of ["de-DE", "", "__proto__", "EN-gb"]) expect(rendered("reset", { locale }).subject).toBe(subject);
   expect(rendered("reset", { locale: "ru-RU" }).subject).toContain("новый пароль");
+  const subjectAt = (siteLocale: string, locale: string) =>
+    renderMail({ kind: "reset", locale, at, token: "t" }, { ...site, locale: siteLocale })!.subject;
+  expect(subjectAt("ru", "de-DE")).toContain("новый пароль");
+  expect(subjectAt("ru", "en-GB")).toBe(subject);
 });

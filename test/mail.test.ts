@@ -32,6 +32,33 @@ test("registering sends a mail whose token is sealed, and confirms the account",
   });
 });
 
+test("every mail is in its receiver's own language: also one that somebody else's request has brought about", async () => {
+  const owner = { ...somebody(), locale: "RU" };
+  const asker = { ...somebody(), locale: "pt-br" };
+  for (const person of [owner, asker]) await fleet.client.request("auth.account.register", person);
+  const token = await mailedToken(fleet, asker.email, "confirm");
+  const { accessToken } = await fleet.client.request("auth.account.confirm", { token });
+  await fleet.client.request("auth.account.resend", { email: owner.email });
+  const { password } = asker;
+  const free = somebody().email;
+  for (const newEmail of [owner.email, free])
+    await fleet.client.request("auth.account.change-email", { accessToken, password, newEmail });
+  await fleet.client.request("auth.account.register", { ...somebody(), email: owner.email, locale: "de" });
+  await fleet.client.request("auth.password.forgot", { email: asker.email });
+  const change = { token: await mailedToken(fleet, asker.email, "reset"), newPassword: `another ${password}` };
+  await fleet.client.request("auth.password.reset", change);
+  const localeOf = async (address: string, kind: string, wanted = 1) =>
+    (await mailTo(fleet, address, kind, wanted)).locale;
+  expect(await localeOf(owner.email, "confirm", 2)).toBe("ru");
+  expect(await localeOf(owner.email, "email-taken", 2)).toBe("ru");
+  expect(await localeOf(free, "email-confirm")).toBe("pt-BR");
+  for (const kind of ["confirm", "email-change-requested", "reset", "password-reset"])
+    expect(await localeOf(asker.email, kind)).toBe("pt-BR");
+  const plain = somebody();
+  await fleet.client.request("auth.account.register", plain);
+  expect(await localeOf(plain.email, "confirm")).toBe("en"); // AUTH_MAIL_LOCALE
+});
+
 test("the outbox keeps neither token nor address in clear", async () => {
   const person = somebody();
   await fleet.client.request("auth.account.register", person);

@@ -99,6 +99,15 @@ test("a link in a mail confirms an account, and another one sets a new password"
   expect(await loggedIn(fleet, { ...person, password: newPassword })).toMatchObject({ sessionId: expect.any(String) });
 });
 
+test("a mail is in the language its receiver gave, and in the fleet's where there is no text in that", async () => {
+  const textTo = async (locale: string) => {
+    const { email } = await registered({ ...somebody(), locale });
+    return textPart((await smtp.to(email))[0]!);
+  };
+  expect(await textTo("en-GB")).toMatch(/^Hello /);
+  expect(await textTo("de")).toMatch(/^Здравствуйте, /);
+});
+
 test("a record that comes again, to any mailer, is one mail", async () => {
   const person = await registered();
   await smtp.to(person.email);

@@ -239,6 +239,7 @@ users.sequence bigint NOT NULL DEFAULT 0
 users.banned_until timestamp with time zone
 users.ban_reason text
 users.exported_at timestamp with time zone
+users.locale text
 
 -- constraints
 audit audit_pkey PRIMARY KEY (number, chained_at)

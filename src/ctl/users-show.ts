@@ -31,6 +31,7 @@ function linesOf(user: AdminGetUserResult): string[] {
     ["login", user.login],
     ["username", user.username],
     ["e-mail", user.email],
+    ["language", user.locale ?? "(the fleet's)"],
     ["confirmed", user.isVerified ? "yes" : "no"],
     ["banned", bannedText(user)],
     ...(user.banReason ? [["reason", user.banReason] as const] : []),

@@ -4,9 +4,14 @@ import { sql } from "slonik";
 import { z } from "zod";
 
 /** Columns of a user `u`. */
-export const contactColumns = sql.fragment`u.username, u.email`;
+export const contactColumns = sql.fragment`u.username, u.email, u.locale`;
 
-export const contactShape = { username: z.string(), email: z.string() };
+export const contactShape = {
+  username: z.string(),
+  email: z.string(),
+  /** BCP 47; null: he gave none. */
+  locale: z.string().nullable(),
+};
 
 const contact = z.object(contactShape);
 export type Contact = z.infer<typeof contact>;

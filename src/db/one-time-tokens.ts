@@ -2,6 +2,7 @@
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { normalize } from "../record-key.ts";
+import { contactColumns, contactShape } from "./contacts.ts";
 import { factorColumns, factorShape } from "./factors.ts";
 import type { Read, Write } from "./statements.ts";
 
@@ -11,7 +12,6 @@ export type Purpose = "confirm" | "reset" | "email";
 const oneTimeToken = z.object({
   userId: z.number(),
   login: z.string(),
-  username: z.string(),
   secretHash: z.instanceof(Buffer),
   expired: z.boolean(),
   used: z.boolean(),
@@ -19,8 +19,9 @@ const oneTimeToken = z.object({
   banned: z.boolean(),
   generation: z.number(),
   roles: z.array(z.string()),
-  /** The account's own address, and the one that the token confirms. */
-  email: z.string(),
+  /** The address is the account's own. */
+  ...contactShape,
+  /** The one that the token confirms. */
   newEmail: z.string().nullable(),
   newEmailTaken: z.boolean(),
   ...factorShape,
@@ -30,10 +31,10 @@ export type OneTimeToken = z.infer<typeof oneTimeToken>;
 
 export function tokenById(id: string, purpose: Purpose): Read<OneTimeToken> {
   const select = sql.fragment`
-    SELECT t.user_id AS "userId", u.login, u.username, t.secret_hash AS "secretHash", t.expires_at <= now() AS expired,
+    SELECT t.user_id AS "userId", u.login, t.secret_hash AS "secretHash", t.expires_at <= now() AS expired,
       t.used_at IS NOT NULL AS used, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation,
       ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles,
-      u.email, t.email AS "newEmail", EXISTS (SELECT FROM users o WHERE o.email_key = t.email_key AND o.id <> u.id) AS "newEmailTaken",
+      ${contactColumns}, t.email AS "newEmail", EXISTS (SELECT FROM users o WHERE o.email_key = t.email_key AND o.id <> u.id) AS "newEmailTaken",
       ${factorColumns}
     FROM one_time_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = ${id}::uuid AND t.purpose = ${purpose}`;
   return { select, row: oneTimeToken };

@@ -31,7 +31,7 @@ export const holdings: Readonly<Record<string, Holding>> = {
     exported: {
       as: "account",
       json: (userId) => sql.fragment`(
-        SELECT json_build_object('id', id, 'login', login, 'username', username, 'email', email, 'createdAt', created_at,
+        SELECT json_build_object('id', id, 'login', login, 'username', username, 'email', email, 'locale', locale, 'createdAt', created_at,
           'confirmedAt', confirmed_at, 'bannedAt', banned_at, 'bannedUntil', banned_until, 'banReason', ban_reason)
         FROM users WHERE id = ${userId})`,
     },

@@ -2,6 +2,7 @@
 // that he is as the handler read him, and takes the numbers for his events.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
+import { contactColumns, contactShape } from "./contacts.ts";
 import { factorColumns, factorShape } from "./factors.ts";
 import type { Purpose } from "./one-time-tokens.ts";
 import type { Fragment, Read, Write } from "./statements.ts";
@@ -36,8 +37,7 @@ export function accountForLogin(loginKey: string): Read<AccountWithPassword> {
 }
 
 const profile = account.extend({
-  username: z.string(),
-  email: z.string(),
+  ...contactShape,
   createdAt: z.number(),
   /** Null: the ban has no end, or there is none. */
   bannedUntil: z.number().nullable(),
@@ -46,7 +46,7 @@ const profile = account.extend({
 export type Profile = z.infer<typeof profile>;
 
 const profileColumns = sql.fragment`
-  ${columns}, u.username, u.email, u.created_at AS "createdAt",
+  ${columns}, ${contactColumns}, u.created_at AS "createdAt",
   CASE WHEN is_banned(u.banned_at, u.banned_until) THEN u.banned_until END AS "bannedUntil",
   COALESCE(CASE WHEN is_banned(u.banned_at, u.banned_until) THEN u.ban_reason END, '') AS "banReason"`;
 
@@ -93,14 +93,18 @@ export async function overdue(
     ORDER BY created_at LIMIT ${limit}`);
 }
 
-const vacancy = z.object({ id: z.number(), loginTaken: z.boolean(), emailOwner: z.string().nullable() });
+/** Who has an address: as he wrote it, and his language. */
+const addressOwner = z.object({ email: z.string(), locale: z.string().nullable() }).nullable();
+const addressOwnerColumns = sql.fragment`jsonb_build_object('email', o.email, 'locale', o.locale)`;
 
-/** An id for a new user, whether his login is taken, and the e-mail address as its owner wrote it, if it has one; ids of refused registrations stay unused. */
+const vacancy = z.object({ id: z.number(), loginTaken: z.boolean(), emailOwner: addressOwner });
+
+/** An id for a new user, whether his login is taken, and who has the e-mail address; ids of refused registrations stay unused. */
 export function vacancyFor(loginKey: string, emailKey: string): Read<z.infer<typeof vacancy>> {
   const select = sql.fragment`
     SELECT nextval('user_ids') AS id,
       EXISTS (SELECT FROM users WHERE login_key = ${loginKey}) AS "loginTaken",
-      (SELECT email FROM users WHERE email_key = ${emailKey}) AS "emailOwner"`;
+      (SELECT ${addressOwnerColumns} FROM users o WHERE o.email_key = ${emailKey}) AS "emailOwner"`;
   return { select, row: vacancy };
 }
 
@@ -111,6 +115,8 @@ export interface NewUser {
   username: string;
   email: string;
   emailKey: string;
+  /** Canonical BCP 47 (handlers/input.ts); default: the fleet's language. */
+  locale?: string | null;
   /** Needs no confirmation. */
   confirmed?: boolean;
 }
@@ -132,10 +138,11 @@ export async function reapDecoys(
 }
 
 /** Unique constraints users_login_unique and users_email_unique decide races: the loser reads anew. */
-export function insertUser({ id, login, loginKey, username, email, emailKey, confirmed = false }: NewUser): Subject {
+export function insertUser(user: NewUser): Subject {
+  const { id, login, loginKey, username, email, emailKey, locale = null, confirmed = false } = user;
   return (numbers, gate) => sql.fragment`
-    INSERT INTO users (id, login, login_key, username, email, email_key, confirmed_at, sequence)
-    SELECT ${id}, ${login}, ${loginKey}, ${username}, ${email}, ${emailKey}, CASE WHEN ${confirmed} THEN now() END, ${numbers}
+    INSERT INTO users (id, login, login_key, username, email, email_key, locale, confirmed_at, sequence)
+    SELECT ${id}, ${login}, ${loginKey}, ${username}, ${email}, ${emailKey}, ${locale}::text, CASE WHEN ${confirmed} THEN now() END, ${numbers}
     WHERE ${gate} RETURNING id, sequence`;
 }
 
@@ -201,12 +208,12 @@ export function deleteUser(id: number, expected: Omit<Expected, "banned">): Subj
     RETURNING id, sequence + ${numbers} AS sequence`;
 }
 
-const passwordAndOwner = z.object({ hash: z.string(), login: z.string(), username: z.string(), email: z.string() });
+const passwordAndOwner = z.object({ hash: z.string(), login: z.string(), ...contactShape });
 
 /** The hash of the user's password, if he has one, and what is known of him: what a new one must not be made of, and where to tell him. */
 export function passwordOf(userId: number): Read<z.infer<typeof passwordAndOwner>> {
   const select = sql.fragment`
-    SELECT c.hash, u.login, u.username, u.email FROM credentials c JOIN users u ON u.id = c.user_id
+    SELECT c.hash, u.login, ${contactColumns} FROM credentials c JOIN users u ON u.id = c.user_id
     WHERE c.user_id = ${userId} AND c.kind = 'password'`;
   return { select, row: passwordAndOwner };
 }
@@ -214,19 +221,19 @@ export function passwordOf(userId: number): Read<z.infer<typeof passwordAndOwner
 const addressChange = passwordAndOwner.omit({ hash: true }).extend({
   mails: z.number(),
   freeInMs: z.number(),
-  newOwner: z.string().nullable(),
+  newOwner: addressOwner,
 });
 
 /**
  * What changing a user's e-mail address needs to know: what he has, how many links he was given within the last hour
- * and in how many ms there will be one less, and the new address as its owner wrote it, if it has one.
+ * and in how many ms there will be one less, and who has the new address.
  */
 export function addressChangeOf(userId: number, newEmailKey: string): Read<z.infer<typeof addressChange>> {
   const select = sql.fragment`
-    SELECT u.login, u.username, u.email, ${mailsOf("email")}, (
+    SELECT u.login, ${contactColumns}, ${mailsOf("email")}, (
         SELECT ceil(extract(epoch FROM COALESCE(min(t.created_at), now()) + interval '1 hour' - now()) * 1000)::int FROM one_time_tokens t
         WHERE t.user_id = u.id AND t.purpose = 'email' AND t.created_at > now() - interval '1 hour') AS "freeInMs",
-      (SELECT o.email FROM users o WHERE o.email_key = ${newEmailKey} AND o.id <> u.id) AS "newOwner"
+      (SELECT ${addressOwnerColumns} FROM users o WHERE o.email_key = ${newEmailKey} AND o.id <> u.id) AS "newOwner"
     FROM users u WHERE u.id = ${userId}`;
   return { select, row: addressChange };
 }

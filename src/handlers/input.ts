@@ -32,6 +32,24 @@ export function checkEmail(value: string, field = "email"): void {
   if (value.length > maxEmailLength || !isEmail.default(value)) throw invalid(field, "is not an e-mail address");
 }
 
+const longestLocale = 35; // RFC 5646, section 4.4.1
+
+/**
+ * A language tag in its canonical form, null where none was given. Well-formed is enough: whether there is a text in that language is the
+ * mailer's business. What JavaScript takes for one is BCP 47 without its old forms: cmn and not zh-cmn, tlh and not i-klingon.
+ * @throws Refusal INVALID_INPUT
+ */
+export function checkLocale(tag: string | null): string | null {
+  if (tag === null) return null;
+  try {
+    const [canonical = ""] = tag.length > longestLocale ? [] : Intl.getCanonicalLocales(tag);
+    if (canonical !== "" && canonical.length <= longestLocale) return canonical;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  throw invalid("locale", `must be a language tag (BCP 47), such as de or pt-BR, of up to ${longestLocale} characters`);
+}
+
 /** A new password: in which field it came, and what is known of its owner. */
 export interface NewPassword {
   field: string;

@@ -35,16 +35,18 @@ export interface MailTo {
   key: string;
   email: string;
   username?: string;
+  /** The receiver's own; null: the fleet's. */
+  locale: string | null;
   token?: string;
 }
 
-export function mail(ctx: Context, kind: MailKind, { key, email, username, token }: MailTo): Message {
+export function mail(ctx: Context, kind: MailKind, { key, email, username, locale, token }: MailTo): Message {
   const sealed = { ...(token !== undefined && { token }), ...(username !== undefined && { username }) };
   return {
     topic: mailTopic,
     key,
     kind: "mail",
-    body: { kind, locale: ctx.settings.mailLocale },
+    body: { kind, locale: locale ?? ctx.settings.mailLocale },
     secret: { to: email, sealed },
   };
 }

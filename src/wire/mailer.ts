@@ -31,7 +31,11 @@ export async function startMailerRole(wiring: Wiring): Promise<Running> {
   const lane = makeLane({ width: config.AUTH_MAIL_CONNECTIONS }, clock.monotonic);
   const { monotonic } = clock;
   const replies = makeReplies({ kafka, sender: makeSender(kafka), log, monotonic, lost: () => undefined });
-  const site = { product: config.AUTH_PRODUCT, linkUrl: config.AUTH_MAIL_LINK_URL ?? "" };
+  const site = {
+    product: config.AUTH_PRODUCT,
+    linkUrl: config.AUTH_MAIL_LINK_URL ?? "",
+    locale: config.AUTH_MAIL_LOCALE,
+  };
   const mailer = startMailer({
     kafka,
     codec,

@@ -1,7 +1,9 @@
 // Registering, confirming and asking for another link, through Kafka: every ok reply and every refusal.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { newOpaque } from "../../src/crypto/opaque.ts";
+import { called } from "../ctl/authctl.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { operatorToken } from "../support/operator.ts";
 import { confirmed, loggedIn, refusalOf, refused, registered, somebody } from "../support/people.ts";
 
 let fleet: TestFleet;
@@ -73,6 +75,10 @@ describe("auth.account.register", () => {
     ["a bare word as", "email", { email: "nobody" }],
     ["a host without a dot in", "email", { email: "a@b" }],
     ["over 254 characters as", "email", { email: `${"x".repeat(250)}@example.com` }],
+    ["an empty", "locale", { locale: "" }],
+    ["a word as", "locale", { locale: "German!" }],
+    ["an underscore in the", "locale", { locale: "pt_BR" }],
+    ["36 characters as", "locale", { locale: "en-u-abcdefgh-bcdefghi-cdefghij-abcd" }],
     ["over 1,024 bytes as", "password", { password: "x".repeat(1025) }],
   ])("refuses %s %s", async (_what, field, bad) => {
     const refusal = await refused(fleet.client.request("auth.account.register", { ...somebody(), ...bad }));
@@ -91,6 +97,22 @@ describe("auth.account.register", () => {
     expect(await reasonOf("password1")).toBe("common");
     expect(await reasonOf(`${person.login}!`)).toBe("context");
     expect(await fleet.client.request("auth.account.register", person)).toMatchObject({ confirmationSent: true });
+  });
+
+  test("keeps the language that was given, in its canonical form; operators see it, and whoever gave none has the fleet's", async () => {
+    const actorToken = await operatorToken(fleet);
+    const shown = async (locale: string | null) => {
+      const { login } = await registered(fleet, { ...somebody(), locale });
+      return (await fleet.client.request("auth.admin.get-user", { actorToken, target: login })).locale;
+    };
+    expect(await shown("pt-br")).toBe("pt-BR");
+    expect(await shown("xx")).toBe("xx"); // well-formed, whether there is a text in it or not
+    expect(await shown("en-u-abcdefgh-bcdefghi-cdefghij-abc")).toMatch(/^en-u-/); // 35 characters
+    expect(await shown(null)).toBeNull();
+    const { login } = await registered(fleet);
+    const show = async (name: string) => (await called(["users", "show", name], fleet.env)).stdout;
+    expect(await show(login)).toMatch(/\nlanguage +\(the fleet's\)\n/);
+    expect(await show((await registered(fleet, { ...somebody(), locale: "ru" })).login)).toMatch(/\nlanguage +ru\n/);
   });
 
   test("counts a password by code points after NFKC", async () => {

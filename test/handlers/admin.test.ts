@@ -35,6 +35,7 @@ describe("auth.admin.get-user", () => {
       banReason: "",
       sessions: 1,
       lastAdmin: false,
+      locale: null,
     });
     expect(await show(`id:${person.id}`)).toEqual(user);
   });

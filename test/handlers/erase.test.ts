@@ -5,7 +5,7 @@ import { called } from "../ctl/authctl.ts";
 import { type Audited, auditOf } from "../support/audited.ts";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, refused, registered } from "../support/people.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf, refused, registered, somebody } from "../support/people.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -59,8 +59,8 @@ async function whereIs(text: string): Promise<string[]> {
 const personal = (person: Confirmed) => [person.login, person.email, client(person).ip];
 
 /** Somebody of whom there is something everywhere: sessions that go on and that are over, refusals, events, a waiting link. */
-async function known(): Promise<Confirmed> {
-  const person = await confirmed(fleet);
+async function known(one = somebody()): Promise<Confirmed> {
+  const person = await confirmed(fleet, one);
   const { tokens } = await login(person);
   await refusalOf(login(person, "not the one"));
   await fleet.client.request("auth.session.logout", { accessToken: tokens!.accessToken });
@@ -183,7 +183,7 @@ interface Copy extends Record<string, unknown> {
 
 describe("auth.account.export", () => {
   test("gives everything that is held, and no secret", async () => {
-    const person = await known();
+    const person = await known({ ...somebody(), locale: "de" });
     await fleet.client.request("auth.admin.set-roles", {
       actorToken: await operatorToken(fleet, "ophelia"),
       target: person.login,
@@ -213,7 +213,14 @@ describe("auth.account.export", () => {
       "leftOut",
     ]);
     const { id, login: name, username, email } = person;
-    expect(copy.account).toMatchObject({ id, login: name, username, email, confirmedAt: expect.any(String) });
+    expect(copy.account).toMatchObject({
+      id,
+      login: name,
+      username,
+      email,
+      locale: "de",
+      confirmedAt: expect.any(String),
+    });
     expect(copy["roles"]).toEqual(["user"]);
     expect(copy["credentials"]).toEqual([{ kind: "password", changedAt: expect.any(String) }]);
     expect(copy["links"]).toMatchObject([{ purpose: "confirm", usedAt: expect.any(String) }]);

@@ -8,7 +8,7 @@ import { enrolled, shownNow } from "../support/factors.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailedToken, mailTo, openMail } from "../support/mails.ts";
 import { operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, registered } from "../support/people.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf, registered, somebody } from "../support/people.ts";
 
 let fleet: TestFleet;
 let operator: string;
@@ -109,7 +109,7 @@ describe.each(notices)("%s", (kind) => {
 
   test.each(["en", "ru"])("can be rendered in %s, and has nothing to click on", async (locale) => {
     const { username } = person;
-    const site = { product: "Tasks", linkUrl: "https://example.com/{kind}?token={token}" };
+    const site = { product: "Tasks", linkUrl: "https://example.com/{kind}?token={token}", locale: "en" };
     const rendered = renderMail({ kind, locale, at: Date.now(), username }, site)!;
     expect(rendered.text).toContain(username);
     expect(rendered.text).toMatch(
@@ -118,6 +118,13 @@ describe.each(notices)("%s", (kind) => {
     expect(rendered.html).not.toContain("<a ");
     expect(rendered.text).not.toContain("://");
   });
+});
+
+test("who gave a language is told in it", async () => {
+  const owner = await confirmed(fleet, { ...somebody(), locale: "ru-ru" });
+  await addPasskey(owner);
+  await fleet.client.request("auth.admin.reset-mfa", { actorToken: operator, target: owner.login, reason: "a test" });
+  expect(await mailTo(fleet, owner.email, "mfa-reset")).toMatchObject({ locale: "ru-RU" });
 });
 
 test("nothing is written to an address that nobody confirmed, whatever an operator does", async () => {

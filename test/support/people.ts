@@ -9,6 +9,8 @@ export interface Person {
   username: string;
   email: string;
   password: string;
+  /** Default: none. */
+  locale?: string | null;
 }
 
 export function somebody(prefix = "u"): Person {

@@ -25,7 +25,7 @@ export const changeEmail = defineHandler({
     await demandFactor(ctx, bearer);
     const account = await ctx.read(addressChangeOf(id, normalize(newEmail)));
     if (account === null) throw refuse("SESSION_REVOKED");
-    const { email, username, newOwner } = account;
+    const { email, username, locale, newOwner } = account;
     const { hideEmail, mailsPerHour, confirmTtlMs } = ctx.settings;
     // Before the attempt, which only a commit takes back.
     if (newEmail === email) throw invalid("newEmail", "must not be the current one");
@@ -43,14 +43,14 @@ export const changeEmail = defineHandler({
     const key = String(id);
     const toNew =
       newOwner === null
-        ? mail(ctx, "email-confirm", { key, email: newEmail, username, token: link.token })
-        : mail(ctx, "email-taken", { key: normalize(newOwner), email: newOwner });
+        ? mail(ctx, "email-confirm", { key, email: newEmail, username, locale, token: link.token })
+        : mail(ctx, "email-taken", { key: normalize(newOwner.email), ...newOwner });
     return ctx.commit(
       {
         user: { id, subject: lockUser(id, { generation, banned: false }) },
         facts: [fact("EmailChangeRequested", {})],
         writes: [link.write, attempt.refund],
-        messages: [toNew, mail(ctx, "email-change-requested", { key, email, username })],
+        messages: [toNew, mail(ctx, "email-change-requested", { key, email, username, locale })],
       },
       {},
     );

@@ -17,7 +17,7 @@ export const confirmEmail = defineHandler({
   once: true,
   async handle({ token }, ctx) {
     const link = await linkOf(ctx, token, "email");
-    const { userId: id, username, email: old, newEmail, newEmailTaken } = link;
+    const { userId: id, username, email: old, locale, newEmail, newEmailTaken } = link;
     if (newEmail === null) throw new Error("a link to another address has none");
     if (newEmailTaken) throw refuse("EMAIL_TAKEN");
     const key = String(id);
@@ -26,7 +26,7 @@ export const confirmEmail = defineHandler({
         user: { id, subject: changeEmail(id, { email: newEmail, emailKey: normalize(newEmail) }) },
         facts: [fact("EmailChanged", {})],
         writes: [link.use, voidLinks(id, link.id)],
-        messages: [old, newEmail].map((email) => mail(ctx, "email-changed", { key, email, username })),
+        messages: [old, newEmail].map((email) => mail(ctx, "email-changed", { key, email, username, locale })),
       },
       {},
     );

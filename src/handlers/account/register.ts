@@ -9,7 +9,7 @@ import { normalize } from "../../record-key.ts";
 import type { Context, Message } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
-import { checkEmail, checkName, checkNewPassword } from "../input.ts";
+import { checkEmail, checkLocale, checkName, checkNewPassword } from "../input.ts";
 import { mail } from "../mails.ts";
 import { confirmation } from "./confirmation.ts";
 
@@ -20,6 +20,7 @@ export const register = defineHandler({
   async handle(request, ctx) {
     check(request);
     const { login, username, email, password } = request;
+    const locale = checkLocale(request.locale);
     const loginKey = normalize(login);
     const emailKey = normalize(email);
     const vacancy = await ctx.read(vacancyFor(loginKey, emailKey));
@@ -31,11 +32,11 @@ export const register = defineHandler({
     const hash = await ctx.passwords.hash(password);
     const { id, emailOwner } = vacancy;
     const decoy = emailOwner !== null;
-    const link = confirmation(ctx, { id, username, email });
+    const link = confirmation(ctx, { id, username, email, locale });
     const address = decoy ? { email: decoyAddress(id), emailKey: decoyAddress(id) } : { email, emailKey };
     return ctx.commit(
       {
-        user: { id, subject: insertUser({ id, login, loginKey, username, ...address }) },
+        user: { id, subject: insertUser({ id, login, loginKey, username, locale, ...address }) },
         facts: [fact("UserRegistered", { login })],
         unheard: decoy,
         writes: [insertPassword(id, hash), link.write],
@@ -47,8 +48,8 @@ export const register = defineHandler({
 });
 
 /** In place of the link; while legacy topics are on, that one is of another topic, and this one costs as much. */
-function tellOwner(ctx: Context, email: string): Message {
-  return mail(ctx, "email-taken", { key: normalize(email), email });
+function tellOwner(ctx: Context, { email, locale }: { email: string; locale: string | null }): Message {
+  return mail(ctx, "email-taken", { key: normalize(email), email, locale });
 }
 
 function check({ login, username, email }: AccountRegisterRequest): void {

@@ -35,8 +35,12 @@ export function factorChange(
 }
 
 /** A mail without a link: there is nothing to do in it, and whoever reads it learns no secret. */
-export function notice(ctx: Context, kind: FactorNotice, { id, email, username }: Contact & { id: number }): Message {
-  return mail(ctx, kind, { key: String(id), email, username });
+export function notice(
+  ctx: Context,
+  kind: FactorNotice,
+  { id, email, username, locale }: Contact & { id: number },
+): Message {
+  return mail(ctx, kind, { key: String(id), email, username, locale });
 }
 
 const primary = ["pwd", "hwk", "swk"];

@@ -36,6 +36,7 @@ export const change = defineHandler({
       return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, facts }, refuse("INVALID_CREDENTIALS"));
     }
     const hash = await ctx.passwords.hash(newPassword);
+    const { email, username, locale } = stored;
     return ctx.commit(
       {
         user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
@@ -46,7 +47,7 @@ export const change = defineHandler({
           voidLinks(id),
           attempt.refund,
         ],
-        messages: [mail(ctx, "password-changed", { key: String(id), email: stored.email, username: stored.username })],
+        messages: [mail(ctx, "password-changed", { key: String(id), email, username, locale })],
       },
       {},
     );

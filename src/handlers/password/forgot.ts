@@ -10,7 +10,7 @@ import { checkEmail } from "../input.ts";
 import { mail, newLink } from "../mails.ts";
 
 /** Key of the events about addresses without an account: they are in no order, and an address stands in no event. */
-const nobody = "unknown";
+const nobodysKey = "unknown";
 
 export const forgot = defineHandler({
   topic: "auth.password.forgot",
@@ -21,16 +21,18 @@ export const forgot = defineHandler({
     const user = await ctx.read(confirmedByEmail(normalize(request.email)));
     const mailed = user !== null && !user.banned && user.mails < ctx.settings.mailsPerHour;
     const standIn = standInOf(normalize(request.email));
-    const { id: userId, username, email } = mailed ? user : { id: standIn, username: "nobody", email: request.email };
+    const nobody = { id: standIn, username: "nobody", email: request.email, locale: null };
+    const { id: userId, username, email, locale } = mailed ? user : nobody;
     const ttlMs = ctx.settings.resetTtlMs;
     const link = newLink(ctx, { userId, purpose: "reset", ttlMs }, mailed ? insertToken : insertStandInToken);
-    const message = mail(ctx, "reset", { key: String(userId), email, username, token: link.token });
+    const message = mail(ctx, "reset", { key: String(userId), email, username, locale, token: link.token });
     const common = {
       facts: [fact("PasswordResetRequested", { mailed })],
       messages: [{ ...message, unheard: !mailed }],
       actor: "anonymous",
     };
-    if (user === null) return ctx.commit({ ...common, key: nobody, writes: [link.write, touchStandIn(standIn)] }, {});
+    if (user === null)
+      return ctx.commit({ ...common, key: nobodysKey, writes: [link.write, touchStandIn(standIn)] }, {});
     const { id, banned } = user;
     const owner = { id, subject: lockUser(id, { confirmed: true, banned }) };
     return ctx.commit({ ...common, user: owner, writes: [link.write] }, {});

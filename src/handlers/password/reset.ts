@@ -22,7 +22,7 @@ export const reset = defineHandler({
   once: true,
   async handle({ token, newPassword }, ctx) {
     const link = await linkOf(ctx, token, "reset");
-    const { userId: id, login, username, email, generation } = link;
+    const { userId: id, login, username, email, locale, generation } = link;
     await checkNewPassword(ctx, { field: "newPassword", password: newPassword, about: [login, username, email] });
     const hash = await ctx.passwords.hash(newPassword);
     return ctx.commit(
@@ -30,7 +30,7 @@ export const reset = defineHandler({
         user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
         facts: [fact("PasswordReset", {})],
         writes: [link.use, setPassword(id, hash), endSessionsOf(id, "password-reset"), ...lifted(id, link.id)],
-        messages: [mail(ctx, "password-reset", { key: String(id), email, username })],
+        messages: [mail(ctx, "password-reset", { key: String(id), email, username, locale })],
       },
       {},
     );
