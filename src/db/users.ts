@@ -243,6 +243,11 @@ export function changeEmail(id: number, { email, emailKey }: Pick<NewUser, "emai
   return lock(id, { banned: false }, sql.fragment`, email = ${email}, email_key = ${emailKey}`);
 }
 
+/** @param locale null: the fleet's language */
+export function changeLocale(id: number, locale: string | null): Subject {
+  return lock(id, { banned: false }, sql.fragment`, locale = ${locale}::text`);
+}
+
 /** A password for who may have had none. */
 export function setPassword(userId: number, hash: string): Write {
   return {

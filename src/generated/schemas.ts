@@ -47,6 +47,28 @@ export interface AccountChangeEmailResult {
 
 }
 
+/** Sets the language that the owner of the access token is written to in. */
+export interface AccountChangeLocaleRequest {
+  /** A BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's. */
+  locale: null | string;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** Sets the language that the owner of the access token is written to in. */
+export interface AccountChangeLocaleRequestInput {
+  /** A BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's. */
+  locale?: null | string;
+  /** Sealed. */
+  accessToken: string;
+}
+
+/** The command was carried out. */
+export interface AccountChangeLocaleResult {
+  /** The tag as it is kept, in its canonical form; null: the fleet's language. */
+  locale: null | string;
+}
+
 /** Makes the address that a link was sent to the account's own, by the token of that link, once. */
 export interface AccountConfirmEmailRequest {
   /** Sealed. */
@@ -1781,6 +1803,7 @@ export interface UserUnlockedEvent {
 export interface Commands {
   "auth.access.check": { input: AccessCheckRequestInput; request: AccessCheckRequest; result: AccessCheckResult };
   "auth.account.change-email": { input: AccountChangeEmailRequestInput; request: AccountChangeEmailRequest; result: AccountChangeEmailResult };
+  "auth.account.change-locale": { input: AccountChangeLocaleRequestInput; request: AccountChangeLocaleRequest; result: AccountChangeLocaleResult };
   "auth.account.confirm-email": { input: AccountConfirmEmailRequestInput; request: AccountConfirmEmailRequest; result: AccountConfirmEmailResult };
   "auth.account.confirm": { input: AccountConfirmRequestInput; request: AccountConfirmRequest; result: AccountConfirmResult };
   "auth.account.delete": { input: AccountDeleteRequestInput; request: AccountDeleteRequest; result: AccountDeleteResult };
@@ -1863,6 +1886,10 @@ export const commandSchemas = {
   "auth.account.change-email": {
     request: {"type":"record","namespace":"auth.account","name":"ChangeEmailRequest","doc":"Asks for another e-mail address: a link goes there, a notice to the old one. Nothing changes until the link is used.","sealedFields":["accessToken","password","newEmail"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.account","name":"ChangeEmailReply","doc":"Answer to auth.account.change-email.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ChangeEmailResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.account.change-locale": {
+    request: {"type":"record","namespace":"auth.account","name":"ChangeLocaleRequest","doc":"Sets the language that the owner of the access token is written to in.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"locale","type":["null","string"],"doc":"A BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.account","name":"ChangeLocaleReply","doc":"Answer to auth.account.change-locale.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ChangeLocaleResult","doc":"The command was carried out.","fields":[{"name":"locale","type":["null","string"],"doc":"The tag as it is kept, in its canonical form; null: the fleet's language.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.confirm-email": {
     request: {"type":"record","namespace":"auth.account","name":"ConfirmEmailRequest","doc":"Makes the address that a link was sent to the account's own, by the token of that link, once.","sealedFields":["token"],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},

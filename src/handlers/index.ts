@@ -2,6 +2,7 @@
 
 import { check as checkAccess } from "./access/check.ts";
 import { changeEmail } from "./account/change-email.ts";
+import { changeLocale } from "./account/change-locale.ts";
 import { confirm } from "./account/confirm.ts";
 import { confirmEmail } from "./account/confirm-email.ts";
 import { deleteAccount } from "./account/delete.ts";
@@ -53,6 +54,7 @@ export const handlers = [
   deleteAccount,
   exportAccount,
   changeEmail,
+  changeLocale,
   confirmEmail,
   login,
   loginMfa,

@@ -138,6 +138,11 @@ export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
     await stage.ask("auth.account.export", { accessToken });
     await stage.refused("auth.account.export", { accessToken });
   },
+  async "auth.account.change-locale"(stage) {
+    const { accessToken } = await somebody(stage);
+    await stage.ask("auth.account.change-locale", { accessToken, locale: "de" });
+    await stage.refused("auth.account.change-locale", { accessToken, locale: "no language" });
+  },
   async "auth.session.login"(stage) {
     const { login, password } = await somebody(stage);
     await stage.ask("auth.session.login", { login, password });

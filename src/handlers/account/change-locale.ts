@@ -1,0 +1,18 @@
+// Change-locale: the language that the owner of an access token is written to in, from now on. For whoever registered without one, or came with an
+// import. It is no part of how he logs in: no password is asked for, no event is made, nobody is told.
+// Refuses what bearerOf refuses, INVALID_INPUT.
+import { changeLocale as setLocale } from "../../db/users.ts";
+import { defineHandler } from "../define.ts";
+import { checkLocale } from "../input.ts";
+import { bearerOf } from "../session/access.ts";
+
+export const changeLocale = defineHandler({
+  topic: "auth.account.change-locale",
+  lane: "db",
+  once: true,
+  async handle(request, ctx) {
+    const { userId: id } = await bearerOf(ctx, request.accessToken);
+    const locale = checkLocale(request.locale);
+    return ctx.commit({ user: { id, subject: setLocale(id, locale) }, facts: [] }, { locale });
+  },
+});
