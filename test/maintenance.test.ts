@@ -7,6 +7,7 @@ import { type FleetKeys, loadFleetKeys } from "../src/fleet-keys.ts";
 import { sweep } from "../src/maintenance.ts";
 import { purgeUnconfirmed } from "../src/unconfirmed.ts";
 import { variables } from "../src/variables.ts";
+import { auditOf } from "./support/audited.ts";
 import { quiet, type TestFleet, testFleet } from "./support/fleet.ts";
 import { confirmed, type Registered, refusalOf, registered } from "./support/people.ts";
 
@@ -53,7 +54,7 @@ describe("accounts that nobody has confirmed", () => {
     expect([await isThere(old), await isThere(young), await isThere(known)]).toEqual([false, true, true]);
     expect(await refusalOf(fleet.client.request("auth.account.confirm", { token }))).toBe("TOKEN_INVALID");
     const { rows } = await fleet.sql.query(
-      "SELECT topic, kind, actor, sequence, body - 'at' AS body FROM outbox WHERE key IN ($1, $2) AND actor = $3 ORDER BY id",
+      "SELECT topic, kind, actor, sequence, body - 'at' - 'reason' AS body FROM outbox WHERE key IN ($1, $2) AND actor = $3 ORDER BY id",
       [String(old.id), `u:${old.id}`, "service:maintenance"],
     );
     expect(rows).toEqual([
@@ -62,7 +63,7 @@ describe("accounts that nobody has confirmed", () => {
         kind: "UserDeleted",
         actor: "service:maintenance",
         sequence: "2",
-        body: { reason: "not confirmed in time" },
+        body: {},
       },
       {
         topic: "auth.revocation",
@@ -72,6 +73,10 @@ describe("accounts that nobody has confirmed", () => {
         body: { minGeneration: 1, ended: true },
       },
     ]);
+    expect((await auditOf(fleet, old.id)).at(-1)).toMatchObject({
+      event: "UserDeleted",
+      details: { reason: "not confirmed in time" },
+    });
     await registered(fleet, { ...old }); // login and address are free
   });
 
