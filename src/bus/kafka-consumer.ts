@@ -64,6 +64,7 @@ export function buildConsumer({ kafka, options, onBroker }: ConsumerParts, life:
 function report(made: Consumer, life: Life, onBroker: (name: string) => string): void {
   const bare = (name: string) => name.slice(onBroker("").length);
   made.on(made.events.GROUP_JOIN, ({ payload }) => {
+    made.resume(made.paused()); // kafkajs remembers what a membership that is over had paused
     const pairs = Object.entries(payload.memberAssignment).map(([topic, held]) => [bare(topic), held] as const);
     for (const [topic, partitions] of pairs) {
       for (const partition of partitions) {

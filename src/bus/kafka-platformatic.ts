@@ -406,7 +406,7 @@ class GroupReader implements SupervisedConsumer {
     const fresh = pairs.filter((pair) => !stays.has(idOf(pair)));
     const held = new Set(pairs.map(idOf));
     this.#positions = new Map([...stays].filter(([id]) => held.has(id)));
-    for (const id of this.#paused) if (!this.#positions.has(id)) this.#paused.delete(id);
+    this.#paused.clear();
     life.joined(
       member.memberId,
       new Map(mine.map(({ topic, partitions }) => [topic.slice(prefix.length), partitions])),

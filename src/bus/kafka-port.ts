@@ -35,6 +35,7 @@ export interface ConsumeOptions {
   /**
    * After every rebalance, before records of the new assignment arrive. An empty assignment comes first where this process was out of
    * the group meanwhile: whatever it held may have moved on in other hands, so nothing of it may be committed any more.
+   * No partition is paused afterwards: who wants one to be pauses it again, in here or later.
    */
   onAssigned(assignment: Assignment): void;
   /** How long an idle fetch waits on the broker, ms. */

@@ -115,6 +115,26 @@ describe.each(everyDriver)("with %s", (driverName) => {
       await consumption.close();
     });
 
+    test("has nothing paused after a rebalance, unless it is paused again", async () => {
+      await kafka.ensureTopics([spec("pauses", 2)]);
+      const first = reader(["pauses"], { group: "pauses" });
+      await first.consumption.joined;
+      for (const partition of [0, 1]) first.consumption.pause({ topic: "pauses", partition });
+      const second = reader(["pauses"], { group: "pauses" });
+      await until("they share", () =>
+        [first, second].every(({ assigned }) => assigned.at(-1)?.get("pauses")?.length === 1),
+      );
+      const [left = 0] = first.assigned.at(-1)!.get("pauses")!;
+      await kafka.produce([record("pauses", "stays", { partition: left })]);
+      await first.has(1);
+      await second.consumption.close();
+      await until("the first has both", () => first.assigned.at(-1)?.get("pauses")?.length === 2);
+      await kafka.produce([record("pauses", "comes back", { partition: 1 - left })]);
+      await until("that is read as well", () => first.values().includes("comes back"));
+      expect(new Set(first.values())).toEqual(new Set(["stays", "comes back"])); // what is not committed may be read twice
+      await first.consumption.close();
+    });
+
     test("is shared with a member of the other driver: what one has committed the other goes on from, whoever leads and leaves", async () => {
       await kafka.ensureTopics([spec("mixed", 4)]);
       const [, other] = [driverName, ...everyDriver.filter((each) => each !== driverName)];
