@@ -1,6 +1,9 @@
 // Lanes: how many pieces of one kind of work run at a time. A lane takes the earliest deadline first and drops what can no longer
 // be met when its turn comes. A lane with a queue target refuses at the door what would wait too long: better an answer in
 // milliseconds than a late one (a login queue of seconds is what our peers are known for).
+// The target is for bursts. A queue that has been full, and to which more comes than it can take, stands: it makes everybody late and
+// nothing faster. So as long as somebody was turned away a moment ago, the door lets in only what waits for one piece (the idea of CoDel:
+// Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 2012; for servers, Maurer, "Fail at Scale", ACM Queue 2015). The lane is never idle for it.
 // Pieces may be of kinds that cost differently, such as a hash of another service beside our own: each kind has an average of its own, so
 // that a slow one does not make the usual ones look slow.
 import { refuse } from "../errors.ts";
@@ -8,7 +11,7 @@ import { refuse } from "../errors.ts";
 export interface LaneOptions {
   /** Pieces that run at a time. */
   width: number;
-  /** Longest acceptable wait as a multiple of the lane's usual cost; absent: only the deadline counts. */
+  /** Longest acceptable wait as a multiple of the lane's usual cost, in a burst; absent: only the deadline counts. */
   queueTarget?: number;
   /** First guess of the cost of one piece, ms. */
   cost?: number;
@@ -16,7 +19,7 @@ export interface LaneOptions {
 
 export interface Lane {
   /**
-   * Runs the work when its turn comes.
+   * Runs the work when its turn comes. Its target is that of a burst: what the door let in has cost something meanwhile.
    * @param deadline monotonic ms by which it must have begun
    * @param kind pieces of one kind cost about the same; "" (default) is the usual one. There are few: each is remembered for ever
    * @throws Refusal OVERLOADED with retryAfterMs at once, DEADLINE_EXCEEDED when its turn comes too late
@@ -40,21 +43,36 @@ interface Waiting {
 }
 
 const smoothing = 0.1;
+/** What may wait in a queue that stands, in pieces of the usual kind. */
+const standingTarget = 1;
+/** For how long after the last one that was turned away: so many times what a full queue takes. */
+const standsFor = 2;
 
 export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
   const queue: Waiting[] = []; // ordered by deadline
   const running: string[] = []; // kinds
+  let fullAt = Number.NEGATIVE_INFINITY;
   const costs = new Map([["", options.cost ?? 0]]);
   const usual = (): number => costs.get("") ?? 0;
   const costOf = (kinds: readonly string[]): number =>
     kinds.reduce((total, kind) => total + (costs.get(kind) ?? usual()), 0);
 
-  const admit = (deadline: number): void => {
-    if (options.queueTarget === undefined || running.length < options.width) return;
+  /** @param target in pieces of the usual kind */
+  const judge = (deadline: number, target: number): void => {
+    if (running.length < options.width) return;
     const before = costOf(queue.map(({ kind }) => kind)) + costOf(running) / running.length; // one of those that run ends first
     const wait = before / options.width;
-    if (wait <= Math.min(deadline - monotonic(), options.queueTarget * usual())) return;
+    const longest = target * usual();
+    if (wait <= Math.min(deadline - monotonic(), longest)) return;
+    if (wait > longest) fullAt = monotonic();
     throw refuse("OVERLOADED", { retryAfterMs: Math.ceil(wait) });
+  };
+
+  const admit = (deadline: number): void => {
+    const { queueTarget } = options;
+    if (queueTarget === undefined) return;
+    const stands = monotonic() - fullAt < standsFor * queueTarget * usual();
+    judge(deadline, stands ? Math.min(standingTarget, queueTarget) : queueTarget);
   };
 
   const next = (): void => {
@@ -96,7 +114,7 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
   return {
     admit,
     async run(deadline, work, kind = "") {
-      admit(deadline);
+      if (options.queueTarget !== undefined) judge(deadline, options.queueTarget);
       await turn(deadline, kind);
       const began = monotonic();
       try {

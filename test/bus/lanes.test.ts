@@ -133,6 +133,51 @@ describe("a lane with a queue target", () => {
     expect(refusalOf(() => made.admit(time.ms + inTime))).toBeUndefined();
   });
 
+  test("takes a burst up to the target; as long as it turns others away, only what waits for one piece; then bursts again", async () => {
+    const cost = 100;
+    const { lane: made, run, time, end } = lane({ width: 1, queueTarget: 4, cost });
+    const admits = (): boolean => refusalOf(() => made.admit(Number.POSITIVE_INFINITY)) === undefined;
+    const round = async (): Promise<void> => {
+      time.ms += cost;
+      await end();
+    };
+    for (let number = 0; number < 4; number += 1) {
+      expect(admits()).toBe(true);
+      void run(String(number));
+    }
+    void run("the fifth");
+    await settled();
+    expect([made.queued, admits()]).toEqual([4, false]);
+    await round();
+    await round();
+    expect([made.queued, admits()]).toEqual([2, false]); // 300 to wait: less than the target, but it stands
+    await round();
+    await round();
+    expect([made.running, made.queued, admits()]).toEqual([1, 0, true]); // never idle
+    void run("one more");
+    await settled();
+    expect([made.queued, admits()]).toEqual([1, false]);
+    time.ms += 2 * 4 * cost; // nobody was turned away for so long
+    expect(admits()).toBe(true);
+  });
+
+  test("turning away what had too little time of its own does not make a queue stand", () => {
+    const { lane: made, run } = lane({ width: 1, queueTarget: 4, cost: 100 });
+    for (const name of ["a", "b"]) void run(name);
+    expect(refusalOf(() => made.admit(150))?.code).toBe("OVERLOADED");
+    expect(refusalOf(() => made.admit(Number.POSITIVE_INFINITY))).toBeUndefined();
+  });
+
+  test("what has come in by the door is not turned away because the queue stands", async () => {
+    const { lane: made, run } = lane({ width: 1, queueTarget: 4, cost: 100 });
+    for (let number = 0; number < 4; number += 1) void run(String(number));
+    await settled();
+    expect(await Promise.race([run("within the target"), settled().then(() => "waits")])).toBe("waits");
+    expect(refusalOf(() => made.admit(Number.POSITIVE_INFINITY))?.code).toBe("OVERLOADED");
+    expect(await run("beyond it")).toBe("OVERLOADED");
+    expect(made.queued).toBe(4);
+  });
+
   test("one without a target refuses nobody at the door", async () => {
     const { lane: made, run } = lane({ width: 1, cost: 100 });
     for (let number = 0; number < 50; number += 1) void run(String(number));
