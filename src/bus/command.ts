@@ -20,6 +20,8 @@ export interface BusCommand {
   keyKind: string;
   /** Whether the first answer is kept and given again: commands that change or count something. */
   once: boolean;
+  /** Answered no sooner than so many ms after it was begun. */
+  leastMs: number | undefined;
   /** Fields of the request and of the result that travel only inside a seal. */
   sealedFields: { request: readonly string[]; reply: readonly string[] };
   /** Default of each request field that has one: an older requester's seal may lack the field. */

@@ -8,6 +8,7 @@ import type { Logger } from "../log.ts";
 import { type Codec, CodecFault } from "./codec.ts";
 import { type BusCommand, type Call, type Lanes, refusalName, replySubject, requestSubject } from "./command.ts";
 import { replyHeaders } from "./headers.ts";
+import { noSoonerThan } from "./least-time.ts";
 import type { InRecord, OutRecord } from "./records.ts";
 import {
   bareReply,
@@ -50,7 +51,7 @@ type Outcome = { code: "ok"; bytes: Buffer } | { code: string; bytes: Buffer; po
 
 export function makeExecute(parts: ExecuteParts): Execute {
   return async (record, command, call, redelivered) => {
-    const outcome = await attempt(parts, { record, command, call }, redelivered);
+    const outcome = await noSoonerThan(command.leastMs, () => attempt(parts, { record, command, call }, redelivered));
     const { reply } = call.envelope;
     return {
       outcome: outcome.code,

@@ -58,6 +58,7 @@ export function busCommand(handler: Handler, parts: RunParts): BusCommand {
     topic: handler.topic,
     lane: handler.lane,
     once: handler.once,
+    leastMs: handler.leastMs,
     keyKind: rule?.kind ?? "any",
     sealedFields: { request: request.sealedFields ?? [], reply: result.sealedFields ?? [] },
     requestDefaults: Object.fromEntries(

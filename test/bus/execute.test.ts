@@ -32,6 +32,7 @@ function late(failures: number, redelivered: boolean) {
     topic: "auth.test",
     lane: "cheap",
     once: true,
+    leastMs: undefined,
     keyKind: "any",
     sealedFields: { request: [], reply: [] },
     requestDefaults: {},

@@ -6,6 +6,7 @@ import pg from "pg";
 import { sql } from "slonik";
 import type { Call } from "../../src/bus/command.ts";
 import { type Lane, makeLane } from "../../src/bus/lanes.ts";
+import { noSoonerThan } from "../../src/bus/least-time.ts";
 import { systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
 import { makePasswords, type Passwords } from "../../src/crypto/passwords.ts";
@@ -39,6 +40,8 @@ export interface HandlerHouse {
   /** `factor outcome` of every attempt, as the metric auth_attempts_total counts them. */
   attempts: string[];
   ask<T extends Topic>(topic: T, request: Commands[T]["input"], options?: AskOptions): Promise<Commands[T]["result"]>;
+  /** The same in the time in which the bus answers it (`leastMs`). */
+  askInTime: HandlerHouse["ask"];
   /** "ok", or the code it was refused with. */
   outcome<T extends Topic>(topic: T, request: Commands[T]["input"], options?: AskOptions): Promise<string>;
   /** Whether its hash lane refuses everything. */
@@ -125,6 +128,7 @@ export async function handlerHouse({
     hashes: () => hashes,
     attempts,
     ask,
+    askInTime: (topic, ...asked) => noSoonerThan(commands.get(topic)!.leastMs, () => ask(topic, ...asked)),
     async outcome(topic, request, options) {
       try {
         await ask(topic, request, options);

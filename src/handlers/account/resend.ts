@@ -7,12 +7,14 @@ import { normalize } from "../../record-key.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkEmail } from "../input.ts";
+import { mailedInMs } from "../mails.ts";
 import { confirmation, nobodyAt } from "./confirmation.ts";
 
 export const resend = defineHandler({
   topic: "auth.account.resend",
   lane: "db",
   once: true,
+  leastMs: mailedInMs,
   async handle(request, ctx) {
     checkEmail(request.email);
     const user = await ctx.read(unconfirmedByEmail(normalize(request.email)));

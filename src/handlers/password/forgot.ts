@@ -1,5 +1,5 @@
 // Forgot: mails a link to set a new password with to the owner of a confirmed account. Always ok: nobody learns whether the address has one, and
-// the answer costs the same statements either way (db/stand-ins.ts). At most AUTH_MAILS_PER_HOUR links go to one account; what is over is swallowed.
+// the answer costs the same statements either way (db/stand-ins.ts), and takes the same time (mailedInMs). At most AUTH_MAILS_PER_HOUR links go to one account; what is over is swallowed.
 import { insertToken } from "../../db/one-time-tokens.ts";
 import { insertStandInToken, standInOf, touchStandIn } from "../../db/stand-ins.ts";
 import { confirmedByEmail, lockUser } from "../../db/users.ts";
@@ -7,7 +7,7 @@ import { normalize } from "../../record-key.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkEmail } from "../input.ts";
-import { mail, newLink } from "../mails.ts";
+import { mail, mailedInMs, newLink } from "../mails.ts";
 
 /** Key of the events about addresses without an account: they are in no order, and an address stands in no event. */
 const nobodysKey = "unknown";
@@ -16,6 +16,7 @@ export const forgot = defineHandler({
   topic: "auth.password.forgot",
   lane: "db",
   once: true,
+  leastMs: mailedInMs,
   async handle(request, ctx) {
     checkEmail(request.email);
     const user = await ctx.read(confirmedByEmail(normalize(request.email)));
