@@ -124,16 +124,20 @@ export const scenes: Scene[] = [
     name: "drain",
     changesWorkers: true,
     async play({ cast, site, effort, note }) {
-      const count = full(effort) ? 200_000 : 500;
       const { child } = await cast.engine(0);
-      note("worker's peak memory before, MiB", peakMemory(site));
       await child.call("shape");
-      await site.workers?.count(0);
-      const before = await child.call<number>("pile", count);
-      const done = child.call<number>("drained", { before, count });
-      await site.workers?.count(1);
-      note(`drained of ${count}, requests/s`, await done);
-      note("worker's peak memory, MiB", peakMemory(site));
+      const [some, many] = full(effort) ? [20_000, 200_000] : [500, 1000];
+      const peaks: number[] = [];
+      for (const count of [some, many]) {
+        await site.workers?.count(0);
+        const before = await child.call<number>("pile", count);
+        const done = child.call<number>("drained", { before, count });
+        await site.workers?.count(1);
+        note(`drained of ${count}, requests/s`, await done);
+        peaks.push(peakMemory(site));
+        note(`worker's peak memory with ${count}, MiB`, peaks.at(-1)!);
+      }
+      note(`peak memory with ${many}, of that with ${some}`, peaks[1]! / peaks[0]!);
     },
   },
   {

@@ -7,12 +7,13 @@
 import { refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { shared } from "./assigner.ts";
+import { makeBackPressure, smallFetch } from "./back-pressure.ts";
 import type { Codec } from "./codec.ts";
 import type { BusCommand, Call } from "./command.ts";
 import { deadLetter } from "./dead-letter.ts";
 import { type Execute, encodeRefusal } from "./execute.ts";
 import { type Envelope, readHeaders, replyHeaders } from "./headers.ts";
-import { type Holding, holdBack, lagOf, letOn, makeHoldings } from "./holdings.ts";
+import { type Holding, lagOf, makeHoldings } from "./holdings.ts";
 import type { Consumption, KafkaPort } from "./kafka.ts";
 import { makeMailboxes } from "./mailbox.ts";
 import type { Assignment, InRecord, OutRecord, TopicPartition } from "./records.ts";
@@ -62,6 +63,7 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     everyMs: commitEveryMs,
     failed: (error) => parts.log.debug({ err: error }, "commit failed, tried again with the next"),
   });
+  const pressure = makeBackPressure({ holdings: () => holdings.all(), taps: () => consumption });
   let draining = false;
   let running = 0;
 
@@ -75,8 +77,9 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     const command = commands.get(partition.topic);
     if (owner === undefined || command === undefined || draining) return;
     owner.redeliveredBelow ??= end;
-    for (const record of records) if (owner.watermark.add(record.offset)) take(record, command, owner);
-    holdBack(owner, consumption);
+    const taken = records.filter(({ offset }) => owner.watermark.add(offset));
+    for (const record of taken) take(record, command, owner);
+    pressure.taken(owner, taken.length);
   };
 
   const take = (record: InRecord, command: BusCommand, owner: Holding): void => {
@@ -94,13 +97,12 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
 
   /** Does the work unless it is no longer ours, then lets the offset move. Never rejects. */
   const settle = async (record: InRecord, owner: Holding, work: () => Promise<string>): Promise<void> => {
-    if (owner.lost || draining) return;
+    if (owner.lost || draining) return letGo(owner);
     running += 1;
     try {
       const outcome = await work();
       parts.observe(record.topic, outcome, parts.now() - record.timestamp);
       owner.watermark.finish(record.offset);
-      if (!draining) letOn(owner, consumption);
     } catch (error) {
       // Only a stop ends here: the reply was not acknowledged, so the record stays unfinished and is read again by the next owner.
       parts.log.warn(
@@ -109,7 +111,12 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
       );
     } finally {
       running -= 1;
+      letGo(owner);
     }
+  };
+
+  const letGo = (owner: Holding): void => {
+    if (!draining) pressure.left(owner);
   };
 
   const serve = async (record: InRecord, command: BusCommand, call: Call, owner: Holding): Promise<string> => {
@@ -173,6 +180,7 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     group: parts.group,
     topics: [...commands.keys()],
     from: "earliest",
+    fetch: smallFetch,
     assign: shared(() => holdings.byTopic()),
     onAssigned,
     onRecords,

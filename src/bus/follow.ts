@@ -4,7 +4,8 @@
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { shared } from "./assigner.ts";
-import { type Holding, holdBack, letOn, makeHoldings } from "./holdings.ts";
+import { makeBackPressure, smallFetch } from "./back-pressure.ts";
+import { type Holding, makeHoldings } from "./holdings.ts";
 import type { Consumption, KafkaPort } from "./kafka.ts";
 import { makeMailboxes } from "./mailbox.ts";
 import type { InRecord } from "./records.ts";
@@ -40,26 +41,27 @@ export function follow(parts: FollowParts): Following {
     everyMs: commitEveryMs,
     failed: (error) => parts.log.debug({ err: asError(error) }, "commit failed, tried again with the next"),
   });
+  const pressure = makeBackPressure({ holdings: () => holdings.all(), taps: () => consumption });
 
-  const take = (record: InRecord, owner: Holding): void => {
-    if (!owner.watermark.add(record.offset)) return;
-    mailboxes.push(parts.keyOf(record), async () => {
-      if (stopping.signal.aborted || owner.lost) return;
-      try {
-        await parts.work(record, stopping.signal);
-        owner.watermark.finish(record.offset);
-        letOn(owner, consumption);
-      } catch (error) {
-        const { topic, offset } = record;
-        parts.log.warn({ err: asError(error), topic, offset: String(offset) }, "a record is left for the next owner");
-      }
-    });
+  const settle = async (record: InRecord, owner: Holding): Promise<void> => {
+    if (stopping.signal.aborted) return;
+    try {
+      if (owner.lost) return;
+      await parts.work(record, stopping.signal);
+      owner.watermark.finish(record.offset);
+    } catch (error) {
+      const { topic, offset } = record;
+      parts.log.warn({ err: asError(error), topic, offset: String(offset) }, "a record is left for the next owner");
+    } finally {
+      pressure.left(owner);
+    }
   };
 
   const consumption: Consumption = parts.kafka.consume({
     group: parts.group,
     topics: parts.topics,
     from: "earliest", // a new group misses nothing that the topic still holds
+    fetch: smallFetch,
     assign: shared(() => holdings.byTopic()),
     onAssigned(assignment) {
       holdings.assign(assignment);
@@ -68,8 +70,9 @@ export function follow(parts: FollowParts): Following {
     onRecords(records, partition, end) {
       const owner = holdings.receive(partition, end);
       if (owner === undefined || closing) return;
-      for (const record of records) take(record, owner);
-      holdBack(owner, consumption);
+      const taken = records.filter(({ offset }) => owner.watermark.add(offset));
+      for (const record of taken) mailboxes.push(parts.keyOf(record), () => settle(record, owner));
+      pressure.taken(owner, taken.length);
     },
   });
 

@@ -1,7 +1,6 @@
 // The partitions a consumer holds, each with its watermark. A partition that stays across a rebalance keeps its watermark, so that what
 // the driver reads again from the last commit is known and skipped; a lost one is marked, and nothing of it is committed any more.
 // Commits go out on a timer, one at a time, and nobody waits for them.
-import type { Consumption } from "./kafka.ts";
 import type { Assignment, CommittedOffset, TopicPartition } from "./records.ts";
 import { Watermark } from "./watermark.ts";
 
@@ -110,24 +109,4 @@ function fresh(partition: TopicPartition): Holding {
 /** Records of the partition that are not finished, fetched or not, as of the last fetch. */
 export function lagOf({ watermark, end }: Holding): number {
   return watermark.size + (watermark.next === undefined ? 0 : Math.max(0, Number(end - watermark.next)));
-}
-
-/** Unfinished records at which a partition is paused, and at which it goes on: memory stays flat whatever the backlog. */
-const highWater = 1000;
-const lowWater = 250;
-
-type Taps = Pick<Consumption, "pause" | "resume">;
-
-/** Pauses a partition that has too many unfinished records. */
-export function holdBack(holding: Holding, consumption: Taps): void {
-  if (holding.paused || holding.watermark.size < highWater) return;
-  holding.paused = true;
-  consumption.pause(holding);
-}
-
-/** Resumes a paused partition that has few enough. */
-export function letOn(holding: Holding, consumption: Taps): void {
-  if (!holding.paused || holding.lost || holding.watermark.size > lowWater) return;
-  holding.paused = false;
-  consumption.resume(holding);
 }

@@ -2,7 +2,7 @@
 import type { Consumer, EachBatchHandler, Kafka, PartitionAssigner } from "kafkajs";
 import driver from "kafkajs";
 import { classify } from "./kafka-faults.ts";
-import type { ConsumeOptions } from "./kafka-port.ts";
+import { type ConsumeOptions, largeFetch } from "./kafka-port.ts";
 import type { InRecord, TopicPartition } from "./records.ts";
 import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
 import { within } from "./within.ts";
@@ -26,11 +26,14 @@ interface ConsumerParts {
  */
 export function buildConsumer({ kafka, options, onBroker }: ConsumerParts, life: Life): SupervisedConsumer {
   const assigner = driverAssigner(options, onBroker);
+  const { bytes, partitionBytes } = options.fetch ?? largeFetch;
   const made = kafka.consumer({
     groupId: onBroker(options.group),
     sessionTimeout: sessionTimeoutMs,
     heartbeatInterval: heartbeatMs,
     rebalanceTimeout: rebalanceTimeoutMs,
+    maxBytes: bytes,
+    maxBytesPerPartition: partitionBytes,
     maxWaitTimeInMs: options.maxWaitMs ?? 250,
     allowAutoTopicCreation: false,
     metadataMaxAge: 3000, // partitions that were added get a reader within this: requesters may write to them at once

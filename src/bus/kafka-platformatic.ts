@@ -34,7 +34,7 @@ import {
 import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import { classify, KafkaFault } from "./kafka-faults.ts";
-import type { ConsumeOptions, KafkaDriver, KafkaSettings, TopicSpec } from "./kafka-port.ts";
+import { type ConsumeOptions, type KafkaDriver, type KafkaSettings, largeFetch, type TopicSpec } from "./kafka-port.ts";
 import { ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
 import type { CommittedOffset, InRecord, OutRecord, TopicPartition } from "./records.ts";
 import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
@@ -49,8 +49,6 @@ const joinBoundMs = 2000;
 const growthCheckMs = 3000; // as with kafkajs: requesters may write to partitions that were added at once
 /** Fetching that fails for so long is not tried again on the same consumer. */
 const fetchPatienceMs = 30_000;
-const maxFetchBytes = 10 * 1024 * 1024;
-const maxPartitionBytes = 1024 * 1024;
 /** How soon a partition is asked for again that has no leader, or whose leader does not let it be read. */
 const lookAgainMs = 200;
 const heldBackWaitMs = 10;
@@ -538,6 +536,7 @@ class GroupReader implements SupervisedConsumer {
     const nameOf = ({ topic, topicId }: Wanted): string => (fetch.version > lastFetchByName ? topicId : topic);
     if (session.epoch === 0)
       leg.byName = new Map(leg.wanted.map((each) => [`${nameOf(each)}/${each.partition}`, each]));
+    const { bytes, partitionBytes } = this.#parts.options.fetch ?? largeFetch;
     const topics = [...Map.groupBy(leg.moved, nameOf)].map(([topicId, some]) => ({
       topicId,
       partitions: some.map(({ partition, offset }) => ({
@@ -545,7 +544,7 @@ class GroupReader implements SupervisedConsumer {
         fetchOffset: offset,
         currentLeaderEpoch: -1,
         lastFetchedEpoch: -1,
-        partitionMaxBytes: maxPartitionBytes,
+        partitionMaxBytes: partitionBytes,
       })),
     }));
     // What is resumed is asked for with the next fetch: while anything is held back, it comes soon.
@@ -553,7 +552,7 @@ class GroupReader implements SupervisedConsumer {
     const waitMs = this.#paused.size > 0 ? Math.min(longest, heldBackWaitMs) : longest;
     const isolation = FetchIsolationLevels.READ_COMMITTED;
     const { id, epoch } = session;
-    const { answer, fault } = await fetch.ask(waitMs, 1, maxFetchBytes, isolation, id, epoch, topics, [], "");
+    const { answer, fault } = await fetch.ask(waitMs, 1, bytes, isolation, id, epoch, topics, [], "");
     if (answer === undefined || answer.errorCode !== 0) throw fault;
     this.#parts.life.progress();
     session.id = answer.sessionId;

@@ -40,7 +40,19 @@ export interface ConsumeOptions {
   onAssigned(assignment: Assignment): void;
   /** How long an idle fetch waits on the broker, ms. */
   maxWaitMs?: number;
+  /** How much one fetch may bring; a batch that is larger comes all the same, alone. Default: largeFetch. */
+  fetch?: FetchLimits;
 }
+
+export interface FetchLimits {
+  /** Bytes of all partitions together. */
+  bytes: number;
+  /** Bytes of each. */
+  partitionBytes: number;
+}
+
+/** For whoever takes all that comes. */
+export const largeFetch: FetchLimits = { bytes: 10 * 1024 * 1024, partitionBytes: 1024 * 1024 };
 
 export interface Consumption {
   /** Resolves when the first assignment is there. */

@@ -7,7 +7,7 @@ import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings
 import { type Bounds, type Consumer, closeBoundMs, type Life, supervise } from "./supervisor.ts";
 import { within } from "./within.ts";
 
-export type { ConsumeOptions, Consumption, KafkaPort, KafkaSettings, TopicSpec } from "./kafka-port.ts";
+export type { ConsumeOptions, Consumption, FetchLimits, KafkaPort, KafkaSettings, TopicSpec } from "./kafka-port.ts";
 
 export type KafkaDriverName = NonNullable<KafkaSettings["driver"]>;
 

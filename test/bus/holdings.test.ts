@@ -1,7 +1,7 @@
 // Holdings: what stays across a rebalance keeps its watermark, what is lost is committed no more, and a partition that was made anew
 // starts over instead of being skipped in silence.
 import { afterEach, expect, test } from "@jest/globals";
-import { type Holdings, holdBack, letOn, makeHoldings } from "../../src/bus/holdings.ts";
+import { type Holdings, makeHoldings } from "../../src/bus/holdings.ts";
 import type { CommittedOffset } from "../../src/bus/records.ts";
 
 const p0 = { topic: "a", partition: 0 };
@@ -62,23 +62,4 @@ test("a partition that ends before what was read of it starts over, and what run
   expect(anew.watermark.pending).toBeUndefined();
   anew.watermark.finish(0n);
   expect(anew.watermark.pending).toBe(1n);
-});
-
-test("a partition is paused at 1,000 unfinished records and resumed at 250", () => {
-  make();
-  holdings.assign(both);
-  const holding = holdings.receive(p0, 5000n)!;
-  const taps: string[] = [];
-  const consumption = { pause: () => void taps.push("pause"), resume: () => void taps.push("resume") };
-  for (let offset = 0n; offset < 999n; offset += 1n) holding.watermark.add(offset);
-  holdBack(holding, consumption);
-  expect(taps).toEqual([]);
-  holding.watermark.add(999n);
-  holdBack(holding, consumption);
-  for (let offset = 0n; offset < 749n; offset += 1n) holding.watermark.finish(offset);
-  letOn(holding, consumption);
-  expect(taps).toEqual(["pause"]);
-  holding.watermark.finish(749n);
-  letOn(holding, consumption);
-  expect(taps).toEqual(["pause", "resume"]);
 });
