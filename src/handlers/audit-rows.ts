@@ -16,6 +16,7 @@ const impersonal = new Set([
     "mailed",
     "method",
     "methods",
+    "nobody",
     "permissions",
     "required",
     "role",
@@ -31,12 +32,17 @@ const outliving: Readonly<Record<string, ReadonlySet<string>>> = {
   UserDeleted: new Set(["reason"]),
 };
 
-/** @param outcome `ok`, or the code of the refusal that is the request's answer @returns a sealed row each, in the order of the events */
+/**
+ * An event that nobody hears of, because it is about nobody, says so: `nobody` among its details.
+ * @param outcome `ok`, or the code of the refusal that is the request's answer @returns a sealed row each, in the order of the events
+ */
 export function auditRows(
   outbox: readonly OutboxRow[],
   how: { userId: number | null; outcome: string; dataKeys: DataKeys },
 ): Buffer[] {
-  return outbox.filter(({ topic }) => topic === eventTopic).map((row) => auditRow(row, how));
+  return outbox
+    .filter(({ topic }) => topic === eventTopic)
+    .map((row) => auditRow(row.unheard ? { ...row, body: { ...(row.body as object), nobody: true } } : row, how));
 }
 
 /** @returns the sealed row of one event */

@@ -6,6 +6,7 @@ import { permissionsOf, permissionsOfRoles } from "../../db/roles.ts";
 import { type Profile, profileById, profileByLogin } from "../../db/users.ts";
 import { invalid, Refusal, refuse } from "../../errors.ts";
 import { normalize } from "../../record-key.ts";
+import { somebody } from "../accounts.ts";
 import { factorMethods } from "../challenges.ts";
 import type { Context } from "../context.ts";
 import { checkToken } from "../input.ts";
@@ -88,9 +89,7 @@ async function operatorOf(ctx: Context, token: string): Promise<string | undefin
 export async function targetOf(ctx: Context, target: string): Promise<Profile> {
   if (target === "") throw invalid("target", "must be a login or id:<number>");
   const id = /^id:(\d{1,15})$/i.exec(target)?.[1];
-  const profile = await ctx.read(id === undefined ? profileByLogin(normalize(target)) : profileById(Number(id)));
-  if (profile === null) throw refuse("NOT_FOUND", { message: "There is no such user." });
-  return profile;
+  return somebody(await ctx.read(id === undefined ? profileByLogin(normalize(target)) : profileById(Number(id))));
 }
 
 /** It stands in an event, which every service reads. @throws Refusal INVALID_INPUT */

@@ -12,7 +12,14 @@ export const getUser = defineHandler({
   once: false,
   async handle({ actorToken, target }, ctx) {
     await adminOf(ctx, actorToken, "users.read");
-    const { id: userId, confirmed: isVerified, banned, generation: _, ...shown } = await targetOf(ctx, target);
+    const {
+      id: userId,
+      confirmed: isVerified,
+      banned,
+      generation: _,
+      decoy: _decoy,
+      ...shown
+    } = await targetOf(ctx, target);
     const count = await ctx.read(countSessions(userId, ctx.settings.refreshIdleMs));
     const isAdmin = shown.roles.includes(adminRole) && isVerified && !banned;
     const lastAdmin = isAdmin && (await ctx.read(adminBeside(userId)))?.beside === false;
