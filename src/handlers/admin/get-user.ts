@@ -3,15 +3,13 @@
 import { adminBeside } from "../../db/roles.ts";
 import { countSessions } from "../../db/sessions.ts";
 import { adminRole } from "../accounts.ts";
-import { defineHandler } from "../define.ts";
-import { adminOf, targetOf } from "./actor.ts";
+import { targetOf } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 
-export const getUser = defineHandler({
+export const getUser = defineAdminHandler({
   topic: "auth.admin.get-user",
-  lane: "db",
-  once: false,
-  async handle({ actorToken, target }, ctx) {
-    await adminOf(ctx, actorToken, "users.read");
+  permission: "users.read",
+  async handle({ target }, ctx) {
     const {
       id: userId,
       confirmed: isVerified,
