@@ -1,7 +1,12 @@
 // What the audit says of a user, as `authctl audit show` gives it. Tests read there what an event said: the outbox forgets who somebody is as
 // soon as a row is published.
+import { chainBatch } from "../../src/audit-chain.ts";
+import { systemClock } from "../../src/clock.ts";
+import { openPool } from "../../src/db/pool.ts";
+import { loadFleetKeys } from "../../src/fleet-keys.ts";
+import { variables } from "../../src/variables.ts";
 import { called } from "../ctl/authctl.ts";
-import { type TestFleet, until } from "./fleet.ts";
+import { quiet, type TestFleet, until } from "./fleet.ts";
 
 export interface Audited {
   number: number;
@@ -21,6 +26,28 @@ export async function auditShown(env: Record<string, string>, ...options: string
   const { stdout, stderr } = await called(["audit", "show", "--json", ...options], env);
   if (stdout === "") throw new Error(stderr);
   return (JSON.parse(stdout) as { rows: Audited[] }).rows.reverse();
+}
+
+/** As the relay would, where none runs: chains all that waits. */
+export async function chainWaiting(env: Record<string, string>): Promise<void> {
+  const pool = await openPool({ url: env["AUTH_DATABASE_URL"]!, size: 2, applicationName: "test" });
+  const { dataKeys, keyring, stop } = await loadFleetKeys(
+    pool,
+    variables.AUTH_MASTER_KEY.parse(env["AUTH_MASTER_KEY"]!),
+    quiet,
+  );
+  const parts = {
+    pool,
+    dataKeys,
+    keyring,
+    clock: systemClock,
+    headEveryMs: 1000,
+    log: quiet,
+    chained: () => undefined,
+  };
+  while (await chainBatch(parts));
+  stop();
+  await pool.end();
 }
 
 /** All about the user, once each of his events is chained. Oldest first. */
