@@ -11,7 +11,7 @@ import { type DatabasePool, openPool } from "../src/db/pool.ts";
 import { loadFleetKeys } from "../src/fleet-keys.ts";
 import { keyPartsOf } from "../src/wire.ts";
 import { called } from "./ctl/authctl.ts";
-import { auditShown } from "./support/audited.ts";
+import { auditShown, chainWaiting } from "./support/audited.ts";
 import { end, type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { type Confirmed, confirmed, loggedIn, type Person, refusalOf, registered, somebody } from "./support/people.ts";
 
@@ -202,7 +202,7 @@ test("each of it is a row of the audit: made by the schedule or by an operator, 
     const rows = await auditShown(own.env, "--limit", "1000");
     return rows.filter(({ event }) => /^(DataKey|PrivateKeys)/.test(event));
   };
-  await until("the removals are chained", async () => (await said()).some(({ event }) => event === "DataKeyRemoved"));
+  await chainWaiting(own.env);
   const rows = await said();
   const { rows: kept } = await fleet.sql.query("SELECT id, purpose FROM data_keys");
   const of = (event: string) => rows.filter((row) => row.event === event).map(({ details }) => details);

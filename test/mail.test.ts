@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { calculateJwkThumbprint, compactDecrypt, exportJWK, generateKeyPair } from "jose";
 import { called } from "./ctl/authctl.ts";
-import { auditShown } from "./support/audited.ts";
-import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { auditShown, chainWaiting } from "./support/audited.ts";
+import { end, type Fleet, startFleet, type TestFleet, testFleet } from "./support/fleet.ts";
 import { mailedToken, mailsTo, mailTo, openMail } from "./support/mails.ts";
 import { operatorToken } from "./support/operator.ts";
 import { refusalOf, refused, somebody } from "./support/people.ts";
@@ -156,10 +156,7 @@ describe("a decoy, which a taken address leaves", () => {
     const events = (heard: boolean) => ["UserRegistered", "LoginRefused"].map((kind) => [kind, heard]);
     expect(await said(owner)).toEqual(expect.arrayContaining(events(true))); // the control
     expect((await said(decoy)).filter(([kind]) => kind !== "mail")).toEqual(events(false));
-    await until("all is chained", async () => {
-      const { rowCount } = await fleet.sql.query("SELECT FROM audit_intake LIMIT 1");
-      return rowCount === 0;
-    });
+    await chainWaiting(own.env);
     const shown = await auditShown(own.env, "--actor", "anonymous");
     const of = ({ login }: { login: string }) =>
       shown

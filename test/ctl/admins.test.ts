@@ -1,17 +1,21 @@
-// authctl where further factors are an operator's business: a user who has lost them, a role that requires one. On a fleet of its own, because
-// here the role admin itself requires one.
+// What is about all administrators of a fleet, on one that has no others: the role admin requires a further factor, and the last one who has it
+// stays. With what else authctl has to say of factors.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
+import { Refusal } from "../../src/errors.ts";
 import { withApp } from "../support/factors.ts";
-import { type Fleet, startFleet, type TestFleet, testFleet } from "../support/fleet.ts";
-import { confirmed, loggedIn, refused } from "../support/people.ts";
+import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { operatorToken } from "../support/operator.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf, refused } from "../support/people.ts";
 import { answering, authctl, called } from "./authctl.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
+let operator: string;
 beforeAll(async () => {
-  own = await startFleet("mfa", { roles: ["worker", "relay"], env: { AUTH_TOTP_ISSUER: "The House" } });
+  own = await startFleet("admins", { roles: ["worker", "relay"], env: { AUTH_TOTP_ISSUER: "The House" } });
   fleet = await testFleet(own);
+  operator = await operatorToken(fleet);
 }, 120_000);
 afterAll(async () => {
   await fleet.close();
@@ -75,4 +79,93 @@ test("an app shows the issuer that the configuration names", async () => {
   const { accessToken } = await loggedIn(fleet, await confirmed(fleet));
   const { uri } = await fleet.client.request("auth.mfa.enroll", { accessToken });
   expect(uri).toMatch(/^otpauth:\/\/totp\/The%20House:.*&issuer=The%20House&/);
+});
+
+describe("the last administrator", () => {
+  const reason = "a test";
+  const setRoles = (target: string, roles: string[], actorToken = operator) =>
+    fleet.client.request("auth.admin.set-roles", { actorToken, target, roles, reason });
+  const ban = (target: string, actorToken = operator) =>
+    fleet.client.request("auth.admin.ban-user", { actorToken, target, reason });
+  const erase = (target: string, actorToken = operator) =>
+    fleet.client.request("auth.admin.delete-user", { actorToken, target, reason });
+
+  interface Admin extends Confirmed {
+    accessToken: string;
+  }
+
+  /** Somebody with these roles, logged in. */
+  async function having(...roles: string[]): Promise<Admin> {
+    const person = await confirmed(fleet);
+    await setRoles(person.login, roles);
+    return { ...person, accessToken: (await loggedIn(fleet, person)).accessToken };
+  }
+
+  /** Nobody but those who are named. */
+  async function onlyAdmins(count: number): Promise<Admin[]> {
+    await fleet.sql.query("DELETE FROM user_roles WHERE role_id = (SELECT id FROM roles WHERE name = 'admin')");
+    return Promise.all(Array.from({ length: count }, () => having("admin")));
+  }
+  const admins = async () => {
+    const { rows } = await fleet.sql.query(
+      `SELECT user_id::int AS id FROM user_roles ur JOIN roles r ON r.id = ur.role_id JOIN users u ON u.id = ur.user_id
+       WHERE r.name = 'admin' AND banned_at IS NULL`,
+    );
+    return rows.map(({ id }: { id: number }) => id);
+  };
+
+  test("is neither demoted nor banned nor deleted by himself; beside another one he is", async () => {
+    const [admin] = (await onlyAdmins(1)) as [Admin];
+    for (const act of [
+      setRoles(admin.login, [], admin.accessToken),
+      ban(admin.login, admin.accessToken),
+      erase(admin.login, admin.accessToken),
+      fleet.client.request("auth.account.delete", { accessToken: admin.accessToken, password: admin.password }),
+    ]) {
+      const refusal = await refused(act);
+      expect([refusal.code, refusal.details]).toEqual(["FORBIDDEN", { reason: "last-admin" }]);
+    }
+    const shown = () => fleet.client.request("auth.admin.get-user", { actorToken: operator, target: admin.login });
+    expect(await shown()).toMatchObject({ lastAdmin: true, roles: ["admin"] });
+    const unconfirmed = await having("admin");
+    await ban(unconfirmed.login); // who cannot log in is none
+    expect(await refusalOf(setRoles(admin.login, [], admin.accessToken))).toBe("FORBIDDEN");
+    const second = await having("admin");
+    expect((await shown()).lastAdmin).toBe(false);
+    expect(await setRoles(admin.login, [], admin.accessToken)).toEqual({ userId: admin.id, roles: [] });
+    expect(await admins()).toEqual([second.id]);
+  });
+
+  test("may be removed by an operator, who can make another; authctl asks first", async () => {
+    const [admin] = (await onlyAdmins(1)) as [Admin];
+    const words = ["users", "set-roles", admin.login, "--none"];
+    const no = await answering(words, fleet.env, "n");
+    expect(no).toMatchObject({ code: 1, questions: [expect.stringContaining("is the last administrator")] });
+    expect(await admins()).toEqual([admin.id]);
+    expect((await called(words, fleet.env)).stderr).toContain("say --yes");
+    expect((await called([...words, "--yes"], fleet.env)).code).toBe(0);
+    expect(await admins()).toEqual([]);
+  });
+
+  test("stays where two who are the last resign at the same moment: one of them is refused", async () => {
+    const both = await onlyAdmins(2);
+    // Both have read that there is another one before either commits.
+    await fleet.sql.query("BEGIN");
+    await fleet.sql.query("SELECT FROM users WHERE id = ANY($1) FOR UPDATE", [both.map(({ id }) => id)]);
+    const resigned = both.map(({ login, accessToken }) => setRoles(login, [], accessToken).then(() => "done", codeOf));
+    await until("both commits wait for their rows", async () => (await waiting()) === 2);
+    await fleet.sql.query("COMMIT");
+    expect((await Promise.all(resigned)).sort()).toEqual(["FORBIDDEN", "done"]);
+    expect(await admins()).toHaveLength(1);
+  });
+
+  const codeOf = (error: unknown): string => (error instanceof Refusal ? error.code : String(error));
+
+  async function waiting(): Promise<number> {
+    await fleet.sql.query("SELECT pg_stat_clear_snapshot()");
+    const { rows } = await fleet.sql.query<{ count: number }>(
+      "SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    );
+    return rows[0]!.count;
+  }
 });

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { makeDenials, rowsPerMinute } from "../../src/handlers/admin/denials.ts";
 import { handlers } from "../../src/handlers/index.ts";
-import { type Audited, auditShown } from "../support/audited.ts";
+import { type Audited, auditShown, chainWaiting } from "../support/audited.ts";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf, somebody } from "../support/people.ts";
@@ -16,14 +16,10 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => fleet.close());
 
-/** The rows of who acts, once there are so many. */
-async function rowsOf({ id }: Confirmed, count: number): Promise<Audited[]> {
-  let rows: Audited[] = [];
-  await until("the refusals are chained", async () => {
-    rows = (await auditShown(fleet.env, "--actor", `user:${id}`)).filter(({ event }) => event === "AdminRefused");
-    return rows.length >= count;
-  });
-  return rows;
+/** The rows of who acts. */
+async function rowsOf({ id }: Confirmed): Promise<Audited[]> {
+  await chainWaiting(fleet.env);
+  return (await auditShown(fleet.env, "--actor", `user:${id}`)).filter(({ event }) => event === "AdminRefused");
 }
 
 const attempts: Record<string, object> = {
@@ -48,7 +44,7 @@ describe("an attempt without the permission", () => {
       ...{ "find-users": "", "list-roles": "", "delete-role": "" },
       ...{ "change-role": "role:refused", "require-mfa": "role:admin" },
     };
-    const rows = await rowsOf(person, commands.length);
+    const rows = await rowsOf(person);
     expect(
       rows.map(({ details: { command, target, code, more }, outcome, userId }) => [
         command,
@@ -85,7 +81,7 @@ describe("an attempt without the permission", () => {
       );
     const key = `refused-of-${person.login}`;
     expect([await ask(key), await ask(key), await ask(`${key}-2`)]).toEqual(["FORBIDDEN", "FORBIDDEN", "FORBIDDEN"]);
-    expect(await rowsOf(person, 2)).toHaveLength(2);
+    expect(await rowsOf(person)).toHaveLength(2);
   });
 
   test("says nothing of a target that is nobody, which may be anything that somebody typed", async () => {
@@ -93,7 +89,7 @@ describe("an attempt without the permission", () => {
     const typed = somebody().login;
     const ask = { actorToken: person.tokens.accessToken, target: typed };
     expect(await refusalOf(fleet.client.request("auth.admin.ban-user", ask))).toBe("FORBIDDEN");
-    expect(await rowsOf(person, 1)).toMatchObject([{ details: { command: "ban-user", target: "" }, personal: null }]);
+    expect(await rowsOf(person)).toMatchObject([{ details: { command: "ban-user", target: "" }, personal: null }]);
   });
 });
 
@@ -113,7 +109,7 @@ test("attempts at who may do more, at more than one has, and without the further
   await ban(victim.login); // the control: what is allowed leaves no such row
   await fleet.client.request("auth.admin.require-mfa", { ...roles, role, required: true });
   expect(await refusalOf(ban(victim.login))).toBe("MFA_REQUIRED");
-  const rows = await rowsOf(helper, 3);
+  const rows = await rowsOf(helper);
   expect(rows.map(({ details: { command, target, code } }) => [command, target, code])).toEqual([
     ["ban-user", `id:${admin.id}`, "FORBIDDEN"],
     ["set-roles", `id:${victim.id}`, "FORBIDDEN"],
