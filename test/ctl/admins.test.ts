@@ -5,8 +5,8 @@ import { decodeJwt } from "jose";
 import { Refusal } from "../../src/errors.ts";
 import { withApp } from "../support/factors.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
-import { operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, refused } from "../support/people.ts";
+import { type Holder, holderOf, operatorToken } from "../support/operator.ts";
+import { confirmed, loggedIn, refusalOf, refused } from "../support/people.ts";
 import { answering, authctl, called } from "./authctl.ts";
 
 let own: Fleet;
@@ -90,19 +90,10 @@ describe("the last administrator", () => {
   const erase = (target: string, actorToken = operator) =>
     fleet.client.request("auth.admin.delete-user", { actorToken, target, reason });
 
-  interface Admin extends Confirmed {
-    accessToken: string;
-  }
-
-  /** Somebody with these roles, logged in. */
-  async function having(...roles: string[]): Promise<Admin> {
-    const person = await confirmed(fleet);
-    await setRoles(person.login, roles);
-    return { ...person, accessToken: (await loggedIn(fleet, person)).accessToken };
-  }
+  const having = (...roles: string[]) => holderOf(fleet, operator, roles);
 
   /** Nobody but those who are named. */
-  async function onlyAdmins(count: number): Promise<Admin[]> {
+  async function onlyAdmins(count: number): Promise<Holder[]> {
     await fleet.sql.query("DELETE FROM user_roles WHERE role_id = (SELECT id FROM roles WHERE name = 'admin')");
     return Promise.all(Array.from({ length: count }, () => having("admin")));
   }
@@ -115,7 +106,7 @@ describe("the last administrator", () => {
   };
 
   test("is neither demoted nor banned nor deleted by himself; beside another one he is", async () => {
-    const [admin] = (await onlyAdmins(1)) as [Admin];
+    const [admin] = (await onlyAdmins(1)) as [Holder];
     for (const act of [
       setRoles(admin.login, [], admin.accessToken),
       ban(admin.login, admin.accessToken),
@@ -137,7 +128,7 @@ describe("the last administrator", () => {
   });
 
   test("may be removed by an operator, who can make another; authctl asks first", async () => {
-    const [admin] = (await onlyAdmins(1)) as [Admin];
+    const [admin] = (await onlyAdmins(1)) as [Holder];
     const words = ["users", "set-roles", admin.login, "--none"];
     const no = await answering(words, fleet.env, "n");
     expect(no).toMatchObject({ code: 1, questions: [expect.stringContaining("is the last administrator")] });

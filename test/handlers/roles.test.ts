@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { permissions } from "../../src/handlers/admin/permissions.ts";
 import { chainWaiting } from "../support/audited.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
-import { operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, refused } from "../support/people.ts";
+import { holderOf, operatorToken } from "../support/operator.ts";
+import { confirmed, refusalOf, refused } from "../support/people.ts";
 
 let fleet: TestFleet;
 let operator: string;
@@ -50,16 +50,7 @@ async function audited(role: string): Promise<object[]> {
   return rows;
 }
 
-interface Admin extends Confirmed {
-  accessToken: string;
-}
-
-/** Somebody with these roles, logged in. */
-async function having(...roles: string[]): Promise<Admin> {
-  const person = await confirmed(fleet);
-  await setRoles(person.login, roles);
-  return { ...person, accessToken: (await loggedIn(fleet, person)).accessToken };
-}
+const having = (...roles: string[]) => holderOf(fleet, operator, roles);
 
 async function roleThatMay(...grant: string[]): Promise<string> {
   const role = newRole();
