@@ -3,6 +3,7 @@
 //
 // A new one is not used before every process can have it: it is pending for knownMs by the database's clock, and current only then (envelope.ts).
 // A process that meets one even so (it could not look for a while) loads the keys again and goes on (handlers/run.ts).
+import { auditDeeds } from "./audit-deeds.ts";
 import type { Clock } from "./clock.ts";
 import {
   boxKeyId,
@@ -43,6 +44,16 @@ export interface DataKeyParts {
   master: MasterKey[];
   rules: DataKeyRules;
   clock: Clock;
+  /** Who changes them, for the audit; default: the schedule. */
+  actor?: string;
+}
+
+/** For what an operator does, whatever the schedule. */
+type ByHand = Omit<DataKeyParts, "rules">;
+
+export interface MadeDataKey {
+  id: number;
+  purpose: Purpose;
 }
 
 type Times = Pick<StoredDataKey, "id" | "purpose" | "createdAt">;
@@ -70,48 +81,68 @@ const ofPurpose = <T extends Times>(rows: readonly T[], purpose: string): T[] =>
 
 /** Does what is due by the schedule. @returns what it did, a sentence each */
 export async function turnDataKeys(parts: DataKeyParts): Promise<string[]> {
-  const { pool, master, rules, clock } = parts;
+  const { pool, rules, clock } = parts;
   const { make, remove } = dueDataKeys(await dataKeyRows(pool), clock.now(), rules);
   const made = make.length === 0 ? [] : await rotateDataKeys(parts, make);
-  const done = [...made, ...(await resealPrivateKeys(pool, master))];
+  const done = [...made, ...(await resealPrivateKeys(parts))];
   for (const { id, purpose } of remove) {
-    if (await deleteDataKey(pool, { id, purpose }))
+    if (await removeDataKey(parts, { id, purpose }))
       done.push(`removed data key ${id} for ${purpose}: nothing needs it`);
   }
   return done;
 }
 
+async function removeDataKey(parts: ByHand, key: { id: number; purpose: string }): Promise<boolean> {
+  return withKeyLock(parts.pool, async (transaction) => {
+    const gone = await deleteDataKey(transaction, key);
+    if (gone) await auditDeeds(transaction, parts, [{ deed: "DataKeyRemoved", details: key }]);
+    return gone;
+  });
+}
+
 /** Makes a new key for each of the purposes now, but where the newest is not in use yet. @returns what it did, a sentence each */
 export async function rotateDataKeys(
-  { pool, master }: Pick<DataKeyParts, "pool" | "master">,
+  { pool, ...parts }: ByHand,
   wanted: readonly Purpose[] = purposes,
 ): Promise<string[]> {
   return withKeyLock(pool, async (transaction) => {
     const rows = await dataKeyRows(transaction);
     const done: string[] = [];
+    const made: MadeDataKey[] = [];
     for (const purpose of wanted) {
       const newest = ofPurpose(rows, purpose).at(-1);
       if (newest?.pending === true) {
         done.push(`data key ${newest.id} for ${purpose} is new already`);
         continue;
       }
-      const id = await insertDataKey(transaction, purpose, wrapDataKey(master, makeDataKey(), purpose));
+      const id = await insertDataKey(transaction, purpose, wrapDataKey(parts.master, makeDataKey(), purpose));
+      made.push({ id, purpose });
       done.push(`made data key ${id} for ${purpose}`);
     }
+    await auditDeeds(
+      transaction,
+      parts,
+      made.map((details) => ({ deed: "DataKeyMade", details })),
+    );
     return done;
   });
 }
 
 /** Makes the first key of each purpose that has none. @returns what was made */
-export async function ensureDataKeys(transaction: CommonQueryMethods, master: MasterKey[]): Promise<string[]> {
+export async function ensureDataKeys(transaction: CommonQueryMethods, master: MasterKey[]): Promise<MadeDataKey[]> {
   const rows = await dataKeyRows(transaction);
   const missing = purposes.filter((purpose) => !rows.some((row) => row.purpose === purpose));
-  for (const purpose of missing) await insertDataKey(transaction, purpose, wrapDataKey(master, makeDataKey(), purpose));
-  return missing.map((purpose) => `made the data key for ${purpose}`);
+  const made: MadeDataKey[] = [];
+  for (const purpose of missing) {
+    const id = await insertDataKey(transaction, purpose, wrapDataKey(master, makeDataKey(), purpose));
+    made.push({ id, purpose });
+  }
+  return made;
 }
 
 /** Private keys are few and live long: they move to the current data key, so that an old one does not stay for them. */
-async function resealPrivateKeys(pool: DatabasePool, master: MasterKey[]): Promise<string[]> {
+async function resealPrivateKeys({ pool, ...parts }: ByHand): Promise<string[]> {
+  const { master } = parts;
   if ((await staleBoxes(pool, master)).rows.length === 0) return []; // nearly always: no lock for that
   return withKeyLock(pool, async (transaction) => {
     const { rows, dataKeys } = await staleBoxes(transaction, master);
@@ -119,7 +150,10 @@ async function resealPrivateKeys(pool: DatabasePool, master: MasterKey[]): Promi
     for (const { kid, privateBox } of rows)
       await updatePrivateBox(transaction, kid, box.seal(box.open(privateBox, kid), kid));
     const { id } = dataKeys.current("signing");
-    return rows.length === 0 ? [] : [`encrypted ${rows.length} private keys with data key ${id}`];
+    if (rows.length === 0) return [];
+    const details = { dataKey: id, keys: rows.map(({ kid }) => kid) };
+    await auditDeeds(transaction, parts, [{ deed: "PrivateKeysResealed", details }]);
+    return [`encrypted ${rows.length} private keys with data key ${id}`];
   });
 }
 
@@ -131,11 +165,15 @@ async function staleBoxes(pool: CommonQueryMethods, master: MasterKey[]) {
 }
 
 /** Wraps every data key with the first master key. @returns how many were wrapped with another */
-export async function rewrapKeys({ pool, master }: Pick<DataKeyParts, "pool" | "master">): Promise<number> {
+export async function rewrapKeys({ pool, ...parts }: ByHand): Promise<number> {
+  const { master } = parts;
   return withKeyLock(pool, async (transaction) => {
     const old = (await dataKeyRows(transaction)).filter(({ wrapped }) => masterKid(wrapped) !== master[0]?.kid);
     for (const { id, purpose, wrapped } of old)
       await updateDataKey(transaction, id, wrapDataKey(master, unwrapDataKey(master, wrapped, purpose), purpose));
+    const from = [...new Set(old.map(({ wrapped }) => masterKid(wrapped)))];
+    const details = { master: master[0]?.kid, from, count: old.length };
+    await auditDeeds(transaction, parts, old.length === 0 ? [] : [{ deed: "DataKeysRewrapped", details }]);
     return old.length;
   });
 }

@@ -2,14 +2,13 @@
 // every second whether they changed and loads them then, so a new key is known long before it is needed and a revoked one is gone.
 // Whoever changes them holds one lock in the database and writes what changed to the topic auth.key in the same transaction.
 import { setTimeout as sleep } from "node:timers/promises";
+import { auditDeed, type Deed } from "./audit-deeds.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { type AuditEntry, sealEntry } from "./crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "./crypto/envelope.ts";
 import { uuidv7 } from "./crypto/ids.ts";
 import { activated, generateKeyRow, type KeyRow, type Keyring, type KeyUse, openKeyring } from "./crypto/keys.ts";
-import { type DataKeyRules, ensureDataKeys, turnDataKeys } from "./data-keys.ts";
-import { insertEntry } from "./db/audit.ts";
+import { type DataKeyRules, ensureDataKeys, type MadeDataKey, turnDataKeys } from "./data-keys.ts";
 import {
   activateFleetKey,
   dataKeyRows,
@@ -75,7 +74,7 @@ export function keyRulesOf(config: Config): KeyRules & DataKeyRules {
 /** Makes what a new fleet lacks: data keys, an active signing key, an active sealing key; publishes all. @returns what it made */
 export async function ensureKeys(parts: KeyParts): Promise<string[]> {
   return change(parts, async (keys) => {
-    const made = [...keys.madeDataKeys];
+    const made = keys.madeDataKeys.map(({ purpose }) => `made the data key for ${purpose}`);
     for (const use of ["sig", "enc"] as const) {
       if (keys.rows.some((row) => row.use === use && row.state === "active")) continue;
       const alg = algOf(use, parts.rules);
@@ -199,14 +198,11 @@ async function load(pool: DatabasePool, master: MasterKey[]): Promise<{ dataKeys
   return { dataKeys, keyring };
 }
 
-/** What the audit says of a key pair (crypto/audit.ts); these are no events. */
-type KeyDeed = "KeyMade" | "KeyActivated" | "KeyRemoved" | "KeyRevoked";
-
 /** The keys inside the transaction that holds their lock. */
 interface Changing {
   rows: KeyRow[];
   /** What was missing and has just been made. */
-  madeDataKeys: string[];
+  madeDataKeys: MadeDataKey[];
   generate(alg: KeyRow["alg"]): Promise<KeyRow>;
   insert(row: KeyRow): Promise<void>;
   activate(kid: string, use: KeyUse): Promise<void>;
@@ -222,8 +218,9 @@ async function change<T>(parts: KeyParts, run: (keys: Changing) => Promise<T>): 
     const dataKeys = loadDataKeys(master, await dataKeyRows(transaction));
     const record = (topic: string, key: string, body: object | null) =>
       insertKeyRecord(transaction, { topic, key, body, eventId: uuidv7(clock) });
-    const audit = (deed: KeyDeed, key: object): Promise<void> =>
-      insertEntry(transaction, sealEntry(dataKeys, auditEntry(parts, deed, key)));
+    const audit = (deed: Deed, details: object): Promise<void> =>
+      auditDeed(transaction, dataKeys, { ...parts, deed, details });
+    for (const made of madeDataKeys) await audit("DataKeyMade", made);
     const keys: Changing = {
       rows: [...(await fleetKeyRows(transaction))],
       madeDataKeys,
@@ -264,11 +261,6 @@ async function change<T>(parts: KeyParts, run: (keys: Changing) => Promise<T>): 
   });
   await notifyRelays(pool);
   return result;
-}
-
-function auditEntry({ clock, actor = "system:keys" }: KeyParts, event: KeyDeed, details: object): AuditEntry {
-  const nobody = { userId: null, personal: null, traceparent: null };
-  return { ...nobody, eventId: uuidv7(clock), at: clock.now(), event, actor, outcome: "ok", details: { ...details } };
 }
 
 async function carryOut(keys: Changing, step: KeyStep): Promise<string> {

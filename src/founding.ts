@@ -1,28 +1,16 @@
 // An account that needs no confirmation, made at the database itself: by authctl, before a fleet is there to ask. One commit, with the
 // events that registering, confirming and giving roles would have left; checks only that login and e-mail address are free.
 
-import type { Clock } from "./clock.ts";
-import type { DataKeys } from "./crypto/envelope.ts";
-import { uuidv7 } from "./crypto/ids.ts";
-import { commitOnce } from "./db/commit.ts";
 import { takenConstraint } from "./db/faults.ts";
 import { readOnly } from "./db/inbox.ts";
-import type { DatabasePool } from "./db/pool.ts";
 import { replaceRoles } from "./db/roles.ts";
 import { insertPassword, insertUser, vacancyFor } from "./db/users.ts";
 import { type RefusalCode, refuse } from "./errors.ts";
 import { profileMessage } from "./handlers/account/confirm.ts";
-import { auditRows } from "./handlers/audit-rows.ts";
+import { type AloneParts, commitAlone } from "./handlers/commit-alone.ts";
 import type { Change } from "./handlers/context.ts";
 import { fact } from "./handlers/facts.ts";
-import { outboxRows } from "./handlers/outbox-rows.ts";
 import { normalize } from "./record-key.ts";
-
-export interface FoundingParts {
-  pool: DatabasePool;
-  clock: Clock;
-  dataKeys: DataKeys;
-}
 
 export interface NewAccount {
   login: string;
@@ -39,29 +27,15 @@ export interface NewAccount {
 }
 
 /** @returns the user's id. @throws Refusal LOGIN_TAKEN, EMAIL_TAKEN */
-export async function foundAccount({ pool, clock, dataKeys }: FoundingParts, account: NewAccount): Promise<number> {
+export async function foundAccount(parts: AloneParts, account: NewAccount): Promise<number> {
   const [loginKey, emailKey] = [normalize(account.login), normalize(account.email)];
-  const vacancy = await readOnly(pool, vacancyFor(loginKey, emailKey));
+  const vacancy = await readOnly(parts.pool, vacancyFor(loginKey, emailKey));
   if (vacancy === null) throw new Error("a read without a table gave no row");
   if (vacancy.loginTaken) throw refuse("LOGIN_TAKEN");
   if (vacancy.emailOwner !== null) throw refuse("EMAIL_TAKEN");
   const { id } = vacancy;
-  const change = changeOf(id, account, { loginKey, emailKey });
-  const making = {
-    call: { envelope: { traceparent: undefined } },
-    now: clock.now(),
-    uuid: () => uuidv7(clock),
-    box: dataKeys.box("outbox"),
-  };
-  const outbox = outboxRows(change, making);
   try {
-    await commitOnce(pool, {
-      inbox: undefined,
-      subject: change.user?.subject,
-      writes: change.writes ?? [],
-      outbox,
-      audit: auditRows(outbox, { userId: id, outcome: "ok", dataKeys }),
-    });
+    await commitAlone(parts, changeOf(id, account, { loginKey, emailKey }));
   } catch (error) {
     const taken = lostTo[takenConstraint(error) ?? ""];
     throw taken === undefined ? error : refuse(taken);

@@ -204,6 +204,15 @@ describe("schemas", () => {
     );
     expect(bad.map((record) => record.name)).toEqual([]);
   });
+  test("every administrative command is made so that whoever is refused it is audited", () => {
+    const bare = (files: Source[]): string[] =>
+      files
+        .filter(({ text }) => /topic: "auth\.admin\./.test(text) && !/= defineAdminHandler\(/.test(text))
+        .map(({ path }) => path);
+    expect(bare(sources("src/handlers"))).toEqual([]);
+    expect(bare([{ path: "x", text: 'const a = defineHandler({ topic: "auth.admin.x" })' }])).toEqual(["x"]);
+    expect(handlers.filter(({ topic, once }) => topic.startsWith("auth.admin.") && !once)).toEqual([]);
+  });
   test("every command has a handler, and every handler a command", () => {
     expect(handlers.map((handler) => handler.topic).sort()).toEqual(Object.keys(commandSchemas).sort());
   });

@@ -5,11 +5,13 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
+import { systemClock } from "../src/clock.ts";
 import { type ChainRow, link, sealEnd, sealEntry } from "../src/crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "../src/crypto/envelope.ts";
+import { rowsPerMinute } from "../src/handlers/admin/denials.ts";
 import { variables } from "../src/variables.ts";
 import { called } from "./ctl/authctl.ts";
-import { auditOf, auditShown } from "./support/audited.ts";
+import { auditOf, auditShown, chainWaiting } from "./support/audited.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { operatorToken } from "./support/operator.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf, somebody } from "./support/people.ts";
@@ -69,7 +71,7 @@ describe("what is audited", () => {
     const asOperator = { actorToken: await operatorToken(fleet, "opal"), target: login };
     await fleet.client.request("auth.admin.set-roles", { ...asOperator, roles: ["user"], reason: "a trial" });
     await fleet.client.request("auth.admin.ban-user", { ...asOperator, reason: "a nuisance" });
-    await settled();
+    await chainWaiting(env);
     const rows = await shown("--user", login);
     expect(rows.map(({ event, actor, outcome }) => [event, actor, outcome])).toEqual([
       ["UserRegistered", `user:${id}`, "ok"],
@@ -97,14 +99,14 @@ describe("what is audited", () => {
     const idempotencyKey = `audit-of-${login}-again`;
     for (let time = 0; time < 2; time += 1)
       await refusalOf(fleet.client.request("auth.session.login", { login, password, client }, { idempotencyKey }));
-    await settled();
+    await chainWaiting(env);
     const rows = (await shown("--actor", "anonymous")).filter(({ personal }) => personal?.["login"] === login);
     expect(rows).toMatchObject([{ event: "LoginRefused", userId: null, personal: { client: { ip: client.ip } } }]);
   });
 
   test("what operators do to keys, and what the fleet itself did", async () => {
     await called(["keys", "rotate", "--use", "enc"], env);
-    await settled();
+    await chainWaiting(env);
     const made = (await shown()).filter(({ event }) => event === "KeyMade");
     const operator = expect.stringMatching(/^operator:./);
     expect(made.map(({ actor, details }) => [actor, details["use"], details["state"]])).toEqual([
@@ -193,6 +195,42 @@ async function sealed(event: string): Promise<Buffer> {
     personal: null,
   });
 }
+
+// The last that needs the worker.
+test("attempts of nobody at administrative commands: so many a minute a row each, the others as a number", async () => {
+  const { id, login, tokens } = await confirmed(fleet);
+  const ago = { ...systemClock, now: () => systemClock.now() - 120_000 };
+  const ban = (actorToken: string, idempotencyKey?: string) =>
+    refusalOf(
+      fleet.client.request(
+        "auth.admin.ban-user",
+        { actorToken, target: login, reason: "a test" },
+        { ...(idempotencyKey && { idempotencyKey }) },
+      ),
+    );
+  const key = `audit-of-${login}-nobody`;
+  expect(await ban(await operatorToken(fleet, "late", ago), key)).toBe("TOKEN_EXPIRED");
+  await fleet.client.request("auth.session.logout", { accessToken: tokens.accessToken });
+  expect(await ban(tokens.accessToken)).toBe("SESSION_REVOKED");
+  for (let time = 0; time < rowsPerMinute; time += 1) expect(await ban("garbage")).toBe("TOKEN_INVALID");
+  // Nothing is kept of such an attempt: with a good token the same request is carried out.
+  const actorToken = await operatorToken(fleet);
+  const again = { actorToken, target: login, reason: "a test" };
+  expect(await fleet.client.request("auth.admin.ban-user", again, { idempotencyKey: key })).toMatchObject({
+    until: null,
+  });
+  await end(own.processes.get("worker-1")!); // says the number, as the end of the minute would
+  await settled();
+  const rows = (await shown("--actor", "anonymous")).filter(({ event }) => event === "AdminRefused");
+  const target = `id:${id}`;
+  expect(rows.map(({ details: { command, target: of, code, more } }) => [command, of, code, more])).toEqual([
+    ["ban-user", target, "TOKEN_EXPIRED", 0],
+    ["ban-user", target, "SESSION_REVOKED", 0],
+    ...Array.from({ length: rowsPerMinute - 2 }, () => ["ban-user", target, "TOKEN_INVALID", 0]),
+    ["", "", "", 2],
+  ]);
+  expect(await verify()).toMatchObject({ code: 0, ok: true });
+}, 60_000);
 
 describe("verify", () => {
   let untouched: Document;
@@ -349,16 +387,16 @@ describe("verify", () => {
     const log = join(ownFolder("audit-heads"), "relay.log");
     writeFileSync(log, `{"level":30,"msg":"audit head signed","jws":"${rows[0]!.jws}"}\n`);
     expect(await verify("--offline", "--heads", log)).toMatchObject({ ok: true, kept: 1 });
-    await older();
+    const last = await older();
     const [alone, withTopic, withLog] = [
       await verify("--offline"),
       await verify(),
       await verify("--offline", "--heads", log),
     ];
     await restore();
-    expect(alone).toMatchObject({ code: 0, ok: true, last: at });
+    expect(alone).toMatchObject({ code: 0, ok: true, last });
     for (const { code, broken } of [withTopic, withLog])
-      expect({ code, what: broken?.what, number: broken?.number }).toEqual({ code: 1, what: "end", number: at + 1 });
+      expect({ code, what: broken?.what, number: broken?.number }).toEqual({ code: 1, what: "end", number: last + 1 });
   });
 
   test("says yes again once all is put back", async () => {
@@ -392,13 +430,18 @@ describe("verify", () => {
     );
   }
 
-  /** As if a copy of the tables had been made when row `at` was the last: the fleet had sealed the end that it was then. */
-  async function older(): Promise<void> {
-    await fleet.sql.query(`DELETE FROM audit WHERE number > ${at}; DELETE FROM audit_heads WHERE number > ${at}`);
-    const { rows } = await fleet.sql.query<Stored>(`${stored} WHERE number = ${at}`);
+  /** As if a copy of the tables had been made at the second head: the fleet had sealed the end that it was then. @returns its row's number */
+  async function older(): Promise<number> {
+    const { rows: heads } = await fleet.sql.query<{ number: string }>(
+      "SELECT number FROM audit_heads ORDER BY number OFFSET 1 LIMIT 1",
+    );
+    const last = Number(heads[0]!.number);
+    await fleet.sql.query(`DELETE FROM audit WHERE number > ${last}; DELETE FROM audit_heads WHERE number > ${last}`);
+    const { rows } = await fleet.sql.query<Stored>(`${stored} WHERE number = ${last}`);
     const { chain } = rows[0]!;
-    const box = sealEnd(await fleetKeys(), { number: at, chain, at: Number(rows[0]!["chained"]), partition: "" });
+    const box = sealEnd(await fleetKeys(), { number: last, chain, at: Number(rows[0]!["chained"]), partition: "" });
     await fleet.sql.query("UPDATE audit_state SET box = $1", [box]);
+    return last;
   }
 });
 

@@ -1,6 +1,7 @@
 // What the database keeps encrypted stays readable while its keys turn: kept answers and their fingerprints, secrets that wait in the outbox,
 // sessions that were opened before. Old keys go when nothing needs them, and the master key above them can be changed and dropped.
 import { randomBytes } from "node:crypto";
+import { userInfo } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Clock, systemClock } from "../src/clock.ts";
 import { type Environment, readConfig } from "../src/config.ts";
@@ -10,6 +11,7 @@ import { type DatabasePool, openPool } from "../src/db/pool.ts";
 import { loadFleetKeys } from "../src/fleet-keys.ts";
 import { keyPartsOf } from "../src/wire.ts";
 import { called } from "./ctl/authctl.ts";
+import { auditShown, chainWaiting } from "./support/audited.ts";
 import { end, type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { type Confirmed, confirmed, loggedIn, type Person, refusalOf, registered, somebody } from "./support/people.ts";
 
@@ -193,4 +195,26 @@ test("old keys go when no row needs them, private keys move to the current one, 
   // Turning again changes nothing, and a key that sessions need is refused.
   const again = await turnDataKeys({ ...later(62), rules: { ...later(62).rules, rotateEveryMs: 1000 * 86_400_000 } });
   expect(again).toEqual([]);
+});
+
+test("each of it is a row of the audit: made by the schedule or by an operator, wrapped anew, moved, removed", async () => {
+  const said = async () => {
+    const rows = await auditShown(own.env, "--limit", "1000");
+    return rows.filter(({ event }) => /^(DataKey|PrivateKeys)/.test(event));
+  };
+  await chainWaiting(own.env);
+  const rows = await said();
+  const { rows: kept } = await fleet.sql.query("SELECT id, purpose FROM data_keys");
+  const of = (event: string) => rows.filter((row) => row.event === event).map(({ details }) => details);
+  const removed = of("DataKeyRemoved");
+  const order = (keys: object[]) => keys.map((key) => JSON.stringify(key)).sort();
+  expect(order(of("DataKeyMade"))).toEqual(order([...kept, ...removed]));
+  expect(removed.length).toBeGreaterThan(3);
+  const actors = (event: string) => new Set(rows.filter((row) => row.event === event).map(({ actor }) => actor));
+  const operator = `operator:${userInfo().username}`;
+  expect(actors("DataKeyMade")).toEqual(new Set(["system:keys", operator]));
+  expect(actors("DataKeysRewrapped")).toEqual(new Set([operator]));
+  expect(of("DataKeysRewrapped")).toEqual([{ master: "t2", from: ["t1"], count: expect.any(Number) }]);
+  expect(of("PrivateKeysResealed")).toMatchObject([{ keys: [expect.any(String), expect.any(String)] }]);
+  expect((await called(["audit", "verify"], own.env)).code).toBe(0);
 });

@@ -66,6 +66,22 @@ describe("delete and admin_delete_user", () => {
   });
 });
 
+test("a decoy is nobody, whatever the platform says of its id", async () => {
+  const person = await confirmed(fleet);
+  const { rows } = await fleet.sql.query<{ id: number }>(`
+    INSERT INTO users (id, login, login_key, username, email, email_key)
+    SELECT id, 'decoy' || id, 'decoy' || id, 'decoy', 'taken:' || id, 'taken:' || id FROM (SELECT nextval('user_ids') AS id) AS next
+    RETURNING id::int`);
+  const decoy = rows[0]!.id;
+  for (const topic of ["delete", "admin_delete_user", "check_verified", "admin_ban_user"])
+    await send(topic, [{ id: decoy }]);
+  await send("admin_ban_user", [{ id: person.id }]);
+  await until("the ban behind it was carried out", async () => (await eventsOf(person.id)).includes("UserBanned"));
+  await send("delete", [{ id: person.id }]);
+  await until("so was the deletion", async () => !(await exists(person.id))); // the control
+  expect([await exists(decoy), await eventsOf(decoy)]).toEqual([true, []]);
+});
+
 describe("check_verified", () => {
   test("deletes an account that is still unconfirmed, and leaves a confirmed one alone", async () => {
     const late = await registered(fleet);

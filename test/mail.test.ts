@@ -1,10 +1,13 @@
 // A fleet on its own, without the platform's JSON topics: confirmation goes out through auth.mail, its token sealed to the fleet's key.
 // With AUTH_MAIL_SEAL_KEY it is sealed to a mailer of somebody else. With AUTH_HIDE_EMAIL nobody learns whether an address has an account, and its owner is told.
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { calculateJwkThumbprint, compactDecrypt, exportJWK, generateKeyPair } from "jose";
+import { called } from "./ctl/authctl.ts";
+import { auditShown, chainWaiting } from "./support/audited.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet } from "./support/fleet.ts";
 import { mailedToken, mailsTo, mailTo, openMail } from "./support/mails.ts";
-import { refusalOf, somebody } from "./support/people.ts";
+import { operatorToken } from "./support/operator.ts";
+import { refusalOf, refused, somebody } from "./support/people.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -82,6 +85,89 @@ test("a taken e-mail address looks like success, and its owner is told", async (
   expect(await refusalOf(fleet.client.request("auth.account.register", { ...somebody(), login: owner.login }))).toBe(
     "LOGIN_TAKEN",
   );
+});
+
+describe("a decoy, which a taken address leaves", () => {
+  const owner = somebody();
+  const decoy = { ...somebody(), email: owner.email };
+  const ids = new Map<string, number>();
+  let operator: string;
+  beforeAll(async () => {
+    for (const person of [owner, decoy]) await fleet.client.request("auth.account.register", person);
+    const { rows } = await fleet.sql.query("SELECT id::int, login FROM users WHERE login = ANY($1)", [
+      [owner.login, decoy.login],
+    ]);
+    for (const { id, login } of rows) ids.set(login, id);
+    operator = await operatorToken(fleet);
+  });
+
+  test("is no user to administrators and operators, who are told what it is", async () => {
+    const ask = { actorToken: operator, reason: "a test" };
+    const commands = (target: string) => [
+      fleet.client.request("auth.admin.get-user", { actorToken: operator, target }),
+      fleet.client.request("auth.admin.list-sessions", { actorToken: operator, target }),
+      fleet.client.request("auth.admin.ban-user", { ...ask, target }),
+      fleet.client.request("auth.admin.delete-user", { ...ask, target }),
+      fleet.client.request("auth.admin.set-roles", { ...ask, target, roles: ["user"] }),
+    ];
+    for (const target of [decoy.login.toUpperCase(), `id:${ids.get(decoy.login)}`])
+      for (const answer of await Promise.all(commands(target).map(refused)))
+        expect(answer).toMatchObject({
+          code: "NOT_FOUND",
+          details: { reason: "decoy" },
+          message: expect.stringContaining("is kept taken"),
+        });
+    const { users } = await fleet.client.request("auth.admin.find-users", {
+      actorToken: operator,
+      search: "",
+      cursor: "",
+    });
+    expect(users.map(({ login }) => login)).toContain(owner.login); // the control
+    expect(users.map(({ login }) => login)).not.toContain(decoy.login);
+    expect(
+      await fleet.client.request("auth.admin.get-user", { actorToken: operator, target: owner.login }),
+    ).toMatchObject({ email: owner.email, isVerified: false });
+  });
+
+  test("is none to authctl either", async () => {
+    for (const words of [
+      ["users", "show", decoy.login],
+      ["users", "ban", decoy.login, "--reason", "a test", "--yes"],
+      ["audit", "show", "--user", decoy.login],
+    ])
+      expect(await called(words, own.env)).toMatchObject({
+        code: 1,
+        stdout: "",
+        stderr: expect.stringContaining("The login is kept taken for a while by a registration"),
+      });
+    expect((await called(["users", "find", decoy.login], own.env)).stdout).toBe("Nobody.\n");
+    expect((await called(["users", "show", owner.login], own.env)).stdout).toContain(owner.email); // the control
+  });
+
+  test("answers its password as an account would, and no event and no user's row of the audit speaks of it", async () => {
+    for (const { login, password } of [owner, decoy])
+      expect(await refusalOf(fleet.client.request("auth.session.login", { login, password }))).toBe("NOT_CONFIRMED");
+    const said = async ({ login }: { login: string }) => {
+      const { rows } = await fleet.sql.query("SELECT kind, body FROM outbox WHERE user_id = $1 ORDER BY id", [
+        ids.get(login),
+      ]);
+      return rows.map(({ kind, body }) => [kind, body.at !== undefined]);
+    };
+    const events = (heard: boolean) => ["UserRegistered", "LoginRefused"].map((kind) => [kind, heard]);
+    expect(await said(owner)).toEqual(expect.arrayContaining(events(true))); // the control
+    expect((await said(decoy)).filter(([kind]) => kind !== "mail")).toEqual(events(false));
+    await chainWaiting(own.env);
+    const shown = await auditShown(own.env, "--actor", "anonymous");
+    const of = ({ login }: { login: string }) =>
+      shown
+        .filter(({ personal }) => personal?.["login"] === login)
+        .map(({ event, userId, details }) => [event, userId, details["nobody"] ?? false]);
+    expect(of(decoy)).toEqual([
+      ["UserRegistered", null, true],
+      ["LoginRefused", null, true],
+    ]);
+    expect(of(owner)).toEqual([["LoginRefused", ids.get(owner.login), false]]);
+  });
 });
 
 test("ten at once with one address: one account, nobody learns which", async () => {

@@ -60,6 +60,7 @@ function soundsSecret(records: AvroRecord[]): string[] {
 const harmless: Record<string, string> = {
   "Refusal.code": "the name of a refusal",
   "LoginRefused.code": "the name of a refusal",
+  "AdminRefused.code": "the name of a refusal",
   "LoginResult.tokens": "a record whose secret parts are sealed: tokens.accessToken, tokens.refreshToken",
   "LoginResult.challenge": "a record whose secret part is sealed: challenge.challenge",
   "ListResult.jwks": "public keys",

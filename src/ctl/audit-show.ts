@@ -9,6 +9,7 @@ import { dataKeyRows } from "../db/keys.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { profileByLogin } from "../db/users.ts";
 import { refuse } from "../errors.ts";
+import { somebody } from "../handlers/accounts.ts";
 import { normalize } from "../record-key.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { withDatabase } from "./database.ts";
@@ -74,7 +75,7 @@ async function userOf(pool: DatabasePool, call: Call): Promise<number | undefine
   const user = await readOnly(pool, profileByLogin(normalize(target)));
   if (user === null)
     throw refuse("NOT_FOUND", { message: "There is no such user. One who is deleted is known by id:NUMBER alone." });
-  return user.id;
+  return somebody(user).id;
 }
 
 interface Entry {

@@ -164,6 +164,11 @@ function holdersBy(holders: readonly Holder[]): Holders {
 function standing({ id, loginKey, emailKey }: Candidate, held: Holders): "present" | RowFault | undefined {
   const login = held.logins.get(loginKey);
   const same = id === null ? login?.emailKey === emailKey : login?.id === id;
+  if (login?.decoy === true)
+    return new RowFault(
+      "login-taken",
+      "the login is kept taken for some days by a registration: import it --again then",
+    );
   if (login !== undefined && same) return "present";
   if (id !== null && held.ids.has(id))
     return new RowFault("id-taken", `the id belongs to the login ${held.ids.get(id)?.loginKey}`);

@@ -1,6 +1,8 @@
 // authctl import: users of another service, from its table in PostgreSQL or from JSON lines, into the database itself (contract, section 9).
 // What was imported stays, whatever ends a run: the next one goes on where it ended. docs/operations.md has the way of a move.
+import { auditDeeds, type Deed } from "../audit-deeds.ts";
 import { systemClock } from "../clock.ts";
+import { ConfigFault } from "../config.ts";
 import {
   beginImport,
   type Counts,
@@ -14,8 +16,9 @@ import {
 } from "../db/imports.ts";
 import type { CommonQueryMethods } from "../db/pool.ts";
 import { refuse } from "../errors.ts";
+import type { MasterKey } from "../variable-kinds.ts";
 import { type Answer, type Call, type Command, pairsOption, textOption, Unreachable, UsageFault } from "./command.ts";
-import { withDatabaseAtLength } from "./database.ts";
+import { holdsMasterKey, withDatabaseAtLength } from "./database.ts";
 import { linesOf } from "./import-lines.ts";
 import { openRejects, type RejectsFile } from "./import-rejects.ts";
 import { answerOf, makeProgress } from "./import-report.ts";
@@ -46,8 +49,8 @@ POSTGRES_DB (or DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME). With FILE: one
 
 Ids are kept, and new ones begin above them: let nobody register before. is_active=false becomes banned, is_verified confirmed. Every one logs in with the password
 he had, hashed by Argon2, bcrypt, scrypt or PBKDF2, and gets an Argon2id hash then. Ctrl-C, a crash, kill -9: the same command goes on. Exit code 1: some
-rows were rejected, or it was stopped. It needs AUTH_DATABASE_URL, and AUTH_KAFKA_BROKERS beside it, by which
-authctl knows that the AUTH_ environment is meant and not \`npm start\`.`,
+rows were rejected, or it was stopped. The audit says who imported what, and how many (ImportStarted, ImportEnded). It needs AUTH_DATABASE_URL and, but for a dry run,
+AUTH_MASTER_KEY, and AUTH_KAFKA_BROKERS beside them, by which authctl knows that the AUTH_ environment is meant and not \`npm start\`.`,
   needs: [],
   takes: ["FILE"],
   options: {
@@ -64,9 +67,11 @@ authctl knows that the AUTH_ environment is meant and not \`npm start\`.`,
     const choice = choiceOf(call);
     const withSource = sourceOf(call, choice);
     const target = targetOf(call.env);
+    const { AUTH_MASTER_KEY: master = [] } = target.config;
+    if (!choice.dryRun && !holdsMasterKey(target.config)) throw new ConfigFault([needsKeys]);
     const within = (source: Source) =>
       withDatabaseAtLength(target, "to import users", (pool) =>
-        pool.connect((db) => importFrom(call, { ...choice, source, db })),
+        pool.connect((db) => importFrom(call, { ...choice, source, db, master })),
       );
     return withSource(within).catch((error: unknown) => {
       if (!(error instanceof Unreachable)) throw error;
@@ -74,6 +79,9 @@ authctl knows that the AUTH_ environment is meant and not \`npm start\`.`,
     });
   },
 };
+
+const needsKeys =
+  "AUTH_DATABASE_URL and AUTH_MASTER_KEY (or AUTH_MASTER_KEY_FILE) are needed to import users: the audit says who did; a dry run needs no master key";
 
 interface Choice {
   dryRun: boolean;
@@ -113,6 +121,7 @@ function sourceOf(call: Call, { columns }: Choice): (use: (source: Source) => Pr
 interface Given extends Choice {
   source: Source;
   db: CommonQueryMethods;
+  master: MasterKey[];
 }
 
 async function importFrom(call: Call, given: Given): Promise<Answer> {
@@ -147,7 +156,10 @@ async function standOf({ db, source, dryRun, again, actor }: Given) {
   return { from, counts: known.counts, rejectsBytes: dryRun ? 0 : known.rejectsBytes, before: undefined };
 }
 
-async function carryOut(call: Call, parts: Given & Stand & { rejects: RejectsFile }): Promise<Answer> {
+type Run = Given & Stand & { rejects: RejectsFile };
+
+/** A run that is killed leaves no ImportEnded; the next one says from which row it goes on. */
+async function carryOut(call: Call, parts: Run): Promise<Answer> {
   const { db, source, from, counts, rejects, before, dryRun } = parts;
   const clock = systemClock;
   const roles = { known: new Set(await roleNames(db)), names: parts.roles };
@@ -155,6 +167,10 @@ async function carryOut(call: Call, parts: Given & Stand & { rejects: RejectsFil
   const stop = listenForStop();
   const began = clock.monotonic();
   const reached: Reached = { rows: 0, largestId: source.largestId, ended: false };
+  await audited(parts, "ImportStarted", {
+    after: from.position === source.start.position ? null : from.position,
+    again: parts.again,
+  });
   try {
     await runImport({
       ...{ db, source, from, roles, rejects, dryRun, counts, clock, reached },
@@ -163,13 +179,38 @@ async function carryOut(call: Call, parts: Given & Stand & { rejects: RejectsFil
       stopping: stop.signal,
       moved: (place) => progress.moved(reached.rows, place),
     });
-    if (reached.ended && !dryRun) await endImport(db, source.name, altogether(counts, before?.counts));
+    await ended(parts, reached);
+  } catch (error) {
+    // Where it is the database that is away nothing is noted, and what the operator must hear of is the first fault.
+    await ended(parts, reached).catch(() => undefined);
+    throw error;
   } finally {
     stop.forget();
     progress.end();
   }
   const seconds = (clock.monotonic() - began) / 1000;
   return answerOf({ ...reached, source: source.name, dryRun, counts, seconds, rejects: rejects.path });
+}
+
+/** Came to the end of its source, or ended before: the next run goes on. */
+async function ended(parts: Run, { rows, ended: toItsEnd }: Reached): Promise<void> {
+  const { db, source, counts, before, dryRun } = parts;
+  if (dryRun) return;
+  const total = altogether(counts, before?.counts);
+  const { imported, present, gone } = total;
+  const rejected = Object.values(total.rejected).reduce((sum, count) => sum + count, 0);
+  await db.transaction(async (transaction) => {
+    if (toItsEnd) await endImport(transaction, source.name, total);
+    const details = { rows, imported, present, gone, rejected, complete: toItsEnd };
+    await audited({ ...parts, db: transaction }, "ImportEnded", details);
+  });
+}
+
+async function audited({ db, master, actor, source, dryRun }: Run, deed: Deed, said: object): Promise<void> {
+  if (dryRun) return;
+  const kind = source.name.startsWith("file:") ? "lines" : "table";
+  const details = { kind, source: source.name, ...said };
+  await auditDeeds(db, { clock: systemClock, actor, master }, [{ deed, details }]);
 }
 
 /** What was rejected once and is imported now counts as imported. */

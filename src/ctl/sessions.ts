@@ -3,7 +3,7 @@ import type { AuthClient } from "../client/types.ts";
 import type { Session } from "../generated/schemas.ts";
 import type { Command } from "./command.ts";
 import { columns } from "./dlq-table.ts";
-import { actHelp, actOnUser, actOptions, asOperator } from "./users-act.ts";
+import { actHelp, actOnUser, actOptions, asOperator, userCommand } from "./users-act.ts";
 
 export const sessionsList: Command = {
   name: "sessions list",
@@ -55,32 +55,18 @@ ${actHelp}`,
   },
 };
 
-export const usersRevokeSessions: Command = {
+export const usersRevokeSessions = userCommand({
   name: "users revoke-sessions",
-  usage: "LOGIN [--reason TEXT] [--yes] [--as NAME]",
   summary: "ends all sessions of a user",
-  help: `Ends all sessions of the user with this login (or \`id:NUMBER\`), at once and everywhere. The user may log in again: to prevent that,
-see users ban.
-
-  --reason TEXT   why; stands in the event SessionsRevoked
-  --yes           does not ask
-  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
-
-${actHelp}`,
-  needs: ["LOGIN"],
-  options: { ...actOptions, yes: { type: "boolean" } },
-  async run(call) {
-    return actOnUser(
-      call,
-      async ({ client, input, user: { userId, login } }) => {
-        const { ended } = await client.request("auth.admin.revoke-sessions", input);
-        const lines = [`${ended} ${ended === 1 ? "session" : "sessions"} of ${login} (${userId}) ended.`];
-        return { document: { userId, login, done: true, ended }, lines };
-      },
-      ({ userId, login, sessions }) => `End all sessions of ${login} (${userId}), ${sessions} now?`,
-    );
+  about: `Ends all sessions of the user with this login (or \`id:NUMBER\`), at once and everywhere. The user may log in again: to prevent that,
+see users ban.`,
+  event: "SessionsRevoked",
+  ask: ({ userId, login, sessions }) => `End all sessions of ${login} (${userId}), ${sessions} now?`,
+  async act({ client, input, user: { userId, login } }) {
+    const { ended } = await client.request("auth.admin.revoke-sessions", input);
+    return { more: { ended }, line: `${ended} ${ended === 1 ? "session" : "sessions"} of ${login} (${userId}) ended.` };
   },
-};
+});
 
 async function every(
   client: AuthClient,

@@ -3,7 +3,7 @@
 import type { AuthClient } from "../client/types.ts";
 import type { AdminGetUserResult } from "../generated/schemas.ts";
 import { checkAskable, confirmed } from "./ask.ts";
-import { type Answer, type Call, textOption } from "./command.ts";
+import { type Answer, type Call, type Command, textOption } from "./command.ts";
 import { withFleet } from "./connect.ts";
 import { operatorName, signerOf } from "./operator.ts";
 import { targetOf } from "./target.ts";
@@ -62,4 +62,42 @@ export async function actOnUser(
       };
     return act({ client, input: { actorToken: await sign(), target: `id:${user.userId}`, reason }, user });
   });
+}
+
+export interface UserCommand {
+  name: string;
+  summary: string;
+  /** Paragraphs above the options. */
+  about: string;
+  /** In which event the reason stands. */
+  event: string;
+  /** Gives the question; absent: it asks nothing. */
+  ask?(user: AdminGetUserResult): string;
+  /** @returns what the document has besides the user, and a line for people */
+  act(parts: Act): Promise<{ more?: object; line: string }>;
+}
+
+/** A command that takes a login, a reason that may be left out, and nothing else. */
+export function userCommand({ name, summary, about, event, ask, act }: UserCommand): Command {
+  const asks = ask !== undefined;
+  return {
+    name,
+    summary,
+    usage: `LOGIN [--reason TEXT] ${asks ? "[--yes] " : ""}[--as NAME]`,
+    help: `${about}
+
+  --reason TEXT   why; stands in the event ${event}
+${asks ? "  --yes           does not ask\n" : ""}  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
+
+${actHelp}`,
+    needs: ["LOGIN"],
+    options: asks ? { ...actOptions, yes: { type: "boolean" } } : actOptions,
+    run: (call) => actOnUser(call, (parts) => acted(parts, { act, asks }), ask),
+  };
+}
+
+async function acted(parts: Act, { act, asks }: Pick<UserCommand, "act"> & { asks: boolean }): Promise<Answer> {
+  const { more, line } = await act(parts);
+  const { userId, login } = parts.user;
+  return { document: { userId, login, ...(asks && { done: true }), ...more }, lines: [line] };
 }

@@ -47,7 +47,7 @@ AUTH_PRODUCT, AUTH_PEPPER, AUTH_ARGON2_*, and AUTH_LEGACY_TOPICS (whether the pl
       const keys = await loadFleetKeys(pool, config.AUTH_MASTER_KEY ?? [], quiet);
       keys.stop();
       return foundAccount(
-        { pool, clock: systemClock, dataKeys: keys.dataKeys() },
+        { pool, clock: systemClock, dataKeys: keys.dataKeys },
         {
           ...{ login, username, email, hash, actor, roles: [adminRole] },
           reason: textOption(call, "reason") ?? "",

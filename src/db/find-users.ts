@@ -15,7 +15,7 @@ const states = {
   any: isSomebody,
   unconfirmed: sql.fragment`u.confirmed_at IS NULL AND NOT is_banned(u.banned_at, u.banned_until) AND ${isSomebody}`,
   active: sql.fragment`u.confirmed_at IS NOT NULL AND NOT is_banned(u.banned_at, u.banned_until)`,
-  banned: sql.fragment`u.banned_at IS NOT NULL AND is_banned(u.banned_at, u.banned_until)`,
+  banned: sql.fragment`u.banned_at IS NOT NULL AND is_banned(u.banned_at, u.banned_until) AND ${isSomebody}`,
 } as const;
 export type State = keyof typeof states;
 

@@ -90,7 +90,7 @@ export interface Keys {
   emails: string[];
 }
 
-const holder = z.object({ id: z.number(), loginKey: z.string(), emailKey: z.string() });
+const holder = z.object({ id: z.number(), loginKey: z.string(), emailKey: z.string(), decoy: z.boolean() });
 export type Holder = z.infer<typeof holder>;
 
 /** @param rehearsed whether those count who would have been made in this dry run */
@@ -100,7 +100,7 @@ export async function holdersOf(
   rehearsed: boolean,
 ): Promise<readonly Holder[]> {
   const of = (table: string) => sql.fragment`
-    SELECT id, login_key AS "loginKey", email_key AS "emailKey" FROM ${sql.identifier([table])}
+    SELECT id, login_key AS "loginKey", email_key AS "emailKey", email_key LIKE 'taken:%' AS decoy FROM ${sql.identifier([table])}
     WHERE id = ANY(${sql.array(ids, "int8")}) OR login_key = ANY(${sql.array(logins, "text")}) OR email_key = ANY(${sql.array(emails, "text")})`;
   const both = rehearsed ? sql.fragment`${of("users")} UNION ALL ${of(rehearsal)}` : of("users");
   return db.any(sql.type(holder)`${both}`);

@@ -19,11 +19,14 @@ const account = z.object({
   banned: z.boolean(),
   generation: z.number(),
   roles: z.array(z.string()),
+  /** It keeps a login taken and is nobody (decoyAddress). */
+  decoy: z.boolean(),
 });
 export type Account = z.infer<typeof account>;
 
 const columns = sql.fragment`
-  u.id, u.login, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation, ${roles}`;
+  u.id, u.login, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation, ${roles},
+  u.email_key LIKE 'taken:%' AS decoy`;
 
 const accountWithPassword = account.extend({ hash: z.string().nullable(), ...factorShape });
 export type AccountWithPassword = z.infer<typeof accountWithPassword>;

@@ -1279,6 +1279,32 @@ export interface SessionRevokeResult {
 
 }
 
+/** An administrative command was refused to who asked for it: he lacks a permission or a further factor, or his token does not count. Key of the record: the actor. */
+export interface AdminRefusedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Always null: it is about who asked. */
+  userId: null | number;
+  /** Always null. */
+  sequence: null | number;
+  /** Who asked: user:<id>, operator:<name>, or anonymous where the token does not count. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** The command, as its topic ends: ban-user. Empty where `more` counts attempts. */
+  command: string;
+  /** Whom or what it was about: id:<user id> or role:<name>; empty where that is nobody, or the command has no target. */
+  target: string;
+  /** The refusal's code. Empty where `more` counts attempts. */
+  code: string;
+  /** The permission that was lacking, where it was one. */
+  permission: null | string;
+  /** Attempts of the actor within the minute before that have no event of their own, because there were too many. Otherwise 0. */
+  more: number;
+}
+
 /** Another confirmation link was asked for and goes out. */
 export interface ConfirmationRequestedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
@@ -1849,6 +1875,7 @@ export interface Commands {
 
 /** Every event by its name. */
 export interface Events {
+  AdminRefused: AdminRefusedEvent;
   ConfirmationRequested: ConfirmationRequestedEvent;
   DataExported: DataExportedEvent;
   EmailChangeRequested: EmailChangeRequestedEvent;
@@ -2058,6 +2085,7 @@ export const commandSchemas = {
 } as const;
 
 export const eventSchemas = {
+  AdminRefused: {"type":"record","namespace":"auth.event","name":"AdminRefused","doc":"An administrative command was refused to who asked for it: he lacks a permission or a further factor, or his token does not count. Key of the record: the actor.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: it is about who asked.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"Who asked: user:<id>, operator:<name>, or anonymous where the token does not count."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"command","type":"string","doc":"The command, as its topic ends: ban-user. Empty where `more` counts attempts."},{"name":"target","type":"string","doc":"Whom or what it was about: id:<user id> or role:<name>; empty where that is nobody, or the command has no target."},{"name":"code","type":"string","doc":"The refusal's code. Empty where `more` counts attempts."},{"name":"permission","type":["null","string"],"doc":"The permission that was lacking, where it was one.","default":null},{"name":"more","type":"int","doc":"Attempts of the actor within the minute before that have no event of their own, because there were too many. Otherwise 0.","default":0}]},
   ConfirmationRequested: {"type":"record","namespace":"auth.event","name":"ConfirmationRequested","doc":"Another confirmation link was asked for and goes out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
   DataExported: {"type":"record","namespace":"auth.event","name":"DataExported","doc":"A user took a copy of everything that is held about him.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Session in which it was asked for."}]},
   EmailChangeRequested: {"type":"record","namespace":"auth.event","name":"EmailChangeRequested","doc":"A user asked for another e-mail address. Nothing has changed yet.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},

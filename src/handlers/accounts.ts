@@ -16,6 +16,20 @@ export interface Deed {
   demands?: Write[];
 }
 
+/**
+ * Whom administrators and operators may look at and act on. A decoy (account/register.ts) is told apart from nobody, but only by a sentence: shown as a
+ * user it would be taken for a person, with an address that is none, and acted on it would make events about nobody; kept quiet, its login would be
+ * free for `users show` and taken for `users create-admin`.
+ * @throws Refusal NOT_FOUND; details.reason `decoy`
+ */
+export function somebody<T extends { decoy: boolean }>(found: T | null): T {
+  if (found === null) throw refuse("NOT_FOUND", { message: "There is no such user." });
+  if (!found.decoy) return found;
+  const message =
+    "There is no such user. The login is kept taken for a while by a registration whose e-mail address has an account (AUTH_HIDE_EMAIL).";
+  throw refuse("NOT_FOUND", { message, details: { reason: "decoy" } });
+}
+
 /** Of this role a fleet that has one user never runs out by what users do. It permits all that the service itself asks for. */
 export const adminRole = "admin";
 

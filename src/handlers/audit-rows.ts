@@ -12,14 +12,19 @@ const impersonal = new Set([
     "cause",
     "change",
     "code",
+    "command",
     "everywhere",
     "mailed",
     "method",
     "methods",
+    "more",
+    "nobody",
+    "permission",
     "permissions",
     "required",
     "role",
     "roles",
+    "target", // an id or a role
     "until",
   ],
 ]);
@@ -31,12 +36,17 @@ const outliving: Readonly<Record<string, ReadonlySet<string>>> = {
   UserDeleted: new Set(["reason"]),
 };
 
-/** @param outcome `ok`, or the code of the refusal that is the request's answer @returns a sealed row each, in the order of the events */
+/**
+ * An event that nobody hears of, because it is about nobody, says so: `nobody` among its details.
+ * @param outcome `ok`, or the code of the refusal that is the request's answer @returns a sealed row each, in the order of the events
+ */
 export function auditRows(
   outbox: readonly OutboxRow[],
   how: { userId: number | null; outcome: string; dataKeys: DataKeys },
 ): Buffer[] {
-  return outbox.filter(({ topic }) => topic === eventTopic).map((row) => auditRow(row, how));
+  return outbox
+    .filter(({ topic }) => topic === eventTopic)
+    .map((row) => auditRow(row.unheard ? { ...row, body: { ...(row.body as object), nobody: true } } : row, how));
 }
 
 /** @returns the sealed row of one event */

@@ -9,7 +9,7 @@ import type { AttemptRules } from "../db/attempts.ts";
 import type { Commit, OutboxRow } from "../db/commit.ts";
 import type { InboxRow } from "../db/inbox.ts";
 import type { Read, Write } from "../db/statements.ts";
-import type { Refusal } from "../errors.ts";
+import type { Refusal, RefusalCode } from "../errors.ts";
 import type { Client } from "../generated/schemas.ts";
 import type { Attempt, Reservation } from "./attempts.ts";
 import type { Fact } from "./facts.ts";
@@ -121,6 +121,10 @@ export interface Context {
   recall(): Promise<void>;
   /** Writes everything in one statement, keeps `result` as the request's answer, and returns it. */
   commit<R extends object>(change: Change, result: R): Promise<R>;
+  /** Whether the audit gets a row of this refused attempt of an administrator (admin/denials.ts). */
+  admitDenial(actor: string): boolean;
+  /** Commits what happened and keeps no answer: the same request may be carried out later, and asked again it is noted again. */
+  note(change: Change, code: RefusalCode): Promise<void>;
   /** Commits what a refusal counted or sent, keeps the refusal as the answer, and throws it. */
   commitRefusal(change: Change, refusal: Refusal): Promise<never>;
 }

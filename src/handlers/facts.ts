@@ -22,6 +22,7 @@ type Revokes = { sessions: readonly string[] } | "outdated" | "over" | "nothing"
 
 /** Every event is here, so that a new one cannot forget to say. */
 const revokes: { [Name in keyof Events]: (body: Body<Name>) => Revokes } = {
+  AdminRefused: () => "nothing",
   ConfirmationRequested: () => "nothing",
   DataExported: () => "nothing",
   EmailChangeRequested: () => "nothing",

@@ -18,8 +18,10 @@ import { Refusal, type RefusalCode, refuse } from "../errors.ts";
 import { commandSchemas } from "../generated/schemas.ts";
 import type { Logger } from "../log.ts";
 import { type RecordKeyRule, recordKey } from "../record-key.ts";
+import type { Denials } from "./admin/denials.ts";
 import { type AttemptParts, type Attempts, makeAttempts, rememberedDevice } from "./attempts.ts";
 import { auditRow, auditRows } from "./audit-rows.ts";
+import { commitAlone } from "./commit-alone.ts";
 import type { Context, HandlerPasswords, Settings } from "./context.ts";
 import { type Change, Kept } from "./context.ts";
 import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
@@ -38,6 +40,7 @@ export interface RunParts {
   reloadKeys(): Promise<void>;
   settings: Settings;
   attempted: AttemptParts["attempted"];
+  denials: Denials;
   idempotencyTtlMs: number;
   clock: Clock;
   log: Logger;
@@ -194,6 +197,11 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
       const row = await findKept(pool, key);
       if (row !== null) throw new Kept(row);
       asked = true;
+    },
+    admitDenial: (actor) => parts.denials.admit(actor),
+    async note(change, code) {
+      await commitAlone(parts, change, { outcome: code, traceparent: call.envelope.traceparent });
+      parts.committed();
     },
     async commit(change, result) {
       await write(parts, { call, keeping, change, answer: { ok: result } });

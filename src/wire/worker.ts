@@ -20,6 +20,9 @@ import { isPassing } from "../db/faults.ts";
 import { notifyRelays } from "../db/outbox.ts";
 import { asError } from "../errors.ts";
 import type { FleetKeys } from "../fleet-keys.ts";
+import { uncounted } from "../handlers/admin/define.ts";
+import { makeDenials } from "../handlers/admin/denials.ts";
+import { commitAlone } from "../handlers/commit-alone.ts";
 import type { Settings } from "../handlers/context.ts";
 import type { Handler } from "../handlers/define.ts";
 import { handlers, legacyHandlers } from "../handlers/index.ts";
@@ -178,7 +181,7 @@ function lanesOf(config: Config, { hashCost, monotonic }: { hashCost: number; mo
 type Built = Pick<RunParts, "pool" | "lanes" | "passwords" | "policy" | "clock"> & { keys: FleetKeys };
 
 function runPartsOf(
-  { config, log, metrics }: Wiring,
+  { config, log, metrics, lifecycle }: Wiring,
   { pool, keys, lanes, passwords, policy, clock }: Built,
 ): RunParts {
   const tokens = makeTokens({
@@ -189,11 +192,17 @@ function runPartsOf(
     clock,
   });
   const attempts = metrics.counter("auth_attempts_total", "Attempts at passwords and codes.", ["factor", "outcome"]);
+  const denials = makeDenials({
+    tell: (actor, more) => commitAlone({ pool, clock, dataKeys: keys.dataKeys }, uncounted(actor, more)),
+    failed: (error) => log.warn({ err: asError(error) }, "how many administrative attempts were refused is not noted"),
+  });
+  lifecycle.onStop(() => denials.close());
   return {
     pool,
     lanes,
     passwords,
     policy,
+    denials,
     attempted: (factor, outcome) => attempts.inc({ factor, outcome }),
     tokens,
     clock,

@@ -4,6 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { auditShown, chainWaiting } from "../support/audited.ts";
 import { type Fleet, launch, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { type OldService, password, people, startOldService } from "../support/old-service.ts";
 import { refusalOf } from "../support/people.ts";
@@ -186,6 +187,38 @@ describe("from the old service's table", () => {
     },
     4 * patience,
   );
+
+  test("the audit says who imported what, where each run began, and how it ended unless it was killed", async () => {
+    await chainWaiting(fleet.env);
+    const about = (await auditShown(fleet.env)).filter(({ event }) => event.startsWith("Import"));
+    const source = expect.stringMatching(/^postgresql:\/\/[^@]+\/public\.auth$/);
+    expect(about.every(({ actor, userId }) => /^operator:./.test(actor) && userId === null)).toBe(true);
+    expect(about.map(({ details }) => details)).toMatchObject(about.map(() => ({ kind: "table", source })));
+    expect(
+      about.map(({ event, details: { after, rows: read, imported, rejected, complete } }) => [
+        event,
+        ...(event === "ImportStarted" ? [after] : [read, imported, rejected, complete]),
+      ]),
+    ).toEqual([
+      ["ImportStarted", null], // its database went away
+      ["ImportStarted", 1000], // kill -9
+      ["ImportStarted", 2000],
+      ["ImportEnded", 2000, 4000 - 8, 8, false], // Ctrl-C
+      ["ImportStarted", 4000],
+      ["ImportEnded", 1000, rows - 8, 8, true],
+    ]);
+    expect((await called(["audit", "verify", "--offline"], fleet.env)).code).toBe(0);
+  });
+
+  test("without the master key nothing is imported, because nobody could say who did; a dry run is", async () => {
+    const { AUTH_MASTER_KEY: _, ...without } = env();
+    const dry = ["import", "--rejects", `${rejects}.dry`];
+    expect(await called(["import", "--rejects", rejects], without)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("AUTH_MASTER_KEY"),
+    });
+    expect((await called([...dry, "--dry-run"], without)).stdout).toContain("0 rows");
+  });
 
   test("people of each algorithm log in through Kafka, and have an Argon2id hash of today's parameters then", async () => {
     for (const { id, login, hash } of people(rows)) {
@@ -419,6 +452,17 @@ describe("from JSON lines", () => {
       ...["8 role-unknown", "9 row-invalid", "10 login-invalid", "11 hash-unknown", "13 login-taken", "14 id-taken"],
     ]);
     expect(lines.join("")).not.toContain("scrypt$");
+  });
+
+  test("a login that a registration keeps taken (AUTH_HIDE_EMAIL) comes in once it is free", async () => {
+    const file = write("kept.jsonl", [somebody("kept1")]);
+    await site.sql.query(
+      "INSERT INTO users (id, login, login_key, username, email, email_key) VALUES (nextval('user_ids'), 'Kept1', 'kept1', 'x', 'taken:1', 'taken:1')",
+    );
+    expect(await importing(file)).toMatchObject({ code: 1, imported: 0, rejected: { "login-taken": 1 } });
+    expect(readFileSync(`${file}.rejects`, "utf8")).toContain("kept taken for some days by a registration");
+    await site.sql.query("DELETE FROM users WHERE login_key = 'kept1'");
+    expect(await importing(file, "--again")).toMatchObject({ code: 0, imported: 1 });
   });
 
   test("--events publishes UserRegistered for each, and without it nothing is", async () => {

@@ -137,6 +137,8 @@ describe("auth.admin.find-users", () => {
     await insert([{ login: `${start}a` }, { login: `${start}decoy`, email: `taken:${start}`, confirmed: false }]);
     expect(await logins({ search: start })).toEqual([`${start}a`]);
     expect(await logins({ search: start, state: "unconfirmed" })).toEqual([]);
+    await fleet.sql.query("UPDATE users SET banned_at = now() WHERE login_key LIKE $1", [`${start}%`]);
+    expect(await logins({ search: start, state: "banned" })).toEqual([`${start}a`]);
   });
 
   test("finds a beginning as it is, also one with signs that a pattern would mean something else by", async () => {

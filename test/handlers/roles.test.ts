@@ -1,28 +1,22 @@
-// Roles and permissions through Kafka: what administrators may, what they may not give themselves, and that one of them always stays.
+// Roles and permissions through Kafka: what administrators may, and what they may not give themselves. That one of them always stays is in
+// test/ctl/admins.test.ts, whose fleet has no others.
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { Refusal } from "../../src/errors.ts";
 import { permissions } from "../../src/handlers/admin/permissions.ts";
-import { answering, called } from "../ctl/authctl.ts";
-import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
-import { operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, refused } from "../support/people.ts";
+import { chainWaiting } from "../support/audited.ts";
+import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { holderOf, operatorToken } from "../support/operator.ts";
+import { confirmed, refusalOf, refused } from "../support/people.ts";
 
-let own: Fleet;
 let fleet: TestFleet;
 let operator: string;
-/** A fleet of its own: who is the last administrator must not depend on what other tests do. */
 beforeAll(async () => {
-  own = await startFleet("roles", { roles: ["worker", "relay"] });
-  fleet = await testFleet(own);
+  fleet = await testFleet();
   operator = await operatorToken(fleet);
-}, 90_000);
-afterAll(async () => {
-  await fleet.close();
-  await own.stop();
-});
+}, 60_000);
+afterAll(() => fleet.close());
 
 const reason = "a test";
 const newRole = (): string => `r${randomBytes(5).toString("hex")}`;
@@ -56,16 +50,7 @@ async function audited(role: string): Promise<object[]> {
   return rows;
 }
 
-interface Admin extends Confirmed {
-  accessToken: string;
-}
-
-/** Somebody with these roles, logged in. */
-async function having(...roles: string[]): Promise<Admin> {
-  const person = await confirmed(fleet);
-  await setRoles(person.login, roles);
-  return { ...person, accessToken: (await loggedIn(fleet, person)).accessToken };
-}
+const having = (...roles: string[]) => holderOf(fleet, operator, roles);
 
 async function roleThatMay(...grant: string[]): Promise<string> {
   const role = newRole();
@@ -139,7 +124,7 @@ describe("a role", () => {
     expect(await remove(role)).toEqual({ role });
     expect((await rolesNow()).some(({ name }) => name === role)).toBe(false);
     const by = { actor: "operator:tester", user_id: null, reason };
-    await until("all three are audited", async () => (await audited(role)).length === 3);
+    await chainWaiting(fleet.env);
     expect(await audited(role)).toEqual([
       { event: "RoleChanged", permissions: ["a.one", "b.two"], ...by },
       { event: "RoleChanged", permissions: ["a.one", "c"], ...by },
@@ -256,74 +241,4 @@ describe("who is no operator", () => {
     ).toBe("FORBIDDEN");
     expect(await allowed(admin.accessToken, "users.ban")).toBe(true);
   });
-});
-
-describe("the last administrator", () => {
-  /** Nobody but those who are named. */
-  async function onlyAdmins(count: number): Promise<Admin[]> {
-    await fleet.sql.query("DELETE FROM user_roles WHERE role_id = (SELECT id FROM roles WHERE name = 'admin')");
-    return Promise.all(Array.from({ length: count }, () => having("admin")));
-  }
-  const admins = async () => {
-    const { rows } = await fleet.sql.query(
-      `SELECT user_id::int AS id FROM user_roles ur JOIN roles r ON r.id = ur.role_id JOIN users u ON u.id = ur.user_id
-       WHERE r.name = 'admin' AND banned_at IS NULL`,
-    );
-    return rows.map(({ id }: { id: number }) => id);
-  };
-
-  test("is neither demoted nor banned nor deleted by himself; beside another one he is", async () => {
-    const [admin] = (await onlyAdmins(1)) as [Admin];
-    for (const act of [
-      setRoles(admin.login, [], admin.accessToken),
-      ban(admin.login, admin.accessToken),
-      erase(admin.login, admin.accessToken),
-      fleet.client.request("auth.account.delete", { accessToken: admin.accessToken, password: admin.password }),
-    ]) {
-      const refusal = await refused(act);
-      expect([refusal.code, refusal.details]).toEqual(["FORBIDDEN", { reason: "last-admin" }]);
-    }
-    const shown = () => fleet.client.request("auth.admin.get-user", { actorToken: operator, target: admin.login });
-    expect(await shown()).toMatchObject({ lastAdmin: true, roles: ["admin"] });
-    const unconfirmed = await having("admin");
-    await ban(unconfirmed.login); // who cannot log in is none
-    expect(await refusalOf(setRoles(admin.login, [], admin.accessToken))).toBe("FORBIDDEN");
-    const second = await having("admin");
-    expect((await shown()).lastAdmin).toBe(false);
-    expect(await setRoles(admin.login, [], admin.accessToken)).toEqual({ userId: admin.id, roles: [] });
-    expect(await admins()).toEqual([second.id]);
-  });
-
-  test("may be removed by an operator, who can make another; authctl asks first", async () => {
-    const [admin] = (await onlyAdmins(1)) as [Admin];
-    const words = ["users", "set-roles", admin.login, "--none"];
-    const no = await answering(words, fleet.env, "n");
-    expect(no).toMatchObject({ code: 1, questions: [expect.stringContaining("is the last administrator")] });
-    expect(await admins()).toEqual([admin.id]);
-    expect((await called(words, fleet.env)).stderr).toContain("say --yes");
-    expect((await called([...words, "--yes"], fleet.env)).code).toBe(0);
-    expect(await admins()).toEqual([]);
-  });
-
-  test("stays where two who are the last resign at the same moment: one of them is refused", async () => {
-    const both = await onlyAdmins(2);
-    // Both have read that there is another one before either commits.
-    await fleet.sql.query("BEGIN");
-    await fleet.sql.query("SELECT FROM users WHERE id = ANY($1) FOR UPDATE", [both.map(({ id }) => id)]);
-    const resigned = both.map(({ login, accessToken }) => setRoles(login, [], accessToken).then(() => "done", codeOf));
-    await until("both commits wait for their rows", async () => (await waiting()) === 2);
-    await fleet.sql.query("COMMIT");
-    expect((await Promise.all(resigned)).sort()).toEqual(["FORBIDDEN", "done"]);
-    expect(await admins()).toHaveLength(1);
-  });
-
-  const codeOf = (error: unknown): string => (error instanceof Refusal ? error.code : String(error));
-
-  async function waiting(): Promise<number> {
-    await fleet.sql.query("SELECT pg_stat_clear_snapshot()");
-    const { rows } = await fleet.sql.query<{ count: number }>(
-      "SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-    );
-    return rows[0]!.count;
-  }
 });

@@ -127,6 +127,7 @@ function baseEnvironment(stack: TestStack, folder: string): Record<string, strin
     HOME: folder,
     NODE_REDIRECT_WARNINGS: join(runFolder(), "warnings"), // bin/run-jest.js takes each for a failure
     NODE_OPTIONS: "--trace-warnings",
+    NODE_COMPILE_CACHE: join(runFolder(), "compiled"), // half of what a process computes until it is up
     AUTH_KAFKA_BROKERS: stack.kafka,
     AUTH_KAFKA_DRIVER: testDriver(),
     AUTH_REGISTRY_URL: stack.registry,

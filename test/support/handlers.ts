@@ -110,6 +110,7 @@ export async function handlerHouse({
     reloadKeys: () => Promise.resolve(),
     policy: policyOf(config, quiet),
     settings: settingsOf(config),
+    denials: { admit: () => true, close: () => Promise.resolve() },
     attempted: (factor, outcome) => attempts.push(`${factor} ${outcome}`),
     idempotencyTtlMs: config.AUTH_IDEMPOTENCY_TTL,
     clock: systemClock,

@@ -39,6 +39,7 @@ export const register = defineHandler({
         user: { id, subject: insertUser({ id, login, loginKey, username, locale, ...address }) },
         facts: [fact("UserRegistered", { login })],
         unheard: decoy,
+        ...(decoy && { actor: "anonymous" }), // there is no such user
         writes: [insertPassword(id, hash), link.write],
         messages: [decoy ? tellOwner(ctx, emailOwner) : link.message],
       },

@@ -6,6 +6,7 @@ import { permissionsOf, permissionsOfRoles } from "../../db/roles.ts";
 import { type Profile, profileById, profileByLogin } from "../../db/users.ts";
 import { invalid, Refusal, refuse } from "../../errors.ts";
 import { normalize } from "../../record-key.ts";
+import { somebody } from "../accounts.ts";
 import { factorMethods } from "../challenges.ts";
 import type { Context } from "../context.ts";
 import { checkToken } from "../input.ts";
@@ -15,28 +16,24 @@ import type { Permission } from "./permissions.ts";
 export interface Actor {
   /** For events. */
   name: string;
-  isOperator: boolean;
+  /** Null: an operator. */
+  userId: number | null;
   holds(permission: string): boolean;
 }
 
-/**
- * By the roles that his session bears.
- * @throws Refusal TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (details.permission: what he lacks), MFA_REQUIRED (details.action)
- */
-export async function actorOf(ctx: Context, actorToken: string, permission: Permission): Promise<Actor> {
+/** By the roles that his session bears. @throws Refusal INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED */
+export async function actorOf(ctx: Context, actorToken: string): Promise<Actor> {
   checkToken("actorToken", actorToken);
   const operator = await operatorOf(ctx, actorToken);
-  if (operator !== undefined) return { name: operator, isOperator: true, holds: () => true };
+  if (operator !== undefined) return { name: operator, userId: null, holds: () => true };
   const { userId, roles } = await bearerOf(ctx, actorToken, "actorToken");
   const held = new Set((await ctx.read(permissionsOfRoles(roles)))?.permissions);
-  const actor: Actor = { name: `user:${userId}`, isOperator: false, holds: (each) => held.has(each) };
-  if (!actor.holds(permission)) throw await withoutRight(ctx, userId, permission);
-  return actor;
+  return { name: `user:${userId}`, userId, holds: (each) => held.has(each) };
 }
 
-/** @returns the actor's name for events. @throws what actorOf throws */
-export async function adminOf(ctx: Context, actorToken: string, permission: Permission): Promise<string> {
-  return (await actorOf(ctx, actorToken, permission)).name;
+/** @throws Refusal FORBIDDEN (details.permission: what he lacks), MFA_REQUIRED (details.action) */
+export async function demandPermission(ctx: Context, actor: Actor, permission: Permission): Promise<void> {
+  if (actor.userId !== null && !actor.holds(permission)) throw await withoutRight(ctx, actor.userId, permission);
 }
 
 /** Nobody gives, takes or stands above what he does not hold. @throws Refusal FORBIDDEN */
@@ -49,21 +46,11 @@ function lacks(permission: string): Refusal {
   return refuse("FORBIDDEN", { message: `This takes the permission ${permission}.`, details: { permission } });
 }
 
-export interface Acting {
-  actor: Actor;
-  user: Profile;
-}
-
-/** For a command that changes something of its target. @throws what actorOf and targetOf throw; FORBIDDEN for a target who may do more */
-export async function actingOn(
-  ctx: Context,
-  { actorToken, target }: { actorToken: string; target: string },
-  permission: Permission,
-): Promise<Acting> {
-  const actor = await actorOf(ctx, actorToken, permission);
+/** Of a command that changes something of its target. @throws what targetOf throws; FORBIDDEN for a target who may do more */
+export async function subjectOf(ctx: Context, actor: Actor, target: string): Promise<Profile> {
   const user = await targetOf(ctx, target);
-  if (!actor.isOperator) demandAll(actor, (await ctx.read(permissionsOf(user.id)))?.permissions ?? []);
-  return { actor, user };
+  if (actor.userId !== null) demandAll(actor, (await ctx.read(permissionsOf(user.id)))?.permissions ?? []);
+  return user;
 }
 
 /** Who has the permission, but by a role that this session does not bear, is told how to get it. */
@@ -88,9 +75,7 @@ async function operatorOf(ctx: Context, token: string): Promise<string | undefin
 export async function targetOf(ctx: Context, target: string): Promise<Profile> {
   if (target === "") throw invalid("target", "must be a login or id:<number>");
   const id = /^id:(\d{1,15})$/i.exec(target)?.[1];
-  const profile = await ctx.read(id === undefined ? profileByLogin(normalize(target)) : profileById(Number(id)));
-  if (profile === null) throw refuse("NOT_FOUND", { message: "There is no such user." });
-  return profile;
+  return somebody(await ctx.read(id === undefined ? profileByLogin(normalize(target)) : profileById(Number(id))));
 }
 
 /** It stands in an event, which every service reads. @throws Refusal INVALID_INPUT */

@@ -4,21 +4,20 @@
 // administrator, by an administrator), NOT_FOUND.
 import { invalid } from "../../errors.ts";
 import { ban, keepAnAdmin } from "../accounts.ts";
-import { defineHandler } from "../define.ts";
-import { actingOn, checkReason } from "./actor.ts";
+import { checkReason, subjectOf } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 
 /** The last millisecond that JavaScript and PostgreSQL both know, year 275760: an end beyond it is a mistake. */
 const latest = 8.64e15;
 
-export const banUser = defineHandler({
+export const banUser = defineAdminHandler({
   topic: "auth.admin.ban-user",
-  lane: "db",
-  once: true,
-  async handle({ reason, until, ...whom }, ctx) {
+  permission: "users.ban",
+  async handle({ reason, until, target }, ctx, actor) {
     checkReason(reason);
-    const { actor, user } = await actingOn(ctx, whom, "users.ban");
+    const user = await subjectOf(ctx, actor, target);
     if (until !== null && (until <= ctx.now() || until > latest)) throw invalid("until", "must be a time to come");
-    const demands = actor.isOperator ? [] : await keepAnAdmin(ctx, user);
+    const demands = actor.userId === null ? [] : await keepAnAdmin(ctx, user);
     return ctx.commit(ban(user, until, { actor: actor.name, reason, demands }), { userId: user.id, until });
   },
 });

@@ -6,21 +6,19 @@ import { changeRole as changeStored, roleByName, type StoredRole } from "../../d
 import { invalid, refuse } from "../../errors.ts";
 import type { AdminChangeRoleRequest } from "../../generated/schemas.ts";
 import { adminRole } from "../accounts.ts";
-import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
-import { actorOf, checkReason, demandAll } from "./actor.ts";
+import { checkReason, demandAll } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 import { checkPermission, checkRole, isOwn } from "./permissions.ts";
 
 const mostPermissions = 256;
 
-export const changeRole = defineHandler({
+export const changeRole = defineAdminHandler({
   topic: "auth.admin.change-role",
-  lane: "db",
-  once: true,
-  async handle(request, ctx) {
+  permission: "roles.change",
+  async handle(request, ctx, actor) {
     check(request);
     const { role, create, grant, revoke, reason } = request;
-    const actor = await actorOf(ctx, request.actorToken, "roles.change");
     demandAll(actor, [...grant, ...revoke]);
     const before = await ctx.read(roleByName(role));
     if (before === null && !create) throw refuse("NOT_FOUND", { message: `There is no role ${role}.` });

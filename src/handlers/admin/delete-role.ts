@@ -5,19 +5,17 @@
 import { deleteRole as deleteStored, roleByName } from "../../db/roles.ts";
 import { invalid, refuse } from "../../errors.ts";
 import { adminRole } from "../accounts.ts";
-import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
-import { actorOf, checkReason, demandAll } from "./actor.ts";
+import { checkReason, demandAll } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 import { checkRole } from "./permissions.ts";
 
-export const deleteRole = defineHandler({
+export const deleteRole = defineAdminHandler({
   topic: "auth.admin.delete-role",
-  lane: "db",
-  once: true,
-  async handle({ actorToken, role, reason }, ctx) {
+  permission: "roles.change",
+  async handle({ role, reason }, ctx, actor) {
     checkRole(role);
     checkReason(reason);
-    const actor = await actorOf(ctx, actorToken, "roles.change");
     const stored = await ctx.read(roleByName(role));
     if (stored === null) throw refuse("NOT_FOUND", { message: `There is no role ${role}.` });
     if (role === adminRole) throw invalid("role", `${adminRole} stays`);

@@ -2,17 +2,16 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of the last administrator, by an
 // administrator), NOT_FOUND.
 import { erase, keepAnAdmin } from "../accounts.ts";
-import { defineHandler } from "../define.ts";
-import { actingOn, checkReason } from "./actor.ts";
+import { checkReason, subjectOf } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 
-export const deleteUser = defineHandler({
+export const deleteUser = defineAdminHandler({
   topic: "auth.admin.delete-user",
-  lane: "db",
-  once: true,
-  async handle({ reason, ...whom }, ctx) {
+  permission: "users.delete",
+  async handle({ reason, target }, ctx, actor) {
     checkReason(reason);
-    const { actor, user } = await actingOn(ctx, whom, "users.delete");
-    const demands = actor.isOperator ? [] : await keepAnAdmin(ctx, user);
+    const user = await subjectOf(ctx, actor, target);
+    const demands = actor.userId === null ? [] : await keepAnAdmin(ctx, user);
     return ctx.commit(erase(user, { actor: actor.name, reason, demands }), { userId: user.id });
   },
 });

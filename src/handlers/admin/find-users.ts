@@ -6,19 +6,16 @@ import { type Found, findUsers as found, isState, type Place, type Search } from
 import { invalid } from "../../errors.ts";
 import type { AdminFindUsersRequest, AdminFoundUser } from "../../generated/schemas.ts";
 import { normalize } from "../../record-key.ts";
-import { defineHandler } from "../define.ts";
-import { adminOf } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 
 const mostOnPage = 200;
 const longestSearch = 254; // as the longest e-mail address
 
-export const findUsers = defineHandler({
+export const findUsers = defineAdminHandler({
   topic: "auth.admin.find-users",
-  lane: "db",
-  once: false,
+  permission: "users.read",
   async handle(request, ctx) {
     const search = searchOf(request);
-    await adminOf(ctx, request.actorToken, "users.read");
     const { users = [], lookedTo = null } = (await ctx.read(found(search))) ?? {};
     const shown = users.slice(0, search.limit);
     return {

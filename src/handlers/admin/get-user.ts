@@ -3,16 +3,21 @@
 import { adminBeside } from "../../db/roles.ts";
 import { countSessions } from "../../db/sessions.ts";
 import { adminRole } from "../accounts.ts";
-import { defineHandler } from "../define.ts";
-import { adminOf, targetOf } from "./actor.ts";
+import { targetOf } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 
-export const getUser = defineHandler({
+export const getUser = defineAdminHandler({
   topic: "auth.admin.get-user",
-  lane: "db",
-  once: false,
-  async handle({ actorToken, target }, ctx) {
-    await adminOf(ctx, actorToken, "users.read");
-    const { id: userId, confirmed: isVerified, banned, generation: _, ...shown } = await targetOf(ctx, target);
+  permission: "users.read",
+  async handle({ target }, ctx) {
+    const {
+      id: userId,
+      confirmed: isVerified,
+      banned,
+      generation: _,
+      decoy: _decoy,
+      ...shown
+    } = await targetOf(ctx, target);
     const count = await ctx.read(countSessions(userId, ctx.settings.refreshIdleMs));
     const isAdmin = shown.roles.includes(adminRole) && isVerified && !banned;
     const lastAdmin = isAdmin && (await ctx.read(adminBeside(userId)))?.beside === false;

@@ -1,15 +1,12 @@
 // List-roles: all roles with what they permit.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
 import { allRoles } from "../../db/roles.ts";
-import { defineHandler } from "../define.ts";
-import { adminOf } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 
-export const listRoles = defineHandler({
+export const listRoles = defineAdminHandler({
   topic: "auth.admin.list-roles",
-  lane: "db",
-  once: false,
-  async handle({ actorToken }, ctx) {
-    await adminOf(ctx, actorToken, "roles.read");
+  permission: "roles.read",
+  async handle(_request, ctx) {
     return { roles: (await ctx.read(allRoles()))?.roles ?? [] };
   },
 });

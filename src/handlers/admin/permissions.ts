@@ -31,8 +31,12 @@ export function checkPermission(field: string, name: string): void {
     throw invalid(field, "must be lower-case letters, digits, dots and dashes, 64 at most");
 }
 
+export function isRole(name: string): boolean {
+  return roleForm.test(name);
+}
+
 /** @throws Refusal INVALID_INPUT */
 export function checkRole(name: string): void {
-  if (!roleForm.test(name))
+  if (!isRole(name))
     throw invalid("role", "must be a lower-case letter, then lower-case letters, digits or dashes, 32 at most");
 }

@@ -3,24 +3,22 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND (no such role).
 import { mfaRequirement, requireMfa as requireMfaOf } from "../../db/factors.ts";
 import { refuse } from "../../errors.ts";
-import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
-import { adminOf, checkReason } from "./actor.ts";
+import { checkReason } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 
-export const requireMfa = defineHandler({
+export const requireMfa = defineAdminHandler({
   topic: "auth.admin.require-mfa",
-  lane: "db",
-  once: true,
-  async handle({ actorToken, role, required, reason }, ctx) {
+  permission: "roles.change",
+  async handle({ role, required, reason }, ctx, actor) {
     checkReason(reason);
-    const actor = await adminOf(ctx, actorToken, "roles.change");
     const found = await ctx.read(mfaRequirement(role));
     if (found === null) throw refuse("NOT_FOUND", { message: "There is no such role." });
     const { without } = found;
     if (found.required === required) return ctx.commit({ facts: [] }, { role, required, without });
     const facts = [fact("MfaRequirementChanged", { role, required, reason })];
     return ctx.commit(
-      { key: `role:${role}`, facts, writes: [requireMfaOf(role, required)], actor },
+      { key: `role:${role}`, facts, writes: [requireMfaOf(role, required)], actor: actor.name },
       { role, required, without },
     );
   },

@@ -5,18 +5,17 @@ import { deleteFactors, factorsOf } from "../../db/factors.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
 import { raiseGeneration } from "../../db/users.ts";
 import { factorMethods } from "../challenges.ts";
-import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { notice } from "../mfa/changes.ts";
-import { actingOn, checkReason } from "./actor.ts";
+import { checkReason, subjectOf } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 
-export const resetMfa = defineHandler({
+export const resetMfa = defineAdminHandler({
   topic: "auth.admin.reset-mfa",
-  lane: "db",
-  once: true,
-  async handle({ reason, ...whom }, ctx) {
+  permission: "users.reset-mfa",
+  async handle({ reason, target }, ctx, actor) {
     checkReason(reason);
-    const { actor, user } = await actingOn(ctx, whom, "users.reset-mfa");
+    const user = await subjectOf(ctx, actor, target);
     const { id, generation } = user;
     const factors = await ctx.read(factorsOf(id));
     if (factors === null || factorMethods(factors).length === 0)

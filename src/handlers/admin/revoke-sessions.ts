@@ -2,21 +2,21 @@
 // every access token under way, however many sessions there are.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND (also: no such session of his that goes on).
 import { countSessions, endSession, endSessionsOf } from "../../db/sessions.ts";
-import { lockUser, raiseGeneration } from "../../db/users.ts";
+import { lockUser, type Profile, raiseGeneration } from "../../db/users.ts";
 import type { Change } from "../context.ts";
-import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { openSessionOf } from "../sessions.ts";
-import { type Acting, actingOn, checkReason } from "./actor.ts";
+import { type Actor, checkReason, subjectOf } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 
-export const revokeSessions = defineHandler({
+export const revokeSessions = defineAdminHandler({
   topic: "auth.admin.revoke-sessions",
-  lane: "db",
-  once: true,
-  async handle({ sessionId, reason, ...whom }, ctx) {
+  permission: "sessions.revoke",
+  async handle({ sessionId, reason, target }, ctx, actor) {
     checkReason(reason);
-    const acting = await actingOn(ctx, whom, "sessions.revoke");
-    const userId = acting.user.id;
+    const user = await subjectOf(ctx, actor, target);
+    const acting = { actor, user };
+    const userId = user.id;
     if (sessionId !== null) {
       await openSessionOf(ctx, userId, sessionId);
       return ctx.commit(one(acting, sessionId, reason), { userId, ended: 1 });
@@ -25,6 +25,11 @@ export const revokeSessions = defineHandler({
     return ctx.commit(all(acting, reason), { userId, ended: count?.sessions ?? 0 });
   },
 });
+
+interface Acting {
+  actor: Actor;
+  user: Profile;
+}
 
 function one({ actor, user: { id } }: Acting, sessionId: string, reason: string): Change {
   return {

@@ -6,26 +6,25 @@ import { permissionsOfRoles, replaceRoles } from "../../db/roles.ts";
 import { raiseGeneration } from "../../db/users.ts";
 import { invalid } from "../../errors.ts";
 import { adminRole, keepAnAdmin } from "../accounts.ts";
-import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
-import { actingOn, checkReason, demandAll } from "./actor.ts";
+import { checkReason, demandAll, subjectOf } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 
 const maxRoles = 64;
 
-export const setRoles = defineHandler({
+export const setRoles = defineAdminHandler({
   topic: "auth.admin.set-roles",
-  lane: "db",
-  once: true,
-  async handle({ roles: asked, reason, ...whom }, ctx) {
+  permission: "users.set-roles",
+  async handle({ roles: asked, reason, target }, ctx, actor) {
     if (asked.length > maxRoles) throw invalid("roles", `must be at most ${maxRoles}`);
     checkReason(reason);
-    const { actor, user } = await actingOn(ctx, whom, "users.set-roles");
+    const user = await subjectOf(ctx, actor, target);
     const { id, generation } = user;
     const roles = [...new Set(asked)].sort();
     const { unknown = [], permissions = [] } = (await ctx.read(permissionsOfRoles(roles))) ?? {};
     if (unknown.length > 0) throw invalid("roles", `there is no role ${unknown.join(", ")}`);
     demandAll(actor, permissions);
-    const demands = actor.isOperator || roles.includes(adminRole) ? [] : await keepAnAdmin(ctx, user);
+    const demands = actor.userId === null || roles.includes(adminRole) ? [] : await keepAnAdmin(ctx, user);
     return ctx.commit(
       {
         user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },

@@ -1,16 +1,15 @@
 // Unban-user: lifts a ban. Sessions that the ban ended stay over. Without a ban nothing changes, and the answer says so.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 import { unban } from "../accounts.ts";
-import { defineHandler } from "../define.ts";
-import { actingOn, checkReason } from "./actor.ts";
+import { checkReason, subjectOf } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 
-export const unbanUser = defineHandler({
+export const unbanUser = defineAdminHandler({
   topic: "auth.admin.unban-user",
-  lane: "db",
-  once: true,
-  async handle({ reason, ...whom }, ctx) {
+  permission: "users.ban",
+  async handle({ reason, target }, ctx, actor) {
     checkReason(reason);
-    const { actor, user } = await actingOn(ctx, whom, "users.ban");
+    const user = await subjectOf(ctx, actor, target);
     const { id: userId, banned: wasBanned } = user;
     const change = wasBanned ? unban(user, { actor: actor.name, reason }) : { facts: [] };
     return ctx.commit(change, { userId, wasBanned });

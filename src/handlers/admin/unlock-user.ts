@@ -4,17 +4,16 @@
 import { failedAttempts, forgetAttempts } from "../../db/attempts.ts";
 import { forgetTotpFailures } from "../../db/factors.ts";
 import { lockUser } from "../../db/users.ts";
-import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
-import { actingOn, checkReason } from "./actor.ts";
+import { checkReason, subjectOf } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
 
-export const unlockUser = defineHandler({
+export const unlockUser = defineAdminHandler({
   topic: "auth.admin.unlock-user",
-  lane: "db",
-  once: true,
-  async handle({ reason, ...whom }, ctx) {
+  permission: "users.unlock",
+  async handle({ reason, target }, ctx, actor) {
     checkReason(reason);
-    const { actor, user } = await actingOn(ctx, whom, "users.unlock");
+    const user = await subjectOf(ctx, actor, target);
     const { id } = user;
     const failed = (await ctx.read(failedAttempts(id)))?.failed ?? 0;
     const result = { userId: id, failedAttempts: failed };

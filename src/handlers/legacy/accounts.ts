@@ -1,12 +1,17 @@
 // What the platform's other services say about accounts, as JSON: delete, check_verified, admin_delete_user, admin_ban_user.
-// Each record works once, however often it is delivered. A user who is gone, or was never there, changes nothing and stops nothing.
-import { profileById } from "../../db/users.ts";
+// Each record works once, however often it is delivered. A user who is gone, or was never there (a decoy too), changes nothing and stops nothing.
+import { type Profile, profileById } from "../../db/users.ts";
 import { ban, type Deed, erase, unban } from "../accounts.ts";
 import type { Context } from "../context.ts";
 import { defineLegacyHandler } from "../define.ts";
 
+async function accountOf(ctx: Context, id: number): Promise<Profile | null> {
+  const found = await ctx.read(profileById(id));
+  return found?.decoy === true ? null : found;
+}
+
 async function gone(ctx: Context, id: number, deed: Deed): Promise<void> {
-  const user = await ctx.read(profileById(id));
+  const user = await accountOf(ctx, id);
   if (user !== null) await ctx.commit(erase(user, deed), {});
 }
 
@@ -26,7 +31,7 @@ export const adminDeleted = defineLegacyHandler({
 export const checkVerified = defineLegacyHandler({
   topic: "check_verified",
   async handle({ id }, ctx) {
-    const user = await ctx.read(profileById(id));
+    const user = await accountOf(ctx, id);
     if (user === null || user.confirmed) return;
     await ctx.commit(erase(user, { reason: "not confirmed in time", actor: "service:task" }, { confirmed: false }), {});
   },
@@ -36,7 +41,7 @@ export const checkVerified = defineLegacyHandler({
 export const adminBanToggled = defineLegacyHandler({
   topic: "admin_ban_user",
   async handle({ id }, ctx) {
-    const user = await ctx.read(profileById(id));
+    const user = await accountOf(ctx, id);
     if (user === null) return;
     const deed = { reason: "toggled by an administrator", actor: "service:admin" };
     await ctx.commit(user.banned ? unban(user, deed) : ban(user, null, deed), {});

@@ -54,5 +54,5 @@ function refused(request: SessionLoginRequest, ctx: Context, { account, refusal,
   if (account === null) return ctx.commitRefusal({ key, facts, writes: [touchStandIn(standInOf(key))] }, refusal);
   const user = { id: account.id, subject: lockUser(account.id, {}) };
   const writes = attempt === undefined ? [] : [attempt.refund];
-  return ctx.commitRefusal({ user, facts, writes, actor: "anonymous" }, refusal);
+  return ctx.commitRefusal({ user, facts, unheard: account.decoy, writes, actor: "anonymous" }, refusal);
 }

@@ -1,0 +1,55 @@
+// What is audited without being an event: deeds on keys, and imports. Nobody but who reads the audit hears of them. Each is written in the
+// transaction of the deed itself, sealed like what a commit leaves (crypto/audit.ts), so it is there exactly where the deed is.
+import type { Clock } from "./clock.ts";
+import { sealEntry } from "./crypto/audit.ts";
+import { type DataKeys, loadDataKeys } from "./crypto/envelope.ts";
+import { uuidv7 } from "./crypto/ids.ts";
+import { insertEntry } from "./db/audit.ts";
+import { dataKeyRows } from "./db/keys.ts";
+import type { CommonQueryMethods } from "./db/pool.ts";
+import type { MasterKey } from "./variable-kinds.ts";
+
+export type Deed =
+  | "KeyMade"
+  | "KeyActivated"
+  | "KeyRemoved"
+  | "KeyRevoked"
+  | "DataKeyMade"
+  | "DataKeyRemoved"
+  | "DataKeysRewrapped"
+  | "PrivateKeysResealed"
+  | "ImportStarted"
+  | "ImportEnded";
+
+export interface Doer {
+  clock: Clock;
+  /** Default: the fleet's schedule. */
+  actor?: string;
+}
+
+export interface Done {
+  deed: Deed;
+  /** Nobody's personal data: it stands in clear, and for as long as the audit. */
+  details: object;
+}
+
+export async function auditDeed(
+  transaction: CommonQueryMethods,
+  dataKeys: DataKeys,
+  { clock, actor = "system:keys", deed, details }: Doer & Done,
+): Promise<void> {
+  const nobody = { userId: null, personal: null, traceparent: null };
+  const what = { event: deed, actor, outcome: "ok", details: { ...details } };
+  await insertEntry(transaction, sealEntry(dataKeys, { ...nobody, ...what, eventId: uuidv7(clock), at: clock.now() }));
+}
+
+/** With the data keys as they stand in the transaction. */
+export async function auditDeeds(
+  transaction: CommonQueryMethods,
+  { master, ...doer }: Doer & { master: MasterKey[] },
+  deeds: readonly Done[],
+): Promise<void> {
+  if (deeds.length === 0) return;
+  const dataKeys = loadDataKeys(master, await dataKeyRows(transaction));
+  for (const done of deeds) await auditDeed(transaction, dataKeys, { ...doer, ...done });
+}

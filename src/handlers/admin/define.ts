@@ -1,0 +1,88 @@
+// defineAdminHandler(): an administrative command. It knows who acts and that he may before its handler is called, and leaves a row of the audit,
+// with the event AdminRefused, of every attempt that is refused to somebody: for lack of a permission or of a further factor, and for a token that
+// does not count. What is wrong in the request itself is no attempt at a right.
+//
+// Who is known gets the refusal as his request's one answer, kept like any other, so a repeated request leaves no second row. Whose token does not
+// count gets nothing kept: with a good token the same request may be carried out. How many rows there can be is bounded (denials.ts); beyond
+// that the answer is the same, and it is counted.
+//
+// A row says whom the attempt was about by his id, or names the role: what somebody typed who may not ask is not written anywhere.
+import { profileById, profileByLogin } from "../../db/users.ts";
+import { Refusal, type RefusalCode } from "../../errors.ts";
+import type { Commands } from "../../generated/schemas.ts";
+import { normalize } from "../../record-key.ts";
+import type { Change, Context } from "../context.ts";
+import { defineHandler, type Handler } from "../define.ts";
+import { fact } from "../facts.ts";
+import { type Actor, actorOf, demandPermission } from "./actor.ts";
+import { isRole, type Permission } from "./permissions.ts";
+
+type AdminTopic = Extract<keyof Commands, `auth.admin.${string}`>;
+
+export interface AdminHandler<T extends AdminTopic> {
+  topic: T;
+  /** What it takes; the handler asks for more where it depends on the request. */
+  permission: Permission;
+  handle(request: Commands[T]["request"], ctx: Context, actor: Actor): Promise<Commands[T]["result"]>;
+}
+
+const area = "auth.admin.";
+/** An actor who is known was denied. */
+const denied: ReadonlySet<RefusalCode> = new Set(["FORBIDDEN", "MFA_REQUIRED"]);
+/** The token says nothing, or not any more. */
+const unknown: ReadonlySet<RefusalCode> = new Set(["TOKEN_INVALID", "TOKEN_EXPIRED", "SESSION_REVOKED"]);
+const nobody = "anonymous";
+
+export function defineAdminHandler<T extends AdminTopic>({ topic, permission, handle }: AdminHandler<T>): Handler<T> {
+  return defineHandler({
+    topic,
+    lane: "db",
+    once: true, // also where it only reads: a refusal is a change
+    async handle(request, ctx) {
+      let actor: Actor | undefined;
+      try {
+        actor = await actorOf(ctx, request.actorToken);
+        await demandPermission(ctx, actor, permission);
+        return await handle(request, ctx, actor);
+      } catch (error) {
+        if (!(error instanceof Refusal) || !(actor === undefined ? unknown : denied).has(error.code)) throw error;
+        const name = actor?.name ?? nobody;
+        if (!ctx.admitDenial(name)) throw error;
+        const change = attempt(name, { topic, refusal: error, target: await targetIn(ctx, request) });
+        if (actor !== undefined) return ctx.commitRefusal(change, error);
+        await ctx.note(change, error.code);
+        throw error;
+      }
+    },
+  });
+}
+
+function attempt(actor: string, what: { topic: string; refusal: Refusal; target: string }): Change {
+  const { code, details } = what.refusal;
+  const command = what.topic.slice(area.length);
+  const { permission = null } = details as { permission?: string };
+  return {
+    key: actor,
+    facts: [fact("AdminRefused", { command, target: what.target, code, permission, more: 0 })],
+    actor,
+  };
+}
+
+/** The row that says how many attempts got none. */
+export function uncounted(actor: string, more: number): Change {
+  return {
+    key: actor,
+    facts: [fact("AdminRefused", { command: "", target: "", code: "", permission: null, more })],
+    actor,
+  };
+}
+
+/** `id:17`, `role:moderator`; empty where it is about nobody, or no such user. */
+async function targetIn(ctx: Context, request: object): Promise<string> {
+  const { target, role } = request as { target?: string; role?: string };
+  if (role !== undefined) return isRole(role) ? `role:${role}` : "";
+  if (target === undefined) return "";
+  const id = /^id:(\d{1,15})$/i.exec(target)?.[1];
+  const found = await ctx.read(id === undefined ? profileByLogin(normalize(target)) : profileById(Number(id)));
+  return found === null || found.decoy ? "" : `id:${found.id}`;
+}
