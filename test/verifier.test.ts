@@ -1,4 +1,5 @@
-// Access tokens after something was taken away: {logout, everywhere, revoke, ban, delete, password change, role change, key revoke} x
+// Access tokens after something was taken away: {logout, everywhere, revoke, ban, delete, password change and reset, MFA
+// change, role change, key revoke} x
 // {refresh, inspect, local verifier, CurrentUser of the bridge}. Each cell states its outcome; for those that learn it from the feed, how
 // long that took is printed. And the verifier's own promises: it says how fresh it is, and what it does when it is not.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -7,7 +8,9 @@ import { type Client, connect, type Verifier } from "../src/client/index.ts";
 import { Refusal } from "../src/errors.ts";
 import { connectGateway, type Gateway } from "./bridge/gateway.ts";
 import { called } from "./ctl/authctl.ts";
+import { enrolled, shownNow } from "./support/factors.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { mailedToken } from "./support/mails.ts";
 import { operatorToken } from "./support/operator.ts";
 import { type Confirmed, confirmed, loggedIn, refused } from "./support/people.ts";
 
@@ -94,6 +97,8 @@ interface Deed {
   outcomes: Outcomes;
 }
 
+const withNewApp = async (accessToken: string) =>
+  client.mfa.activate({ accessToken, code: shownNow(await enrolled(fleet, accessToken)), endOthers: true });
 const target = ({ id }: Confirmed): string => `id:${id}`;
 const reason = "a test";
 const deeds: Deed[] = [
@@ -147,6 +152,28 @@ const deeds: Deed[] = [
     outcomes: { ...outdated, refresh: "SESSION_REVOKED", inspect: "SESSION_REVOKED" },
   },
   {
+    name: "password reset",
+    who: "other",
+    async does({ email, password }) {
+      await client.password.forgot({ email });
+      const token = await mailedToken(fleet, email, "reset");
+      await client.password.reset({ token, newPassword: `new ${password}` });
+    },
+    outcomes: over,
+  },
+  {
+    name: "MFA change, the acting session",
+    who: "own",
+    does: (_person, { accessToken }) => withNewApp(accessToken),
+    outcomes: outdated,
+  },
+  {
+    name: "MFA change, another session",
+    who: "other",
+    does: ({ tokens }) => withNewApp(tokens.accessToken),
+    outcomes: { ...outdated, refresh: "SESSION_REVOKED", inspect: "SESSION_REVOKED" },
+  },
+  {
     name: "role change",
     who: "other",
     does: (person) => client.admin.setRoles({ actorToken, target: target(person), roles: ["admin"] }),
@@ -175,6 +202,30 @@ describe("after", () => {
     const { reply } = await gateway.call("CurrentUser", { access_token: accessToken });
     expect(reply).toMatchObject({ id: person.id, login: person.login, role: "admin" });
   });
+
+  /** ASVS 7.4.5. */
+  test("authctl users revoke-sessions --all: nobody's session goes on, whatever page he is on", async () => {
+    const people = [await confirmed(fleet), await confirmed(fleet)];
+    // More of them than a page has.
+    await fleet.sql.query(`
+      INSERT INTO users (id, login, login_key, username, email, email_key, confirmed_at)
+      SELECT nextval('user_ids'), name, name, name, name || '@example.com', name || '@example.com', now()
+      FROM (SELECT 'crowd' || i AS name FROM generate_series(1, 250) AS i) AS crowd`);
+    const sessions = people.map(({ tokens }) => tokens);
+    expect(await Promise.all(sessions.map(local))).toEqual(["ok", "ok"]); // the control
+    const said = await called(["users", "revoke-sessions", "--all", "--yes", "--reason", "a leak", "--json"], own.env);
+    expect([said.code, JSON.parse(said.stdout)]).toEqual([0, expect.objectContaining({ done: true })]);
+    const { users, ended } = JSON.parse(said.stdout) as { users: number; ended: number };
+    expect([users > 250, ended >= 2]).toEqual([true, true]);
+    const { rows } = await fleet.sql.query("SELECT user_id FROM sessions WHERE ended_at IS NULL");
+    expect(rows).toEqual([]);
+    for (const { accessToken, refreshToken } of sessions) {
+      expect(await code(client.session.inspect({ accessToken }))).toBe("SESSION_REVOKED");
+      expect(await code(client.session.refresh({ refreshToken }))).toBe("SESSION_REVOKED");
+    }
+    for (const session of sessions) await until("the verifier knows", async () => (await local(session)) !== "ok");
+    expect(await code(loggedIn(fleet, people[0]!))).toBe("ok");
+  }, 60_000);
 
   test("a key revoke: access tokens of the key end, sessions go on", async () => {
     const person = await confirmed(fleet);

@@ -1,9 +1,9 @@
-// authctl sessions list and revoke, users revoke-sessions: over auth.admin.list-sessions and revoke-sessions with an operator token.
+// authctl sessions list and revoke: over auth.admin.list-sessions and revoke-sessions with an operator token.
 import type { AuthClient } from "../client/types.ts";
 import type { Session } from "../generated/schemas.ts";
 import type { Command } from "./command.ts";
 import { columns } from "./dlq-table.ts";
-import { actHelp, actOnUser, actOptions, asOperator, userCommand } from "./users-act.ts";
+import { actHelp, actOnUser, actOptions, asOperator } from "./users-act.ts";
 
 export const sessionsList: Command = {
   name: "sessions list",
@@ -54,19 +54,6 @@ ${actHelp}`,
     );
   },
 };
-
-export const usersRevokeSessions = userCommand({
-  name: "users revoke-sessions",
-  summary: "ends all sessions of a user",
-  about: `Ends all sessions of the user with this login (or \`id:NUMBER\`), at once and everywhere. The user may log in again: to prevent that,
-see users ban.`,
-  event: "SessionsRevoked",
-  ask: ({ userId, login, sessions }) => `End all sessions of ${login} (${userId}), ${sessions} now?`,
-  async act({ client, input, user: { userId, login } }) {
-    const { ended } = await client.request("auth.admin.revoke-sessions", input);
-    return { more: { ended }, line: `${ended} ${ended === 1 ? "session" : "sessions"} of ${login} (${userId}) ended.` };
-  },
-});
 
 async function every(
   client: AuthClient,
