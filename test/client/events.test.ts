@@ -45,6 +45,37 @@ test("events come typed and in the order of their user", async () => {
   expect(first.userId).toBe(person.id); // the name has told the compiler what else there is
 });
 
+/** CloudEvents 1.0.2, Kafka protocol binding, binary mode; W3C trace context. */
+test("an event is a CloudEvent by its headers, of one trace with its request, and so is its row in the audit", async () => {
+  const person = await confirmed(fleet);
+  const traceparent = `00-${randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-01`;
+  const client = open({ hooks: { traceparent: () => traceparent } });
+  const before = Date.now();
+  await client.session.login({ login: person.login, password: person.password });
+  const { headers, key } = await fleet.mails.last(
+    "auth.event",
+    (record) => String(record.headers["traceparent"]) === traceparent,
+  );
+  const { ce_time: time, ...others } = Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, String(value)]),
+  );
+  expect(others).toEqual({
+    ce_specversion: "1.0",
+    ce_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    ce_type: "auth.event.LoggedIn",
+    ce_source: "auth",
+    ce_subject: String(person.id),
+    "content-type": "application/vnd.confluent.avro",
+    traceparent,
+  });
+  expect(String(key)).toBe(String(person.id));
+  expect(Math.abs(Date.parse(time!) - before)).toBeLessThan(60_000);
+  const audited = async () =>
+    (await fleet.sql.query("SELECT event_id AS id, event FROM audit WHERE traceparent = $1", [traceparent])).rows;
+  await until("the row is chained", async () => (await audited()).length > 0);
+  expect(await audited()).toEqual([{ id: others["ce_id"], event: "LoggedIn" }]);
+});
+
 test("an event whose reading fails comes again, others of other users go on, and only those asked for come", async () => {
   const [bad, good] = [await registered(fleet), await registered(fleet)];
   let failures = 0;

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { newOpaque } from "../../src/crypto/opaque.ts";
 import { called } from "../ctl/authctl.ts";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { stolenPassword, type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
 import { confirmed, loggedIn, refusalOf, refused, registered, somebody } from "../support/people.ts";
 
@@ -90,11 +90,12 @@ describe("auth.account.register", () => {
     expect([refusal.code, refusal.details["reason"]]).toEqual(["WEAK_PASSWORD", "short"]);
   });
 
-  test("refuses a common password, and one made of the login, and says why", async () => {
+  test("refuses a common password, a stolen one, and one made of the login, and says why", async () => {
     const person = somebody();
     const reasonOf = async (password: string): Promise<string | undefined> =>
       (await refused(fleet.client.request("auth.account.register", { ...person, password }))).details["reason"];
     expect(await reasonOf("password1")).toBe("common");
+    expect(await reasonOf(stolenPassword)).toBe("breached");
     expect(await reasonOf(`${person.login}!`)).toBe("context");
     expect(await fleet.client.request("auth.account.register", person)).toMatchObject({ confirmationSent: true });
   });
@@ -118,6 +119,22 @@ describe("auth.account.register", () => {
   test("counts a password by code points after NFKC", async () => {
     const person = { ...somebody(), password: "💥💥💥💥💥💥💥💥" };
     expect(await fleet.client.request("auth.account.register", person)).toMatchObject({ confirmationSent: true });
+  });
+
+  /** ASVS 6.2.5, 6.2.8, 6.2.9. */
+  test("takes a password of whatever characters, 64 and more, whole and as it was typed", async () => {
+    const alike = await confirmed(fleet, { ...somebody(), password: "qmzvhtkw" });
+    expect(await loggedIn(fleet, alike)).toMatchObject({ userId: alike.id });
+    const long = `${"aé 7".repeat(204)}Zed!`; // 1,024 bytes
+    const person = await confirmed(fleet, { ...somebody(), password: long });
+    expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
+    for (const other of [
+      long.slice(0, -1),
+      `${long.slice(0, -1)}?`,
+      long.toLowerCase(),
+      `${long.slice(0, -4)} Zed!`.slice(1),
+    ])
+      expect(await refusalOf(loggedIn(fleet, { ...person, password: other }))).toBe("INVALID_CREDENTIALS");
   });
 
   test("asked again with its key, it answers the same and makes no second account", async () => {

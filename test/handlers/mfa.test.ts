@@ -210,6 +210,18 @@ describe("logging in with an app", () => {
     expect(await answer(fleet, challenge, await codeOf(fleet, person))).toMatchObject({ userId: person.id });
   });
 
+  /** ASVS 6.4.3. */
+  test("a reset of the password takes no factor away: the new one gives a challenge too", async () => {
+    const owner = await withApp(fleet);
+    await fleet.client.request("auth.password.forgot", { email: owner.email });
+    const token = await mailedToken(fleet, owner.email, "reset");
+    const password = `new ${owner.password}`;
+    expect(await fleet.client.request("auth.password.reset", { token, newPassword: password })).toEqual({});
+    const { challenge, methods } = await challenged(fleet, { ...owner, password });
+    expect(methods).toEqual(["totp", "recovery"]);
+    expect(await answer(fleet, challenge, await codeOf(fleet, owner))).toMatchObject({ userId: owner.id });
+  });
+
   test("a challenge of another purpose is no challenge of a login", async () => {
     const { accessToken } = await loggedInWithApp(fleet, person);
     const begun = await fleet.client.request("auth.passkey.begin-registration", { accessToken });

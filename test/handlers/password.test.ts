@@ -1,6 +1,7 @@
 // Changing a password through Kafka: the ok reply, every refusal, and what becomes of sessions and tokens.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { mailsTo, mailTo } from "../support/mails.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf, refused } from "../support/people.ts";
 
 let fleet: TestFleet;
@@ -43,6 +44,14 @@ describe("auth.password.change", () => {
     expect(await events(person, "PasswordChanged")).toEqual([
       { actor: `user:${person.id}`, session: person.tokens.sessionId },
     ]);
+  });
+
+  test("tells the owner by mail, and nobody where it was refused", async () => {
+    const person = await confirmed(fleet);
+    expect(await refusalOf(change(person, { currentPassword: "not the one" }))).toBe("INVALID_CREDENTIALS");
+    await change(person);
+    await mailTo(fleet, person.email, "password-changed");
+    expect(mailsTo(fleet, person.email)).toEqual(["password-changed"]);
   });
 
   test("ends all other sessions; the acting one gets a current access token at its next refresh", async () => {

@@ -30,6 +30,15 @@ describe("auth.session.login", () => {
     expect(await inspect(person.tokens.accessToken)).toMatchObject({ sessionId: person.tokens.sessionId });
   });
 
+  /** ASVS 7.2.4. */
+  test("gives tokens that nobody had before, and a session of their own, each time", async () => {
+    const all = [person.tokens, await loggedIn(fleet, person), await loggedIn(fleet, person)];
+    for (const part of ["sessionId", "accessToken", "refreshToken"] as const)
+      expect(new Set(all.map((tokens) => tokens[part])).size).toBe(all.length);
+    const ids = all.map(({ accessToken }) => decodeJwt(accessToken).jti);
+    expect(new Set(ids).size).toBe(all.length);
+  });
+
   test("signs an RFC 9068 access token that lives 15 minutes", async () => {
     const { accessToken, accessExpiresAt, sessionId } = await loggedIn(fleet, person);
     expect(decodeProtectedHeader(accessToken)).toMatchObject({ alg: "ES256", typ: "at+jwt", kid: expect.any(String) });
@@ -38,6 +47,8 @@ describe("auth.session.login", () => {
       iss: "auth",
       aud: "platform",
       sub: String(person.id),
+      client_id: "platform",
+      jti: expect.any(String),
       sid: sessionId,
       roles: [],
       gen: 0,
@@ -198,6 +209,22 @@ describe("auth.session.refresh", () => {
     expect(await refusalOf(refresh(idle.refreshToken))).toBe("TOKEN_EXPIRED");
   });
 
+  /** ASVS 10.4.8: idle time begins anew with each use, the absolute end does not move. */
+  test("moves the end for lack of use, and never the absolute one", async () => {
+    const hour = 3_600_000;
+    const first = await loggedIn(fleet, person);
+    const endsAt = await endOf(first.sessionId, `now() + interval '1 hour'`);
+    let { refreshToken } = first;
+    for (let time = 0; time < 3; time += 1) {
+      const next = await refresh(refreshToken);
+      expect(next.refreshExpiresAt).toBe(endsAt); // the idle end, in 7 days, would be later
+      expect(next.refreshExpiresAt).toBeLessThan(Date.now() + hour);
+      refreshToken = next.refreshToken;
+    }
+    expect(await endOf(first.sessionId)).toBe(endsAt);
+    expect(first.refreshExpiresAt).toBeGreaterThan(endsAt); // the control
+  });
+
   test("asked again with its key after two more rotations, it gives its first answer and ends nothing", async () => {
     const first = await loggedIn(fleet, person);
     const options = { idempotencyKey: `refresh-of-${first.sessionId}` };
@@ -210,6 +237,15 @@ describe("auth.session.refresh", () => {
     expect(await refresh(fourth.refreshToken)).toMatchObject({ sessionId: first.sessionId });
   });
 });
+
+/** When the session ends absolutely, Unix ms. @param set an SQL expression: ends it then */
+async function endOf(sessionId: string, set = "expires_at"): Promise<number> {
+  const { rows } = await fleet.sql.query<{ ends: Date }>(
+    `UPDATE sessions SET expires_at = date_trunc('milliseconds', ${set}) WHERE id = $1 RETURNING expires_at AS ends`,
+    [sessionId],
+  );
+  return rows[0]!.ends.getTime();
+}
 
 describe("auth.session.inspect", () => {
   test("tells whose token it is", async () => {

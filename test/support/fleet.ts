@@ -2,7 +2,7 @@
 // by globalSetup.ts. Tests keep apart by logins of their own. A test that stops or breaks things starts a fleet of its own with
 // startFleet(): another topic prefix, another database, nothing shared but the servers.
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
@@ -49,10 +49,21 @@ export function testDriver(): KafkaDriverName {
 
 /** Called by globalSetup.ts. */
 export async function startSharedFleet(): Promise<Fleet> {
-  const fleet = await startFleet("shared");
+  const fleet = await startFleet("shared", { env: { AUTH_BREACHED_PASSWORDS: stolenPasswords(runFolder()) } });
   const { name, prefix, env, grpc, http } = fleet;
   writeFileSync(file(), JSON.stringify({ name, prefix, env, grpc, http }), { mode: 0o600 });
   return fleet;
+}
+
+/** Known to the shared fleet as stolen. */
+export const stolenPassword = "seven staples in a horse";
+
+function stolenPasswords(folder: string): string {
+  const digest = createHash("sha1").update(stolenPassword).digest("hex").toUpperCase();
+  const ranges = join(folder, "stolen-passwords");
+  mkdirSync(ranges, { recursive: true });
+  writeFileSync(join(ranges, digest.slice(0, 5)), `${digest.slice(5)}:7\n`);
+  return ranges;
 }
 
 export function sharedFleet(): FleetAddresses {
