@@ -31,7 +31,7 @@ export interface LegacyConsumer {
   close(): Promise<void>;
 }
 
-const group = "auth_service";
+export const legacyGroup = "auth_service";
 const drainMs = 5000;
 const nobody = 0;
 const retryMs = { first: 100, longest: 5000 };
@@ -72,7 +72,7 @@ export function consumeLegacy(parts: LegacyParts): LegacyConsumer {
 
   const following = follow({
     kafka: parts.kafka,
-    group,
+    group: legacyGroup,
     topics: [...handlers.keys()],
     keyOf: mailboxKey,
     log: parts.log,

@@ -92,7 +92,7 @@ describe("each driver has its place", () => {
     ["slonik", /^slonik$/, /^src\/db\//],
     ["pg", /^pg$/, /^src\/relay\.ts$/],
     ["avsc", /^avsc$/, /^src\/bus\/(codec|schema-store)\.ts$/],
-    ["the registry's client", /^@kafkajs\/confluent-schema-registry$/, /^src\/bus\/schema-store\.ts$/],
+    ["the registry's client", /^@kafkajs\/confluent-schema-registry(\/|$)/, /^src\/bus\/schema-store\.ts$/],
     ["argon2", /^argon2$/, /^src\/crypto\/(passwords|foreign-hashes)\.ts$/],
     ["bcrypt", /^bcrypt$/, /^src\/crypto\/foreign-hashes\.ts$/],
     ["@simplewebauthn/server", /^@simplewebauthn\//, /^src\/crypto\/passkeys\.ts$/],

@@ -10,7 +10,7 @@ import { buildConsumer } from "./kafka-consumer.ts";
 import { classify, KafkaFault } from "./kafka-faults.ts";
 import type { KafkaDriver, KafkaSettings, TopicSpec } from "./kafka-port.ts";
 import { keepFetchSessions } from "./kafka-sessions.ts";
-import { ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
+import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
 import { closeTimerTrap } from "./kafka-traps.ts";
 import type { OutRecord } from "./records.ts";
 
@@ -50,6 +50,14 @@ export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
     consumer: (options, life) => buildConsumer({ kafka, options, onBroker }, life),
     partitionsOf: async (topic) => countPartitions(await admin.get(), onBroker(topic)),
     ensureTopics: async (specs) => ensureTopics(topicAdmin(await admin.get()), specs, settings.prefix),
+    describeTopics: async (topics) => describeTopics(topicAdmin(await admin.get()), topics, settings.prefix),
+    async committedOffsets(group, topics) {
+      const asked = { groupId: onBroker(group), topics: topics.map(onBroker) };
+      const answers = topics.length === 0 ? [] : await (await admin.get()).fetchOffsets(asked);
+      return new Map(
+        answers.map(({ topic, partitions }) => [topic.slice(settings.prefix.length), committed(partitions)]),
+      );
+    },
     async endOffsets(topic) {
       const offsets = await (await admin.get()).fetchTopicOffsets(onBroker(topic));
       return new Map(offsets.map((each) => [each.partition, BigInt(each.offset)]));
@@ -59,6 +67,12 @@ export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
       await Promise.allSettled([producer.drop((made) => made.disconnect()), admin.drop((made) => made.disconnect())]);
     },
   };
+}
+
+/** -1 stands for none. */
+function committed(partitions: { partition: number; offset: string }[]): Map<number, bigint> {
+  const all = partitions.map(({ partition, offset }) => [partition, BigInt(offset)] as const);
+  return new Map(all.filter(([, offset]) => offset >= 0n));
 }
 
 /** Gives kafkajs what it lacks; who shares kafkajs with us and has brought a codec keeps it. */

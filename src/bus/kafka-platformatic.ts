@@ -35,7 +35,7 @@ import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import { classify, KafkaFault } from "./kafka-faults.ts";
 import { type ConsumeOptions, type KafkaDriver, type KafkaSettings, largeFetch, type TopicSpec } from "./kafka-port.ts";
-import { ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
+import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
 import type { CommittedOffset, InRecord, OutRecord, TopicPartition } from "./records.ts";
 import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
 import { within } from "./within.ts";
@@ -73,6 +73,19 @@ export function openPlatformatic(settings: KafkaSettings, log: Logger): KafkaDri
     consumer: (options, life) => new GroupReader({ base, options, prefix, life, admin }),
     partitionsOf: (topic) => knownPartitions(admin, prefix + topic),
     ensureTopics: (specs) => ensureTopics(topicAdmin(admin), specs, prefix),
+    describeTopics: (topics) => describeTopics(topicAdmin(admin), topics, prefix),
+    async committedOffsets(group, topics) {
+      if (topics.length === 0) return new Map();
+      const { topics: known } = await metadataOf(
+        admin,
+        topics.map((topic) => prefix + topic),
+      );
+      const asked = [...known].map(([name, each]) => ({ name, partitionIndexes: range(each.partitionsCount) }));
+      const [answer] = await admin.listConsumerGroupOffsets({ groups: [{ groupId: prefix + group, topics: asked }] });
+      return new Map(
+        (answer?.topics ?? []).map(({ name, partitions }) => [name.slice(prefix.length), committed(partitions)]),
+      );
+    },
     async endOffsets(topic) {
       const name = prefix + topic;
       const count = (await metadataOf(admin, [name])).topics.get(name)!.partitionsCount;
@@ -86,6 +99,12 @@ export function openPlatformatic(settings: KafkaSettings, log: Logger): KafkaDri
       await Promise.allSettled([writer.close(), admin.close()]);
     },
   };
+}
+
+/** -1 stands for none. */
+function committed(partitions: { partitionIndex: number; committedOffset: bigint }[]): Map<number, bigint> {
+  const some = partitions.filter(({ committedOffset }) => committedOffset >= 0n);
+  return new Map(some.map(({ partitionIndex, committedOffset }) => [partitionIndex, committedOffset]));
 }
 
 function baseOptions({ brokers, clientId, tls, sasl }: KafkaSettings): BaseOptions & { requestTimeout: number } {

@@ -75,6 +75,13 @@ export interface TopicSpec {
   atLeast?: readonly string[];
 }
 
+/** A topic as it is on the broker. */
+export interface TopicState {
+  partitions: number;
+  /** Every setting that has a value, by the topic or by default. */
+  config: ReadonlyMap<string, string>;
+}
+
 export interface KafkaPort {
   produce(records: OutRecord[]): Promise<void>;
   consume(options: ConsumeOptions): Consumption;
@@ -82,6 +89,10 @@ export interface KafkaPort {
   partitionsOf(topic: string): Promise<number | undefined>;
   /** Creates what is missing, grows what has too few partitions, sets the configuration. Returns what it did, a sentence each. */
   ensureTopics(specs: TopicSpec[]): Promise<string[]>;
+  /** Those of the topics that are there. */
+  describeTopics(topics: string[]): Promise<Map<string, TopicState>>;
+  /** What a group has committed, by topic and partition; a partition without a commit is not there. Every topic must be. */
+  committedOffsets(group: string, topics: string[]): Promise<Map<string, Map<number, bigint>>>;
   /** The offset after the last record of each partition. */
   endOffsets(topic: string): Promise<Map<number, bigint>>;
   /** @throws KafkaFault while no broker answers. */

@@ -1,8 +1,8 @@
-// Topics on the broker: looked up, created, grown and configured, never shrunk or deleted. What is missing or differs is decided here;
+// Topics on the broker: looked up, described, created, grown and configured, never shrunk or deleted. What is missing or differs is decided here;
 // how to ask and to change is the driver's.
 import { setTimeout as sleep } from "node:timers/promises";
 import { classify, KafkaFault } from "./kafka-faults.ts";
-import type { TopicSpec } from "./kafka-port.ts";
+import type { TopicSpec, TopicState } from "./kafka-port.ts";
 
 /** Names are those on the broker. */
 export interface TopicAdmin {
@@ -51,6 +51,25 @@ export async function ensureTopics(admin: TopicAdmin, specs: TopicSpec[], prefix
       ({ topic, different }) => `set ${different.map((each) => each.join("=")).join(", ")} of ${bare(topic)}`,
     ),
   ];
+}
+
+/** Those that are there, without the prefix. */
+export async function describeTopics(
+  admin: TopicAdmin,
+  topics: string[],
+  prefix: string,
+): Promise<Map<string, TopicState>> {
+  const existing = new Set(await admin.list());
+  const names = topics.map((topic) => prefix + topic).filter((name) => existing.has(name));
+  if (names.length === 0) return new Map();
+  const [leaders, configs] = await Promise.all([admin.leaders(names), admin.configs(names)]);
+  return new Map(
+    names.map((name) => {
+      const entries = configs.get(name) ?? [];
+      const config = new Map(entries.flatMap((entry) => (entry.value === null ? [] : [[entry.name, entry.value]])));
+      return [name.slice(prefix.length), { partitions: leaders.get(name)?.length ?? 0, config }];
+    }),
+  );
 }
 
 async function tooSmall(admin: TopicAdmin, specs: TopicSpec[]): Promise<TopicSpec[]> {

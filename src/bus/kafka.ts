@@ -7,7 +7,15 @@ import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings
 import { type Bounds, type Consumer, closeBoundMs, type Life, supervise } from "./supervisor.ts";
 import { within } from "./within.ts";
 
-export type { ConsumeOptions, Consumption, FetchLimits, KafkaPort, KafkaSettings, TopicSpec } from "./kafka-port.ts";
+export type {
+  ConsumeOptions,
+  Consumption,
+  FetchLimits,
+  KafkaPort,
+  KafkaSettings,
+  TopicSpec,
+  TopicState,
+} from "./kafka-port.ts";
 
 export type KafkaDriverName = NonNullable<KafkaSettings["driver"]>;
 
@@ -50,6 +58,8 @@ export function portOver(open: () => Promise<KafkaDriver>, log: Logger, bounds: 
     },
     partitionsOf: (topic) => guarded(async () => (await driver()).partitionsOf(topic)),
     ensureTopics: (specs) => guarded(async () => (await driver()).ensureTopics(specs)),
+    describeTopics: (topics) => guarded(async () => (await driver()).describeTopics(topics)),
+    committedOffsets: (group, topics) => guarded(async () => (await driver()).committedOffsets(group, topics)),
     // A broker that has just been made a partition's leader may not know it yet, though the metadata does.
     endOffsets: (topic) => guarded(() => againWhileUnavailable(async () => (await driver()).endOffsets(topic))),
     ping: () => guarded(async () => (await driver()).ping()),

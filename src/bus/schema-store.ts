@@ -2,6 +2,7 @@
 // while, and a source that fails is not remembered at all. Sources are asked in order, so that a worker whose own table knows
 // everything starts while the registry is down.
 import { SchemaRegistry } from "@kafkajs/confluent-schema-registry";
+import registryApi from "@kafkajs/confluent-schema-registry/dist/api/index.js";
 import avsc from "avsc";
 
 export interface SchemaSource {
@@ -65,16 +66,29 @@ export interface Registry extends SchemaSource {
    * @throws Error where the registry finds the schema incompatible, or the subject has another compatibility
    */
   register(subject: string, schema: object, compatibility: Compatibility): Promise<number>;
+  /** What registering would find, with nothing changed. */
+  judge(subject: string, schema: object): Promise<Judgement>;
+}
+
+export interface Judgement {
+  /** Whether there is such a subject. */
+  exists: boolean;
+  /** The subject's own; undefined where it has none. */
+  compatibility: string | undefined;
+  /** What keeps the schema from following the subject's latest version, a sentence each. */
+  faults: string[];
 }
 
 /** The Schema Registry itself. @throws Error while it does not answer */
 export function connectRegistry(settings: RegistrySettings): Registry {
-  const registry = new SchemaRegistry({
+  const reaching = {
     host: settings.url,
     ...(settings.auth && { auth: settings.auth }),
     retry: { maxRetryTimeInSecs: 1, initialRetryTimeInSecs: 0.1, factor: 0.2, multiplier: 2, retries: 2 },
     middlewares: [within(settings.timeoutMs ?? 10_000)],
-  });
+  };
+  const registry = new SchemaRegistry(reaching);
+  const { Subject: api } = registryApi.default(reaching); // for what SchemaRegistry has no method
   return {
     async idOf(subject, schema) {
       try {
@@ -96,6 +110,20 @@ export function connectRegistry(settings: RegistrySettings): Registry {
     async register(subject, schema, compatibility) {
       const { id } = await registry.register(confluent(schema), { subject, compatibility: compatibility as never });
       return id;
+    },
+    async judge(subject, schema) {
+      const ask = async <T>(call: Promise<{ data(): T }>): Promise<T | undefined> =>
+        call.then((answer) => answer.data(), notFound);
+      const [latest, config, verdict] = await Promise.all([
+        ask<object>(api.latestVersion({ subject })), // Apicurio finds compatible whatever has nothing to follow
+        ask<{ compatibilityLevel?: string }>(api.config({ subject })),
+        ask<{ is_compatible: boolean; messages?: string[] }>(
+          api.compatible({ subject, verbose: true, body: { schema: JSON.stringify(schema), schemaType: "AVRO" } }),
+        ),
+      ]);
+      const told = (verdict?.messages ?? []).filter((message) => message !== "");
+      const faults = verdict?.is_compatible === false ? (told.length > 0 ? told : ["it is incompatible"]) : [];
+      return { exists: latest !== undefined, compatibility: config?.compatibilityLevel, faults };
     },
   };
 }

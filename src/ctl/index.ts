@@ -15,11 +15,15 @@ import { dlqShow } from "./dlq-show.ts";
 import { helpOf, overview, usageLine } from "./help.ts";
 import { importUsers } from "./import.ts";
 import { keysList, keysRevoke, keysRewrap, keysRotate } from "./keys.ts";
+import { lag } from "./lag.ts";
 import { request } from "./request.ts";
 import { rolesCreate, rolesDelete, rolesGrant, rolesList, rolesRevoke } from "./roles.ts";
 import { rolesRequireMfa } from "./roles-require-mfa.ts";
+import { schemasCheck, schemasRegister } from "./schemas.ts";
 import { sessionsList, sessionsRevoke } from "./sessions.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
+import { topicsList } from "./topics.ts";
+import { topicsAcl } from "./topics-acl.ts";
 import { usersBan } from "./users-ban.ts";
 import { usersCreateAdmin } from "./users-create-admin.ts";
 import { usersDelete } from "./users-delete.ts";
@@ -65,6 +69,11 @@ export const commands: readonly Command[] = [
   keysRewrap,
   auditVerify,
   auditShow,
+  topicsList,
+  topicsAcl,
+  lag,
+  schemasCheck,
+  schemasRegister,
   importUsers,
 ];
 
@@ -103,7 +112,7 @@ async function dispatch(args: string[], { env, terminal, json }: Surroundings): 
     throw unknown(words);
   }
   const { options, words: rest } = parse(command, words.slice(command.name.split(" ").length));
-  if (options["help"] === true) return helpOf([command]);
+  if (options["help"] === true) return help(command.name.split(" "));
   checkCount(command, rest);
   const say = (line: string): void => (json ? undefined : terminal.out(line));
   return inUsage(command, () => command.run({ words: rest, options, env, terminal, say }));
@@ -114,14 +123,16 @@ function startsWith(words: readonly string[], name: string): boolean {
 }
 
 function find(words: readonly string[]): Command | undefined {
-  return commands.find(({ name }) => startsWith(words, name));
+  const found = commands.filter(({ name }) => startsWith(words, name));
+  return found.find(({ name }) => found.every((other) => other.name.length <= name.length)); // topics, topics acl
 }
 
 function help(words: readonly string[]): Answer {
   if (words.length === 0) return overview(commands);
-  const asked = commands.filter(({ name }) => startsWith(words, name) || startsWith(name.split(" "), words.join(" ")));
-  if (asked.length === 0) throw unknown(words);
-  return helpOf(asked);
+  const group = commands.filter(({ name }) => startsWith(name.split(" "), words.join(" ")));
+  const command = find(words);
+  if (group.length === 0 && command === undefined) throw unknown(words);
+  return helpOf(group.length > 0 ? group : [command!]);
 }
 
 function unknown(words: readonly string[]): UsageFault {

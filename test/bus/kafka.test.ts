@@ -104,6 +104,31 @@ describe.each(everyDriver)("with %s", (driverName) => {
     });
   });
 
+  test("topics are described as they are, and those that are not there are left out", async () => {
+    await kafka.ensureTopics([spec("described", 3, { "retention.ms": "7200000" })]);
+    const found = await kafka.describeTopics(["described", "nowhere"]);
+    expect([...found.keys()]).toEqual(["described"]);
+    expect(found.get("described")?.partitions).toBe(3);
+    expect(found.get("described")?.config.get("retention.ms")).toBe("7200000");
+    expect(found.get("described")?.config.get("cleanup.policy")).toBe("delete"); // by default
+    expect(await kafka.describeTopics([])).toEqual(new Map());
+  });
+
+  test("what a group has committed is told, by partition, and nothing of who has committed nothing", async () => {
+    await kafka.ensureTopics([spec("behind", 2), spec("untouched")]);
+    await kafka.produce([1, 2, 3].map((number) => record("behind", String(number), { partition: 1 })));
+    const { consumption, has } = reader(["behind"], { group: "slow" });
+    await has(3);
+    await consumption.commit([{ topic: "behind", partition: 1, offset: 2n }]);
+    await consumption.close();
+    const committed = await kafka.committedOffsets("slow", ["behind", "untouched"]);
+    expect(committed.get("behind")).toEqual(new Map([[1, 2n]]));
+    expect(committed.get("untouched") ?? new Map()).toEqual(new Map());
+    const nobody = await kafka.committedOffsets("nobody", ["behind"]);
+    expect([...nobody.values()].flatMap((each) => [...each])).toEqual([]);
+    expect(await kafka.committedOffsets("slow", [])).toEqual(new Map());
+  });
+
   describe("a record", () => {
     const logAppendTime = { "message.timestamp.type": "LogAppendTime" };
 

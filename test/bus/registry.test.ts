@@ -81,6 +81,19 @@ describe.each([
   });
 });
 
+test("what registering would find is told, and nothing is registered", async () => {
+  const subject = subjectOf("judged");
+  expect(await registry.judge(subject, record(name))).toMatchObject({ exists: false, faults: [] });
+  await registry.register(subject, record(name), "BACKWARD");
+  const more = record(name, { name: "more", type: "string" });
+  const optional = record(name, { name: "more", type: "string", default: "" });
+  expect(await registry.judge(subject, optional)).toEqual({ exists: true, compatibility: "BACKWARD", faults: [] });
+  const judged = await registry.judge(subject, more);
+  expect(judged).toMatchObject({ exists: true, compatibility: "BACKWARD" });
+  expect(judged.faults.join()).toMatch(/default|incompatible/i);
+  expect(await registry.idOf(subject, optional)).toBeUndefined();
+});
+
 test("a subject keeps the compatibility it has", async () => {
   await registry.register(subjectOf("kept"), record(name), "BACKWARD");
   await expect(registry.register(subjectOf("kept"), record(name), "FORWARD")).rejects.toThrow(/FORWARD != BACKWARD/);

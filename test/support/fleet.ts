@@ -71,6 +71,8 @@ export function sharedFleet(): FleetAddresses {
 }
 
 export interface FleetOptions {
+  /** Of topics and groups on the broker; default: one that nobody has. */
+  prefix?: string;
   env?: Record<string, string>;
   stack?: TestStack;
   /** Roles that are started with it. */
@@ -83,7 +85,7 @@ export interface FleetOptions {
 export async function startFleet(name: string, options: FleetOptions = {}): Promise<Fleet> {
   const stack = options.stack ?? testStack();
   const folder = join(runFolder(), `fleet-${name}`);
-  const prefix = options.again?.prefix ?? `${name}-${randomBytes(3).toString("hex")}.`;
+  const prefix = options.prefix ?? options.again?.prefix ?? `${name}-${randomBytes(3).toString("hex")}.`;
   const database = options.again?.env["AUTH_DATABASE_URL"] ?? (await makeDatabase(stack.database, prefix));
   const env: Record<string, string> = {
     ...baseEnvironment(stack, folder),
