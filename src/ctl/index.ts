@@ -22,6 +22,7 @@ import { rolesRequireMfa } from "./roles-require-mfa.ts";
 import { schemasCheck, schemasRegister } from "./schemas.ts";
 import { sessionsList, sessionsRevoke } from "./sessions.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
+import { top } from "./top.ts";
 import { topicsList } from "./topics.ts";
 import { topicsAcl } from "./topics-acl.ts";
 import { usersBan } from "./users-ban.ts";
@@ -69,6 +70,7 @@ export const commands: readonly Command[] = [
   keysRewrap,
   auditVerify,
   auditShow,
+  top,
   topicsList,
   topicsAcl,
   lag,

@@ -19,6 +19,8 @@ export interface Terminal {
   paint(colour: Colour, text: string): string;
   /** A line on standard error that the next one replaces; "" takes it away. Absent where no terminal shows it. */
   progress?(line: string): void;
+  /** Draws these lines over the whole screen, again and again, until Ctrl-C. Absent where no terminal shows it. */
+  live?(draw: () => readonly string[], everyMs: number): Promise<void>;
   /** One line from whoever sits at the terminal; absent where nobody does. */
   ask?(question: string): Promise<string>;
   /** The same, but what is typed is not shown. */
@@ -36,8 +38,34 @@ export function processTerminal(env: Environment): Terminal {
     input: () => text(process.stdin),
     paint: (colour, shown) => (colours ? styleText(colour, shown, { validateStream: false }) : shown),
     ...(process.stderr.isTTY && { progress: (line) => void process.stderr.write(`\r\u001b[2K${line}`) }),
+    ...(process.stdout.isTTY && { live }),
     ...(process.stdin.isTTY && process.stderr.isTTY && { ask, askUnseen }),
   };
+}
+
+const ownScreen = { enter: "\u001b[?1049h\u001b[?25l", leave: "\u001b[?25h\u001b[?1049l" };
+const home = "\u001b[H";
+const restOfLine = "\u001b[K";
+const restOfScreen = "\u001b[J";
+
+/** On a screen of its own, so that what stood there before comes back. What does not fit is cut. */
+async function live(draw: () => readonly string[], everyMs: number): Promise<void> {
+  const { stdout } = process;
+  const paint = (): void => {
+    const shown = draw().slice(0, stdout.rows - 1);
+    stdout.write(home + shown.map((line) => `${line.slice(0, stdout.columns)}${restOfLine}\n`).join("") + restOfScreen);
+  };
+  const over = Promise.withResolvers<void>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => over.resolve());
+  stdout.write(ownScreen.enter);
+  const timer = setInterval(paint, everyMs);
+  try {
+    paint();
+    await over.promise;
+  } finally {
+    clearInterval(timer);
+    stdout.write(ownScreen.leave);
+  }
 }
 
 /** On standard error: standard output is for answers. */

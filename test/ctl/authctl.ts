@@ -42,6 +42,15 @@ export async function answering(
   return { ...(await inProcess(args, env, { ask })), questions };
 }
 
+/** In this process, at a terminal that is looked at for so many pictures. */
+export async function watching(args: string[], env: Environment, pictures: number): Promise<Ran & { seen: string[] }> {
+  const seen: string[] = [];
+  const live = async (draw: () => readonly string[]): Promise<void> => {
+    for (let each = 0; each < pictures; each += 1) seen.push(draw().join("\n"));
+  };
+  return { ...(await inProcess(args, env, { live })), seen };
+}
+
 async function inProcess(args: string[], env: Environment, terminal: Partial<Terminal>): Promise<Ran> {
   const printed = { stdout: "", stderr: "" };
   const code = await ctl(args, env, {

@@ -134,7 +134,7 @@ test("a fleet works under the ACLs that are printed, and nobody may do more", as
   await client.close();
 
   const operator = { ...own.env, ...as("authctl") };
-  for (const line of ["users show", "topics", "lag", "dlq list"]) {
+  for (const line of ["users show", "topics", "lag", "top", "dlq list"]) {
     const args = line === "users show" ? [...line.split(" "), person.login] : line.split(" ");
     expect([line, (await called(args, operator)).code]).toEqual([line, 0]);
   }
