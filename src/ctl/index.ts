@@ -16,6 +16,7 @@ import { helpOf, overview, usageLine } from "./help.ts";
 import { importUsers } from "./import.ts";
 import { keysList, keysRevoke, keysRewrap, keysRotate } from "./keys.ts";
 import { lag } from "./lag.ts";
+import { login, logout } from "./login.ts";
 import { request } from "./request.ts";
 import { rolesCreate, rolesDelete, rolesGrant, rolesList, rolesRevoke } from "./roles.ts";
 import { rolesRequireMfa } from "./roles-require-mfa.ts";
@@ -39,6 +40,8 @@ import { usersUnlock } from "./users-unlock.ts";
 
 /** In the order of `authctl help`. */
 export const commands: readonly Command[] = [
+  login,
+  logout,
   demo,
   request,
   usersFind,

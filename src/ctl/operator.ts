@@ -37,11 +37,15 @@ function systemName(): string {
 /** @throws Unreachable, ConfigFault */
 export async function signerOf(target: Target, name: string): Promise<SignOperator> {
   const { config } = target;
-  const { keyring } = await withDatabase(target, "to sign an operator token", async (pool) => {
-    const keys = await loadFleetKeys(pool, config.AUTH_MASTER_KEY ?? [], quiet);
-    keys.stop();
-    return keys;
-  });
+  const { keyring } = await withDatabase(
+    target,
+    "to sign an operator token; an administrator can do without, by authctl login",
+    async (pool) => {
+      const keys = await loadFleetKeys(pool, config.AUTH_MASTER_KEY ?? [], quiet);
+      keys.stop();
+      return keys;
+    },
+  );
   const tokens = makeTokens({
     keyring,
     issuer: config.AUTH_ISSUER,

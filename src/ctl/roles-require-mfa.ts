@@ -1,8 +1,8 @@
 // authctl roles require-mfa: over auth.admin.require-mfa with an operator token.
+
+import { actingFor } from "./actor.ts";
 import { type Command, textOption } from "./command.ts";
 import { withFleet } from "./connect.ts";
-import { operatorName, signerOf } from "./operator.ts";
-import { targetOf } from "./target.ts";
 import { actHelp, actOptions } from "./users-act.ts";
 
 export const rolesRequireMfa: Command = {
@@ -21,13 +21,11 @@ ${actHelp}`,
   needs: ["ROLE"],
   options: { ...actOptions, off: { type: "boolean" } },
   async run(call) {
-    const name = operatorName(call);
-    const target = targetOf(call.env);
-    const sign = await signerOf(target, name);
+    const { target, actor } = await actingFor(call);
     const [role = ""] = call.words;
     const change = { role, required: call.options["off"] !== true, reason: textOption(call, "reason") ?? "" };
     const done = await withFleet(target, async ({ client }) =>
-      client.request("auth.admin.require-mfa", { actorToken: await sign(), ...change }),
+      client.request("auth.admin.require-mfa", { actorToken: await actor(client), ...change }),
     );
     const { required, without } = done;
     const lines = required

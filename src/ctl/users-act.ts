@@ -2,18 +2,18 @@
 // another operator does in between is not shown, and not lost in the fleet's events.
 import type { AuthClient } from "../client/types.ts";
 import type { AdminGetUserResult } from "../generated/schemas.ts";
+import { actingFor } from "./actor.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption } from "./command.ts";
 import { withFleet } from "./connect.ts";
-import { operatorName, signerOf } from "./operator.ts";
-import { targetOf } from "./target.ts";
 
 export const actOptions = {
   reason: { type: "string" },
   as: { type: "string" },
 } as const;
 
-export const actHelp = `It goes through Kafka with a token for 60 s that authctl signs itself: it needs AUTH_DATABASE_URL and AUTH_MASTER_KEY.`;
+export const actHelp = `It goes through Kafka. Where somebody did \`authctl login\`, it is done in his name, with what he may; with --as NAME, or where nobody did, with a
+token for 60 s that authctl signs itself, which needs AUTH_DATABASE_URL and AUTH_MASTER_KEY.`;
 
 export interface OperatorCall {
   client: AuthClient;
@@ -22,10 +22,8 @@ export interface OperatorCall {
 
 /** For what asks no question: a token, one connection, an answer. */
 export async function asOperator(call: Call, act: (parts: OperatorCall) => Promise<Answer>): Promise<Answer> {
-  const name = operatorName(call);
-  const target = targetOf(call.env);
-  const sign = await signerOf(target, name);
-  return withFleet(target, async ({ client }) => act({ client, actorToken: await sign() }));
+  const { target, actor } = await actingFor(call);
+  return withFleet(target, async ({ client }) => act({ client, actorToken: await actor(client) }));
 }
 
 /** What stands before a question about who may not be missed. */
@@ -47,20 +45,18 @@ export async function actOnUser(
   ask?: (user: AdminGetUserResult) => string,
 ): Promise<Answer> {
   if (ask !== undefined) checkAskable(call);
-  const name = operatorName(call);
   const reason = textOption(call, "reason") ?? "";
-  const target = targetOf(call.env);
-  const sign = await signerOf(target, name);
+  const { target, actor } = await actingFor(call);
   const [login = ""] = call.words;
   return withFleet(target, async ({ client }) => {
-    const user = await client.request("auth.admin.get-user", { actorToken: await sign(), target: login });
+    const user = await client.request("auth.admin.get-user", { actorToken: await actor(client), target: login });
     if (ask !== undefined && !(await confirmed(call, ask(user))))
       return {
         document: { userId: user.userId, login: user.login, done: false },
         lines: ["Nothing was done."],
         failed: true,
       };
-    return act({ client, input: { actorToken: await sign(), target: `id:${user.userId}`, reason }, user });
+    return act({ client, input: { actorToken: await actor(client), target: `id:${user.userId}`, reason }, user });
   });
 }
 

@@ -3,7 +3,7 @@
 import type { AdminFindUsersResult, AdminFoundUser } from "../generated/schemas.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { columns } from "./dlq-table.ts";
-import { asOperator } from "./users-act.ts";
+import { actHelp, asOperator } from "./users-act.ts";
 import { rolesText } from "./users-show.ts";
 
 const states = ["unconfirmed", "active", "banned"];
@@ -20,8 +20,7 @@ logins. Where there are more, it says how to see them.
   --cursor CURSOR   the next page, as the one before said
   --as NAME         who asks, as the fleet is told: operator:NAME; default: the system's user name
 
-It goes through Kafka (auth.admin.find-users) with a token for 60 s that authctl signs itself: it needs AUTH_DATABASE_URL and
-AUTH_MASTER_KEY.`,
+${actHelp}`,
   needs: [],
   takes: ["TEXT"],
   options: {

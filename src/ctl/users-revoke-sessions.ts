@@ -4,11 +4,10 @@
 import type { AuthClient } from "../client/types.ts";
 import { Refusal } from "../errors.ts";
 import type { AdminFindUsersResult, AdminFoundUser } from "../generated/schemas.ts";
+import { type ActorToken, actingFor } from "./actor.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { withFleet } from "./connect.ts";
-import { operatorName, type SignOperator, signerOf } from "./operator.ts";
-import { targetOf } from "./target.ts";
 import { actHelp, actOnUser, actOptions } from "./users-act.ts";
 
 const pageSize = 200;
@@ -53,15 +52,14 @@ function ofOne(call: Call): Promise<Answer> {
 
 async function ofEverybody(call: Call): Promise<Answer> {
   checkAskable(call);
-  const target = targetOf(call.env);
-  const sign = await signerOf(target, operatorName(call));
+  const { target, actor } = await actingFor(call);
   if (!(await confirmed(call, "End all sessions of EVERY user?")))
     return { document: { done: false }, lines: ["Nothing was done."], failed: true };
   const reason = textOption(call, "reason") ?? "";
   return withFleet(target, async ({ client }) => {
     const counts = { users: 0, ended: 0 };
-    for await (const page of pages(client, sign)) {
-      const actorToken = await sign(); // lives 60 s, and a page takes less than one
+    for await (const page of pages(client, actor)) {
+      const actorToken = await actor(client); // an operator's lives 60 s, and a page takes less than one
       const ended = await Promise.all(page.map((queue) => endAll(client, queue, { actorToken, reason })));
       counts.users += page.reduce((sum, queue) => sum + queue.length, 0);
       counts.ended += ended.reduce((sum, each) => sum + each, 0);
@@ -74,9 +72,9 @@ async function ofEverybody(call: Call): Promise<Answer> {
 }
 
 /** The users who can have a session, a page at a time, shared out to so many queues as run at once. */
-async function* pages(client: AuthClient, sign: SignOperator): AsyncGenerator<AdminFoundUser[][]> {
+async function* pages(client: AuthClient, actor: ActorToken): AsyncGenerator<AdminFoundUser[][]> {
   for (let cursor: string | undefined = ""; cursor !== undefined; ) {
-    const asked = { actorToken: await sign(), search: "", state: "active", limit: pageSize, cursor };
+    const asked = { actorToken: await actor(client), search: "", state: "active", limit: pageSize, cursor };
     const page: AdminFindUsersResult = await client.request("auth.admin.find-users", asked);
     yield Array.from({ length: atOnce }, (_, queue) => page.users.filter((_user, at) => at % atOnce === queue));
     cursor = page.cursor === "" ? undefined : page.cursor;

@@ -1,13 +1,12 @@
 // authctl users set-roles: gives a user exactly these roles, over auth.admin.set-roles with an operator token, and shows those before and after.
 // The roles before are read just before the change: another operator's change in between is not shown, and not lost in the fleet's events.
 import type { AdminGetUserResult } from "../generated/schemas.ts";
+import { actingFor } from "./actor.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { withFleet } from "./connect.ts";
-import { operatorName, signerOf } from "./operator.ts";
-import { targetOf } from "./target.ts";
 import { aligned } from "./terminal.ts";
-import { actOptions, lastAdminText } from "./users-act.ts";
+import { actHelp, actOptions, lastAdminText } from "./users-act.ts";
 import { rolesText } from "./users-show.ts";
 
 export const usersSetRoles: Command = {
@@ -22,23 +21,25 @@ Access tokens from before stop counting; a refresh gives one with the new roles.
   --yes           does not ask where it takes the role admin from the last administrator; else nothing is asked
   --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
 
-It goes through Kafka (auth.admin.set-roles) with a token for 60 s that authctl signs itself: it needs AUTH_DATABASE_URL and
-AUTH_MASTER_KEY.`,
+${actHelp}`,
   needs: ["LOGIN"],
   takes: ["ROLE"],
   options: { none: { type: "boolean" }, yes: { type: "boolean" }, ...actOptions },
   async run(call) {
     const roles = rolesOf(call);
-    const name = operatorName(call);
-    const target = targetOf(call.env);
-    const sign = await signerOf(target, name);
+    const { target, actor } = await actingFor(call);
     const [login = ""] = call.words;
     const reason = textOption(call, "reason");
     return withFleet(target, async ({ client }) => {
-      const before = await client.request("auth.admin.get-user", { actorToken: await sign(), target: login });
+      const before = await client.request("auth.admin.get-user", { actorToken: await actor(client), target: login });
       if (before.lastAdmin && !roles.includes("admin") && !(await mayLeaveNoAdmin(call, before)))
         return { document: { userId: before.userId, done: false }, lines: ["Nothing was done."], failed: true };
-      const input = { actorToken: await sign(), target: `id:${before.userId}`, roles, ...(reason && { reason }) };
+      const input = {
+        actorToken: await actor(client),
+        target: `id:${before.userId}`,
+        roles,
+        ...(reason && { reason }),
+      };
       const after = await client.request("auth.admin.set-roles", input);
       return {
         document: { userId: after.userId, login: before.login, before: before.roles, after: after.roles },

@@ -2,7 +2,7 @@
 import type { AdminGetUserResult } from "../generated/schemas.ts";
 import type { Command } from "./command.ts";
 import { aligned } from "./terminal.ts";
-import { asOperator } from "./users-act.ts";
+import { actHelp, asOperator } from "./users-act.ts";
 
 export const usersShow: Command = {
   name: "users show",
@@ -12,8 +12,7 @@ export const usersShow: Command = {
 
   --as NAME   who asks, as the fleet is told: operator:NAME; default: the system's user name
 
-It goes through Kafka (auth.admin.get-user) with a token for 60 s that authctl signs itself: it needs AUTH_DATABASE_URL and
-AUTH_MASTER_KEY.`,
+${actHelp}`,
   needs: ["LOGIN"],
   options: { as: { type: "string" } },
   async run(call) {

@@ -61,6 +61,8 @@ describe("wrong arguments are told in one sentence with the usage, exit code 2",
   test.each([
     ["frobnicate", "There is no command frobnicate."],
     ["help frobnicate", "There is no command frobnicate."],
+    ["login", "LOGIN is missing."],
+    ["login ada secret", "What is secret for?"],
     ["users", "Say which: users find or users show or users set-roles or users ban or"],
     ["users frobnicate", "There is no command users frobnicate."],
     ["users show", "LOGIN is missing."],

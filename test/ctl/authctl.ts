@@ -42,6 +42,17 @@ export async function answering(
   return { ...(await inProcess(args, env, { ask })), questions };
 }
 
+/** In this process, with somebody at the terminal who gives these answers one after the other, unseen where that is asked. */
+export async function typing(
+  args: string[],
+  env: Environment,
+  answers: string[],
+): Promise<Ran & { questions: string[] }> {
+  const questions: string[] = [];
+  const ask = async (question: string): Promise<string> => answers[questions.push(question) - 1] ?? "";
+  return { ...(await inProcess(args, env, { ask, askUnseen: ask })), questions };
+}
+
 /** In this process, at a terminal that is looked at for so many pictures. */
 export async function watching(args: string[], env: Environment, pictures: number): Promise<Ran & { seen: string[] }> {
   const seen: string[] = [];
