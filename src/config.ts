@@ -1,6 +1,7 @@
 // Reads the environment by the table in variables.ts: typed, checked once at start, all faults at once.
 // The only file that touches process.env.
 import { readFileSync } from "node:fs";
+import { totalmem } from "node:os";
 import type { Role, Variable } from "./variable-kinds.ts";
 import { isServiceLink, variables } from "./variables.ts";
 
@@ -45,8 +46,13 @@ export function sizeThreadPool(hashThreads: number): void {
   process.env["UV_THREADPOOL_SIZE"] ??= String(hashThreads + threadsBesideHashing);
 }
 
-/** @throws ConfigFault */
-export function readConfig(env: Environment, role: Role): Config {
+/** What this process may use, bytes: its container's limit, or the machine's memory where there is none. */
+function memoryLimit(): number {
+  return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
+}
+
+/** @param memory bytes that the process may use. @throws ConfigFault */
+export function readConfig(env: Environment, role: Role, memory = memoryLimit()): Config {
   const faults = unknownNames(env);
   const config: Record<string, unknown> = {};
   for (const [name, variable] of Object.entries<Variable<unknown>>(variables)) {
@@ -57,6 +63,7 @@ export function readConfig(env: Environment, role: Role): Config {
     }
   }
   if (faults.length === 0) faults.push(...contradictions(config as unknown as Config));
+  if (faults.length === 0 && role === "worker") faults.push(...hashesTooLarge(config as unknown as Config, memory));
   if (faults.length > 0) throw new ConfigFault(faults);
   return config as unknown as Config;
 }
@@ -90,6 +97,15 @@ function unknownNames(env: Environment): string[] {
     .filter((name) => name.startsWith("AUTH_") && !name.startsWith("AUTH_TEST_") && !isServiceLink(name, env[name]))
     .filter((name) => !Object.hasOwn(variables, name.replace(/_FILE$/, "")) && !Object.hasOwn(variables, name))
     .map((name) => `${name} is not a variable of this service; \`help\` lists them`);
+}
+
+/** Hashes at a time that do not fit would end the worker under load, by the kernel's hand, and with it whatever it had taken. */
+function hashesTooLarge({ AUTH_HASH_THREADS: threads, AUTH_ARGON2_MEMORY: each }: Config, memory: number): string[] {
+  const [needed, limit] = [(threads * each) / 1024, memory / 1024 ** 2].map(Math.round) as [number, number];
+  if (needed <= limit) return [];
+  return [
+    `AUTH_HASH_THREADS hashes at a time of AUTH_ARGON2_MEMORY each need ${needed} MiB, and this process may use ${limit} MiB`,
+  ];
 }
 
 function contradictions(config: Config): string[] {

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, ConfigFault, type Environment, readConfig } from "../src/config.ts";
-import { parseDuration, type Variable } from "../src/variable-kinds.ts";
+import { parseDuration, type Role, type Variable } from "../src/variable-kinds.ts";
 import { configurationHelp, configurationPage, isServiceLink, variables } from "../src/variables.ts";
 
 const key = Buffer.alloc(32, 7).toString("base64");
@@ -27,11 +27,10 @@ function file(text: string): string {
   return path;
 }
 
-const read = (env: Environment, role: Parameters<typeof readConfig>[1] = "worker"): Config =>
-  readConfig({ ...online, ...env }, role);
+const read = (env: Environment, role: Role = "worker"): Config => readConfig({ ...online, ...env }, role);
 
 /** The faults of this environment, none where it is taken. */
-function faultsOf(env: Environment, role: Parameters<typeof readConfig>[1] = "worker"): string[] {
+function faultsOf(env: Environment, role: Role = "worker"): string[] {
   try {
     read(env, role);
     return [];
@@ -273,6 +272,22 @@ describe("contradictions", () => {
   ])("%s", (_what, env, remedy) => {
     expect(faultsOf(env)).toHaveLength(1);
     expect(faultsOf({ ...env, ...remedy })).toEqual([]);
+  });
+});
+
+describe("hashes at a time that do not fit into memory", () => {
+  const env = { ...online, AUTH_HASH_THREADS: "8", AUTH_ARGON2_MEMORY: "65536" }; // 512 MiB
+  const within = (mebibytes: number, role: Role = "worker") => readConfig(env, role, mebibytes * 1024 ** 2);
+
+  test("are a fault that says what they need and what there is", () => {
+    expect(() => within(511)).toThrow(
+      "AUTH_HASH_THREADS hashes at a time of AUTH_ARGON2_MEMORY each need 512 MiB, and this process may use 511 MiB",
+    );
+    expect(within(512).AUTH_HASH_THREADS).toBe(8);
+  });
+
+  test("are none of who does not hash", () => {
+    expect(within(511, "relay").AUTH_HASH_THREADS).toBe(8);
   });
 });
 
