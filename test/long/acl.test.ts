@@ -20,7 +20,17 @@ interface Acl {
   operations: string[];
 }
 
-const users = ["auth-worker", "auth-relay", "auth-bridge", "auth-migrate", "authctl", "gateway", "stranger"];
+const users = [
+  "auth-worker",
+  "auth-relay",
+  "auth-bridge",
+  "auth-mailer",
+  "auth-migrate",
+  "authctl",
+  "gateway",
+  "platform",
+  "stranger",
+];
 const sasl = (username: string) => ({ mechanism: "plain" as const, username, password: `of ${username}` });
 let address: string;
 let superUser: driver.Admin;
@@ -111,6 +121,13 @@ test("a fleet works under the ACLs that are printed, and nobody may do more", as
   await own.start("relay", "relay-1", as("auth-relay"));
   await own.start("bridge", "bridge-1", as("auth-bridge"));
 
+  await own.start("mailer", "mailer-1", {
+    ...as("auth-mailer"),
+    AUTH_SMTP_URL: "print:",
+    AUTH_MAIL_FROM: "auth@example.com",
+    AUTH_MAIL_LINK_URL: "https://example.com/{kind}?token={token}",
+  });
+
   const gateway = await connectGateway(own.grpc);
   const person = somebody();
   expect(await gateway.call("CreateUser", { ...person })).toMatchObject({ status: "OK" });
@@ -133,12 +150,15 @@ test("a fleet works under the ACLs that are printed, and nobody may do more", as
   await verifier.ready();
   await client.close();
 
+  expect(await writes("platform", "delete")).toBe("ok");
   const operator = { ...own.env, ...as("authctl") };
   for (const line of ["users show", "topics", "lag", "top", "dlq list"]) {
     const args = line === "users show" ? [...line.split(" "), person.login] : line.split(" ");
     expect([line, (await called(args, operator)).code]).toEqual([line, 0]);
   }
 
+  const replayed = async () => (await called(["dlq", "replay", "--topic", "delete", "--yes"], operator)).stdout;
+  await until("what the worker put away is replayed", async () => (await replayed()).startsWith("Replayed "));
   expect(await writes("gateway", "auth.reply.gateway")).toBe("ok"); // the control: its own topic, for its probe
   for (const [user, topic] of [
     ["gateway", "auth.event"],
