@@ -4,10 +4,11 @@
 import type { AuthClient } from "../client/types.ts";
 import { Refusal } from "../errors.ts";
 import type { AdminFindUsersResult, AdminFoundUser } from "../generated/schemas.ts";
-import { type ActorToken, actingFor } from "./actor.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { withFleet } from "./connect.ts";
+import { operatorName, type SignOperator, signerOf } from "./operator.ts";
+import { targetOf } from "./target.ts";
 import { actHelp, actOnUser, actOptions } from "./users-act.ts";
 
 const pageSize = 200;
@@ -21,7 +22,7 @@ export const usersRevokeSessions: Command = {
   help: `Ends all sessions of the user with this login (or \`id:NUMBER\`), at once and everywhere. The user may log in again: to prevent that,
 see users ban.
 
-  --all           of every user, one after the other: some hundred a second
+  --all           of every user, a page after the other, and always as an operator; what was stopped on the way is run again
   --reason TEXT   why; stands in the event SessionsRevoked
   --yes           does not ask
   --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
@@ -52,14 +53,16 @@ function ofOne(call: Call): Promise<Answer> {
 
 async function ofEverybody(call: Call): Promise<Answer> {
   checkAskable(call);
-  const { target, actor } = await actingFor(call);
+  const name = operatorName(call);
+  const target = targetOf(call.env);
+  const sign = await signerOf(target, name); // an administrator would end his own session on the way, and may not end everybody's
   if (!(await confirmed(call, "End all sessions of EVERY user?")))
     return { document: { done: false }, lines: ["Nothing was done."], failed: true };
   const reason = textOption(call, "reason") ?? "";
   return withFleet(target, async ({ client }) => {
     const counts = { users: 0, ended: 0 };
-    for await (const page of pages(client, actor)) {
-      const actorToken = await actor(client); // an operator's lives 60 s, and a page takes less than one
+    for await (const page of pages(client, sign)) {
+      const actorToken = await sign(); // lives 60 s, and a page takes less than one
       const ended = await Promise.all(page.map((queue) => endAll(client, queue, { actorToken, reason })));
       counts.users += page.reduce((sum, queue) => sum + queue.length, 0);
       counts.ended += ended.reduce((sum, each) => sum + each, 0);
@@ -72,9 +75,9 @@ async function ofEverybody(call: Call): Promise<Answer> {
 }
 
 /** The users who can have a session, a page at a time, shared out to so many queues as run at once. */
-async function* pages(client: AuthClient, actor: ActorToken): AsyncGenerator<AdminFoundUser[][]> {
+async function* pages(client: AuthClient, sign: SignOperator): AsyncGenerator<AdminFoundUser[][]> {
   for (let cursor: string | undefined = ""; cursor !== undefined; ) {
-    const asked = { actorToken: await actor(client), search: "", state: "active", limit: pageSize, cursor };
+    const asked = { actorToken: await sign(), search: "", state: "active", limit: pageSize, cursor };
     const page: AdminFindUsersResult = await client.request("auth.admin.find-users", asked);
     yield Array.from({ length: atOnce }, (_, queue) => page.users.filter((_user, at) => at % atOnce === queue));
     cursor = page.cursor === "" ? undefined : page.cursor;
