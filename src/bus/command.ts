@@ -1,6 +1,6 @@
 // What the bus knows of a command: names, schemas, lane, and one function. It knows nothing of what the command means.
 import type { Envelope } from "./headers.ts";
-import type { Lane } from "./lanes.ts";
+import type { Lane, Place } from "./lanes.ts";
 
 export type LaneName = "hash" | "db" | "cheap";
 export type Lanes = Record<LaneName, Lane>;
@@ -11,6 +11,8 @@ export interface Call {
   envelope: Envelope;
   /** Monotonic ms after which nobody waits any more. */
   deadline: number;
+  /** In the lane of its command, which it enters later. */
+  place?: Place;
 }
 
 export interface BusCommand {

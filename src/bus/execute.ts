@@ -182,8 +182,13 @@ async function patiently<T>(parts: ExecuteParts, { command, call, record }: Work
     try {
       // The hash lane is entered by the hash itself (ctx.passwords), so that no lane slot is held while the database is asked.
       if (command.lane !== "hash") return await lane.run(call.deadline, run);
-      lane.admit(call.deadline);
-      return await run();
+      const place = lane.admit(call.deadline);
+      try {
+        call.place = place;
+        return await run();
+      } finally {
+        place.leave();
+      }
     } catch (error) {
       if (!parts.passing(error)) throw error;
       parts.log.warn({ err: error, topic: record.topic, pause }, "handler is tried again");

@@ -21,18 +21,33 @@ export interface Lane {
   /**
    * Runs the work when its turn comes. Its target is that of a burst: what the door let in has cost something meanwhile.
    * @param deadline monotonic ms by which it must have begun
-   * @param kind pieces of one kind cost about the same; "" (default) is the usual one. There are few: each is remembered for ever
    * @throws Refusal OVERLOADED with retryAfterMs at once, DEADLINE_EXCEEDED when its turn comes too late
    */
-  run<T>(deadline: number, work: () => Promise<T>, kind?: string): Promise<T>;
-  /** Refuses at the door what would wait too long. @throws Refusal OVERLOADED with retryAfterMs */
-  admit(deadline: number): void;
+  run<T>(deadline: number, work: () => Promise<T>, piece?: Piece): Promise<T>;
+  /**
+   * Refuses at the door what would wait too long; what is let in has a place, and counts from now on.
+   * @throws Refusal OVERLOADED with retryAfterMs
+   */
+  admit(deadline: number): Place;
   /** Pieces that run at a time. */
   readonly width: number;
   readonly running: number;
   readonly queued: number;
   /** Cost of one piece of the usual kind, ms: a moving average. */
   readonly cost: number;
+}
+
+export interface Piece {
+  /** Pieces of one kind cost about the same; "" (default) is the usual one. There are few: each is remembered for ever. */
+  kind?: string;
+  /** Where it was let in by the door: given up now, for a place in the queue. */
+  place?: Place | undefined;
+}
+
+/** Of who was let in and has not come to the queue yet: a request asks the database first, and meanwhile many could be let in. */
+export interface Place {
+  /** Gives it up. Once or more often. */
+  leave(): void;
 }
 
 interface Waiting {
@@ -51,28 +66,38 @@ const standsFor = 2;
 export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
   const queue: Waiting[] = []; // ordered by deadline
   const running: string[] = []; // kinds
+  let coming = 0;
   let fullAt = Number.NEGATIVE_INFINITY;
   const costs = new Map([["", options.cost ?? 0]]);
   const usual = (): number => costs.get("") ?? 0;
   const costOf = (kinds: readonly string[]): number =>
     kinds.reduce((total, kind) => total + (costs.get(kind) ?? usual()), 0);
 
-  /** @param target in pieces of the usual kind */
-  const judge = (deadline: number, target: number): void => {
-    if (running.length < options.width) return;
-    const before = costOf(queue.map(({ kind }) => kind)) + costOf(running) / running.length; // one of those that run ends first
-    const wait = before / options.width;
+  /** @param target in pieces of the usual kind @param coming how many come before */
+  const judge = (deadline: number, { target, coming }: { target: number; coming: number }): void => {
+    if (running.length + queue.length + coming < options.width) return;
+    const first = running.length < options.width ? 0 : costOf(running) / running.length; // one of those that run ends first
+    const wait = (costOf(queue.map(({ kind }) => kind)) + coming * usual() + first) / options.width;
     const longest = target * usual();
     if (wait <= Math.min(deadline - monotonic(), longest)) return;
     if (wait > longest) fullAt = monotonic();
     throw refuse("OVERLOADED", { retryAfterMs: Math.ceil(wait) });
   };
 
-  const admit = (deadline: number): void => {
+  const admit = (deadline: number): Place => {
     const { queueTarget } = options;
-    if (queueTarget === undefined) return;
-    const stands = monotonic() - fullAt < standsFor * queueTarget * usual();
-    judge(deadline, stands ? Math.min(standingTarget, queueTarget) : queueTarget);
+    if (queueTarget !== undefined) {
+      const stands = monotonic() - fullAt < standsFor * queueTarget * usual();
+      judge(deadline, { target: stands ? Math.min(standingTarget, queueTarget) : queueTarget, coming });
+    }
+    coming += 1;
+    let here = true;
+    return {
+      leave() {
+        if (here) coming -= 1;
+        here = false;
+      },
+    };
   };
 
   const next = (): void => {
@@ -113,8 +138,9 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
 
   return {
     admit,
-    async run(deadline, work, kind = "") {
-      if (options.queueTarget !== undefined) judge(deadline, options.queueTarget);
+    async run(deadline, work, { kind = "", place } = {}) {
+      place?.leave();
+      if (options.queueTarget !== undefined) judge(deadline, { target: options.queueTarget, coming: 0 });
       await turn(deadline, kind);
       const began = monotonic();
       try {

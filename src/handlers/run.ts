@@ -282,9 +282,12 @@ function aadOf({ topic, replyTopic, idempotencyKey }: InboxKey): Buffer {
 
 function inLane({ lanes, passwords }: RunParts, call: Call): HandlerPasswords {
   return {
-    hash: (password) => lanes.hash.run(call.deadline, () => passwords.hash(password)),
+    hash: (password) => lanes.hash.run(call.deadline, () => passwords.hash(password), { place: call.place }),
     verify: (password, stored) =>
-      lanes.hash.run(call.deadline, () => passwords.verify(password, stored), passwords.costClass(stored)),
+      lanes.hash.run(call.deadline, () => passwords.verify(password, stored), {
+        kind: passwords.costClass(stored),
+        place: call.place,
+      }),
   };
 }
 

@@ -13,6 +13,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { commonPasswords } from "../common-passwords.ts";
 import type { Config } from "../config.ts";
 import { breachedFiles } from "../crypto/breached.ts";
+import { giveWay } from "../crypto/hash-threads.ts";
 import { makePasswordPolicy, type PasswordPolicy } from "../crypto/password-policy.ts";
 import { makePasswords, type Passwords } from "../crypto/passwords.ts";
 import { makeTokens } from "../crypto/tokens.ts";
@@ -109,6 +110,7 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   const passwords = passwordsOf(config, log);
   const policy = policyOf(config, log);
   const hashCost = await passwords.calibrate(clock);
+  giveWay();
   const lanes = lanesOf(config, { hashCost, monotonic: clock.monotonic });
   const run = runPartsOf(wiring, { pool, keys, lanes, passwords, policy, clock });
   const commands = served(config.AUTH_TOPICS).map((handler) => busCommand(handler, run));

@@ -1,6 +1,6 @@
 // Lanes, with a clock that only the test moves.
 import fc from "fast-check";
-import { type LaneOptions, makeLane } from "../../src/bus/lanes.ts";
+import { type LaneOptions, makeLane, type Place } from "../../src/bus/lanes.ts";
 import { Refusal } from "../../src/errors.ts";
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -33,9 +33,10 @@ function lane(options: LaneOptions) {
   return { lane: made, time, running, order, run, end };
 }
 
-const refusalOf = (run: () => void): Refusal | undefined => {
+/** Who is let in goes away again. */
+const refusalOf = (run: () => Place): Refusal | undefined => {
   try {
-    run();
+    run().leave();
     return undefined;
   } catch (error) {
     if (error instanceof Refusal) return error;
@@ -161,6 +162,27 @@ describe("a lane with a queue target", () => {
     expect(admits()).toBe(true);
   });
 
+  test("counts who was let in until he comes to the queue, or goes away", async () => {
+    const { lane: made, run, order } = lane({ width: 1, queueTarget: 4, cost: 100 });
+    const places = Array.from({ length: 5 }, () => made.admit(Number.POSITIVE_INFINITY));
+    expect(refusalOf(() => made.admit(Number.POSITIVE_INFINITY))).toMatchObject({
+      code: "OVERLOADED",
+      retryAfterMs: 500,
+    });
+    for (const place of [places[0]!, places[1]!]) {
+      place.leave();
+      place.leave(); // counts once
+    }
+    const work = made.run(Number.POSITIVE_INFINITY, async () => void order.push("first"), { place: places[2] });
+    await work;
+    expect(order).toEqual(["first"]);
+    void run("second");
+    await settled();
+    for (const place of places) place.leave();
+    expect(refusalOf(() => made.admit(89))?.code).toBe("OVERLOADED"); // one ran for no time: the average is 90
+    expect(refusalOf(() => made.admit(90))).toBeUndefined(); // nobody is counted who is not there
+  });
+
   test("turning away what had too little time of its own does not make a queue stand", () => {
     const { lane: made, run } = lane({ width: 1, queueTarget: 4, cost: 100 });
     for (const name of ["a", "b"]) void run(name);
@@ -239,7 +261,7 @@ describe("kinds of work", () => {
     const work = async (): Promise<void> => {
       parts.time.ms += ms;
     };
-    await parts.lane.run(Number.POSITIVE_INFINITY, work, kind);
+    await parts.lane.run(Number.POSITIVE_INFINITY, work, { kind });
   }
 
   test("that are slow do not make the usual one look slow", async () => {
@@ -255,9 +277,9 @@ describe("kinds of work", () => {
     await took(parts, "slow", 100);
     const busy = parts.run("first");
     expect(refusalOf(() => parts.lane.admit(Number.POSITIVE_INFINITY))).toBeUndefined();
-    const slow = parts.lane.run(Number.POSITIVE_INFINITY, async () => undefined, "slow");
+    const slow = parts.lane.run(Number.POSITIVE_INFINITY, async () => undefined, { kind: "slow" });
     expect(refusalOf(() => parts.lane.admit(Number.POSITIVE_INFINITY))).toBeUndefined(); // 40 + 100, and 160 may wait
-    const second = parts.lane.run(Number.POSITIVE_INFINITY, async () => undefined, "slow");
+    const second = parts.lane.run(Number.POSITIVE_INFINITY, async () => undefined, { kind: "slow" });
     expect(refusalOf(() => parts.lane.admit(Number.POSITIVE_INFINITY))).toMatchObject({
       code: "OVERLOADED",
       retryAfterMs: 240,
