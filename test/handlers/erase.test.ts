@@ -223,7 +223,8 @@ describe("auth.account.export", () => {
     expect(copy["links"]).toMatchObject([{ purpose: "confirm", usedAt: expect.any(String) }]);
     expect(copy.sessions.map(({ endReason }) => endReason)).toEqual([null, "logout", null]);
     expect(copy.sessions[0]!.client).toEqual(client(person));
-    expect(copy.history[0]).toMatchObject({ event: "RolesChanged", by: "operator", roles: ["user"], reason: "a test" });
+    const before = copy.history.filter(({ event }) => event !== "SessionRefreshed"); // which may be in there already
+    expect(before[0]).toMatchObject({ event: "RolesChanged", by: "operator", roles: ["user"], reason: "a test" });
     expect(copy.history.find(({ event }) => event === "LoginRefused")).toMatchObject({
       by: "anonymous",
       client: client(person),
