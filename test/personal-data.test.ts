@@ -2,7 +2,7 @@
 // be forgotten. The database itself is walked, not the migrations.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { holdings } from "../src/db/personal-data.ts";
-import { documentOf } from "../src/handlers/account/export.ts";
+import { documentOf } from "../src/handlers/copies.ts";
 import { type TestFleet, testFleet } from "./support/fleet.ts";
 
 let fleet: TestFleet;

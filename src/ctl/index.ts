@@ -29,6 +29,7 @@ import { topicsAcl } from "./topics-acl.ts";
 import { usersBan } from "./users-ban.ts";
 import { usersCreateAdmin } from "./users-create-admin.ts";
 import { usersDelete } from "./users-delete.ts";
+import { usersExport } from "./users-export.ts";
 import { usersFind } from "./users-find.ts";
 import { usersResetMfa } from "./users-reset-mfa.ts";
 import { usersResetPassword } from "./users-reset-password.ts";
@@ -51,6 +52,7 @@ export const commands: readonly Command[] = [
   usersUnban,
   usersUnlock,
   usersDelete,
+  usersExport,
   usersResetPassword,
   usersRevokeSessions,
   usersResetMfa,

@@ -1,4 +1,4 @@
-// What is held about a person, table by table: what of it he is given when he asks (auth.account.export), and how it goes when he is erased.
+// What is held about a person, table by table: what of it he is given when he asks (auth.account.export, auth.admin.export-user), and how it goes when he is erased.
 // test/personal-data.test.ts walks the database: a table that names a user and is not here, or is here and says nothing, fails it. A new table is
 // a new line, and exporting and erasing follow.
 //
@@ -135,7 +135,7 @@ export const holdings: Readonly<Record<string, Holding>> = {
     erased: eraseSessionsOf, // the rows stay, so that an old token is told that it is over, and say nothing of anybody
   },
   audit: {
-    exported: { not: "is, as `history`: what is personal in it has to be opened first (handlers/account/export.ts)" },
+    exported: { not: "is, as `history`: what is personal in it has to be opened first (handlers/copies.ts)" },
     erased: { otherwise: "what is personal is sealed under his key, which goes with him (subject_keys)" },
   },
   subject_keys: {
@@ -180,7 +180,7 @@ export function heldAbout(userId: number, everyMs: number): Read<z.infer<typeof 
   return { select, row: held };
 }
 
-/** The user took a copy; not two within `everyMs`. */
+/** A copy about the user was taken; not two within `everyMs`. */
 export function markExported(userId: number, everyMs: number): (numbers: number, gate: Fragment) => Fragment {
   return (numbers, gate) => sql.fragment`
     UPDATE users SET sequence = sequence + ${numbers}, exported_at = now()

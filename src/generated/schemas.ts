@@ -358,6 +358,34 @@ export interface AdminDeleteUserResult {
   userId: number;
 }
 
+/** Asks for everything that is held about a user, who has asked for it himself: what auth.account.export gives him. */
+export interface AdminExportUserRequest {
+  /** Why, for the audit: 1 to 1000 characters. */
+  reason: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** Asks for everything that is held about a user, who has asked for it himself: what auth.account.export gives him. */
+export interface AdminExportUserRequestInput {
+  /** Why, for the audit: 1 to 1000 characters. */
+  reason: string;
+  /** Sealed. */
+  actorToken: string;
+  /** Sealed. */
+  target: string;
+}
+
+/** What is held about the user, as auth.account.export gives it: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out. */
+export interface AdminExportUserResult {
+  /** Id of the user. */
+  userId: number;
+  /** Sealed. */
+  document: string;
+}
+
 /** Finds users, a page at a time. search: the beginning of a login or an e-mail address, id:<number>, or empty for all; cursor: where the page before ended, empty for the first one. In the order of logins; those found by their address alone come after the others, in the order of addresses. */
 export interface AdminFindUsersRequest {
   /** Only users in this state: unconfirmed, active or banned; empty: any. Who is banned is banned whether confirmed or not. */
@@ -1321,7 +1349,7 @@ export interface ConfirmationRequestedEvent {
   traceparent: null | string;
 }
 
-/** A user took a copy of everything that is held about him. */
+/** A copy of everything that is held about a user was taken: by himself, or by an administrator or operator for him. */
 export interface DataExportedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
   eventId: string;
@@ -1335,8 +1363,10 @@ export interface DataExportedEvent {
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
-  /** Session in which it was asked for. */
+  /** Session in which the user asked for it; empty where an administrator or operator took it. */
   sessionId: string;
+  /** What an administrator or operator gave as the reason; else empty. */
+  reason: string;
 }
 
 /** A user asked for another e-mail address. Nothing has changed yet. */
@@ -1840,6 +1870,7 @@ export interface Commands {
   "auth.admin.change-role": { input: AdminChangeRoleRequestInput; request: AdminChangeRoleRequest; result: AdminChangeRoleResult };
   "auth.admin.delete-role": { input: AdminDeleteRoleRequestInput; request: AdminDeleteRoleRequest; result: AdminDeleteRoleResult };
   "auth.admin.delete-user": { input: AdminDeleteUserRequestInput; request: AdminDeleteUserRequest; result: AdminDeleteUserResult };
+  "auth.admin.export-user": { input: AdminExportUserRequestInput; request: AdminExportUserRequest; result: AdminExportUserResult };
   "auth.admin.find-users": { input: AdminFindUsersRequestInput; request: AdminFindUsersRequest; result: AdminFindUsersResult };
   "auth.admin.get-user": { input: AdminGetUserRequestInput; request: AdminGetUserRequest; result: AdminGetUserResult };
   "auth.admin.list-roles": { input: AdminListRolesRequestInput; request: AdminListRolesRequest; result: AdminListRolesResult };
@@ -1957,6 +1988,10 @@ export const commandSchemas = {
   "auth.admin.delete-user": {
     request: {"type":"record","namespace":"auth.admin","name":"DeleteUserRequest","doc":"Deletes a user for ever: account, password and roles are gone, all sessions end.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.admin","name":"DeleteUserReply","doc":"Answer to auth.admin.delete-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"DeleteUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.admin.export-user": {
+    request: {"type":"record","namespace":"auth.admin","name":"ExportUserRequest","doc":"Asks for everything that is held about a user, who has asked for it himself: what auth.account.export gives him.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit: 1 to 1000 characters."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"ExportUserReply","doc":"Answer to auth.admin.export-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ExportUserResult","doc":"What is held about the user, as auth.account.export gives it: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out.","sealedFields":["document"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.find-users": {
     request: {"type":"record","namespace":"auth.admin","name":"FindUsersRequest","doc":"Finds users, a page at a time. search: the beginning of a login or an e-mail address, id:<number>, or empty for all; cursor: where the page before ended, empty for the first one. In the order of logins; those found by their address alone come after the others, in the order of addresses.","sealedFields":["actorToken","search","cursor"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"state","type":"string","doc":"Only users in this state: unconfirmed, active or banned; empty: any. Who is banned is banned whether confirmed or not.","default":""},{"name":"limit","type":"int","doc":"Users on a page, 1 to 200.","default":50},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
@@ -2087,7 +2122,7 @@ export const commandSchemas = {
 export const eventSchemas = {
   AdminRefused: {"type":"record","namespace":"auth.event","name":"AdminRefused","doc":"An administrative command was refused to who asked for it: he lacks a permission or a further factor, or his token does not count. Key of the record: the actor.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: it is about who asked.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"Who asked: user:<id>, operator:<name>, or anonymous where the token does not count."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"command","type":"string","doc":"The command, as its topic ends: ban-user. Empty where `more` counts attempts."},{"name":"target","type":"string","doc":"Whom or what it was about: id:<user id> or role:<name>; empty where that is nobody, or the command has no target."},{"name":"code","type":"string","doc":"The refusal's code. Empty where `more` counts attempts."},{"name":"permission","type":["null","string"],"doc":"The permission that was lacking, where it was one.","default":null},{"name":"more","type":"int","doc":"Attempts of the actor within the minute before that have no event of their own, because there were too many. Otherwise 0.","default":0}]},
   ConfirmationRequested: {"type":"record","namespace":"auth.event","name":"ConfirmationRequested","doc":"Another confirmation link was asked for and goes out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
-  DataExported: {"type":"record","namespace":"auth.event","name":"DataExported","doc":"A user took a copy of everything that is held about him.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Session in which it was asked for."}]},
+  DataExported: {"type":"record","namespace":"auth.event","name":"DataExported","doc":"A copy of everything that is held about a user was taken: by himself, or by an administrator or operator for him.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Session in which the user asked for it; empty where an administrator or operator took it."},{"name":"reason","type":"string","doc":"What an administrator or operator gave as the reason; else empty.","default":""}]},
   EmailChangeRequested: {"type":"record","namespace":"auth.event","name":"EmailChangeRequested","doc":"A user asked for another e-mail address. Nothing has changed yet.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
   EmailChanged: {"type":"record","namespace":"auth.event","name":"EmailChanged","doc":"A user's e-mail address is another one. Which one stands in no event.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
   LoggedIn: {"type":"record","namespace":"auth.event","name":"LoggedIn","doc":"A session was opened.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"login","type":"string","doc":"The user's login."},{"name":"method","type":"string","doc":"How: password or confirmation; password+totp, password+recovery, password+passkey; passkey."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},

@@ -5,7 +5,7 @@ import { adminBeside, demandAdminBeside } from "../db/roles.ts";
 import { endSessionsOf } from "../db/sessions.ts";
 import type { Write } from "../db/statements.ts";
 import { banUser, deleteUser, type Expected, type Profile, unbanUser } from "../db/users.ts";
-import { refuse } from "../errors.ts";
+import { type Refusal, refuse } from "../errors.ts";
 import type { Change, Context } from "./context.ts";
 import { fact } from "./facts.ts";
 
@@ -23,11 +23,15 @@ export interface Deed {
  * @throws Refusal NOT_FOUND; details.reason `decoy`
  */
 export function somebody<T extends { decoy: boolean }>(found: T | null): T {
-  if (found === null) throw refuse("NOT_FOUND", { message: "There is no such user." });
+  if (found === null) throw noSuchUser();
   if (!found.decoy) return found;
   const message =
     "There is no such user. The login is kept taken for a while by a registration whose e-mail address has an account (AUTH_HIDE_EMAIL).";
   throw refuse("NOT_FOUND", { message, details: { reason: "decoy" } });
+}
+
+export function noSuchUser(): Refusal {
+  return refuse("NOT_FOUND", { message: "There is no such user." });
 }
 
 /** Of this role a fleet that has one user never runs out by what users do. It permits all that the service itself asks for. */

@@ -13,6 +13,7 @@ import { banUser } from "./admin/ban-user.ts";
 import { changeRole } from "./admin/change-role.ts";
 import { deleteRole } from "./admin/delete-role.ts";
 import { deleteUser } from "./admin/delete-user.ts";
+import { exportUser } from "./admin/export-user.ts";
 import { findUsers } from "./admin/find-users.ts";
 import { getUser } from "./admin/get-user.ts";
 import { listRoles } from "./admin/list-roles.ts";
@@ -87,6 +88,7 @@ export const handlers = [
   unbanUser,
   unlockUser,
   deleteUser,
+  exportUser,
   listRoles,
   changeRole,
   deleteRole,

@@ -36,7 +36,12 @@ describe("an attempt without the permission", () => {
     const victim = await confirmed(fleet);
     const commands = handlers.map(({ topic }) => topic).filter((topic) => topic.startsWith("auth.admin."));
     for (const topic of commands) {
-      const input = attempts[topic.slice("auth.admin.".length)] ?? { target: victim.login, roles: [], until: null };
+      const input = attempts[topic.slice("auth.admin.".length)] ?? {
+        target: victim.login,
+        roles: [],
+        until: null,
+        reason: "a test",
+      };
       const ask = { actorToken: person.tokens.accessToken, ...input };
       expect([topic, await refusalOf(fleet.client.request(topic, ask as never))]).toEqual([topic, "FORBIDDEN"]);
     }

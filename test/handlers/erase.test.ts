@@ -5,7 +5,16 @@ import { called } from "../ctl/authctl.ts";
 import { type Audited, auditOf } from "../support/audited.ts";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, refused, registered, somebody } from "../support/people.ts";
+import {
+  type Confirmed,
+  confirmed,
+  loggedIn,
+  refusalOf,
+  refused,
+  registered,
+  somebody,
+  withTooMuch,
+} from "../support/people.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -265,12 +274,7 @@ describe("auth.account.export", () => {
 
   test("too large for a record it leaves the oldest out, and says from when on", async () => {
     const person = await confirmed(fleet);
-    await fleet.sql.query(
-      `INSERT INTO sessions (id, user_id, rotating, refresh_hash, refresh_key, created_at, expires_at, ended_at, amr, client)
-       SELECT gen_random_uuid(), user_id, rotating, refresh_hash, refresh_key, created_at - n * interval '1 hour', expires_at, now(), amr,
-         jsonb_build_object('userAgent', repeat('"\\', 500)) FROM sessions, generate_series(1, 1100) AS n WHERE user_id = $1`,
-      [person.id],
-    );
+    await withTooMuch(fleet, person);
     const { document } = await exported(person.tokens);
     const copy = JSON.parse(document) as Copy & {
       leftOut: { sessions: { olderThan: string } };

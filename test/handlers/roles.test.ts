@@ -186,6 +186,10 @@ describe("who is no operator", () => {
     ["users.set-roles", (actorToken, target) => setRoles(target, [], actorToken)],
     ["roles.read", (actorToken) => fleet.client.request("auth.admin.list-roles", { actorToken })],
     ["roles.change", (actorToken) => change(newRole(), { create: true, actorToken })],
+    [
+      "users.export",
+      (actorToken, target) => fleet.client.request("auth.admin.export-user", { actorToken, target, reason: "a test" }),
+    ],
     ["users.delete", (actorToken, target) => erase(target, actorToken)],
   ];
 

@@ -316,6 +316,7 @@ export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
   "auth.admin.unban-user": onSomebody("auth.admin.unban-user", { reason: "a test" }),
   "auth.admin.unlock-user": onSomebody("auth.admin.unlock-user", { reason: "a test" }),
   "auth.admin.delete-user": onSomebody("auth.admin.delete-user", { reason: "a test" }),
+  "auth.admin.export-user": onSomebody("auth.admin.export-user", { reason: "a test" }),
   "auth.admin.reset-mfa": onSomebody("auth.admin.reset-mfa", { reason: "a test" }),
   async "auth.admin.require-mfa"(stage) {
     const { accessToken } = await somebody(stage);

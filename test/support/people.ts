@@ -59,3 +59,13 @@ export async function refused(call: Promise<unknown>): Promise<Refusal> {
   if (answer instanceof Refusal) return answer;
   throw answer instanceof Error ? answer : new Error(`it was not refused: ${JSON.stringify(answer)}`);
 }
+
+/** Gives him 1,100 sessions that are over, with so much said of their devices that a copy of what is held about him has no room for all. */
+export async function withTooMuch({ sql }: TestFleet, { id }: Registered): Promise<void> {
+  await sql.query(
+    `INSERT INTO sessions (id, user_id, rotating, refresh_hash, refresh_key, created_at, expires_at, ended_at, amr, client)
+     SELECT gen_random_uuid(), user_id, rotating, refresh_hash, refresh_key, created_at - n * interval '1 hour', expires_at, now(), amr,
+       jsonb_build_object('userAgent', repeat('"\\', 500)) FROM sessions, generate_series(1, 1100) AS n WHERE user_id = $1`,
+    [id],
+  );
+}

@@ -1,96 +1,21 @@
-// Export: everything that is held about the owner of an access token, as one JSON document: his account, roles, kinds of credentials, links,
-// sessions, and his history from the audit. No hash, no secret, and no name of somebody else who acted.
-// The document has at most `mostBytes`; beyond that the oldest sessions and history are left out, and `leftOut` says from when on.
-// It is an act that is audited, so its answer is kept like any other's; that is why the next copy waits for a while.
+// Export: everything that is held about the owner of an access token, as one JSON document (copies.ts says what is in it, and how much).
 // Refuses what bearerOf refuses, THROTTLED (a copy was taken less than ten minutes ago).
-import { heldAbout, historyOf, markExported, mostRows } from "../../db/personal-data.ts";
 import { refuse } from "../../errors.ts";
-import type { Context } from "../context.ts";
+import { copyOf } from "../copies.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { bearerOf } from "../session/access.ts";
-
-/** Of the document as it stands in a sealed reply, a JSON text within a JSON text; base64 makes 870 KB of it, and a record has 1 MB. */
-const mostBytes = 640 * 1024;
-const everyMs = 600_000;
-const mostHistory = 2000;
 
 export const exportAccount = defineHandler({
   topic: "auth.account.export",
   lane: "db",
   once: true,
   async handle({ accessToken }, ctx) {
-    const { claims, userId: id } = await bearerOf(ctx, accessToken);
-    const about = await ctx.read(heldAbout(id, everyMs));
-    if (about === null) throw refuse("SESSION_REVOKED"); // deleted a moment ago
-    if (about.waitMs > 0)
-      throw refuse("THROTTLED", { message: "A copy was made a moment ago.", retryAfterMs: about.waitMs });
-    const sections = { ...(JSON.parse(about.held) as Sections), history: await history(ctx, id) };
-    const document = JSON.stringify(documentOf(sections, ctx.now()));
-    return ctx.commit(
-      {
-        user: { id, subject: markExported(id, everyMs) },
-        facts: [fact("DataExported", { sessionId: claims.sessionId })],
-      },
-      { document },
-    );
+    const { claims, userId } = await bearerOf(ctx, accessToken);
+    const copy = await copyOf(ctx, userId);
+    if (copy === null) throw refuse("SESSION_REVOKED"); // deleted a moment ago
+    const { document, user } = copy;
+    const facts = [fact("DataExported", { sessionId: claims.sessionId, reason: "" })];
+    return ctx.commit({ user, facts }, { document });
   },
 });
-
-/** Lists have their newest first. */
-type Sections = Record<string, unknown>;
-
-interface HistoryRow {
-  eventId: string;
-  at: string;
-  event: string;
-  actor: string;
-  outcome: string;
-  details: Record<string, unknown>;
-  personal: string | null;
-}
-
-async function history(ctx: Context, userId: number): Promise<object[]> {
-  const found = await ctx.read(historyOf(userId, mostHistory + 1));
-  if (found === null || found.subjectBox === null) return [];
-  const open = ctx.personalOf(userId, found.subjectBox);
-  return (JSON.parse(found.rows) as HistoryRow[]).map(({ eventId, at, event, actor, outcome, details, personal }) => ({
-    at,
-    event,
-    by: actor === `user:${userId}` ? "yourself" : actor.split(":")[0], // who else it was is about somebody else
-    outcome,
-    ...details,
-    ...(personal !== null && open({ eventId, personal: Buffer.from(personal, "base64") })),
-  }));
-}
-
-/** Takes sections in their order, and of lists as much as there is room for. */
-export function documentOf(sections: Sections, now: number): object {
-  const document: Sections = { format: 1, exportedAt: new Date(now).toISOString() };
-  const leftOut: Record<string, object> = {};
-  let room = mostBytes - 1000; // for what stands around it
-  for (const [name, section] of Object.entries(sections)) {
-    if (!Array.isArray(section)) {
-      document[name] = section;
-      room -= sizeOf(section);
-      continue;
-    }
-    const most = name === "history" ? mostHistory : mostRows;
-    const taken: unknown[] = [];
-    for (const row of section.slice(0, most)) {
-      room -= sizeOf(row);
-      if (room < 0) break;
-      taken.push(row);
-    }
-    document[name] = taken;
-    if (taken.length < section.length) leftOut[name] = { olderThan: timeOf(taken.at(-1)) };
-  }
-  return { ...document, leftOut };
-}
-
-const sizeOf = (part: unknown): number => Buffer.byteLength(JSON.stringify(JSON.stringify(part)));
-
-function timeOf(row: unknown): unknown {
-  const { at, createdAt, changedAt } = (row ?? {}) as Record<string, unknown>;
-  return at ?? createdAt ?? changedAt ?? null;
-}

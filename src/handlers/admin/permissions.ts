@@ -5,6 +5,7 @@ import { invalid } from "../../errors.ts";
 /** permission -> what it allows */
 export const permissions = {
   "users.read": "find users, show them and their sessions",
+  "users.export": "take a copy of everything that is held about a user",
   "users.ban": "ban users and lift bans",
   "users.delete": "delete users",
   "users.unlock": "let a user log in again who is locked out by failed attempts",

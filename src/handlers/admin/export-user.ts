@@ -1,0 +1,25 @@
+// Export-user: the copy that auth.account.export gives a user himself, for one who asks by letter or mail (GDPR, articles 15 and 20). It says everything
+// about him, so it takes a permission of its own and a reason, nobody takes one of a user who may do more than he, and it is an event of the user.
+// Refuses INVALID_INPUT (also without a reason), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND, THROTTLED (a copy
+// was taken less than ten minutes ago, by whomever).
+import { invalid } from "../../errors.ts";
+import { noSuchUser } from "../accounts.ts";
+import { copyOf } from "../copies.ts";
+import { fact } from "../facts.ts";
+import { checkReason, subjectOf } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
+
+export const exportUser = defineAdminHandler({
+  topic: "auth.admin.export-user",
+  permission: "users.export",
+  async handle({ reason, target }, ctx, actor) {
+    checkReason(reason);
+    if (reason.trim() === "") throw invalid("reason", "must say why, for the audit");
+    const { id: userId } = await subjectOf(ctx, actor, target);
+    const copy = await copyOf(ctx, userId);
+    if (copy === null) throw noSuchUser(); // deleted a moment ago
+    const { document, user } = copy;
+    const facts = [fact("DataExported", { sessionId: "", reason })];
+    return ctx.commit({ user, facts, actor: actor.name }, { userId, document });
+  },
+});
