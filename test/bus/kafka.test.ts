@@ -213,7 +213,6 @@ describe.each(everyDriver)("with %s", (driverName) => {
         transactionalId: `${prefix}writer`,
         maxInFlightRequests: 1,
         idempotent: true,
-        retry: { retries: 20, initialRetryTime: 50 }, // a coordinator that is busy still is told of as too few replicas (KIP-890)
       });
       await producer.connect();
       for (const outcome of ["commit", "abort", "abort", "commit"] as const) {

@@ -87,10 +87,12 @@ function kafkaContainer(port: number): Promise<StartedTestContainer> {
     .withEnvironment({
       KAFKA_NODE_ID: "1",
       KAFKA_PROCESS_ROLES: "broker,controller",
-      KAFKA_LISTENERS: "PLAINTEXT://:9092,CONTROLLER://:9093",
-      KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://localhost:${port}`,
+      // The broker asks itself over the network too, to check transactions, and the published port is not in the container.
+      KAFKA_LISTENERS: "PLAINTEXT://:9092,INTERNAL://localhost:19092,CONTROLLER://:9093",
+      KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://localhost:${port},INTERNAL://localhost:19092`,
+      KAFKA_INTER_BROKER_LISTENER_NAME: "INTERNAL",
       KAFKA_CONTROLLER_LISTENER_NAMES: "CONTROLLER",
-      KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+      KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: "CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,PLAINTEXT:PLAINTEXT",
       KAFKA_CONTROLLER_QUORUM_VOTERS: "1@localhost:9093",
       KAFKA_AUTO_CREATE_TOPICS_ENABLE: "false",
       KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: "0",
