@@ -2,6 +2,7 @@
 // arguments nor prints its answer nor chooses an exit code: index.ts does, the same for all. What cannot be answered is thrown: UsageFault (the
 // caller's mistake), Unreachable (nobody to ask), Refusal (the fleet said no).
 import type { Environment } from "../config.ts";
+import type { withFleet } from "./connect.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const exitCodes = { ok: 0, refused: 1, usage: 2, unreachable: 3 } as const;
@@ -30,6 +31,8 @@ export interface Call {
   readonly options: Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
   readonly env: Environment;
   readonly terminal: Terminal;
+  /** Connects to a fleet: withFleet, or a test's own connection, which it opens once for many commands. */
+  readonly reach: typeof withFleet;
   /** A line for people while the command is under way; silent with --json. */
   say(line: string): void;
 }

@@ -3,7 +3,7 @@
 import { systemClock } from "../clock.ts";
 import { type Answer, type Call, type Command, textOption } from "./command.ts";
 import { watchConfirmations } from "./confirmation.ts";
-import { type Fleet, withFleet } from "./connect.ts";
+import type { Fleet } from "./connect.ts";
 import { holdsMasterKey } from "./database.ts";
 import { journey, newAccount } from "./journey.ts";
 import { operatorName, signerOf } from "./operator.ts";
@@ -50,7 +50,7 @@ async function play(call: Call, { target, steps, name }: Cast): Promise<string |
   const sign =
     holdsMasterKey(target.config) || textOption(call, "as") !== undefined ? await signerOf(target, name) : undefined;
   try {
-    await withFleet(target, async (fleet) => {
+    await call.reach(target, async (fleet) => {
       const confirmations = await mailsOf(fleet);
       const grace = fleet.config.AUTH_REFRESH_GRACE > 0;
       await journey({ client: fleet.client, steps, confirmations, sign, grace }, newAccount());

@@ -22,17 +22,17 @@ export interface FleetWatch {
   close(): Promise<void>;
 }
 
-/** As bus/fleet.ts has it for requesters. */
-const patienceMs = 3 * beatEveryMs;
+/** Of silence, until a process counts as gone: as bus/fleet.ts has it for requesters. */
+const usualPatienceMs = 3 * beatEveryMs;
 const joinMs = 20_000;
 /** Beats before the first that is heard live, in which those are found that have beaten last just before: six seconds of 300 processes. */
 const before = 1000n;
 
 /** @throws Unreachable where there is no feed, or nobody is heard on it */
-export async function watchFleet(kafka: KafkaPort): Promise<FleetWatch> {
+export async function watchFleet(kafka: KafkaPort, patienceMs = usualPatienceMs): Promise<FleetWatch> {
   if ((await kafka.partitionsOf(fleetTopic)) === undefined)
     throw new Unreachable(`Kafka has no topic ${fleetTopic}: run the role migrate first, and check AUTH_TOPIC_PREFIX.`);
-  const book = makeBook();
+  const book = makeBook(patienceMs);
   const live = Promise.withResolvers<void>();
   const consumption = kafka.consume({
     group: `authctl.${randomBytes(9).toString("base64url")}`,
@@ -68,7 +68,7 @@ interface Book {
   present(): Heard[];
 }
 
-function makeBook(): Book {
+function makeBook(patienceMs: number): Book {
   const heard = new Map<string, Heard>();
   let newest = { at: 0, monotonic: 0 };
   return {

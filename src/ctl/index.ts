@@ -7,6 +7,7 @@ import { asError, Refusal } from "../errors.ts";
 import { auditShow } from "./audit-show.ts";
 import { auditVerify } from "./audit-verify.ts";
 import { type Answer, type Call, type Command, exitCodes, Unreachable, UsageFault } from "./command.ts";
+import { withFleet } from "./connect.ts";
 import { demo } from "./demo.ts";
 import { dlqDrop } from "./dlq-drop.ts";
 import { dlqList } from "./dlq-list.ts";
@@ -88,11 +89,11 @@ export const commands: readonly Command[] = [
 export async function ctl(
   args: string[],
   env: Environment,
-  terminal: Terminal = processTerminal(env),
+  { terminal = processTerminal(env), reach = withFleet }: Partial<Pick<Surroundings, "terminal" | "reach">> = {},
 ): Promise<number> {
   const json = args.includes("--json");
   try {
-    const { document, lines, failed } = await dispatch(args, { env, terminal, json });
+    const { document, lines, failed } = await dispatch(args, { env, terminal, reach, json });
     for (const line of json ? [JSON.stringify(document, null, 2)] : lines) terminal.out(line);
     return failed === true ? exitCodes.refused : exitCodes.ok;
   } catch (error) {
@@ -103,12 +104,13 @@ export async function ctl(
 interface Surroundings {
   env: Environment;
   terminal: Terminal;
+  reach: Call["reach"];
   json: boolean;
 }
 
 const isFlag = (word: string): boolean => ["--json", "--help", "-h"].includes(word);
 
-async function dispatch(args: string[], { env, terminal, json }: Surroundings): Promise<Answer> {
+async function dispatch(args: string[], { env, terminal, reach, json }: Surroundings): Promise<Answer> {
   const first = args.findIndex((word) => !isFlag(word));
   const words = first < 0 ? [] : [...args.slice(first), ...args.slice(0, first)];
   if (words.length === 0) return overview(commands);
@@ -122,7 +124,7 @@ async function dispatch(args: string[], { env, terminal, json }: Surroundings): 
   if (options["help"] === true) return help(command.name.split(" "));
   checkCount(command, rest);
   const say = (line: string): void => (json ? undefined : terminal.out(line));
-  return inUsage(command, () => command.run({ words: rest, options, env, terminal, say }));
+  return inUsage(command, () => command.run({ words: rest, options, env, terminal, reach, say }));
 }
 
 function startsWith(words: readonly string[], name: string): boolean {
@@ -186,7 +188,7 @@ async function inUsage(command: Command, run: () => Promise<Answer>): Promise<An
 }
 
 /** @returns the exit code. @throws what is a fault of ours */
-function explain(error: Error, { terminal, json }: Omit<Surroundings, "env">): number {
+function explain(error: Error, { terminal, json }: Pick<Surroundings, "terminal" | "json">): number {
   if (error instanceof UsageFault || error instanceof ConfigFault) {
     terminal.err(error.message);
     return exitCodes.usage;

@@ -7,7 +7,6 @@ import type { SessionLoginResult } from "../generated/schemas.ts";
 import { packageVersion } from "../package-root.ts";
 import { isOver, tokenOf } from "./actor.ts";
 import { type Answer, type Call, type Command, UsageFault } from "./command.ts";
-import { withFleet } from "./connect.ts";
 import { type LoginFile, loginFile } from "./logins.ts";
 import { targetOf } from "./target.ts";
 import { rolesText } from "./users-show.ts";
@@ -39,7 +38,7 @@ The session is kept in $XDG_STATE_HOME/kafka-auth (default ~/.local/state/kafka-
     const target = targetOf(call.env);
     const file = loginFile(call.env, target.config);
     const secrets = await secretsOf(call);
-    return withFleet(target, async ({ client }) => {
+    return call.reach(target, async ({ client }) => {
       const tokens = await tokensOf(call, client, { name, secrets });
       const before = file.read();
       file.write({ login: name, ...tokens });
@@ -63,7 +62,7 @@ export const logout: Command = {
     const kept = file.read();
     if (kept === undefined)
       return { document: { login: null, done: false }, lines: ["Nobody is logged in."], failed: true };
-    await withFleet(target, ({ client }) => end(client, kept, file));
+    await call.reach(target, ({ client }) => end(client, kept, file));
     file.remove();
     return { document: { login: kept.login, done: true }, lines: [`${kept.login} is logged out.`] };
   },

@@ -7,7 +7,6 @@ import { Refusal } from "../errors.ts";
 import { type Commands, commandSchemas } from "../generated/schemas.ts";
 import { parseDuration } from "../variable-kinds.ts";
 import { type Call, type Command, textOption, UsageFault } from "./command.ts";
-import { withFleet } from "./connect.ts";
 import { targetOf } from "./target.ts";
 
 const topics = Object.keys(commandSchemas);
@@ -42,7 +41,7 @@ Topics:
     // Not base64url: a key that begins with a dash could not be given as an option.
     const idempotencyKey = keyOf(call) ?? randomBytes(16).toString("hex");
     const input = await inputOf(call, topic);
-    const document = await withFleet(targetOf(call.env), ({ client }) =>
+    const document = await call.reach(targetOf(call.env), ({ client }) =>
       client.request(topic, input, { timeoutMs, idempotencyKey }).catch((error: unknown) => {
         throw withKey(error, idempotencyKey);
       }),

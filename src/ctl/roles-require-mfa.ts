@@ -2,7 +2,6 @@
 
 import { actingFor } from "./actor.ts";
 import { type Command, textOption } from "./command.ts";
-import { withFleet } from "./connect.ts";
 import { actHelp, actOptions } from "./users-act.ts";
 
 export const rolesRequireMfa: Command = {
@@ -24,7 +23,7 @@ ${actHelp}`,
     const { target, actor } = await actingFor(call);
     const [role = ""] = call.words;
     const change = { role, required: call.options["off"] !== true, reason: textOption(call, "reason") ?? "" };
-    const done = await withFleet(target, async ({ client }) =>
+    const done = await call.reach(target, async ({ client }) =>
       client.request("auth.admin.require-mfa", { actorToken: await actor(client), ...change }),
     );
     const { required, without } = done;

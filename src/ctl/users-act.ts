@@ -5,7 +5,6 @@ import type { AdminGetUserResult } from "../generated/schemas.ts";
 import { actingFor } from "./actor.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption } from "./command.ts";
-import { withFleet } from "./connect.ts";
 
 export const actOptions = {
   reason: { type: "string" },
@@ -23,7 +22,7 @@ export interface OperatorCall {
 /** For what asks no question: a token, one connection, an answer. */
 export async function asOperator(call: Call, act: (parts: OperatorCall) => Promise<Answer>): Promise<Answer> {
   const { target, actor } = await actingFor(call);
-  return withFleet(target, async ({ client }) => act({ client, actorToken: await actor(client) }));
+  return call.reach(target, async ({ client }) => act({ client, actorToken: await actor(client) }));
 }
 
 /** What stands before a question about who may not be missed. */
@@ -48,7 +47,7 @@ export async function actOnUser(
   const reason = textOption(call, "reason") ?? "";
   const { target, actor } = await actingFor(call);
   const [login = ""] = call.words;
-  return withFleet(target, async ({ client }) => {
+  return call.reach(target, async ({ client }) => {
     const user = await client.request("auth.admin.get-user", { actorToken: await actor(client), target: login });
     if (ask !== undefined && !(await confirmed(call, ask(user))))
       return {

@@ -6,7 +6,6 @@ import { Refusal } from "../errors.ts";
 import type { AdminFindUsersResult, AdminFoundUser } from "../generated/schemas.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
-import { withFleet } from "./connect.ts";
 import { operatorName, type SignOperator, signerOf } from "./operator.ts";
 import { targetOf } from "./target.ts";
 import { actHelp, actOnUser, actOptions } from "./users-act.ts";
@@ -59,7 +58,7 @@ async function ofEverybody(call: Call): Promise<Answer> {
   if (!(await confirmed(call, "End all sessions of EVERY user?")))
     return { document: { done: false }, lines: ["Nothing was done."], failed: true };
   const reason = textOption(call, "reason") ?? "";
-  return withFleet(target, async ({ client }) => {
+  return call.reach(target, async ({ client }) => {
     const counts = { users: 0, ended: 0 };
     for await (const page of pages(client, sign)) {
       const actorToken = await sign(); // lives 60 s, and a page takes less than one

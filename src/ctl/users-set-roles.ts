@@ -4,7 +4,6 @@ import type { AdminGetUserResult } from "../generated/schemas.ts";
 import { actingFor } from "./actor.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Call, type Command, textOption, UsageFault } from "./command.ts";
-import { withFleet } from "./connect.ts";
 import { aligned } from "./terminal.ts";
 import { actHelp, actOptions, lastAdminText } from "./users-act.ts";
 import { rolesText } from "./users-show.ts";
@@ -30,7 +29,7 @@ ${actHelp}`,
     const { target, actor } = await actingFor(call);
     const [login = ""] = call.words;
     const reason = textOption(call, "reason");
-    return withFleet(target, async ({ client }) => {
+    return call.reach(target, async ({ client }) => {
       const before = await client.request("auth.admin.get-user", { actorToken: await actor(client), target: login });
       if (before.lastAdmin && !roles.includes("admin") && !(await mayLeaveNoAdmin(call, before)))
         return { document: { userId: before.userId, done: false }, lines: ["Nothing was done."], failed: true };

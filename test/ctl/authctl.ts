@@ -3,8 +3,10 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Environment } from "../../src/config.ts";
+import type { Call } from "../../src/ctl/command.ts";
 import { ctl } from "../../src/ctl/index.ts";
 import type { Terminal } from "../../src/ctl/terminal.ts";
+import type { TestFleet } from "../support/fleet.ts";
 
 export interface Ran {
   code: number | null;
@@ -23,9 +25,9 @@ export async function authctl(args: string[], env: Record<string, string>, input
   return { code: await code, stdout, stderr };
 }
 
-/** Some 50 ms instead of the second that two processes take to start. */
+/** Saves the second that two processes take to start. */
 export function called(args: string[], env: Environment = {}, input = ""): Promise<Ran> {
-  return inProcess(args, env, { input: async () => input });
+  return inProcess(args, env, { terminal: { input: async () => input } });
 }
 
 /** In this process, with somebody at the terminal who gives this answer to every question. */
@@ -39,18 +41,22 @@ export async function answering(
     questions.push(question);
     return answer;
   };
-  return { ...(await inProcess(args, env, { ask })), questions };
+  return { ...(await inProcess(args, env, { terminal: { ask } })), questions };
 }
 
-/** In this process, with somebody at the terminal who gives these answers one after the other, unseen where that is asked. */
-export async function typing(
-  args: string[],
-  env: Environment,
-  answers: string[],
-): Promise<Ran & { questions: string[] }> {
-  const questions: string[] = [];
-  const ask = async (question: string): Promise<string> => answers[questions.push(question) - 1] ?? "";
-  return { ...(await inProcess(args, env, { ask, askUnseen: ask })), questions };
+/** The fleet's commands over the test's own connection: some 50 ms instead of the half second and more that it takes to connect. */
+export function over({ client, kafka }: TestFleet) {
+  const reach: Call["reach"] = ({ config }, use) => use({ client, kafka, config });
+  return {
+    called: (args: string[], env: Environment, input: string): Promise<Ran> =>
+      inProcess(args, env, { terminal: { input: async () => input }, reach }),
+    /** With somebody at the terminal who gives these answers one after the other, unseen where that is asked. */
+    async typing(args: string[], env: Environment, answers: string[]): Promise<Ran & { questions: string[] }> {
+      const questions: string[] = [];
+      const ask = async (question: string): Promise<string> => answers[questions.push(question) - 1] ?? "";
+      return { ...(await inProcess(args, env, { terminal: { ask, askUnseen: ask }, reach })), questions };
+    },
+  };
 }
 
 /** In this process, at a terminal that is looked at for so many pictures. */
@@ -59,12 +65,17 @@ export async function watching(args: string[], env: Environment, pictures: numbe
   const live = async (draw: () => readonly string[]): Promise<void> => {
     for (let each = 0; each < pictures; each += 1) seen.push(draw().join("\n"));
   };
-  return { ...(await inProcess(args, env, { live })), seen };
+  return { ...(await inProcess(args, env, { terminal: { live } })), seen };
 }
 
-async function inProcess(args: string[], env: Environment, terminal: Partial<Terminal>): Promise<Ran> {
+interface Around {
+  terminal: Partial<Terminal>;
+  reach?: Call["reach"];
+}
+
+async function inProcess(args: string[], env: Environment, { terminal, ...around }: Around): Promise<Ran> {
   const printed = { stdout: "", stderr: "" };
-  const code = await ctl(args, env, {
+  const kept: Terminal = {
     out: (line) => {
       printed.stdout += `${line}\n`;
     },
@@ -74,6 +85,7 @@ async function inProcess(args: string[], env: Environment, terminal: Partial<Ter
     input: async () => "",
     paint: (_, shown) => shown,
     ...terminal,
-  });
+  };
+  const code = await ctl(args, env, { terminal: kept, ...around });
   return { code, ...printed };
 }

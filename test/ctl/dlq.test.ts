@@ -5,11 +5,10 @@ import { deadLetter, deadLetterTopic } from "../../src/bus/dead-letter.ts";
 import type { InRecord, OutRecord } from "../../src/bus/records.ts";
 import { sealRequest } from "../../src/bus/seal.ts";
 import { sealIn } from "../../src/ctl/dlq-replayable.ts";
-import { ctl } from "../../src/ctl/index.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { type Confirmed, confirmed, type Person, refusalOf, somebody } from "../support/people.ts";
 import { type Raw, rawRequests, replyTopic } from "../support/raw.ts";
-import { authctl, called, type Ran } from "./authctl.ts";
+import { answering, authctl, called, type Ran } from "./authctl.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -477,23 +476,7 @@ function strangeLetter(offset: number): OutRecord {
 }
 
 describe("before something is done", () => {
-  async function asked(answer: string, args: string[]): Promise<{ code: number; questions: string[]; stdout: string }> {
-    const questions: string[] = [];
-    let stdout = "";
-    const code = await ctl(args, fleet.env, {
-      out: (line) => {
-        stdout += `${line}\n`;
-      },
-      err: () => undefined,
-      input: async () => "",
-      paint: (_, shown) => shown,
-      async ask(question) {
-        questions.push(question);
-        return answer;
-      },
-    });
-    return { code, questions, stdout };
-  }
+  const asked = (answer: string, args: string[]) => answering(args, fleet.env, answer);
 
   test.each(["replay", "drop"])("%s asks, and does it for a yes alone", async (deed) => {
     await sendLegacy("delete", "garbage");

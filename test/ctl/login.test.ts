@@ -8,7 +8,7 @@ import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
 import { type Confirmed, confirmed, refusalOf } from "../support/people.ts";
 import { ownFolder } from "../support/stack.ts";
-import { authctl, called, type Ran, typing } from "./authctl.ts";
+import { authctl, over, type Ran } from "./authctl.ts";
 
 let fleet: TestFleet;
 let admin: Confirmed;
@@ -39,7 +39,7 @@ async function setRoles({ id }: Confirmed, roles: string[]): Promise<void> {
 }
 
 const run = (line: string, input = "", more: Record<string, string> = {}): Promise<Ran> =>
-  called(line.split(" "), { ...env, ...more }, input);
+  over(fleet).called(line.split(" "), { ...env, ...more }, input);
 const logIn = (person: Confirmed, ...lines: string[]): Promise<Ran> =>
   run(`login ${person.login}`, [person.password, ...lines].join("\n"));
 const files = (): string[] => readdirSync(join(home, "kafka-auth"));
@@ -60,10 +60,7 @@ describe("an administrator who is logged in", () => {
     expect(await run(`users ban ${person.login} --reason spam --yes`)).toMatchObject({ code: 0, stderr: "" });
     const needs = await run(`users unban ${person.login} --as nightshift`);
     expect([needs.code, needs.stderr]).toEqual([2, expect.stringContaining("AUTH_MASTER_KEY")]);
-    const asOperator = await called(["users", "unban", person.login, "--as", "nightshift"], {
-      ...fleet.env,
-      XDG_STATE_HOME: home,
-    });
+    const asOperator = await run(`users unban ${person.login} --as nightshift`, "", fleet.env);
     expect(asOperator.code).toBe(0);
     const rows = (await auditOf(fleet, person.id)).filter(({ event }) => /^User(B|Unb)/.test(event));
     expect(rows.map(({ event, actor }) => [event, actor])).toEqual([
@@ -138,7 +135,7 @@ describe("a login", () => {
   test("at a terminal asks for what it needs, unseen, and for a code again where it was wrong", async () => {
     const person = await withApp(fleet);
     const answers = [person.login, person.password, "ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ", person.codes[1]!];
-    const { code, questions } = await typing(["login"], env, answers);
+    const { code, questions } = await over(fleet).typing(["login"], env, answers);
     expect(code).toBe(0);
     expect(questions).toEqual([
       "Login: ",
@@ -146,7 +143,7 @@ describe("a login", () => {
       "A code of your authenticator app, or one of your recovery codes: ",
       "That was not it. A code of your authenticator app, or one of your recovery codes: ",
     ]);
-    const gaveUp = await typing(["login", person.login], env, [person.password, ""]);
+    const gaveUp = await over(fleet).typing(["login", person.login], env, [person.password, ""]);
     expect([gaveUp.code, gaveUp.stderr]).toEqual([1, expect.stringContaining("MFA_REQUIRED")]);
   });
 
