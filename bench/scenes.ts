@@ -2,8 +2,10 @@
 // while workers come and go. Each repeat plays the whole scene, so its parts are compared within one repeat; a figure is the spread of all.
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { decodeJwt } from "jose";
 import type { Child } from "./child.ts";
 import type { Command } from "./engine.ts";
+import { openHistory } from "./history.ts";
 import { type Run, type Spread, spread } from "./measure.ts";
 import type { Latencies, OpenRun } from "./open-loop.ts";
 import type { Cast, Effort } from "./rows.ts";
@@ -177,7 +179,56 @@ export const scenes: Scene[] = [
       await during("is killed", 15_000, () => workers.killLast());
     },
   },
+  {
+    name: "history", // the last one: it leaves its rows where they are
+    changesWorkers: true,
+    async play({ cast, site, effort, note }) {
+      await site.workers?.replace(cheap); // a usual hash would hide the statements
+      const width = Math.min(8, cast.most);
+      const { child, tokens } = await cast.engine(width);
+      const crowd = tokens.slice(0, width).map((token) => Number(decodeJwt(token).sub));
+      const history = await openHistory({ database: site.addresses.database, crowd, ours: site.workers !== undefined });
+      const warmed = async (command: Lasting): Promise<Run> => {
+        await closed(child, command, width, effort.ms / 2);
+        return closed(child, command, width, effort.ms);
+      };
+      try {
+        await history.clear();
+        const measured = async (when: string): Promise<Record<Lasting, Run>> => {
+          const runs = { refresh: await warmed("refresh"), login: await warmed("login") };
+          for (const [command, run] of Object.entries(runs)) {
+            note(`${command}, ${when}: requests/s`, run.perSecond);
+            note(`${command}, ${when}: p50 ms`, run.p50);
+            note(`${command}, ${when}: failed`, failures(run));
+          }
+          return runs;
+        };
+        const before = await measured("before");
+        const events = full(effort) ? 10_000_000 : 2000;
+        note(`rows of ${events} events`, await history.write(events));
+        note("size of the database, MB", (await history.size()) / 1e6);
+        const after = await measured("with them");
+        for (const command of ["refresh", "login"] as const) {
+          note(`${command} with them, of before: rate`, after[command].perSecond / before[command].perSecond);
+          note(`${command} with them, of before: p50`, after[command].p50 / before[command].p50);
+        }
+      } finally {
+        await history.close();
+      }
+    },
+  },
 ];
+
+type Lasting = "refresh" | "login";
+
+const failures = ({ failed }: Run): number => Object.values(failed).reduce((sum, count) => sum + count, 0);
+
+const cheap = {
+  AUTH_ARGON2_MEMORY: "7168",
+  AUTH_ARGON2_TIME: "1",
+  AUTH_ARGON2_PARALLELISM: "1",
+  AUTH_SESSIONS_MAX: "10000", // the sessions that are refreshed must not end because others begin
+};
 
 /** MiB the worker has held at most since its start; 0 where /proc does not say. */
 function peakMemory(site: Site): number {
