@@ -1,6 +1,5 @@
 // The rows that are more than two sides in turns: what happens past the peak, beside other work, with a backlog, with more workers, and
 // while workers come and go. Each repeat plays the whole scene, so its parts are compared within one repeat; a figure is the spread of all.
-import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { decodeJwt } from "jose";
 import type { Child } from "./child.ts";
@@ -10,6 +9,7 @@ import { type Run, type Spread, spread } from "./measure.ts";
 import type { Latencies, OpenRun } from "./open-loop.ts";
 import type { Cast, Effort } from "./rows.ts";
 import type { Site } from "./site.ts";
+import { between, cpuByName, peakMemory } from "./where.ts";
 
 export interface SceneResult {
   row: string;
@@ -136,7 +136,7 @@ export const scenes: Scene[] = [
         const done = child.call<number>("drained", { before, count });
         await site.workers?.count(1);
         note(`drained of ${count}, requests/s`, await done);
-        peaks.push(peakMemory(site));
+        peaks.push(peakMemory(site.pids()["worker-1"]));
         note(`worker's peak memory with ${count}, MiB`, peaks.at(-1)!);
       }
       note(`peak memory with ${many}, of that with ${some}`, peaks[1]! / peaks[0]!);
@@ -188,29 +188,38 @@ export const scenes: Scene[] = [
       const { child, tokens } = await cast.engine(width);
       const crowd = tokens.slice(0, width).map((token) => Number(decodeJwt(token).sub));
       const history = await openHistory({ database: site.addresses.database, crowd, ours: site.workers !== undefined });
-      const warmed = async (command: Lasting): Promise<Run> => {
-        await closed(child, command, width, effort.ms / 2);
-        return closed(child, command, width, effort.ms);
+      const warmed = async (command: Lasting): Promise<Lasted> => {
+        await closed(child, command, width, 3 * effort.ms); // a worker that has just started is slower
+        const before = cpuByName(site.pids());
+        const run = await closed(child, command, width, effort.ms);
+        const { postgres: seconds = 0 } = between(before, cpuByName(site.pids()));
+        return { ...run, postgresMs: (seconds * 1000) / run.requests };
       };
       try {
         await history.clear();
-        const measured = async (when: string): Promise<Record<Lasting, Run>> => {
+        const measured = async (when: string): Promise<Record<Lasting, Lasted>> => {
           const runs = { refresh: await warmed("refresh"), login: await warmed("login") };
           for (const [command, run] of Object.entries(runs)) {
             note(`${command}, ${when}: requests/s`, run.perSecond);
             note(`${command}, ${when}: p50 ms`, run.p50);
+            note(`${command}, ${when}: ms of PostgreSQL's CPU`, run.postgresMs);
             note(`${command}, ${when}: failed`, failures(run));
           }
           return runs;
         };
         const before = await measured("before");
-        const events = full(effort) ? 10_000_000 : 2000;
+        const events = full(effort) ? 10_000_000 : effort.ms >= 500 ? 1_000_000 : 2000;
         note(`rows of ${events} events`, await history.write(events));
         note("size of the database, MB", (await history.size()) / 1e6);
         const after = await measured("with them");
         for (const command of ["refresh", "login"] as const) {
           note(`${command} with them, of before: rate`, after[command].perSecond / before[command].perSecond);
           note(`${command} with them, of before: p50`, after[command].p50 / before[command].p50);
+          // Minutes lie between the two: on a machine that others use this one says most.
+          note(
+            `${command} with them, of before: PostgreSQL's CPU`,
+            after[command].postgresMs / before[command].postgresMs,
+          );
         }
       } finally {
         await history.close();
@@ -221,6 +230,11 @@ export const scenes: Scene[] = [
 
 type Lasting = "refresh" | "login";
 
+interface Lasted extends Run {
+  /** 0 where PostgreSQL is not ours. */
+  postgresMs: number;
+}
+
 const failures = ({ failed }: Run): number => Object.values(failed).reduce((sum, count) => sum + count, 0);
 
 const cheap = {
@@ -229,14 +243,3 @@ const cheap = {
   AUTH_ARGON2_PARALLELISM: "1",
   AUTH_SESSIONS_MAX: "10000", // the sessions that are refreshed must not end because others begin
 };
-
-/** MiB the worker has held at most since its start; 0 where /proc does not say. */
-function peakMemory(site: Site): number {
-  const pid = site.pids()["worker-1"];
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024;
-  } catch {
-    return 0;
-  }
-}

@@ -40,6 +40,16 @@ export function cpuSeconds(pid: number | undefined): number | undefined {
   return pid === undefined ? undefined : statOf(String(pid))?.seconds;
 }
 
+/** MiB a process has held at most since its start; 0 where /proc does not say. */
+export function peakMemory(pid: number | undefined): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
 function ownerOf(pid: number, roots: Map<number, string>, stats: Map<number, Stat>): string | undefined {
   for (let at: number | undefined = pid; at !== undefined && at > 1; at = stats.get(at)?.parent) {
     const name = roots.get(at);
