@@ -232,7 +232,7 @@ describe("after", () => {
     const kid = decodeProtectedHeader(person.tokens.accessToken).kid!;
     const outcomes = await outcomesOf("key revoke", person.tokens, async () => {
       const ran = await called(["keys", "revoke", kid, "--yes"], own.env);
-      expect([ran.code, ran.stdout]).toEqual([0, expect.stringContaining(`revoked ${kid} (ES256, active)`)]);
+      expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining(`revoked ${kid} (ES256, active)`) });
     });
     const invalid = "TOKEN_INVALID";
     expect(outcomes).toEqual({ refresh: "ok", inspect: invalid, local: invalid, bridge: invalid });

@@ -32,26 +32,26 @@ export async function withDatabase<T>(
   if (!holdsMasterKey(config)) {
     throw new ConfigFault([`AUTH_DATABASE_URL and AUTH_MASTER_KEY (or AUTH_MASTER_KEY_FILE) are needed ${what}`]);
   }
-  return orThrow(
-    connected(target, run),
-    reachMs,
-    () => new Unreachable(sentence(target, `does not answer within ${reachMs / 1000} s`)),
-  );
+  return connected(target, onceReached(target, run));
 }
 
-/** As withDatabase, for what takes its time: only the first answer has a bound, and the master key is not needed. */
+/** As withDatabase, for statements that take their time, and without need of the master key. */
 export async function withDatabaseAtLength<T>(
   target: Target,
   what: string,
   run: (pool: DatabasePool) => Promise<T>,
 ): Promise<T> {
   if (target.config.AUTH_DATABASE_URL === undefined) throw new ConfigFault([`AUTH_DATABASE_URL is needed ${what}`]);
+  return connected(target, onceReached(target, run), lengthyMs);
+}
+
+/** The first answer has a bound; after it each statement has its own, and what is waited for between them is the command's business. */
+function onceReached<T>(target: Target, run: (pool: DatabasePool) => Promise<T>): (pool: DatabasePool) => Promise<T> {
   const late = () => new Unreachable(sentence(target, `does not answer within ${reachMs / 1000} s`));
-  const work = async (pool: DatabasePool): Promise<T> => {
+  return async (pool) => {
     await orThrow(isMigrated(pool), reachMs, late);
     return run(pool);
   };
-  return connected(target, work, lengthyMs);
 }
 
 async function connected<T>(
