@@ -70,11 +70,14 @@ export async function tell<T extends Topic>(
 
 export function startLoad(fleet: TestFleet, crowd: Confirmed[], rules: LoadRules): Load {
   const deeds: Deed[] = [];
+  const underWay = new Map<string, { topic: string; sentAt: number }>();
   const pause = (1000 * crowd.length) / rules.perSecond;
   let stopped = false;
 
   const ask = async <T extends Topic>(by: string, topic: T, input: Commands[T]["input"]) => {
+    underWay.set(by, { topic, sentAt: performance.now() });
     const deed = await tell(fleet, { by, topic, input, timeoutMs: rules.timeoutMs });
+    underWay.delete(by);
     deeds.push(deed);
     if (deed.took < pause) await new Promise((resolve) => setTimeout(resolve, pause - deed.took));
     return deed.answer as Commands[T]["result"] | undefined;
@@ -91,6 +94,14 @@ export function startLoad(fleet: TestFleet, crowd: Confirmed[], rules: LoadRules
     }
   };
 
+  /** Who waits for what, longest first. */
+  const waiting = (): string =>
+    [...underWay]
+      .map(([login, { topic, sentAt }]) => ({ login, topic, ms: Math.round(performance.now() - sentAt) }))
+      .sort((a, b) => b.ms - a.ms)
+      .map(({ login, topic, ms }) => `${login} has waited ${ms} ms for ${topic}.`)
+      .join(" ");
+
   const lives = crowd.map(live);
   return {
     deeds,
@@ -102,7 +113,9 @@ export function startLoad(fleet: TestFleet, crowd: Confirmed[], rules: LoadRules
         "everybody is answered again",
         () => crowd.every((person) => answered(person) >= times),
         rules.timeoutMs + 5000,
-      );
+      ).catch((error: unknown) => {
+        throw new Error(`Not all were answered. ${waiting()} ${failures(deeds).join(", ")}`, { cause: error });
+      });
     },
     async stop() {
       stopped = true;
