@@ -533,7 +533,7 @@ class GroupReader implements SupervisedConsumer {
       }
     }
     this.#fetching.delete(node);
-    this.#begin();
+    this.#fetchAll(); // what it had may be with a leader that is fetched from already
   }
 
   async #leg(node: number, id: number): Promise<Leg | undefined> {
