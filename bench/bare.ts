@@ -44,11 +44,11 @@ function coalescing<T>(produce: (batch: T[]) => Promise<unknown>): (message: T) 
 }
 
 async function kafkajs(brokers: string[]): Promise<Bare> {
-  const [{ default: driver }, { closeTimerTrap }] = await Promise.all([
+  const [{ default: driver }, { closeTraps }] = await Promise.all([
     import("kafkajs"),
     import("../src/bus/kafka-traps.ts"),
   ]);
-  closeTimerTrap();
+  closeTraps();
   const kafka = new driver.Kafka({ clientId: "echo", brokers, logLevel: driver.logLevel.NOTHING });
   const producer = kafka.producer({
     createPartitioner: driver.Partitioners.DefaultPartitioner,

@@ -75,7 +75,6 @@ export function makeRequester(parts: RequesterParts): Requester {
   let ticker: NodeJS.Timeout | undefined;
   const fleet = makeFleetView();
   let fleetRead: bigint | undefined; // the feed's offset that comes next
-  let acknowledgedThen = 0; // as of the last tick
   let state: "connecting" | "ready" | "closed" = "connecting";
   let positioned: () => void = () => undefined;
   const probed = new Promise<void>((resolve) => {
@@ -128,7 +127,7 @@ export function makeRequester(parts: RequesterParts): Requester {
     await loopback();
     if (state !== "connecting") return;
     state = "ready";
-    if (feed) ticker = setInterval(() => void fleet.tick(feedIsQuiet), beatEveryMs);
+    if (feed) ticker = setInterval(tick(), beatEveryMs);
     ticker?.unref();
   };
 
@@ -136,13 +135,20 @@ export function makeRequester(parts: RequesterParts): Requester {
    * Whether the feed's broker answers and has nothing that we have not read: then its silence is the fleet's. Not where our own records wait
    * too: brokers that lack a replica answer questions and take nothing, from nobody.
    */
-  const feedIsQuiet = async (): Promise<boolean> => {
-    const stalled = sender.pending > 0 && sender.acknowledged === acknowledgedThen;
-    acknowledgedThen = sender.acknowledged;
-    if (stalled) return false;
+  const feedIsQuiet = async (acknowledgedBefore: number): Promise<boolean> => {
+    if (sender.pending > 0 && sender.acknowledged === acknowledgedBefore) return false;
     const end = (await kafka.endOffsets(fleetTopic)).get(0);
     fleetRead ??= end;
     return end !== undefined && end === fleetRead;
+  };
+
+  const tick = (): (() => void) => {
+    let acknowledged = sender.acknowledged;
+    return () => {
+      const before = acknowledged;
+      acknowledged = sender.acknowledged;
+      void fleet.tick(() => feedIsQuiet(before));
+    };
   };
 
   /** Asks until brokers answer; requests of this time end by their own deadlines. */

@@ -6,7 +6,7 @@
 //   away, or a requester that slept, never looks like a fleet that is gone.
 // - announce: says "starting" and reads the feed up to that word, which shows who else serves the same commands in another group.
 import { z } from "zod";
-import type { Clock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { shared } from "./assigner.ts";
@@ -124,11 +124,18 @@ export interface FleetView {
   tick(reachable: () => Promise<boolean>): Promise<void>;
 }
 
-export function makeFleetView(): FleetView {
+/**
+ * So long without a beat of anybody, and the feed was interrupted, however soon its broker answers after: who was held up by that has his
+ * time again. (A restart of 3 s between two ticks made NO_WORKERS of workers whose next beat came 5.2 s after their last one.)
+ */
+const interruptedMs = 1.5 * beatEveryMs;
+
+export function makeFleetView(monotonic: () => number = systemClock.monotonic): FleetView {
   const lastServed = new Map<string, number>(); // command -> the interval in which a beat last said that it is served
   let interval = 0;
   let since = 0; // the interval from which on the feed has flowed
   let came = false;
+  let heardAt = Number.NEGATIVE_INFINITY;
   let asking = false;
   let slow = false; // the question was open when the next interval had passed
   return {
@@ -137,6 +144,9 @@ export function makeFleetView(): FleetView {
         const beat = readBeat(record);
         if (beat === undefined) continue;
         came = true;
+        const now = monotonic();
+        if (now - heardAt > interruptedMs) since = interval;
+        heardAt = now;
         // Who is away for a moment will be back and find the requests waiting: only who leaves, or falls silent, is no hope.
         if (beat.ping.state !== "leaving") for (const topic of beat.info.commands) lastServed.set(topic, interval);
       }

@@ -11,14 +11,14 @@ import { classify, KafkaFault } from "./kafka-faults.ts";
 import type { KafkaDriver, KafkaSettings, TopicSpec } from "./kafka-port.ts";
 import { keepFetchSessions } from "./kafka-sessions.ts";
 import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
-import { closeTimerTrap } from "./kafka-traps.ts";
+import { closeTraps } from "./kafka-traps.ts";
 import type { OutRecord } from "./records.ts";
 
 const acksAll = -1;
 
 /** Connects lazily; nothing is sent before the first call. */
 export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
-  closeTimerTrap();
+  closeTraps();
   keepFetchSessions();
   readEveryCompression();
   const kafka = new driver.Kafka(clientConfig(settings, log));

@@ -10,16 +10,27 @@ interface RequestQueue {
   scheduleCheckPendingRequests(): void;
 }
 
+interface Connection {
+  socket: object | undefined;
+  disconnect(): Promise<boolean>;
+}
+
 const checkPendingMs = 10;
 let closed = false;
+
+/** In this process, from now on. */
+export function closeTraps(): void {
+  if (closed) return;
+  closed = true;
+  closeTimerTrap();
+  closeDisconnectTrap();
+}
 
 /**
  * Every connection re-arms a timer with a negative delay about 880 times a second, requests or not: Node 24 warns
  * (TimeoutNegativeWarning, kafkajs#1751) and an idle process burns 3 % of a core. Here the timer runs only while requests wait.
  */
-export function closeTimerTrap(): void {
-  if (closed) return;
-  closed = true;
+function closeTimerTrap(): void {
   const require = createRequire(import.meta.url);
   const queue = require("kafkajs/src/network/requestQueue") as { prototype: RequestQueue };
   queue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue): void {
@@ -32,5 +43,23 @@ export function closeTimerTrap(): void {
       },
       Math.max(throttledFor, checkPendingMs),
     );
+  };
+}
+
+/**
+ * Each request that fails with its connection disconnects it, also where a socket is connecting again already: with eleven of them under way Node
+ * warned of a leak (MaxListenersExceededWarning, from the `unref` of a socket that has no handle yet). A socket is ended once.
+ */
+function closeDisconnectTrap(): void {
+  const require = createRequire(import.meta.url);
+  const { prototype } = require("kafkajs/src/network/connection") as { prototype: Connection };
+  const disconnect = prototype.disconnect;
+  const ended = new WeakMap<object, Promise<boolean>>();
+  prototype.disconnect = function (this: Connection): Promise<boolean> {
+    const { socket } = this;
+    if (socket === undefined || socket === null) return disconnect.call(this);
+    const done = ended.get(socket) ?? disconnect.call(this);
+    ended.set(socket, done);
+    return done;
   };
 }

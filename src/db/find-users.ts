@@ -6,9 +6,10 @@
 import { sql } from "slonik";
 import { z } from "zod";
 import type { Fragment, Read } from "./statements.ts";
+import { decoyKeys } from "./users.ts";
 
-/** No decoy (users.ts, decoyAddress): nobody has heard of those. */
-const isSomebody = sql.fragment`u.email_key NOT LIKE 'taken:%'`;
+/** No decoy (users.ts): nobody has heard of those. */
+const isSomebody = sql.fragment`u.email_key NOT LIKE ${decoyKeys}`;
 
 /** In a text of its own each, so that the planner may take the small index of those who are unconfirmed or banned. */
 const states = {

@@ -5,7 +5,7 @@ import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 import { changedPart, takenConstraint } from "./faults.ts";
 import { shards } from "./outbox.ts";
-import type { NewUser } from "./users.ts";
+import { decoyKeys, type NewUser } from "./users.ts";
 
 /** A user to be made. */
 export interface ImportedUser extends NewUser {
@@ -100,7 +100,7 @@ export async function holdersOf(
   rehearsed: boolean,
 ): Promise<readonly Holder[]> {
   const of = (table: string) => sql.fragment`
-    SELECT id, login_key AS "loginKey", email_key AS "emailKey", email_key LIKE 'taken:%' AS decoy FROM ${sql.identifier([table])}
+    SELECT id, login_key AS "loginKey", email_key AS "emailKey", email_key LIKE ${decoyKeys} AS decoy FROM ${sql.identifier([table])}
     WHERE id = ANY(${sql.array(ids, "int8")}) OR login_key = ANY(${sql.array(logins, "text")}) OR email_key = ANY(${sql.array(emails, "text")})`;
   const both = rehearsed ? sql.fragment`${of("users")} UNION ALL ${of(rehearsal)}` : of("users");
   return db.any(sql.type(holder)`${both}`);

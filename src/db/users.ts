@@ -24,9 +24,17 @@ const account = z.object({
 });
 export type Account = z.infer<typeof account>;
 
+/** No e-mail address looks like this: the account keeps a login taken and belongs to nobody. */
+export function decoyAddress(id: number): string {
+  return `taken:${id}`;
+}
+
+/** What their `email_key` is LIKE; in the text of a statement, or the index users_decoys could not serve. */
+export const decoyKeys = sql.fragment`'taken:%'`;
+
 const columns = sql.fragment`
   u.id, u.login, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation, ${roles},
-  u.email_key LIKE 'taken:%' AS decoy`;
+  u.email_key LIKE ${decoyKeys} AS decoy`;
 
 const accountWithPassword = account.extend({ hash: z.string().nullable(), ...factorShape });
 export type AccountWithPassword = z.infer<typeof accountWithPassword>;
@@ -92,7 +100,7 @@ export async function overdue(
 ): Promise<readonly Unconfirmed[]> {
   return pool.any(sql.type(unconfirmed)`
     SELECT id, generation FROM users WHERE confirmed_at IS NULL AND created_at < now() - ${ttlMs} * interval '1 millisecond'
-      AND email_key NOT LIKE 'taken:%' -- nobody has heard of a decoy
+      AND email_key NOT LIKE ${decoyKeys} -- nobody has heard of a decoy
     ORDER BY created_at LIMIT ${limit}`);
 }
 
@@ -124,11 +132,6 @@ export interface NewUser {
   confirmed?: boolean;
 }
 
-/** No e-mail address looks like this: the account keeps a login taken and belongs to nobody. */
-export function decoyAddress(id: number): string {
-  return `taken:${id}`;
-}
-
 /** Deletes up to `limit` decoys that are older. @returns how many */
 export async function reapDecoys(
   pool: DatabasePool,
@@ -136,7 +139,7 @@ export async function reapDecoys(
 ): Promise<number> {
   const { rowCount } = await pool.query(sql.unsafe`
     DELETE FROM users WHERE id IN (
-      SELECT id FROM users WHERE email_key LIKE 'taken:%' AND created_at < now() - ${ttlMs} * interval '1 millisecond' LIMIT ${limit})`);
+      SELECT id FROM users WHERE email_key LIKE ${decoyKeys} AND created_at < now() - ${ttlMs} * interval '1 millisecond' LIMIT ${limit})`);
   return rowCount;
 }
 

@@ -1,14 +1,11 @@
 // Builds the role `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the platform's JSON topics.
-import { type BrokerClock, makeBrokerClock } from "../bus/broker-clock.ts";
-import type { Codec } from "../bus/codec.ts";
-import type { BusCommand, Lanes } from "../bus/command.ts";
-import { consumeRequests, type RequestConsumer } from "../bus/consumer.ts";
-import { makeExecute } from "../bus/execute.ts";
+import { makeBrokerClock } from "../bus/broker-clock.ts";
+import type { Lanes } from "../bus/command.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { makeLane } from "../bus/lanes.ts";
 import { makeReplies } from "../bus/replies.ts";
 import { makeSender } from "../bus/sender.ts";
-import { makeTally, type Tally } from "../bus/tally.ts";
+import { makeTally } from "../bus/tally.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { commonPasswords } from "../common-passwords.ts";
 import type { Config } from "../config.ts";
@@ -31,8 +28,9 @@ import { busCommand, type RunParts, runLegacy } from "../handlers/run.ts";
 import { consumeLegacy } from "../legacy.ts";
 import type { Logger } from "../log.ts";
 import { globToRegExp } from "../variable-kinds.ts";
-import { fleetMember, type Pulse } from "./fleet.ts";
+import { fleetMember } from "./fleet.ts";
 import { codecOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+import { pulseOf, serveRequests } from "./serving.ts";
 
 export function settingsOf(config: Config): Settings {
   return {
@@ -124,7 +122,7 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   });
   await member.announce();
   const tally = makeTally(clock.monotonic);
-  const consumer = startConsumer(wiring, { kafka, codec, commands, lanes, keys, clock, brokerClock, tally });
+  const consumer = serveRequests(wiring, { kafka, codec, commands, lanes, keys, clock, brokerClock, tally });
   member.start(() => pulseOf(consumer, { commands, lanes, tally }));
   const legacy = config.AUTH_LEGACY_TOPICS ? startLegacy(wiring, { kafka, run, clock }) : undefined;
   log.info({ hashCostMs: Math.round(hashCost), commands: commands.map((command) => command.topic) }, "worker started");
@@ -137,37 +135,6 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
     ],
   };
 }
-
-function pulseOf(
-  consumer: RequestConsumer,
-  { commands, lanes, tally }: Pick<ConsumerWiring, "commands" | "lanes" | "tally">,
-): Pulse {
-  return {
-    state: consumer.healthy ? "serving" : "away",
-    partitions: consumer.held(),
-    stats: {
-      inFlight: consumer.inFlight,
-      mailboxes: consumer.mailboxes,
-      lanes: Object.fromEntries(
-        Object.entries(lanes).map(([name, { width, running, queued, cost }]) => [
-          name,
-          { width, running, queued, costMs: cost },
-        ]),
-      ),
-      commands: tally.take(),
-      lag: lagOf(consumer, { commands, lanes }),
-    },
-  };
-}
-
-function lagOf(consumer: RequestConsumer, { commands, lanes }: Pick<ConsumerWiring, "commands" | "lanes">) {
-  const lag = consumer.lag();
-  const hashed = commands.filter(({ lane }) => lane === "hash").map(({ topic }) => lag.get(topic) ?? 0);
-  const { cost, width } = lanes.hash;
-  return { records: sum([...lag.values()]), hashSeconds: (sum(hashed) * cost) / width / 1000 };
-}
-
-const sum = (numbers: number[]): number => numbers.reduce((total, each) => total + each, 0);
 
 function lanesOf(config: Config, { hashCost, monotonic }: { hashCost: number; monotonic: () => number }): Lanes {
   return {
@@ -242,92 +209,6 @@ function bell(ring: () => Promise<void>, log: Logger): () => void {
     again = ringing;
     if (!ringing) go();
   };
-}
-
-interface ConsumerWiring {
-  kafka: KafkaPort;
-  codec: Codec;
-  commands: BusCommand[];
-  lanes: Lanes;
-  keys: FleetKeys;
-  clock: Clock;
-  brokerClock: BrokerClock;
-  tally: Tally;
-}
-
-function startConsumer(
-  { config, log, metrics, lifecycle }: Wiring,
-  { kafka, codec, commands, lanes, keys, clock, brokerClock, tally }: ConsumerWiring,
-): RequestConsumer {
-  const lost = metrics.counter("auth_replies_lost_total", "Replies that can never arrive.", ["reason"]);
-  const requests = metrics.counter("auth_requests_total", "Requests by topic and outcome.", ["topic", "outcome"]);
-  const seconds = metrics.histogram(
-    "auth_request_seconds",
-    "From the broker's time of a request to its acknowledged reply.",
-    ["topic"],
-  );
-  const sender = makeSender(kafka);
-  const replies = makeReplies({
-    kafka,
-    sender,
-    log,
-    monotonic: clock.monotonic,
-    lost: (reason) => lost.inc({ reason }),
-  });
-  const consumer = consumeRequests({
-    kafka,
-    commands,
-    codec,
-    replies,
-    log,
-    group: config.AUTH_GROUP,
-    mailboxLimit: config.AUTH_MAILBOX_LIMIT,
-    allowedReplyTopics: config.AUTH_REPLY_TOPICS,
-    now: brokerClock.now,
-    monotonic: clock.monotonic,
-    execute: makeExecute({
-      codec,
-      lanes,
-      log,
-      now: brokerClock.now,
-      monotonic: clock.monotonic,
-      openingKey: (kid) => keys.keyring().opening(kid),
-      requireSealed: config.AUTH_REQUIRE_SEALED,
-      passing: isPassing,
-    }),
-    observe(topic, outcome, ms) {
-      requests.inc({ topic, outcome });
-      seconds.observe({ topic }, Math.max(ms, 0) / 1000);
-      tally.observe(topic, outcome, ms);
-    },
-  });
-  lifecycle.onStop(() => consumer.close(config.AUTH_DRAIN_TIMEOUT));
-  metrics.gauge("auth_requests_in_flight", "Requests taken and not finished.", [], (gauge) =>
-    gauge.set(consumer.inFlight),
-  );
-  metrics.gauge("auth_clock_skew_seconds", "How much this machine's clock is ahead of the broker's.", [], (gauge) =>
-    gauge.set(brokerClock.skew / 1000),
-  );
-  metrics.gauge("auth_partitions_held", "Partitions of request topics this worker holds.", [], (gauge) =>
-    gauge.set(sum(Object.values(consumer.held()).map((partitions) => partitions.length))),
-  );
-  metrics.gauge("auth_lag_records", "Records of the partitions held that are not finished.", ["topic"], (gauge) => {
-    gauge.reset();
-    for (const [topic, records] of consumer.lag()) gauge.set({ topic }, records);
-  });
-  metrics.gauge(
-    "auth_lag_hash_seconds",
-    "Time the hash lane needs for what waits on the partitions held.",
-    [],
-    (gauge) => gauge.set(lagOf(consumer, { commands, lanes }).hashSeconds),
-  );
-  metrics.gauge("auth_lane_queued", "Work that waits for its lane.", ["lane"], (gauge) => {
-    for (const [name, lane] of Object.entries(lanes)) gauge.set({ lane: name }, lane.queued);
-  });
-  metrics.gauge("auth_hash_seconds", "Usual cost of one password hash.", [], (gauge) =>
-    gauge.set(lanes.hash.cost / 1000),
-  );
-  return consumer;
 }
 
 function startLegacy(

@@ -76,6 +76,27 @@ describe("nobody serves a command", () => {
     }
   });
 
+  test("is not concluded from an interruption that no tick has noticed, nor for three intervals after", async () => {
+    let now = 0;
+    const view = makeFleetView(() => now);
+    const passes = async (...beats: InRecord[]): Promise<boolean> => {
+      view.take(beats);
+      await view.tick(flows);
+      return view.nobodyServes("a");
+    };
+    expect(await passes(beat(["a"]))).toBe(false);
+    now += 2000;
+    expect(await passes()).toBe(false); // the broker is away, and back before it is asked
+    now += 2000;
+    expect(await passes(beat(["b"]))).toBe(false);
+    const after: boolean[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      now += 2000;
+      after.push(await passes(beat(["b"])));
+    }
+    expect(after).toEqual([false, true, true]); // the control: it is concluded from a feed that flows
+  });
+
   test.each([
     ["the broker does not answer", broken],
     ["the feed has what was not read yet", silent],

@@ -1,6 +1,7 @@
 // The port against a real Kafka: consumers in groups.
 import type { Admin } from "kafkajs";
 import { shared, single } from "../../src/bus/assigner.ts";
+import { smallFetch } from "../../src/bus/back-pressure.ts";
 import { type Holding, makeHoldings } from "../../src/bus/holdings.ts";
 import { type Consumption, connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
 import { quiet, until } from "../support/fleet.ts";
@@ -112,6 +113,22 @@ describe.each(everyDriver)("with %s", (driverName) => {
         "before",
         "paused",
       ]);
+      await consumption.close();
+    });
+
+    test("reads batches that are larger than a fetch may bring, of every partition", async () => {
+      await kafka.ensureTopics([spec("large", 3)]);
+      const partitions = [0, 1, 2];
+      const third = "x".repeat(smallFetch.partitionBytes); // three of them are one batch, larger than the whole fetch may be of one partition
+      const batch = partitions.flatMap((partition) => [1, 2, 3].map(() => record("large", third, { partition })));
+      await kafka.produce(batch);
+      await kafka.produce(partitions.map((partition) => record("large", "after", { partition })));
+      const { consumption, records, has } = reader(["large"], { fetch: smallFetch });
+      await has(12);
+      const sizes = (partition: number) =>
+        records.filter((each) => each.partition === partition).map((each) => each.value?.length);
+      for (const partition of partitions)
+        expect(sizes(partition)).toEqual([third.length, third.length, third.length, 5]);
       await consumption.close();
     });
 

@@ -1,8 +1,9 @@
 // What kafkajs does wrong and we put right at run time, each beside the same without our change.
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
+import { Socket } from "node:net";
 import { join } from "node:path";
-import { closeTimerTrap } from "../../src/bus/kafka-traps.ts";
+import { closeTraps } from "../../src/bus/kafka-traps.ts";
 import { until } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";
 
@@ -20,8 +21,10 @@ interface Queue {
   destroy(): void;
 }
 const RequestQueue = require("kafkajs/src/network/requestQueue") as new (options: object) => Queue;
+const Connection = require("kafkajs/src/network/connection") as { prototype: { disconnect(): Promise<boolean> } };
+const originalDisconnect = Connection.prototype.disconnect;
 const original = RequestQueue.prototype.scheduleCheckPendingRequests;
-closeTimerTrap();
+closeTraps();
 
 /** A connection's queue that counts how often its timer fires. */
 function queue(schedule?: () => void) {
@@ -62,6 +65,22 @@ test("the timer of an idle connection does not fire; unpatched it does without e
   await until("the unpatched timer has fired", () => unpatched.fired() > 10);
   expect([patched.fired(), patched.queue.throttleCheckTimeoutId]).toEqual([1, null]);
   unpatched.queue.destroy();
+});
+
+test("a connection that is told often to disconnect ends its socket once; unpatched it listens to it each time", async () => {
+  /** A connection whose socket is connecting: what waits for that. */
+  const listeners = async (disconnect: () => Promise<boolean>): Promise<number> => {
+    const socket = new Socket().setMaxListeners(20);
+    const requestQueue = { waitForPendingRequests: () => Promise.resolve(), destroy: () => undefined };
+    const connection = { socket, requestQueue, logDebug: () => undefined };
+    const done = await Promise.all(Array.from({ length: 12 }, () => disconnect.call(connection)));
+    expect(done).toEqual(done.map(() => true));
+    const count = socket.listenerCount("connect");
+    socket.destroy();
+    return count;
+  };
+  expect(await listeners(Connection.prototype.disconnect)).toBeLessThan(3);
+  expect(await listeners(originalDisconnect)).toBeGreaterThan(10);
 });
 
 test("requests that wait are sent all the same: for an answer, and for the end of a throttle", async () => {

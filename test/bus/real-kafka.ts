@@ -11,7 +11,7 @@ import {
   type TopicSpec,
 } from "../../src/bus/kafka.ts";
 import type { ConsumeOptions } from "../../src/bus/kafka-port.ts";
-import { closeTimerTrap } from "../../src/bus/kafka-traps.ts";
+import { closeTraps } from "../../src/bus/kafka-traps.ts";
 import type { Assignment, InRecord, OutRecord } from "../../src/bus/records.ts";
 import { quiet, until } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";
@@ -43,7 +43,7 @@ export interface RealKafka {
 export async function realKafka(name: string, driverName?: KafkaDriverName): Promise<RealKafka> {
   const prefix = `${name}-${randomBytes(4).toString("hex")}.`;
   const brokers = [testStack().kafka];
-  closeTimerTrap();
+  closeTraps();
   const kafka = connectKafka({ driver: driverName, brokers, clientId: name, prefix }, quiet);
   const raw = new driver.Kafka({ clientId: "raw", brokers, logLevel: driver.logLevel.NOTHING });
   const admin = raw.admin();

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import driver, { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from "kafkajs";
 import { connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
-import { closeTimerTrap } from "../../src/bus/kafka-traps.ts";
+import { closeTraps } from "../../src/bus/kafka-traps.ts";
 import { connect } from "../../src/client/index.ts";
 import { connectGateway } from "../bridge/gateway.ts";
 import { called } from "../ctl/authctl.ts";
@@ -52,7 +52,7 @@ beforeAll(async () => {
   });
   address = started.addresses["SASL_PLAINTEXT"]!;
   stop = () => started.node.kill();
-  closeTimerTrap();
+  closeTraps();
   superUser = new driver.Kafka({ brokers: [started.node.address], logLevel: driver.logLevel.NOTHING }).admin();
   await superUser.connect();
 }, 60_000);

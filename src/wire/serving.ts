@@ -1,0 +1,132 @@
+// The part of a worker that serves requests: the consumer of its commands' topics, what Prometheus is told of it, and what the fleet is told of it.
+import type { BrokerClock } from "../bus/broker-clock.ts";
+import type { Codec } from "../bus/codec.ts";
+import type { BusCommand, Lanes } from "../bus/command.ts";
+import { consumeRequests, type RequestConsumer } from "../bus/consumer.ts";
+import { makeExecute } from "../bus/execute.ts";
+import type { KafkaPort } from "../bus/kafka.ts";
+import { makeReplies } from "../bus/replies.ts";
+import { makeSender } from "../bus/sender.ts";
+import type { Tally } from "../bus/tally.ts";
+import type { Clock } from "../clock.ts";
+import { isPassing } from "../db/faults.ts";
+import type { FleetKeys } from "../fleet-keys.ts";
+import type { Pulse } from "./fleet.ts";
+import type { Wiring } from "./parts.ts";
+
+export interface Serving {
+  kafka: KafkaPort;
+  codec: Codec;
+  commands: BusCommand[];
+  lanes: Lanes;
+  keys: FleetKeys;
+  clock: Clock;
+  brokerClock: BrokerClock;
+  tally: Tally;
+}
+
+export function serveRequests(
+  { config, log, metrics, lifecycle }: Wiring,
+  { kafka, codec, commands, lanes, keys, clock, brokerClock, tally }: Serving,
+): RequestConsumer {
+  const lost = metrics.counter("auth_replies_lost_total", "Replies that can never arrive.", ["reason"]);
+  const requests = metrics.counter("auth_requests_total", "Requests by topic and outcome.", ["topic", "outcome"]);
+  const seconds = metrics.histogram(
+    "auth_request_seconds",
+    "From the broker's time of a request to its acknowledged reply.",
+    ["topic"],
+  );
+  const sender = makeSender(kafka);
+  const replies = makeReplies({
+    kafka,
+    sender,
+    log,
+    monotonic: clock.monotonic,
+    lost: (reason) => lost.inc({ reason }),
+  });
+  const consumer = consumeRequests({
+    kafka,
+    commands,
+    codec,
+    replies,
+    log,
+    group: config.AUTH_GROUP,
+    mailboxLimit: config.AUTH_MAILBOX_LIMIT,
+    allowedReplyTopics: config.AUTH_REPLY_TOPICS,
+    now: brokerClock.now,
+    monotonic: clock.monotonic,
+    execute: makeExecute({
+      codec,
+      lanes,
+      log,
+      now: brokerClock.now,
+      monotonic: clock.monotonic,
+      openingKey: (kid) => keys.keyring().opening(kid),
+      requireSealed: config.AUTH_REQUIRE_SEALED,
+      passing: isPassing,
+    }),
+    observe(topic, outcome, ms) {
+      requests.inc({ topic, outcome });
+      seconds.observe({ topic }, Math.max(ms, 0) / 1000);
+      tally.observe(topic, outcome, ms);
+    },
+  });
+  lifecycle.onStop(() => consumer.close(config.AUTH_DRAIN_TIMEOUT));
+  metrics.gauge("auth_requests_in_flight", "Requests taken and not finished.", [], (gauge) =>
+    gauge.set(consumer.inFlight),
+  );
+  metrics.gauge("auth_clock_skew_seconds", "How much this machine's clock is ahead of the broker's.", [], (gauge) =>
+    gauge.set(brokerClock.skew / 1000),
+  );
+  metrics.gauge("auth_partitions_held", "Partitions of request topics this worker holds.", [], (gauge) =>
+    gauge.set(sum(Object.values(consumer.held()).map((partitions) => partitions.length))),
+  );
+  metrics.gauge("auth_lag_records", "Records of the partitions held that are not finished.", ["topic"], (gauge) => {
+    gauge.reset();
+    for (const [topic, records] of consumer.lag()) gauge.set({ topic }, records);
+  });
+  metrics.gauge(
+    "auth_lag_hash_seconds",
+    "Time the hash lane needs for what waits on the partitions held.",
+    [],
+    (gauge) => gauge.set(lagOf(consumer, { commands, lanes }).hashSeconds),
+  );
+  metrics.gauge("auth_lane_queued", "Work that waits for its lane.", ["lane"], (gauge) => {
+    for (const [name, lane] of Object.entries(lanes)) gauge.set({ lane: name }, lane.queued);
+  });
+  metrics.gauge("auth_hash_seconds", "Usual cost of one password hash.", [], (gauge) =>
+    gauge.set(lanes.hash.cost / 1000),
+  );
+  return consumer;
+}
+
+export function pulseOf(
+  consumer: RequestConsumer,
+  { commands, lanes, tally }: Pick<Serving, "commands" | "lanes" | "tally">,
+): Pulse {
+  return {
+    state: consumer.healthy ? "serving" : "away",
+    partitions: consumer.held(),
+    stats: {
+      inFlight: consumer.inFlight,
+      mailboxes: consumer.mailboxes,
+      lanes: Object.fromEntries(
+        Object.entries(lanes).map(([name, { width, running, queued, cost }]) => [
+          name,
+          { width, running, queued, costMs: cost },
+        ]),
+      ),
+      commands: tally.take(),
+      lag: lagOf(consumer, { commands, lanes }),
+    },
+  };
+}
+
+function lagOf(consumer: RequestConsumer, { commands, lanes }: Pick<Serving, "commands" | "lanes">) {
+  const lag = consumer.lag();
+  const hashed = commands.filter(({ lane }) => lane === "hash").map(({ topic }) => lag.get(topic) ?? 0);
+  const { cost, width } = lanes.hash;
+  return { records: sum([...lag.values()]), hashSeconds: (sum(hashed) * cost) / width / 1000 };
+}
+
+const sum = (numbers: number[]): number => numbers.reduce((total, each) => total + each, 0);
