@@ -33,10 +33,12 @@ import {
 } from "@platformatic/kafka";
 import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
+import { type FetchPartition, type FetchTopic, isRefusal, type SessionRequest } from "./fetch-session.ts";
 import { classify, KafkaFault } from "./kafka-faults.ts";
 import { type ConsumeOptions, type KafkaDriver, type KafkaSettings, largeFetch, type TopicSpec } from "./kafka-port.ts";
 import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
 import type { CommittedOffset, InRecord, OutRecord, TopicPartition } from "./records.ts";
+import { type Fetched, type HalfName, makeSplitFetch, type SplitFetch } from "./split-fetch.ts";
 import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
 import { within } from "./within.ts";
 
@@ -51,10 +53,8 @@ const growthCheckMs = 3000; // as with kafkajs: requesters may write to partitio
 const fetchPatienceMs = 30_000;
 /** How soon a partition is asked for again that has no leader, or whose leader does not let it be read. */
 const lookAgainMs = 200;
-const heldBackWaitMs = 10;
 /** Later versions of Fetch name a topic by its id. */
 const lastFetchByName = 12;
-const lastEpoch = 2 ** 31 - 1;
 const protocol = { name: "auth-sticky", version: 1 };
 
 /** Connects lazily; nothing is sent before the first call. */
@@ -322,20 +322,20 @@ interface Membership {
 }
 
 /**
- * One life of a consumer (supervisor.ts). Per broker one fetch is on its way at a time; what it brings counts only for partitions that are
- * still held, not paused, and still wanted from the offset that was asked for. A partition that stays across a rebalance goes on where it is.
+ * One life of a consumer (supervisor.ts). What a fetch brings counts only for partitions that are still held, not paused, and still wanted
+ * from the offset that was asked for. A partition that stays across a rebalance goes on where it is.
  */
 class GroupReader implements SupervisedConsumer {
   readonly #consumer: Consumer<Buffer, Buffer, Buffer, Buffer>;
-  /** A fetch waits on the broker: heartbeats must not wait behind it. */
-  readonly #pool: ConnectionPool;
+  /** A fetch waits on the broker: neither heartbeats nor the other half's fetches must wait behind it. */
+  readonly #pools: Record<HalfName, ConnectionPool>;
   readonly #parts: ReaderParts;
   readonly #started: Promise<void>;
   readonly #paused = new Set<string>();
   readonly #fetching = new Set<number>();
   /** What is held: topic/partition on the broker -> the next offset to fetch. */
   #positions = new Map<string, Position>();
-  /** Grows with every change of what is to be fetched, or where: then a broker is told everything again. */
+  /** Grows with every change of what is to be fetched, or where. */
   #layout = 0;
   /** Partitions that a broker has refused to read since when, ms; they are left out for a moment each time. */
   readonly #refused = new Map<string, number>();
@@ -348,7 +348,7 @@ class GroupReader implements SupervisedConsumer {
   constructor(parts: ReaderParts) {
     this.#parts = parts;
     const { base, options, prefix, life } = parts;
-    this.#pool = new ConnectionPool(base.clientId, base);
+    this.#pools = { active: new ConnectionPool(base.clientId, base), quiet: new ConnectionPool(base.clientId, base) };
     this.#consumer = new Consumer({
       ...base,
       groupId: prefix + options.group,
@@ -415,7 +415,7 @@ class GroupReader implements SupervisedConsumer {
     isLeader: boolean,
     given: { topic: string; partitions: number[] }[],
   ): Promise<void> {
-    const { life, prefix } = this.#parts;
+    const { life, options, prefix } = this.#parts;
     const mine = isLeader && !this.#assignerAsked ? await this.#alone(member.memberId) : given;
     const stays = this.#member?.memberId === member.memberId ? this.#positions : new Map<string, never>();
     this.#member = member;
@@ -430,7 +430,9 @@ class GroupReader implements SupervisedConsumer {
     );
     const offsets = await this.#beginnings(fresh);
     if (this.#member !== member || life.over.aborted) return; // the next rebalance was faster
-    for (const pair of fresh) this.#positions.set(idOf(pair), { ...pair, offset: offsets.get(idOf(pair))! });
+    const maxBytes = (options.fetch ?? largeFetch).partitionBytes;
+    for (const pair of fresh)
+      this.#positions.set(idOf(pair), { ...pair, fetchOffset: offsets.get(idOf(pair))!, maxBytes });
     this.#fetchAll();
   }
 
@@ -501,7 +503,7 @@ class GroupReader implements SupervisedConsumer {
     if (wanted.length === 0) return leaders;
     const { topics, brokers } = await this.#consumer.metadata({ topics: this.#consumer.topics.current });
     for (const position of wanted) {
-      const { topic, partition, offset } = position;
+      const { topic, partition } = position;
       const known = topics.get(topic);
       const leader = known?.partitions[partition]?.leader ?? -1;
       const broker = brokers.get(leader);
@@ -510,7 +512,7 @@ class GroupReader implements SupervisedConsumer {
         continue;
       }
       const some = leaders.get(leader) ?? { broker, wanted: [] };
-      some.wanted.push({ topic, partition, offset, position, topicId: known!.id });
+      some.wanted.push({ topic, topicId: known!.id, position });
       leaders.set(leader, some);
     }
     return leaders;
@@ -521,12 +523,18 @@ class GroupReader implements SupervisedConsumer {
     this.#fetching.add(node);
     const patience = makePatience();
     let leg: Leg | undefined;
+    const split: SplitFetch<bigint, FetchAnswer> = makeSplitFetch((half, request, waitMs) =>
+      this.#ask(leg!.broker, half, request, waitMs),
+    );
     while (!this.#over) {
       try {
-        if (leg?.layout !== this.#layout) leg = await this.#leg(node, leg?.session.id ?? 0);
+        if (leg?.layout !== this.#layout) leg = await this.#leg(node);
         if (leg === undefined || this.#over) break;
-        await this.#fetch(leg);
+        const fetched = await split.next(leg.topics, this.#parts.options.maxWaitMs ?? 250);
+        if (fetched === undefined) continue;
+        this.#parts.life.progress();
         patience.succeeded();
+        this.#take(fetched, leg, split);
       } catch (error) {
         leg = undefined;
         await this.#fetchFailed(error, patience);
@@ -536,77 +544,81 @@ class GroupReader implements SupervisedConsumer {
     this.#fetchAll(); // what it had may be with a leader that is fetched from already
   }
 
-  async #leg(node: number, id: number): Promise<Leg | undefined> {
+  async #leg(node: number): Promise<Leg | undefined> {
     const layout = this.#layout;
     const found = (await this.#leaders()).get(node);
     if (found === undefined) return undefined;
     const { broker, wanted } = found;
-    return { broker, layout, session: { id, epoch: 0 }, wanted, moved: wanted, byName: new Map() };
+    const { version } = await this.#fetchRequest(broker, "active");
+    const topics = Map.groupBy(wanted, ({ topic, topicId }) => (version > lastFetchByName ? topicId : topic));
+    return {
+      broker,
+      layout,
+      topics: [...topics].map(([topic, some]) => ({ topic, partitions: some.map(({ position }) => position) })),
+      names: new Map([...topics].map(([name, some]) => [name, some[0]!.topic])),
+    };
   }
 
-  async #fetch(leg: Leg): Promise<void> {
-    const { broker, session } = leg;
-    const fetch = await open<fetchV17.FetchRequest, fetchV17.FetchResponse>(
-      this.#consumer,
-      "Fetch",
-      broker,
-      this.#pool,
-    );
-    const nameOf = ({ topic, topicId }: Wanted): string => (fetch.version > lastFetchByName ? topicId : topic);
-    if (session.epoch === 0)
-      leg.byName = new Map(leg.wanted.map((each) => [`${nameOf(each)}/${each.partition}`, each]));
-    const { bytes, partitionBytes } = this.#parts.options.fetch ?? largeFetch;
-    const topics = [...Map.groupBy(leg.moved, nameOf)].map(([topicId, some]) => ({
-      topicId,
-      partitions: some.map(({ partition, offset }) => ({
+  #fetchRequest(broker: Broker, half: HalfName) {
+    type Request = fetchV17.FetchRequest;
+    return open<Request, FetchAnswer>(this.#consumer, "Fetch", broker, this.#pools[half]);
+  }
+
+  async #ask(broker: Broker, half: HalfName, request: SessionRequest<bigint>, waitMs: number): Promise<FetchAnswer> {
+    const fetch = await this.#fetchRequest(broker, half);
+    const topics = request.topics.map(({ topic, partitions }) => ({
+      topicId: topic,
+      partitions: partitions.map(({ partition, fetchOffset, maxBytes }) => ({
         partition,
-        fetchOffset: offset,
+        fetchOffset,
         currentLeaderEpoch: -1,
         lastFetchedEpoch: -1,
-        partitionMaxBytes: partitionBytes,
+        partitionMaxBytes: maxBytes,
       })),
     }));
-    // What is resumed is asked for with the next fetch: while anything is held back, it comes soon.
-    const longest = this.#parts.options.maxWaitMs ?? 250;
-    const waitMs = this.#paused.size > 0 ? Math.min(longest, heldBackWaitMs) : longest;
+    const { bytes } = this.#parts.options.fetch ?? largeFetch;
     const isolation = FetchIsolationLevels.READ_COMMITTED;
-    const { id, epoch } = session;
-    const { answer, fault } = await fetch.ask(waitMs, 1, bytes, isolation, id, epoch, topics, [], "");
-    if (answer === undefined || answer.errorCode !== 0) throw fault;
-    this.#parts.life.progress();
-    session.id = answer.sessionId;
-    session.epoch = answer.sessionId === 0 ? 0 : (epoch % lastEpoch) + 1; // a broker may have no room for sessions
-    const moved = this.#take(answer, leg);
-    leg.moved = session.epoch === 0 ? leg.wanted : moved;
+    const { sessionId, sessionEpoch } = request;
+    const { answer, fault } = await fetch.ask(
+      waitMs,
+      1,
+      bytes,
+      isolation,
+      sessionId,
+      sessionEpoch,
+      topics,
+      request.forgottenTopics,
+      "",
+    );
+    if (answer === undefined || (answer.errorCode !== 0 && !isRefusal(answer))) throw fault;
+    return answer;
   }
 
-  /** Hands over what came. @returns what goes on elsewhere than the broker knows */
-  #take({ responses }: fetchV17.FetchResponse, { byName }: Leg): Wanted[] {
+  /** Hands over what came. */
+  #take({ answer, askedFrom }: Fetched<bigint, FetchAnswer>, leg: Leg, split: SplitFetch<bigint, FetchAnswer>): void {
     const { life, prefix } = this.#parts;
-    const moved: Wanted[] = [];
-    for (const { topicId, partitions } of responses) {
+    for (const { topicId, partitions } of answer.responses) {
+      const topic = leg.names.get(topicId);
+      if (topic === undefined) continue;
       for (const { partitionIndex, errorCode, records: batches, highWatermark, abortedTransactions } of partitions) {
-        const want = byName.get(`${topicId}/${partitionIndex}`);
-        if (want === undefined || this.#over) continue;
-        const { topic, partition, position, offset } = want;
-        const id = idOf(want);
-        if (this.#positions.get(id) !== position || position.offset !== offset || this.#paused.has(id)) continue;
+        const id = idOf({ topic, partition: partitionIndex });
+        const position = this.#positions.get(id);
+        const from = askedFrom(topicId, partitionIndex);
+        if (position === undefined || position.fetchOffset !== from || this.#paused.has(id) || this.#over) continue;
         if (errorCode !== 0) this.#refusedBy(errorCode, position);
         else this.#refused.delete(id);
         const last = batches?.at(-1);
         if (errorCode !== 0 || last === undefined) continue;
+        split.brought(topicId, partitionIndex);
         const next = last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;
-        position.offset = next;
-        want.offset = next;
-        moved.push(want);
-        const place = { topic: topic.slice(prefix.length), partition };
+        position.fetchOffset = next;
+        const place = { topic: topic.slice(prefix.length), partition: partitionIndex };
         const records = withoutAborted(batches!, abortedTransactions ?? []).flatMap((batch) =>
-          recordsOf(batch, place, offset),
+          recordsOf(batch, place, from),
         );
         life.records(records, place, { highWatermark, next });
       }
     }
-    return moved;
   }
 
   /** One partition that cannot be read holds up no other: it is left out until its leader, or its beginning, was looked for again. */
@@ -639,15 +651,15 @@ class GroupReader implements SupervisedConsumer {
 
   /** An offset that the broker no longer has begins anew where the group would begin. */
   async #startOver(position: Position): Promise<void> {
-    const { topic, partition, offset } = position;
+    const { topic, partition, fetchOffset: offset } = position;
     const asked = { topics: [topic], partitions: { [topic]: [partition] } };
     const [starts, ends] = await Promise.all([
       this.#consumer.listOffsets({ ...asked, timestamp: ListOffsetTimestamps.EARLIEST }),
       this.#consumer.listOffsets({ ...asked, timestamp: ListOffsetTimestamps.LATEST }),
     ]);
     const [start, end] = [starts.get(topic)![partition]!, ends.get(topic)![partition]!];
-    if (position.offset !== offset || (offset >= start && offset <= end)) return;
-    position.offset = this.#parts.options.from === "earliest" ? start : end;
+    if (position.fetchOffset !== offset || (offset >= start && offset <= end)) return;
+    position.fetchOffset = this.#parts.options.from === "earliest" ? start : end;
   }
 
   /** Waits before the next try; who leads what is asked again. */
@@ -694,7 +706,8 @@ class GroupReader implements SupervisedConsumer {
 
   async close(): Promise<void> {
     await within(joinBoundMs, () => this.#started);
-    await Promise.allSettled([this.#consumer.close(true), this.#pool.close()]);
+    const pools = Object.values(this.#pools).map((pool) => pool.close());
+    await Promise.allSettled([this.#consumer.close(true), ...pools]);
   }
 }
 
@@ -718,23 +731,24 @@ function makePatience(): Patience {
   };
 }
 
-interface Position extends TopicPartition {
-  offset: bigint;
+/** What is held, and where it goes on. */
+type Position = TopicPartition & FetchPartition<bigint>;
+
+type FetchAnswer = fetchV17.FetchResponse;
+
+interface Wanted {
+  topic: string;
+  topicId: string;
+  position: Position;
 }
 
-/** A partition that is fetched, from where its broker was asked for it. */
-type Wanted = Position & { topicId: string; position: Position };
-
-/** What one broker is asked for. In its session (KIP-227) only what has moved is named, and only what has something is answered. */
+/** What one broker is asked for, until the layout changes. Topics have the names by which it is asked: their ids, or what they are called. */
 interface Leg {
   broker: Broker;
   layout: number;
-  /** Epoch 0: everything is named, and the session with this id ends. */
-  session: { id: number; epoch: number };
-  wanted: Wanted[];
-  moved: Wanted[];
-  /** By topic and partition as the broker answers. */
-  byName: Map<string, Wanted>;
+  topics: FetchTopic<bigint>[];
+  /** What they are called. */
+  names: Map<string, string>;
 }
 
 /** A member that died holds the group up until its session ends. */

@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { type FetchTopic, makeFetchSession, type SessionRequest } from "../../src/bus/kafka-sessions.ts";
+import { type FetchTopic, makeFetchSession, type SessionRequest } from "../../src/bus/fetch-session.ts";
 import { type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
 /** A broker's side of KIP-227, as far as a client can tell: the next offset of each partition it was named and not told to forget. */
@@ -15,7 +15,7 @@ function makeBroker() {
     forgetSession: () => {
       session += 1;
     },
-    ask({ sessionId, sessionEpoch, topics, forgottenTopics }: SessionRequest) {
+    ask({ sessionId, sessionEpoch, topics, forgottenTopics }: SessionRequest<string>) {
       if (sessionEpoch === 0) {
         session += 1;
         epoch = 0;
@@ -32,7 +32,7 @@ function makeBroker() {
   };
 }
 
-const flat = (wanted: FetchTopic[]) =>
+const flat = (wanted: FetchTopic<string>[]) =>
   Object.fromEntries(
     wanted
       .flatMap(({ topic, partitions }) =>
@@ -41,7 +41,7 @@ const flat = (wanted: FetchTopic[]) =>
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
 
-const topicOf = (topic: string, offsets: Record<number, string>): FetchTopic => ({
+const topicOf = (topic: string, offsets: Record<number, string>): FetchTopic<string> => ({
   topic,
   partitions: Object.entries(offsets).map(([partition, fetchOffset]) => ({
     partition: Number(partition),
@@ -65,7 +65,7 @@ describe("a session", () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
-        const [broker, session] = [makeBroker(), makeFetchSession()];
+        const [broker, session] = [makeBroker(), makeFetchSession<string>()];
         for (const { wanted, fate } of steps) {
           if (fate === "session forgotten") broker.forgetSession();
           const asked = session.next(wanted);
@@ -86,7 +86,7 @@ describe("a session", () => {
   });
 
   test("names only what moved, what is new, and what is given up", () => {
-    const session = makeFetchSession();
+    const session = makeFetchSession<string>();
     expect(session.next([topicOf("a", { 0: "0", 1: "0" }), topicOf("b", { 0: "7" })])).toMatchObject({
       sessionEpoch: 0,
     });
@@ -102,20 +102,8 @@ describe("a session", () => {
     expect(session.next(wanted)).toEqual({ sessionId: 5, sessionEpoch: 2, topics: [], forgottenTopics: [] });
   });
 
-  test("is held back for a moment after something was given up, because it may be wanted again at once", () => {
-    let now = 1000;
-    const session = makeFetchSession(() => now);
-    session.next([topicOf("a", { 0: "0", 1: "0" })]);
-    session.answered({ errorCode: 0, sessionId: 5 });
-    expect(session.isHeldBack).toBe(false);
-    session.next([topicOf("a", { 0: "0" })]);
-    expect(session.isHeldBack).toBe(true);
-    now += 500;
-    expect(session.isHeldBack).toBe(false);
-  });
-
   test("is none where the broker keeps none: everything is named each time", () => {
-    const session = makeFetchSession();
+    const session = makeFetchSession<string>();
     const wanted = [topicOf("a", { 0: "0" })];
     for (let time = 0; time < 3; time += 1) {
       expect(session.next(wanted)).toEqual({ sessionId: 0, sessionEpoch: 0, topics: wanted, forgottenTopics: [] });
