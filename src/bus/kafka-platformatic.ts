@@ -786,25 +786,34 @@ function withoutAborted(batches: RecordsBatch[], aborted: Aborted[]): RecordsBat
 
 function recordsOf(batch: RecordsBatch, place: TopicPartition, from: bigint): InRecord[] {
   if (batch.attributes & isControl) return [];
-  return batch.records.flatMap((record) => {
+  const records: InRecord[] = [];
+  for (const record of batch.records) {
     const offset = batch.firstOffset + BigInt(record.offsetDelta);
-    if (offset < from) return []; // a batch comes whole
+    if (offset < from) continue; // a batch comes whole
     const time = batch.attributes & isLogAppendTime ? batch.maxTimestamp : batch.firstTimestamp + record.timestampDelta;
     const { key, value } = record as { key: Buffer | null; value: Buffer | null };
-    return [{ ...place, offset, timestamp: Number(time), key, value, headers: headersOf(record.headers) }];
-  });
+    records.push({ ...place, offset, timestamp: Number(time), key, value, headers: headersOf(record.headers) });
+  }
+  return records;
 }
 
 /** A header given twice has its values in a list; one without a value is none. */
 function headersOf(entries: unknown): InRecord["headers"] {
-  const values = new Map<string, Buffer[]>();
-  for (const [name, value] of entries as [Buffer, Buffer | null][]) {
+  const headers: InRecord["headers"] = {};
+  for (const [bytes, value] of entries as [Buffer, Buffer | null][]) {
     if (value === null) continue;
-    const given = values.get(name.toString());
-    if (given) given.push(value);
-    else values.set(name.toString(), [value]);
+    const name = bytes.toString();
+    if (!Object.hasOwn(headers, name)) defineHeader(headers, name, value);
+    else headers[name] = [headers[name]!, value].flat();
   }
-  return Object.fromEntries([...values].map(([name, given]) => [name, given.length === 1 ? given[0]! : given]));
+  return headers;
+}
+
+/** As an own property, whatever it is called. */
+function defineHeader(headers: InRecord["headers"], name: string, value: Buffer): void {
+  if (name === "__proto__")
+    Object.defineProperty(headers, name, { value, enumerable: true, configurable: true, writable: true });
+  else headers[name] = value;
 }
 
 function range(count: number): number[] {
