@@ -91,7 +91,12 @@ export const scenes: Scene[] = [
       const { child } = await cast.engine(cast.most); // so many that no mailbox is what holds a login up
       const peak = (await closed(child, "login", 2 * site.hashThreads, ms)).perSecond;
       const calm = await open(child, "login", 0.8 * peak, ms);
+      const pids = { ...site.pids(), ...cast.pids() };
+      const before = cpuByName(pids);
       const flood = await open(child, "login", 10 * peak, ms);
+      const cores = Object.entries(between(before, cpuByName(pids))).map(
+        ([name, s]) => [name, (s * 1000) / ms] as const,
+      );
       const overloaded: Latencies | undefined = flood.refused["OVERLOADED"];
       note("peak, logins/s", peak);
       note("accepted at 10 times the peak, of the peak", flood.ok.perSecond / peak);
@@ -103,6 +108,7 @@ export const scenes: Scene[] = [
         note("OVERLOADED: p99 ms", overloaded.p99);
       }
       note("other refusals/s", refusedIn(flood, "OVERLOADED"));
+      for (const [name, used] of cores) if (used >= 0.02) note(`cores at work in the flood: ${name}`, used);
     },
   },
   {

@@ -1,6 +1,7 @@
 // Traps of kafkajs 2.2.4 that no setting closes, closed at run time. test/bus/kafka-traps.test.ts pins the version: a new
 // kafkajs must be looked at before this file is trusted with it.
 import { createRequire } from "node:module";
+import type { Socket } from "node:net";
 
 interface RequestQueue {
   throttledUntil: number;
@@ -10,8 +11,13 @@ interface RequestQueue {
   scheduleCheckPendingRequests(): void;
 }
 
+interface Broker {
+  versions: object | null;
+  isConnected(): boolean;
+}
+
 interface Connection {
-  socket: object | undefined;
+  socket: Socket | null | undefined;
   disconnect(): Promise<boolean>;
 }
 
@@ -24,6 +30,7 @@ export function closeTraps(): void {
   closed = true;
   closeTimerTrap();
   closeDisconnectTrap();
+  closeVersionsTrap();
 }
 
 /**
@@ -47,19 +54,40 @@ function closeTimerTrap(): void {
 }
 
 /**
- * Each request that fails with its connection disconnects it, also where a socket is connecting again already: with eleven of them under way Node
- * warned of a leak (MaxListenersExceededWarning, from the `unref` of a socket that has no handle yet). A socket is ended once.
+ * Each request that fails with its connection disconnects it, also where a socket is connecting again already, and each time its `unref` waits
+ * for that: with eleven of them Node warned of a leak (MaxListenersExceededWarning). Once is enough, and all else of a disconnect must go on each
+ * time: a socket that connects after it was ended leaves its connection as connected for good, unless somebody disconnects it once more.
  */
 function closeDisconnectTrap(): void {
   const require = createRequire(import.meta.url);
   const { prototype } = require("kafkajs/src/network/connection") as { prototype: Connection };
   const disconnect = prototype.disconnect;
-  const ended = new WeakMap<object, Promise<boolean>>();
+  const seen = new WeakSet<Socket>();
   prototype.disconnect = function (this: Connection): Promise<boolean> {
     const { socket } = this;
-    if (socket === undefined || socket === null) return disconnect.call(this);
-    const done = ended.get(socket) ?? disconnect.call(this);
-    ended.set(socket, done);
-    return done;
+    if (socket && !seen.has(socket)) {
+      seen.add(socket);
+      const unref = socket.unref.bind(socket);
+      let isDone = false;
+      socket.unref = () => {
+        if (!isDone) unref();
+        isDone = true;
+        return socket;
+      };
+    }
+    return disconnect.call(this);
+  };
+}
+
+/**
+ * A broker that takes a connection and answers nothing yet (stopped, starting) counts as connected, so nobody asks it for its versions again, and
+ * without them every request fails with "Broker not connected", also when it answers long since.
+ */
+function closeVersionsTrap(): void {
+  const require = createRequire(import.meta.url);
+  const { prototype } = require("kafkajs/src/broker") as { prototype: Broker };
+  const isConnected = prototype.isConnected;
+  prototype.isConnected = function (this: Broker): boolean {
+    return this.versions !== null && isConnected.call(this);
   };
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { connectKafka, type KafkaDriverName } from "../../src/bus/kafka.ts";
 import type { KafkaFault } from "../../src/bus/kafka-faults.ts";
 import type { KafkaPort, KafkaSettings } from "../../src/bus/kafka-port.ts";
+import { fewPartitions } from "../../src/bus/split-fetch.ts";
 import { selfSigned } from "../bridge/certificate.ts";
 import { startBroker } from "../support/cluster.ts";
 import { quiet, run, sharedFleet } from "../support/fleet.ts";
@@ -67,11 +68,16 @@ describe.each(everyDriver)("with %s", (driver: KafkaDriverName) => {
   }
 
   async function carries(kafka: KafkaPort, topic: string): Promise<void> {
-    await kafka.ensureTopics([spec(topic)]);
-    await kafka.produce([record(topic, "over TLS")]);
+    await kafka.ensureTopics([spec(topic, fewPartitions + 1)]); // so many are fetched over two connections
     const { consumption, values, has } = makeReader(kafka, [topic]);
+    await kafka.produce([record(topic, "over TLS", { partition: 0 })]);
     await has(1);
-    expect(values()).toEqual(["over TLS"]);
+    await kafka.produce([
+      record(topic, "again", { partition: 0 }),
+      record(topic, "elsewhere", { partition: fewPartitions }),
+    ]);
+    await has(3);
+    expect(values().sort()).toEqual(["again", "elsewhere", "over TLS"]);
     await consumption.commit([{ topic, partition: 0, offset: 1n }]);
     await consumption.close();
   }

@@ -1,8 +1,9 @@
 // What kafkajs does wrong and we put right at run time, each beside the same without our change.
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
-import { Socket } from "node:net";
+import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { join } from "node:path";
+import driver from "kafkajs";
 import { closeTraps } from "../../src/bus/kafka-traps.ts";
 import { until } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";
@@ -22,6 +23,8 @@ interface Queue {
 }
 const RequestQueue = require("kafkajs/src/network/requestQueue") as new (options: object) => Queue;
 const Connection = require("kafkajs/src/network/connection") as { prototype: { disconnect(): Promise<boolean> } };
+const Broker = require("kafkajs/src/broker") as { prototype: { isConnected(): boolean } };
+const originalIsConnected = Broker.prototype.isConnected;
 const originalDisconnect = Connection.prototype.disconnect;
 const original = RequestQueue.prototype.scheduleCheckPendingRequests;
 closeTraps();
@@ -67,20 +70,82 @@ test("the timer of an idle connection does not fire; unpatched it does without e
   unpatched.queue.destroy();
 });
 
-test("a connection that is told often to disconnect ends its socket once; unpatched it listens to it each time", async () => {
+test("a connection that is told often to disconnect is disconnected each time, and listens to its socket once; unpatched each time", async () => {
   /** A connection whose socket is connecting: what waits for that. */
   const listeners = async (disconnect: () => Promise<boolean>): Promise<number> => {
     const socket = new Socket().setMaxListeners(20);
     const requestQueue = { waitForPendingRequests: () => Promise.resolve(), destroy: () => undefined };
-    const connection = { socket, requestQueue, logDebug: () => undefined };
+    const connection = { socket, requestQueue, logDebug: () => undefined, connectionStatus: "" };
+    await disconnect.call(connection);
+    connection.connectionStatus = "connected"; // so a socket says that connects after it was ended
     const done = await Promise.all(Array.from({ length: 12 }, () => disconnect.call(connection)));
     expect(done).toEqual(done.map(() => true));
+    expect(connection.connectionStatus).toBe("disconnected");
     const count = socket.listenerCount("connect");
     socket.destroy();
     return count;
   };
   expect(await listeners(Connection.prototype.disconnect)).toBeLessThan(3);
   expect(await listeners(originalDisconnect)).toBeGreaterThan(10);
+});
+
+/** Before a real broker: takes connections and what comes over them, and passes it on only from `open` on. */
+async function makeGate() {
+  const { hostname, port } = new URL(`kafka://${testStack().kafka}`);
+  const sockets: Socket[] = [];
+  let isOpen = false;
+  const server = createServer((socket) => {
+    const broker = connect(Number(port), hostname);
+    sockets.push(socket, broker);
+    for (const each of [socket, broker]) each.on("error", () => each.destroy());
+    socket.on("data", (bytes) => isOpen && broker.write(bytes));
+    broker.on("data", (bytes) => socket.write(bytes));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    open: () => {
+      isOpen = true;
+    },
+    close: () => {
+      for (const each of sockets) each.destroy();
+      server.close();
+    },
+  };
+}
+
+test("a broker that took a connection and said nothing at first is asked again; unpatched it stays useless", async () => {
+  const patchedIsConnected = Broker.prototype.isConnected;
+  const ask = async (): Promise<string> => {
+    const gate = await makeGate();
+    const retry = { retries: 1, initialRetryTime: 10 };
+    const kafka = new driver.Kafka({
+      brokers: [gate.address],
+      requestTimeout: 500,
+      retry,
+      logLevel: driver.logLevel.NOTHING,
+    });
+    const admin = kafka.admin();
+    const answer = () =>
+      admin
+        .connect()
+        .then(() => admin.describeCluster())
+        .then(({ clusterId }) => clusterId, String);
+    const first = await answer();
+    gate.open();
+    const second = await answer();
+    await admin.disconnect();
+    gate.close();
+    expect(first).toMatch(/timed out|not connected/);
+    return second;
+  };
+  expect(await ask()).toMatch(/^[\w-]{22}$/);
+  Broker.prototype.isConnected = originalIsConnected;
+  try {
+    expect(await ask()).toMatch(/not connected/);
+  } finally {
+    Broker.prototype.isConnected = patchedIsConnected;
+  }
 });
 
 test("requests that wait are sent all the same: for an answer, and for the end of a throttle", async () => {

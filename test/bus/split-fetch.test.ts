@@ -121,7 +121,7 @@ describe("what is asked for where", () => {
     expect(named(broker.pending.active!)).toEqual([3]);
     expect([...broker.pending.active!.wishes]).toEqual([[3, 2]]);
 
-    now += 60_000;
+    now += 6000;
     broker.pending.quiet!.answer();
     await third;
     const fourth = turnOver();
@@ -175,6 +175,23 @@ describe("what is asked for where", () => {
     await third;
     void turnOver();
     expect(broker.pending.active!.request.sessionEpoch).toBe(1);
+  });
+
+  test("a fetch that is lost without a word is asked again, though the other half goes on", async () => {
+    let now = 0;
+    const { broker, turnOver } = makeConsumer(() => now);
+    const first = turnOver();
+    broker.append(3);
+    await first;
+    const second = turnOver();
+    delete broker.pending.quiet;
+    broker.append(3);
+    await second;
+    now += 60_000;
+    expect(await turnOver()).toBe("failed");
+    void turnOver();
+    expect(broker.pending.quiet!.request.sessionEpoch).toBe(0);
+    expect(named(broker.pending.quiet!)).toEqual(everything);
   });
 
   test("for a moment after one was given up nobody waits long, because it may be wanted again at once", async () => {
