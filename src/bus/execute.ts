@@ -8,6 +8,7 @@ import type { Logger } from "../log.ts";
 import { type Codec, CodecFault } from "./codec.ts";
 import { type BusCommand, type Call, type Lanes, refusalName, replySubject, requestSubject } from "./command.ts";
 import { replyHeaders } from "./headers.ts";
+import type { Place } from "./lanes.ts";
 import { noSoonerThan } from "./least-time.ts";
 import type { InRecord, OutRecord } from "./records.ts";
 import {
@@ -82,9 +83,12 @@ interface Work {
 async function attempt(parts: ExecuteParts, delivered: Work, redelivered: boolean): Promise<Outcome> {
   const { codec, log } = parts;
   const { record, command } = delivered;
+  let call: Call = delivered.call;
   try {
     const work = await inTime(parts, delivered, redelivered);
-    const { call } = work;
+    call = work.call;
+    // Before the request is opened: in a flood of logins a refusal must not cost the elliptic curves of one that is let in.
+    if (command.lane === "hash") enter(parts, call);
     const replyKey = await readReplyKey(parts, work);
     const request = await open(parts, work, replyKey);
     checkKey(record, command, request);
@@ -99,7 +103,15 @@ async function attempt(parts: ExecuteParts, delivered: Work, redelivered: boolea
       log.error({ err: error, ...where }, "request cannot be processed");
     }
     return { code: refusal.code, bytes: encodeRefusal(codec, command, refusal), poison };
+  } finally {
+    call.place?.leave();
   }
+}
+
+/** The hash lane is entered by the hash itself (ctx.passwords), so that no lane slot is held while the database is asked; its door is here. */
+function enter({ lanes }: ExecuteParts, call: Call): Place {
+  call.place ??= lanes.hash.admit(call.deadline);
+  return call.place;
 }
 
 /** Its time is over, but it has its answer already: the first answer is given again, in the time that takes. */
@@ -176,18 +188,16 @@ function checkKey(record: InRecord, command: BusCommand, request: object): void 
 
 /** Runs the handler, again after a passing fault, with growing pauses inside the deadline and a budget. */
 async function patiently<T>(parts: ExecuteParts, { command, call, record }: Work, run: () => Promise<T>): Promise<T> {
-  const lane = parts.lanes[command.lane];
   const end = Math.min(call.deadline, parts.monotonic() + retryBudgetMs);
   for (let pause = 25; ; pause *= 2) {
     try {
-      // The hash lane is entered by the hash itself (ctx.passwords), so that no lane slot is held while the database is asked.
-      if (command.lane !== "hash") return await lane.run(call.deadline, run);
-      const place = lane.admit(call.deadline);
+      if (command.lane !== "hash") return await parts.lanes[command.lane].run(call.deadline, run);
+      const place = enter(parts, call);
       try {
-        call.place = place;
         return await run();
       } finally {
         place.leave();
+        delete call.place; // the next try comes to the door anew
       }
     } catch (error) {
       if (!parts.passing(error)) throw error;

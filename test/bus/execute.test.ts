@@ -1,5 +1,5 @@
-// A record that was delivered again after its time was over, while the database is away for a moment.
-import { expect, test } from "@jest/globals";
+// Where a request is refused before any work, and one that was delivered again after its time was over, while the database is away for a moment.
+import { describe, expect, test } from "@jest/globals";
 import type { BusCommand, Call } from "../../src/bus/command.ts";
 import { makeExecute } from "../../src/bus/execute.ts";
 import { makeLane } from "../../src/bus/lanes.ts";
@@ -9,18 +9,21 @@ import { quiet } from "../support/fleet.ts";
 const monotonic = () => performance.now();
 const away = new Error("connection lost");
 
-/** Executes a request whose time is over; the inbox fails so often before it says that there is an answer. */
-function late(failures: number, redelivered: boolean) {
-  let asked = 0;
-  const lane = () => makeLane({ width: 1 }, monotonic);
+function setUp(given: Partial<BusCommand>) {
+  let opened = 0;
+  const lane = () => makeLane({ width: 1, cost: 100, queueTarget: 1 }, monotonic);
+  const lanes = { hash: lane(), db: lane(), cheap: lane() };
   const execute = makeExecute({
     codec: {
       isWarm: true,
       warm: async () => {},
       encode: (_subject, value) => Buffer.from(JSON.stringify(value)),
-      decode: async () => ({}),
+      decode: async () => {
+        opened += 1;
+        return {};
+      },
     },
-    lanes: { hash: lane(), db: lane(), cheap: lane() },
+    lanes,
     log: quiet,
     now: () => 0,
     monotonic,
@@ -39,16 +42,57 @@ function late(failures: number, redelivered: boolean) {
     resultName: "auth.TestResult",
     keyOf: () => undefined,
     handle: async () => ({ first: "answer" }),
-    answered: async () => {
-      asked += 1;
-      if (asked <= failures) throw away;
-      return true;
-    },
+    answered: async () => false,
+    ...given,
   };
   const record = { topic: "auth.test", partition: 0, offset: 0n, timestamp: 0, key: null, value: null, headers: {} };
   const envelope = { reply: { topic: "auth.reply.x" } } as Call["envelope"];
-  const call: Call = { topic: "auth.test", envelope, deadline: monotonic() - 1000 };
-  return execute(record satisfies InRecord, command, call, redelivered);
+  /** @param leftMs until its deadline */
+  const ask = (leftMs: number, redelivered = false) =>
+    execute(
+      record satisfies InRecord,
+      command,
+      { topic: "auth.test", envelope, deadline: monotonic() + leftMs },
+      redelivered,
+    );
+  return { ask, lanes, opened: () => opened };
+}
+
+describe("a request for a hash", () => {
+  test("is refused before it is opened where the lane is full, and opened where it is not", async () => {
+    const { ask, lanes, opened } = setUp({ lane: "hash" });
+    const places = [lanes.hash.admit(monotonic() + 1000), lanes.hash.admit(monotonic() + 1000)];
+    expect((await ask(1000)).outcome).toBe("OVERLOADED");
+    expect(opened()).toBe(0);
+    for (const place of places) place.leave();
+    expect((await ask(1000)).outcome).toBe("ok");
+    expect(opened()).toBe(1);
+  });
+
+  test("gives its place up when it is done, however it ended and however often it was tried", async () => {
+    const ends: [string, BusCommand["handle"]][] = [
+      ["ok", async () => ({})],
+      ["INTERNAL", () => Promise.reject(new Error("a fault of ours"))],
+      ["UNAVAILABLE", () => Promise.reject(away)],
+    ];
+    for (const [outcome, handle] of ends) {
+      const { ask, lanes } = setUp({ lane: "hash", handle });
+      for (let time = 0; time < 3; time += 1) expect((await ask(200)).outcome).toBe(outcome);
+      lanes.hash.admit(monotonic() + 1000); // and the next one still gets the only place at once
+      expect((await ask(1000)).outcome).not.toBe("OVERLOADED");
+    }
+  });
+});
+
+/** Executes a request whose time is over; the inbox fails so often before it says that there is an answer. */
+function late(failures: number, redelivered: boolean) {
+  let asked = 0;
+  const answered = async () => {
+    asked += 1;
+    if (asked <= failures) throw away;
+    return true;
+  };
+  return setUp({ answered }).ask(-1000, redelivered);
 }
 
 test("it gets its first answer when the database is back, and is no dead letter", async () => {
