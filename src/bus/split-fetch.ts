@@ -49,6 +49,7 @@ interface Half<O extends Offset, Answer> {
   underway: { waitMs: number; overdueAt: number; settled: Promise<() => Answer> } | undefined;
 }
 
+/** What has brought nothing for so long is quiet; its next record is brought by the quiet half, at the price of one look at all of it. */
 const activeMs = 5000;
 /** So few cost a broker nothing worth a second connection. */
 export const fewPartitions = 16;
