@@ -68,13 +68,9 @@ export function makeFetchSession<O extends Offset>(): FetchSession<O> {
 
   return {
     next(wanted) {
-      if (epoch > 0) {
-        const forgottenTopics = forget(known, wanted);
-        return { sessionId: id, sessionEpoch: epoch, topics: moved(known, wanted), forgottenTopics };
-      }
-      known = new Map();
-      moved(known, wanted);
-      return { sessionId: id, sessionEpoch: 0, topics: wanted, forgottenTopics: [] };
+      if (epoch === 0) known = new Map();
+      const topics = moved(known, wanted);
+      return { sessionId: id, sessionEpoch: epoch, topics, forgottenTopics: forget(known, wanted) };
     },
     answered(answer) {
       const { errorCode, sessionId } = answer;
@@ -107,14 +103,10 @@ function moved<O extends Offset>(known: Known<O>, wanted: FetchTopic<O>[]): Fetc
   return changed;
 }
 
-/** What is known and not wanted any more; forgotten afterwards. */
+/** What is known and not wanted any more, where all that is wanted is known; forgotten afterwards. */
 function forget<O extends Offset>(known: Known<O>, wanted: FetchTopic<O>[]): SessionRequest<O>["forgottenTopics"] {
   const size = wanted.reduce((sum, { partitions }) => sum + partitions.length, 0);
-  const missing = wanted.some(({ topic, partitions }) => {
-    const offsets = known.get(topic);
-    return offsets === undefined || partitions.some(({ partition }) => !offsets.has(partition));
-  });
-  if (!missing && size === sizeOf(known)) return [];
+  if (size === sizeOf(known)) return [];
   const kept = new Map(wanted.map(({ topic, partitions }) => [topic, new Set(partitions.map((p) => p.partition))]));
   const forgotten: SessionRequest<O>["forgottenTopics"] = [];
   for (const [topic, offsets] of known) {
