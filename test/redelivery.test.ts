@@ -45,7 +45,7 @@ const registering = (person: Person): RawRequest => {
   return {
     topic: "auth.account.register",
     key: login,
-    fields: bare({ login, username, email, password }, ["password"]),
+    fields: bare({ login, username, email, password }, ["email", "password"]),
   };
 };
 const loggingIn = ({ login, password }: Person): RawRequest => {
@@ -58,7 +58,11 @@ async function journey(sent: Sent[], person: Person): Promise<void> {
   const registered = await ask(sent, registering(person));
   const id = Number(registered.body["auth.account.RegisterResult"]!["userId"]);
   await ask(sent, registering({ ...somebody(), login: person.login })); // LOGIN_TAKEN is kept too
-  await ask(sent, { topic: "auth.account.resend", key: person.email, fields: { email: person.email } });
+  await ask(sent, {
+    topic: "auth.account.resend",
+    key: person.email,
+    fields: bare({ email: person.email }, ["email"]),
+  });
   await fleet.mails.count("auth", 2, (record) => record.json?.["username"] === person.username);
   const token = await fleet.confirmationToken(person.username);
   const confirming = bare({ token, rotating: true, client: null }, ["token"]);

@@ -187,10 +187,12 @@ export interface AccountRegisterRequest {
   login: string;
   /** Name to show: 4 to 32 characters. */
   username: string;
-  /** E-mail address, unique whatever its case. */
-  email: string;
   /** Language to write to the user in: a BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's. */
   locale: null | string;
+  /** The device that is being served; limits count by its network. */
+  client: null | Client;
+  /** Sealed. */
+  email: string;
   /** Sealed. */
   password: string;
 }
@@ -201,10 +203,12 @@ export interface AccountRegisterRequestInput {
   login: string;
   /** Name to show: 4 to 32 characters. */
   username: string;
-  /** E-mail address, unique whatever its case. */
-  email: string;
   /** Language to write to the user in: a BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's. */
   locale?: null | string;
+  /** The device that is being served; limits count by its network. */
+  client?: null | ClientInput;
+  /** Sealed. */
+  email: string;
   /** Sealed. */
   password: string;
 }
@@ -219,13 +223,17 @@ export interface AccountRegisterResult {
 
 /** Asks for another confirmation link. Always ok, so that nobody learns which addresses have accounts. */
 export interface AccountResendRequest {
-  /** E-mail address of the account. */
+  /** The device that is being served; limits count by its network. */
+  client: null | Client;
+  /** Sealed. */
   email: string;
 }
 
 /** Asks for another confirmation link. Always ok, so that nobody learns which addresses have accounts. */
 export interface AccountResendRequestInput {
-  /** E-mail address of the account. */
+  /** The device that is being served; limits count by its network. */
+  client?: null | ClientInput;
+  /** Sealed. */
   email: string;
 }
 
@@ -1051,13 +1059,17 @@ export interface PasswordChangeResult {
 
 /** Asks for a link to set a new password with. Always ok, so that nobody learns which addresses have accounts. */
 export interface PasswordForgotRequest {
-  /** E-mail address of the account. */
+  /** The device that is being served; limits count by its network. */
+  client: null | Client;
+  /** Sealed. */
   email: string;
 }
 
 /** Asks for a link to set a new password with. Always ok, so that nobody learns which addresses have accounts. */
 export interface PasswordForgotRequestInput {
-  /** E-mail address of the account. */
+  /** The device that is being served; limits count by its network. */
+  client?: null | ClientInput;
+  /** Sealed. */
   email: string;
 }
 
@@ -1068,6 +1080,8 @@ export interface PasswordForgotResult {
 
 /** Sets a new password by the token of a reset link, once. All sessions end and none is opened; further factors stay as they are. */
 export interface PasswordResetRequest {
+  /** The device that is being served; limits count by its network. */
+  client: null | Client;
   /** Sealed. */
   token: string;
   /** Sealed. */
@@ -1076,6 +1090,8 @@ export interface PasswordResetRequest {
 
 /** Sets a new password by the token of a reset link, once. All sessions end and none is opened; further factors stay as they are. */
 export interface PasswordResetRequestInput {
+  /** The device that is being served; limits count by its network. */
+  client?: null | ClientInput;
   /** Sealed. */
   token: string;
   /** Sealed. */
@@ -1966,11 +1982,11 @@ export const commandSchemas = {
     reply: {"type":"record","namespace":"auth.account","name":"ExportReply","doc":"Answer to auth.account.export.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ExportResult","doc":"What is held about the user: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out.","sealedFields":["document"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.register": {
-    request: {"type":"record","namespace":"auth.account","name":"RegisterRequest","doc":"Creates an account that has to be confirmed by a link sent to its e-mail address.","sealedFields":["password"],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"Name to log in with: 4 to 32 characters, unique whatever their case."},{"name":"username","type":"string","doc":"Name to show: 4 to 32 characters."},{"name":"email","type":"string","doc":"E-mail address, unique whatever its case."},{"name":"locale","type":["null","string"],"doc":"Language to write to the user in: a BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.account","name":"RegisterRequest","doc":"Creates an account that has to be confirmed by a link sent to its e-mail address.","sealedFields":["email","password"],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"Name to log in with: 4 to 32 characters, unique whatever their case."},{"name":"username","type":"string","doc":"Name to show: 4 to 32 characters."},{"name":"locale","type":["null","string"],"doc":"Language to write to the user in: a BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's.","default":null},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.account","name":"RegisterReply","doc":"Answer to auth.account.register.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"RegisterResult","doc":"The command was carried out.","fields":[{"name":"userId","type":["null","long"],"doc":"Id of the new user; null where AUTH_HIDE_EMAIL is on.","default":null},{"name":"confirmationSent","type":"boolean","doc":"Whether a confirmation goes out to the e-mail address."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.resend": {
-    request: {"type":"record","namespace":"auth.account","name":"ResendRequest","doc":"Asks for another confirmation link. Always ok, so that nobody learns which addresses have accounts.","recordKey":{"kind":"email","field":"email"},"fields":[{"name":"email","type":"string","doc":"E-mail address of the account."}]},
+    request: {"type":"record","namespace":"auth.account","name":"ResendRequest","doc":"Asks for another confirmation link. Always ok, so that nobody learns which addresses have accounts.","sealedFields":["email"],"recordKey":{"kind":"email","field":"email"},"fields":[{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.account","name":"ResendReply","doc":"Answer to auth.account.resend.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ResendResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.ban-user": {
@@ -2082,11 +2098,11 @@ export const commandSchemas = {
     reply: {"type":"record","namespace":"auth.password","name":"ChangeReply","doc":"Answer to auth.password.change.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.password","name":"ChangeResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.password.forgot": {
-    request: {"type":"record","namespace":"auth.password","name":"ForgotRequest","doc":"Asks for a link to set a new password with. Always ok, so that nobody learns which addresses have accounts.","recordKey":{"kind":"email","field":"email"},"fields":[{"name":"email","type":"string","doc":"E-mail address of the account."}]},
+    request: {"type":"record","namespace":"auth.password","name":"ForgotRequest","doc":"Asks for a link to set a new password with. Always ok, so that nobody learns which addresses have accounts.","sealedFields":["email"],"recordKey":{"kind":"email","field":"email"},"fields":[{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.password","name":"ForgotReply","doc":"Answer to auth.password.forgot.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.password","name":"ForgotResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.password.reset": {
-    request: {"type":"record","namespace":"auth.password","name":"ResetRequest","doc":"Sets a new password by the token of a reset link, once. All sessions end and none is opened; further factors stay as they are.","sealedFields":["token","newPassword"],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.password","name":"ResetRequest","doc":"Sets a new password by the token of a reset link, once. All sessions end and none is opened; further factors stay as they are.","sealedFields":["token","newPassword"],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
     reply: {"type":"record","namespace":"auth.password","name":"ResetReply","doc":"Answer to auth.password.reset.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.password","name":"ResetResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.inspect": {

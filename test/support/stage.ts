@@ -25,7 +25,7 @@ type Ask = (topic: Topic, input: object) => Promise<Answer>;
 /** Sealed, and no secret: what it is stands in clear elsewhere, by contract. */
 export const personal: Record<string, string> = {
   username: "auth.account.register has it in clear",
-  email: "auth.account.register has it in clear",
+  email: "auth.mail and the record key have it in clear",
   newEmail: "auth.mail has it in clear",
   login: "the record key, in clear",
   target: "a login or an id; both are record keys",
