@@ -3,8 +3,11 @@
 export default {
   testEnvironment: "node",
   testMatch: ["<rootDir>/test/**/*.test.ts"],
-  // What takes minutes or the network: `npm run test:long`.
-  testPathIgnorePatterns: process.env["AUTH_TEST_LONG"] ? [] : ["<rootDir>/test/long/"],
+  // What takes minutes: `npm run test:long`. What needs programs that npm, Maven and PyPI do not bring: `npm run test:peers`.
+  testPathIgnorePatterns: [
+    ...(process.env["AUTH_TEST_LONG"] ? [] : ["<rootDir>/test/long/"]),
+    ...(process.env["AUTH_TEST_PEERS"] ? [] : ["<rootDir>/test/peers/"]),
+  ],
   extensionsToTreatAsEsm: [".ts"],
   transform: {
     "^.+\\.ts$": [

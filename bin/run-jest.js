@@ -11,12 +11,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { isAlive, startTimeOf } from "../stack/pid.ts";
 import { killLeftovers, noteProcess, signalGroup } from "../stack/processes.ts";
+import { faultyWarnings, leftOut, slowestFiles } from "./run-report.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** From the results to the end: the teardown of the stack takes 2 s. */
 const STUCK_MS = 30_000;
 const ENDING_MS = 3000;
 const JUST_MADE_MS = 60_000;
+const SLOWEST = 20;
 const prefix = join(tmpdir(), "auth-test-");
 
 await sweepKilledRuns();
@@ -26,6 +28,7 @@ const exitCode = await jest(process.argv.slice(2));
 const left = await leftBehind(folder);
 if (left.length > 0) console.log(`Left running by the tests, and ended now: ${left.join(", ")}`);
 const { passed, failed } = verdict(exitCode, [...left, ...warnings()]);
+report();
 if (failed === 0) rmSync(folder, { recursive: true, force: true });
 else console.log(`Logs of the stack are kept below ${folder}`);
 console.log(`${passed} passed, ${failed} failed`);
@@ -75,20 +78,26 @@ function verdict(exitCode, faults) {
   return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed };
 }
 
-/**
- * What Node warned of in any process of the run, with the place: a timer with a negative delay, listeners that pile up, a promise nobody awaited.
- * Each counts as a failure, since nobody reads a log for it. No faults of ours are Node's word that something is experimental, and the listeners that
- * @platformatic/kafka adds to a socket each time it closes a connection that is still being made (network/connection.js), and the one that slonik's
- * logger adds to standard output: once per process, but Jest loads it anew for every file.
- */
+/** What Node warned of in any process of the run, with the place. Each counts as a failure, since nobody reads a log for it. */
 function warnings() {
-  const said = (readText(join(folder, "warnings")) ?? "").split(/^(?=\(node:\d+\))/m).filter((text) => text !== "");
-  const ours = said.filter(
-    (text) =>
-      !/ExperimentalWarning|\[DEP0040\]|@platformatic\/kafka|roarr\/src\/factories\/createNodeWriter/.test(text),
-  );
-  for (const text of ours) console.log(`A process warned: ${text}`);
-  return ours;
+  const faults = faultyWarnings(readText(join(folder, "warnings")) ?? "");
+  for (const text of faults) console.log(`A process warned: ${text}`);
+  return faults;
+}
+
+function report() {
+  const results = readJson(join(folder, "results.json"));
+  const slow = slowestFiles(results, SLOWEST);
+  if (slow.length > 1) console.log(`The ${slow.length} slowest files:\n${slow.join("\n")}`);
+  const { AUTH_TEST_LONG, AUTH_TEST_PEERS, AUTH_TEST_CRASH_SECONDS, AUTH_TEST_KAFKA_DRIVER = "" } = process.env;
+  const missing = leftOut({
+    long: AUTH_TEST_LONG !== undefined,
+    peers: AUTH_TEST_PEERS !== undefined,
+    crash: AUTH_TEST_CRASH_SECONDS !== undefined,
+    driver: AUTH_TEST_KAFKA_DRIVER,
+    patterns: process.argv.slice(2),
+  });
+  console.log(`Left out of this run:\n${missing.map((each) => `- ${each}`).join("\n")}`);
 }
 
 /** Every stack below the folder, the shared one and those of single tests, then all else that was started in the run. @returns names */
