@@ -203,11 +203,12 @@ export function mfaRequirement(role: string): Read<z.infer<typeof requirement>> 
   return { select, row: requirement };
 }
 
-export function requireMfa(role: string, required: boolean): Write {
+/** @param role as it was read: one that permits something else since is looked at anew */
+export function requireMfa({ id, version }: { id: number; version: number }, required: boolean): Write {
   return {
     name: "require_mfa",
     changes: 1,
     statement: (gate) =>
-      sql.fragment`UPDATE roles SET requires_mfa = ${required} WHERE name = ${role} AND ${gate} RETURNING 1`,
+      sql.fragment`UPDATE roles SET requires_mfa = ${required} WHERE id = ${id} AND version = ${version} AND ${gate} RETURNING 1`,
   };
 }

@@ -13,6 +13,31 @@ export function permissionsOf(userId: number): Read<{ permissions: string[] }> {
   return { select, row: z.object({ permissions: z.array(z.string()) }) };
 }
 
+const roleRank = z.object({ name: z.string(), permissions: z.array(z.string()) });
+/** A role as its rank counts (handlers/admin/rank.ts). */
+export type RoleRank = z.infer<typeof roleRank>;
+
+const rolePermissions = sql.fragment`ARRAY(
+  SELECT p.permission FROM role_permissions p WHERE p.role_id = r.id ORDER BY p.permission COLLATE "C")`;
+
+/** The roles that a user has, whatever their sessions bear. */
+export function rolesOf(userId: number): Read<{ roles: RoleRank[] }> {
+  const select = sql.fragment`
+    SELECT COALESCE(jsonb_agg(jsonb_build_object('name', r.name, 'permissions', to_jsonb(${rolePermissions})) ORDER BY r.name), '[]') AS roles
+    FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = ${userId}`;
+  return { select, row: z.object({ roles: z.array(roleRank) }) };
+}
+
+/** The roles that a user has, and those of these names that there are. */
+export function rolesOfAnd(userId: number, names: string[]): Read<{ roles: (RoleRank & { held: boolean })[] }> {
+  const select = sql.fragment`
+    SELECT COALESCE(jsonb_agg(jsonb_build_object('name', r.name, 'permissions', to_jsonb(${rolePermissions}), 'held', ur.user_id IS NOT NULL)
+      ORDER BY r.name), '[]') AS roles
+    FROM roles r LEFT JOIN user_roles ur ON ur.role_id = r.id AND ur.user_id = ${userId}
+    WHERE ur.user_id IS NOT NULL OR r.name = ANY(${sql.array(names, "text")})`;
+  return { select, row: z.object({ roles: z.array(roleRank.extend({ held: z.boolean() })) }) };
+}
+
 /** Whether one of these roles permits this one thing. */
 export function isPermitted(roles: string[], permission: string): Read<{ allowed: boolean }> {
   const select = sql.fragment`
@@ -22,35 +47,30 @@ export function isPermitted(roles: string[], permission: string): Read<{ allowed
   return { select, row: z.object({ allowed: z.boolean() }) };
 }
 
-/** Which of the names are no roles, and what those that are permit. */
-export function permissionsOfRoles(names: string[]): Read<{ unknown: string[]; permissions: string[] }> {
-  const given = sql.array(names, "text");
+/** What roles of these names permit. */
+export function permissionsOfRoles(names: string[]): Read<{ permissions: string[] }> {
   const select = sql.fragment`
-    SELECT ARRAY(SELECT name FROM unnest(${given}) AS name EXCEPT SELECT name FROM roles) AS unknown,
-      ARRAY(
-        SELECT DISTINCT p.permission FROM roles r JOIN role_permissions p ON p.role_id = r.id
-        WHERE r.name = ANY(${given})) AS permissions`;
-  return { select, row: z.object({ unknown: z.array(z.string()), permissions: z.array(z.string()) }) };
+    SELECT ARRAY(
+      SELECT DISTINCT p.permission FROM roles r JOIN role_permissions p ON p.role_id = r.id
+      WHERE r.name = ANY(${sql.array(names, "text")})) AS permissions`;
+  return { select, row: z.object({ permissions: z.array(z.string()) }) };
 }
 
-const role = z.object({ name: z.string(), permissions: z.array(z.string()) });
-
-export function allRoles(): Read<{ roles: z.infer<typeof role>[] }> {
+export function allRoles(): Read<{ roles: RoleRank[] }> {
   const select = sql.fragment`
-    SELECT COALESCE(jsonb_agg(jsonb_build_object('name', r.name, 'permissions', to_jsonb(ARRAY(
-      SELECT p.permission FROM role_permissions p WHERE p.role_id = r.id ORDER BY p.permission COLLATE "C"))) ORDER BY r.name), '[]') AS roles
+    SELECT COALESCE(jsonb_agg(jsonb_build_object('name', r.name, 'permissions', to_jsonb(${rolePermissions})) ORDER BY r.name), '[]') AS roles
     FROM roles r`;
-  return { select, row: z.object({ roles: z.array(role) }) };
+  return { select, row: z.object({ roles: z.array(roleRank) }) };
 }
 
-const storedRole = role.extend({ id: z.number(), version: z.number(), held: z.boolean() });
+const storedRole = roleRank.extend({ id: z.number(), version: z.number(), held: z.boolean() });
 export type StoredRole = z.infer<typeof storedRole>;
 
 /** A role, and whether any user has it. */
 export function roleByName(name: string): Read<StoredRole> {
   const select = sql.fragment`
     SELECT r.id, r.name, r.version, EXISTS (SELECT FROM user_roles ur WHERE ur.role_id = r.id) AS held,
-      ARRAY(SELECT p.permission FROM role_permissions p WHERE p.role_id = r.id ORDER BY p.permission COLLATE "C") AS permissions
+      ${rolePermissions} AS permissions
     FROM roles r WHERE r.name = ${name}`;
   return { select, row: storedRole };
 }

@@ -1,8 +1,8 @@
 // Who gives an administrative command, and whom it is about. The actor is an operator with a token that authctl signed, who may do
-// everything, or a user, who may do what his roles permit, and that to nobody who may do more than he. The target is a login, or
+// everything, or a user, who may do what their roles permit, and that to nobody who may do more (rank.ts). The target is a login, or
 // `id:<number>`.
 import { factorsOf } from "../../db/factors.ts";
-import { permissionsOf, permissionsOfRoles } from "../../db/roles.ts";
+import { permissionsOf, permissionsOfRoles, rolesOf } from "../../db/roles.ts";
 import { type Profile, profileById, profileByLogin } from "../../db/users.ts";
 import { invalid, Refusal, refuse } from "../../errors.ts";
 import { normalize } from "../../record-key.ts";
@@ -12,16 +12,16 @@ import type { Context } from "../context.ts";
 import { checkToken } from "../input.ts";
 import { bearerOf, unlessAnswered } from "../session/access.ts";
 import type { Permission } from "./permissions.ts";
+import { demandRank, lacks, type Rights } from "./rank.ts";
 
-export interface Actor {
+export interface Actor extends Rights {
   /** For events. */
   name: string;
   /** Null: an operator. */
   userId: number | null;
-  holds(permission: string): boolean;
 }
 
-/** By the roles that his session bears. @throws Refusal INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED */
+/** By the roles that the user's session bears. @throws Refusal INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED */
 export async function actorOf(ctx: Context, actorToken: string): Promise<Actor> {
   checkToken("actorToken", actorToken);
   const operator = await operatorOf(ctx, actorToken);
@@ -31,29 +31,19 @@ export async function actorOf(ctx: Context, actorToken: string): Promise<Actor> 
   return { name: `user:${userId}`, userId, holds: (each) => held.has(each) };
 }
 
-/** @throws Refusal FORBIDDEN (details.permission: what he lacks), MFA_REQUIRED (details.action) */
+/** @throws Refusal FORBIDDEN (details.permission: what is lacking), MFA_REQUIRED (details.action) */
 export async function demandPermission(ctx: Context, actor: Actor, permission: Permission): Promise<void> {
   if (actor.userId !== null && !actor.holds(permission)) throw await withoutRight(ctx, actor.userId, permission);
-}
-
-/** Nobody gives, takes or stands above what he does not hold. @throws Refusal FORBIDDEN */
-export function demandAll(actor: Actor, permissions: readonly string[]): void {
-  const lacking = permissions.find((each) => !actor.holds(each));
-  if (lacking !== undefined) throw lacks(lacking);
-}
-
-function lacks(permission: string): Refusal {
-  return refuse("FORBIDDEN", { message: `This takes the permission ${permission}.`, details: { permission } });
 }
 
 /** Of a command that changes something of its target. @throws what targetOf throws; FORBIDDEN for a target who may do more */
 export async function subjectOf(ctx: Context, actor: Actor, target: string): Promise<Profile> {
   const user = await targetOf(ctx, target);
-  if (actor.userId !== null) demandAll(actor, (await ctx.read(permissionsOf(user.id)))?.permissions ?? []);
+  if (actor.userId !== null) demandRank(actor, (await ctx.read(rolesOf(user.id)))?.roles ?? [], "act-on-holder");
   return user;
 }
 
-/** Who has the permission, but by a role that this session does not bear, is told how to get it. */
+/** A user who has the permission, but by a role that this session does not bear, is told how to get it. */
 async function withoutRight(ctx: Context, userId: number, permission: Permission): Promise<Refusal> {
   const [held, factors] = [await ctx.read(permissionsOf(userId)), await ctx.read(factorsOf(userId))];
   if (factors === null || held?.permissions.includes(permission) !== true) return lacks(permission);

@@ -1,15 +1,17 @@
 // Change-role: makes a role, gives it permissions, takes others away. It counts at once wherever a permission is asked for; access tokens
 // name roles only, so none of them goes out of date.
-// Nobody gives or takes a permission that he does not hold, and the role admin keeps those of this service.
+// Nobody gives or takes a permission that they do not hold, or changes a role that they could not give (rank.ts), and the role admin keeps the
+// permissions of this service. Making a role gives it to nobody, so it takes no more than the permissions that it gets.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 import { changeRole as changeStored, roleByName, type StoredRole } from "../../db/roles.ts";
 import { invalid, refuse } from "../../errors.ts";
 import type { AdminChangeRoleRequest } from "../../generated/schemas.ts";
 import { adminRole } from "../accounts.ts";
 import { fact } from "../facts.ts";
-import { checkReason, demandAll } from "./actor.ts";
+import { checkReason } from "./actor.ts";
 import { defineAdminHandler } from "./define.ts";
 import { checkPermission, checkRole, isOwn } from "./permissions.ts";
+import { demandAll, demandRank } from "./rank.ts";
 
 const mostPermissions = 256;
 
@@ -23,6 +25,7 @@ export const changeRole = defineAdminHandler({
     const before = await ctx.read(roleByName(role));
     if (before === null && !create) throw refuse("NOT_FOUND", { message: `There is no role ${role}.` });
     if (before !== null && create) throw invalid("role", `there is a role ${role} already`);
+    if (before !== null) demandRank(actor, [before], "give");
     const permissions = after(before, request);
     return ctx.commit(
       {

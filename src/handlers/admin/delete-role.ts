@@ -1,14 +1,15 @@
-// Delete-role: a role that no user has is gone. Who has it must lose it first, one by one, so that each of them gets his event and his
-// access tokens stop counting.
+// Delete-role: a role that no user has is gone. Whoever has it must lose it first, one by one, so that each of them gets an event and their
+// access tokens stop counting. It takes what giving the role takes (rank.ts).
 // Refuses INVALID_INPUT (also for a role that somebody has, and for admin), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN,
 // NOT_FOUND.
 import { deleteRole as deleteStored, roleByName } from "../../db/roles.ts";
 import { invalid, refuse } from "../../errors.ts";
 import { adminRole } from "../accounts.ts";
 import { fact } from "../facts.ts";
-import { checkReason, demandAll } from "./actor.ts";
+import { checkReason } from "./actor.ts";
 import { defineAdminHandler } from "./define.ts";
 import { checkRole } from "./permissions.ts";
+import { demandRank } from "./rank.ts";
 
 export const deleteRole = defineAdminHandler({
   topic: "auth.admin.delete-role",
@@ -19,7 +20,7 @@ export const deleteRole = defineAdminHandler({
     const stored = await ctx.read(roleByName(role));
     if (stored === null) throw refuse("NOT_FOUND", { message: `There is no role ${role}.` });
     if (role === adminRole) throw invalid("role", `${adminRole} stays`);
-    demandAll(actor, stored.permissions);
+    demandRank(actor, [stored], "give");
     if (stored.held) throw invalid("role", `somebody has the role ${role}`);
     return ctx.commit(
       {

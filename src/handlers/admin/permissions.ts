@@ -10,10 +10,12 @@ export const permissions = {
   "users.delete": "delete users",
   "users.unlock": "let a user log in again who is locked out by failed attempts",
   "users.reset-mfa": "remove the further factors of a user who has lost them",
-  "users.set-roles": "give and take roles whose permissions one holds",
+  "users.set-roles": "give and take roles whose permissions one holds, each with its `role.<name>`",
   "sessions.revoke": "end sessions of users",
   "roles.read": "show roles and what they permit",
-  "roles.change": "make, change and delete roles, as far as one holds their permissions",
+  "roles.change":
+    "make, change and delete roles whose permissions one holds, each that is there with its `role.<name>`",
+  "roles.give-any": "stands for `role.<name>` of every role",
 } as const;
 
 export type Permission = keyof typeof permissions;

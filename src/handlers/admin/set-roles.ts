@@ -1,14 +1,15 @@
 // Set-roles: gives a user exactly these roles. Access tokens from before stop counting; a refresh gives one with the new roles.
-// Nobody gives or takes a role that permits more than he may do himself, so nobody raises himself.
+// What is given or taken is weighed role by role (rank.ts), so nobody raises themselves; roles that stay count as those of any target.
 // Refuses INVALID_INPUT (also an unknown role), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also where an administrator
 // takes the role from the last one), NOT_FOUND.
-import { permissionsOfRoles, replaceRoles } from "../../db/roles.ts";
+import { replaceRoles, rolesOfAnd } from "../../db/roles.ts";
 import { raiseGeneration } from "../../db/users.ts";
 import { invalid } from "../../errors.ts";
 import { adminRole, keepAnAdmin } from "../accounts.ts";
 import { fact } from "../facts.ts";
-import { checkReason, demandAll, subjectOf } from "./actor.ts";
+import { checkReason, subjectOf } from "./actor.ts";
 import { defineAdminHandler } from "./define.ts";
+import { demandRank } from "./rank.ts";
 
 const maxRoles = 64;
 
@@ -21,9 +22,11 @@ export const setRoles = defineAdminHandler({
     const user = await subjectOf(ctx, actor, target);
     const { id, generation } = user;
     const roles = [...new Set(asked)].sort();
-    const { unknown = [], permissions = [] } = (await ctx.read(permissionsOfRoles(roles))) ?? {};
+    const { roles: weighed = [] } = (await ctx.read(rolesOfAnd(id, roles))) ?? {};
+    const unknown = roles.filter((role) => !weighed.some(({ name }) => name === role));
     if (unknown.length > 0) throw invalid("roles", `there is no role ${unknown.join(", ")}`);
-    demandAll(actor, permissions);
+    const changed = weighed.filter(({ name, held }) => held !== roles.includes(name));
+    demandRank(actor, changed, "give");
     const demands = actor.userId === null || roles.includes(adminRole) ? [] : await keepAnAdmin(ctx, user);
     return ctx.commit(
       {

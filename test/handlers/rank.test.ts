@@ -1,0 +1,236 @@
+// Who may act on whom: every administrative command, given by an actor who holds exactly its permission, on a user and on roles that are above them.
+// A new command fails the first test until it has a row here.
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { sql } from "slonik";
+import { z } from "zod";
+import type { permissions } from "../../src/handlers/admin/permissions.ts";
+import { handlers } from "../../src/handlers/index.ts";
+import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+
+let house: HandlerHouse;
+beforeAll(async () => {
+  house = await handlerHouse({ cheapHashes: true });
+}, 60_000);
+afterAll(() => house.close());
+
+interface Row {
+  permission: keyof typeof permissions;
+  /** Reading takes the permission alone. */
+  does: "acts on a user" | "changes a role" | "gives and takes roles" | "reads";
+  /** Of the request, beside actorToken. */
+  input(on: { target: string; role: string }): object;
+}
+
+const onUser = (permission: Row["permission"], more: object = {}): Row => ({
+  permission,
+  does: "acts on a user",
+  input: ({ target }) => ({ target, reason: "a test", ...more }),
+});
+const onRole = (more: object = {}): Row => ({
+  permission: "roles.change",
+  does: "changes a role",
+  input: ({ role }) => ({ role, reason: "a test", ...more }),
+});
+const reading = (permission: Row["permission"], more: object = {}): Row => ({
+  permission,
+  does: "reads",
+  input: ({ target }) => ({ target, ...more }),
+});
+
+const table: Record<string, Row> = {
+  "auth.admin.get-user": reading("users.read"),
+  "auth.admin.find-users": reading("users.read", { search: "", cursor: "" }),
+  "auth.admin.list-sessions": reading("users.read"),
+  "auth.admin.list-roles": reading("roles.read"),
+  "auth.admin.export-user": onUser("users.export"),
+  "auth.admin.ban-user": onUser("users.ban"),
+  "auth.admin.unban-user": onUser("users.ban"),
+  "auth.admin.delete-user": onUser("users.delete"),
+  "auth.admin.unlock-user": onUser("users.unlock"),
+  "auth.admin.reset-mfa": onUser("users.reset-mfa"),
+  "auth.admin.revoke-sessions": onUser("sessions.revoke"),
+  "auth.admin.set-roles": {
+    permission: "users.set-roles",
+    does: "gives and takes roles",
+    input: ({ target, role }) => ({ target, roles: role === "" ? [] : [role], reason: "a test" }),
+  },
+  "auth.admin.change-role": onRole({ grant: [], revoke: ["roles.change"] }),
+  "auth.admin.delete-role": onRole(),
+  "auth.admin.require-mfa": onRole({ required: true }),
+};
+const rows = Object.entries(table);
+const doing = (...kinds: Row["does"][]) => rows.filter(([, { does }]) => kinds.includes(does));
+
+const row = z.record(z.unknown());
+const all = (query: ReturnType<typeof sql.fragment>) => house.pool.any(sql.type(row)`${query}`);
+
+async function newRole(...permits: string[]): Promise<string> {
+  const name = `r${randomBytes(5).toString("hex")}`;
+  await all(sql.fragment`
+    WITH made AS (INSERT INTO roles (name) VALUES (${name}) RETURNING id)
+    INSERT INTO role_permissions SELECT id, permission FROM made, unnest(${sql.array(permits, "text")}) AS permission RETURNING 1`);
+  return name;
+}
+
+/** A user with these roles. @returns their target */
+async function newUser(...roles: string[]): Promise<string> {
+  const name = `u${randomBytes(6).toString("hex")}`;
+  const [made] = await all(sql.fragment`
+    INSERT INTO users (id, login, login_key, username, email, email_key, confirmed_at)
+    VALUES (nextval('user_ids'), ${name}, ${name}, ${name}, ${`${name}@example.com`}, ${`${name}@example.com`}, now()) RETURNING id`);
+  await give(Number(made!["id"]), roles);
+  return `id:${Number(made!["id"])}`;
+}
+
+const give = (userId: number, roles: string[]) =>
+  all(sql.fragment`
+    INSERT INTO user_roles SELECT ${userId}, id FROM roles WHERE name = ANY(${sql.array(roles, "text")}) RETURNING 1`);
+
+interface Actor {
+  id: number;
+  role: string;
+  actorToken: string;
+}
+
+/** A user, logged in, whose one role permits exactly this. */
+async function actorWith(...permits: string[]): Promise<Actor> {
+  const role = await newRole(...permits);
+  const { id, login, password } = await account(house);
+  await give(id, [role]);
+  const { tokens } = await house.ask("auth.session.login", { login, password, rotating: true });
+  return { id, role, actorToken: tokens!.accessToken };
+}
+
+const act = (topic: string, { actorToken }: Actor, on: { target?: string; role?: string }) =>
+  house.outcome(
+    topic as never,
+    { actorToken, ...table[topic]!.input({ target: on.target ?? "", role: on.role ?? "" }) } as never,
+  );
+
+/** What the events of refused attempts say of the actor, and how many rows wait for the audit. */
+async function refusals({ id }: Actor): Promise<{ events: unknown[]; audited: number }> {
+  const events = await all(sql.fragment`
+    SELECT body->>'command' AS command, body->>'target' AS target, body->>'permission' AS permission
+    FROM outbox WHERE kind = 'AdminRefused' AND actor = ${`user:${id}`} ORDER BY id`);
+  const [waiting] = await all(sql.fragment`SELECT count(*)::int AS count FROM audit_intake`);
+  return { events: [...events], audited: Number(waiting!["count"]) };
+}
+
+const commandOf = (topic: string): string => topic.slice("auth.admin.".length);
+
+async function forbidden(topic: string, actor: Actor, on: { target?: string; role?: string }): Promise<unknown> {
+  const before = await refusals(actor);
+  expect([topic, on, await act(topic, actor, on)]).toEqual([topic, on, "FORBIDDEN"]);
+  const after = await refusals(actor);
+  expect([topic, after.audited - before.audited]).toEqual([topic, 1]);
+  expect(after.events.length - before.events.length).toBe(1);
+  return after.events.at(-1);
+}
+
+test("the table has every administrative command, with the permission that it takes", async () => {
+  const commands = handlers.map(({ topic }) => topic).filter((topic) => topic.startsWith("auth.admin."));
+  expect(Object.keys(table).sort()).toEqual([...commands].sort());
+  const nobody = await actorWith("something.else");
+  for (const [topic, { permission }] of rows)
+    expect(await forbidden(topic, nobody, { target: await newUser(), role: "user" })).toMatchObject({ permission });
+});
+
+describe("with exactly its permission", () => {
+  test.each(doing("acts on a user", "gives and takes roles"))(
+    "%s does nothing to a user who may do more",
+    async (topic, { permission }) => {
+      const actor = await actorWith(permission);
+      const target = await newUser(await newRole(permission, "more.than-that"));
+      const refused = { command: commandOf(topic), target, permission: "more.than-that" };
+      expect(await forbidden(topic, actor, { target })).toEqual(refused);
+      expect(await forbidden(topic, actor, { target: await newUser("admin") })).toMatchObject({
+        command: commandOf(topic),
+      });
+      expect(await act(topic, actor, { target: await newUser() })).toBe("ok"); // the control
+      const stronger = await actorWith(permission, "more.than-that", "roles.give-any");
+      expect(await act(topic, stronger, { target })).toBe("ok");
+    },
+  );
+
+  test.each(doing("changes a role"))(
+    "%s changes no role that permits more, none whose name is all there is to it, and not the actor's own",
+    async (topic, { permission }) => {
+      const actor = await actorWith(permission);
+      const [strong, named] = [await newRole("more.than-that"), await newRole()];
+      for (const role of [strong, named, actor.role]) {
+        const lacking = role === strong ? "more.than-that" : `role.${role}`;
+        const refused = { command: commandOf(topic), target: `role:${role}`, permission: lacking };
+        expect(await forbidden(topic, actor, { role })).toEqual(refused);
+      }
+      for (const right of [`role.${named}`, "roles.give-any"]) {
+        const role = right === "roles.give-any" ? await newRole() : named;
+        expect(await act(topic, await actorWith(permission, right), { role })).toBe("ok"); // the control
+      }
+      // What stands for the role's name does not stand for what the role permits.
+      await forbidden(topic, await actorWith(permission, "roles.give-any", `role.${strong}`), { role: strong });
+      expect(await act(topic, await actorWith(permission, `role.${strong}`, "more.than-that"), { role: strong })).toBe(
+        "ok",
+      );
+    },
+  );
+
+  test.each(doing("gives and takes roles"))(
+    "%s neither gives nor takes a role that permits more, one whose name is all there is to it, or the actor's own",
+    async (topic, { permission }) => {
+      const actor = await actorWith(permission);
+      const self = `id:${actor.id}`;
+      const [strong, named] = [await newRole("more.than-that"), await newRole()];
+      for (const role of [strong, named, actor.role]) {
+        await forbidden(topic, actor, { target: await newUser(), role });
+        await forbidden(topic, actor, { target: await newUser(role), role: "" });
+        if (role !== actor.role) await forbidden(topic, actor, { target: self, role });
+      }
+      await forbidden(topic, actor, { target: self, role: "" });
+      const may = await actorWith(permission, `role.${named}`);
+      const target = await newUser();
+      expect(await act(topic, may, { target, role: named })).toBe("ok"); // the control, there and back
+      expect(await act(topic, may, { target, role: "" })).toBe("ok");
+    },
+  );
+
+  test.each(doing("reads"))("%s shows everybody", async (topic, { permission }) => {
+    const actor = await actorWith(permission);
+    expect(await act(topic, actor, { target: await newUser("admin") })).toBe("ok");
+  });
+});
+
+test("a role that stays is not given anew: who lacks its name may change the others", async () => {
+  const [kept, given] = [await newRole(), await newRole()];
+  const { actorToken } = await actorWith("users.set-roles", `role.${given}`);
+  const target = await newUser(kept);
+  const set = (roles: string[]) => house.outcome("auth.admin.set-roles", { actorToken, target, roles });
+  expect(await set([kept, given])).toBe("ok");
+  expect(await set([given])).toBe("FORBIDDEN");
+  expect(await set([kept])).toBe("ok");
+});
+
+test("whoever may make a role makes one with what they hold, and then may not give it", async () => {
+  const { id, actorToken } = await actorWith("roles.change", "users.set-roles", "users.ban");
+  const role = `r${randomBytes(5).toString("hex")}`;
+  const make = (grant: string[]) =>
+    house.outcome("auth.admin.change-role", { actorToken, role, create: true, grant, reason: "a test" });
+  expect(await make(["users.delete"])).toBe("FORBIDDEN");
+  expect(await make(["users.ban"])).toBe("ok");
+  const request = { actorToken, target: `id:${id}`, roles: [role], reason: "a test" };
+  expect(await house.outcome("auth.admin.set-roles", request)).toBe("FORBIDDEN");
+});
+
+test("a requirement is judged by what the role permits when it is written", async () => {
+  const admin = await actorWith("roles.change", "roles.give-any", "more.than-that");
+  const role = await newRole();
+  const weak = await actorWith("roles.change", `role.${role}`);
+  const change = { actorToken: admin.actorToken, role, grant: ["more.than-that"], reason: "a test" };
+  const [, outcome] = await Promise.all([
+    house.ask("auth.admin.change-role", change),
+    act("auth.admin.require-mfa", weak, { role }),
+  ]);
+  const [stored] = await all(sql.fragment`SELECT requires_mfa FROM roles WHERE name = ${role}`);
+  expect(stored!["requires_mfa"]).toBe(outcome === "ok");
+  expect(await act("auth.admin.require-mfa", weak, { role })).toBe("FORBIDDEN");
+});
