@@ -36,7 +36,7 @@ interface Field {
 interface AvroRecord {
   type: "record";
   name: string;
-  sealedFields?: string[];
+  sealedFields?: { name: string }[];
   fields: Field[];
 }
 
@@ -99,8 +99,8 @@ describe("the schemas", () => {
 
   test("have no field both sealed and in clear, and seal nothing under a parent that is not there", () => {
     const faults = everyRecord.flatMap((record) =>
-      (record.sealedFields ?? []).filter((path) => {
-        const names = path.split(".");
+      (record.sealedFields ?? []).filter(({ name }) => {
+        const names = name.split(".");
         const leaf = names.pop();
         const parents = names.map((name) => record.fields.find((field) => field.name === name));
         const holder = names.length === 0 ? record : recordsIn(parents.at(-1)?.type)[0];

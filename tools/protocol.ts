@@ -11,8 +11,8 @@ interface Field {
 
 interface Command {
   topic: string;
-  request: { recordKey?: { kind: string; field: string }; sealedFields?: string[]; fields: Field[] };
-  reply: { fields: { type: { sealedFields?: string[]; fields: Field[] }[] }[] };
+  request: { recordKey?: { kind: string; field: string }; sealedFields?: { name: string }[]; fields: Field[] };
+  reply: { fields: { type: { sealedFields?: { name: string }[]; fields: Field[] }[] }[] };
 }
 
 /** @returns the page with its table as it must be. @throws Error where the marks are not there */
@@ -50,9 +50,9 @@ export function keyText(rule: Command["request"]["recordKey"]): string {
   }
 }
 
-function fieldsText({ fields, sealedFields = [] }: { fields: Field[]; sealedFields?: string[] }): string {
+function fieldsText({ fields, sealedFields = [] }: { fields: Field[]; sealedFields?: { name: string }[] }): string {
   const clear = fields
     .filter(({ name }) => name !== "sealed")
     .map((field) => ("default" in field ? `${field.name}?` : field.name));
-  return [...clear, ...sealedFields.map((name) => `**${name}**`)].join(", ") || "-";
+  return [...clear, ...sealedFields.map(({ name }) => `**${name}**`)].join(", ") || "-";
 }

@@ -5,12 +5,18 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
+/** What travels only inside `sealed`; the name is dotted where it is part of a record within. */
+interface SealedField {
+  name: string;
+  doc: string;
+}
+
 interface RecordSchema {
   type: "record";
   namespace: string;
   name: string;
   doc: string;
-  sealedFields?: string[];
+  sealedFields?: SealedField[];
   /** Which of them are lists. */
   sealedLists?: string[];
   fields: { name: string; type: unknown; doc: string; default?: unknown }[];
@@ -114,24 +120,31 @@ type Shape = "full" | "input";
 
 function define(types: Map<string, string>, record: RecordSchema, name: string, shape: Shape): void {
   if (types.has(name)) return;
-  const sealed = (record.sealedFields ?? []).map((path) => path.split("."));
-  const body = members(types, record, sealed, shape);
+  const body = members(types, record, shape);
   types.set(name, `/** ${record.doc} */\nexport interface ${name} {\n${body.join("\n")}\n}\n`);
 }
 
-function members(types: Map<string, string>, record: RecordSchema, sealed: string[][], shape: Shape): string[] {
+function members(types: Map<string, string>, record: RecordSchema, shape: Shape): string[] {
+  const { sealedFields = [], sealedLists = [] } = record;
   const clear = record.fields
     .filter((field) => field.name !== "sealed")
     .map((field) => {
       const optional = shape === "input" && "default" in field ? "?" : "";
-      const inner = sealed.filter((path) => path.length > 1 && path[0] === field.name).map((path) => path.slice(1));
+      const inner = within(sealedFields, field.name);
       return `  /** ${field.doc} */\n  ${field.name}${optional}: ${typeOf(types, field.type, inner, shape)};`;
     });
-  const { sealedLists = [] } = record;
-  const secret = sealed
-    .filter((path) => path.length === 1)
-    .map(([name = ""]) => `  /** Sealed. */\n  ${name}: string${sealedLists.includes(name) ? "[]" : ""};`);
+  const secret = sealedFields
+    .filter(({ name }) => !name.includes("."))
+    .map(({ name, doc }) => `  /** Sealed. ${doc} */\n  ${name}: string${sealedLists.includes(name) ? "[]" : ""};`);
   return [...clear, ...secret];
+}
+
+/** Of the sealed fields those of the record that stands in `field`. */
+function within(sealedFields: SealedField[], field: string): SealedField[] {
+  const prefix = `${field}.`;
+  return sealedFields
+    .filter(({ name }) => name.startsWith(prefix))
+    .map((each) => ({ ...each, name: each.name.slice(prefix.length) }));
 }
 
 const primitives: Record<string, string> = {
@@ -145,14 +158,14 @@ const primitives: Record<string, string> = {
   bytes: "Buffer",
 };
 
-function typeOf(types: Map<string, string>, type: unknown, sealed: string[][], shape: Shape): string {
+function typeOf(types: Map<string, string>, type: unknown, sealed: SealedField[], shape: Shape): string {
   if (Array.isArray(type)) return type.map((branch) => typeOf(types, branch, sealed, shape)).join(" | ");
   if (typeof type === "string") return primitives[type] ?? fail(`no type for ${type}: write the record out`);
   const schema = type as Omit<RecordSchema, "type"> & { items?: unknown; values?: unknown; type: string };
   if (schema.type === "array") return `${typeOf(types, schema.items, sealed, shape)}[]`;
   if (schema.type === "map") return `Record<string, ${typeOf(types, schema.values, [], shape)}>`;
   if (schema.type !== "record") return typeOf(types, schema.type, [], shape);
-  const withSealed = { ...schema, type: "record" as const, sealedFields: sealed.map((path) => path.join(".")) };
+  const withSealed = { ...schema, type: "record" as const, sealedFields: sealed };
   const name = `${typeName(withSealed)}${shape === "input" ? "Input" : ""}`;
   define(types, withSealed, name, shape);
   return name;

@@ -17,6 +17,7 @@ import { asError, invalid, isRefusalCode, Refusal, refuse } from "../errors.ts";
 import { type Commands, commandSchemas } from "../generated/schemas.ts";
 import type { Logger } from "../log.ts";
 import { type RecordKeyRule, recordKey } from "../record-key.ts";
+import { type SealedField, sealedPaths } from "../sealed-names.ts";
 import type { KeyPins } from "./key-pins.ts";
 import { type SealingJwk, sealingKeys } from "./sealing-key.ts";
 import type { AuthClient, CallHooks, CallOptions, Topic } from "./types.ts";
@@ -225,7 +226,7 @@ function clientSchemas(): Record<string, object> {
 interface LooseSchema {
   namespace: string;
   name: string;
-  sealedFields?: string[];
+  sealedFields?: SealedField[];
   recordKey?: RecordKeyRule;
   fields: { name: string; type: unknown; default?: unknown }[];
 }
@@ -247,7 +248,7 @@ function readShape(topic: Topic): CommandShape {
   const { request, reply } = commandSchemas[topic] as unknown as { request: LooseSchema; reply: LooseSchema };
   const result = (reply.fields[0]!.type as LooseSchema[])[0]!;
   return {
-    sealedFields: request.sealedFields ?? [],
+    sealedFields: sealedPaths(request),
     sealsReply: result.sealedFields !== undefined,
     rule: request.recordKey,
     defaults: Object.fromEntries(

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import type { Topic } from "../client/types.ts";
 import { Refusal } from "../errors.ts";
 import { type Commands, commandSchemas } from "../generated/schemas.ts";
+import { type SealedField, sealedPaths } from "../sealed-names.ts";
 import { parseDuration } from "../variable-kinds.ts";
 import { type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { targetOf } from "./target.ts";
@@ -98,11 +99,11 @@ function objectOf(text: string): Record<string, unknown> {
 
 /** In clear and sealed alike: the caller need not know which is which. */
 function fieldsOf(topic: Topic): string[] {
-  const { fields, sealedFields = [] } = commandSchemas[topic].request as {
+  const schema = commandSchemas[topic].request as {
     fields: readonly { name: string }[];
-    sealedFields?: readonly string[];
+    sealedFields?: readonly SealedField[];
   };
-  return [...fields.map(({ name }) => name).filter((name) => name !== "sealed"), ...sealedFields];
+  return [...schema.fields.map(({ name }) => name).filter((name) => name !== "sealed"), ...sealedPaths(schema)];
 }
 
 /** Where no answer came, asking again is safe only with the key that nobody has seen yet. */

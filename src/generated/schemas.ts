@@ -4,7 +4,7 @@
 export interface AccessCheckRequest {
   /** Name of the permission, e.g. users.ban. */
   permission: string;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -12,7 +12,7 @@ export interface AccessCheckRequest {
 export interface AccessCheckRequestInput {
   /** Name of the permission, e.g. users.ban. */
   permission: string;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -24,21 +24,21 @@ export interface AccessCheckResult {
 
 /** Asks for another e-mail address: a link goes there, a notice to the old one. Nothing changes until the link is used. */
 export interface AccountChangeEmailRequest {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. The user's password, as they type it. */
   password: string;
-  /** Sealed. */
+  /** Sealed. The e-mail address that the account shall have. */
   newEmail: string;
 }
 
 /** Asks for another e-mail address: a link goes there, a notice to the old one. Nothing changes until the link is used. */
 export interface AccountChangeEmailRequestInput {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. The user's password, as they type it. */
   password: string;
-  /** Sealed. */
+  /** Sealed. The e-mail address that the account shall have. */
   newEmail: string;
 }
 
@@ -51,7 +51,7 @@ export interface AccountChangeEmailResult {
 export interface AccountChangeLocaleRequest {
   /** A BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's. */
   locale: null | string;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -59,7 +59,7 @@ export interface AccountChangeLocaleRequest {
 export interface AccountChangeLocaleRequestInput {
   /** A BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's. */
   locale?: null | string;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -71,13 +71,13 @@ export interface AccountChangeLocaleResult {
 
 /** Makes the address that a link was sent to the account's own, by the token of that link, once. */
 export interface AccountConfirmEmailRequest {
-  /** Sealed. */
+  /** Sealed. The token of the link that was mailed to the new address. */
   token: string;
 }
 
 /** Makes the address that a link was sent to the account's own, by the token of that link, once. */
 export interface AccountConfirmEmailRequestInput {
-  /** Sealed. */
+  /** Sealed. The token of the link that was mailed to the new address. */
   token: string;
 }
 
@@ -102,7 +102,7 @@ export interface AccountConfirmRequest {
   rotating: boolean;
   /** The device that is being served; shown in session lists. */
   client: null | Client;
-  /** Sealed. */
+  /** Sealed. The token of the confirmation link. */
   token: string;
 }
 
@@ -122,7 +122,7 @@ export interface AccountConfirmRequestInput {
   rotating?: boolean;
   /** The device that is being served; shown in session lists. */
   client?: null | ClientInput;
-  /** Sealed. */
+  /** Sealed. The token of the confirmation link. */
   token: string;
 }
 
@@ -136,25 +136,25 @@ export interface AccountConfirmResult {
   accessExpiresAt: number;
   /** When the refresh token ends, if it is not used before. */
   refreshExpiresAt: number;
-  /** Sealed. */
+  /** Sealed. Access token (JWT) of the session. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. Refresh token of the session. */
   refreshToken: string;
 }
 
 /** Erases the account of an access token's user for ever: his sessions are over, his login and e-mail address are free. */
 export interface AccountDeleteRequest {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. The user's password, as they type it. */
   password: string;
 }
 
 /** Erases the account of an access token's user for ever: his sessions are over, his login and e-mail address are free. */
 export interface AccountDeleteRequestInput {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. The user's password, as they type it. */
   password: string;
 }
 
@@ -165,19 +165,19 @@ export interface AccountDeleteResult {
 
 /** Asks for everything that is held about an access token's user. */
 export interface AccountExportRequest {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
 /** Asks for everything that is held about an access token's user. */
 export interface AccountExportRequestInput {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
 /** What is held about the user: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out. */
 export interface AccountExportResult {
-  /** Sealed. */
+  /** Sealed. Everything that is kept about the user, as JSON. */
   document: string;
 }
 
@@ -191,9 +191,9 @@ export interface AccountRegisterRequest {
   locale: null | string;
   /** The device that is being served; limits count by its network. */
   client: null | Client;
-  /** Sealed. */
+  /** Sealed. The account's e-mail address: unique whatever its case, and whether its domain is written in Unicode or in ASCII. */
   email: string;
-  /** Sealed. */
+  /** Sealed. The password that the account shall have. */
   password: string;
 }
 
@@ -207,9 +207,9 @@ export interface AccountRegisterRequestInput {
   locale?: null | string;
   /** The device that is being served; limits count by its network. */
   client?: null | ClientInput;
-  /** Sealed. */
+  /** Sealed. The account's e-mail address: unique whatever its case, and whether its domain is written in Unicode or in ASCII. */
   email: string;
-  /** Sealed. */
+  /** Sealed. The password that the account shall have. */
   password: string;
 }
 
@@ -225,7 +225,7 @@ export interface AccountRegisterResult {
 export interface AccountResendRequest {
   /** The device that is being served; limits count by its network. */
   client: null | Client;
-  /** Sealed. */
+  /** Sealed. E-mail address of the account. */
   email: string;
 }
 
@@ -233,7 +233,7 @@ export interface AccountResendRequest {
 export interface AccountResendRequestInput {
   /** The device that is being served; limits count by its network. */
   client?: null | ClientInput;
-  /** Sealed. */
+  /** Sealed. E-mail address of the account. */
   email: string;
 }
 
@@ -248,9 +248,9 @@ export interface AdminBanUserRequest {
   reason: string;
   /** When the ban ends by itself; null: when it is lifted. */
   until: null | number;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -260,9 +260,9 @@ export interface AdminBanUserRequestInput {
   reason?: string;
   /** When the ban ends by itself; null: when it is lifted. */
   until?: null | number;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -286,7 +286,7 @@ export interface AdminChangeRoleRequest {
   revoke: string[];
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -302,7 +302,7 @@ export interface AdminChangeRoleRequestInput {
   revoke?: string[];
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -320,7 +320,7 @@ export interface AdminDeleteRoleRequest {
   role: string;
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -330,7 +330,7 @@ export interface AdminDeleteRoleRequestInput {
   role: string;
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -344,9 +344,9 @@ export interface AdminDeleteRoleResult {
 export interface AdminDeleteUserRequest {
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -354,9 +354,9 @@ export interface AdminDeleteUserRequest {
 export interface AdminDeleteUserRequestInput {
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -370,9 +370,9 @@ export interface AdminDeleteUserResult {
 export interface AdminExportUserRequest {
   /** Why, for the audit: 1 to 1000 characters. */
   reason: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -380,9 +380,9 @@ export interface AdminExportUserRequest {
 export interface AdminExportUserRequestInput {
   /** Why, for the audit: 1 to 1000 characters. */
   reason: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -390,7 +390,7 @@ export interface AdminExportUserRequestInput {
 export interface AdminExportUserResult {
   /** Id of the user. */
   userId: number;
-  /** Sealed. */
+  /** Sealed. Everything that is kept about the user, as JSON. */
   document: string;
 }
 
@@ -400,11 +400,11 @@ export interface AdminFindUsersRequest {
   state: string;
   /** Users on a page, 1 to 200. */
   limit: number;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. How the login or the e-mail address begins, or id: and a number; empty: all users. */
   search: string;
-  /** Sealed. */
+  /** Sealed. Where the page before ended, as its reply said; empty: the first page. */
   cursor: string;
 }
 
@@ -414,11 +414,11 @@ export interface AdminFindUsersRequestInput {
   state?: string;
   /** Users on a page, 1 to 200. */
   limit?: number;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. How the login or the e-mail address begins, or id: and a number; empty: all users. */
   search: string;
-  /** Sealed. */
+  /** Sealed. Where the page before ended, as its reply said; empty: the first page. */
   cursor: string;
 }
 
@@ -438,9 +438,9 @@ export interface AdminFoundUser {
   roles: string[];
   /** When the account was made. */
   createdAt: number;
-  /** Sealed. */
+  /** Sealed. Name to show. */
   username: string;
-  /** Sealed. */
+  /** Sealed. E-mail address of the account. */
   email: string;
 }
 
@@ -448,23 +448,23 @@ export interface AdminFoundUser {
 export interface AdminFindUsersResult {
   /** A page of users; there may be fewer than `limit` on a page that is not the last. The sealed cursor is for the next page; empty: this is the last one. */
   users: AdminFoundUser[];
-  /** Sealed. */
+  /** Sealed. What the request for the next page takes; empty: this is the last page. */
   cursor: string;
 }
 
 /** Shows one user to an administrator or operator. */
 export interface AdminGetUserRequest {
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
 /** Shows one user to an administrator or operator. */
 export interface AdminGetUserRequestInput {
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -492,21 +492,21 @@ export interface AdminGetUserResult {
   lastAdmin: boolean;
   /** Language the user is written to in (BCP 47); null: the fleet's. */
   locale: null | string;
-  /** Sealed. */
+  /** Sealed. Name to show. */
   username: string;
-  /** Sealed. */
+  /** Sealed. E-mail address of the account. */
   email: string;
 }
 
 /** Lists all roles with what they permit. */
 export interface AdminListRolesRequest {
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
 /** Lists all roles with what they permit. */
 export interface AdminListRolesRequestInput {
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -528,9 +528,9 @@ export interface AdminListRolesResult {
 export interface AdminListSessionsRequest {
   /** Where the page before ended, as its reply said; null: the first page. */
   cursor: null | string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -538,9 +538,9 @@ export interface AdminListSessionsRequest {
 export interface AdminListSessionsRequestInput {
   /** Where the page before ended, as its reply said; null: the first page. */
   cursor?: null | string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -578,7 +578,7 @@ export interface AdminRequireMfaRequest {
   required: boolean;
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -590,7 +590,7 @@ export interface AdminRequireMfaRequestInput {
   required: boolean;
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -608,9 +608,9 @@ export interface AdminRequireMfaResult {
 export interface AdminResetMfaRequest {
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -618,9 +618,9 @@ export interface AdminResetMfaRequest {
 export interface AdminResetMfaRequestInput {
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -638,9 +638,9 @@ export interface AdminRevokeSessionsRequest {
   sessionId: null | string;
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -650,9 +650,9 @@ export interface AdminRevokeSessionsRequestInput {
   sessionId?: null | string;
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -670,9 +670,9 @@ export interface AdminSetRolesRequest {
   roles: string[];
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -682,9 +682,9 @@ export interface AdminSetRolesRequestInput {
   roles: string[];
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -700,9 +700,9 @@ export interface AdminSetRolesResult {
 export interface AdminUnbanUserRequest {
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -710,9 +710,9 @@ export interface AdminUnbanUserRequest {
 export interface AdminUnbanUserRequestInput {
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -728,9 +728,9 @@ export interface AdminUnbanUserResult {
 export interface AdminUnlockUserRequest {
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -738,9 +738,9 @@ export interface AdminUnlockUserRequest {
 export interface AdminUnlockUserRequestInput {
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. */
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
-  /** Sealed. */
+  /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
@@ -772,9 +772,9 @@ export interface KeyListResult {
 export interface MfaActivateRequest {
   /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
   endOthers: boolean;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. The code that the authenticator app shows. */
   code: string;
 }
 
@@ -782,15 +782,15 @@ export interface MfaActivateRequest {
 export interface MfaActivateRequestInput {
   /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
   endOthers?: boolean;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. The code that the authenticator app shows. */
   code: string;
 }
 
 /** The command was carried out. */
 export interface MfaActivateResult {
-  /** Sealed. */
+  /** Sealed. The recovery codes; each works once. They are shown here only. */
   codes: string[];
 }
 
@@ -798,7 +798,7 @@ export interface MfaActivateResult {
 export interface MfaDisableRequest {
   /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
   endOthers: boolean;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -806,7 +806,7 @@ export interface MfaDisableRequest {
 export interface MfaDisableRequestInput {
   /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
   endOthers?: boolean;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -817,39 +817,39 @@ export interface MfaDisableResult {
 
 /** Begins to set up an authenticator app (TOTP) for an access token's user: gives its secret. Nothing counts until auth.mfa.activate. */
 export interface MfaEnrollRequest {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
 /** Begins to set up an authenticator app (TOTP) for an access token's user: gives its secret. Nothing counts until auth.mfa.activate. */
 export interface MfaEnrollRequestInput {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
 /** The command was carried out. */
 export interface MfaEnrollResult {
-  /** Sealed. */
+  /** Sealed. The secret for the authenticator app, in base 32. */
   secret: string;
-  /** Sealed. */
+  /** Sealed. The same as an otpauth:// URI, for a QR code. */
   uri: string;
 }
 
 /** Gives an access token's user new recovery codes; those from before stop working. */
 export interface MfaRecoveryCodesRequest {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
 /** Gives an access token's user new recovery codes; those from before stop working. */
 export interface MfaRecoveryCodesRequestInput {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
 /** The command was carried out. */
 export interface MfaRecoveryCodesResult {
-  /** Sealed. */
+  /** Sealed. The recovery codes; each works once. They are shown here only. */
   codes: string[];
 }
 
@@ -859,9 +859,9 @@ export interface PasskeyBeginLoginRequest {
   rotating: boolean;
   /** The device that is being served; shown in session lists. With a challenge, its login request decides. */
   client: null | Client;
-  /** Sealed. */
+  /** Sealed. The account's login; empty: the passkey says which account it belongs to. */
   login: string;
-  /** Sealed. */
+  /** Sealed. The challenge of auth.session.login that the passkey shall answer; empty: the passkey is used instead of a password. */
   challenge: string;
 }
 
@@ -871,53 +871,53 @@ export interface PasskeyBeginLoginRequestInput {
   rotating?: boolean;
   /** The device that is being served; shown in session lists. With a challenge, its login request decides. */
   client?: null | ClientInput;
-  /** Sealed. */
+  /** Sealed. The account's login; empty: the passkey says which account it belongs to. */
   login: string;
-  /** Sealed. */
+  /** Sealed. The challenge of auth.session.login that the passkey shall answer; empty: the passkey is used instead of a password. */
   challenge: string;
 }
 
 /** The command was carried out. */
 export interface PasskeyBeginLoginResult {
-  /** Sealed. */
+  /** Sealed. What the browser's credentials call takes, as JSON. */
   options: string;
-  /** Sealed. */
+  /** Sealed. To be given back with the browser's response. */
   challenge: string;
 }
 
 /** Begins to register a passkey for an access token's user. */
 export interface PasskeyBeginRegistrationRequest {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
 /** Begins to register a passkey for an access token's user. */
 export interface PasskeyBeginRegistrationRequestInput {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
 /** The command was carried out. */
 export interface PasskeyBeginRegistrationResult {
-  /** Sealed. */
+  /** Sealed. What the browser's credentials call takes, as JSON. */
   options: string;
-  /** Sealed. */
+  /** Sealed. To be given back with the browser's response. */
   challenge: string;
 }
 
 /** Answers the challenge of auth.passkey.begin-login with a passkey, and opens the session. */
 export interface PasskeyFinishLoginRequest {
-  /** Sealed. */
+  /** Sealed. The challenge that begin-login gave. */
   challenge: string;
-  /** Sealed. */
+  /** Sealed. What navigator.credentials.get() gave, as JSON. */
   response: string;
 }
 
 /** Answers the challenge of auth.passkey.begin-login with a passkey, and opens the session. */
 export interface PasskeyFinishLoginRequestInput {
-  /** Sealed. */
+  /** Sealed. The challenge that begin-login gave. */
   challenge: string;
-  /** Sealed. */
+  /** Sealed. What navigator.credentials.get() gave, as JSON. */
   response: string;
 }
 
@@ -931,9 +931,9 @@ export interface PasskeyFinishLoginResult {
   accessExpiresAt: number;
   /** When the refresh token ends, if it is not used before. */
   refreshExpiresAt: number;
-  /** Sealed. */
+  /** Sealed. Access token (JWT) of the session. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. Refresh token of the session. */
   refreshToken: string;
 }
 
@@ -943,11 +943,11 @@ export interface PasskeyFinishRegistrationRequest {
   label: string;
   /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
   endOthers: boolean;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. The challenge that begin-registration gave. */
   challenge: string;
-  /** Sealed. */
+  /** Sealed. What navigator.credentials.create() gave, as JSON. */
   response: string;
 }
 
@@ -957,11 +957,11 @@ export interface PasskeyFinishRegistrationRequestInput {
   label?: string;
   /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
   endOthers?: boolean;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. The challenge that begin-registration gave. */
   challenge: string;
-  /** Sealed. */
+  /** Sealed. What navigator.credentials.create() gave, as JSON. */
   response: string;
 }
 
@@ -973,13 +973,13 @@ export interface PasskeyFinishRegistrationResult {
 
 /** Lists the further factors of an access token's user. */
 export interface PasskeyListRequest {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
 /** Lists the further factors of an access token's user. */
 export interface PasskeyListRequestInput {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -1013,7 +1013,7 @@ export interface PasskeyRemoveRequest {
   passkeyId: string;
   /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
   endOthers: boolean;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -1023,7 +1023,7 @@ export interface PasskeyRemoveRequestInput {
   passkeyId: string;
   /** Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh. */
   endOthers?: boolean;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -1034,21 +1034,21 @@ export interface PasskeyRemoveResult {
 
 /** Changes the password of an access token's user. All other sessions end; this one goes on and gets a current access token at its next refresh. */
 export interface PasswordChangeRequest {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. The password that the account has, as the user types it. */
   currentPassword: string;
-  /** Sealed. */
+  /** Sealed. The password that the account shall have. */
   newPassword: string;
 }
 
 /** Changes the password of an access token's user. All other sessions end; this one goes on and gets a current access token at its next refresh. */
 export interface PasswordChangeRequestInput {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. The password that the account has, as the user types it. */
   currentPassword: string;
-  /** Sealed. */
+  /** Sealed. The password that the account shall have. */
   newPassword: string;
 }
 
@@ -1061,7 +1061,7 @@ export interface PasswordChangeResult {
 export interface PasswordForgotRequest {
   /** The device that is being served; limits count by its network. */
   client: null | Client;
-  /** Sealed. */
+  /** Sealed. E-mail address of the account. */
   email: string;
 }
 
@@ -1069,7 +1069,7 @@ export interface PasswordForgotRequest {
 export interface PasswordForgotRequestInput {
   /** The device that is being served; limits count by its network. */
   client?: null | ClientInput;
-  /** Sealed. */
+  /** Sealed. E-mail address of the account. */
   email: string;
 }
 
@@ -1082,9 +1082,9 @@ export interface PasswordForgotResult {
 export interface PasswordResetRequest {
   /** The device that is being served; limits count by its network. */
   client: null | Client;
-  /** Sealed. */
+  /** Sealed. The token of the link that was mailed. */
   token: string;
-  /** Sealed. */
+  /** Sealed. The password that the account shall have. */
   newPassword: string;
 }
 
@@ -1092,9 +1092,9 @@ export interface PasswordResetRequest {
 export interface PasswordResetRequestInput {
   /** The device that is being served; limits count by its network. */
   client?: null | ClientInput;
-  /** Sealed. */
+  /** Sealed. The token of the link that was mailed. */
   token: string;
-  /** Sealed. */
+  /** Sealed. The password that the account shall have. */
   newPassword: string;
 }
 
@@ -1105,13 +1105,13 @@ export interface PasswordResetResult {
 
 /** Tells whose access token this is, if it is valid now. */
 export interface SessionInspectRequest {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
 /** Tells whose access token this is, if it is valid now. */
 export interface SessionInspectRequestInput {
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -1137,7 +1137,7 @@ export interface SessionInspectResult {
 export interface SessionListRequest {
   /** Where the page before ended, as its reply said; null: the first page. */
   cursor: null | string;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -1145,7 +1145,7 @@ export interface SessionListRequest {
 export interface SessionListRequestInput {
   /** Where the page before ended, as its reply said; null: the first page. */
   cursor?: null | string;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -1161,9 +1161,9 @@ export interface SessionListResult {
 export interface SessionLoginMfaRequest {
   /** What the code is of: totp or recovery. A passkey answers by auth.passkey.begin-login and finish-login. */
   method: string;
-  /** Sealed. */
+  /** Sealed. The challenge that the login's reply gave. */
   challenge: string;
-  /** Sealed. */
+  /** Sealed. A code of the authenticator app, or one of the recovery codes. */
   code: string;
 }
 
@@ -1171,9 +1171,9 @@ export interface SessionLoginMfaRequest {
 export interface SessionLoginMfaRequestInput {
   /** What the code is of: totp or recovery. A passkey answers by auth.passkey.begin-login and finish-login. */
   method: string;
-  /** Sealed. */
+  /** Sealed. The challenge that the login's reply gave. */
   challenge: string;
-  /** Sealed. */
+  /** Sealed. A code of the authenticator app, or one of the recovery codes. */
   code: string;
 }
 
@@ -1187,9 +1187,9 @@ export interface SessionLoginMfaResult {
   accessExpiresAt: number;
   /** When the refresh token ends, if it is not used before. */
   refreshExpiresAt: number;
-  /** Sealed. */
+  /** Sealed. Access token (JWT) of the session. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. Refresh token of the session. */
   refreshToken: string;
 }
 
@@ -1201,7 +1201,7 @@ export interface SessionLoginRequest {
   rotating: boolean;
   /** The device that is being served; shown in session lists. */
   client: null | Client;
-  /** Sealed. */
+  /** Sealed. The password as the user types it. */
   password: string;
 }
 
@@ -1213,7 +1213,7 @@ export interface SessionLoginRequestInput {
   rotating?: boolean;
   /** The device that is being served; shown in session lists. */
   client?: null | ClientInput;
-  /** Sealed. */
+  /** Sealed. The password as the user types it. */
   password: string;
 }
 
@@ -1227,9 +1227,9 @@ export interface Tokens {
   accessExpiresAt: number;
   /** When the refresh token ends, if it is not used before. */
   refreshExpiresAt: number;
-  /** Sealed. */
+  /** Sealed. Access token (JWT) of the session. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. Refresh token of the session. */
   refreshToken: string;
 }
 
@@ -1237,7 +1237,7 @@ export interface Tokens {
 export interface MfaChallenge {
   /** Factors that will do, e.g. totp. */
   methods: string[];
-  /** Sealed. */
+  /** Sealed. To be given back with the answer. */
   challenge: string;
 }
 
@@ -1253,7 +1253,7 @@ export interface SessionLoginResult {
 export interface SessionLogoutRequest {
   /** Whether all sessions of the user end. */
   everywhere: boolean;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -1261,7 +1261,7 @@ export interface SessionLogoutRequest {
 export interface SessionLogoutRequestInput {
   /** Whether all sessions of the user end. */
   everywhere?: boolean;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -1272,13 +1272,13 @@ export interface SessionLogoutResult {
 
 /** Exchanges a refresh token for a new access token, and in a rotating session for a new refresh token. */
 export interface SessionRefreshRequest {
-  /** Sealed. */
+  /** Sealed. The session's newest refresh token. */
   refreshToken: string;
 }
 
 /** Exchanges a refresh token for a new access token, and in a rotating session for a new refresh token. */
 export interface SessionRefreshRequestInput {
-  /** Sealed. */
+  /** Sealed. The session's newest refresh token. */
   refreshToken: string;
 }
 
@@ -1292,9 +1292,9 @@ export interface SessionRefreshResult {
   accessExpiresAt: number;
   /** When the refresh token ends, if it is not used before. */
   refreshExpiresAt: number;
-  /** Sealed. */
+  /** Sealed. Access token (JWT) of the session. */
   accessToken: string;
-  /** Sealed. */
+  /** Sealed. Refresh token of the session. */
   refreshToken: string;
 }
 
@@ -1304,7 +1304,7 @@ export interface SessionRevokeRequest {
   sessionId: null | string;
   /** Whether all sessions end but the access token's own. */
   others: boolean;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -1314,7 +1314,7 @@ export interface SessionRevokeRequestInput {
   sessionId?: null | string;
   /** Whether all sessions end but the access token's own. */
   others?: boolean;
-  /** Sealed. */
+  /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
@@ -1954,99 +1954,99 @@ export interface Events {
 
 export const commandSchemas = {
   "auth.access.check": {
-    request: {"type":"record","namespace":"auth.access","name":"CheckRequest","doc":"Tells whether an access token's user may do something, by the permissions of his roles right now.","sealedFields":["accessToken"],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"permission","type":"string","doc":"Name of the permission, e.g. users.ban."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.access","name":"CheckRequest","doc":"Tells whether an access token's user may do something, by the permissions of his roles right now.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"permission","type":"string","doc":"Name of the permission, e.g. users.ban."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.access","name":"CheckReply","doc":"Answer to auth.access.check.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.access","name":"CheckResult","doc":"The command was carried out.","fields":[{"name":"allowed","type":"boolean","doc":"Whether one of the user's roles has the permission. False also for a permission that nobody knows."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.change-email": {
-    request: {"type":"record","namespace":"auth.account","name":"ChangeEmailRequest","doc":"Asks for another e-mail address: a link goes there, a notice to the old one. Nothing changes until the link is used.","sealedFields":["accessToken","password","newEmail"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.account","name":"ChangeEmailRequest","doc":"Asks for another e-mail address: a link goes there, a notice to the old one. Nothing changes until the link is used.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192},{"name":"password","doc":"The user's password, as they type it.","text":"secret"},{"name":"newEmail","doc":"The e-mail address that the account shall have."}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.account","name":"ChangeEmailReply","doc":"Answer to auth.account.change-email.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ChangeEmailResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.change-locale": {
-    request: {"type":"record","namespace":"auth.account","name":"ChangeLocaleRequest","doc":"Sets the language that the owner of the access token is written to in.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"locale","type":["null","string"],"doc":"A BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.account","name":"ChangeLocaleRequest","doc":"Sets the language that the owner of the access token is written to in.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"locale","type":["null","string"],"doc":"A BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.account","name":"ChangeLocaleReply","doc":"Answer to auth.account.change-locale.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ChangeLocaleResult","doc":"The command was carried out.","fields":[{"name":"locale","type":["null","string"],"doc":"The tag as it is kept, in its canonical form; null: the fleet's language.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.confirm-email": {
-    request: {"type":"record","namespace":"auth.account","name":"ConfirmEmailRequest","doc":"Makes the address that a link was sent to the account's own, by the token of that link, once.","sealedFields":["token"],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.account","name":"ConfirmEmailRequest","doc":"Makes the address that a link was sent to the account's own, by the token of that link, once.","sealedFields":[{"name":"token","doc":"The token of the link that was mailed to the new address."}],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.account","name":"ConfirmEmailReply","doc":"Answer to auth.account.confirm-email.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ConfirmEmailResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.confirm": {
-    request: {"type":"record","namespace":"auth.account","name":"ConfirmRequest","doc":"Confirms an account with the token of its confirmation link, once, and opens a session.","sealedFields":["token"],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.account","name":"ConfirmReply","doc":"Answer to auth.account.confirm.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ConfirmResult","doc":"The command was carried out.","sealedFields":["accessToken","refreshToken"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.account","name":"ConfirmRequest","doc":"Confirms an account with the token of its confirmation link, once, and opens a session.","sealedFields":[{"name":"token","doc":"The token of the confirmation link."}],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.account","name":"ConfirmReply","doc":"Answer to auth.account.confirm.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ConfirmResult","doc":"The command was carried out.","sealedFields":[{"name":"accessToken","doc":"Access token (JWT) of the session."},{"name":"refreshToken","doc":"Refresh token of the session."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.delete": {
-    request: {"type":"record","namespace":"auth.account","name":"DeleteRequest","doc":"Erases the account of an access token's user for ever: his sessions are over, his login and e-mail address are free.","sealedFields":["accessToken","password"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.account","name":"DeleteRequest","doc":"Erases the account of an access token's user for ever: his sessions are over, his login and e-mail address are free.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192},{"name":"password","doc":"The user's password, as they type it.","text":"secret"}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.account","name":"DeleteReply","doc":"Answer to auth.account.delete.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"DeleteResult","doc":"The account is erased.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.export": {
-    request: {"type":"record","namespace":"auth.account","name":"ExportRequest","doc":"Asks for everything that is held about an access token's user.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.account","name":"ExportReply","doc":"Answer to auth.account.export.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ExportResult","doc":"What is held about the user: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out.","sealedFields":["document"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.account","name":"ExportRequest","doc":"Asks for everything that is held about an access token's user.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.account","name":"ExportReply","doc":"Answer to auth.account.export.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ExportResult","doc":"What is held about the user: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out.","sealedFields":[{"name":"document","doc":"Everything that is kept about the user, as JSON."}],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.register": {
-    request: {"type":"record","namespace":"auth.account","name":"RegisterRequest","doc":"Creates an account that has to be confirmed by a link sent to its e-mail address.","sealedFields":["email","password"],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"Name to log in with: 4 to 32 characters, unique whatever their case."},{"name":"username","type":"string","doc":"Name to show: 4 to 32 characters."},{"name":"locale","type":["null","string"],"doc":"Language to write to the user in: a BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's.","default":null},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.account","name":"RegisterRequest","doc":"Creates an account that has to be confirmed by a link sent to its e-mail address.","sealedFields":[{"name":"email","doc":"The account's e-mail address: unique whatever its case, and whether its domain is written in Unicode or in ASCII."},{"name":"password","doc":"The password that the account shall have.","text":"secret"}],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"Name to log in with: 4 to 32 characters, unique whatever their case."},{"name":"username","type":"string","doc":"Name to show: 4 to 32 characters."},{"name":"locale","type":["null","string"],"doc":"Language to write to the user in: a BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's.","default":null},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.account","name":"RegisterReply","doc":"Answer to auth.account.register.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"RegisterResult","doc":"The command was carried out.","fields":[{"name":"userId","type":["null","long"],"doc":"Id of the new user; null where AUTH_HIDE_EMAIL is on.","default":null},{"name":"confirmationSent","type":"boolean","doc":"Whether a confirmation goes out to the e-mail address."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.resend": {
-    request: {"type":"record","namespace":"auth.account","name":"ResendRequest","doc":"Asks for another confirmation link. Always ok, so that nobody learns which addresses have accounts.","sealedFields":["email"],"recordKey":{"kind":"email","field":"email"},"fields":[{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.account","name":"ResendRequest","doc":"Asks for another confirmation link. Always ok, so that nobody learns which addresses have accounts.","sealedFields":[{"name":"email","doc":"E-mail address of the account."}],"recordKey":{"kind":"email","field":"email"},"fields":[{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.account","name":"ResendReply","doc":"Answer to auth.account.resend.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ResendResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.ban-user": {
-    request: {"type":"record","namespace":"auth.admin","name":"BanUserRequest","doc":"Bans a user: all sessions end, and nobody logs in to the account until the ban ends or is lifted. For a user who is banned, the new end and reason count.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"BanUserRequest","doc":"Bans a user: all sessions end, and nobody logs in to the account until the ban ends or is lifted. For a user who is banned, the new end and reason count.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.admin","name":"BanUserReply","doc":"Answer to auth.admin.ban-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"BanUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.change-role": {
-    request: {"type":"record","namespace":"auth.admin","name":"ChangeRoleRequest","doc":"Gives permissions to a role and takes others away; counts at once for everybody who has the role. A permission is any name: lower-case letters, digits, dots and dashes, 64 at most.","sealedFields":["actorToken"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most."},{"name":"create","type":"boolean","doc":"Whether the role is a new one.","default":false},{"name":"grant","type":{"type":"array","items":"string"},"doc":"Permissions that the role shall have besides.","default":[]},{"name":"revoke","type":{"type":"array","items":"string"},"doc":"Permissions that the role shall have no more.","default":[]},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"ChangeRoleRequest","doc":"Gives permissions to a role and takes others away; counts at once for everybody who has the role. A permission is any name: lower-case letters, digits, dots and dashes, 64 at most.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most."},{"name":"create","type":"boolean","doc":"Whether the role is a new one.","default":false},{"name":"grant","type":{"type":"array","items":"string"},"doc":"Permissions that the role shall have besides.","maxItems":100,"default":[]},{"name":"revoke","type":{"type":"array","items":"string"},"doc":"Permissions that the role shall have no more.","maxItems":100,"default":[]},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.admin","name":"ChangeRoleReply","doc":"Answer to auth.admin.change-role.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ChangeRoleResult","doc":"The command was carried out.","fields":[{"name":"role","type":"string","doc":"The role's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"All that it permits now, in the order of the names."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.delete-role": {
-    request: {"type":"record","namespace":"auth.admin","name":"DeleteRoleRequest","doc":"Deletes a role that no user has.","sealedFields":["actorToken"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most."},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"DeleteRoleRequest","doc":"Deletes a role that no user has.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most."},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.admin","name":"DeleteRoleReply","doc":"Answer to auth.admin.delete-role.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"DeleteRoleResult","doc":"The command was carried out.","fields":[{"name":"role","type":"string","doc":"The name of the role that is gone."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.delete-user": {
-    request: {"type":"record","namespace":"auth.admin","name":"DeleteUserRequest","doc":"Deletes a user for ever: account, password and roles are gone, all sessions end.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"DeleteUserRequest","doc":"Deletes a user for ever: account, password and roles are gone, all sessions end.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.admin","name":"DeleteUserReply","doc":"Answer to auth.admin.delete-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"DeleteUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.export-user": {
-    request: {"type":"record","namespace":"auth.admin","name":"ExportUserRequest","doc":"Asks for everything that is held about a user, who has asked for it himself: what auth.account.export gives him.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit: 1 to 1000 characters."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.admin","name":"ExportUserReply","doc":"Answer to auth.admin.export-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ExportUserResult","doc":"What is held about the user, as auth.account.export gives it: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out.","sealedFields":["document"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"ExportUserRequest","doc":"Asks for everything that is held about a user, who has asked for it himself: what auth.account.export gives him.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit: 1 to 1000 characters.","maxBytes":4000,"text":"lines"},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"ExportUserReply","doc":"Answer to auth.admin.export-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ExportUserResult","doc":"What is held about the user, as auth.account.export gives it: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out.","sealedFields":[{"name":"document","doc":"Everything that is kept about the user, as JSON."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.find-users": {
-    request: {"type":"record","namespace":"auth.admin","name":"FindUsersRequest","doc":"Finds users, a page at a time. search: the beginning of a login or an e-mail address, id:<number>, or empty for all; cursor: where the page before ended, empty for the first one. In the order of logins; those found by their address alone come after the others, in the order of addresses.","sealedFields":["actorToken","search","cursor"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"state","type":"string","doc":"Only users in this state: unconfirmed, active or banned; empty: any. Who is banned is banned whether confirmed or not.","default":""},{"name":"limit","type":"int","doc":"Users on a page, 1 to 200.","default":50},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.admin","name":"FindUsersReply","doc":"Answer to auth.admin.find-users.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"FindUsersResult","doc":"The command was carried out.","sealedFields":["users.username","users.email","cursor"],"fields":[{"name":"users","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"FoundUser","doc":"A user in a list; names and address are sealed.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"bannedUntil","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: it does not, or there is none.","default":null},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."}]}},"doc":"A page of users; there may be fewer than `limit` on a page that is not the last. The sealed cursor is for the next page; empty: this is the last one."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"FindUsersRequest","doc":"Finds users, a page at a time. search: the beginning of a login or an e-mail address, id:<number>, or empty for all; cursor: where the page before ended, empty for the first one. In the order of logins; those found by their address alone come after the others, in the order of addresses.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"search","doc":"How the login or the e-mail address begins, or id: and a number; empty: all users."},{"name":"cursor","doc":"Where the page before ended, as its reply said; empty: the first page."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"state","type":"string","doc":"Only users in this state: unconfirmed, active or banned; empty: any. Who is banned is banned whether confirmed or not.","default":""},{"name":"limit","type":"int","doc":"Users on a page, 1 to 200.","default":50},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"FindUsersReply","doc":"Answer to auth.admin.find-users.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"FindUsersResult","doc":"The command was carried out.","sealedFields":[{"name":"users.username","doc":"Name to show."},{"name":"users.email","doc":"E-mail address of the account."},{"name":"cursor","doc":"What the request for the next page takes; empty: this is the last page."}],"fields":[{"name":"users","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"FoundUser","doc":"A user in a list; names and address are sealed.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"bannedUntil","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: it does not, or there is none.","default":null},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."}]}},"doc":"A page of users; there may be fewer than `limit` on a page that is not the last. The sealed cursor is for the next page; empty: this is the last one."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.get-user": {
-    request: {"type":"record","namespace":"auth.admin","name":"GetUserRequest","doc":"Shows one user to an administrator or operator.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.admin","name":"GetUserReply","doc":"Answer to auth.admin.get-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"GetUserResult","doc":"The command was carried out.","sealedFields":["username","email"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."},{"name":"bannedUntil","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: it does not, or there is none.","default":null},{"name":"banReason","type":"string","doc":"Why the user is banned; empty: he is not, or nobody said.","default":""},{"name":"sessions","type":"int","doc":"How many sessions of the user go on.","default":0},{"name":"lastAdmin","type":"boolean","doc":"Whether nobody else has the role admin and can log in.","default":false},{"name":"locale","type":["null","string"],"doc":"Language the user is written to in (BCP 47); null: the fleet's.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"GetUserRequest","doc":"Shows one user to an administrator or operator.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"GetUserReply","doc":"Answer to auth.admin.get-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"GetUserResult","doc":"The command was carried out.","sealedFields":[{"name":"username","doc":"Name to show."},{"name":"email","doc":"E-mail address of the account."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."},{"name":"bannedUntil","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: it does not, or there is none.","default":null},{"name":"banReason","type":"string","doc":"Why the user is banned; empty: he is not, or nobody said.","default":""},{"name":"sessions","type":"int","doc":"How many sessions of the user go on.","default":0},{"name":"lastAdmin","type":"boolean","doc":"Whether nobody else has the role admin and can log in.","default":false},{"name":"locale","type":["null","string"],"doc":"Language the user is written to in (BCP 47); null: the fleet's.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.list-roles": {
-    request: {"type":"record","namespace":"auth.admin","name":"ListRolesRequest","doc":"Lists all roles with what they permit.","sealedFields":["actorToken"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"ListRolesRequest","doc":"Lists all roles with what they permit.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.admin","name":"ListRolesReply","doc":"Answer to auth.admin.list-roles.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListRolesResult","doc":"The command was carried out.","fields":[{"name":"roles","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"Role","doc":"A role and what it permits.","fields":[{"name":"name","type":"string","doc":"The role's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"What it permits, in the order of the names."}]}},"doc":"The roles, in the order of their names."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.list-sessions": {
-    request: {"type":"record","namespace":"auth.admin","name":"ListSessionsRequest","doc":"Lists the sessions of a user that go on, the newest first, a page at a time.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"cursor","type":["null","string"],"doc":"Where the page before ended, as its reply said; null: the first page.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.admin","name":"ListSessionsReply","doc":"Answer to auth.admin.list-sessions.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListSessionsResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessions","type":{"type":"array","items":{"type":"record","namespace":"auth","name":"Session","doc":"A session that goes on.","fields":[{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was opened."},{"name":"lastUsedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was last refreshed, or opened."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it ends if it is not used before."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device as the requester described it when the session was opened.","default":null},{"name":"current","type":"boolean","doc":"Whether it is the session of the access token that asks."}]}},"doc":"A page of sessions."},{"name":"cursor","type":["null","string"],"doc":"For the next page; null: this is the last one.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"ListSessionsRequest","doc":"Lists the sessions of a user that go on, the newest first, a page at a time.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"cursor","type":["null","string"],"doc":"Where the page before ended, as its reply said; null: the first page.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"ListSessionsReply","doc":"Answer to auth.admin.list-sessions.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListSessionsResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessions","type":{"type":"array","items":{"type":"record","namespace":"auth","name":"Session","doc":"A session that goes on.","fields":[{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was opened."},{"name":"lastUsedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was last refreshed, or opened."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it ends if it is not used before."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device as the requester described it when the session was opened.","default":null},{"name":"current","type":"boolean","doc":"Whether it is the session of the access token that asks."}]}},"doc":"A page of sessions."},{"name":"cursor","type":["null","string"],"doc":"For the next page; null: this is the last one.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.require-mfa": {
-    request: {"type":"record","namespace":"auth.admin","name":"RequireMfaRequest","doc":"Says whether a role counts only in sessions that were opened with a further factor.","sealedFields":["actorToken"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"Name of the role."},{"name":"required","type":"boolean","doc":"Whether a further factor is required."},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"RequireMfaRequest","doc":"Says whether a role counts only in sessions that were opened with a further factor.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"Name of the role."},{"name":"required","type":"boolean","doc":"Whether a further factor is required."},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.admin","name":"RequireMfaReply","doc":"Answer to auth.admin.require-mfa.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"RequireMfaResult","doc":"The command was carried out.","fields":[{"name":"role","type":"string","doc":"Name of the role."},{"name":"required","type":"boolean","doc":"Whether a further factor is required now."},{"name":"without","type":"long","doc":"How many users of the role have no further factor yet."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.reset-mfa": {
-    request: {"type":"record","namespace":"auth.admin","name":"ResetMfaRequest","doc":"Removes every further factor of a user who has lost them, and ends all his sessions. His password stays.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"ResetMfaRequest","doc":"Removes every further factor of a user who has lost them, and ends all his sessions. His password stays.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.admin","name":"ResetMfaReply","doc":"Answer to auth.admin.reset-mfa.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ResetMfaResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"hadFactors","type":"boolean","doc":"False: he had none, and nothing changed."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.revoke-sessions": {
-    request: {"type":"record","namespace":"auth.admin","name":"RevokeSessionsRequest","doc":"Ends all sessions of a user, or one of them. The user may log in again.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sessionId","type":["null","string"],"doc":"Id of the session that ends (UUID); null: all.","default":null},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"RevokeSessionsRequest","doc":"Ends all sessions of a user, or one of them. The user may log in again.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sessionId","type":["null","string"],"doc":"Id of the session that ends (UUID); null: all.","default":null},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.admin","name":"RevokeSessionsReply","doc":"Answer to auth.admin.revoke-sessions.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"RevokeSessionsResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"ended","type":"int","doc":"How many sessions ended."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.set-roles": {
-    request: {"type":"record","namespace":"auth.admin","name":"SetRolesRequest","doc":"Gives a user exactly these roles; access tokens from before stop counting.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user shall have."},{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"SetRolesRequest","doc":"Gives a user exactly these roles; access tokens from before stop counting.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user shall have.","maxItems":100},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.admin","name":"SetRolesReply","doc":"Answer to auth.admin.set-roles.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"SetRolesResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The roles the user has now."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.unban-user": {
-    request: {"type":"record","namespace":"auth.admin","name":"UnbanUserRequest","doc":"Lifts the ban of a user. Sessions that the ban ended stay over.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"UnbanUserRequest","doc":"Lifts the ban of a user. Sessions that the ban ended stay over.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.admin","name":"UnbanUserReply","doc":"Answer to auth.admin.unban-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"UnbanUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"wasBanned","type":"boolean","doc":"False: there was no ban, and nothing changed."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.unlock-user": {
-    request: {"type":"record","namespace":"auth.admin","name":"UnlockUserRequest","doc":"Forgets the failed attempts at a user's password and codes, so that nobody has to wait. His known devices stay known.","sealedFields":["actorToken","target"],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"UnlockUserRequest","doc":"Forgets the failed attempts at a user's password and codes, so that nobody has to wait. His known devices stay known.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.admin","name":"UnlockUserReply","doc":"Answer to auth.admin.unlock-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"UnlockUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"failedAttempts","type":"int","doc":"How many failed attempts were forgotten: those at the password within 24 hours, and wrong codes of the authenticator app in a row; 0: there were none, and nothing changed."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.key.list": {
@@ -2054,83 +2054,83 @@ export const commandSchemas = {
     reply: {"type":"record","namespace":"auth.key","name":"ListReply","doc":"Answer to auth.key.list.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.key","name":"ListResult","doc":"The command was carried out.","fields":[{"name":"jwks","type":"string","doc":"JSON Web Key Set (RFC 7517): keys with use \"sig\" verify access tokens, keys with use \"enc\" seal requests."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.mfa.activate": {
-    request: {"type":"record","namespace":"auth.mfa","name":"ActivateRequest","doc":"Activates the authenticator app that auth.mfa.enroll gave the secret of, by a code it shows. From then on logging in needs a further factor. New recovery codes replace any others.","sealedFields":["accessToken","code"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.mfa","name":"ActivateReply","doc":"Answer to auth.mfa.activate.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"ActivateResult","doc":"The command was carried out.","sealedFields":["codes"],"sealedLists":["codes"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.mfa","name":"ActivateRequest","doc":"Activates the authenticator app that auth.mfa.enroll gave the secret of, by a code it shows. From then on logging in needs a further factor. New recovery codes replace any others.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192},{"name":"code","doc":"The code that the authenticator app shows."}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.mfa","name":"ActivateReply","doc":"Answer to auth.mfa.activate.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"ActivateResult","doc":"The command was carried out.","sealedFields":[{"name":"codes","doc":"The recovery codes; each works once. They are shown here only."}],"sealedLists":["codes"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.mfa.disable": {
-    request: {"type":"record","namespace":"auth.mfa","name":"DisableRequest","doc":"Removes the authenticator app of an access token's user; with his last factor his recovery codes go too.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.mfa","name":"DisableRequest","doc":"Removes the authenticator app of an access token's user; with his last factor his recovery codes go too.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.mfa","name":"DisableReply","doc":"Answer to auth.mfa.disable.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"DisableResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.mfa.enroll": {
-    request: {"type":"record","namespace":"auth.mfa","name":"EnrollRequest","doc":"Begins to set up an authenticator app (TOTP) for an access token's user: gives its secret. Nothing counts until auth.mfa.activate.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.mfa","name":"EnrollReply","doc":"Answer to auth.mfa.enroll.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"EnrollResult","doc":"The command was carried out.","sealedFields":["secret","uri"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.mfa","name":"EnrollRequest","doc":"Begins to set up an authenticator app (TOTP) for an access token's user: gives its secret. Nothing counts until auth.mfa.activate.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.mfa","name":"EnrollReply","doc":"Answer to auth.mfa.enroll.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"EnrollResult","doc":"The command was carried out.","sealedFields":[{"name":"secret","doc":"The secret for the authenticator app, in base 32."},{"name":"uri","doc":"The same as an otpauth:// URI, for a QR code."}],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.mfa.recovery-codes": {
-    request: {"type":"record","namespace":"auth.mfa","name":"RecoveryCodesRequest","doc":"Gives an access token's user new recovery codes; those from before stop working.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.mfa","name":"RecoveryCodesReply","doc":"Answer to auth.mfa.recovery-codes.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"RecoveryCodesResult","doc":"The command was carried out.","sealedFields":["codes"],"sealedLists":["codes"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.mfa","name":"RecoveryCodesRequest","doc":"Gives an access token's user new recovery codes; those from before stop working.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.mfa","name":"RecoveryCodesReply","doc":"Answer to auth.mfa.recovery-codes.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"RecoveryCodesResult","doc":"The command was carried out.","sealedFields":[{"name":"codes","doc":"The recovery codes; each works once. They are shown here only."}],"sealedLists":["codes"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.passkey.begin-login": {
-    request: {"type":"record","namespace":"auth.passkey","name":"BeginLoginRequest","doc":"Begins a login with a passkey: instead of a password, or as the further factor that a challenge of auth.session.login asks for. An unknown login is answered as any other.","sealedFields":["login","challenge"],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. With a challenge, its login request decides.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists. With a challenge, its login request decides.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.passkey","name":"BeginLoginReply","doc":"Answer to auth.passkey.begin-login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"BeginLoginResult","doc":"The command was carried out.","sealedFields":["options","challenge"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.passkey","name":"BeginLoginRequest","doc":"Begins a login with a passkey: instead of a password, or as the further factor that a challenge of auth.session.login asks for. An unknown login is answered as any other.","sealedFields":[{"name":"login","doc":"The account's login; empty: the passkey says which account it belongs to."},{"name":"challenge","doc":"The challenge of auth.session.login that the passkey shall answer; empty: the passkey is used instead of a password."}],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. With a challenge, its login request decides.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists. With a challenge, its login request decides.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.passkey","name":"BeginLoginReply","doc":"Answer to auth.passkey.begin-login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"BeginLoginResult","doc":"The command was carried out.","sealedFields":[{"name":"options","doc":"What the browser's credentials call takes, as JSON."},{"name":"challenge","doc":"To be given back with the browser's response."}],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.passkey.begin-registration": {
-    request: {"type":"record","namespace":"auth.passkey","name":"BeginRegistrationRequest","doc":"Begins to register a passkey for an access token's user.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.passkey","name":"BeginRegistrationReply","doc":"Answer to auth.passkey.begin-registration.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"BeginRegistrationResult","doc":"The command was carried out.","sealedFields":["options","challenge"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.passkey","name":"BeginRegistrationRequest","doc":"Begins to register a passkey for an access token's user.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.passkey","name":"BeginRegistrationReply","doc":"Answer to auth.passkey.begin-registration.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"BeginRegistrationResult","doc":"The command was carried out.","sealedFields":[{"name":"options","doc":"What the browser's credentials call takes, as JSON."},{"name":"challenge","doc":"To be given back with the browser's response."}],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.passkey.finish-login": {
-    request: {"type":"record","namespace":"auth.passkey","name":"FinishLoginRequest","doc":"Answers the challenge of auth.passkey.begin-login with a passkey, and opens the session.","sealedFields":["challenge","response"],"recordKey":{"kind":"token","field":"challenge"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.passkey","name":"FinishLoginReply","doc":"Answer to auth.passkey.finish-login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"FinishLoginResult","doc":"The command was carried out.","sealedFields":["accessToken","refreshToken"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.passkey","name":"FinishLoginRequest","doc":"Answers the challenge of auth.passkey.begin-login with a passkey, and opens the session.","sealedFields":[{"name":"challenge","doc":"The challenge that begin-login gave."},{"name":"response","doc":"What navigator.credentials.get() gave, as JSON.","maxBytes":16384,"text":"json"}],"recordKey":{"kind":"token","field":"challenge"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.passkey","name":"FinishLoginReply","doc":"Answer to auth.passkey.finish-login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"FinishLoginResult","doc":"The command was carried out.","sealedFields":[{"name":"accessToken","doc":"Access token (JWT) of the session."},{"name":"refreshToken","doc":"Refresh token of the session."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.passkey.finish-registration": {
-    request: {"type":"record","namespace":"auth.passkey","name":"FinishRegistrationRequest","doc":"Registers the passkey that answers auth.passkey.begin-registration. From then on logging in needs a further factor, or the passkey alone.","sealedFields":["accessToken","challenge","response"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"label","type":"string","doc":"What its owner calls it, up to 64 characters.","default":""},{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.passkey","name":"FinishRegistrationRequest","doc":"Registers the passkey that answers auth.passkey.begin-registration. From then on logging in needs a further factor, or the passkey alone.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192},{"name":"challenge","doc":"The challenge that begin-registration gave."},{"name":"response","doc":"What navigator.credentials.create() gave, as JSON.","maxBytes":16384,"text":"json"}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"label","type":"string","doc":"What its owner calls it, up to 64 characters.","default":""},{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.passkey","name":"FinishRegistrationReply","doc":"Answer to auth.passkey.finish-registration.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"FinishRegistrationResult","doc":"The command was carried out.","fields":[{"name":"passkeyId","type":"string","doc":"Id of the passkey (UUID)."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.passkey.list": {
-    request: {"type":"record","namespace":"auth.passkey","name":"ListRequest","doc":"Lists the further factors of an access token's user.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.passkey","name":"ListRequest","doc":"Lists the further factors of an access token's user.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.passkey","name":"ListReply","doc":"Answer to auth.passkey.list.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"ListResult","doc":"The command was carried out.","fields":[{"name":"passkeys","type":{"type":"array","items":{"type":"record","namespace":"auth","name":"Passkey","doc":"A passkey of a user.","fields":[{"name":"passkeyId","type":"string","doc":"Id of the passkey (UUID)."},{"name":"label","type":"string","doc":"What its owner calls it."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was registered."},{"name":"lastUsedAt","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When it was last used.","default":null},{"name":"synced","type":"boolean","doc":"Whether it may be on several devices of its owner, as its authenticator says."}]}},"doc":"His passkeys, the oldest first."},{"name":"authenticatorApp","type":"boolean","doc":"Whether an authenticator app is active."},{"name":"recoveryLeft","type":"int","doc":"How many recovery codes are unused."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.passkey.remove": {
-    request: {"type":"record","namespace":"auth.passkey","name":"RemoveRequest","doc":"Removes a passkey of an access token's user; with his last factor his recovery codes go too.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"passkeyId","type":"string","doc":"Id of the passkey (UUID)."},{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.passkey","name":"RemoveRequest","doc":"Removes a passkey of an access token's user; with his last factor his recovery codes go too.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"passkeyId","type":"string","doc":"Id of the passkey (UUID)."},{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.passkey","name":"RemoveReply","doc":"Answer to auth.passkey.remove.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"RemoveResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.password.change": {
-    request: {"type":"record","namespace":"auth.password","name":"ChangeRequest","doc":"Changes the password of an access token's user. All other sessions end; this one goes on and gets a current access token at its next refresh.","sealedFields":["accessToken","currentPassword","newPassword"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.password","name":"ChangeRequest","doc":"Changes the password of an access token's user. All other sessions end; this one goes on and gets a current access token at its next refresh.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192},{"name":"currentPassword","doc":"The password that the account has, as the user types it.","text":"secret"},{"name":"newPassword","doc":"The password that the account shall have.","text":"secret"}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.password","name":"ChangeReply","doc":"Answer to auth.password.change.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.password","name":"ChangeResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.password.forgot": {
-    request: {"type":"record","namespace":"auth.password","name":"ForgotRequest","doc":"Asks for a link to set a new password with. Always ok, so that nobody learns which addresses have accounts.","sealedFields":["email"],"recordKey":{"kind":"email","field":"email"},"fields":[{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.password","name":"ForgotRequest","doc":"Asks for a link to set a new password with. Always ok, so that nobody learns which addresses have accounts.","sealedFields":[{"name":"email","doc":"E-mail address of the account."}],"recordKey":{"kind":"email","field":"email"},"fields":[{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.password","name":"ForgotReply","doc":"Answer to auth.password.forgot.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.password","name":"ForgotResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.password.reset": {
-    request: {"type":"record","namespace":"auth.password","name":"ResetRequest","doc":"Sets a new password by the token of a reset link, once. All sessions end and none is opened; further factors stay as they are.","sealedFields":["token","newPassword"],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.password","name":"ResetRequest","doc":"Sets a new password by the token of a reset link, once. All sessions end and none is opened; further factors stay as they are.","sealedFields":[{"name":"token","doc":"The token of the link that was mailed."},{"name":"newPassword","doc":"The password that the account shall have.","text":"secret"}],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.password","name":"ResetReply","doc":"Answer to auth.password.reset.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.password","name":"ResetResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.inspect": {
-    request: {"type":"record","namespace":"auth.session","name":"InspectRequest","doc":"Tells whose access token this is, if it is valid now.","sealedFields":["accessToken"],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.session","name":"InspectRequest","doc":"Tells whose access token this is, if it is valid now.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.session","name":"InspectReply","doc":"Answer to auth.session.inspect.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"InspectResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"Whether the user may use the account; true for every valid token."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed; true for every valid token."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.list": {
-    request: {"type":"record","namespace":"auth.session","name":"ListRequest","doc":"Lists the sessions of an access token's user that go on, the newest first, a page at a time.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"cursor","type":["null","string"],"doc":"Where the page before ended, as its reply said; null: the first page.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.session","name":"ListReply","doc":"Answer to auth.session.list.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"ListResult","doc":"The command was carried out.","fields":[{"name":"sessions","type":{"type":"array","items":{"type":"record","namespace":"auth","name":"Session","doc":"A session that goes on.","fields":[{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was opened."},{"name":"lastUsedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was last refreshed, or opened."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it ends if it is not used before."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device as the requester described it when the session was opened.","default":null},{"name":"current","type":"boolean","doc":"Whether it is the session of the access token that asks."}]}},"doc":"A page of sessions."},{"name":"cursor","type":["null","string"],"doc":"For the next page; null: this is the last one.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.session","name":"ListRequest","doc":"Lists the sessions of an access token's user that go on, the newest first, a page at a time.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"cursor","type":["null","string"],"doc":"Where the page before ended, as its reply said; null: the first page.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.session","name":"ListReply","doc":"Answer to auth.session.list.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"ListResult","doc":"The command was carried out.","fields":[{"name":"sessions","type":{"type":"array","items":{"type":"record","namespace":"auth","name":"Session","doc":"A session that goes on.","fields":[{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was opened."},{"name":"lastUsedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was last refreshed, or opened."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it ends if it is not used before."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device as the requester described it when the session was opened.","default":null},{"name":"current","type":"boolean","doc":"Whether it is the session of the access token that asks."}]}},"doc":"A page of sessions."},{"name":"cursor","type":["null","string"],"doc":"For the next page; null: this is the last one.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.login-mfa": {
-    request: {"type":"record","namespace":"auth.session","name":"LoginMfaRequest","doc":"Answers the challenge of auth.session.login with a code, and opens the session.","sealedFields":["challenge","code"],"recordKey":{"kind":"token","field":"challenge"},"fields":[{"name":"method","type":"string","doc":"What the code is of: totp or recovery. A passkey answers by auth.passkey.begin-login and finish-login."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.session","name":"LoginMfaReply","doc":"Answer to auth.session.login-mfa.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LoginMfaResult","doc":"The command was carried out.","sealedFields":["accessToken","refreshToken"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.session","name":"LoginMfaRequest","doc":"Answers the challenge of auth.session.login with a code, and opens the session.","sealedFields":[{"name":"challenge","doc":"The challenge that the login's reply gave."},{"name":"code","doc":"A code of the authenticator app, or one of the recovery codes."}],"recordKey":{"kind":"token","field":"challenge"},"fields":[{"name":"method","type":"string","doc":"What the code is of: totp or recovery. A passkey answers by auth.passkey.begin-login and finish-login."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.session","name":"LoginMfaReply","doc":"Answer to auth.session.login-mfa.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LoginMfaResult","doc":"The command was carried out.","sealedFields":[{"name":"accessToken","doc":"Access token (JWT) of the session."},{"name":"refreshToken","doc":"Refresh token of the session."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.login": {
-    request: {"type":"record","namespace":"auth.session","name":"LoginRequest","doc":"Exchanges a login and password for a session.","sealedFields":["password"],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"The account's login, in any case."},{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.session","name":"LoginReply","doc":"Answer to auth.session.login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LoginResult","doc":"The command was carried out.","sealedFields":["tokens.accessToken","tokens.refreshToken","challenge.challenge"],"fields":[{"name":"tokens","type":["null",{"type":"record","namespace":"auth","name":"Tokens","doc":"A session's tokens; the tokens themselves are sealed.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."}]}],"doc":"The session, if no further factor is needed.","default":null},{"name":"challenge","type":["null",{"type":"record","namespace":"auth","name":"MfaChallenge","doc":"A further factor is needed; the challenge itself is sealed.","fields":[{"name":"methods","type":{"type":"array","items":"string"},"doc":"Factors that will do, e.g. totp."}]}],"doc":"What to answer with auth.session.login-mfa, if a further factor is needed.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.session","name":"LoginRequest","doc":"Exchanges a login and password for a session.","sealedFields":[{"name":"password","doc":"The password as the user types it.","text":"secret"}],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"The account's login, in any case."},{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.session","name":"LoginReply","doc":"Answer to auth.session.login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LoginResult","doc":"The command was carried out.","sealedFields":[{"name":"tokens.accessToken","doc":"Access token (JWT) of the session."},{"name":"tokens.refreshToken","doc":"Refresh token of the session."},{"name":"challenge.challenge","doc":"To be given back with the answer."}],"fields":[{"name":"tokens","type":["null",{"type":"record","namespace":"auth","name":"Tokens","doc":"A session's tokens; the tokens themselves are sealed.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."}]}],"doc":"The session, if no further factor is needed.","default":null},{"name":"challenge","type":["null",{"type":"record","namespace":"auth","name":"MfaChallenge","doc":"A further factor is needed; the challenge itself is sealed.","fields":[{"name":"methods","type":{"type":"array","items":"string"},"doc":"Factors that will do, e.g. totp."}]}],"doc":"What to answer with auth.session.login-mfa, if a further factor is needed.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.logout": {
-    request: {"type":"record","namespace":"auth.session","name":"LogoutRequest","doc":"Ends the session of an access token, or all sessions of its user.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"everywhere","type":"boolean","doc":"Whether all sessions of the user end.","default":false},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.session","name":"LogoutRequest","doc":"Ends the session of an access token, or all sessions of its user.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"everywhere","type":"boolean","doc":"Whether all sessions of the user end.","default":false},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.session","name":"LogoutReply","doc":"Answer to auth.session.logout.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LogoutResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.refresh": {
-    request: {"type":"record","namespace":"auth.session","name":"RefreshRequest","doc":"Exchanges a refresh token for a new access token, and in a rotating session for a new refresh token.","sealedFields":["refreshToken"],"recordKey":{"kind":"session","field":"refreshToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
-    reply: {"type":"record","namespace":"auth.session","name":"RefreshReply","doc":"Answer to auth.session.refresh.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"RefreshResult","doc":"The command was carried out.","sealedFields":["accessToken","refreshToken"],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.session","name":"RefreshRequest","doc":"Exchanges a refresh token for a new access token, and in a rotating session for a new refresh token.","sealedFields":[{"name":"refreshToken","doc":"The session's newest refresh token."}],"recordKey":{"kind":"session","field":"refreshToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
+    reply: {"type":"record","namespace":"auth.session","name":"RefreshReply","doc":"Answer to auth.session.refresh.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"RefreshResult","doc":"The command was carried out.","sealedFields":[{"name":"accessToken","doc":"Access token (JWT) of the session."},{"name":"refreshToken","doc":"Refresh token of the session."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.revoke": {
-    request: {"type":"record","namespace":"auth.session","name":"RevokeRequest","doc":"Ends another session of an access token's user, or all others. Exactly one of sessionId and others is given.","sealedFields":["accessToken"],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sessionId","type":["null","string"],"doc":"Id of the session that ends (UUID).","default":null},{"name":"others","type":"boolean","doc":"Whether all sessions end but the access token's own.","default":false},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\"."}]},
+    request: {"type":"record","namespace":"auth.session","name":"RevokeRequest","doc":"Ends another session of an access token's user, or all others. Exactly one of sessionId and others is given.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sessionId","type":["null","string"],"doc":"Id of the session that ends (UUID).","default":null},{"name":"others","type":"boolean","doc":"Whether all sessions end but the access token's own.","default":false},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536}]},
     reply: {"type":"record","namespace":"auth.session","name":"RevokeReply","doc":"Answer to auth.session.revoke.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"RevokeResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
 } as const;
@@ -2141,12 +2141,12 @@ export const eventSchemas = {
   DataExported: {"type":"record","namespace":"auth.event","name":"DataExported","doc":"A copy of everything that is held about a user was taken: by himself, or by an administrator or operator for him.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Session in which the user asked for it; empty where an administrator or operator took it."},{"name":"reason","type":"string","doc":"What an administrator or operator gave as the reason; else empty.","default":""}]},
   EmailChangeRequested: {"type":"record","namespace":"auth.event","name":"EmailChangeRequested","doc":"A user asked for another e-mail address. Nothing has changed yet.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
   EmailChanged: {"type":"record","namespace":"auth.event","name":"EmailChanged","doc":"A user's e-mail address is another one. Which one stands in no event.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
-  LoggedIn: {"type":"record","namespace":"auth.event","name":"LoggedIn","doc":"A session was opened.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"login","type":"string","doc":"The user's login."},{"name":"method","type":"string","doc":"How: password or confirmation; password+totp, password+recovery, password+passkey; passkey."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  LoggedIn: {"type":"record","namespace":"auth.event","name":"LoggedIn","doc":"A session was opened.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"login","type":"string","doc":"The user's login."},{"name":"method","type":"string","doc":"How: password or confirmation; password+totp, password+recovery, password+passkey; passkey."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
   LoggedOut: {"type":"record","namespace":"auth.event","name":"LoggedOut","doc":"A user ended sessions.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"everywhere","type":"boolean","doc":"Whether all sessions of the user ended."}]},
-  LoginChallenged: {"type":"record","namespace":"auth.event","name":"LoginChallenged","doc":"A password was right, and a further factor was asked for.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."},{"name":"methods","type":{"type":"array","items":"string"},"doc":"Factors that will do: totp, passkey, recovery."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
-  LoginRefused: {"type":"record","namespace":"auth.event","name":"LoginRefused","doc":"A login was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The login that was tried, normalised."},{"name":"code","type":"string","doc":"The refusal's code."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  LoginChallenged: {"type":"record","namespace":"auth.event","name":"LoginChallenged","doc":"A password was right, and a further factor was asked for.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."},{"name":"methods","type":{"type":"array","items":"string"},"doc":"Factors that will do: totp, passkey, recovery."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  LoginRefused: {"type":"record","namespace":"auth.event","name":"LoginRefused","doc":"A login was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The login that was tried, normalised."},{"name":"code","type":"string","doc":"The refusal's code."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
   MfaChanged: {"type":"record","namespace":"auth.event","name":"MfaChanged","doc":"The further factors of a user changed.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"change","type":"string","doc":"totp-activated, totp-disabled, recovery-codes, passkey-added, passkey-removed or reset."},{"name":"sessionId","type":["null","string"],"doc":"The session in which it was done; it goes on.","default":null}]},
-  MfaRefused: {"type":"record","namespace":"auth.event","name":"MfaRefused","doc":"A further factor, or a passkey, was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"method","type":"string","doc":"totp, recovery or passkey."},{"name":"reason","type":"string","doc":"wrong, replayed (a code that was used before), absent (the user has no such factor), or counter (a passkey whose counter went back: it may have been copied)."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  MfaRefused: {"type":"record","namespace":"auth.event","name":"MfaRefused","doc":"A further factor, or a passkey, was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"method","type":"string","doc":"totp, recovery or passkey."},{"name":"reason","type":"string","doc":"wrong, replayed (a code that was used before), absent (the user has no such factor), or counter (a passkey whose counter went back: it may have been copied)."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"Network address of the device, as text.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
   MfaRequirementChanged: {"type":"record","namespace":"auth.event","name":"MfaRequirementChanged","doc":"A role began or ceased to require a further factor.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"role","type":"string","doc":"Name of the role."},{"name":"required","type":"boolean","doc":"Whether a further factor is required now."},{"name":"reason","type":"string","doc":"Why, for the audit."}]},
   PasswordChanged: {"type":"record","namespace":"auth.event","name":"PasswordChanged","doc":"A user changed his password; other sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":["null","string"],"doc":"The session in which it was changed; it goes on.","default":null}]},
   PasswordRefused: {"type":"record","namespace":"auth.event","name":"PasswordRefused","doc":"Whoever held an access token did not know the password that was asked for besides.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
@@ -2166,4 +2166,4 @@ export const eventSchemas = {
   UserUnlocked: {"type":"record","namespace":"auth.event","name":"UserUnlocked","doc":"Failed attempts at the user's password and codes were forgotten.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
 } as const;
 
-export const mailSchema = {"type":"record","namespace":"auth","name":"Mail","doc":"A mail that shall be sent.","sealedFields":["token","username"],"fields":[{"name":"mailId","type":"string","doc":"Id of the mail (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was asked for."},{"name":"kind","type":"string","doc":"Which template: confirm, email-taken, reset, email-confirm, email-change-requested, email-changed, password-changed, password-reset, totp-activated, totp-disabled, recovery-codes, passkey-added, passkey-removed, mfa-reset."},{"name":"to","type":"string","doc":"E-mail address of the receiver."},{"name":"locale","type":"string","doc":"Language of the receiver, BCP 47.","default":"en"},{"name":"sealed","type":"string","doc":"JWE (compact) over a JSON object with the mail's secrets, to the fleet's key or AUTH_MAIL_SEAL_KEY."}]} as const;
+export const mailSchema = {"type":"record","namespace":"auth","name":"Mail","doc":"A mail that shall be sent.","sealedFields":[{"name":"token","doc":"The token of the mail's link; absent where it has none."},{"name":"username","doc":"Name to show."}],"fields":[{"name":"mailId","type":"string","doc":"Id of the mail (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was asked for."},{"name":"kind","type":"string","doc":"Which template: confirm, email-taken, reset, email-confirm, email-change-requested, email-changed, password-changed, password-reset, totp-activated, totp-disabled, recovery-codes, passkey-added, passkey-removed, mfa-reset."},{"name":"to","type":"string","doc":"E-mail address of the receiver."},{"name":"locale","type":"string","doc":"Language of the receiver, BCP 47.","default":"en"},{"name":"sealed","type":"string","doc":"JWE (compact) over a JSON object with the mail's secrets, to the fleet's key or AUTH_MAIL_SEAL_KEY."}]} as const;

@@ -18,6 +18,7 @@ import { Refusal, type RefusalCode, refuse } from "../errors.ts";
 import { commandSchemas } from "../generated/schemas.ts";
 import type { Logger } from "../log.ts";
 import { type RecordKeyRule, recordKey } from "../record-key.ts";
+import { type SealedField, sealedPaths } from "../sealed-names.ts";
 import type { Denials } from "./admin/denials.ts";
 import { type AttemptParts, type Attempts, makeAttempts, rememberedDevice } from "./attempts.ts";
 import { auditRow, auditRows } from "./audit-rows.ts";
@@ -63,7 +64,7 @@ export function busCommand(handler: Handler, parts: RunParts): BusCommand {
     once: handler.once,
     leastMs: handler.leastMs,
     keyKind: rule?.kind ?? "any",
-    sealedFields: { request: request.sealedFields ?? [], reply: result.sealedFields ?? [] },
+    sealedFields: { request: sealedPaths(request), reply: sealedPaths(result) },
     requestDefaults: Object.fromEntries(
       request.fields.filter((field) => "default" in field).map((field) => [field.name, field.default]),
     ),
@@ -75,8 +76,8 @@ export function busCommand(handler: Handler, parts: RunParts): BusCommand {
 }
 
 interface CommandSchema {
-  request: { sealedFields?: string[]; recordKey?: RecordKeyRule; fields: { name: string; default?: unknown }[] };
-  reply: { fields: { type: { namespace: string; name: string; sealedFields?: string[] }[] }[] };
+  request: { sealedFields?: SealedField[]; recordKey?: RecordKeyRule; fields: { name: string; default?: unknown }[] };
+  reply: { fields: { type: { namespace: string; name: string; sealedFields?: SealedField[] }[] }[] };
 }
 
 export function inboxKeyOf({ topic, envelope }: Call): InboxKey {

@@ -61,7 +61,7 @@ test("the seal has the header that is shown, and opens to what is shown, under i
       idempotencyKey: jti,
       keys: (asked) => (asked === kid ? privateKey : undefined),
       requireSealed: true,
-      sealedFields: request.sealedFields,
+      sealedFields: request.sealedFields.map(({ name }) => name),
       now: exp * 1000 - 60_000,
     };
     return openRequest(record);

@@ -11,6 +11,7 @@ import { openPool } from "../../src/db/pool.ts";
 import { Refusal } from "../../src/errors.ts";
 import { loadFleetKeys } from "../../src/fleet-keys.ts";
 import { commandSchemas, mailSchema } from "../../src/generated/schemas.ts";
+import { type SealedField, sealedPaths } from "../../src/sealed-names.ts";
 import { variables } from "../../src/variables.ts";
 import type { Stage } from "./exercises.ts";
 import { quiet, type TestFleet, until } from "./fleet.ts";
@@ -89,7 +90,7 @@ const decodeMail = ({ value }: Seen): Mail => mailType.fromBuffer(value!.subarra
 interface LooseSchema {
   name: string;
   namespace: string;
-  sealedFields?: string[];
+  sealedFields?: SealedField[];
   fields: { name: string; type: unknown; default?: unknown }[];
 }
 
@@ -101,7 +102,7 @@ function shapeOf(topic: Topic) {
 
 export function sealedFields(topic: Topic): { request: string[]; reply: string[] } {
   const { request, result } = shapeOf(topic);
-  return { request: request.sealedFields ?? [], reply: result.sealedFields ?? [] };
+  return { request: sealedPaths(request), reply: sealedPaths(result) };
 }
 
 /** Of a token its secret part alone: its id is none, and a JWT's claims stand in many places. */
@@ -156,7 +157,7 @@ async function bareRequester(fleet: TestFleet): Promise<Ask> {
     const { request, result } = shapeOf(topic);
     const defaults = request.fields.flatMap((field) => ("default" in field ? [[field.name, field.default]] : []));
     const all = { ...(Object.fromEntries(defaults) as object), ...input };
-    const { clear } = splitSealed(all, request.sealedFields ?? []);
+    const { clear } = splitSealed(all, sealedPaths(request));
     const fields = request.sealedFields === undefined ? clear : { ...clear, sealed: JSON.stringify(all) };
     const reply = await raw.ask({ topic, key: null, fields });
     if (reply.outcome === "ok") return mergeSealed(reply.body[`${result.namespace}.${result.name}`]!, reply.secrets);
