@@ -168,6 +168,12 @@ describe("as an access token", () => {
     expect(await judged(await make())).toEqual({ fleet: expected, verifier: expected, bridge: expected });
   });
 
+  test("none of them ends a session, but one that has expired, which is genuine (handlers/session.test.ts)", async () => {
+    for (const [what, expected, make] of bad.filter(([, code]) => code !== "TOKEN_EXPIRED"))
+      expect([what, await code(client.session.logout({ accessToken: await make() }))]).toEqual([what, expected]);
+    expect(await code(client.session.inspect({ accessToken: person.tokens.accessToken }))).toBe("ok");
+  });
+
   test("what names a key that is known is refused without asking anybody", async () => {
     const asked: string[] = [];
     const inspect = (token: string): Promise<never> => {

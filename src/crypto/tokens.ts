@@ -54,7 +54,12 @@ export interface AccessVerifier {
   verifyAccess(token: string): Promise<AccessClaims>;
 }
 
-export interface Tokens extends AccessVerifier {
+export interface AccessReader extends AccessVerifier {
+  /** The same for a token that may have expired: for what only takes rights away. @throws Refusal TOKEN_INVALID */
+  verifyGenuine(token: string): Promise<AccessClaims>;
+}
+
+export interface Tokens extends AccessReader {
   /** @returns the token and when it ends, Unix ms */
   issueAccess(subject: AccessSubject): Promise<{ token: string; expiresAt: number }>;
   /** A token for an operator who holds the master key. @throws Error where the name has another form than `[A-Za-z0-9._@-]{1,64}` */
@@ -121,13 +126,15 @@ function isCanonical(token: string): boolean {
 
 interface Judging extends Omit<VerifierOptions, "keyring"> {
   keyring: Pick<Keyring, "verification">;
+  /** Whether a token that has expired holds too. */
+  evenExpired: boolean;
 }
 
 /** The payload of a token that plainly holds (jws.ts); undefined leaves the judgement to jose. */
 function plainlyVerified(
   token: string,
   typ: string,
-  { issuer, audience, clock, keyring }: Judging,
+  { issuer, audience, clock, keyring, evenExpired }: Judging,
 ): JWTPayload | undefined {
   const keyOf = ({ kid, alg }: { kid: string; alg: string }) => {
     const found = keyring.verification(kid);
@@ -137,18 +144,23 @@ function plainlyVerified(
   if (plain === undefined || plain.header.typ !== typ) return undefined;
   const { iss, aud, exp, iat, nbf } = plain.payload;
   const ours = iss === issuer && aud === audience && nbf === undefined && typeof iat === "number";
-  return ours && typeof exp === "number" && exp > Math.floor(clock.now() / 1000) - leeway ? plain.payload : undefined;
+  if (!ours || typeof exp !== "number") return undefined;
+  return evenExpired || exp > Math.floor(clock.now() / 1000) - leeway ? plain.payload : undefined;
 }
 
 /** The payload of a token that holds. @throws Refusal */
-async function verified(token: string, typ: string, options: VerifierOptions): Promise<JWTPayload> {
+async function verified(
+  token: string,
+  typ: string,
+  { evenExpired = false, ...options }: VerifierOptions & { evenExpired?: boolean },
+): Promise<JWTPayload> {
   if (token.length > longest || !isCanonical(token)) throw refuse("TOKEN_INVALID");
-  const judging = { ...options, keyring: options.keyring() }; // outside of try: having no keyring is our fault, not the token's
+  const judging = { ...options, evenExpired, keyring: options.keyring() }; // outside of try: having no keyring is our fault, not the token's
   return plainlyVerified(token, typ, judging) ?? (await verifiedByJose(token, typ, judging));
 }
 
 async function verifiedByJose(token: string, typ: string, judging: Judging): Promise<JWTPayload> {
-  const { issuer, audience, clock, keyring } = judging;
+  const { issuer, audience, clock, keyring, evenExpired } = judging;
   const keyOf = ({ kid, alg }: { kid?: string; alg?: string }) => {
     const found = typeof kid === "string" ? keyring.verification(kid) : undefined;
     if (found === undefined || found.alg !== alg) throw refuse("TOKEN_INVALID");
@@ -159,25 +171,33 @@ async function verifiedByJose(token: string, typ: string, judging: Judging): Pro
     const { payload } = await jwtVerify(token, keyOf, { algorithms, typ, issuer, audience, ...claims });
     return payload;
   } catch (error) {
-    if (error instanceof joseErrors.JWTExpired) throw refuse("TOKEN_EXPIRED"); // jose checks it after the signature
+    if (error instanceof joseErrors.JWTExpired) {
+      if (evenExpired) return error.payload; // jose looks at exp last: everything else holds
+      throw refuse("TOKEN_EXPIRED");
+    }
     if (error instanceof joseErrors.JOSEError) throw refuse("TOKEN_INVALID");
     throw error;
   }
 }
 
 /** Verifies access tokens with public keys alone. */
-export function makeAccessVerifier(options: VerifierOptions): AccessVerifier {
+export function makeAccessVerifier(options: VerifierOptions): AccessReader {
   return {
-    async verifyAccess(token) {
-      const parsed = accessForm.safeParse(await verified(token, accessType, options));
-      const userId = Number(parsed.data?.sub);
-      if (!parsed.success || !Number.isSafeInteger(userId)) throw refuse("TOKEN_INVALID");
-      const { login, roles, amr, sid, gen, jti, auth_time, iat, exp } = parsed.data;
-      const times = { authTime: auth_time * 1000, issuedAt: iat * 1000, expiresAt: exp * 1000 };
-      const keyId = String(decodeProtectedHeader(token).kid);
-      return { userId, login, roles, amr, sessionId: sid, generation: gen, tokenId: jti, keyId, ...times };
-    },
+    verifyAccess: async (token) => accessClaims(token, await verified(token, accessType, options)),
+    verifyGenuine: async (token) =>
+      accessClaims(token, await verified(token, accessType, { ...options, evenExpired: true })),
   };
+}
+
+/** @throws Refusal TOKEN_INVALID */
+function accessClaims(token: string, payload: JWTPayload): AccessClaims {
+  const parsed = accessForm.safeParse(payload);
+  const userId = Number(parsed.data?.sub);
+  if (!parsed.success || !Number.isSafeInteger(userId)) throw refuse("TOKEN_INVALID");
+  const { login, roles, amr, sid, gen, jti, auth_time, iat, exp } = parsed.data;
+  const times = { authTime: auth_time * 1000, issuedAt: iat * 1000, expiresAt: exp * 1000 };
+  const keyId = String(decodeProtectedHeader(token).kid);
+  return { userId, login, roles, amr, sessionId: sid, generation: gen, tokenId: jti, keyId, ...times };
 }
 
 /** Issues and verifies the fleet's tokens. */

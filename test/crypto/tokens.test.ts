@@ -119,6 +119,24 @@ describe("an access token", () => {
     expect(await outcome(tokens.verifyAccess(token))).toBe("TOKEN_EXPIRED");
   });
 
+  it("that has expired is genuine all the same, where everything else of it holds", async () => {
+    const { token } = await tokens.issueAccess(subject);
+    const byJose = await forged({ header: { jwk: { kty: "EC" } } }); // not the plain form: jose judges it
+    const wrong = [
+      await forged({ claims: { aud: "another" } }),
+      await forged({ claims: { exp: undefined } }),
+      await forged({ header: { typ: "JWT" } }),
+      await tokens.issueOperator("ada"),
+      `${token.slice(0, -10)}AAAAAAAAAA`,
+    ];
+    time.ms = start + 86_400_000;
+    for (const each of [token, byJose]) {
+      expect(await outcome(tokens.verifyAccess(each))).toBe("TOKEN_EXPIRED");
+      expect(await tokens.verifyGenuine(each)).toMatchObject({ userId: 42, sessionId: subject.sessionId });
+    }
+    for (const each of wrong) expect(await outcome(tokens.verifyGenuine(each))).toBe("TOKEN_INVALID");
+  });
+
   it("that has expired is told so only if its signature holds", async () => {
     const { token, expiresAt } = await tokens.issueAccess(subject);
     const other = await keyringOf("ES256");

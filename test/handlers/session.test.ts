@@ -6,6 +6,7 @@ import { newOpaque } from "../../src/crypto/opaque.ts";
 import type { SessionTokens } from "../../src/handlers/sessions.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf, refused, somebody } from "../support/people.ts";
+import { signedAnew } from "../support/tokens.ts";
 
 let fleet: TestFleet;
 let person: Confirmed;
@@ -292,7 +293,6 @@ describe("auth.session.logout", () => {
     expect(await logout(ended.accessToken)).toEqual({});
     expect(await refusalOf(inspect(ended.accessToken))).toBe("SESSION_REVOKED");
     expect(await refusalOf(refresh(ended.refreshToken))).toBe("SESSION_REVOKED");
-    expect(await refusalOf(logout(ended.accessToken))).toBe("SESSION_REVOKED");
     expect(await inspect(other.accessToken)).toMatchObject({ sessionId: other.sessionId });
   });
 
@@ -306,6 +306,60 @@ describe("auth.session.logout", () => {
     }
     expect(await inspect(person.tokens.accessToken)).toMatchObject({ userId: person.id });
     expect(await loggedIn(fleet, one)).toMatchObject({ userId: one.id });
+  });
+
+  test("a second time is ok, and says nothing again; everywhere it needs a token that is still good", async () => {
+    const { accessToken, sessionId } = await loggedIn(fleet, person);
+    for (let time = 0; time < 3; time += 1) expect(await logout(accessToken)).toEqual({});
+    const { rows } = await fleet.sql.query(
+      `SELECT count(*) FILTER (WHERE kind = 'LoggedOut' AND body->>'sessionId' = $1)::int AS events,
+        count(*) FILTER (WHERE topic = 'auth.revocation' AND key = 's:' || $1)::int AS revocations FROM outbox`,
+      [sessionId],
+    );
+    expect(rows).toEqual([{ events: 1, revocations: 1 }]);
+    expect(await refusalOf(logout(accessToken, true))).toBe("SESSION_REVOKED");
+  });
+
+  test("with a token that has expired ends its session; everywhere it is refused", async () => {
+    const { accessToken, refreshToken, sessionId } = await loggedIn(fleet, person);
+    const expired = await signedAnew(fleet, accessToken, { exp: Math.floor(Date.now() / 1000) - 60 });
+    expect(await refusalOf(logout(expired, true))).toBe("TOKEN_EXPIRED");
+    expect(await inspect(accessToken)).toMatchObject({ sessionId }); // so far it goes on
+    expect(await logout(expired)).toEqual({});
+    expect(await refusalOf(inspect(accessToken))).toBe("SESSION_REVOKED");
+    expect(await refusalOf(refresh(refreshToken))).toBe("SESSION_REVOKED");
+  });
+
+  test("with a token from before a change of rights ends its session", async () => {
+    const one = await confirmed(fleet);
+    await fleet.sql.query("UPDATE users SET generation = generation + 1 WHERE id = $1", [one.id]);
+    expect(await refusalOf(inspect(one.tokens.accessToken))).toBe("TOKEN_EXPIRED");
+    expect(await logout(one.tokens.accessToken)).toEqual({});
+    expect(await refusalOf(refresh(one.tokens.refreshToken))).toBe("SESSION_REVOKED");
+  });
+
+  test("is ok for a user who is banned or gone, and for a session whose row is swept up", async () => {
+    const [banned, gone, swept] = [await confirmed(fleet), await confirmed(fleet), await loggedIn(fleet, person)];
+    await ban(banned.id);
+    await fleet.sql.query("DELETE FROM users WHERE id = $1", [gone.id]);
+    await fleet.sql.query("DELETE FROM sessions WHERE id = $1", [swept.sessionId]);
+    for (const { accessToken } of [banned.tokens, gone.tokens, swept]) expect(await logout(accessToken)).toEqual({});
+    const { rows } = await fleet.sql.query("SELECT end_reason FROM sessions WHERE id = ANY($1)", [
+      [banned.tokens.sessionId, gone.tokens.sessionId],
+    ]);
+    expect(rows).toEqual([{ end_reason: "logout" }, { end_reason: "logout" }]);
+  });
+
+  test("twenty times at once is ok each time, and ends the session once", async () => {
+    const { accessToken, sessionId } = await loggedIn(fleet, person);
+    expect(await Promise.all(Array.from({ length: 20 }, () => logout(accessToken)))).toEqual(
+      Array.from({ length: 20 }, () => ({})),
+    );
+    const { rows } = await fleet.sql.query(
+      "SELECT count(*)::int AS n FROM outbox WHERE kind = 'LoggedOut' AND body->>'sessionId' = $1",
+      [sessionId],
+    );
+    expect(rows).toEqual([{ n: 1 }]);
   });
 
   test("asked again with its key, it is ok again", async () => {

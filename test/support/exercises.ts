@@ -166,7 +166,7 @@ export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
   async "auth.session.logout"(stage) {
     const { accessToken, login, password } = await somebody(stage);
     await stage.ask("auth.session.logout", { accessToken });
-    await stage.refused("auth.session.logout", { accessToken });
+    await stage.refused("auth.session.logout", { accessToken, everywhere: true });
     const { tokens } = await stage.ask("auth.session.login", { login, password });
     await stage.ask("auth.session.logout", { accessToken: (tokens as Answer)["accessToken"], everywhere: true });
   },

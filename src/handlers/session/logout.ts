@@ -1,29 +1,49 @@
 // Logout: ends the session of an access token, or all sessions of its user. Ending all raises the user's generation, so that every
 // access token from before stops counting everywhere.
-// Refuses what bearerOf refuses: logging out of a session that is over is SESSION_REVOKED.
-import { endSession, endSessionsOf } from "../../db/sessions.ts";
+// A genuine token is enough to end its own session: ok also where the token has expired, the session is over or the user is gone, so that
+// nobody keeps a session only because logging out came late or came twice. What asks for everything to end needs a token that is still good.
+// Refuses INVALID_INPUT and TOKEN_INVALID (forged, or signed by a key that the fleet does not have any more); everywhere, what bearerOf refuses.
+import { endSession, endSessionsOf, sessionOfToken } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
+import { refuse } from "../../errors.ts";
+import type { Context } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
+import { checkToken } from "../input.ts";
 import { bearerOf } from "./access.ts";
 
 export const logout = defineHandler({
   topic: "auth.session.logout",
   lane: "db",
   once: true,
-  async handle({ accessToken, everywhere }, ctx) {
-    const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
-    const { sessionId } = claims;
-    const user = everywhere
-      ? { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 }
-      : { id, subject: lockUser(id, {}) };
-    return ctx.commit(
-      {
-        user,
-        facts: [fact("LoggedOut", { sessionId, everywhere })],
-        writes: [everywhere ? endSessionsOf(id, "logout-everywhere") : endSession(sessionId, "logout")],
-      },
-      {},
-    );
-  },
+  handle: ({ accessToken, everywhere }, ctx) =>
+    everywhere ? endAll(ctx, accessToken) : endOwnSession(ctx, accessToken),
 });
+
+async function endAll(ctx: Context, accessToken: string): Promise<object> {
+  const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
+  return ctx.commit(
+    {
+      user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
+      facts: [fact("LoggedOut", { sessionId: claims.sessionId, everywhere: true })],
+      writes: [endSessionsOf(id, "logout-everywhere")],
+    },
+    {},
+  );
+}
+
+/** A session that is over already is over: nothing is written, and nothing is said of it again. */
+async function endOwnSession(ctx: Context, accessToken: string): Promise<object> {
+  checkToken("accessToken", accessToken);
+  const claims = await ctx.tokens.verifyGenuine(accessToken);
+  const session = await ctx.read(sessionOfToken(claims));
+  if (session === null) return {}; // its row is gone, long after its end
+  const { sessionId } = claims;
+  const { userId: id, ended, keyKnown } = session;
+  if (!keyKnown || (id !== null && id !== claims.userId)) throw refuse("TOKEN_INVALID");
+  if (ended) return {};
+  const writes = [endSession(sessionId, "logout")];
+  if (id === null) return ctx.commit({ facts: [], writes }, {});
+  const facts = [fact("LoggedOut", { sessionId, everywhere: false })];
+  return ctx.commit({ user: { id, subject: lockUser(id, {}) }, facts, writes }, {});
+}

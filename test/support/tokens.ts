@@ -1,0 +1,17 @@
+// Access tokens as only the fleet can make them: one that it signed, with other claims, under its own key.
+import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from "jose";
+import { openPool } from "../../src/db/pool.ts";
+import { loadFleetKeys } from "../../src/fleet-keys.ts";
+import { variables } from "../../src/variables.ts";
+import { type FleetAddresses, quiet } from "./fleet.ts";
+
+export async function signedAnew({ env }: FleetAddresses, token: string, changes: JWTPayload): Promise<string> {
+  const pool = await openPool({ url: env["AUTH_DATABASE_URL"]!, size: 2, applicationName: "test" });
+  const keys = await loadFleetKeys(pool, variables.AUTH_MASTER_KEY.parse(env["AUTH_MASTER_KEY"]!), quiet);
+  const { key } = keys.keyring().signing();
+  keys.stop();
+  await pool.end();
+  return new SignJWT({ ...decodeJwt(token), ...changes })
+    .setProtectedHeader(decodeProtectedHeader(token) as never)
+    .sign(key);
+}
