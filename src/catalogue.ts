@@ -1,7 +1,7 @@
 // Every topic of the system with its settings, and every schema with its subject: what `migrate` creates or verifies.
 
 import { deadLetterTopic, maxDeadLetterBytes, maxRequestBytes } from "./bus/dead-letter.ts";
-import { fleetTopic } from "./bus/fleet.ts";
+import { fleetTopic, maxReportBytes } from "./bus/fleet.ts";
 import type { TopicSpec } from "./bus/kafka.ts";
 import type { Compatibility } from "./bus/schema-store.ts";
 import type { Config } from "./config.ts";
@@ -82,7 +82,14 @@ export function topics(config: Config): TopicSpec[] {
     },
     { ...spec(keyTopic, { "cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime" }), partitions: 1 },
     { ...spec(auditTopic, kept(config.AUTH_AUDIT_RETENTION)), partitions: 1 },
-    { ...spec(fleetTopic, { ...kept(10 * minute), "segment.ms": String(minute) }), partitions: 1 },
+    {
+      ...spec(fleetTopic, {
+        ...kept(10 * minute),
+        "segment.ms": String(minute),
+        "max.message.bytes": String(maxReportBytes + 1024), // and the batch around it
+      }),
+      partitions: 1,
+    },
     spec(deadLetterTopic, { ...kept(30 * day), "max.message.bytes": String(maxDeadLetterBytes) }),
     ...legacy,
   ];

@@ -1,6 +1,8 @@
 // The fleet feed on real processes: who is there, what it does; what a requester makes of silence; groups that would do work twice.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Beat, readBeat } from "../src/bus/fleet.ts";
+import { commandSchemas } from "../src/generated/schemas.ts";
+import { called } from "./ctl/authctl.ts";
 import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { type Mailbox, mailbox, type Seen } from "./support/mailbox.ts";
 import { refused, somebody } from "./support/people.ts";
@@ -65,7 +67,7 @@ describe("a second group", () => {
 
   test("with a command that is served already does not start, and says why", async () => {
     await expect(start({ AUTH_GROUP: "others", AUTH_TOPICS: "auth.session.*,auth.key.*" })).rejects.toThrow(
-      /The group auth \(on .+\) serves auth\.session\.login, .+ already, and this worker is of the group others: give both the same AUTH_GROUP/,
+      /The group auth \(worker\..+\) serves auth\.key\.list, auth\.session\..+ already, and this worker is of the group others: give both the same AUTH_GROUP/,
     );
   }, 30_000);
 
@@ -76,10 +78,36 @@ describe("a second group", () => {
     );
     await end(own.processes.get("worker-1")!);
     await end(own.processes.get("worker-2")!);
-    await own.start("worker", "worker-4", { AUTH_TOPICS: "!auth.key.*" }); // a leaver does not count, however fresh its last word
+    await own.start("worker", "worker-4", { AUTH_TOPICS: "!auth.key.*" }); // whoever has stopped holds nothing any more
     await own.start("worker", "worker-5", { AUTH_GROUP: "others", AUTH_TOPICS: "auth.key.*" });
     expect(await fleet.client.request("auth.key.list", {})).toHaveProperty("jwks");
     expect(await fleet.client.request("auth.account.register", somebody())).toHaveProperty("userId");
+    const { stdout } = await called(["topics", "serving", "--json"], own.env);
+    const { serving } = JSON.parse(stdout) as { serving: { command: string; group: string; processes: string[] }[] };
+    const groups = serving.map(({ command, group, processes }) => [command, group, processes.length]);
+    expect(groups).toEqual(groups.map(([command]) => [command, command === "auth.key.list" ? "others" : "auth", 1]));
+  }, 60_000);
+
+  test("is kept from starting by nothing that stands on the feed, and by what stands in the database", async () => {
+    const { value } = await feed.last("auth.fleet", of("worker"));
+    const { ping, info, stats } = JSON.parse(String(value)) as Beat;
+    const spoofed = {
+      ping: { ...ping, id: "worker.spoofed" },
+      info: { ...info, group: "spoofed", commands: Object.keys(commandSchemas) },
+      stats,
+    };
+    const produce = () =>
+      fleet.kafka.produce([
+        { topic: "auth.fleet", partition: 0, key: null, value: Buffer.from(JSON.stringify(spoofed)), headers: {} },
+      ]);
+    await end(own.processes.get("worker-5")!, "SIGKILL");
+    const third = { AUTH_GROUP: "third", AUTH_TOPICS: "auth.key.*" };
+    await produce();
+    // The control, and the rest of a worker that was killed.
+    await expect(start(third)).rejects.toThrow(/The group others \(worker\..+\) serves auth\.key\.list already/);
+    await fleet.sql.query(`UPDATE serving SET until = until - interval '30 seconds' WHERE "group" = 'others'`);
+    await produce();
+    await own.start("worker", "worker-5", third);
   }, 60_000);
 });
 

@@ -190,6 +190,10 @@ roles.requires_mfa boolean NOT NULL DEFAULT false
 schemas.id integer NOT NULL
 schemas.subject text NOT NULL
 schemas.text text NOT NULL
+serving.command text NOT NULL
+serving.group text NOT NULL
+serving.process text NOT NULL
+serving.until timestamp with time zone NOT NULL
 sessions.id uuid NOT NULL
 sessions.user_id bigint
 sessions.rotating boolean NOT NULL
@@ -288,6 +292,7 @@ role_permissions role_permissions_role_id_fkey FOREIGN KEY (role_id) REFERENCES 
 roles roles_name_key UNIQUE (name)
 roles roles_pkey PRIMARY KEY (id)
 schemas schemas_pkey PRIMARY KEY (subject, id)
+serving serving_pkey PRIMARY KEY (command, process)
 sessions sessions_pkey PRIMARY KEY (id)
 sessions sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL
 stand_in_tokens stand_in_tokens_pkey PRIMARY KEY (id)
@@ -360,6 +365,7 @@ CREATE UNIQUE INDEX role_permissions_pkey ON public.role_permissions USING btree
 CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (name)
 CREATE UNIQUE INDEX roles_pkey ON public.roles USING btree (id)
 CREATE UNIQUE INDEX schemas_pkey ON public.schemas USING btree (subject, id)
+CREATE UNIQUE INDEX serving_pkey ON public.serving USING btree (command, process)
 CREATE INDEX sessions_by_end ON public.sessions USING btree (expires_at) WHERE (ended_at IS NULL)
 CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id) WHERE (user_id IS NOT NULL)
 CREATE INDEX sessions_ended ON public.sessions USING btree (ended_at) WHERE (ended_at IS NOT NULL)
@@ -408,6 +414,27 @@ AS $function$
   SELECT CASE WHEN failures < free THEN interval '0'
     ELSE least(longest_ms, first_ms * (1::bigint << least(failures - free, 30)::integer)) * interval '1 millisecond' END
 $function$
+
+CREATE OR REPLACE FUNCTION public.claim_commands(wanted text[], for_group text, for_process text, lasting interval)
+ RETURNS TABLE(command text, "group" text, process text, until timestamp with time zone)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+DECLARE
+  each text;
+BEGIN
+  FOR each IN SELECT name FROM unnest(wanted) AS name ORDER BY name LOOP -- in one order, or two would wait for each other
+    PERFORM pg_advisory_xact_lock(hashtext('auth serving'), hashtext(each));
+  END LOOP;
+  RETURN QUERY SELECT s.command, s."group", s.process, s.until FROM serving s
+    WHERE s.command = ANY(wanted) AND s."group" <> for_group AND s.until > clock_timestamp() ORDER BY s.command, s.process;
+  IF FOUND THEN
+    RETURN;
+  END IF;
+  DELETE FROM serving s WHERE s.command = ANY(wanted) AND s.until < clock_timestamp() - interval '1 day'; -- nobody renews them any more
+  INSERT INTO serving (command, "group", process, until) SELECT name, for_group, for_process, clock_timestamp() + lasting FROM unnest(wanted) AS name
+    ON CONFLICT (command, process) DO UPDATE SET "group" = excluded."group", until = excluded.until;
+END $function$
 
 CREATE OR REPLACE FUNCTION public.end_oldest_sessions(owner bigint, opened uuid, most integer, idle interval, in_shard integer, said jsonb, audited bytea)
  RETURNS integer

@@ -20,6 +20,8 @@ export interface RequesterParts {
   sender: Sender;
   /** Name of the service; its reply topic is auth.reply.<name>. */
   name: string;
+  /** What it may be asked for: of these it notices that nobody serves them. */
+  topics: ReadonlySet<string>;
   log: Logger;
   now(): number;
   monotonic(): number;
@@ -73,7 +75,7 @@ export function makeRequester(parts: RequesterParts): Requester {
   let consumption: Consumption | undefined;
   let sweeper: NodeJS.Timeout | undefined;
   let ticker: NodeJS.Timeout | undefined;
-  const fleet = makeFleetView();
+  const fleet = makeFleetView({ topics: parts.topics });
   let fleetRead: bigint | undefined; // the feed's offset that comes next
   let state: "connecting" | "ready" | "closed" = "connecting";
   let positioned: () => void = () => undefined;

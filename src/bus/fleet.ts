@@ -1,26 +1,26 @@
 // The fleet feed: every process says every two seconds who it is (PING), what it serves (INFO) and how it does (STATS), in one JSON record
 // on auth.fleet. JSON, unlike everything else, so that an operator reads it with any console consumer and a process speaks it before it
-// has a schema. One partition: its order decides who was there first.
+// has a schema. It is for people, and for requesters' NO_WORKERS: whoever may write here can keep no worker from starting (db/serving.ts decides
+// that), and what one record or many can cost a reader is bounded.
 // - startBeats: says it. A beat that cannot be sent is given up; the next one says all of it again.
 // - makeFleetView: what a requester knows from it, counted in intervals in which the feed was seen to flow, so that a broker that is
 //   away, or a requester that slept, never looks like a fleet that is gone.
-// - announce: says "starting" and reads the feed up to that word, which shows who else serves the same commands in another group.
+// - announce: says "starting", and waits for the acknowledgement.
 import { z } from "zod";
-import { type Clock, systemClock } from "../clock.ts";
+import { systemClock } from "../clock.ts";
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { shared } from "./assigner.ts";
-import type { Append } from "./broker-clock.ts";
 import type { KafkaPort } from "./kafka.ts";
-import { KafkaFault } from "./kafka-faults.ts";
-import { randomId } from "./random-id.ts";
 import type { InRecord } from "./records.ts";
-import { orThrow, within } from "./within.ts";
+import { within } from "./within.ts";
 
 export const fleetTopic = "auth.fleet";
 export const beatEveryMs = 2000;
 /** Intervals without a beat after which a process counts as gone. */
 const patience = 3;
+
+/** Longer records are not read, and the topic takes none: a worker with all commands and 500 partitions says some 20 KB. */
+export const maxReportBytes = 256 * 1024;
 
 const count = z.number().nonnegative();
 
@@ -69,20 +69,24 @@ export const noStats: FleetStats = {
 
 /** What a record of the feed says; undefined where it is not a beat that we understand. */
 export function readBeat({ value }: Pick<InRecord, "value">): Beat | undefined {
+  if (value === null || value.length > maxReportBytes) return undefined;
   try {
-    return beatForm.safeParse(JSON.parse(value?.toString("utf8") ?? "")).data;
+    return beatForm.safeParse(JSON.parse(value.toString("utf8"))).data;
   } catch {
     return undefined;
   }
 }
 
-const recordOf = (beat: Beat) => ({
-  topic: fleetTopic,
-  partition: 0,
-  key: Buffer.from(beat.ping.id),
-  value: Buffer.from(JSON.stringify(beat)),
-  headers: {},
-});
+function recordOf(beat: Beat) {
+  const { info } = beat;
+  const whole = Buffer.from(JSON.stringify(beat));
+  // Tens of thousands of partitions: which of them it owns is left out, since what it serves must be heard.
+  const value =
+    whole.length <= maxReportBytes
+      ? whole
+      : Buffer.from(JSON.stringify({ ...beat, info: { ...info, partitions: {} } }));
+  return { topic: fleetTopic, partition: 0, key: Buffer.from(beat.ping.id), value, headers: {} };
+}
 
 const leaving = (beat: Beat): Beat => ({ ...beat, ping: { ...beat.ping, state: "leaving" } });
 
@@ -130,8 +134,15 @@ export interface FleetView {
  */
 const interruptedMs = 1.5 * beatEveryMs;
 
-export function makeFleetView(monotonic: () => number = systemClock.monotonic): FleetView {
+export interface FleetViewOptions {
+  /** Of these it is known who serves them: nothing is kept of whatever else a record names. */
+  topics: ReadonlySet<string>;
+  monotonic?: () => number;
+}
+
+export function makeFleetView({ topics, monotonic = systemClock.monotonic }: FleetViewOptions): FleetView {
   const lastServed = new Map<string, number>(); // command -> the interval in which a beat last said that it is served
+  const lagOf = makeLag(monotonic);
   let interval = 0;
   let since = 0; // the interval from which on the feed has flowed
   let came = false;
@@ -142,13 +153,16 @@ export function makeFleetView(monotonic: () => number = systemClock.monotonic): 
     take(records) {
       for (const record of records) {
         const beat = readBeat(record);
+        // Read late, behind a flood of records: what is missing may be in what was not read yet.
+        if (lagOf(record.timestamp) > interruptedMs) since = interval;
         if (beat === undefined) continue;
         came = true;
         const now = monotonic();
         if (now - heardAt > interruptedMs) since = interval;
         heardAt = now;
         // Who is away for a moment will be back and find the requests waiting: only who leaves, or falls silent, is no hope.
-        if (beat.ping.state !== "leaving") for (const topic of beat.info.commands) lastServed.set(topic, interval);
+        if (beat.ping.state === "leaving") continue;
+        for (const topic of beat.info.commands) if (topics.has(topic)) lastServed.set(topic, interval);
       }
     },
     answered: (topic) => void lastServed.set(topic, interval),
@@ -168,66 +182,37 @@ export function makeFleetView(monotonic: () => number = systemClock.monotonic): 
   };
 }
 
-export interface Rival {
-  id: string;
-  host: string;
-  group: string;
-  commands: string[];
+/** Clocks drift apart by less than this. */
+const driftPerMs = 0.001;
+
+/**
+ * How long after its append a record is read, ms, compared with the one that was read soonest: the two clocks are different ones, so only the
+ * difference of their differences says anything.
+ */
+function makeLag(monotonic: () => number): (appendedAt: number) => number {
+  let soonest = Number.NEGATIVE_INFINITY;
+  let at = 0;
+  return (appendedAt) => {
+    const now = monotonic();
+    const ahead = appendedAt - now;
+    soonest = Math.max(soonest - (now - at) * driftPerMs, ahead);
+    at = now;
+    return soonest - ahead;
+  };
 }
 
 /**
- * Says that a process is starting, and reads what the feed said before that; its own word also shows the broker's time.
- * @returns those of another group that serve one of its commands and were heard of within three intervals, by the broker's clock
+ * Says once that a process is there, and waits until the broker has it: the acknowledgement shows the broker's time (broker-clock.ts), which a worker
+ * knows before it takes its first request. What others say here decides nothing.
  */
 export async function announce(
-  kafka: KafkaPort,
-  beat: Beat,
-  { log, clock, appended }: { log: Logger; clock: Pick<Clock, "now">; appended(append: Append): void },
-): Promise<Rival[]> {
-  const mine = randomId();
-  const before = new Map<string, { beat: Beat; at: number }>();
-  const heard = Promise.withResolvers<number>();
-  const onRecords = (records: InRecord[]): void => {
-    for (const record of records) {
-      if (String(record.headers[announceHeader]) === mine) heard.resolve(record.timestamp);
-      const other = readBeat(record);
-      if (other !== undefined) before.set(other.ping.id, { beat: other, at: record.timestamp });
-    }
-  };
+  kafka: Pick<KafkaPort, "partitionsOf" | "produce">,
+  report: Beat,
+  log: Logger,
+): Promise<void> {
   if ((await kafka.partitionsOf(fleetTopic)) === undefined) {
-    log.warn(`There is no topic ${fleetTopic}: run the role migrate. Nobody sees this process, and it sees nobody.`);
-    return [];
+    log.warn(`There is no topic ${fleetTopic}: run the role migrate. Nobody sees this process.`);
+    return;
   }
-  const sentAt = clock.now();
-  await kafka.produce([{ ...recordOf(beat), headers: { [announceHeader]: mine } }]);
-  const ackedAt = clock.now();
-  const reader = kafka.consume({
-    group: `fleet.${mine}`,
-    topics: [fleetTopic],
-    from: "earliest",
-    assign: shared(() => ({})),
-    onAssigned: () => undefined,
-    onRecords,
-  });
-  const late = `${fleetTopic} was not read within ${announceMs} ms`;
-  const at = await orThrow(heard.promise, announceMs, () => new KafkaFault("unavailable", late));
-  appended({ sentAt, ackedAt, at });
-  await reader.close();
-  const lately = [...before.values()].filter((each) => each.at > at - patience * beatEveryMs);
-  const found = rivals(beat, lately);
-  if (found.length > 0) await kafka.produce([recordOf(leaving(beat))]); // nobody may take it for one that is there
-  return found;
-}
-
-const announceHeader = "auth-fleet-announce";
-const announceMs = 10_000;
-
-function rivals(beat: Beat, others: { beat: Beat }[]): Rival[] {
-  const served = new Set(beat.info.commands);
-  return others.flatMap(({ beat: { ping, info } }) => {
-    const commands = info.commands.filter((command) => served.has(command));
-    const here = ping.id !== beat.ping.id && ping.state !== "leaving";
-    if (!here || info.group === undefined || info.group === beat.info.group || commands.length === 0) return [];
-    return [{ id: ping.id, host: info.host, group: info.group, commands }];
-  });
+  await kafka.produce([recordOf(report)]);
 }

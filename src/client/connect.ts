@@ -66,6 +66,7 @@ export function connectClient(parts: ClientParts): AuthClient {
     kafka: parts.kafka,
     sender: makeSender(parts.kafka),
     name: parts.name,
+    topics: new Set(Object.keys(commandSchemas)),
     log: parts.log,
     now: clock.now,
     monotonic: clock.monotonic,

@@ -72,11 +72,10 @@ const beats = topicGrant([fleetTopic], "Write");
 
 function worker({ AUTH_GROUP, AUTH_LEGACY_TOPICS: legacy }: Config): Grant[] {
   return [
-    topicGrant([...requests, fleetTopic, ...(legacy ? legacyInbound : [])], "Read"),
+    topicGrant([...requests, ...(legacy ? legacyInbound : [])], "Read"),
     topicGrant([fleetTopic, deadLetterTopic], "Write"),
     { ...topicGrant(["auth.reply."], "Write"), prefixed: true },
     group([AUTH_GROUP, ...(legacy ? [legacyGroup] : [])], "Read"),
-    groupsOf("fleet."),
   ];
 }
 

@@ -25,6 +25,8 @@ export interface FleetWatch {
 /** Of silence, until a process counts as gone: as bus/fleet.ts has it for requesters. */
 const usualPatienceMs = 3 * beatEveryMs;
 const joinMs = 20_000;
+/** So many processes are remembered: whoever may write to the feed can name any number. */
+const mostProcesses = 2000;
 /** Beats before the first that is heard live, in which those are found that have beaten last just before: six seconds of 300 processes. */
 const before = 1000n;
 
@@ -77,6 +79,7 @@ function makeBook(patienceMs: number): Book {
       if (beat === undefined) return false;
       const at = record.timestamp;
       if (at > newest.at) newest = { at, monotonic: systemClock.monotonic() };
+      if (heard.size >= mostProcesses && !heard.has(beat.ping.id)) return true;
       if (at >= (heard.get(beat.ping.id)?.at ?? 0)) heard.set(beat.ping.id, { beat, at });
       return true;
     },

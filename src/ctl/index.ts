@@ -27,6 +27,7 @@ import { processTerminal, type Terminal } from "./terminal.ts";
 import { top } from "./top.ts";
 import { topicsList } from "./topics.ts";
 import { topicsAcl } from "./topics-acl.ts";
+import { topicsServing } from "./topics-serving.ts";
 import { usersBan } from "./users-ban.ts";
 import { usersCreateAdmin } from "./users-create-admin.ts";
 import { usersDelete } from "./users-delete.ts";
@@ -79,6 +80,7 @@ export const commands: readonly Command[] = [
   top,
   topicsList,
   topicsAcl,
+  topicsServing,
   lag,
   schemasCheck,
   schemasRegister,

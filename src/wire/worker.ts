@@ -28,6 +28,7 @@ import { busCommand, type RunParts, runLegacy } from "../handlers/run.ts";
 import { consumeLegacy } from "../legacy.ts";
 import type { Logger } from "../log.ts";
 import { globToRegExp } from "../variable-kinds.ts";
+import { holdCommands } from "./claim.ts";
 import { fleetMember } from "./fleet.ts";
 import { codecOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 import { pulseOf, serveRequests } from "./serving.ts";
@@ -118,8 +119,9 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
     kafka,
     role: "worker",
     commands: commands.map((command) => command.topic),
-    appended: brokerClock.sample,
   });
+  const claim = { commands: commands.map((command) => command.topic), group: config.AUTH_GROUP, process: member.id };
+  await holdCommands(wiring, pool, claim);
   await member.announce();
   const tally = makeTally(clock.monotonic);
   const consumer = serveRequests(wiring, { kafka, codec, commands, lanes, keys, clock, brokerClock, tally });

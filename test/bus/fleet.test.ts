@@ -1,16 +1,19 @@
 // What a requester concludes from the fleet feed: nobody is there only where the feed flowed and stayed silent about a command.
 import { describe, expect, test } from "@jest/globals";
-import { type Beat, makeFleetView, noStats, readBeat } from "../../src/bus/fleet.ts";
+import { type Beat, makeFleetView as makeView, maxReportBytes, noStats, readBeat } from "../../src/bus/fleet.ts";
 import type { InRecord } from "../../src/bus/records.ts";
 
-function beat(commands: string[], state: Beat["ping"]["state"] = "serving"): InRecord {
+const topics = new Set(["a", "b"]);
+const makeFleetView = (monotonic?: () => number) => makeView({ topics, ...(monotonic && { monotonic }) });
+
+function beat(commands: string[], state: Beat["ping"]["state"] = "serving", timestamp = 0): InRecord {
   const value: Beat = {
     ping: { id: "worker.1", role: "worker", version: "1.0.0", state, startedAt: 1 },
     info: { host: "h", pid: 1, group: "auth", commands, partitions: { a: [0, 1] } },
     stats: noStats,
   };
   const text = Buffer.from(JSON.stringify(value));
-  return { topic: "auth.fleet", partition: 0, offset: 0n, timestamp: 0, key: null, value: text, headers: {} };
+  return { topic: "auth.fleet", partition: 0, offset: 0n, timestamp, key: null, value: text, headers: {} };
 }
 
 const flows = () => Promise.resolve(true);
@@ -88,11 +91,11 @@ describe("nobody serves a command", () => {
     now += 2000;
     expect(await passes()).toBe(false); // the broker is away, and back before it is asked
     now += 2000;
-    expect(await passes(beat(["b"]))).toBe(false);
+    expect(await passes(beat(["b"], "serving", now))).toBe(false);
     const after: boolean[] = [];
     for (let n = 0; n < 3; n += 1) {
       now += 2000;
-      after.push(await passes(beat(["b"])));
+      after.push(await passes(beat(["b"], "serving", now)));
     }
     expect(after).toEqual([false, true, true]); // the control: it is concluded from a feed that flows
   });
@@ -111,6 +114,38 @@ describe("nobody serves a command", () => {
     expect(view.nobodyServes("a")).toBe(false);
     await view.tick(flows);
     expect(view.nobodyServes("a")).toBe(true);
+  });
+});
+
+describe("a flood of records", () => {
+  test("behind which the feed is read late is taken for no silence of others", async () => {
+    let now = 0;
+    const view = makeFleetView(() => now);
+    /** Each interval brings records that were appended a while ago. */
+    const concluded = async (lateMs: number): Promise<boolean> => {
+      const said: boolean[] = [];
+      for (let n = 0; n < 5; n += 1) {
+        now += 2000;
+        view.take([beat(["b"], "serving", now - lateMs)]);
+        await view.tick(broken);
+        said.push(view.nobodyServes("a"));
+      }
+      return said.some(Boolean);
+    };
+    view.take([beat(["a"], "serving", 0)]);
+    expect(await concluded(4000)).toBe(false);
+    expect(await concluded(0)).toBe(true); // the control: read in time, the silence is one
+  });
+
+  test("leaves nothing behind of names that are no commands, nor of records that are too long", async () => {
+    const view = makeFleetView();
+    for (let n = 0; n < 3; n += 1) {
+      view.take([beat(["a", "no.command"])]);
+      await view.tick(broken);
+    }
+    expect([view.nobodyServes("no.command"), view.nobodyServes("a")]).toEqual([true, false]);
+    expect(readBeat(beat(["a".repeat(maxReportBytes)]))).toBeUndefined();
+    expect(readBeat(beat(["a".repeat(maxReportBytes / 2)]))).toBeDefined(); // the control
   });
 });
 

@@ -1,0 +1,58 @@
+// A worker's claim on its commands: it starts only where no other group serves one of them (db/serving.ts), renews its rows while it lives and
+// deletes them when it has stopped to serve. Two groups that serve one command would both do each of its requests.
+
+import { within } from "../bus/within.ts";
+import { isPassing } from "../db/faults.ts";
+import type { DatabasePool } from "../db/pool.ts";
+import { type Claim, claimCommands, releaseCommands, renewCommands, type ServingRow } from "../db/serving.ts";
+import { asError } from "../errors.ts";
+import { untilAnswered } from "../lifecycle.ts";
+import type { Wiring } from "./parts.ts";
+
+/** A third of what the rows last: two renewals may fail. */
+const renewEveryMs = 10_000;
+/** A stop does not wait longer for a database that is away: the rows lapse. */
+const releaseMs = 2000;
+
+/** To be called before the consumer starts, so that the rows outlive it. @throws Error that names the other group */
+export async function holdCommands(
+  { log, lifecycle }: Pick<Wiring, "log" | "lifecycle">,
+  pool: DatabasePool,
+  { everyMs = renewEveryMs, ...claim }: Claim & { everyMs?: number },
+): Promise<void> {
+  const patience = { what: "PostgreSQL", passing: isPassing, log, signal: lifecycle.stopping };
+  const others = await untilAnswered(() => claimCommands(pool, claim), patience);
+  if (others.length > 0) throw new Error(refusal(others, claim.group));
+  let beside = "";
+  let renewing = Promise.resolve();
+  const renew = async (): Promise<void> => {
+    try {
+      const groups = (await renewCommands(pool, claim)).join(", ");
+      if (groups !== "" && groups !== beside)
+        log.error(
+          { groups },
+          "another group serves commands of this worker too, since its claim had lapsed: stop one of the two",
+        );
+      beside = groups;
+    } catch (error) {
+      log.warn({ err: asError(error) }, "the claim on the commands could not be renewed, tried again");
+    }
+  };
+  const timer = setInterval(() => {
+    renewing = renewing.then(renew);
+  }, everyMs);
+  lifecycle.onStop(async () => {
+    clearInterval(timer);
+    await within(releaseMs, async () => {
+      await renewing; // or a renewal under way would write them anew
+      await releaseCommands(pool, claim);
+    });
+  });
+}
+
+function refusal(rows: readonly ServingRow[], group: string): string {
+  const first = rows[0]!;
+  const commands = [...new Set(rows.filter((row) => row.group === first.group).map(({ command }) => command))];
+  const named = `${commands.slice(0, 3).join(", ")}${commands.length > 3 ? ` and ${commands.length - 3} more` : ""}`;
+  return `The group ${first.group} (${first.process}) serves ${named} already, and this worker is of the group ${group}: give both the same AUTH_GROUP, or let AUTH_TOPICS of one leave out what the other serves. A group whose workers were killed holds its commands for up to 30 s.`;
+}
