@@ -4,6 +4,7 @@
 // States: connecting -> ready <-> unhealthy -> closing -> closed. Calls made before ready wait, in bounded number.
 // It promises: every call ends, by its reply, its deadline, its signal or close(). Late replies are counted and dropped.
 // The same consumer reads the fleet feed: a command that nobody serves is refused NO_WORKERS instead of waiting for its deadline.
+import { setTimeout as sleep } from "node:timers/promises";
 import { asError, Refusal, refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { single } from "./assigner.ts";
@@ -42,11 +43,12 @@ export interface OutgoingRequest {
 }
 
 export interface Requester {
+  /** @throws Error where the service has no reply topic; Refusal UNAVAILABLE at close() */
   ready(): Promise<void>;
   readonly healthy: boolean;
   /** Calls that wait for a reply. */
   readonly pending: number;
-  /** @returns the reply's value. @throws Refusal DEADLINE_EXCEEDED, UNAVAILABLE, NO_WORKERS, OVERLOADED, INVALID_INPUT; the signal's reason */
+  /** @returns the reply's value. @throws Refusal DEADLINE_EXCEEDED, UNAVAILABLE, NO_WORKERS, OVERLOADED, INVALID_INPUT; the signal's reason, as it is */
   request(request: OutgoingRequest): Promise<Buffer | null>;
   close(drainMs: number): Promise<void>;
 }
@@ -55,7 +57,7 @@ interface Pending {
   topic: string;
   deadline: number;
   resolve(value: Buffer | null): void;
-  reject(error: Error): void;
+  reject(reason: unknown): void;
   /** Lets go of the caller's signal, which may outlive many calls. */
   release(): void;
 }
@@ -78,10 +80,13 @@ export function makeRequester(parts: RequesterParts): Requester {
   const fleet = makeFleetView({ topics: parts.topics });
   let fleetRead: bigint | undefined; // the feed's offset that comes next
   let state: "connecting" | "ready" | "closed" = "connecting";
-  let positioned: () => void = () => undefined;
-  const probed = new Promise<void>((resolve) => {
-    positioned = resolve;
+  const probed = Promise.withResolvers<void>();
+  /** Aborted by close(): what waits for a broker must not outlive it. */
+  const over = new AbortController();
+  const closed = new Promise<never>((_resolve, reject) => {
+    over.signal.addEventListener("abort", () => reject(closedFault()));
   });
+  closed.catch(() => undefined);
 
   const onRecords = (records: InRecord[], { topic }: TopicPartition): void => {
     if (topic === fleetTopic) {
@@ -91,7 +96,7 @@ export function makeRequester(parts: RequesterParts): Requester {
     }
     for (const record of records) {
       if (String(record.headers[probeHeader]) === probe) {
-        positioned();
+        probed.resolve();
         continue;
       }
       const id = String(record.headers[names.correlationId]);
@@ -114,6 +119,7 @@ export function makeRequester(parts: RequesterParts): Requester {
       );
     }
     const feed = (await untilAnswered(() => kafka.partitionsOf(fleetTopic))) !== undefined;
+    if (state === "closed") throw closedFault(); // a consumer that is made now would never be closed
     if (!feed)
       log.warn(`There is no topic ${fleetTopic}: run the role migrate. Nobody is told when no worker is there.`);
     partition = Math.floor(Math.random() * count);
@@ -153,15 +159,19 @@ export function makeRequester(parts: RequesterParts): Requester {
     };
   };
 
+  /** Ends early at close(). */
+  const pauseFor = (ms: number): Promise<void> => sleep(ms, undefined, { signal: over.signal }).catch(() => undefined);
+
   /** Asks until brokers answer; requests of this time end by their own deadlines. */
   const untilAnswered = async <T>(ask: () => Promise<T>): Promise<T> => {
     for (let pause = 100; ; pause = Math.min(pause * 2, 2000)) {
       try {
         return await ask();
       } catch (error) {
-        if (state === "closed" || !(error instanceof KafkaFault) || error.kind !== "unavailable") throw error;
+        if (!(error instanceof KafkaFault) || error.kind !== "unavailable") throw error;
+        if (over.signal.aborted) throw closedFault();
         log.warn({ err: error }, "Kafka does not answer, tried again");
-        await new Promise((resolve) => setTimeout(resolve, pause));
+        await pauseFor(pause);
       }
     }
   };
@@ -174,8 +184,11 @@ export function makeRequester(parts: RequesterParts): Requester {
     };
     send();
     const timer = setInterval(send, probeEveryMs);
-    await probed;
-    clearInterval(timer);
+    try {
+      await Promise.race([probed.promise, closed]);
+    } finally {
+      clearInterval(timer);
+    }
   };
 
   const settle = (id: string, call: Pending): Pending => {
@@ -196,18 +209,20 @@ export function makeRequester(parts: RequesterParts): Requester {
   };
 
   let connecting: Promise<void> | undefined;
-  const ready = (): Promise<void> => {
-    connecting ??= connect().catch((error: unknown) => {
+  const ready = async (): Promise<void> => {
+    if (state === "ready") return;
+    if (over.signal.aborted) throw closedFault();
+    connecting ??= Promise.race([connect(), closed]).catch((error: unknown) => {
       connecting = undefined; // a missing topic may be created meanwhile: the next call looks again
       throw error;
     });
-    return connecting;
+    await connecting;
   };
 
   const enter = (id: string, request: OutgoingRequest): Promise<Buffer | null> =>
     new Promise((resolve, reject) => {
       const { signal } = request;
-      const abort = (): void => settle(id, call).reject(asError(signal?.reason));
+      const abort = (): void => settle(id, call).reject(signal?.reason);
       const release = (): void => signal?.removeEventListener("abort", abort);
       const { topic } = request;
       const call: Pending = { topic, deadline: monotonic() + request.timeoutMs, resolve, reject, release };
@@ -232,7 +247,7 @@ export function makeRequester(parts: RequesterParts): Requester {
         if (!(error instanceof KafkaFault)) throw error;
         if (error.kind === "too-large") throw refuse("INVALID_INPUT", { message: "the request is too large" });
         if (error.kind !== "unavailable") throw refuse("UNAVAILABLE", { message: error.message });
-        await new Promise((resolve) => setTimeout(resolve, producePauseMs));
+        await pauseFor(producePauseMs);
       }
     }
   };
@@ -246,7 +261,7 @@ export function makeRequester(parts: RequesterParts): Requester {
       return pending.size;
     },
     async request(request) {
-      if (state === "closed") throw refuse("UNAVAILABLE", { message: "The client is closed." });
+      if (state === "closed") throw closedFault();
       if (pending.size >= maxPending)
         throw refuse("OVERLOADED", { message: "Too many calls wait for a reply.", retryAfterMs: 1000 });
       if (fleet.nobodyServes(request.topic))
@@ -268,13 +283,17 @@ export function makeRequester(parts: RequesterParts): Requester {
       state = "closed";
       clearInterval(ticker);
       const end = monotonic() + drainMs;
-      while (pending.size > 0 && monotonic() < end) await new Promise((resolve) => setTimeout(resolve, sweepMs));
-      for (const [id, call] of pending)
-        settle(id, call).reject(refuse("UNAVAILABLE", { message: "The client was closed." }));
-      positioned(); // nobody waits for the probe any more
+      while (pending.size > 0 && monotonic() < end) await sleep(sweepMs);
+      for (const [id, call] of pending) settle(id, call).reject(closedFault());
+      over.abort();
       await consumption?.close();
     },
   };
+}
+
+/** What a call is told that close() ends, or that comes after it. */
+export function closedFault(): Refusal {
+  return refuse("UNAVAILABLE", { message: "The client is closed." });
 }
 
 function requestHeaders(

@@ -55,7 +55,7 @@ export interface FetchLimits {
 export const largeFetch: FetchLimits = { bytes: 10 * 1024 * 1024, partitionBytes: 1024 * 1024 };
 
 export interface Consumption {
-  /** Resolves when the first assignment is there. */
+  /** Resolves when the first assignment is there; rejects where it is closed before. */
   joined: Promise<void>;
   /** Whether the consumer is a member of its group, and has heard of its broker lately. */
   readonly healthy: boolean;

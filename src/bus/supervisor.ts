@@ -86,6 +86,7 @@ export function supervise(supervision: Supervision): Consumption {
   const complaints = makeComplaints(log, { group: options.group });
   const positions = new Map<string, bigint>();
   const joined = Promise.withResolvers<void>();
+  joined.promise.catch(() => undefined); // rejects at close(), where perhaps nobody waits for it any more
   let current: Current | undefined;
   let memberId: string | undefined;
   let attempt = 0;
@@ -179,6 +180,7 @@ export function supervise(supervision: Supervision): Consumption {
       closed = true;
       clearTimeout(restart);
       clearInterval(watchdog);
+      joined.reject(new KafkaFault("unavailable", "closed before it has joined"));
       const last = current;
       current = undefined;
       last?.ended.abort();

@@ -3,8 +3,8 @@
 // not know ours any more.
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { JWK } from "jose";
-import { makeRequester } from "../bus/client.ts";
-import { type Codec, makeCodec } from "../bus/codec.ts";
+import { closedFault, makeRequester } from "../bus/client.ts";
+import { type Codec, CodecFault, makeCodec } from "../bus/codec.ts";
 import { replySubject, requestSubject } from "../bus/command.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { randomId } from "../bus/random-id.ts";
@@ -73,6 +73,7 @@ export function connectClient(parts: ClientParts): AuthClient {
     late: () => parts.late?.(),
   });
   const own = makeReplyKey();
+  const closed = new AbortController();
   const list = () =>
     exchange("auth.key.list", {}, { options: {}, deadline: clock.monotonic() + keyTimeoutMs, used: () => undefined });
   const fleetKey = sealingKeys({ pins: parts.pins, log: parts.log, list });
@@ -100,7 +101,9 @@ export function connectClient(parts: ClientParts): AuthClient {
       return { ...fields, sealed: await seal(topic, { fields, idempotencyKey, rkt: replyKey?.thumbprint, to }) };
     };
     const { signal, traceparent } = options;
-    const body = isReady ? fields : await inTime(prepared(), { ms: deadline - clock.monotonic(), signal });
+    const phase = <R>(run: () => Promise<R>): Promise<R> =>
+      inTime(run, { ms: deadline - clock.monotonic(), signal, closed: closed.signal });
+    const body = isReady ? fields : await phase(prepared);
     const value = encode(codec, topic, body);
     const timeoutMs = Math.max(1, Math.round(deadline - clock.monotonic()));
     const key = recordKey(shape.rule, fields);
@@ -114,7 +117,17 @@ export function connectClient(parts: ClientParts): AuthClient {
       signal,
       traceparent,
     });
-    return openOutcome(codec, topic, { reply, privateKey: own.privateKey });
+    return phase(() => openOutcome(codec, topic, { reply, privateKey: own.privateKey }).catch(unopened(topic)));
+  };
+
+  /** A reply that cannot be read: the registry that has its schema is away, or it is none of the fleet's. */
+  const unopened = (topic: Topic) => (error: unknown) => {
+    if (error instanceof Refusal) throw error;
+    const isAway = error instanceof CodecFault && error.kind === "unreachable";
+    if (!isAway) parts.log.error({ err: asError(error), topic }, "a reply could not be opened");
+    throw refuse(isAway ? "UNAVAILABLE" : "INTERNAL", {
+      message: `The reply could not be opened: ${asError(error).message}`,
+    });
   };
 
   const seal = async (
@@ -140,7 +153,7 @@ export function connectClient(parts: ClientParts): AuthClient {
     input: object,
     options: CallOptions,
   ): Promise<Commands[T]["result"]> => {
-    const deadline = clock.monotonic() + Math.min(options.timeoutMs ?? defaultTimeoutMs, longestTimeoutMs);
+    const deadline = clock.monotonic() + timeOf(options);
     let sealedTo: SealingJwk | undefined;
     const used = (key: SealingJwk): void => {
       sealedTo = key;
@@ -156,17 +169,27 @@ export function connectClient(parts: ClientParts): AuthClient {
     }
   };
 
+  /** A hook that throws changes nothing for the call. */
+  const hooked = <R>(hook: () => R): R | undefined => {
+    try {
+      return hook();
+    } catch (error) {
+      parts.log.warn({ err: asError(error) }, "a hook of the service has thrown");
+      return undefined;
+    }
+  };
+
   /** Calls under way, from the first of their steps. */
   const calls = new Set<Promise<unknown>>();
   let closing = false;
 
   return {
     async request(topic, input, options = {}) {
-      if (closing) throw refuse("UNAVAILABLE", { message: "The client is closed." });
-      const traceparent = options.traceparent ?? parts.hooks?.traceparent?.();
+      if (closing) throw closedFault();
+      const traceparent = options.traceparent ?? hooked(() => parts.hooks?.traceparent?.());
       const began = clock.monotonic();
       const called = (outcome: string): void =>
-        parts.hooks?.called?.({ topic, outcome, ms: clock.monotonic() - began, traceparent });
+        hooked(() => parts.hooks?.called?.({ topic, outcome, ms: clock.monotonic() - began, traceparent }));
       const call = again(topic, input, { ...options, ...(traceparent !== undefined && { traceparent }) });
       calls.add(call);
       try {
@@ -192,26 +215,45 @@ export function connectClient(parts: ClientParts): AuthClient {
     async close(drainMs = 5000) {
       closing = true;
       await within(drainMs, () => Promise.allSettled(calls));
+      closed.abort();
       await requester.close(0);
     },
   };
 }
 
-/** What comes before the request is sent, the fleet's keys first of all, is within the call's time and ends with its signal. @throws Refusal */
-async function inTime<T>(
-  work: Promise<T>,
-  { ms, signal }: { ms: number; signal: AbortSignal | undefined },
-): Promise<T> {
+/** How long a call may take. @throws Refusal INVALID_INPUT for what is no number; DEADLINE_EXCEEDED where no time is left */
+function timeOf({ timeoutMs = defaultTimeoutMs }: CallOptions): number {
+  if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) throw invalid("timeoutMs", "must be a number of ms");
+  if (timeoutMs <= 0) throw refuse("DEADLINE_EXCEEDED", { message: `No time is left: timeoutMs is ${timeoutMs}.` });
+  return Math.min(timeoutMs, longestTimeoutMs);
+}
+
+interface PhaseEnds {
+  ms: number;
+  signal: AbortSignal | undefined;
+  closed: AbortSignal;
+}
+
+/**
+ * Runs a phase of a call that waits for what is not ours to bound: the fleet's keys, the registry. It ends with the call's time, its signal or
+ * close(), whichever is first. It takes a function, and begins nothing for a call that is over already: a promise that was made before and
+ * is not waited for then would end the process when it rejects.
+ */
+async function inTime<T>(run: () => Promise<T>, { ms, signal, closed }: PhaseEnds): Promise<T> {
   signal?.throwIfAborted();
+  if (closed.aborted) throw closedFault();
   const over = Promise.withResolvers<never>();
-  const timer = setTimeout(() => over.reject(refuse("DEADLINE_EXCEEDED")), ms);
-  const abort = (): void => over.reject(asError(signal?.reason));
-  signal?.addEventListener("abort", abort, { once: true });
+  const timer = setTimeout(() => over.reject(refuse("DEADLINE_EXCEEDED")), Math.max(1, ms));
+  const abort = (): void => over.reject(signal?.reason);
+  const close = (): void => over.reject(closedFault());
   try {
-    return await Promise.race([work, over.promise]);
+    signal?.addEventListener("abort", abort, { once: true });
+    closed.addEventListener("abort", close, { once: true });
+    return await Promise.race([run(), over.promise]);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
+    closed.removeEventListener("abort", close);
   }
 }
 

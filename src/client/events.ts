@@ -20,7 +20,7 @@ export interface EventsOptions {
 }
 
 export interface EventReader {
-  /** Resolves when it is a member of its group. */
+  /** Resolves when it is a member of its group; rejects where it is closed before. */
   ready: Promise<void>;
   readonly healthy: boolean;
   /** Takes no other events, waits up to drainMs (5,000) for those that it has taken, and leaves the rest to the next. */

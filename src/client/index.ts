@@ -100,9 +100,14 @@ export function connect(options: ConnectOptions): Client {
       return client.pending;
     },
     async close(drainMs?: number) {
-      await Promise.all([client.close(drainMs), ...readers.map((reader) => reader.close(drainMs))]);
-      await Promise.all(verifiers.map((verifier) => verifier.close()));
+      // All is closed, whatever fails meanwhile; the first failure is told.
+      const ended = await Promise.allSettled([
+        client.close(drainMs),
+        ...readers.map((reader) => reader.close(drainMs)),
+      ]);
+      ended.push(...(await Promise.allSettled(verifiers.map((verifier) => verifier.close()))));
       await kafka.close();
+      for (const each of ended) if (each.status === "rejected") throw each.reason;
     },
   };
 }

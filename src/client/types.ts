@@ -2,9 +2,9 @@
 import type { Commands } from "../generated/schemas.ts";
 
 export interface CallOptions {
-  /** Time for the whole call in ms, counted from the record's broker time. Default 30,000; more than 300,000 is cut. */
+  /** Time for the whole call in ms. Default 30,000; more than 300,000 is cut; 0 or less is DEADLINE_EXCEEDED; no number is INVALID_INPUT. */
   timeoutMs?: number;
-  /** Ends the waiting with the signal's reason; the command may still be carried out. */
+  /** Ends the waiting with the signal's reason, as it is; the command may still be carried out. */
   signal?: AbortSignal;
   /** At least 128 random bits as text (22 characters or more). Give the same one to ask again for the same answer. Default: a new one. */
   idempotencyKey?: string;
@@ -12,7 +12,7 @@ export interface CallOptions {
   traceparent?: string;
 }
 
-/** What a service may hang its tracing and metrics on; must neither throw nor wait. */
+/** What a service may hang its tracing and metrics on; must not wait. One that throws is logged and changes nothing for the call. */
 export interface CallHooks {
   /** W3C trace context for calls that bring none, e.g. from the active span. */
   traceparent?(): string | undefined;
@@ -26,6 +26,7 @@ export type Topic = keyof Commands;
 export interface AuthClient {
   /**
    * Sends one command and waits for its answer.
+   * Every failure is the rejection of the promise that is returned, once; no call ends the process.
    * @throws Refusal with the fleet's code; DEADLINE_EXCEEDED and UNAVAILABLE may also come from this side, where no answer came.
    */
   request<T extends Topic>(
@@ -33,7 +34,7 @@ export interface AuthClient {
     input: Commands[T]["input"],
     options?: CallOptions,
   ): Promise<Commands[T]["result"]>;
-  /** Resolves when replies can be received: calls made earlier wait for it. */
+  /** Resolves when replies can be received: calls made earlier wait for it. @throws Refusal UNAVAILABLE where it is closed before */
   ready(): Promise<void>;
   /** Whether requests can be sent and replies received now. */
   readonly healthy: boolean;

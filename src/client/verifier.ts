@@ -60,7 +60,7 @@ export interface Verifier {
    *   policy is to refuse, or the fleet does not answer; details.reason `stale`, `unknown-kid` or `unpinned-key`)
    */
   verify(token: string, options?: VerifyOptions): Promise<Verified>;
-  /** Resolves when it is fresh for the first time. @throws Refusal UNAVAILABLE where none of the fleet's signing keys is pinned */
+  /** Resolves when it is fresh for the first time. @throws Refusal UNAVAILABLE where none of the fleet's signing keys is pinned, or it is closed */
   ready(): Promise<void>;
   readonly fresh: boolean;
   readonly ageMs: number;
@@ -171,7 +171,8 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
       throw refuse("UNAVAILABLE", { message: "Revocations are not known well enough.", details: { reason: "stale" } });
     },
     async ready() {
-      while (!closed && !(isFresh() && feeds.keys().size > 0)) {
+      while (!(isFresh() && feeds.keys().size > 0)) {
+        if (closed) throw refuse("UNAVAILABLE", { message: "The verifier is closed." });
         const { onlyUnpinned } = feeds.keys();
         if (isFresh() && onlyUnpinned !== undefined) throw unpinned(onlyUnpinned);
         await new Promise((resolve) => setTimeout(resolve, lookMs));

@@ -59,6 +59,26 @@ describe("every call ends", () => {
     expect(await refusalOf(client.key.list({}, { timeoutMs: 1 }))).toBe("DEADLINE_EXCEEDED");
   });
 
+  test.each([
+    ["NaN", Number.NaN, "INVALID_INPUT"],
+    ["text", "5000", "INVALID_INPUT"],
+    ["null", null, "INVALID_INPUT"],
+    ["0", 0, "DEADLINE_EXCEEDED"],
+    ["negative", -1, "DEADLINE_EXCEEDED"],
+    ["negative and infinite", Number.NEGATIVE_INFINITY, "DEADLINE_EXCEEDED"],
+  ])("at once where its time is %s", async (_, timeoutMs, code) => {
+    const refusal = await refused(client.key.list({}, { timeoutMs: timeoutMs as number }));
+    expect(refusal.code).toBe(code);
+    expect(refusal.message).toContain("timeoutMs");
+  });
+
+  test.each([1e12, 2 ** 31, Number.POSITIVE_INFINITY])(
+    "not before its answer, though it has %d ms",
+    async (timeoutMs) => {
+      expect(await client.key.list({}, { timeoutMs })).toHaveProperty("jwks");
+    },
+  );
+
   test("by its signal, with the signal's reason", async () => {
     const stop = new AbortController();
     const call = client.session.login({ login: "nobody", password: "nothing" }, { signal: stop.signal });
@@ -74,6 +94,24 @@ describe("every call ends", () => {
     const answers = await Promise.all(calls);
     expect(answers.every(({ jwks }) => jwks.includes("keys"))).toBe(true);
     expect(await refusalOf(other.key.list({}))).toBe("UNAVAILABLE");
+  });
+
+  test("whatever the service's hooks throw", async () => {
+    const thrown = (): never => {
+      throw new Error("a fault of the service's tracing");
+    };
+    const hooked = connect({ ...options, hooks: { traceparent: thrown, called: thrown } });
+    expect(await hooked.key.list({})).toHaveProperty("jwks");
+    await hooked.close();
+  });
+
+  test("by close(), also what waits to be ready", async () => {
+    const lonely = connect({ ...options, brokers: ["127.0.0.1:1"] });
+    const verifier = lonely.verifier();
+    const reader = lonely.events(async () => undefined);
+    const waiting = [refusalOf(lonely.ready()), refusalOf(verifier.ready()), reader.ready.catch(String)];
+    await lonely.close(Number.NaN);
+    expect(await Promise.all(waiting)).toEqual(["UNAVAILABLE", "UNAVAILABLE", expect.stringContaining("closed")]);
   });
 
   test("by close(), though nobody can answer", async () => {

@@ -87,6 +87,30 @@ export const faults = {
     instead:
       "          ((globalThis as { kept?: Buffer[] }).kept ??= []).push(Buffer.alloc(100_000, 1)); return await sender.send(record);",
   },
+  /** What a phase of a call waits for is begun before it is known whether the call is over. */
+  "begun-at-once": {
+    module: "client/connect.ts",
+    line: "  signal?.throwIfAborted();",
+    instead: "  const begun = run(); run = () => begun; signal?.throwIfAborted();",
+  },
+  /** A call keeps its hold on the caller's signal. */
+  "signal-kept": {
+    module: "client/connect.ts",
+    line: '    signal?.removeEventListener("abort", abort);',
+    instead: "",
+  },
+  /** close() ends only the calls that wait for a reply. */
+  "close-waits": {
+    module: "client/connect.ts",
+    line: "      closed.abort();",
+    instead: "",
+  },
+  /** A call that ends keeps its place among those that wait. */
+  "call-kept": {
+    module: "bus/client.ts",
+    line: "    pending.delete(id);",
+    instead: "",
+  },
   /** Every request that was opened is written to the log, past the censor. */
   "request-shown": {
     module: "bus/execute.ts",

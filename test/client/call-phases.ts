@@ -1,0 +1,180 @@
+// A program of its own, because what it looks for ends a process: lets calls fail in each of their phases, in each way, and writes one line
+// of JSON for each. Kafka, the registry and the fleet are pretended, so that each phase can be held or refused for itself.
+// Arguments: `phase/failure` pairs; without any, all of them.
+import { generateKeyPairSync } from "node:crypto";
+import { getEventListeners } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { makeCodec } from "../../src/bus/codec.ts";
+import type { ConsumeOptions, KafkaPort } from "../../src/bus/kafka.ts";
+import { KafkaFault } from "../../src/bus/kafka-faults.ts";
+import type { OutRecord } from "../../src/bus/records.ts";
+import type { SchemaSource } from "../../src/bus/schema-store.ts";
+import { thumbprint } from "../../src/bus/seal.ts";
+import { connectClient } from "../../src/client/connect.ts";
+import { Refusal } from "../../src/errors.ts";
+import { commandSchemas } from "../../src/generated/schemas.ts";
+import { makeLogger } from "../../src/log.ts";
+
+const phases = ["keys", "registry", "produce", "wait", "open"] as const;
+type Phase = (typeof phases)[number];
+const failures = ["none", "aborted before", "aborted during", "deadline", "close", "away"] as const;
+type Failure = (typeof failures)[number];
+
+/** What a phase asks for is answered at once, refused at once, or neither until the scene is over, when it is refused. */
+type Answers = "yes" | "no" | "later";
+
+const away = {
+  keys: () => new KafkaFault("unavailable", "away"),
+  registry: () => new Error("the registry is away"),
+  produce: () => new KafkaFault("unavailable", "away"),
+  wait: () => new Error("never thrown"),
+  open: () => new Error("the registry is away"),
+};
+
+const deadlineMs = 60;
+const unheard: unknown[] = [];
+process.on("unhandledRejection", (reason) => unheard.push(reason));
+
+/** One phase that does not go well, and the others that do. */
+function pretend(troubled: Phase, answers: Answers) {
+  const held: (() => void)[] = [];
+  let reached = (): void => undefined;
+  const inPhase = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  const gate = async (phase: Phase): Promise<void> => {
+    if (phase !== troubled || answers === "yes") return;
+    reached();
+    if (answers === "later") await new Promise<void>((resolve) => held.push(resolve));
+    throw away[phase]();
+  };
+  const readers: ConsumeOptions[] = [];
+  const deliver = async (request: OutRecord, value: Buffer | null): Promise<void> => {
+    const reader = readers.find(({ topics }) => topics.includes("auth.reply.test"));
+    const place = { topic: "auth.reply.test", partition: 0 };
+    const headers = Object.fromEntries(
+      Object.entries(request.headers).map(([name, header]) => [name, Buffer.from(String(header))]),
+    );
+    reader?.onRecords([{ ...place, offset: 0n, timestamp: 0, key: null, value, headers }], place, 1n);
+  };
+  const produceOne = async (record: OutRecord): Promise<void> => {
+    if (record.topic === "auth.reply.test") return deliver(record, null);
+    if (record.topic === "auth.key.list") {
+      await gate("keys");
+      return deliver(record, await answer(record.topic));
+    }
+    await gate("produce");
+    void gate("wait").then(
+      async () => deliver(record, await answer(record.topic)),
+      () => undefined,
+    );
+  };
+  const kafka = {
+    produce: async (records: OutRecord[]) => {
+      for (const record of records) await produceOne(record);
+    },
+    consume(options: ConsumeOptions) {
+      readers.push(options);
+      const nothing = async (): Promise<void> => undefined;
+      return { joined: nothing(), healthy: true, commit: nothing, pause() {}, resume() {}, close: nothing };
+    },
+    partitionsOf: async () => 1,
+    endOffsets: async () => new Map([[0, 0n]]),
+  } as unknown as KafkaPort;
+  const schemas: SchemaSource = {
+    async idOf(subject) {
+      await gate("registry");
+      return idOf(subject);
+    },
+    async schemaOf(id) {
+      if (id !== idOf("auth.key.ListReply")) await gate("open");
+      return bySubject.get(subjects[id - 1]!);
+    },
+  };
+  const release = (): void => {
+    for (const resolve of held) resolve();
+  };
+  return { kafka, schemas, inPhase, release };
+}
+
+const bySubject = new Map<string, object>(
+  Object.entries(commandSchemas).flatMap(([topic, { request, reply }]): [string, object][] => [
+    [`${topic}-value`, request],
+    [`${reply.namespace}.${reply.name}`, reply],
+  ]),
+);
+const subjects = [...bySubject.keys()];
+const idOf = (subject: string): number => subjects.indexOf(subject) + 1;
+const codec = makeCodec(
+  { idOf: async (subject) => idOf(subject), schemaOf: async (id) => bySubject.get(subjects[id - 1]!) },
+  Object.fromEntries(bySubject),
+);
+await codec.warm();
+
+const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const jwk = publicKey.export({ format: "jwk" }) as { kty: string; crv: string; x: string; y: string };
+const jwks = JSON.stringify({ keys: [{ ...jwk, use: "enc", alg: "ECDH-ES+A256KW", kid: thumbprint(jwk) }] });
+
+/** The fleet's keys; everything else is refused, so that a reply needs neither seal nor mac. */
+async function answer(topic: string): Promise<Buffer> {
+  if (topic === "auth.key.list")
+    return codec.encode("auth.key.ListReply", { outcome: { "auth.key.ListResult": { jwks } } });
+  const refusal = { code: "OVERLOADED", message: "busy", retryAfterMs: null, details: {} };
+  return codec.encode("auth.session.LoginReply", { outcome: { "auth.Refusal": refusal } });
+}
+
+const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+
+async function scene(phase: Phase, failure: Failure): Promise<object> {
+  const before = { timers: timers(), unheard: unheard.length };
+  const world = pretend(
+    phase,
+    failure === "none" ? "yes" : failure === "away" || failure === "aborted before" ? "no" : "later",
+  );
+  const outcomes: string[] = [];
+  const client = connectClient({
+    ...world,
+    name: "test",
+    log: makeLogger("silent", {}),
+    hooks: { called: ({ outcome }) => outcomes.push(outcome) },
+  });
+  if (phase !== "registry") await client.ready();
+  const stop = new AbortController();
+  if (failure === "aborted before") stop.abort("changed my mind");
+  const timeoutMs = failure === "deadline" || failure === "away" ? deadlineMs : 10_000;
+  const call = client
+    .request("auth.session.login", { login: "ada", password: "secret" }, { timeoutMs, signal: stop.signal })
+    .then(
+      () => "answered",
+      (error: unknown) => (error instanceof Refusal ? error.code : error),
+    );
+  if (failure === "aborted during" || failure === "close") await world.inPhase;
+  if (failure === "aborted during") stop.abort("changed my mind");
+  const closing = failure === "close" ? client.close(10) : undefined;
+  const came = await Promise.race([call, sleep(2000, "nothing came", { ref: false })]);
+  const { pending } = client;
+  const listeners = getEventListeners(stop.signal, "abort").length;
+  world.release(); // what was waited for fails now, when nobody waits any more
+  await (closing ?? client.close(10));
+  await sleep(5, undefined, { ref: false });
+  for (let waited = 0; timers() > before.timers && waited < 300; waited += 10)
+    await sleep(10, undefined, { ref: false });
+  const left = {
+    pending,
+    listeners,
+    timers: Math.max(0, timers() - before.timers),
+    unheard: unheard.length - before.unheard,
+  };
+  return { phase, failure, came, outcomes, ...left };
+}
+
+const alive = setInterval(() => undefined, 1000); // waiting in a scene keeps no process alive, so that it is not counted
+const wanted = process.argv.slice(2);
+for (const phase of phases) {
+  for (const failure of failures) {
+    if (wanted.length > 0 && !wanted.includes(`${phase}/${failure}`)) continue;
+    process.stdout.write(`${JSON.stringify(await scene(phase, failure))}\n`);
+  }
+}
+clearInterval(alive);
+process.exit();
