@@ -1,11 +1,12 @@
-// The platform's gateway: CurrentUser over gRPC, through the bridge, in a process of its own.
+// The platform's gateway, with its own definition: CurrentUser over gRPC, through the bridge, in a process of its own.
 import { join } from "node:path";
 import { Client, credentials } from "@grpc/grpc-js";
 import { loadSync, type ServiceDefinition } from "@grpc/proto-loader";
 import { answer, childOptions } from "./child.ts";
 import { closedLoop, type Width } from "./measure.ts";
 
-const proto = loadSync(join(import.meta.dirname, "..", "proto", "auth.proto"), { keepCase: true });
+const definition = join(import.meta.dirname, "..", "test", "interop", "gateway", "auth.proto");
+const proto = loadSync(definition, { keepCase: true });
 const method = (proto["auth.Auth"] as ServiceDefinition)["CurrentUser"]!;
 const client = new Client(childOptions<{ grpc: string }>().grpc, credentials.createInsecure());
 

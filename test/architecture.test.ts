@@ -13,9 +13,9 @@ interface Source {
   text: string;
 }
 
-function sources(folder: string): Source[] {
+function sources(folder: string, ext = ".ts"): Source[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
+    .filter((entry) => entry.isFile() && entry.name.endsWith(ext))
     .map((entry) => {
       const path = join(entry.parentPath, entry.name);
       return { path: relative(root, path), text: readFileSync(path, "utf8") };
@@ -139,6 +139,41 @@ describe("one place for each thing", () => {
   });
   test("every file says at its top what it is", () => {
     expect(all.filter(({ text }) => !text.startsWith("//")).map(({ path }) => path)).toEqual([]);
+  });
+});
+
+describe("the gateway of tests and benches has the gateway's own messages", () => {
+  const others = ({ path }: Source): boolean => path !== "test/architecture.test.ts";
+  const callers = [...sources("test").filter(others), ...sources("bench"), ...sources("test", ".py")];
+  /** Made a client of the bridge, by TypeScript's or Python's gRPC. */
+  const clients = (files: Source[]) =>
+    files.filter((file) => imports(file).includes("@grpc/proto-loader") || /^(import grpc|from grpc)/m.test(file.text));
+  /** Those that do not name its definition, or also name ours, or ask the bridge itself for the messages. */
+  const ofOurs = (files: Source[]) =>
+    clients(files)
+      .filter(
+        ({ text }) =>
+          !/"interop", "gateway", "auth\.proto"|Path\(__file__\)\.parent/.test(text) ||
+          /"proto", "auth\.proto"|proto\/auth\.proto|ServerReflection/.test(text),
+      )
+      .map(({ path }) => path);
+
+  test("and none of ours", () => {
+    // It compares what the bridge tells of itself with the gateway's definition, and calls none of the methods.
+    expect(ofOurs(callers)).toEqual(["test/bridge/reflection.test.ts"]);
+    expect(clients(callers).map(({ path }) => path)).toEqual([
+      "test/bridge/gateway.ts",
+      "test/bridge/reflection.test.ts",
+      "bench/gateway.ts",
+      "test/interop/gateway/client.py",
+    ]);
+  });
+  test("the guard sees a client of our definition", () => {
+    const loads = 'import { load } from "@grpc/proto-loader";\n';
+    const ours = { path: "test/x.ts", text: `${loads}load(join(root, "proto", "auth.proto"))` };
+    const asked = { path: "test/y.ts", text: `${loads}"interop", "gateway", "auth.proto" ServerReflection` };
+    const python = { path: "test/z.py", text: 'import grpc\nprotoc.main(["../../proto/auth.proto"])' };
+    expect(ofOurs([ours, asked, python])).toEqual(["test/x.ts", "test/y.ts", "test/z.py"]);
   });
 });
 

@@ -16,11 +16,11 @@ type CookieRequest = { refresh_token: string };
 type UserLoginRequest = { login: string; password: string };
 type UserCurrentRequest = { access_token: string };
 
-type Okey = { success: string };
+type Okey = { success: boolean };
 type Cookie = { key: string; value: string; httponly: boolean; secure: boolean; samesite: string; max_age: number };
 type CookieResponse = { access_token: string; cookie: Cookie };
 type AccessTokenResponse = { access_token: string };
-type CurrentUserResponse = { id: number; login: string; is_active: string; is_verified: string; role: string };
+type CurrentUserResponse = { id: number; login: string; is_active: boolean; is_verified: boolean; role: string };
 type Empty = Record<string, never>;
 
 export interface Methods {
@@ -38,7 +38,7 @@ export function makeMethods(config: CookieConfig, verifier: Pick<Verifier, "veri
   return {
     async CreateUser({ login, username, email, password }, ask) {
       await ask("auth.account.register", { login, username, email, password });
-      return { success: "true" };
+      return { success: true };
     },
 
     async RegistrationUser({ token_pod: token }, ask) {
@@ -94,8 +94,8 @@ function currentUser(identity: Pick<Verified, "userId" | "login" | "roles">): Cu
   return {
     id: identity.userId,
     login: identity.login,
-    is_active: "true", // a valid token implies both (contract, section 2)
-    is_verified: "true",
+    is_active: true, // a valid token implies both: whoever is banned, gone or unconfirmed is refused
+    is_verified: true,
     role: identity.roles.includes("admin") ? "admin" : "user",
   };
 }

@@ -1,14 +1,13 @@
-// The gateway as the tests play it: a gRPC client that knows nothing but an address and learns the messages by reflection
-// (grpc.reflection.v1), as grpcurl does. So every test that calls also shows that reflection gives the right messages.
-import { createRequire } from "node:module";
+// The gateway as the tests play it: a gRPC client with the messages of the gateway's own definition, test/interop/gateway/auth.proto. Not with
+// ours, which would find every mistake right that both sides make.
+import { join } from "node:path";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
-import {
-  load,
-  loadFileDescriptorSetFromBuffer,
-  type PackageDefinition,
-  type ServiceDefinition,
-} from "@grpc/proto-loader";
+import { load, type PackageDefinition, type ServiceDefinition } from "@grpc/proto-loader";
+import { protoPath as healthProto } from "grpc-health-check";
 import { systemClock } from "../../src/clock.ts";
+
+/** The gateway's definition; its SHA-256 stands in test/interop/gateway.test.ts. */
+export const gatewayProto = join(import.meta.dirname, "..", "interop", "gateway", "auth.proto");
 
 export interface Answer {
   /** OK, INVALID_ARGUMENT … */
@@ -36,11 +35,8 @@ export interface Gateway {
 }
 
 export async function connectGateway(address: string, channel = credentials.createInsecure()): Promise<Gateway> {
+  const definition = await load([gatewayProto, healthProto], { keepCase: true, defaults: true, enums: String });
   const client = new Client(address, channel);
-  const definition = await reflect(client, ["auth.Auth", "grpc.health.v1.Health"]).catch((error: unknown) => {
-    client.close();
-    throw error;
-  });
   return {
     definition,
     call: (method, request, rules = {}) => unary(client, find(definition, "auth.Auth", method), request, rules),
@@ -52,7 +48,7 @@ export async function connectGateway(address: string, channel = credentials.crea
   };
 }
 
-function find(definition: PackageDefinition, service: string, method: string) {
+export function find(definition: PackageDefinition, service: string, method: string) {
   const found = (definition[service] as ServiceDefinition)[method];
   if (found === undefined) throw new Error(`${service} has no method ${method}`);
   return found;
@@ -87,34 +83,4 @@ function answerOf(error: ServiceError | null, reply: unknown): Answer {
     code: said("auth-error"),
     retryAfterMs: said("auth-retry-after-ms"),
   };
-}
-
-interface ReflectionReply {
-  file_descriptor_response?: { file_descriptor_proto: Buffer[] };
-  error_response?: { error_message: string };
-}
-
-async function reflect(client: Client, symbols: string[]): Promise<PackageDefinition> {
-  const own = await load(createRequire(import.meta.url).resolve(reflectionProto), { keepCase: true });
-  const method = find(own, "grpc.reflection.v1.ServerReflection", "ServerReflectionInfo");
-  const stream = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize);
-  for (const symbol of symbols) stream.write({ file_containing_symbol: symbol });
-  stream.end();
-  const files: Buffer[] = [];
-  for await (const reply of stream as AsyncIterable<ReflectionReply>) {
-    if (reply.error_response) throw new Error(reply.error_response.error_message);
-    files.push(...(reply.file_descriptor_response?.file_descriptor_proto ?? []));
-  }
-  return loadFileDescriptorSetFromBuffer(fileDescriptorSet(files), { keepCase: true, defaults: true, enums: String });
-}
-
-const reflectionProto = "@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto";
-
-/** google.protobuf.FileDescriptorSet is one repeated field, number 1: for each file its tag, its length as a varint, its bytes. */
-function fileDescriptorSet(files: Buffer[]): Buffer {
-  return Buffer.concat(files.flatMap((file) => [Buffer.from([0x0a, ...varint(file.length)]), file]));
-}
-
-function varint(value: number): number[] {
-  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
 }

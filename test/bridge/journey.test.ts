@@ -53,7 +53,7 @@ const confirm = (token_pod: string) => gateway.call("RegistrationUser", { token_
 describe("CreateUser", () => {
   test("makes an account that cannot log in before it is confirmed", async () => {
     const account = newAccount();
-    expect(ok(await gateway.call("CreateUser", account))).toEqual({ success: "true" });
+    expect(ok(await gateway.call("CreateUser", account))).toEqual({ success: true });
     expect(await authenticate(account.login)).toMatchObject(refused("NOT_CONFIRMED"));
     expect(await authenticate(account.login, "another password")).toMatchObject(refused("INVALID_CREDENTIALS"));
   });
@@ -93,7 +93,7 @@ describe("CreateUser", () => {
   test("takes what is just as long as it may be", async () => {
     const login = newAccount().login.padEnd(32, "x");
     const account = { ...newAccount(), login, username: login, password: "a".repeat(1024) };
-    expect(ok(await gateway.call("CreateUser", account))).toEqual({ success: "true" });
+    expect(ok(await gateway.call("CreateUser", account))).toEqual({ success: true });
   });
 });
 
@@ -165,8 +165,8 @@ describe("CurrentUser", () => {
     expect(ok(await currentUser(access_token))).toEqual({
       id,
       login,
-      is_active: "true",
-      is_verified: "true",
+      is_active: true,
+      is_verified: true,
       role: "user",
     });
   });
@@ -236,7 +236,7 @@ describe("every method", () => {
     const account = newAccount();
     const metadata = { "auth-idempotency-key": randomBytes(16).toString("hex") };
     ok(await gateway.call("CreateUser", account, { metadata }));
-    expect(ok(await gateway.call("CreateUser", account, { metadata }))).toEqual({ success: "true" });
+    expect(ok(await gateway.call("CreateUser", account, { metadata }))).toEqual({ success: true });
     expect(await gateway.call("CreateUser", account)).toMatchObject(refused("LOGIN_TAKEN"));
     const another = await gateway.call("CreateUser", { ...account, username: "another" }, { metadata });
     expect(another).toMatchObject(refused("IDEMPOTENCY_CONFLICT"));

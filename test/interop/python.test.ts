@@ -1,12 +1,8 @@
 // docs/protocol.md by a service that is not ours: client.py, in Python with stock libraries, carries out the journey of journey.py against a
 // fleet, and this file says what must have come of it. Once where seals are optional, and once as a fleet is by default, where they are not.
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { noteProcess } from "../../stack/processes.ts";
 import {
   type Fleet,
   type FleetAddresses,
@@ -17,7 +13,7 @@ import {
 } from "../support/fleet.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
 import { type Person, somebody } from "../support/people.ts";
-import { runFolder } from "../support/stack.ts";
+import { startPython } from "./child.ts";
 import { needed, pythonWithRequirements } from "./venv.ts";
 
 let python: string;
@@ -33,7 +29,7 @@ type Steps = Record<string, Record<string, unknown>>;
 
 /** Speaks with journey.py: gives it the fleet, a person and the confirmation token, and gathers its steps. */
 async function journey(fleet: TestFleet, person: Person): Promise<Steps> {
-  const child = start(fleet.name);
+  const { child } = startPython({ python, script: "journey.py", name: fleet.name });
   const tell = (line: object): void => void child.stdin.write(`${JSON.stringify(line)}\n`);
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   const complaints = text(child.stderr);
@@ -46,15 +42,6 @@ async function journey(fleet: TestFleet, person: Person): Promise<Steps> {
   }
   if ((await ended) !== 0) throw new Error(`journey.py ended after [${Object.keys(steps)}]:\n${await complaints}`);
   return steps;
-}
-
-function start(name: string): ChildProcessWithoutNullStreams {
-  const env = { ...process.env, PYTHONDONTWRITEBYTECODE: "1" };
-  const child = spawn(python, [join(import.meta.dirname, "journey.py")], { env, stdio: "pipe" });
-  const folder = join(runFolder(), `interop-${name}`);
-  mkdirSync(folder, { recursive: true });
-  if (child.pid !== undefined) noteProcess(folder, "journey.py", child.pid);
-  return child;
 }
 
 const settingsOf = ({ env, prefix }: FleetAddresses) => ({

@@ -1,11 +1,13 @@
 // Python for the tests of this folder: a virtual environment with exactly what requirements.txt names, below node_modules/.cache. It is made
 // once for each requirements.txt and each Python, with pip as this machine has it configured, and is then only used.
-// Two runs may make it at once: each makes its own, and the first to be done puts it in place.
+// Whoever comes while it is being made waits for that.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { isAlive, startTimeOf } from "../../stack/pid.ts";
 
 const run = promisify(execFile);
 const requirements = join(import.meta.dirname, "requirements.txt");
@@ -20,8 +22,36 @@ export async function pythonWithRequirements(python = "python3"): Promise<string
     .update(readFileSync(requirements))
     .update(await versionOf(python));
   const folder = join(cache, `interop-${digest.digest("hex").slice(0, 16)}`);
-  if (!existsSync(folder)) await make(python, folder);
+  while (!existsSync(folder)) {
+    if (takes(`${folder}.maker`)) await make(python, folder).finally(() => rmSync(`${folder}.maker`, { force: true }));
+    else await sleep(200);
+  }
   return join(folder, "bin", "python");
+}
+
+/** Whether it is for us to make it: nobody does, or who did is gone. The note is there with its text or not at all. */
+function takes(note: string): boolean {
+  mkdirSync(cache, { recursive: true });
+  const mine = `${note}.${process.pid}`;
+  writeFileSync(mine, `${process.pid}-${startTimeOf(process.pid)}`);
+  try {
+    linkSync(mine, note);
+    return true;
+  } catch {
+    const [pid, startTime] = read(note).split("-");
+    if (startTime !== undefined && !isAlive(Number(pid), startTime)) rmSync(note, { force: true });
+    return false;
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return ""; // who had it is done
+  }
 }
 
 /** Where it is counts too: an environment points to the Python that made it. */
@@ -36,7 +66,6 @@ async function versionOf(python: string): Promise<string> {
 
 async function make(python: string, folder: string): Promise<void> {
   const unfinished = `${folder}.${process.pid}`;
-  mkdirSync(cache, { recursive: true });
   try {
     await run(python, ["-m", "venv", unfinished]);
     const install = ["-m", "pip", "install", "--no-deps", "--disable-pip-version-check", "-r", requirements];
