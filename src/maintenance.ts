@@ -56,7 +56,7 @@ export async function sweep(parts: MaintenanceParts): Promise<void> {
   const decoyTtlMs = parts.legacyTopics ? Math.min(platformTtlMs, parts.ttlMs) : parts.ttlMs;
   await inBatches(pool, (_, limit) => reapDecoys(pool, { ttlMs: decoyTtlMs, limit }));
   const deleted = await purgeUnconfirmed(parts);
-  if (deleted > 0) log.info({ deleted }, "accounts that nobody confirmed in time are deleted");
+  if (deleted > 0) log.info({ deleted }, "accounts that nobody confirmed are deleted");
 }
 
 async function inBatches(pool: DatabasePool, reap: (pool: DatabasePool, limit: number) => Promise<number>) {

@@ -69,8 +69,8 @@ describe("delete and admin_delete_user", () => {
 test("a decoy is nobody, whatever the platform says of its id", async () => {
   const person = await confirmed(fleet);
   const { rows } = await fleet.sql.query<{ id: number }>(`
-    INSERT INTO users (id, login, login_key, username, email, email_key)
-    SELECT id, 'decoy' || id, 'decoy' || id, 'decoy', 'taken:' || id, 'taken:' || id FROM (SELECT nextval('user_ids') AS id) AS next
+    INSERT INTO users (id, login, login_key, username, email, email_key, decoy)
+    SELECT id, 'decoy' || id, 'decoy' || id, 'decoy', '', '', true FROM (SELECT nextval('user_ids') AS id) AS next
     RETURNING id::int`);
   const decoy = rows[0]!.id;
   for (const topic of ["delete", "admin_delete_user", "check_verified", "admin_ban_user"])

@@ -24,6 +24,13 @@ afterAll(async () => {
   await own.stop();
 });
 
+/** Registered and confirmed: has the address. */
+async function confirmedHere(person = somebody()) {
+  await fleet.client.request("auth.account.register", person);
+  const token = await mailedToken(fleet, person.email, "confirm");
+  return { ...person, tokens: await fleet.client.request("auth.account.confirm", { token }) };
+}
+
 test("registering sends a mail whose token is sealed, and confirms the account", async () => {
   const person = somebody();
   expect(await fleet.client.request("auth.account.register", person)).toEqual({ userId: null, confirmationSent: true });
@@ -36,12 +43,12 @@ test("registering sends a mail whose token is sealed, and confirms the account",
 });
 
 test("every mail is in its receiver's own language: also one that somebody else's request has brought about", async () => {
-  const owner = { ...somebody(), locale: "RU" };
-  const asker = { ...somebody(), locale: "pt-br" };
-  for (const person of [owner, asker]) await fleet.client.request("auth.account.register", person);
-  const token = await mailedToken(fleet, asker.email, "confirm");
-  const { accessToken } = await fleet.client.request("auth.account.confirm", { token });
-  await fleet.client.request("auth.account.resend", { email: owner.email });
+  const waiting = { ...somebody(), locale: "RU" };
+  await fleet.client.request("auth.account.register", waiting);
+  await fleet.client.request("auth.account.resend", { email: waiting.email });
+  const owner = await confirmedHere({ ...somebody(), locale: "ru" });
+  const asker = await confirmedHere({ ...somebody(), locale: "pt-br" });
+  const { accessToken } = asker.tokens;
   const { password } = asker;
   const free = somebody().email;
   for (const newEmail of [owner.email, free])
@@ -52,7 +59,7 @@ test("every mail is in its receiver's own language: also one that somebody else'
   await fleet.client.request("auth.password.reset", change);
   const localeOf = async (address: string, kind: string, wanted = 1) =>
     (await mailTo(fleet, address, kind, wanted)).locale;
-  expect(await localeOf(owner.email, "confirm", 2)).toBe("ru");
+  expect(await localeOf(waiting.email, "confirm", 2)).toBe("ru");
   expect(await localeOf(owner.email, "email-taken", 2)).toBe("ru");
   expect(await localeOf(free, "email-confirm")).toBe("pt-BR");
   for (const kind of ["confirm", "email-change-requested", "reset", "password-reset"])
@@ -74,13 +81,12 @@ test("the outbox keeps neither token nor address in clear", async () => {
 });
 
 test("a taken e-mail address looks like success, and its owner is told", async () => {
-  const owner = somebody();
-  await fleet.client.request("auth.account.register", owner);
+  const owner = await confirmedHere();
   const again = { ...somebody(), email: owner.email.toUpperCase() };
   expect(await fleet.client.request("auth.account.register", again)).toEqual({ userId: null, confirmationSent: true });
   expect((await mailTo(fleet, owner.email, "email-taken")).kind).toBe("email-taken");
-  const { rows } = await fleet.sql.query<{ email: string }>("SELECT email FROM users WHERE login = $1", [again.login]);
-  expect(rows).toEqual([{ email: expect.stringMatching(/^taken:\d+$/) }]); // a decoy: it keeps the login taken, as an account would
+  const { rows } = await fleet.sql.query("SELECT email, email_key, decoy FROM users WHERE login = $1", [again.login]);
+  expect(rows).toEqual([{ email: "", email_key: "", decoy: true }]); // it keeps the login taken, as an account would
   // The control: a taken login is still told.
   expect(await refusalOf(fleet.client.request("auth.account.register", { ...somebody(), login: owner.login }))).toBe(
     "LOGIN_TAKEN",
@@ -90,12 +96,15 @@ test("a taken e-mail address looks like success, and its owner is told", async (
 describe("a decoy, which a taken address leaves", () => {
   const owner = somebody();
   const decoy = { ...somebody(), email: owner.email };
+  const waiting = somebody();
   const ids = new Map<string, number>();
   let operator: string;
   beforeAll(async () => {
-    for (const person of [owner, decoy]) await fleet.client.request("auth.account.register", person);
+    await confirmedHere(owner);
+    await fleet.client.request("auth.account.register", decoy);
+    await fleet.client.request("auth.account.register", waiting);
     const { rows } = await fleet.sql.query("SELECT id::int, login FROM users WHERE login = ANY($1)", [
-      [owner.login, decoy.login],
+      [owner.login, decoy.login, waiting.login],
     ]);
     for (const { id, login } of rows) ids.set(login, id);
     operator = await operatorToken(fleet);
@@ -126,7 +135,7 @@ describe("a decoy, which a taken address leaves", () => {
     expect(users.map(({ login }) => login)).not.toContain(decoy.login);
     expect(
       await fleet.client.request("auth.admin.get-user", { actorToken: operator, target: owner.login }),
-    ).toMatchObject({ email: owner.email, isVerified: false });
+    ).toMatchObject({ email: owner.email, isVerified: true });
   });
 
   test("is none to authctl either", async () => {
@@ -145,7 +154,7 @@ describe("a decoy, which a taken address leaves", () => {
   });
 
   test("answers its password as an account would, and no event and no user's row of the audit speaks of it", async () => {
-    for (const { login, password } of [owner, decoy])
+    for (const { login, password } of [waiting, decoy])
       expect(await refusalOf(fleet.client.request("auth.session.login", { login, password }))).toBe("NOT_CONFIRMED");
     const said = async ({ login }: { login: string }) => {
       const { rows } = await fleet.sql.query("SELECT kind, body FROM outbox WHERE user_id = $1 ORDER BY id", [
@@ -154,7 +163,7 @@ describe("a decoy, which a taken address leaves", () => {
       return rows.map(({ kind, body }) => [kind, body.at !== undefined]);
     };
     const events = (heard: boolean) => ["UserRegistered", "LoginRefused"].map((kind) => [kind, heard]);
-    expect(await said(owner)).toEqual(expect.arrayContaining(events(true))); // the control
+    expect(await said(waiting)).toEqual(expect.arrayContaining(events(true))); // the control
     expect((await said(decoy)).filter(([kind]) => kind !== "mail")).toEqual(events(false));
     await chainWaiting(own.env);
     const shown = await auditShown(own.env, "--actor", "anonymous");
@@ -166,12 +175,12 @@ describe("a decoy, which a taken address leaves", () => {
       ["UserRegistered", null, true],
       ["LoginRefused", null, true],
     ]);
-    expect(of(owner)).toEqual([["LoginRefused", ids.get(owner.login), false]]);
+    expect(of(waiting)).toEqual([["LoginRefused", ids.get(waiting.login), false]]);
   });
 });
 
-test("ten at once with one address: one account, nobody learns which", async () => {
-  const { email } = somebody();
+test("ten at once with one address that somebody has: ten decoys, and nobody learns of it", async () => {
+  const { email } = await confirmedHere();
   const answers = await Promise.all(
     Array.from({ length: 10 }, () => fleet.client.request("auth.account.register", { ...somebody(), email })),
   );
@@ -181,11 +190,9 @@ test("ten at once with one address: one account, nobody learns which", async () 
 });
 
 test("asking for a taken address looks like success to the asker, and its owner is told", async () => {
-  const owner = somebody();
-  const asker = somebody();
-  for (const person of [owner, asker]) await fleet.client.request("auth.account.register", person);
-  const token = await mailedToken(fleet, asker.email, "confirm");
-  const { accessToken, userId } = await fleet.client.request("auth.account.confirm", { token });
+  const owner = await confirmedHere();
+  const asker = await confirmedHere();
+  const { accessToken, userId } = asker.tokens;
   const ask = (newEmail: string) =>
     fleet.client.request("auth.account.change-email", { accessToken, password: asker.password, newEmail });
   const free = somebody().email;

@@ -9,7 +9,7 @@ import { purgeUnconfirmed } from "../src/unconfirmed.ts";
 import { variables } from "../src/variables.ts";
 import { auditOf } from "./support/audited.ts";
 import { quiet, type TestFleet, testFleet } from "./support/fleet.ts";
-import { confirmed, type Registered, refusalOf, registered } from "./support/people.ts";
+import { confirmed, type Registered, refusalOf, registered, somebody } from "./support/people.ts";
 
 let fleet: TestFleet;
 let pool: DatabasePool;
@@ -78,6 +78,20 @@ describe("accounts that nobody has confirmed", () => {
       details: { reason: "not confirmed in time" },
     });
     await registered(fleet, { ...old }); // login and address are free
+  });
+
+  test("are deleted once another account has confirmed their address; who shares one that nobody has stays", async () => {
+    const first = await registered(fleet);
+    const beaten = await registered(fleet, { ...somebody(), email: first.email });
+    const [one, other] = [await registered(fleet), somebody()];
+    const beside = await registered(fleet, { ...other, email: one.email });
+    await fleet.client.request("auth.account.confirm", { token: await fleet.confirmationToken(first.username) });
+    await sweep(parts());
+    expect(await Promise.all([first, beaten, one, beside].map(isThere))).toEqual([true, false, true, true]);
+    expect((await auditOf(fleet, beaten.id)).at(-1)).toMatchObject({
+      event: "UserDeleted",
+      details: { reason: "another account has its e-mail address" },
+    });
   });
 
   test("are deleted once by three at once, more than a batch of them", async () => {

@@ -244,6 +244,7 @@ users.banned_until timestamp with time zone
 users.ban_reason text
 users.exported_at timestamp with time zone
 users.locale text
+users.decoy boolean NOT NULL DEFAULT false
 
 -- constraints
 audit audit_pkey PRIMARY KEY (number, chained_at)
@@ -305,7 +306,6 @@ totp_factors totp_factors_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id
 user_roles user_roles_pkey PRIMARY KEY (user_id, role_id)
 user_roles user_roles_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles(id)
 user_roles user_roles_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
-users users_email_unique UNIQUE (email_key)
 users users_login_unique UNIQUE (login_key)
 users users_pkey PRIMARY KEY (id)
 
@@ -378,15 +378,16 @@ CREATE UNIQUE INDEX subject_keys_pkey ON public.subject_keys USING btree (user_i
 CREATE UNIQUE INDEX totp_factors_pkey ON public.totp_factors USING btree (user_id)
 CREATE UNIQUE INDEX user_roles_pkey ON public.user_roles USING btree (user_id, role_id)
 CREATE INDEX users_banned ON public.users USING btree (login_key COLLATE "C") WHERE (banned_at IS NOT NULL)
-CREATE INDEX users_by_email ON public.users USING btree (email_key COLLATE "C")
+CREATE INDEX users_by_email ON public.users USING btree (email_key COLLATE "C", id)
 CREATE INDEX users_by_login ON public.users USING btree (login_key COLLATE "C")
-CREATE INDEX users_decoys ON public.users USING btree (created_at) WHERE (email_key ~~ 'taken:%'::text)
-CREATE UNIQUE INDEX users_email_unique ON public.users USING btree (email_key)
+CREATE INDEX users_decoys ON public.users USING btree (created_at) WHERE decoy
+CREATE UNIQUE INDEX users_email_unique ON public.users USING btree (email_key) WHERE (confirmed_at IS NOT NULL)
 CREATE UNIQUE INDEX users_login_unique ON public.users USING btree (login_key)
 CREATE INDEX users_of_role ON public.user_roles USING btree (role_id)
 CREATE INDEX users_overdue ON public.users USING btree (created_at) WHERE (confirmed_at IS NULL)
 CREATE UNIQUE INDEX users_pkey ON public.users USING btree (id)
 CREATE INDEX users_unconfirmed ON public.users USING btree (login_key COLLATE "C") WHERE (confirmed_at IS NULL)
+CREATE INDEX users_waiting ON public.users USING btree (email_key) WHERE (confirmed_at IS NULL)
 
 -- partitions
 inbox_0 of inbox FOR VALUES WITH (modulus 8, remainder 0)

@@ -156,11 +156,14 @@ function holdersBy(holders: readonly Holder[]): Holders {
   return {
     ids: new Map(holders.map((each) => [each.id, each])),
     logins: new Map(holders.map((each) => [each.loginKey, each])),
-    emails: new Map(holders.map((each) => [each.emailKey, each])),
+    emails: new Map(holders.flatMap((each) => (each.confirmed ? [[each.emailKey, each]] : []))),
   };
 }
 
-/** Undefined: nobody is there. Whoever has the same id and login is himself, also when he has changed his e-mail address since. */
+/**
+ * Undefined: nobody is there. Who has the same id and login is the same user, also with another e-mail address since. An address is taken only by
+ * who is confirmed: accounts that wait for their confirmation share it, and lose it to one that is imported as confirmed.
+ */
 function standing({ id, loginKey, emailKey }: Candidate, held: Holders): "present" | RowFault | undefined {
   const login = held.logins.get(loginKey);
   const same = id === null ? login?.emailKey === emailKey : login?.id === id;

@@ -6,10 +6,9 @@
 import { sql } from "slonik";
 import { z } from "zod";
 import type { Fragment, Read } from "./statements.ts";
-import { decoyKeys } from "./users.ts";
 
 /** No decoy (users.ts): nobody has heard of those. */
-const isSomebody = sql.fragment`u.email_key NOT LIKE ${decoyKeys}`;
+const isSomebody = sql.fragment`NOT u.decoy`;
 
 /** In a text of its own each, so that the planner may take the small index of those who are unconfirmed or banned. */
 const states = {
@@ -27,8 +26,9 @@ export function isState(text: string): text is State {
 /** Those found by their login come first, then those found by their address alone. */
 export interface Place {
   part: "login" | "email";
-  /** The login or address, normalised, of the last one on the page before. */
+  /** The login or address, normalised, of the last one on the page before, and the id: several may wait with one address. */
   place: string;
+  userId: number;
 }
 
 export type Search = { state: State; limit: number; after: Place | undefined } & (
@@ -51,6 +51,7 @@ const user = z.object({
 });
 
 const passedOver = 1000;
+const lookedTo = z.object({ place: z.string(), userId: z.number() }).nullable();
 
 const roles = sql.fragment`to_jsonb(ARRAY(
   SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name))`;
@@ -58,8 +59,8 @@ const roles = sql.fragment`to_jsonb(ARRAY(
 export interface Found {
   /** One more than `limit`, where there is one. */
   users: z.infer<typeof user>[];
-  /** The address up to which all were looked at, where it is not the last one: there may be more users after it. */
-  lookedTo: string | null;
+  /** Up to where all addresses were looked at, where that is not the last one: there may be more users after it. */
+  lookedTo: Omit<Place, "part"> | null;
 }
 
 export function findUsers(search: Search): Read<Found> {
@@ -70,16 +71,17 @@ export function findUsers(search: Search): Read<Found> {
     found AS (
       SELECT id, 'login' AS part, place FROM by_login
       UNION ALL SELECT id, 'email', place FROM by_email WHERE fits
-      ORDER BY part DESC, place LIMIT ${most})
+      ORDER BY part DESC, place, id LIMIT ${most})
     SELECT COALESCE(jsonb_agg(jsonb_build_object('part', found.part, 'place', found.place, 'userId', u.id, 'login', u.login,
         'username', u.username, 'email', u.email, 'isVerified', u.confirmed_at IS NOT NULL,
         'banned', is_banned(u.banned_at, u.banned_until),
         'bannedUntil', CASE WHEN is_banned(u.banned_at, u.banned_until) THEN round(extract(epoch FROM u.banned_until) * 1000) END,
         'createdAt', round(extract(epoch FROM u.created_at) * 1000), 'roles', ${roles})
-      ORDER BY found.part DESC, found.place), '[]') AS users,
-      (SELECT CASE WHEN count(*) = ${passedOver} THEN max(place) END FROM by_email) AS "lookedTo"
+      ORDER BY found.part DESC, found.place, found.id), '[]') AS users,
+      (SELECT CASE WHEN (SELECT count(*) FROM by_email) = ${passedOver} THEN jsonb_build_object('place', place, 'userId', id) END
+        FROM by_email ORDER BY place DESC, id DESC LIMIT 1) AS "lookedTo"
     FROM found JOIN users u ON u.id = found.id`;
-  return { select, row: z.object({ users: z.array(user), lookedTo: z.string().nullable() }) };
+  return { select, row: z.object({ users: z.array(user), lookedTo }) };
 }
 
 const loginKey = sql.fragment`u.login_key COLLATE "C"`;
@@ -101,11 +103,12 @@ function byLogin({ state, limit, after }: Search, beginning: string): Fragment {
 /** Looked at only where the logins leave room. All begin with nothing: then the logins have everybody. */
 function byEmail({ state, limit, after }: Search, beginning: string): Fragment {
   if (beginning === "") return nobody;
+  const from = after?.part === "email" ? after : { place: "", userId: 0 };
   return sql.fragment`
     SELECT u.id, ${emailKey} AS place, NOT (${begins(loginKey, beginning)}) AND ${states[state]} AS fits FROM users u
-    WHERE ${begins(emailKey, beginning)} AND ${emailKey} > ${after?.part === "email" ? after.place : ""}
+    WHERE ${begins(emailKey, beginning)} AND (${emailKey}, u.id) > (${from.place}, ${from.userId}::bigint)
       AND (SELECT count(*) FROM by_login) <= ${limit}
-    ORDER BY ${emailKey} LIMIT ${passedOver}`;
+    ORDER BY ${emailKey}, u.id LIMIT ${passedOver}`;
 }
 
 /** U+10FFFF is the last of all code points in UTF-8, and in no login or address. */

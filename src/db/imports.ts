@@ -5,7 +5,8 @@ import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 import { changedPart, takenConstraint } from "./faults.ts";
 import { shards } from "./outbox.ts";
-import { decoyKeys, type NewUser } from "./users.ts";
+import type { Fragment } from "./statements.ts";
+import type { NewUser } from "./users.ts";
 
 /** A user to be made. */
 export interface ImportedUser extends NewUser {
@@ -90,7 +91,14 @@ export interface Keys {
   emails: string[];
 }
 
-const holder = z.object({ id: z.number(), loginKey: z.string(), emailKey: z.string(), decoy: z.boolean() });
+const holder = z.object({
+  id: z.number(),
+  loginKey: z.string(),
+  emailKey: z.string(),
+  /** Has the address for itself. */
+  confirmed: z.boolean(),
+  decoy: z.boolean(),
+});
 export type Holder = z.infer<typeof holder>;
 
 /** @param rehearsed whether those count who would have been made in this dry run */
@@ -99,10 +107,13 @@ export async function holdersOf(
   { ids, logins, emails }: Keys,
   rehearsed: boolean,
 ): Promise<readonly Holder[]> {
-  const of = (table: string) => sql.fragment`
-    SELECT id, login_key AS "loginKey", email_key AS "emailKey", email_key LIKE ${decoyKeys} AS decoy FROM ${sql.identifier([table])}
+  const of = (table: string, confirmed: Fragment, decoy: Fragment) => sql.fragment`
+    SELECT id, login_key AS "loginKey", email_key AS "emailKey", ${confirmed} AS confirmed, ${decoy} AS decoy FROM ${sql.identifier([table])}
     WHERE id = ANY(${sql.array(ids, "int8")}) OR login_key = ANY(${sql.array(logins, "text")}) OR email_key = ANY(${sql.array(emails, "text")})`;
-  const both = rehearsed ? sql.fragment`${of("users")} UNION ALL ${of(rehearsal)}` : of("users");
+  const users = of("users", sql.fragment`confirmed_at IS NOT NULL`, sql.fragment`decoy`);
+  const both = rehearsed
+    ? sql.fragment`${users} UNION ALL ${of(rehearsal, sql.fragment`confirmed`, sql.fragment`false`)}`
+    : users;
   return db.any(sql.type(holder)`${both}`);
 }
 
@@ -111,7 +122,7 @@ const rehearsal = "import_rehearsal";
 /** A table of this connection alone, for whom a dry run would have made: duplicates within the source show. */
 export async function rehearse(db: CommonQueryMethods): Promise<void> {
   await db.query(sql.unsafe`
-    CREATE TEMP TABLE ${sql.identifier([rehearsal])} (id bigint PRIMARY KEY, login_key text UNIQUE, email_key text UNIQUE)`);
+    CREATE TEMP TABLE ${sql.identifier([rehearsal])} (id bigint PRIMARY KEY, login_key text UNIQUE, email_key text, confirmed boolean)`);
 }
 
 export async function writeRehearsal(db: CommonQueryMethods, users: readonly ImportedUser[]): Promise<void> {
@@ -121,7 +132,10 @@ export async function writeRehearsal(db: CommonQueryMethods, users: readonly Imp
       users.map(({ id }) => id),
       "int8",
     )}, ${texts(users.map(({ loginKey }) => loginKey))},
-      ${texts(users.map(({ emailKey }) => emailKey))})`);
+      ${texts(users.map(({ emailKey }) => emailKey))}, ${sql.array(
+        users.map(({ confirmed }) => confirmed),
+        "bool",
+      )})`);
 }
 
 /** Which of these rows an earlier run rejected. */

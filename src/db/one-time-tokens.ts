@@ -23,7 +23,8 @@ const oneTimeToken = z.object({
   ...contactShape,
   /** The one that the token confirms. */
   newEmail: z.string().nullable(),
-  newEmailTaken: z.boolean(),
+  /** Whether another account, a confirmed one, has the address that using the link would make this account's own. */
+  addressTaken: z.boolean(),
   ...factorShape,
 });
 
@@ -34,7 +35,9 @@ export function tokenById(id: string, purpose: Purpose): Read<OneTimeToken> {
     SELECT t.user_id AS "userId", u.login, t.secret_hash AS "secretHash", t.expires_at <= now() AS expired,
       t.used_at IS NOT NULL AS used, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation,
       ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles,
-      ${contactColumns}, t.email AS "newEmail", EXISTS (SELECT FROM users o WHERE o.email_key = t.email_key AND o.id <> u.id) AS "newEmailTaken",
+      ${contactColumns}, t.email AS "newEmail",
+      EXISTS (SELECT FROM users o WHERE o.email_key = COALESCE(t.email_key, u.email_key) AND o.confirmed_at IS NOT NULL AND o.id <> u.id)
+        AS "addressTaken",
       ${factorColumns}
     FROM one_time_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = ${id}::uuid AND t.purpose = ${purpose}`;
   return { select, row: oneTimeToken };

@@ -7,9 +7,9 @@ import { z } from "zod";
 
 export const shards = 16;
 
-/** The shard of a user, or of a key where there is no user: all rows of one are in one shard. */
+/** The shard of a user or of what stands in for one, or of a key where there is neither: all rows of one are in one shard. */
 export function shardOf(user: number | string): number {
-  if (typeof user === "number") return user % shards;
+  if (typeof user === "number") return Math.abs(user) % shards;
   let hash = 0;
   for (const character of user) hash = (hash * 31 + character.codePointAt(0)!) >>> 0;
   return hash % shards;

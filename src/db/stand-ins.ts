@@ -7,11 +7,11 @@ import type { Fragment, Write } from "./statements.ts";
 
 const standIns = 64;
 
-/** Which row stands in for the user of this login or address: always the same one, as he would be. */
+/** Which row stands in for the user of this login or address: always the same one, as the user's would be. Ids are negative, as no user's is. */
 export function standInOf(key: string): number {
   let hash = 0;
   for (const character of key) hash = (hash * 31 + character.codePointAt(0)!) >>> 0;
-  return hash % standIns;
+  return -1 - (hash % standIns);
 }
 
 /** As `lockUser` of a user who is as he was read. */

@@ -2,6 +2,7 @@
 // that he is as the handler read him, and takes the numbers for his events.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
+import type { Target } from "../target.ts";
 import { contactColumns, contactShape } from "./contacts.ts";
 import { factorColumns, factorShape } from "./factors.ts";
 import type { Purpose } from "./one-time-tokens.ts";
@@ -19,22 +20,14 @@ const account = z.object({
   banned: z.boolean(),
   generation: z.number(),
   roles: z.array(z.string()),
-  /** It keeps a login taken and is nobody (decoyAddress). */
+  /** It keeps a login taken and belongs to nobody (handlers/account/register.ts). */
   decoy: z.boolean(),
 });
 export type Account = z.infer<typeof account>;
 
-/** No e-mail address looks like this: the account keeps a login taken and belongs to nobody. */
-export function decoyAddress(id: number): string {
-  return `taken:${id}`;
-}
-
-/** What their `email_key` is LIKE; in the text of a statement, or the index users_decoys could not serve. */
-export const decoyKeys = sql.fragment`'taken:%'`;
-
 const columns = sql.fragment`
   u.id, u.login, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation, ${roles},
-  u.email_key LIKE ${decoyKeys} AS decoy`;
+  u.decoy`;
 
 const accountWithPassword = account.extend({ hash: z.string().nullable(), ...factorShape });
 export type AccountWithPassword = z.infer<typeof accountWithPassword>;
@@ -69,6 +62,10 @@ export function profileByLogin(loginKey: string): Read<Profile> {
   return { select: sql.fragment`SELECT ${profileColumns} FROM users u WHERE u.login_key = ${loginKey}`, row: profile };
 }
 
+export function profileOf(target: Target): Read<Profile> {
+  return "id" in target ? profileById(target.id) : profileByLogin(target.loginKey);
+}
+
 const mailed = profile.extend({ mails: z.number() });
 
 /** How many links of the kind the user was given within the last hour. */
@@ -76,10 +73,16 @@ const mailsOf = (purpose: Purpose): Fragment => sql.fragment`(
   SELECT count(*) FROM one_time_tokens t
   WHERE t.user_id = u.id AND t.purpose = ${purpose} AND t.created_at > now() - interval '1 hour') AS mails`;
 
-/** The unconfirmed account of a normalised e-mail address, and how many confirmation tokens it was given within the last hour. */
+/** Whether an account has the address and is confirmed: nobody else can have it. @param emailKey a column or a value */
+export const isTaken = (emailKey: Fragment): Fragment => sql.fragment`
+  EXISTS (SELECT FROM users owner WHERE owner.email_key = ${emailKey} AND owner.confirmed_at IS NOT NULL)`;
+
+/** The newest account that waits for its confirmation with this normalised e-mail address, and how many links it was given within the last hour. */
 export function unconfirmedByEmail(emailKey: string): Read<z.infer<typeof mailed>> {
   const select = sql.fragment`
-    SELECT ${profileColumns}, ${mailsOf("confirm")} FROM users u WHERE u.email_key = ${emailKey} AND u.confirmed_at IS NULL`;
+    SELECT ${profileColumns}, ${mailsOf("confirm")} FROM users u
+    WHERE u.email_key = ${emailKey} AND u.confirmed_at IS NULL AND NOT u.decoy AND NOT ${isTaken(sql.fragment`u.email_key`)}
+    ORDER BY u.id DESC LIMIT 1`;
   return { select, row: mailed };
 }
 
@@ -93,29 +96,36 @@ export function confirmedByEmail(emailKey: string): Read<z.infer<typeof mailed>>
 const unconfirmed = z.object({ id: z.number(), generation: z.number() });
 export type Unconfirmed = z.infer<typeof unconfirmed>;
 
-/** Accounts that are older than this and were never confirmed, the oldest first. */
+/** Accounts that are older than this and were never confirmed, the oldest first. Nobody has heard of a decoy. */
 export async function overdue(
   pool: DatabasePool,
   { ttlMs, limit }: { ttlMs: number; limit: number },
 ): Promise<readonly Unconfirmed[]> {
   return pool.any(sql.type(unconfirmed)`
-    SELECT id, generation FROM users WHERE confirmed_at IS NULL AND created_at < now() - ${ttlMs} * interval '1 millisecond'
-      AND email_key NOT LIKE ${decoyKeys} -- nobody has heard of a decoy
+    SELECT id, generation FROM users
+    WHERE confirmed_at IS NULL AND NOT decoy AND created_at < now() - ${ttlMs} * interval '1 millisecond'
     ORDER BY created_at LIMIT ${limit}`);
 }
 
-/** Who has an address: as he wrote it, and his language. */
+/** Accounts that can never be confirmed, because another one has confirmed their e-mail address. */
+export async function withTakenAddress(pool: DatabasePool, limit: number): Promise<readonly Unconfirmed[]> {
+  return pool.any(sql.type(unconfirmed)`
+    SELECT u.id, u.generation FROM users u
+    WHERE u.confirmed_at IS NULL AND NOT u.decoy AND ${isTaken(sql.fragment`u.email_key`)} LIMIT ${limit}`);
+}
+
+/** The confirmed account that has an address: as its owner wrote it, and their language. */
 const addressOwner = z.object({ email: z.string(), locale: z.string().nullable() }).nullable();
 const addressOwnerColumns = sql.fragment`jsonb_build_object('email', o.email, 'locale', o.locale)`;
 
 const vacancy = z.object({ id: z.number(), loginTaken: z.boolean(), emailOwner: addressOwner });
 
-/** An id for a new user, whether his login is taken, and who has the e-mail address; ids of refused registrations stay unused. */
+/** An id for a new user, whether the login is taken, and who has the e-mail address; ids of refused registrations stay unused. */
 export function vacancyFor(loginKey: string, emailKey: string): Read<z.infer<typeof vacancy>> {
   const select = sql.fragment`
     SELECT nextval('user_ids') AS id,
       EXISTS (SELECT FROM users WHERE login_key = ${loginKey}) AS "loginTaken",
-      (SELECT ${addressOwnerColumns} FROM users o WHERE o.email_key = ${emailKey}) AS "emailOwner"`;
+      (SELECT ${addressOwnerColumns} FROM users o WHERE o.email_key = ${emailKey} AND o.confirmed_at IS NOT NULL) AS "emailOwner"`;
   return { select, row: vacancy };
 }
 
@@ -130,6 +140,8 @@ export interface NewUser {
   locale?: string | null;
   /** Needs no confirmation. */
   confirmed?: boolean;
+  /** Keeps the login taken, and is nobody. */
+  decoy?: boolean;
 }
 
 /** Deletes up to `limit` decoys that are older. @returns how many */
@@ -139,16 +151,17 @@ export async function reapDecoys(
 ): Promise<number> {
   const { rowCount } = await pool.query(sql.unsafe`
     DELETE FROM users WHERE id IN (
-      SELECT id FROM users WHERE email_key LIKE ${decoyKeys} AND created_at < now() - ${ttlMs} * interval '1 millisecond' LIMIT ${limit})`);
+      SELECT id FROM users WHERE decoy AND created_at < now() - ${ttlMs} * interval '1 millisecond' LIMIT ${limit})`);
   return rowCount;
 }
 
-/** Unique constraints users_login_unique and users_email_unique decide races: the loser reads anew. */
+/** The unique indexes users_login_unique and, of who is confirmed, users_email_unique decide races: the loser reads anew. */
 export function insertUser(user: NewUser): Subject {
-  const { id, login, loginKey, username, email, emailKey, locale = null, confirmed = false } = user;
+  const { id, login, loginKey, username, email, emailKey, locale = null, confirmed = false, decoy = false } = user;
   return (numbers, gate) => sql.fragment`
-    INSERT INTO users (id, login, login_key, username, email, email_key, locale, confirmed_at, sequence)
-    SELECT ${id}, ${login}, ${loginKey}, ${username}, ${email}, ${emailKey}, ${locale}::text, CASE WHEN ${confirmed} THEN now() END, ${numbers}
+    INSERT INTO users (id, login, login_key, username, email, email_key, locale, confirmed_at, decoy, sequence)
+    SELECT ${id}, ${login}, ${loginKey}, ${username}, ${email}, ${emailKey}, ${locale}::text, CASE WHEN ${confirmed} THEN now() END, ${decoy},
+      ${numbers}
     WHERE ${gate} RETURNING id, sequence`;
 }
 
@@ -176,6 +189,7 @@ export function lockUser(id: number, expected: Expected): Subject {
   return lock(id, expected, sql.fragment``);
 }
 
+/** The unique index users_email_unique decides who of several that share an address has it: the others read anew. */
 export function confirmUser(id: number): Subject {
   return lock(id, { confirmed: false }, sql.fragment`, confirmed_at = now()`);
 }
@@ -239,12 +253,13 @@ export function addressChangeOf(userId: number, newEmailKey: string): Read<z.inf
     SELECT u.login, ${contactColumns}, ${mailsOf("email")}, (
         SELECT ceil(extract(epoch FROM COALESCE(min(t.created_at), now()) + interval '1 hour' - now()) * 1000)::int FROM one_time_tokens t
         WHERE t.user_id = u.id AND t.purpose = 'email' AND t.created_at > now() - interval '1 hour') AS "freeInMs",
-      (SELECT ${addressOwnerColumns} FROM users o WHERE o.email_key = ${newEmailKey} AND o.id <> u.id) AS "newOwner"
+      (SELECT ${addressOwnerColumns} FROM users o
+        WHERE o.email_key = ${newEmailKey} AND o.confirmed_at IS NOT NULL AND o.id <> u.id) AS "newOwner"
     FROM users u WHERE u.id = ${userId}`;
   return { select, row: addressChange };
 }
 
-/** Unique constraint users_email_unique decides races: the loser reads anew. */
+/** The unique index users_email_unique decides races: the loser reads anew. */
 export function changeEmail(id: number, { email, emailKey }: Pick<NewUser, "email" | "emailKey">): Subject {
   return lock(id, { banned: false }, sql.fragment`, email = ${email}, email_key = ${emailKey}`);
 }

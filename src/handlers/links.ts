@@ -13,8 +13,9 @@ export interface Link extends OneTimeToken {
 }
 
 /**
- * The row of a token that is still good, and the user it is for.
- * @throws Refusal INVALID_INPUT, TOKEN_INVALID (unknown, forged, used, of another purpose), TOKEN_EXPIRED, BANNED
+ * The row of a token that is still good, and the user it is for. Who holds the link is told more than that it is not: details.reason is `used` of
+ * one that has done its work or was taken back, and `address-taken` where another account has confirmed the address meanwhile.
+ * @throws Refusal INVALID_INPUT, TOKEN_INVALID (unknown, forged, of another purpose: without a reason), TOKEN_EXPIRED, BANNED
  */
 export async function linkOf(ctx: Context, token: string, purpose: Purpose): Promise<Link> {
   checkToken("token", token);
@@ -23,7 +24,12 @@ export async function linkOf(ctx: Context, token: string, purpose: Purpose): Pro
   const stored = await ctx.read(tokenById(presented.id, purpose));
   if (stored === null || !isSecretOf(stored.secretHash, presented.secret)) throw refuse("TOKEN_INVALID");
   if (stored.used || (purpose === "confirm" && stored.confirmed))
-    throw refuse("TOKEN_INVALID", { message: "The link was used before." });
+    throw refuse("TOKEN_INVALID", { message: "The link was used before.", details: { reason: "used" } });
+  if (purpose === "confirm" && stored.addressTaken)
+    throw refuse("TOKEN_INVALID", {
+      message: "Another account has this e-mail address now.",
+      details: { reason: "address-taken" },
+    });
   if (stored.expired) throw refuse("TOKEN_EXPIRED");
   if (stored.banned) throw refuse("BANNED");
   return { ...stored, id: presented.id, use: useToken(presented.id) };

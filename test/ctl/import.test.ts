@@ -457,7 +457,7 @@ describe("from JSON lines", () => {
   test("a login that a registration keeps taken (AUTH_HIDE_EMAIL) comes in once it is free", async () => {
     const file = write("kept.jsonl", [somebody("kept1")]);
     await site.sql.query(
-      "INSERT INTO users (id, login, login_key, username, email, email_key) VALUES (nextval('user_ids'), 'Kept1', 'kept1', 'x', 'taken:1', 'taken:1')",
+      "INSERT INTO users (id, login, login_key, username, email, email_key, decoy) VALUES (nextval('user_ids'), 'Kept1', 'kept1', 'x', '', '', true)",
     );
     expect(await importing(file)).toMatchObject({ code: 1, imported: 0, rejected: { "login-taken": 1 } });
     expect(readFileSync(`${file}.rejects`, "utf8")).toContain("kept taken for some days by a registration");

@@ -39,10 +39,23 @@ describe("auth.account.register", () => {
     expect(await refusalOf(fleet.client.request("auth.account.register", again))).toBe("LOGIN_TAKEN");
   });
 
-  test("refuses an e-mail address that is taken, in any case", async () => {
-    const person = await registered(fleet);
+  test("refuses an e-mail address that a confirmed account has, in any case", async () => {
+    const person = await confirmed(fleet);
     const again = { ...somebody(), email: person.email.toUpperCase() };
     expect(await refusalOf(fleet.client.request("auth.account.register", again))).toBe("EMAIL_TAKEN");
+  });
+
+  test("beside an account that waits with the same address it is ok: each has a link, and the first that is confirmed has the address", async () => {
+    const first = await registered(fleet);
+    const second = await registered(fleet, { ...somebody(), email: first.email.toUpperCase() });
+    const tokens = [await fleet.confirmationToken(first.username), await fleet.confirmationToken(second.username)];
+    expect(await fleet.client.request("auth.account.confirm", { token: tokens[1]! })).toMatchObject({
+      userId: second.id,
+    });
+    const late = await refused(fleet.client.request("auth.account.confirm", { token: tokens[0]! }));
+    expect([late.code, late.details]).toEqual(["TOKEN_INVALID", { reason: "address-taken" }]);
+    const third = { ...somebody(), email: first.email };
+    expect(await refusalOf(fleet.client.request("auth.account.register", third))).toBe("EMAIL_TAKEN");
   });
 
   test("lets one of twenty at once have the login", async () => {
@@ -181,7 +194,12 @@ describe("auth.account.confirm", () => {
 
   test("works once", async () => {
     const { confirmationToken: token } = await confirmed(fleet);
-    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token }))).toBe("TOKEN_INVALID");
+    const used = await refused(fleet.client.request("auth.account.confirm", { token }));
+    expect([used.code, used.details]).toEqual(["TOKEN_INVALID", { reason: "used" }]);
+    const forged = await refused(
+      fleet.client.request("auth.account.confirm", { token: newOpaque(token.split(".")[0]!).token }),
+    );
+    expect([forged.code, forged.details]).toEqual(["TOKEN_INVALID", {}]);
   });
 
   test("works once of twenty times at once, and for the others not at all", async () => {
@@ -265,6 +283,18 @@ describe("auth.account.resend", () => {
       person.id,
     ]);
     expect(rows).toEqual([{ links: 5 }]);
+  });
+
+  test("for nobody leaves rows that bear no id of a user", async () => {
+    const waiting = await registered(fleet);
+    for (const email of [somebody().email, waiting.email]) await fleet.client.request("auth.account.resend", { email });
+    const { rows } = await fleet.sql.query<{ nobody: boolean; user_id: string }>(
+      "SELECT body = '{}' AS nobody, user_id FROM outbox WHERE kind = 'ConfirmationRequested'",
+    );
+    const ids = (nobody: boolean) => rows.filter((row) => row.nobody === nobody).map((row) => Number(row.user_id));
+    expect(ids(true).length).toBeGreaterThan(0);
+    expect(ids(true).filter((id) => id > 0)).toEqual([]);
+    expect(ids(false)).toContain(waiting.id); // the control
   });
 
   test("refuses what is no e-mail address", async () => {

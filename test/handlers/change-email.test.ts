@@ -50,8 +50,9 @@ describe("auth.account.change-email", () => {
   });
 
   test("refuses a taken address in any case, but not the account's own in another case", async () => {
-    const [person, owner] = [await confirmed(fleet), await registered(fleet)];
+    const [person, owner, waiting] = [await confirmed(fleet), await confirmed(fleet), await registered(fleet)];
     expect(await refusalOf(change(person, owner.email.toUpperCase()))).toBe("EMAIL_TAKEN");
+    expect(await change(person, waiting.email)).toEqual({}); // nobody has it yet
     expect(await change(person, person.email.toUpperCase())).toEqual({});
     const same = await refused(change(person, person.email));
     expect([same.code, same.details["field"]]).toEqual(["INVALID_INPUT", "newEmail"]);

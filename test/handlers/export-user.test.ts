@@ -116,7 +116,7 @@ describe("auth.admin.export-user", () => {
       expect(await refusalOf(exportOf(target))).toBe("NOT_FOUND");
     expect(await refusalOf(exportOf(""))).toBe("INVALID_INPUT");
     const decoy = await confirmed(fleet);
-    await fleet.sql.query("UPDATE users SET email_key = 'taken:' || id WHERE id = $1", [decoy.id]);
+    await fleet.sql.query("UPDATE users SET decoy = true WHERE id = $1", [decoy.id]);
     const taken = await refused(exportOf(decoy.login));
     expect([taken.code, taken.details]).toEqual(["NOT_FOUND", { reason: "decoy" }]);
     expect(await refusalOf(exportOf(person.login, { actorToken: "" }))).toBe("INVALID_INPUT");

@@ -134,11 +134,41 @@ describe("auth.admin.find-users", () => {
 
   test("finds no decoy, which only keeps a login taken", async () => {
     const start = beginning();
-    await insert([{ login: `${start}a` }, { login: `${start}decoy`, email: `taken:${start}`, confirmed: false }]);
+    await insert([{ login: `${start}a` }, { login: `${start}decoy`, confirmed: false }]);
+    expect(await logins({ search: start })).toHaveLength(2); // the control
+    await fleet.sql.query("UPDATE users SET decoy = true WHERE login_key = $1", [`${start}decoy`]);
     expect(await logins({ search: start })).toEqual([`${start}a`]);
     expect(await logins({ search: start, state: "unconfirmed" })).toEqual([]);
     await fleet.sql.query("UPDATE users SET banned_at = now() WHERE login_key LIKE $1", [`${start}%`]);
     expect(await logins({ search: start, state: "banned" })).toEqual([`${start}a`]);
+  });
+
+  test("finds every one of several accounts that wait with one address, page by page", async () => {
+    const email = `${beginning()}@example.com`;
+    const waiting = Array.from({ length: 5 }, () => ({ login: beginning(), email, confirmed: false }));
+    await insert(waiting);
+    const pages = await everyPage({ search: email, limit: 2 });
+    expect(pages.map(({ length }) => length)).toEqual([2, 2, 1]);
+    expect(pages.flat().sort()).toEqual(waiting.map(({ login }) => login).sort());
+  });
+
+  test("finds and bans a user whose address looks like anything but one", async () => {
+    const login = beginning();
+    await insert([{ login, email: `taken:${login}@evil.example`, confirmed: false }]); // registered as `taken：…`
+    expect(await logins({ search: login })).toEqual([login]);
+    const ban = { actorToken: operator, target: login, reason: "a test" };
+    expect(await fleet.client.request("auth.admin.ban-user", ban)).toMatchObject({ userId: expect.any(Number) });
+  });
+
+  test("takes an id for one however it is written: no login stands in its way", async () => {
+    const person = await confirmed(fleet);
+    await insert([{ login: `id:${person.id}` }]); // as `id：17` once got in, with a full-width colon
+    for (const target of [`id:${person.id}`, `ID:${person.id}`, `id：${person.id}`]) {
+      expect(await logins({ search: target })).toEqual([person.login]);
+      const shown = await fleet.client.request("auth.admin.get-user", { actorToken: operator, target });
+      expect(shown.login).toBe(person.login);
+    }
+    await fleet.sql.query("DELETE FROM users WHERE login_key = $1", [`id:${person.id}`]);
   });
 
   test("finds a beginning as it is, also one with signs that a pattern would mean something else by", async () => {

@@ -9,6 +9,7 @@ import { type Lane, makeLane } from "../../src/bus/lanes.ts";
 import { noSoonerThan } from "../../src/bus/least-time.ts";
 import { systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
+import type { DataKeys } from "../../src/crypto/envelope.ts";
 import { makePasswords, type Passwords } from "../../src/crypto/passwords.ts";
 import { makeTokens } from "../../src/crypto/tokens.ts";
 import { migrateDatabase } from "../../src/db/migrate.ts";
@@ -35,6 +36,7 @@ export interface AskOptions {
 export interface HandlerHouse {
   pool: DatabasePool;
   settings: Settings;
+  dataKeys(): DataKeys;
   /** Hashes made and verified so far. */
   hashes(): number;
   /** `factor outcome` of every attempt, as the metric auth_attempts_total counts them. */
@@ -67,6 +69,7 @@ export async function emptyDatabase(size = 10): Promise<DatabasePool> {
   await admin.query(`CREATE DATABASE ${own.pathname.slice(1)}`);
   await admin.end();
   const pool = await openPool({ url: own.href, size, applicationName: "test" });
+  pool.on("error", () => undefined); // also of a query that lost a race, which whoever made it is told of by its rejection
   await migrateDatabase(pool, join(import.meta.dirname, "..", "..", "migrations"));
   return pool;
 }
@@ -126,6 +129,7 @@ export async function handlerHouse({
   return {
     pool,
     settings: parts.settings,
+    dataKeys: keys.dataKeys,
     hashes: () => hashes,
     attempts,
     ask,

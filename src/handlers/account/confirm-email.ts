@@ -17,9 +17,9 @@ export const confirmEmail = defineHandler({
   once: true,
   async handle({ token }, ctx) {
     const link = await linkOf(ctx, token, "email");
-    const { userId: id, username, email: old, locale, newEmail, newEmailTaken } = link;
+    const { userId: id, username, email: old, locale, newEmail, addressTaken } = link;
     if (newEmail === null) throw new Error("a link to another address has none");
-    if (newEmailTaken) throw refuse("EMAIL_TAKEN");
+    if (addressTaken) throw refuse("EMAIL_TAKEN", { details: { reason: "address-taken" } });
     const key = String(id);
     return ctx.commit(
       {

@@ -2,7 +2,7 @@
 // Refuses INVALID_INPUT, WEAK_PASSWORD, LOGIN_TAKEN, EMAIL_TAKEN; with AUTH_HIDE_EMAIL a taken e-mail address looks like success at
 // the same cost, and its owner is told: a decoy keeps the login taken, as the account would, with that password and no way to confirm it, so
 // that neither registering nor logging in later tells the difference. No event speaks of a decoy, and maintenance deletes it. Races are decided by unique keys: the loser reads anew and finds the name taken. LOGIN_TAKEN and EMAIL_TAKEN are kept, so that asking again cannot turn out otherwise.
-import { decoyAddress, insertPassword, insertUser, vacancyFor } from "../../db/users.ts";
+import { insertPassword, insertUser, vacancyFor } from "../../db/users.ts";
 import { refuse } from "../../errors.ts";
 import type { AccountRegisterRequest } from "../../generated/schemas.ts";
 import { normalize } from "../../record-key.ts";
@@ -33,10 +33,10 @@ export const register = defineHandler({
     const { id, emailOwner } = vacancy;
     const decoy = emailOwner !== null;
     const link = confirmation(ctx, { id, username, email, locale });
-    const address = decoy ? { email: decoyAddress(id), emailKey: decoyAddress(id) } : { email, emailKey };
+    const address = decoy ? { email: "", emailKey: "" } : { email, emailKey }; // of a decoy nothing is kept but its login
     return ctx.commit(
       {
-        user: { id, subject: insertUser({ id, login, loginKey, username, locale, ...address }) },
+        user: { id, subject: insertUser({ id, login, loginKey, username, locale, decoy, ...address }) },
         facts: [fact("UserRegistered", { login })],
         unheard: decoy,
         ...(decoy && { actor: "anonymous" }), // there is no such user

@@ -3,9 +3,9 @@
 // `id:<number>`.
 import { factorsOf } from "../../db/factors.ts";
 import { permissionsOf, permissionsOfRoles, rolesOf } from "../../db/roles.ts";
-import { type Profile, profileById, profileByLogin } from "../../db/users.ts";
+import { type Profile, profileOf } from "../../db/users.ts";
 import { invalid, Refusal, refuse } from "../../errors.ts";
-import { normalize } from "../../record-key.ts";
+import { parseTarget } from "../../target.ts";
 import { somebody } from "../accounts.ts";
 import { factorMethods } from "../challenges.ts";
 import type { Context } from "../context.ts";
@@ -64,8 +64,7 @@ async function operatorOf(ctx: Context, token: string): Promise<string | undefin
 /** @throws Refusal NOT_FOUND, INVALID_INPUT */
 export async function targetOf(ctx: Context, target: string): Promise<Profile> {
   if (target === "") throw invalid("target", "must be a login or id:<number>");
-  const id = /^id:(\d{1,15})$/i.exec(target)?.[1];
-  return somebody(await ctx.read(id === undefined ? profileByLogin(normalize(target)) : profileById(Number(id))));
+  return somebody(await ctx.read(profileOf(parseTarget(target))));
 }
 
 /** It stands in an event, which every service reads. @throws Refusal INVALID_INPUT */

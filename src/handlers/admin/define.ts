@@ -7,10 +7,10 @@
 // that the answer is the same, and it is counted.
 //
 // A row says whom the attempt was about by his id, or names the role: what somebody typed who may not ask is not written anywhere.
-import { profileById, profileByLogin } from "../../db/users.ts";
+import { profileOf } from "../../db/users.ts";
 import { Refusal, type RefusalCode } from "../../errors.ts";
 import type { Commands } from "../../generated/schemas.ts";
-import { normalize } from "../../record-key.ts";
+import { parseTarget } from "../../target.ts";
 import type { Change, Context } from "../context.ts";
 import { defineHandler, type Handler } from "../define.ts";
 import { fact } from "../facts.ts";
@@ -82,7 +82,6 @@ async function targetIn(ctx: Context, request: object): Promise<string> {
   const { target, role } = request as { target?: string; role?: string };
   if (role !== undefined) return isRole(role) ? `role:${role}` : "";
   if (target === undefined) return "";
-  const id = /^id:(\d{1,15})$/i.exec(target)?.[1];
-  const found = await ctx.read(id === undefined ? profileByLogin(normalize(target)) : profileById(Number(id)));
+  const found = await ctx.read(profileOf(parseTarget(target)));
   return found === null || found.decoy ? "" : `id:${found.id}`;
 }

@@ -5,7 +5,7 @@
 import { type Found, findUsers as found, isState, type Place, type Search } from "../../db/find-users.ts";
 import { invalid } from "../../errors.ts";
 import type { AdminFindUsersRequest, AdminFoundUser } from "../../generated/schemas.ts";
-import { normalize } from "../../record-key.ts";
+import { parseTarget } from "../../target.ts";
 import { defineAdminHandler } from "./define.ts";
 
 const mostOnPage = 200;
@@ -29,12 +29,12 @@ function searchOf({ search, state, limit, cursor }: AdminFindUsersRequest): Sear
   if (search.length > longestSearch) throw invalid("search", `must not have more than ${longestSearch} characters`);
   if (state !== "" && !isState(state)) throw invalid("state", "must be unconfirmed, active or banned, or empty");
   if (limit < 1 || limit > mostOnPage) throw invalid("limit", `must be 1 to ${mostOnPage}`);
-  const id = /^id:(\d{1,15})$/i.exec(search)?.[1];
+  const target = parseTarget(search);
   return {
     state: state === "" ? "any" : state,
     limit,
     after: cursor === "" ? undefined : placeOf(cursor),
-    ...(id === undefined ? { beginning: normalize(search) } : { id: Number(id) }),
+    ...("id" in target ? target : { beginning: target.loginKey }),
   };
 }
 
@@ -42,17 +42,18 @@ function userOf({ part: _part, place: _place, banned, ...user }: Found["users"][
   return { ...user, isActive: !banned };
 }
 
-function lookedAt(place: string | null): Place | undefined {
-  return place === null ? undefined : { part: "email", place };
+function lookedAt(looked: Found["lookedTo"]): Place | undefined {
+  return looked === null ? undefined : { part: "email", ...looked };
 }
 
 /** Empty: there is no next page. */
 function cursorOf(last: Place | undefined): string {
-  return last === undefined ? "" : Buffer.from(`${last.part}.${last.place}`).toString("base64url");
+  return last === undefined ? "" : Buffer.from(`${last.part}.${last.userId}.${last.place}`).toString("base64url");
 }
 
 function placeOf(cursor: string): Place {
-  const [, part, place] = /^(login|email)\.(.*)$/su.exec(Buffer.from(cursor, "base64url").toString("utf8")) ?? [];
+  const text = Buffer.from(cursor, "base64url").toString("utf8");
+  const [, part, userId, place] = /^(login|email)\.(\d{1,15})\.(.*)$/su.exec(text) ?? [];
   if (part === undefined || place === undefined) throw invalid("cursor", "is not one that a page gave");
-  return { part: part as Place["part"], place };
+  return { part: part as Place["part"], place, userId: Number(userId) };
 }

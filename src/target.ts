@@ -1,0 +1,11 @@
+// Whom an administrative command is about, as it is typed: a login, or `id:<number>`. Both are read in the normalised form, in which logins are
+// kept: else a login such as `id：17` (with a full-width colon) would be found under the id of another user.
+import { normalize } from "./record-key.ts";
+
+export type Target = { id: number } | { loginKey: string };
+
+export function parseTarget(text: string): Target {
+  const loginKey = normalize(text);
+  const id = /^id:(\d{1,15})$/.exec(loginKey)?.[1];
+  return id === undefined ? { loginKey } : { id: Number(id) };
+}

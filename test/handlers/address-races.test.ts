@@ -1,0 +1,152 @@
+// Two accounts that want one e-mail address at the same moment: whichever commit comes first has it, and the other is told. Each commit in turn is
+// held in the database after it has written its user, until the other one waits for it; what decides is the index over confirmed addresses. The
+// control is the same without that index: both get the address.
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import pg from "pg";
+import { sql } from "slonik";
+import { z } from "zod";
+import { systemClock } from "../../src/clock.ts";
+import { hashSecret, newOpaque } from "../../src/crypto/opaque.ts";
+import type { RejectsFile } from "../../src/ctl/import-rejects.ts";
+import { runImport } from "../../src/ctl/import-run.ts";
+import { beginImport, noCounts } from "../../src/db/imports.ts";
+import { Refusal } from "../../src/errors.ts";
+import { foundAccount } from "../../src/founding.ts";
+import { until } from "../support/fleet.ts";
+import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { testStack } from "../support/stack.ts";
+
+let house: HandlerHouse;
+beforeAll(async () => {
+  house = await handlerHouse();
+}, 60_000);
+afterAll(() => house.close());
+
+const newLogin = (): string => `u${randomBytes(6).toString("hex")}`;
+
+/** What ends with the address being somebody's. Prepared first, so that nothing but the commit is left to do. @returns ok, or why not */
+type Wish = (house: HandlerHouse, email: string) => Promise<() => Promise<string>>;
+
+/** A link as it is mailed: the token's secret is known to nobody else. */
+async function linkTo({ pool }: HandlerHouse, login: string, purpose: "confirm" | "email", email?: string) {
+  const id = (await pool.oneFirst(
+    sql.type(z.object({ id: z.string() }))`SELECT gen_random_uuid()::text AS id`,
+  )) as string;
+  const { token, secret } = newOpaque(id);
+  await pool.query(sql.unsafe`
+    INSERT INTO one_time_tokens (id, user_id, purpose, secret_hash, expires_at, email, email_key)
+    SELECT ${id}::uuid, id, ${purpose}, ${sql.binary(hashSecret(secret))}, now() + interval '1 hour', ${email ?? null}, ${email ?? null}
+    FROM users WHERE login_key = ${login}`);
+  return token;
+}
+
+const codeOf = (error: unknown): string => {
+  if (!(error instanceof Refusal)) throw error;
+  const { reason } = error.details;
+  return reason === undefined ? error.code : `${error.code} ${reason}`;
+};
+
+const wishes: Record<string, Wish> = {
+  async "confirming an account"(at, email) {
+    const login = newLogin();
+    const password = "good enough for this";
+    await at.ask("auth.account.register", { login, username: login, email, password });
+    const token = await linkTo(at, login, "confirm");
+    return () => at.ask("auth.account.confirm", { token }).then(() => "ok", codeOf);
+  },
+  async "confirming a change of address"(at, email) {
+    const { login } = await account(at);
+    const token = await linkTo(at, login, "email", email);
+    return () => at.ask("auth.account.confirm-email", { token }).then(() => "ok", codeOf);
+  },
+  async "making an administrator"({ pool, dataKeys }, email) {
+    const login = newLogin();
+    const made = { login, username: login, email, hash: "x", roles: ["admin"], actor: "operator:test", reason: "" };
+    const parts = { pool, clock: systemClock, dataKeys };
+    return () => foundAccount(parts, { ...made, tellPlatform: false }).then(() => "ok", codeOf);
+  },
+  async "importing a user"({ pool }, email) {
+    const login = newLogin();
+    const given = { login, email, hash: "$2b$04$uSmRrGyk/oXsaULeM73tEeUa3k2b2mmVp.kIcddbTVFtk6fztcGRi" };
+    const source = `test:${login}`;
+    await beginImport(pool, { source, fingerprint: "", actor: "operator:test", position: 0 });
+    return async () => {
+      const counts = noCounts();
+      await pool.connect((db) =>
+        runImport({
+          ...{ db, counts, again: undefined, events: undefined, dryRun: false, clock: systemClock },
+          source: {
+            name: source,
+            pages: async function* () {
+              yield [{ position: 1, nextByte: 0, given }];
+            },
+          } as never,
+          from: { position: 0, nextByte: 0 },
+          roles: { known: new Set(), names: new Map() },
+          rejects: { write: () => Promise.resolve(0), keep: () => undefined } as unknown as RejectsFile,
+          stopping: new AbortController().signal,
+          reached: { rows: 0, largestId: 0, ended: false },
+          moved: () => undefined,
+        }),
+      );
+      return counts.imported === 1 ? "ok" : Object.keys(counts.rejected).join();
+    };
+  },
+};
+
+async function connectionTo({ pool }: HandlerHouse): Promise<pg.Client> {
+  const own = new URL(testStack().database);
+  own.pathname = await pool.oneFirst(
+    sql.type(z.object({ name: z.string() }))`SELECT '/' || current_database() AS name`,
+  );
+  const client = new pg.Client({ connectionString: own.href });
+  await client.connect();
+  return client;
+}
+
+/** How many statements wait for a lock. */
+const waiting = ({ pool }: HandlerHouse): Promise<number> =>
+  pool.oneFirst(sql.type(z.object({ n: z.number() }))`
+    SELECT count(*) AS n FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())`);
+
+/** Lets the first commit write its user and holds it there, until the second waits too. @returns how the two end, and how many have the address */
+async function race(at: HandlerHouse, first: Wish, second: Wish): Promise<[string, string, number]> {
+  const email = `${newLogin()}@example.com`;
+  const [one, two] = [await first(at, email), await second(at, email)];
+  const holder = await connectionTo(at);
+  await holder.query("BEGIN");
+  await holder.query("LOCK TABLE outbox, credentials IN SHARE MODE"); // what every commit writes after its user
+  const begun = [one()];
+  try {
+    await until("the first is held", async () => (await waiting(at)) === 1);
+    begun.push(two());
+    await until("the second waits", async () => (await waiting(at)) === 2);
+  } finally {
+    await holder.end(); // lets them go on
+  }
+  const [a = "", b = ""] = await Promise.all(begun);
+  const owners = await at.pool.oneFirst(sql.type(z.object({ n: z.number() }))`
+    SELECT count(*) AS n FROM users WHERE email_key = ${email} AND confirmed_at IS NOT NULL`);
+  return [a, b, owners];
+}
+
+const told: Record<string, string> = {
+  "confirming an account": "TOKEN_INVALID address-taken",
+  "confirming a change of address": "EMAIL_TAKEN address-taken",
+  "making an administrator": "EMAIL_TAKEN",
+  "importing a user": "email-taken",
+};
+const pairs = Object.keys(wishes).flatMap((first) => Object.keys(wishes).map((second) => [first, second] as const));
+
+describe.each(pairs)("%s, and beside it %s", (first, second) => {
+  test("the one that commits first has the address, and the other is told", async () => {
+    expect(await race(house, wishes[first]!, wishes[second]!)).toEqual(["ok", told[second], 1]);
+  });
+});
+
+test("without the index both would have it", async () => {
+  await house.pool.query(sql.unsafe`DROP INDEX users_email_unique`); // the last test of this database
+  const { "confirming an account": confirming = async () => async () => "" } = wishes;
+  expect(await race(house, confirming, confirming)).toEqual(["ok", "ok", 2]);
+});
