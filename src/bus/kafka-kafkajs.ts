@@ -1,7 +1,7 @@
 // The driver kafkajs: connections, producing, asking. Consuming is in kafka-consumer.ts, its traps are in kafka-traps.ts; no other file
 // imports kafkajs.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Admin, KafkaConfig, Producer, RecordMetadata } from "kafkajs";
+import type { Admin, KafkaConfig, PartitionerArgs, Producer, RecordMetadata } from "kafkajs";
 import driver from "kafkajs";
 import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
@@ -12,9 +12,20 @@ import type { KafkaDriver, KafkaSettings, TopicSpec } from "./kafka-port.ts";
 import { keepFetchSessions } from "./kafka-sessions.ts";
 import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
 import { closeTraps } from "./kafka-traps.ts";
+import { partitionOf } from "./partition-of-key.ts";
 import type { OutRecord } from "./records.ts";
 
 const acksAll = -1;
+
+/** kafkajs's own where there is no key to choose by. */
+function partitioner(): (args: PartitionerArgs) => number {
+  const any = driver.Partitioners.DefaultPartitioner();
+  return (args) => {
+    const { key, partition } = args.message;
+    const byKey = (partition === undefined || partition === null) && Buffer.isBuffer(key);
+    return byKey ? partitionOf(key, args.partitionMetadata.length) : any(args);
+  };
+}
 
 /** Connects lazily; nothing is sent before the first call. */
 export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
@@ -25,7 +36,7 @@ export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
   const onBroker = (name: string) => settings.prefix + name;
   const producer = lazily<Producer>(async () => {
     const made = kafka.producer({
-      createPartitioner: driver.Partitioners.DefaultPartitioner,
+      createPartitioner: partitioner,
       allowAutoTopicCreation: false,
       maxInFlightRequests: 1,
       metadataMaxAge: 3000, // a partition that was added must be known before long: see skipped()

@@ -37,6 +37,7 @@ import { type FetchPartition, type FetchTopic, isRefusal, type SessionRequest } 
 import { classify, KafkaFault } from "./kafka-faults.ts";
 import { type ConsumeOptions, type KafkaDriver, type KafkaSettings, largeFetch, type TopicSpec } from "./kafka-port.ts";
 import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
+import { partitionOf } from "./partition-of-key.ts";
 import type { CommittedOffset, InRecord, OutRecord, TopicPartition } from "./records.ts";
 import { type Fetched, type HalfName, makeSplitFetch, type SplitFetch } from "./split-fetch.ts";
 import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
@@ -291,21 +292,6 @@ function headerMap(headers: OutRecord["headers"]): Map<Buffer, Buffer> {
     else map.set(bytesOf(name), typeof given === "string" ? Buffer.from(given) : given);
   }
   return map;
-}
-
-/** As Kafka's own clients choose it: murmur2 with seed 0x9747b28c, its sign dropped. */
-function partitionOf(key: Buffer, count: number): number {
-  const factor = 0x5bd1e995;
-  let hash = 0x9747b28c ^ key.length;
-  const whole = key.length & ~3;
-  for (let at = 0; at < whole; at += 4) {
-    let word = Math.imul(key.readInt32LE(at), factor);
-    word = Math.imul(word ^ (word >>> 24), factor);
-    hash = Math.imul(hash, factor) ^ word;
-  }
-  if (whole < key.length) hash = Math.imul(hash ^ key.readUIntLE(whole, key.length - whole), factor);
-  hash = Math.imul(hash ^ (hash >>> 13), factor);
-  return ((hash ^ (hash >>> 15)) & 0x7fffffff) % count;
 }
 
 interface ReaderParts {
