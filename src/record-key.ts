@@ -4,12 +4,15 @@
 //   token         the id of a one-time token, before its dot
 //   session       the session id: claim sid of an access token, the id before the dot of a refresh token
 //   user          the user id: claim sub of an access token (an operator token's is operator:<name>)
+// A key has 1,024 bytes at most; where it would have more there is none. A text of three bytes can be 33 when it is normalised.
 // Tokens are read without being verified: a forged one fails in its handler, and a key only decides who waits behind whom.
 
 export interface RecordKeyRule {
   kind: string;
   field: string;
 }
+
+export const maxKeyBytes = 1024;
 
 /** NFKC, then lower case: two logins or e-mail addresses are the same when this is the same. */
 export function normalize(text: string): string {
@@ -18,13 +21,17 @@ export function normalize(text: string): string {
 
 /** @returns undefined where the field gives no key: such a request is refused by its handler, whatever its record key */
 export function recordKey(rule: RecordKeyRule | undefined, request: object): string | undefined {
-  if (rule === undefined) return undefined;
+  const key = rule && keyOf(rule, request);
+  return key === undefined || Buffer.byteLength(key) > maxKeyBytes ? undefined : key;
+}
+
+function keyOf(rule: RecordKeyRule, request: object): string | undefined {
   const value = (request as Record<string, unknown>)[rule.field];
   if (typeof value !== "string") return undefined;
   switch (rule.kind) {
     case "login":
     case "email":
-      return value === "" ? undefined : normalize(value);
+      return value === "" || value.length > maxKeyBytes ? undefined : normalize(value);
     case "token":
       return idOf(value);
     case "session":

@@ -13,6 +13,10 @@ test.each<[string, string, unknown, string | undefined]>([
   ["login", "white space stays, it is not the key's to judge", " Ada ", " ada "],
   ["login", "an empty login", "", undefined],
   ["email", "an address", "Ada@Example.ORG", "ada@example.org"],
+  ["login", "1,024 bytes", "ab".repeat(512), "ab".repeat(512)],
+  ["login", "more bytes than a key may have", "a".repeat(1025), undefined],
+  ["email", "more bytes than a key may have once it is normalised", "\ufdfa".repeat(32), undefined],
+  ["token", "an id of more bytes than a key may have", `${"i".repeat(1025)}.secret`, undefined],
   ["token", "what stands before the dot", "id.secret", "id"],
   ["token", "before the first dot", "id.se.cret", "id"],
   ["token", "no dot", "idsecret", undefined],
@@ -60,6 +64,13 @@ test("garbage never throws, and a key is a text or nothing", () => {
       expect(["string", "undefined"]).toContain(typeof key);
     }),
   );
+});
+
+test("a text that is too long is not normalised: a megabyte of marks, which would take minutes to put in order, is refused at once", () => {
+  const marks = `a${"\u0301\u0323".repeat(500_000)}`;
+  const began = performance.now();
+  for (const kind of ["login", "email"]) expect(recordKey({ kind, field: "it" }, { it: marks })).toBeUndefined();
+  expect(performance.now() - began).toBeLessThan(50);
 });
 
 test("case and form of the letters make no other key", () => {

@@ -1,5 +1,6 @@
 // Avro in the registry's wire format: a zero byte, the schema's 4-byte id, the record (Confluent wire format). Bytes are written and
 // read by avsc with our own schema on our side and the writer's, whichever version it is, on the other.
+import { isUtf8 } from "node:buffer";
 import avsc from "avsc";
 import type { SchemaSource } from "./schema-store.ts";
 
@@ -33,7 +34,10 @@ const usualBytes = 2048;
 
 export function makeCodec(store: SchemaSource, schemas: Record<string, object>): Codec {
   const types = new Map(
-    Object.entries(schemas).map(([subject, schema]) => [subject, avsc.Type.forSchema(schema as avsc.Schema)]),
+    Object.entries(schemas).map(([subject, schema]) => [
+      subject,
+      avsc.Type.forSchema(schema as avsc.Schema, { typeHook }),
+    ]),
   );
   const ids = new Map<string, number>();
   let scratch = Buffer.alloc(usualBytes);
@@ -97,6 +101,32 @@ export function makeCodec(store: SchemaSource, schemas: Record<string, object>):
       }
     },
   };
+}
+
+/** As much as is used of what avsc reads from. */
+interface Tap {
+  buf: Buffer;
+  pos: number;
+  readString(): string | undefined;
+}
+
+/**
+ * avsc reads bytes that are no UTF-8 as replacement characters, so that another text arrives than was sent. Here half of a surrogate pair
+ * stands for each, which no UTF-8 holds: the text gate refuses the field, and says which.
+ */
+class Utf8Type extends avsc.types.StringType {
+  _read(tap: Tap): string | undefined {
+    let start = tap.pos;
+    const text = tap.readString();
+    if (text === undefined || !text.includes("\ufffd")) return text;
+    while (tap.buf[start]! >= 0x80) start += 1; // the text's length comes first, in seven bits a byte
+    return isUtf8(tap.buf.subarray(start + 1, tap.pos)) ? text : text.replaceAll("\ufffd", "\udfff");
+  }
+}
+
+function typeHook(schema: unknown): avsc.Type | undefined {
+  const type = typeof schema === "string" ? schema : (schema as { type?: unknown }).type;
+  return type === "string" ? new Utf8Type() : undefined;
 }
 
 async function writerSchema(store: SchemaSource, id: number): Promise<object> {

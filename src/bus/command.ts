@@ -1,6 +1,7 @@
 // What the bus knows of a command: names, schemas, lane, and one function. It knows nothing of what the command means.
 import type { Envelope } from "./headers.ts";
 import type { Lane, Place } from "./lanes.ts";
+import type { TextGate } from "./text-gate.ts";
 
 export type LaneName = "hash" | "db" | "cheap";
 export type Lanes = Record<LaneName, Lane>;
@@ -26,6 +27,8 @@ export interface BusCommand {
   leastMs: number | undefined;
   /** Fields of the request and of the result that travel only inside a seal. */
   sealedFields: { request: readonly string[]; reply: readonly string[] };
+  /** Bounds and characters of the request's texts. */
+  texts: TextGate;
   /** Default of each request field that has one: an older requester's seal may lack the field. */
   requestDefaults: Readonly<Record<string, unknown>>;
   /** Full names of the reply's two branches. */

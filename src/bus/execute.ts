@@ -91,6 +91,7 @@ async function attempt(parts: ExecuteParts, delivered: Work, redelivered: boolea
     if (command.lane === "hash") enter(parts, call);
     const replyKey = await readReplyKey(parts, work);
     const request = await open(parts, work, replyKey);
+    command.texts.checkRequest(request);
     checkKey(record, command, request);
     const result = await patiently(parts, work, () => command.handle(request, call));
     const bytes = await encodeResult(parts, command, result, replyKey);
@@ -161,6 +162,7 @@ async function open(
   replyKey: ReplyKey | undefined,
 ): Promise<object> {
   const clear = await parts.codec.decode(requestSubject(command.topic), record.value);
+  command.texts.checkRecord(clear); // the seal is one of its texts: what is over the bound must not cost a decryption
   if (command.sealedFields.request.length === 0) return clear;
   const { sealed, ...rest } = clear as { sealed: string };
   return openRequest({

@@ -11,6 +11,7 @@ import { randomId } from "../bus/random-id.ts";
 import { makeSchemaStore, type SchemaSource } from "../bus/schema-store.ts";
 import { mergeSealed, openReply, sealRequest, thumbprint } from "../bus/seal.ts";
 import { makeSender } from "../bus/sender.ts";
+import { makeTextGate, type TextGate } from "../bus/text-gate.ts";
 import { within } from "../bus/within.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { asError, invalid, isRefusalCode, Refusal, refuse } from "../errors.ts";
@@ -40,6 +41,7 @@ interface CommandShape {
   /** Of the request; all texts, at its top. */
   sealedFields: readonly string[];
   sealsReply: boolean;
+  texts: TextGate;
   rule: RecordKeyRule | undefined;
   defaults: Record<string, unknown>;
   resultName: string;
@@ -87,6 +89,7 @@ export function connectClient(parts: ClientParts): AuthClient {
     const shape = shapeOf(topic);
     const fields: Record<string, unknown> = { ...shape.defaults, ...definedOnly(input) };
     for (const name of shape.sealedFields) if (typeof fields[name] !== "string") throw invalid(name, "must be a text");
+    shape.texts.checkRequest(fields); // here too: what is too long must not be normalised for the record key
     const idempotencyKey = options.idempotencyKey ?? randomId();
     const replyKey = shape.sealsReply ? own : undefined;
     const sealsRequest = shape.sealedFields.length > 0;
@@ -294,6 +297,7 @@ function readShape(topic: Topic): CommandShape {
     sealedFields: sealedPaths(request),
     sealsReply: result.sealedFields !== undefined,
     rule: request.recordKey,
+    texts: makeTextGate(request),
     defaults: Object.fromEntries(
       request.fields.filter((field) => "default" in field).map((field) => [field.name, field.default]),
     ),

@@ -51,6 +51,15 @@ export function changedPart(error: unknown): string | undefined {
   return undefined;
 }
 
+/** A value that PostgreSQL cannot take, such as a text with a NUL (class 22, data exception): it came with the request, and comes again with it. */
+export function isDataFault(error: unknown): boolean {
+  for (const each of causes(error)) {
+    const { code } = each as { code?: unknown };
+    if (typeof code === "string" && /^22[0-9A-Z]{3}$/.test(code)) return true;
+  }
+  return false;
+}
+
 /** Name of the constraint that a write ran into: a key that is taken, or a row that is gone or is referred to since it was looked at. */
 export function takenConstraint(error: unknown): string | undefined {
   for (const each of causes(error)) {

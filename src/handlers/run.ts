@@ -2,6 +2,7 @@
 // found the world changed. This is where "one outcome" is decided: whatever a handler does, its answer is the one in the inbox.
 
 import type { BusCommand, Call, Lanes } from "../bus/command.ts";
+import { type GatedSchema, makeTextGate } from "../bus/text-gate.ts";
 import type { Clock } from "../clock.ts";
 import { openPersonal, openSubjectKey } from "../crypto/audit.ts";
 import { type DataKeys, type Purpose, UnknownDataKey } from "../crypto/envelope.ts";
@@ -11,7 +12,7 @@ import type { PasswordPolicy } from "../crypto/password-policy.ts";
 import type { Passwords } from "../crypto/passwords.ts";
 import type { Tokens } from "../crypto/tokens.ts";
 import { type Commit, commitOnce } from "../db/commit.ts";
-import { changedPart, takenConstraint } from "../db/faults.ts";
+import { changedPart, isDataFault, takenConstraint } from "../db/faults.ts";
 import { findKept, type InboxKey, type InboxRow, readOnly, readWithInbox } from "../db/inbox.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { Refusal, type RefusalCode, refuse } from "../errors.ts";
@@ -65,6 +66,7 @@ export function busCommand(handler: Handler, parts: RunParts): BusCommand {
     leastMs: handler.leastMs,
     keyKind: rule?.kind ?? "any",
     sealedFields: { request: sealedPaths(request), reply: sealedPaths(result) },
+    texts: makeTextGate(request),
     requestDefaults: Object.fromEntries(
       request.fields.filter((field) => "default" in field).map((field) => [field.name, field.default]),
     ),
@@ -76,7 +78,11 @@ export function busCommand(handler: Handler, parts: RunParts): BusCommand {
 }
 
 interface CommandSchema {
-  request: { sealedFields?: SealedField[]; recordKey?: RecordKeyRule; fields: { name: string; default?: unknown }[] };
+  request: GatedSchema & {
+    sealedFields?: SealedField[];
+    recordKey?: RecordKeyRule;
+    fields: { name: string; type: unknown; default?: unknown }[];
+  };
   reply: { fields: { type: { namespace: string; name: string; sealedFields?: SealedField[] }[] }[] };
 }
 
@@ -93,12 +99,19 @@ async function once(parts: RunParts, handler: Handler, request: object, call: Ca
       return await handler.handle(request as never, ctx);
     } catch (error) {
       if (isBusy(error)) await attempts?.release();
+      if (isDataFault(error)) throw unstorable(parts, call, error);
       if (!(error instanceof Kept)) throw error;
       if (isFingerprintOf(parts.dataKeys(), error.row.fingerprint, request)) return answerFrom(parts, error.row, call);
       if (handler.attempt !== undefined) await attempts?.conflict(await handler.attempt(request as never, ctx));
       throw refuse("IDEMPOTENCY_CONFLICT");
     }
   });
+}
+
+/** The text gate should have seen it, or the handler. No dead letter: whoever sent it could send as many as they like. */
+function unstorable({ log }: RunParts, { topic }: Call, error: unknown): Refusal {
+  log.error({ err: error, topic }, "a request has a value that cannot be stored");
+  return refuse("INVALID_INPUT", { message: "The request has a value that cannot be stored." });
 }
 
 /** The hash lane had no place: whoever comes again must not find a failed attempt that was none. */

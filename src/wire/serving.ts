@@ -11,6 +11,7 @@ import type { Tally } from "../bus/tally.ts";
 import type { Clock } from "../clock.ts";
 import { isPassing } from "../db/faults.ts";
 import type { FleetKeys } from "../fleet-keys.ts";
+import { maxKeyBytes } from "../record-key.ts";
 import type { Pulse } from "./fleet.ts";
 import type { Wiring } from "./parts.ts";
 
@@ -52,6 +53,7 @@ export function serveRequests(
     log,
     group: config.AUTH_GROUP,
     mailboxLimit: config.AUTH_MAILBOX_LIMIT,
+    maxKeyBytes,
     allowedReplyTopics: config.AUTH_REPLY_TOPICS,
     now: brokerClock.now,
     monotonic: clock.monotonic,

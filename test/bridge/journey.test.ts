@@ -120,10 +120,10 @@ describe("RegistrationUser", () => {
     const { token } = await registered();
     const { access_token, cookie } = await confirmed();
     const forged = `${token.split(".")[0]}.${randomBytes(32).toString("base64url")}`;
-    for (const wrong of ["garbage", forged, access_token, cookie.value, "a".repeat(10_000)]) {
+    for (const wrong of ["garbage", forged, access_token, cookie.value, "a".repeat(1024)]) {
       expect(await confirm(wrong)).toMatchObject(refused("TOKEN_INVALID"));
     }
-    expect(await confirm("")).toMatchObject(refused("INVALID_INPUT"));
+    for (const wrong of ["", "a".repeat(1025)]) expect(await confirm(wrong)).toMatchObject(refused("INVALID_INPUT"));
     ok(await confirm(token));
   });
 });
@@ -198,10 +198,10 @@ describe("RefreshToken", () => {
     const { token } = await registered();
     const { access_token, cookie } = await confirmed();
     const forged = `${cookie.value.split(".")[0]}.${randomBytes(32).toString("base64url")}`;
-    for (const wrong of ["garbage", forged, access_token, token, "a".repeat(10_000)]) {
+    for (const wrong of ["garbage", forged, access_token, token, "a".repeat(1024)]) {
       expect(await refresh(wrong)).toMatchObject(refused("TOKEN_INVALID"));
     }
-    expect(await refresh("")).toMatchObject(refused("INVALID_INPUT"));
+    for (const wrong of ["", "a".repeat(1025)]) expect(await refresh(wrong)).toMatchObject(refused("INVALID_INPUT"));
     ok(await refresh(cookie.value));
   });
 });

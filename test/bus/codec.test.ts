@@ -174,3 +174,37 @@ test("what does not fit our own schema is not written", async () => {
   await codec.warm();
   expect(() => codec.encode(subject, { login: 7, times: 1 })).toThrow();
 });
+
+describe("bytes that are no UTF-8 in a text", () => {
+  const texts = {
+    type: "record",
+    name: "Texts",
+    fields: [
+      { name: "plain", type: "string" },
+      { name: "maybe", type: ["null", { type: "string" }] },
+      { name: "list", type: { type: "array", items: "string" } },
+      { name: "inner", type: { type: "record", name: "Inner", fields: [{ name: "text", type: "string" }] } },
+    ],
+  } as const;
+  const asBytes = JSON.parse(JSON.stringify(texts).replaceAll('"string"', '"bytes"')) as object;
+  const codec = makeCodec({ idOf: async () => 7, schemaOf: async () => texts }, { texts });
+  const decoded = (text: Buffer) =>
+    codec.decode("texts", wire(7, asBytes, { plain: text, maybe: text, list: [text], inner: { text } }));
+
+  test.each([
+    ["a byte that begins nothing", Buffer.from([0x61, 0xff])],
+    ["a character that ends too early", Buffer.from([0xf0, 0x9f, 0x98])],
+    ["a surrogate", Buffer.from([0xed, 0xa0, 0x80])],
+    ["an overlong NUL", Buffer.from([0xc0, 0x80])],
+    ["one among 300 bytes", Buffer.from([...Buffer.from("x".repeat(300)), 0x80])],
+  ])("are read as what no UTF-8 can hold, wherever a text stands: %s", async (_what, bytes) => {
+    const { plain, maybe, list, inner } = (await decoded(bytes)) as Record<string, string> & { list: string[] } & {
+      inner: Record<string, string>;
+    };
+    expect([plain, maybe, list[0], inner["text"]].map((text) => text!.isWellFormed())).toEqual(Array(4).fill(false));
+  });
+
+  test.each(["", "héllo", "\ufffd", "a\ufffd😀", "\ufeffx"])("are not seen where there are none: %j", async (text) => {
+    expect(await decoded(Buffer.from(text))).toEqual({ plain: text, maybe: text, list: [text], inner: { text } });
+  });
+});

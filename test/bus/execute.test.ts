@@ -4,6 +4,7 @@ import type { BusCommand, Call } from "../../src/bus/command.ts";
 import { makeExecute } from "../../src/bus/execute.ts";
 import { makeLane } from "../../src/bus/lanes.ts";
 import type { InRecord } from "../../src/bus/records.ts";
+import { makeTextGate } from "../../src/bus/text-gate.ts";
 import { quiet } from "../support/fleet.ts";
 
 const monotonic = () => performance.now();
@@ -38,6 +39,7 @@ function setUp(given: Partial<BusCommand>) {
     leastMs: undefined,
     keyKind: "any",
     sealedFields: { request: [], reply: [] },
+    texts: makeTextGate({ fields: [] }),
     requestDefaults: {},
     resultName: "auth.TestResult",
     keyOf: () => undefined,

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import pg from "pg";
 import { sql } from "slonik";
-import type { Call } from "../../src/bus/command.ts";
+import type { BusCommand, Call, Lanes } from "../../src/bus/command.ts";
 import { type Lane, makeLane } from "../../src/bus/lanes.ts";
 import { noSoonerThan } from "../../src/bus/least-time.ts";
 import { systemClock } from "../../src/clock.ts";
@@ -37,6 +37,9 @@ export interface HandlerHouse {
   pool: DatabasePool;
   settings: Settings;
   dataKeys(): DataKeys;
+  /** As the bus has them, and the lanes they run in. */
+  commands: ReadonlyMap<string, BusCommand>;
+  lanes: Lanes;
   /** Hashes made and verified so far. */
   hashes(): number;
   /** `factor outcome` of every attempt, as the metric auth_attempts_total counts them. */
@@ -120,7 +123,7 @@ export async function handlerHouse({
     log: quiet,
     committed: () => undefined,
   };
-  const commands = new Map(handlers.map((handler) => [handler.topic, busCommand(handler, parts)]));
+  const commands = new Map(handlers.map((handler) => [handler.topic as string, busCommand(handler, parts)]));
   const ask: HandlerHouse["ask"] = async (topic, request, { idempotencyKey = randomBytes(16) } = {}) => {
     const command = commands.get(topic)!;
     const result = await command.handle({ ...command.requestDefaults, ...request }, callOf(topic, idempotencyKey));
@@ -130,6 +133,8 @@ export async function handlerHouse({
     pool,
     settings: parts.settings,
     dataKeys: keys.dataKeys,
+    commands,
+    lanes: parts.lanes,
     hashes: () => hashes,
     attempts,
     ask,

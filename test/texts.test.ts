@@ -1,0 +1,349 @@
+// Every text field of every command, with what it must not hold and with one byte too many: refused by the worker and by the client library, for
+// that field, without a trace. The cases are derived from the schemas, the bytes are made without our codec. Then the longest texts that
+// come through and those that do not, and how long they keep an event loop.
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import avsc from "avsc";
+import { sql } from "slonik";
+import { makeCodec } from "../src/bus/codec.ts";
+import type { BusCommand, Call } from "../src/bus/command.ts";
+import { type Executed, makeExecute } from "../src/bus/execute.ts";
+import { type RequestToSeal, sealRequest } from "../src/bus/seal.ts";
+import { type GatedSchema, makeTextGate, type TextField, textFieldsOf } from "../src/bus/text-gate.ts";
+import { connect } from "../src/client/index.ts";
+import type { Topic } from "../src/client/types.ts";
+import type { Refusal } from "../src/errors.ts";
+import { commandSchemas } from "../src/generated/schemas.ts";
+import { type RecordKeyRule, recordKey } from "../src/record-key.ts";
+import { quiet } from "./support/fleet.ts";
+import { type HandlerHouse, handlerHouse } from "./support/handlers.ts";
+
+type Fields = Record<string, unknown>;
+
+interface RequestSchema extends GatedSchema {
+  fields: { name: string; type: unknown; default?: unknown }[];
+}
+
+const schemas = Object.entries(commandSchemas).map(
+  ([topic, { request }]) => [topic, request as unknown as RequestSchema] as const,
+);
+
+/** A value of an Avro type in which every text is `text`, and every array has one item. */
+function example(type: unknown, text: unknown): unknown {
+  if (Array.isArray(type)) return example(type.at(-1), text);
+  const shape = typeof type === "object" && type !== null ? (type as Fields) : { type };
+  switch (shape["type"]) {
+    case "string":
+      return text;
+    case "boolean":
+      return false;
+    case "array":
+      return [example(shape["items"], text)];
+    case "record":
+      return Object.fromEntries(
+        (shape["fields"] as RequestSchema["fields"]).map((field) => [field.name, example(field.type, text)]),
+      );
+    default:
+      return 1;
+  }
+}
+
+/** Sets what lies at a dotted path; in an array, its first item. */
+function put(record: Fields, path: string, value: unknown): void {
+  const names = path.split(".");
+  const last = names.pop()!;
+  const holder = names.reduce((inner, name) => inner[name] as Fields, record);
+  if (Array.isArray(holder[last])) holder[last][0] = value;
+  else holder[last] = value;
+}
+
+interface Case {
+  topic: string;
+  path: string;
+  what: string;
+  request: Fields;
+  /** In place of the text that the clear record has at the path. */
+  bytes?: Buffer;
+}
+
+/** What no text, or no text of its kind, may hold. */
+function badTexts({ maxBytes, text, sealed }: TextField): Record<string, string> {
+  return {
+    NUL: "a\0b",
+    ...(sealed && { "a lone surrogate": "a\ud800b" }), // JSON can hold it, UTF-8 cannot
+    "one byte too many": text === "json" ? `"${"x".repeat(maxBytes - 1)}"` : "x".repeat(maxBytes + 1),
+    "a character too many that is 33 bytes when it is normalised": "\ufdfa".repeat(maxBytes),
+    "63,000 bytes": "\ufdfa".repeat(21_000),
+    ...(text !== "secret" && { "a C0 control": "a\x1bb", "a C1 control": "a\x85b" }),
+    ...(text === "line" && { "a newline": "a\nb" }),
+    ...(text === "json" && { "no JSON": "{", "NUL within": '{"a":"\\u0000"}', depth: "[".repeat(40) + "]".repeat(40) }),
+  };
+}
+
+/** A request in which each text is a good one. */
+function goodRequest(schema: RequestSchema, text = "x"): Fields {
+  const request: Fields = {};
+  for (const { name, type } of schema.fields) if (name !== "sealed") request[name] = example(type, text);
+  for (const field of schema.sealedFields ?? []) put(request, field.name, text);
+  for (const { path, text: kind } of textFieldsOf(schema)) if (kind === "json") put(request, path, "{}");
+  return request;
+}
+
+function casesOf(topic: string, schema: RequestSchema): Case[] {
+  return textFieldsOf(schema)
+    .filter(({ path }) => path !== "sealed")
+    .flatMap((field) => {
+      const { path, sealed, maxItems } = field;
+      const bad = Object.entries(badTexts(field)).map(([what, text]) => {
+        const request = goodRequest(schema);
+        put(request, path, text);
+        return { topic, path, what, request };
+      });
+      const none = { topic, path, what: "bytes that are no UTF-8", request: goodRequest(schema) };
+      const many = { topic, path, what: "an item too many", request: goodRequest(schema) };
+      if (maxItems !== undefined) many.request[path] = Array(maxItems + 1).fill("x");
+      return [
+        ...bad,
+        ...(sealed ? [] : [{ ...none, bytes: Buffer.from([0x61, 0xff]) }]),
+        ...(maxItems === undefined ? [] : [many]),
+      ];
+    });
+}
+
+const cases = schemas.flatMap(([topic, schema]) => casesOf(topic, schema));
+
+/** The record as a requester without our library writes it: the bare form, texts as bytes. */
+function recordOf({ topic, path, request, bytes }: Case): Buffer {
+  const schema = commandSchemas[topic as keyof typeof commandSchemas].request as unknown as RequestSchema;
+  const asBytes = JSON.parse(JSON.stringify(schema).replaceAll('"string"', '"bytes"')) as avsc.Schema;
+  const sealedFields = schema.sealedFields ?? [];
+  const clear = structuredClone(request);
+  for (const { name } of sealedFields) delete clear[name];
+  const fields = toBytes(sealedFields.length === 0 ? clear : { ...clear, sealed: JSON.stringify(request) }) as Fields;
+  if (bytes !== undefined) put(fields, path, bytes);
+  return Buffer.concat([Buffer.of(0, 0, 0, 0, 1), avsc.Type.forSchema(asBytes).toBuffer(fields)]);
+}
+
+function toBytes(value: unknown): unknown {
+  if (typeof value === "string") return Buffer.from(value);
+  if (Array.isArray(value)) return value.map(toBytes);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, toBytes(each)]));
+}
+
+let house: HandlerHouse;
+beforeAll(async () => {
+  house = await handlerHouse({ cheapHashes: true });
+}, 60_000);
+afterAll(() => house.close());
+
+const replyTypes = new Map<string, avsc.Type>();
+
+/** The worker's way of a request from its bytes to its reply, on the real handlers and database. */
+function worker(change: (command: BusCommand) => BusCommand = (command) => command) {
+  const codecs = new Map(
+    Object.entries(commandSchemas).map(([topic, { request, reply }]) => {
+      const subjects = { [`${topic}-value`]: request, [`${reply.namespace}.${reply.name}`]: reply };
+      return [topic, makeCodec({ idOf: async () => 1, schemaOf: async () => request }, subjects)];
+    }),
+  );
+  return async ({ topic }: Pick<Case, "topic">, value: Buffer): Promise<Executed & { refusal: Fields | undefined }> => {
+    const codec = codecs.get(topic)!;
+    await codec.warm();
+    const execute = makeExecute({
+      codec,
+      lanes: house.lanes,
+      log: quiet,
+      now: () => Date.now(),
+      monotonic: () => performance.now(),
+      openingKey: () => undefined,
+      requireSealed: false,
+      passing: () => false,
+    });
+    const reply = { topic: "auth.reply.test", partition: undefined, correlationId: undefined };
+    const envelope = { reply, idempotencyKey: randomBytes(16), callerKey: undefined } as unknown as Call["envelope"];
+    const record = { topic, partition: 0, offset: 0n, timestamp: 0, key: null, value, headers: {} };
+    const call = { topic, envelope, deadline: performance.now() + 30_000 };
+    const done = await execute(record, change(house.commands.get(topic)!), call, false);
+    return { ...done, refusal: refusalIn(topic, done.reply.value!) };
+  };
+}
+
+function refusalIn(topic: string, value: Buffer): Fields | undefined {
+  const { reply } = commandSchemas[topic as keyof typeof commandSchemas];
+  const type = replyTypes.get(topic) ?? avsc.Type.forSchema(reply as unknown as avsc.Schema);
+  replyTypes.set(topic, type);
+  return ((type.fromBuffer(value.subarray(5)) as Fields)["outcome"] as Fields)["auth.Refusal"] as Fields | undefined;
+}
+
+/** Rows of every table there is. */
+async function rows(): Promise<Record<string, number>> {
+  const tables = await house.pool.any(
+    sql.unsafe`SELECT c.relname AS name FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace`,
+  );
+  const counts = await Promise.all(
+    (tables as { name: string }[]).map(async ({ name }) => [
+      name,
+      Number(await house.pool.oneFirst(sql.unsafe`SELECT count(*) FROM ${sql.identifier([name])}`)),
+    ]),
+  );
+  return Object.fromEntries(counts) as Record<string, number>;
+}
+
+const problems = async (some: Case[], change?: (command: BusCommand) => BusCommand): Promise<string[]> => {
+  const ask = worker(change);
+  const before = await rows();
+  const wrong: string[] = [];
+  for (const each of some) {
+    const done = await ask(each, recordOf(each));
+    const field = (done.refusal?.["details"] as Record<string, string> | undefined)?.["field"];
+    const right = done.outcome === "INVALID_INPUT" && done.poison === undefined && field === each.path;
+    if (!right) wrong.push(`${each.topic} ${each.path}: ${each.what}: ${done.outcome} ${field} ${done.poison ?? "-"}`);
+  }
+  for (const [table, count] of Object.entries(await rows()))
+    if (count !== before[table]) wrong.push(`${table} has ${count - before[table]!} rows more`);
+  return wrong;
+};
+
+test("the schemas say of every text what it may hold, and there are texts to try", () => {
+  expect(schemas.length).toBeGreaterThan(40);
+  expect(cases.length).toBeGreaterThan(900);
+  const kinds = new Set(schemas.flatMap(([, schema]) => textFieldsOf(schema).map(({ text }) => text)));
+  expect([...kinds].sort()).toEqual(["json", "line", "lines", "secret"]);
+  expect(() => makeTextGate({ fields: [{ name: "a", type: "string", text: "verse" }] })).toThrow(
+    "no such kind of text",
+  );
+});
+
+/** Without the gate. */
+const open = (command: BusCommand): BusCommand => ({
+  ...command,
+  texts: { checkRecord: () => undefined, checkRequest: () => undefined },
+});
+
+describe("a bad text in any field of any command", () => {
+  test("is refused by the worker for that field, is no dead letter, and leaves nothing behind", async () => {
+    expect(await problems(cases)).toEqual([]);
+    expect(house.attempts).toEqual([]);
+  }, 120_000);
+
+  test("would not be, were there no gate (the control)", async () => {
+    const some = cases.filter(({ topic }) => /session.login$|register$|password.reset/.test(topic));
+    const wrong = await problems(some, open);
+    for (const what of new Set(some.map((each) => each.what)))
+      expect([what, wrong.filter((line) => line.includes(what)).length]).not.toEqual([what, 0]);
+  }, 120_000);
+});
+
+describe("the client library", () => {
+  test("refuses it for that field at once, though neither broker nor registry can be reached", async () => {
+    const client = connect({ brokers: ["127.0.0.1:1"], registry: "http://127.0.0.1:1", name: "test" });
+    const wrong: string[] = [];
+    for (const { topic, path, what, request } of cases.filter(({ bytes }) => bytes === undefined)) {
+      const refusal = await client.request(topic as Topic, request as never, { timeoutMs: 300 }).then(
+        () => undefined,
+        (error: unknown) => error as Refusal,
+      );
+      if (refusal?.code !== "INVALID_INPUT" || refusal.details["field"] !== path)
+        wrong.push(`${topic} ${path}: ${what}: ${refusal?.message}`);
+    }
+    // The control: a good one waits for a broker that is not there.
+    const good = goodRequest(commandSchemas["auth.session.login"].request as unknown as RequestSchema);
+    await expect(client.request("auth.session.login", good as never, { timeoutMs: 50 })).rejects.not.toMatchObject({
+      code: "INVALID_INPUT",
+    });
+    await client.close(0);
+    expect(wrong).toEqual([]);
+  }, 30_000);
+});
+
+function isRefused(check: () => void): boolean {
+  try {
+    check();
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+describe("an event loop", () => {
+  const fillings: Record<string, (bytes: number) => string> = {
+    "a character of 33 bytes when it is normalised": (bytes) => "\ufdfa".repeat(bytes / 3),
+    "marks to be put in order": (bytes) => `a${"\u0301\u0323".repeat((bytes - 1) / 4)}`,
+    "capitals that grow": (bytes) => "\u0130".repeat(bytes / 2),
+    "dots, signs and digits": (bytes) => "id:1.@x%".repeat(bytes / 8),
+    "a token of dots": (bytes) => `a.${"b".repeat(bytes - 4)}.c`,
+    braces: (bytes) => `${"[".repeat(bytes / 2)}${"]".repeat(bytes / 2)}`,
+  };
+
+  /** A request whose texts, all or one, are as long as they may be, or so many times as long. */
+  function longest(schema: RequestSchema, fill: (bytes: number) => string, times: number): Fields {
+    const request = goodRequest(schema);
+    for (const { path, maxBytes } of textFieldsOf(schema))
+      if (path !== "sealed") put(request, path, fill(maxBytes * times));
+    return request;
+  }
+
+  /** ms for which the loop does nothing else, the least of three tries: other processes' work is not what is looked for. */
+  async function blockedMs(works: (() => Promise<unknown>)[]): Promise<number> {
+    let least = Number.POSITIVE_INFINITY;
+    for (let tries = 0; tries < 3 && least > 50; tries += 1) {
+      const delay = monitorEventLoopDelay({ resolution: 1 });
+      delay.enable();
+      for (const work of works) {
+        await sleep(1);
+        await work();
+      }
+      await sleep(2);
+      delay.disable();
+      least = Math.min(least, delay.max / 1e6);
+    }
+    return least;
+  }
+
+  /** As long as they may be, of every kind; and far too long. */
+  const tries = (schema: RequestSchema): Fields[] => [
+    ...Object.values(fillings).map((fill) => longest(schema, fill, 1)),
+    longest(schema, fillings["marks to be put in order"]!, 60),
+  ];
+
+  test("of a worker is not kept from its work for 50 ms by the longest texts of any command", async () => {
+    const ask = worker();
+    const slow: string[] = [];
+    for (const [topic, schema] of schemas) {
+      const values = tries(schema).map((request) => recordOf({ topic, path: "", what: "", request }));
+      const ms = await blockedMs(values.map((value) => () => ask({ topic }, value)));
+      if (ms > 50) slow.push(`${topic}: ${ms} ms`);
+    }
+    expect(slow).toEqual([]);
+  }, 120_000);
+
+  test("of a requester is not, from the call until the request is sealed", async () => {
+    const key = { ...generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ format: "jwk" }), kid: "k" };
+    const took: [topic: string, ms: number][] = [];
+    for (const [topic, schema] of schemas) {
+      const gate = makeTextGate(schema);
+      for (const request of tries(schema)) {
+        const ms = await blockedMs([
+          async () => {
+            if (isRefused(() => gate.checkRequest(request))) return;
+            recordKey((schema as { recordKey?: RecordKeyRule }).recordKey, request);
+            const seal = { topic, replyKeyThumbprint: undefined, idempotencyKey: "x", expiresAt: 0, key };
+            await sealRequest({ fields: request, ...seal } as RequestToSeal);
+          },
+        ]);
+        took.push([topic, ms]);
+      }
+    }
+    expect(took.filter(([, ms]) => ms > 50)).toEqual([]);
+  }, 120_000);
+
+  test("would be, were there no gate (the control)", async () => {
+    const schema = commandSchemas["auth.session.login"].request as unknown as RequestSchema;
+    const request = longest(schema, fillings["marks to be put in order"]!, 60);
+    const value = recordOf({ topic: "auth.session.login", path: "", what: "", request });
+    expect(await blockedMs([() => worker(open)({ topic: "auth.session.login" }, value)])).toBeGreaterThan(50);
+  });
+});
