@@ -9,6 +9,7 @@ import { follow } from "./bus/follow.ts";
 import { recordKey } from "./bus/headers.ts";
 import type { KafkaPort } from "./bus/kafka.ts";
 import type { InRecord, OutRecord } from "./bus/records.ts";
+import { readTrace } from "./bus/trace.ts";
 import { asError } from "./errors.ts";
 import type { LegacyBody, LegacyHandler } from "./handlers/define.ts";
 import type { Logger } from "./log.ts";
@@ -107,16 +108,14 @@ function mailboxKey(record: InRecord): string {
 
 function callOf(record: InRecord): Call {
   const reply = { topic: "", partition: undefined, correlationId: undefined };
-  const header = record.headers["traceparent"];
-  const traceparent = header === undefined || Array.isArray(header) ? undefined : header.toString("utf8");
   const envelope = {
     reply,
     deadline: Number.POSITIVE_INFINITY,
     idempotencyKey: recordKey(record),
     callerKey: undefined,
     replyKey: undefined,
-    traceparent,
-    tracestate: undefined,
+    device: undefined,
+    ...readTrace(record),
   };
   return { topic: record.topic, envelope, deadline: Number.POSITIVE_INFINITY };
 }

@@ -66,6 +66,16 @@ describe("delete and admin_delete_user", () => {
   });
 });
 
+test.each<[string, Record<string, Buffer | Buffer[]>]>([
+  ["twice", { traceparent: [Buffer.from("a"), Buffer.from("b")] }],
+  ["that is no text", { traceparent: Buffer.from([0, 255]), tracestate: Buffer.from([0]) }],
+])("a traceparent %s stops nothing", async (_, headers) => {
+  const person = await confirmed(fleet);
+  const value = Buffer.from(JSON.stringify({ id: person.id }));
+  await fleet.kafka.produce([{ topic: "delete", key: null, value, headers }]);
+  await until("the user is gone", async () => !(await exists(person.id)));
+});
+
 test("a decoy is nobody, whatever the platform says of its id", async () => {
   const person = await confirmed(fleet);
   const { rows } = await fleet.sql.query<{ id: number }>(`

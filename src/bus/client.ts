@@ -15,6 +15,7 @@ import { KafkaFault } from "./kafka-faults.ts";
 import { randomId } from "./random-id.ts";
 import type { InRecord, TopicPartition } from "./records.ts";
 import type { Sender } from "./sender.ts";
+import { readTraceparent } from "./trace.ts";
 
 export interface RequesterParts {
   kafka: KafkaPort;
@@ -39,7 +40,10 @@ export interface OutgoingRequest {
   idempotencyKey: string;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
+  /** What is none is left out. */
   traceparent?: string | undefined;
+  /** The token by which the user's device is known. */
+  deviceToken?: string | undefined;
 }
 
 export interface Requester {
@@ -301,6 +305,7 @@ function requestHeaders(
   request: OutgoingRequest,
   to: { replyTopic: string; partition: number; left: number },
 ) {
+  const traceparent = readTraceparent(request.traceparent);
   return {
     [names.correlationId]: id,
     [names.replyTopic]: to.replyTopic,
@@ -308,6 +313,7 @@ function requestHeaders(
     [names.timeout]: String(to.left),
     [names.idempotencyKey]: request.idempotencyKey,
     ...(request.replyKey !== undefined && { [names.replyKey]: request.replyKey }),
-    ...(request.traceparent !== undefined && { [names.traceparent]: request.traceparent }),
+    ...(request.deviceToken !== undefined && { [names.device]: request.deviceToken }),
+    ...(traceparent !== undefined && { [names.traceparent]: traceparent }),
   };
 }

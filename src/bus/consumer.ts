@@ -19,6 +19,7 @@ import type { Consumption, KafkaPort } from "./kafka.ts";
 import { makeMailboxes } from "./mailbox.ts";
 import type { Assignment, InRecord, OutRecord, TopicPartition } from "./records.ts";
 import type { Replies } from "./replies.ts";
+import { readTrace } from "./trace.ts";
 
 export interface ConsumerParts {
   kafka: KafkaPort;
@@ -157,13 +158,12 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
       return "dead-letter";
     }
     const refusal = refuse("INVALID_INPUT", { message, details: { header } });
-    const trace = { traceparent: undefined, tracestate: undefined };
     await parts.replies.send(
       replyRecord(
         record,
         encodeRefusal(parts.codec, command, refusal),
         address,
-        replyHeaders(address, refusal.code, trace),
+        replyHeaders(address, refusal.code, readTrace(record)),
       ),
       stopping.signal,
     );

@@ -4,6 +4,7 @@
 // cannot be mistaken for each other.
 import { identityOf, identityText } from "./dead-letter.ts";
 import type { InRecord } from "./records.ts";
+import { readTrace, type Trace } from "./trace.ts";
 
 export const names = {
   correlationId: "kafka_correlationId",
@@ -13,6 +14,7 @@ export const names = {
   deadline: "auth-deadline",
   idempotencyKey: "auth-idempotency-key",
   replyKey: "auth-reply-key",
+  device: "auth-device",
   traceparent: "traceparent",
   tracestate: "tracestate",
   outcome: "auth-outcome",
@@ -26,7 +28,7 @@ export interface ReplyAddress {
   correlationId: Buffer | undefined;
 }
 
-export interface Envelope {
+export interface Envelope extends Trace {
   reply: ReplyAddress;
   /** Unix ms after which nobody waits any more, by the broker's clock. */
   deadline: number;
@@ -36,8 +38,8 @@ export interface Envelope {
   callerKey: string | undefined;
   /** JWK text of auth-reply-key. */
   replyKey: string | undefined;
-  traceparent: string | undefined;
-  tracestate: string | undefined;
+  /** The token by which the user's device is known. */
+  device: string | undefined;
 }
 
 /** A header that cannot be served. `address` is there where the caller can still be told. */
@@ -47,20 +49,24 @@ export interface HeaderFault {
   address: ReplyAddress | undefined;
 }
 
-const allNames = Object.values(names);
+/** Some clients write the address of a reply twice; where both say the same it is one. */
+const addressNames: string[] = [names.correlationId, names.replyTopic, names.replyPartition];
+/** Given twice, these are only the beginning of a new trace. */
+const traceNames: string[] = [names.traceparent, names.tracestate];
+const otherNames = Object.values(names).filter((name) => !traceNames.includes(name));
 const defaultTimeoutMs = 30_000;
 const longestTimeoutMs = 300_000;
 const maxKeyBytes = 256;
+const maxDeviceBytes = 256;
 /** 128 random bits need 16 raw bytes, or 22 characters of base64url. */
 const randomRaw = 16;
 const randomText = 22;
 
 export function readHeaders(record: InRecord, allowedReplyTopics: RegExp): Envelope | HeaderFault {
-  const twice = allNames.find((name) => Array.isArray(record.headers[name]));
+  const twice = otherNames.find((name) => Array.isArray(record.headers[name]) && one(record, name) === undefined);
   const topic = text(record, names.replyTopic);
   if (topic === undefined) {
-    const given = record.headers[names.replyTopic] !== undefined;
-    return fault(names.replyTopic, given ? "given twice" : "absent", undefined);
+    return fault(names.replyTopic, twice === names.replyTopic ? "given twice" : "absent", undefined);
   }
   if (!allowedReplyTopics.test(topic)) return fault(names.replyTopic, "not an allowed reply topic", undefined);
   const correlationId = one(record, names.correlationId);
@@ -72,11 +78,15 @@ export function readHeaders(record: InRecord, allowedReplyTopics: RegExp): Envel
   if (typeof deadline !== "number") return { ...deadline, address };
   const key = readKey(record, correlationId);
   if ("fault" in key) return { ...key, address };
+  const device = text(record, names.device);
+  if (device !== undefined && !isPrintable(device, maxDeviceBytes))
+    return fault(names.device, `not printable ASCII of at most ${maxDeviceBytes} bytes`, address);
   return {
     reply: address,
     deadline,
     ...key,
     replyKey: text(record, names.replyKey),
+    device,
     ...readTrace(record),
   };
 }
@@ -85,9 +95,17 @@ function fault(header: string, problem: string, address: ReplyAddress | undefine
   return { fault: problem, header, address };
 }
 
+/** undefined also where it is given twice, unless it is part of the reply's address and says the same each time. */
 function one(record: InRecord, name: string): Buffer | undefined {
   const value = record.headers[name];
-  return Array.isArray(value) ? undefined : value;
+  if (!Array.isArray(value)) return value;
+  const [first, ...others] = value;
+  const isOne = addressNames.includes(name) && others.every((each) => first?.equals(each));
+  return isOne ? first : undefined;
+}
+
+function isPrintable(value: string, maxLength: number): boolean {
+  return value.length <= maxLength && /^[\x20-\x7e]*$/.test(value);
 }
 
 function text(record: InRecord, name: string): string | undefined {
@@ -128,6 +146,8 @@ function readKey(record: InRecord, correlationId: Buffer | undefined): Key | Hea
     if (given.length < randomText)
       return fault(names.idempotencyKey, "fewer than 128 random bits (22 characters)", undefined);
     if (given.length > maxKeyBytes) return fault(names.idempotencyKey, `over ${maxKeyBytes} bytes`, undefined);
+    if (!isPrintable(given.toString("latin1"), maxKeyBytes))
+      return fault(names.idempotencyKey, "not printable ASCII", undefined);
     return { idempotencyKey: callerKey(given), callerKey: given.toString("utf8") };
   }
   if (correlationId !== undefined && hasRandomBits(correlationId)) {
@@ -150,17 +170,6 @@ function hasRandomBits(correlationId: Buffer): boolean {
   return correlationId.length <= maxKeyBytes && correlationId.length >= (isText ? randomText : randomRaw);
 }
 
-/** An invalid traceparent starts a new trace, it is never an error, and its tracestate is not read (W3C Trace Context, section 3). */
-function readTrace(record: InRecord): Pick<Envelope, "traceparent" | "tracestate"> {
-  const given = text(record, names.traceparent);
-  const [, version, traceId, spanId] =
-    /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/.exec(given ?? "") ?? [];
-  const valid = version !== undefined && version !== "ff" && /[^0]/.test(traceId!) && /[^0]/.test(spanId!);
-  return valid
-    ? { traceparent: given, tracestate: text(record, names.tracestate) }
-    : { traceparent: undefined, tracestate: undefined };
-}
-
 const nothing = Buffer.alloc(0);
 const outcomes = new Map<string, Buffer>();
 
@@ -175,11 +184,7 @@ function outcomeBytes(outcome: string): Buffer {
 }
 
 /** The reply's headers: the correlation id byte for byte, the outcome readable without Avro, and what lets NestJS finish. */
-export function replyHeaders(
-  address: ReplyAddress,
-  outcome: string,
-  trace: Pick<Envelope, "traceparent" | "tracestate">,
-) {
+export function replyHeaders(address: ReplyAddress, outcome: string, trace: Trace) {
   return {
     ...(address.correlationId && { [names.correlationId]: address.correlationId }),
     [names.outcome]: outcomeBytes(outcome),

@@ -119,6 +119,7 @@ export function connectClient(parts: ClientParts): AuthClient {
       timeoutMs,
       signal,
       traceparent,
+      deviceToken: options.deviceToken,
     });
     return phase(() => openOutcome(codec, topic, { reply, privateKey: own.privateKey }).catch(unopened(topic)));
   };
@@ -156,6 +157,7 @@ export function connectClient(parts: ClientParts): AuthClient {
     input: object,
     options: CallOptions,
   ): Promise<Commands[T]["result"]> => {
+    checkTexts(options);
     const deadline = clock.monotonic() + timeOf(options);
     let sealedTo: SealingJwk | undefined;
     const used = (key: SealingJwk): void => {
@@ -229,6 +231,14 @@ function timeOf({ timeoutMs = defaultTimeoutMs }: CallOptions): number {
   if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) throw invalid("timeoutMs", "must be a number of ms");
   if (timeoutMs <= 0) throw refuse("DEADLINE_EXCEEDED", { message: `No time is left: timeoutMs is ${timeoutMs}.` });
   return Math.min(timeoutMs, longestTimeoutMs);
+}
+
+/** What goes into headers as it is. @throws Refusal INVALID_INPUT: in a header it would be refused too, or fail the sending of others' records */
+function checkTexts({ idempotencyKey, deviceToken }: CallOptions): void {
+  const isText = (text: unknown, least: number): boolean =>
+    text === undefined || (typeof text === "string" && text.length >= least && /^[\x20-\x7e]{0,256}$/.test(text));
+  if (!isText(idempotencyKey, 22)) throw invalid("idempotencyKey", "must be 22 to 256 characters of printable ASCII");
+  if (!isText(deviceToken, 0)) throw invalid("deviceToken", "must be at most 256 characters of printable ASCII");
 }
 
 interface PhaseEnds {

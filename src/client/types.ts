@@ -6,10 +6,12 @@ export interface CallOptions {
   timeoutMs?: number;
   /** Ends the waiting with the signal's reason, as it is; the command may still be carried out. */
   signal?: AbortSignal;
-  /** At least 128 random bits as text (22 characters or more). Give the same one to ask again for the same answer. Default: a new one. */
+  /** At least 128 random bits as text: 22 to 256 characters of printable ASCII. Give the same one to ask again for the same answer. Default: a new one. */
   idempotencyKey?: string;
-  /** W3C trace context of the caller. */
+  /** W3C trace context of the caller; what is none is left out. */
   traceparent?: string;
+  /** The token by which the fleet knows the user's device, as the last login gave it; at most 256 characters of printable ASCII. */
+  deviceToken?: string;
 }
 
 /** What a service may hang its tracing and metrics on; must not wait. One that throws is logged and changes nothing for the call. */

@@ -108,22 +108,33 @@ describe("the time", () => {
 });
 
 describe("a header given twice", () => {
-  const names = [
-    "kafka_correlationId",
-    "kafka_replyPartition",
-    "auth-timeout",
-    "auth-deadline",
-    "auth-idempotency-key",
-    "auth-reply-key",
-    "traceparent",
-    "tracestate",
+  const twice: [string, string[]][] = [
+    ["kafka_correlationId", ["1", "2"]],
+    ["kafka_replyPartition", ["1", "01"]],
+    ["kafka_replyPartition", ["1", "1", "2"]],
+    ["auth-timeout", ["1", "1"]],
+    ["auth-deadline", ["1", "1"]],
+    ["auth-idempotency-key", [id, id]],
+    ["auth-reply-key", ["1", "1"]],
+    ["auth-device", ["1", "1"]],
   ];
-  test.each(names)("%s is told to the caller", (header) => {
-    expect(faultOf({ [header]: ["1", "1"] })).toMatchObject({
+  test.each(twice)("%s %j is told to the caller", (header, values) => {
+    expect(faultOf({ [header]: values })).toMatchObject({
       header,
       fault: "given twice",
       address: { topic: "auth.reply.test" },
     });
+  });
+
+  test("an address of a reply that says the same each time is one", () => {
+    const raw = bytes(0, 255, 128, 195, 40, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13);
+    const read = envelope({
+      kafka_replyTopic: ["auth.reply.test", "auth.reply.test"],
+      kafka_replyPartition: [bytes(0, 0, 0, 7), bytes(0, 0, 0, 7)],
+      kafka_correlationId: [raw, raw, raw],
+    });
+    expect(read.reply).toEqual({ topic: "auth.reply.test", partition: 7, correlationId: raw });
+    expect(read.callerKey).toBeDefined();
   });
 
   test("the reply topic leaves nobody to tell", () => {
@@ -132,10 +143,7 @@ describe("a header given twice", () => {
   });
 
   test("another header without a reply topic: the reply topic is what is missing", () => {
-    const read = readHeaders(
-      { ...record({ traceparent: ["a", "b"] }), headers: { traceparent: [bytes(1), bytes(2)] } },
-      allowed,
-    );
+    const read = readHeaders({ ...record({}), headers: { "auth-timeout": [bytes(1), bytes(2)] } }, allowed);
     expect(read).toEqual({ header: "kafka_replyTopic", fault: "absent", address: undefined });
   });
 
@@ -185,7 +193,8 @@ describe("the idempotency key", () => {
 
   test("nobody can send the identity of a record as his key", () => {
     const forged = recordKey(record({})).toString("latin1").padEnd(22, "0");
-    expect(envelope({ "auth-idempotency-key": forged }).idempotencyKey[0]).toBe(0);
+    expect(envelope({ kafka_correlationId: forged }).idempotencyKey[0]).toBe(0);
+    expect(faultOf({ "auth-idempotency-key": forged })?.fault).toBe("not printable ASCII");
     expect(recordKey(record({}))[0]).toBe(1);
   });
 
@@ -193,6 +202,9 @@ describe("the idempotency key", () => {
     ["21 characters", id.slice(1), "fewer than 128 random bits (22 characters)"],
     ["empty", "", "fewer than 128 random bits (22 characters)"],
     ["257 bytes", "x".repeat(257), "over 256 bytes"],
+    ["a control character", `${id}\u0000`, "not printable ASCII"],
+    ["a letter that is not ASCII", `${id}\u00e4`, "not printable ASCII"],
+    ["bytes that are no text", bytes(...Array(22).fill(255)), "not printable ASCII"],
   ])("%s is told to the caller", (_what, key, fault) => {
     const told = faultOf({ "auth-idempotency-key": key });
     expect(told).toMatchObject({ header: "auth-idempotency-key", fault, address: { topic: "auth.reply.test" } });
@@ -260,24 +272,80 @@ describe("the reply topic", () => {
   });
 });
 
-describe("the trace", () => {
-  test("is carried on", () => {
-    expect(envelope({ traceparent, tracestate: "a=1" })).toMatchObject({ traceparent, tracestate: "a=1" });
+describe("the token of a device", () => {
+  test.each([undefined, "", "d1.abc", "x".repeat(256)])("%s is handed on", (device) => {
+    expect(envelope(device === undefined ? {} : { "auth-device": device }).device).toBe(device);
   });
 
   test.each([
-    ["absent", undefined],
-    ["empty", ""],
-    ["upper case", traceparent.toUpperCase()],
-    ["too short", traceparent.slice(1)],
-    ["too long", `${traceparent}0`],
-    ["trace id of zeros", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"],
-    ["span id of zeros", "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01"],
-    ["version ff", `ff${traceparent.slice(2)}`],
-    ["a line end", `${traceparent}\n`],
-    ["garbage", "garbage"],
-  ])("%s is a new root, never an error, and takes its state with it", (_what, value) => {
-    const read = envelope({ ...(value !== undefined && { traceparent: value }), tracestate: "a=1" });
+    ["257 bytes", "x".repeat(257)],
+    ["a line end", "d1.abc\n"],
+    ["bytes that are no text", bytes(255, 254)],
+  ])("%s is told to the caller", (_what, device) => {
+    expect(faultOf({ "auth-device": device })).toMatchObject({
+      header: "auth-device",
+      fault: "not printable ASCII of at most 256 bytes",
+      address: { topic: "auth.reply.test" },
+    });
+  });
+});
+
+describe("the trace", () => {
+  const state = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE";
+  const later = `cc${traceparent.slice(2)}`;
+
+  test.each<[string, Headers, { traceparent: string; tracestate: string | undefined }]>([
+    ["alone", { traceparent }, { traceparent, tracestate: undefined }],
+    ["with its state", { traceparent, tracestate: state }, { traceparent, tracestate: state }],
+    ["with a state of no members", { traceparent, tracestate: " ,, " }, { traceparent, tracestate: " ,, " }],
+    ["with an empty state", { traceparent, tracestate: "" }, { traceparent, tracestate: undefined }],
+    [
+      "with a state of 32 members",
+      { traceparent, tracestate: Array(32).fill("a@b=1").join(", ") },
+      { traceparent, tracestate: Array(32).fill("a@b=1").join(", ") },
+    ],
+    ["of a later version", { traceparent: later }, { traceparent, tracestate: undefined }],
+    ["of a later version that has more", { traceparent: `${later}-more` }, { traceparent, tracestate: undefined }],
+  ])("%s is carried on", (_what, headers, trace) => {
+    expect(envelope(headers)).toMatchObject(trace);
+  });
+
+  const newRoots: [string, Headers][] = [
+    ["no traceparent", {}],
+    ["an empty traceparent", { traceparent: "" }],
+    ["upper case", { traceparent: traceparent.toUpperCase() }],
+    ["too short", { traceparent: traceparent.slice(1) }],
+    ["too long", { traceparent: `${traceparent}0` }],
+    ["more behind version 00", { traceparent: `${traceparent}-more` }],
+    ["more without a dash", { traceparent: `${later}more` }],
+    ["far too long", { traceparent: `${later}-${"x".repeat(100_000)}` }],
+    ["trace id of zeros", { traceparent: "00-00000000000000000000000000000000-00f067aa0ba902b7-01" }],
+    ["span id of zeros", { traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01" }],
+    ["version ff", { traceparent: `ff${traceparent.slice(2)}` }],
+    ["a line end", { traceparent: `${traceparent}\n` }],
+    ["garbage", { traceparent: "garbage" }],
+    ["NUL", { traceparent: "\u0000" }],
+    ["bytes that are no text", { traceparent: bytes(255, 254, 0) }],
+    ["traceparent twice, the same", { traceparent: [traceparent, traceparent] }],
+    ["traceparent twice, different", { traceparent: [traceparent, later] }],
+    ["tracestate twice", { traceparent, tracestate: ["a=1", "b=2"] }],
+    ["a state that is no list", { traceparent, tracestate: "garbage" }],
+    ["a state with a control character", { traceparent, tracestate: "a=1\u0000" }],
+    ["a state with an empty value", { traceparent, tracestate: "a=" }],
+    ["a state of 33 members", { traceparent, tracestate: Array(33).fill("a=1").join() }],
+    [
+      "a state of 5,000 characters",
+      {
+        traceparent,
+        tracestate: Array(31)
+          .fill(`a=${"x".repeat(200)}`)
+          .join(),
+      },
+    ],
+    ["a state that is no text", { traceparent, tracestate: bytes(255, 254, 0) }],
+  ];
+  test.each(newRoots)("%s is a new root, never an error, and takes its state with it", (_what, headers) => {
+    const read = envelope({ tracestate: "a=1", ...headers });
     expect([read.traceparent, read.tracestate]).toEqual([undefined, undefined]);
   });
 });

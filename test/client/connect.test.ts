@@ -54,6 +54,23 @@ describe("tells a mistake at once", () => {
   });
 });
 
+test.each([
+  ["idempotencyKey", "too short"],
+  ["idempotencyKey", "x".repeat(257)],
+  ["idempotencyKey", `${"x".repeat(22)}\n`],
+  ["idempotencyKey", 7],
+  ["deviceToken", "x".repeat(257)],
+  ["deviceToken", "\u0000"],
+  ["deviceToken", {}],
+])("is told at once of a wrong %s", async (name, value) => {
+  const refusal = await refused(client.key.list({}, { [name]: value }));
+  expect([refusal.code, refusal.details["field"]]).toEqual(["INVALID_INPUT", name]);
+});
+
+test.each(["garbage", "\u0000", 7, {}, null])("a trace that is none (%j) is no error", async (traceparent) => {
+  expect(await client.key.list({}, { traceparent: traceparent as string })).toHaveProperty("jwks");
+});
+
 describe("every call ends", () => {
   test("by its deadline", async () => {
     expect(await refusalOf(client.key.list({}, { timeoutMs: 1 }))).toBe("DEADLINE_EXCEEDED");
