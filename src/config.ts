@@ -2,6 +2,7 @@
 // The only file that touches process.env.
 import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
+import { plaintextFaults } from "./plaintext.ts";
 import type { Role, Variable } from "./variable-kinds.ts";
 import { isServiceLink, variables } from "./variables.ts";
 
@@ -54,18 +55,23 @@ function memoryLimit(): number {
 /** @param memory bytes that the process may use. @throws ConfigFault */
 export function readConfig(env: Environment, role: Role, memory = memoryLimit()): Config {
   const faults = unknownNames(env);
-  const config: Record<string, unknown> = {};
+  const values: Record<string, unknown> = {};
+  const unread = new Set<string>();
   for (const [name, variable] of Object.entries<Variable<unknown>>(variables)) {
     try {
-      config[name] = readVariable(env, name, variable, role);
+      values[name] = readVariable(env, name, variable, role);
     } catch (error) {
       faults.push(`${name} ${(error as Error).message}`);
+      unread.add(name);
     }
   }
-  if (faults.length === 0) faults.push(...contradictions(config as unknown as Config));
-  if (faults.length === 0 && role === "worker") faults.push(...hashesTooLarge(config as unknown as Config, memory));
+  const config = values as unknown as Config;
+  // What contradicts another variable is told beside the rest, unless one of the two could not be read.
+  for (const { of, check } of rules) if (!of.some((name) => unread.has(name))) faults.push(...check(config));
+  faults.push(...plaintextFaults(config, { role, unread }));
+  if (faults.length === 0 && role === "worker") faults.push(...hashesTooLarge(config, memory));
   if (faults.length > 0) throw new ConfigFault(faults);
-  return config as unknown as Config;
+  return config;
 }
 
 function readVariable(env: Environment, name: string, variable: Variable<unknown>, role: Role): unknown {
@@ -108,25 +114,46 @@ function hashesTooLarge({ AUTH_HASH_THREADS: threads, AUTH_ARGON2_MEMORY: each }
   ];
 }
 
-function contradictions(config: Config): string[] {
-  const faults: string[] = [];
-  const sasl = config.AUTH_KAFKA_SASL_MECHANISM !== "none";
-  if (sasl && !(config.AUTH_KAFKA_SASL_USERNAME && config.AUTH_KAFKA_SASL_PASSWORD)) {
-    faults.push("AUTH_KAFKA_SASL_MECHANISM needs AUTH_KAFKA_SASL_USERNAME and AUTH_KAFKA_SASL_PASSWORD");
-  }
-  if ((config.AUTH_GRPC_TLS_CERT === undefined) !== (config.AUTH_GRPC_TLS_KEY === undefined)) {
-    faults.push("AUTH_GRPC_TLS_CERT and AUTH_GRPC_TLS_KEY belong together");
-  }
-  if (config.AUTH_GRPC_TLS_CLIENT_CA !== undefined && config.AUTH_GRPC_TLS_CERT === undefined) {
-    faults.push("AUTH_GRPC_TLS_CLIENT_CA needs AUTH_GRPC_TLS_CERT and AUTH_GRPC_TLS_KEY");
-  }
-  const foreign = config.AUTH_RP_ORIGINS.find((origin) => !isWithin(origin, config.AUTH_RP_ID));
-  if (foreign !== undefined) faults.push(`AUTH_RP_ORIGINS has ${foreign}, which is no secure origin within AUTH_RP_ID`);
-  if (config.AUTH_REFRESH_IDLE > config.AUTH_REFRESH_TTL) {
-    faults.push("AUTH_REFRESH_IDLE must not be longer than AUTH_REFRESH_TTL");
-  }
-  return faults;
-}
+/** What variables must be together. */
+const rules: { of: (keyof Config)[]; check(config: Config): string[] }[] = [
+  {
+    of: ["AUTH_KAFKA_SASL_MECHANISM", "AUTH_KAFKA_SASL_USERNAME", "AUTH_KAFKA_SASL_PASSWORD"],
+    check: ({
+      AUTH_KAFKA_SASL_MECHANISM: mechanism,
+      AUTH_KAFKA_SASL_USERNAME: name,
+      AUTH_KAFKA_SASL_PASSWORD: password,
+    }) =>
+      mechanism !== "none" && !(name && password)
+        ? ["AUTH_KAFKA_SASL_MECHANISM needs AUTH_KAFKA_SASL_USERNAME and AUTH_KAFKA_SASL_PASSWORD"]
+        : [],
+  },
+  {
+    of: ["AUTH_GRPC_TLS_CERT", "AUTH_GRPC_TLS_KEY"],
+    check: ({ AUTH_GRPC_TLS_CERT: cert, AUTH_GRPC_TLS_KEY: key }) =>
+      (cert === undefined) !== (key === undefined) ? ["AUTH_GRPC_TLS_CERT and AUTH_GRPC_TLS_KEY belong together"] : [],
+  },
+  {
+    of: ["AUTH_GRPC_TLS_CLIENT_CA", "AUTH_GRPC_TLS_CERT"],
+    check: ({ AUTH_GRPC_TLS_CLIENT_CA: authority, AUTH_GRPC_TLS_CERT: cert }) =>
+      authority !== undefined && cert === undefined
+        ? ["AUTH_GRPC_TLS_CLIENT_CA needs AUTH_GRPC_TLS_CERT and AUTH_GRPC_TLS_KEY"]
+        : [],
+  },
+  {
+    of: ["AUTH_RP_ORIGINS", "AUTH_RP_ID"],
+    check({ AUTH_RP_ORIGINS: origins, AUTH_RP_ID: domain }) {
+      const foreign = origins.find((origin) => !isWithin(origin, domain));
+      return foreign === undefined
+        ? []
+        : [`AUTH_RP_ORIGINS has ${foreign}, which is no secure origin within AUTH_RP_ID`];
+    },
+  },
+  {
+    of: ["AUTH_REFRESH_IDLE", "AUTH_REFRESH_TTL"],
+    check: ({ AUTH_REFRESH_IDLE: idle, AUTH_REFRESH_TTL: whole }) =>
+      idle > whole ? ["AUTH_REFRESH_IDLE must not be longer than AUTH_REFRESH_TTL"] : [],
+  },
+];
 
 /** Whether a browser at this origin lets a page use passkeys for the domain (HTML, "is a registrable domain suffix of or is equal to"). */
 function isWithin(origin: string, domain: string): boolean {

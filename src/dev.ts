@@ -10,6 +10,7 @@ import { type Config, type Environment, readConfig } from "./config.ts";
 import { makeRole, migrate, type Place, type Role, type RolePlan, roleEnvironment } from "./dev/fleet.ts";
 import { type Addresses, devFolder, masterKeyFile, removeAddresses, writeAddresses } from "./dev/folder.ts";
 import { startSupervised, supervise } from "./dev/supervise.ts";
+import { relaxed } from "./relaxed.ts";
 
 const CUT_SHORT = 130;
 
@@ -102,6 +103,7 @@ class System {
     const addresses = this.#addresses(grpcPort);
     writeAddresses(this.#dir, addresses);
     report(`ready ${shown(addresses)} after ${elapsed()}`);
+    report(relaxedLine(place.env));
   }
 
   #place(): Place {
@@ -161,6 +163,11 @@ class System {
   kill(): void {
     this.#stack.processes.killAll();
   }
+}
+
+function relaxedLine(env: Environment): string {
+  const all = relaxed(readConfig(env, "dev")).join(", ");
+  return all === "" ? "Nothing is relaxed." : `For this machine alone it relaxes ${all}.`;
 }
 
 /** Without the database's password, which stack.json has: this line ends up in logs and on shared screens. */

@@ -36,6 +36,8 @@ export interface HttpOptions {
   port: number;
   checks: Checks;
   metrics: Metrics;
+  /** What the configuration relaxes (relaxed.ts): /readyz names it. */
+  relaxed?: string[];
   /** path -> what answers there */
   routes?: Record<string, Route>;
   /** Told when a route fails; the caller is told only that it did. */
@@ -76,7 +78,7 @@ export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   return { url: `http://${reachable(options.host)}:${port}`, port, close: () => close(server) };
 }
 
-function ownRoutes({ checks, metrics }: HttpOptions): Record<string, Route> {
+function ownRoutes({ checks, metrics, relaxed = [] }: HttpOptions): Record<string, Route> {
   return {
     "/healthz": async () => {
       const problems = checks.live();
@@ -85,7 +87,10 @@ function ownRoutes({ checks, metrics }: HttpOptions): Record<string, Route> {
     },
     "/readyz": async () => {
       const failing = checks.ready();
-      return failing.length === 0 ? json(200, { ready: true }) : json(503, { ready: false, failing });
+      const named = relaxed.length === 0 ? {} : { relaxed };
+      return failing.length === 0
+        ? json(200, { ready: true, ...named })
+        : json(503, { ready: false, failing, ...named });
     },
     "/metrics": async () => ({ status: 200, contentType: metrics.contentType, body: await metrics.text() }),
   };

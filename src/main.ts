@@ -11,6 +11,7 @@ import { type Lifecycle, makeLifecycle } from "./lifecycle.ts";
 import { type Logger, makeLogger } from "./log.ts";
 import { makeMetrics } from "./metrics.ts";
 import { migrate } from "./migrate.ts";
+import { relaxed } from "./relaxed.ts";
 import { sealedNames } from "./sealed-names.ts";
 import type { Role } from "./variable-kinds.ts";
 import { type Running, startBridge, startMailerRole, startRelayRole, startWorker, type Wiring } from "./wire.ts";
@@ -75,7 +76,7 @@ async function start(
   const routes: Record<string, Route> =
     role === "bridge" ? { "/.well-known/jwks.json": async () => jwksAnswer(running?.jwks?.()) } : {};
   const { AUTH_HTTP_HOST: host, AUTH_HTTP_PORT: port } = config;
-  const http = await serveHttp({ host, port, checks, metrics, routes, log });
+  const http = await serveHttp({ host, port, checks, metrics, relaxed: relaxed(config), routes, log });
   lifecycle.onStop(() => http.close());
   running = await starts[role]({ config, log, metrics, lifecycle });
   log.info({ http: http.url, ...(running.address && { address: running.address }) }, `${role} is up`);

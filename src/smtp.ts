@@ -2,7 +2,7 @@
 // of one mail, and it is known how far that one came.
 // Promises: ends within a minute, well or with an SmtpFault that says what may be done: "passing" - the server surely does not have the mail, try
 // again; "permanent" - it refuses this mail; "undecided" - the connection ended after the mail was given and before it was taken, so it may have
-// gone out. Never speaks a password without TLS.
+// gone out. Speaks no password without TLS, unless it is told that it may.
 import { Readable } from "node:stream";
 import MailComposer from "nodemailer/lib/mail-composer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
@@ -37,16 +37,19 @@ export interface SmtpServer {
 /** RFC 5321, 4.5.3.2, allows minutes; a mail here is a few KB, and a server that takes so long is better asked again. */
 const patienceMs = { connect: 10_000, greeting: 10_000, idle: 30_000, all: 60_000 };
 
-/** @param url smtp://user:password@host:port (STARTTLS where it is offered; demanded with a user) or smtps:// @param from as in a header */
-export function smtpServer(url: string, from: string): SmtpServer {
-  const { protocol, hostname, port, username, password } = new URL(url);
+/**
+ * @param url smtp://user:password@host:port or smtps://; over smtp:// STARTTLS where it is offered, demanded with a user or with ?starttls=required
+ * @param from as in a header @param plaintext a user's password may go without TLS where the server offers none
+ */
+export function smtpServer(url: string, from: string, { plaintext = false } = {}): SmtpServer {
+  const { protocol, hostname, port, username, password, searchParams } = new URL(url);
   const secure = protocol === "smtps:";
   const auth = username === "" ? undefined : { user: decodeURIComponent(username), pass: decodeURIComponent(password) };
   const options = {
     host: hostname.replace(/^\[|\]$/g, ""),
     port: port === "" ? (secure ? 465 : 587) : Number(port),
     secure,
-    requireTLS: auth !== undefined && !secure,
+    requireTLS: !secure && (searchParams.get("starttls") === "required" || (auth !== undefined && !plaintext)),
     connectionTimeout: patienceMs.connect,
     greetingTimeout: patienceMs.greeting,
     socketTimeout: patienceMs.idle,

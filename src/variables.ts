@@ -50,6 +50,10 @@ export const variables = {
   ),
   AUTH_KAFKA_SASL_USERNAME: text("Who logs in to Kafka."),
   AUTH_KAFKA_SASL_PASSWORD: text("Password of AUTH_KAFKA_SASL_USERNAME.", secret),
+  AUTH_KAFKA_PLAINTEXT: flag(
+    "Let SASL plain send its password without TLS; brokers on this machine need no leave.",
+    false,
+  ),
   AUTH_TOPIC_PREFIX: {
     meaning: "Stands before every topic and group name, for several fleets on one cluster.",
     range: "letters, digits, dot, dash",
@@ -67,6 +71,10 @@ export const variables = {
   },
   AUTH_REGISTRY_USERNAME: text("Who logs in to the registry (HTTP Basic)."),
   AUTH_REGISTRY_PASSWORD: text("Password of AUTH_REGISTRY_USERNAME.", secret),
+  AUTH_REGISTRY_PLAINTEXT: flag(
+    "Let the registry's password go over http://; one on this machine needs no leave.",
+    false,
+  ),
   AUTH_DATABASE_URL: {
     meaning: "PostgreSQL 15 or later.",
     range: "postgresql:// URL",
@@ -74,6 +82,10 @@ export const variables = {
     needed: ["worker", "relay", "mailer", "migrate"] as Role[],
     parse: url(["postgresql:", "postgres:"]),
   },
+  AUTH_DATABASE_PLAINTEXT: flag(
+    "Let PostgreSQL be spoken to without TLS, also the old service's by `authctl import`; one on this machine needs no leave.",
+    false,
+  ),
   AUTH_DATABASE_POOL: whole("Connections to PostgreSQL per process; also the width of the db lane.", {
     min: 2,
     max: 200,
@@ -113,8 +125,8 @@ export const variables = {
   },
   AUTH_REPLICATION: whole("Replicas per topic; 0: the broker's default.", { min: 0, max: 9, default: "0" }),
   AUTH_LEGACY_TOPICS: flag(
-    "Speak the platform's JSON topics (auth, registration, delete, check_verified, admin_*).",
-    true,
+    "Speak the platform's JSON topics (auth, registration, delete, check_verified, admin_*): they delete and ban without an actor. `npm start` and compose set it true.",
+    false,
   ),
   AUTH_HIDE_EMAIL: flag("Registering a taken e-mail address looks like success; its owner is told.", false),
   AUTH_REQUIRE_SEALED: flag("Refuse secrets outside a seal. Off for a migration only.", true),
@@ -287,12 +299,16 @@ export const variables = {
   ),
   AUTH_SMTP_URL: {
     meaning:
-      "Where mails go: smtp://user:password@host:587 (TLS demanded with a user), smtps://…:465; print: shows them on standard output, links and all.",
+      "Where mails go: smtp://user:password@host:587 (TLS demanded with a user, or with ?starttls=required), smtps://…:465; print: shows them on standard output, links and all.",
     range: "smtp://, smtps:// or print:",
     secret: true as const,
     needed: ["mailer"] as Role[],
     parse: url(["smtp:", "smtps:", "print:"]),
   },
+  AUTH_SMTP_PLAINTEXT: flag(
+    "Let mails and the server's password go over smtp:// without TLS where the server offers none; one on this machine needs no leave.",
+    false,
+  ),
   AUTH_MAIL_FROM: {
     meaning: "Sender of mails.",
     range: "address, or Name <address>",
@@ -372,7 +388,7 @@ const serviceLink = /_SERVICE_(HOST|PORT)$|_SERVICE_PORT_[A-Z0-9_]+$|_PORT_\d+_(
  * value, tcp://host:port: by its name it might be a misspelt variable, or AUTH_GRPC_PORT itself where a service is called auth-grpc.
  */
 export function isServiceLink(name: string, value: string | undefined): boolean {
-  return serviceLink.test(name) || (name.endsWith("_PORT") && /^(tcp|udp|sctp):\/\//.test(value ?? ""));
+  return serviceLink.test(name) || (/_PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(value ?? ""));
 }
 
 function defaultOf(variable: Variable<unknown>): string {

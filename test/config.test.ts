@@ -4,13 +4,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, ConfigFault, type Environment, readConfig } from "../src/config.ts";
+import { roleEnvironment } from "../src/dev/fleet.ts";
+import { relaxed } from "../src/relaxed.ts";
 import { parseDuration, type Role, type Variable } from "../src/variable-kinds.ts";
 import { configurationHelp, configurationPage, isServiceLink, variables } from "../src/variables.ts";
 
 const key = Buffer.alloc(32, 7).toString("base64");
 const online = {
   AUTH_KAFKA_BROKERS: "kafka:9092",
-  AUTH_DATABASE_URL: "postgresql://auth@db/auth",
+  AUTH_DATABASE_URL: "postgresql://auth@db/auth?sslmode=require",
   AUTH_MASTER_KEY: `k1:${key}`,
 };
 const table = Object.entries<Variable<unknown>>(variables);
@@ -105,6 +107,141 @@ describe("AUTH_MAIL_SEAL_KEY", () => {
     const { d, ...rest } = pair.privateKey.export({ format: "jwk" });
     expect(faultOf({ ...rest, d })).toMatch(/^AUTH_MAIL_SEAL_KEY has the private part of the key/);
     expect(faultOf({ ...rest, d })).not.toContain(d);
+  });
+});
+
+describe("a connection in the open", () => {
+  const roles: Role[] = ["worker", "relay", "bridge", "mailer", "migrate", "ctl"];
+  const mail = { AUTH_MAIL_FROM: "a@example.org", AUTH_MAIL_LINK_URL: "https://example.org/{token}" };
+  const sasl = {
+    AUTH_KAFKA_SASL_MECHANISM: "plain",
+    AUTH_KAFKA_SASL_USERNAME: "auth",
+    AUTH_KAFKA_SASL_PASSWORD: "of kafka",
+  };
+  const basic = { AUTH_REGISTRY_USERNAME: "auth", AUTH_REGISTRY_PASSWORD: "of the registry" };
+  /** The switch -> what is open without it, who would speak so, and the same closed, or on this machine. */
+  const table: Record<string, { open: Environment[]; roles: Role[]; closed: Environment[] }> = {
+    AUTH_KAFKA_PLAINTEXT: {
+      roles,
+      open: [
+        sasl,
+        { ...sasl, AUTH_KAFKA_BROKERS: "127.0.0.1:9092,kafka-2:9092" },
+        { ...sasl, AUTH_KAFKA_BROKERS: "[fd00::1]:9092" },
+      ],
+      closed: [
+        { ...sasl, AUTH_KAFKA_TLS: "true" },
+        { ...sasl, AUTH_KAFKA_SASL_MECHANISM: "scram-sha-512" },
+        { ...sasl, AUTH_KAFKA_BROKERS: "localhost:9092,127.0.0.2:9092,[::1]:9092" },
+        {},
+      ],
+    },
+    AUTH_REGISTRY_PLAINTEXT: {
+      roles,
+      open: [
+        { ...basic, AUTH_REGISTRY_URL: "http://registry:8081" },
+        { AUTH_REGISTRY_URL: "http://auth:secret@registry:8081/apis" },
+      ],
+      closed: [
+        { ...basic, AUTH_REGISTRY_URL: "https://registry" },
+        { ...basic, AUTH_REGISTRY_URL: "http://[::1]:8081" },
+        { AUTH_REGISTRY_URL: "http://registry:8081" },
+      ],
+    },
+    AUTH_DATABASE_PLAINTEXT: {
+      roles: roles.filter((role) => role !== "bridge"),
+      open: ["", "?sslmode=disable", "?sslmode=prefer", "?sslmode=allow&application_name=x", "?ssl=false"].map(
+        (more) => ({
+          AUTH_DATABASE_URL: `postgresql://auth:secret@db.example:5432/auth${more}`,
+        }),
+      ),
+      closed: [
+        ...["require", "no-verify", "verify-ca", "verify-full"].map(
+          (mode) => `postgresql://auth@db/auth?sslmode=${mode}`,
+        ),
+        "postgresql://auth@db/auth?ssl=true",
+        "postgresql://auth@127.0.0.1/auth",
+        "postgresql://auth@localhost:5433/auth",
+        "postgresql://auth@[::1]/auth",
+        "postgresql:///auth?host=/var/run/postgresql",
+      ].map((AUTH_DATABASE_URL) => ({ AUTH_DATABASE_URL })),
+    },
+    AUTH_SMTP_PLAINTEXT: {
+      roles: ["mailer", "dev"],
+      open: [{ AUTH_SMTP_URL: "smtp://mail.example:25" }],
+      closed: [
+        "smtps://mail.example",
+        "smtp://user:secret@mail.example",
+        "smtp://mail.example?starttls=required",
+        "smtp://localhost:25",
+        "print:",
+      ].map((AUTH_SMTP_URL) => ({ AUTH_SMTP_URL })),
+    },
+  };
+  const rows = Object.entries(table);
+  const base = { AUTH_REGISTRY_URL: "https://registry", AUTH_SMTP_URL: "print:", ...mail };
+
+  test.each(rows)(
+    "without %s is a fault of whoever speaks so, which says how it would be closed",
+    (name, { open, roles: speakers }) => {
+      for (const env of open)
+        for (const role of [...roles, "dev"] as Role[]) {
+          const faults = faultsOf({ ...base, ...env }, role);
+          const wanted = speakers.includes(role)
+            ? [expect.stringMatching(new RegExp(`in the open: .+, or ${name}=true`))]
+            : [];
+          expect([env, role, faults]).toEqual([env, role, wanted]);
+          expect(faultsOf({ ...base, ...env, [name]: "true" }, role)).toEqual([]); // the control
+        }
+    },
+  );
+
+  test.each(rows)("is none that is closed, or stays on this machine: %s", (_name, { closed, roles: speakers }) => {
+    for (const env of closed)
+      for (const role of speakers) expect([env, faultsOf({ ...base, ...env }, role)]).toEqual([env, []]);
+  });
+
+  test("is told beside all other faults, and of every kind at once", () => {
+    const env = Object.assign({}, ...rows.map(([, { open }]) => open[0])) as Environment;
+    const faults = faultsOf({ ...base, ...env, AUTH_ACCESS_TTL: "soon", AUTH_REFRESH_IDLE: "60d" }, "mailer");
+    expect(faults.map((fault) => /AUTH_\w+_PLAINTEXT|AUTH_\w+/.exec(fault)?.[0])).toEqual([
+      "AUTH_ACCESS_TTL",
+      "AUTH_REFRESH_IDLE",
+      ...["AUTH_KAFKA_SASL_MECHANISM", "AUTH_REGISTRY_URL", "AUTH_DATABASE_URL", "AUTH_SMTP_URL"],
+    ]);
+    for (const [name] of rows) expect(faults.join("\n")).toContain(`${name}=true`);
+    expect(faults.join("\n")).not.toContain("secret");
+  });
+});
+
+describe("what is relaxed", () => {
+  test("is nothing by default, and what dev and whoever sets a switch relax, by name", () => {
+    expect(relaxed(read({}))).toEqual([]);
+    const stack = {
+      AUTH_KAFKA_BROKERS: "127.0.0.1:9092",
+      AUTH_REGISTRY_URL: "http://127.0.0.1:8081",
+      AUTH_DATABASE_URL: "postgresql://auth@127.0.0.1:5433/auth",
+    };
+    const dev = roleEnvironment({ AUTH_SMTP_PLAINTEXT: "true" }, stack, file(`k1:${key}`));
+    expect(relaxed(readConfig(dev, "worker"))).toEqual([
+      "AUTH_REQUIRE_SEALED=false",
+      "AUTH_LEGACY_TOPICS=true",
+      "AUTH_SMTP_PLAINTEXT=true",
+    ]);
+    expect(
+      relaxed(
+        readConfig(
+          { ...dev, AUTH_REQUIRE_SEALED: "true", AUTH_LEGACY_TOPICS: "off", AUTH_SMTP_PLAINTEXT: "" },
+          "worker",
+        ),
+      ),
+    ).toEqual([]);
+  });
+
+  test("has every switch that lets a connection be open", () => {
+    const switches = table.map(([name]) => name).filter((name) => name.endsWith("_PLAINTEXT"));
+    expect(relaxed(read(Object.fromEntries(switches.map((name) => [name, "true"]))))).toEqual(
+      expect.arrayContaining(switches.map((name) => `${name}=true`)),
+    );
   });
 });
 
@@ -262,7 +399,7 @@ describe("passkeys", () => {
 
 describe("contradictions", () => {
   const tls = { AUTH_GRPC_TLS_CERT: "cert", AUTH_GRPC_TLS_KEY: "key" };
-  const sasl = { AUTH_KAFKA_SASL_USERNAME: "u", AUTH_KAFKA_SASL_PASSWORD: "p" };
+  const sasl = { AUTH_KAFKA_SASL_USERNAME: "u", AUTH_KAFKA_SASL_PASSWORD: "p", AUTH_KAFKA_TLS: "true" };
   test.each<[string, Environment, Environment]>([
     ["SASL without a name and a password", { AUTH_KAFKA_SASL_MECHANISM: "plain" }, sasl],
     ["a certificate without its key", { AUTH_GRPC_TLS_CERT: "cert" }, tls],

@@ -43,6 +43,17 @@ test("/readyz lists what keeps it from work, and /healthz does not care", async 
   ready = [];
 });
 
+test("/readyz names what the configuration relaxes, ready or not", async () => {
+  const options = { host: "127.0.0.1", port: 0, checks, metrics, relaxed: ["AUTH_REQUIRE_SEALED=false"] };
+  const lax = await serveHttp(options);
+  const body = async () => (await fetch(`${lax.url}/readyz`)).json();
+  expect(await body()).toEqual({ ready: true, relaxed: ["AUTH_REQUIRE_SEALED=false"] });
+  ready = [{ name: "kafka", reason: "is not connected" }];
+  expect(await body()).toEqual({ ready: false, failing: ready, relaxed: ["AUTH_REQUIRE_SEALED=false"] });
+  ready = [];
+  await lax.close();
+});
+
 test("/metrics has the process's and our own samples, each with the labels of the process", async () => {
   metrics.counter("auth_test_total", "A test.", ["topic"]).inc({ topic: "t" }, 3);
   let asked = 0;

@@ -20,7 +20,7 @@ const mail = {
   text: "First line\n.\nпоследняя",
   html: "<p>First line</p>",
 };
-const send = (url: string) => smtpServer(url, "Auth <auth@example.org>").send(mail);
+const send = (url: string, plaintext = false) => smtpServer(url, "Auth <auth@example.org>", { plaintext }).send(mail);
 const url = () => `smtp://127.0.0.1:${smtp!.port}`;
 
 async function faultOf(call: Promise<void>): Promise<string> {
@@ -87,8 +87,19 @@ describe("a server with a password", () => {
         callback(null, { user: username });
       },
     });
-    expect(await faultOf(send(`smtp://me:secret@127.0.0.1:${smtp.port}`))).toBe("passing");
+    const address = `smtp://me:secret@127.0.0.1:${smtp.port}`;
+    expect(await faultOf(send(address))).toBe("passing");
     expect([told, smtp.mails]).toEqual([[], []]);
+    await send(address, true); // the control: AUTH_SMTP_PLAINTEXT
+    expect([told, smtp.mails.length]).toEqual([["me"], 1]);
+  });
+
+  test("and one without gets no mail without TLS where that is demanded", async () => {
+    smtp = await startSmtp();
+    expect(await faultOf(send(`${url()}?starttls=required`))).toBe("passing");
+    expect(await faultOf(send(`${url()}/?starttls=required`, true))).toBe("passing");
+    expect(smtp.mails).toEqual([]);
+    await send(url()); // the control
   });
 
   test("that nobody vouches for is not told it either", async () => {

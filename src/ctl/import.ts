@@ -2,7 +2,7 @@
 // What was imported stays, whatever ends a run: the next one goes on where it ended. docs/operations.md has the way of a move.
 import { auditDeeds, type Deed } from "../audit-deeds.ts";
 import { systemClock } from "../clock.ts";
-import { ConfigFault } from "../config.ts";
+import { type Config, ConfigFault } from "../config.ts";
 import {
   beginImport,
   type Counts,
@@ -16,6 +16,7 @@ import {
 } from "../db/imports.ts";
 import type { CommonQueryMethods } from "../db/pool.ts";
 import { refuse } from "../errors.ts";
+import { isPlainDatabase } from "../plaintext.ts";
 import type { MasterKey } from "../variable-kinds.ts";
 import { type Answer, type Call, type Command, pairsOption, textOption, Unreachable, UsageFault } from "./command.ts";
 import { holdsMasterKey, withDatabaseAtLength } from "./database.ts";
@@ -115,7 +116,16 @@ function sourceOf(call: Call, { columns }: Choice): (use: (source: Source) => Pr
   const [file] = call.words;
   if (file !== undefined) return async (use) => use(await linesOf(file));
   const url = oldDatabase(call.env);
+  checkOldDatabase(url, targetOf(call.env).config);
   return (use) => withTable(url, { table: textOption(call, "table") ?? "auth", columns }, use);
+}
+
+/** @throws ConfigFault where its rows, hashes among them, would come in the open without leave */
+function checkOldDatabase(url: URL, { AUTH_DATABASE_PLAINTEXT: allowed }: Config): void {
+  if (allowed || !isPlainDatabase(url.href)) return;
+  throw new ConfigFault([
+    `The old service's database ${url.host} is spoken to in the open: set DATABASE_URL with sslmode=require, or AUTH_DATABASE_PLAINTEXT=true where the network between is trusted`,
+  ]);
 }
 
 interface Given extends Choice {

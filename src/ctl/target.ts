@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, type Environment, readConfig } from "../config.ts";
+import { devDefaults } from "../dev/defaults.ts";
 import { type Addresses, devFolder, readAddresses } from "../dev/folder.ts";
 import { Unreachable } from "./command.ts";
 
@@ -44,5 +45,5 @@ function stackEnvironment(
   const hasKey = env["AUTH_MASTER_KEY"] || env["AUTH_MASTER_KEY_FILE"];
   if (!hasKey && existsSync(file)) fixed["AUTH_MASTER_KEY_FILE"] = file;
   const others = Object.entries(env).filter(([name]) => !Object.hasOwn(fixed, name.replace(/_FILE$/, "")));
-  return { ...Object.fromEntries(others), ...fixed };
+  return { ...devDefaults, ...Object.fromEntries(others), ...fixed };
 }

@@ -7,17 +7,7 @@ import { lastLines, logFile, logSince, logSize } from "../../stack/logs.ts";
 import type { Processes } from "../../stack/processes.ts";
 import { makeService, type Service } from "../../stack/service.ts";
 import type { Environment } from "../config.ts";
-
-const DEFAULTS = {
-  AUTH_PARTITIONS: "auth.session.*=6,auth.account.register=6,*=2",
-  AUTH_REQUIRE_SEALED: "false",
-  AUTH_HTTP_HOST: "127.0.0.1",
-  AUTH_GRPC_HOST: "127.0.0.1",
-  // Into the mailer's log file: there is nobody to send to.
-  AUTH_SMTP_URL: "print:",
-  AUTH_MAIL_FROM: "Auth <auth@localhost>",
-  AUTH_MAIL_LINK_URL: "http://localhost:3000/{kind}?token={token}",
-};
+import { devDefaults } from "./defaults.ts";
 
 /** Argon2 shares libuv's pool with file system and DNS calls. */
 const THREADS_BESIDE_HASHING = 4;
@@ -39,7 +29,7 @@ export interface StackAddresses {
 /** @param user the environment `dev` was started with @param fixed what it may not change */
 export function roleEnvironment(user: Environment, fixed: StackAddresses, masterKeyFile: string): Environment {
   const given = Object.entries(user).filter(([name]) => !isOurs(name) && !isFixed(name, fixed));
-  const env: Environment = { ...DEFAULTS, ...Object.fromEntries(given), ...fixed };
+  const env: Environment = { ...devDefaults, ...Object.fromEntries(given), ...fixed };
   if (!env["AUTH_MASTER_KEY"] && !env["AUTH_MASTER_KEY_FILE"]) env["AUTH_MASTER_KEY_FILE"] = masterKeyFile;
   const hashThreads = Number(env["AUTH_HASH_THREADS"]) || availableParallelism();
   env["UV_THREADPOOL_SIZE"] ??= String(hashThreads + THREADS_BESIDE_HASHING);

@@ -71,8 +71,13 @@ function bookOf(pool: DatabasePool): MailBook {
   };
 }
 
-function smtpOf({ AUTH_SMTP_URL: url = "", AUTH_MAIL_FROM: from = "" }: Config): SmtpServer {
-  return url.startsWith("print:") ? printedMail((text) => void process.stdout.write(text)) : smtpServer(url, from);
+function smtpOf({
+  AUTH_SMTP_URL: url = "",
+  AUTH_MAIL_FROM: from = "",
+  AUTH_SMTP_PLAINTEXT: plaintext,
+}: Config): SmtpServer {
+  if (url.startsWith("print:")) return printedMail((text) => void process.stdout.write(text));
+  return smtpServer(url, from, { plaintext });
 }
 
 /** @throws Error where the seal is for somebody else, or does not open */

@@ -151,6 +151,7 @@ function baseEnvironment(stack: TestStack, folder: string): Record<string, strin
     AUTH_GRPC_PORT: "0",
     AUTH_REPLY_SERVICES: "authctl,bridge,gateway,test",
     AUTH_REQUIRE_SEALED: "false",
+    AUTH_LEGACY_TOPICS: "true",
   };
 }
 

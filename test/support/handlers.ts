@@ -82,7 +82,10 @@ export async function handlerHouse({
   poolSize = 10,
   cheapHashes = false,
 }: HouseOptions = {}): Promise<HandlerHouse> {
-  const config = readConfig({ AUTH_ARGON2_MEMORY: "7168", AUTH_ARGON2_TIME: "1", ...env }, "dev");
+  const config = readConfig(
+    { AUTH_ARGON2_MEMORY: "7168", AUTH_ARGON2_TIME: "1", AUTH_LEGACY_TOPICS: "true", ...env },
+    "dev",
+  );
   const pool = await emptyDatabase(poolSize);
   const master = [{ kid: "t1", key: randomBytes(32) }];
   await ensureKeys({ pool, master, rules: keyRulesOf(config), clock: systemClock });

@@ -1,0 +1,15 @@
+// What `dev` sets where its user does not: for one machine, and partly laxer than a deployment (relaxed.ts says what of it, and `dev` prints it).
+// authctl goes by the same where it finds the fleet by stack.json.
+import type { Environment } from "../config.ts";
+
+export const devDefaults: Environment = {
+  AUTH_PARTITIONS: "auth.session.*=6,auth.account.register=6,*=2",
+  AUTH_REQUIRE_SEALED: "false",
+  AUTH_LEGACY_TOPICS: "true",
+  AUTH_HTTP_HOST: "127.0.0.1",
+  AUTH_GRPC_HOST: "127.0.0.1",
+  // Into the mailer's log file: there is nobody to send to.
+  AUTH_SMTP_URL: "print:",
+  AUTH_MAIL_FROM: "Auth <auth@localhost>",
+  AUTH_MAIL_LINK_URL: "http://localhost:3000/{kind}?token={token}",
+};
