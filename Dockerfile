@@ -1,4 +1,4 @@
-# The image of every role: `docker run IMAGE ROLE`, compiled JavaScript under Node 24, as the user node, with production packages only.
+# The image of every role: `docker run IMAGE ROLE`, compiled JavaScript under Node 24, as a user without rights, with production packages only.
 # Two stages, because the compiler comes as optional packages of npm, and the runtime must have none of them. Packages' install scripts
 # stay off in both: argon2 and bcrypt carry their binaries, and what the others fetch (a second Node, PostgreSQL) is for `npm start` alone.
 # Build: `docker build -t kafka-auth .`; configuration is in docs/configuration.md, a whole system in docker-compose.yml.
@@ -32,7 +32,8 @@ COPY lists lists
 COPY proto proto
 COPY migrations migrations
 COPY --from=build /app/dist dist
-USER node
+# The user node, by its numbers: Kubernetes's runAsNonRoot takes no name for an answer.
+USER 1000:1000
 EXPOSE 50051 8080
 # Whether a restart would help. Whether it should get work is /readyz: an orchestrator asks there.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \

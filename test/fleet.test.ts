@@ -5,7 +5,8 @@ import { commandSchemas } from "../src/generated/schemas.ts";
 import { called } from "./ctl/authctl.ts";
 import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { type Mailbox, mailbox, type Seen } from "./support/mailbox.ts";
-import { refused, somebody } from "./support/people.ts";
+import { gauge } from "./support/metrics.ts";
+import { refusalOf, refused, somebody } from "./support/people.ts";
 import { runFolder } from "./support/stack.ts";
 
 let own: Fleet;
@@ -60,6 +61,32 @@ describe("every process says", () => {
     expect(beat.stats.lag).toEqual({ records: 0, hashSeconds: 0 });
   });
 });
+
+test("a flood of logins shows in what is demanded of the hash lane, though most of it is refused", async () => {
+  const http = own.http["worker-1"]!;
+  const before = await gauge(http, "auth_hash_demand_seconds_total");
+  const cost = await gauge(http, "auth_hash_seconds");
+  const flood = 300;
+  const outcomes = await Promise.all(
+    Array.from({ length: flood }, () => {
+      const { login, password } = somebody();
+      return refusalOf(fleet.client.request("auth.session.login", { login, password }));
+    }),
+  );
+  const hashed = outcomes.filter((outcome) => outcome === "INVALID_CREDENTIALS").length;
+  const dearest = Math.max(cost, await gauge(http, "auth_hash_seconds"));
+  const demanded = (await gauge(http, "auth_hash_demand_seconds_total")) - before;
+  expect(outcomes.filter((outcome) => outcome === "OVERLOADED").length).toBe(flood - hashed);
+  expect(hashed).toBeLessThan(flood / 2); // or nothing is shown
+  expect(demanded).toBeGreaterThan((flood * cost) / 3);
+  expect(demanded).toBeGreaterThan(hashed * cost); // the control: more than what was done
+  expect(demanded).toBeLessThan(flood * dearest * 2);
+  const text = await (await fetch(`${http}/metrics`)).text();
+  for (const lane of ["hash", "db", "cheap"])
+    for (const what of ["width", "running", "queued"])
+      expect(text).toMatch(new RegExp(`^auth_lane_${what}\\{lane="${lane}",role="worker"\\} \\d+$`, "m"));
+  expect(await gauge(http, "auth_lane_width")).toBeGreaterThan(0);
+}, 60_000);
 
 describe("a second group", () => {
   const start = (env: Record<string, string>) =>

@@ -15,6 +15,11 @@ export interface LaneOptions {
   queueTarget?: number;
   /** First guess of the cost of one piece, ms. */
   cost?: number;
+  /**
+   * Gets the usual cost, ms, of each piece that asks for the lane: of one that is refused at the door or has the door behind it. What somebody else
+   * refuses between the two asks for nothing.
+   */
+  demanded?(ms: number): void;
 }
 
 export interface Lane {
@@ -88,7 +93,12 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
     const { queueTarget } = options;
     if (queueTarget !== undefined) {
       const stands = monotonic() - fullAt < standsFor * queueTarget * usual();
-      judge(deadline, { target: stands ? Math.min(standingTarget, queueTarget) : queueTarget, coming });
+      try {
+        judge(deadline, { target: stands ? Math.min(standingTarget, queueTarget) : queueTarget, coming });
+      } catch (refusal) {
+        options.demanded?.(usual()); // it will not come to run(), where all others are counted
+        throw refusal;
+      }
     }
     coming += 1;
     let here = true;
@@ -140,6 +150,7 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
     admit,
     async run(deadline, work, { kind = "", place } = {}) {
       place?.leave();
+      options.demanded?.(costOf([kind]));
       if (options.queueTarget !== undefined) judge(deadline, { target: options.queueTarget, coming: 0 });
       await turn(deadline, kind);
       const began = monotonic();

@@ -5,6 +5,7 @@ import type { BusCommand, Lanes } from "../bus/command.ts";
 import { consumeRequests, type RequestConsumer } from "../bus/consumer.ts";
 import { makeExecute } from "../bus/execute.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
+import type { Lane } from "../bus/lanes.ts";
 import { makeReplies } from "../bus/replies.ts";
 import { makeSender } from "../bus/sender.ts";
 import type { Tally } from "../bus/tally.ts";
@@ -93,9 +94,14 @@ export function serveRequests(
     [],
     (gauge) => gauge.set(lagOf(consumer, { commands, lanes }).hashSeconds),
   );
-  metrics.gauge("auth_lane_queued", "Work that waits for its lane.", ["lane"], (gauge) => {
-    for (const [name, lane] of Object.entries(lanes)) gauge.set({ lane: name }, lane.queued);
-  });
+  const ofLanes = (name: string, help: string, of: (lane: Lane) => number): void => {
+    metrics.gauge(name, help, ["lane"], (gauge) => {
+      for (const [lane, made] of Object.entries(lanes)) gauge.set({ lane }, of(made));
+    });
+  };
+  ofLanes("auth_lane_queued", "Work that waits for its lane.", ({ queued }) => queued);
+  ofLanes("auth_lane_running", "Work that its lane does now.", ({ running }) => running);
+  ofLanes("auth_lane_width", "Work that a lane does at a time, at most.", ({ width }) => width);
   metrics.gauge("auth_hash_seconds", "Usual cost of one password hash.", [], (gauge) =>
     gauge.set(lanes.hash.cost / 1000),
   );

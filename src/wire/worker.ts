@@ -110,7 +110,7 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   const policy = policyOf(config, log);
   const hashCost = await passwords.calibrate(clock);
   giveWay();
-  const lanes = lanesOf(config, { hashCost, monotonic: clock.monotonic });
+  const lanes = lanesOf(wiring, { hashCost, monotonic: clock.monotonic });
   const run = runPartsOf(wiring, { pool, keys, lanes, passwords, policy, clock });
   const commands = served(config.AUTH_TOPICS).map((handler) => busCommand(handler, run));
   if (commands.length === 0) throw new Error("AUTH_TOPICS leaves no command to serve.");
@@ -138,10 +138,22 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   };
 }
 
-function lanesOf(config: Config, { hashCost, monotonic }: { hashCost: number; monotonic: () => number }): Lanes {
+function lanesOf(
+  { config, metrics }: Wiring,
+  { hashCost, monotonic }: { hashCost: number; monotonic: () => number },
+): Lanes {
+  const demand = metrics.counter(
+    "auth_hash_demand_seconds_total",
+    "What password hashes that were asked for cost, whether they were made or refused for overload.",
+  );
   return {
     hash: makeLane(
-      { width: config.AUTH_HASH_THREADS, queueTarget: config.AUTH_HASH_QUEUE_TARGET, cost: hashCost },
+      {
+        width: config.AUTH_HASH_THREADS,
+        queueTarget: config.AUTH_HASH_QUEUE_TARGET,
+        cost: hashCost,
+        demanded: (ms) => demand.inc(ms / 1000),
+      },
       monotonic,
     ),
     db: makeLane({ width: config.AUTH_DATABASE_POOL }, monotonic),

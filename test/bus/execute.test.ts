@@ -5,6 +5,7 @@ import { makeExecute } from "../../src/bus/execute.ts";
 import { makeLane } from "../../src/bus/lanes.ts";
 import type { InRecord } from "../../src/bus/records.ts";
 import { makeTextGate } from "../../src/bus/text-gate.ts";
+import { refuse } from "../../src/errors.ts";
 import { quiet } from "../support/fleet.ts";
 
 const monotonic = () => performance.now();
@@ -12,8 +13,10 @@ const away = new Error("connection lost");
 
 function setUp(given: Partial<BusCommand>) {
   let opened = 0;
-  const lane = () => makeLane({ width: 1, cost: 100, queueTarget: 1 }, monotonic);
-  const lanes = { hash: lane(), db: lane(), cheap: lane() };
+  const demands: number[] = [];
+  const lane = (demanded?: (ms: number) => void) =>
+    makeLane({ width: 1, cost: 100, queueTarget: 1, ...(demanded && { demanded }) }, monotonic);
+  const lanes = { hash: lane((ms) => demands.push(ms)), db: lane(), cheap: lane() };
   const execute = makeExecute({
     codec: {
       isWarm: true,
@@ -57,7 +60,7 @@ function setUp(given: Partial<BusCommand>) {
       { topic: "auth.test", envelope, deadline: monotonic() + leftMs },
       redelivered,
     );
-  return { ask, lanes, opened: () => opened };
+  return { ask, lanes, demands, opened: () => opened };
 }
 
 describe("a request for a hash", () => {
@@ -69,6 +72,21 @@ describe("a request for a hash", () => {
     for (const place of places) place.leave();
     expect((await ask(1000)).outcome).toBe("ok");
     expect(opened()).toBe(1);
+  });
+
+  test("is demand on the lane where the lane refuses it or hashes for it, once, and none where a limit refuses it before that", async () => {
+    const limited = setUp({ lane: "hash", handle: () => Promise.reject(refuse("THROTTLED", { retryAfterMs: 1000 })) });
+    expect((await limited.ask(1000)).outcome).toBe("THROTTLED");
+    expect(limited.demands).toEqual([]);
+    const hashing: ReturnType<typeof setUp> = setUp({
+      lane: "hash",
+      handle: (_request, { deadline, place }) => hashing.lanes.hash.run(deadline, async () => ({}), { place }),
+    });
+    expect((await hashing.ask(1000)).outcome).toBe("ok");
+    expect(hashing.demands).toEqual([100]);
+    for (let taken = 0; taken < 2; taken += 1) hashing.lanes.hash.admit(monotonic() + 1000);
+    expect((await hashing.ask(1000)).outcome).toBe("OVERLOADED");
+    expect(hashing.demands).toHaveLength(2);
   });
 
   test("gives its place up when it is done, however it ended and however often it was tried", async () => {

@@ -289,3 +289,64 @@ describe("kinds of work", () => {
     await Promise.all([busy, slow, second]);
   });
 });
+
+describe("what is demanded of a lane", () => {
+  /** So many a second ask for a lane of two pieces of 100 ms, for five seconds. @returns seconds of work that were demanded, and that were done */
+  async function flood(perSecond: number): Promise<{ demanded: number; done: number; refused: number }> {
+    let demandedMs = 0;
+    const demanded = (ms: number): void => {
+      demandedMs += ms;
+    };
+    const { lane: made, time, running, run, end } = lane({ width: 2, cost: 100, queueTarget: 4, demanded });
+    const until: number[] = [];
+    const outcomes: Promise<string>[] = [];
+    let refused = 0;
+    for (let asked = 0; time.ms < 5000; time.ms += 5) {
+      while (until.length > 0 && until[0]! <= time.ms) {
+        until.shift();
+        await end();
+      }
+      for (; asked < (perSecond * time.ms) / 1000; asked += 1) {
+        if (refusalOf(() => made.admit(Number.POSITIVE_INFINITY)) === undefined) outcomes.push(run("x"));
+        else refused += 1;
+      }
+      await settled();
+      while (until.length < running.length) until.push(time.ms + 100);
+    }
+    while (running.length > 0) await end();
+    const done = (await Promise.all(outcomes)).filter((outcome) => outcome === "done").length / 10;
+    return { demanded: demandedMs / 1000, done, refused };
+  }
+
+  test("follows what is asked for, also where most of it is refused", async () => {
+    const [idle, full, twice, flooded] = [await flood(10), await flood(20), await flood(40), await flood(400)];
+    expect(idle.refused + full.refused).toBe(0);
+    expect([twice.refused > 80, flooded.refused > 1800]).toEqual([true, true]);
+    for (const [perSecond, { demanded }] of [
+      [10, idle],
+      [20, full],
+      [40, twice],
+      [400, flooded],
+    ] as const) {
+      expect(demanded / (perSecond / 2)).toBeGreaterThan(0.9); // 100 ms each for 5 s
+      expect(demanded / (perSecond / 2)).toBeLessThan(1.1);
+    }
+    for (const { done } of [twice, flooded]) expect(done).toBeLessThan(11); // the control: what is done does not follow
+  });
+
+  test("is the cost of the piece's own kind, also of one that comes too late for its turn", async () => {
+    const costs: number[] = [];
+    const { lane: made, run, end, time } = lane({ width: 1, cost: 40, demanded: (ms) => costs.push(ms) });
+    const slow = async (): Promise<void> => {
+      time.ms += 500;
+    };
+    await made.run(Number.POSITIVE_INFINITY, slow, { kind: "slow" });
+    await made.run(Number.POSITIVE_INFINITY, async () => undefined, { kind: "slow" });
+    const [first, late] = [run("first"), run("late", time.ms + 10)];
+    await settled();
+    time.ms += 40;
+    await end();
+    expect([await first, await late]).toEqual(["done", "DEADLINE_EXCEEDED"]);
+    expect(costs).toEqual([40, 500, 40, 40]);
+  });
+});
