@@ -52,7 +52,7 @@ function changeOf(id: number, account: NewAccount, keys: { loginKey: string; ema
     user: { id, subject: insertUser({ id, login, username, email, ...keys, confirmed: true }), generation: 0 },
     facts: [
       fact("UserRegistered", { login }),
-      fact("UserConfirmed", { login }),
+      fact("UserConfirmed", { login, proof: "none" }),
       fact("RolesChanged", { roles, reason }),
     ],
     writes: [insertPassword(id, hash), ...replaceRoles(id, roles)],

@@ -7,6 +7,7 @@ type Relaxation = { [Name in keyof Config]?: (value: Config[Name]) => boolean };
 const isOn = (value: boolean): boolean => value;
 
 const relaxations: Relaxation = {
+  AUTH_CONFIRM_WITHOUT_PROOF: (value) => value.length > 0,
   AUTH_REQUIRE_SEALED: (value) => !value,
   AUTH_LEGACY_TOPICS: isOn,
   AUTH_KAFKA_PLAINTEXT: isOn,

@@ -197,6 +197,14 @@ export function partitions(value: string): PartitionRule[] {
   });
 }
 
+/** Names of topics, whole: no pattern. */
+export function topics(value: string): string[] {
+  const found = list(value);
+  const bad = found.find((each) => !/^[a-z0-9][a-z0-9._-]{0,248}$/.test(each));
+  if (bad !== undefined) throw new Error(`must be names of topics such as auth.reply.bridge (${bad})`);
+  return found;
+}
+
 /** Names of services: each has the reply topic auth.reply.<name>, and a requester may bear no other. */
 export function services(value: string): string[] {
   const found = list(value);

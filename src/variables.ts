@@ -21,6 +21,7 @@ import {
   settledText,
   text,
   thumbprints,
+  topics,
   url,
   type Variable,
   whole,
@@ -129,6 +130,13 @@ export const variables = {
     false,
   ),
   AUTH_HIDE_EMAIL: flag("Registering a taken e-mail address looks like success; its owner is told.", false),
+  AUTH_CONFIRM_WITHOUT_PROOF: {
+    meaning:
+      "Reply topics whose requesters confirm an account by its link alone, with neither registration secret nor password: for a gateway that can send none. Whoever opens the link then confirms the account that somebody else may have made with their address.",
+    range: "reply topics, comma separated",
+    default: "",
+    parse: topics,
+  },
   AUTH_REQUIRE_SEALED: flag("Refuse secrets outside a seal. Off for a migration only.", true),
   AUTH_KEY_PINS: {
     meaning:

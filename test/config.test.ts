@@ -223,6 +223,7 @@ describe("what is relaxed", () => {
     };
     const dev = roleEnvironment({ AUTH_SMTP_PLAINTEXT: "true" }, stack, file(`k1:${key}`));
     expect(relaxed(readConfig(dev, "worker"))).toEqual([
+      "AUTH_CONFIRM_WITHOUT_PROOF=auth.reply.bridge",
       "AUTH_REQUIRE_SEALED=false",
       "AUTH_LEGACY_TOPICS=true",
       "AUTH_SMTP_PLAINTEXT=true",
@@ -230,7 +231,13 @@ describe("what is relaxed", () => {
     expect(
       relaxed(
         readConfig(
-          { ...dev, AUTH_REQUIRE_SEALED: "true", AUTH_LEGACY_TOPICS: "off", AUTH_SMTP_PLAINTEXT: "" },
+          {
+            ...dev,
+            AUTH_CONFIRM_WITHOUT_PROOF: "",
+            AUTH_REQUIRE_SEALED: "true",
+            AUTH_LEGACY_TOPICS: "off",
+            AUTH_SMTP_PLAINTEXT: "",
+          },
           "worker",
         ),
       ),

@@ -13,7 +13,16 @@ import { keyPartsOf } from "../src/wire.ts";
 import { called } from "./ctl/authctl.ts";
 import { auditShown, chainWaiting } from "./support/audited.ts";
 import { end, type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
-import { type Confirmed, confirmed, loggedIn, type Person, refusalOf, registered, somebody } from "./support/people.ts";
+import {
+  byPassword,
+  type Confirmed,
+  confirmed,
+  loggedIn,
+  type Person,
+  refusalOf,
+  registered,
+  somebody,
+} from "./support/people.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -110,7 +119,7 @@ describe("across a rotation", () => {
 
   test("a secret that waited in the outbox goes out", async () => {
     const token = await fleet.confirmationToken(waiting.username);
-    expect(await fleet.client.request("auth.account.confirm", { token })).toMatchObject({
+    expect(await fleet.client.request("auth.account.confirm", { token, ...byPassword(waiting) })).toMatchObject({
       sessionId: expect.any(String),
     });
   });

@@ -7,7 +7,7 @@ import { auditShown, chainWaiting } from "./support/audited.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet } from "./support/fleet.ts";
 import { mailedToken, mailsTo, mailTo, openMail } from "./support/mails.ts";
 import { operatorToken } from "./support/operator.ts";
-import { refusalOf, refused, somebody } from "./support/people.ts";
+import { byPassword, refusalOf, refused, somebody } from "./support/people.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -28,16 +28,19 @@ afterAll(async () => {
 async function confirmedHere(person = somebody()) {
   await fleet.client.request("auth.account.register", person);
   const token = await mailedToken(fleet, person.email, "confirm");
-  return { ...person, tokens: await fleet.client.request("auth.account.confirm", { token }) };
+  return { ...person, tokens: await fleet.client.request("auth.account.confirm", { token, ...byPassword(person) }) };
 }
 
 test("registering sends a mail whose token is sealed, and confirms the account", async () => {
   const person = somebody();
-  expect(await fleet.client.request("auth.account.register", person)).toEqual({ userId: null, confirmationSent: true });
+  const answered = { userId: null, confirmationSent: true, registrationSecret: expect.stringMatching(/^[\w-]{43}$/) };
+  expect(await fleet.client.request("auth.account.register", person)).toEqual(answered);
   const mail = await mailTo(fleet, person.email, "confirm");
   const { token, username } = await openMail(fleet, mail);
   expect(username).toBe(person.username);
-  expect(await fleet.client.request("auth.account.confirm", { token: String(token) })).toMatchObject({
+  expect(
+    await fleet.client.request("auth.account.confirm", { token: String(token), ...byPassword(person) }),
+  ).toMatchObject({
     sessionId: expect.any(String),
   });
 });
@@ -83,7 +86,11 @@ test("the outbox keeps neither token nor address in clear", async () => {
 test("a taken e-mail address looks like success, and its owner is told", async () => {
   const owner = await confirmedHere();
   const again = { ...somebody(), email: owner.email.toUpperCase() };
-  expect(await fleet.client.request("auth.account.register", again)).toEqual({ userId: null, confirmationSent: true });
+  expect(await fleet.client.request("auth.account.register", again)).toEqual({
+    userId: null,
+    confirmationSent: true,
+    registrationSecret: expect.stringMatching(/^[\w-]{43}$/), // of no use, and no other answer
+  });
   expect((await mailTo(fleet, owner.email, "email-taken")).kind).toBe("email-taken");
   const { rows } = await fleet.sql.query("SELECT email, email_key, decoy FROM users WHERE login = $1", [again.login]);
   expect(rows).toEqual([{ email: "", email_key: "", decoy: true }]); // it keeps the login taken, as an account would
@@ -184,7 +191,9 @@ test("ten at once with one address that somebody has: ten decoys, and nobody lea
   const answers = await Promise.all(
     Array.from({ length: 10 }, () => fleet.client.request("auth.account.register", { ...somebody(), email })),
   );
-  expect(answers).toEqual(Array.from({ length: 10 }, () => ({ userId: null, confirmationSent: true })));
+  expect(answers.map(({ userId, confirmationSent }) => [userId, confirmationSent])).toEqual(
+    Array.from({ length: 10 }, () => [null, true]),
+  );
   const { rowCount } = await fleet.sql.query("SELECT FROM users WHERE email = $1", [email]);
   expect(rowCount).toBe(1);
 });
@@ -228,6 +237,6 @@ test("with AUTH_MAIL_SEAL_KEY a mailer outside opens it with any JOSE library, a
   const { token, username } = JSON.parse(Buffer.from(plaintext).toString()) as Record<string, string>;
   expect(username).toBe(person.username);
   await expect(openMail(fleet, mail)).rejects.toThrow(); // the control: the fleet's own mails it opens, above
-  const answer = await fleet.client.request("auth.account.confirm", { token: token! });
+  const answer = await fleet.client.request("auth.account.confirm", { token: token!, ...byPassword(person) });
   expect(answer.sessionId).toEqual(expect.any(String));
 }, 30_000);

@@ -10,7 +10,7 @@ import { selfSigned } from "./bridge/certificate.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import type { Seen } from "./support/mailbox.ts";
 import { decodeMail, reencoded } from "./support/mails.ts";
-import { loggedIn, type Person, somebody } from "./support/people.ts";
+import { byPassword, loggedIn, type Person, somebody } from "./support/people.ts";
 import { startSmtp, type TestSmtp, textPart } from "./support/smtp.ts";
 import { ownFolder } from "./support/stack.ts";
 
@@ -88,7 +88,7 @@ test("a link in a mail confirms an account, and another one sets a new password"
   const person = await registered();
   const [mail] = await smtp.to(person.email);
   const token = /https:\/\/example\.com\/confirm\?token=(\S+)/.exec(textPart(mail!))![1]!;
-  await fleet.client.request("auth.account.confirm", { token });
+  await fleet.client.request("auth.account.confirm", { token, ...byPassword(person) });
   await fleet.client.request("auth.password.forgot", { email: person.email });
   const second = (await smtp.to(person.email, 2))[1]!;
   expect(textPart(second)).toContain(`Здравствуйте, ${person.username}!`);

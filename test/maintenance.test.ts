@@ -9,7 +9,7 @@ import { purgeUnconfirmed } from "../src/unconfirmed.ts";
 import { variables } from "../src/variables.ts";
 import { auditOf } from "./support/audited.ts";
 import { quiet, type TestFleet, testFleet } from "./support/fleet.ts";
-import { confirmed, type Registered, refusalOf, registered, somebody } from "./support/people.ts";
+import { bySecret, confirmed, type Registered, refusalOf, registered, somebody } from "./support/people.ts";
 
 let fleet: TestFleet;
 let pool: DatabasePool;
@@ -52,7 +52,9 @@ describe("accounts that nobody has confirmed", () => {
     const token = await fleet.confirmationToken(old.username);
     await sweep(parts());
     expect([await isThere(old), await isThere(young), await isThere(known)]).toEqual([false, true, true]);
-    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token }))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token, ...bySecret(old) }))).toBe(
+      "TOKEN_INVALID",
+    );
     const { rows } = await fleet.sql.query(
       "SELECT topic, kind, actor, sequence, body - 'at' - 'reason' AS body FROM outbox WHERE key IN ($1, $2) AND actor = $3 ORDER BY id",
       [String(old.id), `u:${old.id}`, "service:maintenance"],
@@ -85,7 +87,10 @@ describe("accounts that nobody has confirmed", () => {
     const beaten = await registered(fleet, { ...somebody(), email: first.email });
     const [one, other] = [await registered(fleet), somebody()];
     const beside = await registered(fleet, { ...other, email: one.email });
-    await fleet.client.request("auth.account.confirm", { token: await fleet.confirmationToken(first.username) });
+    await fleet.client.request("auth.account.confirm", {
+      token: await fleet.confirmationToken(first.username),
+      ...bySecret(first),
+    });
     await sweep(parts());
     expect(await Promise.all([first, beaten, one, beside].map(isThere))).toEqual([true, false, true, true]);
     expect((await auditOf(fleet, beaten.id)).at(-1)).toMatchObject({

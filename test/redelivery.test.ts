@@ -65,7 +65,9 @@ async function journey(sent: Sent[], person: Person): Promise<void> {
   });
   await fleet.mails.count("auth", 2, (record) => record.json?.["username"] === person.username);
   const token = await fleet.confirmationToken(person.username);
-  const confirming = bare({ token, rotating: true, client: null }, ["token"]);
+  const { registrationSecret } = registered.secrets;
+  const proven = { token, registrationSecret, password: "", rotating: true, client: null };
+  const confirming = bare(proven, ["token", "registrationSecret", "password"]);
   await ask(sent, { topic: "auth.account.confirm", key: token.split(".")[0]!, fields: confirming });
   await ask(sent, loggingIn({ ...person, password: "not the one" }));
   const loggedIn = await ask(sent, loggingIn(person));

@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "./support/fleet.ts";
-import { type Registered, registered, somebody } from "./support/people.ts";
+import { byPassword, type Registered, registered, somebody } from "./support/people.ts";
 import { type Raw, rawRequests, replyTopic } from "./support/raw.ts";
 
 let fleet: TestFleet;
@@ -189,7 +189,10 @@ describe("time", () => {
 
 describe("one outcome", () => {
   test("the same record sent again by its correlation id gets the same answer, and opens no second session", async () => {
-    await fleet.client.request("auth.account.confirm", { token: await fleet.confirmationToken(person.username) });
+    await fleet.client.request("auth.account.confirm", {
+      token: await fleet.confirmationToken(person.username),
+      ...byPassword(person),
+    });
     const kafka_correlationId = randomBytes(16);
     const before = await sessions();
     await raw.send({ ...login(), headers: { kafka_correlationId } });

@@ -1,6 +1,9 @@
 -- The database after all migrations. Written by UPDATE_SCHEMA=1 npm test -- migrate; checked by test/migrate.test.ts.
 
 -- columns
+address_mails.subject bytea NOT NULL
+address_mails.sent timestamp with time zone[] NOT NULL
+address_mails.hour timestamp with time zone NOT NULL DEFAULT date_trunc('hour'::text, now())
 audit.number bigint NOT NULL
 audit.chained_at timestamp with time zone NOT NULL
 audit.event_id uuid NOT NULL
@@ -245,8 +248,11 @@ users.ban_reason text
 users.exported_at timestamp with time zone
 users.locale text
 users.decoy boolean NOT NULL DEFAULT false
+users.registration_hash bytea
+users.mail_due_at timestamp with time zone
 
 -- constraints
+address_mails address_mails_pkey PRIMARY KEY (subject)
 audit audit_pkey PRIMARY KEY (number, chained_at)
 audit_heads audit_heads_pkey PRIMARY KEY (number)
 audit_intake audit_intake_pkey PRIMARY KEY (id)
@@ -310,6 +316,8 @@ users users_login_unique UNIQUE (login_key)
 users users_pkey PRIMARY KEY (id)
 
 -- indexes
+CREATE INDEX address_mails_hour ON public.address_mails USING btree (hour)
+CREATE UNIQUE INDEX address_mails_pkey ON public.address_mails USING btree (subject)
 CREATE UNIQUE INDEX audit_heads_pkey ON public.audit_heads USING btree (number)
 CREATE UNIQUE INDEX audit_intake_pkey ON public.audit_intake USING btree (id)
 CREATE UNIQUE INDEX audit_keys_pkey ON public.audit_keys USING btree (kid)
@@ -383,6 +391,7 @@ CREATE INDEX users_by_login ON public.users USING btree (login_key COLLATE "C")
 CREATE INDEX users_decoys ON public.users USING btree (created_at) WHERE decoy
 CREATE UNIQUE INDEX users_email_unique ON public.users USING btree (email_key) WHERE (confirmed_at IS NOT NULL)
 CREATE UNIQUE INDEX users_login_unique ON public.users USING btree (login_key)
+CREATE INDEX users_mail_due ON public.users USING btree (mail_due_at) WHERE (mail_due_at IS NOT NULL)
 CREATE INDEX users_of_role ON public.user_roles USING btree (role_id)
 CREATE INDEX users_overdue ON public.users USING btree (created_at) WHERE (confirmed_at IS NULL)
 CREATE UNIQUE INDEX users_pkey ON public.users USING btree (id)
@@ -484,6 +493,16 @@ AS $function$
   SELECT banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > now())
 $function$
 
+CREATE OR REPLACE FUNCTION public.mail_wait_ms(sent timestamp with time zone[], most integer)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT COALESCE((
+    SELECT ceil(extract(epoch FROM s + interval '1 hour' - now()) * 1000)::bigint
+    FROM unnest(sent) AS s WHERE s > now() - interval '1 hour' ORDER BY s DESC OFFSET most - 1 LIMIT 1), 0)
+$function$
+
 CREATE OR REPLACE FUNCTION public.must_be(actual bigint, expected bigint, what text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -501,6 +520,28 @@ CREATE OR REPLACE FUNCTION public.refuse_change()
 AS $function$
 BEGIN
   RAISE EXCEPTION 'rows of % are written once', TG_TABLE_NAME;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.request_confirmations(ids bigint[], shards integer[], events uuid[], audited bytea[], said jsonb)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  done bigint;
+BEGIN
+  PERFORM FROM users WHERE id = ANY(ids) ORDER BY id DESC FOR NO KEY UPDATE;
+  WITH given AS (SELECT * FROM unnest(ids, shards, events, audited) AS g (id, shard, event_id, box)),
+  counted AS (
+    UPDATE users u SET sequence = u.sequence + 1, mail_due_at = NULL FROM given g WHERE u.id = g.id AND u.confirmed_at IS NULL
+    RETURNING u.id, u.sequence),
+  sent AS (
+    INSERT INTO outbox (shard, topic, key, kind, event_id, user_id, sequence, actor, traceparent, body)
+    SELECT g.shard, 'auth.event', g.id::text, 'ConfirmationRequested', g.event_id, g.id, c.sequence, said->>'actor', said->>'traceparent',
+      said->'body'
+    FROM given g JOIN counted c USING (id) RETURNING 1),
+  noted AS (INSERT INTO audit_intake (box) SELECT g.box FROM given g JOIN counted c USING (id) RETURNING 1)
+  SELECT count(*) INTO done FROM counted;
+  RETURN done;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.reserve_attempt(who bytea, account bigint, login_named text, tried attempt, known_as bytea, device bytea, rules jsonb)

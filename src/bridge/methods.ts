@@ -42,7 +42,8 @@ export function makeMethods(config: CookieConfig, verifier: Pick<Verifier, "veri
     },
 
     async RegistrationUser({ token_pod: token }, ask) {
-      return withCookie(await ask("auth.account.confirm", { token, rotating: false }), config);
+      const noProof = { registrationSecret: "", password: "" }; // the gateway has neither: AUTH_CONFIRM_WITHOUT_PROOF
+      return withCookie(await ask("auth.account.confirm", { token, ...noProof, rotating: false }), config);
     },
 
     async RefreshToken({ refresh_token: refreshToken }, ask) {

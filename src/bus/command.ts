@@ -18,7 +18,10 @@ export interface Call {
 
 export interface BusCommand {
   topic: string;
+  /** Where it is `hash`, requests are admitted before they are opened. */
   lane: LaneName;
+  /** Lane of one request, where that depends on what is in it: only known once it is opened. Default: `lane`. */
+  laneOf?(request: object): LaneName;
   /** Kind of mailbox key: mailboxes of one kind are shared by all commands whose key is of that kind. */
   keyKind: string;
   /** Whether the first answer is kept and given again: commands that change or count something. */

@@ -6,7 +6,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { asError, Refusal, refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { type Codec, CodecFault } from "./codec.ts";
-import { type BusCommand, type Call, type Lanes, refusalName, replySubject, requestSubject } from "./command.ts";
+import {
+  type BusCommand,
+  type Call,
+  type LaneName,
+  type Lanes,
+  refusalName,
+  replySubject,
+  requestSubject,
+} from "./command.ts";
 import { replyHeaders } from "./headers.ts";
 import type { Place } from "./lanes.ts";
 import { noSoonerThan } from "./least-time.ts";
@@ -93,7 +101,8 @@ async function attempt(parts: ExecuteParts, delivered: Work, redelivered: boolea
     const request = await open(parts, work, replyKey);
     command.texts.checkRequest(request);
     checkKey(record, command, request);
-    const result = await patiently(parts, work, () => command.handle(request, call));
+    const lane = command.laneOf?.(request) ?? command.lane;
+    const result = await patiently(parts, { ...work, lane }, () => command.handle(request, call));
     const bytes = await encodeResult(parts, command, result, replyKey);
     if (bytes.length > maxReplyBytes) throw new Error(`the reply has ${bytes.length} bytes`);
     return { code: "ok", bytes };
@@ -121,7 +130,8 @@ async function inTime(parts: ExecuteParts, work: Work, redelivered: boolean): Pr
   if (parts.monotonic() < call.deadline) return work;
   const late = { ...work, call: { ...call, deadline: parts.monotonic() + retryBudgetMs } };
   // As patiently as a handler: a database that is away for a moment must not make a dead letter of a request that has its answer.
-  const answered = redelivered && command.once && (await patiently(parts, late, () => command.answered(call)));
+  const look = { ...late, lane: command.lane };
+  const answered = redelivered && command.once && (await patiently(parts, look, () => command.answered(call)));
   if (!answered) throw refuse("DEADLINE_EXCEEDED");
   return late;
 }
@@ -189,11 +199,15 @@ function checkKey(record: InRecord, command: BusCommand, request: object): void 
 }
 
 /** Runs the handler, again after a passing fault, with growing pauses inside the deadline and a budget. */
-async function patiently<T>(parts: ExecuteParts, { command, call, record }: Work, run: () => Promise<T>): Promise<T> {
+async function patiently<T>(
+  parts: ExecuteParts,
+  { lane, call, record }: Work & { lane: LaneName },
+  run: () => Promise<T>,
+): Promise<T> {
   const end = Math.min(call.deadline, parts.monotonic() + retryBudgetMs);
   for (let pause = 25; ; pause *= 2) {
     try {
-      if (command.lane !== "hash") return await parts.lanes[command.lane].run(call.deadline, run);
+      if (lane !== "hash") return await parts.lanes[lane].run(call.deadline, run);
       const place = enter(parts, call);
       try {
         return await run();

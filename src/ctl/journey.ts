@@ -62,7 +62,7 @@ function ask<T extends Topic>(
 async function signUp(stage: Stage, account: Account): Promise<void> {
   const { steps, confirmations } = stage;
   await steps.ok(["ask for the fleet's keys", "auth.key.list"], () => ask(stage, "auth.key.list", {}), tellKeys);
-  const { userId } = await steps.ok(
+  const { userId, registrationSecret } = await steps.ok(
     ["register", "auth.account.register"],
     () => ask(stage, "auth.account.register", account),
     (result) => `${result.userId === null ? "" : `user ${result.userId}, `}login ${account.login}`,
@@ -83,7 +83,11 @@ async function signUp(stage: Stage, account: Account): Promise<void> {
   await steps.refused(["log in before confirming", "auth.session.login"], "NOT_CONFIRMED", () =>
     ask(stage, "auth.session.login", { login, password }),
   );
-  await steps.ok(["confirm", "auth.account.confirm"], () => ask(stage, "auth.account.confirm", { token }), tellSession);
+  await steps.ok(
+    ["confirm", "auth.account.confirm"],
+    () => ask(stage, "auth.account.confirm", { token, registrationSecret, password: "" }),
+    tellSession,
+  );
 }
 
 async function logIn(stage: Stage, { login, password }: Account) {

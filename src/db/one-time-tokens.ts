@@ -25,6 +25,8 @@ const oneTimeToken = z.object({
   newEmail: z.string().nullable(),
   /** Whether another account, a confirmed one, has the address that using the link would make this account's own. */
   addressTaken: z.boolean(),
+  /** SHA-256 of what registering answered, while the account waits for its confirmation. */
+  registrationHash: z.instanceof(Buffer).nullable(),
   ...factorShape,
 });
 
@@ -37,7 +39,7 @@ export function tokenById(id: string, purpose: Purpose): Read<OneTimeToken> {
       ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles,
       ${contactColumns}, t.email AS "newEmail",
       EXISTS (SELECT FROM users o WHERE o.email_key = COALESCE(t.email_key, u.email_key) AND o.confirmed_at IS NOT NULL AND o.id <> u.id)
-        AS "addressTaken",
+        AS "addressTaken", u.registration_hash AS "registrationHash",
       ${factorColumns}
     FROM one_time_tokens t JOIN users u ON u.id = t.user_id WHERE t.id = ${id}::uuid AND t.purpose = ${purpose}`;
   return { select, row: oneTimeToken };

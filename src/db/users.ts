@@ -142,6 +142,8 @@ export interface NewUser {
   confirmed?: boolean;
   /** Keeps the login taken, and is nobody. */
   decoy?: boolean;
+  /** SHA-256 of the secret that confirms the account together with its link. */
+  registrationHash?: Buffer;
 }
 
 /** Deletes up to `limit` decoys that are older. @returns how many */
@@ -158,10 +160,11 @@ export async function reapDecoys(
 /** The unique indexes users_login_unique and, of who is confirmed, users_email_unique decide races: the loser reads anew. */
 export function insertUser(user: NewUser): Subject {
   const { id, login, loginKey, username, email, emailKey, locale = null, confirmed = false, decoy = false } = user;
+  const secretHash = user.registrationHash === undefined ? sql.fragment`NULL` : sql.binary(user.registrationHash);
   return (numbers, gate) => sql.fragment`
-    INSERT INTO users (id, login, login_key, username, email, email_key, locale, confirmed_at, decoy, sequence)
+    INSERT INTO users (id, login, login_key, username, email, email_key, locale, confirmed_at, decoy, registration_hash, sequence)
     SELECT ${id}, ${login}, ${loginKey}, ${username}, ${email}, ${emailKey}, ${locale}::text, CASE WHEN ${confirmed} THEN now() END, ${decoy},
-      ${numbers}
+      ${secretHash}::bytea, ${numbers}
     WHERE ${gate} RETURNING id, sequence`;
 }
 
@@ -190,8 +193,12 @@ export function lockUser(id: number, expected: Expected): Subject {
 }
 
 /** The unique index users_email_unique decides who of several that share an address has it: the others read anew. */
-export function confirmUser(id: number): Subject {
-  return lock(id, { confirmed: false }, sql.fragment`, confirmed_at = now()`);
+export function confirmUser(id: number, generation: number): Subject {
+  return lock(
+    id,
+    { confirmed: false, banned: false, generation },
+    sql.fragment`, confirmed_at = now(), registration_hash = NULL, mail_due_at = NULL`,
+  );
 }
 
 /** Access tokens from before stop counting. */

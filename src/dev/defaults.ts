@@ -6,6 +6,7 @@ export const devDefaults: Environment = {
   AUTH_PARTITIONS: "auth.session.*=6,auth.account.register=6,*=2",
   AUTH_REQUIRE_SEALED: "false",
   AUTH_LEGACY_TOPICS: "true",
+  AUTH_CONFIRM_WITHOUT_PROOF: "auth.reply.bridge", // the old gateway's RegistrationUser has a token and nothing else
   AUTH_HTTP_HOST: "127.0.0.1",
   AUTH_GRPC_HOST: "127.0.0.1",
   // Into the mailer's log file: there is nobody to send to.

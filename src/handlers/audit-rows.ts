@@ -21,6 +21,7 @@ const impersonal = new Set([
     "nobody",
     "permission",
     "permissions",
+    "proof",
     "required",
     "role",
     "roles",

@@ -71,12 +71,17 @@ export interface Settings {
   hideEmail: boolean;
   legacyTopics: boolean;
   attempts: AttemptRules;
+  /** Reply topics whose requesters confirm by the link alone. */
+  confirmWithoutProof: readonly string[];
   challengeTtlMs: number;
   /** How old a login may be for what changes how its user logs in. */
   stepUpMaxAgeMs: number;
   totpIssuer: string;
   party: RelyingParty;
 }
+
+/** What shows, beside the link, that whoever confirms an account is whoever registered. */
+export type Proof = "secret" | "password" | "none";
 
 /** Of an audit row, sealed. */
 export interface PersonalPart {
@@ -117,6 +122,8 @@ export interface Context {
    * was none (a passkey alone): what a reservation's `remember` does.
    */
   rememberDevice(user: { id: number; login: string }, client: Client | null): Write[];
+  /** For the metrics, after the commit. */
+  countConfirmed(proof: Proof): void;
   /** Asks the inbox where no read did: before a refusal that only time has brought about, such as an expired token. */
   recall(): Promise<void>;
   /** Writes everything in one statement, keeps `result` as the request's answer, and returns it. */

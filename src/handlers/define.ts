@@ -8,6 +8,8 @@ import type { Context } from "./context.ts";
 export interface Handler<T extends keyof Commands = keyof Commands> {
   topic: T;
   lane: LaneName;
+  /** For a command of which only some requests need a hash: those wait for hashes, and the others never do. */
+  laneOf?(request: Commands[T]["request"]): LaneName;
   /** Whether it changes or counts something: its first answer is kept and given again to the same request. */
   once: boolean;
   /** Answered no sooner than so many ms after it was begun: its time must not tell what it found. Default: as soon as it is done. */
@@ -16,7 +18,7 @@ export interface Handler<T extends keyof Commands = keyof Commands> {
    * Whose attempt a request is that has a password or a code. Another request under a key that has its answer is a guess at the first one's
    * secret, so it counts as a failed attempt (contract, section 3).
    */
-  attempt?(request: Commands[T]["request"], ctx: Context): Attempt | Promise<Attempt>;
+  attempt?(request: Commands[T]["request"], ctx: Context): Attempt | undefined | Promise<Attempt | undefined>;
   handle(request: Commands[T]["request"], ctx: Context): Promise<Commands[T]["result"]>;
 }
 

@@ -15,6 +15,7 @@ export interface Link extends OneTimeToken {
 /**
  * The row of a token that is still good, and the user it is for. Who holds the link is told more than that it is not: details.reason is `used` of
  * one that has done its work or was taken back, and `address-taken` where another account has confirmed the address meanwhile.
+ * A user who is banned is told so here where the link is enough to show who it is; to confirm, more is asked (account/confirm.ts).
  * @throws Refusal INVALID_INPUT, TOKEN_INVALID (unknown, forged, of another purpose: without a reason), TOKEN_EXPIRED, BANNED
  */
 export async function linkOf(ctx: Context, token: string, purpose: Purpose): Promise<Link> {
@@ -31,6 +32,6 @@ export async function linkOf(ctx: Context, token: string, purpose: Purpose): Pro
       details: { reason: "address-taken" },
     });
   if (stored.expired) throw refuse("TOKEN_EXPIRED");
-  if (stored.banned) throw refuse("BANNED");
+  if (stored.banned && purpose !== "confirm") throw refuse("BANNED");
   return { ...stored, id: presented.id, use: useToken(presented.id) };
 }

@@ -25,7 +25,7 @@ import { type AttemptParts, type Attempts, makeAttempts, rememberedDevice } from
 import { auditRow, auditRows } from "./audit-rows.ts";
 import { commitAlone } from "./commit-alone.ts";
 import type { Context, HandlerPasswords, Settings } from "./context.ts";
-import { type Change, Kept } from "./context.ts";
+import { type Change, Kept, type Proof } from "./context.ts";
 import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
 import { fingerprintOf, isFingerprintOf } from "./fingerprint.ts";
 import { outboxRows } from "./outbox-rows.ts";
@@ -42,6 +42,8 @@ export interface RunParts {
   reloadKeys(): Promise<void>;
   settings: Settings;
   attempted: AttemptParts["attempted"];
+  /** Counts accounts that were confirmed. */
+  confirmed(proof: Proof): void;
   denials: Denials;
   idempotencyTtlMs: number;
   clock: Clock;
@@ -62,6 +64,7 @@ export function busCommand(handler: Handler, parts: RunParts): BusCommand {
   return {
     topic: handler.topic,
     lane: handler.lane,
+    ...(handler.laneOf && { laneOf: (opened: object) => handler.laneOf!(opened as never) }),
     once: handler.once,
     leastMs: handler.leastMs,
     keyKind: rule?.kind ?? "any",
@@ -102,7 +105,10 @@ async function once(parts: RunParts, handler: Handler, request: object, call: Ca
       if (isDataFault(error)) throw unstorable(parts, call, error);
       if (!(error instanceof Kept)) throw error;
       if (isFingerprintOf(parts.dataKeys(), error.row.fingerprint, request)) return answerFrom(parts, error.row, call);
-      if (handler.attempt !== undefined) await attempts?.conflict(await handler.attempt(request as never, ctx));
+      // With reads that do not ask the inbox, which has an answer under this key.
+      const aside = makeContext(parts, call, { fingerprint: undefined, ttlMs: 0, attempts: undefined });
+      const guess = await handler.attempt?.(request as never, aside);
+      if (guess !== undefined) await attempts?.conflict(guess);
       throw refuse("IDEMPOTENCY_CONFLICT");
     }
   });
@@ -205,6 +211,7 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
       asked = true;
       return answer;
     },
+    countConfirmed: parts.confirmed,
     rememberDevice: (user, client) => rememberedDevice(parts, user, client),
     async recall() {
       if (asked) return;

@@ -57,6 +57,7 @@ export function settingsOf(config: Config): Settings {
       deviceTtlMs: config.AUTH_KNOWN_DEVICE_TTL,
       devices: config.AUTH_KNOWN_DEVICES,
     },
+    confirmWithoutProof: config.AUTH_CONFIRM_WITHOUT_PROOF,
     challengeTtlMs: config.AUTH_CHALLENGE_TTL,
     stepUpMaxAgeMs: config.AUTH_STEP_UP_MAX_AGE,
     totpIssuer: config.AUTH_TOTP_ISSUER,
@@ -175,6 +176,11 @@ function runPartsOf(
     clock,
   });
   const attempts = metrics.counter("auth_attempts_total", "Attempts at passwords and codes.", ["factor", "outcome"]);
+  const confirmations = metrics.counter(
+    "auth_accounts_confirmed_total",
+    "Accounts confirmed, by what proved it beside the link: secret, password or none (AUTH_CONFIRM_WITHOUT_PROOF).",
+    ["proof"],
+  );
   const denials = makeDenials({
     tell: (actor, more) => commitAlone({ pool, clock, dataKeys: keys.dataKeys }, uncounted(actor, more)),
     failed: (error) => log.warn({ err: asError(error) }, "how many administrative attempts were refused is not noted"),
@@ -187,6 +193,7 @@ function runPartsOf(
     policy,
     denials,
     attempted: (factor, outcome) => attempts.inc({ factor, outcome }),
+    confirmed: (proof) => confirmations.inc({ proof }),
     tokens,
     clock,
     log,

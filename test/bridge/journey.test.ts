@@ -60,6 +60,7 @@ describe("CreateUser", () => {
 
   test("refuses a login that is taken, in any case", async () => {
     const first = await registered();
+    ok(await confirm(first.token));
     const second = { ...newAccount(), login: first.login.toUpperCase() };
     expect(await gateway.call("CreateUser", { ...newAccount(), login: first.login })).toMatchObject(
       refused("LOGIN_TAKEN"),
@@ -69,6 +70,7 @@ describe("CreateUser", () => {
 
   test("refuses an e-mail address that differs from a taken one in case alone", async () => {
     const first = await registered();
+    ok(await confirm(first.token));
     const second = { ...newAccount(), email: first.email.replace("ada", "ADA") };
     expect(await gateway.call("CreateUser", second)).toMatchObject(refused("EMAIL_TAKEN"));
   });
@@ -114,6 +116,26 @@ describe("RegistrationUser", () => {
     });
     expect(ok(await currentUser(session.access_token))).toMatchObject({ login });
     expect(await confirm(token)).toMatchObject(refused("TOKEN_INVALID"));
+  });
+
+  test("goes without a proof of who registered, which is told: by the event, a metric, and /readyz", async () => {
+    const { login, token } = await registered();
+    ok(await confirm(token));
+    const { rows } = await fleet.sql.query(
+      "SELECT o.body->>'proof' AS proof FROM outbox o JOIN users u ON u.id = o.user_id WHERE u.login = $1 AND o.kind = 'UserConfirmed'",
+      [login],
+    );
+    expect(rows).toEqual([{ proof: "none" }]);
+    const worker = fleet.http["worker-1"]!;
+    expect(await (await fetch(`${worker}/metrics`)).text()).toMatch(
+      /^auth_accounts_confirmed_total\{.*proof="none".*\} [1-9]/m,
+    );
+    const { ready, relaxed } = (await (await fetch(`${worker}/readyz`)).json()) as {
+      ready: boolean;
+      relaxed: string[];
+    };
+    expect(ready).toBe(true);
+    expect(relaxed).toContain("AUTH_CONFIRM_WITHOUT_PROOF=auth.reply.bridge");
   });
 
   test("refuses what is no confirmation token, and the true one still works afterwards", async () => {

@@ -31,7 +31,7 @@ const rows: Row[] = [
   {
     method: "RegistrationUser",
     request: { token_pod: "c" },
-    asks: ["auth.account.confirm", { token: "c", rotating: false }],
+    asks: ["auth.account.confirm", { token: "c", registrationSecret: "", password: "", rotating: false }],
     result: tokens,
     reply: { access_token: tokens.accessToken, cookie },
   },

@@ -1,6 +1,6 @@
 // Where a request is refused before any work, and one that was delivered again after its time was over, while the database is away for a moment.
 import { describe, expect, test } from "@jest/globals";
-import type { BusCommand, Call } from "../../src/bus/command.ts";
+import type { BusCommand, Call, LaneName } from "../../src/bus/command.ts";
 import { makeExecute } from "../../src/bus/execute.ts";
 import { makeLane } from "../../src/bus/lanes.ts";
 import type { InRecord } from "../../src/bus/records.ts";
@@ -101,6 +101,36 @@ describe("a request for a hash", () => {
       lanes.hash.admit(monotonic() + 1000); // and the next one still gets the only place at once
       expect((await ask(1000)).outcome).not.toBe("OVERLOADED");
     }
+  });
+});
+
+describe("a command of which some requests need a hash", () => {
+  /** The hash lane has one piece that never ends, and all that may wait for it. */
+  function besideFullLane(needsHash: boolean, lane: LaneName = "db") {
+    const set = setUp({ lane, laneOf: () => (needsHash ? "hash" : "db") });
+    void set.lanes.hash.run(monotonic() + 10_000, () => new Promise(() => undefined));
+    set.lanes.hash.admit(monotonic() + 10_000);
+    return set;
+  }
+
+  test("does not wait for hashes where it needs none, and is refused where it does, once it was opened", async () => {
+    const without = besideFullLane(false);
+    expect((await without.ask(1000)).outcome).toBe("ok");
+    const withOne = besideFullLane(true);
+    expect((await withOne.ask(1000)).outcome).toBe("OVERLOADED");
+    expect(withOne.opened()).toBe(1);
+    // The control: a command of the hash lane is refused, whatever its request needs.
+    expect((await besideFullLane(false, "hash").ask(1000)).outcome).toBe("OVERLOADED");
+  });
+
+  test("holds no place of the database's lane while it waits for its hash", async () => {
+    const { promise, resolve } = Promise.withResolvers<object>();
+    const { ask, lanes } = setUp({ lane: "db", laneOf: () => "hash", handle: () => promise });
+    const asked = ask(1000);
+    await new Promise(setImmediate);
+    expect([lanes.db.running, lanes.db.queued]).toEqual([0, 0]);
+    resolve({});
+    expect((await asked).outcome).toBe("ok");
   });
 });
 

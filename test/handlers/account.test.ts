@@ -4,7 +4,7 @@ import { newOpaque } from "../../src/crypto/opaque.ts";
 import { called } from "../ctl/authctl.ts";
 import { stolenPassword, type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
-import { confirmed, loggedIn, refusalOf, refused, registered, somebody } from "../support/people.ts";
+import { bySecret, confirmed, loggedIn, refusalOf, refused, registered, somebody } from "../support/people.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -16,7 +16,11 @@ describe("auth.account.register", () => {
   test("makes an account, tells its id, and mails a link in the topic auth", async () => {
     const person = somebody();
     const result = await fleet.client.request("auth.account.register", person);
-    expect(result).toEqual({ userId: expect.any(Number), confirmationSent: true });
+    expect(result).toEqual({
+      userId: expect.any(Number),
+      confirmationSent: true,
+      registrationSecret: expect.stringMatching(/^[\w-]{43}$/),
+    });
     const mail = await fleet.mails.last("auth", (record) => record.json?.["username"] === person.username);
     expect(mail.json).toEqual({
       id: result.userId,
@@ -49,10 +53,12 @@ describe("auth.account.register", () => {
     const first = await registered(fleet);
     const second = await registered(fleet, { ...somebody(), email: first.email.toUpperCase() });
     const tokens = [await fleet.confirmationToken(first.username), await fleet.confirmationToken(second.username)];
-    expect(await fleet.client.request("auth.account.confirm", { token: tokens[1]! })).toMatchObject({
+    expect(
+      await fleet.client.request("auth.account.confirm", { token: tokens[1]!, ...bySecret(second) }),
+    ).toMatchObject({
       userId: second.id,
     });
-    const late = await refused(fleet.client.request("auth.account.confirm", { token: tokens[0]! }));
+    const late = await refused(fleet.client.request("auth.account.confirm", { token: tokens[0]!, ...bySecret(first) }));
     expect([late.code, late.details]).toEqual(["TOKEN_INVALID", { reason: "address-taken" }]);
     const third = { ...somebody(), email: first.email };
     expect(await refusalOf(fleet.client.request("auth.account.register", third))).toBe("EMAIL_TAKEN");
@@ -193,11 +199,15 @@ describe("auth.account.confirm", () => {
   });
 
   test("works once", async () => {
-    const { confirmationToken: token } = await confirmed(fleet);
-    const used = await refused(fleet.client.request("auth.account.confirm", { token }));
+    const person = await confirmed(fleet);
+    const { confirmationToken: token } = person;
+    const used = await refused(fleet.client.request("auth.account.confirm", { token, ...bySecret(person) }));
     expect([used.code, used.details]).toEqual(["TOKEN_INVALID", { reason: "used" }]);
     const forged = await refused(
-      fleet.client.request("auth.account.confirm", { token: newOpaque(token.split(".")[0]!).token }),
+      fleet.client.request("auth.account.confirm", {
+        token: newOpaque(token.split(".")[0]!).token,
+        ...bySecret(person),
+      }),
     );
     expect([forged.code, forged.details]).toEqual(["TOKEN_INVALID", {}]);
   });
@@ -205,7 +215,9 @@ describe("auth.account.confirm", () => {
   test("works once of twenty times at once, and for the others not at all", async () => {
     const person = await registered(fleet);
     const token = await fleet.confirmationToken(person.username);
-    const calls = Array.from({ length: 20 }, () => fleet.client.request("auth.account.confirm", { token }));
+    const calls = Array.from({ length: 20 }, () =>
+      fleet.client.request("auth.account.confirm", { token, ...bySecret(person) }),
+    );
     const outcomes = await Promise.all(
       calls.map((call) =>
         call.then(
@@ -228,27 +240,35 @@ describe("auth.account.confirm", () => {
     await fleet.mails.count("auth", 2, (record) => record.json?.["username"] === person.username);
     const second = await fleet.confirmationToken(person.username);
     expect(second).not.toBe(first);
-    await fleet.client.request("auth.account.confirm", { token: second });
-    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token: first }))).toBe("TOKEN_INVALID");
+    await fleet.client.request("auth.account.confirm", { token: second, ...bySecret(person) });
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token: first, ...bySecret(person) }))).toBe(
+      "TOKEN_INVALID",
+    );
   });
 
   test("refuses a link whose time is over", async () => {
     const person = await registered(fleet);
     const token = await fleet.confirmationToken(person.username);
     await fleet.sql.query("UPDATE one_time_tokens SET expires_at = now() WHERE user_id = $1", [person.id]);
-    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token }))).toBe("TOKEN_EXPIRED");
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token, ...bySecret(person) }))).toBe(
+      "TOKEN_EXPIRED",
+    );
   });
 
   test("refuses a banned account", async () => {
     const person = await registered(fleet);
     const token = await fleet.confirmationToken(person.username);
     await fleet.sql.query("UPDATE users SET banned_at = now() WHERE id = $1", [person.id]);
-    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token }))).toBe("BANNED");
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token, ...bySecret(person) }))).toBe(
+      "BANNED",
+    );
   });
 
   test("refuses what is no confirmation token: nothing, garbage, a forged secret, an access token, a refresh token", async () => {
-    const { confirmationToken, tokens } = await confirmed(fleet);
-    const confirm = (token: string) => refusalOf(fleet.client.request("auth.account.confirm", { token }));
+    const person = await confirmed(fleet);
+    const { confirmationToken, tokens } = person;
+    const confirm = (token: string) =>
+      refusalOf(fleet.client.request("auth.account.confirm", { token, ...bySecret(person) }));
     expect(await confirm("")).toBe("INVALID_INPUT");
     expect(await confirm("garbage")).toBe("TOKEN_INVALID");
     expect(await confirm(newOpaque(confirmationToken.split(".")[0]!).token)).toBe("TOKEN_INVALID");
@@ -263,7 +283,9 @@ describe("auth.account.resend", () => {
     expect(await fleet.client.request("auth.account.resend", { email: person.email.toUpperCase() })).toEqual({});
     await fleet.mails.count("auth", 2, (record) => record.json?.["username"] === person.username);
     const token = await fleet.confirmationToken(person.username);
-    expect(await fleet.client.request("auth.account.confirm", { token })).toMatchObject({ userId: person.id });
+    expect(await fleet.client.request("auth.account.confirm", { token, ...bySecret(person) })).toMatchObject({
+      userId: person.id,
+    });
   });
 
   test("says ok for an address without an account, and for a confirmed one, and sends nothing", async () => {
@@ -306,6 +328,9 @@ test("a confirmed account logs in; before that, who knows the password is told N
   const person = await registered(fleet);
   expect(await refusalOf(loggedIn(fleet, person))).toBe("NOT_CONFIRMED");
   expect(await refusalOf(loggedIn(fleet, { ...person, password: "not the one" }))).toBe("INVALID_CREDENTIALS");
-  await fleet.client.request("auth.account.confirm", { token: await fleet.confirmationToken(person.username) });
+  await fleet.client.request("auth.account.confirm", {
+    token: await fleet.confirmationToken(person.username),
+    ...bySecret(person),
+  });
   expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
 });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailedToken, mailsTo, mailTo } from "../support/mails.ts";
-import { type Confirmed, confirmed, refusalOf, refused, registered, somebody } from "../support/people.ts";
+import { byPassword, type Confirmed, confirmed, refusalOf, refused, registered, somebody } from "../support/people.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -168,6 +168,8 @@ describe("auth.account.confirm-email", () => {
     expect(await refusalOf(confirm("garbage"))).toBe("TOKEN_INVALID");
     expect(await refusalOf(confirm(await mailedToken(fleet, person.email, "reset")))).toBe("TOKEN_INVALID");
     const { token } = await moving();
-    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token }))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token, ...byPassword(person) }))).toBe(
+      "TOKEN_INVALID",
+    );
   });
 });

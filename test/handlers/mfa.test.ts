@@ -18,7 +18,7 @@ import {
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailedToken } from "../support/mails.ts";
 import { operatorToken } from "../support/operator.ts";
-import { confirmed, loggedIn, refusalOf, refused, registered } from "../support/people.ts";
+import { byPassword, confirmed, loggedIn, refusalOf, refused, registered } from "../support/people.ts";
 import { rawRequests } from "../support/raw.ts";
 
 let fleet: TestFleet;
@@ -488,7 +488,7 @@ describe("a role that requires a further factor", () => {
     const person = await registered(fleet);
     const token = await fleet.confirmationToken(person.username);
     await setRoles(person.id, [role]);
-    expect(rolesIn(await fleet.client.request("auth.account.confirm", { token }))).toEqual([]);
+    expect(rolesIn(await fleet.client.request("auth.account.confirm", { token, ...byPassword(person) }))).toEqual([]);
   });
 
   test("keeps its user's last factor", async () => {

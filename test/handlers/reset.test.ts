@@ -3,7 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { newOpaque } from "../../src/crypto/opaque.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailedToken, mailsTo, mailTo } from "../support/mails.ts";
-import { confirmed, loggedIn, type Person, refusalOf, refused, registered, somebody } from "../support/people.ts";
+import {
+  byPassword,
+  confirmed,
+  loggedIn,
+  type Person,
+  refusalOf,
+  refused,
+  registered,
+  somebody,
+} from "../support/people.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -167,9 +176,9 @@ describe("auth.password.reset", () => {
     expect(await code(person.tokens.refreshToken)).toBe("TOKEN_INVALID");
     const fresh = await registered(fleet);
     expect(await code(await fleet.confirmationToken(fresh.username))).toBe("TOKEN_INVALID");
-    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token: person.token }))).toBe(
-      "TOKEN_INVALID",
-    );
+    expect(
+      await refusalOf(fleet.client.request("auth.account.confirm", { token: person.token, ...byPassword(person) })),
+    ).toBe("TOKEN_INVALID");
   });
 
   test("gives a password to who has had none", async () => {

@@ -90,7 +90,7 @@ def until_refused(verify: Any, seconds: float = 20) -> tuple[str, float]:
     raise TimeoutError(f"it is still accepted after {seconds} s")
 
 
-def register(fleet: Requester, person: Fields) -> int:
+def register(fleet: Requester, person: Fields) -> Fields:
     key = new_id()
     first = fleet.request("auth.account.register", person, idempotency_key=key)
     again = fleet.request("auth.account.register", person, idempotency_key=key)
@@ -98,7 +98,25 @@ def register(fleet: Requester, person: Fields) -> int:
     conflict = code_of(lambda: fleet.request("auth.account.register", other, idempotency_key=key))
     taken = code_of(lambda: fleet.request("auth.account.register", person))
     say("registered", userId=first["userId"], again=again["userId"], conflict=conflict, taken=taken)
-    return first["userId"]
+    return first
+
+
+def confirm(fleet: Requester, token: str, secret: str, password: str) -> Fields:
+    """The link alone is not enough: exactly one of the registration's secret and the password goes with it."""
+    topic, neither = "auth.account.confirm", {"token": token, "registrationSecret": "", "password": ""}
+
+    def outcome(**given: str) -> Fields:
+        return code_of(lambda: fleet.request(topic, {**neither, **given}))
+
+    refused = {
+        "neither": outcome(),
+        "both": outcome(registrationSecret=secret, password=password),
+        "wrongSecret": outcome(registrationSecret=secret[::-1]),
+        "wrongPassword": outcome(password="a wrong password"),
+    }
+    confirmed = fleet.request(topic, {**neither, "registrationSecret": secret})
+    say("confirmed", userId=confirmed["userId"], refused=refused, twice=outcome(password=password))
+    return confirmed
 
 
 def log_in(fleet: Requester, person: Fields) -> Fields:
@@ -147,10 +165,10 @@ def main() -> None:
     readers = [events_of(settings, events), fleet_of(settings, beats)]
     fleet = Requester(settings)
 
-    user_id = register(fleet, person)
+    registered = register(fleet, person)
+    user_id = registered["userId"]
     token = json.loads(sys.stdin.readline())["token"]
-    confirmed = fleet.request("auth.account.confirm", {"token": token})
-    say("confirmed", userId=confirmed["userId"], twice=code_of(lambda: fleet.request("auth.account.confirm", {"token": token})))
+    confirmed = confirm(fleet, token, registered["registrationSecret"], person["password"])
 
     tokens = log_in(fleet, person)
     access = {"accessToken": tokens["accessToken"]}

@@ -80,8 +80,17 @@ describe.each([
     });
   });
 
-  test("confirms once", () => {
-    expect(steps["confirmed"]).toEqual({ userId: told("registered", "userId"), twice: { code: "TOKEN_INVALID" } });
+  test("confirms once, by the link with what registering answered, and by nothing less", () => {
+    expect(steps["confirmed"]).toEqual({
+      userId: told("registered", "userId"),
+      refused: {
+        neither: { code: "INVALID_INPUT", field: "registrationSecret" },
+        both: { code: "INVALID_INPUT", field: "password" },
+        wrongSecret: { code: "INVALID_CREDENTIALS" },
+        wrongPassword: { code: "INVALID_CREDENTIALS" },
+      },
+      twice: { code: "TOKEN_INVALID", reason: "used" },
+    });
   });
 
   test("logs in once for one idempotency key, and not with a wrong password", () => {

@@ -40,8 +40,9 @@ const newAccount = () => {
 /** Registered and confirmed, with the session of confirming. */
 async function somebody({ ask, mailedToken }: Stage): Promise<Somebody> {
   const account = newAccount();
-  await ask("auth.account.register", account);
-  const tokens = await ask("auth.account.confirm", { token: await mailedToken(account.email) });
+  const { registrationSecret } = await ask("auth.account.register", account);
+  const proven = { token: await mailedToken(account.email), registrationSecret, password: "" };
+  const tokens = await ask("auth.account.confirm", proven);
   return { ...account, accessToken: String(tokens["accessToken"]), refreshToken: String(tokens["refreshToken"]) };
 }
 
@@ -114,11 +115,15 @@ export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
   },
   async "auth.account.confirm"({ ask, refused, mailedToken }) {
     const account = newAccount();
+    const { password } = account;
     await ask("auth.account.register", account);
     const token = await mailedToken(account.email);
-    await refused("auth.account.confirm", { token: forged(token) });
-    await ask("auth.account.confirm", { token, rotating: false });
-    await refused("auth.account.confirm", { token });
+    const given = { token, registrationSecret: "", password };
+    await refused("auth.account.confirm", { ...given, token: forged(token) });
+    await refused("auth.account.confirm", { ...given, password: newPassword() });
+    await refused("auth.account.confirm", { ...given, registrationSecret: forged("a.").slice(2), password: "" });
+    await ask("auth.account.confirm", { ...given, rotating: false });
+    await refused("auth.account.confirm", given);
   },
   async "auth.account.resend"({ ask, mailedToken }) {
     const account = newAccount();

@@ -152,6 +152,7 @@ function baseEnvironment(stack: TestStack, folder: string): Record<string, strin
     AUTH_REPLY_SERVICES: "authctl,bridge,gateway,test",
     AUTH_REQUIRE_SEALED: "false",
     AUTH_LEGACY_TOPICS: "true",
+    AUTH_CONFIRM_WITHOUT_PROOF: "auth.reply.bridge",
   };
 }
 

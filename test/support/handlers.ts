@@ -120,6 +120,7 @@ export async function handlerHouse({
     policy: policyOf(config, quiet),
     settings: settingsOf(config),
     denials: { admit: () => true, close: () => Promise.resolve() },
+    confirmed: () => undefined,
     attempted: (factor, outcome) => attempts.push(`${factor} ${outcome}`),
     idempotencyTtlMs: config.AUTH_IDEMPOTENCY_TTL,
     clock: systemClock,

@@ -20,11 +20,20 @@ export function somebody(prefix = "u"): Person {
 
 export interface Registered extends Person {
   id: number;
+  /** What registering answered. */
+  registrationSecret: string;
 }
 
+/** Two ways to show that whoever opens a confirmation link is whoever registered. */
+export const bySecret = ({ registrationSecret }: Pick<Registered, "registrationSecret">) => ({
+  registrationSecret,
+  password: "",
+});
+export const byPassword = ({ password }: Pick<Person, "password">) => ({ registrationSecret: "", password });
+
 export async function registered(fleet: TestFleet, person: Person = somebody()): Promise<Registered> {
-  const { userId } = await fleet.client.request("auth.account.register", person);
-  return { ...person, id: userId! };
+  const { userId, registrationSecret } = await fleet.client.request("auth.account.register", person);
+  return { ...person, id: userId!, registrationSecret };
 }
 
 export interface Confirmed extends Registered {
@@ -37,7 +46,10 @@ export interface Confirmed extends Registered {
 export async function confirmed(fleet: TestFleet, person: Person = somebody()): Promise<Confirmed> {
   const made = await registered(fleet, person);
   const confirmationToken = await fleet.confirmationToken(person.username);
-  const tokens = await fleet.client.request("auth.account.confirm", { token: confirmationToken });
+  const tokens = await fleet.client.request("auth.account.confirm", {
+    token: confirmationToken,
+    ...bySecret(made),
+  });
   return { ...made, tokens, confirmationToken };
 }
 

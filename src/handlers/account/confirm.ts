@@ -1,11 +1,20 @@
-// Confirm: exchanges the token of a confirmation link, once, for a confirmed account and its first session.
-// Refuses INVALID_INPUT, TOKEN_INVALID (unknown, forged, used, of another purpose, account confirmed already), TOKEN_EXPIRED, BANNED
-// (whoever holds the link has shown that the account is his).
-import { confirmUser } from "../../db/users.ts";
-import type { Message } from "../context.ts";
+// Confirm: exchanges the token of a confirmation link, once, for a confirmed account and its first session. The link shows that whoever holds it
+// reads the mails of the address, and nothing else: an account that somebody made with another's address would become theirs if that were enough.
+// So whoever opens the link shows that they are whoever registered, too: by the secret that registering answered, or by the password, which is
+// an attempt at the account as in a login. Only requesters in AUTH_CONFIRM_WITHOUT_PROOF may give neither.
+// Refuses INVALID_INPUT (neither, or both), what linkOf refuses, INVALID_CREDENTIALS (the link stays good), THROTTLED and OVERLOADED with a password,
+// and BANNED to whoever has shown that the account is theirs.
+import { hashSecret, isSecretOf } from "../../crypto/opaque.ts";
+import type { Write } from "../../db/statements.ts";
+import { confirmUser, lockUser, passwordOf } from "../../db/users.ts";
+import { invalid, type Refusal, refuse } from "../../errors.ts";
+import type { AccountConfirmRequest, AccountConfirmResult } from "../../generated/schemas.ts";
+import type { Attempt } from "../attempts.ts";
+import type { Context, Message, Proof } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
-import { linkOf } from "../links.ts";
+import { checkTyped } from "../input.ts";
+import { type Link, linkOf } from "../links.ts";
 import { openSession } from "../sessions.ts";
 
 const profileTopic = "registration";
@@ -18,23 +27,96 @@ export function profileMessage(id: number, username: string): Message {
 export const confirm = defineHandler({
   topic: "auth.account.confirm",
   lane: "db",
+  laneOf: ({ password }) => (password === "" ? "db" : "hash"),
   once: true,
+  attempt: async (request, ctx) =>
+    request.password === "" ? undefined : attemptOf(request, await linkOf(ctx, request.token, "confirm")),
   async handle(request, ctx) {
+    const proof = proofOf(request, ctx);
     const link = await linkOf(ctx, request.token, "confirm");
-    const { userId: id, login, username } = link;
-    const { rotating, client } = request;
-    const session = await openSession(ctx, { ...link, id }, { rotating, client, amr: ["otp"] });
-    return ctx.commit(
-      {
-        user: { id, subject: confirmUser(id) },
-        facts: [
-          fact("UserConfirmed", { login }),
-          fact("LoggedIn", { login, sessionId: session.tokens.sessionId, method: "confirmation", client }),
-        ],
-        writes: [link.use, session.write],
-        messages: ctx.settings.legacyTopics ? [profileMessage(id, username)] : [],
-      },
-      session.tokens,
-    );
+    const shown = await show(request, ctx, { link, proof });
+    if (link.banned) return refused(request, ctx, { link, refusal: refuse("BANNED"), writes: shown.refund });
+    return commit(request, ctx, { link, proof, ...shown });
   },
 });
+
+/** @throws Refusal INVALID_INPUT */
+function proofOf({ registrationSecret, password }: AccountConfirmRequest, { settings, call }: Context): Proof {
+  if (registrationSecret !== "" && password !== "")
+    throw invalid("password", "must be empty where the registration secret is given");
+  if (registrationSecret !== "") return "secret";
+  if (password !== "") return "password";
+  if (settings.confirmWithoutProof.includes(call.envelope.reply.topic)) return "none";
+  throw invalid("registrationSecret", "must be given, or the password instead");
+}
+
+/** What follows from the proof. */
+interface Shown {
+  amr: string[];
+  /** Belongs into the commit, whatever it then says: the password was right. */
+  refund: Write[];
+  /** Belongs into the commit that lets the user in. */
+  remember: Write[];
+}
+
+/** @throws Refusal INVALID_CREDENTIALS, THROTTLED */
+async function show(
+  request: AccountConfirmRequest,
+  ctx: Context,
+  { link, proof }: { link: Link; proof: Proof },
+): Promise<Shown> {
+  const { userId: id, registrationHash } = link;
+  if (proof === "password") {
+    checkTyped("password", request.password);
+    const attempt = await ctx.reserveAttempt(attemptOf(request, link), passwordOf(id));
+    const { ok } = await ctx.passwords.verify(request.password, attempt.row?.hash);
+    if (!ok) return refused(request, ctx, { link, refusal: refuse("INVALID_CREDENTIALS") });
+    return { amr: ["pwd", "otp"], refund: [attempt.refund], remember: attempt.remember(id) };
+  }
+  if (proof === "secret" && !isSecretOf(registrationHash ?? noHash, Buffer.from(request.registrationSecret)))
+    return refused(request, ctx, { link, refusal: refuse("INVALID_CREDENTIALS") });
+  return { amr: ["otp"], refund: [], remember: [] };
+}
+
+/** The hash of nothing that can be given: an account without a registration secret was imported. */
+const noHash = hashSecret(Buffer.alloc(0));
+
+const attemptOf = ({ client }: AccountConfirmRequest, { login }: Link): Attempt => ({
+  factor: "password",
+  login,
+  from: { client },
+});
+
+function refused(
+  { client }: AccountConfirmRequest,
+  ctx: Context,
+  { link, refusal, writes = [] }: { link: Link; refusal: Refusal; writes?: Write[] },
+): Promise<never> {
+  const { userId: id, login } = link;
+  const facts = [fact("LoginRefused", { login, code: refusal.code, client })];
+  return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, facts, writes, actor: "anonymous" }, refusal);
+}
+
+async function commit(
+  { rotating, client }: AccountConfirmRequest,
+  ctx: Context,
+  { link, proof, amr, refund, remember }: { link: Link; proof: Proof } & Shown,
+): Promise<AccountConfirmResult> {
+  const { userId: id, login, username } = link;
+  const session = await openSession(ctx, { ...link, id }, { rotating, client, amr });
+  const { sessionId } = session.tokens;
+  const tokens = await ctx.commit(
+    {
+      user: { id, subject: confirmUser(id, link.generation) },
+      facts: [
+        fact("UserConfirmed", { login, proof }),
+        fact("LoggedIn", { login, sessionId, method: "confirmation", client }),
+      ],
+      writes: [link.use, session.write, ...refund, ...remember],
+      messages: ctx.settings.legacyTopics ? [profileMessage(id, username)] : [],
+    },
+    session.tokens,
+  );
+  ctx.countConfirmed(proof);
+  return tokens;
+}

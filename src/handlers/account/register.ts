@@ -2,6 +2,8 @@
 // Refuses INVALID_INPUT, WEAK_PASSWORD, LOGIN_TAKEN, EMAIL_TAKEN; with AUTH_HIDE_EMAIL a taken e-mail address looks like success at
 // the same cost, and its owner is told: a decoy keeps the login taken, as the account would, with that password and no way to confirm it, so
 // that neither registering nor logging in later tells the difference. No event speaks of a decoy, and maintenance deletes it. Races are decided by unique keys: the loser reads anew and finds the name taken. LOGIN_TAKEN and EMAIL_TAKEN are kept, so that asking again cannot turn out otherwise.
+import { randomBytes } from "node:crypto";
+import { hashSecret } from "../../crypto/opaque.ts";
 import { insertPassword, insertUser, vacancyFor } from "../../db/users.ts";
 import { refuse } from "../../errors.ts";
 import type { AccountRegisterRequest } from "../../generated/schemas.ts";
@@ -32,18 +34,23 @@ export const register = defineHandler({
     const hash = await ctx.passwords.hash(password);
     const { id, emailOwner } = vacancy;
     const decoy = emailOwner !== null;
+    const registrationSecret = randomBytes(32).toString("base64url");
+    const registrationHash = hashSecret(Buffer.from(registrationSecret));
     const link = confirmation(ctx, { id, username, email, locale });
     const address = decoy ? { email: "", emailKey: "" } : { email, emailKey }; // of a decoy nothing is kept but its login
     return ctx.commit(
       {
-        user: { id, subject: insertUser({ id, login, loginKey, username, locale, decoy, ...address }) },
+        user: {
+          id,
+          subject: insertUser({ id, login, loginKey, username, locale, decoy, registrationHash, ...address }),
+        },
         facts: [fact("UserRegistered", { login })],
         unheard: decoy,
         ...(decoy && { actor: "anonymous" }), // there is no such user
         writes: [insertPassword(id, hash), link.write],
         messages: [decoy ? tellOwner(ctx, emailOwner) : link.message],
       },
-      { userId: ctx.settings.hideEmail ? null : id, confirmationSent: true },
+      { userId: ctx.settings.hideEmail ? null : id, confirmationSent: true, registrationSecret },
     );
   },
 });
