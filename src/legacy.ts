@@ -4,11 +4,12 @@
 // answer, and nothing may be lost.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "./bus/command.ts";
-import { deadLetter } from "./bus/dead-letter.ts";
+import { deadLetter, unreadableLetter } from "./bus/dead-letter.ts";
+import type { DeadLetters } from "./bus/dead-letters.ts";
 import { follow } from "./bus/follow.ts";
 import { recordKey } from "./bus/headers.ts";
 import type { KafkaPort } from "./bus/kafka.ts";
-import type { InRecord, OutRecord } from "./bus/records.ts";
+import type { InRecord, TopicPartition } from "./bus/records.ts";
 import { readTrace } from "./bus/trace.ts";
 import { asError } from "./errors.ts";
 import type { LegacyBody, LegacyHandler } from "./handlers/define.ts";
@@ -18,8 +19,7 @@ export interface LegacyParts {
   kafka: KafkaPort;
   handlers: LegacyHandler[];
   run(handler: LegacyHandler, body: LegacyBody, call: Call): Promise<void>;
-  /** Sends a dead letter; keeps trying until the broker has it or the signal. */
-  bury(record: OutRecord, signal: AbortSignal): Promise<void>;
+  deadLetters: DeadLetters;
   passing(error: unknown): boolean;
   log: Logger;
   now(): number;
@@ -42,7 +42,7 @@ export function consumeLegacy(parts: LegacyParts): LegacyConsumer {
   const serve = async (record: InRecord, handler: LegacyHandler, stopping: AbortSignal): Promise<string> => {
     const body = readBody(record.value);
     if (body === undefined) {
-      await parts.bury(deadLetter(record, "the body is no JSON object with a numeric id", parts.now()), stopping);
+      await sendToDeadLetters(record, "the body is no JSON object with a numeric id", stopping);
       return "dead-letter";
     }
     try {
@@ -54,9 +54,18 @@ export function consumeLegacy(parts: LegacyParts): LegacyConsumer {
         { err: asError(error), topic: record.topic, offset: String(record.offset) },
         "record cannot be processed",
       );
-      await parts.bury(deadLetter(record, asError(error).message, parts.now()), stopping);
+      await sendToDeadLetters(record, asError(error).message, stopping);
       return "dead-letter";
     }
+  };
+
+  const sendToDeadLetters = (record: InRecord, why: string, stopping: AbortSignal): Promise<void> => {
+    const letter = {
+      record: deadLetter(record, why, parts.now()),
+      reason: "legacy",
+      requester: placeOf(record),
+    } as const;
+    return parts.deadLetters.send(letter, stopping);
   };
 
   const patiently = async (run: () => Promise<void>, stopping: AbortSignal): Promise<void> => {
@@ -80,6 +89,11 @@ export function consumeLegacy(parts: LegacyParts): LegacyConsumer {
     async work(record, stopping) {
       parts.observe(record.topic, await serve(record, handlers.get(record.topic)!, stopping));
     },
+    async passOver(records, stopping) {
+      const record = unreadableLetter(records, parts.now());
+      await parts.deadLetters.send({ record, reason: "unreadable", requester: placeOf(records) }, stopping);
+      parts.observe(records.topic, "unreadable");
+    },
   });
   return {
     joined: following.joined,
@@ -100,6 +114,10 @@ function readBody(value: Buffer | null): LegacyBody | undefined {
   } catch {
     return undefined;
   }
+}
+
+function placeOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
 }
 
 function mailboxKey(record: InRecord): string {

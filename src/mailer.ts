@@ -6,10 +6,11 @@
 // and he asks again. It becomes a dead letter, so an operator sees it, and sends it all the same by replaying that.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Codec, CodecFault } from "./bus/codec.ts";
-import { deadLetter, deadLetterHeaders } from "./bus/dead-letter.ts";
+import { deadLetter, deadLetterHeaders, unreadableLetter } from "./bus/dead-letter.ts";
+import type { DeadLetters } from "./bus/dead-letters.ts";
 import { follow } from "./bus/follow.ts";
 import type { KafkaPort } from "./bus/kafka.ts";
-import type { InRecord, OutRecord } from "./bus/records.ts";
+import type { InRecord, TopicPartition } from "./bus/records.ts";
 import type { Clock } from "./clock.ts";
 import { asError } from "./errors.ts";
 import type { Logger } from "./log.ts";
@@ -35,8 +36,7 @@ export interface MailerParts {
   render(mail: StoredMail, secrets: Record<string, unknown>): RenderedMail | undefined;
   /** How long after it was asked for a mail of the kind is worth sending, ms. */
   lifeMs(kind: string): number;
-  /** Sends a dead letter; keeps trying until the broker has it or the signal. */
-  bury(record: OutRecord, signal: AbortSignal): Promise<void>;
+  deadLetters: DeadLetters;
   /** Lets so many at once. */
   turn<T>(work: () => Promise<T>): Promise<T>;
   /** Database and registry: whether another try may succeed. */
@@ -106,7 +106,10 @@ export function startMailer(parts: MailerParts): Mailer {
         `mail is not sent: ${message}`,
       );
       parts.observe(mail?.kind ?? "unknown", "dead-letter");
-      await parts.bury(deadLetter(record, message, parts.clock.now()), stopping);
+      // A mail of the fleet's own is never left out; what is none comes from a stranger.
+      const requester = mail === undefined ? placeOf(record) : undefined;
+      const letter = deadLetter(record, message, parts.clock.now());
+      await parts.deadLetters.send({ record: letter, reason: "mail", requester }, stopping);
     }
   };
 
@@ -179,6 +182,11 @@ export function startMailer(parts: MailerParts): Mailer {
     topics: ["auth.mail"],
     keyOf: (record) => record.key?.toString("utf8") ?? `${record.partition}/${record.offset}`,
     work,
+    async passOver(records, stopping) {
+      const record = unreadableLetter(records, parts.clock.now());
+      await parts.deadLetters.send({ record, reason: "unreadable", requester: placeOf(records) }, stopping);
+      parts.observe("unknown", "dead-letter");
+    },
     log,
   });
   return {
@@ -199,6 +207,8 @@ interface Sending {
   /** An operator has looked at its dead letter and wants it sent. */
   replayed: boolean;
 }
+
+const placeOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`;
 
 const isReplay = ({ headers }: InRecord): boolean => headers[deadLetterHeaders.replayedFrom] !== undefined;
 

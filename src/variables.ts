@@ -55,6 +55,10 @@ export const variables = {
     "Let SASL plain send its password without TLS; brokers on this machine need no leave.",
     false,
   ),
+  AUTH_KAFKA_UNPACKED_BYTES: whole(
+    "Bytes of the largest batch of records that is read, unpacked; larger ones are passed over. More where brokers take batches over 1 MiB.",
+    { min: 1_048_576, max: 1_073_741_824, default: "33554432" },
+  ),
   AUTH_TOPIC_PREFIX: {
     meaning: "Stands before every topic and group name, for several fleets on one cluster.",
     range: "letters, digits, dot, dash",
@@ -144,6 +148,10 @@ export const variables = {
     range: "RFC 7638 thumbprints, comma separated",
     parse: thumbprints,
   },
+  AUTH_DEAD_LETTERS_PER_MINUTE: whole(
+    "Dead letters that one requester can cause in a minute, per process; more are only counted and logged.",
+    { min: 1, max: 1_000_000, default: "300" },
+  ),
   AUTH_MAILBOX_LIMIT: whole("Requests that may wait for one key; more are THROTTLED.", {
     min: 1,
     max: 10_000,

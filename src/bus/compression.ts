@@ -1,47 +1,199 @@
-// Reads what other producers, or a broker's own compression.type, have compressed: snappy, lz4 and zstd. (kafkajs brings gzip. Without
-// the others one such batch kills the consumer each time it is read: measured, 10 rebuilds a second and no partition served.)
-// Only reading: we send uncompressed, sealed fields do not shrink. Nothing grows beyond maxBytes, whatever the bytes claim.
+// Unpacks compressed record batches: gzip, snappy, lz4 and zstd, for every driver. We send uncompressed (sealed fields
+// do not shrink); these come from other producers, or from a topic's or broker's own compression.type.
+// Promises, whatever the bytes claim: nothing grows beyond the bound, whatever is broken ends in an Unreadable, and the
+// event loop is held for a few milliseconds at a time. gzip and zstd are Node's own, on libuv's threads; snappy and lz4
+// are unpacked here, in pieces.
+import { setImmediate as nextTurn } from "node:timers/promises";
 import zlib from "node:zlib";
+import { systemClock } from "../clock.ts";
 
-/** Largest batch, unpacked. Brokers bound what is packed, by default to 1 MiB. */
-const maxBytes = 128 * 1024 * 1024;
+export type UnreadableReason = "too-large" | "broken" | "unknown-codec" | "old-format";
+
+/** Bytes of a batch that cannot be read as records. */
+export class Unreadable extends Error {
+  override readonly name = "Unreadable";
+  readonly reason: UnreadableReason;
+
+  constructor(reason: UnreadableReason, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** As a batch's attributes name them. */
+const codecs = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
+
+/** @param codec the lowest three bits of a batch's attributes. @throws Unreadable */
+export async function unpack(codec: number, packed: Buffer, maxBytes: number): Promise<Buffer> {
+  const name = codecs[codec];
+  try {
+    switch (name) {
+      case "none":
+        return packed;
+      case "gzip":
+        return gunzipSoon(packed, maxBytes) ?? (await drained(zlib.createGunzip({ chunkSize }), packed, maxBytes));
+      case "zstd":
+        return await unzstd(packed, maxBytes);
+      case "snappy":
+        return await inPieces(unpackSnappy(packed, new Output(4 * packed.length, maxBytes)));
+      case "lz4":
+        return await inPieces(unpackLz4(packed, new Output(4 * packed.length, maxBytes)));
+      default:
+        throw new Unreadable("unknown-codec", `there is no compression ${codec}`);
+    }
+  } catch (error) {
+    if (error instanceof Unreadable) throw error;
+    throw new Unreadable("broken", `${name} that does not unpack: ${(error as Error).message}`);
+  }
+}
+
+function tooLarge(maxBytes: number): Unreadable {
+  return new Unreadable("too-large", `more than ${maxBytes} bytes, unpacked`);
+}
+
+/**
+ * What one piece of output holds: with Node's 16 KiB a batch of 32 MiB takes 2,048 turns of the loop, and 51 ms instead
+ * of 15.
+ */
+const chunkSize = 256 * 1024;
+/**
+ * So little is unpacked at once, in well under a millisecond: libuv's threads give way to the loop, and may all be
+ * hashing.
+ */
+const soonBytes = 16 * 1024;
+
+function gunzipSoon(packed: Buffer, maxBytes: number): Buffer | undefined {
+  if (packed.length > soonBytes) return undefined;
+  try {
+    return zlib.gunzipSync(packed, { maxOutputLength: Math.min(chunkSize, maxBytes) });
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "ERR_BUFFER_TOO_LARGE") return undefined;
+    throw error;
+  }
+}
+
+/** @returns all that the stream makes of the bytes */
+function drained(stream: zlib.Gunzip | zlib.ZstdDecompress, packed: Buffer, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    let length = 0;
+    stream.on("data", (piece: Buffer) => {
+      length += piece.length;
+      if (length <= maxBytes) pieces.push(piece);
+      else stream.destroy(tooLarge(maxBytes));
+    });
+    stream.once("end", () => resolve(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, length)));
+    stream.once("error", reject);
+    stream.end(packed);
+  });
+}
+
+const zstdMagic = 0xfd2fb528;
+const skippableMagic = 0x184d2a50;
+/** Producers write one. */
+const mostFrames = 256;
+
+/**
+ * Frame after frame: Node reads one and leaves the rest. One older than 22.15, which only a service with our client may
+ * be, has no zstd.
+ */
+async function unzstd(packed: Buffer, maxBytes: number): Promise<Buffer> {
+  if (typeof zlib.createZstdDecompress !== "function")
+    throw new Unreadable("unknown-codec", "this version of Node does not know zstd");
+  const frames: Buffer[] = [];
+  let length = 0;
+  for (let at = 0; at < packed.length; ) {
+    const magic = packed.readUInt32LE(at);
+    if ((magic & 0xfffffff0) >>> 0 === skippableMagic) {
+      at += 8 + packed.readUInt32LE(at + 4);
+      continue;
+    }
+    if (magic !== zstdMagic) throw new Unreadable("broken", "no zstd frame");
+    if (frames.length === mostFrames) throw new Unreadable("broken", `more than ${mostFrames} zstd frames`);
+    const stream = zlib.createZstdDecompress({ chunkSize });
+    const frame = await drained(stream, packed.subarray(at), maxBytes - length);
+    frames.push(frame);
+    length += frame.length;
+    at += stream.bytesWritten;
+  }
+  if (frames.length === 0) throw new Unreadable("broken", "no zstd frame");
+  return frames.length === 1 ? frames[0]! : Buffer.concat(frames, length);
+}
+
+/** Time that the loop is held at once, ms. */
+const pieceMs = 4;
+
+/** Runs work that pauses often, and lets others have the loop in between. */
+async function inPieces(work: Iterator<void, Buffer>): Promise<Buffer> {
+  for (let until = systemClock.monotonic() + pieceMs; ; ) {
+    const { done, value } = work.next();
+    if (done) return value;
+    if (systemClock.monotonic() < until) continue;
+    await nextTurn();
+    until = systemClock.monotonic() + pieceMs;
+  }
+}
+
+/** So many steps between pauses: each copies few bytes, or many at the speed of memory. */
+const stepsAtOnce = 5000;
+/** Up to here a loop is faster than a call. */
+const shortCopy = 24;
 
 /** Unpacked bytes; references go back into what is already there, overlapping what they write. */
 class Output {
+  readonly #maxBytes: number;
   #bytes: Buffer;
   #length = 0;
 
-  constructor(expected: number) {
+  constructor(expected: number, maxBytes: number) {
+    this.#maxBytes = maxBytes;
     this.#bytes = Buffer.allocUnsafe(Math.min(expected, maxBytes));
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
   literal(source: Buffer, from: number, length: number): void {
-    if (from + length > source.length) throw new RangeError("compressed batch: cut off");
+    if (from + length > source.length) throw new RangeError("cut off");
     this.#reserve(length);
     source.copy(this.#bytes, this.#length, from, from + length);
     this.#length += length;
   }
 
   reference(distance: number, length: number): void {
-    if (distance === 0 || distance > this.#length) throw new RangeError("compressed batch: reference before its begin");
+    if (distance === 0 || distance > this.#length) throw new RangeError("a reference before the beginning");
     this.#reserve(length);
-    for (let left = length; left > 0; ) {
-      const step = Math.min(left, distance);
-      this.#bytes.copyWithin(this.#length, this.#length - distance, this.#length - distance + step);
-      this.#length += step;
-      left -= step;
+    const bytes = this.#bytes;
+    const from = this.#length - distance;
+    const to = this.#length;
+    if (length <= shortCopy) for (let at = 0; at < length; at += 1) bytes[to + at] = bytes[from + at]!;
+    else {
+      // What was copied is copied again, twice as much each time: byte by byte, one reference of 32 MiB holds the loop
+      // for seconds.
+      for (let copied = 0; copied < length; ) {
+        const step = Math.min(length - copied, distance + copied);
+        bytes.copyWithin(to + copied, from, from + step);
+        copied += step;
+      }
     }
+    this.#length += length;
   }
 
   done(): Buffer {
     return this.#bytes.subarray(0, this.#length);
   }
 
+  /** @throws Unreadable where so many more bytes are over the bound */
+  willHold(more: number): void {
+    if (this.#length + more > this.#maxBytes) throw tooLarge(this.#maxBytes);
+  }
+
   #reserve(more: number): void {
+    this.willHold(more);
     const needed = this.#length + more;
-    if (needed > maxBytes) throw new RangeError(`compressed batch: over ${maxBytes} bytes`);
     if (needed <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.min(Math.max(2 * this.#bytes.length, needed), maxBytes));
+    const larger = Buffer.allocUnsafe(Math.min(Math.max(2 * this.#bytes.length, needed), this.#maxBytes));
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
   }
@@ -50,28 +202,43 @@ class Output {
 const xerialMagic = Buffer.from("\u0082SNAPPY\0", "latin1");
 const xerialHeaderBytes = 16;
 
-/** Snappy as Java's producer writes it, in xerial's chunks, or as one bare block (librdkafka). */
-export function unpackSnappy(input: Buffer): Buffer {
-  const output = new Output(4 * input.length);
-  if (!input.subarray(0, xerialMagic.length).equals(xerialMagic)) {
-    snappyBlock(input, output);
+/**
+ * Snappy as Java's producer writes it, in xerial's chunks, or as one bare block (librdkafka). Streams of chunks may
+ * follow one another.
+ */
+function* unpackSnappy(input: Buffer, output: Output): Generator<void, Buffer> {
+  const isHeader = (at: number): boolean => input.subarray(at, at + xerialMagic.length).equals(xerialMagic);
+  if (!isHeader(0)) {
+    yield* snappyBlock(input, output);
     return output.done();
   }
-  for (let at = xerialHeaderBytes; at < input.length; ) {
+  for (let at = 0; at < input.length; ) {
+    if (isHeader(at)) {
+      at += xerialHeaderBytes;
+      continue;
+    }
     const length = input.readUInt32BE(at);
-    if (at + 4 + length > input.length) throw new RangeError("compressed batch: cut off");
-    snappyBlock(input.subarray(at + 4, at + 4 + length), output);
+    if (at + 4 + length > input.length) throw new RangeError("cut off");
+    yield* snappyBlock(input.subarray(at + 4, at + 4 + length), output);
+    yield;
     at += 4 + length;
   }
   return output.done();
 }
 
 /** One block: its unpacked length as a varint, then literals and references (google/snappy, format_description.txt). */
-function snappyBlock(input: Buffer, output: Output): void {
+function* snappyBlock(input: Buffer, output: Output): Generator<void> {
   let at = 0;
-  while (input.readUInt8(at) >= 0x80) at += 1;
-  at += 1;
-  while (at < input.length) {
+  let claimed = 0;
+  for (let shift = 1, byte = 0x80; byte >= 0x80; shift *= 128, at += 1) {
+    byte = input.readUInt8(at);
+    claimed += (byte & 0x7f) * shift;
+    if (at === 5) throw new RangeError("a length that does not end");
+  }
+  output.willHold(claimed);
+  const end = output.length + claimed;
+  for (let step = 1; at < input.length; step += 1) {
+    if (step % stepsAtOnce === 0) yield;
     const tag = input[at]!;
     const kind = tag & 3;
     at += 1;
@@ -89,31 +256,35 @@ function snappyBlock(input: Buffer, output: Output): void {
       at += distanceBytes;
     }
   }
+  if (output.length !== end) throw new RangeError("another length than it says");
 }
 
 const lz4Magic = 0x184d2204;
 const uncompressedBlock = 0x8000_0000;
 
-/** One LZ4 frame (lz4_Frame_format.md). Its checksums are not verified: the broker has verified the batch's own. */
-export function unpackLz4(input: Buffer): Buffer {
-  if (input.readUInt32LE(0) !== lz4Magic) throw new RangeError("compressed batch: no LZ4 frame");
+/**
+ * One LZ4 frame (lz4_Frame_format.md); what follows it is not looked at, as by Kafka. Its checksums are not verified:
+ * the broker has the batch's own.
+ */
+function* unpackLz4(input: Buffer, output: Output): Generator<void, Buffer> {
+  if (input.readUInt32LE(0) !== lz4Magic) throw new RangeError("no frame");
   const flags = input.readUInt8(4);
   const [hasSize, hasDictionary, hasBlockChecksum] = [flags & 8, flags & 1, flags & 16];
-  const output = new Output(4 * input.length);
   let at = 7 + (hasSize ? 8 : 0) + (hasDictionary ? 4 : 0);
   for (let size = input.readUInt32LE(at); size !== 0; size = input.readUInt32LE(at)) {
     const length = size % uncompressedBlock;
     at += 4;
-    if (at + length > input.length) throw new RangeError("compressed batch: cut off");
+    if (at + length > input.length) throw new RangeError("cut off");
     if (size >= uncompressedBlock) output.literal(input, at, length);
-    else lz4Block(input.subarray(at, at + length), output);
+    else yield* lz4Block(input.subarray(at, at + length), output);
+    yield;
     at += length + (hasBlockChecksum ? 4 : 0);
   }
   return output.done();
 }
 
 /** Sequences of literals and a reference; the last has no reference (lz4_Block_format.md). */
-function lz4Block(input: Buffer, output: Output): void {
+function* lz4Block(input: Buffer, output: Output): Generator<void> {
   let at = 0;
   const lengthOf = (nibble: number): number => {
     let length = nibble;
@@ -124,7 +295,8 @@ function lz4Block(input: Buffer, output: Output): void {
     }
     return length;
   };
-  while (at < input.length) {
+  for (let step = 1; at < input.length; step += 1) {
+    if (step % stepsAtOnce === 0) yield;
     const token = input[at]!;
     at += 1;
     const literals = lengthOf(token >> 4);
@@ -135,9 +307,4 @@ function lz4Block(input: Buffer, output: Output): void {
     at += 2;
     output.reference(distance, lengthOf(token & 15) + 4);
   }
-}
-
-/** By Node itself; one older than 22.15, which only a service with our client may be, cannot. */
-export function unpackZstd(input: Buffer): Buffer {
-  return zlib.zstdDecompressSync(input, { maxOutputLength: maxBytes });
 }

@@ -8,16 +8,17 @@ import { isUtf8 } from "node:buffer";
 import { refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { shared } from "./assigner.ts";
-import { makeBackPressure, smallFetch } from "./back-pressure.ts";
+import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";
 import type { Codec } from "./codec.ts";
 import type { BusCommand, Call } from "./command.ts";
-import { deadLetter } from "./dead-letter.ts";
+import { deadLetter, unreadableLetter } from "./dead-letter.ts";
+import type { DeadLetterReason, DeadLetters } from "./dead-letters.ts";
 import { type Execute, encodeRefusal } from "./execute.ts";
 import { type Envelope, readHeaders, replyHeaders } from "./headers.ts";
 import { type Holding, lagOf, makeHoldings } from "./holdings.ts";
 import type { Consumption, KafkaPort } from "./kafka.ts";
 import { makeMailboxes } from "./mailbox.ts";
-import type { Assignment, InRecord, OutRecord, TopicPartition } from "./records.ts";
+import type { Assignment, InRecord, OutRecord, TopicPartition, UnreadableRecords } from "./records.ts";
 import type { Replies } from "./replies.ts";
 import { readTrace } from "./trace.ts";
 
@@ -32,6 +33,7 @@ export interface ConsumerParts {
   codec: Codec;
   execute: Execute;
   replies: Replies;
+  deadLetters: DeadLetters;
   log: Logger;
   /** Unix ms by the broker's clock: what requests' times count by. */
   now(): number;
@@ -83,7 +85,23 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     owner.redeliveredBelow ??= end;
     const taken = records.filter(({ offset }) => owner.watermark.add(offset));
     for (const record of taken) take(record, command, owner);
-    pressure.taken(owner, taken.length);
+    pressure.taken(
+      owner,
+      taken.reduce((load, record) => load + loadOf(record), 0),
+    );
+  };
+
+  const onUnreadable = (records: UnreadableRecords, end: bigint): void => {
+    const owner = holdings.receive(records, end);
+    if (owner === undefined || draining || !owner.watermark.add(records.last)) return;
+    const { topic, partition, last: offset, timestamp } = records;
+    const place = { topic, partition, offset, timestamp, key: null, value: null, headers: {} };
+    const work = async () => {
+      await sendToDeadLetters(unreadableLetter(records, parts.now()), "unreadable", requesterOf(place));
+      return "unreadable";
+    };
+    void settle(place, owner, work);
+    pressure.taken(owner, 1);
   };
 
   const take = (record: InRecord, command: BusCommand, owner: Holding): void => {
@@ -105,7 +123,7 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
 
   /** Does the work unless it is no longer ours, then lets the offset move. Never rejects. */
   const settle = async (record: InRecord, owner: Holding, work: () => Promise<string>): Promise<void> => {
-    if (owner.lost || draining) return letGo(owner);
+    if (owner.lost || draining) return letGo(record, owner);
     running += 1;
     try {
       const outcome = await work();
@@ -119,12 +137,12 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
       );
     } finally {
       running -= 1;
-      letGo(owner);
+      letGo(record, owner);
     }
   };
 
-  const letGo = (owner: Holding): void => {
-    if (!draining) pressure.left(owner);
+  const letGo = (record: InRecord, owner: Holding): void => {
+    if (!draining) pressure.left(owner, loadOf(record));
   };
 
   const serve = async (record: InRecord, command: BusCommand, call: Call, owner: Holding): Promise<string> => {
@@ -138,7 +156,8 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     }
     const redelivered = owner.redeliveredBelow !== undefined && record.offset < owner.redeliveredBelow;
     const done = await parts.execute(record, command, call, redelivered);
-    if (done.poison !== undefined) await bury(record, done.poison);
+    if (done.poison !== undefined)
+      await sendToDeadLetters(deadLetter(record, done.poison, parts.now()), "internal", call.envelope.reply.topic);
     await parts.replies.send(done.reply, stopping.signal);
     return done.outcome;
   };
@@ -152,12 +171,12 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     command: BusCommand,
     { fault, header, address }: Exclude<ReturnType<typeof readHeaders>, Envelope>,
   ) => {
-    const message = `header ${header}: ${fault}`;
+    const message = header === "" ? fault : `header ${header}: ${fault}`;
     if (address === undefined) {
-      await bury(record, message);
+      await sendToDeadLetters(deadLetter(record, message, parts.now()), "no-reply-address", requesterOf(record));
       return "dead-letter";
     }
-    const refusal = refuse("INVALID_INPUT", { message, details: { header } });
+    const refusal = refuse("INVALID_INPUT", { message, details: header === "" ? {} : { header } });
     await parts.replies.send(
       replyRecord(
         record,
@@ -180,8 +199,8 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     return refusal.code;
   };
 
-  const bury = (record: InRecord, why: string): Promise<void> =>
-    parts.replies.send(deadLetter(record, why, parts.now()), stopping.signal);
+  const sendToDeadLetters = (record: OutRecord, reason: DeadLetterReason, requester: string): Promise<void> =>
+    parts.deadLetters.send({ record, reason, requester }, stopping.signal);
 
   const throttle = async (record: InRecord, command: BusCommand, { envelope }: Call): Promise<string> => {
     const refusal = refuse("THROTTLED", { retryAfterMs: 1000 });
@@ -201,6 +220,7 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     assign: shared(() => holdings.byTopic()),
     onAssigned,
     onRecords,
+    onUnreadable,
   });
 
   return {
@@ -247,6 +267,11 @@ function mailboxOf(record: InRecord, command: BusCommand, limit: number): { key:
   if (key === null || key.length === 0)
     return { key: `partition:${topic}/${partition}`, bound: Number.POSITIVE_INFINITY };
   return { key: `${command.keyKind}:${key.toString("utf8")}`, bound: limit };
+}
+
+/** Of a record that names no reply topic that counts. */
+function requesterOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
 }
 
 function replyRecord(

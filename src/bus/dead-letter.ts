@@ -5,7 +5,7 @@
 // A replayed record is its original again, in another place: it carries the original's partition, offset and broker time, and whoever
 // knows a record by these (headers.ts, recordKey) takes them from there. So a record that has no key of its own, and a legacy record, take effect
 // once, however often they are replayed.
-import type { InRecord, OutRecord } from "./records.ts";
+import type { InRecord, OutRecord, UnreadableRecords } from "./records.ts";
 
 export const deadLetterTopic = "auth.dead-letter";
 
@@ -18,41 +18,90 @@ export const deadLetterHeaders = {
   topic: "auth-dlq-topic",
   partition: "auth-dlq-partition",
   offset: "auth-dlq-offset",
+  /** Where it stands for several records that cannot be read: the offset of the last. */
+  lastOffset: "auth-dlq-last-offset",
   /** The original record's broker time, Unix ms. */
   timestamp: "auth-dlq-timestamp",
   error: "auth-dlq-error",
   at: "auth-dlq-at",
   cut: "auth-dlq-cut",
+  /** Beside the value: which of key and headers are not whole. */
+  partsCut: "auth-dlq-parts-cut",
   replayedFrom: "auth-dlq-replayed-from",
 } as const;
 
-/** Room for the key, our own headers and the record's overhead. */
+/** Room for our own headers and the record's overhead. */
 const reserveBytes = 16_384;
+/** No record of ours has more; what a stranger's has beyond is not worth 30 days. */
+const maxKeyBytes = 65_536;
+const maxHeaderBytes = 65_536;
+const overheadOfHeader = 16;
 
+/** The record as it came, as far as it fits, and why and from where. */
 export function deadLetter(record: InRecord, error: string, now: number): OutRecord {
   const names = deadLetterHeaders;
   const replayedFrom = record.headers[names.replayedFrom];
+  const key = record.key?.subarray(0, maxKeyBytes) ?? null;
+  const foreign = fitting(foreignHeaders(record));
+  const partsCut = [
+    ...(key?.length === record.key?.length ? [] : ["key"]),
+    ...(foreign.isWhole && !record.headersLeftOut ? [] : ["headers"]),
+  ];
   const headers: OutRecord["headers"] = {
-    ...foreignHeaders(record),
-    ...(replayedFrom !== undefined && { [names.replayedFrom]: replayedFrom }),
-    [names.topic]: record.topic,
-    [names.partition]: String(record.partition),
-    [names.offset]: String(record.offset),
-    [names.timestamp]: String(record.timestamp),
+    ...foreign.headers,
+    ...(isIdentity(replayedFrom) && { [names.replayedFrom]: replayedFrom }),
+    ...placeHeaders(record, error, now),
+    ...(partsCut.length > 0 && { [names.partsCut]: partsCut.join() }),
+  };
+  const room = maxDeadLetterBytes - reserveBytes - foreign.bytes - (key?.length ?? 0);
+  if (record.value === null || record.value.length <= room)
+    return { topic: deadLetterTopic, key, value: record.value, headers };
+  const value = record.value.subarray(0, room);
+  return { topic: deadLetterTopic, key, value, headers: { ...headers, [names.cut]: String(record.value.length) } };
+}
+
+/** For records that were passed over unread: where they are, as long as their topic keeps them. */
+export function unreadableLetter(records: UnreadableRecords, now: number): OutRecord {
+  const { first, last, message } = records;
+  const headers = {
+    ...placeHeaders({ ...records, offset: first }, `records that cannot be read: ${message}`, now),
+    [deadLetterHeaders.lastOffset]: String(last),
+  };
+  return { topic: deadLetterTopic, key: null, value: null, headers };
+}
+
+function placeHeaders(
+  place: Pick<InRecord, "topic" | "partition" | "offset" | "timestamp">,
+  error: string,
+  now: number,
+) {
+  const names = deadLetterHeaders;
+  return {
+    [names.topic]: place.topic,
+    [names.partition]: String(place.partition),
+    [names.offset]: String(place.offset),
+    [names.timestamp]: String(place.timestamp),
     [names.error]: error.slice(0, 1000),
     [names.at]: new Date(now).toISOString(),
   };
-  const room = maxDeadLetterBytes - reserveBytes - headerBytes(record) - (record.key?.length ?? 0);
-  if (record.value === null || record.value.length <= room) {
-    return { topic: deadLetterTopic, key: record.key, value: record.value, headers };
+}
+
+/** Headers in their order, as far as they fit. */
+function fitting(given: OutRecord["headers"]) {
+  const headers: OutRecord["headers"] = {};
+  let bytes = 0;
+  let isWhole = true;
+  for (const [name, value] of Object.entries(given)) {
+    const size = [value]
+      .flat()
+      .reduce((sum, each) => sum + Buffer.byteLength(name) + each.length + overheadOfHeader, 0);
+    if (bytes + size > maxHeaderBytes) isWhole = false;
+    else {
+      bytes += size;
+      Object.defineProperty(headers, name, { value, enumerable: true }); // one may be called __proto__
+    }
   }
-  const value = record.value.subarray(0, Math.max(room, 0));
-  return {
-    topic: deadLetterTopic,
-    key: record.key,
-    value,
-    headers: { ...headers, [names.cut]: String(record.value.length) },
-  };
+  return { headers, bytes, isWhole };
 }
 
 /** What the record brought itself. */
@@ -83,13 +132,13 @@ export function identityText({ partition, offset, timestamp }: RecordIdentity): 
  */
 export function identityOf(record: RecordIdentity & Pick<InRecord, "headers">): RecordIdentity {
   const given = record.headers[deadLetterHeaders.replayedFrom];
-  const found = Array.isArray(given) ? null : /^(\d{1,9}):(\d{1,18}):(\d{1,15})$/.exec(given?.toString("latin1") ?? "");
+  const found = isIdentity(given) ? /^(\d{1,9}):(\d{1,18}):(\d{1,15})$/.exec(given.toString("latin1")) : null;
   if (!found || Number(found[3]) > record.timestamp) return record;
   return { partition: Number(found[1]), offset: BigInt(found[2]!), timestamp: Number(found[3]) };
 }
 
-function headerBytes(record: InRecord): number {
-  return Object.entries(record.headers)
-    .flatMap(([name, value]) => [value ?? []].flat().map((each) => name.length + each.length + 16))
-    .reduce((sum, each) => sum + each, 0);
+const longestIdentity = 44;
+
+function isIdentity(value: Buffer | Buffer[] | undefined): value is Buffer {
+  return Buffer.isBuffer(value) && value.length <= longestIdentity;
 }

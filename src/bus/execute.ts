@@ -136,24 +136,27 @@ async function inTime(parts: ExecuteParts, work: Work, redelivered: boolean): Pr
   return late;
 }
 
-/** Turns whatever was thrown into the caller's refusal; `poison` says why the record is a dead letter as well. */
+/**
+ * Turns whatever was thrown into the caller's refusal; `poison` says why the record is a dead letter as well: a fault
+ * of ours.
+ */
 function judge(error: unknown): { refusal: Refusal; poison: string | undefined } {
   if (error instanceof Refusal) return { refusal: error, poison: undefined };
-  if (error instanceof CodecFault) return judgeCodecFault(error);
+  if (error instanceof CodecFault) return { refusal: refusalOfBytes(error), poison: undefined };
   return { refusal: refuse("INTERNAL"), poison: asError(error).message };
 }
 
-function judgeCodecFault(fault: CodecFault): { refusal: Refusal; poison: string | undefined } {
-  const { kind, message } = fault;
+/** Bytes that anybody can send are refused, and nothing is kept of them. */
+function refusalOfBytes({ kind, message }: CodecFault): Refusal {
   switch (kind) {
     case "unreachable":
-      return { refusal: refuse("UNAVAILABLE", { message, retryAfterMs: 1000 }), poison: undefined };
+      return refuse("UNAVAILABLE", { message, retryAfterMs: 1000 });
     case "unknown-schema":
     case "incompatible":
-      return { refusal: refuse("UNSUPPORTED_SCHEMA", { message }), poison: message };
+      return refuse("UNSUPPORTED_SCHEMA", { message });
     case "not-avro":
     case "malformed":
-      return { refusal: refuse("INVALID_INPUT", { message }), poison: message };
+      return refuse("INVALID_INPUT", { message });
   }
 }
 

@@ -4,11 +4,11 @@
 import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { shared } from "./assigner.ts";
-import { makeBackPressure, smallFetch } from "./back-pressure.ts";
+import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";
 import { type Holding, makeHoldings } from "./holdings.ts";
 import type { Consumption, KafkaPort } from "./kafka.ts";
 import { makeMailboxes } from "./mailbox.ts";
-import type { InRecord } from "./records.ts";
+import type { InRecord, UnreadableRecords } from "./records.ts";
 import { within } from "./within.ts";
 
 export interface FollowParts {
@@ -19,6 +19,11 @@ export interface FollowParts {
   keyOf(record: InRecord): string;
   /** Rejects only where it was told to stop: whatever else may go wrong is for it to try again, or to put away. */
   work(record: InRecord, stopping: AbortSignal): Promise<void>;
+  /**
+   * What is to be done about records that cannot be read, before they count as done; default: nothing. Rejects as
+   * `work` does.
+   */
+  passOver?(records: UnreadableRecords, stopping: AbortSignal): Promise<void>;
   log: Logger;
 }
 
@@ -43,18 +48,22 @@ export function follow(parts: FollowParts): Following {
   });
   const pressure = makeBackPressure({ holdings: () => holdings.all(), taps: () => consumption });
 
-  const settle = async (record: InRecord, owner: Holding): Promise<void> => {
-    if (stopping.signal.aborted) return;
+  const settle = async (offset: bigint, owner: Holding, work: () => Promise<void>): Promise<void> => {
+    if (stopping.signal.aborted || owner.lost) return;
     try {
-      if (owner.lost) return;
-      await parts.work(record, stopping.signal);
-      owner.watermark.finish(record.offset);
+      await work();
+      owner.watermark.finish(offset);
     } catch (error) {
-      const { topic, offset } = record;
+      const { topic } = owner;
       parts.log.warn({ err: asError(error), topic, offset: String(offset) }, "a record is left for the next owner");
-    } finally {
-      pressure.left(owner);
     }
+  };
+
+  const take = (record: InRecord, owner: Holding): void => {
+    mailboxes.push(parts.keyOf(record), async () => {
+      await settle(record.offset, owner, () => parts.work(record, stopping.signal));
+      pressure.left(owner, loadOf(record));
+    });
   };
 
   const consumption: Consumption = parts.kafka.consume({
@@ -71,8 +80,17 @@ export function follow(parts: FollowParts): Following {
       const owner = holdings.receive(partition, end);
       if (owner === undefined || closing) return;
       const taken = records.filter(({ offset }) => owner.watermark.add(offset));
-      for (const record of taken) mailboxes.push(parts.keyOf(record), () => settle(record, owner));
-      pressure.taken(owner, taken.length);
+      for (const record of taken) take(record, owner);
+      pressure.taken(
+        owner,
+        taken.reduce((load, record) => load + loadOf(record), 0),
+      );
+    },
+    onUnreadable(records, end) {
+      const owner = holdings.receive(records, end);
+      if (owner === undefined || closing || !owner.watermark.add(records.last)) return;
+      const work = async () => parts.passOver?.(records, stopping.signal);
+      mailboxes.push(`unreadable:${records.topic}/${records.partition}`, () => settle(records.last, owner, work));
     },
   });
 

@@ -72,6 +72,7 @@ export function readHeaders(record: InRecord, allowedReplyTopics: RegExp): Envel
   const correlationId = one(record, names.correlationId);
   const partition = readPartition(one(record, names.replyPartition));
   const address: ReplyAddress = { topic, partition: partition === "bad" ? undefined : partition, correlationId };
+  if (record.headersLeftOut) return fault("", "too many headers", address);
   if (twice !== undefined) return fault(twice, "given twice", address);
   if (partition === "bad") return fault(names.replyPartition, "neither a 4-byte integer nor decimal text", address);
   const deadline = readDeadline(record);

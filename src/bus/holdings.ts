@@ -6,6 +6,8 @@ import { Watermark } from "./watermark.ts";
 
 export interface Holding extends TopicPartition {
   watermark: Watermark;
+  /** What its unfinished records count in back pressure. */
+  load: number;
   paused: boolean;
   lost: boolean;
   /** Records below this offset may have been handled by somebody before. */
@@ -103,7 +105,15 @@ function idOf({ topic, partition }: TopicPartition): string {
 }
 
 function fresh(partition: TopicPartition): Holding {
-  return { ...partition, watermark: new Watermark(), paused: false, lost: false, redeliveredBelow: undefined, end: 0n };
+  return {
+    ...partition,
+    watermark: new Watermark(),
+    load: 0,
+    paused: false,
+    lost: false,
+    redeliveredBelow: undefined,
+    end: 0n,
+  };
 }
 
 /** Records of the partition that are not finished, fetched or not, as of the last fetch. */

@@ -1,9 +1,11 @@
 // Consuming with kafkajs: one life of a consumer for the supervisor, and our assigner in kafkajs's clothes.
 import type { Consumer, EachBatchHandler, Kafka, PartitionAssigner } from "kafkajs";
 import driver from "kafkajs";
+import { deliver } from "./deliver.ts";
 import { classify } from "./kafka-faults.ts";
+import type { BatchMessage } from "./kafka-fetch.ts";
 import { type ConsumeOptions, largeFetch } from "./kafka-port.ts";
-import type { InRecord, TopicPartition } from "./records.ts";
+import type { TopicPartition } from "./records.ts";
 import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
 import { within } from "./within.ts";
 
@@ -18,13 +20,17 @@ interface ConsumerParts {
   kafka: Kafka;
   options: ConsumeOptions;
   onBroker: (name: string) => string;
+  /** Of one batch, unpacked. */
+  maxBytes: number;
 }
 
 /**
  * One life of a consumer (supervisor.ts). kafkajs restarts by itself only after errors it calls retriable, and not always then; here it
  * never does: every crash, and every STOP that nobody asked for (kafkajs#1443, #1445), ends the life.
  */
-export function buildConsumer({ kafka, options, onBroker }: ConsumerParts, life: Life): SupervisedConsumer {
+export function buildConsumer(parts: ConsumerParts, life: Life): SupervisedConsumer {
+  const { kafka, options, onBroker } = parts;
+  const paused = new Set<string>();
   const assigner = driverAssigner(options, onBroker);
   const { bytes, partitionBytes } = options.fetch ?? largeFetch;
   const made = kafka.consumer({
@@ -40,14 +46,15 @@ export function buildConsumer({ kafka, options, onBroker }: ConsumerParts, life:
     retry: { retries: 5, initialRetryTime: 50, maxRetryTime: 1000, restartOnFailure: () => Promise.resolve(false) },
     partitionAssigners: [assigner.make],
   });
-  report(made, life, onBroker);
+  report(made, life, { onBroker, paused });
   const onDriver = ({ topic, partition }: TopicPartition) => ({ topic: onBroker(topic), partition });
 
+  const eachBatch = handOver({ ...parts, paused }, life);
   const start = async (): Promise<void> => {
     await made.connect();
     await made.subscribe({ topics: options.topics.map(onBroker), fromBeginning: options.from === "earliest" });
     if (life.formerMember !== undefined) await assigner.leave(onBroker(options.group), life.formerMember);
-    if (!life.over.aborted) await made.run({ autoCommit: false, eachBatch: handOver(life, onBroker) });
+    if (!life.over.aborted) await made.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
   };
   const started = start();
   started.catch(life.fail);
@@ -55,8 +62,14 @@ export function buildConsumer({ kafka, options, onBroker }: ConsumerParts, life:
   return {
     commit: (offsets) =>
       made.commitOffsets(offsets.map(({ offset, ...place }) => ({ ...onDriver(place), offset: String(offset) }))),
-    pause: ({ topic, partition }) => made.pause([{ topic: onBroker(topic), partitions: [partition] }]),
-    resume: ({ topic, partition }) => made.resume([{ topic: onBroker(topic), partitions: [partition] }]),
+    pause({ topic, partition }) {
+      paused.add(idOf({ topic, partition }));
+      made.pause([{ topic: onBroker(topic), partitions: [partition] }]);
+    },
+    resume({ topic, partition }) {
+      paused.delete(idOf({ topic, partition }));
+      made.resume([{ topic: onBroker(topic), partitions: [partition] }]);
+    },
     async close() {
       await within(joinBoundMs, () => started);
       await made.disconnect();
@@ -64,9 +77,15 @@ export function buildConsumer({ kafka, options, onBroker }: ConsumerParts, life:
   };
 }
 
-function report(made: Consumer, life: Life, onBroker: (name: string) => string): void {
+interface Reported extends Pick<ConsumerParts, "onBroker"> {
+  /** As topic/partition. */
+  paused: Set<string>;
+}
+
+function report(made: Consumer, life: Life, { onBroker, paused }: Reported): void {
   const bare = (name: string) => name.slice(onBroker("").length);
   made.on(made.events.GROUP_JOIN, ({ payload }) => {
+    paused.clear();
     made.resume(made.paused()); // kafkajs remembers what a membership that is over had paused
     const pairs = Object.entries(payload.memberAssignment).map(([topic, held]) => [bare(topic), held] as const);
     for (const [topic, partitions] of pairs) {
@@ -86,44 +105,39 @@ function report(made: Consumer, life: Life, onBroker: (name: string) => string):
   });
 }
 
-function handOver(life: Life, onBroker: (name: string) => string): EachBatchHandler {
-  return async ({ batch }) => {
-    const partition = { topic: batch.topic.slice(onBroker("").length), partition: batch.partition };
-    life.records(
-      batch.messages.map((message) => inRecord(partition, message)),
-      partition,
-      { highWatermark: BigInt(batch.highWatermark), next: BigInt(batch.lastOffset()) + 1n },
-    );
-  };
-}
-
-type DriverMessage = Parameters<EachBatchHandler>[0]["batch"]["messages"][number];
-
-function inRecord(partition: TopicPartition, message: DriverMessage): InRecord {
-  return {
-    ...partition,
-    offset: BigInt(message.offset),
-    timestamp: Number(message.timestamp),
-    key: message.key,
-    value: message.value,
-    headers: bytesOf(message.headers ?? {}),
-  };
-}
-
 /**
- * Headers as the bytes they are. kafkajs hands on a null value as null, which its own producer cannot send again, and puts what
- * Object.prototype has of the name before the value of a header called "constructor". Either would stop a partition for good.
+ * Each message is a batch (kafka-fetch.ts). Where a partition is held back in the middle of one, it is fetched again
+ * from there.
  */
-function bytesOf(headers: object): InRecord["headers"] {
-  const read: [string, Buffer | Buffer[]][] = [];
-  for (const [name, value] of Object.entries(headers) as [string, unknown][]) {
-    if (Buffer.isBuffer(value)) read.push([name, value]);
-    else if (Array.isArray(value)) {
-      const values = value.filter((each) => Buffer.isBuffer(each));
-      if (values.length > 0) read.push([name, values.length === 1 ? values[0]! : values]);
+function handOver(
+  { onBroker, maxBytes, paused }: Pick<ConsumerParts, "onBroker" | "maxBytes"> & Reported,
+  life: Life,
+): EachBatchHandler {
+  return async ({ batch, resolveOffset, heartbeat, isStale }) => {
+    const partition = { topic: batch.topic.slice(onBroker("").length), partition: batch.partition };
+    const { messages, fetchedOffset } = batch as unknown as { messages: BatchMessage[]; fetchedOffset: string };
+    let from = BigInt(fetchedOffset);
+    for (const message of messages) {
+      const isWantedToo = await deliver(message.batch, {
+        life,
+        partition,
+        from,
+        highWatermark: BigInt(batch.highWatermark),
+        maxBytes,
+        isWanted: () => !life.over.aborted && !isStale() && !paused.has(idOf(partition)),
+        reached(next) {
+          from = next;
+          resolveOffset(String(next - 1n));
+        },
+      });
+      if (!isWantedToo) return;
+      await heartbeat();
     }
-  }
-  return Object.fromEntries(read); // by definition, not by assignment: a header may be called __proto__
+  };
+}
+
+function idOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
 }
 
 interface DriverAssigner {

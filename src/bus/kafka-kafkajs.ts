@@ -5,14 +5,15 @@ import type { Admin, KafkaConfig, PartitionerArgs, Producer, RecordMetadata } fr
 import driver from "kafkajs";
 import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
-import { unpackLz4, unpackSnappy, unpackZstd } from "./compression.ts";
 import { buildConsumer } from "./kafka-consumer.ts";
 import { classify, KafkaFault } from "./kafka-faults.ts";
+import { ownSockets, readFetchesOurselves } from "./kafka-fetch.ts";
 import type { KafkaDriver, KafkaSettings, TopicSpec } from "./kafka-port.ts";
 import { keepFetchSessions } from "./kafka-sessions.ts";
 import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
 import { closeTraps } from "./kafka-traps.ts";
 import { partitionOf } from "./partition-of-key.ts";
+import { usualUnpackedBytes } from "./record-batch.ts";
 import type { OutRecord } from "./records.ts";
 
 const acksAll = -1;
@@ -31,7 +32,7 @@ function partitioner(): (args: PartitionerArgs) => number {
 export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
   closeTraps();
   keepFetchSessions();
-  readEveryCompression();
+  readFetchesOurselves();
   const kafka = new driver.Kafka(clientConfig(settings, log));
   const onBroker = (name: string) => settings.prefix + name;
   const producer = lazily<Producer>(async () => {
@@ -58,7 +59,8 @@ export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
       const at = await send(made, records, onBroker);
       if (at !== undefined) settings.appended?.({ sentAt, at, ackedAt: systemClock.now() });
     },
-    consumer: (options, life) => buildConsumer({ kafka, options, onBroker }, life),
+    consumer: (options, life) =>
+      buildConsumer({ kafka, options, onBroker, maxBytes: settings.unpackedBytes ?? usualUnpackedBytes }, life),
     partitionsOf: async (topic) => countPartitions(await admin.get(), onBroker(topic)),
     ensureTopics: async (specs) => ensureTopics(topicAdmin(await admin.get()), specs, settings.prefix),
     describeTopics: async (topics) => describeTopics(topicAdmin(await admin.get()), topics, settings.prefix),
@@ -86,28 +88,11 @@ function committed(partitions: { partition: number; offset: string }[]): Map<num
   return new Map(all.filter(([, offset]) => offset >= 0n));
 }
 
-/** Gives kafkajs what it lacks; who shares kafkajs with us and has brought a codec keeps it. */
-function readEveryCompression(): void {
-  const { Snappy, LZ4, ZSTD } = driver.CompressionTypes;
-  for (const [type, unpack] of [
-    [Snappy, unpackSnappy],
-    [LZ4, unpackLz4],
-    [ZSTD, unpackZstd],
-  ] as const) {
-    try {
-      driver.CompressionCodecs[type]();
-    } catch {
-      const compress = () => Promise.reject(new Error("this compression is only read"));
-      const codec = { compress, decompress: async (packed: Buffer) => unpack(packed) };
-      driver.CompressionCodecs[type] = () => codec;
-    }
-  }
-}
-
 function clientConfig(settings: KafkaSettings, log: Logger): KafkaConfig {
   return {
     clientId: settings.clientId,
     brokers: settings.brokers,
+    socketFactory: ownSockets(),
     connectionTimeout: 3000,
     requestTimeout: 15_000,
     logLevel: driver.logLevel.WARN,

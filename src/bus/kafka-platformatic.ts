@@ -28,17 +28,20 @@ import {
   ProduceAcks,
   type produceV11,
   protocolErrorsCodesById,
-  type RecordsBatch,
+  type Reader,
   type SASLMechanismValue,
 } from "@platformatic/kafka";
 import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
+import { deliver } from "./deliver.ts";
+import { type RawFetchAnswer, type RawFetchedPartition, readFetchAnswer } from "./fetch-answer.ts";
 import { type FetchPartition, type FetchTopic, isRefusal, type SessionRequest } from "./fetch-session.ts";
 import { classify, KafkaFault } from "./kafka-faults.ts";
 import { type ConsumeOptions, type KafkaDriver, type KafkaSettings, largeFetch, type TopicSpec } from "./kafka-port.ts";
 import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
 import { partitionOf } from "./partition-of-key.ts";
-import type { CommittedOffset, InRecord, OutRecord, TopicPartition } from "./records.ts";
+import { hideAborted, splitBatches, usualUnpackedBytes } from "./record-batch.ts";
+import type { CommittedOffset, OutRecord, TopicPartition } from "./records.ts";
 import { type Fetched, type HalfName, makeSplitFetch, type SplitFetch } from "./split-fetch.ts";
 import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
 import { within } from "./within.ts";
@@ -71,7 +74,10 @@ export function openPlatformatic(settings: KafkaSettings, log: Logger): KafkaDri
       const at = await send(writer, records, prefix);
       if (at !== undefined) settings.appended?.({ sentAt, at, ackedAt: systemClock.now() });
     },
-    consumer: (options, life) => new GroupReader({ base, options, prefix, life, admin }),
+    consumer(options, life) {
+      const maxBytes = settings.unpackedBytes ?? usualUnpackedBytes;
+      return new GroupReader({ base, options, prefix, life, admin, maxBytes });
+    },
     partitionsOf: (topic) => knownPartitions(admin, prefix + topic),
     ensureTopics: (specs) => ensureTopics(topicAdmin(admin), specs, prefix),
     describeTopics: (topics) => describeTopics(topicAdmin(admin), topics, prefix),
@@ -241,12 +247,19 @@ interface Opened<Request extends unknown[], Answer> {
   ask(...request: Request): Promise<{ answer?: Answer; fault?: unknown }>;
 }
 
-/** One kind of request to one broker, in the newest version that both sides know. @param pool default: the client's own connections */
+interface Opening {
+  /** Default: the client's own connections. */
+  pool?: ConnectionPool;
+  /** What the request is sent by instead of the connection. */
+  wrap?(connection: Connection): Connection;
+}
+
+/** One kind of request to one broker, in the newest version that both sides know. */
 async function open<Request extends unknown[], Answer>(
   client: Base,
   name: string,
   broker: Broker,
-  pool?: ConnectionPool,
+  { pool, wrap = (connection) => connection }: Opening = {},
 ): Promise<Opened<Request, Answer>> {
   const [api, connection] = await Promise.all([
     promised<API<Request, Answer>>((done) => client[kGetApi]<Request, Answer>(name, done)),
@@ -255,11 +268,26 @@ async function open<Request extends unknown[], Answer>(
   return {
     version: api.version,
     ask: (...request) =>
-      promised<Answer>((done) => api(connection, ...request, done)).then(
+      promised<Answer>((done) => api(wrap(connection), ...request, done)).then(
         (answer) => ({ answer }),
         (fault: { response?: Answer }) => ({ fault, ...(fault.response && { answer: fault.response }) }),
       ),
   };
+}
+
+type Send = Connection["send"];
+
+/** The library's own reader of an answer unpacks every batch in it at once, and without a bound. */
+function withRawAnswers(connection: Connection): Connection {
+  const read = (
+    _correlationId: number,
+    _apiKey: number,
+    version: number,
+    { buffer, position }: Reader,
+  ): RawFetchAnswer => readFetchAnswer(version, buffer.slice(position));
+  const send = (...[key, version, payload, , ...rest]: Parameters<Send>): void =>
+    connection.send(key, version, payload, read as never, ...rest);
+  return { send } as unknown as Connection;
 }
 
 type Done<T> = (error: Error | null, result?: T) => void;
@@ -300,6 +328,8 @@ interface ReaderParts {
   prefix: string;
   life: Life;
   admin: Admin;
+  /** Of one batch, unpacked. */
+  maxBytes: number;
 }
 
 interface Membership {
@@ -520,7 +550,7 @@ class GroupReader implements SupervisedConsumer {
         if (fetched === undefined) continue;
         this.#parts.life.progress();
         patience.succeeded();
-        this.#take(fetched, leg, split);
+        await this.#take(fetched, leg, split);
       } catch (error) {
         leg = undefined;
         await this.#fetchFailed(error, patience);
@@ -547,7 +577,10 @@ class GroupReader implements SupervisedConsumer {
 
   #fetchRequest(broker: Broker, half: HalfName) {
     type Request = fetchV17.FetchRequest;
-    return open<Request, FetchAnswer>(this.#consumer, "Fetch", broker, this.#pools[half]);
+    return open<Request, RawFetchAnswer>(this.#consumer, "Fetch", broker, {
+      pool: this.#pools[half],
+      wrap: withRawAnswers,
+    });
   }
 
   async #ask(broker: Broker, half: HalfName, request: SessionRequest<bigint>, waitMs: number): Promise<FetchAnswer> {
@@ -576,34 +609,58 @@ class GroupReader implements SupervisedConsumer {
       request.forgottenTopics,
       "",
     );
-    if (answer === undefined || (answer.errorCode !== 0 && !isRefusal(answer))) throw fault;
+    if (answer === undefined) throw fault;
+    if (answer.errorCode !== 0 && !isRefusal(answer)) {
+      const apiId = protocolErrorsCodesById[answer.errorCode as keyof typeof protocolErrorsCodesById];
+      throw new KafkaFault(classify({ apiId }), apiId);
+    }
     return answer;
   }
 
   /** Hands over what came. */
-  #take({ answer, askedFrom }: Fetched<bigint, FetchAnswer>, leg: Leg, split: SplitFetch<bigint, FetchAnswer>): void {
-    const { life, prefix } = this.#parts;
-    for (const { topicId, partitions } of answer.responses) {
-      const topic = leg.names.get(topicId);
+  async #take(
+    { answer, askedFrom }: Fetched<bigint, FetchAnswer>,
+    leg: Leg,
+    split: SplitFetch<bigint, FetchAnswer>,
+  ): Promise<void> {
+    for (const { topic: name, partitions } of answer.topics) {
+      const topic = leg.names.get(name);
       if (topic === undefined) continue;
-      for (const { partitionIndex, errorCode, records: batches, highWatermark, abortedTransactions } of partitions) {
-        const id = idOf({ topic, partition: partitionIndex });
-        const position = this.#positions.get(id);
-        const from = askedFrom(topicId, partitionIndex);
-        if (position === undefined || position.fetchOffset !== from || this.#paused.has(id) || this.#over) continue;
-        if (errorCode !== 0) this.#refusedBy(errorCode, position);
-        else this.#refused.delete(id);
-        const last = batches?.at(-1);
-        if (errorCode !== 0 || last === undefined) continue;
-        split.brought(topicId, partitionIndex);
-        const next = last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;
-        position.fetchOffset = next;
-        const place = { topic: topic.slice(prefix.length), partition: partitionIndex };
-        const records = withoutAborted(batches!, abortedTransactions ?? []).flatMap((batch) =>
-          recordsOf(batch, place, from),
-        );
-        life.records(records, place, { highWatermark, next });
+      for (const fetched of partitions) {
+        const position = this.#positions.get(idOf({ topic, partition: fetched.partition }));
+        if (position === undefined || !this.#isWanted(position, askedFrom(name, fetched.partition))) continue;
+        if (fetched.errorCode !== 0) {
+          this.#refusedBy(fetched.errorCode, position);
+          continue;
+        }
+        this.#refused.delete(idOf(position));
+        if (fetched.records.length === 0) continue;
+        split.brought(name, fetched.partition);
+        await this.#deliver(fetched, position);
       }
+    }
+  }
+
+  #isWanted(position: Position, next: bigint | undefined): boolean {
+    const id = idOf(position);
+    const isHeld = !this.#over && this.#positions.get(id) === position && !this.#paused.has(id);
+    return isHeld && position.fetchOffset === next;
+  }
+
+  async #deliver(fetched: RawFetchedPartition, position: Position): Promise<void> {
+    const { life, prefix, maxBytes } = this.#parts;
+    const { highWatermark } = fetched;
+    const batches = splitBatches(fetched.records, { from: position.fetchOffset, end: highWatermark });
+    hideAborted(batches, fetched.aborted);
+    const partition = { topic: position.topic.slice(prefix.length), partition: position.partition };
+    const reached = (next: bigint): void => {
+      position.fetchOffset = next;
+    };
+    for (const batch of batches) {
+      const from = position.fetchOffset;
+      const isWanted = (next: bigint): boolean => this.#isWanted(position, next);
+      const delivery = { life, partition, from, highWatermark, maxBytes, isWanted, reached };
+      if (!(await deliver(batch, delivery))) return;
     }
   }
 
@@ -720,7 +777,7 @@ function makePatience(): Patience {
 /** What is held, and where it goes on. */
 type Position = TopicPartition & FetchPartition<bigint>;
 
-type FetchAnswer = fetchV17.FetchResponse;
+type FetchAnswer = RawFetchAnswer;
 
 interface Wanted {
   topic: string;
@@ -749,57 +806,6 @@ async function leaveFor(admin: Admin, groupId: string, memberId: string): Promis
 function mentions(error: unknown, apiId: string): boolean {
   const { apiId: own, errors = [] } = error as { apiId?: string; errors?: unknown[] };
   return own === apiId || errors.some((each) => mentions(each, apiId));
-}
-
-const isTransactional = 1 << 4;
-const isControl = 1 << 5;
-const isLogAppendTime = 1 << 3;
-
-type Aborted = fetchV17.FetchResponsePartitionAbortedTransaction;
-
-/** A transaction that was aborted begins where the broker says, and ends with its producer's next marker. */
-function withoutAborted(batches: RecordsBatch[], aborted: Aborted[]): RecordsBatch[] {
-  if (aborted.length === 0) return batches;
-  const open = new Set<bigint>();
-  const begins = [...aborted].sort((a, b) => Number(a.firstOffset - b.firstOffset));
-  return batches.filter(({ firstOffset, lastOffsetDelta, attributes, producerId }) => {
-    while (begins.length > 0 && begins[0]!.firstOffset <= firstOffset + BigInt(lastOffsetDelta))
-      open.add(begins.shift()!.producerId);
-    if (attributes & isControl) open.delete(producerId);
-    return !(attributes & isTransactional && open.has(producerId));
-  });
-}
-
-function recordsOf(batch: RecordsBatch, place: TopicPartition, from: bigint): InRecord[] {
-  if (batch.attributes & isControl) return [];
-  const records: InRecord[] = [];
-  for (const record of batch.records) {
-    const offset = batch.firstOffset + BigInt(record.offsetDelta);
-    if (offset < from) continue; // a batch comes whole
-    const time = batch.attributes & isLogAppendTime ? batch.maxTimestamp : batch.firstTimestamp + record.timestampDelta;
-    const { key, value } = record as { key: Buffer | null; value: Buffer | null };
-    records.push({ ...place, offset, timestamp: Number(time), key, value, headers: headersOf(record.headers) });
-  }
-  return records;
-}
-
-/** A header given twice has its values in a list; one without a value is none. */
-function headersOf(entries: unknown): InRecord["headers"] {
-  const headers: InRecord["headers"] = {};
-  for (const [bytes, value] of entries as [Buffer, Buffer | null][]) {
-    if (value === null) continue;
-    const name = bytes.toString();
-    if (!Object.hasOwn(headers, name)) defineHeader(headers, name, value);
-    else headers[name] = [headers[name]!, value].flat();
-  }
-  return headers;
-}
-
-/** As an own property, whatever it is called. */
-function defineHeader(headers: InRecord["headers"], name: string, value: Buffer): void {
-  if (name === "__proto__")
-    Object.defineProperty(headers, name, { value, enumerable: true, configurable: true, writable: true });
-  else headers[name] = value;
 }
 
 function range(count: number): number[] {

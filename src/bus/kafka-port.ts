@@ -4,11 +4,13 @@
 // - produce resolves when every record is acknowledged by all in-sync replicas, and rejects with KafkaFault otherwise.
 // - consume hands records over in order per partition and never waits for a handler, so no fetch and no heartbeat is held up.
 //   A consumer that crashes or is stopped by its library is built again, until it is closed.
+// - bytes that cannot be read as records, or are too many, are passed over and told of; what is before and behind them
+//   is handed over.
 // - topic names may carry a prefix on the broker; nobody above the port sees it.
 // It does not decide what is retried: KafkaFault.kind tells.
 import type { AssignPartitions } from "./assigner.ts";
 import type { Append } from "./broker-clock.ts";
-import type { Assignment, CommittedOffset, InRecord, OutRecord, TopicPartition } from "./records.ts";
+import type { Assignment, CommittedOffset, InRecord, OutRecord, TopicPartition, UnreadableRecords } from "./records.ts";
 import type { Consumer, Life } from "./supervisor.ts";
 
 export interface KafkaSettings {
@@ -16,6 +18,10 @@ export interface KafkaSettings {
   driver?: "kafkajs" | "platformatic" | undefined;
   /** Told of produces whose time the broker has said; not every driver hears of it. */
   appended?: ((append: Append) => void) | undefined;
+  /** Told of records that are passed over because they cannot be read. */
+  passedOver?: ((records: UnreadableRecords) => void) | undefined;
+  /** Largest batch of records that is read, unpacked; default usualUnpackedBytes (record-batch.ts). */
+  unpackedBytes?: number | undefined;
   brokers: string[];
   clientId: string;
   /** Stands before every topic and group on the broker. */
@@ -32,6 +38,11 @@ export interface ConsumeOptions {
   assign: AssignPartitions;
   /** Must return at once. highWatermark is the partition's end as of the fetch. */
   onRecords(records: InRecord[], partition: TopicPartition, highWatermark: bigint): void;
+  /**
+   * Records in that order that cannot be read; the log and KafkaSettings.passedOver are told by themselves. Must return
+   * at once.
+   */
+  onUnreadable?(records: UnreadableRecords, highWatermark: bigint): void;
   /**
    * After every rebalance, before records of the new assignment arrive. An empty assignment comes first where this process was out of
    * the group meanwhile: whatever it held may have moved on in other hands, so nothing of it may be committed any more.

@@ -2,8 +2,10 @@
 // here and in supervisor.ts: faults in our words, consumers that are built again, and a bound on every close.
 import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
+import { makeCountedWarnings } from "./counted-warnings.ts";
 import { againWhileUnavailable, guarded } from "./kafka-faults.ts";
 import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings } from "./kafka-port.ts";
+import type { UnreadableRecords } from "./records.ts";
 import { type Bounds, type Consumer, closeBoundMs, type Life, supervise } from "./supervisor.ts";
 import { within } from "./within.ts";
 
@@ -29,11 +31,18 @@ const drivers: Record<KafkaDriverName, () => Promise<OpenDriver>> = {
 /** Connects lazily; nothing is sent before the first call. */
 export function connectKafka(settings: KafkaSettings, log: Logger): KafkaPort {
   const load = drivers[settings.driver ?? "kafkajs"];
-  return portOver(async () => (await load())(settings, log), log);
+  return portOver(async () => (await load())(settings, log), log, { passedOver: settings.passedOver });
 }
 
+interface PortOptions extends Partial<Bounds>, Pick<KafkaSettings, "passedOver"> {}
+
 /** @param open called once, at the first use */
-export function portOver(open: () => Promise<KafkaDriver>, log: Logger, bounds: Partial<Bounds> = {}): KafkaPort {
+export function portOver(
+  open: () => Promise<KafkaDriver>,
+  log: Logger,
+  { passedOver, ...bounds }: PortOptions = {},
+): KafkaPort {
+  const warnings = makeCountedWarnings(log);
   let opened: Promise<KafkaDriver> | undefined;
   const driver = (): Promise<KafkaDriver> => {
     opened ??= open();
@@ -48,9 +57,22 @@ export function portOver(open: () => Promise<KafkaDriver>, log: Logger, bounds: 
         () => false,
       );
 
+  const tell = ({ topic, partition, first, last, reason, message }: UnreadableRecords): void => {
+    const place = { topic, partition, first: String(first), last: String(last) };
+    warnings.warn(`${topic}: ${reason}`, place, `records are passed over: ${message}`);
+  };
+
   return {
     produce: (records) => guarded(async () => (await driver()).produce(records)),
-    consume(options) {
+    consume(asked) {
+      const options: ConsumeOptions = {
+        ...asked,
+        onUnreadable(records, highWatermark) {
+          tell(records);
+          passedOver?.(records);
+          asked.onUnreadable?.(records, highWatermark);
+        },
+      };
       const build = (life: Life) => buildWith(driver(), options, life);
       const consumption = supervise({ options, log, monotonic: systemClock.monotonic, build, reachable, bounds });
       consumptions.push(consumption);

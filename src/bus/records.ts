@@ -1,4 +1,5 @@
 // The records that pass through the port, without any driver's types.
+import type { UnreadableReason } from "./compression.ts";
 
 export interface InRecord {
   topic: string;
@@ -10,6 +11,20 @@ export interface InRecord {
   value: Buffer | null;
   /** A header given twice has its values in a list. */
   headers: Record<string, Buffer | Buffer[] | undefined>;
+  /** It had more headers than are read (record-batch.ts). */
+  headersLeftOut?: true;
+  /** As it was in its batch, all together. */
+  bytes?: number;
+}
+
+/** Records that cannot be read: a batch, or the rest of one. They are passed over. */
+export interface UnreadableRecords extends TopicPartition {
+  first: bigint;
+  last: bigint;
+  /** The batch's broker time, Unix ms. */
+  timestamp: number;
+  reason: UnreadableReason;
+  message: string;
 }
 
 export interface OutRecord {

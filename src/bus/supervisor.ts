@@ -10,7 +10,7 @@ import { asError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { guarded, KafkaFault } from "./kafka-faults.ts";
 import type { ConsumeOptions, Consumption } from "./kafka-port.ts";
-import type { Assignment, CommittedOffset, InRecord, TopicPartition } from "./records.ts";
+import type { Assignment, CommittedOffset, InRecord, TopicPartition, UnreadableRecords } from "./records.ts";
 import { within } from "./within.ts";
 
 /** What a driver's consumer can do while it lives. */
@@ -33,6 +33,8 @@ export interface Life {
   progress(): void;
   /** @param next the offset after all that was fetched, records that were not handed over included */
   records(records: InRecord[], partition: TopicPartition, ends: { highWatermark: bigint; next: bigint }): void;
+  /** What was fetched and cannot be read. */
+  unreadable(records: UnreadableRecords, ends: { highWatermark: bigint; next: bigint }): void;
   /** Where a reader of new records goes on; undefined where it has not read yet. */
   positionOf(partition: TopicPartition): bigint | undefined;
   fail(reason: unknown): void;
@@ -119,6 +121,11 @@ export function supervise(supervision: Supervision): Consumption {
         if (records.length === 0) return;
         options.onRecords(records, partition, highWatermark);
         attempt = 0;
+      },
+      unreadable(records, { highWatermark, next }) {
+        if (!alive()) return;
+        if (options.from === "latest") positions.set(idOf(records), next);
+        options.onUnreadable?.(records, highWatermark);
       },
       positionOf: (partition) => positions.get(idOf(partition)),
       fail(reason) {

@@ -25,6 +25,10 @@ export interface Letter {
   readonly bytes: number;
   /** How long the value was before it was cut. */
   readonly cutFrom: string | undefined;
+  /** Which of key and headers are not whole. */
+  readonly partsCut: string | undefined;
+  /** Of several records that could not be read: the offset of the last one. */
+  readonly lastOffset: string | undefined;
   readonly note: Note | undefined;
 }
 
@@ -74,6 +78,8 @@ export function readLetter(record: InRecord): Letter | Note | undefined {
     error: headerText(record, names.error) ?? "(no reason was noted)",
     bytes: record.value?.length ?? 0,
     cutFrom: headerText(record, names.cut),
+    partsCut: headerText(record, names.partsCut),
+    lastOffset: headerText(record, names.lastOffset),
     note: undefined,
   };
 }
@@ -94,6 +100,11 @@ function readNote(record: InRecord): Note | undefined {
 export function noteRecord(of: LetterId, deed: Deed, by: string): OutRecord {
   const headers = { [noteHeaders[deed]]: idText(of), [byHeader]: by };
   return { topic: deadLetterTopic, partition: of.partition, key: Buffer.from(idText(of)), value: null, headers };
+}
+
+/** Where it came from, in a word: topic/partition/offset, or the span of offsets. */
+export function placeText({ topic, partition, offset, lastOffset }: Letter): string {
+  return `${topic}/${partition}/${offset}${lastOffset === undefined || lastOffset === offset ? "" : `-${lastOffset}`}`;
 }
 
 /** `open`, or what was done with it, when and by whom. */

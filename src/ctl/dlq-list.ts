@@ -1,7 +1,7 @@
 // authctl dlq list: the newest dead letters, one a line, from their headers alone.
 import { systemClock } from "../clock.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
-import { idText, isoTime, type Letter, stateText } from "./dlq-letters.ts";
+import { idText, isoTime, type Letter, placeText, stateText } from "./dlq-letters.ts";
 import { sinceOption, topicOption, withKafka } from "./dlq-reach.ts";
 import { type Found, findNewest } from "./dlq-search.ts";
 import { columns } from "./dlq-table.ts";
@@ -64,25 +64,21 @@ function answerOf({ letters, more, unread }: Found, all: boolean): Answer {
 }
 
 function rowOf(letter: Letter, all: boolean): string[] {
-  const { topic, partition, offset, error, time } = letter;
-  return [
-    idText(letter.id),
-    isoTime(time),
-    `${topic}/${partition}/${offset}`,
-    ...(all ? [stateText(letter)] : []),
-    error,
-  ];
+  const { error, time } = letter;
+  return [idText(letter.id), isoTime(time), placeText(letter), ...(all ? [stateText(letter)] : []), error];
 }
 
 /** A letter in a JSON document. */
-export function summaryOf({ id, time, topic, partition, offset, error, bytes, cutFrom, note }: Letter): object {
+export function summaryOf({ id, time, topic, partition, offset, error, bytes, note, ...more }: Letter): object {
+  const { cutFrom, partsCut, lastOffset } = more;
   return {
     id: idText(id),
     at: isoTime(time),
-    from: { topic, partition, offset },
+    from: { topic, partition, offset, ...(lastOffset !== undefined && { lastOffset }) },
     error,
     bytes,
     ...(cutFrom !== undefined && { cutFrom }),
+    ...(partsCut !== undefined && { partsCut }),
     state: note?.deed ?? "open",
     ...(note && { stateAt: isoTime(note.time), stateBy: note.by }),
   };

@@ -81,6 +81,12 @@ async function follow({ kafka, group, topic, spans, onRecord, quietMs = defaultQ
       if (record.offset < span.to) onRecord(record);
       span.next = record.offset + 1n;
     }
+    finishAt(partition, span.next);
+  };
+  const finishAt = (partition: number, next: bigint): void => {
+    const span = left.get(partition);
+    if (span === undefined) return;
+    span.next = next;
     if (span.next < span.to) return;
     left.delete(partition);
     consumption.pause({ topic, partition });
@@ -95,6 +101,10 @@ async function follow({ kafka, group, topic, spans, onRecord, quietMs = defaultQ
     onRecords(records, { partition }) {
       quiet?.refresh();
       take(records, partition);
+    },
+    onUnreadable({ partition, last }) {
+      quiet?.refresh();
+      if (last >= (left.get(partition)?.next ?? last)) finishAt(partition, last + 1n);
     },
   });
   try {

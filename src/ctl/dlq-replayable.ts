@@ -40,8 +40,10 @@ export function kindOf(topic: string): Kind | undefined {
 
 /** @returns why it cannot be replayed, in a sentence */
 export async function hindrance(letter: Letter, record: InRecord, around: Surroundings): Promise<string | undefined> {
-  const { note, cutFrom, topic } = letter;
+  const { note, cutFrom, partsCut, topic } = letter;
   if (note !== undefined) return `It was ${stateText(letter)}.`;
+  if (letter.lastOffset !== undefined) return "It stands for records that could not be read: nothing of them was kept.";
+  if (partsCut !== undefined) return `Not all was kept of its ${partsCut.replace(",", " and ")}, because of its size.`;
   if (cutFrom !== undefined) return `Only ${letter.bytes} of its ${cutFrom} bytes were kept, because of its size.`;
   const kind = kindOf(topic);
   if (kind === undefined) return `Its topic ${topic} is none that dead letters are replayed to.`;

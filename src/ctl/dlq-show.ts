@@ -92,7 +92,7 @@ function answerOf(letter: Letter, { record, value, why }: Shown): Answer {
     ["id", idText(letter.id)],
     ["state", stateText(letter)],
     ["at", isoTime(letter.time)],
-    ["from", `${letter.topic}, partition ${letter.partition}, offset ${letter.offset}`],
+    ["from", `${letter.topic}, partition ${letter.partition}, ${offsetsText(letter)}`],
     ["error", letter.error],
     ["key", key === null ? "(none)" : bytesText(key)],
     ["value", valueText(letter, value)],
@@ -111,4 +111,8 @@ function valueText({ cutFrom }: Letter, { bytes, fields, begins, undecoded }: Sh
   const size = `${bytes} bytes${cutFrom === undefined ? "" : `, cut from ${cutFrom}`}`;
   if (fields !== undefined) return `${size}: ${printable(jsonText(fields))}`;
   return `${size}${begins ? `, beginning 0x${begins}` : ""}: ${printable(undecoded ?? "")}`;
+}
+
+function offsetsText({ offset, lastOffset }: Letter): string {
+  return lastOffset === undefined ? `offset ${offset}` : `offsets ${offset} to ${lastOffset}`;
 }

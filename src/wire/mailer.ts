@@ -1,8 +1,6 @@
 // Builds the role `mailer`: mails from auth.mail to the SMTP server.
 import { makeLane } from "../bus/lanes.ts";
-import { makeReplies } from "../bus/replies.ts";
 import { openReply, sealedTo } from "../bus/seal.ts";
-import { makeSender } from "../bus/sender.ts";
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { isPassing } from "../db/faults.ts";
@@ -13,7 +11,7 @@ import { renderMail } from "../mail-templates.ts";
 import { type MailBook, startMailer } from "../mailer.ts";
 import { printedMail, type SmtpServer, smtpServer } from "../smtp.ts";
 import { fleetMember } from "./fleet.ts";
-import { codecOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+import { codecOf, deadLettersOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 
 export async function startMailerRole(wiring: Wiring): Promise<Running> {
   const { config, log, metrics, lifecycle } = wiring;
@@ -22,15 +20,13 @@ export async function startMailerRole(wiring: Wiring): Promise<Running> {
       "AUTH_MAIL_SEAL_KEY names a mailer outside of the fleet, and this one cannot open its mails: run one of the two.",
     );
   const clock = wiring.clock ?? systemClock;
-  const kafka = kafkaOf(config, "mailer", log);
+  const kafka = kafkaOf(config, "mailer", log, { metrics });
   lifecycle.onStop(() => kafka.close());
   const pool = await poolOf(wiring, "mailer");
   const keys = await keysOf(wiring, pool);
   const codec = await codecOf(wiring, pool);
   const mails = metrics.counter("auth_mails_total", "Mails by kind and what became of them.", ["kind", "outcome"]);
   const lane = makeLane({ width: config.AUTH_MAIL_CONNECTIONS }, clock.monotonic);
-  const { monotonic } = clock;
-  const replies = makeReplies({ kafka, sender: makeSender(kafka), log, monotonic, lost: () => undefined });
   const site = {
     product: config.AUTH_PRODUCT,
     linkUrl: config.AUTH_MAIL_LINK_URL ?? "",
@@ -45,7 +41,7 @@ export async function startMailerRole(wiring: Wiring): Promise<Running> {
     render: (mail, { token, username }) =>
       renderMail({ ...mail, token: textOf(token), username: textOf(username) }, site),
     lifeMs: (kind) => lifeOf(config, kind),
-    bury: (record, signal) => replies.send(record, signal),
+    deadLetters: deadLettersOf(wiring, kafka),
     turn: (work) => lane.run(Number.POSITIVE_INFINITY, work),
     passing: isPassing,
     observe: (kind, outcome) => mails.inc({ kind, outcome }),

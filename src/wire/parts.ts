@@ -1,7 +1,10 @@
 // What several roles are built from: connections, keys, codec, client. Each resource that is opened leaves its undo behind (lifecycle.ts).
 import { type Codec, makeCodec } from "../bus/codec.ts";
+import { type DeadLetters, makeDeadLetters } from "../bus/dead-letters.ts";
 import { connectKafka, type KafkaPort, type KafkaSettings } from "../bus/kafka.ts";
+import { makeReplies } from "../bus/replies.ts";
 import { connectRegistry, makeSchemaStore, type Registry } from "../bus/schema-store.ts";
+import { makeSender } from "../bus/sender.ts";
 import { schemasBySubject } from "../catalogue.ts";
 import { connectClient } from "../client/connect.ts";
 import { type KeyPins, readPins } from "../client/key-pins.ts";
@@ -34,7 +37,22 @@ export interface Running {
   jwks?(): { keys: object[] };
 }
 
-export function kafkaOf(config: Config, role: string, log: Logger, appended?: KafkaSettings["appended"]): KafkaPort {
+/** What a process may want to hear of its Kafka. */
+export interface KafkaOptions extends Pick<KafkaSettings, "appended"> {
+  metrics?: Metrics;
+}
+
+export function kafkaOf(
+  config: Config,
+  role: string,
+  log: Logger,
+  { appended, metrics }: KafkaOptions = {},
+): KafkaPort {
+  const passedOver = metrics?.counter(
+    "auth_kafka_passed_over_total",
+    "Times that records were passed over because they cannot be read.",
+    ["topic", "reason"],
+  );
   const { AUTH_KAFKA_TLS_CA: ca, AUTH_KAFKA_TLS_CERT: cert, AUTH_KAFKA_TLS_KEY: key } = config;
   const mechanism = config.AUTH_KAFKA_SASL_MECHANISM;
   const username = config.AUTH_KAFKA_SASL_USERNAME ?? "";
@@ -43,6 +61,8 @@ export function kafkaOf(config: Config, role: string, log: Logger, appended?: Ka
     {
       driver: config.AUTH_KAFKA_DRIVER,
       appended,
+      passedOver: ({ topic, reason }) => passedOver?.inc({ topic, reason }),
+      unpackedBytes: config.AUTH_KAFKA_UNPACKED_BYTES,
       brokers: config.AUTH_KAFKA_BROKERS ?? [],
       clientId: `auth-${role}`,
       prefix: config.AUTH_TOPIC_PREFIX,
@@ -51,6 +71,28 @@ export function kafkaOf(config: Config, role: string, log: Logger, appended?: Ka
     },
     log,
   );
+}
+
+/**
+ * Where a process sends records that it cannot do anything with. They go by themselves: however many, no reply waits
+ * behind them.
+ */
+export function deadLettersOf({ config, log, metrics, clock = systemClock }: Wiring, kafka: KafkaPort): DeadLetters {
+  const { monotonic } = clock;
+  const replies = makeReplies({ kafka, sender: makeSender(kafka), log, monotonic, lost: () => undefined });
+  const letters = metrics.counter("auth_dead_letters_total", "Dead letters that were sent, by reason.", ["reason"]);
+  const leftOut = metrics.counter(
+    "auth_dead_letters_dropped_total",
+    "Dead letters left out, by reason: their requester had its share of the minute (AUTH_DEAD_LETTERS_PER_MINUTE).",
+    ["reason"],
+  );
+  return makeDeadLetters({
+    send: (record, signal) => replies.send(record, signal),
+    perMinute: config.AUTH_DEAD_LETTERS_PER_MINUTE,
+    monotonic,
+    log,
+    observe: (reason, outcome) => (outcome === "sent" ? letters : leftOut).inc({ reason }),
+  });
 }
 
 export function registryOf(config: Config): Registry | undefined {
@@ -114,7 +156,7 @@ export function clientOf(
 ): { client: AuthClient; kafka: KafkaPort; close(): Promise<void> } {
   const registry = registryOf(config);
   if (registry === undefined) throw new Error("AUTH_REGISTRY_URL is not set.");
-  const kafka = kafkaOf(config, name, log);
+  const kafka = kafkaOf(config, name, log, { metrics });
   const late = metrics.counter("auth_replies_late_total", "Replies that nobody waited for any more.");
   const client = connectClient({
     kafka,

@@ -15,7 +15,7 @@ import { codecOf, kafkaOf, keyPartsOf, keysOf, poolOf, type Running, type Wiring
 
 export async function startRelayRole(wiring: Wiring): Promise<Running> {
   const { config, log, metrics, lifecycle } = wiring;
-  const kafka = kafkaOf(config, "relay", log);
+  const kafka = kafkaOf(config, "relay", log, { metrics });
   lifecycle.onStop(() => kafka.close());
   const pool = await poolOf(wiring, "relay");
   const keys = await keysOf(wiring, pool);

@@ -3,6 +3,7 @@ import type { BrokerClock } from "../bus/broker-clock.ts";
 import type { Codec } from "../bus/codec.ts";
 import type { BusCommand, Lanes } from "../bus/command.ts";
 import { consumeRequests, type RequestConsumer } from "../bus/consumer.ts";
+import type { DeadLetters } from "../bus/dead-letters.ts";
 import { makeExecute } from "../bus/execute.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
 import type { Lane } from "../bus/lanes.ts";
@@ -25,11 +26,12 @@ export interface Serving {
   clock: Clock;
   brokerClock: BrokerClock;
   tally: Tally;
+  deadLetters: DeadLetters;
 }
 
 export function serveRequests(
   { config, log, metrics, lifecycle }: Wiring,
-  { kafka, codec, commands, lanes, keys, clock, brokerClock, tally }: Serving,
+  { kafka, codec, commands, lanes, keys, clock, brokerClock, tally, deadLetters }: Serving,
 ): RequestConsumer {
   const lost = metrics.counter("auth_replies_lost_total", "Replies that can never arrive.", ["reason"]);
   const requests = metrics.counter("auth_requests_total", "Requests by topic and outcome.", ["topic", "outcome"]);
@@ -51,6 +53,7 @@ export function serveRequests(
     commands,
     codec,
     replies,
+    deadLetters,
     log,
     group: config.AUTH_GROUP,
     mailboxLimit: config.AUTH_MAILBOX_LIMIT,

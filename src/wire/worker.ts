@@ -1,10 +1,9 @@
 // Builds the role `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the platform's JSON topics.
 import { makeBrokerClock } from "../bus/broker-clock.ts";
 import type { Lanes } from "../bus/command.ts";
+import type { DeadLetters } from "../bus/dead-letters.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { makeLane } from "../bus/lanes.ts";
-import { makeReplies } from "../bus/replies.ts";
-import { makeSender } from "../bus/sender.ts";
 import { makeTally } from "../bus/tally.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { commonPasswords } from "../common-passwords.ts";
@@ -30,7 +29,7 @@ import type { Logger } from "../log.ts";
 import { globToRegExp } from "../variable-kinds.ts";
 import { holdCommands } from "./claim.ts";
 import { fleetMember } from "./fleet.ts";
-import { codecOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+import { codecOf, deadLettersOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 import { pulseOf, serveRequests } from "./serving.ts";
 
 export function settingsOf(config: Config): Settings {
@@ -103,7 +102,7 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   const { config, log, lifecycle } = wiring;
   const clock = wiring.clock ?? systemClock;
   const brokerClock = makeBrokerClock(clock);
-  const kafka = kafkaOf(config, "worker", log, brokerClock.sample);
+  const kafka = kafkaOf(config, "worker", log, { appended: brokerClock.sample, metrics: wiring.metrics });
   lifecycle.onStop(() => kafka.close());
   const pool = await poolOf(wiring, "worker");
   const keys = await keysOf(wiring, pool);
@@ -125,9 +124,20 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   await holdCommands(wiring, pool, claim);
   await member.announce();
   const tally = makeTally(clock.monotonic);
-  const consumer = serveRequests(wiring, { kafka, codec, commands, lanes, keys, clock, brokerClock, tally });
+  const deadLetters = deadLettersOf(wiring, kafka);
+  const consumer = serveRequests(wiring, {
+    kafka,
+    codec,
+    commands,
+    lanes,
+    keys,
+    clock,
+    brokerClock,
+    tally,
+    deadLetters,
+  });
   member.start(() => pulseOf(consumer, { commands, lanes, tally }));
-  const legacy = config.AUTH_LEGACY_TOPICS ? startLegacy(wiring, { kafka, run, clock }) : undefined;
+  const legacy = config.AUTH_LEGACY_TOPICS ? startLegacy(wiring, { kafka, run, clock, deadLetters }) : undefined;
   log.info({ hashCostMs: Math.round(hashCost), commands: commands.map((command) => command.topic) }, "worker started");
   return {
     ready: () => [
@@ -234,24 +244,17 @@ function bell(ring: () => Promise<void>, log: Logger): () => void {
 
 function startLegacy(
   { log, metrics, lifecycle }: Wiring,
-  { kafka, run, clock }: { kafka: KafkaPort; run: RunParts; clock: Clock },
+  { kafka, run, clock, deadLetters }: { kafka: KafkaPort; run: RunParts; clock: Clock; deadLetters: DeadLetters },
 ) {
   const records = metrics.counter("auth_legacy_records_total", "Records of the platform's JSON topics.", [
     "topic",
     "outcome",
   ]);
-  const replies = makeReplies({
-    kafka,
-    sender: makeSender(kafka),
-    log,
-    monotonic: clock.monotonic,
-    lost: () => undefined,
-  });
   const legacy = consumeLegacy({
     kafka,
     handlers: legacyHandlers,
     run: (handler, body, call) => runLegacy(run, handler, body, call),
-    bury: (record, signal) => replies.send(record, signal),
+    deadLetters,
     passing: isPassing,
     log,
     now: clock.now,

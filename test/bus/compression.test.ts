@@ -1,15 +1,17 @@
-// Compressed batches, as Kafka's own compressors write them: the broker packs what it is sent by the topic's compression.type.
+// Compressed batches: as Kafka's own compressors write them (the broker packs what it is sent by the topic's
+// compression.type), as other producers do, and as nobody should.
 import { randomBytes } from "node:crypto";
 import zlib from "node:zlib";
-import { compressionsAlgorithms } from "@platformatic/kafka";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import driver from "kafkajs";
-import { unpackLz4, unpackSnappy, unpackZstd } from "../../src/bus/compression.ts";
-import { openKafkajs } from "../../src/bus/kafka-kafkajs.ts";
-import { quiet } from "../support/fleet.ts";
+import { Unreadable, unpack } from "../../src/bus/compression.ts";
+import { until } from "../support/fleet.ts";
+import { bomb, type Codec, everyCodec, packed } from "../support/foreign-batches.ts";
 import { everyDriver, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
-const { GZIP, Snappy, LZ4, ZSTD } = driver.CompressionTypes;
+const ids = { gzip: 1, snappy: 2, lz4: 3, zstd: 4 };
+const bound = 2 * 1024 * 1024;
 const values = [
   "",
   "x",
@@ -21,115 +23,162 @@ const values = [
   randomBytes(20).toString("hex").repeat(3000),
 ];
 
-/** Counts how often a function is called that others find by its name. */
-function counted<Name extends PropertyKey>(holder: Record<Name, unknown>, name: Name) {
-  const original = holder[name] as (...given: unknown[]) => unknown;
-  let times = 0;
-  holder[name] = (...given: unknown[]) => {
-    times += 1;
-    return original(...given);
-  };
-  return {
-    times: () => times,
-    stop: () => {
-      holder[name] = original;
-    },
-  };
-}
-
-const unpackingBy = {
-  kafkajs: (_name: Packed, type: keyof typeof driver.CompressionCodecs) => counted(driver.CompressionCodecs, type),
-  platformatic: (name: Packed) => counted(compressionsAlgorithms[name], "decompressSync"),
-};
-
-type Packed = "gzip" | "snappy" | "lz4" | "zstd";
+const unpackedBy = (codec: Codec, bytes: Buffer, maxBytes = bound) => unpack(ids[codec], bytes, maxBytes);
 
 describe.each(everyDriver)("with %s", (driverName) => {
   let real: RealKafka;
   beforeAll(async () => {
     real = await realKafka("packed", driverName);
+    await real.kafka.ensureTopics(
+      everyCodec.map((name) => spec(name, 1, { "compression.type": name, "max.message.bytes": "4000000" })),
+    );
   });
   afterAll(() => real.close());
 
-  test.each([
-    ["gzip", GZIP],
-    ["snappy", Snappy],
-    ["lz4", LZ4],
-    ["zstd", ZSTD],
-  ] as const)("%s is read as it was sent, alone and together", async (name, type) => {
-    await real.kafka.ensureTopics([spec(name, 1, { "compression.type": name, "max.message.bytes": "4000000" })]);
-    const codec = unpackingBy[driverName](name, type);
-    for (const value of values) await real.kafka.produce([record(name, value)]);
-    await real.kafka.produce(values.map((value) => record(name, value)));
-    const { consumption, has, ...reader } = real.reader([name]);
-    await has(2 * values.length);
-    expect(reader.values().every((value, at) => value === values[at % values.length])).toBe(true);
-    expect(codec.times()).toBeGreaterThan(values.length); // the control: the broker has packed it
-    codec.stop();
+  test("what a broker packs is read as it was sent, alone and together", async () => {
+    const { consumption, has, ...reader } = real.reader(everyCodec);
+    for (const value of values) await real.kafka.produce(everyCodec.map((name) => record(name, value)));
+    await real.kafka.produce(everyCodec.flatMap((name) => values.map((value) => record(name, value))));
+    await has(2 * values.length * everyCodec.length);
+    for (const name of everyCodec) {
+      const read = reader.records.filter(({ topic }) => topic === name).map((each) => String(each.value));
+      expect([name, read.length]).toEqual([name, 2 * values.length]);
+      expect(read.every((value, at) => value === values[at % values.length])).toBe(true);
+    }
     await consumption.close();
+  });
+
+  test("the control: the broker has packed it", async () => {
+    const seen = new Set<number>();
+    const before = { ...driver.CompressionCodecs };
+    const consumer = real.raw.consumer({ groupId: `${real.prefix}seen`, maxWaitTimeInMs: 50 });
+    for (const codec of everyCodec) {
+      const decompress = (bytes: Buffer): Promise<Buffer> => {
+        seen.add(ids[codec]);
+        return unpackedBy(codec, bytes);
+      };
+      driver.CompressionCodecs[ids[codec] as 1] = () => ({ compress: () => Promise.reject(new Error()), decompress });
+    }
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: everyCodec.map((name) => real.prefix + name), fromBeginning: true });
+      await consumer.run({ eachBatch: () => Promise.resolve() });
+      await until("something of each", () => seen.size === everyCodec.length);
+    } finally {
+      Object.assign(driver.CompressionCodecs, before);
+      await consumer.disconnect();
+    }
   });
 });
 
-test("a codec that was there before stays", () => {
-  const theirs = {
-    compress: () => Promise.resolve(Buffer.alloc(0)),
-    decompress: () => Promise.resolve(Buffer.alloc(0)),
-  };
-  const ours = driver.CompressionCodecs[LZ4];
-  driver.CompressionCodecs[LZ4] = () => theirs;
-  openKafkajs({ brokers: ["127.0.0.1:1"], clientId: "again", prefix: "" }, quiet);
-  expect(driver.CompressionCodecs[LZ4]()).toBe(theirs);
-  driver.CompressionCodecs[LZ4] = ours;
-});
-
-test("snappy in one bare block, as librdkafka writes it", () => {
+test("snappy in one bare block, as librdkafka writes it", async () => {
   // "abcd", then 8 bytes from 4 back: literal of 4, reference of 8 at distance 4.
   const block = Buffer.from([12, (4 - 1) << 2, ...Buffer.from("abcd"), ((8 - 4) << 2) | 1, 4]);
-  expect(unpackSnappy(block).toString()).toBe("abcdabcdabcd");
+  expect(String(await unpackedBy("snappy", block))).toBe("abcdabcdabcd");
+});
+
+describe("several in a row are one", () => {
+  const chunk = (text: string): Buffer => {
+    const block = Buffer.concat([Buffer.of(text.length, (text.length - 1) << 2), Buffer.from(text)]);
+    return Buffer.concat([Buffer.from([0, 0, 0, block.length]), block]);
+  };
+  const xerial = Buffer.from("\u0082SNAPPY\0\0\0\0\u0001\0\0\0\u0001", "latin1");
+  const skippable = Buffer.from([0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+
+  test.each<[string, Codec, Buffer]>([
+    ["gzip's members", "gzip", Buffer.concat([zlib.gzipSync("one, "), zlib.gzipSync("two")])],
+    ["chunks of Java's snappy", "snappy", Buffer.concat([xerial, chunk("one, "), chunk("two")])],
+    ["streams of Java's snappy", "snappy", Buffer.concat([xerial, chunk("one, "), xerial, chunk("two")])],
+    [
+      "zstd's frames, and those that are to be skipped",
+      "zstd",
+      Buffer.concat([skippable, zlib.zstdCompressSync("one, "), skippable, zlib.zstdCompressSync("two")]),
+    ],
+  ])("%s", async (_what, codec, bytes) => {
+    expect(String(await unpackedBy(codec, bytes))).toBe("one, two");
+  });
 });
 
 describe("bytes that are not what they seem", () => {
-  const unpackers = [unpackSnappy, unpackLz4, unpackZstd];
   const lz4 = Buffer.from([4, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82]); // magic, flags, block size, checksum
+  const reasonOf = (unpacking: Promise<Buffer>): Promise<string> =>
+    unpacking.then(
+      () => "read",
+      (error: unknown) => (error instanceof Unreadable ? error.reason : String(error)),
+    );
 
-  test("end in an error or in bytes, never in a hang", () => {
+  test("end in bytes or are broken, and never hang", async () => {
     const heads = fc.constantFrom(
       Buffer.alloc(0),
       lz4,
       Buffer.from("\u0082SNAPPY\0\0\0\0\u0001\0\0\0\u0001", "latin1"),
+      Buffer.from([0x28, 0xb5, 0x2f, 0xfd]),
+      Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]),
     );
-    fc.assert(
-      fc.property(heads, fc.uint8Array({ maxLength: 200 }), (head, tail) => {
-        for (const unpack of unpackers) {
-          try {
-            expect(unpack(Buffer.concat([head, tail]))).toBeInstanceOf(Uint8Array);
-          } catch (error) {
-            expect(String((error as Error).name)).toMatch(/Error/);
-          }
+    await fc.assert(
+      fc.asyncProperty(heads, fc.uint8Array({ maxLength: 200 }), async (head, tail) => {
+        for (const codec of everyCodec) {
+          const reason = await reasonOf(unpackedBy(codec, Buffer.concat([head, tail])));
+          expect(["read", "broken", "too-large"]).toContain(reason);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 
-  test.each<[string, () => Buffer]>([
-    ["a reference before the beginning", () => unpackSnappy(Buffer.from([8, 0x11, 4]))],
-    ["a literal that is cut off", () => unpackSnappy(Buffer.from([8, (8 - 1) << 2, 1, 2]))],
-    ["a chunk that is cut off", () => unpackSnappy(Buffer.from("\u0082SNAPPY\0........\0\0\0\u00ff12", "latin1"))],
-    ["no LZ4 frame", () => unpackLz4(Buffer.from("0123456789"))],
-    ["an LZ4 frame without its end", () => unpackLz4(lz4)],
-    ["no zstd frame", () => unpackZstd(Buffer.from("0123456789"))],
-  ])("%s is an error", (_what, unpack) => {
-    expect(unpack).toThrow();
+  test("are found broken wherever one of theirs is changed or missing", async () => {
+    const text = Buffer.from(values[4]!);
+    for (const codec of everyCodec) {
+      const whole = packed(codec, text);
+      for (const cut of [1, 4, 11, whole.length - 1])
+        expect([codec, cut, await reasonOf(unpackedBy(codec, whole.subarray(0, cut)))]).toEqual([codec, cut, "broken"]);
+    }
   });
 
-  test("what would unpack to more than memory should hold is an error", () => {
-    const bomb = zlib.zstdCompressSync(Buffer.alloc(130 * 1024 * 1024));
-    expect(bomb.length).toBeLessThan(100_000);
-    expect(() => unpackZstd(bomb)).toThrow(/larger than|ERR_BUFFER_TOO_LARGE/);
-    const reference = Buffer.from([0x1f, 0x61, 1, 0, ...Buffer.alloc(600_000, 255), 0]);
-    const size = Buffer.alloc(4);
-    size.writeUInt32LE(reference.length);
-    expect(() => unpackLz4(Buffer.concat([lz4, size, reference]))).toThrow("over 134217728 bytes");
+  test.each<[string, Codec, Buffer]>([
+    ["a reference before the beginning", "snappy", Buffer.from([8, 0x11, 4])],
+    ["a literal that is cut off", "snappy", Buffer.from([8, (8 - 1) << 2, 1, 2])],
+    ["a chunk that is cut off", "snappy", Buffer.from("\u0082SNAPPY\0........\0\0\0\u00ff12", "latin1")],
+    ["another length than it says", "snappy", Buffer.from([9, (4 - 1) << 2, ...Buffer.from("abcd")])],
+    ["no LZ4 frame", "lz4", Buffer.from("0123456789")],
+    ["an LZ4 frame without its end", "lz4", lz4],
+    ["no zstd frame", "zstd", Buffer.from("0123456789")],
+    ["nothing", "zstd", Buffer.alloc(0)],
+    ["a thousand zstd frames", "zstd", Buffer.concat(Array<Buffer>(1000).fill(zlib.zstdCompressSync("")))],
+    ["zlib's own format", "gzip", zlib.deflateSync("text")],
+  ])("%s is broken", async (_what, codec, bytes) => {
+    expect(await reasonOf(unpackedBy(codec, bytes))).toBe("broken");
+  });
+
+  test.each([5, 6, 7])("compression %d is none that is known", async (codec) => {
+    expect(await reasonOf(unpack(codec, Buffer.alloc(100), bound))).toBe("unknown-codec");
+  });
+
+  test.each(everyCodec)("more than the bound is not unpacked, and just as much is: %s", async (codec) => {
+    const whole = bomb(codec, bound - 20);
+    const { length } = await unpackedBy(codec, whole, 2 * bound);
+    expect(length).toBeGreaterThan(bound - 20);
+    expect((await unpackedBy(codec, whole, length)).length).toBe(length);
+    expect(await reasonOf(unpackedBy(codec, whole, length - 1))).toBe("too-large");
+  });
+
+  test("the loop goes on meanwhile", async () => {
+    // What costs most for its length: references of four bytes.
+    const total = 4 * 2_000_000;
+    const length = [0, 7, 14, 21].map((shift) => ((total >> shift) & 0x7f) | (shift < 21 ? 0x80 : 0));
+    const small = Buffer.concat([
+      Buffer.from([...length, 3 << 2, ...Buffer.from("abcd")]),
+      Buffer.alloc(total / 2 - 2, Buffer.from([1, 4])),
+    ]);
+    let turns = 0;
+    let next: NodeJS.Immediate;
+    const count = (): void => {
+      turns += 1;
+      next = setImmediate(count);
+    };
+    next = setImmediate(count);
+    expect((await unpackedBy("snappy", small, total)).length).toBe(total);
+    clearImmediate(next);
+    expect(turns).toBeGreaterThan(5); // one every 4 ms; none where it is done at once
   });
 });

@@ -146,7 +146,12 @@ describe.each(everyDriver)("with %s", (driverName) => {
       ]);
       const { consumption, records, has } = reader(["trip"]);
       await has(2);
-      const place = { topic: "trip", partition: 1, timestamp: expect.any(Number) as number };
+      const place = {
+        topic: "trip",
+        partition: 1,
+        timestamp: expect.any(Number) as number,
+        bytes: expect.any(Number) as number,
+      };
       expect(records).toEqual([
         {
           ...place,

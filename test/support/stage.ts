@@ -187,16 +187,13 @@ export async function recordsOf(fleet: TestFleet, topics: string[]): Promise<InR
 /** Header of what `spoilt` makes, and of its dead letters. */
 export const spoiltMark = "test-spoilt";
 
-/** A request's record, spoilt in four ways of which each makes a dead letter; what it holds stays in it. */
+/**
+ * A request's record, spoilt in four ways, and without the address of a reply, so that each is a dead letter; what it
+ * holds stays in it.
+ */
 export function spoilt({ topic, key, value, headers }: InRecord): OutRecord[] {
-  const given = Object.fromEntries(Object.entries(headers).flatMap(([name, each]) => (each ? [[name, each]] : [])));
-  const marked = { ...given, [spoiltMark]: "yes" };
-  const { kafka_replyTopic: _, ...nobody } = marked as Record<string, string | Buffer | Buffer[]>;
-  const base = { topic, key, headers: marked };
-  return [
-    { ...base, value: value!.subarray(0, -7) },
-    { ...base, value: Buffer.concat([value!, Buffer.from("garbage")]) },
-    { ...base, value: value!.subarray(5) },
-    { ...base, value, headers: nobody },
-  ];
+  const given = Object.entries(headers).flatMap(([name, each]) => (each ? [[name, each]] : []));
+  const nobody = { ...Object.fromEntries(given.filter(([name]) => name !== "kafka_replyTopic")), [spoiltMark]: "yes" };
+  const values = [value!.subarray(0, -7), Buffer.concat([value!, Buffer.from("garbage")]), value!.subarray(5), value!];
+  return values.map((each) => ({ topic, key, headers: nobody, value: each }));
 }

@@ -1,0 +1,75 @@
+// Where dead letters are sent. Whoever can send requests can cause some, and they are kept for 30 days: so each
+// requester gets so many a minute from each process, and so many bytes. What is over that is counted and logged, and
+// its record counts as done like any other. A requester is known by its reply topic, or, where a record names none that
+// counts, by the record's topic and partition.
+import type { Logger } from "../log.ts";
+import { makeCountedWarnings } from "./counted-warnings.ts";
+import type { OutRecord } from "./records.ts";
+
+/** Why, for metrics; a letter says it in a sentence. */
+export type DeadLetterReason = "no-reply-address" | "unreadable" | "reply-too-large" | "internal" | "legacy" | "mail";
+
+export interface DeadLetter {
+  record: OutRecord;
+  reason: DeadLetterReason;
+  /** undefined: the fleet itself, and no bound. */
+  requester: string | undefined;
+}
+
+export interface DeadLetters {
+  /** Resolves when the broker has it, or when it is left out. Keeps trying until the signal. */
+  send(letter: DeadLetter, signal: AbortSignal): Promise<void>;
+}
+
+export interface DeadLettersParts {
+  send(record: OutRecord, signal: AbortSignal): Promise<void>;
+  /** Of each requester. */
+  perMinute: number;
+  monotonic(): number;
+  log: Logger;
+  /** Counts them. */
+  observe(reason: DeadLetterReason, outcome: "sent" | "left-out"): void;
+}
+
+const minuteMs = 60_000;
+export const bytesPerMinute = 16 * 1024 * 1024;
+/** More in a minute share one bound. */
+const mostRequesters = 10_000;
+
+export function makeDeadLetters(parts: DeadLettersParts): DeadLetters {
+  const warnings = makeCountedWarnings(parts.log);
+  let used = new Map<string, { letters: number; bytes: number }>();
+  let since = parts.monotonic();
+
+  const isWithinBound = ({ requester, record }: DeadLetter): boolean => {
+    if (requester === undefined) return true;
+    if (parts.monotonic() - since >= minuteMs) {
+      used = new Map();
+      since = parts.monotonic();
+    }
+    const name = used.has(requester) || used.size < mostRequesters ? requester : "others";
+    const own = used.get(name) ?? { letters: 0, bytes: 0 };
+    const bytes = own.bytes + (record.value?.length ?? 0);
+    if (own.letters >= parts.perMinute || (bytes > bytesPerMinute && own.letters > 0)) return false;
+    used.set(name, { letters: own.letters + 1, bytes });
+    return true;
+  };
+
+  return {
+    async send(letter, signal) {
+      const { record, reason, requester } = letter;
+      if (isWithinBound(letter)) {
+        await parts.send(record, signal);
+        parts.observe(reason, "sent");
+        return;
+      }
+      parts.observe(reason, "left-out");
+      const { perMinute } = parts;
+      warnings.warn(
+        `dead letters of ${requester}`,
+        { reason, perMinute },
+        "dead letters are left out: too many in a minute",
+      );
+    },
+  };
+}

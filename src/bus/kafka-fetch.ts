@@ -1,0 +1,84 @@
+// What kafkajs 2.2.4 does with an answer to a fetch, done by us (fetch-answer.ts, record-batch.ts): its own decoder
+// unpacks every batch of an answer at once and without a bound, gzip above all, and believes lengths and counts. Here
+// each batch becomes one message that holds it as it came, and is unpacked when it is its turn (kafka-consumer.ts).
+// Pinned to kafkajs's version, as kafka-traps.ts is. Only for connections of ours: who shares kafkajs with us reads as
+// before.
+import { createRequire } from "node:module";
+import type { ISocketFactory } from "kafkajs";
+import { firstVersion, type RawFetchedPartition, readFetchAnswer } from "./fetch-answer.ts";
+import { hideAborted, type RecordBatch, splitBatches } from "./record-batch.ts";
+
+/** A message of kafkajs, as far as it looks at one before it hands it on, that stands for a whole batch. */
+export interface BatchMessage {
+  /** The batch's last. */
+  offset: string;
+  /** kafkajs keeps it to itself. */
+  isControlRecord: boolean;
+  batch: RecordBatch;
+}
+
+interface ProtocolRequest {
+  request: { apiKey: number; apiVersion: number };
+  response: { decode(bytes: Buffer): Promise<unknown>; parse(answer: unknown): Promise<unknown> };
+}
+
+interface Connection {
+  socketFactory: unknown;
+  send(request: ProtocolRequest): Promise<unknown>;
+}
+
+const fetchKey = 1;
+const require = createRequire(import.meta.url);
+let isOn = false;
+let factory: ISocketFactory | undefined;
+
+/** kafkajs's own sockets; by them our connections are known. */
+export function ownSockets(): ISocketFactory {
+  if (factory === undefined) {
+    const make = require("kafkajs/src/network/socketFactory") as () => ISocketFactory;
+    factory = make();
+  }
+  return factory;
+}
+
+/** From now on in this process. */
+export function readFetchesOurselves(): void {
+  if (isOn) return;
+  isOn = true;
+  const { prototype } = require("kafkajs/src/network/connection") as { prototype: Connection };
+  const send = prototype.send;
+  prototype.send = function (this: Connection, asked: ProtocolRequest): Promise<unknown> {
+    const { apiKey, apiVersion } = asked.request;
+    if (apiKey !== fetchKey || this.socketFactory !== factory) return send.call(this, asked);
+    if (apiVersion < firstVersion) return Promise.reject(new Error("brokers older than Kafka 0.11 are not read from"));
+    const { response } = asked;
+    const decode = async (bytes: Buffer) => answerOf(apiVersion, bytes);
+    return send.call(this, { ...asked, response: { decode, parse: (answer) => response.parse(answer) } });
+  };
+}
+
+function answerOf(version: number, bytes: Buffer) {
+  const { errorCode, sessionId, topics } = readFetchAnswer(version, bytes);
+  const responses = topics.map(({ topic, partitions }) => ({
+    topicName: topic,
+    partitions: partitions.map(partitionOf),
+  }));
+  return { throttleTime: 0, errorCode, sessionId, responses };
+}
+
+function partitionOf(raw: RawFetchedPartition) {
+  const { partition, errorCode, highWatermark, lastStableOffset, preferredReadReplica, aborted } = raw;
+  const batches = splitBatches(raw.records, { from: -1n, end: highWatermark });
+  hideAborted(batches, aborted);
+  return {
+    partition,
+    errorCode,
+    highWatermark: String(highWatermark),
+    lastStableOffset: String(lastStableOffset),
+    preferredReadReplica,
+    abortedTransactions: [],
+    messages: batches.map((batch): BatchMessage => {
+      return { offset: String(batch.lastOffset), isControlRecord: batch.hidden, batch };
+    }),
+  };
+}
