@@ -1,5 +1,5 @@
 // What has to be swept up now and then: inbox rows and challenges whose time is over, outbox partitions of past days, audit partitions of past
-// years, links and notes of mails from long ago, sessions that have been over for long, attempts and devices that count no more, what was
+// years, links and notes of mails from long ago, sessions that have been over for long, attempts, uses and devices that count no more, what was
 // written for nobody, accounts that nobody confirmed. Any number may run; each step is safe to run twice.
 import { reapAttempts, reapDevices } from "./db/attempts.ts";
 import { turnAudit } from "./db/audit.ts";
@@ -12,6 +12,7 @@ import type { DatabasePool } from "./db/pool.ts";
 import { reapSessions } from "./db/sessions.ts";
 import { reapStandInTokens } from "./db/stand-ins.ts";
 import { reapDecoys } from "./db/users.ts";
+import { reapUses } from "./db/uses.ts";
 import { asError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { purgeUnconfirmed, type UnconfirmedParts } from "./unconfirmed.ts";
@@ -48,7 +49,7 @@ export async function sweep(parts: MaintenanceParts): Promise<void> {
   const { pool, log } = parts;
   await turnOutbox(pool);
   await turnAudit(pool, parts.auditRetentionMs);
-  for (const reap of [reapInbox, reapChallenges, reapTokens, reapMails, reapAttempts, reapStandInTokens])
+  for (const reap of [reapInbox, reapChallenges, reapTokens, reapMails, reapAttempts, reapUses, reapStandInTokens])
     await inBatches(pool, reap);
   while ((await reapSessions(pool, parts.sessionKeepMs, batch)) >= batch);
   await inBatches(pool, (_, limit) => reapDevices(pool, { ttlMs: parts.deviceTtlMs, limit }));

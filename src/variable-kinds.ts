@@ -82,6 +82,25 @@ export function duration(meaning: string, min: string, max: string, fallback: st
   return { meaning, range: `${min} to ${max}`, default: fallback, parse };
 }
 
+/** So many at once, forgotten evenly within a time. */
+export interface RateValue {
+  most: number;
+  perMs: number;
+}
+
+/** `300/1h`: 300 at once, and one more whenever a 300th of an hour has passed; `off`: no limit. */
+export function rate(meaning: string, fallback: string): Settled<RateValue | "off"> {
+  const parse = (value: string): RateValue | "off" => {
+    if (value === "off") return value;
+    const [, count, time] = /^(\d{1,6})\/(\d+(?:ms|s|m|h|d))$/.exec(value) ?? [];
+    const [most, perMs] = [Number(count), time === undefined ? 0 : parseDuration(time)];
+    if (!(most >= 1) || perMs < 1000 || perMs > 86_400_000)
+      throw new Error("must be off, or a count from 1 to 999999 and a time from 1s to 24h, such as 300/1h");
+    return { most, perMs };
+  };
+  return { meaning, range: "count/time, or off", default: fallback, parse };
+}
+
 const list = (value: string): string[] =>
   value
     .split(",")

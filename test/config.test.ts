@@ -456,6 +456,34 @@ describe("durations", () => {
   });
 });
 
+describe("limits", () => {
+  test.each([
+    ["300/1h", { most: 300, perMs: 3_600_000 }],
+    ["1/1s", { most: 1, perMs: 1000 }],
+    ["999999/24h", { most: 999_999, perMs: 86_400_000 }],
+    ["off", "off"],
+  ])("%s", (text, limit) => {
+    expect(read({ AUTH_NETWORK_PASSWORDS: text }).AUTH_NETWORK_PASSWORDS).toEqual(limit);
+  });
+
+  test.each([
+    "0/1h",
+    "-1/1h",
+    "300",
+    "300/h",
+    "/1h",
+    "1.5/1h",
+    "300/1h/1h",
+    "300/999ms",
+    "300/25h",
+    "1000000/1h",
+    "Off",
+  ])("%s is refused", (text) => {
+    const fault = "must be off, or a count from 1 to 999999 and a time from 1s to 24h, such as 300/1h";
+    expect(faultsOf({ AUTH_NETWORK_PASSWORDS: text })).toEqual([`AUTH_NETWORK_PASSWORDS ${fault}`]);
+  });
+});
+
 describe("the table", () => {
   test("every default passes its own parser", () => {
     for (const [name, variable] of table) {

@@ -148,6 +148,10 @@ migrations.version integer NOT NULL
 migrations.name text NOT NULL
 migrations.hash text NOT NULL
 migrations.applied_at timestamp with time zone NOT NULL DEFAULT now()
+network_uses.subject bytea NOT NULL
+network_uses.level double precision NOT NULL
+network_uses.at timestamp with time zone NOT NULL
+network_uses.day date NOT NULL DEFAULT CURRENT_DATE
 one_time_tokens.id uuid NOT NULL
 one_time_tokens.user_id bigint NOT NULL
 one_time_tokens.purpose text NOT NULL
@@ -250,6 +254,7 @@ users.locale text
 users.decoy boolean NOT NULL DEFAULT false
 users.registration_hash bytea
 users.mail_due_at timestamp with time zone
+users.device_epoch integer NOT NULL DEFAULT 0
 
 -- constraints
 address_mails address_mails_pkey PRIMARY KEY (subject)
@@ -286,6 +291,7 @@ known_devices known_devices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(
 login_attempts login_attempts_pkey PRIMARY KEY (subject)
 mail_sent mail_sent_pkey PRIMARY KEY (mail_id)
 migrations migrations_pkey PRIMARY KEY (version)
+network_uses network_uses_pkey PRIMARY KEY (subject)
 one_time_tokens one_time_tokens_pkey PRIMARY KEY (id)
 one_time_tokens one_time_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 outbox outbox_pkey PRIMARY KEY (id, created_at)
@@ -358,6 +364,8 @@ CREATE UNIQUE INDEX login_attempts_pkey ON public.login_attempts USING btree (su
 CREATE INDEX mail_sent_claimed ON public.mail_sent USING btree (claimed_at)
 CREATE UNIQUE INDEX mail_sent_pkey ON public.mail_sent USING btree (mail_id)
 CREATE UNIQUE INDEX migrations_pkey ON public.migrations USING btree (version)
+CREATE INDEX network_uses_day ON public.network_uses USING btree (day)
+CREATE UNIQUE INDEX network_uses_pkey ON public.network_uses USING btree (subject)
 CREATE UNIQUE INDEX one_active_fleet_key ON public.fleet_keys USING btree (use) WHERE (state = 'active'::text)
 CREATE INDEX one_time_tokens_expired ON public.one_time_tokens USING btree (expires_at)
 CREATE INDEX one_time_tokens_of_user ON public.one_time_tokens USING btree (user_id, purpose, created_at)
@@ -446,6 +454,36 @@ BEGIN
     ON CONFLICT (command, process) DO UPDATE SET "group" = excluded."group", until = excluded.until;
 END $function$
 
+CREATE OR REPLACE FUNCTION public.count_use(limits use_limit[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  room use_limit;
+  over jsonb;
+  changed bigint;
+BEGIN
+  over := use_over(limits); -- in a flood most end here, without a lock and without a write
+  IF over IS NOT NULL THEN
+    RETURN over;
+  END IF;
+  -- What follows in the handler's commit flushes this too; what is lost with the server before that, nobody was told.
+  PERFORM set_config('synchronous_commit', 'off', true);
+  FOR n IN 1 .. COALESCE(cardinality(limits), 0) LOOP
+    room := limits[n];
+    INSERT INTO network_uses AS u (subject, level, at) VALUES (room.subject, 1, clock_timestamp())
+      ON CONFLICT (subject) DO UPDATE SET level = level_now(u.level, u.at, room.per_second) + 1,
+        at = greatest(u.at, clock_timestamp()), day = current_date
+      WHERE level_now(u.level, u.at, room.per_second) + 1 <= room.burst;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    IF changed = 0 THEN
+      PERFORM take_back_use(ARRAY(SELECT l.subject FROM unnest(limits) WITH ORDINALITY AS l WHERE l.ordinality < n ORDER BY l.ordinality));
+      RETURN COALESCE(use_over(limits), jsonb_build_object('waitMs', 1, 'limit', room.name));
+    END IF;
+  END LOOP;
+  RETURN jsonb_build_object('waitMs', 0);
+END $function$
+
 CREATE OR REPLACE FUNCTION public.end_oldest_sessions(owner bigint, opened uuid, most integer, idle interval, in_shard integer, said jsonb, audited bytea)
  RETURNS integer
  LANGUAGE plpgsql
@@ -474,6 +512,15 @@ BEGIN
   RETURN cardinality(ids);
 END $function$
 
+CREATE OR REPLACE FUNCTION public.forget_attempts(account bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE login_attempts SET attempts = '{}' WHERE user_id = account AND cardinality(attempts) > 0;
+  RETURN true;
+END $function$
+
 CREATE OR REPLACE FUNCTION public.is_admin_beside(leaving bigint)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -491,6 +538,13 @@ CREATE OR REPLACE FUNCTION public.is_banned(banned_at timestamp with time zone, 
  STABLE
 AS $function$
   SELECT banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > now())
+$function$
+
+CREATE OR REPLACE FUNCTION public.level_now(level double precision, at timestamp with time zone, per_second double precision)
+ RETURNS double precision
+ LANGUAGE sql
+AS $function$
+  SELECT greatest(0, level - greatest(0, extract(epoch FROM clock_timestamp() - at)::double precision) * per_second)
 $function$
 
 CREATE OR REPLACE FUNCTION public.mail_wait_ms(sent timestamp with time zone[], most integer)
@@ -512,6 +566,15 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'AU409', MESSAGE = what;
   END IF;
   RETURN true;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.refund_attempt(who bytea, at_place bytea, uses bytea[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE login_attempts l SET attempts = ARRAY(SELECT a FROM unnest(l.attempts) AS a WHERE a.place <> at_place) WHERE l.subject = who;
+  RETURN FOUND AND take_back_use(uses);
 END $function$
 
 CREATE OR REPLACE FUNCTION public.refuse_change()
@@ -544,7 +607,7 @@ BEGIN
   RETURN done;
 END $function$
 
-CREATE OR REPLACE FUNCTION public.reserve_attempt(who bytea, account bigint, login_named text, tried attempt, known_as bytea, device bytea, rules jsonb)
+CREATE OR REPLACE FUNCTION public.reserve_attempt(who bytea, account bigint, login_named text, tried attempt, known_as bytea, device bytea, rules jsonb, held_place bytea, held_epoch integer, limits use_limit[])
  RETURNS jsonb
  LANGUAGE plpgsql
 AS $function$
@@ -554,15 +617,26 @@ DECLARE
   stored attempt[];
   counted record;
   until timestamptz;
+  over jsonb;
   changed bigint;
   state text := 'new';
 BEGIN
-  SELECT d.seen_at INTO seen FROM known_devices d WHERE d.subject = known_as AND d.device = reserve_attempt.device
-    AND d.seen_at > now() - (rules->>'deviceTtlMs')::bigint * interval '1 millisecond';
-  IF seen IS NOT NULL AND tried.kind <> 'session' THEN
-    state := CASE WHEN seen > now() - interval '1 day' THEN 'known' ELSE 'stale' END;
-    tried.place := device;
+  IF held_epoch IS NOT NULL AND EXISTS (SELECT FROM users u WHERE u.login_key = login_named AND u.device_epoch = held_epoch) THEN
+    state := 'token';
+    tried.place := held_place;
     tried.kind := 'device';
+  ELSE
+    SELECT d.seen_at INTO seen FROM known_devices d WHERE d.subject = known_as AND d.device = reserve_attempt.device
+      AND d.seen_at > now() - (rules->>'deviceTtlMs')::bigint * interval '1 millisecond';
+    IF seen IS NOT NULL AND tried.kind <> 'session' THEN
+      state := CASE WHEN seen > now() - interval '1 day' THEN 'known' ELSE 'stale' END;
+      tried.place := device;
+      tried.kind := 'device';
+    END IF;
+  END IF;
+  IF state <> 'new' THEN
+    limits := ARRAY(SELECT (l.name, l.subject, l.burst, l.per_second, l.known)::use_limit
+      FROM unnest(limits) WITH ORDINALITY AS l WHERE l.known ORDER BY l.ordinality);
   END IF;
   LOOP
     moment := clock_timestamp();
@@ -573,9 +647,12 @@ BEGIN
         count(*) FILTER (WHERE a.place = tried.place) AS here, max(a.at) FILTER (WHERE a.place = tried.place) AS last_here,
         count(*) FILTER (WHERE a.kind IN ('network', 'unknown')) AS elsewhere,
         max(a.at) FILTER (WHERE a.kind IN ('network', 'unknown')) AS last_elsewhere,
+        count(*) FILTER (WHERE a.kind = 'device') AS devices, max(a.at) FILTER (WHERE a.kind = 'device') AS last_device,
         (array_agg(a.at ORDER BY a.at DESC) FILTER (WHERE a.kind = 'network'))[(rules->>'most')::integer] AS too_many_since
         INTO counted FROM unnest(stored) AS a WHERE a.at > moment - interval '1 day';
-      EXIT WHEN counted.again;
+      IF counted.again THEN
+        RETURN jsonb_build_object('device', state, 'waitMs', 0);
+      END IF;
       until := counted.last_here + attempt_delay(counted.here, (rules->>'free')::integer, (rules->>'delayMs')::bigint,
         CASE WHEN tried.kind = 'unknown' THEN (rules->>'accountDelayMaxMs')::bigint ELSE (rules->>'delayMaxMs')::bigint END);
       IF tried.kind IN ('network', 'unknown') THEN
@@ -585,9 +662,17 @@ BEGIN
       IF tried.kind = 'network' THEN
         until := greatest(until, counted.too_many_since + interval '1 day');
       END IF;
-      IF until > moment THEN
-        RETURN jsonb_build_object('device', state, 'waitMs', ceil(extract(epoch FROM until - moment) * 1000));
+      IF tried.kind = 'device' THEN -- tokens are without number, so all devices together have a limit, too
+        until := greatest(until, counted.last_device + attempt_delay(counted.devices, (rules->>'most')::integer,
+          (rules->>'delayMs')::bigint, (rules->>'accountDelayMaxMs')::bigint));
       END IF;
+      IF until > moment THEN
+        RETURN jsonb_build_object('device', state, 'waitMs', ceil(extract(epoch FROM until - moment) * 1000), 'limit', 'account');
+      END IF;
+    END IF;
+    over := use_over(limits);
+    IF over IS NOT NULL THEN
+      RETURN over || jsonb_build_object('device', state);
     END IF;
     IF account IS NULL THEN
       SELECT u.id INTO account FROM users u WHERE u.login_key = login_named;
@@ -604,7 +689,22 @@ BEGIN
     GET DIAGNOSTICS changed = ROW_COUNT;
     EXIT WHEN changed = 1;
   END LOOP;
-  RETURN jsonb_build_object('device', state, 'waitMs', 0);
+  over := count_use(limits);
+  IF (over->>'waitMs')::bigint > 0 THEN -- the last room was taken meanwhile: this attempt is not verified, so it does not count
+    UPDATE login_attempts l SET attempts = ARRAY(SELECT a FROM unnest(l.attempts) AS a WHERE a.key <> tried.key) WHERE l.subject = who;
+  END IF;
+  RETURN over || jsonb_build_object('device', state);
+END $function$
+
+CREATE OR REPLACE FUNCTION public.take_back_use(subjects bytea[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  FOR n IN 1 .. COALESCE(cardinality(subjects), 0) LOOP
+    UPDATE network_uses SET level = greatest(0, level - 1) WHERE subject = subjects[n];
+  END LOOP;
+  RETURN true;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.totp_wait(failures integer, failed_at timestamp with time zone)
@@ -676,5 +776,23 @@ BEGIN
     dropped := dropped + 1;
   END LOOP;
   RETURN dropped;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.use_over(limits use_limit[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  worst record;
+BEGIN
+  IF COALESCE(cardinality(limits), 0) = 0 THEN
+    RETURN NULL;
+  END IF;
+  SELECT l.name, (level_now(u.level, u.at, l.per_second) + 1 - l.burst) / l.per_second AS seconds INTO worst
+    FROM unnest(limits) AS l JOIN network_uses u ON u.subject = l.subject ORDER BY seconds DESC LIMIT 1;
+  IF worst.seconds > 0 THEN
+    RETURN jsonb_build_object('waitMs', greatest(1, ceil(worst.seconds * 1000)), 'limit', worst.name);
+  END IF;
+  RETURN NULL;
 END $function$
 

@@ -6,12 +6,20 @@ import type { TextGate } from "./text-gate.ts";
 export type LaneName = "hash" | "db" | "cheap";
 export type Lanes = Record<LaneName, Lane>;
 
+/** A device token that was verified. What it says is for handlers; to the bus it is a place in queues that others do not get. */
+export interface HeldDevice {
+  id: Buffer;
+  epoch: number;
+}
+
 /** One request on its way through a handler. */
 export interface Call {
   topic: string;
   envelope: Envelope;
   /** Monotonic ms after which nobody waits any more. */
   deadline: number;
+  /** What the caller's header auth-device holds, where it holds for this record key. */
+  device?: HeldDevice;
   /** In the lane of its command, which it enters later. */
   place?: Place;
 }

@@ -9,7 +9,9 @@
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { totpFailures } from "./factors.ts";
-import type { Fragment, Read, Write } from "./statements.ts";
+import type { Reservation } from "./inbox.ts";
+import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
+import { limitArray, subjectArray, type UseLimit } from "./uses.ts";
 
 export interface AttemptRules {
   /** Failures of one place, and of all places an account does not know, before anybody waits. */
@@ -36,41 +38,56 @@ export interface AttemptRow {
   /** The login's own hash, under which its devices are known, whatever the factor. */
   owner: Buffer;
   device: Buffer;
+  /** Of the device token that the request came with, and that holds for its login: its id's hash, and which of the account's epochs it is of. */
+  held: { place: Buffer; epoch: number } | null;
   /** Whether the device is told from others, so that it can be known again. */
   identified: boolean;
   /** Of the request: the same one counts once. */
   key: Buffer;
+  /** Limits across accounts that it falls under, where the account does not know the device. */
+  limits: UseLimit[];
 }
 
-export const reserved = z.object({ waitMs: z.number(), device: z.enum(["new", "stale", "known"]) });
+/** The device is new, known by a token, or known by where it was let in from (stale: more than a day ago). */
+export const reserved = z.object({
+  waitMs: z.number(),
+  /** Whose failures have to be waited for. */
+  limit: z.enum(["account", "network", "fleet"]).optional(),
+  device: z.enum(["new", "token", "stale", "known"]),
+});
 export type Reserved = z.infer<typeof reserved>;
 
-/** An expression that counts the attempt and gives a `Reserved`; where it has to wait, nothing is written. */
-export function reservation(row: AttemptRow, rules: AttemptRules): Fragment {
+/** Counts the attempt; where it has to wait, nothing is written. */
+export function reservation(row: AttemptRow, rules: AttemptRules): Reservation<Reserved> {
+  return { expression: reserving(row, rules), given: reserved };
+}
+
+function reserving(row: AttemptRow, rules: AttemptRules): Fragment {
   const userId = "userId" in row.account ? row.account.userId : null;
   const loginKey = "loginKey" in row.account ? row.account.loginKey : null;
   const { devices: _, ...asked } = rules;
   return sql.fragment`reserve_attempt(${sql.binary(row.subject)}::bytea, ${userId}::bigint, ${loginKey}::text,
     ROW(${sql.binary(row.place)}::bytea, ${row.kind}::text, ${sql.binary(row.key)}::bytea, NULL)::attempt,
-    ${sql.binary(row.owner)}::bytea, ${sql.binary(row.device)}::bytea, ${sql.jsonb(asked as never)})`;
+    ${sql.binary(row.owner)}::bytea, ${sql.binary(row.device)}::bytea, ${sql.jsonb(asked as never)}, ${heldBytes(row)}::bytea,
+    ${row.held?.epoch ?? null}::int, ${limitArray(row.limits)})`;
 }
+
+const heldBytes = ({ held }: AttemptRow): Fragment =>
+  held === null ? sql.fragment`NULL` : sql.fragment`${sql.binary(held.place)}`;
 
 /** Counts an attempt by itself, without a handler's read. */
 export async function countAttempt(pool: DatabasePool, row: AttemptRow, rules: AttemptRules): Promise<Reserved> {
-  const counted = await pool.one(sql.type(z.object({ reserved }))`SELECT ${reservation(row, rules)} AS reserved`);
+  const counted = await pool.one(sql.type(z.object({ reserved }))`SELECT ${reserving(row, rules)} AS reserved`);
   return counted.reserved;
 }
 
-/** The secret was right: what was counted of its place is forgotten, and what came from elsewhere stays counted. */
-export function refund({ subject }: AttemptRow, place: Buffer): Write {
-  return {
-    name: "refund_attempt",
-    changes: 1,
-    statement: (gate) => sql.fragment`
-      UPDATE login_attempts SET attempts = ARRAY(
-          SELECT a FROM unnest(attempts) AS a WHERE a.place <> ${sql.binary(place)}::bytea)
-      WHERE subject = ${sql.binary(subject)}::bytea AND ${gate} RETURNING 1`,
-  };
+/**
+ * The secret was right: what was counted of its place is forgotten, and what came from elsewhere stays counted.
+ * @param uses what is taken back under limits across accounts
+ */
+export function refund({ subject }: Pick<AttemptRow, "subject">, place: Buffer, uses: readonly Buffer[] = []): Write {
+  const given = sql.fragment`${sql.binary(subject)}::bytea, ${sql.binary(place)}::bytea, ${subjectArray(uses)}`;
+  return callFunction("refund_attempt", sql.fragment`refund_attempt(${given})`);
 }
 
 /** The device was let in. Of one that was seen within a day it writes nothing: that is not worth a row's new version. */
@@ -110,11 +127,7 @@ export function failedAttempts(userId: number): Read<{ failed: number }> {
 
 /** Nothing counts against the account any more: a reset by its owner, or an operator. Its known devices stay known. */
 export function forgetAttempts(userId: number): Write {
-  return {
-    name: "forget_attempts",
-    statement: (gate) => sql.fragment`
-      UPDATE login_attempts SET attempts = '{}' WHERE user_id = ${userId} AND cardinality(attempts) > 0 AND ${gate} RETURNING 1`,
-  };
+  return callFunction("forget_attempts", sql.fragment`forget_attempts(${userId})`);
 }
 
 /** The attempt was not verified after all, because the house is busy. */

@@ -2,8 +2,7 @@
 // A handler's first read asks for it in the same statement. The answer is kept encrypted; the fingerprint of the opened request tells
 // a repeated request from another one with the same key.
 import { type DatabasePool, sql } from "slonik";
-import { z } from "zod";
-import { type Reserved, reserved } from "./attempts.ts";
+import { type ZodType, type ZodTypeDef, z } from "zod";
 import type { Fragment, Read } from "./statements.ts";
 
 export interface InboxKey {
@@ -17,8 +16,14 @@ export interface InboxRow {
   reply: Buffer;
 }
 
-/** A kept answer, or the read's row (null: none), and the reservation where one was asked for. */
-export type Answer<T> = { kept: InboxRow } | { row: T | null; reserved: Reserved | null };
+/** A kept answer, or the read's row (null: none), and what the reservation gave. */
+export type Answer<T, R = null> = { kept: InboxRow } | { row: T | null; reserved: R };
+
+/** An expression that counts something in the read's statement, and gives an object with `waitMs`. */
+export interface Reservation<R> {
+  expression: Fragment;
+  given: ZodType<R, ZodTypeDef, unknown>;
+}
 
 const bytes = z.instanceof(Buffer);
 const keptRow = z.object({ fingerprint: bytes, reply: bytes });
@@ -26,7 +31,7 @@ const keptOrFound = z
   .object({
     kept_fingerprint: bytes.nullable(),
     kept_reply: bytes.nullable(),
-    attempt_reserved: reserved.nullable(),
+    reservation: z.unknown(),
     found: z.boolean().nullable(),
   })
   .passthrough();
@@ -36,28 +41,34 @@ function matches({ topic, replyTopic, idempotencyKey }: InboxKey): Fragment {
   return sql.fragment`topic = ${topic} AND reply_topic = ${replyTopic} AND idempotency_key = ${sql.binary(idempotencyKey)} AND expires_at > now()`;
 }
 
+const nothingReserved: Reservation<null> = { expression: sql.fragment`NULL::jsonb`, given: z.null() };
+
+/** Asks inbox and read in one statement; where an answer is kept, the read is not even begun. */
+export function readWithInbox<T>(pool: DatabasePool, key: InboxKey, read: Read<T>): Promise<Answer<T>> {
+  return readReserving(pool, key, read, nothingReserved);
+}
+
 /**
- * Asks inbox and read in one statement; where an answer is kept, the read is not even begun, and nothing is reserved. Where the attempt has to
- * wait, the read is not begun either, so that the refusal costs the same whomever it is about (OFFSET 0 keeps the planner from merging them).
- * @param reservation an expression that counts an attempt (attempts.ts)
+ * The same, and counts an attempt (attempts.ts) or a use (uses.ts) in that statement; not where an answer is kept. Where it has to wait, the
+ * read is not begun either, so that the refusal costs the same whomever it is about (OFFSET 0 keeps the planner from merging them).
  */
-export async function readWithInbox<T>(
+export async function readReserving<T, R>(
   pool: DatabasePool,
   key: InboxKey,
   read: Read<T>,
-  reservation: Fragment = sql.fragment`NULL::jsonb`,
-): Promise<Answer<T>> {
+  { expression, given }: Reservation<R>,
+): Promise<Answer<T, R>> {
   const answer = await pool.one(sql.type(keptOrFound)`
-    SELECT kept.fingerprint AS kept_fingerprint, kept.reply AS kept_reply, tried.attempt_reserved, asked.*
+    SELECT kept.fingerprint AS kept_fingerprint, kept.reply AS kept_reply, counted.reservation, asked.*
     FROM (SELECT) AS one
     LEFT JOIN LATERAL (SELECT fingerprint, reply FROM inbox WHERE ${matches(key)}) AS kept ON true
-    LEFT JOIN LATERAL (SELECT CASE WHEN kept.reply IS NULL THEN ${reservation} END AS attempt_reserved OFFSET 0) AS tried ON true
+    LEFT JOIN LATERAL (SELECT CASE WHEN kept.reply IS NULL THEN ${expression} END AS reservation OFFSET 0) AS counted ON true
     LEFT JOIN LATERAL (
       SELECT true AS found, answer.* FROM (${read.select}) AS answer
-      WHERE kept.reply IS NULL AND COALESCE((tried.attempt_reserved->>'waitMs')::bigint, 0) = 0 OFFSET 0) AS asked ON true`);
-  const { kept_fingerprint: fingerprint, kept_reply: reply, attempt_reserved, found, ...rest } = answer;
+      WHERE kept.reply IS NULL AND COALESCE((counted.reservation->>'waitMs')::bigint, 0) = 0 OFFSET 0) AS asked ON true`);
+  const { kept_fingerprint: fingerprint, kept_reply: reply, reservation, found, ...rest } = answer;
   if (fingerprint !== null && reply !== null) return { kept: { fingerprint, reply } };
-  return { row: found === true ? read.row.parse(rest) : null, reserved: attempt_reserved };
+  return { row: found === true ? read.row.parse(rest) : null, reserved: given.parse(reservation) };
 }
 
 /** A read that has nothing to do with the inbox. */

@@ -1,6 +1,6 @@
 // The two kinds of statement a handler works with, without running them: a Read gives at most one row, a Write changes something
 // inside a commit. Handlers combine them; commit.ts and inbox.ts turn them into SQL. Fragments are slonik's.
-import type { FragmentSqlToken } from "slonik";
+import { type FragmentSqlToken, sql } from "slonik";
 import type { ZodType, ZodTypeDef } from "zod";
 
 export type Fragment = FragmentSqlToken;
@@ -21,4 +21,16 @@ export interface Write {
   changes?: number;
   /** A write that comes after all others and after the outbox rows, so that rows of its own stand behind them. */
   last?: Omit<Write, "last" | "changes"> & { changes: number };
+}
+
+/**
+ * Calls a function of the database that must give true, or the commit takes itself back. A volatile one sees what was committed while the
+ * commit waited for its user's row, which a statement's own part does not: whatever ends rows that others may be adding is such a function.
+ */
+export function callFunction(name: string, call: Fragment): Write {
+  return {
+    name,
+    changes: 1,
+    statement: (gate) => sql.fragment`SELECT 1 WHERE CASE WHEN ${gate} THEN ${call} ELSE false END`,
+  };
 }

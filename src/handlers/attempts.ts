@@ -2,7 +2,7 @@
 // parallel guesses cannot outrun the count. The rules are in docs/security.md, the decision is the database's (src/db/attempts.ts).
 // Who and where are kept as keyed hashes: a login that does not exist may be a password in the wrong field, and an address is personal.
 // Nothing here depends on whether there is such a login.
-import { createHmac, createSecretKey } from "node:crypto";
+import type { Call } from "../bus/command.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
 import type { AccessClaims } from "../crypto/tokens.ts";
 import {
@@ -15,14 +15,17 @@ import {
   rememberDevice,
   reservation,
 } from "../db/attempts.ts";
-import { type InboxKey, readWithInbox, spoilKept } from "../db/inbox.ts";
+import { type InboxKey, readReserving, spoilKept } from "../db/inbox.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import type { Read, Write } from "../db/statements.ts";
-import { refuse } from "../errors.ts";
+import { releaseUse } from "../db/uses.ts";
+import { type Refusal, refuse } from "../errors.ts";
 import type { Client } from "../generated/schemas.ts";
 import { normalize } from "../record-key.ts";
 import { Kept } from "./context.ts";
+import { type KeyedHash, keyedHash } from "./keyed-hash.ts";
 import { networkOf } from "./networks.ts";
+import { limitsOf, refundable, type UseParts, usedUp } from "./uses.ts";
 
 /** What is guessed at; each factor of an account is counted by itself. */
 export type Factor = "password" | "code";
@@ -50,10 +53,10 @@ export interface Reservation {
 
 export type AttemptOutcome = "right" | "wrong" | "throttled" | "released" | "conflict";
 
-export interface AttemptParts {
+export interface AttemptParts extends UseParts {
   pool: DatabasePool;
   dataKeys(): DataKeys;
-  settings: { attempts: AttemptRules };
+  settings: UseParts["settings"] & { attempts: AttemptRules };
   attempted(factor: Factor, outcome: AttemptOutcome): void;
 }
 
@@ -69,45 +72,60 @@ export interface Attempts {
   release(): Promise<void>;
 }
 
-export function makeAttempts(parts: AttemptParts, request: { key: InboxKey; fingerprint: Buffer }): Attempts {
+/** Whose attempts are counted: the request, by which a redelivered one is known again. */
+interface Attempting {
+  key: InboxKey;
+  fingerprint: Buffer;
+  call: Call;
+}
+
+export function makeAttempts(parts: AttemptParts, request: Attempting): Attempts {
   const { pool, settings, attempted } = parts;
   const rules = settings.attempts;
-  let open: { factor: Factor; row: AttemptRow; refund: Write } | undefined;
+  let open: { factor: Factor; row: AttemptRow; refund: Write; uses: Buffer[] } | undefined;
   const close = (outcome: AttemptOutcome): void => {
     if (open !== undefined) attempted(open.factor, outcome);
     open = undefined;
   };
   return {
     async reserve(attempt, read) {
-      const row = rowOf(parts.dataKeys(), attempt, request);
-      const answer = await readWithInbox(pool, request.key, read, reservation(row, rules));
+      const row = rowOf(parts, attempt, request);
+      const answer = await readReserving(pool, request.key, read, reservation(row, rules));
       if ("kept" in answer) throw new Kept(answer.kept);
-      const { waitMs, device } = answer.reserved!;
-      if (waitMs > 0) throw throttled(parts, attempt, waitMs);
-      const refunded = refund(row, device === "new" ? row.place : row.device);
-      open = { factor: attempt.factor, row, refund: refunded };
+      const { waitMs, device } = answer.reserved;
+      if (waitMs > 0) throw throttled(parts, attempt, answer.reserved);
+      const uses = device === "new" ? refundable(row.limits) : [];
+      const refunded = refund(row, placeOf(row, device), uses);
+      open = { factor: attempt.factor, row, refund: refunded, uses };
       return { row: answer.row, refund: refunded, remember: (userId) => remembering(row, userId, { device, rules }) };
     },
     async conflict(attempt) {
-      const row = rowOf(parts.dataKeys(), attempt, request);
-      const { waitMs } = await countAttempt(pool, row, rules);
+      const counted = await countAttempt(pool, rowOf(parts, attempt, request), rules);
       attempted(attempt.factor, "conflict");
-      if (waitMs === 0) return;
+      if (counted.waitMs === 0) return;
       // A right guess would get the kept answer, at no hash's cost: so from now on there is none under this key.
       await spoilKept(pool, request.key);
-      throw throttled(parts, attempt, waitMs);
+      throw throttled(parts, attempt, counted);
     },
     settle: (writes) => close(open !== undefined && writes.includes(open.refund) ? "right" : "wrong"),
     async release() {
       if (open === undefined) return;
       await releaseAttempt(pool, open.row);
+      await releaseUse(pool, open.uses);
       close("released");
     },
   };
 }
 
-function throttled({ attempted }: AttemptParts, { factor }: Attempt, waitMs: number) {
-  attempted(factor, "throttled");
+/** What an attempt of this kind of device is counted by. */
+function placeOf(row: AttemptRow, device: Reserved["device"]): Buffer {
+  if (device === "new") return row.place;
+  return device === "token" && row.held !== null ? row.held.place : row.device;
+}
+
+function throttled(parts: AttemptParts, { factor }: Attempt, { waitMs, limit = "account" }: Reserved): Refusal {
+  parts.attempted(factor, "throttled");
+  if (limit !== "account") return usedUp(parts, factor, { waitMs, limit });
   const message = "There were too many failed attempts.";
   return refuse("THROTTLED", { message, retryAfterMs: waitMs, details: { reason: "attempts" } });
 }
@@ -130,15 +148,15 @@ function remembering(
   userId: number,
   { device, rules }: Pick<Reserved, "device"> & { rules: AttemptRules },
 ): Write[] {
-  return row.identified && device !== "known" ? rememberDevice(row, userId, rules) : [];
+  return row.identified && device !== "known" && device !== "token" ? rememberDevice(row, userId, rules) : [];
 }
 
 function rowOf(
-  keys: DataKeys,
+  parts: AttemptParts,
   { factor, login, from }: Attempt,
-  { key, fingerprint }: { key: InboxKey; fingerprint: Buffer },
+  { key, fingerprint, call }: Attempting,
 ): AttemptRow {
-  const hash = keyedHash(keys);
+  const hash = keyedHash(parts.dataKeys());
   const loginKey = normalize(login);
   const subject = hash("subject", factor, loginKey);
   const id = hash("request", key.topic, key.replyTopic, key.idempotencyKey, fingerprint).subarray(0, 8);
@@ -146,30 +164,28 @@ function rowOf(
   if ("sessionId" in from) {
     const [owner, place] = [hash("owner", loginKey), hash("session", subject, from.sessionId)];
     const account = { userId: from.userId };
-    return { ...common, owner, account, kind: "session", place, device: place, identified: false };
+    return {
+      ...common,
+      owner,
+      account,
+      kind: "session",
+      place,
+      device: place,
+      identified: false,
+      held: null,
+      limits: [],
+    };
   }
   const { network, ...known } = deviceOf(hash, login, from.client);
+  const using = { use: factor, client: from.client };
   return {
     ...common,
     ...known,
     account: { loginKey },
     kind: network === undefined ? "unknown" : "network",
     place: hash("network", subject, network ?? ""),
-  };
-}
-
-type KeyedHash = (...parts: (string | Buffer)[]) => Buffer;
-
-function keyedHash(keys: DataKeys): KeyedHash {
-  const secret = createSecretKey(keys.current("attempts").key);
-  return (...parts) => {
-    const hmac = createHmac("sha256", secret);
-    for (const part of parts)
-      hmac
-        .update(String(Buffer.byteLength(part)))
-        .update(":")
-        .update(part);
-    return hmac.digest().subarray(0, 16);
+    held: null,
+    limits: limitsOf(parts, using, call),
   };
 }
 

@@ -13,6 +13,7 @@ import type { Refusal, RefusalCode } from "../errors.ts";
 import type { Client } from "../generated/schemas.ts";
 import type { Attempt, Reservation } from "./attempts.ts";
 import type { Fact } from "./facts.ts";
+import type { UseRules, Using } from "./uses.ts";
 
 /** Passwords as a handler uses them: each hash waits for its turn in the hash lane, inside the request's time. */
 export interface HandlerPasswords {
@@ -73,6 +74,7 @@ export interface Settings {
   attempts: AttemptRules;
   /** Reply topics whose requesters confirm by the link alone. */
   confirmWithoutProof: readonly string[];
+  uses: UseRules;
   challengeTtlMs: number;
   /** How old a login may be for what changes how its user logs in. */
   stepUpMaxAgeMs: number;
@@ -117,6 +119,13 @@ export interface Context {
    * @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be verified
    */
   reserveAttempt<T>(attempt: Attempt, read: Read<T>): Promise<Reservation & { row: T | null }>;
+  /**
+   * The same as `read`, and in the same statement counts a use under the limits across accounts (uses.ts). It stays counted, unless `refund` is
+   * among the writes of the commit. @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be done
+   */
+  countUse<T>(using: Using, read: Read<T>): Promise<{ row: T | null; refund: Write }>;
+  /** In a statement of its own, where whom the requester serves is known only after the first read. @throws Refusal THROTTLED */
+  countUseAlone(using: Using): Promise<{ refund: Write }>;
   /**
    * Belongs into the commit that opens a session where the attempt that began the login is long over (a challenge was answered), or there
    * was none (a passkey alone): what a reservation's `remember` does.

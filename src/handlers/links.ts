@@ -1,13 +1,16 @@
 // Links that were mailed: the token of one, held against its row. Shared by every command that is given one.
 import { isSecretOf, parseOpaque } from "../crypto/opaque.ts";
 import { type OneTimeToken, type Purpose, tokenById, useToken } from "../db/one-time-tokens.ts";
-import type { Write } from "../db/statements.ts";
+import type { Read, Write } from "../db/statements.ts";
 import { refuse } from "../errors.ts";
+import type { Client } from "../generated/schemas.ts";
 import type { Context } from "./context.ts";
 import { checkToken } from "./input.ts";
 
 export interface Link extends OneTimeToken {
   id: string;
+  /** Belongs into the commit that uses it: a link that held does not count as one that did not. */
+  refund: Write[];
   /** Uses it up; of two at once one wins, and the other reads that it was used. */
   use: Write;
 }
@@ -16,13 +19,14 @@ export interface Link extends OneTimeToken {
  * The row of a token that is still good, and the user it is for. Who holds the link is told more than that it is not: details.reason is `used` of
  * one that has done its work or was taken back, and `address-taken` where another account has confirmed the address meanwhile.
  * A user who is banned is told so here where the link is enough to show who it is; to confirm, more is asked (account/confirm.ts).
- * @throws Refusal INVALID_INPUT, TOKEN_INVALID (unknown, forged, of another purpose: without a reason), TOKEN_EXPIRED, BANNED
+ * @param client whom the requester serves, where the request says it: links that do not hold are counted by its network
+ * @throws Refusal INVALID_INPUT, THROTTLED, TOKEN_INVALID (unknown, forged, of another purpose: without a reason), TOKEN_EXPIRED, BANNED
  */
-export async function linkOf(ctx: Context, token: string, purpose: Purpose): Promise<Link> {
+export async function linkOf(ctx: Context, token: string, purpose: Purpose, client?: Client | null): Promise<Link> {
   checkToken("token", token);
   const presented = parseOpaque(token);
   if (presented === undefined) throw refuse("TOKEN_INVALID");
-  const stored = await ctx.read(tokenById(presented.id, purpose));
+  const { row: stored, refund } = await readCounted(ctx, tokenById(presented.id, purpose), client);
   if (stored === null || !isSecretOf(stored.secretHash, presented.secret)) throw refuse("TOKEN_INVALID");
   if (stored.used || (purpose === "confirm" && stored.confirmed))
     throw refuse("TOKEN_INVALID", { message: "The link was used before.", details: { reason: "used" } });
@@ -33,5 +37,11 @@ export async function linkOf(ctx: Context, token: string, purpose: Purpose): Pro
     });
   if (stored.expired) throw refuse("TOKEN_EXPIRED");
   if (stored.banned && purpose !== "confirm") throw refuse("BANNED");
-  return { ...stored, id: presented.id, use: useToken(presented.id) };
+  return { ...stored, id: presented.id, use: useToken(presented.id), refund };
+}
+
+async function readCounted<T>(ctx: Context, read: Read<T>, client: Client | null | undefined) {
+  if (client === undefined) return { row: await ctx.read(read), refund: [] };
+  const { row, refund } = await ctx.countUse({ use: "link", client }, read);
+  return { row, refund: [refund] };
 }

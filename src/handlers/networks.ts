@@ -8,11 +8,34 @@ export function networkOf(ip: string | null | undefined): string | undefined {
   if (isIPv4(text)) return `${text.split(".").slice(0, 3).join(".")}.0/24`;
   if (!isIPv6(text)) return undefined;
   const groups = groupsOf(text);
-  const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  if (mapped) return `${groups[6]! >> 8}.${groups[6]! & 0xff}.${groups[7]! >> 8}.0/24`;
+  if (isMapped(groups)) return `${groups[6]! >> 8}.${groups[6]! & 0xff}.${groups[7]! >> 8}.0/24`;
   const kept = [groups[0]!, groups[1]!, groups[2]!, groups[3]! & 0xff00];
   return `${kept.map((group) => group.toString(16)).join(":")}::/56`;
 }
+
+/** What limits across accounts count by (docs/security.md): an IPv4 address; an IPv6 /56, and the /48 around it. */
+export interface LimitNetworks {
+  narrow: string;
+  wide: string | undefined;
+}
+
+/** Undefined where the text is no address. An IPv4 address in IPv6 is IPv4. */
+export function limitNetworksOf(ip: string | null | undefined): LimitNetworks | undefined {
+  const text = ip?.split("%")[0]?.toLowerCase() ?? "";
+  if (isIPv4(text)) return { narrow: `${text}/32`, wide: undefined };
+  if (!isIPv6(text)) return undefined;
+  const groups = groupsOf(text);
+  if (isMapped(groups)) {
+    const bytes = groups.slice(6).flatMap((group) => [group >> 8, group & 0xff]);
+    return { narrow: `${bytes.join(".")}/32`, wide: undefined };
+  }
+  const [site, subnet] = [groups.slice(0, 3), groups[3]! & 0xff00];
+  const hex = (several: number[]): string => several.map((group) => group.toString(16)).join(":");
+  return { narrow: `${hex([...site, subnet])}::/56`, wide: `${hex(site)}::/48` };
+}
+
+const isMapped = (groups: number[]): boolean =>
+  groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
 
 /** The eight groups of a valid address. */
 function groupsOf(text: string): number[] {

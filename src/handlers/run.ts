@@ -29,6 +29,7 @@ import { type Change, Kept, type Proof } from "./context.ts";
 import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
 import { fingerprintOf, isFingerprintOf } from "./fingerprint.ts";
 import { outboxRows } from "./outbox-rows.ts";
+import { makeUses, type UseParts, type Uses } from "./uses.ts";
 
 export interface RunParts {
   pool: DatabasePool;
@@ -44,6 +45,8 @@ export interface RunParts {
   attempted: AttemptParts["attempted"];
   /** Counts accounts that were confirmed. */
   confirmed(proof: Proof): void;
+  limited: UseParts["limited"];
+  clientUnknown: UseParts["clientUnknown"];
   denials: Denials;
   idempotencyTtlMs: number;
   clock: Clock;
@@ -95,18 +98,25 @@ export function inboxKeyOf({ topic, envelope }: Call): InboxKey {
 
 async function once(parts: RunParts, handler: Handler, request: object, call: Call): Promise<object> {
   const fingerprint = handler.once ? fingerprintOf(parts.dataKeys(), request) : undefined;
-  const attempts = fingerprint && makeAttempts(parts, { key: inboxKeyOf(call), fingerprint });
+  const asked = { key: inboxKeyOf(call), call };
+  const attempts = fingerprint && makeAttempts(parts, { ...asked, fingerprint });
+  const uses = makeUses(parts, asked);
   return repeatedly(parts, call, async () => {
-    const ctx = makeContext(parts, call, { fingerprint, ttlMs: parts.idempotencyTtlMs, attempts });
+    const ctx = makeContext(parts, call, { fingerprint, ttlMs: parts.idempotencyTtlMs, attempts, uses });
     try {
       return await handler.handle(request as never, ctx);
     } catch (error) {
-      if (isBusy(error)) await attempts?.release();
+      if (isBusy(error)) await Promise.all([attempts?.release(), uses.release()]);
       if (isDataFault(error)) throw unstorable(parts, call, error);
       if (!(error instanceof Kept)) throw error;
       if (isFingerprintOf(parts.dataKeys(), error.row.fingerprint, request)) return answerFrom(parts, error.row, call);
       // With reads that do not ask the inbox, which has an answer under this key.
-      const aside = makeContext(parts, call, { fingerprint: undefined, ttlMs: 0, attempts: undefined });
+      const aside = makeContext(parts, call, {
+        fingerprint: undefined,
+        ttlMs: 0,
+        attempts: undefined,
+        uses: undefined,
+      });
       const guess = await handler.attempt?.(request as never, aside);
       if (guess !== undefined) await attempts?.conflict(guess);
       throw refuse("IDEMPOTENCY_CONFLICT");
@@ -120,16 +130,17 @@ function unstorable({ log }: RunParts, { topic }: Call, error: unknown): Refusal
   return refuse("INVALID_INPUT", { message: "The request has a value that cannot be stored." });
 }
 
-/** The hash lane had no place: whoever comes again must not find a failed attempt that was none. */
+/** The hash lane had no place: whoever comes again must not find a failed attempt, or a use, that was none. */
 const isBusy = (error: unknown): boolean =>
   error instanceof Refusal && (error.code === "OVERLOADED" || error.code === "DEADLINE_EXCEEDED");
 
 /** One legacy record, once. */
 export async function runLegacy(parts: RunParts, handler: LegacyHandler, body: LegacyBody, call: Call): Promise<void> {
   const fingerprint = fingerprintOf(parts.dataKeys(), body);
+  const keeping = { fingerprint, ttlMs: legacyTtlMs, attempts: undefined, uses: undefined };
   await repeatedly(parts, call, async () => {
     try {
-      await handler.handle(body, makeContext(parts, call, { fingerprint, ttlMs: legacyTtlMs, attempts: undefined }));
+      await handler.handle(body, makeContext(parts, call, keeping));
     } catch (error) {
       if (!(error instanceof Kept)) throw error;
     }
@@ -174,6 +185,7 @@ interface Keeping {
   fingerprint: Buffer | undefined;
   ttlMs: number;
   attempts: Attempts | undefined;
+  uses: Uses | undefined;
 }
 
 function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
@@ -212,6 +224,16 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
       return answer;
     },
     countConfirmed: parts.confirmed,
+    async countUse(using, read) {
+      if (keeping.uses === undefined) throw new Error(`${call.topic} serves no client`);
+      const answer = await keeping.uses.count(using, read);
+      asked = true;
+      return answer;
+    },
+    async countUseAlone(using) {
+      if (keeping.uses === undefined) throw new Error(`${call.topic} serves no client`);
+      return keeping.uses.countAlone(using);
+    },
     rememberDevice: (user, client) => rememberedDevice(parts, user, client),
     async recall() {
       if (asked) return;

@@ -57,6 +57,18 @@ export function settingsOf(config: Config): Settings {
       devices: config.AUTH_KNOWN_DEVICES,
     },
     confirmWithoutProof: config.AUTH_CONFIRM_WITHOUT_PROOF,
+    uses: {
+      network: {
+        password: config.AUTH_NETWORK_PASSWORDS,
+        code: config.AUTH_NETWORK_CODES,
+        link: config.AUTH_NETWORK_LINKS,
+        register: config.AUTH_NETWORK_REGISTRATIONS,
+        mail: config.AUTH_NETWORK_MAILS,
+        passkey: config.AUTH_NETWORK_PASSKEYS,
+      },
+      wide: config.AUTH_NETWORK_WIDE,
+      fleet: config.AUTH_FLEET_PASSWORDS,
+    },
     challengeTtlMs: config.AUTH_CHALLENGE_TTL,
     stepUpMaxAgeMs: config.AUTH_STEP_UP_MAX_AGE,
     totpIssuer: config.AUTH_TOTP_ISSUER,
@@ -186,6 +198,15 @@ function runPartsOf(
     clock,
   });
   const attempts = metrics.counter("auth_attempts_total", "Attempts at passwords and codes.", ["factor", "outcome"]);
+  const limited = metrics.counter("auth_limited_total", "Requests refused by a limit across accounts.", [
+    "use",
+    "limit",
+  ]);
+  const unknown = metrics.counter(
+    "auth_client_unknown_total",
+    "Requests that limits by network could not count, since they did not say whom they serve (client.ip).",
+    ["topic"],
+  );
   const confirmations = metrics.counter(
     "auth_accounts_confirmed_total",
     "Accounts confirmed, by what proved it beside the link: secret, password or none (AUTH_CONFIRM_WITHOUT_PROOF).",
@@ -204,6 +225,8 @@ function runPartsOf(
     denials,
     attempted: (factor, outcome) => attempts.inc({ factor, outcome }),
     confirmed: (proof) => confirmations.inc({ proof }),
+    limited: (use, limit) => limited.inc({ use, limit }),
+    clientUnknown: (topic) => unknown.inc({ topic }),
     tokens,
     clock,
     log,

@@ -57,6 +57,8 @@ function attempt({ subject, owner, loginKey }: Target, more: Partial<AttemptRow>
     device: place,
     identified: true,
     key: bytes().subarray(0, 8),
+    held: null,
+    limits: [],
     ...more,
   };
 }

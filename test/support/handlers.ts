@@ -4,10 +4,10 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import pg from "pg";
 import { sql } from "slonik";
-import type { BusCommand, Call, Lanes } from "../../src/bus/command.ts";
+import type { BusCommand, Call, HeldDevice, Lanes } from "../../src/bus/command.ts";
 import { type Lane, makeLane } from "../../src/bus/lanes.ts";
 import { noSoonerThan } from "../../src/bus/least-time.ts";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
 import type { DataKeys } from "../../src/crypto/envelope.ts";
 import { makePasswords, type Passwords } from "../../src/crypto/passwords.ts";
@@ -21,6 +21,7 @@ import type { Settings } from "../../src/handlers/context.ts";
 import { handlers } from "../../src/handlers/index.ts";
 import { busCommand, type RunParts } from "../../src/handlers/run.ts";
 import { sweep } from "../../src/maintenance.ts";
+import type { MasterKey } from "../../src/variable-kinds.ts";
 import { policyOf, settingsOf } from "../../src/wire/worker.ts";
 import { quiet } from "./fleet.ts";
 import { testStack } from "./stack.ts";
@@ -30,6 +31,8 @@ type Topic = keyof Commands;
 export interface AskOptions {
   /** Default: one that was never used. */
   idempotencyKey?: Buffer;
+  /** What the request's device token holds, as the bus has verified it. */
+  device?: HeldDevice;
 }
 
 /** Handlers, and what they stand on. */
@@ -44,6 +47,10 @@ export interface HandlerHouse {
   hashes(): number;
   /** `factor outcome` of every attempt, as the metric auth_attempts_total counts them. */
   attempts: string[];
+  /** `use limit` of every refusal by a limit across accounts, as auth_limited_total counts them. */
+  limited: string[];
+  /** Topic of every request that did not say whom it serves, as auth_client_unknown_total counts them. */
+  unknown: string[];
   ask<T extends Topic>(topic: T, request: Commands[T]["input"], options?: AskOptions): Promise<Commands[T]["result"]>;
   /** The same in the time in which the bus answers it (`leastMs`). */
   askInTime: HandlerHouse["ask"];
@@ -53,7 +60,14 @@ export interface HandlerHouse {
   setBusy(busy: boolean): void;
   /** One round of maintenance. */
   sweep(): Promise<void>;
+  /** Another worker's handlers, on the same database and with the same keys; to be closed before this one. */
+  beside(options?: Omit<HouseOptions, "database">): Promise<HandlerHouse>;
   close(): Promise<void>;
+}
+
+interface Database {
+  url: string;
+  master: MasterKey[];
 }
 
 export interface HouseOptions {
@@ -61,37 +75,52 @@ export interface HouseOptions {
   poolSize?: number;
   /** Hashes that cost some microseconds, so that the rest can be measured. */
   cheapHashes?: boolean;
+  /** The worker's clock; the database has its own. */
+  clock?: Clock;
+  /** Default: an empty one. */
+  database?: Database;
 }
 
 /** An empty database with all migrations. */
 export async function emptyDatabase(size = 10): Promise<DatabasePool> {
+  const pool = await openPool({ url: await makeDatabase(), size, applicationName: "test" });
+  pool.on("error", () => undefined); // also of a query that lost a race, which whoever made it is told of by its rejection
+  return pool;
+}
+
+/** @returns its URL */
+async function makeDatabase(): Promise<string> {
   const own = new URL(testStack().database);
   const admin = new pg.Client({ connectionString: own.href });
   await admin.connect();
   own.pathname = `/own_${randomBytes(6).toString("hex")}`;
   await admin.query(`CREATE DATABASE ${own.pathname.slice(1)}`);
   await admin.end();
-  const pool = await openPool({ url: own.href, size, applicationName: "test" });
-  pool.on("error", () => undefined); // also of a query that lost a race, which whoever made it is told of by its rejection
+  const pool = await openPool({ url: own.href, size: 1, applicationName: "test" });
   await migrateDatabase(pool, join(import.meta.dirname, "..", "..", "migrations"));
-  return pool;
+  await pool.end();
+  return own.href;
 }
 
 export async function handlerHouse({
   env = {},
   poolSize = 10,
   cheapHashes = false,
+  clock = systemClock,
+  database,
 }: HouseOptions = {}): Promise<HandlerHouse> {
   const config = readConfig(
     { AUTH_ARGON2_MEMORY: "7168", AUTH_ARGON2_TIME: "1", AUTH_LEGACY_TOPICS: "true", ...env },
     "dev",
   );
-  const pool = await emptyDatabase(poolSize);
-  const master = [{ kid: "t1", key: randomBytes(32) }];
+  const own = database ?? { url: await makeDatabase(), master: [{ kid: "t1", key: randomBytes(32) }] };
+  const { master } = own;
+  const pool = await openPool({ url: own.url, size: poolSize, applicationName: "test" });
+  pool.on("error", () => undefined);
   await ensureKeys({ pool, master, rules: keyRulesOf(config), clock: systemClock });
   const keys = await loadFleetKeys(pool, master, quiet);
   const lane = () => makeLane({ width: poolSize }, systemClock.monotonic);
-  const attempts: string[] = [];
+  const [attempts, limited, unknown]: [string[], string[], string[]] = [[], [], []];
   let hashes = 0;
   let busy = false;
   const parts: RunParts = {
@@ -112,7 +141,7 @@ export async function handlerHouse({
       issuer: "auth",
       audience: "platform",
       accessTtlMs: config.AUTH_ACCESS_TTL,
-      clock: systemClock,
+      clock,
     }),
     keyring: keys.keyring,
     dataKeys: keys.dataKeys,
@@ -122,15 +151,17 @@ export async function handlerHouse({
     denials: { admit: () => true, close: () => Promise.resolve() },
     confirmed: () => undefined,
     attempted: (factor, outcome) => attempts.push(`${factor} ${outcome}`),
+    limited: (use, limit) => limited.push(`${use} ${limit}`),
+    clientUnknown: (topic) => unknown.push(topic),
     idempotencyTtlMs: config.AUTH_IDEMPOTENCY_TTL,
-    clock: systemClock,
+    clock,
     log: quiet,
     committed: () => undefined,
   };
   const commands = new Map(handlers.map((handler) => [handler.topic as string, busCommand(handler, parts)]));
-  const ask: HandlerHouse["ask"] = async (topic, request, { idempotencyKey = randomBytes(16) } = {}) => {
+  const ask: HandlerHouse["ask"] = async (topic, request, options = {}) => {
     const command = commands.get(topic)!;
-    const result = await command.handle({ ...command.requestDefaults, ...request }, callOf(topic, idempotencyKey));
+    const result = await command.handle({ ...command.requestDefaults, ...request }, callOf(topic, options));
     return result as never;
   };
   return {
@@ -141,6 +172,8 @@ export async function handlerHouse({
     lanes: parts.lanes,
     hashes: () => hashes,
     attempts,
+    limited,
+    unknown,
     ask,
     askInTime: (topic, ...asked) => noSoonerThan(commands.get(topic)!.leastMs, () => ask(topic, ...asked)),
     async outcome(topic, request, options) {
@@ -167,6 +200,7 @@ export async function handlerHouse({
         deviceTtlMs: config.AUTH_KNOWN_DEVICE_TTL,
         legacyTopics: config.AUTH_LEGACY_TOPICS,
       }),
+    beside: (options = {}) => handlerHouse({ env, poolSize, cheapHashes, ...options, database: own }),
     async close() {
       keys.stop();
       await pool.end();
@@ -174,12 +208,13 @@ export async function handlerHouse({
   };
 }
 
-function callOf(topic: string, idempotencyKey: Buffer): Call {
+function callOf(topic: string, { idempotencyKey = randomBytes(16), device }: AskOptions): Call {
   const reply = { topic: "auth.reply.test" };
   return {
     topic,
     envelope: { reply, idempotencyKey } as unknown as Call["envelope"],
     deadline: systemClock.monotonic() + 30_000,
+    ...(device && { device }),
   };
 }
 

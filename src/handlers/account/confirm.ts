@@ -33,7 +33,7 @@ export const confirm = defineHandler({
     request.password === "" ? undefined : attemptOf(request, await linkOf(ctx, request.token, "confirm")),
   async handle(request, ctx) {
     const proof = proofOf(request, ctx);
-    const link = await linkOf(ctx, request.token, "confirm");
+    const link = await linkOf(ctx, request.token, "confirm", request.client);
     const shown = await show(request, ctx, { link, proof });
     if (link.banned) return refused(request, ctx, { link, refusal: refuse("BANNED"), writes: shown.refund });
     return commit(request, ctx, { link, proof, ...shown });
@@ -53,7 +53,7 @@ function proofOf({ registrationSecret, password }: AccountConfirmRequest, { sett
 /** What follows from the proof. */
 interface Shown {
   amr: string[];
-  /** Belongs into the commit, whatever it then says: the password was right. */
+  /** Belongs into the commit, whatever it then says: link and proof were right. */
   refund: Write[];
   /** Belongs into the commit that lets the user in. */
   remember: Write[];
@@ -70,12 +70,12 @@ async function show(
     checkTyped("password", request.password);
     const attempt = await ctx.reserveAttempt(attemptOf(request, link), passwordOf(id));
     const { ok } = await ctx.passwords.verify(request.password, attempt.row?.hash);
-    if (!ok) return refused(request, ctx, { link, refusal: refuse("INVALID_CREDENTIALS") });
-    return { amr: ["pwd", "otp"], refund: [attempt.refund], remember: attempt.remember(id) };
+    if (!ok) return refused(request, ctx, { link, refusal: refuse("INVALID_CREDENTIALS"), writes: link.refund });
+    return { amr: ["pwd", "otp"], refund: [attempt.refund, ...link.refund], remember: attempt.remember(id) };
   }
   if (proof === "secret" && !isSecretOf(registrationHash ?? noHash, Buffer.from(request.registrationSecret)))
     return refused(request, ctx, { link, refusal: refuse("INVALID_CREDENTIALS") });
-  return { amr: ["otp"], refund: [], remember: [] };
+  return { amr: ["otp"], refund: link.refund, remember: [] };
 }
 
 /** The hash of nothing that can be given: an account without a registration secret was imported. */

@@ -1,5 +1,5 @@
 // Register: creates an account that its owner has to confirm by the link sent to his e-mail address.
-// Refuses INVALID_INPUT, WEAK_PASSWORD, LOGIN_TAKEN, EMAIL_TAKEN; with AUTH_HIDE_EMAIL a taken e-mail address looks like success at
+// Refuses INVALID_INPUT, THROTTLED, WEAK_PASSWORD, LOGIN_TAKEN, EMAIL_TAKEN; with AUTH_HIDE_EMAIL a taken e-mail address looks like success at
 // the same cost, and its owner is told: a decoy keeps the login taken, as the account would, with that password and no way to confirm it, so
 // that neither registering nor logging in later tells the difference. No event speaks of a decoy, and maintenance deletes it. Races are decided by unique keys: the loser reads anew and finds the name taken. LOGIN_TAKEN and EMAIL_TAKEN are kept, so that asking again cannot turn out otherwise.
 import { randomBytes } from "node:crypto";
@@ -25,7 +25,8 @@ export const register = defineHandler({
     const locale = checkLocale(request.locale);
     const loginKey = normalize(login);
     const emailKey = normalize(email);
-    const vacancy = await ctx.read(vacancyFor(loginKey, emailKey));
+    const using = { use: "register", client: request.client } as const;
+    const { row: vacancy } = await ctx.countUse(using, vacancyFor(loginKey, emailKey));
     if (vacancy === null) throw new Error("a read without a table gave no row");
     await checkNewPassword(ctx, { field: "password", password, about: [login, username, email] });
     if (vacancy.loginTaken) return ctx.commitRefusal({ facts: [] }, refuse("LOGIN_TAKEN"));

@@ -1,6 +1,7 @@
 // Resend: sends another confirmation link to the owner of an unconfirmed account. Always ok: nobody learns whether the address has an
 // account, nor from the time it takes: where there is none, or nothing to confirm, the same is done for a stand-in. At most
 // AUTH_MAILS_PER_HOUR links go to one account; what is over is swallowed.
+// Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
 import { insertStandInToken, lockStandIn } from "../../db/stand-ins.ts";
 import { lockUser, unconfirmedByEmail } from "../../db/users.ts";
 import { normalize } from "../../record-key.ts";
@@ -17,7 +18,8 @@ export const resend = defineHandler({
   leastMs: mailedInMs,
   async handle(request, ctx) {
     checkEmail(request.email);
-    const user = await ctx.read(unconfirmedByEmail(normalize(request.email)));
+    const using = { use: "mail", client: request.client } as const;
+    const { row: user } = await ctx.countUse(using, unconfirmedByEmail(normalize(request.email)));
     const common = { facts: [fact("ConfirmationRequested", {})], actor: "anonymous" };
     if (user === null || user.banned || user.mails >= ctx.settings.mailsPerHour) {
       const nobody = nobodyAt(request.email);

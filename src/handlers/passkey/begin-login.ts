@@ -3,7 +3,7 @@
 //   login and challenge  the further factor that auth.session.login asked for: the same challenge, to be answered by finish-login
 //   neither              whichever passkey the device has (discoverable credentials)
 // A login that is unknown, or has no passkey, gets credential ids that are made up from it, always the same, and a row like any other.
-// Refuses INVALID_INPUT, and for a challenge TOKEN_INVALID and TOKEN_EXPIRED.
+// Refuses INVALID_INPUT, THROTTLED, and for a challenge TOKEN_INVALID and TOKEN_EXPIRED.
 import { decoyCredentials, loginOptions } from "../../crypto/passkeys.ts";
 import { challengeWithPasskeys } from "../../db/challenges.ts";
 import { credentialsOfLogin } from "../../db/passkeys.ts";
@@ -32,7 +32,7 @@ async function instead(
 ): Promise<PasskeyBeginLoginResult> {
   const discoverable = login === "";
   const loginKey = normalize(login);
-  const known = await ctx.read(credentialsOfLogin(loginKey));
+  const { row: known } = await ctx.countUse({ use: "passkey", client }, credentialsOfLogin(loginKey));
   const has = known !== null && known.credentials.length > 0;
   const challenge = newChallenge(ctx, {
     purpose: "passkey-login",
@@ -49,11 +49,12 @@ async function instead(
 }
 
 async function secondFactor(
-  { login, challenge }: PasskeyBeginLoginRequest,
+  { login, challenge, client }: PasskeyBeginLoginRequest,
   ctx: Context,
 ): Promise<PasskeyBeginLoginResult> {
   const presented = presentedChallenge(challenge);
-  const found = checkChallenge(await ctx.read(challengeWithPasskeys(presented.id)), presented);
+  const { row } = await ctx.countUse({ use: "passkey", client }, challengeWithPasskeys(presented.id));
+  const found = checkChallenge(row, presented);
   const { loginKey, credentials: allowed } = found;
   if (loginKey !== normalize(login)) throw refuse("TOKEN_INVALID");
   const { party, challengeTtlMs: timeoutMs } = ctx.settings;

@@ -1,5 +1,6 @@
 // Forgot: mails a link to set a new password with to the owner of a confirmed account. Always ok: nobody learns whether the address has one, and
 // the answer costs the same statements either way (db/stand-ins.ts), and takes the same time (mailedInMs). At most AUTH_MAILS_PER_HOUR links go to one account; what is over is swallowed.
+// Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
 import { insertToken } from "../../db/one-time-tokens.ts";
 import { insertStandInToken, standInOf, touchStandIn } from "../../db/stand-ins.ts";
 import { confirmedByEmail, lockUser } from "../../db/users.ts";
@@ -19,7 +20,8 @@ export const forgot = defineHandler({
   leastMs: mailedInMs,
   async handle(request, ctx) {
     checkEmail(request.email);
-    const user = await ctx.read(confirmedByEmail(normalize(request.email)));
+    const using = { use: "mail", client: request.client } as const;
+    const { row: user } = await ctx.countUse(using, confirmedByEmail(normalize(request.email)));
     const mailed = user !== null && !user.banned && user.mails < ctx.settings.mailsPerHour;
     const standIn = standInOf(normalize(request.email));
     const nobody = { id: standIn, username: "nobody", email: request.email, locale: null };

@@ -1,7 +1,7 @@
 // Reset: a new password for who holds the link that was mailed to the account's address, once. All sessions end, and so does every other link.
 // It opens no session and takes no factor away: who has a second one is asked for it at the next login (OWASP ASVS 6.4.3), and his next code need
 // not wait for what was guessed before.
-// Refuses INVALID_INPUT, WEAK_PASSWORD (the link stays good), TOKEN_INVALID (unknown, forged, used, of another purpose, password or address
+// Refuses INVALID_INPUT, THROTTLED, WEAK_PASSWORD (the link stays good), TOKEN_INVALID (unknown, forged, used, of another purpose, password or address
 // changed since), TOKEN_EXPIRED, BANNED (whoever holds the link has shown that the account is his).
 
 import { forgetAttempts } from "../../db/attempts.ts";
@@ -20,8 +20,8 @@ export const reset = defineHandler({
   topic: "auth.password.reset",
   lane: "hash",
   once: true,
-  async handle({ token, newPassword }, ctx) {
-    const link = await linkOf(ctx, token, "reset");
+  async handle({ token, newPassword, client }, ctx) {
+    const link = await linkOf(ctx, token, "reset", client);
     const { userId: id, login, username, email, locale, generation } = link;
     await checkNewPassword(ctx, { field: "newPassword", password: newPassword, about: [login, username, email] });
     const hash = await ctx.passwords.hash(newPassword);
@@ -29,7 +29,13 @@ export const reset = defineHandler({
       {
         user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
         facts: [fact("PasswordReset", {})],
-        writes: [link.use, setPassword(id, hash), endSessionsOf(id, "password-reset"), ...lifted(id, link.id)],
+        writes: [
+          link.use,
+          setPassword(id, hash),
+          endSessionsOf(id, "password-reset"),
+          ...lifted(id, link.id),
+          ...link.refund,
+        ],
         messages: [mail(ctx, "password-reset", { key: String(id), email, username, locale })],
       },
       {},

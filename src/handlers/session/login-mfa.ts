@@ -31,6 +31,7 @@ export const loginMfa = defineHandler({
     const found = checkChallenge(await ctx.read(challengeForCode(presented.id, recoveryHash)), presented);
     if (found.banned) throw refuse("TOKEN_INVALID");
     const { id, login, generation, rotating, client, amr } = found;
+    const { refund } = await ctx.countUseAlone({ use: "code", client });
     const judged = method === "totp" ? judgeApp(ctx, found, code) : judgeRecovery(found, recoveryHash);
     const user = { id, subject: lockUser(id, { generation, banned: false }) };
     if ("reason" in judged) {
@@ -44,7 +45,7 @@ export const loginMfa = defineHandler({
       {
         user,
         facts: [fact("LoggedIn", { login, sessionId, method: `password+${method}`, client })],
-        writes: [session.write, answered(presented.id), judged.write, ...ctx.rememberDevice(found, client)],
+        writes: [session.write, answered(presented.id), judged.write, refund, ...ctx.rememberDevice(found, client)],
       },
       session.tokens,
     );
