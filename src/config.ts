@@ -140,6 +140,13 @@ const rules: { of: (keyof Config)[]; check(config: Config): string[] }[] = [
         : [],
   },
   {
+    of: ["AUTH_GRPC_TRUSTED", "AUTH_GRPC_TLS_CLIENT_CA"],
+    check: ({ AUTH_GRPC_TRUSTED: trusted, AUTH_GRPC_TLS_CLIENT_CA: authority }) =>
+      trusted !== undefined && authority === undefined
+        ? ["AUTH_GRPC_TRUSTED needs AUTH_GRPC_TLS_CLIENT_CA: callers are known by their certificates"]
+        : [],
+  },
+  {
     of: ["AUTH_RP_ORIGINS", "AUTH_RP_ID"],
     check({ AUTH_RP_ORIGINS: origins, AUTH_RP_ID: domain }) {
       const foreign = origins.find((origin) => !isWithin(origin, domain));

@@ -1,5 +1,5 @@
 // Connections that would carry a credential or a secret in the open: each is a fault at the start unless AUTH_<WHAT>_PLAINTEXT=true says that the
-// network between is trusted. What stays on this machine is exempt. The bridge's own port is judged where it listens (bridge/).
+// network between is trusted. What stays on this machine is exempt.
 import type { Config } from "./config.ts";
 import type { Role } from "./variable-kinds.ts";
 
@@ -73,6 +73,15 @@ const connections: Connection[] = [
     open({ AUTH_DATABASE_URL: address }) {
       if (address === undefined || !isPlainDatabase(address)) return undefined;
       return `AUTH_DATABASE_URL speaks to ${new URL(address).host} in the open: add sslmode=require`;
+    },
+  },
+  {
+    roles: ["bridge"],
+    of: ["AUTH_GRPC_HOST", "AUTH_GRPC_TLS_CERT"],
+    allowed: "AUTH_GRPC_PLAINTEXT",
+    open({ AUTH_GRPC_HOST: host, AUTH_GRPC_TLS_CERT: cert }) {
+      if (cert !== undefined || isLoopback(host)) return undefined;
+      return `AUTH_GRPC_HOST ${host} would take passwords in the open: set AUTH_GRPC_TLS_CERT and AUTH_GRPC_TLS_KEY`;
     },
   },
   {

@@ -14,6 +14,8 @@ const relaxations: Relaxation = {
   AUTH_REGISTRY_PLAINTEXT: isOn,
   AUTH_DATABASE_PLAINTEXT: isOn,
   AUTH_SMTP_PLAINTEXT: isOn,
+  AUTH_GRPC_PLAINTEXT: isOn,
+  AUTH_GRPC_TRUST_CLIENT: isOn,
 };
 
 /** As they would be written in an environment: `AUTH_REQUIRE_SEALED=false`. None has a secret. */

@@ -410,6 +410,17 @@ export const variables = {
   ),
   AUTH_GRPC_TLS_KEY: text("Key of the bridge's certificate, PEM.", secret),
   AUTH_GRPC_TLS_CLIENT_CA: text("Authority whose certificates clients must show, PEM; may be given as _FILE."),
+  AUTH_GRPC_PLAINTEXT: flag("Serve gRPC without TLS elsewhere than on loopback, where something else encrypts.", false),
+  AUTH_GRPC_TRUSTED: {
+    meaning:
+      "Callers that may say for which device they call (metadata auth-client-*), by the names in their certificates (CN or SAN).",
+    range: "names, comma separated",
+    parse: words,
+  },
+  AUTH_GRPC_TRUST_CLIENT: flag(
+    "Let every caller say for which device it calls: where nobody but the gateway reaches the bridge.",
+    false,
+  ),
   AUTH_HTTP_HOST: settledText("Where /healthz, /readyz and /metrics are served.", "0.0.0.0"),
   AUTH_HTTP_PORT: whole("Port of /healthz, /readyz and /metrics; 0: any free one.", {
     min: 0,

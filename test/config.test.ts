@@ -3,6 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { type Config, ConfigFault, type Environment, readConfig } from "../src/config.ts";
 import { roleEnvironment } from "../src/dev/fleet.ts";
 import { relaxed } from "../src/relaxed.ts";
@@ -165,6 +166,16 @@ describe("a connection in the open", () => {
         "postgresql:///auth?host=/var/run/postgresql",
       ].map((AUTH_DATABASE_URL) => ({ AUTH_DATABASE_URL })),
     },
+    AUTH_GRPC_PLAINTEXT: {
+      roles: ["bridge"],
+      open: ["", "0.0.0.0", "::", "10.0.0.1", "::ffff:10.0.0.1", "bridge.local", "127.example.org", "127.1"].map(
+        (AUTH_GRPC_HOST) => ({ AUTH_GRPC_HOST }),
+      ),
+      closed: [
+        { AUTH_GRPC_HOST: "0.0.0.0", AUTH_GRPC_TLS_CERT: "c", AUTH_GRPC_TLS_KEY: "k" },
+        ...["127.0.0.1", "127.8.9.10", "localhost", "::1"].map((AUTH_GRPC_HOST) => ({ AUTH_GRPC_HOST })),
+      ],
+    },
     AUTH_SMTP_PLAINTEXT: {
       roles: ["mailer", "dev"],
       open: [{ AUTH_SMTP_URL: "smtp://mail.example:25" }],
@@ -178,7 +189,12 @@ describe("a connection in the open", () => {
     },
   };
   const rows = Object.entries(table);
-  const base = { AUTH_REGISTRY_URL: "https://registry", AUTH_SMTP_URL: "print:", ...mail };
+  const base = {
+    AUTH_REGISTRY_URL: "https://registry",
+    AUTH_SMTP_URL: "print:",
+    AUTH_GRPC_HOST: "127.0.0.1",
+    ...mail,
+  };
 
   test.each(rows)(
     "without %s is a fault of whoever speaks so, which says how it would be closed",
@@ -201,14 +217,15 @@ describe("a connection in the open", () => {
   });
 
   test("is told beside all other faults, and of every kind at once", () => {
-    const env = Object.assign({}, ...rows.map(([, { open }]) => open[0])) as Environment;
+    const mailers = rows.filter(([, each]) => each.roles.includes("mailer"));
+    const env = Object.assign({}, ...mailers.map(([, { open }]) => open[0])) as Environment;
     const faults = faultsOf({ ...base, ...env, AUTH_ACCESS_TTL: "soon", AUTH_REFRESH_IDLE: "60d" }, "mailer");
     expect(faults.map((fault) => /AUTH_\w+_PLAINTEXT|AUTH_\w+/.exec(fault)?.[0])).toEqual([
       "AUTH_ACCESS_TTL",
       "AUTH_REFRESH_IDLE",
       ...["AUTH_KAFKA_SASL_MECHANISM", "AUTH_REGISTRY_URL", "AUTH_DATABASE_URL", "AUTH_SMTP_URL"],
     ]);
-    for (const [name] of rows) expect(faults.join("\n")).toContain(`${name}=true`);
+    for (const [name] of mailers) expect(faults.join("\n")).toContain(`${name}=true`);
     expect(faults.join("\n")).not.toContain("secret");
   });
 });
@@ -227,6 +244,8 @@ describe("what is relaxed", () => {
       "AUTH_REQUIRE_SEALED=false",
       "AUTH_LEGACY_TOPICS=true",
       "AUTH_SMTP_PLAINTEXT=true",
+      "AUTH_GRPC_PLAINTEXT=true",
+      "AUTH_GRPC_TRUST_CLIENT=true",
     ]);
     expect(
       relaxed(
@@ -237,6 +256,8 @@ describe("what is relaxed", () => {
             AUTH_REQUIRE_SEALED: "true",
             AUTH_LEGACY_TOPICS: "off",
             AUTH_SMTP_PLAINTEXT: "",
+            AUTH_GRPC_PLAINTEXT: "",
+            AUTH_GRPC_TRUST_CLIENT: "",
           },
           "worker",
         ),
@@ -262,7 +283,7 @@ test("what a role needs is a fault for that role only", () => {
     }
   };
   expect(names("worker")).toEqual(["AUTH_KAFKA_BROKERS", "AUTH_DATABASE_URL", "AUTH_MASTER_KEY"]);
-  expect(names("bridge")).toEqual(["AUTH_KAFKA_BROKERS", "AUTH_REGISTRY_URL"]);
+  expect(names("bridge")).toEqual(["AUTH_KAFKA_BROKERS", "AUTH_REGISTRY_URL", "AUTH_GRPC_HOST"]);
   expect(names("ctl")).toEqual([]);
 });
 
@@ -299,6 +320,31 @@ describe("names", () => {
     expect(read({ AUTH_GRPC_PORT: "tcp://10.0.0.1:1234" }).AUTH_GRPC_PORT).toBe(50051);
     expect(read({ AUTH_GRPC_PORT: "1234" }).AUTH_GRPC_PORT).toBe(1234);
     expect(faultsOf({ AUTH_GRPC_PORT: "http://10.0.0.1:1234" })).toHaveLength(1);
+  });
+});
+
+describe("the bridge", () => {
+  test("of docker-compose.yml starts with what is set there, and would not without its AUTH_GRPC_PLAINTEXT", () => {
+    const text = readFileSync(join(import.meta.dirname, "..", "docker-compose.yml"), "utf8");
+    const { services } = parse(text, { merge: true }) as { services: Record<string, { environment: Environment }> };
+    const { AUTH_GRPC_PLAINTEXT, ...environment } = services["bridge"]!.environment;
+    const faults = (env: Environment) => faultsOf({ AUTH_DATABASE_URL: "", AUTH_MASTER_KEY: "", ...env }, "bridge");
+    expect(faults({ ...environment, AUTH_GRPC_PLAINTEXT })).toEqual([]);
+    expect(faults(environment)).toEqual([
+      expect.stringMatching(/^AUTH_GRPC_HOST 0\.0\.0\.0 .* AUTH_GRPC_PLAINTEXT=true/),
+    ]);
+  });
+
+  test("that knows callers by their certificates needs an authority for these", () => {
+    const trusting = { AUTH_REGISTRY_URL: "http://registry:8081", AUTH_GRPC_TRUSTED: "gateway" };
+    const tls = { AUTH_GRPC_TLS_CERT: "c", AUTH_GRPC_TLS_KEY: "k" };
+    const fault = "AUTH_GRPC_TRUSTED needs AUTH_GRPC_TLS_CLIENT_CA: callers are known by their certificates";
+    for (const env of [
+      { ...trusting, AUTH_GRPC_HOST: "127.0.0.1" },
+      { ...trusting, ...tls },
+    ])
+      expect(faultsOf(env, "bridge")).toEqual([fault]);
+    expect(faultsOf({ ...trusting, ...tls, AUTH_GRPC_TLS_CLIENT_CA: "a" }, "bridge")).toEqual([]);
   });
 });
 

@@ -5,10 +5,14 @@ import type { Verified, Verifier } from "../client/verifier.ts";
 import type { Config } from "../config.ts";
 import { refuse } from "../errors.ts";
 import type { Commands, Tokens } from "../generated/schemas.ts";
+import type { Device } from "./metadata.ts";
 import { Unrepresentable } from "./status.ts";
 
 /** Asks the fleet, with the rules of the call in hand (its time, its cancellation, its trace). */
 export type Ask = <T extends keyof Commands>(topic: T, input: Commands[T]["input"]) => Promise<Commands[T]["result"]>;
+
+/** The device that the caller serves, where it is known. Asked by whatever takes it, and counted there where it is not. */
+type KnownDevice = () => Device | undefined;
 
 type UserCreateRequest = { login: string; email: string; password: string; username: string };
 type TokenRequest = { token_pod: string };
@@ -24,10 +28,10 @@ type CurrentUserResponse = { id: number; login: string; is_active: boolean; is_v
 type Empty = Record<string, never>;
 
 export interface Methods {
-  CreateUser(request: UserCreateRequest, ask: Ask): Promise<Okey>;
-  RegistrationUser(request: TokenRequest, ask: Ask): Promise<CookieResponse>;
+  CreateUser(request: UserCreateRequest, ask: Ask, device: KnownDevice): Promise<Okey>;
+  RegistrationUser(request: TokenRequest, ask: Ask, device: KnownDevice): Promise<CookieResponse>;
   RefreshToken(request: CookieRequest, ask: Ask): Promise<AccessTokenResponse>;
-  Authenticate(request: UserLoginRequest, ask: Ask): Promise<CookieResponse>;
+  Authenticate(request: UserLoginRequest, ask: Ask, device: KnownDevice): Promise<CookieResponse>;
   CurrentUser(request: UserCurrentRequest, ask: Ask): Promise<CurrentUserResponse>;
   LogOutUser(request: TokenRequest, ask: Ask): Promise<Empty>;
 }
@@ -36,14 +40,15 @@ type CookieConfig = Pick<Config, "AUTH_COOKIE_MAX_AGE" | "AUTH_COOKIE_SAMESITE">
 
 export function makeMethods(config: CookieConfig, verifier: Pick<Verifier, "verify" | "end">): Methods {
   return {
-    async CreateUser({ login, username, email, password }, ask) {
-      await ask("auth.account.register", { login, username, email, password });
+    async CreateUser({ login, username, email, password }, ask, device) {
+      await ask("auth.account.register", { login, username, email, password, ...clientOf(device) });
       return { success: true };
     },
 
-    async RegistrationUser({ token_pod: token }, ask) {
+    async RegistrationUser({ token_pod: token }, ask, device) {
       const noProof = { registrationSecret: "", password: "" }; // the gateway has neither: AUTH_CONFIRM_WITHOUT_PROOF
-      return withCookie(await ask("auth.account.confirm", { token, ...noProof, rotating: false }), config);
+      const request = { token, ...noProof, rotating: false, ...clientOf(device) };
+      return withCookie(await ask("auth.account.confirm", request), config);
     },
 
     async RefreshToken({ refresh_token: refreshToken }, ask) {
@@ -51,8 +56,9 @@ export function makeMethods(config: CookieConfig, verifier: Pick<Verifier, "veri
       return { access_token: accessToken };
     },
 
-    async Authenticate({ login, password }, ask) {
-      const { tokens } = await ask("auth.session.login", { login, password, rotating: false });
+    async Authenticate({ login, password }, ask, device) {
+      const request = { login, password, rotating: false, ...clientOf(device) };
+      const { tokens } = await ask("auth.session.login", request);
       // A challenge cannot be answered here: none of the six methods takes a further factor.
       if (tokens === null) throw refuse("MFA_REQUIRED");
       return withCookie(tokens, config);
@@ -69,6 +75,11 @@ export function makeMethods(config: CookieConfig, verifier: Pick<Verifier, "veri
       return {};
     },
   };
+}
+
+function clientOf(device: KnownDevice): { client?: Device } {
+  const client = device();
+  return client === undefined ? {} : { client };
 }
 
 type SessionTokens = Pick<Tokens, "accessToken" | "refreshToken">;

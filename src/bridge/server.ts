@@ -9,7 +9,9 @@ import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, protoPath as healthProto } from "grpc-health-check";
 import { type Config, ConfigFault } from "../config.ts";
 import type { Logger } from "../log.ts";
+import { plaintextFaults } from "../plaintext.ts";
 import { type BridgeParts, type Method, makeCalls } from "./call.ts";
+import { wrapIncoming } from "./incoming.ts";
 import { makeMethods } from "./methods.ts";
 
 export interface Bridge {
@@ -29,6 +31,7 @@ const services = ["", "auth.Auth"];
 
 export function makeBridge(parts: BridgeParts): Bridge {
   const server = new Server({ "grpc.max_receive_message_length": messageLimit });
+  wrapIncoming(server);
   const health = new HealthImplementation(Object.fromEntries(services.map((name) => [name, "NOT_SERVING"])));
   const handlers = handlersOf(parts);
   let serving = false;
@@ -91,13 +94,12 @@ async function loadProto(): Promise<PackageDefinition> {
   return await load([own, healthProto], { keepCase: true, defaults: true, longs: String });
 }
 
-/** @throws ConfigFault where clients' certificates are asked for without TLS: plaintext would let everybody in */
+/** @throws ConfigFault where nobody has said that plaintext will do */
 function credentialsOf(config: Config): ServerCredentials {
+  const faults = plaintextFaults(config, { role: "bridge", unread: new Set() });
+  if (faults.length > 0) throw new ConfigFault(faults);
   const { AUTH_GRPC_TLS_CERT: cert, AUTH_GRPC_TLS_KEY: key, AUTH_GRPC_TLS_CLIENT_CA: clientCa } = config;
-  if (cert === undefined || key === undefined) {
-    if (clientCa === undefined) return ServerCredentials.createInsecure();
-    throw new ConfigFault(["AUTH_GRPC_TLS_CLIENT_CA needs AUTH_GRPC_TLS_CERT and AUTH_GRPC_TLS_KEY"]);
-  }
+  if (cert === undefined || key === undefined) return ServerCredentials.createInsecure();
   const pair = { cert_chain: Buffer.from(cert), private_key: Buffer.from(key) };
   const ca = clientCa === undefined ? null : Buffer.from(clientCa);
   return ServerCredentials.createSsl(ca, [pair], ca !== null);

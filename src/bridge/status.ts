@@ -52,8 +52,12 @@ export function faultText(thrown: unknown, request: object): string {
   return secrets.reduce((text, secret) => text.replaceAll(secret, "[secret]"), error.stack ?? String(error));
 }
 
+/** Percent-encoded it takes up to nine times the room, and clients take some 8 KB of trailers. */
+const longestDetails = 500;
+
+/** grpc-js percent-encodes the words, which throws where half a surrogate pair is in them. */
 function withMetadata(code: status, details: string, entries: Record<string, string>): CallStatus {
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(entries)) metadata.set(key, value);
-  return { code, details, metadata };
+  return { code, details: details.slice(0, longestDetails).toWellFormed(), metadata };
 }

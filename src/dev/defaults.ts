@@ -9,6 +9,8 @@ export const devDefaults: Environment = {
   AUTH_CONFIRM_WITHOUT_PROOF: "auth.reply.bridge", // the old gateway's RegistrationUser has a token and nothing else
   AUTH_HTTP_HOST: "127.0.0.1",
   AUTH_GRPC_HOST: "127.0.0.1",
+  AUTH_GRPC_PLAINTEXT: "true",
+  AUTH_GRPC_TRUST_CLIENT: "true",
   // Into the mailer's log file: there is nobody to send to.
   AUTH_SMTP_URL: "print:",
   AUTH_MAIL_FROM: "Auth <auth@localhost>",

@@ -21,7 +21,8 @@ export interface Answer {
 }
 
 export interface CallRules {
-  metadata?: Record<string, string>;
+  /** A list: given so many times. */
+  metadata?: Record<string, string | Buffer | (string | Buffer)[]>;
   deadlineMs?: number;
   signal?: AbortSignal;
 }
@@ -58,7 +59,8 @@ type Method = ReturnType<typeof find>;
 
 function unary(client: Client, method: Method, request: object, rules: CallRules): Promise<Answer> {
   const metadata = new Metadata();
-  for (const [key, value] of Object.entries(rules.metadata ?? {})) metadata.set(key, value);
+  for (const [key, values] of Object.entries(rules.metadata ?? {}))
+    for (const value of [values].flat()) metadata.add(key, value);
   const options = rules.deadlineMs === undefined ? {} : { deadline: new Date(systemClock.now() + rules.deadlineMs) };
   return new Promise((resolve) => {
     const call = client.makeUnaryRequest(

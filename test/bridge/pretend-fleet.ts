@@ -62,7 +62,9 @@ export async function startBridge({ env = {}, channel }: { env?: Environment; ch
     await bridge.stop(1000);
     metrics.stop();
   };
-  return { bridge, fleet, gateway, logged, metrics, port, stop };
+  /** Another caller, whom the test closes. */
+  const connectTo = (other: ChannelCredentials) => connectGateway(`localhost:${port}`, other);
+  return { bridge, fleet, gateway, logged, metrics, port, connectTo, stop };
 }
 
 export type StartedBridge = Awaited<ReturnType<typeof startBridge>>;

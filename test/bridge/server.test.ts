@@ -163,6 +163,15 @@ describe("TLS", () => {
     await closed.stop();
   });
 
+  test("that is not there is a fault elsewhere than on loopback, also for a bridge that is made without the start of a role", async () => {
+    await expect(startBridge({ env: { AUTH_GRPC_HOST: "0.0.0.0" } })).rejects.toThrow(
+      "AUTH_GRPC_HOST 0.0.0.0 would take passwords in the open",
+    );
+    const { port, stop } = await startBridge({ env: { AUTH_GRPC_HOST: "0.0.0.0", AUTH_GRPC_PLAINTEXT: "true" } });
+    expect(port).toBeGreaterThan(0);
+    await stop();
+  });
+
   test("asked of clients but not given to us is a fault, not plaintext", async () => {
     await expect(startBridge({ env: { AUTH_GRPC_TLS_CLIENT_CA: ours.cert } })).rejects.toThrow(
       "AUTH_GRPC_TLS_CLIENT_CA needs AUTH_GRPC_TLS_CERT and AUTH_GRPC_TLS_KEY",

@@ -53,6 +53,17 @@ describe("a refused call", () => {
     expect(answer).toMatchObject({ status: "RESOURCE_EXHAUSTED", retryAfterMs: "1500", details: "später, 100 %" });
   });
 
+  test.each([
+    ["half a surrogate pair", "a\ud800b", "a\ufffdb"],
+    ["half a pair where they are cut", `${"x".repeat(499)}\u{1f600}`, `${"x".repeat(499)}\ufffd`],
+    ["more words than trailers have room for", "\u20ac".repeat(100_000), "\u20ac".repeat(500)],
+    ["a line end and NUL", "a\r\nb\u0000", "a\r\nb\u0000"],
+  ])("has words even where they have %s", async (_, message, details) => {
+    started.fleet.reply = () => Promise.reject(refuse("INVALID_INPUT", { message }));
+    const answer = await started.gateway.call("Authenticate", login);
+    expect(answer).toMatchObject({ status: "INVALID_ARGUMENT", code: "INVALID_INPUT", details });
+  });
+
   test("is MFA_REQUIRED where the fleet asks for a further factor", async () => {
     started.fleet.reply = async () => ({ tokens: null, challenge: { methods: ["totp"], challenge: "c" } });
     const answer = await started.gateway.call("Authenticate", login);

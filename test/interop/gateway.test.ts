@@ -1,6 +1,6 @@
 // The platform's gateway, as it is: gateway/client.py, with stubs generated from its own definition, goes through a user's life at a real
 // bridge and fleet. Its definition is not ours: gateway/auth.proto is a copy that nothing here may change.
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -62,7 +62,8 @@ afterAll(async () => {
   await fleet.close();
 });
 
-const call = (method: string, request: object) => ask({ method, request });
+const call = (method: string, request: object, metadata: Record<string, string> = {}) =>
+  ask({ method, request, metadata: Object.entries(metadata) });
 
 async function ok(method: string, request: object): Promise<Record<string, unknown>> {
   const { status, details, reply, unknown } = await call(method, request);
@@ -118,6 +119,26 @@ describe("a user of the platform", () => {
     expect(await call("Authenticate", { login, password: "another password" })).toMatchObject(
       refused("INVALID_CREDENTIALS"),
     );
+  });
+
+  test("is shown the device that the gateway named, and gets the first answer again for the same idempotency key", async () => {
+    const device = { ip: "203.0.113.7", userAgent: "Mozilla/5.0 (X11), like Gecko", device: "phone 7" };
+    const metadata = {
+      "auth-client-ip": `${device.ip}:5678`,
+      "auth-client-user-agent": device.userAgent,
+      "auth-client-device": device.device,
+      "auth-idempotency-key": randomBytes(16).toString("hex"),
+    };
+    const answers = [
+      await call("Authenticate", credentials, metadata),
+      await call("Authenticate", credentials, metadata),
+    ];
+    const [accessToken, again] = answers.map(({ reply }) => reply["access_token"] as string);
+    expect(again).toBe(accessToken);
+    const { sessions } = await fleet.client.request("auth.session.list", { accessToken: accessToken! });
+    expect(sessions.map(({ client }) => client).filter((client) => client !== null)).toEqual([device]);
+    const noAddress = { ...metadata, "auth-client-ip": "the moon" };
+    expect(await call("Authenticate", credentials, noAddress)).toMatchObject(refused("INVALID_INPUT"));
   });
 
   test("has the role that was given, and loses it again", async () => {

@@ -149,6 +149,7 @@ function baseEnvironment(stack: TestStack, folder: string): Record<string, strin
     AUTH_HTTP_PORT: "0",
     AUTH_GRPC_HOST: "127.0.0.1",
     AUTH_GRPC_PORT: "0",
+    AUTH_GRPC_TRUST_CLIENT: "true",
     AUTH_REPLY_SERVICES: "authctl,bridge,gateway,test",
     AUTH_REQUIRE_SEALED: "false",
     AUTH_LEGACY_TOPICS: "true",

@@ -1,0 +1,113 @@
+// The metadata of a call: what everybody may send (idempotency key, trace), and what a caller says of the device that it serves, which counts
+// only from callers that are trusted: limits by network stand on it, and a stranger could put the blame on anybody.
+// Bad metadata is INVALID_INPUT, and names what is wrong; a trace that cannot be read begins a new one. What a caller that is not trusted says
+// of a device is not looked at.
+import { isIP } from "node:net";
+import type { PeerCertificate } from "node:tls";
+import type { ServerUnaryCall } from "@grpc/grpc-js";
+import { readTraceparent } from "../bus/trace.ts";
+import type { Config } from "../config.ts";
+import { invalid, type Refusal } from "../errors.ts";
+import { faultsKey, type MetadataName } from "./incoming.ts";
+
+/** What commands take as `client`. */
+export interface Device {
+  ip: string | null;
+  userAgent: string | null;
+  device: string | null;
+}
+
+export interface CallMetadata {
+  traceparent: string | undefined;
+  idempotencyKey: string | undefined;
+  /** undefined: nothing is known of it. */
+  client: Device | undefined;
+  deviceToken: string | undefined;
+}
+
+type Rules = Pick<Config, "AUTH_GRPC_TRUSTED" | "AUTH_GRPC_TRUST_CLIENT">;
+type Call = Pick<ServerUnaryCall<object, object>, "metadata" | "getAuthContext">;
+
+const longest: Record<MetadataName, number> = {
+  "auth-idempotency-key": 256,
+  "auth-client-ip": 64,
+  "auth-client-user-agent": 512,
+  "auth-client-device": 256,
+  "auth-client-device-token": 256,
+};
+const shortestKey = 22;
+
+/** @throws Refusal INVALID_INPUT */
+export function readMetadata(call: Call, rules: Rules): CallMetadata {
+  const read = reader(call);
+  const idempotencyKey = read("auth-idempotency-key");
+  if (idempotencyKey !== undefined && idempotencyKey.length < shortestKey)
+    throw wrong("auth-idempotency-key", `must have at least ${shortestKey} characters, 128 random bits`);
+  const traceparent = readTraceparent(call.metadata.get("traceparent")[0]);
+  if (!isTrusted(call, rules)) return { traceparent, idempotencyKey, client: undefined, deviceToken: undefined };
+  const given = read("auth-client-ip");
+  const ip = given === undefined ? undefined : addressOf(given);
+  if (given !== undefined && ip === undefined) throw wrong("auth-client-ip", "must be an IP address");
+  const [userAgent, device] = [read("auth-client-user-agent"), read("auth-client-device")];
+  const isKnown = [ip, userAgent, device].some((each) => each !== undefined);
+  const client = { ip: ip ?? null, userAgent: userAgent ?? null, device: device ?? null };
+  const deviceToken = read("auth-client-device-token");
+  return { traceparent, idempotencyKey, client: isKnown ? client : undefined, deviceToken };
+}
+
+/** An empty text counts as not given: some clients send what they have not. */
+function reader({ metadata }: Call): (name: MetadataName) => string | undefined {
+  const noted = metadata.get(faultsKey)[0];
+  const faults = (noted === undefined ? {} : JSON.parse(String(noted))) as Partial<Record<MetadataName, string>>;
+  return (name) => {
+    const fault = faults[name];
+    if (fault !== undefined) throw wrong(name, fault);
+    const value = metadata.get(name)[0]?.toString() || undefined;
+    if (value !== undefined && value.length > longest[name])
+      throw wrong(name, `must have at most ${longest[name]} characters`);
+    return value;
+  };
+}
+
+const wrong = (name: MetadataName, problem: string): Refusal => invalid(name, problem);
+
+/** An address as proxies write it: perhaps with a port, of version 6 then in brackets. @returns the address alone; undefined for what is none */
+export function addressOf(text: string): string | undefined {
+  const trimmed = text.trim();
+  const [, inBrackets] = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(trimmed) ?? [];
+  if (inBrackets !== undefined) return isIP(inBrackets) === 6 ? inBrackets : undefined;
+  const [, beforePort] = /^([0-9.]+):\d{1,5}$/.exec(trimmed) ?? [];
+  if (beforePort !== undefined) return isIP(beforePort) === 4 ? beforePort : undefined;
+  return isIP(trimmed) === 0 ? undefined : trimmed;
+}
+
+function isTrusted(call: Call, { AUTH_GRPC_TRUST_CLIENT: all, AUTH_GRPC_TRUSTED: trusted }: Rules): boolean {
+  if (all) return true;
+  if (trusted === undefined) return false;
+  const { sslPeerCertificate } = call.getAuthContext();
+  return namesOf(sslPeerCertificate).some((name) => trusted.includes(name));
+}
+
+const nameKinds = ["DNS", "URI", "email", "IP Address"];
+
+/** Those of a certificate that was verified: its common name, and its alternative names. */
+export function namesOf(
+  certificate: Partial<Pick<PeerCertificate, "subject" | "subjectaltname">> | undefined,
+): string[] {
+  const common: unknown = certificate?.subject?.CN; // a list where there are several
+  const alternative = (certificate?.subjectaltname ?? "").match(/(?:"(?:[^"\\]|\\.)*"|[^,"])+/g) ?? [];
+  const names = alternative.flatMap((each) => {
+    const [, kind, value] = /^\s*([^:]+):(.*)$/s.exec(each) ?? [];
+    return nameKinds.includes(kind ?? "") ? [unquoted(value!)] : [];
+  });
+  return [[common].flat(), names].flat().filter((name): name is string => typeof name === "string" && name !== "");
+}
+
+/** Node writes a name that has a comma or a quote as JSON, so that one name cannot look like two. */
+function unquoted(value: string): string {
+  try {
+    return value.startsWith('"') ? (JSON.parse(value) as string) : value;
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,375 @@
+// What callers send beside the message: for which device they call, their idempotency key, their trace, their time. From whom it counts, what
+// is handed to the fleet, and what is said of bad metadata; by clients of gRPC and, for what those would not send, by HTTP/2 itself.
+import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
+import { credentials, Server, ServerCredentials } from "@grpc/grpc-js";
+import { HealthImplementation } from "grpc-health-check";
+import { addressOf, namesOf } from "../../src/bridge/metadata.ts";
+import { selfSigned } from "./certificate.ts";
+import { identity, type StartedBridge, startBridge, tokens } from "./pretend-fleet.ts";
+
+const device = {
+  "auth-client-ip": "203.0.113.7",
+  "auth-client-user-agent": "Mozilla/5.0 (X11; Linux x86_64), like Gecko",
+  "auth-client-device": "phone 7",
+  "auth-client-device-token": "d1.token-of-the-device",
+};
+const client = { ip: "203.0.113.7", userAgent: device["auth-client-user-agent"], device: "phone 7" };
+const key = "0123456789012345678901";
+const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const login = { login: "ada.l", password: "correct horse" };
+
+const answers: Record<string, unknown> = {
+  "auth.account.register": { userId: 7, confirmationSent: true },
+  "auth.session.login": { tokens, challenge: null },
+  "auth.session.inspect": identity,
+  "auth.session.logout": {},
+};
+async function started(options: Parameters<typeof startBridge>[0]): Promise<StartedBridge> {
+  const bridge = await startBridge(options);
+  bridge.fleet.reply = async ({ topic }) => answers[topic] ?? tokens;
+  return bridge;
+}
+const lastAsked = ({ fleet }: StartedBridge) => fleet.asked.at(-1)!;
+const clientOf = (bridge: StartedBridge) => (lastAsked(bridge).input as { client?: object }).client;
+
+async function unknownOf({ metrics }: StartedBridge): Promise<number> {
+  return Number(/^auth_client_unknown_total\{.*\} (\d+)$/m.exec(await metrics.text())?.[1] ?? 0);
+}
+
+/** A call as bytes, with headers that no gRPC library sends. @returns status, auth-error and the words; the reset where there is no answer */
+function rawCall(session: ClientHttp2Session, headers: Record<string, string | string[]>, message = Buffer.alloc(0)) {
+  const length = Buffer.alloc(5);
+  length.writeUInt32BE(message.length, 1);
+  return new Promise<{ status: unknown; code: unknown; details: string }>((resolve) => {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/auth.Auth/CurrentUser",
+      "content-type": "application/grpc",
+      te: "trailers",
+      ...headers,
+    });
+    let said: IncomingHttpHeaders = {};
+    const take = (more: IncomingHttpHeaders) => {
+      said = { ...said, ...more };
+    };
+    stream.on("response", take).on("trailers", take);
+    stream.on("error", (error) => take({ "grpc-message": error.message }));
+    stream.on("close", () =>
+      resolve({
+        status: said["grpc-status"],
+        code: said["auth-error"],
+        details: decodeURI(String(said["grpc-message"] ?? "")),
+      }),
+    );
+    stream.resume();
+    stream.end(Buffer.concat([length, message]));
+  });
+}
+
+const bad: [string, string | Buffer | (string | Buffer)[], string][] = [
+  ["auth-idempotency-key", "x".repeat(21), "at least 22 characters"],
+  ["auth-idempotency-key", "x".repeat(257), "at most 256 characters"],
+  ["auth-idempotency-key", [key, key], "is given twice"],
+  ["auth-idempotency-key-bin", Buffer.from(key), "must be text, not binary"],
+];
+const badOfDevice: typeof bad = [
+  ["auth-client-ip", "1.2.3", "must be an IP address"],
+  ["auth-client-ip", "unknown", "must be an IP address"],
+  ["auth-client-ip", "1.2.3.4, 5.6.7.8", "must be an IP address"],
+  ["auth-client-ip", "x".repeat(65), "at most 64 characters"],
+  ["auth-client-ip", ["203.0.113.7", "203.0.113.7"], "is given twice"],
+  ["auth-client-ip-bin", Buffer.from([203, 0, 113, 7]), "must be text, not binary"],
+  ["auth-client-user-agent", "x".repeat(513), "at most 512 characters"],
+  ["auth-client-user-agent", ["a", "b"], "is given twice"],
+  ["auth-client-device", "x".repeat(257), "at most 256 characters"],
+  ["auth-client-device", ["a", "b"], "is given twice"],
+  ["auth-client-device-token", "x".repeat(257), "at most 256 characters"],
+  ["auth-client-device-token", ["a", "a"], "is given twice"],
+  ["auth-client-device-token-bin", Buffer.from("d1"), "must be text, not binary"],
+];
+const nameOf = (header: string) => header.replace(/-bin$/, "");
+
+describe("a bridge that lets every caller say for which device it calls", () => {
+  let bridge: StartedBridge;
+  let session: ClientHttp2Session;
+  beforeAll(async () => {
+    bridge = await started({ env: { AUTH_GRPC_TRUST_CLIENT: "true" } });
+    session = connect(`http://localhost:${bridge.port}`);
+  });
+  afterAll(async () => {
+    session.close();
+    await bridge.stop();
+  });
+
+  test.each([
+    ["CreateUser", { login: "ada.l" }],
+    ["RegistrationUser", { token_pod: "c" }],
+    ["Authenticate", login],
+  ])("%s hands the device to its command, and the token as a header", async (method, request) => {
+    const before = await unknownOf(bridge);
+    const metadata = { ...device, "auth-idempotency-key": key, traceparent };
+    expect(await bridge.gateway.call(method, request, { metadata })).toMatchObject({ status: "OK" });
+    expect(lastAsked(bridge).input).toMatchObject({ client });
+    expect(lastAsked(bridge).options).toMatchObject({
+      deviceToken: device["auth-client-device-token"],
+      idempotencyKey: key,
+      traceparent,
+    });
+    expect(await unknownOf(bridge)).toBe(before);
+  });
+
+  test("a command that takes no device gets none, and is not counted", async () => {
+    const before = await unknownOf(bridge);
+    await bridge.gateway.call("LogOutUser", { token_pod: "a" }, { metadata: device });
+    expect(lastAsked(bridge).input).toEqual({ accessToken: "a" });
+    await bridge.gateway.call("LogOutUser", { token_pod: "a" });
+    expect(await unknownOf(bridge)).toBe(before);
+  });
+
+  test.each([
+    [{ "auth-client-ip": "2001:db8::7" }, { ip: "2001:db8::7", userAgent: null, device: null }, 0],
+    [{ "auth-client-ip": "[2001:db8::7]:5678" }, { ip: "2001:db8::7", userAgent: null, device: null }, 0],
+    [{ "auth-client-device": "phone 7" }, { ip: null, userAgent: null, device: "phone 7" }, 1],
+    [{ "auth-client-ip": "" }, undefined, 1],
+    [{}, undefined, 1],
+  ])("%j is handed on as %j", async (metadata, expected, unknown) => {
+    const before = await unknownOf(bridge);
+    expect(await bridge.gateway.call("Authenticate", login, { metadata })).toMatchObject({ status: "OK" });
+    expect(clientOf(bridge)).toEqual(expected);
+    expect(await unknownOf(bridge)).toBe(before + unknown);
+  });
+
+  test("the log says once that callers leave out the address", async () => {
+    for (let call = 0; call < 3; call += 1) await bridge.gateway.call("Authenticate", login);
+    expect(bridge.logged.filter((line) => line.includes("Calls come without auth-client-ip"))).toHaveLength(1);
+  });
+
+  test.each([...bad, ...badOfDevice])(
+    "%s of %j is INVALID_INPUT and never reaches the fleet",
+    async (name, value, problem) => {
+      const asked = bridge.fleet.asked.length;
+      for (const [method, request] of [
+        ["Authenticate", login],
+        ["CurrentUser", { access_token: "a" }],
+      ] as const) {
+        const answer = await bridge.gateway.call(method, request, { metadata: { [name]: value } });
+        expect(answer).toMatchObject({ status: "INVALID_ARGUMENT", code: "INVALID_INPUT" });
+        expect(answer.details).toContain(`${nameOf(name)}: `);
+        expect(answer.details).toContain(problem);
+      }
+      expect(bridge.fleet.asked).toHaveLength(asked);
+    },
+  );
+
+  test.each([
+    ["auth-idempotency-key", `${key}\u00e4`],
+    ["auth-client-ip", "\u00ff"],
+    ["auth-client-device", "tab\there"],
+    ["auth-client-device-token", "\u0080\u0081"],
+  ])("bytes that are no text as %s are INVALID_INPUT, and not in the log", async (name, value) => {
+    const logged = bridge.logged.length;
+    expect(await rawCall(session, { [name]: value })).toEqual({
+      status: "3",
+      code: "INVALID_INPUT",
+      details: `${name}: must be printable ASCII`,
+    });
+    expect(bridge.logged).toHaveLength(logged);
+  });
+
+  test("other metadata that is no text is passed over, without a line in the log", async () => {
+    const logged = bridge.logged.length;
+    expect(await rawCall(session, { "x-other": "\u00e4", traceparent: "\u00ff" })).toMatchObject({ status: "0" });
+    expect(bridge.logged).toHaveLength(logged);
+  });
+
+  test("nobody can make faults of their own", async () => {
+    expect(await rawCall(session, { "auth-metadata-faults": "{no JSON" })).toMatchObject({ status: "0" });
+  });
+
+  test.each<[string, Record<string, string>]>([
+    ["a control character", { "auth-client-device": "a\u0001b" }],
+    ["NUL", { "auth-client-ip": "\u0000" }],
+    ["a line end", { "auth-client-user-agent": "a\r\nauth-client-ip: 1.2.3.4" }],
+    ["300 KB", { "auth-client-user-agent": "x".repeat(300_000) }],
+  ])("%s, which HTTP/2 does not let through, reaches nobody and stops nothing", async (_, headers) => {
+    const own = connect(`http://localhost:${bridge.port}`).on("error", () => undefined);
+    const asked = bridge.fleet.asked.length;
+    const path = { ":path": "/auth.Auth/Authenticate" };
+    await Promise.resolve()
+      .then(() => rawCall(own, { ...path, ...headers }))
+      .catch(() => undefined);
+    own.destroy();
+    for (const { input } of bridge.fleet.asked.slice(asked)) expect(input).not.toHaveProperty("client");
+    expect(await rawCall(session, {})).toMatchObject({ status: "0" });
+  });
+
+  test.each([
+    ["malformed", "garbage"],
+    ["twice", [traceparent, traceparent]],
+    ["of zeros", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"],
+  ])("a trace that is %s begins a new one", async (_, value) => {
+    const answer = await bridge.gateway.call(
+      "CurrentUser",
+      { access_token: "a" },
+      { metadata: { traceparent: value } },
+    );
+    expect(answer).toMatchObject({ status: "OK" });
+    expect(lastAsked(bridge).options).not.toHaveProperty("traceparent");
+  });
+
+  test.each([
+    ["597H", 596 * 3_600_000],
+    ["99999999H", 596 * 3_600_000],
+    ["33554432H", 596 * 3_600_000],
+    ["2147484S", 596 * 3_600_000],
+    ["99999999M", 596 * 3_600_000],
+    ["596H", 596 * 3_600_000],
+    ["300S", 300_000],
+    ["5000000u", 5000],
+  ])("a call whose time is %s is served", async (timeout, left) => {
+    expect(await rawCall(session, { "grpc-timeout": timeout })).toMatchObject({ status: "0" });
+    const { timeoutMs } = lastAsked(bridge).options;
+    expect(timeoutMs).toBeLessThanOrEqual(left);
+    expect(timeoutMs).toBeGreaterThan(left - 5000);
+  });
+
+  test("so is one whose deadline is in a hundred years", async () => {
+    const century = 100 * 365 * 86_400_000;
+    const answer = await bridge.gateway.call("CurrentUser", { access_token: "a" }, { deadlineMs: century });
+    expect(answer).toMatchObject({ status: "OK" });
+  });
+
+  test("so is one of another service on the port", async () => {
+    const health = { ":path": "/grpc.health.v1.Health/Check", "grpc-timeout": "597H" };
+    expect(await rawCall(session, health)).toMatchObject({ status: "0" });
+  });
+
+  test("control: grpc-js by itself ends it", async () => {
+    const server = new Server();
+    new HealthImplementation({ "": "SERVING" }).addToServer(server);
+    const port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      ),
+    );
+    const own = connect(`http://127.0.0.1:${port}`);
+    const watch = { ":path": "/grpc.health.v1.Health/Watch" };
+    // 2^25 hours: of the milliseconds the lowest 32 bits are 0. (Of others it makes a negative time, with a warning.)
+    expect(await rawCall(own, { ...watch, "grpc-timeout": "33554432H" })).toMatchObject({ status: "4" });
+    own.close();
+    await new Promise((resolve) => server.tryShutdown(resolve));
+  });
+
+  test("a time of 0 is over, and one that is none is a fault of the call", async () => {
+    expect(await rawCall(session, { "grpc-timeout": "0m" })).toMatchObject({ status: "4" });
+    expect(await rawCall(session, { "grpc-timeout": "soon" })).toMatchObject({ status: "13" });
+  });
+});
+
+describe("a bridge that trusts nobody", () => {
+  let bridge: StartedBridge;
+  beforeAll(async () => {
+    bridge = await started({});
+  });
+  afterAll(() => bridge.stop());
+
+  test("ignores what callers say of devices, and counts them as unknown", async () => {
+    await bridge.gateway.call("Authenticate", login, { metadata: { ...device, "auth-idempotency-key": key } });
+    expect(clientOf(bridge)).toBeUndefined();
+    expect(lastAsked(bridge).options).toMatchObject({ idempotencyKey: key });
+    expect(lastAsked(bridge).options).not.toHaveProperty("deviceToken");
+    expect(await unknownOf(bridge)).toBe(1);
+  });
+
+  test.each(badOfDevice)("does not look at %s of %j", async (name, value) => {
+    expect(await bridge.gateway.call("Authenticate", login, { metadata: { [name]: value } })).toMatchObject({
+      status: "OK",
+    });
+  });
+
+  test.each(bad)("looks at %s of %j", async (name, value) => {
+    expect(await bridge.gateway.call("Authenticate", login, { metadata: { [name]: value } })).toMatchObject({
+      code: "INVALID_INPUT",
+    });
+  });
+});
+
+describe("a bridge that trusts callers by their certificates", () => {
+  const ours = selfSigned();
+  const callers = {
+    common: selfSigned("gateway"),
+    dns: selfSigned("a", ["gateway", "b"]),
+    uri: selfSigned("b", ["spiffe://example.org/gateway"]),
+    other: selfSigned("other", ["other.gateway", "gateway.other"]),
+  };
+  let bridge: StartedBridge;
+  beforeAll(async () => {
+    const env = {
+      AUTH_GRPC_TLS_CERT: ours.cert,
+      AUTH_GRPC_TLS_KEY: ours.key,
+      AUTH_GRPC_TLS_CLIENT_CA: Object.values(callers)
+        .map(({ cert }) => cert)
+        .join(""),
+      AUTH_GRPC_TRUSTED: "gateway, spiffe://example.org/gateway",
+    };
+    bridge = await started({ env, channel: channelOf(callers.common) });
+  });
+  afterAll(() => bridge.stop());
+
+  function channelOf({ cert, key: own }: { cert: string; key: string }) {
+    return credentials.createSsl(Buffer.from(ours.cert), Buffer.from(own), Buffer.from(cert));
+  }
+
+  test.each([
+    ["common", client],
+    ["dns", client],
+    ["uri", client],
+    ["other", undefined],
+  ] as const)("%s: %j", async (name, expected) => {
+    const gateway = await bridge.connectTo(channelOf(callers[name]));
+    const before = await unknownOf(bridge);
+    expect(await gateway.call("Authenticate", login, { metadata: device })).toMatchObject({ status: "OK" });
+    gateway.close();
+    expect(clientOf(bridge)).toEqual(expected);
+    expect(await unknownOf(bridge)).toBe(before + (expected === undefined ? 1 : 0));
+  });
+});
+
+describe("the names of a certificate", () => {
+  test.each([
+    [{ subject: { CN: "a" } }, ["a"]],
+    [{ subject: { CN: ["a", "b"] } }, ["a", "b"]],
+    [
+      { subjectaltname: "DNS:a.example, URI:spiffe://x/y, IP Address:127.0.0.1, email:a@b" },
+      ["a.example", "spiffe://x/y", "127.0.0.1", "a@b"],
+    ],
+    [{ subjectaltname: 'DNS:a, URI:"http://x/, DNS:gateway"' }, ["a", "http://x/, DNS:gateway"]],
+    [{ subjectaltname: 'DirName:"CN=gateway", othername:gateway, DNS:b' }, ["b"]],
+    [{ subjectaltname: 'DNS:"broken' }, []],
+    [{}, []],
+    [undefined, []],
+  ])("of %j are %j", (certificate, names) => {
+    expect(namesOf(certificate as never)).toEqual(names);
+  });
+});
+
+test.each([
+  ["203.0.113.7", "203.0.113.7"],
+  ["203.0.113.7:5678", "203.0.113.7"],
+  ["2001:db8::7", "2001:db8::7"],
+  ["[2001:db8::7]", "2001:db8::7"],
+  ["[2001:db8::7]:5678", "2001:db8::7"],
+  ["::ffff:203.0.113.7", "::ffff:203.0.113.7"],
+  [" 203.0.113.7 ", "203.0.113.7"],
+  ["[203.0.113.7]", undefined],
+  ["203.0.113.7:", undefined],
+  ["203.0.113.7:port", undefined],
+  ["203.0.113.256", undefined],
+  ["2001:db8::7:5678:9:9:9:9:9", undefined],
+  ["localhost", undefined],
+  ["203.0.113.7/24", undefined],
+  ["0x7f.1", undefined],
+  ["[", undefined],
+])("%s is the address %s", (text, address) => {
+  expect(addressOf(text)).toBe(address);
+});
