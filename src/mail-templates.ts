@@ -78,8 +78,8 @@ function linkOf({ kind, token }: MailToRender, { linkUrl }: Site): string {
   return linkUrl.replaceAll("{kind}", encodeURIComponent(kind)).replaceAll("{token}", encodeURIComponent(token ?? ""));
 }
 
-/** Letters, digits, blanks, hyphens and apostrophes: no mail program makes a link of these. */
-const plainName = /^[\p{L}\p{M}\p{N} _'-]{1,64}$/u;
+/** Letters, digits, spaces, hyphens and apostrophes, and the joiners that names.ts lets stand: no mail program makes a link of these. */
+const plainName = /^(?:[\p{L}\p{M}\p{N} _'-]|\u200c|\u200d){1,64}$/u;
 
 function greet({ greeting }: Language, name: string | undefined): string {
   return name !== undefined && plainName.test(name) ? greeting.named.replace("{name}", () => name) : greeting.plain;

@@ -5,6 +5,7 @@
 // back, and a second one that says "your password was reset" frightens who got the first; one that is missing leaves its receiver where he was,
 // and he asks again. It becomes a dead letter, so an operator sees it, and sends it all the same by replaying that.
 import { setTimeout as sleep } from "node:timers/promises";
+import { storedAddress } from "./addresses.ts";
 import { type Codec, CodecFault } from "./bus/codec.ts";
 import { deadLetter, deadLetterHeaders, unreadableLetter } from "./bus/dead-letter.ts";
 import type { DeadLetters } from "./bus/dead-letters.ts";
@@ -93,7 +94,7 @@ export function startMailer(parts: MailerParts): Mailer {
   const work = async (record: InRecord, stopping: AbortSignal): Promise<void> => {
     let mail: StoredMail | undefined;
     try {
-      mail = await patiently(() => decode(parts.codec, record), stopping);
+      mail = addressed(await patiently(() => decode(parts.codec, record), stopping));
       const { kind } = mail;
       const rendered = await readable(parts, mail);
       const outcome = await sendOnce({ mail, rendered, replayed: isReplay(record) }, stopping);
@@ -214,6 +215,13 @@ const isReplay = ({ headers }: InRecord): boolean => headers[deadLetterHeaders.r
 
 async function decode(codec: Codec, { value }: InRecord): Promise<StoredMail> {
   return (await codec.decode("auth.Mail", value)) as StoredMail;
+}
+
+/** Whoever wrote the record: nothing but an address comes into an envelope or a header. @throws Hopeless */
+function addressed(mail: StoredMail): StoredMail {
+  const to = storedAddress(mail.to);
+  if (to === undefined) throw new Hopeless("its receiver is no e-mail address");
+  return { ...mail, to };
 }
 
 async function readable({ open, render }: MailerParts, mail: StoredMail): Promise<RenderedMail> {

@@ -1,6 +1,6 @@
 // The role mailer against a real SMTP server: mails arrive once, whatever the server answers and however often a record comes; what never can be
 // sent is a dead letter; a mailer that is killed in between leaves an operator the decision.
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -140,6 +140,15 @@ test("what the server refuses for good is a dead letter; replayed, it is sent", 
   expect(await smtp.to(person.email)).toHaveLength(1);
 });
 
+test("an internationalised domain is in ASCII in the envelope and in the header, also where a record has it in Unicode", async () => {
+  const record = await recordTo((await registered()).email);
+  const to = `${somebody().login}@bücher.example`;
+  await again({ ...record, value: reencoded(record, { to, mailId: randomUUID() }) });
+  const ascii = to.replace("bücher", "xn--bcher-kva");
+  const [taken] = await smtp.to(to); // this server shows whom it is told in Unicode; smtp.test.ts looks at the envelope's bytes
+  expect(taken!.raw).toMatch(new RegExp(`^To: ${ascii}\\r$`, "m"));
+});
+
 test("a mail that has no use any more is a dead letter", async () => {
   const person = await registered();
   await smtp.to(person.email);
@@ -156,12 +165,21 @@ test("garbage, a seal for somebody else and an unknown kind are dead letters, an
     Buffer.from("garbage"),
     reencoded(record, { kind: "no-such" }),
     reencoded(record, { sealed: "no seal at all" }),
+    ...[
+      `"a\r\nRCPT TO:<eve@example.com>"@example.com`,
+      "a@example.com, eve@example.com",
+      "a@example.com\r\nBcc: eve@x.org",
+      "x".repeat(5000),
+    ].map((to) => reencoded(record, { to })),
   ];
   for (const value of values) await again({ ...record, value });
-  const letters = await fleet.mails.count("auth.dead-letter", 3, ({ value }) =>
+  const letters = await fleet.mails.count("auth.dead-letter", values.length, ({ value }) =>
     values.some((each) => value !== null && each.equals(value)),
   );
-  expect(letters.map(reasonOf).join("\n")).toMatch(/no template for no-such/);
+  const reasons = letters.map(reasonOf);
+  expect(reasons.join("\n")).toMatch(/no template for no-such/);
+  expect(reasons.filter((reason) => reason === "its receiver is no e-mail address")).toHaveLength(4);
+  expect(smtp.mails.filter(({ raw, to }) => /eve@/.test(raw + to))).toEqual([]);
   expect(await smtp.to((await registered()).email)).toHaveLength(1);
 });
 

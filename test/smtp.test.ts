@@ -1,4 +1,5 @@
 // What an SMTP server's answers mean: whether the mail may be sent again, never will be taken, or may have gone out.
+import { type AddressInfo, createServer } from "node:net";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { SMTPServerOptions } from "smtp-server";
 import { SmtpFault, smtpServer } from "../src/smtp.ts";
@@ -44,6 +45,51 @@ test("a mail arrives whole, with its id and the mark that it was sent by a progr
   expect(taken!.raw).toMatch(/^Auto-Submitted: auto-generated\r$/m);
   expect(taken!.raw).toMatch(/^Date: Fri, 02 Jan 2026/m);
   expect(taken!.raw).toMatch(/^Content-Type: multipart\/alternative/m);
+});
+
+/** A server that keeps the lines it is told, and takes everything. */
+async function listener(): Promise<{ url: string; lines: string[]; close(): void }> {
+  const lines: string[] = [];
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.write("220 here\r\n");
+    socket.on("data", (chunk: Buffer) => {
+      const told = chunk.toString("latin1");
+      lines.push(...told.split("\r\n"));
+      if (told.endsWith("\r\n.\r\n") || !/^[^:]+: /m.test(told))
+        socket.write(told.startsWith("DATA") ? "354 go\r\n" : "250 ok\r\n");
+    });
+  });
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  return { url: `smtp://127.0.0.1:${(server.address() as AddressInfo).port}`, lines, close: () => void server.close() };
+}
+
+describe("the envelope", () => {
+  test("has nothing but the two addresses, in ASCII where their domains are internationalised", async () => {
+    const server = await listener();
+    await smtpServer(server.url, "Auth <auth@xn--bcher-kva.example>").send({
+      ...mail,
+      to: "ada@xn--bcher-kva.example",
+    });
+    server.close();
+    expect(server.lines.filter((line) => /^(MAIL|RCPT)/.test(line))).toEqual([
+      "MAIL FROM:<auth@xn--bcher-kva.example>",
+      "RCPT TO:<ada@xn--bcher-kva.example>",
+    ]);
+    expect(server.lines.filter((line) => /^(From|To|Message-ID):/i.test(line)).join("\n")).not.toMatch(
+      /[^\x20-\x7e\n]/,
+    );
+  });
+
+  test.each(["ada@example.com>\r\nRCPT TO:<eve@example.com", "ada@example.com\r\nDATA"])(
+    "%j is refused for good, and no line of it is told",
+    async (bad) => {
+      const server = await listener();
+      expect(await faultOf(smtpServer(server.url, "auth@example.org").send({ ...mail, to: bad }))).toBe("permanent");
+      server.close();
+      expect(server.lines.filter((line) => /eve|^DATA/.test(line))).toEqual([]);
+    },
+  );
 });
 
 describe("what is answered", () => {

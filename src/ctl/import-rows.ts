@@ -102,8 +102,7 @@ function candidateOf(position: number, given: Readonly<Record<string, unknown>>,
   if (strange !== undefined)
     throw new RowFault("row-invalid", `there is no field ${strange}: the fields are ${fieldNames.join(", ")}`);
   const login = nameOf("login", given["login"]);
-  const email = textOf("email", given["email"]);
-  follow("email-invalid", () => checkEmail(email));
+  const email = follow("email-invalid", () => checkEmail(textOf("email", given["email"])));
   return {
     position,
     id: idOf(given["id"]),
@@ -126,15 +125,13 @@ function textOf(field: "login" | "username" | "email", value: unknown): string {
 }
 
 function nameOf(field: "login" | "username", value: unknown): string {
-  const name = textOf(field, value);
-  follow(`${field}-invalid`, () => checkName(field, name));
-  return name;
+  return follow(`${field}-invalid`, () => checkName(field, textOf(field, value)));
 }
 
 /** The rules of registration, with a reason of ours. */
-function follow(reason: Reason, check: () => void): void {
+function follow<T>(reason: Reason, check: () => T): T {
   try {
-    check();
+    return check();
   } catch (error) {
     throw new RowFault(reason, asError(error).message);
   }

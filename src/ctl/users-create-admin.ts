@@ -31,11 +31,10 @@ AUTH_PRODUCT, AUTH_PEPPER, AUTH_ARGON2_*, and AUTH_LEGACY_TOPICS (whether the pl
   needs: ["LOGIN", "EMAIL"],
   options: { ...actOptions, username: { type: "string" } },
   async run(call) {
-    const [login = "", email = ""] = call.words;
-    const username = textOption(call, "username") ?? login;
-    checkName("login", login);
-    checkName("username", username);
-    checkEmail(email);
+    const [typedLogin = "", typedEmail = ""] = call.words;
+    const login = checkName("login", typedLogin);
+    const username = checkName("username", textOption(call, "username") ?? login);
+    const email = checkEmail(typedEmail);
     const actor = `operator:${operatorName(call)}`;
     const target = targetOf(call.env);
     const { config } = target;

@@ -1,35 +1,34 @@
-// The rules for what people type in, shared by handlers. Lengths of login and username count code points after NFKC
-// (NIST SP 800-63B-4, section 3.1.1.2, counts passwords so). Logging in never applies the policy: only empty and absurd input is refused there.
-import isEmail from "validator/lib/isEmail.js";
+// The rules for what people type in, shared by handlers, as refusals: names.ts and addresses.ts know what is right. A check gives the form that is
+// stored. Logging in never applies the policy: only empty and absurd input is refused there.
+import { maxAddressBytes, storedAddress } from "../addresses.ts";
 import { maxPasswordBytes, type Weakness } from "../crypto/password-policy.ts";
 import { invalid, refuse } from "../errors.ts";
+import { type NameKind, nameLength, readLabel, readName } from "../names.ts";
 import type { Context } from "./context.ts";
 
-export const nameLength = { min: 4, max: 32 } as const;
-const maxEmailLength = 254; // RFC 5321, section 4.5.3.1.3
-
-function codePoints(text: string): number {
-  return [...text.normalize("NFKC")].length;
+/** Of a new name. @returns the form that is stored. @throws Refusal INVALID_INPUT */
+export function checkName(field: NameKind, value: string): string {
+  const read = readName(field, value);
+  if ("problem" in read) throw invalid(field, read.problem);
+  return read.name;
 }
 
-function hasControl(text: string): boolean {
-  return /\p{C}/u.test(text);
+/** What a user calls one of their things; may be empty. @returns the form that is stored. @throws Refusal INVALID_INPUT */
+export function checkLabel(field: string, value: string, maxLength: number): string {
+  const read = readLabel(value, maxLength);
+  if ("problem" in read) throw invalid(field, read.problem);
+  return read.name;
 }
 
-/** @throws Refusal INVALID_INPUT */
-export function checkName(field: "login" | "username", value: string): void {
-  const length = codePoints(value);
-  if (length < nameLength.min || length > nameLength.max) {
-    throw invalid(field, `must have ${nameLength.min} to ${nameLength.max} characters`);
-  }
-  if (hasControl(value) || value.trim() !== value)
-    throw invalid(field, "must not have control characters or outer blanks");
-  if (field === "login" && /^id:\d+$/i.test(value)) throw invalid(field, "must not look like a user id (id:…)");
-}
-
-/** @throws Refusal INVALID_INPUT */
-export function checkEmail(value: string, field = "email"): void {
-  if (value.length > maxEmailLength || !isEmail.default(value)) throw invalid(field, "is not an e-mail address");
+/** @returns the form that is stored. @throws Refusal INVALID_INPUT */
+export function checkEmail(value: string, field = "email"): string {
+  const stored = storedAddress(value);
+  if (stored === undefined)
+    throw invalid(
+      field,
+      `must be an e-mail address of up to ${maxAddressBytes} bytes, without quotes or invisible characters`,
+    );
+  return stored;
 }
 
 const longestLocale = 35; // RFC 5646, section 4.4.1
@@ -88,7 +87,8 @@ export function checkAttempt(login: string, password: string): void {
 
 /** @throws Refusal INVALID_INPUT */
 export function checkLoginLength(login: string): void {
-  if (login === "" || codePoints(login) > nameLength.max) throw invalid("login", "must have 1 to 32 characters");
+  if (login === "" || [...login.normalize("NFKC")].length > nameLength.max)
+    throw invalid("login", "must have 1 to 32 characters");
 }
 
 /** For a password that must be the right one. @throws Refusal INVALID_INPUT */

@@ -132,6 +132,15 @@ describe("users create-admin", () => {
     expect(await code(make("ab", fresh.email))).toEqual([1, "INVALID_INPUT"]);
     expect(await code(make(fresh.login, "nobody"))).toEqual([1, "INVALID_INPUT"]);
     expect((await run(`users create-admin ${fresh.login} ${fresh.email}`)).code).toBe(2); // no password
+    for (const [login, email, field] of [
+      ["ada＠home", fresh.email, "login"],
+      ["id：17", fresh.email, "login"],
+      [fresh.login, '"a\r\nb"@example.com', "email"],
+      [fresh.login, "ada\u200b@example.com", "email"],
+    ] as const) {
+      const done = await called(["users", "create-admin", login, email], fleet.env, "correct horse battery");
+      expect([done.code, done.stderr]).toEqual([1, expect.stringContaining(`${field}: must`)]);
+    }
     expect((await refused(loggedIn(fleet, { ...fresh, password: "correct horse battery" }))).code).toBe(
       "INVALID_CREDENTIALS",
     );

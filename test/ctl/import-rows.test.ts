@@ -26,3 +26,18 @@ test("what a reject tells of a row has an end, and no hash in it", () => {
   expect(JSON.stringify(found).length).toBeLessThan(500);
   expect(JSON.stringify(found)).not.toContain("secret");
 });
+
+test("names and addresses are judged by the rules of registration, and come in the form that is stored", () => {
+  const hash = `$2b$04$${"a".repeat(53)}`;
+  const reasonOf = (more: Record<string, unknown>): string => {
+    const found = judged({ login: "ada.lovelace", email: "ada@example.com", hash, ...more });
+    return "reject" in found ? found.reject.reason : `taken as ${found.candidate.login} ${found.candidate.email}`;
+  };
+  expect(reasonOf({ login: "ＡＤＡ１", email: "Ada@BÜcher.example" })).toBe("taken as ADA1 Ada@xn--bcher-kva.example");
+  for (const login of ["ada@home", "ada＠home", "id：17", "\u3164\u3164\u3164\u3164", "p\u0430ypal"])
+    expect([login, reasonOf({ login })]).toEqual([login, "login-invalid"]);
+  for (const username of ["\u200b\u200b\u200b\u200b", "abcd\u202e"])
+    expect([username, reasonOf({ username })]).toEqual([username, "username-invalid"]);
+  for (const email of ['"a\r\nb"@example.com', "ada\u200b@example.com", "ada@example.com,eve@example.com"])
+    expect([email, reasonOf({ email })]).toEqual([email, "email-invalid"]);
+});

@@ -17,11 +17,11 @@ export const changeEmail = defineHandler({
   lane: "hash",
   once: true,
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
-  async handle({ accessToken, password, newEmail }, ctx) {
+  async handle({ accessToken, password, newEmail: typed }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const { claims, userId: id, generation } = bearer;
     checkTyped("password", password);
-    checkEmail(newEmail, "newEmail");
+    const newEmail = checkEmail(typed, "newEmail");
     await demandFactor(ctx, bearer);
     const account = await ctx.read(addressChangeOf(id, normalize(newEmail)));
     if (account === null) throw refuse("SESSION_REVOKED");

@@ -20,8 +20,8 @@ export const register = defineHandler({
   lane: "hash",
   once: true,
   async handle(request, ctx) {
-    check(request);
-    const { login, username, email, password } = request;
+    const { login, username, email } = checked(request);
+    const { password } = request;
     const locale = checkLocale(request.locale);
     const loginKey = normalize(login);
     const emailKey = normalize(email);
@@ -61,8 +61,7 @@ function tellOwner(ctx: Context, { email, locale }: { email: string; locale: str
   return mail(ctx, "email-taken", { key: normalize(email), email, locale });
 }
 
-function check({ login, username, email }: AccountRegisterRequest): void {
-  checkName("login", login);
-  checkName("username", username);
-  checkEmail(email);
+/** As they are stored. */
+function checked({ login, username, email }: AccountRegisterRequest) {
+  return { login: checkName("login", login), username: checkName("username", username), email: checkEmail(email) };
 }

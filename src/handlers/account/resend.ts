@@ -17,12 +17,12 @@ export const resend = defineHandler({
   once: true,
   leastMs: mailedInMs,
   async handle(request, ctx) {
-    checkEmail(request.email);
+    const email = checkEmail(request.email);
     const using = { use: "mail", client: request.client } as const;
-    const { row: user } = await ctx.countUse(using, unconfirmedByEmail(normalize(request.email)));
+    const { row: user } = await ctx.countUse(using, unconfirmedByEmail(normalize(email)));
     const common = { facts: [fact("ConfirmationRequested", {})], actor: "anonymous" };
     if (user === null || user.banned || user.mails >= ctx.settings.mailsPerHour) {
-      const nobody = nobodyAt(request.email);
+      const nobody = nobodyAt(email);
       const { write, message } = confirmation(ctx, nobody, insertStandInToken);
       const standIn = { id: nobody.id, subject: lockStandIn(nobody.id) };
       const messages = [{ ...message, unheard: true }];

@@ -2,6 +2,7 @@
 // time. A cursor says after whom the next page begins: who comes or goes in between moves nobody else. A page may hold fewer than `limit`
 // and still not be the last one: that is the one without a cursor.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
+import { addressKey } from "../../addresses.ts";
 import { type Found, findUsers as found, isState, type Place, type Search } from "../../db/find-users.ts";
 import { invalid } from "../../errors.ts";
 import type { AdminFindUsersRequest, AdminFoundUser } from "../../generated/schemas.ts";
@@ -34,7 +35,7 @@ function searchOf({ search, state, limit, cursor }: AdminFindUsersRequest): Sear
     state: state === "" ? "any" : state,
     limit,
     after: cursor === "" ? undefined : placeOf(cursor),
-    ...("id" in target ? target : { beginning: target.loginKey }),
+    ...("id" in target ? target : { beginning: addressKey(search) }),
   };
 }
 

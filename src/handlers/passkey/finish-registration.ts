@@ -8,6 +8,7 @@ import { insertPasskey } from "../../db/passkeys.ts";
 import { invalid, refuse } from "../../errors.ts";
 import { answered, checkChallenge, presentedChallenge } from "../challenges.ts";
 import { defineHandler } from "../define.ts";
+import { checkLabel } from "../input.ts";
 import { factorChange, shownIn } from "../mfa/changes.ts";
 import { bearerOf, demandFreshLogin } from "../session/access.ts";
 import { mostPasskeys } from "./begin-registration.ts";
@@ -18,13 +19,12 @@ export const finishRegistration = defineHandler({
   topic: "auth.passkey.finish-registration",
   lane: "db",
   once: true,
-  async handle({ accessToken, challenge, response, label, endOthers }, ctx) {
+  async handle({ accessToken, challenge, response, label: typedLabel, endOthers }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const presented = presentedChallenge(challenge);
     const credential = parseCredential(response);
     if (credential === undefined) throw invalid("response", "must be the JSON of a credential");
-    if (label.length > longestLabel || /\p{C}/u.test(label))
-      throw invalid("label", `must have up to ${longestLabel} characters, no control characters`);
+    const label = checkLabel("label", typedLabel, longestLabel);
     const owner = await demandFreshLogin(ctx, bearer);
     const { userId, claims } = bearer;
     const found = checkChallenge(await ctx.read(challengeForRegistration(presented.id, credential.id)), presented);

@@ -19,12 +19,12 @@ export const forgot = defineHandler({
   once: true,
   leastMs: mailedInMs,
   async handle(request, ctx) {
-    checkEmail(request.email);
+    const typed = checkEmail(request.email);
     const using = { use: "mail", client: request.client } as const;
-    const { row: user } = await ctx.countUse(using, confirmedByEmail(normalize(request.email)));
+    const { row: user } = await ctx.countUse(using, confirmedByEmail(normalize(typed)));
     const mailed = user !== null && !user.banned && user.mails < ctx.settings.mailsPerHour;
-    const standIn = standInOf(normalize(request.email));
-    const nobody = { id: standIn, username: "nobody", email: request.email, locale: null };
+    const standIn = standInOf(normalize(typed));
+    const nobody = { id: standIn, username: "nobody", email: typed, locale: null };
     const { id: userId, username, email, locale } = mailed ? user : nobody;
     const ttlMs = ctx.settings.resetTtlMs;
     const link = newLink(ctx, { userId, purpose: "reset", ttlMs }, mailed ? insertToken : insertStandInToken);
