@@ -3,7 +3,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
+import { runtimeFault } from "../src/client/runtime.ts";
+import { sharedFleet } from "./support/fleet.ts";
+import { lowestNode, lowestNodeVersion } from "./support/lowest-node.ts";
 import { mustRun, pack, run, unpack } from "./support/package.ts";
+import { somebody } from "./support/people.ts";
 
 const root = join(import.meta.dirname, "..");
 const packages = join(root, "node_modules");
@@ -93,24 +97,91 @@ describe("the library for services", () => {
       console.log(error instanceof Refusal ? error.code : String(error));
     }`;
 
+  /** What a service does with it: calls, checks tokens by itself, reads events. Plain JavaScript, as another language's compiler may make it. */
+  const calls = `
+    import { connect, Refusal } from "kafka-auth/client";
+    process.on("unhandledRejection", (reason) => console.log("unhandled", reason));
+    const [options, person] = JSON.parse(process.argv[2]);
+    const auth = connect(options);
+    const seen = Promise.withResolvers();
+    const read = async (event) => event.name === "UserRegistered" && event.login === person.login && seen.resolve(event.login);
+    await auth.events(read, { group: "test." + process.versions.node, only: ["UserRegistered"] }).ready;
+    const verifier = auth.verifier();
+    await auth.account.register(person);
+    const refused = await auth.session.login(person, { timeoutMs: 20_000 }).catch((error) => error);
+    const aborted = await auth.key.list({}, { signal: AbortSignal.abort("gone") }).catch((reason) => reason);
+    await verifier.ready();
+    const said = [process.versions.node, refused instanceof Refusal && refused.code, aborted, await seen.promise];
+    console.log(JSON.stringify([...said, verifier.jwks().keys.length > 0]));
+    await auth.close();
+    process.exit();`;
+
   /** A service that has installed the package, with compiler settings of its own. */
-  function service(sources: Record<string, string>): string {
-    const folder = join(dirname(home), "service");
+  let folder: string;
+  beforeAll(() => {
+    const sources = {
+      "shop.ts": program('"correct horse"'),
+      "mistaken.ts": program("12345678"),
+      "calls.js": calls,
+    };
+    folder = join(dirname(home), "service");
     mkdirSync(join(folder, "node_modules"), { recursive: true });
     symlinkSync(home, join(folder, "node_modules", "kafka-auth"));
     const compilerOptions = { module: "nodenext", target: "es2022", strict: true, types: ["node"] };
+    const files = Object.keys(sources).filter((file) => file.endsWith(".ts"));
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: Object.keys(sources) }));
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
     for (const [file, source] of Object.entries(sources)) writeFileSync(join(folder, file), source);
-    return folder;
-  }
+  });
 
   test("compiles and runs in a service, and its types find a mistake", async () => {
-    const folder = service({ "shop.ts": program('"correct horse"'), "mistaken.ts": program("12345678") });
     const { stdout: errors } = await run(folder, [join(packages, ".bin", "tsc")]);
     expect(errors.trim()).toMatch(
       /^mistaken\.ts\(\d+,\d+\): error TS2322: Type 'number' is not assignable to type 'string'\.$/,
     );
-    expect(await mustRun(folder, ["node", "shop.js"])).toBe('TypeError: "brokers" must be a list of host:port\n');
+    expect(await mustRun(folder, [process.execPath, "shop.js"])).toBe(
+      'TypeError: "brokers" must be a list of host:port\n',
+    );
+    const handy = (await mustRun(folder, ["node", "--version"])).trim().slice(1);
+    const fault = runtimeFault(handy);
+    const said = fault === undefined ? 'TypeError: "brokers" must be a list of host:port' : `Error: ${fault}`;
+    expect(await mustRun(folder, ["node", "shop.js"])).toBe(`${said}\n`);
   });
+
+  test.each([
+    ["20.20.2", "this is 20.20.2"],
+    ["22.14.0", "this is 22.14.0"],
+    ["22.15.0", undefined],
+    ["24.0.0", undefined],
+  ])("says of Node %s: %s", (version, said) => {
+    const fault = runtimeFault(version);
+    expect(fault).toEqual(said === undefined ? undefined : expect.stringContaining(said));
+  });
+
+  test("states the Node versions under which it is tried here", () => {
+    const { engines } = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as { engines: object };
+    expect(engines).toEqual({ node: "^22.15.0 || ^24.0.0" });
+    expect(lowestNodeVersion).toMatch(/^22\.15\./);
+    expect(process.versions.node).toMatch(/^24\./);
+  });
+
+  test.each([
+    [lowestNodeVersion, lowestNode],
+    [process.versions.node, async () => process.execPath],
+  ])(
+    "calls, verifies and reads events under Node %s",
+    async (version, node) => {
+      const { env, prefix } = sharedFleet();
+      const options = {
+        brokers: env["AUTH_KAFKA_BROKERS"]!.split(","),
+        registry: env["AUTH_REGISTRY_URL"],
+        name: "test",
+        topicPrefix: prefix,
+      };
+      const person = somebody("pk");
+      const said = await mustRun(folder, [await node(), "calls.js", JSON.stringify([options, person])]);
+      expect(JSON.parse(said)).toEqual([version, "NOT_CONFIRMED", "gone", person.login, true]);
+    },
+    120_000,
+  );
 });

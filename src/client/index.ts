@@ -18,6 +18,7 @@ import { connectClient } from "./connect.ts";
 import { type AuthEvent, type EventReader, type EventsOptions, readEvents } from "./events.ts";
 import { type KeyPins, readPins } from "./key-pins.ts";
 import { type Methods, methodsOf } from "./methods.ts";
+import { runtimeFault } from "./runtime.ts";
 import type { AuthClient, CallHooks } from "./types.ts";
 import { makeVerifier, type Verifier, type VerifierOptions } from "./verifier.ts";
 
@@ -64,9 +65,11 @@ export type Client = AuthClient &
 
 /**
  * Connects a service to the fleet; calls may be made at once and wait until replies can be received.
- * @throws TypeError where an option is missing or of a wrong form
+ * @throws TypeError where an option is missing or of a wrong form, Error where this Node is too old
  */
 export function connect(options: ConnectOptions): Client {
+  const fault = runtimeFault(process.versions.node);
+  if (fault !== undefined) throw new Error(fault);
   const { brokers, registry, name, registryAuth, topicPrefix = "", logLevel = "silent", hooks } = check(options);
   const { driver, tls, sasl } = options;
   const pins = pinsOf(options);
