@@ -1,6 +1,7 @@
 // What has to be swept up now and then: inbox rows and challenges whose time is over, outbox partitions of past days, audit partitions of past
 // years, links and notes of mails from long ago, sessions that have been over for long, attempts, uses and devices that count no more, what was
-// written for nobody, accounts that nobody confirmed. Any number may run; each step is safe to run twice.
+// written for nobody, accounts that nobody confirmed; and confirmation mails that were held back go out. Any number may run; each step is safe to run twice.
+import { reapAddressMails } from "./db/address-mails.ts";
 import { reapAttempts, reapDevices } from "./db/attempts.ts";
 import { turnAudit } from "./db/audit.ts";
 import { reapChallenges } from "./db/challenges.ts";
@@ -16,17 +17,17 @@ import { reapUses } from "./db/uses.ts";
 import { asError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import { purgeUnconfirmed, type UnconfirmedParts } from "./unconfirmed.ts";
+import { mailWhatWaits, type WaitingMailsParts } from "./waiting-mails.ts";
 
 const everyMs = 60_000;
 const batch = 1000;
 /** After so long the platform has an account deleted that nobody has confirmed (its topic check_verified). */
 const platformTtlMs = 30 * 60_000;
 
-export interface MaintenanceParts extends UnconfirmedParts {
+export interface MaintenanceParts extends UnconfirmedParts, WaitingMailsParts {
   log: Logger;
   auditRetentionMs: number;
   deviceTtlMs: number;
-  legacyTopics: boolean;
   /** How long sessions that are over are kept. */
   sessionKeepMs: number;
 }
@@ -49,13 +50,24 @@ export async function sweep(parts: MaintenanceParts): Promise<void> {
   const { pool, log } = parts;
   await turnOutbox(pool);
   await turnAudit(pool, parts.auditRetentionMs);
-  for (const reap of [reapInbox, reapChallenges, reapTokens, reapMails, reapAttempts, reapUses, reapStandInTokens])
+  for (const reap of [
+    reapInbox,
+    reapChallenges,
+    reapTokens,
+    reapMails,
+    reapAttempts,
+    reapUses,
+    reapAddressMails,
+    reapStandInTokens,
+  ])
     await inBatches(pool, reap);
   while ((await reapSessions(pool, parts.sessionKeepMs, batch)) >= batch);
   await inBatches(pool, (_, limit) => reapDevices(pool, { ttlMs: parts.deviceTtlMs, limit }));
   // When the accounts go that they are taken for, or the login's being free again would tell.
-  const decoyTtlMs = parts.legacyTopics ? Math.min(platformTtlMs, parts.ttlMs) : parts.ttlMs;
+  const decoyTtlMs = parts.settings.legacyTopics ? Math.min(platformTtlMs, parts.ttlMs) : parts.ttlMs;
   await inBatches(pool, (_, limit) => reapDecoys(pool, { ttlMs: decoyTtlMs, limit }));
+  const mailed = await mailWhatWaits(parts);
+  if (mailed > 0) log.info({ mailed }, "confirmation mails that were held back went out");
   const deleted = await purgeUnconfirmed(parts);
   if (deleted > 0) log.info({ deleted }, "accounts that nobody confirmed are deleted");
 }

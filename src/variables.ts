@@ -311,11 +311,11 @@ export const variables = {
   ),
   AUTH_UNCONFIRMED_TTL: duration("An account that nobody has confirmed for so long is deleted.", "1h", "3650d", "7d"),
   AUTH_MAILS_PER_HOUR: whole(
-    "Mails of a kind (confirm, reset, other address) per account and hour; more are swallowed, or THROTTLED where the caller is known.",
+    "Mails of a kind that an address gets within an hour: links that confirm it, for all accounts that wait with it, and links that set a new password. Beyond it a confirmation goes out when the hour is over, a change of address is THROTTLED, the others are swallowed. For workers and relays alike.",
     {
       min: 1,
       max: 1000,
-      default: "5",
+      default: "3",
     },
   ),
   AUTH_MAIL_LOCALE: oneOf(

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { noSoonerThan } from "../src/bus/least-time.ts";
 import { commitOnce } from "../src/db/commit.ts";
 import { readWithInbox } from "../src/db/inbox.ts";
-import { unconfirmedByEmail } from "../src/db/users.ts";
+import { waitingAt } from "../src/db/waiting.ts";
 import { mailedInMs } from "../src/handlers/mails.ts";
 import { askBoth, houseFor, questions } from "./support/enumeration.ts";
 import { account, type HandlerHouse } from "./support/handlers.ts";
@@ -111,7 +111,7 @@ describe("a difference is found", () => {
   /** What `ctx.commit({ facts: [] }, {})` does. */
   async function readAndKeep({ pool }: HandlerHouse): Promise<void> {
     const key = { topic: "auth.account.resend", replyTopic: "auth.reply.test", idempotencyKey: randomBytes(16) };
-    await readWithInbox(pool, key, unconfirmedByEmail("nobody@example.com"));
+    await readWithInbox(pool, key, waitingAt("nobody@example.com", { subject: randomBytes(16), most: 3 }));
     const inbox = { ...key, fingerprint: randomBytes(32), reply: randomBytes(64), ttlMs: 86_400_000 };
     await commitOnce(pool, { inbox, subject: undefined, writes: [], outbox: [], audit: [] });
   }

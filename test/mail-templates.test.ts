@@ -11,7 +11,18 @@ const site = { product: "Task Platform", linkUrl: "https://example.com/{kind}?to
 const at = Date.UTC(2026, 0, 2, 3, 4, 5);
 const kinds = Object.keys(english.templates);
 const rendered = (kind: string, more: object = {}) =>
-  renderMail({ kind, locale: "en", at, username: "Alice", token: "id.secret", ...more }, site)!;
+  renderMail({ kind, locale: "en", at, username: "Alice", token: "id.secret", ...accountsOf(kind), ...more }, site)!;
+const lifeMs = 3_600_000;
+const accountsOf = (kind: string): object =>
+  kind === "confirm-list"
+    ? {
+        lifeMs,
+        accounts: [
+          { login: "alice", token: "one.secret" },
+          { login: "alice2", token: "two.secret" },
+        ],
+      }
+    : { lifeMs, login: "alice" };
 
 /** Kinds that handlers send, as the source has them. */
 function kindsSent(): string[] {
@@ -25,12 +36,13 @@ function kindsSent(): string[] {
 /** What a language lacks, has too much, or has with a link that others have without. */
 function faultsOf({ templates }: Language): string[] {
   const own = Object.keys(templates);
-  const linked = own.filter((kind) => templates[kind]!.link);
+  const linked = own.filter((kind) => templates[kind]!.link ?? templates[kind]!.links);
+  const wanted = ["confirm", "confirm-list", "email-confirm", "reset"];
   return [
     ...kindsSent().filter((kind) => !own.includes(kind)),
     ...own.filter((kind) => !kindsSent().includes(kind)),
-    ...["confirm", "email-confirm", "reset"].filter((kind) => !linked.includes(kind)),
-    ...linked.filter((kind) => !["confirm", "email-confirm", "reset"].includes(kind)),
+    ...wanted.filter((kind) => !linked.includes(kind)),
+    ...linked.filter((kind) => !wanted.includes(kind)),
   ];
 }
 
@@ -68,6 +80,35 @@ describe.each(["en", "ru"])("in %s", (locale) => {
 test("a link names its kind and has the token, as a URL has it", () => {
   expect(rendered("reset", { token: "a.b+c/d&e" }).text).toContain("https://example.com/reset?token=a.b%2Bc%2Fd%26e\n");
   expect(rendered("email-confirm").html).toContain('href="https://example.com/email-confirm?token=id.secret"');
+});
+
+test("a confirmation names the login and when its link ends, also where several accounts wait", () => {
+  const one = rendered("confirm");
+  expect(one.text).toContain("with the login alice.");
+  expect(one.text).toContain("until 2026-01-02 04:04 UTC");
+  const several = rendered("confirm-list");
+  for (const [login, token] of [
+    ["alice", "one"],
+    ["alice2", "two"],
+  ]) {
+    expect(several.text).toContain(`login ${login}:\nhttps://example.com/confirm?token=${token}.secret\n`);
+    expect(several.html).toContain(`href="https://example.com/confirm?token=${token}.secret"`);
+  }
+  expect(renderMail({ kind: "confirm-list", locale: "en", at, accounts: [] }, site)).toBeUndefined();
+  expect(renderMail({ kind: "confirm-list", locale: "en", at, token: "t" }, site)).toBeUndefined();
+});
+
+test.each([
+  ["evil.example", "evil[.]example"],
+  ["https://evil.example/x", "https[://]evil[.]example[/]x"],
+  ["a@b.example", "a[@]b[.]example"],
+  ["{expires}$&", "{expires}$&"],
+])("the login %j is said as %j, which no mail program makes a link of", (login, shown) => {
+  for (const more of [{ login }, { kind: "confirm-list", accounts: [{ login, token: "t" }] }]) {
+    const { text } = rendered("confirm", more);
+    expect(text).toContain(`the login ${shown}`);
+    if (login !== shown) expect(text).not.toContain(login);
+  }
 });
 
 test.each(["https://evil.example", "evil.example", "a@b.example", "<b>x</b>", "x\r\nBcc: y", "{product}", "$&"])(

@@ -33,7 +33,7 @@ const parts = () => ({
   sessionKeepMs: 7 * 86_400_000,
   auditRetentionMs: 400 * 86_400_000,
   deviceTtlMs: 90 * 86_400_000,
-  legacyTopics: true,
+  settings: { confirmTtlMs: 3_600_000, legacyTopics: true, mailLocale: "en", mailsPerHour: 3 },
   dataKeys: keys.dataKeys,
 });
 

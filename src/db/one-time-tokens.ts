@@ -69,6 +69,22 @@ export function insertToken({ id, userId, purpose, secretHash, ttlMs, email }: N
   };
 }
 
+/** Links for several accounts, whose addresses they confirm. */
+export function insertTokens(tokens: readonly NewToken[]): Write {
+  const rows = tokens.map(
+    ({ id, userId, purpose, secretHash, ttlMs }) =>
+      sql.fragment`(${id}::uuid, ${userId}::bigint, ${purpose}, ${sql.binary(secretHash)}::bytea, ${ttlMs}::bigint)`,
+  );
+  return {
+    name: "insert_tokens",
+    changes: tokens.length,
+    statement: (gate) => sql.fragment`
+      INSERT INTO one_time_tokens (id, user_id, purpose, secret_hash, expires_at)
+      SELECT id, user_id, purpose, secret_hash, now() + ttl_ms * interval '1 millisecond'
+      FROM (VALUES ${sql.join(rows, sql.fragment`, `)}) AS made (id, user_id, purpose, secret_hash, ttl_ms) WHERE ${gate} RETURNING 1`,
+  };
+}
+
 /** Exactly one use wins. */
 export function useToken(id: string): Write {
   return {

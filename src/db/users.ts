@@ -3,6 +3,7 @@
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { Target } from "../target.ts";
+import { type MailCount, mailWait } from "./address-mails.ts";
 import { contactColumns, contactShape } from "./contacts.ts";
 import { factorColumns, factorShape } from "./factors.ts";
 import type { Purpose } from "./one-time-tokens.ts";
@@ -66,8 +67,6 @@ export function profileOf(target: Target): Read<Profile> {
   return "id" in target ? profileById(target.id) : profileByLogin(target.loginKey);
 }
 
-const mailed = profile.extend({ mails: z.number() });
-
 /** How many links of the kind the user was given within the last hour. */
 const mailsOf = (purpose: Purpose): Fragment => sql.fragment`(
   SELECT count(*) FROM one_time_tokens t
@@ -77,20 +76,16 @@ const mailsOf = (purpose: Purpose): Fragment => sql.fragment`(
 export const isTaken = (emailKey: Fragment): Fragment => sql.fragment`
   EXISTS (SELECT FROM users owner WHERE owner.email_key = ${emailKey} AND owner.confirmed_at IS NOT NULL)`;
 
-/** The newest account that waits for its confirmation with this normalised e-mail address, and how many links it was given within the last hour. */
-export function unconfirmedByEmail(emailKey: string): Read<z.infer<typeof mailed>> {
-  const select = sql.fragment`
-    SELECT ${profileColumns}, ${mailsOf("confirm")} FROM users u
-    WHERE u.email_key = ${emailKey} AND u.confirmed_at IS NULL AND NOT u.decoy AND NOT ${isTaken(sql.fragment`u.email_key`)}
-    ORDER BY u.id DESC LIMIT 1`;
-  return { select, row: mailed };
-}
+const mailable = z.object({ id: z.number(), banned: z.boolean(), ...contactShape });
+const owner = z.object({ mailWaitMs: z.number(), owner: mailable.nullable() });
 
-/** The confirmed account of a normalised e-mail address, and how many links to set a new password with it was given within the last hour. */
-export function confirmedByEmail(emailKey: string): Read<z.infer<typeof mailed>> {
+/** The confirmed account of a normalised e-mail address, if there is one, and how long the next mail to it has to wait. */
+export function ownerOf(emailKey: string, count: MailCount): Read<z.infer<typeof owner>> {
   const select = sql.fragment`
-    SELECT ${profileColumns}, ${mailsOf("reset")} FROM users u WHERE u.email_key = ${emailKey} AND u.confirmed_at IS NOT NULL`;
-  return { select, row: mailed };
+    SELECT ${mailWait(count)} AS "mailWaitMs", (SELECT to_jsonb(o) FROM (
+      SELECT u.id, is_banned(u.banned_at, u.banned_until) AS banned, ${contactColumns} FROM users u
+      WHERE u.email_key = ${emailKey} AND u.confirmed_at IS NOT NULL) AS o) AS owner`;
+  return { select, row: owner };
 }
 
 const unconfirmed = z.object({ id: z.number(), generation: z.number() });
@@ -118,14 +113,20 @@ export async function withTakenAddress(pool: DatabasePool, limit: number): Promi
 const addressOwner = z.object({ email: z.string(), locale: z.string().nullable() }).nullable();
 const addressOwnerColumns = sql.fragment`jsonb_build_object('email', o.email, 'locale', o.locale)`;
 
-const vacancy = z.object({ id: z.number(), loginTaken: z.boolean(), emailOwner: addressOwner });
+const vacancy = z.object({
+  id: z.number(),
+  loginTaken: z.boolean(),
+  emailOwner: addressOwner,
+  mailWaitMs: z.number(),
+});
 
 /** An id for a new user, whether the login is taken, and who has the e-mail address; ids of refused registrations stay unused. */
-export function vacancyFor(loginKey: string, emailKey: string): Read<z.infer<typeof vacancy>> {
+export function vacancyFor(loginKey: string, emailKey: string, count?: MailCount): Read<z.infer<typeof vacancy>> {
   const select = sql.fragment`
     SELECT nextval('user_ids') AS id,
       EXISTS (SELECT FROM users WHERE login_key = ${loginKey}) AS "loginTaken",
-      (SELECT ${addressOwnerColumns} FROM users o WHERE o.email_key = ${emailKey} AND o.confirmed_at IS NOT NULL) AS "emailOwner"`;
+      (SELECT ${addressOwnerColumns} FROM users o WHERE o.email_key = ${emailKey} AND o.confirmed_at IS NOT NULL) AS "emailOwner",
+      ${count === undefined ? sql.fragment`0` : mailWait(count)} AS "mailWaitMs"`;
   return { select, row: vacancy };
 }
 
@@ -144,6 +145,8 @@ export interface NewUser {
   decoy?: boolean;
   /** SHA-256 of the secret that confirms the account together with its link. */
   registrationHash?: Buffer;
+  /** Ms until the mail with its link may go; 0, the default: it goes at once. */
+  mailWaitMs?: number;
 }
 
 /** Deletes up to `limit` decoys that are older. @returns how many */
@@ -162,9 +165,10 @@ export function insertUser(user: NewUser): Subject {
   const { id, login, loginKey, username, email, emailKey, locale = null, confirmed = false, decoy = false } = user;
   const secretHash = user.registrationHash === undefined ? sql.fragment`NULL` : sql.binary(user.registrationHash);
   return (numbers, gate) => sql.fragment`
-    INSERT INTO users (id, login, login_key, username, email, email_key, locale, confirmed_at, decoy, registration_hash, sequence)
+    INSERT INTO users (id, login, login_key, username, email, email_key, locale, confirmed_at, decoy, registration_hash, mail_due_at,
+      sequence)
     SELECT ${id}, ${login}, ${loginKey}, ${username}, ${email}, ${emailKey}, ${locale}::text, CASE WHEN ${confirmed} THEN now() END, ${decoy},
-      ${secretHash}::bytea, ${numbers}
+      ${secretHash}::bytea, now() + ${user.mailWaitMs || null}::bigint * interval '1 millisecond', ${numbers}
     WHERE ${gate} RETURNING id, sequence`;
 }
 
@@ -246,6 +250,7 @@ export function passwordOf(userId: number): Read<z.infer<typeof passwordAndOwner
 }
 
 const addressChange = passwordAndOwner.omit({ hash: true }).extend({
+  mailWaitMs: z.number(),
   mails: z.number(),
   freeInMs: z.number(),
   newOwner: addressOwner,
@@ -253,11 +258,15 @@ const addressChange = passwordAndOwner.omit({ hash: true }).extend({
 
 /**
  * What changing a user's e-mail address needs to know: what he has, how many links he was given within the last hour
- * and in how many ms there will be one less, and who has the new address.
+ * and in how many ms there will be one less, who has the new address, and how long the next mail to that one has to wait.
  */
-export function addressChangeOf(userId: number, newEmailKey: string): Read<z.infer<typeof addressChange>> {
+export function addressChangeOf(
+  userId: number,
+  newEmailKey: string,
+  count: MailCount,
+): Read<z.infer<typeof addressChange>> {
   const select = sql.fragment`
-    SELECT u.login, ${contactColumns}, ${mailsOf("email")}, (
+    SELECT u.login, ${contactColumns}, ${mailWait(count)} AS "mailWaitMs", ${mailsOf("email")}, (
         SELECT ceil(extract(epoch FROM COALESCE(min(t.created_at), now()) + interval '1 hour' - now()) * 1000)::int FROM one_time_tokens t
         WHERE t.user_id = u.id AND t.purpose = 'email' AND t.created_at > now() - interval '1 hour') AS "freeInMs",
       (SELECT ${addressOwnerColumns} FROM users o

@@ -5,6 +5,7 @@ import type { SecretBox } from "../crypto/envelope.ts";
 import type { RelyingParty } from "../crypto/passkeys.ts";
 import type { PasswordPolicy } from "../crypto/password-policy.ts";
 import type { Tokens } from "../crypto/tokens.ts";
+import type { MailCount } from "../db/address-mails.ts";
 import type { AttemptRules } from "../db/attempts.ts";
 import type { Commit, OutboxRow } from "../db/commit.ts";
 import type { InboxRow } from "../db/inbox.ts";
@@ -33,6 +34,14 @@ export interface Message {
   secret?: Record<string, unknown>;
   /** Written like any other, so that it costs the same, and never published. */
   unheard?: boolean;
+}
+
+/** What links and mails are made with: a handler's context, or maintenance. */
+export interface MailMaker {
+  settings: Pick<Settings, "confirmTtlMs" | "legacyTopics" | "mailLocale">;
+  uuid(): string;
+  now(): number;
+  audited(event: AuditedEvent, userId: number): Buffer;
 }
 
 /** What an event's audit row is made from. */
@@ -81,6 +90,9 @@ export interface Settings {
   totpIssuer: string;
   party: RelyingParty;
 }
+
+/** Mails that AUTH_MAILS_PER_HOUR counts, each kind by itself; `confirm` is every link that makes an address somebody's. */
+export type CountedMail = "confirm" | "reset";
 
 /** What shows, beside the link, that whoever confirms an account is whoever registered. */
 export type Proof = "secret" | "password" | "none";
@@ -131,6 +143,8 @@ export interface Context {
    * was none (a passkey alone): what a reservation's `remember` does.
    */
   rememberDevice(user: { id: number; login: string }, client: Client | null): Write[];
+  /** What a mail to the address is counted by. */
+  mailCount(kind: CountedMail, email: string): MailCount;
   /** For the metrics, after the commit. */
   countConfirmed(proof: Proof): void;
   /** Asks the inbox where no read did: before a refusal that only time has brought about, such as an expired token. */

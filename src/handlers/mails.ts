@@ -2,10 +2,13 @@
 // outbox; on the topic the address is in clear and the rest is sealed. Also the links in them: one-time tokens, of which only the hash is kept.
 // Confirmation links go to the platform's topic `auth` while legacy topics are on (account/confirmation.ts); all other mails go here, always: the
 // platform's mailer knows one kind of mail.
+import type { DataKeys } from "../crypto/envelope.ts";
 import { hashSecret, newOpaque } from "../crypto/opaque.ts";
-import { insertToken, type Purpose } from "../db/one-time-tokens.ts";
+import type { MailCount } from "../db/address-mails.ts";
+import { insertToken, type NewToken, type Purpose } from "../db/one-time-tokens.ts";
 import type { Write } from "../db/statements.ts";
-import type { Context, Message } from "./context.ts";
+import type { CountedMail, MailMaker, Message, Settings } from "./context.ts";
+import { keyedHash } from "./keyed-hash.ts";
 
 /**
  * How long a command that may mail somebody takes at least. It does the same statements for an address that has an account and for one that has none,
@@ -18,6 +21,7 @@ export const mailTopic = "auth.mail";
 /** Each is a template of the mailer. */
 export type MailKind =
   | "confirm"
+  | "confirm-list"
   | "email-taken"
   | "reset"
   | "email-confirm"
@@ -44,15 +48,19 @@ export interface MailTo {
   /** The receiver's own; null: the fleet's. */
   locale: string | null;
   token?: string;
+  login?: string;
+  /** Of a mail that lists several accounts: the newest first. */
+  accounts?: { login: string; token: string }[];
 }
 
-export function mail(ctx: Context, kind: MailKind, { key, email, username, locale, token }: MailTo): Message {
-  const sealed = { ...(token !== undefined && { token }), ...(username !== undefined && { username }) };
+export function mail({ settings }: Pick<MailMaker, "settings">, kind: MailKind, to: MailTo): Message {
+  const { key, email, locale, ...secrets } = to;
+  const sealed = Object.fromEntries(Object.entries(secrets).filter(([, value]) => value !== undefined));
   return {
     topic: mailTopic,
     key,
     kind: "mail",
-    body: { kind, locale: locale ?? ctx.settings.mailLocale },
+    body: { kind, locale: locale ?? settings.mailLocale },
     secret: { to: email, sealed },
   };
 }
@@ -69,8 +77,27 @@ export interface LinkFor {
  * @param insert makes the token's row: `insertStandInToken` where the link must be good for nothing
  * @returns the token for the mail, and the write that makes it good
  */
-export function newLink(ctx: Context, link: LinkFor, insert = insertToken): { token: string; write: Write } {
-  const id = ctx.uuid();
+export function newLink(
+  ctx: Pick<MailMaker, "uuid">,
+  link: LinkFor,
+  insert = insertToken,
+): { token: string; write: Write } {
+  const { token, row } = newToken(ctx, link);
+  return { token, write: insert(row) };
+}
+
+/** The same without the write, for several rows in one. */
+export function newToken({ uuid }: Pick<MailMaker, "uuid">, link: LinkFor): { token: string; row: NewToken } {
+  const id = uuid();
   const { token, secret } = newOpaque(id);
-  return { token, write: insert({ ...link, id, secretHash: hashSecret(secret) }) };
+  return { token, row: { ...link, id, secretHash: hashSecret(secret) } };
+}
+
+/** By a keyed hash, because it may be anybody's address. */
+export function mailCount(
+  { dataKeys, settings }: { dataKeys(): DataKeys; settings: Pick<Settings, "mailsPerHour"> },
+  kind: CountedMail,
+  emailKey: string,
+): MailCount {
+  return { subject: keyedHash(dataKeys())("mails", kind, emailKey), most: settings.mailsPerHour };
 }

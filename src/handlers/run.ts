@@ -18,7 +18,7 @@ import type { DatabasePool } from "../db/pool.ts";
 import { Refusal, type RefusalCode, refuse } from "../errors.ts";
 import { commandSchemas } from "../generated/schemas.ts";
 import type { Logger } from "../log.ts";
-import { type RecordKeyRule, recordKey } from "../record-key.ts";
+import { normalize, type RecordKeyRule, recordKey } from "../record-key.ts";
 import { type SealedField, sealedPaths } from "../sealed-names.ts";
 import type { Denials } from "./admin/denials.ts";
 import { type AttemptParts, type Attempts, makeAttempts, rememberedDevice } from "./attempts.ts";
@@ -28,6 +28,7 @@ import type { Context, HandlerPasswords, Settings } from "./context.ts";
 import { type Change, Kept, type Proof } from "./context.ts";
 import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
 import { fingerprintOf, isFingerprintOf } from "./fingerprint.ts";
+import { mailCount } from "./mails.ts";
 import { outboxRows } from "./outbox-rows.ts";
 import { makeUses, type UseParts, type Uses } from "./uses.ts";
 
@@ -223,6 +224,7 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
       asked = true;
       return answer;
     },
+    mailCount: (kind, email) => mailCount(parts, kind, normalize(email)),
     countConfirmed: parts.confirmed,
     async countUse(using, read) {
       if (keeping.uses === undefined) throw new Error(`${call.topic} serves no client`);

@@ -13,10 +13,23 @@ export const english: Language = {
   footer: "This mail was sent by {product} because of something that happened on {time}. Nobody reads answers to it.",
   templates: {
     confirm: {
-      subject: "{product}: confirm your account",
-      before: ["an account was made with this e-mail address. To confirm that it is yours, open this link."],
-      link: "Confirm the account",
-      after: ["If you made no account, do nothing: without the link it will be deleted."],
+      subject: "Confirm your e-mail address for {product}",
+      before: ["You created an account on {product} with the login {login}. Please confirm that this is your address:"],
+      link: "Confirm e-mail address",
+      after: [
+        "The link works once, until {expires}. If you did not create this account, you can ignore this message: the address will not be used.",
+      ],
+    },
+    "confirm-list": {
+      subject: "Confirm your e-mail address for {product}",
+      before: [
+        "Several accounts on {product} wait for this e-mail address to be confirmed. The first one that is confirmed gets the address, and the others are deleted. Please confirm the account that you created:",
+      ],
+      links: "Confirm the account with the login {login}",
+      after: [
+        "Each link works once, until {expires}. {product} will also ask for the password of the account, or for the browser in which you created it.",
+        "If you created none of these accounts, you can ignore this message: the address will not be used.",
+      ],
     },
     "email-taken": {
       subject: "{product}: you have an account already",

@@ -38,8 +38,7 @@ export async function startMailerRole(wiring: Wiring): Promise<Running> {
     book: bookOf(pool),
     smtp: smtpOf(config),
     open: (sealed) => openMail(keys, sealed),
-    render: (mail, { token, username }) =>
-      renderMail({ ...mail, token: textOf(token), username: textOf(username) }, site),
+    render: (mail, secrets) => renderMail({ ...mail, ...saidIn(secrets), lifeMs: lifeOf(config, mail.kind) }, site),
     lifeMs: (kind) => lifeOf(config, kind),
     deadLetters: deadLettersOf(wiring, kafka),
     turn: (work) => lane.run(Number.POSITIVE_INFINITY, work),
@@ -86,8 +85,21 @@ async function openMail(keys: FleetKeys, sealed: string): Promise<Record<string,
 /** A link outlives its mail by nothing; what only tells something is told within a day, as long as the topic keeps it. */
 function lifeOf(config: Config, kind: string): number {
   if (kind === "reset") return config.AUTH_RESET_TTL;
-  if (kind === "confirm" || kind === "email-confirm") return config.AUTH_CONFIRM_TTL;
+  if (kind === "confirm" || kind === "confirm-list" || kind === "email-confirm") return config.AUTH_CONFIRM_TTL;
   return 86_400_000;
+}
+
+/** What is sealed in a mail, as far as it has the form that its template knows. */
+function saidIn({ token, username, login, accounts }: Record<string, unknown>) {
+  const isAccount = (each: unknown): each is { login: string; token: string } =>
+    typeof (each as { login?: unknown } | null)?.login === "string" &&
+    typeof (each as { token?: unknown }).token === "string";
+  return {
+    token: textOf(token),
+    username: textOf(username),
+    login: textOf(login),
+    accounts: Array.isArray(accounts) ? accounts.filter(isAccount) : undefined,
+  };
 }
 
 const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);

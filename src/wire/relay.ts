@@ -50,7 +50,12 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
     auditRetentionMs: config.AUTH_AUDIT_RETENTION,
     deviceTtlMs: config.AUTH_KNOWN_DEVICE_TTL,
     sessionKeepMs: config.AUTH_SESSION_KEEP,
-    legacyTopics: config.AUTH_LEGACY_TOPICS,
+    settings: {
+      confirmTtlMs: config.AUTH_CONFIRM_TTL,
+      legacyTopics: config.AUTH_LEGACY_TOPICS,
+      mailLocale: config.AUTH_MAIL_LOCALE,
+      mailsPerHour: config.AUTH_MAILS_PER_HOUR,
+    },
     dataKeys: keys.dataKeys,
   });
   lifecycle.onStop(maintenance);

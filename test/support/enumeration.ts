@@ -91,6 +91,17 @@ export const questions: Question[] = [
     },
   },
   {
+    what: "auth.account.register: an address that others wait with (AUTH_HIDE_EMAIL)",
+    async prepare(house) {
+      const waiting = Array.from({ length: people }, unusedAddress);
+      for (const email of waiting) await register(house, email);
+      return {
+        somebody: (n) => told(register(house, waiting[n % people]!)),
+        nobody: () => told(register(house, unusedAddress())),
+      };
+    },
+  },
+  {
     what: "auth.account.resend: an address that waits for its confirmation",
     leastMs: mailedInMs,
     async prepare(house) {

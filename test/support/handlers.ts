@@ -198,7 +198,7 @@ export async function handlerHouse({
         sessionKeepMs: config.AUTH_SESSION_KEEP,
         auditRetentionMs: config.AUTH_AUDIT_RETENTION,
         deviceTtlMs: config.AUTH_KNOWN_DEVICE_TTL,
-        legacyTopics: config.AUTH_LEGACY_TOPICS,
+        settings: parts.settings,
       }),
     beside: (options = {}) => handlerHouse({ env, poolSize, cheapHashes, ...options, database: own }),
     async close() {

@@ -1,9 +1,11 @@
 // Change-email: asks for another e-mail address, for who knows the password. A link goes to the new address, a notice to the old one, and
 // nothing changes until the link is used (confirm-email.ts).
-// Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in password/change.ts), THROTTLED (also by AUTH_MAILS_PER_HOUR), EMAIL_TAKEN;
+// Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in password/change.ts), EMAIL_TAKEN, THROTTLED (also
+// where the account has asked for, or the new address has got, AUTH_MAILS_PER_HOUR such mails);
 // with AUTH_HIDE_EMAIL a taken address looks like success in answer, events and mails to the asker, and its owner is told.
+import { countMail } from "../../db/address-mails.ts";
 import { addressChangeOf, lockUser, passwordOf } from "../../db/users.ts";
-import { invalid, refuse } from "../../errors.ts";
+import { invalid, type Refusal, refuse } from "../../errors.ts";
 import { normalize } from "../../record-key.ts";
 import { attemptInSession } from "../attempts.ts";
 import { defineHandler } from "../define.ts";
@@ -23,13 +25,15 @@ export const changeEmail = defineHandler({
     checkTyped("password", password);
     const newEmail = checkEmail(typed, "newEmail");
     await demandFactor(ctx, bearer);
-    const account = await ctx.read(addressChangeOf(id, normalize(newEmail)));
+    const count = ctx.mailCount("confirm", newEmail);
+    const account = await ctx.read(addressChangeOf(id, normalize(newEmail), count));
     if (account === null) throw refuse("SESSION_REVOKED");
     const { email, username, locale, newOwner } = account;
     const { hideEmail, mailsPerHour, confirmTtlMs } = ctx.settings;
     // Before the attempt, which only a commit takes back.
     if (newEmail === email) throw invalid("newEmail", "must not be the current one");
-    if (account.mails >= mailsPerHour) throw refuse("THROTTLED", { retryAfterMs: account.freeInMs });
+    if (account.mails >= mailsPerHour) throw tooManyMails(account.freeInMs);
+    if (account.mailWaitMs > 0) throw tooManyMails(account.mailWaitMs);
     const attempt = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
     const { ok } = await ctx.passwords.verify(password, attempt.row?.hash);
     if (!ok) {
@@ -49,10 +53,17 @@ export const changeEmail = defineHandler({
       {
         user: { id, subject: lockUser(id, { generation, banned: false }) },
         facts: [fact("EmailChangeRequested", {})],
-        writes: [link.write, attempt.refund],
+        writes: [link.write, countMail(count, true), attempt.refund],
         messages: [toNew, mail(ctx, "email-change-requested", { key, email, username, locale })],
       },
       {},
     );
   },
 });
+
+const tooManyMails = (retryAfterMs: number): Refusal =>
+  refuse("THROTTLED", {
+    message: "There were too many mails of this kind.",
+    retryAfterMs,
+    details: { reason: "mails" },
+  });

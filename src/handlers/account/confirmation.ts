@@ -1,35 +1,82 @@
-// The confirmation link, shared by registering and asking for another one: a one-time token, and the record that gets it mailed.
-// While legacy topics are on the platform's mailer reads it from the topic `auth` (in clear, by contract); else it goes to auth.mail, sealed.
-import type { Contact } from "../../db/contacts.ts";
-import { insertToken } from "../../db/one-time-tokens.ts";
+// Confirmation links, for whoever registers, asks for another one, or waited for the hour to be over: one-time tokens, and what gets them mailed.
+// Several accounts may wait with one address; then one mail lists them all. While legacy topics are on the platform's mailer reads them from the
+// topic `auth` (in clear, by contract), a record for each account, the newest first; else they go to auth.mail, sealed.
+import { countMail, type MailCount } from "../../db/address-mails.ts";
+import { insertToken, insertTokens } from "../../db/one-time-tokens.ts";
+import { shardOf } from "../../db/outbox.ts";
 import { standInOf } from "../../db/stand-ins.ts";
 import type { Write } from "../../db/statements.ts";
+import { mailGoesOut, requestConfirmations, type Waiting } from "../../db/waiting.ts";
 import { normalize } from "../../record-key.ts";
-import type { Context, Message } from "../context.ts";
-import { mail, newLink } from "../mails.ts";
+import type { Change, Context, MailMaker, Message } from "../context.ts";
+import { fact } from "../facts.ts";
+import { mail, newLink, newToken } from "../mails.ts";
 
 export const legacyMailTopic = "auth";
 
-export interface Addressee extends Contact {
-  id: number;
-}
-
 /** A stand-in for the user of an address that nobody has: what is made for it costs the same, and is never published or used. */
-export function nobodyAt(email: string): Addressee {
-  return { id: standInOf(normalize(email)), username: "nobody", email, locale: null };
+export function nobodyAt(email: string): Waiting {
+  return { id: standInOf(normalize(email)), login: "nobody", username: "nobody", email, locale: null };
 }
 
-/** @param insert makes the token's row: `insertStandInToken` for nobody */
-export function confirmation(ctx: Context, user: Addressee, insert = insertToken): { write: Write; message: Message } {
-  const link = { userId: user.id, purpose: "confirm", ttlMs: ctx.settings.confirmTtlMs } as const;
-  const { token, write } = newLink(ctx, link, insert);
-  const { id, username, email, locale } = user;
-  const message = ctx.settings.legacyTopics
-    ? legacyMail(user, token)
-    : mail(ctx, "confirm", { key: String(id), email, username, locale, token });
-  return { write, message };
+const linkFor = ({ settings }: Pick<MailMaker, "settings">, userId: number) =>
+  ({ userId, purpose: "confirm", ttlMs: settings.confirmTtlMs }) as const;
+
+/** For one account. @param insert makes the token's row: `insertStandInToken` for nobody */
+export function confirmation(ctx: Context, account: Waiting, insert = insertToken): { write: Write; message: Message } {
+  const { token, write } = newLink(ctx, linkFor(ctx, account.id), insert);
+  const [message] = messagesFor(ctx, [{ account, token }]);
+  return { write, message: message! };
 }
 
-function legacyMail({ id, username, email }: Addressee, token: string): Message {
+interface Asking {
+  count: MailCount;
+  actor: string;
+  traceparent?: string | undefined;
+}
+
+/** The change that mails a link to each of the accounts that wait with one address, which are given with the newest first. */
+export function confirmations(maker: MailMaker, accounts: readonly Waiting[], asking: Asking): Change {
+  const made = accounts.map((account) => ({ account, ...newToken(maker, linkFor(maker, account.id)) }));
+  const [newest, ...others] = accounts;
+  if (newest === undefined) throw new Error("a mail to an address where nobody waits");
+  return {
+    user: { id: newest.id, subject: mailGoesOut(newest.id) },
+    facts: [fact("ConfirmationRequested", {})],
+    writes: [
+      insertTokens(made.map(({ row }) => row)),
+      countMail(asking.count, true),
+      ...(others.length > 0 ? [eventsOf(maker, others, asking)] : []),
+    ],
+    messages: messagesFor(maker, made),
+    actor: asking.actor,
+  };
+}
+
+/** The same event for each of the others: a commit numbers those of one user only. */
+function eventsOf(maker: MailMaker, others: readonly Waiting[], { actor, traceparent = undefined }: Asking): Write {
+  const said = { actor, traceparent: traceparent ?? null, body: { at: maker.now() } };
+  const rows = others.map(({ id }) => {
+    const eventId = maker.uuid();
+    const audited = maker.audited({ ...said, eventId, kind: "ConfirmationRequested" }, id);
+    return { id, shard: shardOf(id), eventId, audited };
+  });
+  return requestConfirmations(rows, said);
+}
+
+function messagesFor(
+  { settings }: Pick<MailMaker, "settings">,
+  made: readonly { account: Waiting; token: string }[],
+): Message[] {
+  if (settings.legacyTopics) return made.map(({ account, token }) => legacyMail(account, token));
+  const { account, token } = made[0]!;
+  const { email, locale, username, login } = account;
+  const to = { key: String(account.id), email, locale };
+  if (made.length === 1) return [mail({ settings }, "confirm", { ...to, username, login, token })];
+  const accounts = made.map((each) => ({ login: each.account.login, token: each.token }));
+  return [mail({ settings }, "confirm-list", { ...to, accounts })];
+}
+
+function legacyMail({ id, username, email }: Waiting, token: string): Message {
   return { topic: legacyMailTopic, key: String(id), kind: "json", body: { id }, secret: { token, username, email } };
 }

@@ -1,9 +1,13 @@
-// Register: creates an account that its owner has to confirm by the link sent to his e-mail address.
-// Refuses INVALID_INPUT, THROTTLED, WEAK_PASSWORD, LOGIN_TAKEN, EMAIL_TAKEN; with AUTH_HIDE_EMAIL a taken e-mail address looks like success at
-// the same cost, and its owner is told: a decoy keeps the login taken, as the account would, with that password and no way to confirm it, so
-// that neither registering nor logging in later tells the difference. No event speaks of a decoy, and maintenance deletes it. Races are decided by unique keys: the loser reads anew and finds the name taken. LOGIN_TAKEN and EMAIL_TAKEN are kept, so that asking again cannot turn out otherwise.
+// Register: creates an account that its owner has to confirm (confirm.ts): by the link sent to its e-mail address, and by the secret that is answered
+// here, or the password. Until then it holds its login and no address: EMAIL_TAKEN means that a confirmed account has the address.
+// Refuses INVALID_INPUT, THROTTLED (by network), WEAK_PASSWORD, LOGIN_TAKEN, EMAIL_TAKEN; with AUTH_HIDE_EMAIL a taken e-mail address looks like success at
+// the same cost, and its owner is told: a decoy keeps the login taken, as the account would, with that password and no way to confirm it, so that
+// neither registering nor logging in later tells the difference. No event speaks of a decoy, and maintenance deletes it. Races are decided by unique
+// keys: the loser reads anew and finds the name taken. LOGIN_TAKEN and EMAIL_TAKEN are kept, so that asking again cannot turn out otherwise.
+// An address gets AUTH_MAILS_PER_HOUR such mails at most, links and what its owner is told; a link beyond goes out later (waiting-mails.ts).
 import { randomBytes } from "node:crypto";
 import { hashSecret } from "../../crypto/opaque.ts";
+import { countMail } from "../../db/address-mails.ts";
 import { insertPassword, insertUser, vacancyFor } from "../../db/users.ts";
 import { refuse } from "../../errors.ts";
 import type { AccountRegisterRequest } from "../../generated/schemas.ts";
@@ -25,31 +29,31 @@ export const register = defineHandler({
     const locale = checkLocale(request.locale);
     const loginKey = normalize(login);
     const emailKey = normalize(email);
+    const count = ctx.mailCount("confirm", email);
     const using = { use: "register", client: request.client } as const;
-    const { row: vacancy } = await ctx.countUse(using, vacancyFor(loginKey, emailKey));
+    const { row: vacancy } = await ctx.countUse(using, vacancyFor(loginKey, emailKey, count));
     if (vacancy === null) throw new Error("a read without a table gave no row");
     await checkNewPassword(ctx, { field: "password", password, about: [login, username, email] });
     if (vacancy.loginTaken) return ctx.commitRefusal({ facts: [] }, refuse("LOGIN_TAKEN"));
     if (vacancy.emailOwner !== null && !ctx.settings.hideEmail)
       return ctx.commitRefusal({ facts: [] }, refuse("EMAIL_TAKEN"));
     const hash = await ctx.passwords.hash(password);
-    const { id, emailOwner } = vacancy;
+    const { id, emailOwner, mailWaitMs } = vacancy;
     const decoy = emailOwner !== null;
+    const sends = mailWaitMs === 0;
     const registrationSecret = randomBytes(32).toString("base64url");
     const registrationHash = hashSecret(Buffer.from(registrationSecret));
-    const link = confirmation(ctx, { id, username, email, locale });
-    const address = decoy ? { email: "", emailKey: "" } : { email, emailKey }; // of a decoy nothing is kept but its login
+    const link = confirmation(ctx, { id, login, username, email, locale });
+    const address = decoy ? { email: "", emailKey: "" } : { email, emailKey, mailWaitMs };
+    const made = { id, login, loginKey, username, locale, decoy, registrationHash, ...address };
     return ctx.commit(
       {
-        user: {
-          id,
-          subject: insertUser({ id, login, loginKey, username, locale, decoy, registrationHash, ...address }),
-        },
+        user: { id, subject: insertUser(made) },
         facts: [fact("UserRegistered", { login })],
         unheard: decoy,
         ...(decoy && { actor: "anonymous" }), // there is no such user
-        writes: [insertPassword(id, hash), link.write],
-        messages: [decoy ? tellOwner(ctx, emailOwner) : link.message],
+        writes: [insertPassword(id, hash), link.write, countMail(count, sends)],
+        messages: [{ ...(decoy ? tellOwner(ctx, emailOwner) : link.message), unheard: !sends }],
       },
       { userId: ctx.settings.hideEmail ? null : id, confirmationSent: true, registrationSecret },
     );

@@ -1,15 +1,17 @@
-// Resend: sends another confirmation link to the owner of an unconfirmed account. Always ok: nobody learns whether the address has an
-// account, nor from the time it takes: where there is none, or nothing to confirm, the same is done for a stand-in. At most
-// AUTH_MAILS_PER_HOUR links go to one account; what is over is swallowed.
+// Resend: one more mail to an address, with a link for each account that waits for its confirmation there. Always ok: nobody learns whether the
+// address has such an account, nor from the time it takes: where there is none, the same is done for a stand-in.
+// An address gets AUTH_MAILS_PER_HOUR such mails at most, registrations' included; what is over is not lost: when the hour is over, one mail lists
+// what waits (waiting-mails.ts).
 // Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
+import { countMail } from "../../db/address-mails.ts";
 import { insertStandInToken, lockStandIn } from "../../db/stand-ins.ts";
-import { lockUser, unconfirmedByEmail } from "../../db/users.ts";
+import { holdMail, waitingAt } from "../../db/waiting.ts";
 import { normalize } from "../../record-key.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkEmail } from "../input.ts";
 import { mailedInMs } from "../mails.ts";
-import { confirmation, nobodyAt } from "./confirmation.ts";
+import { confirmation, confirmations, nobodyAt } from "./confirmation.ts";
 
 export const resend = defineHandler({
   topic: "auth.account.resend",
@@ -18,18 +20,28 @@ export const resend = defineHandler({
   leastMs: mailedInMs,
   async handle(request, ctx) {
     const email = checkEmail(request.email);
+    const count = ctx.mailCount("confirm", email);
     const using = { use: "mail", client: request.client } as const;
-    const { row: user } = await ctx.countUse(using, unconfirmedByEmail(normalize(email)));
-    const common = { facts: [fact("ConfirmationRequested", {})], actor: "anonymous" };
-    if (user === null || user.banned || user.mails >= ctx.settings.mailsPerHour) {
-      const nobody = nobodyAt(email);
-      const { write, message } = confirmation(ctx, nobody, insertStandInToken);
-      const standIn = { id: nobody.id, subject: lockStandIn(nobody.id) };
-      const messages = [{ ...message, unheard: true }];
-      return ctx.commit({ ...common, user: standIn, unheard: true, writes: [write], messages }, {});
+    const { row } = await ctx.countUse(using, waitingAt(normalize(email), count));
+    const { accounts = [], mailWaitMs = 0 } = row ?? {};
+    const actor = "anonymous";
+    if (accounts.length > 0 && mailWaitMs === 0) {
+      const { traceparent } = ctx.call.envelope;
+      return ctx.commit(confirmations(ctx, accounts, { count, actor, traceparent }), {});
     }
-    const { write, message } = confirmation(ctx, user);
-    const owner = { id: user.id, subject: lockUser(user.id, { confirmed: false }) };
-    return ctx.commit({ ...common, user: owner, writes: [write], messages: [message] }, {});
+    const nobody = nobodyAt(email);
+    const { write, message } = confirmation(ctx, nobody, insertStandInToken);
+    const held = accounts.slice(0, 1).map(({ id }) => holdMail(id, mailWaitMs));
+    return ctx.commit(
+      {
+        user: { id: nobody.id, subject: lockStandIn(nobody.id) },
+        facts: [fact("ConfirmationRequested", {})],
+        unheard: true,
+        writes: [write, countMail(count, false), ...held],
+        messages: [{ ...message, unheard: true }],
+        actor,
+      },
+      {},
+    );
   },
 });

@@ -1,9 +1,11 @@
 // Forgot: mails a link to set a new password with to the owner of a confirmed account. Always ok: nobody learns whether the address has one, and
-// the answer costs the same statements either way (db/stand-ins.ts), and takes the same time (mailedInMs). At most AUTH_MAILS_PER_HOUR links go to one account; what is over is swallowed.
+// the answer costs the same statements either way (db/stand-ins.ts), and takes the same time (mailedInMs). An address gets AUTH_MAILS_PER_HOUR such
+// mails at most; what is over is swallowed.
 // Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
+import { countMail } from "../../db/address-mails.ts";
 import { insertToken } from "../../db/one-time-tokens.ts";
 import { insertStandInToken, standInOf, touchStandIn } from "../../db/stand-ins.ts";
-import { confirmedByEmail, lockUser } from "../../db/users.ts";
+import { lockUser, ownerOf } from "../../db/users.ts";
 import { normalize } from "../../record-key.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
@@ -20,12 +22,14 @@ export const forgot = defineHandler({
   leastMs: mailedInMs,
   async handle(request, ctx) {
     const typed = checkEmail(request.email);
+    const count = ctx.mailCount("reset", typed);
     const using = { use: "mail", client: request.client } as const;
-    const { row: user } = await ctx.countUse(using, confirmedByEmail(normalize(typed)));
-    const mailed = user !== null && !user.banned && user.mails < ctx.settings.mailsPerHour;
+    const { row } = await ctx.countUse(using, ownerOf(normalize(typed), count));
+    const { owner = null, mailWaitMs = 0 } = row ?? {};
+    const mailed = owner !== null && !owner.banned && mailWaitMs === 0;
     const standIn = standInOf(normalize(typed));
     const nobody = { id: standIn, username: "nobody", email: typed, locale: null };
-    const { id: userId, username, email, locale } = mailed ? user : nobody;
+    const { id: userId, username, email, locale } = mailed ? owner : nobody;
     const ttlMs = ctx.settings.resetTtlMs;
     const link = newLink(ctx, { userId, purpose: "reset", ttlMs }, mailed ? insertToken : insertStandInToken);
     const message = mail(ctx, "reset", { key: String(userId), email, username, locale, token: link.token });
@@ -34,10 +38,10 @@ export const forgot = defineHandler({
       messages: [{ ...message, unheard: !mailed }],
       actor: "anonymous",
     };
-    if (user === null)
-      return ctx.commit({ ...common, key: nobodysKey, writes: [link.write, touchStandIn(standIn)] }, {});
-    const { id, banned } = user;
-    const owner = { id, subject: lockUser(id, { confirmed: true, banned }) };
-    return ctx.commit({ ...common, user: owner, writes: [link.write] }, {});
+    const writes = [link.write, countMail(count, mailed)];
+    if (owner === null)
+      return ctx.commit({ ...common, key: nobodysKey, writes: [...writes, touchStandIn(standIn)] }, {});
+    const { id, banned } = owner;
+    return ctx.commit({ ...common, user: { id, subject: lockUser(id, { confirmed: true, banned }) }, writes }, {});
   },
 });

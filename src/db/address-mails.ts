@@ -1,0 +1,41 @@
+// How many mails of a kind an address got within the last hour, whoever asked for them: one row for each kind and address, whose lock counts exactly
+// (migrations/0018). Addresses are keyed hashes here. A handler reads how long the next mail has to wait, and its commit demands that this is still
+// so: of ten commits at once as many go through as may, and the others read anew.
+import { type DatabasePool, sql } from "slonik";
+import type { Fragment, Write } from "./statements.ts";
+
+export interface MailCount {
+  /** HMAC of kind and address. */
+  subject: Buffer;
+  /** Mails within an hour. */
+  most: number;
+}
+
+/** An expression: ms until the next mail may go, 0 where it may at once. */
+export function mailWait({ subject, most }: MailCount): Fragment {
+  return sql.fragment`COALESCE(
+    (SELECT mail_wait_ms(m.sent, ${most}::int) FROM address_mails m WHERE m.subject = ${sql.binary(subject)}::bytea), 0)`;
+}
+
+/** @param sends false where no mail goes out: it costs the same, and nothing is counted */
+export function countMail({ subject, most }: MailCount, sends: boolean): Write {
+  return {
+    name: "count_mail",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      INSERT INTO address_mails AS m (subject, sent)
+      SELECT ${sql.binary(subject)}::bytea, CASE WHEN ${sends} THEN ARRAY[now()] ELSE '{}'::timestamptz[] END WHERE ${gate}
+      ON CONFLICT (subject) DO UPDATE SET hour = date_trunc('hour', now()), sent = CASE WHEN ${sends}
+          THEN ARRAY(SELECT s FROM unnest(m.sent) AS s WHERE s > now() - interval '1 hour') || now() ELSE m.sent END
+        WHERE NOT ${sends} OR mail_wait_ms(m.sent, ${most}::int) = 0
+      RETURNING 1`,
+  };
+}
+
+/** Deletes up to `limit` rows of addresses that got nothing for an hour and more. @returns how many */
+export async function reapAddressMails(pool: DatabasePool, limit: number): Promise<number> {
+  const { rowCount } = await pool.query(sql.unsafe`
+    DELETE FROM address_mails WHERE subject = ANY(ARRAY(
+      SELECT subject FROM address_mails WHERE hour < now() - interval '2 hours' LIMIT ${limit} FOR UPDATE SKIP LOCKED))`);
+  return rowCount;
+}

@@ -1,0 +1,63 @@
+// Confirmation mails that were held back because their address had got AUTH_MAILS_PER_HOUR within the hour: when it is over, one mail goes to the
+// address and lists every account that waits there by then. One relay at a time does it. A mail that another process has sent meanwhile counts, and
+// what waits then waits on; an address that somebody has confirmed meanwhile gets none.
+
+import { uuidv7 } from "./crypto/ids.ts";
+import { changedPart } from "./db/faults.ts";
+import { readOnly } from "./db/inbox.ts";
+import { dueAddresses, mailingAlone, postponeMail, waitingAt } from "./db/waiting.ts";
+import { confirmations } from "./handlers/account/confirmation.ts";
+import { auditRow } from "./handlers/audit-rows.ts";
+import { type AloneParts, commitAlone } from "./handlers/commit-alone.ts";
+import type { MailMaker, Settings } from "./handlers/context.ts";
+import { mailCount } from "./handlers/mails.ts";
+
+export interface WaitingMailsParts extends AloneParts {
+  settings: MailMaker["settings"] & Pick<Settings, "mailsPerHour">;
+}
+
+const batch = 100;
+const actor = "service:maintenance";
+
+/** @returns how many mails it wrote */
+export async function mailWhatWaits(parts: WaitingMailsParts): Promise<number> {
+  let written = 0;
+  await mailingAlone(parts.pool, async () => {
+    for (;;) {
+      const addresses = await dueAddresses(parts.pool, batch);
+      let done = 0;
+      for (const address of addresses) if (await mailTo(parts, address)) done += 1;
+      written += done;
+      if (addresses.length < batch || done === 0) return; // what is left is tried in a minute
+    }
+  });
+  return written;
+}
+
+/** @returns whether a mail was written */
+async function mailTo(parts: WaitingMailsParts, emailKey: string): Promise<boolean> {
+  const { pool } = parts;
+  const count = mailCount(parts, "confirm", emailKey);
+  const { accounts = [], mailWaitMs = 0 } = (await readOnly(pool, waitingAt(emailKey, count))) ?? {};
+  if (accounts.length === 0 || mailWaitMs > 0) {
+    await postponeMail(pool, emailKey, accounts.length === 0 ? null : mailWaitMs);
+    return false;
+  }
+  try {
+    await commitAlone(parts, confirmations(makerOf(parts), accounts, { count, actor }));
+  } catch (error) {
+    if (changedPart(error) !== undefined) return false;
+    throw error;
+  }
+  await postponeMail(pool, emailKey, null); // of those beyond the longest list
+  return true;
+}
+
+function makerOf({ settings, clock, dataKeys }: WaitingMailsParts): MailMaker {
+  return {
+    settings,
+    uuid: () => uuidv7(clock),
+    now: () => clock.now(),
+    audited: (event, userId) => auditRow(event, { userId, outcome: "ok", dataKeys: dataKeys() }),
+  };
+}
