@@ -3,7 +3,10 @@
 
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { type TestFleet, testFleet } from "./support/fleet.ts";
+import avsc from "avsc";
+import { connectRegistry } from "../src/bus/schema-store.ts";
+import { commandSchemas } from "../src/generated/schemas.ts";
+import { sharedFleet, type TestFleet, testFleet } from "./support/fleet.ts";
 import { byPassword, type Registered, registered, somebody } from "./support/people.ts";
 import { type Raw, rawRequests, replyTopic } from "./support/raw.ts";
 
@@ -177,6 +180,43 @@ describe("a value that cannot be read", () => {
     expect((await raw.ask({ ...login(), fields: { ...fields, sealed: "garbage" } })).outcome).toBe("SEAL_INVALID");
     const other = JSON.stringify({ ...JSON.parse(fields.sealed), login: "somebody-else" });
     expect((await raw.ask({ ...login(), fields: { ...fields, sealed: other } })).outcome).toBe("SEAL_INVALID");
+  });
+});
+
+describe("a schema that the worker does not know", () => {
+  const registry = connectRegistry({ url: sharedFleet().env["AUTH_REGISTRY_URL"]! });
+  const { request } = commandSchemas["auth.key.list"];
+  const withHeader = (id: number, value: Buffer): Buffer => {
+    const header = Buffer.alloc(5);
+    header.writeInt32BE(id, 1);
+    return Buffer.concat([header, value]);
+  };
+
+  test("is read where a newer requester has registered it in the topic's subject", async () => {
+    const newer = { ...request, fields: [{ name: "since", type: ["null", "string"], default: null }] };
+    const id = await registry.register("auth.key.list-value", newer, "BACKWARD");
+    expect((await raw.ask({ ...keyList, bytes: withHeader(id, Buffer.of(2, 2, 0x61)) })).outcome).toBe("ok");
+  });
+
+  test("is refused where it is somebody's own, though it bears the request's name; no turn of the loop is lost to it", async () => {
+    const own = { ...request, fields: [{ name: "nothing", type: { type: "array", items: "null" } }] };
+    const id = await registry.register(`stranger.${mark}-value`, own, "BACKWARD");
+    const billion = avsc.Type.forSchema("long").toBuffer(1_000_000_000);
+    const bytes = withHeader(id, Buffer.concat([billion, Buffer.of(0)]));
+    const reply = await raw.ask({ ...keyList, bytes });
+    expect([reply.outcome, reply.body["auth.Refusal"]?.["message"]]).toEqual([
+      "UNSUPPORTED_SCHEMA",
+      `there is no schema ${id} of auth.key.list-value`,
+    ]);
+  });
+
+  test("is read no further than its bytes go, though it be a version of the subject", async () => {
+    const newer = { ...request, fields: [{ name: "many", type: { type: "array", items: "null" }, default: [] }] };
+    const id = await registry.register("auth.key.list-value", newer, "BACKWARD");
+    const count = (items: number) =>
+      withHeader(id, Buffer.concat([avsc.Type.forSchema("long").toBuffer(items), Buffer.of(0)]));
+    expect((await raw.ask({ ...keyList, bytes: count(1_000_000_000) })).outcome).toBe("INVALID_INPUT");
+    expect((await raw.ask({ ...keyList, bytes: count(1) })).outcome).toBe("ok"); // the control
   });
 });
 

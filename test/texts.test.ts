@@ -146,7 +146,7 @@ function worker(change: (command: BusCommand) => BusCommand = (command) => comma
   const codecs = new Map(
     Object.entries(commandSchemas).map(([topic, { request, reply }]) => {
       const subjects = { [`${topic}-value`]: request, [`${reply.namespace}.${reply.name}`]: reply };
-      return [topic, makeCodec({ idOf: async () => 1, schemaOf: async () => request }, subjects)];
+      return [topic, makeCodec({ idOf: async () => 1, versionOf: async () => request }, subjects)];
     }),
   );
   return async ({ topic }: Pick<Case, "topic">, value: Buffer): Promise<Executed & { refusal: Fields | undefined }> => {

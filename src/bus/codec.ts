@@ -1,7 +1,9 @@
 // Avro in the registry's wire format: a zero byte, the schema's 4-byte id, the record (Confluent wire format). Bytes are written and
-// read by avsc with our own schema on our side and the writer's, whichever version it is, on the other.
+// read by avsc with our own schema on our side and the writer's on the other, where that is a version of the same
+// subject. Before avsc reads them they are walked through once (avro-walk.ts): it believes counts and lengths.
 import { isUtf8 } from "node:buffer";
 import avsc from "avsc";
+import { type AvroWalk, makeAvroWalk } from "./avro-walk.ts";
 import type { SchemaSource } from "./schema-store.ts";
 
 /** What is wrong with bytes that came in. "unreachable" is not the sender's fault: ask again. */
@@ -41,17 +43,18 @@ export function makeCodec(store: SchemaSource, schemas: Record<string, object>):
   );
   const ids = new Map<string, number>();
   let scratch = Buffer.alloc(usualBytes);
-  const resolvers = new Map<string, avsc.Resolver>();
+  const writers = new Map<string, Writer>();
 
-  const resolverFor = async (subject: string, type: avsc.Type, id: number) => {
+  const writerFor = async (subject: string, type: avsc.Type, id: number): Promise<Writer> => {
     const key = `${subject}#${id}`;
-    const known = resolvers.get(key);
+    const known = writers.get(key);
     if (known !== undefined) return known;
-    const writer = await writerSchema(store, id);
+    const schema = ids.get(subject) === id ? schemas[subject]! : await writerSchema(store, subject, id);
     try {
-      const resolver = type.createResolver(avsc.Type.forSchema(writer as avsc.Schema));
-      resolvers.set(key, resolver);
-      return resolver;
+      const written = avsc.Type.forSchema(schema as avsc.Schema);
+      const writer = { resolver: type.createResolver(written), walk: makeAvroWalk(written) };
+      writers.set(key, writer);
+      return writer;
     } catch (error) {
       throw new CodecFault("incompatible", `schema ${id} is not one of ${subject}: ${(error as Error).message}`);
     }
@@ -92,10 +95,12 @@ export function makeCodec(store: SchemaSource, schemas: Record<string, object>):
       }
       const type = types.get(subject)!;
       const id = bytes.readInt32BE(1);
-      if (id < 1) throw new CodecFault("unknown-schema", `there is no schema ${id}`); // no registry gives such an id
-      const resolver = await resolverFor(subject, type, id);
+      if (id < 1) throw new CodecFault("unknown-schema", `there is no schema ${id} of ${subject}`); // no registry gives such an id
+      const { walk, resolver } = await writerFor(subject, type, id);
+      const value = bytes.subarray(headerBytes);
       try {
-        return type.fromBuffer(bytes.subarray(headerBytes), resolver) as object;
+        walk(value);
+        return type.fromBuffer(value, resolver) as object;
       } catch (error) {
         throw new CodecFault("malformed", `the value does not decode: ${(error as Error).message}`);
       }
@@ -129,13 +134,18 @@ function typeHook(schema: unknown): avsc.Type | undefined {
   return type === "string" ? new Utf8Type() : undefined;
 }
 
-async function writerSchema(store: SchemaSource, id: number): Promise<object> {
+interface Writer {
+  resolver: avsc.Resolver;
+  walk: AvroWalk;
+}
+
+async function writerSchema(store: SchemaSource, subject: string, id: number): Promise<object> {
   let schema: object | undefined;
   try {
-    schema = await store.schemaOf(id);
+    schema = await store.versionOf(subject, id);
   } catch (error) {
     throw new CodecFault("unreachable", `the registry does not answer: ${(error as Error).message}`);
   }
-  if (schema === undefined) throw new CodecFault("unknown-schema", `there is no schema ${id}`);
+  if (schema === undefined) throw new CodecFault("unknown-schema", `there is no schema ${id} of ${subject}`);
   return schema;
 }

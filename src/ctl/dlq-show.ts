@@ -60,8 +60,8 @@ function droppedAlready(letter: Letter): Error {
 function readingOf(config: Config): Reading | undefined {
   const registry = registryOf(config);
   if (registry === undefined) return undefined;
-  const schemas = makeSchemaStore([registry], systemClock.monotonic);
-  return { schemas, codec: makeCodec(schemas, schemasBySubject()) };
+  const store = makeSchemaStore([registry], systemClock.monotonic);
+  return { schemas: registry, codec: makeCodec(store, schemasBySubject()) };
 }
 
 export function surroundingsOf(config: Config, kafka: KafkaPort): Surroundings {

@@ -3,7 +3,7 @@
 // format header: a secret may follow in clear. Of a foreign JSON body the values are shown that can be no token; of headers those that do not sound like one.
 import { type Codec, CodecFault } from "../bus/codec.ts";
 import type { InRecord } from "../bus/records.ts";
-import type { SchemaSource } from "../bus/schema-store.ts";
+import type { Registry } from "../bus/schema-store.ts";
 import { schemasBySubject } from "../catalogue.ts";
 import { asError } from "../errors.ts";
 import { isoTime, printable, textOf } from "./dlq-letters.ts";
@@ -28,7 +28,7 @@ const looksLikeToken = /eyJ[\w-]{8,}\.[\w-]+/;
 
 export interface Reading {
   codec: Codec;
-  schemas: SchemaSource;
+  schemas: Pick<Registry, "schemaOf">;
 }
 
 export async function shownValue(
@@ -79,7 +79,7 @@ async function avroFields({ topic, value, reading }: AvroValue): Promise<Record<
 }
 
 /** Events and mails stand under the full name of their record. */
-async function subjectOf(value: Buffer, schemas: SchemaSource): Promise<string> {
+async function subjectOf(value: Buffer, schemas: Reading["schemas"]): Promise<string> {
   if (value.length < shownBytes || value[0] !== 0) {
     throw new CodecFault("not-avro", "the value is not in the registry's wire format");
   }

@@ -20,9 +20,9 @@ export function savedSchemas(pool: DatabasePool) {
         SELECT id FROM schemas WHERE subject = ${subject} AND text = ${JSON.stringify(schema)} ORDER BY id DESC LIMIT 1`);
       return row?.id;
     },
-    async schemaOf(id: number): Promise<object | undefined> {
+    async versionOf(subject: string, id: number): Promise<object | undefined> {
       const row = await pool.maybeOne(
-        sql.type(z.object({ text: z.string() }))`SELECT text FROM schemas WHERE id = ${id} LIMIT 1`,
+        sql.type(z.object({ text: z.string() }))`SELECT text FROM schemas WHERE subject = ${subject} AND id = ${id}`,
       );
       return row === null ? undefined : parse(row.text);
     },

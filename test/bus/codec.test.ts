@@ -38,7 +38,7 @@ const registered = new Map<number, object>([
 function codecOver(source: Partial<SchemaSource> = {}) {
   const store: SchemaSource = {
     idOf: async () => 1,
-    schemaOf: async (id) => registered.get(id),
+    versionOf: async (_subject, id) => registered.get(id),
     ...source,
   };
   return makeCodec(store, { [subject]: schema });
@@ -114,7 +114,7 @@ test.each<[string, Buffer | null, string]>([
 test("what cannot be an id is not asked for; the highest that can is", async () => {
   const asked: number[] = [];
   const codec = codecOver({
-    schemaOf: async (id) => {
+    versionOf: async (_subject, id) => {
       asked.push(id);
       return undefined;
     },
@@ -124,18 +124,40 @@ test("what cannot be an id is not asked for; the highest that can is", async () 
   expect(asked).toEqual([2_147_483_647]);
 });
 
+test("a schema counts only where it is a version of the record's own subject", async () => {
+  const asked: string[] = [];
+  const codec = codecOver({
+    versionOf: async (of, id) => {
+      asked.push(`${of} ${id}`);
+      return id === 2 ? older : undefined; // 3 is there as well, of another subject
+    },
+  });
+  expect(await kindOf(codec.decode(subject, wire(2, older, { login: "ada" })))).toBe(
+    'decoded {"login":"ada","times":1}',
+  );
+  const value = { loud: true, login: "ada", times: 1, mood: "WILD" };
+  expect(await kindOf(codec.decode(subject, wire(3, newer, value)))).toBe("unknown-schema");
+  expect(asked).toEqual([`${subject} 2`, `${subject} 3`]);
+});
+
+test("the codec's own schema needs nobody to be asked for it", async () => {
+  const codec = codecOver({ versionOf: () => Promise.reject(new Error("away")) });
+  await codec.warm();
+  expect(await kindOf(codec.decode(subject, good))).toBe('decoded {"login":"ada","times":2}');
+});
+
 test("a registry that does not answer is not the sender's fault, and the next record is tried anew", async () => {
-  let ask: SchemaSource["schemaOf"] = () => Promise.reject(new Error("refused"));
-  const codec = codecOver({ schemaOf: (id) => ask(id) });
+  let ask: SchemaSource["versionOf"] = () => Promise.reject(new Error("refused"));
+  const codec = codecOver({ versionOf: (...asked) => ask(...asked) });
   expect(await kindOf(codec.decode(subject, good))).toBe("unreachable");
-  ask = async (id) => registered.get(id);
+  ask = async (_subject, id) => registered.get(id);
   expect(await kindOf(codec.decode(subject, good))).toBe('decoded {"login":"ada","times":2}');
 });
 
 test("a writer's schema that is read once is not asked for again", async () => {
   const asked: number[] = [];
   const codec = codecOver({
-    schemaOf: async (id) => {
+    versionOf: async (_subject, id) => {
       asked.push(id);
       return registered.get(id);
     },
@@ -155,7 +177,7 @@ describe("warm", () => {
         asked.push(name);
         return ids[name];
       },
-      schemaOf: async () => undefined,
+      versionOf: async () => undefined,
     };
     const codec = makeCodec(store, { one: schema, two: older });
     await expect(codec.warm()).rejects.toThrow("The schema of two is not registered: run the role migrate first.");
@@ -187,7 +209,7 @@ describe("bytes that are no UTF-8 in a text", () => {
     ],
   } as const;
   const asBytes = JSON.parse(JSON.stringify(texts).replaceAll('"string"', '"bytes"')) as object;
-  const codec = makeCodec({ idOf: async () => 7, schemaOf: async () => texts }, { texts });
+  const codec = makeCodec({ idOf: async () => 7, versionOf: async () => texts }, { texts });
   const decoded = (text: Buffer) =>
     codec.decode("texts", wire(7, asBytes, { plain: text, maybe: text, list: [text], inner: { text } }));
 

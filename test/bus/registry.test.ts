@@ -41,6 +41,15 @@ test("what is not registered has none: another schema, another subject, another 
   expect(await registry.idOf(subjectOf("known"), record({ ...name, name: "login" }))).toBeUndefined();
   expect(await registry.idOf(subjectOf("never"), record(name))).toBeUndefined();
   expect(await registry.schemaOf(2_000_000_000)).toBeUndefined();
+  expect(await registry.versionOf(subjectOf("known"), 2_000_000_000)).toBeUndefined();
+});
+
+test("a schema is a version of the subjects it was registered in, and of no other", async () => {
+  const shared = record(name, { name: "shared", type: "string" });
+  const id = await registry.register(subjectOf("one"), shared, "BACKWARD");
+  expect(await registry.register(subjectOf("two"), shared, "BACKWARD")).toBe(id);
+  const known = async (what: string) => (await registry.versionOf(subjectOf(what), id)) !== undefined;
+  expect([await known("one"), await known("two"), await known("three")]).toEqual([true, true, false]);
 });
 
 describe.each([

@@ -17,7 +17,7 @@ function source(answer: (id: number) => Promise<object | undefined>, ids: Record
       asked.push(subject);
       return ids[subject];
     },
-    schemaOf(id) {
+    versionOf(_subject, id) {
       asked.push(id);
       return answer(id);
     },
@@ -31,11 +31,11 @@ test("50 questions at a time are one call, and so are later ones", async () => {
   const gate = Promise.withResolvers<object>();
   const registry = source(() => gate.promise);
   const store = storeOver(registry);
-  const answers = Array.from({ length: 50 }, () => store.schemaOf(1));
+  const answers = Array.from({ length: 50 }, () => store.versionOf("a-value", 1));
   gate.resolve(schema);
   expect(new Set(await Promise.all(answers))).toEqual(new Set([schema]));
   time.ms += 365 * 86_400_000;
-  await store.schemaOf(1);
+  await store.versionOf("a-value", 1);
   expect(registry.asked).toEqual([1]);
 });
 
@@ -43,12 +43,12 @@ test("an id that does not exist is remembered for 10 s, then asked for again", a
   let there: object | undefined;
   const registry = source(async () => there);
   const store = storeOver(registry);
-  expect(await store.schemaOf(1)).toBeUndefined();
+  expect(await store.versionOf("a-value", 1)).toBeUndefined();
   there = schema;
   time.ms = 9999;
-  expect(await store.schemaOf(1)).toBeUndefined();
+  expect(await store.versionOf("a-value", 1)).toBeUndefined();
   time.ms = 10_000;
-  expect(await store.schemaOf(1)).toBe(schema);
+  expect(await store.versionOf("a-value", 1)).toBe(schema);
   expect(registry.asked).toEqual([1, 1]);
 });
 
@@ -56,11 +56,11 @@ test("a failure reaches all who ask at that time, and is not remembered", async 
   let answer: () => Promise<object> = () => Promise.reject(new Error("down"));
   const registry = source(() => answer());
   const store = storeOver(registry);
-  const answers = await Promise.allSettled([store.schemaOf(1), store.schemaOf(1)]);
+  const answers = await Promise.allSettled([store.versionOf("a-value", 1), store.versionOf("a-value", 1)]);
   expect(answers.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
   expect(registry.asked).toEqual([1]);
   answer = async () => schema;
-  expect(await store.schemaOf(1)).toBe(schema);
+  expect(await store.versionOf("a-value", 1)).toBe(schema);
 });
 
 test("ids of schemas are asked for once per subject and schema", async () => {
@@ -73,26 +73,54 @@ test("ids of schemas are asked for once per subject and schema", async () => {
   expect(registry.asked).toEqual(["a-value", "a-value", "b-value"]);
 });
 
-test("garbage ids do not fill the memory: what is remembered is bounded", async () => {
-  const registry = source(async () => undefined);
+test("garbage ids do not fill the memory, and do not make what is known forgotten", async () => {
+  const registry = source(async (id) => (id === 1 ? schema : undefined));
   const store = storeOver(registry);
   const askAll = async (from: number, to: number) => {
-    for (let id = from; id < to; id += 1) await store.schemaOf(id);
+    for (let id = from; id < to; id += 1) await store.versionOf("a-value", id);
   };
-  await askAll(0, 5000);
-  await store.schemaOf(0);
-  expect(registry.asked).toHaveLength(5000); // the control: up to the bound all is remembered
-  await askAll(5000, 5001);
-  await store.schemaOf(0);
-  expect(registry.asked).toHaveLength(5002);
+  await askAll(1, 5002);
+  await store.versionOf("a-value", 2);
+  expect(registry.asked).toHaveLength(5001); // the control: up to the bound all is remembered
+  await askAll(5002, 5003);
+  await store.versionOf("a-value", 2);
+  await store.versionOf("a-value", 1);
+  expect(registry.asked).toHaveLength(5003);
+});
+
+test("an id is one question for each subject, and no more than eight go out at a time", async () => {
+  let running = 0;
+  let most = 0;
+  const store = storeOver({
+    idOf: async () => undefined,
+    async versionOf() {
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+      return undefined;
+    },
+  });
+  await Promise.all(Array.from({ length: 100 }, (_, id) => store.versionOf("a-value", id)));
+  expect(most).toBe(8);
+  const asked: string[] = [];
+  const named = storeOver({
+    idOf: async () => undefined,
+    async versionOf(subject, id) {
+      asked.push(`${subject} ${id}`);
+      return subject === "a-value" ? schema : undefined;
+    },
+  });
+  expect([await named.versionOf("a-value", 1), await named.versionOf("b-value", 1)]).toEqual([schema, undefined]);
+  expect(asked).toEqual(["a-value 1", "b-value 1"]);
 });
 
 test("sources are asked in order; a later one only for what the earlier have not", async () => {
   const table = source(async (id) => (id === 1 ? schema : undefined), { "a-value": 1 });
   const registry = source(async () => ({ ...schema, name: "B" }), { "a-value": 1, "b-value": 2 });
   const store = storeOver(table, registry);
-  expect(await store.schemaOf(1)).toBe(schema);
-  expect(await store.schemaOf(2)).toMatchObject({ name: "B" });
+  expect(await store.versionOf("a-value", 1)).toBe(schema);
+  expect(await store.versionOf("a-value", 2)).toMatchObject({ name: "B" });
   expect([await store.idOf("a-value", schema), await store.idOf("b-value", schema)]).toEqual([1, 2]);
   expect(table.asked).toEqual([1, 2, "a-value", "b-value"]);
   expect(registry.asked).toEqual([2, "b-value"]);
@@ -123,7 +151,7 @@ describe("a registry", () => {
   const registry = () => connectRegistry({ url: `http://127.0.0.1:${port()}`, timeoutMs: 300 });
   const both = async (): Promise<string[]> => {
     const asked = registry();
-    const answers = await Promise.allSettled([asked.schemaOf(1), asked.idOf("a-value", schema)]);
+    const answers = await Promise.allSettled([asked.versionOf("a-value", 1), asked.idOf("a-value", schema)]);
     return answers.map((each) => (each.status === "fulfilled" ? String(each.value) : "failed"));
   };
 
@@ -143,7 +171,7 @@ describe("a registry", () => {
 
   test("that is not there is none that has none, though its port be 40404", async () => {
     const nowhere = connectRegistry({ url: "http://127.0.0.1:40404", timeoutMs: 300 });
-    await expect(nowhere.schemaOf(1)).rejects.toThrow("40404");
+    await expect(nowhere.versionOf("a-value", 1)).rejects.toThrow("40404");
     await expect(nowhere.idOf("a-value", schema)).rejects.toThrow("40404");
   });
 
@@ -165,12 +193,45 @@ describe("a registry", () => {
     expect(calls.length).toBeGreaterThan(0);
   });
 
+  /** One in which the schema is a version of a-value. */
+  const answerWith = (schema: object) => (path: string) => ({
+    status: 200,
+    body: JSON.stringify(path.endsWith("/versions") ? [{ subject: "a-value", version: 1 }] : schema),
+  });
+
   test("whose schema is no Avro that we can read has none", async () => {
-    answer = () => ({ status: 200, body: JSON.stringify({ schema: '{"type":"planet"}' }) });
-    await expect(registry().schemaOf(1)).resolves.toBeUndefined();
-    answer = () => ({ status: 200, body: JSON.stringify({ schema: "{}", schemaType: "JSON" }) });
-    await expect(registry().schemaOf(2)).resolves.toBeUndefined();
-    answer = () => ({ status: 200, body: JSON.stringify({ schema: JSON.stringify(schema) }) });
-    await expect(registry().schemaOf(3)).resolves.toMatchObject({ type: "record", name: "A" });
+    answer = answerWith({ schema: '{"type":"planet"}' });
+    expect(await registry().versionOf("a-value", 1)).toBeUndefined();
+    answer = answerWith({ schema: "{}", schemaType: "JSON" });
+    expect(await registry().versionOf("a-value", 2)).toBeUndefined();
+    answer = answerWith({ schema: JSON.stringify(schema) });
+    expect(await registry().versionOf("a-value", 3)).toMatchObject({ type: "record", name: "A" });
+  });
+
+  test("is not asked for a schema that is a version of another subject", async () => {
+    answer = answerWith({ schema: JSON.stringify(schema) });
+    expect(await registry().versionOf("b-value", 3)).toBeUndefined();
+    expect(calls).toEqual(["GET /schemas/ids/3/versions"]);
+  });
+
+  test("is asked again where it is ill for a moment, and not where it refuses", async () => {
+    const well = answerWith({ schema: JSON.stringify(schema) });
+    let ill = 2;
+    answer = (path) => {
+      ill -= 1;
+      return ill >= 0 ? { status: 502, body: "<html>" } : well(path);
+    };
+    expect(await registry().versionOf("a-value", 3)).toMatchObject({ name: "A" });
+    calls = [];
+    answer = () => ({ status: 403, body: '{"error_code":40301}' });
+    await expect(registry().versionOf("a-value", 4)).rejects.toThrow("403");
+    expect(calls).toHaveLength(1);
+  });
+
+  test("that is hidden by a proxy's page is none that has none", async () => {
+    answer = () => ({ status: 404, body: "<html>not here</html>" });
+    await expect(registry().versionOf("a-value", 1)).rejects.toThrow("schema 1");
+    answer = () => ({ status: 404, body: '{"error_code":404}' });
+    await expect(registry().versionOf("a-value", 1)).rejects.toThrow("404");
   });
 });

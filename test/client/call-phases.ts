@@ -84,11 +84,11 @@ function pretend(troubled: Phase, answers: Answers) {
   const schemas: SchemaSource = {
     async idOf(subject) {
       await gate("registry");
-      return idOf(subject);
+      return idOf(subject) + otherVersion;
     },
-    async schemaOf(id) {
-      if (id !== idOf("auth.key.ListReply")) await gate("open");
-      return bySubject.get(subjects[id - 1]!);
+    async versionOf(subject) {
+      if (subject !== "auth.key.ListReply") await gate("open");
+      return bySubject.get(subject);
     },
   };
   const release = (): void => {
@@ -105,8 +105,10 @@ const bySubject = new Map<string, object>(
 );
 const subjects = [...bySubject.keys()];
 const idOf = (subject: string): number => subjects.indexOf(subject) + 1;
+/** The fleet's schemas are other versions than the client's, so that each has to ask for the other's. */
+const otherVersion = 1000;
 const codec = makeCodec(
-  { idOf: async (subject) => idOf(subject), schemaOf: async (id) => bySubject.get(subjects[id - 1]!) },
+  { idOf: async (subject) => idOf(subject), versionOf: async (subject) => bySubject.get(subject) },
   Object.fromEntries(bySubject),
 );
 await codec.warm();

@@ -232,7 +232,9 @@ describe("a request", () => {
     await raw.send({ topic: "auth.session.login", key: "ada", bytes, headers });
     const id = await buried();
     const shown = await run(`show ${id}`);
-    expect(shown.stdout).toMatch(/value +14 bytes, beginning 0x007fffffff: there is no schema 2147483647\n/);
+    expect(shown.stdout).toMatch(
+      /value +14 bytes, beginning 0x007fffffff: there is no schema 2147483647 of auth.session.login-value\n/,
+    );
     expect(shown.stdout).not.toContain("swordfish");
     expect(shown.stdout).not.toContain(Buffer.from("swordfish").toString("hex"));
     expect((await run(`replay ${id} --yes`)).stdout).toContain("A worker would not begin it: header kafka_replyTopic");
