@@ -2,10 +2,10 @@
 // only from callers that are trusted: limits by network stand on it, and a stranger could put the blame on anybody.
 // Bad metadata is INVALID_INPUT, and names what is wrong; a trace that cannot be read begins a new one. What a caller that is not trusted says
 // of a device is not looked at.
-import { isIP } from "node:net";
 import type { PeerCertificate } from "node:tls";
 import type { ServerUnaryCall } from "@grpc/grpc-js";
 import { readTraceparent } from "../bus/trace.ts";
+import { readIp } from "../client-address.ts";
 import type { Config } from "../config.ts";
 import { invalid, type Refusal } from "../errors.ts";
 import { faultsKey, type MetadataName } from "./incoming.ts";
@@ -46,7 +46,7 @@ export function readMetadata(call: Call, rules: Rules): CallMetadata {
   const traceparent = readTraceparent(call.metadata.get("traceparent")[0]);
   if (!isTrusted(call, rules)) return { traceparent, idempotencyKey, client: undefined, deviceToken: undefined };
   const given = read("auth-client-ip");
-  const ip = given === undefined ? undefined : addressOf(given);
+  const ip = given === undefined ? undefined : readIp(given);
   if (given !== undefined && ip === undefined) throw wrong("auth-client-ip", "must be an IP address");
   const [userAgent, device] = [read("auth-client-user-agent"), read("auth-client-device")];
   const isKnown = [ip, userAgent, device].some((each) => each !== undefined);
@@ -70,16 +70,6 @@ function reader({ metadata }: Call): (name: MetadataName) => string | undefined 
 }
 
 const wrong = (name: MetadataName, problem: string): Refusal => invalid(name, problem);
-
-/** An address as proxies write it: perhaps with a port, of version 6 then in brackets. @returns the address alone; undefined for what is none */
-export function addressOf(text: string): string | undefined {
-  const trimmed = text.trim();
-  const [, inBrackets] = /^\[([^\]]*)\](?::\d{1,5})?$/.exec(trimmed) ?? [];
-  if (inBrackets !== undefined) return isIP(inBrackets) === 6 ? inBrackets : undefined;
-  const [, beforePort] = /^([0-9.]+):\d{1,5}$/.exec(trimmed) ?? [];
-  if (beforePort !== undefined) return isIP(beforePort) === 4 ? beforePort : undefined;
-  return isIP(trimmed) === 0 ? undefined : trimmed;
-}
 
 function isTrusted(call: Call, { AUTH_GRPC_TRUST_CLIENT: all, AUTH_GRPC_TRUSTED: trusted }: Rules): boolean {
   if (all) return true;

@@ -24,7 +24,7 @@ import type { Client } from "../generated/schemas.ts";
 import { normalize } from "../record-key.ts";
 import { Kept } from "./context.ts";
 import { type KeyedHash, keyedHash } from "./keyed-hash.ts";
-import { networkOf } from "./networks.ts";
+import { networksOf } from "./networks.ts";
 import { limitsOf, refundable, type UseParts, usedUp } from "./uses.ts";
 
 /** What is guessed at; each factor of an account is counted by itself. */
@@ -192,7 +192,7 @@ function rowOf(
 /** Whom the requester serves, as an account knows its devices. */
 function deviceOf(hash: KeyedHash, login: string, client: Client | null) {
   const owner = hash("owner", normalize(login));
-  const network = networkOf(client?.ip);
+  const network = networksOf(client?.ip)?.narrow;
   const device = client?.device ?? "";
   return {
     owner,

@@ -23,6 +23,7 @@ import { type SealedField, sealedPaths } from "../sealed-names.ts";
 import type { Denials } from "./admin/denials.ts";
 import { type AttemptParts, type Attempts, makeAttempts, rememberedDevice } from "./attempts.ts";
 import { auditRow, auditRows } from "./audit-rows.ts";
+import { withClient } from "./clients.ts";
 import { commitAlone } from "./commit-alone.ts";
 import type { Context, HandlerPasswords, Settings } from "./context.ts";
 import { type Change, Kept, type Proof } from "./context.ts";
@@ -79,7 +80,7 @@ export function busCommand(handler: Handler, parts: RunParts): BusCommand {
     ),
     resultName: `${result.namespace}.${result.name}`,
     keyOf: (opened) => recordKey(rule, opened),
-    handle: (opened, call) => once(parts, handler, opened, call),
+    handle: async (opened, call) => once(parts, handler, withClient(opened), call),
     answered: async (call) => (await findKept(parts.pool, inboxKeyOf(call))) !== null,
   };
 }

@@ -12,7 +12,7 @@ import { type Refusal, refuse } from "../errors.ts";
 import type { Client } from "../generated/schemas.ts";
 import { Kept } from "./context.ts";
 import { type KeyedHash, keyedHash } from "./keyed-hash.ts";
-import { limitNetworksOf } from "./networks.ts";
+import { networksOf } from "./networks.ts";
 
 /**
  * What is counted, each by itself, so that guesses at passwords from a network keep nobody there from registering.
@@ -106,7 +106,7 @@ export function limitsOf(
   { topic, device }: Pick<Call, "topic" | "device">,
 ): UseLimit[] {
   const rules = parts.settings.uses;
-  const networks = limitNetworksOf(client?.ip);
+  const networks = networksOf(client?.ip);
   if (networks === undefined) parts.clientUnknown(topic);
   const hash = keyedHash(parts.dataKeys());
   const rate = rules.network[use];

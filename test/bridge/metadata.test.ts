@@ -3,7 +3,7 @@
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
 import { credentials, Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
-import { addressOf, namesOf } from "../../src/bridge/metadata.ts";
+import { namesOf } from "../../src/bridge/metadata.ts";
 import { selfSigned } from "./certificate.ts";
 import { identity, type StartedBridge, startBridge, tokens } from "./pretend-fleet.ts";
 
@@ -351,25 +351,4 @@ describe("the names of a certificate", () => {
   ])("of %j are %j", (certificate, names) => {
     expect(namesOf(certificate as never)).toEqual(names);
   });
-});
-
-test.each([
-  ["203.0.113.7", "203.0.113.7"],
-  ["203.0.113.7:5678", "203.0.113.7"],
-  ["2001:db8::7", "2001:db8::7"],
-  ["[2001:db8::7]", "2001:db8::7"],
-  ["[2001:db8::7]:5678", "2001:db8::7"],
-  ["::ffff:203.0.113.7", "::ffff:203.0.113.7"],
-  [" 203.0.113.7 ", "203.0.113.7"],
-  ["[203.0.113.7]", undefined],
-  ["203.0.113.7:", undefined],
-  ["203.0.113.7:port", undefined],
-  ["203.0.113.256", undefined],
-  ["2001:db8::7:5678:9:9:9:9:9", undefined],
-  ["localhost", undefined],
-  ["203.0.113.7/24", undefined],
-  ["0x7f.1", undefined],
-  ["[", undefined],
-])("%s is the address %s", (text, address) => {
-  expect(addressOf(text)).toBe(address);
 });
