@@ -29,7 +29,13 @@ const log = makeLogger("silent", {});
 const port = (): KafkaPort =>
   connectKafka({ driver: options.driver, brokers: [options.kafka], clientId: "bench", prefix: options.prefix }, log);
 const over = (kafka: KafkaPort): AuthClient =>
-  connectClient({ kafka, schemas: connectRegistry({ url: options.registry }), name: options.service, log });
+  connectClient({
+    kafka,
+    schemas: connectRegistry({ url: options.registry }),
+    name: options.service,
+    log,
+    fleetIds: options.fleetId.split(","),
+  });
 const client = over(port());
 const crowd: Person[] = [];
 

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../src/config.ts";
-import { makeRole, migrate, type Place } from "../src/dev/fleet.ts";
+import { makeRole, migrate, type Place, readFleetId } from "../src/dev/fleet.ts";
 import { makeStack } from "../stack/stack.ts";
 import type { Argon2Options } from "./hash.ts";
 import { makeWorkers, type Workers } from "./workers.ts";
@@ -18,6 +18,8 @@ export interface Addresses {
   /** Name of the asking service: auth.reply.<service> exists. */
   service: string;
   grpc: string;
+  /** AUTH_FLEET_ID. */
+  fleetId: string;
 }
 
 export interface Site {
@@ -82,6 +84,7 @@ export async function openSite(report: (line: string) => void, profiles?: string
         prefix: "",
         service,
         grpc: `127.0.0.1:${grpcPort}`,
+        fleetId: readFleetId(dir),
       },
       env,
       ...costs(env),

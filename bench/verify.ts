@@ -5,8 +5,10 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createLocalJWKSet, importJWK, type JWK, jwtVerify, SignJWT } from "jose";
 import type { ConsumeOptions, KafkaPort } from "../src/bus/kafka.ts";
+import { makeKeyReader } from "../src/client/key-reader.ts";
 import { makeVerifier, type Verifier } from "../src/client/verifier.ts";
 import { systemClock } from "../src/clock.ts";
+import { keyThumbprint } from "../src/fleet-cert.ts";
 import { makeLogger } from "../src/log.ts";
 import { answer } from "./child.ts";
 import { closedLoop, type Width } from "./measure.ts";
@@ -19,7 +21,9 @@ const count = 2000;
 let feeds: (topic: string, key: string, value: object) => void;
 
 const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-const jwk = { ...(publicKey.export({ format: "jwk" }) as JWK), kid: "bench", use: "sig", alg: "ES256" };
+const own = publicKey.export({ format: "jwk" });
+const kid = keyThumbprint(own)!;
+const jwk = { ...(own as JWK), kid, use: "sig", alg: "ES256" };
 
 function verifierOf(cache: number): Verifier {
   const readers: ConsumeOptions[] = [];
@@ -38,17 +42,19 @@ function verifierOf(cache: number): Verifier {
   } as unknown as KafkaPort;
   const log = makeLogger("silent", {});
   const inspect = () => Promise.reject(new Error("the feeds are fresh: nobody is asked"));
+  const keys = makeKeyReader({ kafka, name: "bench", log, clock: systemClock });
   const verifier = makeVerifier(
-    { kafka, name: "bench", log, clock: systemClock, inspect },
+    { kafka, name: "bench", log, clock: systemClock, inspect, keys },
     { cache, maxAgeMs: 3_600_000 },
   );
-  readers[0]!.onAssigned(new Map([["auth.revocation", [0]]]));
+  const readerOf = (topic: string): ConsumeOptions => readers.find(({ topics }) => topics.includes(topic))!;
+  readerOf("auth.revocation").onAssigned(new Map([["auth.revocation", [0]]]));
   feeds = (topic, key, value) => {
     const bytes = Buffer.from(JSON.stringify(value));
     const record = { topic, partition: 0, offset: 0n, timestamp: 0, key: Buffer.from(key), value: bytes, headers: {} };
-    readers[0]!.onRecords([record], { topic, partition: 0 }, 1n);
+    readerOf(topic).onRecords([record], { topic, partition: 0 }, 1n);
   };
-  feeds("auth.key", "bench", { ...jwk, state: "active" });
+  feeds("auth.key", kid, { ...jwk, state: "active", version: 1 });
   feeds("auth.revocation", "asOf", { asOf: Date.now() });
   return verifier;
 }
@@ -62,7 +68,7 @@ async function ready(): Promise<void> {
     const signer = new SignJWT({ ...claims, ...more }).setProtectedHeader({
       alg: "ES256",
       typ: "at+jwt",
-      kid: "bench",
+      kid,
     });
     signer.setIssuer("auth").setAudience("platform").setSubject(String(n)).setIssuedAt(now).setExpirationTime("1h");
     tokens.push(await signer.sign(key));

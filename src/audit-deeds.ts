@@ -14,6 +14,8 @@ export type Deed =
   | "KeyActivated"
   | "KeyRemoved"
   | "KeyRevoked"
+  | "RootKeyMade"
+  | "RootKeyActivated"
   | "DataKeyMade"
   | "DataKeyRemoved"
   | "DataKeysRewrapped"

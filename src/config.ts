@@ -76,6 +76,7 @@ export function readConfig(env: Environment, role: Role, memory = memoryLimit())
 
 function readVariable(env: Environment, name: string, variable: Variable<unknown>, role: Role): unknown {
   const given = textOf(env, name);
+  if (given === undefined && variable.neverEmpty && env[`${name}_FILE`]) throw new Error(`is empty in ${name}_FILE`);
   if (given !== undefined) return variable.parse(given);
   if (variable.default !== undefined) {
     return variable.parse(typeof variable.default === "function" ? variable.default() : variable.default);

@@ -19,8 +19,8 @@ import {
 import {
   dataKeyRows,
   deleteDataKey,
-  fleetKeyRows,
   insertDataKey,
+  privateBoxRows,
   type StoredDataKey,
   updateDataKey,
   updatePrivateBox,
@@ -158,7 +158,7 @@ async function resealPrivateKeys({ pool, ...parts }: ByHand): Promise<string[]> 
 }
 
 async function staleBoxes(pool: CommonQueryMethods, master: MasterKey[]) {
-  const rows = await fleetKeyRows(pool);
+  const rows = await privateBoxRows(pool);
   const dataKeys: DataKeys = loadDataKeys(master, await dataKeyRows(pool));
   const { id } = dataKeys.current("signing");
   return { dataKeys, rows: rows.filter(({ privateBox }) => boxKeyId(privateBox) !== id) };

@@ -7,7 +7,7 @@ import { StackFailure } from "../stack/failure.ts";
 import { type Report, stopwatch, whileSaying } from "../stack/progress.ts";
 import { makeStack, type Stack } from "../stack/stack.ts";
 import { type Config, type Environment, readConfig } from "./config.ts";
-import { makeRole, migrate, type Place, type Role, type RolePlan, roleEnvironment } from "./dev/fleet.ts";
+import { makeRole, migrate, type Place, type Role, type RolePlan, readFleetId, roleEnvironment } from "./dev/fleet.ts";
 import { type Addresses, devFolder, masterKeyFile, removeAddresses, writeAddresses } from "./dev/folder.ts";
 import { startSupervised, supervise } from "./dev/supervise.ts";
 import { relaxed } from "./relaxed.ts";
@@ -143,6 +143,7 @@ class System {
       database: postgres.address,
       grpc: `127.0.0.1:${grpcPort}`,
       http,
+      fleetId: readFleetId(this.#dir),
     };
   }
 

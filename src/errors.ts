@@ -47,6 +47,7 @@ export interface RefusalOptions {
   /** Milliseconds from now after which asking again makes sense. */
   retryAfterMs?: number;
   details?: Record<string, string>;
+  authentic?: boolean;
 }
 
 /** A command was refused. The code is for programs, the message for people. */
@@ -55,12 +56,19 @@ export class Refusal extends Error {
   readonly code: RefusalCode;
   readonly retryAfterMs: number | undefined;
   readonly details: Record<string, string>;
+  /**
+   * Of a refusal that came over Kafka: true where it carries the mac of its request, so that nobody but the fleet can have made it. False: it
+   * was given before the request was opened, or made up by whoever may write to the reply topic, and says nothing about an effect.
+   * undefined: it was made on this side.
+   */
+  readonly authentic: boolean | undefined;
 
   constructor(code: RefusalCode, options: RefusalOptions = {}) {
     super(options.message ?? refusals[code][1]);
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
     this.details = options.details ?? {};
+    this.authentic = options.authentic;
   }
 }
 

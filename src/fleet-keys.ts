@@ -1,32 +1,21 @@
 // The keys a process works with: data keys, opened with AUTH_MASTER_KEY, and the fleet's key pairs. Made once for a fleet; a process looks
 // every second whether they changed and loads them then, so a new key is known long before it is needed and a revoked one is gone.
-// Whoever changes them holds one lock in the database and writes what changed to the topic auth.key in the same transaction.
+// What is done to them - by migrate, by the relay's schedule, by operators - stands here too, step by step; key-changes.ts writes it.
 import { setTimeout as sleep } from "node:timers/promises";
-import { auditDeed, type Deed } from "./audit-deeds.ts";
-import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { type DataKeys, loadDataKeys } from "./crypto/envelope.ts";
-import { uuidv7 } from "./crypto/ids.ts";
-import { activated, generateKeyRow, type KeyRow, type Keyring, type KeyUse, openKeyring } from "./crypto/keys.ts";
-import { type DataKeyRules, ensureDataKeys, type MadeDataKey, turnDataKeys } from "./data-keys.ts";
-import {
-  activateFleetKey,
-  dataKeyRows,
-  deleteFleetKey,
-  fleetKeyRows,
-  insertFleetKey,
-  insertKeyRecord,
-  keyMarks,
-  knownMs,
-  withKeyLock,
-} from "./db/keys.ts";
-import { notifyRelays } from "./db/outbox.ts";
-import type { DatabasePool } from "./db/pool.ts";
-import { revocationTopic } from "./db/revocations.ts";
+import { activated, type KeyRow, type Keyring, type KeyUse, openKeyring } from "./crypto/keys.ts";
+import { type DataKeyRules, turnDataKeys } from "./data-keys.ts";
+import { dataKeyRows, fleetKeyRows, goneKeyRows, keyMarks, knownMs, rootKeyRows } from "./db/keys.ts";
+import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import { asError } from "./errors.ts";
+import { changeKeys, type KeyChanges, type KeyParts } from "./key-changes.ts";
+import type { GoneKey, KeyRepair } from "./key-records.ts";
 import { algOf, dueSteps, type KeyRules, type KeyStep } from "./key-schedule.ts";
 import type { Logger } from "./log.ts";
 import type { MasterKey } from "./variable-kinds.ts";
+
+export type { KeyParts } from "./key-changes.ts";
 
 export interface FleetKeys {
   dataKeys(): DataKeys;
@@ -36,17 +25,6 @@ export interface FleetKeys {
   stop(): void;
 }
 
-/** What changing keys needs. */
-export interface KeyParts {
-  pool: DatabasePool;
-  master: MasterKey[];
-  rules: KeyRules & DataKeyRules;
-  clock: Clock;
-  /** Who changes them, for the audit; default: the schedule. */
-  actor?: string;
-}
-
-export const keyTopic = "auth.key";
 const lookMs = 1000;
 const minute = 60_000;
 const day = 24 * 60 * minute;
@@ -71,17 +49,21 @@ export function keyRulesOf(config: Config): KeyRules & DataKeyRules {
   };
 }
 
-/** Makes what a new fleet lacks: data keys, an active signing key, an active sealing key; publishes all. @returns what it made */
+/** Makes what a new fleet lacks: data keys, a root key, an active signing key, an active sealing key. @returns what it made */
 export async function ensureKeys(parts: KeyParts): Promise<string[]> {
-  return change(parts, async (keys) => {
+  return changeKeys(parts, async (keys) => {
     const made = keys.madeDataKeys.map(({ purpose }) => `made the data key for ${purpose}`);
+    if (keys.roots.length === 0) {
+      const { kid } = await keys.insertRoot("active");
+      made.push(`made the root key ${kid}: requesters know the fleet by it (AUTH_FLEET_ID)`);
+    }
     for (const use of ["sig", "enc"] as const) {
       if (keys.rows.some((row) => row.use === use && row.state === "active")) continue;
       const alg = algOf(use, parts.rules);
       await keys.insert(activated(await keys.generate(alg), parts.clock)); // at once: nobody holds an older set
       made.push(`made the first ${use === "sig" ? "signing" : "sealing"} key (${alg})`);
     }
-    for (const row of keys.rows) await keys.publish(row); // the topic may have been made after the keys
+    for (const row of keys.rows.filter(({ cert }) => cert === null)) await keys.certify(row);
     return made;
   });
 }
@@ -94,7 +76,7 @@ export async function turnKeys(parts: KeyParts): Promise<string[]> {
 async function turnPairs(parts: KeyParts): Promise<string[]> {
   const due = dueSteps(await fleetKeyRows(parts.pool), parts.clock.now(), parts.rules); // nearly always nothing: no lock for that
   if (due.length === 0) return [];
-  return change(parts, async (keys) => {
+  return changeKeys(parts, async (keys) => {
     const done: string[] = [];
     for (const step of dueSteps(keys.rows, parts.clock.now(), parts.rules)) done.push(await carryOut(keys, step));
     return done;
@@ -103,7 +85,7 @@ async function turnPairs(parts: KeyParts): Promise<string[]> {
 
 /** Makes the next key now, where there is none yet; the schedule puts it to use when it has been published long enough. */
 export async function rotateKeys(parts: KeyParts, uses: KeyUse[]): Promise<string[]> {
-  return change(parts, async (keys) => {
+  return changeKeys(parts, async (keys) => {
     const done: string[] = [];
     for (const use of uses) {
       const next = keys.rows.find((row) => row.use === use && row.state === "next");
@@ -123,7 +105,7 @@ export async function rotateKeys(parts: KeyParts, uses: KeyUse[]): Promise<strin
  * tokens that are dead. @returns what was done; undefined where there is no such key
  */
 export async function revokeKey(parts: KeyParts, kid: string): Promise<string[] | undefined> {
-  const before = await change(parts, async (keys) => {
+  const before = await changeKeys(parts, async (keys) => {
     const row = keys.rows.find((each) => each.kid === kid);
     if (row === undefined) return undefined;
     const { alg, state } = row;
@@ -131,16 +113,59 @@ export async function revokeKey(parts: KeyParts, kid: string): Promise<string[] 
   });
   if (before === undefined) return undefined;
   if (before.state === "active") await sleep(knownMs);
-  await change(parts, async (keys) => {
+  await changeKeys(parts, async (keys) => {
     const row = keys.rows.find((each) => each.kid === kid);
     if (row === undefined) return;
-    await keys.remove(kid);
-    if (row.use === "sig") await keys.revoked(kid);
+    await keys.remove(row);
+    if (row.use === "sig") await keys.publishRevoked(kid);
   });
   return [...before.done, `revoked ${kid} (${before.alg}, ${before.state})`];
 }
 
-async function replace(keys: Changing, { use, alg }: KeyRow): Promise<string[]> {
+/** What AUTH_FLEET_ID is, in its order: the thumbprint of the root key that certifies and, while it turns, of the next one. */
+export async function fleetIds(pool: CommonQueryMethods): Promise<string[]> {
+  return (await rootKeyRows(pool)).map(({ kid }) => kid);
+}
+
+/** Makes the next root key, where there is none yet; it certifies nothing before switchRootKey(). @returns what was done */
+export async function makeNextRootKey(parts: KeyParts): Promise<string[]> {
+  return changeKeys(parts, async (keys) => {
+    const next = keys.roots.find(({ state }) => state === "next");
+    if (next !== undefined) return [`${next.kid} is the next root key already`];
+    return [`made ${(await keys.insertRoot("next")).kid}, the next root key`];
+  });
+}
+
+/** Certifies every key with the next root key from now on. @returns what was done; undefined where there is no next one */
+export async function switchRootKey(parts: KeyParts): Promise<string[] | undefined> {
+  return changeKeys(parts, async (keys) => {
+    const next = keys.roots.find(({ state }) => state === "next");
+    if (next === undefined) return undefined;
+    await keys.switchRoot(next);
+    return [`${next.kid} is the root key, and has certified ${keys.rows.length} keys`];
+  });
+}
+
+/** Publishes anew what the topic has lost or has otherwise than the database. */
+export async function repairKeys(parts: KeyParts, repairs: readonly KeyRepair[]): Promise<void> {
+  await changeKeys(parts, async (keys) => {
+    for (const { kid, version } of repairs) {
+      const row = keys.rows.find((each) => each.kid === kid);
+      if (row === undefined) await keys.publishGone({ kid, version });
+      else if (row.version < version) await keys.certify(row, version);
+      else await keys.publish(row);
+    }
+  });
+}
+
+/** Every key and every key that is gone, as they belong on the topic. */
+export async function keyTruth(
+  pool: CommonQueryMethods,
+): Promise<{ rows: readonly KeyRow[]; gone: readonly GoneKey[] }> {
+  return { rows: await fleetKeyRows(pool), gone: await goneKeyRows(pool) };
+}
+
+async function replace(keys: KeyChanges, { use, alg }: KeyRow): Promise<string[]> {
   let next = keys.rows.find((row) => row.use === use && row.state === "next");
   if (next === undefined) {
     next = await keys.generate(alg);
@@ -198,72 +223,7 @@ async function load(pool: DatabasePool, master: MasterKey[]): Promise<{ dataKeys
   return { dataKeys, keyring };
 }
 
-/** The keys inside the transaction that holds their lock. */
-interface Changing {
-  rows: KeyRow[];
-  /** What was missing and has just been made. */
-  madeDataKeys: MadeDataKey[];
-  generate(alg: KeyRow["alg"]): Promise<KeyRow>;
-  insert(row: KeyRow): Promise<void>;
-  activate(kid: string, use: KeyUse): Promise<void>;
-  remove(kid: string): Promise<void>;
-  publish(row: KeyRow): Promise<void>;
-  revoked(kid: string): Promise<void>;
-}
-
-async function change<T>(parts: KeyParts, run: (keys: Changing) => Promise<T>): Promise<T> {
-  const { pool, master, clock } = parts;
-  const result = await withKeyLock(pool, async (transaction) => {
-    const madeDataKeys = await ensureDataKeys(transaction, master);
-    const dataKeys = loadDataKeys(master, await dataKeyRows(transaction));
-    const record = (topic: string, key: string, body: object | null) =>
-      insertKeyRecord(transaction, { topic, key, body, eventId: uuidv7(clock) });
-    const audit = (deed: Deed, details: object): Promise<void> =>
-      auditDeed(transaction, dataKeys, { ...parts, deed, details });
-    for (const made of madeDataKeys) await audit("DataKeyMade", made);
-    const keys: Changing = {
-      rows: [...(await fleetKeyRows(transaction))],
-      madeDataKeys,
-      generate: (alg) => generateKeyRow(alg, dataKeys.box("signing"), clock),
-      async insert(row) {
-        await insertFleetKey(transaction, row);
-        keys.rows.push(row);
-        await keys.publish(row);
-        const { kid, use, alg, state } = row;
-        await audit("KeyMade", { kid, use, alg, state });
-      },
-      async activate(kid, use) {
-        const now = clock.now();
-        const changed = keys.rows.filter((row) => row.use === use && (row.state === "active" || row.kid === kid));
-        await activateFleetKey(transaction, { kid, use, now });
-        for (const row of changed) {
-          Object.assign(
-            row,
-            row.kid === kid ? { state: "active", activeAt: now } : { state: "retired", retiredAt: now },
-          );
-          await keys.publish(row);
-        }
-        await audit("KeyActivated", { kid, use });
-      },
-      async remove(kid) {
-        await deleteFleetKey(transaction, kid);
-        keys.rows = keys.rows.filter((row) => row.kid !== kid);
-        await record(keyTopic, kid, null);
-        await audit("KeyRemoved", { kid });
-      },
-      publish: (row) => record(keyTopic, row.kid, keyRecord(row)),
-      async revoked(kid) {
-        await record(revocationTopic, `k:${kid}`, { at: clock.now() });
-        await audit("KeyRevoked", { kid });
-      },
-    };
-    return run(keys);
-  });
-  await notifyRelays(pool);
-  return result;
-}
-
-async function carryOut(keys: Changing, step: KeyStep): Promise<string> {
+async function carryOut(keys: KeyChanges, step: KeyStep): Promise<string> {
   switch (step.do) {
     case "make": {
       const row = await keys.generate(step.alg);
@@ -273,13 +233,11 @@ async function carryOut(keys: Changing, step: KeyStep): Promise<string> {
     case "activate":
       await keys.activate(step.kid, step.use);
       return `${step.kid} is the active ${step.use === "sig" ? "signing" : "sealing"} key`;
+    case "certify":
+      await keys.certify(keys.row(step.kid));
+      return `renewed the certificate of ${step.kid}`;
     case "remove":
-      await keys.remove(step.kid);
+      await keys.remove(keys.row(step.kid));
       return `removed ${step.kid}: nothing of it can be under way any more`;
   }
-}
-
-/** What stands on auth.key: the public JWK with its state and times (Unix ms). */
-function keyRecord({ publicJwk, kid, use, alg, state, createdAt, activeAt, retiredAt }: KeyRow): object {
-  return { ...publicJwk, kid, use, alg, state, createdAt, activeAt, retiredAt };
 }

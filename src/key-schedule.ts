@@ -1,7 +1,7 @@
 // When the fleet's key pairs change, decided from their rows and the time alone: whoever holds the lock on the keys (fleet-keys.ts) carries
 // it out. A key is made (next), known to everybody for publishAheadMs, then active, and the one before it retired until nothing that it
 // signed or that was sealed to it can still be under way. Any `next` key means a rotation is meant, whoever made it: the schedule or
-// `authctl keys rotate`.
+// `authctl keys rotate`. Certificates are renewed daily.
 import type { KeyRow, KeyUse, SigningAlg } from "./crypto/keys.ts";
 
 export interface KeyRules {
@@ -17,18 +17,24 @@ export interface KeyRules {
 export type KeyStep =
   | { do: "make"; alg: KeyRow["alg"] }
   | { do: "activate"; kid: string; use: KeyUse }
+  | { do: "certify"; kid: string }
   | { do: "remove"; kid: string };
 
-type Times = Pick<KeyRow, "kid" | "use" | "alg" | "state" | "createdAt" | "activeAt" | "retiredAt">;
+type Times = Pick<KeyRow, "kid" | "use" | "alg" | "state" | "createdAt" | "activeAt" | "retiredAt" | "certifiedAt">;
+
+/** A certificate is good for two days: a relay may be away for one. */
+const certifyEveryMs = 86_400_000;
 
 /** What is due now; carrying it out and asking again leads to nothing being due. */
 export function dueSteps(rows: readonly Times[], now: number, rules: KeyRules): KeyStep[] {
   const uses: KeyUse[] = ["sig", "enc"];
+  const isOver = ({ state, use, retiredAt }: Times): boolean =>
+    state === "retired" && now - (retiredAt ?? now) >= rules.keepMs[use];
+  const isOld = ({ certifiedAt }: Times): boolean => certifiedAt === null || now - certifiedAt >= certifyEveryMs;
   return [
     ...uses.flatMap((use) => rotation(rows, { use, now, rules })),
-    ...rows
-      .filter(({ state, use, retiredAt }) => state === "retired" && now - (retiredAt ?? now) >= rules.keepMs[use])
-      .map(({ kid }): KeyStep => ({ do: "remove", kid })),
+    ...rows.filter(isOver).map(({ kid }): KeyStep => ({ do: "remove", kid })),
+    ...rows.filter((row) => isOld(row) && !isOver(row)).map(({ kid }): KeyStep => ({ do: "certify", kid })),
   ];
 }
 

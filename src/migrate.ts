@@ -1,6 +1,8 @@
 // The role `migrate`: brings database, keys, topics and schemas to what this version needs, says what it did, and ends. Safe to run
 // again at any time and beside a running fleet.
+import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { KafkaPort } from "./bus/kafka.ts";
 import { KafkaFault } from "./bus/kafka-faults.ts";
 import { isRegistryAway, type Registry } from "./bus/schema-store.ts";
 import { subjects, topics } from "./catalogue.ts";
@@ -10,7 +12,8 @@ import { isPassing } from "./db/faults.ts";
 import { migrateDatabase } from "./db/migrate.ts";
 import { type DatabasePool, openPool } from "./db/pool.ts";
 import { saveSchema } from "./db/schemas.ts";
-import { ensureKeys } from "./fleet-keys.ts";
+import { ensureKeys, fleetIds, keyTruth } from "./fleet-keys.ts";
+import { goneRecord, keyRecord, keyTopic } from "./key-records.ts";
 import { untilAnswered } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
 import { packageRoot } from "./package-root.ts";
@@ -34,13 +37,24 @@ export async function migrate(migrating: Migrating): Promise<void> {
   try {
     for (const name of await migrateDatabase(pool, join(packageRoot, "migrations"))) report(`applied ${name}`);
     for (const line of await ensureKeys(keyPartsOf({ config, clock }, pool))) report(line);
-    await Promise.all([migrateTopics(migrating), migrateSchemas(migrating, pool)]);
+    await writeFleetId(migrating, pool);
+    await Promise.all([migrateTopics(migrating, pool), migrateSchemas(migrating, pool)]);
   } finally {
     await pool.end();
   }
 }
 
-async function migrateTopics({ config, log, signal, report }: Migrating): Promise<void> {
+/** For who gets it by AUTH_FLEET_ID_FILE; at once there as a whole. */
+async function writeFleetId({ config, report }: Migrating, pool: DatabasePool): Promise<void> {
+  const file = config.AUTH_FLEET_ID_OUT;
+  if (file === undefined) return;
+  const ids = (await fleetIds(pool)).join();
+  writeFileSync(`${file}.new`, `${ids}\n`);
+  renameSync(`${file}.new`, file);
+  report(`wrote AUTH_FLEET_ID (${ids}) to ${file}`);
+}
+
+async function migrateTopics({ config, log, signal, report }: Migrating, pool: DatabasePool): Promise<void> {
   const kafka = kafkaOf(config, "migrate", log);
   // A broker may not know yet what its controller has just created; all is looked at again then, and found.
   const passing = (error: unknown): boolean =>
@@ -48,9 +62,27 @@ async function migrateTopics({ config, log, signal, report }: Migrating): Promis
   try {
     const done = await untilAnswered(() => kafka.ensureTopics(topics(config)), { what: "Kafka", passing, log, signal });
     for (const line of done) report(line);
+    await untilAnswered(() => publishKeys(kafka, pool), { what: "Kafka", passing, log, signal });
   } finally {
     await kafka.close();
   }
+}
+
+/**
+ * Writes every key to auth.key, so that requesters find them before a relay runs, and in a topic that was made anew. A relay may publish a change
+ * meanwhile: versions say which record is the newer one, and the relay writes it again where this one came last (key-topic.ts).
+ */
+async function publishKeys(kafka: KafkaPort, pool: DatabasePool): Promise<void> {
+  const { rows, gone } = await keyTruth(pool);
+  const records = [...rows.map(keyRecord), ...gone.map(goneRecord)];
+  await kafka.produce(
+    records.map((body) => ({
+      topic: keyTopic,
+      key: Buffer.from(String(body["kid"])),
+      value: Buffer.from(JSON.stringify(body)),
+      headers: {},
+    })),
+  );
 }
 
 async function migrateSchemas({ config, log, signal, report }: Migrating, pool: DatabasePool): Promise<void> {

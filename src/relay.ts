@@ -4,6 +4,7 @@
 // Beside that it marks auth.revocation once a second with the time up to which everything is published (as-of.ts).
 import pg from "pg";
 import { startAsOf } from "./as-of.ts";
+import { makeBell } from "./bell.ts";
 import type { Codec } from "./bus/codec.ts";
 import type { OutRecord } from "./bus/records.ts";
 import type { Sender } from "./bus/sender.ts";
@@ -91,7 +92,6 @@ async function outRecord(parts: RelayParts, row: StoredOutboxRow): Promise<OutRe
     row.secret === null ? {} : (JSON.parse(parts.box().open(row.secret, row.eventId).toString("utf8")) as object);
   const trace = row.traceparent === null ? {} : { traceparent: row.traceparent };
   const base = { topic: row.topic, key: Buffer.from(row.key) };
-  if (row.kind === "tombstone") return { ...base, value: null, headers: { "auth-event-id": row.eventId } };
   if (row.kind === "json") {
     return {
       ...base,
@@ -127,31 +127,6 @@ function cloudEvent(row: StoredOutboxRow): Record<string, string> {
     ce_time: new Date(row.body["at"] as number).toISOString(),
     ce_subject: row.key,
     "content-type": "application/vnd.confluent.avro",
-  };
-}
-
-/** Wakes whoever waits; a ring while nobody waits is kept for the next. */
-function makeBell() {
-  let rung = false;
-  let wake: (() => void) | undefined;
-  return {
-    ring: (): void => {
-      rung = true;
-      wake?.();
-    },
-    async wait(ms: number, signal: AbortSignal): Promise<void> {
-      if (!rung && !signal.aborted) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-      }
-      rung = false;
-      wake = undefined;
-    },
   };
 }
 

@@ -1,5 +1,6 @@
 // The kinds of configuration variable: how each text is read and what is said where it is wrong. Nothing here knows a variable by name.
 import { createPublicKey } from "node:crypto";
+import { readFleetIds } from "./fleet-cert.ts";
 
 export type Role = "worker" | "relay" | "bridge" | "mailer" | "migrate" | "ctl" | "dev";
 
@@ -10,6 +11,8 @@ export interface Variable<T> {
   default?: string | (() => string);
   shown?: string;
   secret?: true;
+  /** NAME_FILE must not be empty: without the variable something would be trusted that must not be. */
+  neverEmpty?: true;
   /** Roles that refuse to start without it. */
   needed?: Role[];
   /** @throws Error with what is wrong, to be read after the variable's name. */
@@ -140,14 +143,9 @@ export function masterKeys(value: string): MasterKey[] {
   return keys;
 }
 
-/** RFC 7638 thumbprints: SHA-256 as base64url. What they are compared with stands in client/key-pins.ts. */
-export function thumbprints(value: string): string[] {
-  const found = list(value);
-  const bad = found.find((each) => !/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/.test(each));
-  if (found.length === 0 || bad !== undefined) {
-    throw new Error(`must be thumbprints of keys as \`authctl keys list\` shows them (${bad ?? "empty"})`);
-  }
-  return found;
+/** Thumbprints (RFC 7638) of the root key and, while it turns, of the next one. What is compared with them stands in client/key-feed.ts. */
+export function fleetIds(value: string): readonly string[] {
+  return readFleetIds(list(value));
 }
 
 /** A public key on P-256, as the JSON of a JWK. @returns the four members that make the key */

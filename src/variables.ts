@@ -6,6 +6,7 @@ import {
   domain,
   duration,
   flag,
+  fleetIds,
   globs,
   linkUrl,
   mailSender,
@@ -21,7 +22,6 @@ import {
   services,
   settledText,
   text,
-  thumbprints,
   topics,
   url,
   type Variable,
@@ -143,16 +143,18 @@ export const variables = {
     parse: topics,
   },
   AUTH_REQUIRE_SEALED: flag("Refuse secrets outside a seal. Off for a migration only.", true),
-  AUTH_KEY_PINS: {
+  AUTH_FLEET_ID: {
     meaning:
-      "The fleet's keys that the bridge and authctl trust, by kid; others are neither sealed to nor believed. Not set: those that Kafka tells.",
-    range: "RFC 7638 thumbprints, comma separated",
-    parse: thumbprints,
+      "What the bridge and authctl know the fleet by: the thumbprint of its root key (authctl keys root). Not set: who can write to Kafka can stand in for it.",
+    range: "RFC 7638 thumbprint, or two while the root key turns",
+    neverEmpty: true as const,
+    parse: fleetIds,
   },
   AUTH_DEAD_LETTERS_PER_MINUTE: whole(
     "Dead letters that one requester can cause in a minute, per process; more are only counted and logged.",
     { min: 1, max: 1_000_000, default: "300" },
   ),
+  AUTH_FLEET_ID_OUT: text("File that migrate writes AUTH_FLEET_ID to, for those who read it by AUTH_FLEET_ID_FILE."),
   AUTH_MAILBOX_LIMIT: whole("Requests that may wait for one key; more are THROTTLED.", {
     min: 1,
     max: 10_000,

@@ -19,6 +19,7 @@ beforeAll(() => {
     service: "test",
     prefix,
     grpc,
+    fleetId: env["AUTH_FLEET_ID"]!,
   };
   site = { addresses, env, ...costs(env), pids: () => ({}), execArgv: [], close: async () => {} };
   cast = makeCast(site, 8);

@@ -16,7 +16,7 @@ const rules: KeyRules = {
   keepMs: { sig: 16 * minute, enc: day },
 };
 
-type Row = Omit<KeyRow, "publicJwk" | "privateBox">;
+type Row = Omit<KeyRow, "publicJwk" | "privateBox" | "version" | "cert">;
 interface World {
   rows: Row[];
   made: number;
@@ -35,6 +35,7 @@ const first = (): World => ({
     createdAt: 0,
     activeAt: 0,
     retiredAt: null,
+    certifiedAt: 0,
   })),
 });
 
@@ -53,12 +54,15 @@ function carryOut(world: World, step: ReturnType<typeof dueSteps>[number], now: 
     const use = step.alg === "ECDH-ES+A256KW" ? "enc" : "sig";
     const kid = `${use}-${world.made}`;
     world.made += 1;
-    world.rows.push({ kid, use, alg: step.alg, state: "next", createdAt: now, activeAt: null, retiredAt: null });
+    const times = { createdAt: now, activeAt: null, retiredAt: null, certifiedAt: now };
+    world.rows.push({ kid, use, alg: step.alg, state: "next", ...times });
   } else if (step.do === "activate") {
     for (const row of world.rows) {
       if (row.use === step.use && row.state === "active") Object.assign(row, { state: "retired", retiredAt: now });
       if (row.kid === step.kid) Object.assign(row, { state: "active", activeAt: now });
     }
+  } else if (step.do === "certify") {
+    for (const row of world.rows) if (row.kid === step.kid) row.certifiedAt = now;
   } else {
     const row = world.rows.find(({ kid }) => kid === step.kid)!;
     world.gone.push({ use: row.use, kept: now - row.retiredAt! });
@@ -94,10 +98,21 @@ test("keys turn about every thirty days", () => {
 
 test("a next key that an operator asked for comes into use as soon as it is known", () => {
   const world = first();
-  carryOut(world, { do: "make", alg: "ES256" }, day);
-  expect(settle(world, day + 10 * minute - 1)).toBe(0);
-  settle(world, day + 10 * minute);
+  const asked = day / 2;
+  carryOut(world, { do: "make", alg: "ES256" }, asked);
+  expect(settle(world, asked + 10 * minute - 1)).toBe(0);
+  settle(world, asked + 10 * minute);
   expect(active(world, "sig")[0]!.kid).toBe("sig-2");
+});
+
+test("certificates, which are good for two days, are renewed each day, those of keys that are over excepted", () => {
+  const world = first();
+  for (let now = 0; now <= 62 * day; now += 15 * minute) {
+    settle(world, now);
+    for (const { certifiedAt } of world.rows) expect(now - certifiedAt!).toBeLessThan(day);
+  }
+  world.rows[0]!.certifiedAt = null; // a row from before there were certificates
+  expect(dueSteps(world.rows, 62 * day, rules)).toEqual([{ do: "certify", kid: world.rows[0]!.kid }]);
 });
 
 test("another algorithm in the configuration is a rotation, and not an endless one", () => {

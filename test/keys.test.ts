@@ -85,7 +85,10 @@ describe("a rotation", () => {
     const kid = await active("sig");
     await until("both states are published", () => published(kid).length >= 2);
     const states = published(kid).map(({ json, timestamp }) => ({ ...json, timestamp }) as Record<string, unknown>);
-    expect(states.map(({ state }) => state)).toEqual(["next", "active"]);
+    expect(states.map(({ state, version }) => [state, version])).toEqual([
+      ["next", 1],
+      ["active", 2],
+    ]);
     expect(states[0]).toMatchObject({ kid, use: "sig", alg: "ES256", kty: "EC", crv: "P-256" });
     expect(states.filter((each) => "d" in each)).toEqual([]);
     expect(Number(states[1]!["activeAt"]) - Number(states[0]!["createdAt"])).toBeGreaterThanOrEqual(aheadMs);
@@ -111,7 +114,13 @@ describe("a rotation", () => {
     expect(done.filter((line) => /^removed (?!data key)/.test(line)).sort()).toEqual(
       retired.map((kid) => `removed ${kid}: nothing of it can be under way any more`).sort(),
     );
-    await until("they are gone from auth.key", () => retired.every((kid) => published(kid).at(-1)?.value === null));
+    const gone = (kid: string) => published(kid).at(-1)?.json;
+    await until("auth.key says that they are gone", () => retired.every((kid) => gone(kid)?.["gone"] === true));
+    for (const kid of retired) {
+      const versions = published(kid).map(({ json }) => Number(json?.["version"]));
+      expect(gone(kid)).toEqual({ kid, gone: true, version: Math.max(...versions) });
+      expect(versions).toEqual([...versions].sort((a, b) => a - b));
+    }
   });
 });
 

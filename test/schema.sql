@@ -57,6 +57,12 @@ fleet_keys.private_box bytea NOT NULL
 fleet_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
 fleet_keys.active_at timestamp with time zone
 fleet_keys.retired_at timestamp with time zone
+fleet_keys.version bigint NOT NULL DEFAULT 1
+fleet_keys.cert text
+fleet_keys.certified_at timestamp with time zone
+gone_keys.kid text NOT NULL
+gone_keys.version bigint NOT NULL
+gone_keys.gone_at timestamp with time zone NOT NULL DEFAULT now()
 import_rejects.source text NOT NULL
 import_rejects.position bigint NOT NULL
 import_rejects.reason text NOT NULL
@@ -194,6 +200,11 @@ roles.id smallint NOT NULL
 roles.name text NOT NULL
 roles.version integer NOT NULL DEFAULT 0
 roles.requires_mfa boolean NOT NULL DEFAULT false
+root_keys.kid text NOT NULL
+root_keys.state text NOT NULL
+root_keys.public_jwk jsonb NOT NULL
+root_keys.private_box bytea NOT NULL
+root_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
 schemas.id integer NOT NULL
 schemas.subject text NOT NULL
 schemas.text text NOT NULL
@@ -274,6 +285,7 @@ data_keys data_keys_pkey PRIMARY KEY (id)
 fleet_keys fleet_keys_pkey PRIMARY KEY (kid)
 fleet_keys fleet_keys_state_check CHECK ((state = ANY (ARRAY['next'::text, 'active'::text, 'retired'::text])))
 fleet_keys fleet_keys_use_check CHECK ((use = ANY (ARRAY['sig'::text, 'enc'::text])))
+gone_keys gone_keys_pkey PRIMARY KEY (kid)
 import_rejects import_rejects_pkey PRIMARY KEY (source, "position")
 import_rejects import_rejects_source_fkey FOREIGN KEY (source) REFERENCES imports(source) ON DELETE CASCADE
 imports imports_pkey PRIMARY KEY (source)
@@ -304,6 +316,9 @@ role_permissions role_permissions_pkey PRIMARY KEY (role_id, permission)
 role_permissions role_permissions_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles(id) ON DELETE CASCADE
 roles roles_name_key UNIQUE (name)
 roles roles_pkey PRIMARY KEY (id)
+root_keys root_keys_pkey PRIMARY KEY (kid)
+root_keys root_keys_state_check CHECK ((state = ANY (ARRAY['next'::text, 'active'::text])))
+root_keys root_keys_state_key UNIQUE (state)
 schemas schemas_pkey PRIMARY KEY (subject, id)
 serving serving_pkey PRIMARY KEY (command, process)
 sessions sessions_pkey PRIMARY KEY (id)
@@ -336,6 +351,7 @@ CREATE UNIQUE INDEX challenges_pkey ON public.challenges USING btree (id)
 CREATE UNIQUE INDEX credentials_pkey ON public.credentials USING btree (user_id, kind)
 CREATE UNIQUE INDEX data_keys_pkey ON public.data_keys USING btree (id)
 CREATE UNIQUE INDEX fleet_keys_pkey ON public.fleet_keys USING btree (kid)
+CREATE UNIQUE INDEX gone_keys_pkey ON public.gone_keys USING btree (kid)
 CREATE UNIQUE INDEX import_rejects_pkey ON public.import_rejects USING btree (source, "position")
 CREATE UNIQUE INDEX imports_pkey ON public.imports USING btree (source)
 CREATE INDEX inbox_0_expires_at_idx ON public.inbox_0 USING btree (expires_at)
@@ -380,6 +396,8 @@ CREATE UNIQUE INDEX recovery_codes_pkey ON public.recovery_codes USING btree (us
 CREATE UNIQUE INDEX role_permissions_pkey ON public.role_permissions USING btree (role_id, permission)
 CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (name)
 CREATE UNIQUE INDEX roles_pkey ON public.roles USING btree (id)
+CREATE UNIQUE INDEX root_keys_pkey ON public.root_keys USING btree (kid)
+CREATE UNIQUE INDEX root_keys_state_key ON public.root_keys USING btree (state)
 CREATE UNIQUE INDEX schemas_pkey ON public.schemas USING btree (subject, id)
 CREATE UNIQUE INDEX serving_pkey ON public.serving USING btree (command, process)
 CREATE INDEX sessions_by_end ON public.sessions USING btree (expires_at) WHERE (ended_at IS NULL)

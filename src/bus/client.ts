@@ -1,19 +1,22 @@
 // The requester: sends requests and matches replies. One reply consumer per process in a group of its own, which takes one partition,
 // picked at random, of the service's reply topic, so no rebalance ever moves a pending reply and bytes read stay flat with the number
-// of instances. Two instances on one partition drop each other's replies: they are matched by id, and secrets are sealed.
+// of instances. Two instances on one partition drop each other's replies: they are matched by id, and by a mac that only the fleet can make.
 // States: connecting -> ready <-> unhealthy -> closing -> closed. Calls made before ready wait, in bounded number.
-// It promises: every call ends, by its reply, its deadline, its signal or close(). Late replies are counted and dropped.
+// It promises: every call ends, by its reply, its deadline, its signal or close(). Late replies are counted and dropped, and so are replies
+// that the caller takes for none. It learns the broker's clock from its probe and from every reply.
 // The same consumer reads the fleet feed: a command that nobody serves is refused NO_WORKERS instead of waiting for its deadline.
 import { setTimeout as sleep } from "node:timers/promises";
 import { asError, Refusal, refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { single } from "./assigner.ts";
+import { makeBrokerClock } from "./broker-clock.ts";
 import { beatEveryMs, fleetTopic, makeFleetView } from "./fleet.ts";
-import { names } from "./headers.ts";
+import { names, singleHeader } from "./headers.ts";
 import type { Consumption, KafkaPort } from "./kafka.ts";
 import { KafkaFault } from "./kafka-faults.ts";
 import { randomId } from "./random-id.ts";
 import type { InRecord, TopicPartition } from "./records.ts";
+import { isReplyMac } from "./reply-mac.ts";
 import type { Sender } from "./sender.ts";
 import { readTraceparent } from "./trace.ts";
 
@@ -29,21 +32,36 @@ export interface RequesterParts {
   monotonic(): number;
   /** Counts replies nobody waits for any more. */
   late(): void;
+  /** Counts replies that the caller took for none. */
+  ignored(): void;
 }
 
-export interface OutgoingRequest {
+/** A reply that came under a request's correlation id; anybody who may write to the reply topic can have made it. */
+export interface Reply {
+  value: Buffer;
+  /** Header auth-outcome. */
+  outcome: string;
+  /** Whether it carries the mac of its request; false also where the request brought no reply secret. */
+  authentic: boolean;
+}
+
+export interface OutgoingRequest<T> {
   topic: string;
   key: string | undefined;
   value: Buffer;
   /** JWK text of the key that reply secrets are sealed to. */
   replyKey: string | undefined;
   idempotencyKey: string;
+  /** What stands inside its seal for macs. */
+  replySecret: Buffer | undefined;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
   /** What is none is left out. */
   traceparent?: string | undefined;
   /** The token by which the user's device is known. */
   deviceToken?: string | undefined;
+  /** Makes the call's end of a reply. undefined: it is none, and the call goes on waiting. What it throws ends the call. */
+  read(reply: Reply): Promise<{ answer: T } | undefined>;
 }
 
 export interface Requester {
@@ -52,15 +70,23 @@ export interface Requester {
   readonly healthy: boolean;
   /** Calls that wait for a reply. */
   readonly pending: number;
-  /** @returns the reply's value. @throws Refusal DEADLINE_EXCEEDED, UNAVAILABLE, NO_WORKERS, OVERLOADED, INVALID_INPUT; the signal's reason, as it is */
-  request(request: OutgoingRequest): Promise<Buffer | null>;
+  /** Name of the topic on which replies come. */
+  readonly replyTopic: string;
+  /** Unix ms by the broker's clock; by ours before it is ready. */
+  brokerNow(): number;
+  /** @throws Refusal DEADLINE_EXCEEDED, UNAVAILABLE, NO_WORKERS, OVERLOADED, INVALID_INPUT; the signal's reason, as it is; what read() throws */
+  request<T>(request: OutgoingRequest<T>): Promise<T>;
   close(drainMs: number): Promise<void>;
 }
 
 interface Pending {
   topic: string;
   deadline: number;
-  resolve(value: Buffer | null): void;
+  replySecret: Buffer | undefined;
+  /** Unix ms by our clock; undefined before it is sent. */
+  sentAt: number | undefined;
+  /** Gets each reply that comes under its id. */
+  replied(reply: Reply): void;
   reject(reason: unknown): void;
   /** Lets go of the caller's signal, which may outlive many calls. */
   release(): void;
@@ -75,7 +101,9 @@ const producePauseMs = 100;
 export function makeRequester(parts: RequesterParts): Requester {
   const { kafka, sender, log, monotonic } = parts;
   const replyTopic = `auth.reply.${parts.name}`;
+  const clock = makeBrokerClock({ now: parts.now, monotonic });
   const probe = randomId();
+  const probesSentAt: number[] = [];
   const pending = new Map<string, Pending>();
   let partition = 0;
   let consumption: Consumption | undefined;
@@ -99,19 +127,42 @@ export function makeRequester(parts: RequesterParts): Requester {
       return;
     }
     for (const record of records) {
-      if (String(record.headers[probeHeader]) === probe) {
-        probed.resolve();
-        continue;
-      }
-      const id = String(record.headers[names.correlationId]);
-      const call = pending.get(id);
-      if (call === undefined) {
-        if (record.headers[probeHeader] === undefined) parts.late();
-        continue;
-      }
-      fleet.answered(call.topic);
-      settle(id, call).resolve(record.value);
+      if (record.headers[probeHeader] === undefined) onReply(record);
+      else onProbe(record);
     }
+  };
+
+  const onProbe = (record: InRecord): void => {
+    const [id, number] = (singleHeader(record, probeHeader)?.toString("latin1") ?? "").split(".");
+    if (id !== probe) return;
+    learnClock(record, probesSentAt[Number(number)]);
+    probed.resolve();
+  };
+
+  const onReply = (record: InRecord): void => {
+    const correlationId = singleHeader(record, names.correlationId);
+    const call = pending.get(correlationId?.toString("latin1") ?? ""); // byte for byte: our own ids are ASCII
+    if (call === undefined) {
+      parts.late();
+      return;
+    }
+    learnClock(record, call.sentAt);
+    const { value } = record;
+    if (value === null) {
+      parts.ignored();
+      return;
+    }
+    const outcome = singleHeader(record, names.outcome)?.toString("utf8") ?? "";
+    const { replySecret: secret } = call;
+    const given = singleHeader(record, names.replyMac);
+    const authentic =
+      secret !== undefined && isReplyMac(given, secret, { replyTopic, correlationId, code: outcome, value });
+    call.replied({ value, outcome, authentic });
+  };
+
+  /** The broker took the record after we sent what it answers, and before it is here. */
+  const learnClock = ({ timestamp: at }: InRecord, sentAt: number | undefined): void => {
+    if (sentAt !== undefined && at > 0) clock.sample({ sentAt, at, ackedAt: parts.now() });
   };
 
   /** Position first, requests later: the first replies must not fall before the first fetch (spring-kafka#2318). */
@@ -183,7 +234,8 @@ export function makeRequester(parts: RequesterParts): Requester {
   /** Writes to our own partition until we read it there: then replies are read too. */
   const loopback = async (): Promise<void> => {
     const send = (): void => {
-      const record = { topic: replyTopic, partition, key: null, value: null, headers: { [probeHeader]: probe } };
+      const headers = { [probeHeader]: `${probe}.${probesSentAt.push(parts.now()) - 1}` };
+      const record = { topic: replyTopic, partition, key: null, value: null, headers };
       sender.send(record).catch((error: unknown) => log.debug({ err: error }, "probe failed, tried again"));
     };
     send();
@@ -223,22 +275,39 @@ export function makeRequester(parts: RequesterParts): Requester {
     await connecting;
   };
 
-  const enter = (id: string, request: OutgoingRequest): Promise<Buffer | null> =>
+  const enter = <T>(id: string, request: OutgoingRequest<T>): Promise<T> =>
     new Promise((resolve, reject) => {
-      const { signal } = request;
+      const { signal, topic, replySecret } = request;
       const abort = (): void => settle(id, call).reject(signal?.reason);
       const release = (): void => signal?.removeEventListener("abort", abort);
-      const { topic } = request;
-      const call: Pending = { topic, deadline: monotonic() + request.timeoutMs, resolve, reject, release };
+      /** Several replies may be read at a time: the first that is one ends the call. */
+      const ended = (end: () => void): void => {
+        if (pending.get(id) !== call) {
+          parts.late();
+          return;
+        }
+        fleet.answered(topic);
+        settle(id, call);
+        end();
+      };
+      const replied = (reply: Reply): void => {
+        request.read(reply).then(
+          (read) => (read === undefined ? parts.ignored() : ended(() => resolve(read.answer))),
+          (error: unknown) => ended(() => reject(asError(error))),
+        );
+      };
+      const deadline = monotonic() + request.timeoutMs;
+      const call: Pending = { topic, deadline, replySecret, sentAt: undefined, replied, reject, release };
       pending.set(id, call);
       sweeper ??= setInterval(sweep, sweepMs);
       signal?.addEventListener("abort", abort, { once: true });
     });
 
-  const send = async (id: string, request: OutgoingRequest): Promise<void> => {
+  const send = async (id: string, request: OutgoingRequest<unknown>): Promise<void> => {
     const begun = monotonic();
     await ready();
-    while (pending.has(id)) {
+    for (let call = pending.get(id); call !== undefined; call = pending.get(id)) {
+      call.sentAt ??= parts.now();
       const left = Math.max(1, Math.round(request.timeoutMs - (monotonic() - begun)));
       try {
         return await sender.send({
@@ -258,6 +327,8 @@ export function makeRequester(parts: RequesterParts): Requester {
 
   return {
     ready,
+    replyTopic,
+    brokerNow: clock.now,
     get healthy() {
       return state === "ready" && (consumption?.healthy ?? false);
     },
@@ -302,7 +373,7 @@ export function closedFault(): Refusal {
 
 function requestHeaders(
   id: string,
-  request: OutgoingRequest,
+  request: OutgoingRequest<unknown>,
   to: { replyTopic: string; partition: number; left: number },
 ) {
   const traceparent = readTraceparent(request.traceparent);

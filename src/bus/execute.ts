@@ -19,6 +19,7 @@ import { replyHeaders } from "./headers.ts";
 import type { Place } from "./lanes.ts";
 import { noSoonerThan } from "./least-time.ts";
 import type { InRecord, OutRecord } from "./records.ts";
+import { replyMac } from "./reply-mac.ts";
 import {
   bareReply,
   type OpeningKey,
@@ -33,12 +34,12 @@ export interface ExecuteParts {
   codec: Codec;
   lanes: Lanes;
   log: Logger;
-  /** Unix ms by the broker's clock. */
-  now(): number;
   monotonic(): number;
   /** Key that opens seals made for this kid. */
   openingKey(kid: string): OpeningKey | undefined;
   requireSealed: boolean;
+  /** Between which times, Unix ms by our own clock, a seal must end: see RequestToOpen. */
+  sealsEndBetween(): readonly [number, number];
   /** Whether an error may pass by itself, so that the handler is worth another try. */
   passing(error: unknown): boolean;
 }
@@ -56,7 +57,14 @@ export type Execute = (record: InRecord, command: BusCommand, call: Call, redeli
 const retryBudgetMs = 3000;
 const maxReplyBytes = 1_000_000;
 
-type Outcome = { code: "ok"; bytes: Buffer } | { code: string; bytes: Buffer; poison: string | undefined };
+interface Outcome {
+  /** `ok`, or the refusal's code. */
+  code: string;
+  bytes: Buffer;
+  poison: string | undefined;
+  /** Of the request, where it was opened and brought one. */
+  replySecret: Buffer | undefined;
+}
 
 export function makeExecute(parts: ExecuteParts): Execute {
   return async (record, command, call, redelivered) => {
@@ -64,16 +72,21 @@ export function makeExecute(parts: ExecuteParts): Execute {
     const { reply } = call.envelope;
     return {
       outcome: outcome.code,
-      poison: "poison" in outcome ? outcome.poison : undefined,
+      poison: outcome.poison,
       reply: {
         topic: reply.topic,
         ...(reply.partition !== undefined && { partition: reply.partition }),
         key: record.key,
         value: outcome.bytes,
-        headers: replyHeaders(reply, outcome.code, call.envelope),
+        headers: replyHeaders(reply, outcome.code, { ...call.envelope, mac: macOf(call, outcome) }),
       },
     };
   };
+}
+
+function macOf({ envelope }: Call, { code, bytes: value, replySecret }: Outcome): string | undefined {
+  const { topic: replyTopic, correlationId } = envelope.reply;
+  return replySecret && replyMac(replySecret, { replyTopic, correlationId, code, value });
 }
 
 /** A refusal as the bytes of the command's reply. */
@@ -92,27 +105,31 @@ async function attempt(parts: ExecuteParts, delivered: Work, redelivered: boolea
   const { codec, log } = parts;
   const { record, command } = delivered;
   let call: Call = delivered.call;
+  let replySecret: Buffer | undefined;
+  const opened = (secret: Buffer): void => {
+    replySecret = secret;
+  };
   try {
     const work = await inTime(parts, delivered, redelivered);
     call = work.call;
     // Before the request is opened: in a flood of logins a refusal must not cost the elliptic curves of one that is let in.
     if (command.lane === "hash") enter(parts, call);
     const replyKey = await readReplyKey(parts, work);
-    const request = await open(parts, work, replyKey);
+    const request = await open(parts, work, { replyKey, opened });
     command.texts.checkRequest(request);
     checkKey(record, command, request);
     const lane = command.laneOf?.(request) ?? command.lane;
     const result = await patiently(parts, { ...work, lane }, () => command.handle(request, call));
     const bytes = await encodeResult(parts, command, result, replyKey);
     if (bytes.length > maxReplyBytes) throw new Error(`the reply has ${bytes.length} bytes`);
-    return { code: "ok", bytes };
+    return { code: "ok", bytes, poison: undefined, replySecret };
   } catch (error) {
     const { refusal, poison } = judge(error);
     if (poison !== undefined) {
       const where = { topic: record.topic, partition: record.partition, offset: String(record.offset) };
       log.error({ err: error, ...where }, "request cannot be processed");
     }
-    return { code: refusal.code, bytes: encodeRefusal(codec, command, refusal), poison };
+    return { code: refusal.code, bytes: encodeRefusal(codec, command, refusal), poison, replySecret };
   } finally {
     call.place?.leave();
   }
@@ -172,7 +189,7 @@ async function readReplyKey(parts: ExecuteParts, { command, call }: Work): Promi
 async function open(
   parts: ExecuteParts,
   { record, command, call }: Work,
-  replyKey: ReplyKey | undefined,
+  { replyKey, opened }: { replyKey: ReplyKey | undefined; opened(replySecret: Buffer): void },
 ): Promise<object> {
   const clear = await parts.codec.decode(requestSubject(command.topic), record.value);
   command.texts.checkRecord(clear); // the seal is one of its texts: what is over the bound must not cost a decryption
@@ -182,13 +199,16 @@ async function open(
     sealed,
     clear: rest,
     topic: command.topic,
+    replyTopic: call.envelope.reply.topic,
     replyKeyThumbprint: replyKey?.thumbprint,
     idempotencyKey: call.envelope.callerKey,
     keys: parts.openingKey,
     requireSealed: parts.requireSealed,
     sealedFields: command.sealedFields.request,
     defaults: command.requestDefaults,
-    now: parts.now(),
+    receivedAt: record.timestamp,
+    endsBetween: parts.sealsEndBetween(),
+    opened,
   });
 }
 

@@ -18,6 +18,7 @@ export const names = {
   traceparent: "traceparent",
   tracestate: "tracestate",
   outcome: "auth-outcome",
+  replyMac: "auth-reply-mac",
   disposed: "kafka_nest-is-disposed",
 } as const;
 
@@ -34,7 +35,7 @@ export interface Envelope extends Trace {
   deadline: number;
   /** Identity of the request for the inbox; never empty. */
   idempotencyKey: Buffer;
-  /** The key as the caller gave it, if he gave one that counts (a seal's jti names it). */
+  /** The key that the caller gave, as a seal's jti names it; undefined where none was given that counts. */
   callerKey: string | undefined;
   /** JWK text of auth-reply-key. */
   replyKey: string | undefined;
@@ -63,14 +64,16 @@ const randomRaw = 16;
 const randomText = 22;
 
 export function readHeaders(record: InRecord, allowedReplyTopics: RegExp): Envelope | HeaderFault {
-  const twice = otherNames.find((name) => Array.isArray(record.headers[name]) && one(record, name) === undefined);
+  const twice = otherNames.find(
+    (name) => Array.isArray(record.headers[name]) && singleHeader(record, name) === undefined,
+  );
   const topic = text(record, names.replyTopic);
   if (topic === undefined) {
     return fault(names.replyTopic, twice === names.replyTopic ? "given twice" : "absent", undefined);
   }
   if (!allowedReplyTopics.test(topic)) return fault(names.replyTopic, "not an allowed reply topic", undefined);
-  const correlationId = one(record, names.correlationId);
-  const partition = readPartition(one(record, names.replyPartition));
+  const correlationId = singleHeader(record, names.correlationId);
+  const partition = readPartition(singleHeader(record, names.replyPartition));
   const address: ReplyAddress = { topic, partition: partition === "bad" ? undefined : partition, correlationId };
   if (record.headersLeftOut) return fault("", "too many headers", address);
   if (twice !== undefined) return fault(twice, "given twice", address);
@@ -96,8 +99,8 @@ function fault(header: string, problem: string, address: ReplyAddress | undefine
   return { fault: problem, header, address };
 }
 
-/** undefined also where it is given twice, unless it is part of the reply's address and says the same each time. */
-function one(record: InRecord, name: string): Buffer | undefined {
+/** A header's value; undefined also where it is given twice, unless it is part of the reply's address and says the same each time. */
+export function singleHeader(record: InRecord, name: string): Buffer | undefined {
   const value = record.headers[name];
   if (!Array.isArray(value)) return value;
   const [first, ...others] = value;
@@ -110,7 +113,7 @@ function isPrintable(value: string, maxLength: number): boolean {
 }
 
 function text(record: InRecord, name: string): string | undefined {
-  return one(record, name)?.toString("utf8");
+  return singleHeader(record, name)?.toString("utf8");
 }
 
 function readPartition(raw: Buffer | undefined): number | undefined | "bad" {
@@ -142,20 +145,32 @@ type Key = Pick<Envelope, "idempotencyKey" | "callerKey">;
  * known again even when the caller gave nothing to know it by. The first byte keeps the two kinds apart.
  */
 function readKey(record: InRecord, correlationId: Buffer | undefined): Key | HeaderFault {
-  const given = one(record, names.idempotencyKey);
+  const given = singleHeader(record, names.idempotencyKey);
   if (given !== undefined) {
     if (given.length < randomText)
       return fault(names.idempotencyKey, "fewer than 128 random bits (22 characters)", undefined);
     if (given.length > maxKeyBytes) return fault(names.idempotencyKey, `over ${maxKeyBytes} bytes`, undefined);
-    if (!isPrintable(given.toString("latin1"), maxKeyBytes))
-      return fault(names.idempotencyKey, "not printable ASCII", undefined);
-    return { idempotencyKey: callerKey(given), callerKey: given.toString("utf8") };
+    if (!isText(given)) return fault(names.idempotencyKey, "not printable ASCII", undefined);
+    return { idempotencyKey: callerKey(given), callerKey: jtiOf(given) };
   }
   if (correlationId !== undefined && hasRandomBits(correlationId)) {
-    return { idempotencyKey: callerKey(correlationId), callerKey: correlationId.toString("utf8") };
+    return { idempotencyKey: callerKey(correlationId), callerKey: jtiOf(correlationId) };
   }
   return { idempotencyKey: recordKey(record), callerKey: undefined };
 }
+
+const binaryMark = "b64:";
+
+/**
+ * A key as a seal's jti names it: its text, or `b64:` and base64url where it is binary. No two keys have the same: a copy of a record under a
+ * key that is another in one byte must not pass for the record. So a text that begins with the mark is written like a binary one.
+ */
+export function jtiOf(key: Buffer): string {
+  const text = key.toString("latin1");
+  return isText(key) && !text.startsWith(binaryMark) ? text : binaryMark + key.toString("base64url");
+}
+
+const isText = (bytes: Buffer): boolean => isPrintable(bytes.toString("latin1"), Number.POSITIVE_INFINITY);
 
 function callerKey(bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.of(0), bytes]);
@@ -167,8 +182,8 @@ export function recordKey(record: InRecord): Buffer {
 }
 
 function hasRandomBits(correlationId: Buffer): boolean {
-  const isText = /^[\x20-\x7e]*$/.test(correlationId.toString("latin1"));
-  return correlationId.length <= maxKeyBytes && correlationId.length >= (isText ? randomText : randomRaw);
+  const least = isText(correlationId) ? randomText : randomRaw;
+  return correlationId.length <= maxKeyBytes && correlationId.length >= least;
 }
 
 const nothing = Buffer.alloc(0);
@@ -184,11 +199,19 @@ function outcomeBytes(outcome: string): Buffer {
   return bytes;
 }
 
-/** The reply's headers: the correlation id byte for byte, the outcome readable without Avro, and what lets NestJS finish. */
-export function replyHeaders(address: ReplyAddress, outcome: string, trace: Trace) {
+/**
+ * The reply's headers: the correlation id byte for byte, the outcome readable without Avro, and what lets NestJS finish.
+ * @param mac of reply-mac.ts, where the request was opened and brought a reply secret
+ */
+export function replyHeaders(
+  address: ReplyAddress,
+  outcome: string,
+  { mac, ...trace }: Trace & { mac?: string | undefined },
+) {
   return {
     ...(address.correlationId && { [names.correlationId]: address.correlationId }),
     [names.outcome]: outcomeBytes(outcome),
+    ...(mac !== undefined && { [names.replyMac]: Buffer.from(mac) }),
     [names.disposed]: nothing,
     ...(trace.traceparent && { [names.traceparent]: Buffer.from(trace.traceparent) }),
     ...(trace.tracestate && { [names.tracestate]: Buffer.from(trace.tracestate) }),

@@ -110,7 +110,7 @@ export interface PlainJwe {
 
 const plainForm =
   /^([A-Za-z0-9_-]{2,4096})\.([A-Za-z0-9_-]{54})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]{22})$/;
-const knownMembers = new Set(["alg", "enc", "kid", "epk", "top", "rkt", "jti", "exp"]);
+const knownMembers = new Set(["alg", "enc", "kid", "epk", "top", "rpt", "rkt", "jti", "exp"]);
 
 /** undefined: not the plain form, which says nothing about whether it is a good JWE. */
 export function readPlain(sealed: string): PlainJwe | undefined {
@@ -138,12 +138,12 @@ function parseHeader(head: string): Record<string, unknown> | undefined {
 function plainEpk(epk: unknown): { x: string; y: string } | undefined {
   if (!isFields(epk) || Object.keys(epk).length !== 4) return undefined;
   const { kty, crv, x, y } = epk;
-  if (kty !== "EC" || crv !== "P-256" || !isCoordinate(x) || !isCoordinate(y)) return undefined;
+  if (kty !== "EC" || crv !== "P-256" || !isBase64url32(x) || !isBase64url32(y)) return undefined;
   return { x, y };
 }
 
-/** 32 bytes in their one spelling. */
-export function isCoordinate(text: unknown): text is string {
+/** 32 bytes as base64url, in their one spelling: a coordinate of P-256, a reply secret. */
+export function isBase64url32(text: unknown): text is string {
   if (typeof text !== "string" || text.length !== 43) return false;
   const bytes = Buffer.from(text, "base64url");
   return bytes.length === keyBytes && bytes.toString("base64url") === text;

@@ -1,15 +1,16 @@
 // Seals: the secret fields of a record as a JWE that only the fleet (request) or only the requester (reply) can open, so that a broker's
 // disk holds nothing to read. Promises: one form only (compact, ECDH-ES+A256KW on P-256, A256GCM, no compression), and a request's seal
-// fits exactly the record it came in - topic, reply key, idempotency key and all fields - or is refused.
+// fits exactly the record it came in - topic, reply topic, reply key, idempotency key and all fields - or is refused.
 // Knows nothing of auth, holds no key of its own, and leaves it to the caller to look for a reply key where a reply will need one.
 // jwe.ts makes seals and opens those of the plainest form, fast; every other text is jose's to open or refuse.
 //
-// SEAL_INVALID says why in details.reason: jwe (form, algorithms, does not open, no JSON object inside), unknown-kid, top, rkt, jti, exp,
-// fields (with details.field), reply-key.
+// SEAL_INVALID says why in details.reason: jwe (form, algorithms, does not open, no JSON object inside), unknown-kid, top, rpt, rkt, jti, exp,
+// reply (the reply secret inside), fields (with details.field), reply-key.
 import { createHash, createPublicKey, KeyObject } from "node:crypto";
 import { type CryptoKey, compactDecrypt, type JWK } from "jose";
 import { type Refusal, refuse } from "../errors.ts";
-import { alg, enc, isCoordinate, openPlain, type PlainJwe, readPlain, sealCompact } from "./jwe.ts";
+import { alg, enc, isBase64url32, openPlain, type PlainJwe, readPlain, sealCompact } from "./jwe.ts";
+import { replySecretName } from "./reply-mac.ts";
 import { checkSealed, type Fields, isFields, parseFields, reconcile, toJson } from "./sealed-fields.ts";
 
 export { type Fields, mergeSealed, splitSealed } from "./sealed-fields.ts";
@@ -19,7 +20,7 @@ const longestSeconds = 3600;
 /** Seconds by which clocks may differ. */
 const leeway = 5;
 
-type SealFault = "jwe" | "unknown-kid" | "top" | "rkt" | "jti" | "exp" | "reply-key";
+type SealFault = "jwe" | "unknown-kid" | "top" | "rpt" | "rkt" | "jti" | "exp" | "reply" | "reply-key";
 
 function broken(reason: SealFault, message: string): Refusal {
   return refuse("SEAL_INVALID", { message, details: { reason } });
@@ -45,7 +46,7 @@ export function thumbprint({ crv, kty, x, y }: JWK): string {
 /** Node checks that the point lies on the curve: with one that does not, an answer would tell parts of our key. @throws Error */
 function sealingKey(jwk: JWK): ReplyKey {
   const { kty, crv, x, y } = jwk;
-  if (kty !== "EC" || crv !== "P-256" || !isCoordinate(x) || !isCoordinate(y))
+  if (kty !== "EC" || crv !== "P-256" || !isBase64url32(x) || !isBase64url32(y))
     throw new Error("not an EC key on P-256");
   if ("d" in jwk) throw new Error("it has a private part");
   const members = { crv, kty, x, y };
@@ -86,9 +87,14 @@ export interface RequestToSeal {
   /** All fields of the request, the sealed ones included. */
   fields: object;
   topic: string;
+  /** Without AUTH_TOPIC_PREFIX. */
+  replyTopic: string;
   /** Of the auth-reply-key that goes with the record; undefined where none does. */
   replyKeyThumbprint: string | undefined;
+  /** As jtiOf() writes it (headers.ts). */
   idempotencyKey: string | undefined;
+  /** 32 random bytes that are this request's alone: replies carry a mac under them. Undefined: they carry none. */
+  replySecret?: Buffer | undefined;
   /** A fleet key of use enc. @throws Error from sealRequest where it is not a public EC key on P-256 */
   key: JWK & { kid: string };
   /** Unix ms, at most an hour ahead; whole seconds count. */
@@ -97,10 +103,11 @@ export interface RequestToSeal {
 
 /** The text for the field `sealed` of a request. */
 export async function sealRequest(request: RequestToSeal): Promise<string> {
-  const { fields, key, topic, replyKeyThumbprint, idempotencyKey, expiresAt } = request;
+  const { fields, key, topic, replyTopic, replyKeyThumbprint, idempotencyKey, replySecret, expiresAt } = request;
   const recipient = remembered(JSON.stringify(key), () => key);
-  const header = { top: topic, rkt: replyKeyThumbprint, jti: idempotencyKey, exp: Math.floor(expiresAt / 1000) };
-  return encrypt(fields, recipient.key, { kid: key.kid, ...header });
+  const bound = { top: topic, rpt: replyTopic, rkt: replyKeyThumbprint, jti: idempotencyKey };
+  const inside = replySecret === undefined ? fields : { ...fields, [replySecretName]: replySecret };
+  return encrypt(inside, recipient.key, { kid: key.kid, ...bound, exp: Math.floor(expiresAt / 1000) });
 }
 
 /** The text for the field `sealed` of a reply. @param fields the secret ones, see splitSealed */
@@ -116,6 +123,7 @@ export function bareReply(fields: object): string {
 interface SealHeader {
   kid: string;
   top?: unknown;
+  rpt?: unknown;
   rkt?: unknown;
   jti?: unknown;
   exp?: unknown;
@@ -180,9 +188,11 @@ export interface RequestToOpen {
   /** The record's other fields. */
   clear: object;
   topic: string;
+  /** As in kafka_replyTopic. */
+  replyTopic: string;
   /** Of the record's auth-reply-key; undefined where it has none. */
   replyKeyThumbprint: string | undefined;
-  /** The record's idempotency key as text, the header's or else the correlation id; undefined where it has none. */
+  /** The record's idempotency key as jtiOf() writes it (headers.ts), the header's or else the correlation id; undefined where it has none. */
   idempotencyKey: string | undefined;
   /** The fleet's private key of use enc by kid. */
   keys: (kid: string) => OpeningKey | undefined;
@@ -192,29 +202,62 @@ export interface RequestToOpen {
   sealedFields: readonly string[];
   /** Defaults of the schema's fields by dotted path: a field that an older requester does not know may be missing inside if it has its default. */
   defaults?: Readonly<Record<string, unknown>>;
-  /** Unix ms. */
-  now: number;
+  /** The record's broker time, Unix ms: by it a redelivery is judged as the first delivery was. */
+  receivedAt: number;
+  /**
+   * Unix ms by a clock that is not the broker's: the seal must end between the two, whatever the broker says. Else whoever sets the broker's
+   * clock could have a request carried out again when its stored answer is gone.
+   */
+  endsBetween?: readonly [number, number];
+  /** Gets the reply secret as soon as it is known: every reply from then on carries a mac, refusals too. */
+  opened?(replySecret: Buffer): void;
 }
 
 /** Compares the header with the record; a member that is absent must have no counterpart. */
-function checkHeader({ top, rkt, jti, exp }: SealHeader, request: RequestToOpen): void {
-  const { topic, replyKeyThumbprint, idempotencyKey, now } = request;
+function checkHeader({ top, rpt, rkt, jti, exp }: SealHeader, request: RequestToOpen): void {
+  const { topic, replyTopic, replyKeyThumbprint, idempotencyKey } = request;
   if (top !== topic) throw broken("top", "sealed: for another topic");
+  if (rpt !== replyTopic) throw broken("rpt", "sealed: for another reply topic");
   if (rkt !== replyKeyThumbprint) throw broken("rkt", "sealed: for another auth-reply-key");
   if (jti !== idempotencyKey) throw broken("jti", "sealed: for another idempotency key");
-  const ahead = typeof exp === "number" && Number.isInteger(exp) ? exp - now / 1000 : Number.NaN;
+  checkEnd(exp, request);
+}
+
+function checkEnd(exp: unknown, { receivedAt, endsBetween: [from, to] = everAfter }: RequestToOpen): void {
+  const end = typeof exp === "number" && Number.isInteger(exp) ? exp : Number.NaN;
+  const ahead = end - receivedAt / 1000;
   if (!(ahead > -leeway && ahead <= longestSeconds + leeway)) {
     throw broken("exp", `sealed: exp must be Unix seconds, not past and at most ${longestSeconds} s ahead`);
   }
+  if (end * 1000 < from || end * 1000 > to) throw broken("exp", "sealed: the broker's clock is too far off");
 }
+
+const everAfter = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
 
 async function openSealed(request: RequestToOpen): Promise<Fields> {
   const seal = readSeal(request.sealed);
   const { header } = seal;
+  if (request.idempotencyKey === undefined) throw keyless();
   const key = request.keys(header.kid);
   if (key === undefined) throw broken("unknown-kid", "sealed: for a key the fleet does not have (any more)");
   checkHeader(header, request); // before the elliptic curve: a replay costs nothing; decryption then proves the header
   return await decrypt(seal, key);
+}
+
+/** Nothing would know its copy again, so each copy would count as a request. */
+function keyless(): Refusal {
+  const header = "auth-idempotency-key";
+  const message = `header ${header}: a sealed request needs one, or a correlation id with 128 random bits`;
+  return refuse("INVALID_INPUT", { message, details: { header } });
+}
+
+/** Takes the reply secret out: nothing behind this knows of it. @throws Refusal SEAL_INVALID, reason reply */
+function takeReplySecret(inside: Fields): Buffer | undefined {
+  if (!Object.hasOwn(inside, replySecretName)) return undefined;
+  const text = inside[replySecretName];
+  delete inside[replySecretName];
+  if (!isBase64url32(text)) throw broken("reply", `sealed: ${replySecretName} must be base64url of 32 bytes`);
+  return Buffer.from(text, "base64url");
 }
 
 function openBare({ sealed, requireSealed }: RequestToOpen): Fields {
@@ -228,14 +271,19 @@ function openBare({ sealed, requireSealed }: RequestToOpen): Fields {
 
 /**
  * The whole request, typed as its clear fields are. See reconcile for what may differ.
- * @throws Refusal SEAL_REQUIRED where the secrets are not sealed but must be, SEAL_INVALID with details.reason
+ * @throws Refusal SEAL_REQUIRED where the secrets are not sealed but must be, SEAL_INVALID with details.reason, INVALID_INPUT where nothing
+ *   would know a copy again
  */
 export async function openRequest(request: RequestToOpen): Promise<Fields> {
-  const bare = request.sealed === "" || request.sealed.trimStart().startsWith("{");
+  const bare = isBare(request.sealed);
   const inside = bare ? openBare(request) : await openSealed(request);
+  const replySecret = takeReplySecret(inside);
+  if (replySecret !== undefined) request.opened?.(replySecret);
   checkSealed(inside, request.sealedFields);
   return reconcile({ ...request.clear }, inside, { bare, defaults: request.defaults ?? {} });
 }
+
+const isBare = (sealed: string): boolean => sealed === "" || sealed.trimStart().startsWith("{");
 
 /** The kid of the key that a seal is to. @throws Refusal SEAL_INVALID, reason jwe */
 export function sealedTo(sealed: string): string {

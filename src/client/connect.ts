@@ -1,26 +1,29 @@
 // connect(): the fleet as a service sees it, over Kafka. Requests with secrets are sealed to a fleet key, replies come sealed to a key
-// that this process made at start and that never leaves it. The fleet's keys are asked for once, and again when it says that it does
-// not know ours any more.
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
+// that this process made at start and that never leaves it. The fleet's keys come from the topic auth.key (key-reader.ts), which is read to
+// its end again when the fleet says that it does not know ours any more. A reply to a sealed request counts only with the mac of that request,
+// but for the few refusals that are given before a request is opened.
+import { generateKeyPairSync } from "node:crypto";
 import type { JWK } from "jose";
 import { closedFault, makeRequester } from "../bus/client.ts";
-import { type Codec, CodecFault, makeCodec } from "../bus/codec.ts";
-import { replySubject, requestSubject } from "../bus/command.ts";
+import { type Codec, makeCodec } from "../bus/codec.ts";
+import { requestSubject } from "../bus/command.ts";
+import { jtiOf } from "../bus/headers.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { randomId } from "../bus/random-id.ts";
+import { makeReplySecret } from "../bus/reply-mac.ts";
 import { makeSchemaStore, type SchemaSource } from "../bus/schema-store.ts";
-import { mergeSealed, openReply, sealRequest, thumbprint } from "../bus/seal.ts";
+import { sealRequest, thumbprint } from "../bus/seal.ts";
 import { makeSender } from "../bus/sender.ts";
 import { makeTextGate, type TextGate } from "../bus/text-gate.ts";
 import { within } from "../bus/within.ts";
 import { type Clock, systemClock } from "../clock.ts";
-import { asError, invalid, isRefusalCode, Refusal, refuse } from "../errors.ts";
+import { asError, invalid, Refusal, refuse } from "../errors.ts";
 import { type Commands, commandSchemas } from "../generated/schemas.ts";
 import type { Logger } from "../log.ts";
 import { type RecordKeyRule, recordKey } from "../record-key.ts";
 import { type SealedField, sealedPaths } from "../sealed-names.ts";
-import type { KeyPins } from "./key-pins.ts";
-import { type SealingJwk, sealingKeys } from "./sealing-key.ts";
+import { type KeyReader, makeKeyReader } from "./key-reader.ts";
+import { readReply } from "./replies.ts";
 import type { AuthClient, CallHooks, CallOptions, Topic } from "./types.ts";
 
 export interface ClientParts {
@@ -32,9 +35,17 @@ export interface ClientParts {
   clock?: Clock;
   /** Counts replies that came too late. */
   late?(): void;
+  /** Counts replies without the mac of their request. */
+  ignored?(): void;
   hooks?: CallHooks;
-  /** Where there are pins, no other key is sealed to. */
-  pins?: KeyPins | undefined;
+  /** AUTH_FLEET_ID: no key without a certificate of that root key is sealed to. */
+  fleetIds?: readonly string[] | undefined;
+}
+
+/** With what its verifiers know the fleet's keys by. */
+export interface ConnectedClient extends AuthClient {
+  /** Closed with the client. */
+  readonly keys: KeyReader;
 }
 
 interface CommandShape {
@@ -51,17 +62,24 @@ interface Exchange {
   options: CallOptions;
   /** Of the whole call, monotonic ms. */
   deadline: number;
-  /** Gets the key that the request was sealed to. */
-  used(key: SealingJwk): void;
+}
+
+interface SealParts {
+  idempotencyKey: string;
+  /** Thumbprint of the reply key that goes with the request. */
+  rkt: string | undefined;
+  replySecret: Buffer;
+  /** Of the whole call, monotonic ms. */
+  deadline: number;
 }
 
 const defaultTimeoutMs = 30_000;
 const longestTimeoutMs = 300_000;
-const sealLifeMs = 300_000;
-const keyTimeoutMs = 5000;
+/** A seal ends so long after its call, by the broker's clock. */
+const sealMarginMs = 60_000;
 
 /** Connects in the background; calls made before wait. */
-export function connectClient(parts: ClientParts): AuthClient {
+export function connectClient(parts: ClientParts): ConnectedClient {
   const clock = parts.clock ?? systemClock;
   const codec = makeCodec(makeSchemaStore([parts.schemas], clock.monotonic), clientSchemas());
   const requester = makeRequester({
@@ -73,18 +91,19 @@ export function connectClient(parts: ClientParts): AuthClient {
     now: clock.now,
     monotonic: clock.monotonic,
     late: () => parts.late?.(),
+    ignored: () => parts.ignored?.(),
   });
+  const { kafka, name, log, fleetIds } = parts;
+  const keys = makeKeyReader({ kafka, name, log, clock, fleetIds });
   const own = makeReplyKey();
+  const reader = { codec, log, privateKey: own.privateKey };
   const closed = new AbortController();
-  const list = () =>
-    exchange("auth.key.list", {}, { options: {}, deadline: clock.monotonic() + keyTimeoutMs, used: () => undefined });
-  const fleetKey = sealingKeys({ pins: parts.pins, log: parts.log, list });
 
   /** One request and its reply, opened. */
   const exchange = async <T extends Topic>(
     topic: T,
     input: object,
-    { options, deadline, used }: Exchange,
+    { options, deadline }: Exchange,
   ): Promise<Commands[T]["result"]> => {
     const shape = shapeOf(topic);
     const fields: Record<string, unknown> = { ...shape.defaults, ...definedOnly(input) };
@@ -93,15 +112,15 @@ export function connectClient(parts: ClientParts): AuthClient {
     const idempotencyKey = options.idempotencyKey ?? randomId();
     const replyKey = shape.sealsReply ? own : undefined;
     const sealsRequest = shape.sealedFields.length > 0;
+    const replySecret = sealsRequest ? makeReplySecret() : undefined;
     const isReady = !sealsRequest && codec.isWarm;
     const prepared = async (): Promise<object> => {
-      await codec.warm().catch((error: unknown) => {
-        throw refuse("UNAVAILABLE", { message: asError(error).message });
-      });
-      if (!sealsRequest) return fields;
-      const to = await fleetKey.get();
-      used(to);
-      return { ...fields, sealed: await seal(topic, { fields, idempotencyKey, rkt: replyKey?.thumbprint, to }) };
+      if (replySecret === undefined) {
+        await codec.warm().catch(unavailable);
+        return fields;
+      }
+      const rkt = replyKey?.thumbprint;
+      return { ...fields, sealed: await seal(topic, fields, { idempotencyKey, rkt, replySecret, deadline }) };
     };
     const { signal, traceparent } = options;
     const phase = <R>(run: () => Promise<R>): Promise<R> =>
@@ -110,47 +129,39 @@ export function connectClient(parts: ClientParts): AuthClient {
     const value = encode(codec, topic, body);
     const timeoutMs = Math.max(1, Math.round(deadline - clock.monotonic()));
     const key = recordKey(shape.rule, fields);
-    const reply = await requester.request({
+    return requester.request({
       topic,
       key,
       value,
       replyKey: replyKey?.text,
       idempotencyKey,
+      replySecret,
       timeoutMs,
       signal,
       traceparent,
       deviceToken: options.deviceToken,
-    });
-    return phase(() => openOutcome(codec, topic, { reply, privateKey: own.privateKey }).catch(unopened(topic)));
+      read: (reply) => readReply({ ...reader, topic, resultName: shape.resultName }, reply, !sealsRequest),
+    }) as Promise<Commands[T]["result"]>;
   };
 
-  /** A reply that cannot be read: the registry that has its schema is away, or it is none of the fleet's. */
-  const unopened = (topic: Topic) => (error: unknown) => {
-    if (error instanceof Refusal) throw error;
-    const isAway = error instanceof CodecFault && error.kind === "unreachable";
-    if (!isAway) parts.log.error({ err: asError(error), topic }, "a reply could not be opened");
-    throw refuse(isAway ? "UNAVAILABLE" : "INTERNAL", {
-      message: `The reply could not be opened: ${asError(error).message}`,
-    });
-  };
-
+  /** When it is made, the broker's clock is known: a seal ends by that. */
   const seal = async (
     topic: Topic,
-    {
-      fields,
-      idempotencyKey,
-      rkt,
-      to,
-    }: { fields: object; idempotencyKey: string; rkt: string | undefined; to: SealingJwk },
-  ) =>
-    sealRequest({
+    fields: object,
+    { idempotencyKey, rkt, replySecret, deadline }: SealParts,
+  ): Promise<string> => {
+    const [to] = await Promise.all([keys.sealing(), requester.ready(), codec.warm()]).catch(unavailable);
+    return sealRequest({
       fields,
       topic,
-      idempotencyKey,
+      replyTopic: requester.replyTopic,
       replyKeyThumbprint: rkt,
+      idempotencyKey: jtiOf(Buffer.from(idempotencyKey)),
+      replySecret,
       key: to,
-      expiresAt: clock.now() + sealLifeMs,
+      expiresAt: requester.brokerNow() + (deadline - clock.monotonic()) + sealMarginMs,
     });
+  };
 
   const again = async <T extends Topic>(
     topic: T,
@@ -159,18 +170,19 @@ export function connectClient(parts: ClientParts): AuthClient {
   ): Promise<Commands[T]["result"]> => {
     checkTexts(options);
     const deadline = clock.monotonic() + timeOf(options);
-    let sealedTo: SealingJwk | undefined;
-    const used = (key: SealingJwk): void => {
-      sealedTo = key;
-    };
+    // The same key both times: the first request may have been carried out after all.
+    const call = { deadline, options: { ...options, idempotencyKey: options.idempotencyKey ?? randomId() } };
     try {
-      return await exchange(topic, input, { options, deadline, used });
+      return await exchange(topic, input, call);
     } catch (error) {
-      const unknownKey =
-        error instanceof Refusal && error.code === "SEAL_INVALID" && error.details["reason"] === "unknown-kid";
-      if (!unknownKey || sealedTo === undefined) throw error;
-      fleetKey.forget(sealedTo);
-      return exchange(topic, input, { options, deadline, used });
+      const reason = error instanceof Refusal && error.code === "SEAL_INVALID" ? error.details["reason"] : undefined;
+      // Of `exp` too: this reply has told the broker's time.
+      if (reason !== "unknown-kid" && reason !== "exp") throw error;
+      if (reason === "unknown-kid") {
+        const bounds = { ms: deadline - clock.monotonic(), signal: options.signal, closed: closed.signal };
+        await inTime(() => keys.catchUp(), bounds);
+      }
+      return exchange(topic, input, call);
     }
   };
 
@@ -189,6 +201,7 @@ export function connectClient(parts: ClientParts): AuthClient {
   let closing = false;
 
   return {
+    keys,
     async request(topic, input, options = {}) {
       if (closing) throw closedFault();
       const traceparent = options.traceparent ?? hooked(() => parts.hooks?.traceparent?.());
@@ -209,6 +222,7 @@ export function connectClient(parts: ClientParts): AuthClient {
       }
     },
     async ready() {
+      keys.start();
       await Promise.all([requester.ready(), codec.warm()]);
     },
     get healthy() {
@@ -221,7 +235,7 @@ export function connectClient(parts: ClientParts): AuthClient {
       closing = true;
       await within(drainMs, () => Promise.allSettled(calls));
       closed.abort();
-      await requester.close(0);
+      await Promise.all([requester.close(0), keys.close()]);
     },
   };
 }
@@ -328,35 +342,9 @@ function encode(codec: Codec, topic: string, body: object): Buffer {
   }
 }
 
-interface WireRefusal {
-  code: string;
-  message: string;
-  retryAfterMs: number | null;
-  details: Record<string, string>;
-}
-
-async function openOutcome<T extends Topic>(
-  codec: Codec,
-  topic: T,
-  { reply, privateKey }: { reply: Buffer | null; privateKey: KeyObject },
-): Promise<Commands[T]["result"]> {
-  const { resultName } = shapeOf(topic);
-  const { outcome } = (await codec.decode(replySubject({ resultName }), reply)) as { outcome: Record<string, object> };
-  const result = outcome[resultName];
-  if (result === undefined) throw asRefusal(outcome["auth.Refusal"] as WireRefusal);
-  const { sealed, ...clear } = result as { sealed?: string };
-  if (sealed === undefined) return clear as Commands[T]["result"];
-  return mergeSealed(clear, await openReply(sealed, privateKey)) as unknown as Commands[T]["result"];
-}
-
-/** A code that this version does not know is shown as INTERNAL, with the code in details. */
-function asRefusal({ code, message, retryAfterMs, details }: WireRefusal): Refusal {
-  const known = isRefusalCode(code);
-  return new Refusal(known ? code : "INTERNAL", {
-    message,
-    details: known ? details : { ...details, code },
-    ...(retryAfterMs !== null && { retryAfterMs }),
-  });
+/** Whatever keeps a request from being made or sent passes, or is for an operator to mend. */
+function unavailable(error: unknown): never {
+  throw error instanceof Refusal ? error : refuse("UNAVAILABLE", { message: asError(error).message });
 }
 
 function makeReplyKey() {

@@ -1,14 +1,13 @@
 // What a verifier knows: the fleet's signing keys by auth.key, what counts no more by auth.revocation, and how old that knowledge is.
-// Promises: what looks fresh is complete up to its age; the time never goes behind the fleet's; and after an absence longer than the feeds
-// remember, nothing of before is trusted that they do not say again.
+// Promises: what looks fresh is complete up to its age; the time never goes behind the fleet's; and after an absence longer than
+// auth.revocation remembers no key counts before auth.key is read to its end.
 import { shared } from "../bus/assigner.ts";
 import type { Consumption, KafkaPort } from "../bus/kafka.ts";
 import { randomId } from "../bus/random-id.ts";
-import type { InRecord, TopicPartition } from "../bus/records.ts";
+import type { InRecord } from "../bus/records.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
-import { type KeyFeed, makeKeyFeed } from "./key-feed.ts";
-import { type KeyPins, pinAdvice } from "./key-pins.ts";
+import type { KeyReader } from "./key-reader.ts";
 import { makeRevocations, type Revocations } from "./revocations.ts";
 
 export interface FeedsParts {
@@ -17,7 +16,7 @@ export interface FeedsParts {
   name: string;
   log: Logger;
   clock: Clock;
-  pins?: KeyPins | undefined;
+  keys: KeyReader;
   /** How long a revocation is kept, ms. */
   keepMs: number;
   /** Knowledge older than this, ms, is not fresh. */
@@ -26,7 +25,7 @@ export interface FeedsParts {
 
 export interface Feeds {
   /** Those of now: ask anew each time. */
-  keys(): KeyFeed;
+  keys(): KeyReader["keys"];
   readonly revocations: Revocations;
   /** ms; Infinity before the feeds were read. */
   age(): number;
@@ -36,23 +35,16 @@ export interface Feeds {
   close(): Promise<void>;
 }
 
-const keyTopic = "auth.key";
 const revocationTopic = "auth.revocation";
 /**
- * auth.revocation is kept for 10 minutes at least, and auth.key remembers a day that a key is gone. Whoever hears a mark that is so much younger than his
- * last one may have missed both: a key that was revoked in the meantime would be good here for ever.
+ * auth.revocation is kept for 10 minutes at least. Whoever hears a mark that is so much younger than their last one may have missed that a key
+ * was revoked: auth.key says so for ever, but nothing orders the two topics.
  */
 const absentMs = 5 * 60_000;
 
 export function makeFeeds(parts: FeedsParts): Feeds {
-  const { clock, log, pins, maxAgeMs } = parts;
+  const { clock, log, keys, maxAgeMs } = parts;
   const revocations = makeRevocations(parts.keepMs);
-  const emptyKeys = (): KeyFeed =>
-    makeKeyFeed({
-      pins,
-      unpinned: (kid) => log.warn({ kid }, `tokens of a key that is not pinned are refused: ${pinAdvice}`),
-    });
-  let keys = emptyKeys();
   let heardAt = clock.monotonic();
   /** The mark at which all was known last. */
   let freshAt: number | undefined;
@@ -81,7 +73,7 @@ export function makeFeeds(parts: FeedsParts): Feeds {
 
   const readAnew = (missedMs: number): void => {
     log.warn({ missedMs }, "the feeds were away for longer than they remember: keys and revocations are read anew");
-    keys = emptyKeys();
+    keys.suspend();
     revocations.unmark();
     freshAt = undefined;
     const before = consumption;
@@ -89,26 +81,27 @@ export function makeFeeds(parts: FeedsParts): Feeds {
     before.close().catch((error: unknown) => log.debug({ err: error }, "the reader of before could not be closed"));
   };
 
+  /** Readers that there were: only what the last of them reads counts. */
+  let readers = 0;
   const consume = (): Consumption => {
-    const target = keys;
-    const onRecords = (records: InRecord[], { topic }: TopicPartition): void => {
-      if (closed || target !== keys) return; // closed, or the reader of before
-      if (topic === keyTopic) keys.take(records);
-      else takeRevocations(records);
-    };
+    readers += 1;
+    const own = readers;
     return parts.kafka.consume({
       group: `${parts.name}.verifier.${randomId()}`,
-      topics: [keyTopic, revocationTopic],
-      from: "earliest", // both topics hold no more than the window that matters: compaction, and the retention of a token's life
+      topics: [revocationTopic],
+      from: "earliest", // it holds no more than the window that matters: a token's life
       assign: shared(() => ({})),
       onAssigned: (assignment) => revocations.assigned(assignment.get(revocationTopic) ?? []),
-      onRecords,
+      onRecords(records) {
+        if (!closed && own === readers) takeRevocations(records);
+      },
     });
   };
   let consumption = consume();
+  keys.start();
 
   return {
-    keys: () => keys,
+    keys: () => keys.keys,
     revocations,
     age,
     isFresh,

@@ -11,12 +11,12 @@ import { makeCodec } from "../bus/codec.ts";
 import { connectKafka, type KafkaSettings } from "../bus/kafka.ts";
 import { connectRegistry, makeSchemaStore } from "../bus/schema-store.ts";
 import { systemClock } from "../clock.ts";
+import { readFleetIds } from "../fleet-cert.ts";
 import { eventSchemas } from "../generated/schemas.ts";
 import { makeLogger } from "../log.ts";
 import { sealedNames } from "../sealed-names.ts";
 import { connectClient } from "./connect.ts";
 import { type AuthEvent, type EventReader, type EventsOptions, readEvents } from "./events.ts";
-import { type KeyPins, readPins } from "./key-pins.ts";
 import { type Methods, methodsOf } from "./methods.ts";
 import { runtimeFault } from "./runtime.ts";
 import type { AuthClient, CallHooks } from "./types.ts";
@@ -43,10 +43,11 @@ export interface ConnectOptions {
   tls?: KafkaSettings["tls"];
   sasl?: KafkaSettings["sasl"];
   /**
-   * Thumbprints (RFC 7638) of the fleet's keys, as `authctl keys list` shows them (kid). No other key is sealed to, no other key's tokens are
-   * accepted: UNAVAILABLE with details.reason `unpinned-key`. Default: the keys that Kafka tells. docs/security.md says how keys turn then.
+   * What the fleet is known by (AUTH_FLEET_ID): what `authctl keys root` prints there, one thumbprint, or two while the root key turns. No key
+   * without that root key's certificate is sealed to, and no token of one is accepted: UNAVAILABLE with details.reason `uncertified-key`.
+   * Without it whoever can write to the topic auth.key can stand in for the fleet.
    */
-  keyPins?: string[];
+  fleetId?: string | string[];
   /** Tracing and metrics of the caller: see CallHooks. */
   hooks?: CallHooks;
   /** AUTH_TOPIC_PREFIX of the fleet, if it has one. */
@@ -72,11 +73,11 @@ export function connect(options: ConnectOptions): Client {
   if (fault !== undefined) throw new Error(fault);
   const { brokers, registry, name, registryAuth, topicPrefix = "", logLevel = "silent", hooks } = check(options);
   const { driver, tls, sasl } = options;
-  const pins = pinsOf(options);
+  const fleetIds = fleetIdsOf(options);
   const log = makeLogger(logLevel, { service: name }, { secretNames: sealedNames() });
   const kafka = connectKafka({ driver, brokers, clientId: name, prefix: topicPrefix, tls, sasl }, log);
   const schemas = connectRegistry({ url: registry, auth: registryAuth });
-  const client = connectClient({ kafka, schemas, name, log, pins, ...(hooks && { hooks }) });
+  const client = connectClient({ kafka, schemas, name, log, fleetIds, ...(hooks && { hooks }) });
   const methods = methodsOf(client);
   const verifiers: Verifier[] = [];
   const readers: EventReader[] = [];
@@ -84,7 +85,7 @@ export function connect(options: ConnectOptions): Client {
     ...methods,
     verifier(wanted) {
       const inspect = (accessToken: string) => methods.session.inspect({ accessToken });
-      const verifier = makeVerifier({ kafka, name, log, clock: systemClock, inspect, pins }, wanted);
+      const verifier = makeVerifier({ kafka, name, log, clock: systemClock, inspect, keys: client.keys }, wanted);
       verifiers.push(verifier);
       return verifier;
     },
@@ -126,11 +127,11 @@ function check(options: ConnectOptions): ConnectOptions {
   return options;
 }
 
-function pinsOf({ keyPins }: ConnectOptions): KeyPins | undefined {
-  if (keyPins === undefined) return undefined;
+function fleetIdsOf({ fleetId }: ConnectOptions): readonly string[] | undefined {
+  if (fleetId === undefined) return undefined;
   try {
-    return readPins(keyPins);
+    return readFleetIds(typeof fleetId === "string" ? fleetId.split(",") : fleetId);
   } catch (error) {
-    throw new TypeError(`"keyPins" ${(error as Error).message}`);
+    throw new TypeError(`"fleetId" ${(error as Error).message}`);
   }
 }

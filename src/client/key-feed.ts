@@ -1,8 +1,13 @@
-// The fleet's keys as the compacted topic auth.key tells them: what verifies access tokens, and what JWKS over HTTP shows.
-import { createPublicKey, type KeyObject } from "node:crypto";
+// The fleet's keys as the compacted topic auth.key tells them: those to seal to, those that verify access tokens, what JWKS over HTTP shows.
+// Promises: where the fleet's id is known, no key counts without a certificate of that root key which fits the record and has not expired; a
+// key under another name than its thumbprint never counts; and a record that comes late takes back nothing, neither a change of a key's
+// state nor the word that it is gone. What anybody else writes there is passed over.
+import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import type { JWK } from "jose";
 import type { InRecord } from "../bus/records.ts";
-import { isPinned, type KeyPins } from "./key-pins.ts";
+import { isVersion, type KeyCert, keyThumbprint, publicMembers, readCert } from "../fleet-cert.ts";
+
+export type SealingJwk = JWK & { kid: string };
 
 export interface VerificationKey {
   kid: string;
@@ -13,82 +18,156 @@ export interface VerificationKey {
 export interface KeyFeed {
   take(records: InRecord[]): void;
   verification(kid: string): VerificationKey | undefined;
+  /** The key to seal to: the active one, and where two are, the one that was certified last. */
+  sealing(): SealingJwk | undefined;
   /** The signing keys, the one in use first (RFC 7517). */
   jwks(): { keys: JWK[] };
+  /** Signing keys that count. */
   readonly size: number;
-  /** The fleet signs with it, and it is not pinned. */
-  isUnpinned(kid: string): boolean;
-  /** One that the fleet signs with and that is not pinned, where no key is. */
-  readonly onlyUnpinned: string | undefined;
+  /** A key that does not count for want of a certificate that holds; for whoever has to say why there is none. */
+  readonly uncertified: string | undefined;
 }
 
 export interface KeyFeedOptions {
-  pins: KeyPins | undefined;
-  /** Told of each signing key that is not pinned, once. */
-  unpinned(kid: string): void;
+  /** Thumbprints of the fleet's root key; undefined: any key counts. */
+  fleetIds: ReadonlySet<string> | undefined;
+  /** Unix ms. */
+  now(): number;
+  /** Told of each key without a certificate that holds, once. */
+  rejected(kid: string): void;
 }
 
-interface Known extends VerificationKey {
-  jwk: JWK;
+/** What is known of a key; `key` undefined: it is gone. */
+interface Known {
+  version: number;
+  key: LiveKey | undefined;
+}
+
+interface LiveKey extends VerificationKey {
+  use: string;
+  jwk: JsonWebKey;
   state: string;
+  /** Unix ms: when it was certified last or, where certificates are not looked at, came into use. */
+  since: number;
+  /** Unix ms; of its certificate. */
+  until: number;
 }
 
-export function makeKeyFeed({ pins, unpinned }: KeyFeedOptions): KeyFeed {
-  const keys = new Map<string, Known>();
+const leewayMs = 5000;
+/** Names of keys that were told of: who may write to the topic must not fill the memory. */
+const mostRejected = 100;
+
+export function makeKeyFeed({ fleetIds, now, rejected }: KeyFeedOptions): KeyFeed {
+  const known = new Map<string, Known>();
   const others = new Set<string>();
 
   const takeOne = ({ key, value }: InRecord): void => {
     const kid = key?.toString("utf8") ?? "";
-    if (value === null) {
-      keys.delete(kid);
-      others.delete(kid);
+    const record = readRecord(value);
+    if (record === undefined || record["kid"] !== kid || !isVersion(record["version"])) return;
+    const { version } = record as { version: number };
+    const before = known.get(kid);
+    if (before !== undefined && (version < before.version || isRepeated(before, version))) return;
+    if (record["gone"] === true) {
+      known.set(kid, { version, key: undefined });
       return;
     }
-    const known = read(kid, value);
-    if (known === undefined) return;
-    if (isPinned({ ...known.jwk, kid }, pins)) {
-      keys.set(kid, known);
-    } else if (!others.has(kid)) {
-      others.add(kid);
-      unpinned(kid);
-    }
+    const live = readLive(kid, record);
+    if (live === undefined) return;
+    // An older certificate of the same state says nothing new.
+    if (before?.version === version && before.key !== undefined && before.key.until > live.until) return;
+    known.set(kid, { version, key: live });
+    others.delete(kid);
   };
+
+  /** Of a key that is gone nothing counts in the version that said so. */
+  const isRepeated = (before: Known, version: number): boolean =>
+    before.key === undefined && before.version === version;
+
+  const readLive = (kid: string, record: Record<string, unknown>): LiveKey | undefined => {
+    const key = readKey(kid, record);
+    if (key === undefined) return undefined;
+    const { activeAt } = record;
+    if (fleetIds === undefined)
+      return { ...key, since: typeof activeAt === "number" ? activeAt : 0, until: Number.POSITIVE_INFINITY };
+    const cert = readCert(record["cert"], fleetIds);
+    if (cert !== undefined && isOf(cert, record)) return { ...key, since: cert.iat * 1000, until: cert.exp * 1000 };
+    if (!others.has(kid) && others.size < mostRejected) {
+      others.add(kid);
+      rejected(kid);
+    }
+    return undefined;
+  };
+
+  const live = (use: string): LiveKey[] =>
+    [...known.values()].flatMap(({ key }) => (key?.use === use && isGood(key) ? [key] : []));
+  const isGood = ({ until }: LiveKey): boolean => now() < until + leewayMs;
 
   return {
     take: (records) => records.forEach(takeOne),
-    verification: (kid) => keys.get(kid),
-    jwks: () => ({
-      keys: ["active", "next", "retired"].flatMap((state) =>
-        [...keys.values()].filter((key) => key.state === state).map(({ jwk }) => jwk),
-      ),
-    }),
-    get size() {
-      return keys.size;
+    verification(kid) {
+      const key = known.get(kid)?.key;
+      return key?.use === "sig" && isGood(key) ? key : undefined;
     },
-    isUnpinned: (kid) => others.has(kid),
-    get onlyUnpinned() {
-      return keys.size === 0 ? others.values().next().value : undefined;
+    sealing() {
+      const [first] = inOrder(live("enc"));
+      return first && ({ ...publicMembers(first.jwk), kid: first.kid } as SealingJwk);
+    },
+    jwks: () => ({ keys: inOrder(live("sig")).map(({ jwk }) => jwk as JWK) }),
+    get size() {
+      return live("sig").length;
+    },
+    get uncertified() {
+      const [expired] = [...known].find(([, { key }]) => key !== undefined && !isGood(key)) ?? [];
+      return others.values().next().value ?? expired;
     },
   };
 }
 
-/** The key type, and curve, that an algorithm needs: alg says what a key is for, the key must be fit for it (RFC 8725, 3.1). */
-const fit: Record<string, { kty: string; crv?: string }> = {
-  ES256: { kty: "EC", crv: "P-256" },
-  EdDSA: { kty: "OKP", crv: "Ed25519" },
-  RS256: { kty: "RSA" },
-};
+const states = ["active", "next", "retired"];
 
-/** undefined for what is no signing key of a kind that we know: a probe, a sealing key, a later version's. */
-function read(kid: string, value: Buffer): Known | undefined {
+function inOrder(keys: LiveKey[]): LiveKey[] {
+  const rank = ({ state }: LiveKey): number => states.indexOf(state);
+  return keys.filter((key) => rank(key) >= 0).sort((a, b) => rank(a) - rank(b) || b.since - a.since);
+}
+
+function readRecord(value: Buffer | null): Record<string, unknown> | undefined {
   try {
-    const { state, use, alg, kty, crv, x, y, n, e } = JSON.parse(value.toString("utf8")) as JWK & { state: string };
-    if (use !== "sig" || alg === undefined || !Object.hasOwn(fit, alg)) return undefined;
-    if (fit[alg]?.kty !== kty || fit[alg]?.crv !== crv) return undefined;
-    const members = Object.entries({ kty, crv, x, y, n, e }).filter(([, member]) => member !== undefined);
-    const jwk = { ...Object.fromEntries(members), kid, use, alg } as JWK;
-    return { kid, alg, key: createPublicKey({ key: jwk, format: "jwk" }), jwk, state };
+    const record: unknown = JSON.parse(value?.toString("utf8") ?? "");
+    return typeof record === "object" && record !== null ? (record as Record<string, unknown>) : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** The key type, and curve, that an algorithm needs: alg says what a key is for, the key must be fit for it (RFC 8725, 3.1). */
+const fit: Record<string, { use: string; kty: string; crv?: string }> = {
+  ES256: { use: "sig", kty: "EC", crv: "P-256" },
+  EdDSA: { use: "sig", kty: "OKP", crv: "Ed25519" },
+  RS256: { use: "sig", kty: "RSA" },
+  "ECDH-ES+A256KW": { use: "enc", kty: "EC", crv: "P-256" },
+};
+
+/** undefined for what is no key of a kind that we know, such as a later version's, or has another name than its thumbprint. */
+function readKey(kid: string, record: Record<string, unknown>): Omit<LiveKey, "since" | "until"> | undefined {
+  const { state, use, alg, kty, crv } = record as JsonWebKey & { state: unknown; use: unknown };
+  if (typeof alg !== "string" || typeof state !== "string" || !Object.hasOwn(fit, alg)) return undefined;
+  const wanted = fit[alg]!;
+  if (wanted.use !== use || wanted.kty !== kty || wanted.crv !== crv) return undefined;
+  const own = publicMembers(record as JsonWebKey);
+  if (own === undefined || keyThumbprint(own) !== kid) return undefined;
+  try {
+    const key = createPublicKey({ key: own, format: "jwk" });
+    return { kid, alg, key, use, state, jwk: { ...own, kid, use, alg } };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a certificate says what the record says. */
+function isOf(cert: KeyCert, record: Record<string, unknown>): boolean {
+  const { jwk, use, version, state } = cert;
+  if (use !== record["use"] || version !== record["version"] || state !== record["state"]) return false;
+  if (jwk.alg !== record["alg"]) return false;
+  return keyThumbprint(jwk) === record["kid"]; // which the record's own key has too
 }

@@ -2,8 +2,8 @@
 // auth.revocation (feeds.ts). It knows how old its knowledge is and says so; what happens when that is too old, or a token names a key it has not
 // read yet, is the caller's policy: ask the fleet, refuse, or accept and say that it is not fresh. A revocation that is known counts
 // under every policy. States: reading -> fresh <-> stale -> closed.
-// Where keys are pinned nothing but a pinned key's signature makes a token good: about a token of another key nobody is asked, because
-// who could put a key before us could answer in the fleet's name as well.
+// Where the fleet's id is known, only a key that its root key has certified makes a token good, and the fleet's answer to a question counts only
+// with the mac of that question.
 // A verified signature is remembered, a verdict never: expiry, key and revocations are looked at each time.
 import { decodeProtectedHeader } from "jose";
 import type { KafkaPort } from "../bus/kafka.ts";
@@ -12,7 +12,7 @@ import { type AccessClaims, makeAccessVerifier, peekAccess } from "../crypto/tok
 import { invalid, Refusal, refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { makeFeeds } from "./feeds.ts";
-import { type KeyPins, pinAdvice } from "./key-pins.ts";
+import type { KeyReader } from "./key-reader.ts";
 
 export type StalePolicy = "ask" | "refuse" | "accept";
 
@@ -57,10 +57,10 @@ export interface Verified {
 export interface Verifier {
   /**
    * @throws Refusal INVALID_INPUT (empty), TOKEN_INVALID, TOKEN_EXPIRED (also: rights have changed, refresh), SESSION_REVOKED, UNAVAILABLE (not fresh, and the
-   *   policy is to refuse, or the fleet does not answer; details.reason `stale`, `unknown-kid` or `unpinned-key`)
+   *   policy is to refuse, or the fleet does not answer; details.reason `stale`, `unknown-kid` or `uncertified-key`)
    */
   verify(token: string, options?: VerifyOptions): Promise<Verified>;
-  /** Resolves when it is fresh for the first time. @throws Refusal UNAVAILABLE where none of the fleet's signing keys is pinned, or it is closed */
+  /** Resolves when it is fresh for the first time. @throws Refusal UNAVAILABLE where no key on auth.key has the fleet's certificate, or it is closed */
   ready(): Promise<void>;
   readonly fresh: boolean;
   readonly ageMs: number;
@@ -79,7 +79,8 @@ export interface VerifierParts {
   log: Logger;
   clock: Clock;
   inspect: Inspect;
-  pins?: KeyPins | undefined;
+  /** Started and shared; whoever made it closes it. */
+  keys: KeyReader;
 }
 
 const day = 86_400_000;
@@ -89,7 +90,7 @@ const lookMs = 50;
 const unknownKeyAsks = 20;
 
 export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}): Verifier {
-  const { clock, pins } = parts;
+  const { clock } = parts;
   const { maxAgeMs = 10_000, whenStale = "ask", cache = 10_000, tokenLifeMs = day } = options;
   const feeds = makeFeeds({ ...parts, maxAgeMs, keepMs: tokenLifeMs + 60_000 });
   const { revocations, age, isFresh } = feeds;
@@ -112,6 +113,17 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
     return claims;
   };
 
+  /** Its key may come, or count again, while it is looked for. */
+  const signedNow = async (token: string): Promise<AccessClaims> => {
+    const { changes } = parts.keys;
+    try {
+      return await signed(token);
+    } catch (error) {
+      if (!isInvalid(error) || parts.keys.changes === changes) throw error;
+      return signed(token);
+    }
+  };
+
   const local = (claims: AccessClaims, fresh: boolean): Verified => ({
     ...identityOf(claims),
     by: "local",
@@ -128,14 +140,10 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
   /** The token names a key that we have not read: perhaps a new one, perhaps nobody's. */
   const unknownKey = async (
     token: string,
-    { kid, whenStale: policy, inspect }: Required<VerifyOptions> & { kid: string },
+    { whenStale: policy, inspect }: Required<VerifyOptions>,
   ): Promise<Verified> => {
-    if (feeds.keys().isUnpinned(kid)) throw unpinned(kid);
-    const unread = pins?.has(kid) || revocations.asOf === undefined;
-    if (pins !== undefined && !unread) throw refuse("TOKEN_INVALID");
     const details = { reason: "unknown-kid" };
-    if (policy !== "ask" || pins !== undefined)
-      throw refuse("UNAVAILABLE", { message: "The token's key is not known here yet.", details });
+    if (policy !== "ask") throw refuse("UNAVAILABLE", { message: "The token's key is not known here yet.", details });
     if (!rate())
       throw refuse("UNAVAILABLE", { message: "Too many tokens of unknown keys.", details, retryAfterMs: 1000 });
     return ask(token, inspect);
@@ -159,10 +167,9 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
       if (token === "") throw invalid("accessToken", "must not be empty"); // as the fleet says it
       let claims: AccessClaims;
       try {
-        claims = judged(await signed(token));
+        claims = judged(await signedNow(token));
       } catch (error) {
-        const kid = isInvalid(error) ? unknownKeyOf(token) : undefined;
-        if (kid !== undefined) return unknownKey(token, { kid, whenStale: policy, inspect });
+        if (isInvalid(error) && namesUnknownKey(token)) return unknownKey(token, { whenStale: policy, inspect });
         throw error;
       }
       if (isFresh()) return local(claims, true);
@@ -173,8 +180,7 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
     async ready() {
       while (!(isFresh() && feeds.keys().size > 0)) {
         if (closed) throw refuse("UNAVAILABLE", { message: "The verifier is closed." });
-        const { onlyUnpinned } = feeds.keys();
-        if (isFresh() && onlyUnpinned !== undefined) throw unpinned(onlyUnpinned);
+        if (isFresh() && parts.keys.objection !== undefined) throw parts.keys.objection;
         await new Promise((resolve) => setTimeout(resolve, lookMs));
       }
     },
@@ -198,10 +204,10 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
     },
   };
 
-  function unknownKeyOf(token: string): string | undefined {
+  function namesUnknownKey(token: string): boolean {
     const kid = keyIdOf(token);
-    if (kid === undefined || revocations.isRevokedKey(kid)) return undefined;
-    return feeds.keys().verification(kid) === undefined ? kid : undefined;
+    if (kid === undefined || revocations.isRevokedKey(kid)) return false;
+    return feeds.keys().verification(kid) === undefined;
   }
 }
 
@@ -212,12 +218,6 @@ const identityOf = ({ userId, login, roles, sessionId, expiresAt }: Awaited<Retu
   sessionId,
   expiresAt,
 });
-
-const unpinned = (kid: string): Refusal =>
-  refuse("UNAVAILABLE", {
-    message: `The fleet's signing key ${kid} is not pinned, so its tokens are not accepted: ${pinAdvice}.`,
-    details: { reason: "unpinned-key", kid },
-  });
 
 /** @throws Refusal TOKEN_EXPIRED: a signature holds for ever, a token does not */
 function alive(claims: AccessClaims, now: number): AccessClaims {

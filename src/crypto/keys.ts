@@ -4,9 +4,11 @@
 // A key's life: next (published, not used yet: everybody must know it first) -> active (the one that signs, or that requesters seal to)
 // -> retired (still verifies or opens what is under way) -> its row is deleted: gone. A keyring never judges by time: what is in the
 // rows it was made from is in force, whoever moves the states knows the times. Keyrings never change; load a new one instead.
+// The root key certifies the public halves of the others (fleet-cert.ts) and does nothing else.
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, type GenerateKeyPairOptions, generateKeyPair, type JWK } from "jose";
 import type { Clock } from "../clock.ts";
+import type { RootKey } from "../fleet-cert.ts";
 import type { DataKeys, SecretBox } from "./envelope.ts";
 
 export type KeyUse = "sig" | "enc";
@@ -25,6 +27,20 @@ export interface KeyRow {
   createdAt: number;
   activeAt: number | null;
   retiredAt: number | null;
+  /** Rises with every change of the state. */
+  version: number;
+  /** null: it has none yet. */
+  cert: string | null;
+  certifiedAt: number | null;
+}
+
+/** next: its thumbprint is being given to requesters; active: it certifies. */
+export interface RootRow {
+  kid: string;
+  state: "next" | "active";
+  publicJwk: object;
+  privateBox: Buffer;
+  createdAt: number;
 }
 
 /** A key pair, opened; both halves fit for node:crypto and for jose. */
@@ -34,6 +50,7 @@ export interface FleetKey {
   alg: SigningAlg | SealingAlg;
   state: KeyState;
   activeAt: number | null;
+  cert: string | null;
   /** Public members only. */
   publicJwk: JWK;
   publicKey: KeyObject;
@@ -41,7 +58,7 @@ export interface FleetKey {
 }
 
 /** As `jwks()` and auth.key.list show a key. */
-export type PublishedJwk = JWK & { kid: string; use: KeyUse; alg: string };
+export type PublishedJwk = JWK & { kid: string; use: KeyUse; alg: string; cert?: string };
 
 export interface SigningKey {
   kid: string;
@@ -77,23 +94,33 @@ function publicMembers(jwk: JWK): JWK {
   return Object.fromEntries(members);
 }
 
-/** A new key pair in the state next; its use follows from alg. @param box of purpose signing */
-export async function generateKeyRow(alg: KeyRow["alg"], box: SecretBox, clock: Clock): Promise<KeyRow> {
+async function generatePair(alg: KeyRow["alg"], box: SecretBox) {
   const { privateKey } = await generateKeyPair(alg, { ...pairs[alg], extractable: true });
   const privateJwk = await exportJWK(privateKey);
   const publicJwk = publicMembers(privateJwk);
   const kid = await calculateJwkThumbprint(publicJwk);
+  return { kid, publicJwk, privateBox: box.seal(Buffer.from(JSON.stringify(privateJwk)), kid) };
+}
+
+/** A new key pair in the state next; its use follows from alg. @param box of purpose signing */
+export async function generateKeyRow(alg: KeyRow["alg"], box: SecretBox, clock: Clock): Promise<KeyRow> {
   return {
-    kid,
+    ...(await generatePair(alg, box)),
     use: alg === "ECDH-ES+A256KW" ? "enc" : "sig",
     alg,
     state: "next",
-    publicJwk,
-    privateBox: box.seal(Buffer.from(JSON.stringify(privateJwk)), kid),
     createdAt: clock.now(),
     activeAt: null,
     retiredAt: null,
+    version: 1,
+    cert: null,
+    certifiedAt: null,
   };
+}
+
+/** @param box of purpose signing */
+export async function generateRootRow(state: RootRow["state"], box: SecretBox, clock: Clock): Promise<RootRow> {
+  return { ...(await generatePair("ES256", box)), state, createdAt: clock.now() };
 }
 
 /** The row as it is when its key comes into use. A fleet's first keys are active at once: nobody holds an older set. */
@@ -106,17 +133,26 @@ export function activated(row: KeyRow, clock: Clock): KeyRow {
  * @throws Error where the box does not open or holds another key than the kid names
  */
 export async function openKeyRow(row: KeyRow, dataKeys: DataKeys): Promise<FleetKey> {
-  const { kid, use, alg, state, activeAt } = row;
-  const privateJwk: JWK = JSON.parse(dataKeys.box("signing").open(row.privateBox, kid).toString());
-  const publicJwk = publicMembers(privateJwk);
-  if ((await calculateJwkThumbprint(publicJwk)) !== kid) throw new Error(`the row of key ${kid} holds another key`);
+  const { kid, use, alg, state, activeAt, cert } = row;
+  const { publicJwk, privateKey } = await openPair(row, dataKeys);
   const publicKey = createPublicKey({ key: publicJwk, format: "jwk" });
-  const privateKey = createPrivateKey({ key: privateJwk, format: "jwk" });
-  return { kid, use, alg, state, activeAt, publicJwk, publicKey, privateKey };
+  return { kid, use, alg, state, activeAt, cert, publicJwk, publicKey, privateKey };
 }
 
-function published({ publicJwk, kid, use, alg }: FleetKey): PublishedJwk {
-  return { ...publicJwk, kid, use, alg };
+/** @throws Error as openKeyRow does */
+export async function openRootRow(row: RootRow, dataKeys: DataKeys): Promise<RootKey> {
+  return openPair(row, dataKeys);
+}
+
+async function openPair({ kid, privateBox }: Pick<KeyRow, "kid" | "privateBox">, dataKeys: DataKeys) {
+  const privateJwk: JWK = JSON.parse(dataKeys.box("signing").open(privateBox, kid).toString());
+  const publicJwk = publicMembers(privateJwk);
+  if ((await calculateJwkThumbprint(publicJwk)) !== kid) throw new Error(`the row of key ${kid} holds another key`);
+  return { publicJwk, privateKey: createPrivateKey({ key: privateJwk, format: "jwk" }) };
+}
+
+function published({ publicJwk, kid, use, alg, cert }: FleetKey): PublishedJwk {
+  return { ...publicJwk, kid, use, alg, ...(cert !== null && { cert }) };
 }
 
 /** Two actives of one use stand side by side while a rotation is under way: the later one counts. */

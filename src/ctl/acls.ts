@@ -2,15 +2,16 @@
 // `authctl topics acl` and for the test that runs a fleet under exactly these.
 // - Requesters write request topics by their literal names and read their own reply topic. They write that one too: the client's probe, which shows
 //   that replies can be received, goes through it. Nobody but the workers writes another's.
-// - Only relays write what the fleet says: events, mails, revocations, keys, heads of the audit.
+// - Only relays write what the fleet says: events, mails, revocations, keys, heads of the audit; and migrate the keys, so that they are there before a
+//   relay runs. Relays read the keys back, to write again what came late.
 import { deadLetterTopic } from "../bus/dead-letter.ts";
 import { fleetTopic } from "../bus/fleet.ts";
 import { legacyInbound, topics } from "../catalogue.ts";
 import type { Config } from "../config.ts";
 import { auditTopic } from "../db/audit.ts";
 import { revocationTopic } from "../db/revocations.ts";
-import { keyTopic } from "../fleet-keys.ts";
 import { commandSchemas } from "../generated/schemas.ts";
+import { keyTopic } from "../key-records.ts";
 import { legacyGroup } from "../legacy.ts";
 import { mailerGroup } from "../mailer.ts";
 
@@ -81,7 +82,11 @@ function worker({ AUTH_GROUP, AUTH_LEGACY_TOPICS: legacy }: Config): Grant[] {
 
 function relay({ AUTH_LEGACY_TOPICS: legacy }: Config): Grant[] {
   const said = ["auth.event", "auth.mail", revocationTopic, keyTopic, auditTopic, fleetTopic];
-  return [topicGrant([...said, ...(legacy ? ["auth", "registration"] : [])], "Write")];
+  return [
+    topicGrant([...said, ...(legacy ? ["auth", "registration"] : [])], "Write"),
+    topicGrant([keyTopic], "Read"),
+    groupsOf("relay."),
+  ];
 }
 
 const mailer: Grant[] = [
@@ -94,16 +99,19 @@ function requester(name: string): Grant[] {
   return [
     topicGrant(requests, "Write"),
     topicGrant([`auth.reply.${name}`], "Read", "Write"),
-    topicGrant([fleetTopic], "Read"),
+    topicGrant([fleetTopic, keyTopic], "Read"),
     groupsOf(`${name}.`),
   ];
 }
 
-const verifier = [topicGrant([keyTopic, revocationTopic], "Read")];
+const verifier = [topicGrant([revocationTopic], "Read")];
 
 function migrate(config: Config): Grant[] {
   const all = topics(config).map(({ topic }) => topic);
-  return [topicGrant(all, "Create", "Describe", "Alter", "DescribeConfigs", "AlterConfigs")];
+  return [
+    topicGrant(all, "Create", "Describe", "Alter", "DescribeConfigs", "AlterConfigs"),
+    topicGrant([keyTopic], "Write"),
+  ];
 }
 
 /** dlq replay writes what came from legacy topics, auth.event and auth.mail back to them. */

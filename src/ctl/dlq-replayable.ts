@@ -67,6 +67,8 @@ async function requestHindrance(
   const envelope = readHeaders({ ...record, headers, timestamp: now }, around.replyTopics);
   if ("fault" in envelope) return `A worker would not begin it: header ${envelope.header} is ${envelope.fault}.`;
   if (envelope.deadline <= now) return "Its auth-deadline or auth-timeout leaves it no time.";
+  if (envelope.callerKey === undefined && sealIn(record.value) !== undefined)
+    return "A worker would not begin it: what is sealed needs an idempotency key.";
   if (envelope.callerKey === undefined && original === undefined) return unknownIdentity;
   const age = now - (original?.timestamp ?? record.timestamp);
   if (age > around.answersKeptMs - answersMarginMs) {

@@ -15,7 +15,7 @@ import { dlqReplay } from "./dlq-replay.ts";
 import { dlqShow } from "./dlq-show.ts";
 import { helpOf, overview, usageLine } from "./help.ts";
 import { importUsers } from "./import.ts";
-import { keysList, keysRevoke, keysRewrap, keysRotate } from "./keys.ts";
+import { keysList, keysRevoke, keysRewrap, keysRoot, keysRotate } from "./keys.ts";
 import { lag } from "./lag.ts";
 import { login, logout } from "./login.ts";
 import { request } from "./request.ts";
@@ -72,6 +72,7 @@ export const commands: readonly Command[] = [
   dlqReplay,
   dlqDrop,
   keysList,
+  keysRoot,
   keysRotate,
   keysRevoke,
   keysRewrap,

@@ -3,9 +3,9 @@ import { systemClock } from "../clock.ts";
 import { currentOf, masterKid } from "../crypto/envelope.ts";
 import type { KeyUse } from "../crypto/keys.ts";
 import { rewrapKeys, rotateDataKeys } from "../data-keys.ts";
-import { dataKeyRows, fleetKeyRows } from "../db/keys.ts";
+import { dataKeyRows, fleetKeyRows, rootKeyRows } from "../db/keys.ts";
 import { refuse } from "../errors.ts";
-import { type KeyParts, revokeKey, rotateKeys } from "../fleet-keys.ts";
+import { type KeyParts, makeNextRootKey, revokeKey, rotateKeys, switchRootKey } from "../fleet-keys.ts";
 import { keyPartsOf } from "../wire.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
@@ -28,8 +28,8 @@ export const keysList: Command = {
   usage: "",
   summary: "shows the fleet's key pairs and data keys, their states and times",
   help: `Shows each key pair: its use (sig signs access tokens, enc opens sealed requests), its algorithm, its state (next: published, not used yet;
-active; retired: still verifies or opens what is under way), and when it was made, came into use and was retired. A kid is the key's own
-thumbprint (RFC 7638), which AUTH_KEY_PINS takes.
+active; retired: still verifies or opens what is under way), when it was made, came into use and was retired, and when the root key certified
+it last, which it does daily. A kid is the key's own thumbprint (RFC 7638).
 
 Then the data keys, which encrypt what the database keeps, by purpose: next (not used yet), active (writes), retired (still reads), and the
 key of AUTH_MASTER_KEY that each is wrapped with.
@@ -42,7 +42,7 @@ It needs AUTH_DATABASE_URL and AUTH_MASTER_KEY.`,
       rows: await fleetKeyRows(pool),
       dataKeys: dataKeysShown(await dataKeyRows(pool)),
     }));
-    const keys = rows.map(({ kid, use, alg, state, createdAt, activeAt, retiredAt }) => ({
+    const keys = rows.map(({ kid, use, alg, state, createdAt, activeAt, retiredAt, certifiedAt }) => ({
       kid,
       use,
       alg,
@@ -50,13 +50,54 @@ It needs AUTH_DATABASE_URL and AUTH_MASTER_KEY.`,
       createdAt: shown(createdAt),
       activeAt: shown(activeAt),
       retiredAt: shown(retiredAt),
+      certifiedAt: shown(certifiedAt),
     }));
     const lines = [
-      ...table(["use", "state", "alg", "kid", "createdAt", "activeAt", "retiredAt"], keys),
+      ...table(["use", "state", "alg", "kid", "createdAt", "activeAt", "retiredAt", "certifiedAt"], keys),
       "",
       ...table(["purpose", "state", "id", "master", "createdAt"], dataKeys),
     ];
     return { document: { keys, dataKeys }, lines };
+  },
+};
+
+export const keysRoot: Command = {
+  name: "keys root",
+  usage: "[--next | --switch [--yes]]",
+  summary: "prints what AUTH_FLEET_ID is, and turns the root key",
+  help: `Prints the thumbprint of the root key, which certifies the fleet's public keys and does nothing else. Requesters and verifiers are given it as
+AUTH_FLEET_ID (fleetId of connect()), by another way than Kafka, and take no key that it has not certified. It turns only by hand:
+
+  1. authctl keys root --next     makes the next root key. From here two thumbprints are printed, separated by a comma
+  2. give both to every requester and verifier, in place of the one
+  3. authctl keys root --switch   certifies every key with the next root key and forgets the one before. Who knows only that one goes on for up to
+                                  two days, until its certificates have expired
+  4. give the one that is printed now to everybody
+
+  --next     makes the next root key, where there is none yet
+  --switch   puts it in the place of the one that certifies now
+  --yes      does not ask
+
+It needs AUTH_DATABASE_URL and AUTH_MASTER_KEY.`,
+  needs: [],
+  options: { next: { type: "boolean" }, switch: { type: "boolean" }, yes: { type: "boolean" } },
+  async run(call) {
+    const { next, switch: turns } = call.options;
+    if (next && turns) throw new UsageFault("--next and --switch are two steps: first the one, then the other.");
+    if (turns) {
+      checkAskable(call);
+      if (!(await confirmed(call, "Does everybody who speaks with the fleet have both thumbprints?")))
+        return { document: { done: [] }, lines: ["The root key is the one of before."], failed: true };
+    }
+    const { done, roots } = await withKeys(call, "to look at the root key", async (parts) => ({
+      done: next ? await makeNextRootKey(parts) : turns ? await switchRootKey(parts) : [],
+      roots: await rootKeyRows(parts.pool),
+    }));
+    if (done === undefined)
+      throw refuse("NOT_FOUND", { message: "There is no next root key: make it with --next first." });
+    const fleetId = roots.map(({ kid }) => kid).join();
+    const keys = roots.map(({ kid, state, createdAt }) => ({ kid, state, createdAt: shown(createdAt) }));
+    return { document: { fleetId, keys, done }, lines: [...done, fleetId] };
   },
 };
 

@@ -40,6 +40,7 @@ function stackEnvironment(
     AUTH_KAFKA_BROKERS: addresses.kafka,
     AUTH_REGISTRY_URL: addresses.registry,
     AUTH_DATABASE_URL: addresses.database,
+    AUTH_FLEET_ID: addresses.fleetId,
   };
   const file = join(folder, "master-key");
   const hasKey = env["AUTH_MASTER_KEY"] || env["AUTH_MASTER_KEY_FILE"];

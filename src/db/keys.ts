@@ -1,8 +1,8 @@
-// Rows of data_keys and fleet_keys. What they hold is wrapped; crypto/ opens it.
+// Rows of data_keys, fleet_keys, root_keys and gone_keys. What they hold is wrapped; crypto/ opens it.
 import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { DataKeyRow } from "../crypto/envelope.ts";
-import type { KeyRow } from "../crypto/keys.ts";
+import type { KeyRow, RootRow } from "../crypto/keys.ts";
 import type { Fragment } from "./statements.ts";
 
 /** By then a process that lives has looked at the keys, which it does every second, and what it did before has left it. */
@@ -32,13 +32,15 @@ export async function insertDataKey(pool: CommonQueryMethods, purpose: string, w
   return id;
 }
 
+const privateBoxes = sql.fragment`(SELECT kid, private_box FROM fleet_keys UNION ALL SELECT kid, private_box FROM root_keys) AS boxes`;
+
 /** What holds a data key: of inbox and fingerprint nothing does once kept answers are over, which only takes time. */
 const heldBy = (id: number): Record<string, Fragment> => ({
   inbox: sql.fragment`false`,
   fingerprint: sql.fragment`false`,
   outbox: sql.fragment`EXISTS (SELECT FROM outbox WHERE published_at IS NULL AND substring(secret FROM 2 FOR 4) = int4send(${id}::int))`,
   refresh: sql.fragment`EXISTS (SELECT FROM sessions WHERE refresh_key = ${id})`,
-  signing: sql.fragment`EXISTS (SELECT FROM fleet_keys WHERE substring(private_box FROM 2 FOR 4) = int4send(${id}::int))`,
+  signing: sql.fragment`EXISTS (SELECT FROM ${privateBoxes} WHERE substring(private_box FROM 2 FOR 4) = int4send(${id}::int))`,
 });
 
 /** @returns whether it went: not where a row needs it, or its purpose is one whose rows are not known here */
@@ -51,8 +53,15 @@ export async function deleteDataKey(
   return rowCount > 0;
 }
 
+/** The private halves of fleet and root keys, as they are kept. */
+export async function privateBoxRows(pool: CommonQueryMethods): Promise<readonly Pick<KeyRow, "kid" | "privateBox">[]> {
+  const row = z.object({ kid: z.string(), privateBox: z.instanceof(Buffer) });
+  return pool.any(sql.type(row)`SELECT kid, private_box AS "privateBox" FROM ${privateBoxes} ORDER BY kid`);
+}
+
 export async function updatePrivateBox(pool: CommonQueryMethods, kid: string, box: Buffer): Promise<void> {
   await pool.query(sql.unsafe`UPDATE fleet_keys SET private_box = ${sql.binary(box)} WHERE kid = ${kid}`);
+  await pool.query(sql.unsafe`UPDATE root_keys SET private_box = ${sql.binary(box)} WHERE kid = ${kid}`);
 }
 
 const fleetKey = z.object({
@@ -65,19 +74,67 @@ const fleetKey = z.object({
   createdAt: z.number(),
   activeAt: z.number().nullable(),
   retiredAt: z.number().nullable(),
+  version: z.number(),
+  cert: z.string().nullable(),
+  certifiedAt: z.number().nullable(),
+});
+
+const rootKey = z.object({
+  kid: z.string(),
+  state: z.enum(["next", "active"]),
+  publicJwk: z.record(z.unknown()),
+  privateBox: z.instanceof(Buffer),
+  createdAt: z.number(),
 });
 
 export async function fleetKeyRows(pool: CommonQueryMethods): Promise<readonly KeyRow[]> {
   return pool.any(sql.type(fleetKey)`
     SELECT kid, use, alg, state, public_jwk AS "publicJwk", private_box AS "privateBox", created_at AS "createdAt",
-      active_at AS "activeAt", retired_at AS "retiredAt"
+      active_at AS "activeAt", retired_at AS "retiredAt", version, cert, certified_at AS "certifiedAt"
     FROM fleet_keys ORDER BY created_at, kid`);
+}
+
+/** The active one first. */
+export async function rootKeyRows(pool: CommonQueryMethods): Promise<readonly RootRow[]> {
+  return pool.any(sql.type(rootKey)`
+    SELECT kid, state, public_jwk AS "publicJwk", private_box AS "privateBox", created_at AS "createdAt" FROM root_keys ORDER BY state`);
+}
+
+export async function insertRootKey(pool: CommonQueryMethods, row: RootRow): Promise<void> {
+  await pool.query(sql.unsafe`
+    INSERT INTO root_keys (kid, state, public_jwk, private_box, created_at)
+    VALUES (${row.kid}, ${row.state}, ${sql.jsonb(row.publicJwk as never)}, ${sql.binary(row.privateBox)}, to_timestamp(${row.createdAt / 1000}))`);
+}
+
+/** The next one is the active one, and the one before it is no more. */
+export async function replaceRootKey(pool: CommonQueryMethods): Promise<void> {
+  await pool.query(sql.unsafe`DELETE FROM root_keys WHERE state = 'active'`);
+  await pool.query(sql.unsafe`UPDATE root_keys SET state = 'active' WHERE state = 'next'`);
+}
+
+export async function goneKeyRows(pool: CommonQueryMethods): Promise<readonly { kid: string; version: number }[]> {
+  const row = z.object({ kid: z.string(), version: z.number() });
+  return pool.any(sql.type(row)`SELECT kid, version FROM gone_keys ORDER BY kid`);
+}
+
+/** Keeps the highest version there was. */
+export async function saveGoneKey(pool: CommonQueryMethods, kid: string, version: number): Promise<void> {
+  await pool.query(sql.unsafe`
+    INSERT INTO gone_keys (kid, version) VALUES (${kid}, ${version})
+    ON CONFLICT (kid) DO UPDATE SET version = greatest(gone_keys.version, excluded.version)`);
+}
+
+/** Whether something of keys is still to be published. */
+export async function keyRecordsWait(pool: CommonQueryMethods, topic: string): Promise<boolean> {
+  const { waits } = await pool.one(sql.type(z.object({ waits: z.boolean() }))`
+    SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NULL AND shard = 0 AND topic = ${topic}) AS waits`);
+  return waits;
 }
 
 /** Changes whenever a key of any kind does: what a process compares to know whether to load them again. */
 export async function keyMarks(pool: CommonQueryMethods): Promise<string> {
   const { marks } = await pool.one(sql.type(z.object({ marks: z.string() }))`
-    SELECT concat((SELECT string_agg(kid || state, ',' ORDER BY kid) FROM fleet_keys),
+    SELECT concat((SELECT string_agg(concat(kid, state, version, certified_at), ',' ORDER BY kid) FROM fleet_keys),
       (SELECT string_agg(concat(id, ${pending}), ',' ORDER BY id) FROM data_keys)) AS marks`);
   return marks;
 }
@@ -86,15 +143,15 @@ export async function updateDataKey(pool: CommonQueryMethods, id: number, wrappe
   await pool.query(sql.unsafe`UPDATE data_keys SET wrapped = ${wrapped} WHERE id = ${id}`);
 }
 
-/** The old one first: an index allows one active key per use. */
-export async function activateFleetKey(
-  pool: CommonQueryMethods,
-  { kid, use, now }: { kid: string; use: string; now: number },
-): Promise<void> {
-  const at = sql.fragment`to_timestamp(${now / 1000})`;
+const timeOf = (ms: number | null): Fragment =>
+  ms === null ? sql.fragment`NULL` : sql.fragment`to_timestamp(${ms / 1000})`;
+
+/** Its state with its times, version and certificate. */
+export async function updateFleetKey(pool: CommonQueryMethods, row: KeyRow): Promise<void> {
+  const { kid, state, activeAt, retiredAt, version, cert, certifiedAt } = row;
   await pool.query(sql.unsafe`
-    UPDATE fleet_keys SET state = 'retired', retired_at = ${at} WHERE use = ${use} AND state = 'active' AND kid <> ${kid}`);
-  await pool.query(sql.unsafe`UPDATE fleet_keys SET state = 'active', active_at = ${at} WHERE kid = ${kid}`);
+    UPDATE fleet_keys SET state = ${state}, active_at = ${timeOf(activeAt)}, retired_at = ${timeOf(retiredAt)},
+      version = ${version}, cert = ${cert}, certified_at = ${timeOf(certifiedAt)} WHERE kid = ${kid}`);
 }
 
 export async function deleteFleetKey(pool: CommonQueryMethods, kid: string): Promise<void> {
@@ -104,26 +161,23 @@ export async function deleteFleetKey(pool: CommonQueryMethods, kid: string): Pro
 export interface KeyRecord {
   topic: string;
   key: string;
-  /** null: the key is gone. */
-  body: object | null;
+  body: object;
   eventId: string;
 }
 
 /** What relays publish of keys; all in one shard, so in order. */
 export async function insertKeyRecord(pool: CommonQueryMethods, record: KeyRecord): Promise<void> {
   const { topic, key, body, eventId } = record;
-  const kind = body === null ? "tombstone" : "json";
   await pool.query(sql.unsafe`
     INSERT INTO outbox (shard, topic, key, kind, event_id, actor, body)
-    VALUES (0, ${topic}, ${key}, ${kind}, ${eventId}, 'system:keys', ${sql.jsonb((body ?? {}) as never)})`);
+    VALUES (0, ${topic}, ${key}, 'json', ${eventId}, 'system:keys', ${sql.jsonb(body as never)})`);
 }
 
 export async function insertFleetKey(pool: CommonQueryMethods, row: KeyRow): Promise<void> {
-  const activeAt = row.activeAt === null ? sql.fragment`NULL` : sql.fragment`to_timestamp(${row.activeAt / 1000})`;
   await pool.query(sql.unsafe`
-    INSERT INTO fleet_keys (kid, use, alg, state, public_jwk, private_box, created_at, active_at)
+    INSERT INTO fleet_keys (kid, use, alg, state, public_jwk, private_box, created_at, active_at, version, cert, certified_at)
     VALUES (${row.kid}, ${row.use}, ${row.alg}, ${row.state}, ${sql.jsonb(row.publicJwk as never)}, ${sql.binary(row.privateBox)},
-      to_timestamp(${row.createdAt / 1000}), ${activeAt})`);
+      ${timeOf(row.createdAt)}, ${timeOf(row.activeAt)}, ${row.version}, ${row.cert}, ${timeOf(row.certifiedAt)})`);
 }
 
 /** Runs in a transaction that holds the lock on the fleet's keys: one process at a time makes or changes them. */

@@ -1,7 +1,9 @@
 // The role processes that `dev` runs: workers, relay, mailer and bridge, each `src/main.ts ROLE` with its own HTTP port and log file.
 // Their configuration: our defaults for one machine, then the user's AUTH_ variables, then the addresses of the stack, which always win.
 // AUTH_DEV_ and AUTH_TEST_ variables are ours and not handed on. Each role has an IPC channel, by whose end it notices that we are gone.
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { StackFailure } from "../../stack/failure.ts";
 import { lastLines, logFile, logSince, logSize } from "../../stack/logs.ts";
 import type { Processes } from "../../stack/processes.ts";
@@ -36,14 +38,15 @@ export function roleEnvironment(user: Environment, fixed: StackAddresses, master
   return env;
 }
 
-const isOurs = (name: string): boolean => /^AUTH_(DEV|TEST)_|^AUTH_(HTTP|GRPC)_PORT$/.test(name);
+const isOurs = (name: string): boolean => /^AUTH_(DEV|TEST|FLEET_ID)_|^AUTH_((HTTP|GRPC)_PORT|FLEET_ID)$/.test(name);
 const isFixed = (name: string, fixed: StackAddresses): boolean => Object.hasOwn(fixed, name.replace(/_FILE$/, ""));
 
 /** Runs `main.ts migrate` to its end. @throws StackFailure with what it said last */
 export async function migrate({ main, dir, processes, env }: Place, stopped: AbortSignal): Promise<void> {
   const file = logFile(dir, "migrate");
   const from = logSize(file);
-  const child = processes.spawn("migrate", launchOf(main, "migrate", { ...env, AUTH_HTTP_PORT: "0" }));
+  const own = { ...env, AUTH_HTTP_PORT: "0", AUTH_FLEET_ID_OUT: fleetIdFile(dir) };
+  const child = processes.spawn("migrate", launchOf(main, "migrate", own));
   stopped.addEventListener("abort", () => child.kill("SIGTERM"));
   const how = await new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(error.message));
@@ -62,10 +65,18 @@ export interface RolePlan {
   readonly grpcPort: number;
 }
 
+const fleetIdFile = (dir: string): string => join(dir, "fleet-id");
+
+/** What requesters know the fleet by, after `migrate`. */
+export function readFleetId(dir: string): string {
+  return readFileSync(fleetIdFile(dir), "utf8").trim();
+}
+
 /** Ready when its /readyz says so. */
 export function makeRole({ role, number, httpPort, grpcPort }: RolePlan, place: Place): Role {
   const url = `http://127.0.0.1:${httpPort}`;
-  const env = { ...place.env, AUTH_HTTP_PORT: String(httpPort), AUTH_GRPC_PORT: String(grpcPort) };
+  const ports = { AUTH_HTTP_PORT: String(httpPort), AUTH_GRPC_PORT: String(grpcPort) };
+  const env = { ...place.env, ...ports, AUTH_FLEET_ID_FILE: fleetIdFile(place.dir) };
   const service = makeService(
     {
       name: `${role}-${number}`,

@@ -16,6 +16,8 @@ export interface Addresses {
   readonly grpc: string;
   /** `<role>-<n>` -> where its /healthz, /readyz and /metrics are. */
   readonly http: Readonly<Record<string, string>>;
+  /** AUTH_FLEET_ID. */
+  readonly fleetId: string;
 }
 
 /** AUTH_DEV_DIR; default: .data in the checkout, or in the current folder where the package is installed. */

@@ -6,7 +6,7 @@ import { systemClock } from "../clock.ts";
 import { asError } from "../errors.ts";
 import { untilAnswered } from "../lifecycle.ts";
 import { fleetMember } from "./fleet.ts";
-import { clientOf, pinsOf, type Running, type Wiring } from "./parts.ts";
+import { clientOf, type Running, type Wiring } from "./parts.ts";
 
 export async function startBridge(wiring: Wiring): Promise<Running> {
   const { config, log, metrics, lifecycle } = wiring;
@@ -19,7 +19,7 @@ export async function startBridge(wiring: Wiring): Promise<Running> {
       name: "bridge",
       log,
       clock,
-      pins: pinsOf(config),
+      keys: client.keys,
       inspect: (accessToken) => client.request("auth.session.inspect", { accessToken }),
     },
     {

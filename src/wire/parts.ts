@@ -6,9 +6,7 @@ import { makeReplies } from "../bus/replies.ts";
 import { connectRegistry, makeSchemaStore, type Registry } from "../bus/schema-store.ts";
 import { makeSender } from "../bus/sender.ts";
 import { schemasBySubject } from "../catalogue.ts";
-import { connectClient } from "../client/connect.ts";
-import { type KeyPins, readPins } from "../client/key-pins.ts";
-import type { AuthClient } from "../client/types.ts";
+import { type ConnectedClient, connectClient } from "../client/connect.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { isPassing } from "../db/faults.ts";
@@ -153,11 +151,12 @@ export async function codecOf(
 export function clientOf(
   { config, log, metrics, clock }: Pick<Wiring, "config" | "log" | "metrics" | "clock">,
   name: string,
-): { client: AuthClient; kafka: KafkaPort; close(): Promise<void> } {
+): { client: ConnectedClient; kafka: KafkaPort; close(): Promise<void> } {
   const registry = registryOf(config);
   if (registry === undefined) throw new Error("AUTH_REGISTRY_URL is not set.");
   const kafka = kafkaOf(config, name, log, { metrics });
   const late = metrics.counter("auth_replies_late_total", "Replies that nobody waited for any more.");
+  const ignored = metrics.counter("auth_replies_ignored_total", "Replies without the mac of their request.");
   const client = connectClient({
     kafka,
     schemas: registry,
@@ -165,7 +164,8 @@ export function clientOf(
     log,
     clock: clock ?? systemClock,
     late: () => late.inc(),
-    pins: pinsOf(config),
+    ignored: () => ignored.inc(),
+    fleetIds: config.AUTH_FLEET_ID,
   });
   return {
     client,
@@ -175,8 +175,4 @@ export function clientOf(
       await kafka.close();
     },
   };
-}
-
-export function pinsOf({ AUTH_KEY_PINS: pins }: Config): KeyPins | undefined {
-  return pins && readPins(pins);
 }

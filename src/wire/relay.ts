@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { asError } from "../errors.ts";
 import { type FleetKeys, type KeyParts, turnKeys } from "../fleet-keys.ts";
+import { followKeyTopic } from "../key-topic.ts";
 import type { Logger } from "../log.ts";
 import { startMaintenance } from "../maintenance.ts";
 import { startRelay } from "../relay.ts";
@@ -59,7 +60,13 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
     dataKeys: keys.dataKeys,
   });
   lifecycle.onStop(maintenance);
-  lifecycle.onStop(startKeySchedule(keyPartsOf(wiring, pool), log));
+  const keyParts = keyPartsOf(wiring, pool);
+  lifecycle.onStop(startKeySchedule(keyParts, log));
+  const repairs = metrics.counter(
+    "auth_key_repairs_total",
+    "Keys written to auth.key again, because its last record was not the truth.",
+  );
+  lifecycle.onStop(followKeyTopic({ kafka, keys: keyParts, log, repaired: (count) => repairs.inc({}, count) }));
   fleetMember(wiring, { kafka, role: "relay" }).start(() => ({ state: relay.healthy ? "serving" : "away" }));
   return { ready: () => (relay.healthy ? [] : [{ name: "outbox", reason: "cannot be read or published" }]) };
 }

@@ -65,10 +65,10 @@ export function serveRequests(
       codec,
       lanes,
       log,
-      now: brokerClock.now,
       monotonic: clock.monotonic,
       openingKey: (kid) => keys.keyring().opening(kid),
       requireSealed: config.AUTH_REQUIRE_SEALED,
+      sealsEndBetween: () => sealsEndBetween(clock.now(), config.AUTH_IDEMPOTENCY_TTL),
       passing: isPassing,
     }),
     observe(topic, outcome, ms) {
@@ -109,6 +109,20 @@ export function serveRequests(
     gauge.set(lanes.hash.cost / 1000),
   );
   return consumer;
+}
+
+const minute = 60_000;
+/** What clocks of workers, brokers and the database may differ by. */
+const slackMs = 15 * minute;
+/** The hour that a seal may be good for. */
+const sealAheadMs = 60 * minute + slackMs;
+
+/**
+ * When a seal may end, by this machine's clock: only while the answer to its request, given at its earliest time, is surely stored still. The
+ * broker's time alone would let whoever sets the broker's clock repeat a request of days ago.
+ */
+function sealsEndBetween(now: number, answersStoredMs: number): readonly [number, number] {
+  return [now - (answersStoredMs - sealAheadMs - slackMs), now + sealAheadMs];
 }
 
 export function pulseOf(

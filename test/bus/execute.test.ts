@@ -29,10 +29,10 @@ function setUp(given: Partial<BusCommand>) {
     },
     lanes,
     log: quiet,
-    now: () => 0,
     monotonic,
     openingKey: () => undefined,
     requireSealed: false,
+    sealsEndBetween: () => [0, Number.POSITIVE_INFINITY],
     passing: (error) => error === away,
   });
   const command: BusCommand = {

@@ -165,7 +165,12 @@ describe("the idempotency key", () => {
       id.padEnd(256, "x"),
     ],
     ["given, wins over the correlation id", { "auth-idempotency-key": id, kafka_correlationId: raw }, caller(id), id],
-    ["absent, correlation id of 16 raw bytes", { kafka_correlationId: raw }, caller(raw), raw.toString("utf8")],
+    [
+      "absent, correlation id of 16 raw bytes",
+      { kafka_correlationId: raw },
+      caller(raw),
+      `b64:${raw.toString("base64url")}`,
+    ],
     ["absent, correlation id of 22 characters", { kafka_correlationId: id }, caller(id), id],
   ])("%s", (_what, headers, idempotencyKey, callerKey) => {
     expect(envelope(headers)).toMatchObject({ idempotencyKey, callerKey });
@@ -191,11 +196,32 @@ describe("the idempotency key", () => {
     for (const other of others) expect(other.idempotencyKey).not.toEqual(envelope({}).idempotencyKey);
   });
 
-  test("nobody can send the identity of a record as his key", () => {
+  test("nobody can send the identity of a record as their key", () => {
     const forged = recordKey(record({})).toString("latin1").padEnd(22, "0");
     expect(envelope({ kafka_correlationId: forged }).idempotencyKey[0]).toBe(0);
     expect(faultOf({ "auth-idempotency-key": forged })?.fault).toBe("not printable ASCII");
     expect(recordKey(record({}))[0]).toBe(1);
+  });
+
+  test("has a name of its own in a seal, however near another it is: in bytes, in how it is decoded, in how it is written", () => {
+    const other = Buffer.from(raw);
+    other[1]! ^= 1;
+    const lossy = Buffer.from(raw.toString("utf8")); // as bytes that are no UTF-8 are often read
+    const spelled = `b64:${raw.toString("base64url")}`;
+    const keys = [raw, other, lossy, Buffer.from(spelled), Buffer.from(id)];
+    const jtis = keys.map((kafka_correlationId) => envelope({ kafka_correlationId }).callerKey);
+    expect(jtis).toEqual([spelled, expect.any(String), expect.any(String), expect.any(String), id]);
+    expect(new Set(jtis).size).toBe(keys.length);
+    // The control: decoded as text, two of them are one.
+    expect(new Set(keys.map((key) => key.toString("utf8"))).size).toBeLessThan(keys.length);
+  });
+
+  test("in a header is printable ASCII", () => {
+    for (const key of [raw, Buffer.from(`${id}\u00e4`), Buffer.from(`${id}\n`)])
+      expect(faultOf({ "auth-idempotency-key": Buffer.concat([key, Buffer.from(id)]) })).toMatchObject({
+        header: "auth-idempotency-key",
+        fault: "not printable ASCII",
+      });
   });
 
   test.each([

@@ -7,8 +7,9 @@ import { ephemeralPair, forge, withParts } from "../support/seals.ts";
 const own = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const recipient = own.publicKey.export({ format: "jwk" });
 const now = 1_790_000_000_000;
-const header = { kid: "fleet", top: "topic", rkt: "key", jti: "id", exp: now / 1000 + 60 };
-const record = { clear: {}, topic: "topic", replyKeyThumbprint: "key", idempotencyKey: "id", requireSealed: true, now };
+const header = { kid: "fleet", top: "topic", rpt: "replies", rkt: "key", jti: "id", exp: now / 1000 + 60 };
+const bound = { topic: "topic", replyTopic: "replies", replyKeyThumbprint: "key", idempotencyKey: "id" };
+const record = { clear: {}, ...bound, requireSealed: true, receivedAt: now };
 const sealed = (more: object = {}): string =>
   forge({ header: { ...header, ...more }, content: '{"password":"x"}', recipient });
 

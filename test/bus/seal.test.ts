@@ -55,10 +55,10 @@ beforeAll(async () => {
   fleet = { ...ours, jwk: { ...ours.jwk, kid: "fleet-1" } };
   requester = { ...theirs, text: JSON.stringify(theirs.jwk) };
   const replyKeyThumbprint = thumbprint(requester.jwk);
-  const both = { topic: "auth.session.login", replyKeyThumbprint, idempotencyKey };
+  const both = { topic: "auth.session.login", replyTopic: "auth.reply.test", replyKeyThumbprint, idempotencyKey };
   toSeal = { ...both, fields, key: fleet.jwk, expiresAt: now + 60_000 };
   const keys = (kid: string) => (kid === "fleet-1" ? fleet.privateKey : undefined);
-  toOpen = { ...both, clear, keys, requireSealed: true, sealedFields: ["password"], now };
+  toOpen = { ...both, clear, keys, requireSealed: true, sealedFields: ["password"], receivedAt: now };
 });
 
 /** ok, or the code with the reason and the field; anything else that is thrown is a fault. */
@@ -94,7 +94,7 @@ describe("a sealed request", () => {
   });
 
   /** The contract's form, so that any JOSE library can make and read it. */
-  it("is a compact JWE with top, rkt, jti and exp in its protected header", async () => {
+  it("is a compact JWE with top, rpt, rkt, jti and exp in its protected header", async () => {
     const sealed = await sealRequest(toSeal);
     const { epk, ...header } = decodeProtectedHeader(sealed);
     expect(epk).toMatchObject({ kty: "EC", crv: "P-256" });
@@ -103,6 +103,7 @@ describe("a sealed request", () => {
       enc: "A256GCM",
       kid: "fleet-1",
       top: "auth.session.login",
+      rpt: "auth.reply.test",
       rkt: await calculateJwkThumbprint(requester.jwk),
       jti: idempotencyKey,
       exp: now / 1000 + 60,
@@ -120,16 +121,23 @@ describe("a sealed request", () => {
     expect(await openRequest({ ...toOpen, sealed: await handmade({}, content) })).toEqual(fields);
   });
 
-  it("without reply key and idempotency key opens where the record has none", async () => {
-    const none = { replyKeyThumbprint: undefined, idempotencyKey: undefined };
+  it("without reply key opens where the record has none", async () => {
+    const none = { replyKeyThumbprint: undefined };
     expect(await opened(none, none)).toBe("ok");
     expect(await opened(none)).toBe("SEAL_INVALID rkt");
     expect(await opened({}, none)).toBe("SEAL_INVALID rkt");
     expect(await opened({ idempotencyKey: undefined })).toBe("SEAL_INVALID jti");
   });
 
+  it("is refused in a record that nothing would know again, whatever the seal says", async () => {
+    const record = { idempotencyKey: undefined };
+    expect(await opened(record, record)).toBe("INVALID_INPUT");
+    expect(await opened({}, record)).toBe("INVALID_INPUT");
+  });
+
   it.each<[string, string, Partial<RequestToSeal>]>([
     ["top", "another topic", { topic: "auth.account.delete" }],
+    ["rpt", "another reply topic", { replyTopic: "auth.reply.other" }],
     ["rkt", "another reply key", { replyKeyThumbprint: "other" }],
     ["jti", "another idempotency key", { idempotencyKey: "other" }],
     ["exp", "a time that is past", { expiresAt: now - 5_000 }],
@@ -144,6 +152,16 @@ describe("a sealed request", () => {
   it("may end an hour ahead, and clocks may differ by 5 s", async () => {
     expect(await opened({ expiresAt: now + 3_605_000 })).toBe("ok");
     expect(await opened({ expiresAt: now - 4_000 })).toBe("ok");
+  });
+
+  it("is judged by the time of its record, and must end within bounds that the broker does not set", async () => {
+    expect(await opened({}, { receivedAt: now + 70_000 })).toBe("SEAL_INVALID exp");
+    const years = 5 * 365 * 86_400_000; // so much the broker's clock is off, and the sender's by it
+    const seal = { expiresAt: now + years + 60_000 };
+    const received = { receivedAt: now + years };
+    expect(await opened(seal, { ...received, endsBetween: [now - 60_000, now + 4_500_000] })).toBe("SEAL_INVALID exp");
+    expect(await opened(seal, received)).toBe("ok"); // the control
+    expect(await opened({}, { endsBetween: [now - 60_000, now + 4_500_000] })).toBe("ok");
   });
 
   it("needs a whole number as its end", async () => {
@@ -229,6 +247,62 @@ describe("a sealed request", () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe("the reply secret", () => {
+  const replySecret = Buffer.alloc(32, 7);
+
+  it("is taken out before anything else sees the request, and told at once", async () => {
+    const told: Buffer[] = [];
+    const sealed = await sealRequest({ ...toSeal, replySecret });
+    const request = await openRequest({ ...toOpen, sealed, opened: (secret) => void told.push(secret) });
+    expect([told, request]).toEqual([[replySecret], fields]);
+    const refused = {
+      ...toOpen,
+      sealed,
+      clear: { ...clear, login: "eve" },
+      opened: (secret: Buffer) => void told.push(secret),
+    };
+    expect(await outcome(() => openRequest(refused))).toBe("SEAL_INVALID fields login");
+    expect(told).toHaveLength(2);
+  });
+
+  it("may be absent: such a request is served, and its reply has no mac", async () => {
+    const told: Buffer[] = [];
+    const sealed = await sealRequest(toSeal);
+    await openRequest({ ...toOpen, sealed, opened: (secret) => void told.push(secret) });
+    expect(told).toEqual([]);
+  });
+
+  const good = replySecret.toString("base64url");
+  it.each<[string, unknown]>([
+    ["null", null],
+    ["empty", ""],
+    ["a number", 7],
+    ["an object", { secret: good }],
+    ["a list", [good]],
+    ["31 bytes", Buffer.alloc(31).toString("base64url")],
+    ["33 bytes", Buffer.alloc(33).toString("base64url")],
+    ["padded", `${good}=`],
+    ["base64", Buffer.alloc(32, 255).toString("base64").slice(0, 43)],
+    ["another spelling of the same bytes", `${good.slice(0, -1)}d`],
+    ["with a line end", `${good}\n`],
+  ])("that is %s is refused, and no mac is made with it", async (_form, secret) => {
+    const content = { ...fields, bytes: "AQL_" };
+    const told: Buffer[] = [];
+    const open = (text: string) => openRequest({ ...toOpen, sealed: text, opened: (each) => void told.push(each) });
+    expect(await outcome(async () => open(await handmade({}, { ...content, $reply: secret })))).toBe(
+      "SEAL_INVALID reply",
+    );
+    expect(told).toEqual([]);
+    expect(await outcome(async () => open(await handmade({}, { ...content, $reply: good })))).toBe("ok"); // the control
+  });
+
+  it("in a bare object is taken out too", async () => {
+    const sealed = JSON.stringify({ password, $reply: good });
+    const open = { ...toOpen, clear: { login: "ada" }, requireSealed: false, sealed };
+    expect(await openRequest(open)).toEqual({ login: "ada", password });
   });
 });
 

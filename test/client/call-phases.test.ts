@@ -62,7 +62,7 @@ describe("each of these would be seen:", () => {
     ["begun-at-once", ["keys/aborted before", "registry/aborted before"], [{ unheard: 1 }, { unheard: 1 }]],
     ["signal-kept", ["registry/away"], [{ listeners: 1 }]],
     ["call-kept", ["wait/deadline"], [{ timers: 1 }]],
-    ["close-waits", ["open/close"], [{ came: "nothing came", pending: 1 }]],
+    ["close-waits", ["keys/close"], [{ came: "nothing came", pending: 1 }]],
   ])("%s", async (fault, scenes, seen) => {
     expect(await rows(scenes, fault)).toMatchObject(seen);
   });

@@ -8,8 +8,9 @@ import { makeCodec } from "../../src/bus/codec.ts";
 import type { ConsumeOptions, KafkaPort } from "../../src/bus/kafka.ts";
 import { KafkaFault } from "../../src/bus/kafka-faults.ts";
 import type { OutRecord } from "../../src/bus/records.ts";
+import { replyMac } from "../../src/bus/reply-mac.ts";
 import type { SchemaSource } from "../../src/bus/schema-store.ts";
-import { thumbprint } from "../../src/bus/seal.ts";
+import { openReply, thumbprint } from "../../src/bus/seal.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import { Refusal } from "../../src/errors.ts";
 import { commandSchemas } from "../../src/generated/schemas.ts";
@@ -49,23 +50,19 @@ function pretend(troubled: Phase, answers: Answers) {
     throw away[phase]();
   };
   const readers: ConsumeOptions[] = [];
-  const deliver = async (request: OutRecord, value: Buffer | null): Promise<void> => {
+  const deliver = async (request: OutRecord, value: Buffer | null, more: object = {}): Promise<void> => {
     const reader = readers.find(({ topics }) => topics.includes("auth.reply.test"));
     const place = { topic: "auth.reply.test", partition: 0 };
     const headers = Object.fromEntries(
-      Object.entries(request.headers).map(([name, header]) => [name, Buffer.from(String(header))]),
+      Object.entries({ ...request.headers, ...more }).map(([name, header]) => [name, Buffer.from(String(header))]),
     );
     reader?.onRecords([{ ...place, offset: 0n, timestamp: 0, key: null, value, headers }], place, 1n);
   };
   const produceOne = async (record: OutRecord): Promise<void> => {
     if (record.topic === "auth.reply.test") return deliver(record, null);
-    if (record.topic === "auth.key.list") {
-      await gate("keys");
-      return deliver(record, await answer(record.topic));
-    }
     await gate("produce");
     void gate("wait").then(
-      async () => deliver(record, await answer(record.topic)),
+      async () => deliver(record, answer, { "auth-outcome": "OVERLOADED", "auth-reply-mac": await macOf(record) }),
       () => undefined,
     );
   };
@@ -75,11 +72,16 @@ function pretend(troubled: Phase, answers: Answers) {
     },
     consume(options: ConsumeOptions) {
       readers.push(options);
+      if (options.topics.includes("auth.key")) setImmediate(() => options.onRecords([keyRecord], keyRecord, 1n));
       const nothing = async (): Promise<void> => undefined;
       return { joined: nothing(), healthy: true, commit: nothing, pause() {}, resume() {}, close: nothing };
     },
     partitionsOf: async () => 1,
-    endOffsets: async () => new Map([[0, 0n]]),
+    async endOffsets(topic: string) {
+      if (topic !== "auth.key") return new Map([[0, 0n]]);
+      await gate("keys");
+      return new Map([[0, 1n]]);
+    },
   } as unknown as KafkaPort;
   const schemas: SchemaSource = {
     async idOf(subject) {
@@ -87,7 +89,7 @@ function pretend(troubled: Phase, answers: Answers) {
       return idOf(subject) + otherVersion;
     },
     async versionOf(subject) {
-      if (subject !== "auth.key.ListReply") await gate("open");
+      await gate("open");
       return bySubject.get(subject);
     },
   };
@@ -113,16 +115,30 @@ const codec = makeCodec(
 );
 await codec.warm();
 
-const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-const jwk = publicKey.export({ format: "jwk" }) as { kty: string; crv: string; x: string; y: string };
-const jwks = JSON.stringify({ keys: [{ ...jwk, use: "enc", alg: "ECDH-ES+A256KW", kid: thumbprint(jwk) }] });
+const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const { kty, crv, x, y } = publicKey.export({ format: "jwk" });
+const kid = thumbprint({ kty, crv, x, y } as { kty: string });
+const fleetKey = { kty, crv, x, y, kid, use: "enc", alg: "ECDH-ES+A256KW", state: "active", version: 1 };
+const keyRecord = {
+  topic: "auth.key",
+  partition: 0,
+  offset: 0n,
+  timestamp: 0,
+  key: Buffer.from(kid),
+  value: Buffer.from(JSON.stringify(fleetKey)),
+  headers: {},
+};
 
-/** The fleet's keys; everything else is refused, so that a reply needs neither seal nor mac. */
-async function answer(topic: string): Promise<Buffer> {
-  if (topic === "auth.key.list")
-    return codec.encode("auth.key.ListReply", { outcome: { "auth.key.ListResult": { jwks } } });
-  const refusal = { code: "OVERLOADED", message: "busy", retryAfterMs: null, details: {} };
-  return codec.encode("auth.session.LoginReply", { outcome: { "auth.Refusal": refusal } });
+/** What everything is answered with. */
+const refusal = { code: "OVERLOADED", message: "busy", retryAfterMs: null, details: {} };
+const answer = codec.encode("auth.session.LoginReply", { outcome: { "auth.Refusal": refusal } });
+
+async function macOf({ value, headers }: OutRecord): Promise<string> {
+  const { sealed } = (await codec.decode("auth.session.login-value", value)) as { sealed: string };
+  const { $reply } = await openReply(sealed, privateKey);
+  const correlationId = Buffer.from(String(headers["kafka_correlationId"]));
+  const input = { replyTopic: "auth.reply.test", correlationId, code: "OVERLOADED", value: answer };
+  return replyMac(Buffer.from(String($reply), "base64url"), input);
 }
 
 const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;

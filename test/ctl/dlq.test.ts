@@ -342,7 +342,8 @@ describe("what cannot be replayed is told in a sentence", () => {
     const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const key = { ...publicKey.export({ format: "jwk" }), kid: "k" };
     const made = { fields: { password: "x" }, topic: "auth.session.login", key, expiresAt: Date.now() + lifeMs };
-    const seal = await sealRequest({ ...made, replyKeyThumbprint: undefined, idempotencyKey: undefined });
+    const bound = { replyTopic: "auth.reply.gateway", replyKeyThumbprint: undefined, idempotencyKey: undefined };
+    const seal = await sealRequest({ ...made, ...bound });
     return raw.encode("auth.session.login", { login: "ada", rotating: true, client: null, sealed: seal });
   }
 
@@ -409,7 +410,8 @@ describe("what cannot be replayed is told in a sentence", () => {
       const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
       const key = { ...publicKey.export({ format: "jwk" }), kid: "k" };
       const made = { fields: { password: "x".repeat(length) }, topic: login, key, expiresAt: 5000 };
-      const seal = await sealRequest({ ...made, replyKeyThumbprint: undefined, idempotencyKey: undefined });
+      const bound = { replyTopic: "auth.reply.gateway", replyKeyThumbprint: undefined, idempotencyKey: undefined };
+      const seal = await sealRequest({ ...made, ...bound });
       const value = await raw.encode(login, { login: "ada.eyJ", rotating: true, client: null, sealed: seal });
       expect(sealIn(value)).toMatchObject({ exp: 5, top: login });
     }

@@ -89,8 +89,9 @@ describe("topics acl", () => {
 
   test("give nobody but relays what the fleet says, and nobody but workers another's replies", async () => {
     const all = await acls();
-    for (const topic of ["auth.revocation", "auth.key", "auth.audit"])
-      expect(may(all, "Write", topic)).toEqual(["relay"]);
+    for (const topic of ["auth.revocation", "auth.audit"]) expect(may(all, "Write", topic)).toEqual(["relay"]);
+    expect(may(all, "Write", "auth.key")).toEqual(["migrate", "relay"]); // so that keys are there before a relay runs
+    expect(may(all, "Read", "auth.key")).toEqual(expect.arrayContaining(["authctl", "bridge", "gateway", "relay"]));
     expect(may(all, "Write", "auth.event")).toEqual(["authctl", "relay"]); // dlq replay
     expect(may(all, "Write", "auth.reply.gateway")).toEqual(["gateway", "worker"]); // its own probe
     expect(may(all, "Read", "auth.reply.gateway")).toEqual(["gateway"]);

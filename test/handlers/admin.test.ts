@@ -1,5 +1,6 @@
 // What administrators and operators do, and the list of keys, through Kafka.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { readCert } from "../../src/fleet-cert.ts";
 import { auditOf } from "../support/audited.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
@@ -120,6 +121,11 @@ describe("auth.key.list", () => {
         ["enc", "ECDH-ES+A256KW", "EC", "P-256"],
       ]),
     );
-    for (const key of keys) expect(Object.keys(key).sort()).toEqual(["alg", "crv", "kid", "kty", "use", "x", "y"]);
+    const fleetIds = new Set(fleet.env["AUTH_FLEET_ID"]!.split(","));
+    for (const { cert, ...key } of keys) {
+      expect(Object.keys(key).sort()).toEqual(["alg", "crv", "kid", "kty", "use", "x", "y"]);
+      const { kty, crv, x, y, alg, use } = key;
+      expect(readCert(cert, fleetIds)).toMatchObject({ jwk: { kty, crv, x, y, alg }, use, state: "active" });
+    }
   });
 });

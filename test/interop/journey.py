@@ -7,12 +7,27 @@ one object per step. Nothing is judged here: the test does that. A step that fai
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import sys
 import threading
 import time
 from typing import Any
 
-from client import Fields, Reader, Refusal, Registry, Requester, Settings, Verifier, claims_unverified, headers_of, new_id
+from client import (
+    Fields,
+    FleetKeys,
+    Reader,
+    Refusal,
+    Registry,
+    Requester,
+    Settings,
+    Verifier,
+    claims_unverified,
+    headers_of,
+    new_id,
+    reply_mac,
+)
 from confluent_kafka import Message
 
 
@@ -130,40 +145,98 @@ def log_in(fleet: Requester, person: Fields) -> Fields:
 
 
 def attack(fleet: Requester, token: str) -> None:
-    """What must be refused: a seal under another topic, under another idempotency key, beside another field, a wrong record key, no seal."""
+    """What must be refused: a seal under another topic, reply topic, idempotency key, beside another field, a wrong record key, no seal."""
     fields = {"accessToken": token}
     claims = claims_unverified(token)
-    user, session, key = claims["sub"], claims["sid"], new_id()
-    of_inspect = fleet.sealed("auth.session.inspect", fields, key)
-    of_logout = fleet.sealed("auth.session.logout", {**fields, "everywhere": False}, key)
+    user, session, key, secret = claims["sub"], claims["sid"], new_id(), secrets.token_bytes(32)
+    of_inspect = fleet.sealed("auth.session.inspect", fields, key.encode(), secret)
+    elsewhere = fleet.sealed("auth.session.inspect", fields, key.encode(), secret, reply_topic="auth.reply.bridge")
+    of_logout = fleet.sealed("auth.session.logout", {**fields, "everywhere": False}, key.encode(), secret)
     bare = json.dumps(fields)
 
-    def inspect(sealed: str, record_key: str, idempotency_key: str) -> Fields:
-        ask = {"key": record_key, "idempotency_key": idempotency_key}
+    def inspect(sealed: str, record_key: str, idempotency_key: str | None, secret: bytes | None = secret, **more: Any) -> Fields:
+        ask = {"key": record_key, "idempotency_key": idempotency_key, "secret": secret, **more}
         return code_of(lambda: fleet.exchange("auth.session.inspect", {"sealed": sealed}, **ask))
 
     def logout(sealed: str, everywhere: bool) -> Fields:
         record = {"everywhere": everywhere, "sealed": sealed}
-        return code_of(lambda: fleet.exchange("auth.session.logout", record, key=user, idempotency_key=key))
+        ask = {"key": user, "idempotency_key": key, "secret": secret}
+        return code_of(lambda: fleet.exchange("auth.session.logout", record, **ask))
 
+    binary = os.urandom(15) + b"\xff"  # as Spring's correlation ids: 16 bytes, no text
+    of_binary = fleet.sealed("auth.session.inspect", fields, binary, secret)
+    changed = bytes([binary[0] ^ 1]) + binary[1:]
     say(
         "attacked",
         anotherTopic=logout(of_inspect, False),
+        anotherReplyTopic=inspect(elsewhere, session, key),
         anotherField=logout(of_logout, True),
         anotherIdempotencyKey=inspect(of_inspect, session, new_id()),
+        anotherCorrelationId=inspect(of_binary, session, None, correlation_id=changed),
+        noKey=inspect(of_inspect, session, None, correlation_id=b"short"),
         anotherRecordKey=inspect(of_inspect, "somebody", key),
-        noSeal=inspect(bare, session, new_id()),
+        noSeal=inspect(bare, session, new_id(), None),
+        binary=inspect(of_binary, session, None, correlation_id=binary),
         asItWas=inspect(of_inspect, session, key),
     )
+
+
+def deceive(fleet: Requester) -> None:
+    """Replies that nobody of the fleet has made: none but a refusal that may be given before opening ends a call, and that is marked."""
+    id_, secret = new_id().encode(), secrets.token_bytes(32)
+    refusal = {"message": "from nobody", "retryAfterMs": 36_000_000, "details": {}}
+    values = {
+        code: fleet.registry.encode("auth.session.LoginReply", {"outcome": ("auth.Refusal", {"code": code, **refusal})})
+        for code in ("INVALID_CREDENTIALS", "OVERLOADED")
+    }
+    refused, busy = values["INVALID_CREDENTIALS"], values["OVERLOADED"]
+
+    def forge(code: str, value: bytes, **more: str) -> None:
+        headers = {"kafka_correlationId": id_, "auth-outcome": code, **more}
+        fleet.produce(fleet.reply_topic, value, headers, partition=fleet.partition)
+
+    def mac(key: bytes, topic: str, correlation_id: bytes, code: str) -> dict[str, str]:
+        return {"auth-reply-mac": reply_mac(key, topic, correlation_id, code, refused)}
+
+    before = fleet.ignored
+    with fleet.waiting(id_, secret) as call:
+        forge("INVALID_CREDENTIALS", refused)
+        forge("INVALID_CREDENTIALS", refused, **mac(bytes(32), fleet.reply_topic, id_, "INVALID_CREDENTIALS"))
+        forge("INVALID_CREDENTIALS", refused, **mac(secret, "auth.reply.bridge", id_, "INVALID_CREDENTIALS"))
+        forge("INVALID_CREDENTIALS", refused, **mac(secret, fleet.reply_topic, b"another", "INVALID_CREDENTIALS"))
+        forge("ok", refused, **mac(secret, fleet.reply_topic, id_, "INVALID_CREDENTIALS"))
+        forge("OVERLOADED", refused)  # the header alone is not what counts
+        forge("OVERLOADED", b"no Avro")
+        forge("OVERLOADED", busy)
+        ended = call.reply.exception(20)
+    assert isinstance(ended, Refusal)
+    told = {"code": ended.code, "authentic": ended.authentic, "retryAfterMs": ended.retry_after_ms}
+    with fleet.waiting(id_, secret) as call:  # the control: with the right mac it counts
+        forge("INVALID_CREDENTIALS", refused, **mac(secret, fleet.reply_topic, id_, "INVALID_CREDENTIALS"))
+        genuine = call.reply.exception(20)
+    assert isinstance(genuine, Refusal)
+    say("was deceived", ignored=fleet.ignored - before, told=told, genuine={"code": genuine.code, "authentic": genuine.authentic})
+
+
+def mistrust(given: Fields, person: Fields) -> None:
+    """A service that was told another thumbprint seals nothing, and takes no token."""
+    settings = Settings(**{**given, "fleet_id": "b917Uo0YbOJGxKEONUIxEtQyxrY1jFVwDoEDvbSTbMs"})
+    keys = FleetKeys(settings)
+    fleet = Requester(settings, keys)
+    login = {"login": person["login"], "password": person["password"]}
+    say("mistrusted", asked=code_of(lambda: fleet.request("auth.session.login", login)), believes=keys.any_signing)
+    for each in (fleet, keys):
+        each.close()
 
 
 def main() -> None:
     given = json.loads(sys.stdin.readline())
     settings, person = Settings(**given["settings"]), given["person"]
     events, beats = Seen(), Seen()
-    verifier = Verifier(settings)
+    keys = FleetKeys(settings)
+    verifier = Verifier(settings, keys)
     readers = [events_of(settings, events), fleet_of(settings, beats)]
-    fleet = Requester(settings)
+    fleet = Requester(settings, keys)
 
     registered = register(fleet, person)
     user_id = registered["userId"]
@@ -184,6 +257,8 @@ def main() -> None:
     say("verified", userId=local.user_id, login=local.login, sessionId=local.session_id, ageMs=local.age_ms, forged=forged)
 
     attack(fleet, tokens["accessToken"])
+    deceive(fleet)
+    mistrust(given["settings"], person)
     before = code_of(lambda: verifier.verify(tokens["accessToken"]))
     fleet.request("auth.session.logout", access)
     code, took_ms = until_refused(lambda: verifier.verify(tokens["accessToken"]))
@@ -204,7 +279,7 @@ def main() -> None:
     roles = {beat["ping"]["role"] for beat in beats.wait(lambda seen: any(map(serving, seen))) if serving(beat)}
     say("saw the fleet", roles=sorted(roles))
 
-    for each in (fleet, verifier, *readers):
+    for each in (fleet, verifier, keys, *readers):
         each.close()
 
 

@@ -1,13 +1,15 @@
-// docs/protocol.md says what is so: its bytes, its seal, its headers, codes and commands are those of the code. (Its table of commands is
+// docs/protocol.md says what is so: its bytes, its seal, mac and certificate, its headers, codes and commands are those of the code. (Its table of commands is
 // generated: test/architecture.test.ts.)
-import { createPrivateKey, type JsonWebKey } from "node:crypto";
+import { createHmac, createPrivateKey, type JsonWebKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import avsc from "avsc";
 import { names } from "../../src/bus/headers.ts";
+import { replyMac } from "../../src/bus/reply-mac.ts";
 import { openRequest, type RequestToOpen } from "../../src/bus/seal.ts";
 import { refusals } from "../../src/errors.ts";
+import { keyThumbprint, readCert } from "../../src/fleet-cert.ts";
 import { commandSchemas } from "../../src/generated/schemas.ts";
 import { handlers } from "../../src/handlers/index.ts";
 import { refusalOf } from "../support/people.ts";
@@ -22,9 +24,12 @@ const bytesOf = (dump: string): Buffer =>
   Buffer.concat(dump.split("\n").map((line) => Buffer.from(line.slice(6, 53).replaceAll(" ", ""), "hex")));
 
 const { request, reply } = commandSchemas["auth.session.login"];
-const [requestDump, replyDump] = blocks("hex").map(bytesOf);
-const sealed = blocks("jwe")[0]!.replaceAll("\n", "");
-const [header, inside, key] = blocks("json").map((text) => JSON.parse(text) as Record<string, unknown>);
+const [requestDump, replyDump, macDump] = blocks("hex").map(bytesOf);
+const [sealed, cert] = [blocks("jwe")[0]!.replaceAll("\n", ""), blocks("jws")[0]!.replaceAll("\n", "")];
+const [header, inside, key, certified, root] = blocks("json").map(
+  (text) => JSON.parse(text) as Record<string, unknown>,
+);
+const { $reply, ...fields } = inside as { $reply: string };
 const clear = { login: "Ada", rotating: true, client: null };
 
 test("the request's bytes are those of its schema, up to the seal that follows", () => {
@@ -50,7 +55,8 @@ test("the reply's bytes are a refusal", () => {
 
 test("the seal has the header that is shown, and opens to what is shown, under its own topic only", async () => {
   expect(JSON.parse(Buffer.from(sealed.split(".")[0]!, "base64url").toString())).toEqual(header);
-  const { top, rkt, jti, exp, kid } = header as Record<string, string> & { exp: number };
+  const { top, rpt, rkt, jti, exp, kid } = header as Record<string, string> & { exp: number };
+  const secrets: string[] = [];
   const opened = (topic: string) => {
     const privateKey = createPrivateKey({ key: key as JsonWebKey, format: "jwk" });
     const record: RequestToOpen = {
@@ -62,12 +68,41 @@ test("the seal has the header that is shown, and opens to what is shown, under i
       keys: (asked) => (asked === kid ? privateKey : undefined),
       requireSealed: true,
       sealedFields: request.sealedFields.map(({ name }) => name),
-      now: exp * 1000 - 60_000,
+      replyTopic: rpt!,
+      receivedAt: exp * 1000 - 60_000,
+      opened: (secret) => void secrets.push(secret.toString("base64url")),
     };
     return openRequest(record);
   };
-  expect(await opened(String(top))).toEqual(inside);
+  expect(await opened(String(top))).toEqual(fields);
+  expect(secrets).toEqual([$reply]);
   expect(await refusalOf(opened("auth.session.refresh"))).toBe("SEAL_INVALID");
+});
+
+test("the mac that is shown is that of the reply to the login, over the bytes that are shown", () => {
+  const shown = (name: string): string =>
+    new RegExp(`^\\| \`${name}\` \\| \`([^\`]+)\``, "m").exec(section("Headers"))![1]!;
+  const secret = Buffer.from($reply, "base64url");
+  const correlationId = Buffer.from(shown("kafka_correlationId"));
+  const input = {
+    replyTopic: shown("kafka_replyTopic"),
+    correlationId,
+    code: "INVALID_CREDENTIALS",
+    value: replyDump!,
+  };
+  expect(shown("auth-reply-mac")).toBe(replyMac(secret, input));
+  expect(shown("auth-reply-mac")).toBe(createHmac("sha256", secret).update(macDump!).digest("base64url"));
+  expect(header!["rpt"]).toBe(input.replyTopic);
+});
+
+test("the certificate that is shown says what is shown, of the key that is shown, by the root key that is shown", () => {
+  const fleetId = /root key, whose thumbprint is `([^`]+)`/.exec(page)![1]!;
+  expect(keyThumbprint(root as JsonWebKey)).toBe(fleetId);
+  expect(readCert(cert, new Set([fleetId]))).toEqual(certified);
+  expect(readCert(cert, new Set([String(header!["kid"])]))).toBeUndefined();
+  expect(keyThumbprint((certified as { jwk: JsonWebKey }).jwk)).toBe(header!["kid"]);
+  const { kty, crv, x, y } = key as JsonWebKey;
+  expect(certified!["jwk"]).toEqual({ kty, crv, x, y, alg: "ECDH-ES+A256KW" });
 });
 
 test("every header and every code is there, and no other", () => {

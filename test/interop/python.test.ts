@@ -49,6 +49,7 @@ const settingsOf = ({ env, prefix }: FleetAddresses) => ({
   registry: env["AUTH_REGISTRY_URL"],
   service: "test",
   prefix,
+  fleet_id: env["AUTH_FLEET_ID"],
 });
 
 const ok = { code: "ok" };
@@ -127,12 +128,28 @@ describe.each([
   test("cannot use a seal in another place than its own", () => {
     expect(steps["attacked"]).toEqual({
       anotherTopic: { code: "SEAL_INVALID", reason: "top" },
+      anotherReplyTopic: { code: "SEAL_INVALID", reason: "rpt" },
       anotherField: { code: "SEAL_INVALID", reason: "fields", field: "everywhere" },
       anotherIdempotencyKey: { code: "SEAL_INVALID", reason: "jti" },
+      anotherCorrelationId: { code: "SEAL_INVALID", reason: "jti" },
+      noKey: { code: "INVALID_INPUT", header: "auth-idempotency-key" },
       anotherRecordKey: { code: "INVALID_INPUT", field: "key" },
       noSeal,
+      binary: ok,
       asItWas: ok,
     });
+  });
+
+  test("takes no reply for the fleet's but one with the mac of its request, and a refusal from before opening for what it is", () => {
+    expect(steps["was deceived"]).toEqual({
+      ignored: 7,
+      told: { code: "OVERLOADED", authentic: false, retryAfterMs: 60_000 },
+      genuine: { code: "INVALID_CREDENTIALS", authentic: true },
+    });
+  });
+
+  test("takes no key that is not certified by the root key it was told of", () => {
+    expect(steps["mistrusted"]).toEqual({ asked: { code: "UNAVAILABLE", reason: "uncertified-key" }, believes: false });
   });
 
   test("refuses the token by itself a moment after the logout, and that session's only", () => {

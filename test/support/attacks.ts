@@ -6,14 +6,14 @@ import { CompactEncrypt, importJWK, type JWK } from "jose";
 import { thumbprint } from "../../src/bus/seal.ts";
 import type { TestFleet } from "./fleet.ts";
 import { type Confirmed, confirmed } from "./people.ts";
-import type { RawRequest } from "./raw.ts";
+import { type RawRequest, replyTopic } from "./raw.ts";
 import { ephemeralPair, type Forgery, forge, withParts } from "./seals.ts";
 
 /** What somebody's login was made of, and the record in which it crossed the broker. */
 export interface Genuine {
   person: Confirmed;
   recipient: JsonWebKey;
-  header: { kid: string; top: string; rkt: string; jti: string; exp: number };
+  header: { kid: string; top: string; rpt: string; rkt: string; jti: string; exp: number };
   all: object;
   clear: object;
   sealed: string;
@@ -43,7 +43,7 @@ export async function genuineLogin(fleet: TestFleet): Promise<Genuine> {
   const all = { ...clear, password: person.password };
   const rkt = thumbprint(JSON.parse(publicText(replyPair)) as JWK);
   const jti = randomBytes(16).toString("base64url");
-  const header = { kid: recipient.kid, top: topic, rkt, jti, exp: inSeconds(300) };
+  const header = { kid: recipient.kid, top: topic, rpt: replyTopic, rkt, jti, exp: inSeconds(300) };
   const sealed = forge({ header, content: JSON.stringify(all), recipient });
   const headers = { "auth-reply-key": publicText(replyPair), "auth-idempotency-key": jti };
   const record: RawRequest = { topic, partition, key: null, fields: { ...clear, sealed }, headers };
@@ -122,7 +122,12 @@ const beside = (change: object) => (genuine: Genuine) => ({
 });
 const partNames = ["header", "wrapped key", "nonce", "ciphertext", "tag"];
 
-/** What is sent, and the reason (and field) of its refusal. */
+const withSecret =
+  (secret: unknown) =>
+  ({ all }: Genuine): string =>
+    JSON.stringify({ ...all, $reply: secret });
+
+/** What is sent, and the reason (and field) of its refusal, which is SEAL_INVALID where no other code is named. */
 export const attacks: Record<string, [string, (genuine: Genuine) => Sent | Promise<Sent>]> = {
   "a copy under the attacker's reply key": ["rkt", headers({ "auth-reply-key": foreignKey })],
   "a copy in another topic": ["top", ({ sealed }) => ({ topic: "auth.session.inspect", fields: { sealed } })],
@@ -136,8 +141,15 @@ export const attacks: Record<string, [string, (genuine: Genuine) => Sent | Promi
   "a copy under another idempotency key": ["jti", headers({ "auth-idempotency-key": randomBytes(16).toString("hex") })],
   "a copy without the idempotency key": ["jti", headers({ "auth-idempotency-key": undefined })],
   "a copy without anything it could be known by": [
-    "jti",
+    "INVALID_INPUT auth-idempotency-key",
     headers({ "auth-idempotency-key": undefined, kafka_correlationId: "short" }),
+  ],
+  "a seal of nothing it could be known by": [
+    "INVALID_INPUT auth-idempotency-key",
+    (genuine) => ({
+      ...reseal(genuine, { header: { jti: undefined } }),
+      ...headers({ "auth-idempotency-key": undefined, kafka_correlationId: "short" })(genuine),
+    }),
   ],
   "a copy beside another login": ["fields login", beside({ login: "somebody-else" })],
   "a copy beside another rotating": ["fields rotating", beside({ rotating: false })],
@@ -156,6 +168,10 @@ export const attacks: Record<string, [string, (genuine: Genuine) => Sent | Promi
   "no top": ["top", header({ top: undefined })],
   "a top of null": ["top", header({ top: null })],
   "a top that is a list": ["top", header({ top: [topic] })],
+  "no rpt": ["rpt", header({ rpt: undefined })],
+  "an rpt of another service": ["rpt", header({ rpt: "auth.reply.bridge" })],
+  "an rpt with the prefix of the broker": ["rpt", header({ rpt: `x.${replyTopic}` })],
+  "an rpt that is a list": ["rpt", header({ rpt: [replyTopic] })],
   "no rkt": ["rkt", header({ rkt: undefined })],
   "an rkt of another key": ["rkt", header({ rkt: thumbprint(JSON.parse(foreignKey) as JWK) })],
   "no jti": ["jti", header({ jti: undefined })],
@@ -221,9 +237,9 @@ export const attacks: Record<string, [string, (genuine: Genuine) => Sent | Promi
     "jwe",
     (genuine) => reseal(genuine, { header: { zip: "DEF" }, content: deflateRawSync(JSON.stringify(genuine.all)) }),
   ],
-  "zip of 100 MB": [
+  "zip of 10 MB": [
     "jwe",
-    (genuine) => reseal(genuine, { header: { zip: "DEF" }, content: deflateRawSync(Buffer.alloc(100_000_000)) }),
+    (genuine) => reseal(genuine, { header: { zip: "DEF" }, content: deflateRawSync(Buffer.alloc(10_000_000)) }),
   ],
   "zip of null": ["jwe", header({ zip: null })],
   crit: ["jwe", header({ crit: ["exp"] })],
@@ -273,6 +289,9 @@ export const attacks: Record<string, [string, (genuine: Genuine) => Sent | Promi
   "a login inside given twice": ["jwe", content(({ all }) => JSON.stringify(all).replace("{", '{"login":"other",'))],
   "a password inside given twice": ["jwe", content(({ all }) => JSON.stringify(all).replace("{", '{"password":"x",'))],
 
+  "a reply secret of 31 bytes": ["reply", content(withSecret(randomBytes(31).toString("base64url")))],
+  "a reply secret that is a list": ["reply", content(withSecret([randomBytes(32).toString("base64url")]))],
+  "a reply secret of null": ["reply", content(withSecret(null))],
   "no JSON inside": ["jwe", content(() => "garbage")],
   "nothing inside": ["jwe", content(() => "")],
   "a list inside": ["jwe", content(({ all }) => JSON.stringify([all]))],

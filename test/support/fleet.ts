@@ -95,7 +95,9 @@ export async function startFleet(name: string, options: FleetOptions = {}): Prom
     AUTH_DATABASE_URL: database,
     AUTH_MASTER_KEY: options.again?.env["AUTH_MASTER_KEY"] ?? `t1:${randomBytes(32).toString("base64")}`,
   };
-  await run(["migrate"], { env, folder: `${folder}-migrate` });
+  const fleetIdFile = `${folder}-fleet-id`;
+  await run(["migrate"], { env: { ...env, AUTH_FLEET_ID_OUT: fleetIdFile }, folder: `${folder}-migrate` });
+  env["AUTH_FLEET_ID"] = options.env?.["AUTH_FLEET_ID"] ?? readFileSync(fleetIdFile, "utf8").trim();
   const fleet = makeFleet({ name, prefix, env, grpc: "", http: {} }, folder);
   await Promise.all((options.roles ?? ["worker", "relay", "bridge"]).map((role) => fleet.start(role, `${role}-1`)));
   return fleet;
@@ -264,7 +266,8 @@ export async function testFleet(
   };
   const kafka = connectKafka(settings, quiet);
   const schemas = connectRegistry({ url: env["AUTH_REGISTRY_URL"]! });
-  const client = connectClient({ kafka, schemas, name: "test", log: quiet });
+  const fleetIds = env["AUTH_FLEET_ID"]!.split(",");
+  const client = connectClient({ kafka, schemas, name: "test", log: quiet, fleetIds });
   const legacy = env["AUTH_LEGACY_TOPICS"] === "false" ? [] : ["auth", "registration"];
   const mails = mailbox(kafka, [...legacy, "auth.mail", "auth.event", "auth.dead-letter"]);
   const sql = new pg.Client({ connectionString: env["AUTH_DATABASE_URL"] });

@@ -10,6 +10,7 @@ const {
   AUTH_KAFKA_DRIVER: driver,
   AUTH_REGISTRY_URL: url,
   AUTH_TOPIC_PREFIX: prefix,
+  AUTH_FLEET_ID: fleetId,
 } = process.env;
 const atATime = Number(process.argv[2]);
 const log = makeLogger("silent", {});
@@ -17,7 +18,8 @@ const kafka = connectKafka(
   { driver: driver as KafkaDriverName, brokers: brokers!.split(","), clientId: "requester", prefix: prefix! },
   log,
 );
-const client = connectClient({ kafka, schemas: connectRegistry({ url: url! }), name: "test", log });
+const fleetIds = fleetId?.split(",");
+const client = connectClient({ kafka, schemas: connectRegistry({ url: url! }), name: "test", log, fleetIds });
 await client.ready();
 
 let answered = 0;

@@ -1,0 +1,228 @@
+// Reads the topic auth.key, from its beginning on and for as long as it is open; one reader serves a client and its verifiers. It begins when
+// somebody needs it. "Read" means: to the end that the topic had when it was asked. States: idle -> reading <-> read -> closed.
+// Keys come from this topic and never from a reply: a reply is from whoever may write to the reply topic.
+import { setTimeout as sleep } from "node:timers/promises";
+import { shared } from "../bus/assigner.ts";
+import type { Consumption, KafkaPort } from "../bus/kafka.ts";
+import { KafkaFault } from "../bus/kafka-faults.ts";
+import { randomId } from "../bus/random-id.ts";
+import type { Clock } from "../clock.ts";
+import { type Refusal, refuse } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { type KeyFeed, makeKeyFeed, type SealingJwk } from "./key-feed.ts";
+
+export interface KeyReaderParts {
+  kafka: Pick<KafkaPort, "consume" | "endOffsets">;
+  /** Of the service, for its consumer group. */
+  name: string;
+  log: Logger;
+  clock: Clock;
+  /** AUTH_FLEET_ID; undefined: whoever writes to the topic is believed. */
+  fleetIds?: readonly string[] | undefined;
+}
+
+export interface KeyReader {
+  /** Begins to read, unless it does. */
+  start(): void;
+  /** The key to seal to. @throws Refusal UNAVAILABLE where there is none that counts, details.reason `uncertified-key` or `no-key` */
+  sealing(): Promise<SealingJwk>;
+  /** Signing keys that count now. */
+  readonly keys: Pick<KeyFeed, "verification" | "jwks" | "size">;
+  /** Rises whenever a key may have come or gone. */
+  readonly changes: number;
+  /** Why a signing key is missing that should be there; undefined where nothing is known against the keys. */
+  readonly objection: Refusal | undefined;
+  /** Resolves when the topic is read to its present end. @throws Refusal UNAVAILABLE where it is closed; Error where there is no such topic */
+  catchUp(): Promise<void>;
+  /** No signing key counts until the topic has been read to its end. */
+  suspend(): void;
+  close(): Promise<void>;
+}
+
+const keyTopic = "auth.key";
+const lookMs = 50;
+const retryMs = 500;
+/** The last offsets of a compacted topic may have no record any more: whoever has read some and hears nothing for so long has read all. */
+const quietMs = 2000;
+
+export const idAdvice =
+  "compare AUTH_FLEET_ID (fleetId of connect()) with what `authctl keys root` says at the fleet, and this machine's clock with the time";
+
+export function makeKeyReader(parts: KeyReaderParts): KeyReader {
+  return new Reader(parts);
+}
+
+interface Waiting {
+  ends: ReadonlyMap<number, bigint>;
+  /** Monotonic ms. */
+  since: number;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+class Reader implements KeyReader {
+  readonly #parts: KeyReaderParts;
+  readonly #feed: KeyFeed;
+  /** Next offset by partition. */
+  readonly #positions = new Map<number, bigint>();
+  readonly #waiting = new Set<Waiting>();
+  #consumption: Consumption | undefined;
+  #heardAt = 0;
+  #looking: NodeJS.Timeout | undefined;
+  #first: Promise<void> | undefined;
+  #again: Promise<void> | undefined;
+  #isRead = false as boolean;
+  #suspended = false as boolean;
+  #changes = 0;
+  readonly #over = new AbortController();
+
+  constructor(parts: KeyReaderParts) {
+    const { fleetIds, log, clock } = parts;
+    this.#parts = parts;
+    this.#feed = makeKeyFeed({
+      fleetIds: fleetIds && new Set(fleetIds),
+      now: clock.now,
+      rejected: (kid) =>
+        log.warn(
+          { kid },
+          `a key on auth.key has no certificate of the fleet's root key and does not count: ${idAdvice}`,
+        ),
+    });
+  }
+
+  start(): void {
+    if (this.#consumption !== undefined || this.#over.signal.aborted) return;
+    const { kafka, name, log, fleetIds } = this.#parts;
+    if (fleetIds === undefined)
+      log.warn(
+        "AUTH_FLEET_ID (fleetId of connect()) is not set: whoever can write to auth.key can stand in for the fleet",
+      );
+    this.#consumption = kafka.consume({
+      group: `${name}.keys.${randomId()}`,
+      topics: [keyTopic],
+      from: "earliest",
+      assign: shared(() => ({})),
+      onAssigned: () => undefined,
+      onRecords: (records, { partition }) => {
+        this.#heardAt = this.#parts.clock.monotonic();
+        this.#positions.set(partition, records.at(-1)!.offset + 1n);
+        this.#feed.take(records);
+        this.#changes += 1;
+        this.#look();
+      },
+    });
+  }
+
+  async sealing(): Promise<SealingJwk> {
+    await this.#readOnce();
+    const key = this.#feed.sealing();
+    if (key !== undefined) return key;
+    throw (
+      this.objection ??
+      refuse("UNAVAILABLE", { message: "The fleet has published no key to seal to.", details: { reason: "no-key" } })
+    );
+  }
+
+  get keys(): Pick<KeyFeed, "verification" | "jwks" | "size"> {
+    return this.#suspended ? noKeys : this.#feed;
+  }
+
+  get changes(): number {
+    return this.#changes;
+  }
+
+  get objection(): Refusal | undefined {
+    const kid = this.#feed.uncertified;
+    if (kid === undefined || !this.#isRead) return undefined;
+    const message = `No key on auth.key counts: ${kid} has no certificate of the fleet's root key. To do: ${idAdvice}.`;
+    return refuse("UNAVAILABLE", { message, details: { reason: "uncertified-key", kid } });
+  }
+
+  /** However many ask at a time, the topic is asked for its end once. */
+  catchUp(): Promise<void> {
+    this.#again ??= this.#readToEnd().finally(() => {
+      this.#again = undefined;
+    });
+    return this.#again;
+  }
+
+  suspend(): void {
+    if (this.#suspended) return;
+    this.#suspended = true;
+    const tryAgain = (error: unknown): void => {
+      this.#parts.log.warn({ err: error }, "auth.key could not be read to its end, tried again");
+      if (!this.#over.signal.aborted) setTimeout(read, retryMs).unref();
+    };
+    const read = (): void =>
+      void this.catchUp().then(() => {
+        this.#suspended = false;
+        this.#changes += 1;
+      }, tryAgain);
+    read();
+  }
+
+  async close(): Promise<void> {
+    this.#over.abort();
+    clearInterval(this.#looking);
+    for (const { reject } of this.#waiting) reject(closedRefusal());
+    this.#waiting.clear();
+    await this.#consumption?.close();
+  }
+
+  #readOnce(): Promise<void> {
+    this.#first ??= this.catchUp().catch((error: unknown) => {
+      this.#first = undefined;
+      throw error;
+    });
+    return this.#first;
+  }
+
+  async #readToEnd(): Promise<void> {
+    this.start();
+    const ends = await this.#ends();
+    await new Promise<void>((resolve, reject) => {
+      if (this.#over.signal.aborted) return reject(closedRefusal());
+      this.#waiting.add({ ends, since: this.#parts.clock.monotonic(), resolve, reject });
+      this.#looking ??= setInterval(() => this.#look(), lookMs).unref();
+      this.#look();
+    });
+    this.#isRead = true;
+  }
+
+  async #ends(): Promise<ReadonlyMap<number, bigint>> {
+    for (;;) {
+      if (this.#over.signal.aborted) throw closedRefusal();
+      try {
+        return await this.#parts.kafka.endOffsets(keyTopic);
+      } catch (error) {
+        if (!(error instanceof KafkaFault)) throw error;
+        if (error.kind === "unknown-topic") throw new Error(`There is no topic ${keyTopic}: run migrate.`);
+        if (error.kind !== "unavailable") throw error;
+        await sleep(retryMs, undefined, { signal: this.#over.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #look(): void {
+    for (const each of this.#waiting) {
+      if (!this.#isReadTo(each)) continue;
+      this.#waiting.delete(each);
+      each.resolve();
+    }
+    if (this.#waiting.size > 0) return;
+    clearInterval(this.#looking);
+    this.#looking = undefined;
+  }
+
+  #isReadTo({ ends, since }: Waiting): boolean {
+    const isQuiet = this.#parts.clock.monotonic() - Math.max(since, this.#heardAt) > quietMs;
+    return [...ends].every(([partition, end]) => {
+      const position = this.#positions.get(partition);
+      return position === undefined ? end === 0n : position >= end || isQuiet;
+    });
+  }
+}
+
+const noKeys: KeyReader["keys"] = { verification: () => undefined, jwks: () => ({ keys: [] }), size: 0 };
+
+const closedRefusal = (): Refusal => refuse("UNAVAILABLE", { message: "The client is closed." });

@@ -1,0 +1,96 @@
+// Follows the topic auth.key and writes a key again where the topic's last record of it is not what the database says: one that was written late
+// (by a relay that hung, or by somebody who keeps old records) would be all that compaction leaves, and a fresh reader would take a key that
+// is gone for one that counts. Every relay follows; what one has written again the others find mended.
+// States: reading (to the end that the topic had at the start) -> following -> stopped.
+import { makeBell } from "./bell.ts";
+import { shared } from "./bus/assigner.ts";
+import type { Consumption, KafkaPort } from "./bus/kafka.ts";
+import { randomId } from "./bus/random-id.ts";
+import { keyRecordsWait } from "./db/keys.ts";
+import { asError } from "./errors.ts";
+import { fleetIds, type KeyParts, keyTruth, repairKeys } from "./fleet-keys.ts";
+import { type KeyRepair, keyRepairs, keyTopic, type LastRecord, readKeyRecord } from "./key-records.ts";
+import { pause } from "./lifecycle.ts";
+import type { Logger } from "./log.ts";
+
+export interface KeyTopicParts {
+  kafka: Pick<KafkaPort, "consume">;
+  keys: KeyParts;
+  log: Logger;
+  /** Counts keys that were written again. */
+  repaired(count: number): void;
+}
+
+/** What comes so soon after a record is looked at with it. */
+const gatherMs = 250;
+/** Without a record: for what came while the database was away. */
+const everyMs = 60_000;
+/** Names are anybody's to write; ours are some tens. */
+const mostNames = 10_000;
+
+/** @returns what stops it and waits for the round under way */
+export function followKeyTopic(parts: KeyTopicParts): () => Promise<void> {
+  const stopping = new AbortController();
+  const last = new Map<string, LastRecord>();
+  const bell = makeBell();
+
+  const consumption: Consumption = parts.kafka.consume({
+    group: `relay.keys.${randomId()}`,
+    topics: [keyTopic],
+    from: "earliest",
+    assign: shared(() => ({})),
+    onAssigned: () => undefined,
+    onRecords(records) {
+      for (const { key, value } of records) {
+        const kid = key?.toString("utf8") ?? "";
+        last.delete(kid); // and set again: the map's order is that of the last word
+        last.set(kid, readKeyRecord(value));
+        if (last.size > mostNames) last.delete(last.keys().next().value!);
+      }
+      bell.ring();
+    },
+  });
+
+  const working = (async () => {
+    await consumption.joined;
+    let before: KeyRepair[] = [];
+    while (!stopping.signal.aborted) {
+      await bell.wait(before.length > 0 ? gatherMs : everyMs, stopping.signal);
+      await pause(gatherMs, stopping.signal);
+      if (stopping.signal.aborted) return;
+      before = await round(parts, last, before).catch((error: unknown) => {
+        parts.log.warn({ err: asError(error) }, "auth.key could not be compared with the database, tried again");
+        return [];
+      });
+    }
+  })();
+
+  return async () => {
+    stopping.abort();
+    bell.ring();
+    await Promise.allSettled([working, consumption.close()]);
+  };
+}
+
+/**
+ * Writes again what was to be repaired in the round before too: what has just been committed may not have come back from the topic yet.
+ * @returns what is to be repaired
+ */
+async function round(
+  { keys, log, repaired }: KeyTopicParts,
+  last: ReadonlyMap<string, LastRecord>,
+  before: readonly KeyRepair[],
+): Promise<KeyRepair[]> {
+  const roots = new Set(await fleetIds(keys.pool));
+  const found = keyRepairs(await keyTruth(keys.pool), last, roots);
+  if (found.length === 0 || (await keyRecordsWait(keys.pool, keyTopic))) return found;
+  const stays = found.filter(({ kid }) => before.some((each) => each.kid === kid));
+  if (stays.length === 0) return found;
+  await repairKeys(keys, stays);
+  repaired(stays.length);
+  log.warn(
+    { kids: stays.map(({ kid }) => kid) },
+    "auth.key had another last record of these keys than the database: written again",
+  );
+  return [];
+}
