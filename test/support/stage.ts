@@ -1,5 +1,6 @@
 // A fleet that exercises.ts acts on, and whose secrets are noted on the way: what the schemas seal, in requests and in replies. Two kinds of
 // requester: one that seals, the client library; and one that does not, as in a migration, for the control.
+import { randomBytes } from "node:crypto";
 import avsc from "avsc";
 import { decodeProtectedHeader } from "jose";
 import { shared } from "../../src/bus/assigner.ts";
@@ -17,7 +18,7 @@ import type { Stage } from "./exercises.ts";
 import { quiet, type TestFleet, until } from "./fleet.ts";
 import type { Secret } from "./grep.ts";
 import type { Seen } from "./mailbox.ts";
-import { type RawRequest, rawRequests } from "./raw.ts";
+import { type RawReply, type RawRequest, rawRequests } from "./raw.ts";
 
 type Topic = RawRequest["topic"];
 type Answer = Record<string, unknown>;
@@ -41,13 +42,19 @@ export interface SecretStage extends Stage {
   close(): Promise<void>;
 }
 
-/** @param bare secrets go in clear, which the fleet must allow */
-export async function secretStage(fleet: TestFleet, { bare }: { bare: boolean }): Promise<SecretStage> {
+export interface StageOptions {
+  /** Secrets go in clear, which the fleet must allow. */
+  bare: boolean;
+  /** Gets each request that was sent in clear, with its correlation id, and its reply. */
+  sent?(request: RawRequest, reply: RawReply): void;
+}
+
+export async function secretStage(fleet: TestFleet, { bare, sent }: StageOptions): Promise<SecretStage> {
   const keys = await fleetKeys(fleet);
   const secrets: Secret[] = keys.secrets;
   const opened = new Set<Seen>();
   const sealing = (topic: Topic, input: object): Promise<unknown> => fleet.client.request(topic, input as never);
-  const send = bare ? await bareRequester(fleet) : (sealing as Ask);
+  const send = bare ? await bareRequester(fleet, sent) : (sealing as Ask);
 
   const ask: Ask = async (topic, input) => {
     const { request, reply } = sealedFields(topic);
@@ -151,7 +158,7 @@ async function fleetKeys({ env }: TestFleet) {
 }
 
 /** Writes what is sealed as bare JSON, and brings no reply key. */
-async function bareRequester(fleet: TestFleet): Promise<Ask> {
+async function bareRequester(fleet: TestFleet, sent?: StageOptions["sent"]): Promise<Ask> {
   const raw = await rawRequests(fleet);
   return async (topic, input) => {
     const { request, result } = shapeOf(topic);
@@ -159,7 +166,9 @@ async function bareRequester(fleet: TestFleet): Promise<Ask> {
     const all = { ...(Object.fromEntries(defaults) as object), ...input };
     const { clear } = splitSealed(all, sealedPaths(request));
     const fields = request.sealedFields === undefined ? clear : { ...clear, sealed: JSON.stringify(all) };
-    const reply = await raw.ask({ topic, key: null, fields });
+    const asked: RawRequest = { topic, key: null, fields, headers: { kafka_correlationId: randomBytes(16) } };
+    const reply = await raw.ask(asked);
+    sent?.(asked, reply);
     if (reply.outcome === "ok") return mergeSealed(reply.body[`${result.namespace}.${result.name}`]!, reply.secrets);
     const { code, message } = reply.body["auth.Refusal"] as unknown as Pick<Refusal, "code" | "message">;
     throw new Refusal(code, { message });

@@ -1,0 +1,132 @@
+// Every command delivered again, from the first record on, in all the ways that exercises.ts carries it out and has it refused: whatever was
+// kept is answered as it was the first time, everything else is answered, and no row of the database changes. The list of commands is the
+// list of handlers, so a new one is part of it.
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { handlers } from "../src/handlers/index.ts";
+import { exercises } from "./support/exercises.ts";
+import { without } from "./support/faults.ts";
+import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { forget } from "./support/groups.ts";
+import { type Raw, type RawReply, type RawRequest, rawRequests, replyTopic } from "./support/raw.ts";
+import { secretStage } from "./support/stage.ts";
+
+interface Sent {
+  request: RawRequest;
+  id: string;
+  first: RawReply;
+}
+
+/** As exercises.ts wants it. */
+const env = { AUTH_LEGACY_TOPICS: "false", AUTH_PASSWORD_MIN: "15", AUTH_HASH_QUEUE_TARGET: "1000" };
+
+const sent: Sent[] = [];
+let own: Fleet;
+let fleet: TestFleet;
+let raw: Raw;
+beforeAll(async () => {
+  own = await startFleet("again", { roles: ["worker", "relay"], env });
+  fleet = await testFleet(own);
+  raw = await rawRequests(fleet);
+  const stage = await secretStage(fleet, {
+    bare: true,
+    sent: (request, first) => sent.push({ request, id: hex(request.headers!["kafka_correlationId"] as Buffer), first }),
+  });
+  await Promise.all(handlers.map(({ topic }) => exercises[topic]?.(stage)));
+  await stage.close();
+}, 120_000);
+afterAll(async () => {
+  await fleet.close();
+  await own.stop();
+});
+
+const hex = (bytes: Buffer): string => bytes.toString("hex");
+const idOf = ({ headers }: { headers: Record<string, unknown> }): string =>
+  hex(headers["kafka_correlationId"] as Buffer);
+
+/** What a relay or a worker writes by the clock, whatever was asked. */
+const byTheClock = ["serving", "migrations", "audit_heads", "audit_intake", "audit_state"];
+/** Of an outbox row nothing is kept once it is published but what it was; the audit's chain and times come later than the commit. */
+const compared: Record<string, string[]> = {
+  outbox: ["id", "event_id", "topic", "kind", "user_id", "sequence"],
+  audit: ["number", "event_id", "event", "actor", "user_id", "outcome"],
+};
+
+/** Every row of every table, as text. */
+async function state(): Promise<Record<string, string[]>> {
+  const { rows: tables } = await fleet.sql.query<{ name: string }>(
+    "SELECT c.relname AS name FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1",
+  );
+  const names = tables.map(({ name }) => name).filter((name) => !byTheClock.includes(name));
+  await until("all events are in the audit", async () => {
+    const { rowCount } = await fleet.sql.query("SELECT FROM audit_intake LIMIT 1");
+    return rowCount === 0;
+  });
+  const all: [string, string[]][] = [];
+  for (const name of names) {
+    const columns = compared[name]?.map((column) => `t.${column}`).join();
+    const what = columns === undefined ? "to_jsonb(t)" : `to_jsonb((SELECT r FROM (SELECT ${columns}) r))`;
+    const which = name === "outbox" ? "WHERE topic <> 'auth.audit'" : ""; // heads come by the clock
+    const { rows } = await fleet.sql.query<{ row: string }>(
+      `SELECT ${what}::text AS row FROM ${name} t ${which} ORDER BY 1`,
+    );
+    all.push([name, rows.map(({ row }) => row)]);
+  }
+  return Object.fromEntries(all);
+}
+
+async function redeliver(name: string, node: string[] = []): Promise<void> {
+  await end([...own.processes].findLast(([process]) => process.startsWith("worker"))![1]);
+  await forget(own, ["auth"]);
+  await own.start("worker", name, {}, node);
+}
+
+/** Which of the answers came again, in the order in which they were asked for. */
+async function secondAnswers(count: number): Promise<Map<string, RawReply>> {
+  const known = new Map(sent.map((each) => [each.id, each]));
+  const mine = await raw.replies.count(replyTopic, sent.length * count, (record) => known.has(idOf(record)));
+  return new Map(mine.map((record) => [idOf(record), raw.read(known.get(idOf(record))!.request.topic, record)]));
+}
+
+/** Correlation ids of requests whose answer is kept. */
+async function keptIds(): Promise<Set<string>> {
+  const { rows } = await fleet.sql.query<{ key: string }>("SELECT encode(idempotency_key, 'hex') AS key FROM inbox");
+  return new Set(rows.map(({ key }) => key.slice(2))); // behind the byte that says that the caller gave it
+}
+
+/** They count or audit something where they are refused, and otherwise only read: asked again, they read again. */
+const onlyRead = [
+  "auth.admin.find-users",
+  "auth.admin.get-user",
+  "auth.admin.list-roles",
+  "auth.admin.list-sessions",
+  "auth.passkey.begin-login",
+];
+
+const told = ({ outcome, body, secrets }: RawReply): unknown => [outcome, body, secrets];
+
+test("every command is among them, carried out", () => {
+  const done = new Set(sent.filter(({ first }) => first.outcome === "ok").map(({ request }) => request.topic));
+  expect(handlers.map(({ topic }) => topic).filter((topic) => !done.has(topic))).toEqual([]);
+});
+
+test("delivered again, what was kept is answered as the first time, the rest is answered, and no row changes", async () => {
+  const kept = await keptIds();
+  const once = handlers.filter((handler) => handler.once).map(({ topic }) => topic);
+  const carriedOut = sent.filter(({ request, first }) => once.includes(request.topic) && first.outcome === "ok");
+  const before = await state();
+  await redeliver("worker-2");
+  const again = await secondAnswers(2);
+  const differing = sent
+    .filter(({ id, first }) => kept.has(id) && JSON.stringify(told(again.get(id)!)) !== JSON.stringify(told(first)))
+    .map(({ id, request, first }) => [request.topic, first.outcome, again.get(id)!.outcome]);
+  expect(differing).toEqual([]);
+  const forgotten = carriedOut.filter(({ id }) => !kept.has(id)).map(({ request }) => request.topic);
+  expect([...new Set(forgotten)].sort()).toEqual(onlyRead);
+  expect(await state()).toEqual(before);
+}, 90_000);
+
+test("without the inbox a redelivery changes rows (the control)", async () => {
+  const before = await state();
+  await redeliver("worker-3", without("no-inbox"));
+  await until("a row more", async () => JSON.stringify(await state()) !== JSON.stringify(before));
+}, 60_000);
