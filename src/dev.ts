@@ -9,6 +9,7 @@ import { makeStack, type Stack } from "../stack/stack.ts";
 import { type Config, type Environment, readConfig } from "./config.ts";
 import { makeRole, migrate, type Place, type Role, type RolePlan, readFleetId, roleEnvironment } from "./dev/fleet.ts";
 import { type Addresses, devFolder, masterKeyFile, removeAddresses, writeAddresses } from "./dev/folder.ts";
+import { enrolDevOperator } from "./dev/operator.ts";
 import { startSupervised, supervise } from "./dev/supervise.ts";
 import { relaxed } from "./relaxed.ts";
 
@@ -96,6 +97,7 @@ class System {
     const grpcPort = await this.#stack.ports.choose("the bridge", this.#config.AUTH_DEV_GRPC_PORT);
     const place = this.#place();
     await whileSaying({ what: "migrating (database, topics, schemas)", report }, () => migrate(place, watch.stopped));
+    await enrolDevOperator(place.env, this.#dir);
     this.#roles = await this.#makeRoles(place, grpcPort);
     const what = `waiting for ${this.#roles.map((role) => role.name).join(", ")}`;
     await whileSaying({ what, report }, () => Promise.all(this.#roles.map((role) => startSupervised(role, watch))));

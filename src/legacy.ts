@@ -135,5 +135,5 @@ function callOf(record: InRecord): Call {
     device: undefined,
     ...readTrace(record),
   };
-  return { topic: record.topic, envelope, deadline: Number.POSITIVE_INFINITY };
+  return { topic: record.topic, envelope, recordedAt: record.timestamp, deadline: Number.POSITIVE_INFINITY };
 }

@@ -104,6 +104,9 @@ export const variables = {
     needed: ["worker", "relay", "mailer", "migrate"] as Role[],
     parse: masterKeys,
   },
+  AUTH_OPERATOR_KEY_FILE: text(
+    "File with the key that authctl signs with as an operator: a private JWK (with `operator`, the name) or PEM, for ES256 or EdDSA; of mode 0600.",
+  ),
   AUTH_GROUP: settledText("Consumer group of this pool of workers.", "auth"),
   AUTH_TOPICS: {
     meaning: "Commands this pool serves: globs over topics, !glob leaves out.",

@@ -31,6 +31,6 @@ describe("the image", () => {
     expect(ours.length).toBeGreaterThan(5);
     const others = ours.filter(([, { user }]) => user !== undefined);
     expect(others.map(([name, { network_mode }]) => [name, network_mode])).toEqual([["secrets", "none"]]);
-    expect(String(others[0]![1].command)).toMatch(/^\s*chown -R 1000:1000 fleet\b/m);
+    expect(String(others[0]![1].command)).toMatch(/^\s*chown -R 1000:1000 fleet operator\b/m);
   });
 });

@@ -167,6 +167,9 @@ one_time_tokens.expires_at timestamp with time zone NOT NULL
 one_time_tokens.used_at timestamp with time zone
 one_time_tokens.email text
 one_time_tokens.email_key text
+operators.name text NOT NULL
+operators.version integer NOT NULL DEFAULT 0
+operators.box bytea NOT NULL
 outbox.id bigint NOT NULL DEFAULT nextval('outbox_ids'::regclass)
 outbox.created_at timestamp with time zone NOT NULL DEFAULT now()
 outbox.shard smallint NOT NULL
@@ -306,6 +309,7 @@ migrations migrations_pkey PRIMARY KEY (version)
 network_uses network_uses_pkey PRIMARY KEY (subject)
 one_time_tokens one_time_tokens_pkey PRIMARY KEY (id)
 one_time_tokens one_time_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+operators operators_pkey PRIMARY KEY (name)
 outbox outbox_pkey PRIMARY KEY (id, created_at)
 passkeys passkeys_credential_unique UNIQUE (credential_id)
 passkeys passkeys_pkey PRIMARY KEY (id)
@@ -386,6 +390,7 @@ CREATE UNIQUE INDEX one_active_fleet_key ON public.fleet_keys USING btree (use) 
 CREATE INDEX one_time_tokens_expired ON public.one_time_tokens USING btree (expires_at)
 CREATE INDEX one_time_tokens_of_user ON public.one_time_tokens USING btree (user_id, purpose, created_at)
 CREATE UNIQUE INDEX one_time_tokens_pkey ON public.one_time_tokens USING btree (id)
+CREATE UNIQUE INDEX operators_pkey ON public.operators USING btree (name)
 CREATE UNIQUE INDEX outbox_pkey ON ONLY public.outbox USING btree (id, created_at)
 CREATE INDEX outbox_revocations ON ONLY public.outbox USING btree (id) WHERE ((published_at IS NULL) AND (topic = 'auth.revocation'::text))
 CREATE INDEX outbox_unpublished ON ONLY public.outbox USING btree (shard, id) WHERE (published_at IS NULL)
@@ -557,6 +562,15 @@ CREATE OR REPLACE FUNCTION public.is_banned(banned_at timestamp with time zone, 
 AS $function$
   SELECT banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > now())
 $function$
+
+CREATE OR REPLACE FUNCTION public.is_without_operators()
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('auth first operator'));
+  RETURN NOT EXISTS (SELECT FROM operators);
+END $function$
 
 CREATE OR REPLACE FUNCTION public.level_now(level double precision, at timestamp with time zone, per_second double precision)
  RETURNS double precision

@@ -165,7 +165,7 @@ function worker(change: (command: BusCommand) => BusCommand = (command) => comma
     const reply = { topic: "auth.reply.test", partition: undefined, correlationId: undefined };
     const envelope = { reply, idempotencyKey: randomBytes(16), callerKey: undefined } as unknown as Call["envelope"];
     const record = { topic, partition: 0, offset: 0n, timestamp: 0, key: null, value, headers: {} };
-    const call = { topic, envelope, deadline: performance.now() + 30_000 };
+    const call = { topic, envelope, recordedAt: Date.now(), deadline: performance.now() + 30_000 };
     const done = await execute(record, change(house.commands.get(topic)!), call, false);
     return { ...done, refusal: refusalIn(topic, done.reply.value!) };
   };

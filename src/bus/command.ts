@@ -16,6 +16,8 @@ export interface HeldDevice {
 export interface Call {
   topic: string;
   envelope: Envelope;
+  /** When the broker took the record, Unix ms: what a request brings along is judged by it, so a second reading judges as the first. */
+  recordedAt: number;
   /** Monotonic ms after which nobody waits any more. */
   deadline: number;
   /** What the caller's header auth-device holds, where it holds for this record key. */

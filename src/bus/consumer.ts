@@ -115,7 +115,8 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
       return;
     }
     const origin = parts.now() - parts.monotonic();
-    const call: Call = { topic: record.topic, envelope, deadline: envelope.deadline - origin };
+    const deadline = envelope.deadline - origin;
+    const call: Call = { topic: record.topic, envelope, recordedAt: record.timestamp, deadline };
     const { key, bound } = mailboxOf(record, command, parts.mailboxLimit);
     const queued = mailboxes.push(key, () => settle(record, owner, () => serve(record, command, call, owner)), bound);
     if (!queued) void settle(record, owner, () => throttle(record, command, call));

@@ -9,7 +9,7 @@ import { overhead, xaesOpen, xaesSeal } from "./xaes.ts";
 /**
  * inbox: stored replies; outbox: secrets in outbox rows; fingerprint: HMAC of requests; refresh: successors of refresh tokens;
  * signing: private keys of the fleet; audit: rows that wait to be chained, keys of subjects; attempts: HMAC of who tried and from where;
- * mfa: secrets of authenticator apps; passkey: user handles, and ids for logins that have no passkey.
+ * mfa: secrets of authenticator apps; passkey: user handles, and ids for logins that have no passkey; operator: who acts on the fleet, by which keys.
  */
 export const purposes = [
   "inbox",
@@ -21,6 +21,7 @@ export const purposes = [
   "attempts",
   "mfa",
   "passkey",
+  "operator",
 ] as const;
 export type Purpose = (typeof purposes)[number];
 

@@ -1,4 +1,4 @@
-// Access tokens (RFC 9068: JWT, typ at+jwt) and operator tokens (typ operator+jwt, 60 s, signed by authctl with the fleet's own key).
+// Access tokens (RFC 9068: JWT, typ at+jwt). Operators' tokens are in operators.ts.
 // Verification follows RFC 8725: listed algorithms only, the one the key was made for, explicit typ, issuer, audience and expiry always;
 // the key is found by kid among the fleet's and nowhere else (jku, jwk, x5u and x5c in a header are never looked at).
 // A bad token is always a Refusal; whether it has expired is told only where its signature holds.
@@ -13,8 +13,6 @@ import type { Keyring, SigningAlg } from "./keys.ts";
 
 const algorithms: SigningAlg[] = ["ES256", "EdDSA", "RS256"];
 const accessType = "at+jwt";
-const operatorType = "operator+jwt";
-const operatorTtl = 60;
 /** Seconds by which machines' clocks may differ. */
 const leeway = 5;
 /** A token of ours has some 700 characters; what is longer is not parsed. */
@@ -43,12 +41,6 @@ export interface AccessClaims extends AccessSubject {
   expiresAt: number;
 }
 
-export interface OperatorClaims {
-  name: string;
-  tokenId: string;
-  expiresAt: number;
-}
-
 export interface AccessVerifier {
   /** @throws Refusal TOKEN_INVALID or TOKEN_EXPIRED, for any text whatsoever */
   verifyAccess(token: string): Promise<AccessClaims>;
@@ -62,10 +54,6 @@ export interface AccessReader extends AccessVerifier {
 export interface Tokens extends AccessReader {
   /** @returns the token and when it ends, Unix ms */
   issueAccess(subject: AccessSubject): Promise<{ token: string; expiresAt: number }>;
-  /** A token for an operator who holds the master key. @throws Error where the name has another form than `[A-Za-z0-9._@-]{1,64}` */
-  issueOperator(name: string): Promise<string>;
-  /** @throws Refusal TOKEN_INVALID or TOKEN_EXPIRED */
-  verifyOperator(token: string): Promise<OperatorClaims>;
 }
 
 export interface VerifierOptions {
@@ -97,13 +85,6 @@ const accessForm = z.object({
   jti: z.string(),
   client_id: z.string(),
 });
-
-const operatorName = /^[A-Za-z0-9._@-]{1,64}$/;
-
-const operatorForm = z
-  .object({ sub: z.string().startsWith("operator:"), iat: seconds, exp: seconds, jti: z.string() })
-  .transform(({ sub, iat, exp, jti }) => ({ name: sub.slice("operator:".length), iat, exp, jti }))
-  .refine(({ name, iat, exp }) => operatorName.test(name) && exp - iat <= operatorTtl);
 
 /**
  * User and session of an access token WITHOUT verifying it, to choose a partition; undefined where there are none. Never decide by it.
@@ -229,21 +210,6 @@ export function makeTokens(options: TokensOptions): Tokens {
         client_id: audience,
       });
       return { token, expiresAt: exp * 1000 };
-    },
-
-    async issueOperator(name) {
-      if (!operatorName.test(name)) throw new Error("an operator's name is 1 to 64 letters, digits or . _ @ -");
-      const iat = Math.floor(clock.now() / 1000);
-      return sign(operatorType, { sub: `operator:${name}`, iat, exp: iat + operatorTtl });
-    },
-
-    async verifyOperator(token) {
-      const parsed = operatorForm.safeParse(await verified(token, operatorType, options));
-      // Made later than now: a clock that is wrong, or a token meant to be used another day.
-      const early = !parsed.success || parsed.data.iat > clock.now() / 1000 + leeway;
-      if (early) throw refuse("TOKEN_INVALID");
-      const { name, jti, exp } = parsed.data;
-      return { name, tokenId: jti, expiresAt: exp * 1000 };
     },
   };
 }

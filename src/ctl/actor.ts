@@ -1,12 +1,12 @@
-// Who acts: the administrator who did `authctl login`, or, with --as NAME or where nobody is logged in, the operator who holds AUTH_MASTER_KEY and the
-// database. Of the administrator the fleet is asked each time whether his access token still counts, and refreshed where it does not, so that
-// a change of his own roles or factors does not fail his next act.
+// Who acts: the administrator who did `authctl login`, or, with --as NAME or where nobody is logged in, the operator whose key AUTH_OPERATOR_KEY_FILE
+// holds. Of the administrator the fleet is asked each time whether his access token still counts, and refreshed where it does not, so that
+// a change of their own roles or factors does not fail their next act.
 import type { AuthClient } from "../client/types.ts";
 import { systemClock } from "../clock.ts";
 import { Refusal, refuse } from "../errors.ts";
-import { type Call, textOption } from "./command.ts";
+import type { Call } from "./command.ts";
 import { type Login, type LoginFile, loginFile } from "./logins.ts";
-import { operatorName, signerOf } from "./operator.ts";
+import { asOption, signerOf } from "./operator.ts";
 import { type Target, targetOf } from "./target.ts";
 
 /** A token that counts now. @throws Refusal where the login is over */
@@ -22,12 +22,12 @@ export interface Acting {
 
 /** @throws Unreachable, ConfigFault, UsageFault */
 export async function actingFor(call: Call): Promise<Acting> {
-  const name = operatorName(call);
+  const named = asOption(call);
   const target = targetOf(call.env);
   const file = loginFile(call.env, target.config);
-  const login = textOption(call, "as") === undefined ? file.read() : undefined;
+  const login = named === undefined ? file.read() : undefined;
   if (login !== undefined) return { target, actor: (client) => tokenOf(client, { login: file.read() ?? login, file }) };
-  const sign = await signerOf(target, name);
+  const sign = await signerOf(target, call);
   return { target, actor: () => sign() };
 }
 

@@ -4,9 +4,8 @@ import { systemClock } from "../clock.ts";
 import { type Answer, type Call, type Command, textOption } from "./command.ts";
 import { watchConfirmations } from "./confirmation.ts";
 import type { Fleet } from "./connect.ts";
-import { holdsMasterKey } from "./database.ts";
 import { journey, newAccount } from "./journey.ts";
-import { operatorName, signerOf } from "./operator.ts";
+import { asOption, signerOf } from "./operator.ts";
 import { makeSteps, type Steps, Unexpected } from "./steps.ts";
 import { type Target, targetOf } from "./target.ts";
 
@@ -20,19 +19,19 @@ export const demo: Command = {
   help: `Plays the life of an account against the fleet, each step with its latency in ms: register, confirm, log in, inspect, refresh, be made
 admin and lose it again, log out; and what must be refused on the way. Exit code 1 when a step turns out otherwise than expected.
 
-  --as NAME   who gives the role, as the event says: operator:NAME; default: the system's user name
+  --as NAME   the operator who gives the role; default: the one whom AUTH_OPERATOR_KEY_FILE names
 
-The confirmation token is read from the platform's topic \`auth\`, so legacy topics must be on. The role needs AUTH_DATABASE_URL and
-AUTH_MASTER_KEY; without them that part is left out. The account it makes, demo-..., stays: confirmed, logged out, without special roles.`,
+The confirmation token is read from the platform's topic \`auth\`, so legacy topics must be on. The role is given by an operator: without
+AUTH_OPERATOR_KEY_FILE that part is left out. The account it makes, demo-..., stays: confirmed, logged out, without special roles.`,
   needs: [],
   options: { as: { type: "string" } },
   async run(call) {
-    const name = operatorName(call);
+    asOption(call);
     const target = targetOf(call.env);
     const clock = systemClock;
     const steps = makeSteps({ clock, say: call.say, paint: call.terminal.paint });
     const begun = clock.monotonic();
-    const failure = await play(call, { target, steps, name });
+    const failure = await play(call, { target, steps });
     const ms = Math.round(clock.monotonic() - begun);
     return failure === undefined ? success(steps, ms) : failed(call, { steps, failure });
   },
@@ -41,14 +40,12 @@ AUTH_MASTER_KEY; without them that part is left out. The account it makes, demo-
 interface Cast {
   target: Target;
   steps: Steps;
-  /** The operator's. */
-  name: string;
 }
 
 /** @returns why the demo failed, if it did */
-async function play(call: Call, { target, steps, name }: Cast): Promise<string | undefined> {
-  const sign =
-    holdsMasterKey(target.config) || textOption(call, "as") !== undefined ? await signerOf(target, name) : undefined;
+async function play(call: Call, { target, steps }: Cast): Promise<string | undefined> {
+  const named = target.config.AUTH_OPERATOR_KEY_FILE !== undefined || textOption(call, "as") !== undefined;
+  const sign = named ? await signerOf(target, call) : undefined;
   try {
     await call.reach(target, async (fleet) => {
       const confirmations = await mailsOf(fleet);

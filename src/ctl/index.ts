@@ -18,6 +18,7 @@ import { importUsers } from "./import.ts";
 import { keysList, keysRevoke, keysRewrap, keysRoot, keysRotate } from "./keys.ts";
 import { lag } from "./lag.ts";
 import { login, logout } from "./login.ts";
+import { operatorsAdd, operatorsList, operatorsRemove } from "./operators.ts";
 import { request } from "./request.ts";
 import { rolesCreate, rolesDelete, rolesGrant, rolesList, rolesRevoke } from "./roles.ts";
 import { rolesRequireMfa } from "./roles-require-mfa.ts";
@@ -67,6 +68,9 @@ export const commands: readonly Command[] = [
   rolesRevoke,
   rolesRequireMfa,
   rolesDelete,
+  operatorsAdd,
+  operatorsList,
+  operatorsRemove,
   dlqList,
   dlqShow,
   dlqReplay,

@@ -13,7 +13,7 @@ export interface Stage {
   client: AuthClient;
   steps: Steps;
   confirmations: Confirmations;
-  /** Undefined where the master key is not at hand: the role's act is left out. */
+  /** Undefined where no operator's key is at hand: the role's act is left out. */
   sign: SignOperator | undefined;
   /** Whether the fleet gives the token before the current one the same successor again. */
   grace: boolean;
@@ -43,7 +43,7 @@ export async function journey(stage: Stage, account: Account): Promise<void> {
   const { tokens, identity } = await logIn(stage, account);
   const current = await goOn(stage, account, tokens);
   if (stage.sign === undefined) {
-    stage.steps.leftOut(setRoles(`make ${role}, as operator`), "needs AUTH_MASTER_KEY and AUTH_DATABASE_URL");
+    stage.steps.leftOut(setRoles(`make ${role}, as operator`), "needs AUTH_OPERATOR_KEY_FILE");
     return logOut(stage, current);
   }
   await promoted(stage, identity, async () => logOut(stage, await useRole(stage, current)));

@@ -1,27 +1,32 @@
-// The operator's own token (contract, section 9): whoever holds AUTH_MASTER_KEY and the database may sign himself one, for 60 s. The keys are
-// read once and the connection is closed again; the tokens are made in this process and sent sealed, nothing is written to the database.
+// The operator who acts: their key lies in AUTH_OPERATOR_KEY_FILE, readable by nobody else, and authctl signs a token of 60 s with it for each act
+// (contract, section 2). The fleet knows the public half; neither the database nor the master key is needed.
+import { readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { systemClock } from "../clock.ts";
-import { makeTokens } from "../crypto/tokens.ts";
-import { loadFleetKeys } from "../fleet-keys.ts";
+import { ConfigFault } from "../config.ts";
+import { isOperatorName, operatorOfKey, signerFrom, signOperatorToken } from "../crypto/operators.ts";
+import { asError } from "../errors.ts";
 import { type Call, textOption, UsageFault } from "./command.ts";
-import { quiet } from "./connect.ts";
-import { withDatabase } from "./database.ts";
 import type { Target } from "./target.ts";
 
 /** A new operator token. */
 export type SignOperator = () => Promise<string>;
 
-const nameForm = /^[A-Za-z0-9._@-]{1,64}$/;
-
-/** --as NAME, else the system's name for whoever runs this. @throws UsageFault */
+/** Who does it, where no token is signed: --as NAME, else the system's name for whoever runs this. @throws UsageFault */
 export function operatorName(call: Call): string {
-  const given = textOption(call, "as");
-  if (given === undefined)
-    return systemName()
+  return (
+    asOption(call) ??
+    systemName()
       .replace(/[^A-Za-z0-9._@-]/g, "_")
-      .slice(0, 64);
-  if (!nameForm.test(given)) throw new UsageFault("--as takes 1 to 64 letters, digits or . _ @ -");
+      .slice(0, 64)
+  );
+}
+
+/** --as NAME. @throws UsageFault */
+export function asOption(call: Call): string | undefined {
+  const given = textOption(call, "as");
+  if (given !== undefined && !isOperatorName(given))
+    throw new UsageFault("--as takes 1 to 64 letters, digits or . _ @ -");
   return given;
 }
 
@@ -34,24 +39,35 @@ function systemName(): string {
   }
 }
 
-/** @throws Unreachable, ConfigFault */
-export async function signerOf(target: Target, name: string): Promise<SignOperator> {
-  const { config } = target;
-  const { keyring } = await withDatabase(
-    target,
-    "to sign an operator token; an administrator can do without, by authctl login",
-    async (pool) => {
-      const keys = await loadFleetKeys(pool, config.AUTH_MASTER_KEY ?? [], quiet);
-      keys.stop();
-      return keys;
-    },
-  );
-  const tokens = makeTokens({
-    keyring,
-    issuer: config.AUTH_ISSUER,
-    audience: config.AUTH_AUDIENCE,
-    accessTtlMs: config.AUTH_ACCESS_TTL,
-    clock: systemClock,
-  });
-  return () => tokens.issueOperator(name);
+const lacking =
+  "AUTH_OPERATOR_KEY_FILE is not set, and nobody is logged in: do authctl login as an administrator, or name the file with your operator's key; the first operator is enrolled by authctl operators add NAME --first";
+
+/** Signs as --as NAME, else as whom the key's file names. @throws ConfigFault, UsageFault */
+export async function signerOf({ config }: Target, call: Call): Promise<SignOperator> {
+  const file = config.AUTH_OPERATOR_KEY_FILE;
+  const given = asOption(call);
+  if (file === undefined) throw new ConfigFault([lacking]);
+  const text = readKeyFile(file);
+  try {
+    const signer = await signerFrom(text);
+    const name = given ?? operatorOfKey(text);
+    if (name === undefined) throw new Error("does not say whose key it is: say --as NAME");
+    if (!isOperatorName(name)) throw new Error("names an operator by other characters than letters, digits or . _ @ -");
+    return async () => signOperatorToken(signer, { name, issuer: config.AUTH_ISSUER, now: systemClock.now() });
+  } catch (error) {
+    throw new ConfigFault([`AUTH_OPERATOR_KEY_FILE: ${file} ${asError(error).message}`]);
+  }
+}
+
+/** A key that others may read is not theirs alone any more. @throws ConfigFault */
+function readKeyFile(file: string): string {
+  try {
+    const mode = statSync(file).mode & 0o777;
+    if ((mode & ~0o600) === 0) return readFileSync(file, "utf8");
+    const octal = mode.toString(8).padStart(4, "0");
+    throw new ConfigFault([`AUTH_OPERATOR_KEY_FILE: ${file} has mode ${octal}, and must have 0600: chmod 600 ${file}`]);
+  } catch (error) {
+    if (error instanceof ConfigFault) throw error;
+    throw new ConfigFault([`AUTH_OPERATOR_KEY_FILE cannot be read: ${asError(error).message}`]);
+  }
 }

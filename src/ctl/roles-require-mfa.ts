@@ -14,7 +14,7 @@ do when the token is renewed, within AUTH_ACCESS_TTL.
 
   --off           the role counts in every session again
   --reason TEXT   why; stands in the event MfaRequirementChanged
-  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
+  --as NAME       as this operator, also where an administrator is logged in
 
 ${actHelp}`,
   needs: ["ROLE"],

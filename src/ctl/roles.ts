@@ -7,7 +7,7 @@ import { actHelp, actOptions, asOperator } from "./users-act.ts";
 const options = { ...actOptions, yes: { type: "boolean" } } as const;
 
 const byWhom = `  --reason TEXT   why; stands in the event
-  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
+  --as NAME       as this operator, also where an administrator is logged in
 
 ${actHelp}`;
 
@@ -17,7 +17,7 @@ export const rolesList: Command = {
   summary: "all roles and what they permit",
   help: `Shows all roles with their permissions.
 
-  --as NAME   who asks, as the fleet is told: operator:NAME; default: the system's user name
+  --as NAME   as this operator, also where an administrator is logged in
 
 ${actHelp}`,
   needs: [],

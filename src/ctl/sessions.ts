@@ -12,7 +12,7 @@ export const sessionsList: Command = {
   help: `Shows the sessions of the user with this login (or \`id:NUMBER\`) that go on, the newest first: when each was opened and last refreshed,
 when it ends if it is not, and the device, as it described itself.
 
-  --as NAME   who asks, as the fleet is told: operator:NAME; default: the system's user name
+  --as NAME   as this operator, also where an administrator is logged in
 
 ${actHelp}`,
   needs: ["LOGIN"],
@@ -36,7 +36,7 @@ export const sessionsRevoke: Command = {
 
   --reason TEXT   why; stands in the event SessionsRevoked
   --yes           does not ask
-  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
+  --as NAME       as this operator, also where an administrator is logged in
 
 ${actHelp}`,
   needs: ["LOGIN", "SESSION"],

@@ -1,11 +1,11 @@
 // Which fleet authctl speaks to: the one that the AUTH_ environment names, else the one that `npm start` runs on AUTH_DEV_DIR, found by
-// stack.json and the master key beside it. What names another fleet's servers is never mixed: without AUTH_KAFKA_BROKERS the addresses
+// stack.json, the master key and the operator's key beside it. What names another fleet's servers is never mixed: without AUTH_KAFKA_BROKERS the addresses
 // of registry and database come from stack.json too.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, type Environment, readConfig } from "../config.ts";
 import { devDefaults } from "../dev/defaults.ts";
-import { type Addresses, devFolder, readAddresses } from "../dev/folder.ts";
+import { type Addresses, devFolder, operatorKeyFile, readAddresses } from "../dev/folder.ts";
 import { Unreachable } from "./command.ts";
 
 export interface Target {
@@ -45,6 +45,10 @@ function stackEnvironment(
   const file = join(folder, "master-key");
   const hasKey = env["AUTH_MASTER_KEY"] || env["AUTH_MASTER_KEY_FILE"];
   if (!hasKey && existsSync(file)) fixed["AUTH_MASTER_KEY_FILE"] = file;
-  const others = Object.entries(env).filter(([name]) => !Object.hasOwn(fixed, name.replace(/_FILE$/, "")));
+  const operator = operatorKeyFile(folder);
+  if (!env["AUTH_OPERATOR_KEY_FILE"] && existsSync(operator)) fixed["AUTH_OPERATOR_KEY_FILE"] = operator;
+  const others = Object.entries(env).filter(
+    ([name]) => !Object.hasOwn(fixed, name) && !Object.hasOwn(fixed, name.replace(/_FILE$/, "")),
+  );
   return { ...devDefaults, ...Object.fromEntries(others), ...fixed };
 }

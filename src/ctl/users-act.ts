@@ -11,8 +11,8 @@ export const actOptions = {
   as: { type: "string" },
 } as const;
 
-export const actHelp = `It goes through Kafka. Where somebody did \`authctl login\`, it is done in his name, with what he may; with --as NAME, or where nobody did, with a
-token for 60 s that authctl signs itself, which needs AUTH_DATABASE_URL and AUTH_MASTER_KEY.`;
+export const actHelp = `It goes through Kafka. Where somebody did \`authctl login\`, it is done in their name, with what they may; with --as NAME, or where nobody did, as the
+operator whose key AUTH_OPERATOR_KEY_FILE holds, with what that one may.`;
 
 export interface OperatorCall {
   client: AuthClient;
@@ -82,7 +82,7 @@ export function userCommand({ name, summary, about, event, ask, act }: UserComma
     help: `${about}
 
   --reason TEXT   why; stands in the event ${event}
-${asks ? "  --yes           does not ask\n" : ""}  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
+${asks ? "  --yes           does not ask\n" : ""}  --as NAME       as this operator, also where an administrator is logged in
 
 ${actHelp}`,
     needs: ["LOGIN"],

@@ -13,7 +13,7 @@ who is banned already the new reason and end count.
   --reason TEXT   why; stands in the event UserBanned
   --until TIME    when the ban ends by itself: 2030-01-31, 2030-01-31T18:00Z, or 7d from now; default: when it is lifted
   --yes           does not ask
-  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
+  --as NAME       as this operator, also where an administrator is logged in
 
 ${actHelp}`,
   needs: ["LOGIN"],

@@ -15,7 +15,7 @@ user in ten minutes, whoever takes it.
 
   --reason TEXT   why; stands in the event DataExported, and he sees it in his next copy
   --output FILE   writes the document there, for your eyes only (mode 0600); the file must not be there yet; default: standard output
-  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
+  --as NAME       as this operator, also where an administrator is logged in
 
 ${actHelp}`,
   needs: ["LOGIN"],

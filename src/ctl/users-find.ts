@@ -18,7 +18,7 @@ logins. Where there are more, it says how to see them.
   --state STATE     only who is unconfirmed, active or banned
   --limit N         users on a page, 1 to 200; default 50
   --cursor CURSOR   the next page, as the one before said
-  --as NAME         who asks, as the fleet is told: operator:NAME; default: the system's user name
+  --as NAME         as this operator, also where an administrator is logged in
 
 ${actHelp}`,
   needs: [],

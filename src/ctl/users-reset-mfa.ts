@@ -12,7 +12,7 @@ the password is enough, until he sets up a factor again: make sure that it is he
 
   --reason TEXT   why, and how you know him
   --yes           does not ask
-  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
+  --as NAME       as this operator, also where an administrator is logged in
 
 ${actHelp}`,
   needs: ["LOGIN"],

@@ -10,7 +10,7 @@ export const usersResetPassword: Command = {
   help: `Has a link mailed to the user with this login (or \`id:NUMBER\`), as the user himself can ask for (auth.password.forgot): until it is used the
 old password holds and sessions go on. Nothing is mailed to an account that is not confirmed or is banned, nor beyond AUTH_MAILS_PER_HOUR.
 
-  --as NAME   who asks which user this is, as the fleet is told: operator:NAME; default: the system's user name
+  --as NAME   as this operator, also where an administrator is logged in
 
 ${actHelp}`,
   needs: ["LOGIN"],

@@ -6,7 +6,7 @@ import { Refusal } from "../errors.ts";
 import type { AdminFindUsersResult, AdminFoundUser } from "../generated/schemas.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
-import { operatorName, type SignOperator, signerOf } from "./operator.ts";
+import { type SignOperator, signerOf } from "./operator.ts";
 import { targetOf } from "./target.ts";
 import { actHelp, actOnUser, actOptions } from "./users-act.ts";
 
@@ -24,7 +24,7 @@ see users ban.
   --all           of every user, a page after the other, and always as an operator; what was stopped on the way is run again
   --reason TEXT   why; stands in the event SessionsRevoked
   --yes           does not ask
-  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
+  --as NAME       as this operator, also where an administrator is logged in
 
 ${actHelp}`,
   needs: [],
@@ -52,9 +52,8 @@ function ofOne(call: Call): Promise<Answer> {
 
 async function ofEverybody(call: Call): Promise<Answer> {
   checkAskable(call);
-  const name = operatorName(call);
   const target = targetOf(call.env);
-  const sign = await signerOf(target, name); // an administrator would end his own session on the way, and may not end everybody's
+  const sign = await signerOf(target, call); // an administrator would end their own session on the way, and may not end everybody's
   if (!(await confirmed(call, "End all sessions of EVERY user?")))
     return { document: { done: false }, lines: ["Nothing was done."], failed: true };
   const reason = textOption(call, "reason") ?? "";

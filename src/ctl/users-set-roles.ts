@@ -18,7 +18,7 @@ Access tokens from before stop counting; a refresh gives one with the new roles.
   --none          no role at all
   --reason TEXT   why; stands in the event RolesChanged
   --yes           does not ask where it takes the role admin from the last administrator; else nothing is asked
-  --as NAME       who does it, as the event says: operator:NAME; default: the system's user name
+  --as NAME       as this operator, also where an administrator is logged in
 
 ${actHelp}`,
   needs: ["LOGIN"],

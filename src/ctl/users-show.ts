@@ -10,7 +10,7 @@ export const usersShow: Command = {
   summary: "one user: names, state, roles, sessions",
   help: `Shows the user with this login (in any case), or \`id:NUMBER\`.
 
-  --as NAME   who asks, as the fleet is told: operator:NAME; default: the system's user name
+  --as NAME   as this operator, also where an administrator is logged in
 
 ${actHelp}`,
   needs: ["LOGIN"],

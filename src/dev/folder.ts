@@ -1,5 +1,5 @@
-// The data folder of `dev`: where it is, the master key in it, and stack.json, which tells others where the running system listens.
-// Promises: both files are readable by their owner only (the key, and the database's password in stack.json); stack.json is there exactly
+// The data folder of `dev`: where it is, the master key and the operator's key in it, and stack.json, which tells others where the running system listens.
+// Promises: these files are readable by their owner only (the keys, and the database's password in stack.json); stack.json is there exactly
 // while the system is ready, and whole at any moment. authctl finds a running system by it.
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -35,6 +35,11 @@ export function masterKeyFile(folder: string): string {
   return file;
 }
 
+/** By which authctl acts as operator:dev. */
+export function operatorKeyFile(folder: string): string {
+  return join(folder, "operator-key.json");
+}
+
 export function writeAddresses(folder: string, addresses: Addresses): void {
   writeWhole(join(folder, "stack.json"), `${JSON.stringify(addresses, null, 2)}\n`);
 }
@@ -52,7 +57,7 @@ export function readAddresses(folder: string): Addresses | undefined {
   }
 }
 
-function writeWhole(file: string, text: string): void {
+export function writeWhole(file: string, text: string): void {
   writeFileSync(`${file}.new`, text, { mode: 0o600 });
   renameSync(`${file}.new`, file);
 }

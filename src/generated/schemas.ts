@@ -252,6 +252,44 @@ export interface AccountResendResult {
 
 }
 
+/** Enrols an operator, who acts with a token signed by their own key, or gives one that is there another key. The actor must hold every permission that the operator has. */
+export interface AdminAddOperatorRequest {
+  /** The operator's name: 1 to 64 letters, digits or . _ @ - */
+  name: string;
+  /** JSON of a public JWK: EC on P-256 (ES256) or OKP Ed25519 (EdDSA). */
+  publicKey: string;
+  /** What the operator may do; one item * is everything. Empty for an operator who is there: their permissions stay. */
+  permissions: string[];
+  /** Why, for the audit. */
+  reason: string;
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  actorToken: string;
+}
+
+/** Enrols an operator, who acts with a token signed by their own key, or gives one that is there another key. The actor must hold every permission that the operator has. */
+export interface AdminAddOperatorRequestInput {
+  /** The operator's name: 1 to 64 letters, digits or . _ @ - */
+  name: string;
+  /** JSON of a public JWK: EC on P-256 (ES256) or OKP Ed25519 (EdDSA). */
+  publicKey: string;
+  /** What the operator may do; one item * is everything. Empty for an operator who is there: their permissions stay. */
+  permissions?: string[];
+  /** Why, for the audit. */
+  reason?: string;
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  actorToken: string;
+}
+
+/** The operator has the key. */
+export interface AdminAddOperatorResult {
+  /** The operator's name. */
+  name: string;
+  /** Thumbprint (RFC 7638) of the key. */
+  kid: string;
+  /** All that the operator may do. */
+  permissions: string[];
+}
+
 /** Bans a user: all sessions end, and nobody logs in to the account until the ban ends or is lifted. For a user who is banned, the new end and reason count. */
 export interface AdminBanUserRequest {
   /** Why, for the audit. */
@@ -508,6 +546,44 @@ export interface AdminGetUserResult {
   email: string;
 }
 
+/** All operators with what they may do and their keys. */
+export interface AdminListOperatorsRequest {
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  actorToken: string;
+}
+
+/** All operators with what they may do and their keys. */
+export interface AdminListOperatorsRequestInput {
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  actorToken: string;
+}
+
+/** A public key of an operator. */
+export interface AdminOperatorKey {
+  /** Its thumbprint (RFC 7638). */
+  kid: string;
+  /** ES256 or EdDSA. */
+  alg: string;
+  /** When it was added. */
+  addedAt: number;
+}
+
+/** Who acts on the fleet with a key of their own. */
+export interface AdminOperator {
+  /** The operator's name. */
+  name: string;
+  /** What the operator may do; one item * is everything. */
+  permissions: string[];
+  /** Keys by which the operator signs. */
+  keys: AdminOperatorKey[];
+}
+
+/** All operators, by name. */
+export interface AdminListOperatorsResult {
+  /** At most 200. */
+  operators: AdminOperator[];
+}
+
 /** Lists all roles with what they permit. */
 export interface AdminListRolesRequest {
   /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
@@ -578,6 +654,38 @@ export interface AdminListSessionsResult {
   sessions: Session[];
   /** For the next page; null: this is the last one. */
   cursor: null | string;
+}
+
+/** Removes an operator, or one of their keys; counts from the next request on. The actor must hold every permission that the operator has. */
+export interface AdminRemoveOperatorRequest {
+  /** The operator's name: 1 to 64 letters, digits or . _ @ - */
+  name: string;
+  /** The key to remove; null, or the last one: the operator is gone. */
+  kid: null | string;
+  /** Why, for the audit. */
+  reason: string;
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  actorToken: string;
+}
+
+/** Removes an operator, or one of their keys; counts from the next request on. The actor must hold every permission that the operator has. */
+export interface AdminRemoveOperatorRequestInput {
+  /** The operator's name: 1 to 64 letters, digits or . _ @ - */
+  name: string;
+  /** The key to remove; null, or the last one: the operator is gone. */
+  kid?: null | string;
+  /** Why, for the audit. */
+  reason?: string;
+  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  actorToken: string;
+}
+
+/** The operator or the key is gone. */
+export interface AdminRemoveOperatorResult {
+  /** The operator's name. */
+  name: string;
+  /** Whether the operator is gone, and not only the key. */
+  removed: boolean;
 }
 
 /** Says whether a role counts only in sessions that were opened with a further factor. */
@@ -1579,6 +1687,52 @@ export interface MfaRequirementChangedEvent {
   reason: string;
 }
 
+/** An operator was enrolled, or has another key. Key of the record: operator:<name>. */
+export interface OperatorAddedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Always null: an operator is no user. */
+  userId: null | number;
+  /** Always null. */
+  sequence: null | number;
+  /** Who did it: user:<id>, operator:<name>, or system:master-key for the first operator. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** The operator's name. */
+  operator: string;
+  /** Thumbprint (RFC 7638) of the key that was added. */
+  kid: string;
+  /** All that the operator may do now; * is everything. */
+  permissions: string[];
+  /** Why it was done. */
+  reason: string;
+}
+
+/** An operator is gone, or one of their keys. Key of the record: operator:<name>. */
+export interface OperatorRemovedEvent {
+  /** Id of the event (UUID); the same however often it is delivered. */
+  eventId: string;
+  /** When it happened. */
+  at: number;
+  /** Always null: an operator is no user. */
+  userId: null | number;
+  /** Always null. */
+  sequence: null | number;
+  /** Who did it: user:<id>, operator:<name>, or system:master-key for the first operator. */
+  actor: string;
+  /** W3C trace context of the request. */
+  traceparent: null | string;
+  /** The operator's name. */
+  operator: string;
+  /** The key that is gone; null: the operator with all keys. */
+  kid: null | string;
+  /** Why it was done. */
+  reason: string;
+}
+
 /** A user changed his password; other sessions ended. */
 export interface PasswordChangedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
@@ -1894,6 +2048,7 @@ export interface Commands {
   "auth.account.export": { input: AccountExportRequestInput; request: AccountExportRequest; result: AccountExportResult };
   "auth.account.register": { input: AccountRegisterRequestInput; request: AccountRegisterRequest; result: AccountRegisterResult };
   "auth.account.resend": { input: AccountResendRequestInput; request: AccountResendRequest; result: AccountResendResult };
+  "auth.admin.add-operator": { input: AdminAddOperatorRequestInput; request: AdminAddOperatorRequest; result: AdminAddOperatorResult };
   "auth.admin.ban-user": { input: AdminBanUserRequestInput; request: AdminBanUserRequest; result: AdminBanUserResult };
   "auth.admin.change-role": { input: AdminChangeRoleRequestInput; request: AdminChangeRoleRequest; result: AdminChangeRoleResult };
   "auth.admin.delete-role": { input: AdminDeleteRoleRequestInput; request: AdminDeleteRoleRequest; result: AdminDeleteRoleResult };
@@ -1901,8 +2056,10 @@ export interface Commands {
   "auth.admin.export-user": { input: AdminExportUserRequestInput; request: AdminExportUserRequest; result: AdminExportUserResult };
   "auth.admin.find-users": { input: AdminFindUsersRequestInput; request: AdminFindUsersRequest; result: AdminFindUsersResult };
   "auth.admin.get-user": { input: AdminGetUserRequestInput; request: AdminGetUserRequest; result: AdminGetUserResult };
+  "auth.admin.list-operators": { input: AdminListOperatorsRequestInput; request: AdminListOperatorsRequest; result: AdminListOperatorsResult };
   "auth.admin.list-roles": { input: AdminListRolesRequestInput; request: AdminListRolesRequest; result: AdminListRolesResult };
   "auth.admin.list-sessions": { input: AdminListSessionsRequestInput; request: AdminListSessionsRequest; result: AdminListSessionsResult };
+  "auth.admin.remove-operator": { input: AdminRemoveOperatorRequestInput; request: AdminRemoveOperatorRequest; result: AdminRemoveOperatorResult };
   "auth.admin.require-mfa": { input: AdminRequireMfaRequestInput; request: AdminRequireMfaRequest; result: AdminRequireMfaResult };
   "auth.admin.reset-mfa": { input: AdminResetMfaRequestInput; request: AdminResetMfaRequest; result: AdminResetMfaResult };
   "auth.admin.revoke-sessions": { input: AdminRevokeSessionsRequestInput; request: AdminRevokeSessionsRequest; result: AdminRevokeSessionsResult };
@@ -1946,6 +2103,8 @@ export interface Events {
   MfaChanged: MfaChangedEvent;
   MfaRefused: MfaRefusedEvent;
   MfaRequirementChanged: MfaRequirementChangedEvent;
+  OperatorAdded: OperatorAddedEvent;
+  OperatorRemoved: OperatorRemovedEvent;
   PasswordChanged: PasswordChangedEvent;
   PasswordRefused: PasswordRefusedEvent;
   PasswordReset: PasswordResetEvent;
@@ -2001,6 +2160,10 @@ export const commandSchemas = {
     request: {"type":"record","namespace":"auth.account","name":"ResendRequest","doc":"Asks for another confirmation link. Always ok, so that nobody learns which addresses have accounts.","sealedFields":[{"name":"email","doc":"E-mail address of the account."}],"recordKey":{"kind":"email","field":"email"},"fields":[{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.account","name":"ResendReply","doc":"Answer to auth.account.resend.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ResendResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
+  "auth.admin.add-operator": {
+    request: {"type":"record","namespace":"auth.admin","name":"AddOperatorRequest","doc":"Enrols an operator, who acts with a token signed by their own key, or gives one that is there another key. The actor must hold every permission that the operator has.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"name","type":"string","doc":"The operator's name: 1 to 64 letters, digits or . _ @ -","maxBytes":64},{"name":"publicKey","type":"string","doc":"JSON of a public JWK: EC on P-256 (ES256) or OKP Ed25519 (EdDSA).","maxBytes":2048,"text":"json"},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"What the operator may do; one item * is everything. Empty for an operator who is there: their permissions stay.","maxItems":256,"default":[]},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"AddOperatorReply","doc":"Answer to auth.admin.add-operator.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"AddOperatorResult","doc":"The operator has the key.","fields":[{"name":"name","type":"string","doc":"The operator's name."},{"name":"kid","type":"string","doc":"Thumbprint (RFC 7638) of the key."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"All that the operator may do."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
   "auth.admin.ban-user": {
     request: {"type":"record","namespace":"auth.admin","name":"BanUserRequest","doc":"Bans a user: all sessions end, and nobody logs in to the account until the ban ends or is lifted. For a user who is banned, the new end and reason count.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"BanUserReply","doc":"Answer to auth.admin.ban-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"BanUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
@@ -2029,6 +2192,10 @@ export const commandSchemas = {
     request: {"type":"record","namespace":"auth.admin","name":"GetUserRequest","doc":"Shows one user to an administrator or operator.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"GetUserReply","doc":"Answer to auth.admin.get-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"GetUserResult","doc":"The command was carried out.","sealedFields":[{"name":"username","doc":"Name to show."},{"name":"email","doc":"E-mail address of the account."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."},{"name":"bannedUntil","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: it does not, or there is none.","default":null},{"name":"banReason","type":"string","doc":"Why the user is banned; empty: he is not, or nobody said.","default":""},{"name":"sessions","type":"int","doc":"How many sessions of the user go on.","default":0},{"name":"lastAdmin","type":"boolean","doc":"Whether nobody else has the role admin and can log in.","default":false},{"name":"locale","type":["null","string"],"doc":"Language the user is written to in (BCP 47); null: the fleet's.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
+  "auth.admin.list-operators": {
+    request: {"type":"record","namespace":"auth.admin","name":"ListOperatorsRequest","doc":"All operators with what they may do and their keys.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"ListOperatorsReply","doc":"Answer to auth.admin.list-operators.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListOperatorsResult","doc":"All operators, by name.","fields":[{"name":"operators","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"Operator","doc":"Who acts on the fleet with a key of their own.","fields":[{"name":"name","type":"string","doc":"The operator's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"What the operator may do; one item * is everything."},{"name":"keys","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"OperatorKey","doc":"A public key of an operator.","fields":[{"name":"kid","type":"string","doc":"Its thumbprint (RFC 7638)."},{"name":"alg","type":"string","doc":"ES256 or EdDSA."},{"name":"addedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was added."}]}},"doc":"Keys by which the operator signs."}]}},"doc":"At most 200."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
   "auth.admin.list-roles": {
     request: {"type":"record","namespace":"auth.admin","name":"ListRolesRequest","doc":"Lists all roles with what they permit.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"ListRolesReply","doc":"Answer to auth.admin.list-roles.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListRolesResult","doc":"The command was carried out.","fields":[{"name":"roles","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"Role","doc":"A role and what it permits.","fields":[{"name":"name","type":"string","doc":"The role's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"What it permits, in the order of the names."}]}},"doc":"The roles, in the order of their names."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
@@ -2036,6 +2203,10 @@ export const commandSchemas = {
   "auth.admin.list-sessions": {
     request: {"type":"record","namespace":"auth.admin","name":"ListSessionsRequest","doc":"Lists the sessions of a user that go on, the newest first, a page at a time.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"cursor","type":["null","string"],"doc":"Where the page before ended, as its reply said; null: the first page.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"ListSessionsReply","doc":"Answer to auth.admin.list-sessions.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListSessionsResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessions","type":{"type":"array","items":{"type":"record","namespace":"auth","name":"Session","doc":"A session that goes on.","fields":[{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was opened."},{"name":"lastUsedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was last refreshed, or opened."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it ends if it is not used before."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device as the requester described it when the session was opened.","default":null},{"name":"current","type":"boolean","doc":"Whether it is the session of the access token that asks."}]}},"doc":"A page of sessions."},{"name":"cursor","type":["null","string"],"doc":"For the next page; null: this is the last one.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+  },
+  "auth.admin.remove-operator": {
+    request: {"type":"record","namespace":"auth.admin","name":"RemoveOperatorRequest","doc":"Removes an operator, or one of their keys; counts from the next request on. The actor must hold every permission that the operator has.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"name","type":"string","doc":"The operator's name: 1 to 64 letters, digits or . _ @ -","maxBytes":64},{"name":"kid","type":["null","string"],"doc":"The key to remove; null, or the last one: the operator is gone.","maxBytes":64,"default":null},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"RemoveOperatorReply","doc":"Answer to auth.admin.remove-operator.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"RemoveOperatorResult","doc":"The operator or the key is gone.","fields":[{"name":"name","type":"string","doc":"The operator's name."},{"name":"removed","type":"boolean","doc":"Whether the operator is gone, and not only the key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes of the contract, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.require-mfa": {
     request: {"type":"record","namespace":"auth.admin","name":"RequireMfaRequest","doc":"Says whether a role counts only in sessions that were opened with a further factor.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"Name of the role."},{"name":"required","type":"boolean","doc":"Whether a further factor is required."},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
@@ -2160,6 +2331,8 @@ export const eventSchemas = {
   MfaChanged: {"type":"record","namespace":"auth.event","name":"MfaChanged","doc":"The further factors of a user changed.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"change","type":"string","doc":"totp-activated, totp-disabled, recovery-codes, passkey-added, passkey-removed or reset."},{"name":"sessionId","type":["null","string"],"doc":"The session in which it was done; it goes on.","default":null}]},
   MfaRefused: {"type":"record","namespace":"auth.event","name":"MfaRefused","doc":"A further factor, or a passkey, was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"method","type":"string","doc":"totp, recovery or passkey."},{"name":"reason","type":"string","doc":"wrong, replayed (a code that was used before), absent (the user has no such factor), or counter (a passkey whose counter went back: it may have been copied)."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
   MfaRequirementChanged: {"type":"record","namespace":"auth.event","name":"MfaRequirementChanged","doc":"A role began or ceased to require a further factor.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"role","type":"string","doc":"Name of the role."},{"name":"required","type":"boolean","doc":"Whether a further factor is required now."},{"name":"reason","type":"string","doc":"Why, for the audit."}]},
+  OperatorAdded: {"type":"record","namespace":"auth.event","name":"OperatorAdded","doc":"An operator was enrolled, or has another key. Key of the record: operator:<name>.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: an operator is no user.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, or system:master-key for the first operator."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"operator","type":"string","doc":"The operator's name."},{"name":"kid","type":"string","doc":"Thumbprint (RFC 7638) of the key that was added."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"All that the operator may do now; * is everything."},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  OperatorRemoved: {"type":"record","namespace":"auth.event","name":"OperatorRemoved","doc":"An operator is gone, or one of their keys. Key of the record: operator:<name>.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: an operator is no user.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, or system:master-key for the first operator."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"operator","type":"string","doc":"The operator's name."},{"name":"kid","type":["null","string"],"doc":"The key that is gone; null: the operator with all keys.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
   PasswordChanged: {"type":"record","namespace":"auth.event","name":"PasswordChanged","doc":"A user changed his password; other sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":["null","string"],"doc":"The session in which it was changed; it goes on.","default":null}]},
   PasswordRefused: {"type":"record","namespace":"auth.event","name":"PasswordRefused","doc":"Whoever held an access token did not know the password that was asked for besides.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
   PasswordReset: {"type":"record","namespace":"auth.event","name":"PasswordReset","doc":"A user set a new password by the link in a mail; all his sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},

@@ -14,24 +14,28 @@ const impersonal = new Set([
     "code",
     "command",
     "everywhere",
+    "kid",
     "mailed",
     "method",
     "methods",
     "more",
     "nobody",
+    "operator",
     "permission",
     "permissions",
     "proof",
     "required",
     "role",
     "roles",
-    "target", // an id or a role
+    "target", // an id, a role or an operator
     "until",
   ],
 ]);
 
-/** The reason of a deletion is all that is left to explain it: its user's key goes in the same moment. A role has no user at all. */
+/** The reason of a deletion is all that is left to explain it: its user's key goes in the same moment. A role and an operator have no user at all. */
 const outliving: Readonly<Record<string, ReadonlySet<string>>> = {
+  OperatorAdded: new Set(["reason"]),
+  OperatorRemoved: new Set(["reason"]),
   RoleChanged: new Set(["reason"]),
   RoleDeleted: new Set(["reason"]),
   UserDeleted: new Set(["reason"]),

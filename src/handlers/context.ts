@@ -67,6 +67,8 @@ export interface Change {
 }
 
 export interface Settings {
+  /** AUTH_ISSUER. */
+  issuer: string;
   accessTtlMs: number;
   refreshTtlMs: number;
   refreshIdleMs: number;
@@ -114,6 +116,8 @@ export interface Context {
   refreshKey(id?: number): { id: number; key: Buffer };
   /** Encrypts the secrets of authenticator apps. */
   mfaBox(): SecretBox;
+  /** Seals rows of operators. */
+  operatorBox(): SecretBox;
   /** What user handles of passkeys are made with; the oldest, because they must stay the same. 32 bytes. */
   passkeyKey(): Buffer;
   jwks(): string;

@@ -19,6 +19,11 @@ export interface Handler<T extends keyof Commands = keyof Commands> {
    * secret, so it counts as a failed attempt (contract, section 3).
    */
   attempt?(request: Commands[T]["request"], ctx: Context): Attempt | undefined | Promise<Attempt | undefined>;
+  /**
+   * Whether the actor's token of this request counts, where it is another than that of the first one, which has its answer (fingerprint.ts).
+   * @throws Refusal where it does not
+   */
+  vouch?(request: Commands[T]["request"], ctx: Context): Promise<void>;
   handle(request: Commands[T]["request"], ctx: Context): Promise<Commands[T]["result"]>;
 }
 

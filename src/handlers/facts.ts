@@ -34,6 +34,8 @@ const revokes: { [Name in keyof Events]: (body: Body<Name>) => Revokes } = {
   MfaChanged: ({ change }) => (change === "recovery-codes" ? "nothing" : change === "reset" ? "over" : "outdated"),
   MfaRefused: () => "nothing",
   MfaRequirementChanged: () => "nothing",
+  OperatorAdded: () => "nothing",
+  OperatorRemoved: () => "nothing",
   PasswordChanged: () => "outdated",
   PasswordRefused: () => "nothing",
   PasswordReset: () => "over",

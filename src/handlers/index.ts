@@ -9,6 +9,7 @@ import { deleteAccount } from "./account/delete.ts";
 import { exportAccount } from "./account/export.ts";
 import { register } from "./account/register.ts";
 import { resend } from "./account/resend.ts";
+import { addOperator } from "./admin/add-operator.ts";
 import { banUser } from "./admin/ban-user.ts";
 import { changeRole } from "./admin/change-role.ts";
 import { deleteRole } from "./admin/delete-role.ts";
@@ -16,8 +17,10 @@ import { deleteUser } from "./admin/delete-user.ts";
 import { exportUser } from "./admin/export-user.ts";
 import { findUsers } from "./admin/find-users.ts";
 import { getUser } from "./admin/get-user.ts";
+import { listOperators } from "./admin/list-operators.ts";
 import { listRoles } from "./admin/list-roles.ts";
 import { listSessions } from "./admin/list-sessions.ts";
+import { removeOperator } from "./admin/remove-operator.ts";
 import { requireMfa } from "./admin/require-mfa.ts";
 import { resetMfa } from "./admin/reset-mfa.ts";
 import { revokeSessions } from "./admin/revoke-sessions.ts";
@@ -94,6 +97,9 @@ export const handlers = [
   deleteRole,
   resetMfa,
   requireMfa,
+  listOperators,
+  addOperator,
+  removeOperator,
 ] as unknown as Handler[];
 
 export const legacyHandlers: LegacyHandler[] = [profileDeleted, adminDeleted, checkVerified, adminBanToggled];

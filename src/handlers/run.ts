@@ -28,7 +28,7 @@ import { commitAlone } from "./commit-alone.ts";
 import type { Context, HandlerPasswords, Settings } from "./context.ts";
 import { type Change, Kept, type Proof } from "./context.ts";
 import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
-import { fingerprintOf, isFingerprintOf } from "./fingerprint.ts";
+import { fingerprintOf, samenessOf } from "./fingerprint.ts";
 import { mailCount } from "./mails.ts";
 import { outboxRows } from "./outbox-rows.ts";
 import { makeUses, type UseParts, type Uses } from "./uses.ts";
@@ -111,7 +111,6 @@ async function once(parts: RunParts, handler: Handler, request: object, call: Ca
       if (isBusy(error)) await Promise.all([attempts?.release(), uses.release()]);
       if (isDataFault(error)) throw unstorable(parts, call, error);
       if (!(error instanceof Kept)) throw error;
-      if (isFingerprintOf(parts.dataKeys(), error.row.fingerprint, request)) return answerFrom(parts, error.row, call);
       // With reads that do not ask the inbox, which has an answer under this key.
       const aside = makeContext(parts, call, {
         fingerprint: undefined,
@@ -119,6 +118,9 @@ async function once(parts: RunParts, handler: Handler, request: object, call: Ca
         attempts: undefined,
         uses: undefined,
       });
+      const sameness = samenessOf(parts.dataKeys(), error.row.fingerprint, request);
+      if (sameness === "renewed") await vouched(handler, request, aside);
+      if (sameness !== "other") return answerFrom(parts, error.row, call);
       const guess = await handler.attempt?.(request as never, aside);
       if (guess !== undefined) await attempts?.conflict(guess);
       throw refuse("IDEMPOTENCY_CONFLICT");
@@ -130,6 +132,12 @@ async function once(parts: RunParts, handler: Handler, request: object, call: Ca
 function unstorable({ log }: RunParts, { topic }: Call, error: unknown): Refusal {
   log.error({ err: error, topic }, "a request has a value that cannot be stored");
   return refuse("INVALID_INPUT", { message: "The request has a value that cannot be stored." });
+}
+
+/** A token that was made anew is judged before the first one's answer is given. @throws Refusal */
+async function vouched(handler: Handler, request: object, ctx: Context): Promise<void> {
+  if (handler.vouch === undefined) throw refuse("IDEMPOTENCY_CONFLICT");
+  await handler.vouch(request as never, ctx);
 }
 
 /** The hash lane had no place: whoever comes again must not find a failed attempt, or a use, that was none. */
@@ -202,6 +210,7 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
     passwords: inLane(parts, call),
     refreshKey: (id) => refreshKey(parts, id),
     mfaBox: () => parts.dataKeys().box("mfa"),
+    operatorBox: () => parts.dataKeys().box("operator"),
     passkeyKey: () => oldestKey(parts, "passkey"),
     jwks: () => jwksText(parts.keyring()),
     personalOf: (userId, subjectBox) => {

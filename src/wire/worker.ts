@@ -34,6 +34,7 @@ import { pulseOf, serveRequests } from "./serving.ts";
 
 export function settingsOf(config: Config): Settings {
   return {
+    issuer: config.AUTH_ISSUER,
     accessTtlMs: config.AUTH_ACCESS_TTL,
     refreshTtlMs: config.AUTH_REFRESH_TTL,
     refreshIdleMs: config.AUTH_REFRESH_IDLE,

@@ -57,7 +57,7 @@ function setUp(given: Partial<BusCommand>) {
     execute(
       record satisfies InRecord,
       command,
-      { topic: "auth.test", envelope, deadline: monotonic() + leftMs },
+      { topic: "auth.test", envelope, recordedAt: 0, deadline: monotonic() + leftMs },
       redelivered,
     );
   return { ask, lanes, demands, opened: () => opened };

@@ -126,7 +126,6 @@ describe("an access token", () => {
       await forged({ claims: { aud: "another" } }),
       await forged({ claims: { exp: undefined } }),
       await forged({ header: { typ: "JWT" } }),
-      await tokens.issueOperator("ada"),
       `${token.slice(0, -10)}AAAAAAAAAA`,
     ];
     time.ms = start + 86_400_000;
@@ -307,7 +306,6 @@ describe("an access token", () => {
       fc.asyncProperty(any, async (text) => {
         fc.pre(text !== token);
         expect(await outcome(tokens.verifyAccess(text))).toBe("TOKEN_INVALID");
-        expect(await outcome(tokens.verifyOperator(text))).toBe("TOKEN_INVALID");
         peekAccess(text);
       }),
       { numRuns: 500 },
@@ -377,57 +375,9 @@ describe("a peek into an access token", () => {
   });
 
   it("finds nothing where there is nothing", async () => {
-    const operator = await tokens.issueOperator("eve");
-    for (const text of ["", "x", "a.b.c", operator, await forged({ claims: { sid: "x" } })])
+    for (const text of ["", "x", "a.b.c", await forged({ claims: { sid: "x" } })])
       expect(peekAccess(text)).toBeUndefined();
     expect(peekAccess(await forged({ claims: { sub: "9999999999999999" } }))).toBeUndefined();
     expect(peekAccess(`${(await tokens.issueAccess(subject)).token}${"A".repeat(9000)}`)).toBeUndefined();
-  });
-});
-
-describe("an operator token", () => {
-  it("says who acts, for 60 s", async () => {
-    const token = await tokens.issueOperator("eve@example.org");
-    const [header, claims] = decoded(token);
-    expect(header["typ"]).toBe("operator+jwt");
-    expect(claims).toMatchObject({ sub: "operator:eve@example.org", exp: start / 1000 + 60 });
-    expect(await tokens.verifyOperator(token)).toEqual({
-      name: "eve@example.org",
-      tokenId: claims["jti"],
-      expiresAt: start + 60_000,
-    });
-    time.ms = start + 64_999;
-    expect(await outcome(tokens.verifyOperator(token))).toBe("ok");
-    time.ms = start + 65_000;
-    expect(await outcome(tokens.verifyOperator(token))).toBe("TOKEN_EXPIRED");
-  });
-
-  /** RFC 8725, 3.11 and 3.12: one kind of token never passes for another. */
-  it("does not pass for an access token, nor the other way round", async () => {
-    const [operator, access] = [await tokens.issueOperator("eve"), (await tokens.issueAccess(subject)).token];
-    expect(await outcome(tokens.verifyAccess(operator))).toBe("TOKEN_INVALID");
-    expect(await outcome(tokens.verifyOperator(access))).toBe("TOKEN_INVALID");
-    expect(await outcome(tokens.verifyOperator(operator))).toBe("ok"); // the controls
-    expect(await outcome(tokens.verifyAccess(access))).toBe("ok");
-  });
-
-  it.each<[string, object]>([
-    ["a longer life", { exp: start / 1000 + 61 }],
-    ["a birth in the future", { iat: start / 1000 + 10, exp: start / 1000 + 60 }],
-    ["no birth", { iat: undefined }],
-    ["a user's subject", { sub: "42" }],
-    ["an empty name", { sub: "operator:" }],
-    ["a name of another form", { sub: "operator:a b" }],
-    ["no id", { jti: undefined }],
-  ])("with %s is invalid, though its signature holds", async (_name, change) => {
-    const base = { sub: "operator:eve", iat: start / 1000, exp: start / 1000 + 60, gen: 1 };
-    const sign = (claims: object) => forged({ header: { typ: "operator+jwt" }, claims: { ...base, ...claims } });
-    expect(await outcome(tokens.verifyOperator(await sign({})))).toBe("ok"); // the control
-    expect(await outcome(tokens.verifyOperator(await sign(change)))).toBe("TOKEN_INVALID");
-  });
-
-  it("is not made for a name of another form", async () => {
-    for (const name of ["", "a b", "x".repeat(65), "a:b"])
-      await expect(tokens.issueOperator(name)).rejects.toThrow("name");
   });
 });

@@ -172,7 +172,7 @@ describe("nobody to speak to is exit code 3", () => {
     };
     writeFileSync(join(folder, "stack.json"), JSON.stringify(addresses));
     writeFileSync(join(folder, "master-key"), `k1:${Buffer.alloc(32).toString("base64")}`);
-    const { code, stderr } = await authctl(["users", "show", "ada"], { ...path, ...nobody() });
+    const { code, stderr } = await authctl(["keys", "list"], { ...path, ...nobody() });
     rmSync(join(folder, "stack.json"));
     expect(code).toBe(3);
     expect(stderr).toMatch(/^PostgreSQL \(127\.0\.0\.1:9\) does not answer: .*stack\.json.*npm start/);

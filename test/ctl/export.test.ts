@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { auditOf } from "../support/audited.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { enrol } from "../support/operator.ts";
 import { type Confirmed, confirmed, somebody, withTooMuch } from "../support/people.ts";
 import { authctl, called } from "./authctl.ts";
 
@@ -25,6 +26,7 @@ describe("users export", () => {
 
   test("prints the document, the same with --json, and says in the event who and why", async () => {
     const person = await confirmed(fleet);
+    await enrol(fleet, "ophelia");
     const words = ["users", "export", person.login, "--reason", "a letter", "--as", "ophelia"];
     const printed = await authctl(words, fleet.env);
     expect(printed).toMatchObject({ code: 0, stderr: "" });

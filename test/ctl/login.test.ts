@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import { auditOf } from "../support/audited.ts";
 import { codeOf, withApp, withPasskey } from "../support/factors.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
-import { operatorToken } from "../support/operator.ts";
+import { enrol, operatorToken } from "../support/operator.ts";
 import { type Confirmed, confirmed, refusalOf } from "../support/people.ts";
 import { ownFolder } from "../support/stack.ts";
 import { authctl, over, type Ran } from "./authctl.ts";
@@ -19,14 +19,19 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => fleet.close());
 
-/** A home of each test's own, and an operator who holds nothing but the addresses. */
+/** A home of each test's own, and nobody who holds more than the addresses. */
 let env: Record<string, string>;
 let home: string;
 let runs = 0;
 beforeEach(() => {
   runs += 1;
   home = ownFolder(`login-${runs}`);
-  const { AUTH_MASTER_KEY: _key, AUTH_DATABASE_URL: _database, ...addresses } = fleet.env;
+  const {
+    AUTH_MASTER_KEY: _master,
+    AUTH_DATABASE_URL: _database,
+    AUTH_OPERATOR_KEY_FILE: _operator,
+    ...addresses
+  } = fleet.env;
   env = { ...addresses, XDG_STATE_HOME: home };
 });
 
@@ -48,7 +53,7 @@ const kept = (): Record<string, string> =>
 const inspect = (accessToken: string) => fleet.client.request("auth.session.inspect", { accessToken });
 
 describe("an administrator who is logged in", () => {
-  test("acts in his own name, without the master key; with --as it is an operator again", async () => {
+  test("acts in their own name, without the master key; with --as it is an operator again", async () => {
     const { code, stdout, stderr } = await authctl(["login", admin.login], env, `${admin.password}\n`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(
@@ -59,7 +64,8 @@ describe("an administrator who is logged in", () => {
     const person = await confirmed(fleet);
     expect(await run(`users ban ${person.login} --reason spam --yes`)).toMatchObject({ code: 0, stderr: "" });
     const needs = await run(`users unban ${person.login} --as nightshift`);
-    expect([needs.code, needs.stderr]).toEqual([2, expect.stringContaining("AUTH_MASTER_KEY")]);
+    expect([needs.code, needs.stderr]).toEqual([2, expect.stringContaining("AUTH_OPERATOR_KEY_FILE")]);
+    await enrol(fleet, "nightshift");
     const asOperator = await run(`users unban ${person.login} --as nightshift`, "", fleet.env);
     expect(asOperator.code).toBe(0);
     const rows = (await auditOf(fleet, person.id)).filter(({ event }) => /^User(B|Unb)/.test(event));
@@ -89,7 +95,7 @@ describe("an administrator who is logged in", () => {
     expect([over.code, over.stderr]).toEqual([1, expect.stringMatching(/SESSION_REVOKED.*Do authctl login again/)]);
     expect(files()).toEqual([]);
     const nobody = await run(`users show ${admin.login}`);
-    expect([nobody.code, nobody.stderr]).toEqual([2, expect.stringMatching(/AUTH_MASTER_KEY.*authctl login/)]);
+    expect([nobody.code, nobody.stderr]).toEqual([2, expect.stringMatching(/AUTH_OPERATOR_KEY_FILE.*authctl login/)]);
   });
 
   test("ends the session by another login and by logout, at the fleet too", async () => {

@@ -28,6 +28,9 @@ const attempts: Record<string, object> = {
   "change-role": { role: "refused", grant: ["a.b"], create: true },
   "delete-role": { role: "Not A Role" },
   "require-mfa": { role: "admin", required: false },
+  "list-operators": {},
+  "add-operator": { name: "olga", publicKey: "{}" },
+  "remove-operator": { name: "No Operator" },
 };
 
 describe("an attempt without the permission", () => {
@@ -46,7 +49,8 @@ describe("an attempt without the permission", () => {
       expect([topic, await refusalOf(fleet.client.request(topic, ask as never))]).toEqual([topic, "FORBIDDEN"]);
     }
     const targets: Record<string, string> = {
-      ...{ "find-users": "", "list-roles": "", "delete-role": "" },
+      ...{ "find-users": "", "list-roles": "", "delete-role": "", "list-operators": "", "remove-operator": "" },
+      "add-operator": "operator:olga",
       ...{ "change-role": "role:refused", "require-mfa": "role:admin" },
     };
     const rows = await rowsOf(person);

@@ -2,11 +2,12 @@
 import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import type { DataKeys } from "../../src/crypto/envelope.ts";
-import { fingerprintOf, isFingerprintOf } from "../../src/handlers/fingerprint.ts";
+import { fingerprintOf, samenessOf } from "../../src/handlers/fingerprint.ts";
 
 const key = { id: 7, key: randomBytes(32) };
 const keys = { current: () => key, get: () => key } as unknown as DataKeys;
-const same = (one: object, other: object) => isFingerprintOf(keys, fingerprintOf(keys, one), other);
+const sameness = (one: object, other: object) => samenessOf(keys, fingerprintOf(keys, one), other);
+const same = (one: object, other: object) => sameness(one, other) === "same";
 
 test("the order of fields does not matter; any value does", () => {
   expect(
@@ -22,4 +23,18 @@ test("a request that an earlier worker answered is the same for one whose schema
   expect(same({ login: "ada" }, { login: "ada", locale: null })).toBe(true);
   expect(same({ login: "ada", client: { ip: "1" } }, { login: "ada", client: { ip: "1", device: null } })).toBe(true);
   expect(same({ login: "ada" }, { login: "ada", locale: "de" })).toBe(false); // the control
+});
+
+test("an operator's token stands for its subject, so one made anew makes a renewed request; a user's stands for its text", () => {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const token = (typ: string, sub: string, signature: string) =>
+    `${part({ typ, kid: "k" })}.${part({ sub })}.${signature}`;
+  const ban = (actorToken: string, target = "mallory") => ({ actorToken, target });
+  const first = ban(token("operator+jwt", "operator:ada", "one"));
+  expect(sameness(first, ban(token("operator+jwt", "operator:ada", "one")))).toBe("same");
+  expect(sameness(first, ban(token("operator+jwt", "operator:ada", "two")))).toBe("renewed");
+  expect(sameness(first, ban(token("operator+jwt", "operator:eve", "two")))).toBe("other");
+  expect(sameness(first, ban(token("operator+jwt", "operator:ada", "two"), "alice"))).toBe("other");
+  expect(sameness(ban(token("at+jwt", "1", "one")), ban(token("at+jwt", "1", "two")))).toBe("other");
+  expect(sameness(ban("operator:ada"), first)).toBe("other");
 });

@@ -1,6 +1,6 @@
 // Who may act on whom: every administrative command, given by an actor who holds exactly its permission, on a user and on roles that are above them.
 // A new command fails the first test until it has a row here.
-import { randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
@@ -17,10 +17,18 @@ afterAll(() => house.close());
 interface Row {
   permission: keyof typeof permissions;
   /** Reading takes the permission alone. */
-  does: "acts on a user" | "changes a role" | "gives and takes roles" | "reads";
+  does:
+    | "acts on a user"
+    | "changes a role"
+    | "gives and takes roles"
+    | "enrols operators"
+    | "removes operators"
+    | "reads";
   /** Of the request, beside actorToken. */
   input(on: { target: string; role: string }): object;
 }
+
+const publicKey = JSON.stringify(generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }));
 
 const onUser = (permission: Row["permission"], more: object = {}): Row => ({
   permission,
@@ -58,6 +66,17 @@ const table: Record<string, Row> = {
   "auth.admin.change-role": onRole({ grant: [], revoke: ["roles.change"] }),
   "auth.admin.delete-role": onRole(),
   "auth.admin.require-mfa": onRole({ required: true }),
+  "auth.admin.list-operators": reading("operators.manage"),
+  "auth.admin.add-operator": {
+    permission: "operators.manage",
+    does: "enrols operators",
+    input: ({ target, role }) => ({ name: target, publicKey, permissions: role === "" ? [] : [role] }),
+  },
+  "auth.admin.remove-operator": {
+    permission: "operators.manage",
+    does: "removes operators",
+    input: ({ target }) => ({ name: target, kid: null }),
+  },
 };
 const rows = Object.entries(table);
 const doing = (...kinds: Row["does"][]) => rows.filter(([, { does }]) => kinds.includes(does));
@@ -193,6 +212,34 @@ describe("with exactly its permission", () => {
       expect(await act(topic, may, { target, role: "" })).toBe("ok");
     },
   );
+
+  const operator = (): string => `o${randomBytes(5).toString("hex")}`;
+
+  test.each(doing("enrols operators"))(
+    "%s enrols nobody who may do more, and gives no such operator another key",
+    async (topic, { permission }) => {
+      const actor = await actorWith(permission);
+      for (const more of ["*", "more.than-that", "roles.give-any"])
+        expect(await forbidden(topic, actor, { target: operator(), role: more })).toMatchObject({ permission: more });
+      const [weak, strong] = [operator(), operator()];
+      expect(await act(topic, actor, { target: weak, role: permission })).toBe("ok"); // the control
+      const stronger = await actorWith(permission, "more.than-that");
+      expect(await act(topic, stronger, { target: strong, role: "more.than-that" })).toBe("ok");
+      const target = `operator:${strong}`;
+      expect(await forbidden(topic, actor, { target: strong })).toMatchObject({ target, permission: "more.than-that" });
+      expect(await act(topic, actor, { target: weak })).toBe("INVALID_INPUT"); // that one may have a key, and has this one
+    },
+  );
+
+  test.each(doing("removes operators"))("%s removes nobody who may do more", async (topic, { permission }) => {
+    const [actor, stronger] = [await actorWith(permission), await actorWith(permission, "more.than-that")];
+    const strong = operator();
+    const input = { target: strong, role: "more.than-that" };
+    expect(await act("auth.admin.add-operator", stronger, input)).toBe("ok");
+    const target = `operator:${strong}`;
+    expect(await forbidden(topic, actor, { target: strong })).toMatchObject({ target, permission: "more.than-that" });
+    expect(await act(topic, stronger, { target: strong })).toBe("ok"); // the control
+  });
 
   test.each(doing("reads"))("%s shows everybody", async (topic, { permission }) => {
     const actor = await actorWith(permission);

@@ -1,6 +1,6 @@
 // What each command is made to do while its secrets are looked for: carried out, and refused in the ways that touch a secret. A new command
 // needs a line in `exercises`; test/secrets.test.ts says so.
-import { randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { totpCode, totpStep } from "../../src/crypto/totp.ts";
 import type { Gateway } from "../bridge/gateway.ts";
 import { makeAuthenticator } from "./authenticator.ts";
@@ -103,6 +103,12 @@ function onRoles(topic: string, input: () => object): (stage: Stage) => Promise<
     await stage.refused(topic, { actorToken: accessToken, ...fields });
     await stage.ask(topic, { actorToken: await stage.operatorToken(), ...fields });
   };
+}
+
+function newOperator(): { name: string; publicKey: string; permissions: string[] } {
+  const { publicKey } = generateKeyPairSync("ed25519");
+  const jwk = JSON.stringify(publicKey.export({ format: "jwk" }));
+  return { name: newAccount().login, publicKey: jwk, permissions: ["users.read"] };
 }
 
 export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
@@ -315,6 +321,13 @@ export const exercises: Record<string, (stage: Stage) => Promise<void>> = {
     const role = newAccount().login;
     await stage.ask("auth.admin.change-role", { actorToken: await stage.operatorToken(), role, create: true });
     await onRoles("auth.admin.delete-role", () => ({ role }))(stage);
+  },
+  "auth.admin.list-operators": onRoles("auth.admin.list-operators", () => ({})),
+  "auth.admin.add-operator": onRoles("auth.admin.add-operator", newOperator),
+  async "auth.admin.remove-operator"(stage) {
+    const { name, ...more } = newOperator();
+    await stage.ask("auth.admin.add-operator", { actorToken: await stage.operatorToken(), name, ...more });
+    await onRoles("auth.admin.remove-operator", () => ({ name, kid: null }))(stage);
   },
   "auth.admin.set-roles": onSomebody("auth.admin.set-roles", { roles: ["admin"], reason: "a test" }),
   "auth.admin.ban-user": onSomebody("auth.admin.ban-user", { reason: "a test" }),

@@ -13,6 +13,7 @@ import type { AuthClient } from "../../src/client/types.ts";
 import { makeLogger } from "../../src/log.ts";
 import { noteProcess } from "../../stack/processes.ts";
 import { type Mailbox, mailbox } from "./mailbox.ts";
+import { enrol, testOperator, writeOperatorKey } from "./operator.ts";
 import { runFolder, type TestStack, testStack } from "./stack.ts";
 
 export const quiet = makeLogger("silent", {});
@@ -91,6 +92,7 @@ export async function startFleet(name: string, options: FleetOptions = {}): Prom
     ...baseEnvironment(stack, folder),
     ...testArgon2,
     ...options.env,
+    ...(options.again && { AUTH_OPERATOR_KEY_FILE: options.again.env["AUTH_OPERATOR_KEY_FILE"]! }),
     AUTH_TOPIC_PREFIX: prefix,
     AUTH_DATABASE_URL: database,
     AUTH_MASTER_KEY: options.again?.env["AUTH_MASTER_KEY"] ?? `t1:${randomBytes(32).toString("base64")}`,
@@ -98,6 +100,8 @@ export async function startFleet(name: string, options: FleetOptions = {}): Prom
   const fleetIdFile = `${folder}-fleet-id`;
   await run(["migrate"], { env: { ...env, AUTH_FLEET_ID_OUT: fleetIdFile }, folder: `${folder}-migrate` });
   env["AUTH_FLEET_ID"] = options.env?.["AUTH_FLEET_ID"] ?? readFileSync(fleetIdFile, "utf8").trim();
+  writeOperatorKey(env["AUTH_OPERATOR_KEY_FILE"]!);
+  await enrol({ env }, testOperator);
   const fleet = makeFleet({ name, prefix, env, grpc: "", http: {} }, folder);
   await Promise.all((options.roles ?? ["worker", "relay", "bridge"]).map((role) => fleet.start(role, `${role}-1`)));
   return fleet;
@@ -156,6 +160,7 @@ function baseEnvironment(stack: TestStack, folder: string): Record<string, strin
     AUTH_REQUIRE_SEALED: "false",
     AUTH_LEGACY_TOPICS: "true",
     AUTH_CONFIRM_WITHOUT_PROOF: "auth.reply.bridge",
+    AUTH_OPERATOR_KEY_FILE: `${folder}-operator-key.json`,
   };
 }
 

@@ -33,11 +33,15 @@ export interface AskOptions {
   idempotencyKey?: Buffer;
   /** What the request's device token holds, as the bus has verified it. */
   device?: HeldDevice;
+  /** When the broker took the record; default: now. */
+  recordedAt?: number;
 }
 
 /** Handlers, and what they stand on. */
 export interface HandlerHouse {
   pool: DatabasePool;
+  /** The database and the master key, as authctl is given them. */
+  env: Record<string, string>;
   settings: Settings;
   dataKeys(): DataKeys;
   /** As the bus has them, and the lanes they run in. */
@@ -166,6 +170,10 @@ export async function handlerHouse({
   };
   return {
     pool,
+    env: {
+      AUTH_DATABASE_URL: own.url,
+      AUTH_MASTER_KEY: master.map(({ kid, key }) => `${kid}:${key.toString("base64")}`).join(),
+    },
     settings: parts.settings,
     dataKeys: keys.dataKeys,
     commands,
@@ -208,11 +216,15 @@ export async function handlerHouse({
   };
 }
 
-function callOf(topic: string, { idempotencyKey = randomBytes(16), device }: AskOptions): Call {
+function callOf(
+  topic: string,
+  { idempotencyKey = randomBytes(16), recordedAt = systemClock.now(), device }: AskOptions,
+): Call {
   const reply = { topic: "auth.reply.test" };
   return {
     topic,
     envelope: { reply, idempotencyKey } as unknown as Call["envelope"],
+    recordedAt,
     deadline: systemClock.monotonic() + 30_000,
     ...(device && { device }),
   };

@@ -7,7 +7,6 @@ import { shared } from "../../src/bus/assigner.ts";
 import type { InRecord, OutRecord } from "../../src/bus/records.ts";
 import { mergeSealed, openReply, splitSealed } from "../../src/bus/seal.ts";
 import { systemClock } from "../../src/clock.ts";
-import { makeTokens } from "../../src/crypto/tokens.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { Refusal } from "../../src/errors.ts";
 import { loadFleetKeys } from "../../src/fleet-keys.ts";
@@ -18,6 +17,7 @@ import type { Stage } from "./exercises.ts";
 import { quiet, type TestFleet, until } from "./fleet.ts";
 import type { Secret } from "./grep.ts";
 import type { Seen } from "./mailbox.ts";
+import { operatorToken } from "./operator.ts";
 import { type RawReply, type RawRequest, rawRequests } from "./raw.ts";
 
 type Topic = RawRequest["topic"];
@@ -81,7 +81,7 @@ export async function secretStage(fleet: TestFleet, { bare, sent }: StageOptions
       note("auth.mail token", String(token));
       return String(token);
     },
-    operatorToken: () => keys.tokens.issueOperator("tester"),
+    operatorToken: () => operatorToken(fleet),
     close: () => keys.close(),
   };
 }
@@ -136,13 +136,6 @@ async function fleetKeys({ env }: TestFleet) {
   const sealing = opening(loaded.keyring().sealing().kid).export({ format: "jwk" });
   return {
     opening,
-    tokens: makeTokens({
-      keyring: loaded.keyring,
-      issuer: "auth",
-      audience: "platform",
-      accessTtlMs: 900_000,
-      clock: systemClock,
-    }),
     secrets: [
       {
         name: "the master key",

@@ -1,16 +1,17 @@
-// Who gives an administrative command, and whom it is about. The actor is an operator with a token that authctl signed, who may do
-// everything, or a user, who may do what their roles permit, and that to nobody who may do more (rank.ts). The target is a login, or
-// `id:<number>`.
+// Who gives an administrative command, and whom it is about. The actor is a user, who may do what their roles permit, or an operator, who signs with a
+// key of their own and may do what they were enrolled with; neither does anything to whoever may do more (rank.ts). The target is a login, or `id:<number>`.
+import { everything, type OperatorClaim, peekOperator, verifyOperatorToken } from "../../crypto/operators.ts";
 import { factorsOf } from "../../db/factors.ts";
 import { permissionsOf, permissionsOfRoles, rolesOf } from "../../db/roles.ts";
 import { type Profile, profileOf } from "../../db/users.ts";
-import { invalid, Refusal, refuse } from "../../errors.ts";
+import { invalid, type Refusal, refuse } from "../../errors.ts";
 import { parseTarget } from "../../target.ts";
 import { somebody } from "../accounts.ts";
 import { factorMethods } from "../challenges.ts";
 import type { Context } from "../context.ts";
 import { checkToken } from "../input.ts";
-import { bearerOf, unlessAnswered } from "../session/access.ts";
+import { bearerOf } from "../session/access.ts";
+import { operatorNamed } from "./operators.ts";
 import type { Permission } from "./permissions.ts";
 import { demandRank, lacks, type Rights } from "./rank.ts";
 
@@ -21,25 +22,45 @@ export interface Actor extends Rights {
   userId: number | null;
 }
 
-/** By the roles that the user's session bears. @throws Refusal INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED */
+/**
+ * A user by the roles that the session bears, an operator by the row as it is now.
+ * @throws Refusal INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED
+ */
 export async function actorOf(ctx: Context, actorToken: string): Promise<Actor> {
   checkToken("actorToken", actorToken);
-  const operator = await operatorOf(ctx, actorToken);
-  if (operator !== undefined) return { name: operator, userId: null, holds: () => true };
+  const claim = peekOperator(actorToken);
+  if (claim !== undefined) return operatorOf(ctx, actorToken, claim);
   const { userId, roles } = await bearerOf(ctx, actorToken, "actorToken");
   const held = new Set((await ctx.read(permissionsOfRoles(roles)))?.permissions);
   return { name: `user:${userId}`, userId, holds: (each) => held.has(each) };
 }
 
+async function operatorOf(ctx: Context, token: string, { name, kid }: OperatorClaim): Promise<Actor> {
+  const operator = name === undefined ? null : await operatorNamed(ctx, name);
+  const key = operator?.keys.find((each) => each.kid === kid);
+  if (operator === null || key === undefined) throw await unknownToken(ctx);
+  const verifying = { name: operator.name, key, issuer: ctx.settings.issuer, now: ctx.call.recordedAt };
+  await verifyOperatorToken(token, verifying);
+  const held = new Set(operator.permissions);
+  return { name: `operator:${operator.name}`, userId: null, holds: (each) => held.has(everything) || held.has(each) };
+}
+
+/** A request that has its answer keeps it, also where its operator is gone since. */
+async function unknownToken(ctx: Context): Promise<Refusal> {
+  await ctx.recall();
+  return refuse("TOKEN_INVALID");
+}
+
 /** @throws Refusal FORBIDDEN (details.permission: what is lacking), MFA_REQUIRED (details.action) */
 export async function demandPermission(ctx: Context, actor: Actor, permission: Permission): Promise<void> {
-  if (actor.userId !== null && !actor.holds(permission)) throw await withoutRight(ctx, actor.userId, permission);
+  if (actor.holds(permission)) return;
+  throw actor.userId === null ? lacks(permission) : await withoutRight(ctx, actor.userId, permission);
 }
 
 /** Of a command that changes something of its target. @throws what targetOf throws; FORBIDDEN for a target who may do more */
 export async function subjectOf(ctx: Context, actor: Actor, target: string): Promise<Profile> {
   const user = await targetOf(ctx, target);
-  if (actor.userId !== null) demandRank(actor, (await ctx.read(rolesOf(user.id)))?.roles ?? [], "act-on-holder");
+  demandRank(actor, (await ctx.read(rolesOf(user.id)))?.roles ?? [], "act-on-holder");
   return user;
 }
 
@@ -49,16 +70,6 @@ async function withoutRight(ctx: Context, userId: number, permission: Permission
   if (factors === null || held?.permissions.includes(permission) !== true) return lacks(permission);
   const action = factorMethods(factors).length > 0 ? "login" : "enroll";
   return refuse("MFA_REQUIRED", { details: { action, reason: "role", role: factors.strongRoles.join(" ") } });
-}
-
-async function operatorOf(ctx: Context, token: string): Promise<string | undefined> {
-  try {
-    const { name } = await unlessAnswered(ctx, () => ctx.tokens.verifyOperator(token));
-    return `operator:${name}`;
-  } catch (error) {
-    if (error instanceof Refusal && error.code === "TOKEN_INVALID") return undefined; // it may be a user's
-    throw error;
-  }
 }
 
 /** @throws Refusal NOT_FOUND, INVALID_INPUT */

@@ -6,7 +6,8 @@
 // count gets nothing kept: with a good token the same request may be carried out. How many rows there can be is bounded (denials.ts); beyond
 // that the answer is the same, and it is counted.
 //
-// A row says whom the attempt was about by his id, or names the role: what somebody typed who may not ask is not written anywhere.
+// A row says whom the attempt was about by their id, or names the role or the operator: what somebody typed who may not ask is not written anywhere.
+import { isOperatorName } from "../../crypto/operators.ts";
 import { profileOf } from "../../db/users.ts";
 import { Refusal, type RefusalCode } from "../../errors.ts";
 import type { Commands } from "../../generated/schemas.ts";
@@ -38,6 +39,9 @@ export function defineAdminHandler<T extends AdminTopic>({ topic, permission, ha
     topic,
     lane: "db",
     once: true, // also where it only reads: a refusal is a change
+    async vouch(request, ctx) {
+      await actorOf(ctx, request.actorToken);
+    },
     async handle(request, ctx) {
       let actor: Actor | undefined;
       try {
@@ -77,10 +81,11 @@ export function uncounted(actor: string, more: number): Change {
   };
 }
 
-/** `id:17`, `role:moderator`; empty where it is about nobody, or no such user. */
+/** `id:17`, `role:moderator`, `operator:ada`; empty where it is about nobody, or no such user. */
 async function targetIn(ctx: Context, request: object): Promise<string> {
-  const { target, role } = request as { target?: string; role?: string };
+  const { target, role, name } = request as { target?: string; role?: string; name?: string };
   if (role !== undefined) return isRole(role) ? `role:${role}` : "";
+  if (name !== undefined) return isOperatorName(name) ? `operator:${name}` : "";
   if (target === undefined) return "";
   const found = await ctx.read(profileOf(parseTarget(target)));
   return found === null || found.decoy ? "" : `id:${found.id}`;

@@ -1,5 +1,5 @@
-// What the administrative commands ask for, and how names of permissions and roles look. The role admin has all of these, by migration;
-// operators (authctl) have every permission. Services may ask auth.access.check for permissions of their own naming.
+// What the administrative commands ask for, and how names of permissions and roles look. The role admin has all of these, by migration; an operator
+// has what they were enrolled with. Services may ask auth.access.check for permissions of their own naming.
 import { invalid } from "../../errors.ts";
 
 /** permission -> what it allows */
@@ -16,6 +16,7 @@ export const permissions = {
   "roles.change":
     "make, change and delete roles whose permissions one holds, each that is there with its `role.<name>`",
   "roles.give-any": "stands for `role.<name>` of every role",
+  "operators.manage": "enrol and remove operators whose permissions one holds, and list all",
 } as const;
 
 export type Permission = keyof typeof permissions;

@@ -1,0 +1,63 @@
+// Rows of operators: a name, and what is sealed under it (crypto/operators.ts). Asked for with each of their requests, so a removed operator or
+// key counts from the next one on.
+import { sql } from "slonik";
+import { z } from "zod";
+import type { Read, Write } from "./statements.ts";
+
+const row = z.object({ name: z.string(), version: z.number(), box: z.instanceof(Buffer) });
+export type OperatorRow = z.infer<typeof row>;
+
+export function operatorRow(name: string): Read<OperatorRow> {
+  return { select: sql.fragment`SELECT name, version, box FROM operators WHERE name = ${name}`, row };
+}
+
+/** All of them, by name; boxes as base64, since they come in one JSON array. */
+export function operatorRows(): Read<{ operators: { name: string; box: string }[] }> {
+  const select = sql.fragment`
+    SELECT COALESCE(jsonb_agg(jsonb_build_object('name', name, 'box', encode(box, 'base64')) ORDER BY name COLLATE "C"), '[]') AS operators
+    FROM operators`;
+  return { select, row: z.object({ operators: z.array(z.object({ name: z.string(), box: z.string() })) }) };
+}
+
+/** The primary key decides a race: the loser reads anew. */
+export function insertOperator(name: string, box: Buffer): Write {
+  return {
+    name: "insert_operator",
+    changes: 1,
+    statement: (gate) =>
+      sql.fragment`INSERT INTO operators (name, box) SELECT ${name}, ${sql.binary(box)} WHERE ${gate} RETURNING 1`,
+  };
+}
+
+/** Only where there is none. Whether there is one is asked before the row is there, because what asks would see it. */
+export function insertFirstOperator(name: string, box: Buffer): Write {
+  return {
+    name: "insert_first_operator",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      INSERT INTO operators (name, box)
+      SELECT ${name}, ${sql.binary(box)} WHERE CASE WHEN ${gate} THEN is_without_operators() ELSE false END RETURNING 1`,
+  };
+}
+
+type Known = Pick<OperatorRow, "name" | "version">;
+
+/** @param before as it was read */
+export function changeOperator({ name, version }: Known, box: Buffer): Write {
+  return {
+    name: "change_operator",
+    changes: 1,
+    statement: (gate) => sql.fragment`
+      UPDATE operators SET box = ${sql.binary(box)}, version = version + 1
+      WHERE name = ${name} AND version = ${version} AND ${gate} RETURNING 1`,
+  };
+}
+
+export function deleteOperator({ name, version }: Known): Write {
+  return {
+    name: "delete_operator",
+    changes: 1,
+    statement: (gate) =>
+      sql.fragment`DELETE FROM operators WHERE name = ${name} AND version = ${version} AND ${gate} RETURNING 1`,
+  };
+}

@@ -1,0 +1,30 @@
+// The operator of `npm start`: operator:dev, who may do everything, with a key in the data folder. authctl acts as it where it finds the fleet by
+// stack.json and nobody is logged in.
+import { existsSync, readFileSync } from "node:fs";
+import { systemClock } from "../clock.ts";
+import { type Environment, readConfig } from "../config.ts";
+import { newSigner, signerFrom } from "../crypto/operators.ts";
+import { openPool } from "../db/pool.ts";
+import { loadFleetKeys } from "../fleet-keys.ts";
+import { makeLogger } from "../log.ts";
+import { enrolOperator } from "../operators.ts";
+import { operatorKeyFile, writeWhole } from "./folder.ts";
+
+const name = "dev";
+
+/** @param env what the roles get: the database and the master key are in it */
+export async function enrolDevOperator(env: Environment, folder: string): Promise<void> {
+  const file = operatorKeyFile(folder);
+  if (!existsSync(file)) writeWhole(file, `${newSigner(name)}\n`);
+  const { kid, alg, jwk } = await signerFrom(readFileSync(file, "utf8"));
+  const config = readConfig(env, "ctl");
+  const pool = await openPool({ url: config.AUTH_DATABASE_URL ?? "", size: 2, applicationName: "auth dev" });
+  try {
+    const keys = await loadFleetKeys(pool, config.AUTH_MASTER_KEY ?? [], makeLogger("silent", {}));
+    keys.stop();
+    const parts = { pool, clock: systemClock, dataKeys: keys.dataKeys };
+    await enrolOperator(parts, { name, key: { kid, alg, jwk }, reason: "npm start", first: false });
+  } finally {
+    await pool.end();
+  }
+}

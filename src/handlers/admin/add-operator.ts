@@ -1,0 +1,50 @@
+// Add-operator: enrols an operator with a key of their own, or gives one who is there another key, so that a key can be changed without a gap.
+// Nobody enrols an operator who may do what they may not, nor gives such a one a key: with it they could act in that name.
+// Refuses INVALID_INPUT (also a private key, and permissions for one who is there), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
+import { sealOperator } from "../../crypto/operators.ts";
+import { changeOperator, insertOperator, operatorRows } from "../../db/operators.ts";
+import { invalid } from "../../errors.ts";
+import { fact } from "../facts.ts";
+import { checkReason } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
+import {
+  checkOperatorName,
+  mostKeys,
+  mostOperators,
+  operatorKey,
+  operatorNamed,
+  operatorPermissions,
+} from "./operators.ts";
+import { demandAll } from "./rank.ts";
+
+export const addOperator = defineAdminHandler({
+  topic: "auth.admin.add-operator",
+  permission: "operators.manage",
+  async handle({ name, publicKey, permissions: asked, reason }, ctx, actor) {
+    checkOperatorName(name);
+    checkReason(reason);
+    const key = { ...(await operatorKey(publicKey)), addedAt: ctx.now() };
+    const before = await operatorNamed(ctx, name);
+    const permissions = before?.permissions ?? operatorPermissions(asked);
+    demandAll(actor, permissions);
+    if (before === null && permissions.length === 0) throw invalid("permissions", "must say what the operator may do");
+    if (before !== null && asked.length > 0)
+      throw invalid("permissions", `${name} is there already, and may do what they may: leave this empty to add a key`);
+    const keys = before?.keys ?? [];
+    if (keys.some(({ kid }) => kid === key.kid)) throw invalid("publicKey", `${name} has this key already`);
+    if (keys.length >= mostKeys)
+      throw invalid("publicKey", `an operator has at most ${mostKeys} keys: remove one first`);
+    if (before === null && ((await ctx.read(operatorRows()))?.operators.length ?? 0) >= mostOperators)
+      throw invalid("name", `there are ${mostOperators} operators, and may be no more`);
+    const box = sealOperator(ctx.operatorBox(), { name, permissions, keys: [...keys, key] });
+    return ctx.commit(
+      {
+        key: `operator:${name}`,
+        facts: [fact("OperatorAdded", { operator: name, kid: key.kid, permissions, reason })],
+        writes: [before === null ? insertOperator(name, box) : changeOperator(before, box)],
+        actor: actor.name,
+      },
+      { name, kid: key.kid, permissions },
+    );
+  },
+});

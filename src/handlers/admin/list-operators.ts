@@ -1,0 +1,20 @@
+// List-operators: all operators with what they may do and their public keys, by which each key is told.
+// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
+import { operatorRows } from "../../db/operators.ts";
+import { defineAdminHandler } from "./define.ts";
+import { opened } from "./operators.ts";
+
+export const listOperators = defineAdminHandler({
+  topic: "auth.admin.list-operators",
+  permission: "operators.manage",
+  async handle(_request, ctx) {
+    const rows = (await ctx.read(operatorRows()))?.operators ?? [];
+    const operators = rows.flatMap(({ name, box }) => opened(ctx, name, Buffer.from(box, "base64")) ?? []);
+    return {
+      operators: operators.map(({ name, permissions, keys }) => ({
+        ...{ name, permissions },
+        keys: keys.map(({ kid, alg, addedAt }) => ({ kid, alg, addedAt })),
+      })),
+    };
+  },
+});

@@ -1,0 +1,40 @@
+// Remove-operator: an operator is gone, or one of their keys; with the last key the operator. What they signed counts no more from the next request on.
+// Operators may remove themselves. Where the last one goes, the first is enrolled anew with the master key (authctl operators add --first).
+// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of one who may do more), NOT_FOUND.
+import { sealOperator } from "../../crypto/operators.ts";
+import { changeOperator, deleteOperator } from "../../db/operators.ts";
+import { refuse } from "../../errors.ts";
+import { fact } from "../facts.ts";
+import { checkReason } from "./actor.ts";
+import { defineAdminHandler } from "./define.ts";
+import { checkOperatorName, operatorNamed } from "./operators.ts";
+import { demandAll } from "./rank.ts";
+
+export const removeOperator = defineAdminHandler({
+  topic: "auth.admin.remove-operator",
+  permission: "operators.manage",
+  async handle({ name, kid, reason }, ctx, actor) {
+    checkOperatorName(name);
+    checkReason(reason);
+    const before = await operatorNamed(ctx, name);
+    if (before === null) throw refuse("NOT_FOUND", { message: `There is no operator ${name}.` });
+    demandAll(actor, before.permissions);
+    const keys = kid === null ? [] : before.keys.filter((key) => key.kid !== kid);
+    if (kid !== null && keys.length === before.keys.length)
+      throw refuse("NOT_FOUND", { message: `The operator ${name} has no such key.` });
+    const removed = keys.length === 0;
+    return ctx.commit(
+      {
+        key: `operator:${name}`,
+        facts: [fact("OperatorRemoved", { operator: name, kid: removed ? null : kid, reason })],
+        writes: [
+          removed
+            ? deleteOperator(before)
+            : changeOperator(before, sealOperator(ctx.operatorBox(), { ...before, keys })),
+        ],
+        actor: actor.name,
+      },
+      { name, removed },
+    );
+  },
+});

@@ -1,0 +1,51 @@
+// An operator enrolled at the database itself, by who holds it and the master key: the first one, before anybody can act through Kafka (authctl
+// operators add --first), and operator:dev of `npm start`. All others are enrolled by auth.admin.add-operator.
+import { everything, type Operator, type OperatorKey, openOperator, sealOperator } from "./crypto/operators.ts";
+import { changedPart, takenConstraint } from "./db/faults.ts";
+import { readOnly } from "./db/inbox.ts";
+import { changeOperator, insertFirstOperator, insertOperator, operatorRow } from "./db/operators.ts";
+import { refuse } from "./errors.ts";
+import { type AloneParts, commitAlone } from "./handlers/commit-alone.ts";
+import { fact } from "./handlers/facts.ts";
+
+/** For events and the audit: whoever holds the key and the database. */
+const actor = "system:master-key";
+
+export interface Enrolment {
+  name: string;
+  key: Omit<OperatorKey, "addedAt">;
+  reason: string;
+  /** Only where there is no operator; else one who is there gets the key beside those they have. */
+  first: boolean;
+}
+
+/**
+ * An operator who may do everything.
+ * @returns whether something changed: not where the operator has the key already. @throws Refusal FORBIDDEN where there are others, and it must be the first
+ */
+export async function enrolOperator(parts: AloneParts, { name, key, reason, first }: Enrolment): Promise<boolean> {
+  const box = parts.dataKeys().box("operator");
+  const row = await readOnly(parts.pool, operatorRow(name));
+  const before = row === null ? undefined : openOperator(box, name, row.box);
+  if (before?.keys.some(({ kid }) => kid === key.kid)) return false;
+  if (first && row !== null) throw notTheFirst();
+  const permissions = [everything];
+  const keys = [...(before?.keys ?? []), { ...key, addedAt: parts.clock.now() }];
+  const sealed = sealOperator(box, { name, permissions, keys } satisfies Operator);
+  const insert = first ? insertFirstOperator : insertOperator;
+  const writes = [row === null ? insert(name, sealed) : changeOperator(row, sealed)];
+  const facts = [fact("OperatorAdded", { operator: name, kid: key.kid, permissions, reason })];
+  try {
+    await commitAlone(parts, { key: `operator:${name}`, facts, writes, actor });
+  } catch (error) {
+    if (first && (changedPart(error) ?? takenConstraint(error)) !== undefined) throw notTheFirst();
+    throw error;
+  }
+  return true;
+}
+
+function notTheFirst() {
+  const message =
+    "There are operators already: one of them adds others, or an administrator who may (operators.manage), by authctl operators add without --first.";
+  return refuse("FORBIDDEN", { message, details: { reason: "not-the-first" } });
+}
