@@ -5,6 +5,7 @@ import { systemClock } from "./clock.ts";
 import { type Config, ConfigFault, type Environment, environment, readConfig, sizeThreadPool } from "./config.ts";
 import { dev } from "./dev.ts";
 import { asError } from "./errors.ts";
+import { escaped } from "./escaped.ts";
 import { helpText } from "./help.ts";
 import { jwksAnswer, type Route, serveHttp } from "./http.ts";
 import { type Lifecycle, makeLifecycle } from "./lifecycle.ts";
@@ -121,6 +122,7 @@ try {
   // Whatever is left by now is not ours to wait for: kafkajs keeps a stopped consumer's sockets for a while (kafkajs#967).
   process.exit(code);
 } catch (error) {
-  process.stderr.write(`${error instanceof ConfigFault ? error.message : asError(error).stack}\n`);
+  const told = error instanceof ConfigFault ? error.message : (asError(error).stack ?? "");
+  process.stderr.write(`${told.split("\n").map(escaped).join("\n")}\n`);
   process.exit(error instanceof ConfigFault ? 2 : 1);
 }

@@ -7,6 +7,7 @@ import { Readable } from "node:stream";
 import MailComposer from "nodemailer/lib/mail-composer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { asError } from "./errors.ts";
+import { escaped } from "./escaped.ts";
 import type { RenderedMail } from "./mail-templates.ts";
 
 export type SmtpFaultKind = "passing" | "permanent" | "undecided";
@@ -136,7 +137,8 @@ function kindOf(error: Error, bodyWasRead: boolean): SmtpFaultKind {
 export function printedMail(print: (text: string) => void): SmtpServer {
   return {
     send({ to, subject, text }) {
-      print(`\nTo: ${to}\nSubject: ${subject}\n\n${text}\n`);
+      const lines = ["", `To: ${to}`, `Subject: ${subject}`, "", ...text.split("\n"), ""];
+      print(lines.map(escaped).join("\n"));
       return Promise.resolve();
     },
   };

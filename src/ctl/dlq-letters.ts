@@ -5,6 +5,7 @@
 // its oldest records first, so no letter outlives the note about it. A note has no auth-dlq-topic, a dead letter always has.
 import { deadLetterHeaders, deadLetterTopic } from "../bus/dead-letter.ts";
 import type { InRecord, OutRecord } from "../bus/records.ts";
+import { isPlain } from "../escaped.ts";
 import { UsageFault } from "./command.ts";
 
 export interface LetterId {
@@ -17,7 +18,7 @@ export interface Letter {
   readonly id: LetterId;
   /** Broker time of the dead letter, Unix ms. */
   readonly time: number;
-  /** Where it came from. The texts are fit to be shown. */
+  /** Where it came from. */
   readonly topic: string;
   readonly partition: string;
   readonly offset: string;
@@ -118,18 +119,11 @@ export function isoTime(ms: number): string {
 
 function headerText({ headers }: InRecord, name: string): string | undefined {
   const value = headers[name];
-  return value === undefined ? undefined : printable([value].flat().at(-1)!.toString("utf8"));
-}
-
-const unprintable = /[\p{C}\p{Zl}\p{Zp}]/gu;
-
-/** Nothing that a stranger wrote into a record may move an operator's cursor or turn his text around. */
-export function printable(text: string): string {
-  return text.replace(unprintable, "\ufffd");
+  return value === undefined ? undefined : [value].flat().at(-1)!.toString("utf8");
 }
 
 /** The bytes as text where they are text that can be shown as it is. */
 export function textOf(bytes: Buffer): string | undefined {
   const text = bytes.toString("utf8");
-  return Buffer.from(text).equals(bytes) && printable(text) === text ? text : undefined;
+  return Buffer.from(text).equals(bytes) && isPlain(text) ? text : undefined;
 }

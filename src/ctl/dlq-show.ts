@@ -9,7 +9,7 @@ import type { Config } from "../config.ts";
 import { refuse } from "../errors.ts";
 import { registryOf } from "../wire.ts";
 import type { Answer, Command } from "./command.ts";
-import { idOf, idText, isoTime, type Letter, printable, stateText } from "./dlq-letters.ts";
+import { idOf, idText, isoTime, type Letter, stateText } from "./dlq-letters.ts";
 import { summaryOf } from "./dlq-list.ts";
 import { withKafka } from "./dlq-reach.ts";
 import { hindrance, type Surroundings } from "./dlq-replayable.ts";
@@ -109,8 +109,8 @@ function answerOf(letter: Letter, { record, value, why }: Shown): Answer {
 
 function valueText({ cutFrom }: Letter, { bytes, fields, begins, undecoded }: ShownValue): string {
   const size = `${bytes} bytes${cutFrom === undefined ? "" : `, cut from ${cutFrom}`}`;
-  if (fields !== undefined) return `${size}: ${printable(jsonText(fields))}`;
-  return `${size}${begins ? `, beginning 0x${begins}` : ""}: ${printable(undecoded ?? "")}`;
+  if (fields !== undefined) return `${size}: ${jsonText(fields)}`;
+  return `${size}${begins ? `, beginning 0x${begins}` : ""}: ${undecoded ?? ""}`;
 }
 
 function offsetsText({ offset, lastOffset }: Letter): string {

@@ -6,7 +6,7 @@ import type { InRecord } from "../bus/records.ts";
 import type { Registry } from "../bus/schema-store.ts";
 import { schemasBySubject } from "../catalogue.ts";
 import { asError } from "../errors.ts";
-import { isoTime, printable, textOf } from "./dlq-letters.ts";
+import { isoTime, textOf } from "./dlq-letters.ts";
 import { kindOf, sealIn } from "./dlq-replayable.ts";
 
 export interface ShownValue {
@@ -105,7 +105,7 @@ export function shownHeaders({ headers }: InRecord): Record<string, ShownBytes |
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => {
       const each = [value ?? []].flat().map((bytes) => shownHeader(name, bytes));
-      return [printable(name), each.length === 1 ? each[0]! : each];
+      return [name, each.length === 1 ? each[0]! : each];
     }),
   );
 }

@@ -37,7 +37,7 @@ export function overview(commands: readonly Command[]): Answer {
 
 export function helpOf(commands: readonly Command[]): Answer {
   const pages = commands.map((command) => [usageLine(command), "", command.help].join("\n"));
-  return { document: documentOf(commands), lines: [pages.join("\n\n"), "", ...everywhere] };
+  return { document: documentOf(commands), lines: [...pages.join("\n\n").split("\n"), "", ...everywhere] };
 }
 
 function documentOf(commands: readonly Command[]): object {

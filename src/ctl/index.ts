@@ -22,6 +22,7 @@ import { operatorsAdd, operatorsList, operatorsRemove } from "./operators.ts";
 import { request } from "./request.ts";
 import { rolesCreate, rolesDelete, rolesGrant, rolesList, rolesRevoke } from "./roles.ts";
 import { rolesRequireMfa } from "./roles-require-mfa.ts";
+import { documentText, safeTerminal } from "./safe-terminal.ts";
 import { schemasCheck, schemasRegister } from "./schemas.ts";
 import { sessionsList, sessionsRevoke } from "./sessions.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
@@ -96,15 +97,20 @@ export const commands: readonly Command[] = [
 export async function ctl(
   args: string[],
   env: Environment,
-  { terminal = processTerminal(env), reach = withFleet }: Partial<Pick<Surroundings, "terminal" | "reach">> = {},
+  { terminal: given = processTerminal(env), reach = withFleet }: Partial<Pick<Surroundings, "terminal" | "reach">> = {},
 ): Promise<number> {
   const json = args.includes("--json");
+  const terminal = safeTerminal(given);
   try {
     const { document, lines, failed } = await dispatch(args, { env, terminal, reach, json });
-    for (const line of json ? [JSON.stringify(document, null, 2)] : lines) terminal.out(line);
+    if (json) given.out(documentText(document));
+    else for (const line of lines) terminal.out(line);
     return failed === true ? exitCodes.refused : exitCodes.ok;
   } catch (error) {
-    return explain(asError(error), { terminal, json });
+    return explain(asError(error), {
+      terminal,
+      json: json ? (document) => given.out(documentText(document)) : undefined,
+    });
   }
 }
 
@@ -194,19 +200,27 @@ async function inUsage(command: Command, run: () => Promise<Answer>): Promise<An
   }
 }
 
+interface Explaining {
+  terminal: Terminal;
+  /** With --json. */
+  json: ((document: object) => void) | undefined;
+}
+
 /** @returns the exit code. @throws what is a fault of ours */
-function explain(error: Error, { terminal, json }: Pick<Surroundings, "terminal" | "json">): number {
+function explain(error: Error, { terminal, json }: Explaining): number {
+  const { message } = error;
+  // Of several lines: what is wrong, and how the command is called, or each fault of the configuration.
   if (error instanceof UsageFault || error instanceof ConfigFault) {
-    terminal.err(error.message);
+    for (const line of message.split("\n")) terminal.err(line);
     return exitCodes.usage;
   }
   if (error instanceof Unreachable) {
-    if (json) terminal.out(JSON.stringify({ unreachable: { message: error.message } }, null, 2));
-    else terminal.err(error.message);
+    if (json) json({ unreachable: { message } });
+    else for (const line of message.split("\n")) terminal.err(line);
     return exitCodes.unreachable;
   }
   if (!(error instanceof Refusal)) throw error;
-  if (json) terminal.out(JSON.stringify({ refused: refusedDocument(error) }, null, 2));
+  if (json) json({ refused: refusedDocument(error) });
   else for (const line of refusedLines(error)) terminal.err(line);
   return exitCodes.refused;
 }

@@ -8,6 +8,7 @@ import { type Commands, commandSchemas } from "../generated/schemas.ts";
 import { type SealedField, sealedPaths } from "../sealed-names.ts";
 import { parseDuration } from "../variable-kinds.ts";
 import { type Call, type Command, textOption, UsageFault } from "./command.ts";
+import { documentText } from "./safe-terminal.ts";
 import { targetOf } from "./target.ts";
 
 const topics = Object.keys(commandSchemas);
@@ -47,7 +48,7 @@ Topics:
         throw withKey(error, idempotencyKey);
       }),
     );
-    return { document, lines: [JSON.stringify(document, null, 2)] };
+    return { document, lines: documentText(document).split("\n") };
   },
 };
 

@@ -3,7 +3,6 @@
 import { beatEveryMs, type FleetStats } from "../bus/fleet.ts";
 import { systemClock } from "../clock.ts";
 import type { Answer, Command } from "./command.ts";
-import { printable } from "./dlq-letters.ts";
 import { withKafka } from "./dlq-reach.ts";
 import { columns } from "./dlq-table.ts";
 import { type Heard, watchFleet } from "./fleet-watch.ts";
@@ -107,7 +106,7 @@ function linesOf(present: Heard[]): string[] {
     ...processes,
     "",
     ...(commands.length === 0 ? idle : columns([head, ...commands.map(commandRow)])),
-  ].map(printable);
+  ];
 }
 
 function processRow({ beat: { ping, info, stats }, at }: Heard): string[] {

@@ -3,6 +3,7 @@
 // and the next one waits ten minutes. Where there is no copy in the end, there is no file either.
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { type Answer, type Command, textOption, UsageFault } from "./command.ts";
+import { documentText } from "./safe-terminal.ts";
 import { actHelp, actOptions, asOperator } from "./users-act.ts";
 
 export const usersExport: Command = {
@@ -33,7 +34,7 @@ ${actHelp}`,
       const copy = await (output === undefined ? ask() : intoNewFile(output, ask));
       for (const [list, { olderThan }] of Object.entries(copy.leftOut))
         call.terminal.err(`Too long for one document: ${leftOutText(list, olderThan)} is left out.`);
-      return output === undefined ? { document: copy, lines: [textOf(copy)] } : keptIn(output, copy);
+      return output === undefined ? { document: copy, lines: documentText(copy).split("\n") } : keptIn(output, copy);
     });
   },
 };

@@ -130,7 +130,7 @@ describe("top", () => {
     expect([live.code, live.stdout, live.seen.length]).toEqual([0, "", 2]);
     expect(live.seen[1]).toMatch(/2 processes {3}12\.5 requests\/s {3}lag 5 \(1\.5 s\)\n/);
     expect(live.seen[1]).toMatch(/\nauth\.session\.login +12\.5 +9\.0 +90\.0 +ok 80%, INVALID_CREDENTIALS 20%/);
-    expect(live.seen[1]).toMatch(/\nworker\.a \(auth\) +serving +h\ufffd\[2Jx +3h +2 +0 +3 \(0\.5 s\)/); // no control character of the feed's
+    expect(live.seen[1]).toMatch(/\nworker\.a \(auth\) +serving +h\\u001b\[2Jx +3h +2 +0 +3 \(0\.5 s\)/); // no control character of the feed's
   });
 
   test("where there is no feed says what to do", async () => {
