@@ -8,6 +8,7 @@ import type { Clock } from "./clock.ts";
 import {
   boxKeyId,
   type DataKeys,
+  lasting,
   loadDataKeys,
   makeDataKey,
   masterKid,
@@ -71,7 +72,10 @@ export function dueDataKeys(
     return next !== undefined && keep !== undefined && now - next.createdAt >= keep;
   };
   return {
-    make: purposes.filter((purpose) => now - (newest(purpose)?.createdAt ?? 0) >= rules.rotateEveryMs),
+    make: purposes.filter((purpose) => {
+      const { createdAt } = newest(purpose) ?? {};
+      return createdAt === undefined || (!lasting.has(purpose) && now - createdAt >= rules.rotateEveryMs);
+    }),
     remove: rows.filter(over),
   };
 }
@@ -111,6 +115,10 @@ export async function rotateDataKeys(
     const made: MadeDataKey[] = [];
     for (const purpose of wanted) {
       const newest = ofPurpose(rows, purpose).at(-1);
+      if (newest !== undefined && lasting.has(purpose)) {
+        done.push(`data key ${newest.id} for ${purpose} stays: what was kept under it could not be found again`);
+        continue;
+      }
       if (newest?.pending === true) {
         done.push(`data key ${newest.id} for ${purpose} is new already`);
         continue;

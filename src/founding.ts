@@ -10,6 +10,7 @@ import { profileMessage } from "./handlers/account/confirm.ts";
 import { type AloneParts, commitAlone } from "./handlers/commit-alone.ts";
 import type { Change } from "./handlers/context.ts";
 import { fact } from "./handlers/facts.ts";
+import { loginHash } from "./handlers/keyed-hash.ts";
 import { normalize } from "./record-key.ts";
 
 export interface NewAccount {
@@ -29,7 +30,8 @@ export interface NewAccount {
 /** @returns the user's id. @throws Refusal LOGIN_TAKEN, EMAIL_TAKEN */
 export async function foundAccount(parts: AloneParts, account: NewAccount): Promise<number> {
   const [loginKey, emailKey] = [normalize(account.login), normalize(account.email)];
-  const vacancy = await readOnly(parts.pool, vacancyFor(loginKey, emailKey));
+  const hash = loginHash(parts.dataKeys(), loginKey);
+  const vacancy = await readOnly(parts.pool, vacancyFor({ loginKey, loginHash: hash, emailKey }));
   if (vacancy === null) throw new Error("a read without a table gave no row");
   if (vacancy.loginTaken) throw refuse("LOGIN_TAKEN");
   if (vacancy.emailOwner !== null) throw refuse("EMAIL_TAKEN");

@@ -5,6 +5,7 @@ import { reapAddressMails } from "./db/address-mails.ts";
 import { reapAttempts, reapDevices } from "./db/attempts.ts";
 import { turnAudit } from "./db/audit.ts";
 import { reapChallenges } from "./db/challenges.ts";
+import { reapGivenUpLogins } from "./db/given-up-logins.ts";
 import { reapInbox } from "./db/inbox.ts";
 import { reapMails } from "./db/mails.ts";
 import { reapTokens } from "./db/one-time-tokens.ts";
@@ -58,6 +59,7 @@ export async function sweep(parts: MaintenanceParts): Promise<void> {
     reapAttempts,
     reapUses,
     reapAddressMails,
+    reapGivenUpLogins,
     reapStandInTokens,
   ])
     await inBatches(pool, reap);

@@ -4,7 +4,7 @@
 // stays. While the platform's JSON topics are on, its check_verified comes long before.
 import { changedPart } from "./db/faults.ts";
 import { overdue, type Unconfirmed, withTakenAddress } from "./db/users.ts";
-import { erase } from "./handlers/accounts.ts";
+import { eraseUnconfirmed } from "./handlers/accounts.ts";
 import { type AloneParts, commitAlone } from "./handlers/commit-alone.ts";
 
 export interface UnconfirmedParts extends AloneParts {
@@ -43,7 +43,7 @@ async function purgeAll(
 /** @returns false where the account was confirmed or deleted meanwhile */
 async function purge(parts: UnconfirmedParts, user: Unconfirmed, reason: string): Promise<boolean> {
   try {
-    await commitAlone(parts, erase(user, { reason, actor }, { confirmed: false }));
+    await commitAlone(parts, eraseUnconfirmed(user, { reason, actor }));
     return true;
   } catch (error) {
     if (changedPart(error) !== undefined) return false;

@@ -314,6 +314,12 @@ export const variables = {
     "24h",
     "10m",
   ),
+  AUTH_LOGIN_QUARANTINE: duration(
+    "How long a login that was once confirmed and is given up stays taken for others.",
+    "0s",
+    "3650d",
+    "30d",
+  ),
   AUTH_UNCONFIRMED_TTL: duration("An account that nobody has confirmed for so long is deleted.", "1h", "3650d", "7d"),
   AUTH_MAILS_PER_HOUR: whole(
     "Mails of a kind that an address gets within an hour: links that confirm it, for all accounts that wait with it, and links that set a new password. Beyond it a confirmation goes out when the hour is over, a change of address is THROTTLED, the others are swallowed. For workers and relays alike.",

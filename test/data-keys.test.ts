@@ -90,11 +90,18 @@ async function turned(person: Person): Promise<void> {
 }
 
 describe("across a rotation", () => {
+  const home = { ip: "192.0.2.77", device: "laptop" };
   let person: Confirmed;
+  let gone: Confirmed;
   let before: { answer: unknown; wrong: string; once: ReturnType<typeof login>; refused: ReturnType<typeof login> };
   const waiting = somebody();
   beforeAll(async () => {
     person = await confirmed(fleet);
+    gone = await confirmed(fleet);
+    const { accessToken } = gone.tokens;
+    await fleet.client.request("auth.account.delete", { accessToken, password: gone.password });
+    const { login: name, password } = person;
+    await fleet.client.request("auth.session.login", { login: name, password, client: home });
     const [once, refused] = [login(person), login(person)];
     before = { once, refused, answer: await once.ask(), wrong: await refusalOf(refused.ask("not the one")) };
     await end(own.processes.get("relay-1")!);
@@ -115,6 +122,24 @@ describe("across a rotation", () => {
     const first = await after.ask();
     expect(await after.ask()).toEqual(first);
     expect(await keptWith(after.key)).not.toEqual(await keptWith(once.key)); // the control
+  });
+
+  test("a device stays known, and a login that was given up stays taken", async () => {
+    const fromHome = (password: string) =>
+      fleet.client.request("auth.session.login", { login: person.login, password, client: home });
+    await fleet.sql.query(
+      `INSERT INTO login_attempts (subject, user_id, attempts) SELECT subject, $1, array_fill(ROW('\\x00', 'network', '\\x00', now())::attempt, ARRAY[100])
+       FROM login_attempts WHERE user_id = $1 ON CONFLICT (subject) DO UPDATE SET attempts = excluded.attempts`,
+      [person.id],
+    );
+    expect(await fromHome(person.password)).toMatchObject({ tokens: { userId: person.id } });
+    // The control: from elsewhere the right password has to wait.
+    const elsewhere = { login: person.login, password: person.password, client: { ip: "198.51.100.9" } };
+    expect(await refusalOf(fleet.client.request("auth.session.login", elsewhere))).toBe("THROTTLED");
+    await fleet.sql.query("DELETE FROM login_attempts WHERE user_id = $1", [person.id]);
+    expect(await refusalOf(fleet.client.request("auth.account.register", { ...somebody(), login: gone.login }))).toBe(
+      "LOGIN_TAKEN",
+    );
   });
 
   test("a secret that waited in the outbox goes out", async () => {

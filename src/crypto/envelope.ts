@@ -9,7 +9,8 @@ import { overhead, xaesOpen, xaesSeal } from "./xaes.ts";
 /**
  * inbox: stored replies; outbox: secrets in outbox rows; fingerprint: HMAC of requests; refresh: successors of refresh tokens;
  * signing: private keys of the fleet; audit: rows that wait to be chained, keys of subjects; attempts: HMAC of who tried and from where;
- * mfa: secrets of authenticator apps; passkey: user handles, and ids for logins that have no passkey; operator: who acts on the fleet, by which keys.
+ * mfa: secrets of authenticator apps; passkey: user handles, and ids for logins that have no passkey; operator: who acts on the fleet, by which keys;
+ * lookup: HMAC of what must be found again after months, known devices and logins that were given up.
  */
 export const purposes = [
   "inbox",
@@ -22,8 +23,12 @@ export const purposes = [
   "mfa",
   "passkey",
   "operator",
+  "lookup",
 ] as const;
 export type Purpose = (typeof purposes)[number];
+
+/** Whose first key stays: under another one nothing would be found again that was kept under it. */
+export const lasting: ReadonlySet<string> = new Set<Purpose>(["lookup"]);
 
 export interface DataKey {
   id: number;

@@ -6,6 +6,7 @@ import type { Clock } from "../clock.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import {
   type Counts,
+  givenUp,
   type Holder,
   holdersOf,
   type ImportedUser,
@@ -28,6 +29,8 @@ export interface ImportRun {
   roles: Roles;
   rejects: RejectsFile;
   dryRun: boolean;
+  /** What a login that was given up is found by; undefined: not without the master key, in a dry run. */
+  loginHash: ((loginKey: string) => Buffer) | undefined;
   /** All is gone through again that an earlier run went through up to here; what it says of that stays. */
   again: { upTo: number; counts: Counts } | undefined;
   /** Who publishes UserRegistered; undefined: nobody. */
@@ -111,7 +114,7 @@ async function writeGroup(run: ImportRun, group: readonly Placed[]): Promise<voi
   }
 }
 
-async function decide({ db, source, dryRun, again }: ImportRun, group: readonly Placed[]): Promise<Decided> {
+async function decide({ db, source, dryRun, again, loginHash }: ImportRun, group: readonly Placed[]): Promise<Decided> {
   const candidates = group.flatMap((each) => ("candidate" in each ? [each.candidate] : []));
   const decided: Decided = {
     fresh: [],
@@ -127,16 +130,22 @@ async function decide({ db, source, dryRun, again }: ImportRun, group: readonly 
     old.map(({ position }) => position),
   );
   const done = new Set(old.filter(({ position }) => !open.has(position)));
-  for (const candidate of candidates) {
+  const hashes = loginHash === undefined ? [] : candidates.map(({ loginKey }) => loginHash(loginKey));
+  const kept = await givenUp(db, hashes);
+  for (const [place, candidate] of candidates.entries()) {
     const found = standing(candidate, held);
     if (found === "present") decided.present += 1;
     else if (found instanceof RowFault) decided.rejects.push(rejectOf(candidate, found));
     else if (done.has(candidate)) decided.gone += 1;
+    else if (kept.has(place)) decided.rejects.push(rejectOf(candidate, new RowFault("login-taken", keptForItsUser)));
     else decided.fresh.push(candidate);
   }
   decided.rejects.sort((left, right) => left.row - right.row);
   return decided;
 }
+
+const keptForItsUser =
+  "the login was given up a while ago, and nobody else may take it yet (AUTH_LOGIN_QUARANTINE): import it --again then";
 
 function lookedUp(candidates: readonly Candidate[]) {
   return {

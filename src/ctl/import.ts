@@ -3,6 +3,7 @@
 import { auditDeeds, type Deed } from "../audit-deeds.ts";
 import { systemClock } from "../clock.ts";
 import { type Config, ConfigFault } from "../config.ts";
+import { loadDataKeys } from "../crypto/envelope.ts";
 import {
   beginImport,
   type Counts,
@@ -14,8 +15,10 @@ import {
   rehearse,
   roleNames,
 } from "../db/imports.ts";
+import { dataKeyRows } from "../db/keys.ts";
 import type { CommonQueryMethods } from "../db/pool.ts";
 import { refuse } from "../errors.ts";
+import { loginHash } from "../handlers/keyed-hash.ts";
 import { isPlainDatabase } from "../plaintext.ts";
 import type { MasterKey } from "../variable-kinds.ts";
 import { type Answer, type Call, type Command, pairsOption, textOption, Unreachable, UsageFault } from "./command.ts";
@@ -185,6 +188,7 @@ async function carryOut(call: Call, parts: Run): Promise<Answer> {
     await runImport({
       ...{ db, source, from, roles, rejects, dryRun, counts, clock, reached },
       again: before,
+      loginHash: await loginHashes(parts),
       events: call.options["events"] === true ? parts.actor : undefined,
       stopping: stop.signal,
       moved: (place) => progress.moved(reached.rows, place),
@@ -200,6 +204,12 @@ async function carryOut(call: Call, parts: Run): Promise<Answer> {
   }
   const seconds = (clock.monotonic() - began) / 1000;
   return answerOf({ ...reached, source: source.name, dryRun, counts, seconds, rejects: rejects.path });
+}
+
+async function loginHashes({ db, master }: Run): Promise<((loginKey: string) => Buffer) | undefined> {
+  if (master.length === 0) return undefined;
+  const keys = loadDataKeys(master, await dataKeyRows(db));
+  return (loginKey) => loginHash(keys, loginKey);
 }
 
 /** Came to the end of its source, or ended before: the next run goes on. */

@@ -65,13 +65,14 @@ export function challengeForCode(id: string, recoveryHash: Buffer | undefined): 
 const forPasskeys = z.object({
   ...challengeShape,
   loginKey: z.string(),
+  emailKey: z.string(),
   credentials: z.array(z.string()),
 });
 
 /** A challenge of a login, with the passkeys that would answer it. */
 export function challengeWithPasskeys(id: string): Read<z.infer<typeof forPasskeys>> {
   const select = sql.fragment`
-    SELECT ${challengeColumns}, u.login_key AS "loginKey",
+    SELECT ${challengeColumns}, u.login_key AS "loginKey", u.email_key AS "emailKey",
       ARRAY(SELECT p.credential_id FROM passkeys p WHERE p.user_id = u.id ORDER BY p.created_at, p.id) AS credentials
     FROM challenges c JOIN users u ON u.id = c.user_id WHERE c.id = ${id}::uuid AND c.purpose = 'login-mfa'`;
   return { select, row: forPasskeys };

@@ -117,6 +117,14 @@ export async function holdersOf(
   return db.any(sql.type(holder)`${both}`);
 }
 
+/** Which of these logins somebody gave up a while ago, so that nobody may take them yet: their places in the list. */
+export async function givenUp(db: CommonQueryMethods, hashes: readonly Buffer[]): Promise<ReadonlySet<number>> {
+  const rows = await db.any(sql.type(z.object({ place: z.number() }))`
+    SELECT place::int - 1 AS place FROM unnest(${sql.array([...hashes], "bytea")}) WITH ORDINALITY AS asked (login, place)
+    WHERE NOT is_login_free(login, NULL)`);
+  return new Set(rows.map(({ place }) => place));
+}
+
 const rehearsal = "import_rehearsal";
 
 /** A table of this connection alone, for whom a dry run would have made: duplicates within the source show. */

@@ -29,9 +29,10 @@ const credentials = z.object({ userId: z.number(), credentials: z.array(z.string
 const credentialIds = sql.fragment`ARRAY(
   SELECT p.credential_id FROM passkeys p WHERE p.user_id = u.id ORDER BY p.created_at, p.id) AS credentials`;
 
-/** Credential ids of whoever has this normalised login. */
+/** Credential ids of the confirmed account that has this normalised login. */
 export function credentialsOfLogin(loginKey: string): Read<z.infer<typeof credentials>> {
-  const select = sql.fragment`SELECT u.id AS "userId", ${credentialIds} FROM users u WHERE u.login_key = ${loginKey}`;
+  const select = sql.fragment`SELECT u.id AS "userId", ${credentialIds} FROM users u
+    WHERE u.login_key = ${loginKey} AND u.confirmed_at IS NOT NULL`;
   return { select, row: credentials };
 }
 

@@ -5,6 +5,7 @@
 // What has a foreign key to users ON DELETE CASCADE goes with his row, whoever deletes it.
 import { sql } from "slonik";
 import { z } from "zod";
+import { forgetWhoGaveUp } from "./given-up-logins.ts";
 import { endSessionsOf } from "./sessions.ts";
 import type { Fragment, Read, Write } from "./statements.ts";
 
@@ -104,6 +105,10 @@ export const holdings: Readonly<Record<string, Holding>> = {
       }),
     },
     erased: "with the user",
+  },
+  given_up_logins: {
+    exported: { not: "keyed hashes of logins that were the user's once; what they were is in the history" },
+    erased: forgetWhoGaveUp, // the rows stay until their time, and name nobody
   },
   login_attempts: {
     exported: { not: "counts of guesses, by keyed hashes; what was refused is in his history" },

@@ -6,6 +6,7 @@ import type { Target } from "../target.ts";
 import { type MailCount, mailWait } from "./address-mails.ts";
 import { contactColumns, contactShape } from "./contacts.ts";
 import { factorColumns, factorShape } from "./factors.ts";
+import { isFree } from "./given-up-logins.ts";
 import type { Purpose } from "./one-time-tokens.ts";
 import type { Fragment, Read, Write } from "./statements.ts";
 
@@ -39,6 +40,18 @@ export function accountForLogin(loginKey: string): Read<AccountWithPassword> {
     SELECT ${columns}, ${factorColumns}, c.hash FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
     WHERE u.login_key = ${loginKey}`;
   return { select, row: accountWithPassword };
+}
+
+const accountName = z.object({ id: z.number(), loginKey: z.string() });
+export type AccountName = z.infer<typeof accountName>;
+
+/** Whose account is meant: the one that has this login, else the confirmed one that has this address. Both are looked for by one statement. */
+export function loginOf(loginKey: string, emailKey: string): Read<AccountName> {
+  const select = sql.fragment`
+    SELECT u.id, u.login_key AS "loginKey" FROM users u WHERE u.id = COALESCE(
+      (SELECT l.id FROM users l WHERE l.login_key = ${loginKey}),
+      (SELECT e.id FROM users e WHERE e.email_key = ${emailKey} AND e.confirmed_at IS NOT NULL))`;
+  return { select, row: accountName };
 }
 
 const profile = account.extend({
@@ -120,11 +133,21 @@ const vacancy = z.object({
   mailWaitMs: z.number(),
 });
 
+/** What a new user is to have. */
+export interface Wanted {
+  loginKey: string;
+  /** What it would be found by, had it been given up a while ago. */
+  loginHash: Buffer;
+  emailKey: string;
+  /** Of mails to the address; default: none goes. */
+  count?: MailCount;
+}
+
 /** An id for a new user, whether the login is taken, and who has the e-mail address; ids of refused registrations stay unused. */
-export function vacancyFor(loginKey: string, emailKey: string, count?: MailCount): Read<z.infer<typeof vacancy>> {
+export function vacancyFor({ loginKey, loginHash, emailKey, count }: Wanted): Read<z.infer<typeof vacancy>> {
   const select = sql.fragment`
     SELECT nextval('user_ids') AS id,
-      EXISTS (SELECT FROM users WHERE login_key = ${loginKey}) AS "loginTaken",
+      EXISTS (SELECT FROM users WHERE login_key = ${loginKey}) OR NOT ${isFree(loginHash)} AS "loginTaken",
       (SELECT ${addressOwnerColumns} FROM users o WHERE o.email_key = ${emailKey} AND o.confirmed_at IS NOT NULL) AS "emailOwner",
       ${count === undefined ? sql.fragment`0` : mailWait(count)} AS "mailWaitMs"`;
   return { select, row: vacancy };

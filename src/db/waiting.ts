@@ -31,7 +31,8 @@ export function waitingAt(emailKey: string, count: MailCount): Read<MailsDue> {
 /** As lockUser of one that still waits; its mail goes out with this commit. */
 export function mailGoesOut(id: number): (numbers: number, gate: Fragment) => Fragment {
   return (numbers, gate) => sql.fragment`
-    UPDATE users SET sequence = sequence + ${numbers}, mail_due_at = NULL WHERE id = ${id} AND confirmed_at IS NULL AND ${gate}
+    UPDATE users SET sequence = sequence + ${numbers}, mail_due_at = NULL
+    WHERE id = ${id} AND confirmed_at IS NULL AND NOT is_banned(banned_at, banned_until) AND ${gate}
     RETURNING id, sequence`;
 }
 

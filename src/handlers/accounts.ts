@@ -4,7 +4,7 @@ import { erasures } from "../db/personal-data.ts";
 import { adminBeside, demandAdminBeside } from "../db/roles.ts";
 import { endSessionsOf } from "../db/sessions.ts";
 import type { Write } from "../db/statements.ts";
-import { banUser, deleteUser, type Expected, type Profile, unbanUser } from "../db/users.ts";
+import { banUser, deleteUser, type Profile, unbanUser } from "../db/users.ts";
 import { type Refusal, refuse } from "../errors.ts";
 import type { Change, Context } from "./context.ts";
 import { fact } from "./facts.ts";
@@ -65,16 +65,29 @@ export function unban({ id }: Profile, { actor, reason }: Deed): Change {
   return { user: { id, subject: unbanUser(id) }, facts: [fact("UserUnbanned", { reason })], actor };
 }
 
-/** The account and all that is personal about its user (db/personal-data.ts). @param expected confirmed: false deletes only who never confirmed */
+/** The account and all that is personal about its user (db/personal-data.ts); a login that was ever confirmed stays taken for a while. */
 export function erase(
+  ctx: Pick<Context, "keepLogin">,
+  user: Pick<Profile, "id" | "generation" | "login" | "confirmed">,
+  deed: Deed,
+): Change {
+  return erasing(user, deed, { confirmed: user.confirmed, kept: ctx.keepLogin(user) });
+}
+
+/** The same of an account that nobody confirmed: its login is free at once. Where somebody has confirmed it meanwhile nothing happens. */
+export function eraseUnconfirmed(user: Pick<Profile, "id" | "generation">, deed: Deed): Change {
+  return erasing(user, deed, { confirmed: false, kept: [] });
+}
+
+function erasing(
   { id, generation }: Pick<Profile, "id" | "generation">,
   { actor, reason, demands = [] }: Deed,
-  expected: Pick<Expected, "confirmed"> = {},
+  { confirmed, kept }: { confirmed: boolean; kept: Write[] },
 ): Change {
   return {
-    user: { id, subject: deleteUser(id, { ...expected, generation }), generation: generation + 1 },
+    user: { id, subject: deleteUser(id, { confirmed, generation }), generation: generation + 1 },
     facts: [fact("UserDeleted", { reason })],
-    writes: [...demands, ...erasures(id)],
+    writes: [...demands, ...erasures(id), ...kept],
     actor,
   };
 }

@@ -23,7 +23,7 @@ import { type Refusal, refuse } from "../errors.ts";
 import type { Client } from "../generated/schemas.ts";
 import { normalize } from "../record-key.ts";
 import { Kept } from "./context.ts";
-import { type KeyedHash, keyedHash } from "./keyed-hash.ts";
+import { keyedHash, lastingHash } from "./keyed-hash.ts";
 import { networksOf } from "./networks.ts";
 import { limitsOf, refundable, type UseParts, usedUp } from "./uses.ts";
 
@@ -139,7 +139,7 @@ export function rememberedDevice(
   { id, login }: { id: number; login: string },
   client: Client | null,
 ): Write[] {
-  const known = deviceOf(keyedHash(dataKeys()), login, client);
+  const known = deviceOf(dataKeys(), login, client);
   return known.identified ? rememberDevice(known, id, settings.attempts) : [];
 }
 
@@ -176,7 +176,7 @@ function rowOf(
       limits: [],
     };
   }
-  const { network, ...known } = deviceOf(hash, login, from.client);
+  const { network, ...known } = deviceOf(parts.dataKeys(), login, from.client);
   const using = { use: factor, client: from.client };
   return {
     ...common,
@@ -189,8 +189,9 @@ function rowOf(
   };
 }
 
-/** Whom the requester serves, as an account knows its devices. */
-function deviceOf(hash: KeyedHash, login: string, client: Client | null) {
+/** Whom the requester serves, as an account knows its devices: for longer than a data key lives. */
+function deviceOf(keys: DataKeys, login: string, client: Client | null) {
+  const hash = lastingHash(keys);
   const owner = hash("owner", normalize(login));
   const network = networksOf(client?.ip)?.narrow;
   const device = client?.device ?? "";

@@ -78,6 +78,8 @@ export interface Settings {
   sessionsMax: number;
   confirmTtlMs: number;
   resetTtlMs: number;
+  /** How long a login that was given up is taken for others. */
+  loginQuarantineMs: number;
   mailsPerHour: number;
   mailLocale: string;
   hideEmail: boolean;
@@ -147,6 +149,10 @@ export interface Context {
    * was none (a passkey alone): what a reservation's `remember` does.
    */
   rememberDevice(user: { id: number; login: string }, client: Client | null): Write[];
+  /** What a login that was given up is found by (db/given-up-logins.ts). */
+  loginHash(loginKey: string): Buffer;
+  /** Belongs into the commit that deletes a user: the login stays taken for others, where it was ever confirmed. */
+  keepLogin(user: { login: string; confirmed: boolean }): Write[];
   /** What a mail to the address is counted by. */
   mailCount(kind: CountedMail, email: string): MailCount;
   /** For the metrics, after the commit. */

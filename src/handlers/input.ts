@@ -31,6 +31,9 @@ export function checkEmail(value: string, field = "email"): string {
   return stored;
 }
 
+/** As it is typed: its stored form may be longer in bytes, and has a bound of its own (addresses.ts). */
+const longestAddress = 254;
+
 const longestLocale = 35; // RFC 5646, section 4.4.1
 
 /**
@@ -85,10 +88,14 @@ export function checkAttempt(login: string, password: string): void {
   checkTyped("password", password);
 }
 
-/** @throws Refusal INVALID_INPUT */
+/** A login, or with `@` an e-mail address in its place. @throws Refusal INVALID_INPUT */
 export function checkLoginLength(login: string): void {
-  if (login === "" || [...login.normalize("NFKC")].length > nameLength.max)
-    throw invalid("login", "must have 1 to 32 characters");
+  const most = login.includes("@") ? longestAddress : nameLength.max;
+  if (login === "" || [...login.normalize("NFKC")].length > most)
+    throw invalid(
+      "login",
+      `must have 1 to ${nameLength.max} characters, or be an e-mail address of up to ${longestAddress}`,
+    );
 }
 
 /** For a password that must be the right one. @throws Refusal INVALID_INPUT */

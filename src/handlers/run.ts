@@ -13,6 +13,7 @@ import type { Passwords } from "../crypto/passwords.ts";
 import type { Tokens } from "../crypto/tokens.ts";
 import { type Commit, commitOnce } from "../db/commit.ts";
 import { changedPart, isDataFault, takenConstraint } from "../db/faults.ts";
+import { giveUpLogin } from "../db/given-up-logins.ts";
 import { findKept, type InboxKey, type InboxRow, readOnly, readWithInbox } from "../db/inbox.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { Refusal, type RefusalCode, refuse } from "../errors.ts";
@@ -29,6 +30,7 @@ import type { Context, HandlerPasswords, Settings } from "./context.ts";
 import { type Change, Kept, type Proof } from "./context.ts";
 import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
 import { fingerprintOf, samenessOf } from "./fingerprint.ts";
+import { loginHash } from "./keyed-hash.ts";
 import { mailCount } from "./mails.ts";
 import { outboxRows } from "./outbox-rows.ts";
 import { makeUses, type UseParts, type Uses } from "./uses.ts";
@@ -233,6 +235,12 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
       const answer = await keeping.attempts.reserve(attempt, read);
       asked = true;
       return answer;
+    },
+    loginHash: (loginKey) => loginHash(parts.dataKeys(), loginKey),
+    keepLogin: ({ login, confirmed }) => {
+      const forMs = settings.loginQuarantineMs;
+      if (!confirmed || forMs === 0) return [];
+      return [giveUpLogin(loginHash(parts.dataKeys(), normalize(login)), { userId: null, forMs })];
     },
     mailCount: (kind, email) => mailCount(parts, kind, normalize(email)),
     countConfirmed: parts.confirmed,

@@ -43,6 +43,7 @@ export function settingsOf(config: Config): Settings {
     sessionsMax: config.AUTH_SESSIONS_MAX,
     confirmTtlMs: config.AUTH_CONFIRM_TTL,
     resetTtlMs: config.AUTH_RESET_TTL,
+    loginQuarantineMs: config.AUTH_LOGIN_QUARANTINE,
     mailsPerHour: config.AUTH_MAILS_PER_HOUR,
     mailLocale: config.AUTH_MAIL_LOCALE,
     hideEmail: config.AUTH_HIDE_EMAIL,

@@ -151,6 +151,15 @@ describe("RegistrationUser", () => {
 });
 
 describe("Authenticate", () => {
+  test("takes the e-mail address of a confirmed account in place of its login", async () => {
+    const { login, email } = await confirmed();
+    const session = ok(await authenticate(email.toUpperCase())) as Session;
+    expect(ok(await currentUser(session.access_token))).toMatchObject({ login });
+    const waiting = await registered();
+    expect(await authenticate(waiting.email)).toMatchObject(refused("INVALID_CREDENTIALS"));
+    expect(await authenticate(waiting.login)).toMatchObject(refused("NOT_CONFIRMED")); // the control
+  });
+
   test("opens a session; a second one does not end the first", async () => {
     const { login, access_token } = await confirmed();
     const first = ok(await authenticate(login)) as Session;

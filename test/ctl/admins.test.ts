@@ -138,6 +138,30 @@ describe("the last administrator", () => {
     expect(await admins()).toEqual([]);
   });
 
+  test.each(["delete", "admin_delete_user", "admin_ban_user"])(
+    "is left alone by the platform's topic %s: the record is a dead letter that says why",
+    async (topic) => {
+      const [admin] = (await onlyAdmins(1)) as [Holder];
+      const send = (key: string) =>
+        fleet.kafka.produce([
+          { topic, partition: 0, key: Buffer.from(key), value: Buffer.from(`{"id":${admin.id}}`), headers: {} },
+        ]);
+      await send(`last-${admin.login}`);
+      const isOurs = ({ key }: { key: Buffer | null }): boolean => String(key) === `last-${admin.login}`;
+      const letter = await fleet.mails.last("auth.dead-letter", isOurs);
+      expect(String(letter.headers["auth-dlq-error"])).toContain("last administrator");
+      expect(String(letter.headers["auth-dlq-topic"])).toBe(topic);
+      expect(await admins()).toEqual([admin.id]);
+      // The control: beside another one it is as anybody.
+      await having("admin");
+      await send("again");
+      await until("it was carried out", async () => {
+        const { rows } = await fleet.sql.query("SELECT FROM users WHERE id = $1 AND banned_at IS NULL", [admin.id]);
+        return rows.length === 0;
+      });
+    },
+  );
+
   test("stays where two who are the last resign at the same moment: one of them is refused", async () => {
     const both = await onlyAdmins(2);
     // Both have read that there is another one before either commits.

@@ -82,7 +82,15 @@ const wishes: Record<string, Wish> = {
       const counts = noCounts();
       await pool.connect((db) =>
         runImport({
-          ...{ db, counts, again: undefined, events: undefined, dryRun: false, clock: systemClock },
+          ...{
+            db,
+            counts,
+            again: undefined,
+            events: undefined,
+            loginHash: undefined,
+            dryRun: false,
+            clock: systemClock,
+          },
           source: {
             name: source,
             pages: async function* () {

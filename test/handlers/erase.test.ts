@@ -110,7 +110,7 @@ describe("auth.account.delete", () => {
     expect((await called(["audit", "verify"], fleet.env)).code).toBe(0);
   });
 
-  test("ends every session; the login is free; asked again with its key it is answered again", async () => {
+  test("ends every session; the login is kept for a while; asked again with its key it is answered again", async () => {
     const person = await confirmed(fleet);
     const other = await loggedIn(fleet, person);
     const key = `delete-of-${person.login}-again`;
@@ -121,7 +121,9 @@ describe("auth.account.delete", () => {
     }
     expect(await refusalOf(loggedIn(fleet, person))).toBe("INVALID_CREDENTIALS");
     const { login: name, username, email, password } = person;
-    expect((await registered(fleet, { login: name, username, email, password })).id).not.toBe(person.id);
+    const anew = { login: name, username, email, password };
+    expect(await refusalOf(registered(fleet, anew))).toBe("LOGIN_TAKEN");
+    expect((await registered(fleet, { ...anew, login: somebody().login })).email).toBe(email); // the address is free at once
     expect((await audited(person, "UserDeleted")).filter(({ event }) => event === "UserDeleted")).toHaveLength(1);
   });
 

@@ -70,6 +70,15 @@ export const questions: Question[] = [
     },
   },
   {
+    what: "auth.session.login: an e-mail address and a wrong password",
+    hashed: true,
+    async prepare(house) {
+      const known = await all(() => account(house));
+      const addresses = known.map(({ email }) => email);
+      return { somebody: loggingIn(house, addresses), nobody: loggingIn(house, addresses.map(unusedAddress)) };
+    },
+  },
+  {
     what: "auth.session.login: one guess too many",
     async prepare(house) {
       const { logins } = await loginQuestion(house);

@@ -1,5 +1,5 @@
-// Delete: the owner of an account erases it, by his password. His sessions are over, his login and e-mail address are free, and what is personal
-// in the audit can be read no more (db/personal-data.ts lists what goes how).
+// Delete: the owner of an account erases it, by the password. All sessions are over, the e-mail address is free, the login is after
+// AUTH_LOGIN_QUARANTINE, and what is personal in the audit can be read no more (db/personal-data.ts lists what goes how).
 // Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as at a change of the password), THROTTLED, FORBIDDEN (he is the last
 // administrator).
 import { lockUser, passwordOf } from "../../db/users.ts";
@@ -18,7 +18,7 @@ export const deleteAccount = defineHandler({
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
-    const { claims, userId: id, generation, roles } = bearer;
+    const { claims, userId: id, login, generation, roles } = bearer;
     checkTyped("password", password);
     await demandFactor(ctx, bearer);
     const { row } = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
@@ -28,6 +28,7 @@ export const deleteAccount = defineHandler({
       return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, facts }, refuse("INVALID_CREDENTIALS"));
     }
     const demands = await keepAnAdmin(ctx, { id, roles, banned: false, confirmed: true }); // bearerOf has seen both
-    return ctx.commit(erase({ id, generation }, { actor: `user:${id}`, reason: "deleted by its owner", demands }), {});
+    const user = { id, generation, login, confirmed: true };
+    return ctx.commit(erase(ctx, user, { actor: `user:${id}`, reason: "deleted by its owner", demands }), {});
   },
 });

@@ -8,6 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { hashSecret } from "../../crypto/opaque.ts";
 import { countMail } from "../../db/address-mails.ts";
+import { demandFree } from "../../db/given-up-logins.ts";
 import { insertPassword, insertUser, vacancyFor } from "../../db/users.ts";
 import { refuse } from "../../errors.ts";
 import type { AccountRegisterRequest } from "../../generated/schemas.ts";
@@ -28,10 +29,11 @@ export const register = defineHandler({
     const { password } = request;
     const locale = checkLocale(request.locale);
     const loginKey = normalize(login);
+    const loginHash = ctx.loginHash(loginKey);
     const emailKey = normalize(email);
     const count = ctx.mailCount("confirm", email);
     const using = { use: "register", client: request.client } as const;
-    const { row: vacancy } = await ctx.countUse(using, vacancyFor(loginKey, emailKey, count));
+    const { row: vacancy } = await ctx.countUse(using, vacancyFor({ loginKey, loginHash, emailKey, count }));
     if (vacancy === null) throw new Error("a read without a table gave no row");
     await checkNewPassword(ctx, { field: "password", password, about: [login, username, email] });
     if (vacancy.loginTaken) return ctx.commitRefusal({ facts: [] }, refuse("LOGIN_TAKEN"));
@@ -52,7 +54,7 @@ export const register = defineHandler({
         facts: [fact("UserRegistered", { login })],
         unheard: decoy,
         ...(decoy && { actor: "anonymous" }), // there is no such user
-        writes: [insertPassword(id, hash), link.write, countMail(count, sends)],
+        writes: [insertPassword(id, hash), link.write, countMail(count, sends), demandFree(loginHash)],
         messages: [{ ...(decoy ? tellOwner(ctx, emailOwner) : link.message), unheard: !sends }],
       },
       { userId: ctx.settings.hideEmail ? null : id, confirmationSent: true, registrationSecret },

@@ -1,4 +1,4 @@
-// Delete-user: the account is gone for ever, its sessions are over, its login and e-mail address are free.
+// Delete-user: the account is gone for ever, its sessions are over and its e-mail address is free; its login is after AUTH_LOGIN_QUARANTINE.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of the last administrator, by an
 // administrator), NOT_FOUND.
 import { erase, keepAnAdmin } from "../accounts.ts";
@@ -12,6 +12,6 @@ export const deleteUser = defineAdminHandler({
     checkReason(reason);
     const user = await subjectOf(ctx, actor, target);
     const demands = actor.userId === null ? [] : await keepAnAdmin(ctx, user);
-    return ctx.commit(erase(user, { actor: actor.name, reason, demands }), { userId: user.id });
+    return ctx.commit(erase(ctx, user, { actor: actor.name, reason, demands }), { userId: user.id });
   },
 });

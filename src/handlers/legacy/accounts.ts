@@ -1,7 +1,9 @@
 // What the platform's other services say about accounts, as JSON: delete, check_verified, admin_delete_user, admin_ban_user.
 // Each record works once, however often it is delivered. A user who is gone, or was never there (a decoy too), changes nothing and stops nothing.
+// The last administrator is neither deleted nor banned from here: nobody could take it back, and these records name no actor. Such a record is a
+// dead letter that says so (keepAnAdmin).
 import { type Profile, profileById } from "../../db/users.ts";
-import { ban, type Deed, erase, unban } from "../accounts.ts";
+import { ban, type Deed, erase, eraseUnconfirmed, keepAnAdmin, unban } from "../accounts.ts";
 import type { Context } from "../context.ts";
 import { defineLegacyHandler } from "../define.ts";
 
@@ -10,9 +12,10 @@ async function accountOf(ctx: Context, id: number): Promise<Profile | null> {
   return found?.decoy === true ? null : found;
 }
 
+/** @throws Refusal FORBIDDEN, reason last-admin */
 async function gone(ctx: Context, id: number, deed: Deed): Promise<void> {
   const user = await accountOf(ctx, id);
-  if (user !== null) await ctx.commit(erase(user, deed), {});
+  if (user !== null) await ctx.commit(erase(ctx, user, { ...deed, demands: await keepAnAdmin(ctx, user) }), {});
 }
 
 /** The profile is gone: the account goes too. */
@@ -33,17 +36,18 @@ export const checkVerified = defineLegacyHandler({
   async handle({ id }, ctx) {
     const user = await accountOf(ctx, id);
     if (user === null || user.confirmed) return;
-    await ctx.commit(erase(user, { reason: "not confirmed in time", actor: "service:task" }, { confirmed: false }), {});
+    await ctx.commit(eraseUnconfirmed(user, { reason: "not confirmed in time", actor: "service:task" }), {});
   },
 });
 
-/** An administrator bans the account, or lifts its ban. */
+/** An administrator bans the account, or lifts its ban. @throws Refusal FORBIDDEN, reason last-admin */
 export const adminBanToggled = defineLegacyHandler({
   topic: "admin_ban_user",
   async handle({ id }, ctx) {
     const user = await accountOf(ctx, id);
     if (user === null) return;
     const deed = { reason: "toggled by an administrator", actor: "service:admin" };
-    await ctx.commit(user.banned ? unban(user, deed) : ban(user, null, deed), {});
+    if (user.banned) await ctx.commit(unban(user, deed), {});
+    else await ctx.commit(ban(user, null, { ...deed, demands: await keepAnAdmin(ctx, user) }), {});
   },
 });

@@ -2,8 +2,9 @@
 //   login                the login's passkeys, instead of a password; the device must verify its owner (a PIN, a finger), so it is two factors
 //   login and challenge  the further factor that auth.session.login asked for: the same challenge, to be answered by finish-login
 //   neither              whichever passkey the device has (discoverable credentials)
-// A login that is unknown, or has no passkey, gets credential ids that are made up from it, always the same, and a row like any other.
+// In place of the login the e-mail address of a confirmed account will do (named.ts). A login that is unknown, or has no passkey, gets credential ids that are made up from it, always the same, and a row like any other.
 // Refuses INVALID_INPUT, THROTTLED, and for a challenge TOKEN_INVALID and TOKEN_EXPIRED.
+import { addressKey } from "../../addresses.ts";
 import { decoyCredentials, loginOptions } from "../../crypto/passkeys.ts";
 import { challengeWithPasskeys } from "../../db/challenges.ts";
 import { credentialsOfLogin } from "../../db/passkeys.ts";
@@ -14,6 +15,7 @@ import { checkChallenge, newChallenge, presentedChallenge } from "../challenges.
 import type { Context } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { checkLoginLength } from "../input.ts";
+import { namedBy } from "../named.ts";
 
 export const beginLogin = defineHandler({
   topic: "auth.passkey.begin-login",
@@ -31,8 +33,8 @@ async function instead(
   ctx: Context,
 ): Promise<PasskeyBeginLoginResult> {
   const discoverable = login === "";
-  const loginKey = normalize(login);
-  const { row: known } = await ctx.countUse({ use: "passkey", client }, credentialsOfLogin(loginKey));
+  const named = await namedBy(ctx, login);
+  const { row: known } = await ctx.countUse({ use: "passkey", client }, credentialsOfLogin(named.loginKey));
   const has = known !== null && known.credentials.length > 0;
   const challenge = newChallenge(ctx, {
     purpose: "passkey-login",
@@ -41,11 +43,12 @@ async function instead(
     rotating,
     client,
   });
-  const decoys = decoyCredentials(ctx.passkeyKey(), loginKey);
+  const typed = named.found === null ? normalize(named.countedBy) : addressKey(login);
+  const decoys = decoyCredentials(ctx.passkeyKey(), typed); // by the text: it must not tell whose address it is
   const { party, challengeTtlMs: timeoutMs } = ctx.settings;
   const allowed = discoverable ? undefined : has ? known.credentials : decoys;
   const options = await loginOptions({ party, secret: challenge.secret, timeoutMs, allowed, verification: "required" });
-  return ctx.commit({ key: loginKey, facts: [], writes: [challenge.write] }, { options, challenge: challenge.token });
+  return ctx.commit({ facts: [], writes: [challenge.write] }, { options, challenge: challenge.token });
 }
 
 async function secondFactor(
@@ -55,8 +58,8 @@ async function secondFactor(
   const presented = presentedChallenge(challenge);
   const { row } = await ctx.countUse({ use: "passkey", client }, challengeWithPasskeys(presented.id));
   const found = checkChallenge(row, presented);
-  const { loginKey, credentials: allowed } = found;
-  if (loginKey !== normalize(login)) throw refuse("TOKEN_INVALID");
+  const { loginKey, emailKey, credentials: allowed } = found;
+  if (loginKey !== normalize(login) && emailKey !== addressKey(login)) throw refuse("TOKEN_INVALID");
   const { party, challengeTtlMs: timeoutMs } = ctx.settings;
   const { secret } = presented;
   const options = await loginOptions({ party, secret, timeoutMs, allowed, verification: "discouraged" });
