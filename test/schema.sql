@@ -60,6 +60,9 @@ fleet_keys.retired_at timestamp with time zone
 fleet_keys.version bigint NOT NULL DEFAULT 1
 fleet_keys.cert text
 fleet_keys.certified_at timestamp with time zone
+given_up_logins.login bytea NOT NULL
+given_up_logins.user_id bigint
+given_up_logins.until timestamp with time zone NOT NULL
 gone_keys.kid text NOT NULL
 gone_keys.version bigint NOT NULL
 gone_keys.gone_at timestamp with time zone NOT NULL DEFAULT now()
@@ -288,6 +291,7 @@ data_keys data_keys_pkey PRIMARY KEY (id)
 fleet_keys fleet_keys_pkey PRIMARY KEY (kid)
 fleet_keys fleet_keys_state_check CHECK ((state = ANY (ARRAY['next'::text, 'active'::text, 'retired'::text])))
 fleet_keys fleet_keys_use_check CHECK ((use = ANY (ARRAY['sig'::text, 'enc'::text])))
+given_up_logins given_up_logins_pkey PRIMARY KEY (login)
 gone_keys gone_keys_pkey PRIMARY KEY (kid)
 import_rejects import_rejects_pkey PRIMARY KEY (source, "position")
 import_rejects import_rejects_source_fkey FOREIGN KEY (source) REFERENCES imports(source) ON DELETE CASCADE
@@ -355,6 +359,9 @@ CREATE UNIQUE INDEX challenges_pkey ON public.challenges USING btree (id)
 CREATE UNIQUE INDEX credentials_pkey ON public.credentials USING btree (user_id, kind)
 CREATE UNIQUE INDEX data_keys_pkey ON public.data_keys USING btree (id)
 CREATE UNIQUE INDEX fleet_keys_pkey ON public.fleet_keys USING btree (kid)
+CREATE INDEX given_up_logins_of_user ON public.given_up_logins USING btree (user_id) WHERE (user_id IS NOT NULL)
+CREATE UNIQUE INDEX given_up_logins_pkey ON public.given_up_logins USING btree (login)
+CREATE INDEX given_up_logins_until ON public.given_up_logins USING btree (until)
 CREATE UNIQUE INDEX gone_keys_pkey ON public.gone_keys USING btree (kid)
 CREATE UNIQUE INDEX import_rejects_pkey ON public.import_rejects USING btree (source, "position")
 CREATE UNIQUE INDEX imports_pkey ON public.imports USING btree (source)
@@ -562,6 +569,16 @@ CREATE OR REPLACE FUNCTION public.is_banned(banned_at timestamp with time zone, 
 AS $function$
   SELECT banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > now())
 $function$
+
+CREATE OR REPLACE FUNCTION public.is_login_free(hash bytea, taker bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  RETURN NOT EXISTS (
+    SELECT FROM given_up_logins g
+    WHERE g.login = hash AND g.until > now() AND (taker IS NULL OR g.user_id IS DISTINCT FROM taker));
+END $function$
 
 CREATE OR REPLACE FUNCTION public.is_without_operators()
  RETURNS boolean
