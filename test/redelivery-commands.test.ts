@@ -97,6 +97,7 @@ async function keptIds(): Promise<Set<string>> {
 const onlyRead = [
   "auth.admin.find-users",
   "auth.admin.get-user",
+  "auth.admin.list-operators",
   "auth.admin.list-roles",
   "auth.admin.list-sessions",
   "auth.passkey.begin-login",
