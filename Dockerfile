@@ -28,9 +28,13 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY package.json LICENSE ./
+# docs, schemas and lists are for people: whatever the documents name is here.
+COPY docs docs
 COPY lists lists
 COPY proto proto
+COPY schemas schemas
 COPY migrations migrations
+RUN printf '#!/bin/sh\nexec node /app/dist/src/main.js ctl "$@"\n' > /usr/local/bin/authctl && chmod 755 /usr/local/bin/authctl
 COPY --from=build /app/dist dist
 # The user node, by its numbers: Kubernetes's runAsNonRoot takes no name for an answer.
 USER 1000:1000

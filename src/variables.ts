@@ -484,7 +484,7 @@ export function configurationPage(): string {
     "",
     "By environment variables only. All faults are reported at once; an unknown `AUTH_` name is a fault. Every text may also be",
     "given as a file: `NAME_FILE` holds its path. Durations are written `500ms`, `10s`, `15m`, `24h`, `30d`.",
-    "This page is generated from `src/variables.ts`; `node src/main.ts help` prints the same.",
+    "This page is generated; the role `help` prints the same (`npx auth help`; in the image the argument `help`).",
     "",
     "| variable | meaning | range | default |",
     "|---|---|---|---|",

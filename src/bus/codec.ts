@@ -144,7 +144,7 @@ async function writerSchema(store: SchemaSource, subject: string, id: number): P
   try {
     schema = await store.versionOf(subject, id);
   } catch (error) {
-    throw new CodecFault("unreachable", `the registry does not answer: ${(error as Error).message}`);
+    throw new CodecFault("unreachable", (error as Error).message);
   }
   if (schema === undefined) throw new CodecFault("unknown-schema", `there is no schema ${id} of ${subject}`);
   return schema;

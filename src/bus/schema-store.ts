@@ -6,6 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SchemaRegistry } from "@kafkajs/confluent-schema-registry";
 import registryApi from "@kafkajs/confluent-schema-registry/dist/api/index.js";
 import avsc from "avsc";
+
+import { asError } from "../errors.ts";
 import { makeLane } from "./lanes.ts";
 
 export interface SchemaSource {
@@ -102,25 +104,38 @@ export interface Judgement {
   faults: string[];
 }
 
-/** The Schema Registry itself. @throws Error while it does not answer */
+/** Why the Schema Registry has not done what it was asked: a sentence that names it. */
+export class RegistryFault extends Error {
+  override readonly name = "RegistryFault";
+  /** Of HTTP; 0 where nobody answered, or what answered is no schema registry. */
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Whether the registry is away, ill or busy, so that asking again later makes sense. */
+export function isRegistryAway(error: unknown): boolean {
+  return error instanceof RegistryFault && (error.status === 0 || error.status === 429 || error.status >= 500);
+}
+
+/** The Schema Registry itself. @throws RegistryFault where it does not answer, or refuses */
 export function connectRegistry(settings: RegistrySettings): Registry {
   const reaching = {
     host: settings.url,
     ...(settings.auth && { auth: settings.auth }),
     retry: { maxRetryTimeInSecs: 1, initialRetryTimeInSecs: 0.1, factor: 0.2, multiplier: 2, retries: 2 },
-    middlewares: [within(settings.timeoutMs ?? usualTimeoutMs)],
+    middlewares: [within(settings.timeoutMs ?? usualTimeoutMs), faultsInWords(new URL(settings.url).host)],
   };
   const registry = new SchemaRegistry(reaching);
   const { Subject: api } = registryApi.default(reaching); // for what SchemaRegistry has no method
   const schemaOf = async (id: number): Promise<object | undefined> => {
-    try {
-      const type = await registry.getSchema(id);
-      return type instanceof avsc.Type
-        ? (JSON.parse(JSON.stringify(type.schema({ exportAttrs: true }))) as object)
-        : undefined;
-    } catch (error) {
-      return notFound(error);
-    }
+    const type = await registry.getSchema(id).catch(notFound);
+    return type instanceof avsc.Type
+      ? (JSON.parse(JSON.stringify(type.schema({ exportAttrs: true }))) as object)
+      : undefined;
   };
   return {
     schemaOf,
@@ -128,15 +143,13 @@ export function connectRegistry(settings: RegistrySettings): Registry {
       const subjects = await subjectsOf(settings, id);
       return subjects.includes(subject) ? schemaOf(id) : undefined;
     },
-    async idOf(subject, schema) {
-      try {
-        return await registry.getRegistryIdBySchema(subject, confluent(schema));
-      } catch (error) {
-        return notFound(error);
-      }
-    },
+    idOf: (subject, schema) => registry.getRegistryIdBySchema(subject, confluent(schema)).catch(notFound),
     async register(subject, schema, compatibility) {
-      const { id } = await registry.register(confluent(schema), { subject, compatibility: compatibility as never });
+      const options = { subject, compatibility: compatibility as never };
+      const { id } = await registry.register(confluent(schema), options).catch((error: unknown) => {
+        if (error instanceof RegistryFault) throw error;
+        throw new Error(`The subject ${subject} cannot have this schema: ${asError(error).message}`);
+      });
       return id;
     },
     async judge(subject, schema) {
@@ -162,38 +175,58 @@ const noSuchId = 40403;
 
 /**
  * Subjects that the id is a version of; none where there is no such id. The library has no call for it.
- * @throws Error while the registry does not say
+ * @throws RegistryFault while the registry does not say
  */
 async function subjectsOf({ url, auth, timeoutMs = usualTimeoutMs }: RegistrySettings, id: number): Promise<string[]> {
-  const login = auth && Buffer.from(`${auth.username}:${auth.password}`).toString("base64");
+  const address = new URL(`${url.replace(/\/$/, "")}/schemas/ids/${id}/versions`);
+  const login = auth ?? loginIn(address);
+  address.username = ""; // fetch takes no address that has them
+  address.password = "";
   const headers = {
     accept: "application/vnd.schemaregistry.v1+json",
-    ...(login && { authorization: `Basic ${login}` }),
+    ...(login && { authorization: `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}` }),
   };
   for (let attempt = 1; ; attempt += 1) {
-    const { status, body } = await answerOf(`${url.replace(/\/$/, "")}/schemas/ids/${id}/versions`, {
-      headers,
-      timeoutMs,
-    });
-    if (status === 200) return (body as { subject: string }[]).map(({ subject }) => subject);
+    const { status, body } = await answerOf(address.href, { headers, timeoutMs });
+    if (status === 200 && Array.isArray(body)) return (body as { subject: string }[]).map(({ subject }) => subject);
     if (status === 404 && (body as { error_code?: unknown }).error_code === noSuchId) return [];
-    if (attempt === tries || (status >= 400 && status < 500))
-      throw new Error(`asked for the subjects of schema ${id} it answers ${status || String(body)}`);
+    if (attempt === tries || (status >= 400 && status < 500)) throw fault(address.host, told(status, body));
     await sleep(firstPauseMs * attempt);
   }
 }
 
-/** status 0: none came, and why. */
+function loginIn({ username, password }: URL): RegistrySettings["auth"] {
+  if (username === "") return undefined;
+  return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+}
+
+function told(status: number, body: unknown): { status: number; said: string } {
+  const { message } = Object(body) as { message?: unknown };
+  if (status === 0) return { status, said: String(body) };
+  if (status === 200 || status === 404) return { status: 0, said: notARegistry(status) };
+  return { status, said: String(message ?? body) };
+}
+
+/** status 0: none came, and why. The body is JSON, or text where it is none. */
 async function answerOf(
   url: string,
   { headers, timeoutMs }: { headers: Record<string, string>; timeoutMs: number },
 ): Promise<{ status: number; body: unknown }> {
   try {
     const response = await fetch(url, { headers, signal: AbortSignal.timeout(timeoutMs) });
-    return { status: response.status, body: await response.json() };
+    const text = await response.text();
+    return { status: response.status, body: parsed(text) };
   } catch (error) {
     const { message, cause } = error as Error & { cause?: { message?: string } }; // fetch itself says only that it failed
-    return { status: 0, body: `nothing (${cause?.message ?? message})` };
+    return { status: 0, body: cause?.message ?? message };
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) ?? text;
+  } catch {
+    return text;
   }
 }
 
@@ -207,22 +240,69 @@ function within(timeout: number): Middleware {
   return () => ({ prepareRequest: async (next) => (await next()).enhance({ timeout }) });
 }
 
-/** What the library says where there was no answer: it calls that status 400, with the socket's error for a body. */
-const noAnswer = /status 400: .*(\bE[A-Z_]{4,}\b|socket hang up|timeout)/;
+/**
+ * The library calls it status 400 where nobody answered, and takes a proxy's page for an answer: a registry that is away must not look like one
+ * that has no such schema. Whatever goes wrong between us and the registry is a RegistryFault from here on.
+ */
+const faultsInWords =
+  (host: string): Middleware =>
+  () => ({
+    async response(next) {
+      let answer: Awaited<ReturnType<typeof next>>;
+      try {
+        answer = await next();
+      } catch (error) {
+        throw faultOf(error, host);
+      }
+      if (typeof answer.data() === "object" && answer.data() !== null) return answer;
+      throw fault(host, { status: 0, said: notARegistry(answer.status()) });
+    },
+  });
 
-/** Whether a registry error says that the registry is away or ill, so that asking again later makes sense. */
-export function isRegistryAway(error: unknown): boolean {
-  const { status, message } = error as { status?: unknown; message?: unknown };
-  return (typeof status === "number" && status >= 500) || (status === 400 && noAnswer.test(String(message)));
+const notARegistry = (status: number): string => `what answers is no schema registry (${status})`;
+
+/** What the library makes of an answer without a registry's message, and of none at all. */
+const wordless = /^Confluent_Schema_Registry - Error, status \d+(?:: (.*))?$/s;
+
+/** @returns the error itself where it is none of an answer */
+function faultOf(error: unknown, host: string): Error {
+  const { status } = error as { status?: unknown };
+  const { message } = asError(error);
+  if (typeof status !== "number") return asError(error);
+  const [isWordless, body = ""] = wordless.exec(message) ?? [];
+  if (isWordless === undefined)
+    return fault(host, { status, said: message.replace(/^Confluent_Schema_Registry - /, "") });
+  if (status === 400) return fault(host, { status: 0, said: body });
+  return fault(host, status === 404 ? { status: 0, said: notARegistry(status) } : { status, said: body });
+}
+
+const longestWords = 300;
+
+/** What any server may say goes into logs and to terminals. */
+function fault(host: string, { status, said }: { status: number; said: string }): RegistryFault {
+  const words = said
+    .replace(/[^\x20-\x7e]+/g, " ")
+    .trim()
+    .slice(0, longestWords);
+  return new RegistryFault(
+    `The schema registry at ${host} ${whatHappened(status)}${words === "" ? "" : `: ${words}`}`,
+    status,
+  );
+}
+
+function whatHappened(status: number): string {
+  if (status === 0) return "does not answer";
+  if (status === 401 || status === 403) return `does not let us in (${status})`;
+  return status === 429 || status >= 500 ? `cannot answer now (${status})` : `refuses (${status})`;
 }
 
 /**
- * A response other than 404, or none, means that the registry could not be asked. Its own errors
- * without a status are the 404 of a schema in a subject, and a schema that is there and is no Avro that avsc can read.
+ * A response other than 404, or none, means that the registry could not be asked. The library's own errors are the 404 of a schema in a
+ * subject, and a schema that is there and is no Avro that avsc can read.
  * Words decide nothing: a refused connection to port 40404 and a proxy's "not found" are no proof that a schema does not exist.
  */
 function notFound(error: unknown): undefined {
-  const { status, name } = error as { status?: unknown; name?: unknown };
-  if (status === 404 || (status === undefined && String(name).startsWith("ConfluentSchemaRegistry"))) return undefined;
+  const isLibrarys = String((error as { name?: unknown }).name).startsWith("ConfluentSchemaRegistry");
+  if (isLibrarys || (error instanceof RegistryFault && error.status === 404)) return undefined;
   throw error;
 }

@@ -53,7 +53,6 @@ async function reach({ client, kafka }: Omit<Fleet, "config">, { config, advice 
     if (error instanceof KafkaFault) {
       throw new Unreachable(`${brokers} does not answer (${error.kind}): ${error.why}. ${advice}`);
     }
-    const why = message.replace(/^Confluent_Schema_Registry - (Error, status \d+: )?/, ""); // a status it made up
-    throw new Unreachable(`The registry (${config.AUTH_REGISTRY_URL}) does not answer: ${why}. ${advice}`);
+    throw new Unreachable(`${message}. ${advice}`);
   }
 }

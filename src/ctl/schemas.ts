@@ -1,9 +1,8 @@
 // authctl schemas: the schemas of this version beside those of the registry. `check` changes nothing and says what registering would find;
 // `register` does what the role migrate does with them, but for the workers' table of ids, which needs the database.
-import { isRegistryAway, type Registry } from "../bus/schema-store.ts";
+import { type Registry, RegistryFault } from "../bus/schema-store.ts";
 import { type SubjectSpec, subjects } from "../catalogue.ts";
 import { ConfigFault } from "../config.ts";
-import { asError } from "../errors.ts";
 import { registryOf } from "../wire.ts";
 import { type Answer, type Command, Unreachable } from "./command.ts";
 import { columns } from "./dlq-table.ts";
@@ -59,11 +58,8 @@ async function withRegistry(target: Target, use: (registry: Registry) => Promise
   try {
     return await use(registry);
   } catch (error) {
-    if (!isRegistryAway(error) && (error as { status?: unknown }).status === undefined) throw error;
-    const why = asError(error).message.replace(/^Confluent_Schema_Registry - (Error, status \d+: )?/, "");
-    throw new Unreachable(
-      `The registry (${target.config.AUTH_REGISTRY_URL}) does not answer: ${why}. ${target.advice}`,
-    );
+    if (!(error instanceof RegistryFault)) throw error;
+    throw new Unreachable(`${error.message}. ${target.advice}`);
   }
 }
 

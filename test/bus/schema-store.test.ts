@@ -1,7 +1,13 @@
 // The store of schemas: what it asks for and what it remembers. And the registry's client, before a registry that misbehaves.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { connectRegistry, isRegistryAway, makeSchemaStore, type SchemaSource } from "../../src/bus/schema-store.ts";
+import {
+  connectRegistry,
+  isRegistryAway,
+  makeSchemaStore,
+  RegistryFault,
+  type SchemaSource,
+} from "../../src/bus/schema-store.ts";
 
 const schema = { type: "record", name: "A", fields: [] };
 const time = { ms: 0 };
@@ -129,7 +135,7 @@ test("sources are asked in order; a later one only for what the earlier have not
 describe("a registry", () => {
   let server: Server;
   let calls: string[];
-  let answer: (path: string) => { status: number; body: string } | undefined;
+  let answer: (path: string) => { status: number; body: string; type?: string } | undefined;
 
   beforeEach(async () => {
     calls = [];
@@ -137,7 +143,7 @@ describe("a registry", () => {
       calls.push(`${request.method} ${request.url}`);
       const given = answer(request.url ?? "");
       if (given === undefined) return; // never answers
-      response.writeHead(given.status, { "content-type": "application/vnd.schemaregistry.v1+json" });
+      response.writeHead(given.status, { "content-type": given.type ?? "application/vnd.schemaregistry.v1+json" });
       response.end(given.body);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -187,6 +193,77 @@ describe("a registry", () => {
     expect(isRegistryAway(refused)).toBe(false);
   });
 
+  const page = "<html><h1>404 Not Found</h1>\u001b[31m</html>";
+  const oneSentence = (said: string) => new RegExp(`^The schema registry at 127\\.0\\.0\\.1:\\d+ ${said}`);
+  test.each<[string, { status: number; body: string; type?: string } | undefined, string, boolean]>([
+    [
+      "a proxy's page",
+      { status: 404, body: page, type: "text/html" },
+      "does not answer: what answers is no schema registry \\(404\\)",
+      true,
+    ],
+    [
+      "a page that is well",
+      { status: 200, body: page, type: "text/html" },
+      "does not answer: what answers is no schema registry \\(200\\)",
+      true,
+    ],
+    [
+      "a proxy's 404 in JSON",
+      { status: 404, body: '{"detail":"Not Found"}' },
+      "does not answer: what answers is no schema registry \\(404\\)",
+      true,
+    ],
+    [
+      "nothing but 404",
+      { status: 404, body: "" },
+      "does not answer: what answers is no schema registry \\(404\\)",
+      true,
+    ],
+    ["nothing at all", undefined, "does not answer: (Timeout|.* aborted due to timeout)", true],
+    ["that it is ill", { status: 503, body: page, type: "text/html" }, "cannot answer now \\(503\\): <html>", true],
+    [
+      "that it is busy",
+      { status: 429, body: '{"message":"slow down"}' },
+      "cannot answer now \\(429\\): slow down",
+      true,
+    ],
+    ["who may come in", { status: 401, body: '{"message":"who?"}' }, "does not let us in \\(401\\): who\\?", false],
+    ["no", { status: 422, body: '{"error_code":42201,"message":"bad"}' }, "refuses \\(422\\): bad", false],
+  ])("that says %s is told as such, whatever it is asked", async (_, given, said, isAway) => {
+    answer = () => given;
+    const url = `http://user:of-the-registry@127.0.0.1:${port()}`;
+    const asked = connectRegistry({ url, timeoutMs: 300 });
+    const faults = await Promise.all(
+      [
+        asked.schemaOf(1),
+        asked.versionOf("a-value", 1),
+        asked.idOf("a-value", schema),
+        asked.register("a-value", schema, "BACKWARD"),
+        asked.judge("a-value", schema),
+      ].map((each) => each.then(String, (error: unknown) => error)),
+    );
+    for (const fault of faults) {
+      expect(fault).toBeInstanceOf(RegistryFault);
+      expect((fault as Error).message).toMatch(oneSentence(said));
+      expect((fault as Error).message).not.toMatch(/status 400|Confluent|of-the-registry/);
+      expect((fault as Error).message).toMatch(/^[\x20-\x7e]+$/);
+      expect(isRegistryAway(fault)).toBe(isAway);
+    }
+  });
+
+  test("that is not there, or speaks another protocol, is told as such", async () => {
+    const faultOf = (url: string) =>
+      connectRegistry({ url, timeoutMs: 300 })
+        .schemaOf(1)
+        .catch((error: Error) => error.message);
+    expect(await faultOf("http://127.0.0.1:1")).toMatch(oneSentence("does not answer: connect ECONNREFUSED"));
+    expect(await faultOf(`https://127.0.0.1:${port()}`)).toMatch(oneSentence("does not answer: "));
+    expect(await faultOf("http://no-such-host.invalid")).toMatch(
+      /^The schema registry at no-such-host\.invalid does not answer: getaddrinfo /,
+    );
+  });
+
   test("that takes a question and never answers is given up", async () => {
     answer = () => undefined;
     expect(await both()).toEqual(["failed", "failed"]);
@@ -230,7 +307,7 @@ describe("a registry", () => {
 
   test("that is hidden by a proxy's page is none that has none", async () => {
     answer = () => ({ status: 404, body: "<html>not here</html>" });
-    await expect(registry().versionOf("a-value", 1)).rejects.toThrow("schema 1");
+    await expect(registry().versionOf("a-value", 1)).rejects.toThrow("is no schema registry (404)");
     answer = () => ({ status: 404, body: '{"error_code":404}' });
     await expect(registry().versionOf("a-value", 1)).rejects.toThrow("404");
   });

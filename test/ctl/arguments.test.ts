@@ -161,7 +161,7 @@ describe("nobody to speak to is exit code 3", () => {
     const env = { ...path, AUTH_KAFKA_BROKERS: closedPort, AUTH_REGISTRY_URL: `http://${closedPort}` };
     const { code, stdout, stderr } = await authctl(["request", "key.list", "{}"], env);
     expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
-    expect(stderr).toMatch(/^(Kafka|The registry) \(.*127\.0\.0\.1:9\) does not answer/);
+    expect(stderr).toMatch(/^(Kafka \(127\.0\.0\.1:9\)|The schema registry at 127\.0\.0\.1:9) does not answer/);
   });
 
   test("a database that is away is named without its password", async () => {

@@ -233,6 +233,6 @@ describe("schemas", () => {
       AUTH_REGISTRY_URL: "http://127.0.0.1:9",
     });
     expect(code).toBe(3);
-    expect(stderr).toMatch(/^The registry \(http:\/\/127\.0\.0\.1:9\) does not answer: /);
+    expect(stderr).toMatch(/^The schema registry at 127\.0\.0\.1:9 does not answer: /);
   });
 });

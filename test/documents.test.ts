@@ -1,0 +1,67 @@
+// What documents for operators and callers name is there: every file they point to is in the image, and every role they name can be started.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import { helpText } from "../src/help.ts";
+
+const root = join(import.meta.dirname, "..");
+const read = (file: string): string => readFileSync(join(root, file), "utf8");
+
+/** For people who have no checkout. The others (scaling, security) name tests and sources as evidence. */
+const pages = ["accounts", "administration", "configuration", "operations", "protocol"].map(
+  (page) => `docs/${page}.md`,
+);
+
+/** What the last stage of the Dockerfile copies from the checkout. */
+const inImage = [
+  ...read("Dockerfile")
+    .split(/^FROM /m)
+    .at(-1)!
+    .matchAll(/^COPY (?!--from)(.+) \S+$/gm),
+].flatMap(([, from]) => from!.split(" "));
+
+const folders = "bench|bin|deploy|dist|docs|lists|migrations|proto|schemas|src|stack|test|tools";
+
+/** Files that a text names and the image lacks. What `npm test` and `npm run` are given is of a checkout, and says so. */
+function lacking(text: string): string[] {
+  const ofCheckouts = /npm (?:test|run) [^`\n]*/g;
+  const named = [...text.replace(ofCheckouts, "").matchAll(new RegExp(`\\b(?:${folders})/[\\w./-]*\\w`, "g"))];
+  return named.map(([path]) => path).filter((path) => !inImage.includes(path.split("/")[0]!));
+}
+
+describe("documents for people without a checkout", () => {
+  test.each(pages)("%s names no file that the image lacks", (page) => {
+    expect(inImage).toEqual(expect.arrayContaining(["docs", "migrations", "proto", "schemas"]));
+    expect(lacking(read(page))).toEqual([]);
+  });
+
+  test("the check sees one", () => {
+    expect(lacking("see `src/main.ts` and schemas/event/, or npm test -- test/crash")).toEqual(["src/main.ts"]);
+  });
+
+  test.each(pages)("%s names files that exist", (page) => {
+    const named = [...read(page).matchAll(new RegExp(`\\b(?:${folders})/[\\w./-]*\\w`, "g"))].map(([path]) => path);
+    expect(named.filter((path) => !existsSync(join(root, path)) && !existsSync(join(root, `${path}.test.ts`)))).toEqual(
+      [],
+    );
+  });
+});
+
+describe("roles", () => {
+  const roles = [...helpText().matchAll(/^ {2}(\w+) {2,}/gm)].map(([, role]) => role!);
+
+  test("are named in bin/auth.js as the help has them", () => {
+    const [, named = ""] = /starts one role of the service \(([^)]+)\)/.exec(read("bin/auth.js")) ?? [];
+    expect(roles).toEqual(expect.arrayContaining(["worker", "dev", "help"]));
+    expect(named.split(", ").filter((role) => !roles.includes(role))).toEqual([]);
+    expect(named).toContain("bridge");
+  });
+
+  test("are what main.ts starts, and compose runs no other", () => {
+    const source = read("src/main.ts");
+    for (const role of roles) expect(source).toMatch(new RegExp(`"${role}"|\\b${role}:`));
+    const commands = [...read("docker-compose.yml").matchAll(/^ {4}command: \[(\w+)\]$/gm)].map(([, role]) => role!);
+    expect(commands.filter((role) => !roles.includes(role))).toEqual([]);
+    expect(commands.length).toBeGreaterThan(3);
+  });
+});
