@@ -22,11 +22,15 @@ const inImage = [
 
 const folders = "bench|bin|deploy|dist|docs|lists|migrations|proto|schemas|src|stack|test|tools";
 
-/** Files that a text names and the image lacks. What `npm test` and `npm run` are given is of a checkout, and says so. */
+/** Paths of the repository in a text; not those of a URL. */
+function named(text: string): string[] {
+  return [...text.matchAll(new RegExp(`(?<!(?<!\\.)/)\\b(?:${folders})/[\\w./-]*\\w`, "g"))].map(([path]) => path);
+}
+
+/** Files that a text names and the image lacks. What `npm test` and `npm run` are given is of a checkout; other such files are said to be in the repository. */
 function lacking(text: string): string[] {
-  const ofCheckouts = /npm (?:test|run) [^`\n]*/g;
-  const named = [...text.replace(ofCheckouts, "").matchAll(new RegExp(`\\b(?:${folders})/[\\w./-]*\\w`, "g"))];
-  return named.map(([path]) => path).filter((path) => !inImage.includes(path.split("/")[0]!));
+  const ofCheckouts = /npm (?:test|run) [^`\n]*|in the repository[^;.]*[\w/.-]+/g;
+  return named(text.replace(ofCheckouts, "")).filter((path) => !inImage.includes(path.split("/")[0]!));
 }
 
 describe("documents for people without a checkout", () => {
@@ -37,13 +41,12 @@ describe("documents for people without a checkout", () => {
 
   test("the check sees one", () => {
     expect(lacking("see `src/main.ts` and schemas/event/, or npm test -- test/crash")).toEqual(["src/main.ts"]);
+    expect(lacking("in the repository it is [a.py](../test/a.py); see test/b.py")).toEqual(["test/b.py"]);
   });
 
   test.each(pages)("%s names files that exist", (page) => {
-    const named = [...read(page).matchAll(new RegExp(`\\b(?:${folders})/[\\w./-]*\\w`, "g"))].map(([path]) => path);
-    expect(named.filter((path) => !existsSync(join(root, path)) && !existsSync(join(root, `${path}.test.ts`)))).toEqual(
-      [],
-    );
+    const isThere = (path: string): boolean => ["", ".test.ts"].some((ending) => existsSync(join(root, path + ending)));
+    expect(named(read(page)).filter((path) => !isThere(path))).toEqual([]);
   });
 });
 
