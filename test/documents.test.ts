@@ -29,7 +29,7 @@ function named(text: string): string[] {
 
 /** Files that a text names and the image lacks. What `npm test` and `npm run` are given is of a checkout; other such files are said to be in the repository. */
 function lacking(text: string): string[] {
-  const ofCheckouts = /npm (?:test|run) [^`\n]*|in the repository[^;.]*[\w/.-]+/g;
+  const ofCheckouts = /npm (?:test|run) [^`\n]*|in the repository,? `[^`]+`/g;
   return named(text.replace(ofCheckouts, "")).filter((path) => !inImage.includes(path.split("/")[0]!));
 }
 
@@ -41,7 +41,7 @@ describe("documents for people without a checkout", () => {
 
   test("the check sees one", () => {
     expect(lacking("see `src/main.ts` and schemas/event/, or npm test -- test/crash")).toEqual(["src/main.ts"]);
-    expect(lacking("in the repository it is [a.py](../test/a.py); see test/b.py")).toEqual(["test/b.py"]);
+    expect(lacking("it is in the repository, `test/a.py`; see test/b.py")).toEqual(["test/b.py"]);
   });
 
   test.each(pages)("%s names files that exist", (page) => {
