@@ -388,7 +388,7 @@ export const variables = {
     "5m",
   ),
   AUTH_STEP_UP_MAX_AGE: duration(
-    "How old a login may be for commands that change how its user logs in.",
+    "How old a login may be for commands that change how its user logs in, and for a copy of what is held about them.",
     "1m",
     "24h",
     "10m",

@@ -29,6 +29,7 @@ export type MailKind =
   | "email-changed"
   | "password-changed"
   | "password-reset"
+  | "data-exported"
   | FactorNotice;
 
 /** What the owner of further factors is told of them (ASVS 5.0, 6.3.7): `change` of MfaChanged, but a reset of factors is not one of the password. */

@@ -78,6 +78,13 @@ export const english: Language = {
         "If it was not you, somebody else can read your mails: make your mailbox safe first, then set a new password.",
       ],
     },
+    "data-exported": {
+      subject: "{product}: a copy of your data was taken",
+      before: [
+        "A copy of everything that is held about your account was taken by somebody who was logged in to it. It says which devices you log in with and what you did, and it has no password.",
+      ],
+      after: ["If it was you, there is nothing to do.", ...ifNotYouInside],
+    },
     "totp-activated": {
       subject: "{product}: an authenticator app was set up",
       before: [

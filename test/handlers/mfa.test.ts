@@ -400,7 +400,7 @@ describe("disabling", () => {
   });
 });
 
-describe("commands that change how one logs in", () => {
+describe("commands that need a login of a moment ago", () => {
   const commands: [string, (accessToken: string) => Promise<unknown>][] = [
     ["enroll", enroll],
     ["activate", (accessToken) => activate(accessToken, "123456")],
@@ -421,6 +421,7 @@ describe("commands that change how one logs in", () => {
       (accessToken) =>
         fleet.client.request("auth.passkey.remove", { accessToken, passkeyId: "0197e0a0-0000-7000-8000-000000000000" }),
     ],
+    ["export", (accessToken) => fleet.client.request("auth.account.export", { accessToken })],
   ];
 
   let old: string;

@@ -1,4 +1,4 @@
-// What the owner of an account is told by mail when it is changed how he logs in (ASVS 5.0, 6.3.7), through Kafka: each kind is written once, however
+// What the owner of an account is told by mail: every change of how they log in (ASVS 5.0, 6.3.7), and a copy of their data. Through Kafka: each kind is written once, however
 // often its request comes, with no link and no secret; what changed nothing writes none, and neither does what is about an address nobody confirmed.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Commands } from "../../src/generated/schemas.ts";
@@ -37,6 +37,7 @@ const wanted = [
   "passkey-removed",
   "totp-disabled",
   "mfa-reset",
+  "data-exported",
   "password-changed",
   "reset",
   "password-reset",
@@ -69,6 +70,8 @@ async function changeAll(): Promise<void> {
   expect(await twice("auth.admin.reset-mfa", reset)).toMatchObject({ hadFactors: true });
   expect(await fleet.client.request("auth.admin.reset-mfa", reset)).toMatchObject({ hadFactors: false });
   ({ accessToken, refreshToken } = await loggedIn(fleet, person));
+  await twice("auth.account.export", { accessToken });
+  expect(await refusalOf(fleet.client.request("auth.account.export", { accessToken }))).toBe("THROTTLED");
   const newPassword = `a new ${person.password}`;
   await twice("auth.password.change", { accessToken, currentPassword: person.password, newPassword });
   await fleet.client.request("auth.password.forgot", { email: person.email });

@@ -1,21 +1,26 @@
 // Export: everything that is held about the owner of an access token, as one JSON document (copies.ts says what is in it, and how much).
-// Refuses what bearerOf refuses, THROTTLED (a copy was taken less than ten minutes ago).
+// The copy is worth as much as the account to whoever stole a token: the login must be young, and the owner is told by mail.
+// Refuses what bearerOf and demandFreshLogin refuse, THROTTLED (a copy was taken less than ten minutes ago).
 import { refuse } from "../../errors.ts";
 import { copyOf } from "../copies.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
-import { bearerOf } from "../session/access.ts";
+import { mail } from "../mails.ts";
+import { bearerOf, demandFreshLogin } from "../session/access.ts";
 
 export const exportAccount = defineHandler({
   topic: "auth.account.export",
   lane: "db",
   once: true,
   async handle({ accessToken }, ctx) {
-    const { claims, userId } = await bearerOf(ctx, accessToken);
+    const bearer = await bearerOf(ctx, accessToken);
+    const { email, username, locale } = await demandFreshLogin(ctx, bearer);
+    const { claims, userId } = bearer;
     const copy = await copyOf(ctx, userId);
     if (copy === null) throw refuse("SESSION_REVOKED"); // deleted a moment ago
     const { document, user } = copy;
     const facts = [fact("DataExported", { sessionId: claims.sessionId, reason: "" })];
-    return ctx.commit({ user, facts }, { document });
+    const messages = [mail(ctx, "data-exported", { key: String(userId), email, username, locale })];
+    return ctx.commit({ user, facts, messages }, { document });
   },
 });

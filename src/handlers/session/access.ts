@@ -42,9 +42,9 @@ export async function unlessAnswered<T>(ctx: Context, verify: () => Promise<T>):
 }
 
 /**
- * For commands that change how a user logs in, or that take his account away (ASVS 5.0, 7.5.1): his login must be younger than
- * AUTH_STEP_UP_MAX_AGE, and where he has a further factor it must have been shown. There is no command for it: logging in again is the way.
- * @returns his factors. @throws Refusal MFA_REQUIRED, details action `login`, reason `age` (with maxAgeMs) or `factor` (with methods)
+ * For commands that change how a user logs in, or that give everything that is held about them (ASVS 5.0, 7.5.1): the login must be younger than
+ * AUTH_STEP_UP_MAX_AGE, and a further factor, where the user has one, must have been shown. There is no command for it: logging in again is the way.
+ * @returns the user's factors. @throws Refusal MFA_REQUIRED, details action `login`, reason `age` (with maxAgeMs) or `factor` (with methods)
  */
 export async function demandFreshLogin(ctx: Context, bearer: Bearer): Promise<OwnedFactors> {
   const { stepUpMaxAgeMs } = ctx.settings;
