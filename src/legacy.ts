@@ -35,6 +35,8 @@ export interface LegacyConsumer {
 export const legacyGroup = "auth_service";
 const drainMs = 5000;
 const nobody = 0;
+/** A body is an id and perhaps a name; a megabyte of JSON would keep the event loop for its parsing. */
+const maxBodyBytes = 65_536;
 const retryMs = { first: 100, longest: 5000 };
 
 export function consumeLegacy(parts: LegacyParts): LegacyConsumer {
@@ -106,6 +108,7 @@ export function consumeLegacy(parts: LegacyParts): LegacyConsumer {
 
 /** A numeric id is a JSON number; text is none: the platform's services send numbers. One that no user can have stands for nobody. */
 function readBody(value: Buffer | null): LegacyBody | undefined {
+  if (value !== null && value.length > maxBodyBytes) return undefined;
   try {
     const body: unknown = JSON.parse(value?.toString("utf8") ?? "");
     const id = (body as { id?: unknown } | null)?.id;

@@ -2,6 +2,7 @@
 // Spring's ReplyingKafkaTemplate sends its correlation id as 16 raw bytes and its partition as a 4-byte integer; NestJS's
 // ClientKafka sends both as text. A small integer's first byte is 0 and a text's is a digit, so the two forms of a partition
 // cannot be mistaken for each other.
+import { isUtf8 } from "node:buffer";
 import { identityOf, identityText } from "./dead-letter.ts";
 import type { InRecord } from "./records.ts";
 import { readTrace, type Trace } from "./trace.ts";
@@ -57,6 +58,7 @@ const traceNames: string[] = [names.traceparent, names.tracestate];
 const otherNames = Object.values(names).filter((name) => !traceNames.includes(name));
 const defaultTimeoutMs = 30_000;
 const longestTimeoutMs = 300_000;
+const topicForm = /^[\w.-]{1,249}$/;
 const maxKeyBytes = 256;
 const maxDeviceBytes = 256;
 /** 128 random bits need 16 raw bytes, or 22 characters of base64url. */
@@ -71,7 +73,9 @@ export function readHeaders(record: InRecord, allowedReplyTopics: RegExp): Envel
   if (topic === undefined) {
     return fault(names.replyTopic, twice === names.replyTopic ? "given twice" : "absent", undefined);
   }
-  if (!allowedReplyTopics.test(topic)) return fault(names.replyTopic, "not an allowed reply topic", undefined);
+  // What can be no topic's name is not given to an operator's pattern, which may take its time over a megabyte.
+  if (!topicForm.test(topic) || !allowedReplyTopics.test(topic))
+    return fault(names.replyTopic, "not an allowed reply topic", undefined);
   const correlationId = singleHeader(record, names.correlationId);
   const partition = readPartition(singleHeader(record, names.replyPartition));
   const address: ReplyAddress = { topic, partition: partition === "bad" ? undefined : partition, correlationId };
@@ -82,6 +86,8 @@ export function readHeaders(record: InRecord, allowedReplyTopics: RegExp): Envel
   if (typeof deadline !== "number") return { ...deadline, address };
   const key = readKey(record, correlationId);
   if ("fault" in key) return { ...key, address };
+  const replyKey = singleHeader(record, names.replyKey);
+  if (replyKey !== undefined && !isUtf8(replyKey)) return fault(names.replyKey, "not UTF-8", address);
   const device = text(record, names.device);
   if (device !== undefined && !isPrintable(device, maxDeviceBytes))
     return fault(names.device, `not printable ASCII of at most ${maxDeviceBytes} bytes`, address);
@@ -89,7 +95,7 @@ export function readHeaders(record: InRecord, allowedReplyTopics: RegExp): Envel
     reply: address,
     deadline,
     ...key,
-    replyKey: text(record, names.replyKey),
+    replyKey: replyKey?.toString("utf8"),
     device,
     ...readTrace(record),
   };
@@ -182,8 +188,8 @@ export function recordKey(record: InRecord): Buffer {
 }
 
 function hasRandomBits(correlationId: Buffer): boolean {
-  const least = isText(correlationId) ? randomText : randomRaw;
-  return correlationId.length <= maxKeyBytes && correlationId.length >= least;
+  if (correlationId.length > maxKeyBytes) return false;
+  return correlationId.length >= (isText(correlationId) ? randomText : randomRaw);
 }
 
 const nothing = Buffer.alloc(0);

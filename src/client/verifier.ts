@@ -8,7 +8,7 @@
 import { decodeProtectedHeader } from "jose";
 import type { KafkaPort } from "../bus/kafka.ts";
 import type { Clock } from "../clock.ts";
-import { type AccessClaims, makeAccessVerifier, peekAccess } from "../crypto/tokens.ts";
+import { type AccessClaims, longestToken, makeAccessVerifier, peekAccess } from "../crypto/tokens.ts";
 import { invalid, Refusal, refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { makeFeeds } from "./feeds.ts";
@@ -164,7 +164,9 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
 
   return {
     async verify(token, { whenStale: policy = whenStale, inspect = parts.inspect } = {}) {
-      if (token === "") throw invalid("accessToken", "must not be empty"); // as the fleet says it
+      // As the fleet says it.
+      if (token === "") throw invalid("accessToken", "must not be empty");
+      if (token.length > longestToken) throw invalid("accessToken", `must have at most ${longestToken} bytes of UTF-8`);
       let claims: AccessClaims;
       try {
         claims = judged(await signedNow(token));

@@ -16,7 +16,7 @@ const accessType = "at+jwt";
 /** Seconds by which machines' clocks may differ. */
 const leeway = 5;
 /** A token of ours has some 700 characters; what is longer is not parsed. */
-const longest = 8192;
+export const longestToken = 8192;
 
 /** Whom an access token speaks for. */
 export interface AccessSubject {
@@ -90,7 +90,7 @@ const accessForm = z.object({
  * User and session of an access token WITHOUT verifying it, to choose a partition; undefined where there are none. Never decide by it.
  */
 export function peekAccess(token: string): { userId: number; sessionId: string } | undefined {
-  if (token.length > longest) return undefined;
+  if (token.length > longestToken) return undefined;
   try {
     const { sub, sid } = accessForm.pick({ sub: true, sid: true }).parse(decodeJwt(token));
     return Number.isSafeInteger(Number(sub)) ? { userId: Number(sub), sessionId: sid } : undefined;
@@ -135,7 +135,7 @@ async function verified(
   typ: string,
   { evenExpired = false, ...options }: VerifierOptions & { evenExpired?: boolean },
 ): Promise<JWTPayload> {
-  if (token.length > longest || !isCanonical(token)) throw refuse("TOKEN_INVALID");
+  if (token.length > longestToken || !isCanonical(token)) throw refuse("TOKEN_INVALID");
   const judging = { ...options, evenExpired, keyring: options.keyring() }; // outside of try: having no keyring is our fault, not the token's
   return plainlyVerified(token, typ, judging) ?? (await verifiedByJose(token, typ, judging));
 }

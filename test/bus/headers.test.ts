@@ -1,5 +1,5 @@
 // The headers of a request and of its reply, as a table (contract, section 3).
-import { readHeaders, recordKey, replyHeaders } from "../../src/bus/headers.ts";
+import { names, readHeaders, recordKey, replyHeaders } from "../../src/bus/headers.ts";
 import type { InRecord } from "../../src/bus/records.ts";
 import { variables } from "../../src/variables.ts";
 
@@ -374,6 +374,35 @@ describe("the trace", () => {
     const read = envelope({ tracestate: "a=1", ...headers });
     expect([read.traceparent, read.tracestate]).toEqual([undefined, undefined]);
   });
+});
+
+test("a reply topic that can be none's name is refused, whatever pattern is set", () => {
+  for (const name of ["auth reply", "auth/reply", "auth.reply.\u00e9", "x".repeat(250), ""]) {
+    const read = readHeaders(record({ kafka_replyTopic: name }), /.*/);
+    expect("fault" in read && [read.header, read.address]).toEqual(["kafka_replyTopic", undefined]);
+  }
+  const odd = record({ kafka_replyTopic: bytes(0x61, 0xff) });
+  expect(readHeaders(odd, /.*/)).toHaveProperty("fault");
+  expect(readHeaders(record({ kafka_replyTopic: "x".repeat(249) }), /.*/)).not.toHaveProperty("fault");
+});
+
+test("a reply key that is no UTF-8 is refused, and its caller is told", () => {
+  expect(faultOf({ "auth-reply-key": bytes(0x7b, 0xff, 0x7d) })).toMatchObject({
+    header: "auth-reply-key",
+    fault: "not UTF-8",
+    address: { topic: "auth.reply.test" },
+  });
+});
+
+test.each(Object.values(names))("a megabyte in the header %s is read in no time", (name) => {
+  const fillings = ["9", "a", "auth.reply.", "é", " ", "-0", "a=b,", "\u0000", "{}"];
+  const records = fillings.map((filling) => record({ [name]: Buffer.alloc(1_000_000, filling) }));
+  const took = [1, 2, 3].map(() => {
+    const began = performance.now();
+    for (const each of records) readHeaders(each, allowed);
+    return (performance.now() - began) / records.length;
+  });
+  expect(Math.min(...took)).toBeLessThan(25);
 });
 
 test("the reply key is handed on as it is", () => {
