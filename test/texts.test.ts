@@ -377,7 +377,7 @@ describe("an event loop", () => {
   });
 
   test("would be, were such a text normalised (the control)", async () => {
-    const marks = fillings["marks to be put in order"]!(15_000);
+    const marks = fillings["marks to be put in order"]!(60_000);
     expect(await computedMs(async () => normalize(marks))).toBeGreaterThan(50);
   });
 });
