@@ -131,7 +131,7 @@ describe("auth.admin.unban-user", () => {
 });
 
 describe("auth.admin.delete-user", () => {
-  test("the account is gone, its sessions are over, its login is free", async () => {
+  test("the account is gone, its sessions are over, its login is kept for a while", async () => {
     const person = await confirmed(fleet);
     expect(await erase(person.login)).toEqual({ userId: person.id });
     expect(await refusalOf(inspect(person.tokens.accessToken))).toBe("SESSION_REVOKED");
@@ -139,7 +139,9 @@ describe("auth.admin.delete-user", () => {
     expect(await refusalOf(loggedIn(fleet, person))).toBe("INVALID_CREDENTIALS");
     expect(await refusalOf(erase(`id:${person.id}`))).toBe("NOT_FOUND");
     const { login, username, email, password } = person;
-    expect((await registered(fleet, { login, username, email, password })).id).not.toBe(person.id);
+    expect(await refusalOf(registered(fleet, { login, username, email, password }))).toBe("LOGIN_TAKEN");
+    const next = await registered(fleet, { ...somebody(), email });
+    expect(next.id).not.toBe(person.id);
     expect(await events(person)).toEqual([{ kind: "UserDeleted", actor: "operator:tester", reason }]);
   });
 
