@@ -91,6 +91,7 @@ const unknownKeyAsks = 20;
 
 export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}): Verifier {
   const { clock } = parts;
+  checkNumbers(options);
   const { maxAgeMs = 10_000, whenStale = "ask", cache = 10_000, tokenLifeMs = day } = options;
   const feeds = makeFeeds({ ...parts, maxAgeMs, keepMs: tokenLifeMs + 60_000 });
   const { revocations, age, isFresh } = feeds;
@@ -211,6 +212,13 @@ export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}
     if (kid === undefined || revocations.isRevokedKey(kid)) return false;
     return feeds.keys().verification(kid) === undefined;
   }
+}
+
+/** NaN would look like knowledge that is never fresh, or never forgotten. @throws TypeError */
+function checkNumbers({ maxAgeMs, cache, tokenLifeMs }: VerifierOptions): void {
+  for (const [name, value] of Object.entries({ maxAgeMs, cache, tokenLifeMs }))
+    if (value !== undefined && !(typeof value === "number" && value >= 0))
+      throw new TypeError(`"${name}" must be a number, 0 or more`);
 }
 
 const identityOf = ({ userId, login, roles, sessionId, expiresAt }: Awaited<ReturnType<Inspect>>) => ({

@@ -44,6 +44,11 @@ describe("tells a mistake at once", () => {
     expect(() => connect({ ...options, ...bad })).toThrow(new RegExp(`"${name}" must be`));
   });
 
+  test.each(["maxAgeMs", "cache", "tokenLifeMs"])("in the verifier's option %s", (name) => {
+    for (const bad of [Number.NaN, -1, Number.NEGATIVE_INFINITY, "1000", null])
+      expect(() => client.verifier({ [name]: bad })).toThrow(new TypeError(`"${name}" must be a number, 0 or more`));
+  });
+
   test("in a field that is missing or of a wrong type", async () => {
     const missing = await refused(client.session.login({ login: "nobody" } as never));
     expect([missing.code, missing.details["field"]]).toEqual(["INVALID_INPUT", "password"]);
