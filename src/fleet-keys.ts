@@ -40,6 +40,7 @@ export function keyRulesOf(config: Config): KeyRules & DataKeyRules {
       fingerprint: keepInboxMs,
       outbox: day,
       signing: day,
+      device: config.AUTH_KNOWN_DEVICE_TTL + 2 * day, // tokens made with it must end first, whose days are whole ones
       refresh: Math.max(config.AUTH_REFRESH_TTL, config.AUTH_COOKIE_MAX_AGE) + day,
     },
     signingAlg: config.AUTH_SIGNING_ALG,

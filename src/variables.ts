@@ -158,11 +158,14 @@ export const variables = {
     { min: 1, max: 1_000_000, default: "300" },
   ),
   AUTH_FLEET_ID_OUT: text("File that migrate writes AUTH_FLEET_ID to, for those who read it by AUTH_FLEET_ID_FILE."),
-  AUTH_MAILBOX_LIMIT: whole("Requests that may wait for one key; more are THROTTLED.", {
-    min: 1,
-    max: 10_000,
-    default: "64",
-  }),
+  AUTH_MAILBOX_LIMIT: whole(
+    "Requests that may wait for one key; more are THROTTLED. 8 of them, or a quarter of fewer than 32, only with a device token.",
+    {
+      min: 1,
+      max: 10_000,
+      default: "64",
+    },
+  ),
   AUTH_IDEMPOTENCY_TTL: duration("How long the first reply to an idempotency key is kept.", "2h", "30d", "24h"),
   AUTH_DRAIN_TIMEOUT: duration("How long a stopping process finishes what it has begun.", "100ms", "5m", "10s"),
   AUTH_PASSWORD_MIN: whole(
@@ -192,11 +195,14 @@ export const variables = {
     default: () => String(availableParallelism()),
     shown: "cores",
   }),
-  AUTH_HASH_QUEUE_TARGET: whole("How many hash times a request may wait for its hash before it is OVERLOADED.", {
-    min: 1,
-    max: 1000,
-    default: "4",
-  }),
+  AUTH_HASH_QUEUE_TARGET: whole(
+    "How many hash times a request may wait for its hash before it is OVERLOADED; without a device token three quarters of it.",
+    {
+      min: 1,
+      max: 1000,
+      default: "4",
+    },
+  ),
   AUTH_ATTEMPTS_FREE: whole("Failed attempts at one account from one network before it has to wait.", {
     min: 1,
     max: 100,
@@ -258,7 +264,12 @@ export const variables = {
       default: "20",
     },
   ),
-  AUTH_KNOWN_DEVICE_TTL: duration("How long a device is known after it was used last.", "1d", "365d", "90d"),
+  AUTH_KNOWN_DEVICE_TTL: duration(
+    "How long a device is known after it was used last, and how many days a device token is good for.",
+    "1d",
+    "365d",
+    "90d",
+  ),
   AUTH_ARGON2_MEMORY: whole("Memory of a new Argon2id hash in KiB (OWASP: 19456 with 2 passes).", {
     min: 7168,
     max: 1_048_576,

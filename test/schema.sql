@@ -40,6 +40,7 @@ challenges.attempts smallint NOT NULL DEFAULT 0
 challenges.created_at timestamp with time zone NOT NULL DEFAULT now()
 challenges.expires_at timestamp with time zone NOT NULL
 challenges.used_at timestamp with time zone
+challenges.by_address boolean NOT NULL DEFAULT false
 credentials.user_id bigint NOT NULL
 credentials.kind text NOT NULL
 credentials.hash text NOT NULL
@@ -233,6 +234,7 @@ sessions.ended_at timestamp with time zone
 sessions.end_reason text
 sessions.amr text[] NOT NULL
 sessions.client jsonb
+sessions.by_address boolean NOT NULL DEFAULT false
 stand_in_tokens.id uuid NOT NULL
 stand_in_tokens.stand_in smallint NOT NULL
 stand_in_tokens.purpose text NOT NULL

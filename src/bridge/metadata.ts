@@ -33,7 +33,7 @@ const longest: Record<MetadataName, number> = {
   "auth-client-ip": 64,
   "auth-client-user-agent": 512,
   "auth-client-device": 256,
-  "auth-client-device-token": 256,
+  "auth-client-device-token": 8192, // one that cannot be a token counts as none (client/connect.ts)
 };
 const shortestKey = 22;
 

@@ -10,7 +10,7 @@ import type { Logger } from "../log.ts";
 import { shared } from "./assigner.ts";
 import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";
 import type { Codec } from "./codec.ts";
-import type { BusCommand, Call } from "./command.ts";
+import type { BusCommand, Call, HeldDevice } from "./command.ts";
 import { deadLetter, unreadableLetter } from "./dead-letter.ts";
 import type { DeadLetterReason, DeadLetters } from "./dead-letters.ts";
 import { type Execute, encodeRefusal } from "./execute.ts";
@@ -32,6 +32,8 @@ export interface ConsumerParts {
   allowedReplyTopics: RegExp;
   codec: Codec;
   execute: Execute;
+  /** What the token in header auth-device says, where it holds for this record key at this time (Unix ms); undefined for any other text. */
+  deviceOf(token: string, at: { recordKey: string; at: number }): HeldDevice | undefined;
   replies: Replies;
   deadLetters: DeadLetters;
   log: Logger;
@@ -116,11 +118,20 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     }
     const origin = parts.now() - parts.monotonic();
     const deadline = envelope.deadline - origin;
-    const call: Call = { topic: record.topic, envelope, recordedAt: record.timestamp, deadline };
+    const device = heldDevice(record, envelope);
+    const taken = { topic: record.topic, envelope, recordedAt: record.timestamp, deadline };
+    const call: Call = device === undefined ? taken : { ...taken, device };
     const { key, bound } = mailboxOf(record, command, parts.mailboxLimit);
-    const queued = mailboxes.push(key, () => settle(record, owner, () => serve(record, command, call, owner)), bound);
+    const work = () => settle(record, owner, () => serve(record, command, call, owner));
+    const queued = mailboxes.push(key, work, { bound, device: device !== undefined });
     if (!queued) void settle(record, owner, () => throttle(record, command, call));
   };
+
+  /** Judged by the record's broker time, so that a redelivery is judged as the first delivery was. */
+  const heldDevice = ({ key, timestamp }: InRecord, { device }: Envelope): HeldDevice | undefined =>
+    device === undefined || key === null || key.length === 0
+      ? undefined
+      : parts.deviceOf(device, { recordKey: key.toString("utf8"), at: timestamp });
 
   /** Does the work unless it is no longer ours, then lets the offset move. Never rejects. */
   const settle = async (record: InRecord, owner: Holding, work: () => Promise<string>): Promise<void> => {

@@ -137,7 +137,7 @@ async function attempt(parts: ExecuteParts, delivered: Work, redelivered: boolea
 
 /** The hash lane is entered by the hash itself (ctx.passwords), so that no lane slot is held while the database is asked; its door is here. */
 function enter({ lanes }: ExecuteParts, call: Call): Place {
-  call.place ??= lanes.hash.admit(call.deadline);
+  call.place ??= lanes.hash.admit(call.deadline, call.device !== undefined);
   return call.place;
 }
 

@@ -88,15 +88,12 @@ export function readHeaders(record: InRecord, allowedReplyTopics: RegExp): Envel
   if ("fault" in key) return { ...key, address };
   const replyKey = singleHeader(record, names.replyKey);
   if (replyKey !== undefined && !isUtf8(replyKey)) return fault(names.replyKey, "not UTF-8", address);
-  const device = text(record, names.device);
-  if (device !== undefined && !isPrintable(device, maxDeviceBytes))
-    return fault(names.device, `not printable ASCII of at most ${maxDeviceBytes} bytes`, address);
   return {
     reply: address,
     deadline,
     ...key,
     replyKey: replyKey?.toString("utf8"),
-    device,
+    device: readDevice(record),
     ...readTrace(record),
   };
 }
@@ -112,6 +109,12 @@ export function singleHeader(record: InRecord, name: string): Buffer | undefined
   const [first, ...others] = value;
   const isOne = addressNames.includes(name) && others.every((each) => first?.equals(each));
   return isOne ? first : undefined;
+}
+
+/** What cannot be a token counts as none, as a token that does not hold: a device that lost its own must not be kept out for that. */
+function readDevice(record: InRecord): string | undefined {
+  const token = text(record, names.device);
+  return token !== undefined && isPrintable(token, maxDeviceBytes) ? token : undefined;
 }
 
 function isPrintable(value: string, maxLength: number): boolean {

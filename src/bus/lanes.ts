@@ -1,9 +1,12 @@
 // Lanes: how many pieces of one kind of work run at a time. A lane takes the earliest deadline first and drops what can no longer
-// be met when its turn comes. A lane with a queue target refuses at the door what would wait too long: better an answer in
+// be met when its turn comes. Nobody is overtaken for longer than the queue target by pieces with less time: those may be made up. A lane with a queue target refuses at the door what would wait too long: better an answer in
 // milliseconds than a late one (a login queue of seconds is what our peers are known for).
 // The target is for bursts. A queue that has been full, and to which more comes than it can take, stands: it makes everybody late and
 // nothing faster. So as long as somebody was turned away a moment ago, the door lets in only what waits for one piece (the idea of CoDel:
 // Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 2012; for servers, Maurer, "Fail at Scale", ACM Queue 2015). The lane is never idle for it.
+// A quarter of the queue is kept for requests with a device token that holds: others are turned away at three quarters of the target, and in a queue
+// that stands as above, those with a token at the whole target. So a flood without tokens leaves them their place. Others may always wait for
+// one piece, and those with a token for two, so that this holds for the smallest target, too.
 // Pieces may be of kinds that cost differently, such as a hash of another service beside our own: each kind has an average of its own, so
 // that a slow one does not make the usual ones look slow.
 import { refuse } from "../errors.ts";
@@ -31,9 +34,10 @@ export interface Lane {
   run<T>(deadline: number, work: () => Promise<T>, piece?: Piece): Promise<T>;
   /**
    * Refuses at the door what would wait too long; what is let in has a place, and counts from now on.
+   * @param device whether it may have what is kept for devices
    * @throws Refusal OVERLOADED with retryAfterMs
    */
-  admit(deadline: number): Place;
+  admit(deadline: number, device?: boolean): Place;
   /** Pieces that run at a time. */
   readonly width: number;
   readonly running: number;
@@ -57,6 +61,8 @@ export interface Place {
 
 interface Waiting {
   deadline: number;
+  /** Monotonic ms at which its turn should have come, at the latest its deadline: who is in the queue first. */
+  due: number;
   kind: string;
   start(): void;
   drop(): void;
@@ -65,11 +71,13 @@ interface Waiting {
 const smoothing = 0.1;
 /** What may wait in a queue that stands, in pieces of the usual kind. */
 const standingTarget = 1;
+/** Of the target, what others than devices may wait. */
+const withoutDevice = 3 / 4;
 /** For how long after the last one that was turned away: so many times what a full queue takes. */
 const standsFor = 2;
 
 export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
-  const queue: Waiting[] = []; // ordered by deadline
+  const queue: Waiting[] = []; // ordered by when they are due
   const running: string[] = []; // kinds
   let coming = 0;
   let fullAt = Number.NEGATIVE_INFINITY;
@@ -89,12 +97,17 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
     throw refuse("OVERLOADED", { retryAfterMs: Math.ceil(wait) });
   };
 
-  const admit = (deadline: number): Place => {
+  const targetOf = (queueTarget: number, device: boolean): number => {
+    if (device) return Math.max(queueTarget, 2 * standingTarget);
+    const stands = monotonic() - fullAt < standsFor * queueTarget * usual();
+    return stands ? standingTarget : Math.max(queueTarget * withoutDevice, standingTarget);
+  };
+
+  const admit = (deadline: number, device = false): Place => {
     const { queueTarget } = options;
     if (queueTarget !== undefined) {
-      const stands = monotonic() - fullAt < standsFor * queueTarget * usual();
       try {
-        judge(deadline, { target: stands ? Math.min(standingTarget, queueTarget) : queueTarget, coming });
+        judge(deadline, { target: targetOf(queueTarget, device), coming });
       } catch (refusal) {
         options.demanded?.(usual()); // it will not come to run(), where all others are counted
         throw refusal;
@@ -124,7 +137,7 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
     let high = queue.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (queue[middle]!.deadline <= item.deadline) low = middle + 1;
+      if (queue[middle]!.due <= item.due) low = middle + 1;
       else high = middle;
     }
     queue.splice(low, 0, item);
@@ -137,7 +150,8 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
         resolve();
       };
       const drop = (): void => reject(refuse("DEADLINE_EXCEEDED"));
-      enqueue({ deadline, kind, start, drop });
+      const target = (options.queueTarget ?? Number.POSITIVE_INFINITY) * (usual() || 1);
+      enqueue({ deadline, due: Math.min(deadline, monotonic() + target), kind, start, drop });
       next();
     });
 
@@ -151,7 +165,8 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
     async run(deadline, work, { kind = "", place } = {}) {
       place?.leave();
       options.demanded?.(costOf([kind]));
-      if (options.queueTarget !== undefined) judge(deadline, { target: options.queueTarget, coming: 0 });
+      const { queueTarget } = options;
+      if (queueTarget !== undefined) judge(deadline, { target: targetOf(queueTarget, true), coming: 0 });
       await turn(deadline, kind);
       const began = monotonic();
       try {

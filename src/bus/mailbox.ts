@@ -1,21 +1,27 @@
 // Mailboxes: a bounded first-in-first-out queue per key. The first push starts the mailbox's worker, an item leaves only when it is
 // done, so an empty mailbox means nothing of that key is in flight, and there is no idle loop. Keys run side by side.
 // A mailbox exists only while it holds something.
+// Of its places some are kept for requests with a device token that holds: whoever floods a key cannot keep out the device that its owner uses.
 import { asError } from "../errors.ts";
 
 export interface Mailboxes {
   /**
    * Queues the task behind all earlier ones of its key and runs it when it is first.
-   * @param bound another bound than the usual one
+   * @param options.bound another bound than the usual one @param options.device whether it may have a place that is kept for devices
    * @returns false when the key's mailbox is full: the task was not taken.
    */
-  push(key: string, task: () => Promise<void>, bound?: number): boolean;
+  push(key: string, task: () => Promise<void>, options?: { bound?: number; device?: boolean }): boolean;
   /** Keys with something in flight. */
   readonly keys: number;
   /** Items queued or running. */
   readonly size: number;
   /** Resolves when nothing is queued or running. */
   idle(): Promise<void>;
+}
+
+/** Of so many places, how many are kept for devices: 8, or a quarter of a small mailbox. */
+export function keptForDevices(bound: number): number {
+  return Math.min(8, Math.floor(bound / 4));
 }
 
 /**
@@ -45,9 +51,9 @@ export function makeMailboxes(limit: number, failed: (error: unknown) => void = 
   };
 
   return {
-    push(key, task, bound = limit) {
+    push(key, task, { bound = limit, device = false } = {}) {
       const box = boxes.get(key);
-      if (box !== undefined && box.length >= bound) return false;
+      if (box !== undefined && box.length >= bound - (device ? 0 : keptForDevices(bound))) return false;
       size += 1;
       if (box !== undefined) {
         box.push(task);

@@ -139,7 +139,7 @@ export function connectClient(parts: ClientParts): ConnectedClient {
       timeoutMs,
       signal,
       traceparent,
-      deviceToken: options.deviceToken,
+      deviceToken: sendable(options.deviceToken),
       read: (reply) => readReply({ ...reader, topic, resultName: shape.resultName }, reply, !sealsRequest),
     }) as Promise<Commands[T]["result"]>;
   };
@@ -247,13 +247,20 @@ function timeOf({ timeoutMs = defaultTimeoutMs }: CallOptions): number {
   return Math.min(timeoutMs, longestTimeoutMs);
 }
 
+const isHeaderText = (text: string): boolean => /^[\x20-\x7e]{0,256}$/.test(text);
+
 /** What goes into headers as it is. @throws Refusal INVALID_INPUT: in a header it would be refused too, or fail the sending of others' records */
 function checkTexts({ idempotencyKey, deviceToken }: CallOptions): void {
-  const isText = (text: unknown, least: number): boolean =>
-    text === undefined || (typeof text === "string" && text.length >= least && /^[\x20-\x7e]{0,256}$/.test(text));
-  if (!isText(idempotencyKey, 22)) throw invalid("idempotencyKey", "must be 22 to 256 characters of printable ASCII");
-  if (!isText(deviceToken, 0)) throw invalid("deviceToken", "must be at most 256 characters of printable ASCII");
+  if (idempotencyKey !== undefined) {
+    const isKey = typeof idempotencyKey === "string" && idempotencyKey.length >= 22 && isHeaderText(idempotencyKey);
+    if (!isKey) throw invalid("idempotencyKey", "must be 22 to 256 characters of printable ASCII");
+  }
+  if (deviceToken !== undefined && typeof deviceToken !== "string") throw invalid("deviceToken", "must be a text");
 }
+
+/** What cannot be a token is not sent: it would count as none, like any that does not hold. */
+const sendable = (deviceToken: string | undefined): string | undefined =>
+  deviceToken !== undefined && isHeaderText(deviceToken) ? deviceToken : undefined;
 
 interface PhaseEnds {
   ms: number;

@@ -10,7 +10,10 @@ export interface CallOptions {
   idempotencyKey?: string;
   /** W3C trace context of the caller; what is none is left out. */
   traceparent?: string;
-  /** The token by which the fleet knows the user's device, as the last login gave it; at most 256 characters of printable ASCII. */
+  /**
+   * The token by which the fleet knows the user's device, as the last login or refresh gave it (`deviceToken`). Keep it where the device keeps it, such as a
+   * cookie, and give it with every login: whatever does not hold counts as none.
+   */
   deviceToken?: string;
 }
 

@@ -10,7 +10,7 @@ import { overhead, xaesOpen, xaesSeal } from "./xaes.ts";
  * inbox: stored replies; outbox: secrets in outbox rows; fingerprint: HMAC of requests; refresh: successors of refresh tokens;
  * signing: private keys of the fleet; audit: rows that wait to be chained, keys of subjects; attempts: HMAC of who tried and from where;
  * mfa: secrets of authenticator apps; passkey: user handles, and ids for logins that have no passkey; operator: who acts on the fleet, by which keys;
- * lookup: HMAC of what must be found again after months, known devices and logins that were given up.
+ * lookup: HMAC of what must be found again after months, known devices and logins that were given up; device: HMAC of device tokens.
  */
 export const purposes = [
   "inbox",
@@ -24,6 +24,7 @@ export const purposes = [
   "passkey",
   "operator",
   "lookup",
+  "device",
 ] as const;
 export type Purpose = (typeof purposes)[number];
 
@@ -156,6 +157,12 @@ export class DataKeys {
     if (key === undefined) throw new UnknownDataKey(id);
     if (key.purpose !== purpose) throw new Error(`data key ${id} is for ${key.purpose}, not for ${purpose}`);
     return key;
+  }
+
+  /** The same, without a fault: for an id that a caller may have made up. */
+  find(purpose: Purpose, id: number): DataKey | undefined {
+    const key = this.#byId.get(id);
+    return key?.purpose === purpose ? key : undefined;
   }
 
   /** All keys of a purpose, the newest (highest id) first. */

@@ -41,13 +41,15 @@ const userShape = {
   banned: z.boolean(),
   generation: z.number(),
   roles: z.array(z.string()),
+  /** The record key of the login that was begun. */
+  deviceKey: z.string(),
   ...factorShape,
 };
 
 const userColumns = sql.fragment`
   u.id, u.login, is_banned(u.banned_at, u.banned_until) AS banned, u.generation,
   ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles,
-  ${factorColumns}`;
+  CASE WHEN c.by_address THEN u.email_key ELSE u.login_key END AS "deviceKey", ${factorColumns}`;
 
 const forCode = z.object({ ...challengeShape, ...userShape, ...totpShape, recoveryCode: z.boolean() });
 export type ChallengeForCode = z.infer<typeof forCode>;
@@ -128,19 +130,21 @@ export interface NewChallenge {
   rotating?: boolean;
   client?: unknown;
   amr?: string[];
+  /** Whether the login was the account's e-mail address. */
+  byAddress?: boolean;
 }
 
 export function insertChallenge(given: NewChallenge): Write {
   const { id, purpose, secretHash, ttlMs, userId, discoverable = false, rotating = true, amr = [] } = given;
-  const { generation = null, sessionId = null, client: device = null } = given;
+  const { generation = null, sessionId = null, client: device = null, byAddress = false } = given;
   const json = device === null ? sql.fragment`NULL::jsonb` : sql.fragment`${sql.jsonb(device as never)}`;
   return {
     name: "insert_challenge",
     changes: 1,
     statement: (gate) => sql.fragment`
-      INSERT INTO challenges (id, purpose, user_id, discoverable, generation, session_id, secret_hash, rotating, client, amr, expires_at)
+      INSERT INTO challenges (id, purpose, user_id, discoverable, generation, session_id, secret_hash, rotating, client, amr, by_address, expires_at)
       SELECT ${id}::uuid, ${purpose}, ${userId}::bigint, ${discoverable}, ${generation}::int, ${sessionId}::uuid,
-        ${sql.binary(secretHash)}::bytea, ${rotating}, ${json}, ${sql.array(amr, "text")}, now() + ${ttlMs} * interval '1 millisecond'
+        ${sql.binary(secretHash)}::bytea, ${rotating}, ${json}, ${sql.array(amr, "text")}, ${byAddress}, now() + ${ttlMs} * interval '1 millisecond'
       WHERE ${gate} RETURNING 1`,
   };
 }

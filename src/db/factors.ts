@@ -5,13 +5,14 @@ import { z } from "zod";
 import { contactColumns, contactShape } from "./contacts.ts";
 import type { Fragment, Read, Write } from "./statements.ts";
 
-/** Columns of a user `u`, for whoever decides about a login: his factors, and which of his roles count only with one. */
+/** Columns of a user `u`, for whoever decides about a login: factors, which roles count only with one, and which device tokens are known. */
 export const factorColumns = sql.fragment`
   EXISTS (SELECT FROM totp_factors f WHERE f.user_id = u.id AND f.activated_at IS NOT NULL) AS totp,
   EXISTS (SELECT FROM recovery_codes r WHERE r.user_id = u.id AND r.used_at IS NULL) AS recovery,
   (SELECT count(*) FROM passkeys p WHERE p.user_id = u.id) AS passkeys,
   ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id
-    WHERE ur.user_id = u.id AND r.requires_mfa ORDER BY r.name) AS "strongRoles"`;
+    WHERE ur.user_id = u.id AND r.requires_mfa ORDER BY r.name) AS "strongRoles",
+  u.device_epoch AS "deviceEpoch"`;
 
 export const factorShape = {
   totp: z.boolean(),
@@ -19,6 +20,8 @@ export const factorShape = {
   passkeys: z.number(),
   /** Roles that only a session with a further factor bears. */
   strongRoles: z.array(z.string()),
+  /** What a device token must have to be known. */
+  deviceEpoch: z.number(),
 };
 
 const factors = z.object(factorShape);

@@ -34,10 +34,11 @@ export async function insertDataKey(pool: CommonQueryMethods, purpose: string, w
 
 const privateBoxes = sql.fragment`(SELECT kid, private_box FROM fleet_keys UNION ALL SELECT kid, private_box FROM root_keys) AS boxes`;
 
-/** What holds a data key: of inbox and fingerprint nothing does once kept answers are over, which only takes time. */
+/** What holds a data key: of some nothing does once what was made with them is over, which only takes time. */
 const heldBy = (id: number): Record<string, Fragment> => ({
   inbox: sql.fragment`false`,
   fingerprint: sql.fragment`false`,
+  device: sql.fragment`false`,
   outbox: sql.fragment`EXISTS (SELECT FROM outbox WHERE published_at IS NULL AND substring(secret FROM 2 FOR 4) = int4send(${id}::int))`,
   refresh: sql.fragment`EXISTS (SELECT FROM sessions WHERE refresh_key = ${id})`,
   signing: sql.fragment`EXISTS (SELECT FROM ${privateBoxes} WHERE substring(private_box FROM 2 FOR 4) = int4send(${id}::int))`,

@@ -60,6 +60,9 @@ const sessionForRefresh = z.object({
   createdAt: z.number(),
   lastUsedAt: z.number(),
   amr: z.array(z.string()),
+  /** What the user's device token is for, and must have to be known; null once the user is deleted. */
+  deviceKey: z.string().nullable(),
+  deviceEpoch: z.number().nullable(),
 });
 export type SessionForRefresh = z.infer<typeof sessionForRefresh>;
 
@@ -67,7 +70,8 @@ export function sessionToRefresh(id: string): Read<SessionForRefresh> {
   const select = sql.fragment`
     SELECT s.user_id AS "userId", s.ended_at IS NOT NULL AS ended, s.expires_at AS "expiresAt", ${userColumns},
       s.rotating, s.refresh_hash AS "currentHash", s.previous_hash AS "previousHash", s.refresh_key AS "refreshKey", s.rotations,
-      s.rotated_at AS "rotatedAt", s.created_at AS "createdAt", s.last_used_at AS "lastUsedAt", s.amr
+      s.rotated_at AS "rotatedAt", s.created_at AS "createdAt", s.last_used_at AS "lastUsedAt", s.amr,
+      CASE WHEN s.by_address THEN u.email_key ELSE u.login_key END AS "deviceKey", u.device_epoch AS "deviceEpoch"
     FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE s.id = ${id}::uuid`;
   return { select, row: sessionForRefresh };
 }
@@ -83,6 +87,8 @@ export interface NewSession {
   expiresAt: number;
   amr: string[];
   client: unknown;
+  /** Whether the login was the account's e-mail address. */
+  byAddress: boolean;
 }
 
 function time(ms: number): Fragment {
@@ -109,9 +115,10 @@ export function insertSession(session: NewSession, { most, idleMs, shard, said, 
     name: "insert_session",
     changes: 1,
     statement: (gate) => sql.fragment`
-      INSERT INTO sessions (id, user_id, rotating, refresh_hash, refresh_key, created_at, last_used_at, expires_at, amr, client)
+      INSERT INTO sessions (id, user_id, rotating, refresh_hash, refresh_key, created_at, last_used_at, expires_at, amr, client, by_address)
       SELECT ${session.id}::uuid, ${session.userId}, ${session.rotating}, ${sql.binary(session.refreshHash)}::bytea, ${session.refreshKey},
-        ${time(session.now)}, ${time(session.now)}, ${time(session.expiresAt)}, ${sql.array(session.amr, "text")}, ${client}
+        ${time(session.now)}, ${time(session.now)}, ${time(session.expiresAt)}, ${sql.array(session.amr, "text")}, ${client},
+        ${session.byAddress}
       WHERE ${gate} RETURNING 1`,
     last: {
       name: "limit_sessions",

@@ -233,6 +233,11 @@ export function raiseGeneration(id: number, expected: Expected): Subject {
   return lock(id, expected, sql.fragment`, generation = generation + 1`);
 }
 
+/** The same, and device tokens from before are known no more. */
+export function raiseGenerationAndEpoch(id: number, expected: Expected): Subject {
+  return lock(id, expected, sql.fragment`, generation = generation + 1, device_epoch = device_epoch + 1`);
+}
+
 export interface Ban {
   /** When it ends by itself, Unix ms; null: when it is lifted. */
   until: number | null;

@@ -184,7 +184,8 @@ function rowOf(
     account: { loginKey },
     kind: network === undefined ? "unknown" : "network",
     place: hash("network", subject, network ?? ""),
-    held: null,
+    held:
+      call.device === undefined ? null : { place: hash("token", subject, call.device.id), epoch: call.device.epoch },
     limits: limitsOf(parts, using, call),
   };
 }

@@ -12,7 +12,7 @@ import { checkToken } from "./input.ts";
 const mostAttempts = 5;
 
 /** What a user can answer a challenge with. Recovery codes stand in for factors; alone they are none. */
-export function factorMethods({ totp, passkeys, recovery }: Omit<Factors, "strongRoles">): string[] {
+export function factorMethods({ totp, passkeys, recovery }: Pick<Factors, "totp" | "passkeys" | "recovery">): string[] {
   const methods = [...(totp ? ["totp"] : []), ...(passkeys > 0 ? ["passkey"] : [])];
   return recovery && methods.length > 0 ? [...methods, "recovery"] : methods;
 }

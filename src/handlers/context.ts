@@ -123,6 +123,8 @@ export interface Context {
   /** What user handles of passkeys are made with; the oldest, because they must stay the same. 32 bytes. */
   passkeyKey(): Buffer;
   jwks(): string;
+  /** A device token for this record key: that of the request renewed, where it came with one that is known, else a new one. */
+  deviceToken(given: { recordKey: string; epoch: number }): string;
   /** Opens what is personal in the user's audit rows. @param subjectBox his key, as it is kept */
   personalOf(userId: number, subjectBox: Buffer): (row: PersonalPart) => Record<string, unknown>;
   now(): number;

@@ -5,6 +5,7 @@ import type { BusCommand, Call, Lanes } from "../bus/command.ts";
 import { type GatedSchema, makeTextGate } from "../bus/text-gate.ts";
 import type { Clock } from "../clock.ts";
 import { openPersonal, openSubjectKey } from "../crypto/audit.ts";
+import type { DeviceTokens } from "../crypto/device-token.ts";
 import { type DataKeys, type Purpose, UnknownDataKey } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import type { Keyring } from "../crypto/keys.ts";
@@ -43,6 +44,7 @@ export interface RunParts {
   tokens: Tokens;
   keyring(): Keyring;
   dataKeys(): DataKeys;
+  devices: DeviceTokens;
   /** Loads the keys again. */
   reloadKeys(): Promise<void>;
   settings: Settings;
@@ -215,6 +217,12 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
     operatorBox: () => parts.dataKeys().box("operator"),
     passkeyKey: () => oldestKey(parts, "passkey"),
     jwks: () => jwksText(parts.keyring()),
+    deviceToken: ({ recordKey, epoch }) => {
+      const now = clock.now();
+      const given = call.envelope.device;
+      const held = given === undefined ? undefined : parts.devices.verify(given, { recordKey, at: now });
+      return parts.devices.issue({ recordKey, epoch, now, id: held?.epoch === epoch ? held.id : undefined });
+    },
     personalOf: (userId, subjectBox) => {
       const keys = parts.dataKeys();
       const subject = openSubjectKey(keys, userId, subjectBox);

@@ -7,6 +7,7 @@ import { insertSession, type SessionLimit, sessionById, sessionPageOf } from "..
 import type { Write } from "../db/statements.ts";
 import { invalid, refuse } from "../errors.ts";
 import type { Client, Session } from "../generated/schemas.ts";
+import { normalize } from "../record-key.ts";
 import type { Context } from "./context.ts";
 import { fact, revocationsOf } from "./facts.ts";
 
@@ -17,6 +18,7 @@ export interface SessionUser {
   generation: number;
   /** Roles that only a session with a further factor bears. */
   strongRoles: string[];
+  deviceEpoch: number;
 }
 
 export interface SessionTokens {
@@ -26,6 +28,7 @@ export interface SessionTokens {
   accessExpiresAt: number;
   refreshToken: string;
   refreshExpiresAt: number;
+  deviceToken: string;
 }
 
 export interface OpenedSession {
@@ -36,17 +39,20 @@ export interface OpenedSession {
 /**
  * Makes the tokens of a new session and the write that opens it; nothing is stored yet.
  * A role that requires a further factor is borne only where `amr` has mfa.
+ * Its device token is for `deviceKey`, the record key of the login that lets the user in; default: the account's login.
  * A rotating session ends after AUTH_REFRESH_TTL, another after AUTH_COOKIE_MAX_AGE; either when idle for AUTH_REFRESH_IDLE.
  */
 export async function openSession(
   ctx: Context,
   user: SessionUser,
-  how: { rotating: boolean; client: Client | null; amr: string[] },
+  how: { rotating: boolean; client: Client | null; amr: string[]; deviceKey?: string },
 ): Promise<OpenedSession> {
   const { settings, tokens } = ctx;
   const now = ctx.now();
   const sessionId = ctx.uuid();
   const refresh = newOpaque(sessionId);
+  const loginKey = normalize(user.login);
+  const { deviceKey = loginKey } = how;
   const expiresAt = now + (how.rotating ? settings.refreshTtlMs : settings.cookieMaxAgeMs);
   const access = await tokens.issueAccess({
     userId: user.id,
@@ -65,6 +71,7 @@ export async function openSession(
       accessExpiresAt: access.expiresAt,
       refreshToken: refresh.token,
       refreshExpiresAt: Math.min(expiresAt, now + settings.refreshIdleMs),
+      deviceToken: ctx.deviceToken({ recordKey: deviceKey, epoch: user.deviceEpoch }),
     },
     write: insertSession(
       {
@@ -77,6 +84,7 @@ export async function openSession(
         expiresAt,
         amr: how.amr,
         client: how.client,
+        byAddress: deviceKey !== loginKey,
       },
       limitOf(ctx, user.id, now),
     ),

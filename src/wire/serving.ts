@@ -11,6 +11,7 @@ import { makeReplies } from "../bus/replies.ts";
 import { makeSender } from "../bus/sender.ts";
 import type { Tally } from "../bus/tally.ts";
 import type { Clock } from "../clock.ts";
+import type { DeviceTokens } from "../crypto/device-token.ts";
 import { isPassing } from "../db/faults.ts";
 import type { FleetKeys } from "../fleet-keys.ts";
 import { maxKeyBytes } from "../record-key.ts";
@@ -23,6 +24,7 @@ export interface Serving {
   commands: BusCommand[];
   lanes: Lanes;
   keys: FleetKeys;
+  devices: DeviceTokens;
   clock: Clock;
   brokerClock: BrokerClock;
   tally: Tally;
@@ -31,7 +33,7 @@ export interface Serving {
 
 export function serveRequests(
   { config, log, metrics, lifecycle }: Wiring,
-  { kafka, codec, commands, lanes, keys, clock, brokerClock, tally, deadLetters }: Serving,
+  { kafka, codec, commands, lanes, keys, devices, clock, brokerClock, tally, deadLetters }: Serving,
 ): RequestConsumer {
   const lost = metrics.counter("auth_replies_lost_total", "Replies that can never arrive.", ["reason"]);
   const requests = metrics.counter("auth_requests_total", "Requests by topic and outcome.", ["topic", "outcome"]);
@@ -39,6 +41,11 @@ export function serveRequests(
     "auth_request_seconds",
     "From the broker's time of a request to its acknowledged reply.",
     ["topic"],
+  );
+  const tokens = metrics.counter(
+    "auth_device_tokens_total",
+    "Requests with a device token, by whether it holds for their record key; one that does not counts as none.",
+    ["holds"],
   );
   const sender = makeSender(kafka);
   const replies = makeReplies({
@@ -61,6 +68,11 @@ export function serveRequests(
     allowedReplyTopics: config.AUTH_REPLY_TOPICS,
     now: brokerClock.now,
     monotonic: clock.monotonic,
+    deviceOf(token, at) {
+      const held = devices.verify(token, at);
+      tokens.inc({ holds: String(held !== undefined) });
+      return held;
+    },
     execute: makeExecute({
       codec,
       lanes,

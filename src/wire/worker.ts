@@ -9,6 +9,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { commonPasswords } from "../common-passwords.ts";
 import type { Config } from "../config.ts";
 import { breachedFiles } from "../crypto/breached.ts";
+import { makeDeviceTokens } from "../crypto/device-token.ts";
 import { giveWay } from "../crypto/hash-threads.ts";
 import { makePasswordPolicy, type PasswordPolicy } from "../crypto/password-policy.ts";
 import { makePasswords, type Passwords } from "../crypto/passwords.ts";
@@ -125,7 +126,8 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   const hashCost = await passwords.calibrate(clock);
   giveWay();
   const lanes = lanesOf(wiring, { hashCost, monotonic: clock.monotonic });
-  const run = runPartsOf(wiring, { pool, keys, lanes, passwords, policy, clock });
+  const devices = makeDeviceTokens(keys.dataKeys, config.AUTH_KNOWN_DEVICE_TTL);
+  const run = runPartsOf(wiring, { pool, keys, devices, lanes, passwords, policy, clock });
   const commands = served(config.AUTH_TOPICS).map((handler) => busCommand(handler, run));
   if (commands.length === 0) throw new Error("AUTH_TOPICS leaves no command to serve.");
   const codec = await codecOf(wiring, pool);
@@ -145,6 +147,7 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
     commands,
     lanes,
     keys,
+    devices,
     clock,
     brokerClock,
     tally,
@@ -186,11 +189,11 @@ function lanesOf(
   };
 }
 
-type Built = Pick<RunParts, "pool" | "lanes" | "passwords" | "policy" | "clock"> & { keys: FleetKeys };
+type Built = Pick<RunParts, "pool" | "devices" | "lanes" | "passwords" | "policy" | "clock"> & { keys: FleetKeys };
 
 function runPartsOf(
   { config, log, metrics, lifecycle }: Wiring,
-  { pool, keys, lanes, passwords, policy, clock }: Built,
+  { pool, keys, devices, lanes, passwords, policy, clock }: Built,
 ): RunParts {
   const tokens = makeTokens({
     keyring: keys.keyring,
@@ -221,6 +224,7 @@ function runPartsOf(
   lifecycle.onStop(() => denials.close());
   return {
     pool,
+    devices,
     lanes,
     passwords,
     policy,

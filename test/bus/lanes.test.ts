@@ -164,8 +164,8 @@ describe("a lane with a queue target", () => {
 
   test("counts who was let in until he comes to the queue, or goes away", async () => {
     const { lane: made, run, order } = lane({ width: 1, queueTarget: 4, cost: 100 });
-    const places = Array.from({ length: 5 }, () => made.admit(Number.POSITIVE_INFINITY));
-    expect(refusalOf(() => made.admit(Number.POSITIVE_INFINITY))).toMatchObject({
+    const places = Array.from({ length: 5 }, () => made.admit(Number.POSITIVE_INFINITY, true));
+    expect(refusalOf(() => made.admit(Number.POSITIVE_INFINITY, true))).toMatchObject({
       code: "OVERLOADED",
       retryAfterMs: 500,
     });
@@ -179,8 +179,8 @@ describe("a lane with a queue target", () => {
     void run("second");
     await settled();
     for (const place of places) place.leave();
-    expect(refusalOf(() => made.admit(89))?.code).toBe("OVERLOADED"); // one ran for no time: the average is 90
-    expect(refusalOf(() => made.admit(90))).toBeUndefined(); // nobody is counted who is not there
+    expect(refusalOf(() => made.admit(89, true))?.code).toBe("OVERLOADED"); // one ran for no time: the average is 90
+    expect(refusalOf(() => made.admit(90, true))).toBeUndefined(); // nobody is counted who is not there
   });
 
   test("turning away what had too little time of its own does not make a queue stand", () => {
@@ -198,6 +198,61 @@ describe("a lane with a queue target", () => {
     expect(refusalOf(() => made.admit(Number.POSITIVE_INFINITY))?.code).toBe("OVERLOADED");
     expect(await run("beyond it")).toBe("OVERLOADED");
     expect(made.queued).toBe(4);
+  });
+
+  test("has nobody overtaken for ever by pieces that come with less time", async () => {
+    const waited = async (queueTarget?: number): Promise<number> => {
+      const made = lane({ width: 2, ...(queueTarget && { queueTarget }), cost: 100 });
+      for (const name of ["a", "b"]) void made.run(name, 1000);
+      void made.run("patient", 30_000);
+      for (let rounds = 0; rounds < 50; rounds += 1) {
+        void made.run("hasty", made.time.ms + 1000).catch(() => undefined);
+        await settled();
+        if (made.order.includes("patient")) return made.time.ms;
+        made.time.ms += 50;
+        await made.end();
+      }
+      return Number.POSITIVE_INFINITY;
+    };
+    expect(await waited(4)).toBeLessThanOrEqual(500);
+    expect(await waited()).toBe(Number.POSITIVE_INFINITY); // the control: by deadlines alone
+  });
+
+  describe("keeps a quarter of its queue for devices", () => {
+    /** How many of those that come one after the other are let in. */
+    const letIn = (made: ReturnType<typeof lane>, device: boolean): number =>
+      Array.from({ length: 60 }, () => {
+        try {
+          return made.lane.admit(Number.POSITIVE_INFINITY, device);
+        } catch {
+          return undefined;
+        }
+      }).filter((place) => place !== undefined).length;
+
+    test.each([
+      [{ width: 1, queueTarget: 4 }, 4, 1],
+      [{ width: 2, queueTarget: 4 }, 7, 2],
+      [{ width: 4, queueTarget: 8 }, 25, 8],
+      [{ width: 1, queueTarget: 1 }, 2, 1],
+    ])("%j lets in %i others and then %i devices; without others all are devices", (options, others, devices) => {
+      const made = lane({ ...options, cost: 100 });
+      expect([letIn(made, false), letIn(made, true), letIn(made, false)]).toEqual([others, devices, 0]);
+      expect(letIn(lane({ ...options, cost: 100 }), true)).toBe(others + devices);
+    });
+
+    test("also where the queue stands: others wait for one piece, devices up to the target", async () => {
+      const free = lane({ width: 1, queueTarget: 4, cost: 100 });
+      void free.run("runs");
+      for (let n = 0; n < 4; n += 1) void free.run("waits");
+      await settled();
+      expect([letIn(free, false), letIn(free, true)]).toEqual([0, 0]);
+      for (let n = 0; n < 3; n += 1) {
+        free.time.ms += 100;
+        await free.end();
+      }
+      expect(free.lane.queued).toBe(1);
+      expect([letIn(free, false), letIn(free, true)]).toEqual([0, 3]);
+    });
   });
 
   test("one without a target refuses nobody at the door", async () => {
@@ -276,11 +331,11 @@ describe("kinds of work", () => {
     const parts = lane({ width: 1, cost: 40, queueTarget: 4 });
     await took(parts, "slow", 100);
     const busy = parts.run("first");
-    expect(refusalOf(() => parts.lane.admit(Number.POSITIVE_INFINITY))).toBeUndefined();
+    expect(refusalOf(() => parts.lane.admit(Number.POSITIVE_INFINITY, true))).toBeUndefined();
     const slow = parts.lane.run(Number.POSITIVE_INFINITY, async () => undefined, { kind: "slow" });
-    expect(refusalOf(() => parts.lane.admit(Number.POSITIVE_INFINITY))).toBeUndefined(); // 40 + 100, and 160 may wait
+    expect(refusalOf(() => parts.lane.admit(Number.POSITIVE_INFINITY, true))).toBeUndefined(); // 40 + 100, and 160 may wait
     const second = parts.lane.run(Number.POSITIVE_INFINITY, async () => undefined, { kind: "slow" });
-    expect(refusalOf(() => parts.lane.admit(Number.POSITIVE_INFINITY))).toMatchObject({
+    expect(refusalOf(() => parts.lane.admit(Number.POSITIVE_INFINITY, true))).toMatchObject({
       code: "OVERLOADED",
       retryAfterMs: 240,
     });

@@ -16,7 +16,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 function observed(mailboxes: Mailboxes) {
   const running = new Map<string, Running>();
   const started = new Map<string, number[]>();
-  const push = (key: string, item: number, bound?: number): boolean =>
+  const push = (key: string, item: number, options?: Parameters<Mailboxes["push"]>[2]): boolean =>
     mailboxes.push(
       key,
       () => {
@@ -26,7 +26,7 @@ function observed(mailboxes: Mailboxes) {
         running.set(key, { item, end });
         return end.promise;
       },
-      bound,
+      options,
     );
   const end = (key: string, failure?: Error): void => {
     const { end: task } = running.get(key)!;
@@ -96,7 +96,49 @@ test("the running item counts against the bound until it is done", async () => {
 
 test("a push may bring a bound of its own", () => {
   const { push } = observed(makeMailboxes(1));
-  expect([push("ada", 1), push("ada", 2), push("ada", 3, 2), push("ada", 4, 2)]).toEqual([true, false, true, false]);
+  expect([push("ada", 1), push("ada", 2), push("ada", 3, { bound: 2 }), push("ada", 4, { bound: 2 })]).toEqual([
+    true,
+    false,
+    true,
+    false,
+  ]);
+});
+
+describe("places that are kept for devices", () => {
+  test.each([
+    [64, 8],
+    [100, 8],
+    [32, 8],
+    [31, 7],
+    [4, 1],
+    [3, 0],
+    [1, 0],
+  ])("of %i places %i: others fill the rest, a device has them all", (bound, kept) => {
+    const { push } = observed(makeMailboxes(bound));
+    const others = Array.from({ length: bound + 5 }, (_, n) => push("ada", n));
+    expect(others.filter(Boolean)).toHaveLength(bound - kept);
+    expect(push("bob", 1)).toBe(true);
+    const devices = Array.from({ length: bound + 5 }, (_, n) => push("ada", n, { device: true }));
+    expect(devices.filter(Boolean)).toHaveLength(kept);
+    expect(push("ada", 0)).toBe(false);
+  });
+
+  test("are none where there is no bound", () => {
+    const { push } = observed(makeMailboxes(4));
+    const bound = Number.POSITIVE_INFINITY;
+    expect(Array.from({ length: 200 }, (_, n) => push("ada", n, { bound })).every(Boolean)).toBe(true);
+  });
+
+  test("do not let a device overtake what came before it", async () => {
+    const { push, end, started } = observed(makeMailboxes(8));
+    for (let n = 0; n < 6; n += 1) push("ada", n);
+    expect([push("ada", 6), push("ada", 7, { device: true })]).toEqual([false, true]);
+    for (let n = 0; n < 7; n += 1) {
+      await settled();
+      end("ada");
+    }
+    expect(started.get("ada")).toEqual([0, 1, 2, 3, 4, 5, 7]);
+  });
 });
 
 test.each<[string, () => Promise<void>]>([

@@ -64,13 +64,19 @@ test.each([
   ["idempotencyKey", "x".repeat(257)],
   ["idempotencyKey", `${"x".repeat(22)}\n`],
   ["idempotencyKey", 7],
-  ["deviceToken", "x".repeat(257)],
-  ["deviceToken", "\u0000"],
   ["deviceToken", {}],
+  ["deviceToken", null],
 ])("is told at once of a wrong %s", async (name, value) => {
   const refusal = await refused(client.key.list({}, { [name]: value }));
   expect([refusal.code, refusal.details["field"]]).toEqual(["INVALID_INPUT", name]);
 });
+
+test.each(["", "garbage", "x".repeat(257), "\u0000", "d1.ü"])(
+  "a device token that is none (%j) is no error",
+  async (deviceToken) => {
+    expect(await client.key.list({}, { deviceToken })).toHaveProperty("jwks");
+  },
+);
 
 test.each(["garbage", "\u0000", 7, {}, null])("a trace that is none (%j) is no error", async (traceparent) => {
   expect(await client.key.list({}, { traceparent: traceparent as string })).toHaveProperty("jwks");

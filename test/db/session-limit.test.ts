@@ -46,7 +46,7 @@ function limit(userId: number, most: number): SessionLimit {
 function opening(userId: number, most: number, now = Date.now()) {
   const id = randomUUID();
   const session = {
-    ...{ id, userId, now, rotating: true, refreshKey: 1, amr: ["pwd"], client: null },
+    ...{ id, userId, now, rotating: true, refreshKey: 1, amr: ["pwd"], client: null, byAddress: false },
     ...{ refreshHash: Buffer.alloc(32), expiresAt: now + day },
   };
   const write = insertSession(session, limit(userId, most));
@@ -80,7 +80,7 @@ test("a commit that takes itself back ends nothing", async () => {
   await done;
   const session = insertSession(
     {
-      ...{ id, userId, now: Date.now(), rotating: true, refreshKey: 1, amr: ["pwd"], client: null }, // an id that is taken
+      ...{ id, userId, now: Date.now(), rotating: true, refreshKey: 1, amr: ["pwd"], client: null, byAddress: false }, // an id that is taken
       ...{ refreshHash: Buffer.alloc(32), expiresAt: Date.now() + day },
     },
     limit(userId, 1),

@@ -409,9 +409,20 @@ class Requester:
         """Unix seconds by the broker's clock, which a probe has told: a seal ends by that."""
         return time.time() + self._broker_ahead.result(10)
 
-    def request(self, topic: str, fields: Fields, *, idempotency_key: str | None = None, timeout_ms: int = 20_000) -> Fields:
-        """Carries out one command. Asked again with the same idempotency key, the fleet gives its first answer again."""
-        ask = {"idempotency_key": idempotency_key or new_id(), "timeout_ms": timeout_ms}
+    def request(
+        self,
+        topic: str,
+        fields: Fields,
+        *,
+        idempotency_key: str | None = None,
+        timeout_ms: int = 20_000,
+        device_token: str | None = None,
+    ) -> Fields:
+        """Carries out one command. Asked again with the same idempotency key, the fleet gives its first answer again.
+
+        device_token: what the user's device was given at its last login or refresh; with it a login has a place also in a flood.
+        """
+        ask: Fields = {"idempotency_key": idempotency_key or new_id(), "timeout_ms": timeout_ms, "device_token": device_token}
         _, schema = self.registry.latest(f"{topic}-value")
         whole = {each["name"]: each["default"] for each in schema["fields"] if "default" in each} | fields
         key = record_key(schema.get("recordKey"), whole)
@@ -425,11 +436,13 @@ class Requester:
             self._keys.catch_up()  # the fleet has other keys by now
             return self._sealed_exchange(topic, whole, key, **ask)
 
-    def _sealed_exchange(self, topic: str, whole: Fields, key: str | None, *, idempotency_key: str, timeout_ms: int) -> Fields:
+    def _sealed_exchange(
+        self, topic: str, whole: Fields, key: str | None, *, idempotency_key: str, timeout_ms: int, device_token: str | None
+    ) -> Fields:
         secret = secrets.token_bytes(32)
         sealed = self.sealed(topic, whole, idempotency_key.encode(), secret, timeout_ms=timeout_ms)
-        ask = {"key": key, "idempotency_key": idempotency_key, "secret": secret, "timeout_ms": timeout_ms}
-        return self.exchange(topic, whole | {"sealed": sealed}, **ask)
+        ask: Fields = {"key": key, "idempotency_key": idempotency_key, "secret": secret, "timeout_ms": timeout_ms}
+        return self.exchange(topic, whole | {"sealed": sealed}, device_token=device_token, **ask)
 
     def sealed(
         self, topic: str, whole: Fields, key: bytes, secret: bytes, *, reply_topic: str | None = None, timeout_ms: int = 20_000
@@ -449,6 +462,7 @@ class Requester:
         secret: bytes | None = None,
         correlation_id: bytes | None = None,
         timeout_ms: int = 20_000,
+        device_token: str | None = None,
     ) -> Fields:
         """Sends a record as it is and waits for its reply."""
         value = self.registry.encode(f"{topic}-value", record)
@@ -462,6 +476,8 @@ class Requester:
         }
         if idempotency_key is not None:
             headers["auth-idempotency-key"] = idempotency_key
+        if device_token is not None:
+            headers["auth-device"] = device_token
         with self.waiting(correlation_id, secret) as call:
             self.produce(topic, value, headers, key=key)
             try:

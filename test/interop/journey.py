@@ -12,6 +12,7 @@ import secrets
 import sys
 import threading
 import time
+from base64 import urlsafe_b64decode
 from typing import Any
 
 from client import (
@@ -140,7 +141,16 @@ def log_in(fleet: Requester, person: Fields) -> Fields:
     tokens = fleet.request("auth.session.login", fields, idempotency_key=key)["tokens"]
     again = fleet.request("auth.session.login", fields, idempotency_key=key)["tokens"]
     wrong = code_of(lambda: fleet.request("auth.session.login", {**fields, "password": "a wrong password"}))
-    say("logged in", sessionId=tokens["sessionId"], sameAnswer=again == tokens, wrong=wrong)
+    given = tokens["deviceToken"]
+
+    def device(token: str) -> Any:
+        """Which device a login with this token is said to come from: a token that holds is renewed, any other one is followed by a new one."""
+        made = fleet.request("auth.session.login", fields, device_token=token)["tokens"]["deviceToken"]
+        return urlsafe_b64decode(made.split(".")[1] + "=")[10:]
+
+    known = urlsafe_b64decode(given.split(".")[1] + "=")[10:]
+    devices = {"form": given, "renewed": device(given) == known, "forged": device(given[:-2] + "AA") == known}
+    say("logged in", sessionId=tokens["sessionId"], sameAnswer=again == tokens, wrong=wrong, devices=devices)
     return tokens
 
 

@@ -99,6 +99,11 @@ describe.each([
       sessionId: expect.any(String),
       sameAnswer: true,
       wrong: { code: "INVALID_CREDENTIALS" },
+      devices: {
+        form: expect.stringMatching(/^d1\.[A-Za-z0-9_-]{35}\.[A-Za-z0-9_-]{43}$/),
+        renewed: true,
+        forged: false,
+      },
     });
   });
 
@@ -166,8 +171,8 @@ describe.each([
 
   test("is told what happened, in order and without gaps", () => {
     const { events, sameId } = steps["was told"] as { events: Record<string, unknown>[]; sameId: boolean };
-    const types = ["UserRegistered", "UserConfirmed", "LoggedIn", "LoggedIn", "LoggedOut"];
-    expect(events.filter(({ type }) => types.includes(String(type).slice("auth.event.".length)))).toHaveLength(5);
+    const types = ["UserRegistered", "UserConfirmed", "LoggedIn", "LoggedOut"]; // logged in four times
+    expect(events.filter(({ type }) => types.includes(String(type).slice("auth.event.".length)))).toHaveLength(7);
     expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, at) => at + 1));
     expect(new Set(events.map(({ key }) => key))).toEqual(new Set([String(told("registered", "userId"))]));
     expect(sameId).toBe(true);
@@ -182,7 +187,7 @@ describe.each([
     const mine = ["auth.account.register", "auth.session.login"].flatMap((topic) =>
       requests.all(topic).filter(({ value }) => new RegExp(`${person.login}|${login}`).test(String(value))),
     );
-    expect(mine).toHaveLength(7); // four to register, three to log in
+    expect(mine).toHaveLength(9); // four to register, five to log in
     for (const { value } of mine) {
       expect(String(value)).toMatch(/eyJ[\w-]+\.[\w-]+\.[\w-]+\.[\w-]+\.[\w-]+/);
       expect(String(value)).not.toContain(person.password);

@@ -9,6 +9,7 @@ import { type Lane, makeLane } from "../../src/bus/lanes.ts";
 import { noSoonerThan } from "../../src/bus/least-time.ts";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
+import { makeDeviceTokens } from "../../src/crypto/device-token.ts";
 import type { DataKeys } from "../../src/crypto/envelope.ts";
 import { makePasswords, type Passwords } from "../../src/crypto/passwords.ts";
 import { makeTokens } from "../../src/crypto/tokens.ts";
@@ -31,10 +32,10 @@ type Topic = keyof Commands;
 export interface AskOptions {
   /** Default: one that was never used. */
   idempotencyKey?: Buffer;
-  /** What the request's device token holds, as the bus has verified it. */
-  device?: HeldDevice;
   /** When the broker took the record; default: now. */
   recordedAt?: number;
+  /** What the request's device token holds, as if the bus had verified it; or the token, which is verified as the bus does it. */
+  device?: HeldDevice | string;
 }
 
 /** Handlers, and what they stand on. */
@@ -44,6 +45,8 @@ export interface HandlerHouse {
   env: Record<string, string>;
   settings: Settings;
   dataKeys(): DataKeys;
+  /** What wraps the data keys of its database. */
+  master: MasterKey[];
   /** As the bus has them, and the lanes they run in. */
   commands: ReadonlyMap<string, BusCommand>;
   lanes: Lanes;
@@ -123,6 +126,7 @@ export async function handlerHouse({
   pool.on("error", () => undefined);
   await ensureKeys({ pool, master, rules: keyRulesOf(config), clock: systemClock });
   const keys = await loadFleetKeys(pool, master, quiet);
+  const devices = makeDeviceTokens(keys.dataKeys, config.AUTH_KNOWN_DEVICE_TTL);
   const lane = () => makeLane({ width: poolSize }, systemClock.monotonic);
   const [attempts, limited, unknown]: [string[], string[], string[]] = [[], [], []];
   let hashes = 0;
@@ -148,6 +152,7 @@ export async function handlerHouse({
       clock,
     }),
     keyring: keys.keyring,
+    devices,
     dataKeys: keys.dataKeys,
     reloadKeys: () => Promise.resolve(),
     policy: policyOf(config, quiet),
@@ -165,8 +170,11 @@ export async function handlerHouse({
   const commands = new Map(handlers.map((handler) => [handler.topic as string, busCommand(handler, parts)]));
   const ask: HandlerHouse["ask"] = async (topic, request, options = {}) => {
     const command = commands.get(topic)!;
-    const result = await command.handle({ ...command.requestDefaults, ...request }, callOf(topic, options));
-    return result as never;
+    const opened = { ...command.requestDefaults, ...request };
+    const { device: given } = options;
+    const at = { recordKey: command.keyOf(opened) ?? "", at: clock.now() };
+    const device = typeof given === "string" ? devices.verify(given, at) : given;
+    return (await command.handle(opened, callOf(topic, options, device))) as never;
   };
   return {
     pool,
@@ -176,6 +184,7 @@ export async function handlerHouse({
     },
     settings: parts.settings,
     dataKeys: keys.dataKeys,
+    master,
     commands,
     lanes: parts.lanes,
     hashes: () => hashes,
@@ -218,12 +227,17 @@ export async function handlerHouse({
 
 function callOf(
   topic: string,
-  { idempotencyKey = randomBytes(16), recordedAt = systemClock.now(), device }: AskOptions,
+  { idempotencyKey = randomBytes(16), recordedAt = systemClock.now(), device: given }: AskOptions,
+  device: HeldDevice | undefined,
 ): Call {
   const reply = { topic: "auth.reply.test" };
   return {
     topic,
-    envelope: { reply, idempotencyKey } as unknown as Call["envelope"],
+    envelope: {
+      reply,
+      idempotencyKey,
+      device: typeof given === "string" ? given : undefined,
+    } as unknown as Call["envelope"],
     recordedAt,
     deadline: systemClock.monotonic() + 30_000,
     ...(device && { device }),

@@ -42,6 +42,7 @@ async function instead(
     discoverable,
     rotating,
     client,
+    byAddress: has && named.loginKey !== normalize(login),
   });
   const typed = named.found === null ? normalize(named.countedBy) : addressKey(login);
   const decoys = decoyCredentials(ctx.passkeyKey(), typed); // by the text: it must not tell whose address it is

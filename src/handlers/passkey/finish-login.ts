@@ -62,7 +62,7 @@ async function open(
   const { rotating, client, amr } = found;
   const method = found.purpose === "login-mfa" ? "password+passkey" : "passkey";
   const shown = [...amr, synced ? "swk" : "hwk", ...(judged.userVerified ? ["user"] : []), "mfa"];
-  const session = await openSession(ctx, owner, { rotating, client, amr: shown });
+  const session = await openSession(ctx, owner, { rotating, client, amr: shown, deviceKey: owner.deviceKey });
   const { sessionId } = session.tokens;
   return ctx.commit(
     {

@@ -9,7 +9,7 @@ import { endTotpWait } from "../../db/factors.ts";
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
 import type { Write } from "../../db/statements.ts";
-import { raiseGeneration, setPassword } from "../../db/users.ts";
+import { raiseGenerationAndEpoch, setPassword } from "../../db/users.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkNewPassword } from "../input.ts";
@@ -27,7 +27,7 @@ export const reset = defineHandler({
     const hash = await ctx.passwords.hash(newPassword);
     return ctx.commit(
       {
-        user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
+        user: { id, subject: raiseGenerationAndEpoch(id, { generation, banned: false }), generation: generation + 1 },
         facts: [fact("PasswordReset", {})],
         writes: [
           link.use,

@@ -3,6 +3,7 @@
 import type { Write } from "../../db/statements.ts";
 import { type AccountWithPassword, lockUser } from "../../db/users.ts";
 import type { SessionLoginRequest, SessionLoginResult } from "../../generated/schemas.ts";
+import { normalize } from "../../record-key.ts";
 import { factorMethods, newChallenge } from "../challenges.ts";
 import type { Context } from "../context.ts";
 import { fact } from "../facts.ts";
@@ -23,18 +24,21 @@ export async function afterPassword(
 ): Promise<SessionLoginResult> {
   const { id, login, generation } = account;
   const { rotating, client } = request;
+  const deviceKey = normalize(request.login);
   const user = { id, subject: lockUser(id, { generation, banned: false }) };
   const methods = factorMethods(account);
   if (methods.length > 0) {
     const amr = ["pwd"];
-    const { token, write } = newChallenge(ctx, { purpose: "login-mfa", userId: id, generation, rotating, client, amr });
+    const byAddress = deviceKey !== normalize(login);
+    const given = { purpose: "login-mfa", userId: id, generation, rotating, client, amr, byAddress } as const;
+    const { token, write } = newChallenge(ctx, given);
     const facts = [fact("LoginChallenged", { login, methods, client })];
     return ctx.commit(
       { user, facts, writes: [write, ...writes] },
       { tokens: null, challenge: { challenge: token, methods } },
     );
   }
-  const session = await openSession(ctx, account, { rotating, client, amr: ["pwd"] });
+  const session = await openSession(ctx, account, { rotating, client, amr: ["pwd"], deviceKey });
   const { sessionId } = session.tokens;
   return ctx.commit(
     {

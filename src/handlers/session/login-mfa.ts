@@ -39,7 +39,8 @@ export const loginMfa = defineHandler({
       const writes = [answeredWrongly(presented.id), ...judged.writes];
       return ctx.commitRefusal({ user, facts, writes, actor: "anonymous" }, refuse("MFA_INVALID"));
     }
-    const session = await openSession(ctx, found, { rotating, client, amr: [...amr, "otp", "mfa"] });
+    const { deviceKey } = found;
+    const session = await openSession(ctx, found, { rotating, client, amr: [...amr, "otp", "mfa"], deviceKey });
     const { sessionId } = session.tokens;
     return ctx.commit(
       {

@@ -1,6 +1,7 @@
 // Refresh: a new access token for a refresh token. In a rotating session the refresh token changes too: the successor is derived from
 // its parent, so the parent gets that same successor again within the grace time (a client that lost the answer, or fifty at once), and
 // anything older ends this session and no other (RFC 9700, section 4.14.2). A session that does not rotate gets its own token back.
+// The device token is renewed, too.
 // Refuses INVALID_INPUT, TOKEN_INVALID (unknown or forged), TOKEN_EXPIRED, SESSION_REVOKED, REFRESH_REUSED.
 import {
   ancestorDistance,
@@ -30,7 +31,13 @@ import type { SessionTokens } from "../sessions.ts";
 /** A forged secret costs this many HMACs at most, some 5 ms; a session at 15 min per rotation makes 2,880 in 30 days. */
 const longestWalk = 3000;
 
-type Owned = SessionForRefresh & { userId: number; login: string; generation: number };
+type Owned = SessionForRefresh & {
+  userId: number;
+  login: string;
+  generation: number;
+  deviceKey: string;
+  deviceEpoch: number;
+};
 
 export const refresh = defineHandler({
   topic: "auth.session.refresh",
@@ -54,7 +61,8 @@ export const refresh = defineHandler({
 });
 
 function isOwned(session: SessionForRefresh): session is Owned {
-  return session.userId !== null && session.login !== null && session.generation !== null;
+  const { userId, login, generation, deviceKey, deviceEpoch } = session;
+  return [userId, login, generation, deviceKey, deviceEpoch].every((each) => each !== null);
 }
 
 type Place = "current" | "parent" | "older" | "unknown";
@@ -108,6 +116,7 @@ async function renew(
       accessExpiresAt: access.expiresAt,
       refreshToken: formatOpaque({ id: sessionId, secret: next }),
       refreshExpiresAt: Math.min(session.expiresAt, now + ctx.settings.refreshIdleMs),
+      deviceToken: ctx.deviceToken({ recordKey: session.deviceKey, epoch: session.deviceEpoch }),
     },
   );
 }
