@@ -171,6 +171,9 @@ one_time_tokens.expires_at timestamp with time zone NOT NULL
 one_time_tokens.used_at timestamp with time zone
 one_time_tokens.email text
 one_time_tokens.email_key text
+one_time_tokens.generation integer
+one_time_tokens.session_id uuid
+one_time_tokens.voided_at timestamp with time zone
 operators.name text NOT NULL
 operators.version integer NOT NULL DEFAULT 0
 operators.box bytea NOT NULL
@@ -516,32 +519,90 @@ BEGIN
   RETURN jsonb_build_object('waitMs', 0);
 END $function$
 
+CREATE OR REPLACE FUNCTION public.delete_factors(owner bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  DELETE FROM recovery_codes WHERE user_id = owner;
+  DELETE FROM totp_factors WHERE user_id = owner;
+  DELETE FROM passkeys WHERE user_id = owner;
+  UPDATE challenges SET expires_at = now()
+  WHERE user_id = owner AND purpose = 'passkey-registration' AND used_at IS NULL AND expires_at > now();
+  RETURN true;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.delete_recovery_codes(owner bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  DELETE FROM recovery_codes WHERE user_id = owner;
+  RETURN true;
+END $function$
+
 CREATE OR REPLACE FUNCTION public.end_oldest_sessions(owner bigint, opened uuid, most integer, idle interval, in_shard integer, said jsonb, audited bytea)
  RETURNS integer
  LANGUAGE plpgsql
 AS $function$
 DECLARE
   ids uuid[];
-  number bigint;
 BEGIN
   ids := ARRAY(
     SELECT id FROM sessions
     WHERE user_id = owner AND ended_at IS NULL AND expires_at > now() AND last_used_at > now() - idle AND id <> opened
     ORDER BY created_at DESC, id DESC OFFSET most - 1);
-  IF cardinality(ids) = 0 THEN
-    RETURN 0;
+  IF cardinality(ids) > 0 THEN
+    UPDATE sessions SET ended_at = now(), end_reason = 'limit' WHERE id = ANY(ids);
+    PERFORM publish_ended_sessions(owner, ids, in_shard, said, audited);
   END IF;
-  UPDATE sessions SET ended_at = now(), end_reason = 'limit' WHERE id = ANY(ids);
-  UPDATE users SET sequence = sequence + 1 WHERE id = owner RETURNING sequence INTO number;
-  INSERT INTO outbox (shard, topic, key, kind, event_id, user_id, sequence, actor, traceparent, body)
-  VALUES (in_shard, 'auth.event', owner::text, 'SessionsRevoked', (said->>'eventId')::uuid, owner, number, 'user:' || owner,
-    said->>'traceparent', (said->'event') || jsonb_build_object('sessionIds', to_jsonb(ids)));
-  INSERT INTO outbox (shard, topic, key, kind, event_id, user_id, actor, traceparent, body)
-  SELECT in_shard, 'auth.revocation', 's:' || id, 'json', gen_random_uuid(), owner, 'user:' || owner, said->>'traceparent',
-    said->'revocation'
-  FROM unnest(ids) AS id;
-  INSERT INTO audit_intake (box) SELECT audited WHERE audited IS NOT NULL;
   RETURN cardinality(ids);
+END $function$
+
+CREATE OR REPLACE FUNCTION public.end_other_sessions(owner bigint, spared uuid, read_before uuid[], why text, in_shard integer, said jsonb, audited bytea)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  ids uuid[];
+BEGIN
+  WITH ended AS (
+    UPDATE sessions SET ended_at = now(), end_reason = why
+    WHERE user_id = owner AND ended_at IS NULL AND id <> spared RETURNING id, expires_at)
+  SELECT COALESCE(array_agg(id), '{}') INTO ids FROM ended WHERE expires_at > now() AND id <> ALL(read_before);
+  IF cardinality(ids) > 0 THEN
+    PERFORM publish_ended_sessions(owner, ids, in_shard, said, audited);
+  END IF;
+  RETURN true;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.end_sessions(owner bigint, spared uuid, why text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE sessions SET ended_at = now(), end_reason = why
+  WHERE user_id = owner AND ended_at IS NULL AND id IS DISTINCT FROM spared;
+  RETURN true;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.erase_attempts(owner bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  DELETE FROM login_attempts WHERE user_id = owner;
+  RETURN true;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.erase_sessions(owner bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE sessions SET ended_at = COALESCE(ended_at, now()), end_reason = COALESCE(end_reason, 'deleted'), client = NULL
+  WHERE user_id = owner;
+  RETURN true;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.forget_attempts(account bigint)
@@ -551,6 +612,27 @@ AS $function$
 BEGIN
   UPDATE login_attempts SET attempts = '{}' WHERE user_id = account AND cardinality(attempts) > 0;
   RETURN true;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.forget_devices(owner bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  DELETE FROM known_devices WHERE user_id = owner;
+  RETURN true;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.has_no_factors(owner bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  RETURN NOT EXISTS (SELECT FROM totp_factors WHERE user_id = owner)
+    AND NOT EXISTS (SELECT FROM passkeys WHERE user_id = owner)
+    AND NOT EXISTS (SELECT FROM recovery_codes WHERE user_id = owner)
+    AND NOT EXISTS (
+      SELECT FROM challenges WHERE user_id = owner AND purpose = 'passkey-registration' AND used_at IS NULL AND expires_at > now());
 END $function$
 
 CREATE OR REPLACE FUNCTION public.is_admin_beside(leaving bigint)
@@ -619,6 +701,31 @@ BEGIN
   RETURN true;
 END $function$
 
+CREATE OR REPLACE FUNCTION public.none_banned(ids bigint[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  RETURN NOT EXISTS (SELECT FROM users WHERE id = ANY(ids) AND is_banned(banned_at, banned_until));
+END $function$
+
+CREATE OR REPLACE FUNCTION public.publish_ended_sessions(owner bigint, ids uuid[], in_shard integer, said jsonb, audited bytea)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  number bigint;
+BEGIN
+  UPDATE users SET sequence = sequence + 1 WHERE id = owner RETURNING sequence INTO number;
+  INSERT INTO outbox (shard, topic, key, kind, event_id, user_id, sequence, actor, traceparent, body)
+  VALUES (in_shard, 'auth.event', owner::text, 'SessionsRevoked', (said->>'eventId')::uuid, owner, number, 'user:' || owner,
+    said->>'traceparent', (said->'event') || jsonb_build_object('sessionIds', to_jsonb(ids)));
+  INSERT INTO outbox (shard, topic, key, kind, event_id, user_id, actor, traceparent, body)
+  SELECT in_shard, 'auth.revocation', 's:' || id, 'json', gen_random_uuid(), owner, 'user:' || owner, said->>'traceparent', '{}'
+  FROM unnest(ids) AS id;
+  INSERT INTO audit_intake (box) SELECT audited WHERE audited IS NOT NULL;
+END $function$
+
 CREATE OR REPLACE FUNCTION public.refund_attempt(who bytea, at_place bytea, uses bytea[])
  RETURNS boolean
  LANGUAGE plpgsql
@@ -634,6 +741,16 @@ CREATE OR REPLACE FUNCTION public.refuse_change()
 AS $function$
 BEGIN
   RAISE EXCEPTION 'rows of % are written once', TG_TABLE_NAME;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.replace_recovery_codes(owner bigint, hashes bytea[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  DELETE FROM recovery_codes WHERE user_id = owner;
+  INSERT INTO recovery_codes (user_id, hash) SELECT owner, hash FROM unnest(hashes) AS hash;
+  RETURN true;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.request_confirmations(ids bigint[], shards integer[], events uuid[], audited bytea[], said jsonb)
@@ -747,6 +864,30 @@ BEGIN
   RETURN over || jsonb_build_object('device', state);
 END $function$
 
+CREATE OR REPLACE FUNCTION public.session_stands(session uuid, owner bigint, now_of integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF now_of IS NOT NULL THEN
+    PERFORM FROM users WHERE id = owner AND generation = now_of AND NOT is_banned(banned_at, banned_until) FOR SHARE;
+    IF NOT FOUND THEN
+      RETURN false;
+    END IF;
+  END IF;
+  PERFORM FROM sessions WHERE id = session AND user_id = owner AND ended_at IS NULL FOR SHARE;
+  RETURN FOUND;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.stamp_revocation()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.body := NEW.body || jsonb_build_object('at', floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint);
+  RETURN NEW;
+END $function$
+
 CREATE OR REPLACE FUNCTION public.take_back_use(subjects bytea[])
  RETURNS boolean
  LANGUAGE plpgsql
@@ -845,5 +986,26 @@ BEGIN
     RETURN jsonb_build_object('waitMs', greatest(1, ceil(worst.seconds * 1000)), 'limit', worst.name);
   END IF;
   RETURN NULL;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.void_links(owner bigint, spared uuid, kinds text[], asked_in uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE one_time_tokens SET voided_at = now()
+  WHERE user_id = owner AND purpose = ANY(kinds) AND used_at IS NULL AND voided_at IS NULL AND expires_at > now()
+    AND id IS DISTINCT FROM spared AND (asked_in IS NULL OR session_id = asked_in);
+  RETURN true;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.void_login_challenges(owner bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE challenges SET expires_at = now()
+  WHERE user_id = owner AND purpose = 'login-mfa' AND used_at IS NULL AND expires_at > now();
+  RETURN true;
 END $function$
 

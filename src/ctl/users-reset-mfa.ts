@@ -25,7 +25,7 @@ ${actHelp}`,
         const { hadFactors } = await client.request("auth.admin.reset-mfa", input);
         const line = hadFactors
           ? `${login} (${userId}) has no further factor any more; all sessions ended.`
-          : `${login} (${userId}) had no further factor; nothing changed.`;
+          : `${login} (${userId}) had no further factor.`;
         return { document: { userId, login, done: true, hadFactors }, lines: [line] };
       },
       ({ userId, login }) => `Remove all further factors of ${login} (${userId})?`,

@@ -130,6 +130,11 @@ export function forgetAttempts(userId: number): Write {
   return callFunction("forget_attempts", sql.fragment`forget_attempts(${userId})`);
 }
 
+/** No device is known any more, also none that a login was being let in from: whoever knew the old password may have made it known. */
+export function forgetDevices(userId: number): Write {
+  return callFunction("forget_devices", sql.fragment`forget_devices(${userId})`);
+}
+
 /** The attempt was not verified after all, because the house is busy. */
 export async function releaseAttempt(pool: DatabasePool, { subject, key }: AttemptRow): Promise<void> {
   await pool.query(sql.unsafe`

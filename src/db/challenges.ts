@@ -149,14 +149,14 @@ export function insertChallenge(given: NewChallenge): Write {
   };
 }
 
-/** Exactly one use wins. @param most attempts that are judged, this one included */
+/** Exactly one use wins, and none of a challenge whose time was ended meanwhile. @param most attempts that are judged, this one included */
 export function useChallenge(id: string, most: number): Write {
   return {
     name: "use_challenge",
     changes: 1,
     statement: (gate) => sql.fragment`
       UPDATE challenges SET used_at = now(), attempts = attempts + 1
-      WHERE id = ${id}::uuid AND used_at IS NULL AND attempts < ${most} AND ${gate} RETURNING 1`,
+      WHERE id = ${id}::uuid AND used_at IS NULL AND attempts < ${most} AND expires_at > clock_timestamp() AND ${gate} RETURNING 1`,
   };
 }
 

@@ -3,7 +3,7 @@
 import { sql } from "slonik";
 import { z } from "zod";
 import { contactColumns, contactShape } from "./contacts.ts";
-import type { Fragment, Read, Write } from "./statements.ts";
+import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
 /** Columns of a user `u`, for whoever decides about a login: factors, which roles count only with one, and which device tokens are known. */
 export const factorColumns = sql.fragment`
@@ -27,12 +27,17 @@ export const factorShape = {
 const factors = z.object(factorShape);
 export type Factors = z.infer<typeof factors>;
 
-const owned = factors.extend(contactShape);
+const owned = factors.extend({
+  ...contactShape,
+  /** There is something to take away, if only an app that was never activated or a passkey that is being registered. */
+  resettable: z.boolean(),
+});
 /** A user's factors, and how he is told when they change. */
 export type OwnedFactors = z.infer<typeof owned>;
 
 export function factorsOf(userId: number): Read<OwnedFactors> {
-  const select = sql.fragment`SELECT ${factorColumns}, ${contactColumns} FROM users u WHERE u.id = ${userId}`;
+  const select = sql.fragment`
+    SELECT ${factorColumns}, ${contactColumns}, NOT has_no_factors(u.id) AS resettable FROM users u WHERE u.id = ${userId}`;
   return { select, row: owned };
 }
 
@@ -157,40 +162,24 @@ export function useRecoveryCode(userId: number, hash: Buffer): Write {
   };
 }
 
-/** These, and none of those before. */
-export function replaceRecoveryCodes(userId: number, hashes: Buffer[]): Write[] {
-  return [
-    deleteRecoveryCodes(userId),
-    {
-      name: "insert_recovery_codes",
-      changes: hashes.length,
-      statement: (gate) => sql.fragment`
-        INSERT INTO recovery_codes (user_id, hash)
-        SELECT ${userId}, hash FROM unnest(${sql.array(hashes, "bytea")}) AS hash WHERE ${gate} RETURNING 1`,
-    },
-  ];
+/** These, and none of those before, also not of another set that was being made meanwhile. */
+export function replaceRecoveryCodes(userId: number, hashes: Buffer[]): Write {
+  const call = sql.fragment`replace_recovery_codes(${userId}, ${sql.array(hashes, "bytea")})`;
+  return callFunction("replace_recovery_codes", call);
 }
 
 export function deleteRecoveryCodes(userId: number): Write {
-  return {
-    name: "delete_recovery_codes",
-    statement: (gate) => sql.fragment`DELETE FROM recovery_codes WHERE user_id = ${userId} AND ${gate} RETURNING 1`,
-  };
+  return callFunction("delete_recovery_codes", sql.fragment`delete_recovery_codes(${userId})`);
 }
 
-/** Everything a user has as a further factor, also an app that was never activated. */
-export function deleteFactors(userId: number): Write[] {
-  return [
-    deleteRecoveryCodes(userId),
-    {
-      name: "delete_app",
-      statement: (gate) => sql.fragment`DELETE FROM totp_factors WHERE user_id = ${userId} AND ${gate} RETURNING 1`,
-    },
-    {
-      name: "delete_passkeys",
-      statement: (gate) => sql.fragment`DELETE FROM passkeys WHERE user_id = ${userId} AND ${gate} RETURNING 1`,
-    },
-  ];
+/** Everything a user has as a second factor, also an app that was never activated, and what was being committed meanwhile. */
+export function deleteFactors(userId: number): Write {
+  return callFunction("delete_factors", sql.fragment`delete_factors(${userId})`);
+}
+
+/** Demands that there is nothing to delete, and that no passkey is being registered. */
+export function demandNoFactors(userId: number): Write {
+  return callFunction("has_no_factors", sql.fragment`has_no_factors(${userId})`);
 }
 
 const requirement = z.object({ required: z.boolean(), without: z.number() });

@@ -4,10 +4,11 @@ import { z } from "zod";
 import { normalize } from "../record-key.ts";
 import { contactColumns, contactShape } from "./contacts.ts";
 import { factorColumns, factorShape } from "./factors.ts";
-import type { Read, Write } from "./statements.ts";
+import { callFunction, type Read, type Write } from "./statements.ts";
 
 /** confirm: a new account; reset: a new password; email: another address. */
-export type Purpose = "confirm" | "reset" | "email";
+export const purposes = ["confirm", "reset", "email"] as const;
+export type Purpose = (typeof purposes)[number];
 
 const oneTimeToken = z.object({
   userId: z.number(),
@@ -15,6 +16,8 @@ const oneTimeToken = z.object({
   secretHash: z.instanceof(Buffer),
   expired: z.boolean(),
   used: z.boolean(),
+  /** It was taken back, or rights, password or factors of its user have changed since. */
+  outdated: z.boolean(),
   confirmed: z.boolean(),
   banned: z.boolean(),
   generation: z.number(),
@@ -35,7 +38,7 @@ export type OneTimeToken = z.infer<typeof oneTimeToken>;
 export function tokenById(id: string, purpose: Purpose): Read<OneTimeToken> {
   const select = sql.fragment`
     SELECT t.user_id AS "userId", u.login, t.secret_hash AS "secretHash", t.expires_at <= now() AS expired,
-      t.used_at IS NOT NULL AS used, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation,
+      t.used_at IS NOT NULL AS used, (t.voided_at IS NOT NULL OR t.generation <> u.generation) IS TRUE AS outdated, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation,
       ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles,
       ${contactColumns}, t.email AS "newEmail",
       EXISTS (SELECT FROM users o WHERE o.email_key = COALESCE(t.email_key, u.email_key) AND o.confirmed_at IS NOT NULL AND o.id <> u.id)
@@ -52,9 +55,14 @@ export interface NewToken {
   secretHash: Buffer;
   ttlMs: number;
   email?: string;
+  /** Of the user, where any change of rights, password or factors ends the link. */
+  generation?: number;
+  /** The session in which it was asked for: the link goes with it where that is revoked. */
+  sessionId?: string;
 }
 
-export function insertToken({ id, userId, purpose, secretHash, ttlMs, email }: NewToken): Write {
+export function insertToken({ id, userId, purpose, secretHash, ttlMs, email, ...bound }: NewToken): Write {
+  const { generation = null, sessionId = null } = bound;
   const address =
     email === undefined
       ? sql.fragment`NULL::text, NULL::text`
@@ -63,8 +71,9 @@ export function insertToken({ id, userId, purpose, secretHash, ttlMs, email }: N
     name: "insert_token",
     changes: 1,
     statement: (gate) => sql.fragment`
-      INSERT INTO one_time_tokens (id, user_id, purpose, secret_hash, expires_at, email, email_key)
-      SELECT ${id}::uuid, ${userId}, ${purpose}, ${sql.binary(secretHash)}::bytea, now() + ${ttlMs} * interval '1 millisecond', ${address}
+      INSERT INTO one_time_tokens (id, user_id, purpose, secret_hash, expires_at, email, email_key, generation, session_id)
+      SELECT ${id}::uuid, ${userId}, ${purpose}, ${sql.binary(secretHash)}::bytea, now() + ${ttlMs} * interval '1 millisecond', ${address},
+        ${generation}::int, ${sessionId}::uuid
       WHERE ${gate} RETURNING 1`,
   };
 }
@@ -91,19 +100,25 @@ export function useToken(id: string): Write {
     name: "use_token",
     changes: 1,
     statement: (gate) => sql.fragment`
-      UPDATE one_time_tokens SET used_at = now() WHERE id = ${id}::uuid AND used_at IS NULL AND ${gate} RETURNING 1`,
+      UPDATE one_time_tokens SET used_at = now()
+      WHERE id = ${id}::uuid AND used_at IS NULL AND voided_at IS NULL AND ${gate} RETURNING 1`,
   };
 }
 
-/** What was mailed before counts no more: links to set a password with, and to change the address. `except` is used by itself. */
-export function voidLinks(userId: number, except?: string): Write {
-  return {
-    name: "void_links",
-    statement: (gate) => sql.fragment`
-      UPDATE one_time_tokens SET used_at = now()
-      WHERE user_id = ${userId} AND purpose IN ('reset', 'email') AND used_at IS NULL AND expires_at > now()
-        AND (${except ?? null}::uuid IS NULL OR id <> ${except ?? null}::uuid) AND ${gate} RETURNING 1`,
-  };
+export interface VoidLinks {
+  /** Default: links to set a password with, and to change the address. */
+  of?: readonly Purpose[];
+  /** This one is used by itself. */
+  except?: string;
+  /** Only those that were asked for in this session. */
+  askedIn?: string;
+}
+
+/** What was mailed before counts no more, also what was being committed meanwhile. */
+export function voidLinks(userId: number, links: VoidLinks = {}): Write {
+  const { of = ["reset", "email"], except = null, askedIn = null } = links;
+  const kinds = sql.array([...of], "text");
+  return callFunction("void_links", sql.fragment`void_links(${userId}, ${except}::uuid, ${kinds}, ${askedIn}::uuid)`);
 }
 
 /** Deletes tokens that were over long ago: until then their holders are told that they have expired. @returns how many */

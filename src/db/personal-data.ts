@@ -6,8 +6,7 @@
 import { sql } from "slonik";
 import { z } from "zod";
 import { forgetWhoGaveUp } from "./given-up-logins.ts";
-import { endSessionsOf } from "./sessions.ts";
-import type { Fragment, Read, Write } from "./statements.ts";
+import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
 export interface Holding {
   /** A JSON expression, an array with the newest first unless it is one thing; or why he is not given it. */
@@ -113,10 +112,7 @@ export const holdings: Readonly<Record<string, Holding>> = {
   login_attempts: {
     exported: { not: "counts of guesses, by keyed hashes; what was refused is in his history" },
     // No foreign key, so by a write. Those at a login that was nobody's then name no user, and go after a day.
-    erased: (userId) => ({
-      name: "erase_attempts",
-      statement: (gate) => sql.fragment`DELETE FROM login_attempts WHERE user_id = ${userId} AND ${gate} RETURNING 1`,
-    }),
+    erased: (userId) => callFunction("erase_attempts", sql.fragment`erase_attempts(${userId})`),
   },
   known_devices: {
     exported: {
@@ -155,15 +151,9 @@ export const holdings: Readonly<Record<string, Holding>> = {
   },
 };
 
-/** The user's sessions are over, if they are not yet, and what is known of his devices is forgotten. */
+/** The user's sessions are over, if they are not yet, and what is known of their devices is forgotten. */
 function eraseSessionsOf(userId: number): Write {
-  const { name } = endSessionsOf(userId, "deleted");
-  return {
-    name,
-    statement: (gate) => sql.fragment`
-      UPDATE sessions SET ended_at = COALESCE(ended_at, now()), end_reason = COALESCE(end_reason, 'deleted'), client = NULL
-      WHERE user_id = ${userId} AND ${gate} RETURNING 1`,
-  };
+  return callFunction("erase_sessions", sql.fragment`erase_sessions(${userId})`);
 }
 
 /** What erasing a user writes besides deleting his row. */

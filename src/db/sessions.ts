@@ -1,7 +1,7 @@
 // Sessions: the rows behind refresh tokens and behind the claim sid of access tokens. Only hashes of secrets are kept.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
-import type { Fragment, Read, Write } from "./statements.ts";
+import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
 /** A role that requires a further factor is as good as not given to a session `s` without one. */
 const userColumns = sql.fragment`
@@ -101,10 +101,16 @@ export interface SessionLimit {
   /** A session unused for so long is over and does not count. */
   idleMs: number;
   shard: number;
-  /** Id of the event SessionsRevoked, its body without the ids, the body of each record in auth.revocation. */
-  said: { eventId: string; traceparent: string | null; event: object; revocation: object };
+  said: EndedSessionsEvent;
   /** The event's row for the audit, sealed. */
   audited: Buffer;
+}
+
+/** The event SessionsRevoked before it is known which sessions it is about: its body is without their ids. */
+export interface EndedSessionsEvent {
+  eventId: string;
+  traceparent: string | null;
+  event: object;
 }
 
 /** Opens a session; in the same commit the user's oldest ones end where he has too many. */
@@ -172,12 +178,9 @@ export function endSession(id: string, reason: string): Write {
   };
 }
 
-export function endSessionsOf(userId: number, reason: string): Write {
-  return {
-    name: "end_sessions",
-    statement: (gate) => sql.fragment`
-      UPDATE sessions SET ended_at = now(), end_reason = ${reason} WHERE user_id = ${userId} AND ended_at IS NULL AND ${gate} RETURNING 1`,
-  };
+/** All sessions of the user that there are when the commit holds their row. @param spared this one goes on */
+export function endSessionsOf(userId: number, reason: string, spared: string | null = null): Write {
+  return callFunction("end_sessions", sql.fragment`end_sessions(${userId}, ${spared}::uuid, ${reason})`);
 }
 
 const client = z.object({ ip: z.string().nullable(), userAgent: z.string().nullable(), device: z.string().nullable() });
@@ -233,24 +236,42 @@ export function otherSessions(userId: number, except: string, most: number): Rea
   return { select, row: z.object({ ids: z.array(z.string()) }) };
 }
 
-/** Exactly these. One that has ended meanwhile is over all the same. */
-export function endSessions(ids: string[], reason: string): Write {
+export interface OtherSessions {
+  /** This one goes on. */
+  spared: string;
+  /** The commit itself says that these are over. */
+  readBefore: string[];
+  reason: string;
+  shard: number;
+  /** For those that were opened since they were read. */
+  said: EndedSessionsEvent;
+  audited: Buffer;
+}
+
+/** All but one, and logins under way; says of those that were opened since the others were read that they are over. */
+export function endOtherSessions(userId: number, others: OtherSessions): Write {
+  const { spared, readBefore, reason, shard, said, audited } = others;
+  const call = sql.fragment`end_other_sessions(${userId}, ${spared}::uuid, ${sql.array(readBefore, "uuid")}, ${reason}, ${shard},
+    ${sql.jsonb(said as never)}, ${sql.binary(audited)}::bytea)`;
+  const { name, statement } = callFunction("end_other_sessions", call);
   return {
-    name: "end_sessions",
-    statement: (gate) => sql.fragment`
-      UPDATE sessions SET ended_at = now(), end_reason = ${reason}
-      WHERE id = ANY(${sql.array(ids, "uuid")}) AND ended_at IS NULL AND ${gate} RETURNING 1`,
+    ...callFunction("void_login_challenges", sql.fragment`void_login_challenges(${userId})`),
+    last: { name, statement, changes: 1 },
   };
 }
 
-/** All but this one. */
-export function endOtherSessions(userId: number, except: string, reason: string): Write {
-  return {
-    name: "end_other_sessions",
-    statement: (gate) => sql.fragment`
-      UPDATE sessions SET ended_at = now(), end_reason = ${reason}
-      WHERE user_id = ${userId} AND ended_at IS NULL AND id <> ${except}::uuid AND ${gate} RETURNING 1`,
-  };
+/** The session in which a command is given, as it must still be when the command is committed. */
+export interface StandingSession {
+  sessionId: string;
+  userId: number;
+  /** Of its user, unless others have changed it; null: this commit deletes the user. */
+  generation: number | null;
+}
+
+/** Demands that the session goes on and its user has the rights that were read, until the commit: nothing is done in one that was ended before. */
+export function demandSession({ sessionId, userId, generation }: StandingSession): Write {
+  const call = sql.fragment`session_stands(${sessionId}::uuid, ${userId}, ${generation}::int)`;
+  return callFunction("session_stands", call);
 }
 
 /**

@@ -89,14 +89,14 @@ const mailsOf = (purpose: Purpose): Fragment => sql.fragment`(
 export const isTaken = (emailKey: Fragment): Fragment => sql.fragment`
   EXISTS (SELECT FROM users owner WHERE owner.email_key = ${emailKey} AND owner.confirmed_at IS NOT NULL)`;
 
-const mailable = z.object({ id: z.number(), banned: z.boolean(), ...contactShape });
+const mailable = z.object({ id: z.number(), banned: z.boolean(), generation: z.number(), ...contactShape });
 const owner = z.object({ mailWaitMs: z.number(), owner: mailable.nullable() });
 
 /** The confirmed account of a normalised e-mail address, if there is one, and how long the next mail to it has to wait. */
 export function ownerOf(emailKey: string, count: MailCount): Read<z.infer<typeof owner>> {
   const select = sql.fragment`
     SELECT ${mailWait(count)} AS "mailWaitMs", (SELECT to_jsonb(o) FROM (
-      SELECT u.id, is_banned(u.banned_at, u.banned_until) AS banned, ${contactColumns} FROM users u
+      SELECT u.id, is_banned(u.banned_at, u.banned_until) AS banned, u.generation, ${contactColumns} FROM users u
       WHERE u.email_key = ${emailKey} AND u.confirmed_at IS NOT NULL) AS o) AS owner`;
   return { select, row: owner };
 }
@@ -201,16 +201,19 @@ export interface Expected {
   /** Whether he must be banned or not, confirmed or not. */
   banned?: boolean;
   confirmed?: boolean;
+  /** The normalised e-mail address must still be this one. */
+  emailKey?: string;
 }
 
 function lock(id: number, expected: Expected, changes: Fragment): Subject {
-  const { generation = null, banned = null, confirmed = null } = expected;
+  const { generation = null, banned = null, confirmed = null, emailKey = null } = expected;
   return (numbers, gate) => sql.fragment`
     UPDATE users u SET sequence = sequence + ${numbers} ${changes}
     WHERE u.id = ${id} AND ${gate}
       AND (${generation}::int IS NULL OR generation = ${generation})
       AND (${banned}::bool IS NULL OR is_banned(banned_at, banned_until) = ${banned})
       AND (${confirmed}::bool IS NULL OR (confirmed_at IS NOT NULL) = ${confirmed})
+      AND (${emailKey}::text IS NULL OR email_key = ${emailKey})
     RETURNING u.id, sequence`;
 }
 
@@ -304,8 +307,12 @@ export function addressChangeOf(
 }
 
 /** The unique index users_email_unique decides races: the loser reads anew. */
-export function changeEmail(id: number, { email, emailKey }: Pick<NewUser, "email" | "emailKey">): Subject {
-  return lock(id, { banned: false }, sql.fragment`, email = ${email}, email_key = ${emailKey}`);
+export function changeEmail(
+  id: number,
+  generation: number,
+  { email, emailKey }: Pick<NewUser, "email" | "emailKey">,
+): Subject {
+  return lock(id, { banned: false, generation }, sql.fragment`, email = ${email}, email_key = ${emailKey}`);
 }
 
 /** @param locale null: the fleet's language */

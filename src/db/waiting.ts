@@ -28,7 +28,7 @@ export function waitingAt(emailKey: string, count: MailCount): Read<MailsDue> {
   return { select, row: mailsDue };
 }
 
-/** As lockUser of one that still waits; its mail goes out with this commit. */
+/** As lockUser of one that still waits and is not banned; its mail goes out with this commit. */
 export function mailGoesOut(id: number): (numbers: number, gate: Fragment) => Fragment {
   return (numbers, gate) => sql.fragment`
     UPDATE users SET sequence = sequence + ${numbers}, mail_due_at = NULL
@@ -55,17 +55,18 @@ export interface OtherRequest {
   audited: Buffer;
 }
 
-/** @param said of every event: actor, traceparent, body */
+/** None of them may have been banned meanwhile. @param said of every event: actor, traceparent, body */
 export function requestConfirmations(others: readonly OtherRequest[], said: object): Write {
   const of = <T>(field: (other: OtherRequest) => T): T[] => others.map(field);
+  const ids = sql.array(
+    of(({ id }) => id),
+    "int8",
+  );
   return {
     name: "request_confirmations",
     changes: 1,
     statement: (gate) => sql.fragment`
-      SELECT 1 WHERE CASE WHEN ${gate} THEN ${others.length} = request_confirmations(${sql.array(
-        of(({ id }) => id),
-        "int8",
-      )}, ${sql.array(
+      SELECT 1 WHERE CASE WHEN ${gate} THEN ${others.length} = request_confirmations(${ids}, ${sql.array(
         of(({ shard }) => shard),
         "int4",
       )}, ${sql.array(
@@ -74,7 +75,7 @@ export function requestConfirmations(others: readonly OtherRequest[], said: obje
       )}, ${sql.array(
         of(({ audited }) => audited),
         "bytea",
-      )}, ${sql.jsonb(said as never)}) ELSE false END`,
+      )}, ${sql.jsonb(said as never)}) AND none_banned(${ids}) ELSE false END`,
   };
 }
 

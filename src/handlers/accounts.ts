@@ -1,5 +1,6 @@
 // What administrators' commands, the platform's JSON topics and, where it is deleted, its owner do to an account alike: ban it, lift the ban, delete it. Banning and
 // deleting end every session and every access token; lifting a ban brings none of them back.
+import { purposes, voidLinks } from "../db/one-time-tokens.ts";
 import { erasures } from "../db/personal-data.ts";
 import { adminBeside, demandAdminBeside } from "../db/roles.ts";
 import { endSessionsOf } from "../db/sessions.ts";
@@ -56,7 +57,7 @@ export function ban({ id, generation }: Profile, until: number | null, { actor, 
   return {
     user: { id, subject: banUser(id, { until, reason }, { generation }), generation: generation + 1 },
     facts: [fact("UserBanned", { reason, until })],
-    writes: [...demands, endSessionsOf(id, "banned")],
+    writes: [...demands, endSessionsOf(id, "banned"), voidLinks(id, { of: purposes })],
     actor,
   };
 }
@@ -85,7 +86,7 @@ function erasing(
   { confirmed, kept }: { confirmed: boolean; kept: Write[] },
 ): Change {
   return {
-    user: { id, subject: deleteUser(id, { confirmed, generation }), generation: generation + 1 },
+    user: { id, subject: deleteUser(id, { confirmed, generation }), generation: generation + 1, deleted: true },
     facts: [fact("UserDeleted", { reason })],
     writes: [...demands, ...erasures(id), ...kept],
     actor,

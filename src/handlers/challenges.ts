@@ -48,7 +48,7 @@ export function checkChallenge<T extends Challenge>(found: T | null, presented: 
       message: "Too many wrong answers: log in again.",
       details: { reason: "attempts" },
     });
-  if (found.outdated) throw refuse("TOKEN_INVALID", { message: "The account was changed: log in again." });
+  if (found.outdated) throw refuse("TOKEN_INVALID", { message: "The account was changed: begin again." });
   return found;
 }
 

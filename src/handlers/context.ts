@@ -54,6 +54,8 @@ export interface Change {
     subject: NonNullable<Commit["subject"]>;
     /** Where `subject` raises the user's generation, which it then must demand as it was read: what it is afterwards. */
     generation?: number;
+    /** `subject` deletes the user. */
+    deleted?: true;
   };
   /** Key of the events where there is no user. */
   key?: string;
@@ -64,6 +66,13 @@ export interface Change {
   messages?: Message[];
   /** Who did it; default the user himself, or anonymous. */
   actor?: string;
+}
+
+/** A session, and the generation of its user, as the access token of a command was judged by. */
+export interface ActingSession {
+  sessionId: string;
+  userId: number;
+  generation: number;
 }
 
 export interface Settings {
@@ -159,6 +168,11 @@ export interface Context {
   mailCount(kind: CountedMail, email: string): MailCount;
   /** For the metrics, after the commit. */
   countConfirmed(proof: Proof): void;
+  /**
+   * The command is given in this session. From here on every commit demands that it stands: that neither it was ended nor its user's rights
+   * were changed by what was committed meanwhile.
+   */
+  actIn(session: ActingSession): void;
   /** Asks the inbox where no read did: before a refusal that only time has brought about, such as an expired token. */
   recall(): Promise<void>;
   /** Writes everything in one statement, keeps `result` as the request's answer, and returns it. */

@@ -17,7 +17,8 @@ export interface Link extends OneTimeToken {
 
 /**
  * The row of a token that is still good, and the user it is for. Who holds the link is told more than that it is not: details.reason is `used` of
- * one that has done its work or was taken back, and `address-taken` where another account has confirmed the address meanwhile.
+ * one that has done its work, `outdated` of one that an ending took back (docs/security.md), and `address-taken` where another account has
+ * confirmed the address meanwhile.
  * A user who is banned is told so here where the link is enough to show who it is; to confirm, more is asked (account/confirm.ts).
  * @param client whom the requester serves, where the request says it: links that do not hold are counted by its network
  * @throws Refusal INVALID_INPUT, THROTTLED, TOKEN_INVALID (unknown, forged, of another purpose: without a reason), TOKEN_EXPIRED, BANNED
@@ -37,6 +38,11 @@ export async function linkOf(ctx: Context, token: string, purpose: Purpose, clie
     });
   if (stored.expired) throw refuse("TOKEN_EXPIRED");
   if (stored.banned && purpose !== "confirm") throw refuse("BANNED");
+  if (stored.outdated && !stored.banned)
+    throw refuse("TOKEN_INVALID", {
+      message: "The account was changed since the link was sent: ask for another one.",
+      details: { reason: "outdated" },
+    });
   return { ...stored, id: presented.id, use: useToken(presented.id), refund };
 }
 

@@ -72,6 +72,10 @@ export interface LinkFor {
   ttlMs: number;
   /** The address that using the link makes the account's own. */
   email?: string;
+  /** Of the user: any change of rights, password or factors ends the link. */
+  generation?: number;
+  /** The session in which it was asked for: revoking that ends the link. */
+  sessionId?: string;
 }
 
 /**

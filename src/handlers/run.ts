@@ -17,6 +17,8 @@ import { changedPart, isDataFault, takenConstraint } from "../db/faults.ts";
 import { giveUpLogin } from "../db/given-up-logins.ts";
 import { findKept, type InboxKey, type InboxRow, readOnly, readWithInbox } from "../db/inbox.ts";
 import type { DatabasePool } from "../db/pool.ts";
+import { demandSession } from "../db/sessions.ts";
+import type { Write } from "../db/statements.ts";
 import { Refusal, type RefusalCode, refuse } from "../errors.ts";
 import { commandSchemas } from "../generated/schemas.ts";
 import type { Logger } from "../log.ts";
@@ -27,7 +29,7 @@ import { type AttemptParts, type Attempts, makeAttempts, rememberedDevice } from
 import { auditRow, auditRows } from "./audit-rows.ts";
 import { withClient } from "./clients.ts";
 import { commitAlone } from "./commit-alone.ts";
-import type { Context, HandlerPasswords, Settings } from "./context.ts";
+import type { ActingSession, Context, HandlerPasswords, Settings } from "./context.ts";
 import { type Change, Kept, type Proof } from "./context.ts";
 import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
 import { fingerprintOf, samenessOf } from "./fingerprint.ts";
@@ -206,6 +208,7 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
   const { pool, tokens, settings, policy, clock } = parts;
   const key = inboxKeyOf(call);
   let asked = keeping.fingerprint === undefined;
+  let acting: ActingSession | undefined;
   return {
     call,
     settings,
@@ -263,6 +266,9 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
       return keeping.uses.countAlone(using);
     },
     rememberDevice: (user, client) => rememberedDevice(parts, user, client),
+    actIn(session) {
+      acting = session;
+    },
     async recall() {
       if (asked) return;
       const row = await findKept(pool, key);
@@ -275,12 +281,18 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
       parts.committed();
     },
     async commit(change, result) {
-      await write(parts, { call, keeping, change, answer: { ok: result } });
+      await write(parts, { call, keeping, acting, change, answer: { ok: result } });
       return result;
     },
     async commitRefusal(change, refusal) {
       const { code, message, retryAfterMs, details } = refusal;
-      await write(parts, { call, keeping, change, answer: { refusal: { code, message, retryAfterMs, details } } });
+      await write(parts, {
+        call,
+        keeping,
+        acting,
+        change,
+        answer: { refusal: { code, message, retryAfterMs, details } },
+      });
       throw refusal;
     },
   };
@@ -301,11 +313,12 @@ type KeptAnswer =
 interface Writing {
   call: Call;
   keeping: Keeping;
+  acting: ActingSession | undefined;
   change: Change;
   answer: KeptAnswer;
 }
 
-async function write(parts: RunParts, { call, keeping, change, answer }: Writing): Promise<void> {
+async function write(parts: RunParts, { call, keeping, acting, change, answer }: Writing): Promise<void> {
   const { pool, dataKeys } = parts;
   const key = inboxKeyOf(call);
   if (keeping.fingerprint === undefined) throw new Error(`${call.topic} commits, so its handler must say once: true`);
@@ -322,7 +335,7 @@ async function write(parts: RunParts, { call, keeping, change, answer }: Writing
   const commit: Commit = {
     inbox: { ...key, fingerprint: keeping.fingerprint, reply, ttlMs: keeping.ttlMs },
     subject: change.user?.subject,
-    writes: change.writes ?? [],
+    writes: [...(acting === undefined ? [] : [demandActing(acting, change)]), ...(change.writes ?? [])],
     outbox,
     audit: auditRows(outbox, { userId: (!change.unheard && change.user?.id) || null, outcome, dataKeys: dataKeys() }),
   };
@@ -333,6 +346,12 @@ async function write(parts: RunParts, { call, keeping, change, answer }: Writing
   const row = await findKept(pool, key);
   if (row === null) throw new Error("the inbox row of a repeated request is gone");
   throw new Kept(row);
+}
+
+/** Stands before all other writes: what they do to the session is done by the command itself. */
+function demandActing({ sessionId, userId, generation }: ActingSession, { user }: Change): Write {
+  if (user?.id !== userId) return demandSession({ sessionId, userId, generation });
+  return demandSession({ sessionId, userId, generation: user.deleted ? null : (user.generation ?? generation) });
 }
 
 /** The first answer again. */

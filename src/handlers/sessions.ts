@@ -9,7 +9,7 @@ import { invalid, refuse } from "../errors.ts";
 import type { Client, Session } from "../generated/schemas.ts";
 import { normalize } from "../record-key.ts";
 import type { Context } from "./context.ts";
-import { fact, revocationsOf } from "./facts.ts";
+import { fact } from "./facts.ts";
 
 export interface SessionUser {
   id: number;
@@ -86,25 +86,30 @@ export async function openSession(
         client: how.client,
         byAddress: deviceKey !== loginKey,
       },
-      limitOf(ctx, user.id, now),
+      limitOf(ctx, user.id),
     ),
   };
 }
 
-/** Which sessions end is known only when the commit holds the user's row: what is said of them has its form from here, its ids from there. */
-function limitOf(ctx: Context, userId: number, now: number): SessionLimit {
-  const ended = fact("SessionsRevoked", { sessionIds: ["any"], kept: null, cause: "limit", reason: "" });
-  const [revocation] = revocationsOf([ended], { id: userId }, now);
+/**
+ * SessionsRevoked of sessions that are found when the commit holds the user's row: what is said of them has its form from here, its ids from
+ * there.
+ */
+export function endedLater(
+  ctx: Context,
+  userId: number,
+  about: { kept: string | null; cause: string; reason: string },
+) {
+  const { event: kind, body } = fact("SessionsRevoked", { sessionIds: [], ...about });
   const [eventId, traceparent] = [ctx.uuid(), ctx.call.envelope.traceparent ?? null];
-  const event = { ...ended.body, sessionIds: [], at: now };
-  const audited = { eventId, kind: ended.event, actor: `user:${userId}`, traceparent, body: event };
-  return {
-    most: ctx.settings.sessionsMax,
-    idleMs: ctx.settings.refreshIdleMs,
-    shard: shardOf(userId),
-    said: { eventId, traceparent, event, revocation: revocation!.body },
-    audited: ctx.audited(audited, userId),
-  };
+  const event = { ...body, at: ctx.now() };
+  const audited = { eventId, kind, actor: `user:${userId}`, traceparent, body: event };
+  return { shard: shardOf(userId), said: { eventId, traceparent, event }, audited: ctx.audited(audited, userId) };
+}
+
+function limitOf(ctx: Context, userId: number): SessionLimit {
+  const { sessionsMax: most, refreshIdleMs: idleMs } = ctx.settings;
+  return { most, idleMs, ...endedLater(ctx, userId, { kept: null, cause: "limit", reason: "" }) };
 }
 
 const pageSize = 50;

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { auditOf } from "../support/audited.ts";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { holdUser } from "../support/held.ts";
 import { operatorToken } from "../support/operator.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf, registered, somebody } from "../support/people.ts";
 
@@ -92,17 +93,23 @@ describe("auth.admin.ban-user", () => {
     expect(await kinds(person)).toEqual(["UserBanned"]);
   });
 
-  test("beside fifty logins leaves no session that goes on", async () => {
+  test("behind a login that is being committed ends the session that it opens", async () => {
     const person = await confirmed(fleet);
-    const logins = Array.from({ length: 50 }, () => loggedIn(fleet, person).catch(() => undefined));
-    await ban(person.login);
-    const opened = (await Promise.all(logins)).filter((tokens) => tokens !== undefined);
-    for (const { refreshToken } of opened) expect(await refusalOf(refresh(refreshToken))).toBe("SESSION_REVOKED");
+    const row = await holdUser(fleet.env["AUTH_DATABASE_URL"]!, person.id);
+    const login = loggedIn(fleet, person);
+    await until("the login's commit waits for the row", async () => (await row.waiting()) === 1);
+    const banned = ban(person.login);
+    await until("the ban waits behind it", async () => (await row.waiting()) === 2);
+    await row.release();
+    await banned;
+    const { accessToken, refreshToken } = await login;
+    expect(await refusalOf(inspect(accessToken))).toBe("SESSION_REVOKED");
+    expect(await refusalOf(refresh(refreshToken))).toBe("SESSION_REVOKED");
     const { rows } = await fleet.sql.query(
       "SELECT count(*)::int AS live FROM sessions WHERE user_id = $1 AND ended_at IS NULL",
       [person.id],
     );
-    expect(rows).toEqual([{ live: 0 }]);
+    expect(rows).toEqual([{ live: 0 }]); // so lifting the ban brings none of them back
   });
 
   test("refuses an end that is past, a reason that is a book, an unknown target and who may not", async () => {

@@ -3,6 +3,7 @@
 // A line that is not there any more, or is there twice, ends the process at its start: no control passes because it did nothing.
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { endingFaults } from "../endings/faults.ts";
 
 export interface Fault {
   /** Below src. */
@@ -12,6 +13,7 @@ export interface Fault {
 }
 
 export const faults = {
+  ...endingFaults,
   /** Every process remembers for itself alone which requests have their answer. */
   "no-inbox": {
     module: "handlers/run.ts",

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import pg from "pg";
 import { sql } from "slonik";
+import { z } from "zod";
 import type { BusCommand, Call, HeldDevice, Lanes } from "../../src/bus/command.ts";
 import { type Lane, makeLane } from "../../src/bus/lanes.ts";
 import { noSoonerThan } from "../../src/bus/least-time.ts";
@@ -19,8 +20,8 @@ import { Refusal, refuse } from "../../src/errors.ts";
 import { ensureKeys, keyRulesOf, loadFleetKeys } from "../../src/fleet-keys.ts";
 import type { Commands } from "../../src/generated/schemas.ts";
 import type { Settings } from "../../src/handlers/context.ts";
-import { handlers } from "../../src/handlers/index.ts";
-import { busCommand, type RunParts } from "../../src/handlers/run.ts";
+import { handlers, legacyHandlers } from "../../src/handlers/index.ts";
+import { busCommand, type RunParts, runLegacy } from "../../src/handlers/run.ts";
 import { sweep } from "../../src/maintenance.ts";
 import type { MasterKey } from "../../src/variable-kinds.ts";
 import { policyOf, settingsOf } from "../../src/wire/worker.ts";
@@ -43,6 +44,9 @@ export interface HandlerHouse {
   pool: DatabasePool;
   /** The database and the master key, as authctl is given them. */
   env: Record<string, string>;
+  /** Of its database, for connections of one's own. */
+  url: string;
+  parts: RunParts;
   settings: Settings;
   dataKeys(): DataKeys;
   /** What wraps the data keys of its database. */
@@ -63,6 +67,10 @@ export interface HandlerHouse {
   askInTime: HandlerHouse["ask"];
   /** "ok", or the code it was refused with. */
   outcome<T extends Topic>(topic: T, request: Commands[T]["input"], options?: AskOptions): Promise<string>;
+  /** A record of one of the platform's JSON topics. */
+  tell(topic: string, body: { id: number }): Promise<void>;
+  /** The tokens in mails to the address, or for the user, the oldest first; nothing is ever published here. */
+  mailedTokens(mails: { to: string } | { userId: number }): Promise<string[]>;
   /** Whether its hash lane refuses everything. */
   setBusy(busy: boolean): void;
   /** One round of maintenance. */
@@ -182,6 +190,8 @@ export async function handlerHouse({
       AUTH_DATABASE_URL: own.url,
       AUTH_MASTER_KEY: master.map(({ kid, key }) => `${kid}:${key.toString("base64")}`).join(),
     },
+    url: own.url,
+    parts,
     settings: parts.settings,
     dataKeys: keys.dataKeys,
     master,
@@ -202,6 +212,12 @@ export async function handlerHouse({
         throw error;
       }
     },
+    async tell(topic, body) {
+      const handler = legacyHandlers.find((each) => each.topic === topic);
+      if (handler === undefined) throw new Error(`nobody reads ${topic}`);
+      await runLegacy(parts, handler, body, callOf(topic, {}, undefined));
+    },
+    mailedTokens: (mails) => mailedTokens(parts, mails),
     setBusy: (value) => {
       busy = value;
     },
@@ -223,6 +239,30 @@ export async function handlerHouse({
       await pool.end();
     },
   };
+}
+
+const mailRow = z.object({ eventId: z.string(), secret: z.instanceof(Buffer) });
+
+async function mailedTokens(
+  { pool, dataKeys }: RunParts,
+  mails: { to: string } | { userId: number },
+): Promise<string[]> {
+  const [of, address] = "to" in mails ? [null, mails.to] : [mails.userId, undefined];
+  const rows = await pool.any(sql.type(mailRow)`
+    SELECT event_id AS "eventId", secret FROM outbox
+    WHERE topic IN ('auth.mail', 'auth') AND secret IS NOT NULL
+      AND (${of}::bigint IS NULL OR COALESCE((body->>'id')::bigint, user_id) = ${of}::bigint) ORDER BY id`); // the platform's say whom they are for
+  return rows.flatMap(({ eventId, secret }) => {
+    const mail = JSON.parse(String(dataKeys().box("outbox").open(secret, eventId))) as {
+      to?: string;
+      email?: string;
+      token?: string;
+      sealed?: { token?: string };
+    };
+    const token = mail.token ?? mail.sealed?.token;
+    const wanted = address === undefined || (mail.to ?? mail.email) === address;
+    return wanted && token !== undefined ? [token] : [];
+  });
 }
 
 function callOf(

@@ -43,7 +43,11 @@ export const changeEmail = defineHandler({
     if (newOwner !== null && !hideEmail)
       return ctx.commitRefusal({ facts: [], writes: [attempt.refund] }, refuse("EMAIL_TAKEN"));
     // Where the address is taken, the link is made too, and goes to nobody: it counts among those of the hour.
-    const link = newLink(ctx, { userId: id, purpose: "email", ttlMs: confirmTtlMs, email: newEmail });
+    const { sessionId } = claims;
+    const link = newLink(ctx, {
+      ...{ userId: id, purpose: "email", ttlMs: confirmTtlMs, email: newEmail },
+      ...{ generation, sessionId },
+    });
     const key = String(id);
     const toNew =
       newOwner === null

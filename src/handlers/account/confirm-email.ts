@@ -1,5 +1,5 @@
 // Confirm-email: makes the address that the link was sent to the account's own. Sessions go on; what was mailed to the old address counts no more.
-// Refuses INVALID_INPUT, TOKEN_INVALID (unknown, forged, used, of another purpose, password or address changed since), TOKEN_EXPIRED, BANNED,
+// Refuses INVALID_INPUT, TOKEN_INVALID (unknown, forged, used, of another purpose, account changed since), TOKEN_EXPIRED, BANNED,
 // EMAIL_TAKEN (also with AUTH_HIDE_EMAIL: whoever holds the link has the mailbox). Of two accounts that want one address at once the
 // unique key lets one have it; the other reads anew and finds it taken.
 import { voidLinks } from "../../db/one-time-tokens.ts";
@@ -17,15 +17,15 @@ export const confirmEmail = defineHandler({
   once: true,
   async handle({ token }, ctx) {
     const link = await linkOf(ctx, token, "email");
-    const { userId: id, username, email: old, locale, newEmail, addressTaken } = link;
+    const { userId: id, username, email: old, locale, generation, newEmail, addressTaken } = link;
     if (newEmail === null) throw new Error("a link to another address has none");
     if (addressTaken) throw refuse("EMAIL_TAKEN", { details: { reason: "address-taken" } });
     const key = String(id);
     return ctx.commit(
       {
-        user: { id, subject: changeEmail(id, { email: newEmail, emailKey: normalize(newEmail) }) },
+        user: { id, subject: changeEmail(id, generation, { email: newEmail, emailKey: normalize(newEmail) }) },
         facts: [fact("EmailChanged", {})],
-        writes: [link.use, voidLinks(id, link.id)],
+        writes: [link.use, voidLinks(id, { except: link.id })],
         messages: [old, newEmail].map((email) => mail(ctx, "email-changed", { key, email, username, locale })),
       },
       {},

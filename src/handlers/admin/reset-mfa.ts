@@ -1,9 +1,10 @@
 // Reset-mfa: removes all further factors of a user who has lost them, and ends his sessions. His password alone logs in again, so whoever
 // asks for this must be known to be him, and he is told by mail; a role that requires a factor stays without effect until he has set one up.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND.
-import { deleteFactors, factorsOf } from "../../db/factors.ts";
+import { deleteFactors, demandNoFactors, factorsOf } from "../../db/factors.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
-import { raiseGeneration } from "../../db/users.ts";
+import { lockUser, raiseGeneration } from "../../db/users.ts";
+import { noSuchUser } from "../accounts.ts";
 import { factorMethods } from "../challenges.ts";
 import { fact } from "../facts.ts";
 import { notice } from "../mfa/changes.ts";
@@ -18,17 +19,22 @@ export const resetMfa = defineAdminHandler({
     const user = await subjectOf(ctx, actor, target);
     const { id, generation } = user;
     const factors = await ctx.read(factorsOf(id));
-    if (factors === null || factorMethods(factors).length === 0)
-      return ctx.commit({ facts: [] }, { userId: id, hadFactors: false });
+    if (factors === null) throw noSuchUser(); // deleted a moment ago
+    const hadFactors = factorMethods(factors).length > 0;
+    if (!factors.resettable) {
+      // Under the lock: a factor that is being committed meanwhile is found, and then all of this begins anew.
+      const user = { id, subject: lockUser(id, { generation }) };
+      return ctx.commit({ user, facts: [], writes: [demandNoFactors(id)] }, { userId: id, hadFactors });
+    }
     return ctx.commit(
       {
         user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
         facts: [fact("MfaChanged", { change: "reset", sessionId: null })],
-        writes: [...deleteFactors(id), endSessionsOf(id, "mfa-reset")],
-        messages: user.confirmed ? [notice(ctx, "mfa-reset", { id, ...factors })] : [],
+        writes: [deleteFactors(id), endSessionsOf(id, "mfa-reset")],
+        messages: user.confirmed && hadFactors ? [notice(ctx, "mfa-reset", { id, ...factors })] : [],
         actor: actor.name,
       },
-      { userId: id, hadFactors: true },
+      { userId: id, hadFactors },
     );
   },
 });

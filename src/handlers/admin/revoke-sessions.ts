@@ -1,6 +1,7 @@
 // Revoke-sessions: ends all sessions of a user, or one of them; he may log in again. Ending all raises his generation, so that it holds for
 // every access token under way, however many sessions there are.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND (also: no such session of his that goes on).
+import { voidLinks } from "../../db/one-time-tokens.ts";
 import { countSessions, endSession, endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, type Profile, raiseGeneration } from "../../db/users.ts";
 import type { Change } from "../context.ts";
@@ -35,7 +36,7 @@ function one({ actor, user: { id } }: Acting, sessionId: string, reason: string)
   return {
     user: { id, subject: lockUser(id, {}) },
     facts: [fact("SessionsRevoked", { sessionIds: [sessionId], kept: null, cause: "admin", reason })],
-    writes: [endSession(sessionId, "admin")],
+    writes: [endSession(sessionId, "admin"), voidLinks(id, { askedIn: sessionId })],
     actor: actor.name,
   };
 }

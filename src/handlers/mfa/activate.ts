@@ -25,13 +25,13 @@ export const activate = defineHandler({
     const secret = ctx.mfaBox().open(found.totpSecret, totpAad(userId));
     const judgement = judgeTotp(secret, code, { now: ctx.now(), lastStep: found.totpStep });
     if (typeof judgement === "string") throw refuse("MFA_INVALID");
-    const { codes, writes } = newRecoveryCodes(userId);
+    const { codes, write } = newRecoveryCodes(userId);
     const activated = activateTotp(userId, found.totpSecret, judgement.step);
     const change = factorChange(ctx, bearer, {
       change: "totp-activated",
       owner,
       endOthers,
-      writes: [activated, ...writes, shownIn(bearer, "otp")],
+      writes: [activated, write, shownIn(bearer, "otp")],
     });
     return ctx.commit(change, { codes });
   },

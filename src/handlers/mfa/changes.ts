@@ -4,7 +4,7 @@
 import { codesPerUser, hashRecoveryCode, makeRecoveryCodes } from "../../crypto/recovery-codes.ts";
 import type { Contact } from "../../db/contacts.ts";
 import { replaceRecoveryCodes } from "../../db/factors.ts";
-import { addAmr, endOtherSessions } from "../../db/sessions.ts";
+import { addAmr, endSessionsOf } from "../../db/sessions.ts";
 import type { Write } from "../../db/statements.ts";
 import { raiseGeneration } from "../../db/users.ts";
 import { refuse } from "../../errors.ts";
@@ -29,7 +29,7 @@ export function factorChange(
   return {
     user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
     facts: [fact("MfaChanged", { change, sessionId })],
-    writes: [...writes, ...(endOthers ? [endOtherSessions(id, sessionId, "mfa-changed")] : [])],
+    writes: [...writes, ...(endOthers ? [endSessionsOf(id, "mfa-changed", sessionId)] : [])],
     messages: [notice(ctx, change, { id, ...owner })],
   };
 }
@@ -51,11 +51,11 @@ export function shownIn({ claims }: Bearer, method: string): Write {
   return addAmr(claims.sessionId, second ? [method, "mfa"] : [method]);
 }
 
-export function newRecoveryCodes(userId: number): { codes: string[]; writes: Write[] } {
+export function newRecoveryCodes(userId: number): { codes: string[]; write: Write } {
   const codes = makeRecoveryCodes();
   const hashes = codes.flatMap((code) => hashRecoveryCode(code) ?? []);
   if (hashes.length !== codesPerUser) throw new Error("a recovery code that was made is none");
-  return { codes, writes: replaceRecoveryCodes(userId, hashes) };
+  return { codes, write: replaceRecoveryCodes(userId, hashes) };
 }
 
 /** @throws Refusal MFA_REQUIRED where a role of the user requires a factor and this is his last */

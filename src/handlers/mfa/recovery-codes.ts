@@ -17,10 +17,10 @@ export const recoveryCodes = defineHandler({
     const factors = await demandFreshLogin(ctx, bearer);
     if (factorMethods(factors).length === 0) throw refuse("NOT_FOUND", { message: "There is no further factor." });
     const { userId: id, generation, claims } = bearer;
-    const { codes, writes } = newRecoveryCodes(id);
+    const { codes, write } = newRecoveryCodes(id);
     const facts = [fact("MfaChanged", { change: "recovery-codes", sessionId: claims.sessionId })];
     const user = { id, subject: lockUser(id, { generation, banned: false }) };
     const messages = [notice(ctx, "recovery-codes", { id, ...factors })];
-    return ctx.commit({ user, facts, writes, messages }, { codes });
+    return ctx.commit({ user, facts, writes: [write], messages }, { codes });
   },
 });

@@ -24,7 +24,7 @@ export const beginRegistration = defineHandler({
       throw refuse("INVALID_INPUT", { message: `More than ${mostPasskeys} passkeys cannot be registered.` });
     const { credentials: known } = (await ctx.read(credentialsOfUser(id))) ?? { credentials: [] };
     const { sessionId } = claims;
-    const challenge = newChallenge(ctx, { purpose: "passkey-registration", userId: id, sessionId });
+    const challenge = newChallenge(ctx, { purpose: "passkey-registration", userId: id, generation, sessionId });
     const options = await registrationOptions({
       party: ctx.settings.party,
       secret: challenge.secret,

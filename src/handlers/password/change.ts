@@ -2,8 +2,7 @@
 // token counts no more, as all from before, and its next refresh gives a current one.
 // Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen access token must not be worth
 // guesses at the password that nobody sees), THROTTLED.
-import { voidLinks } from "../../db/one-time-tokens.ts";
-import { endOtherSessions } from "../../db/sessions.ts";
+import { endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, passwordOf, raiseGeneration, replacePassword } from "../../db/users.ts";
 import { invalid, refuse } from "../../errors.ts";
 import { attemptInSession } from "../attempts.ts";
@@ -43,8 +42,7 @@ export const change = defineHandler({
         facts: [fact("PasswordChanged", { sessionId })],
         writes: [
           replacePassword(id, stored.hash, hash),
-          endOtherSessions(id, sessionId, "password-changed"),
-          voidLinks(id),
+          endSessionsOf(id, "password-changed", sessionId),
           attempt.refund,
         ],
         messages: [mail(ctx, "password-changed", { key: String(id), email, username, locale })],

@@ -22,16 +22,18 @@ export const forgot = defineHandler({
   leastMs: mailedInMs,
   async handle(request, ctx) {
     const typed = checkEmail(request.email);
+    const emailKey = normalize(typed);
     const count = ctx.mailCount("reset", typed);
     const using = { use: "mail", client: request.client } as const;
-    const { row } = await ctx.countUse(using, ownerOf(normalize(typed), count));
+    const { row } = await ctx.countUse(using, ownerOf(emailKey, count));
     const { owner = null, mailWaitMs = 0 } = row ?? {};
     const mailed = owner !== null && !owner.banned && mailWaitMs === 0;
-    const standIn = standInOf(normalize(typed));
+    const standIn = standInOf(emailKey);
     const nobody = { id: standIn, username: "nobody", email: typed, locale: null };
     const { id: userId, username, email, locale } = mailed ? owner : nobody;
     const ttlMs = ctx.settings.resetTtlMs;
-    const link = newLink(ctx, { userId, purpose: "reset", ttlMs }, mailed ? insertToken : insertStandInToken);
+    const bound = owner === null ? {} : { generation: owner.generation };
+    const link = newLink(ctx, { userId, purpose: "reset", ttlMs, ...bound }, mailed ? insertToken : insertStandInToken);
     const message = mail(ctx, "reset", { key: String(userId), email, username, locale, token: link.token });
     const common = {
       facts: [fact("PasswordResetRequested", { mailed })],
@@ -41,7 +43,9 @@ export const forgot = defineHandler({
     const writes = [link.write, countMail(count, mailed)];
     if (owner === null)
       return ctx.commit({ ...common, key: nobodysKey, writes: [...writes, touchStandIn(standIn)] }, {});
-    const { id, banned } = owner;
-    return ctx.commit({ ...common, user: { id, subject: lockUser(id, { confirmed: true, banned }) }, writes }, {});
+    const { id, banned, generation } = owner;
+    // Also the address: a link that waited while it was changed would go to the old one.
+    const subject = lockUser(id, { confirmed: true, banned, generation, emailKey });
+    return ctx.commit({ ...common, user: { id, subject }, writes }, {});
   },
 });

@@ -1,12 +1,12 @@
-// Reset: a new password for who holds the link that was mailed to the account's address, once. All sessions end, and so does every other link.
+// Reset: a new password for who holds the link that was mailed to the account's address, once. All sessions end, every other link, and
+// what is known of devices.
 // It opens no session and takes no factor away: who has a second one is asked for it at the next login (OWASP ASVS 6.4.3), and his next code need
 // not wait for what was guessed before.
-// Refuses INVALID_INPUT, THROTTLED, WEAK_PASSWORD (the link stays good), TOKEN_INVALID (unknown, forged, used, of another purpose, password or address
-// changed since), TOKEN_EXPIRED, BANNED (whoever holds the link has shown that the account is his).
+// Refuses INVALID_INPUT, THROTTLED, WEAK_PASSWORD (the link stays good), TOKEN_INVALID (unknown, forged, used, of another purpose, account changed
+// since), TOKEN_EXPIRED, BANNED (whoever holds the link has shown that the account is his).
 
-import { forgetAttempts } from "../../db/attempts.ts";
+import { forgetAttempts, forgetDevices } from "../../db/attempts.ts";
 import { endTotpWait } from "../../db/factors.ts";
-import { voidLinks } from "../../db/one-time-tokens.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
 import type { Write } from "../../db/statements.ts";
 import { raiseGenerationAndEpoch, setPassword } from "../../db/users.ts";
@@ -29,13 +29,7 @@ export const reset = defineHandler({
       {
         user: { id, subject: raiseGenerationAndEpoch(id, { generation, banned: false }), generation: generation + 1 },
         facts: [fact("PasswordReset", {})],
-        writes: [
-          link.use,
-          setPassword(id, hash),
-          endSessionsOf(id, "password-reset"),
-          ...lifted(id, link.id),
-          ...link.refund,
-        ],
+        writes: [link.use, setPassword(id, hash), endSessionsOf(id, "password-reset"), ...lifted(id), ...link.refund],
         messages: [mail(ctx, "password-reset", { key: String(id), email, username, locale })],
       },
       {},
@@ -44,6 +38,6 @@ export const reset = defineHandler({
 });
 
 /** What else is over for an account whose owner has come back by his mailbox. */
-function lifted(userId: number, linkId: string): Write[] {
-  return [voidLinks(userId, linkId), forgetAttempts(userId), endTotpWait(userId)];
+function lifted(userId: number): Write[] {
+  return [forgetAttempts(userId), forgetDevices(userId), endTotpWait(userId)];
 }

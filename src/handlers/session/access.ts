@@ -28,6 +28,7 @@ export async function bearerOf(ctx: Context, accessToken: string, field = "acces
   if (userId === null || login === null || generation === null || !confirmed) throw refuse("SESSION_REVOKED");
   if (userId !== claims.userId) throw refuse("TOKEN_INVALID");
   if (claims.generation < generation) throw refuse("TOKEN_EXPIRED", { details: { reason: "generation" } });
+  ctx.actIn({ sessionId: claims.sessionId, userId, generation });
   return { claims, userId, login, roles, generation };
 }
 

@@ -1,13 +1,14 @@
 // Revoke: ends one session of an access token's user, or all but the token's own. That one goes on, with its access token, as long as the
 // others can be listed; where they are more, the user's generation rises instead of a record for each, and it needs a refresh.
 // Refuses what bearerOf refuses, INVALID_INPUT, NOT_FOUND (no such session, over already, or somebody else's).
-import { endOtherSessions, endSession, endSessions, otherSessions } from "../../db/sessions.ts";
+import { voidLinks } from "../../db/one-time-tokens.ts";
+import { endOtherSessions, endSession, endSessionsOf, otherSessions } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
 import { invalid } from "../../errors.ts";
 import type { Change, Context } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
-import { openSessionOf } from "../sessions.ts";
+import { endedLater, openSessionOf } from "../sessions.ts";
 import { type Bearer, bearerOf } from "./access.ts";
 
 const byUser = { cause: "user", reason: "" };
@@ -32,24 +33,24 @@ async function one(ctx: Context, { userId: id }: Bearer, sessionId: string): Pro
   return {
     user: { id, subject: lockUser(id, {}) },
     facts: [fact("SessionsRevoked", { sessionIds: [sessionId], kept: null, ...byUser })],
-    writes: [endSession(sessionId, "revoked")],
+    writes: [endSession(sessionId, "revoked"), voidLinks(id, { askedIn: sessionId })],
   };
 }
 
-/** A session that is opened between the read and the commit is no other one: its login was under way at the same time. */
+/** What was opened between the read and the commit ends too: the commit finds it while it holds the user's row. */
 async function allOthers(ctx: Context, { claims, userId: id, generation }: Bearer): Promise<Change> {
   const kept = claims.sessionId;
   const ids = (await ctx.read(otherSessions(id, kept, mostListed + 1)))?.ids ?? [];
-  if (ids.length === 0) return { facts: [] };
-  if (ids.length <= mostListed)
+  if (ids.length > mostListed)
     return {
-      user: { id, subject: lockUser(id, {}) },
-      facts: [fact("SessionsRevoked", { sessionIds: ids, kept, ...byUser })],
-      writes: [endSessions(ids, "revoked")],
+      user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
+      facts: [fact("SessionsRevoked", { sessionIds: [], kept, ...byUser })],
+      writes: [endSessionsOf(id, "revoked", kept)],
     };
+  const others = { spared: kept, readBefore: ids, reason: "revoked", ...endedLater(ctx, id, { kept, ...byUser }) };
   return {
-    user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
-    facts: [fact("SessionsRevoked", { sessionIds: [], kept, ...byUser })],
-    writes: [endOtherSessions(id, kept, "revoked")],
+    user: { id, subject: lockUser(id, {}) },
+    facts: ids.length === 0 ? [] : [fact("SessionsRevoked", { sessionIds: ids, kept, ...byUser })],
+    writes: [voidLinks(id), endOtherSessions(id, others)],
   };
 }
