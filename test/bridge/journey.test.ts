@@ -207,10 +207,10 @@ describe("CurrentUser", () => {
     const { access_token, cookie } = await confirmed();
     const [head, body, signature = ""] = access_token.split(".");
     const otherSignature = [head, body, Buffer.from(signature, "base64url").reverse().toString("base64url")].join(".");
-    for (const wrong of ["garbage", "a.b.c", otherSignature, token, cookie.value, "a".repeat(10_000)]) {
+    for (const wrong of ["garbage", "a.b.c", otherSignature, token, cookie.value, "a".repeat(8192)]) {
       expect(await currentUser(wrong)).toMatchObject(refused("TOKEN_INVALID"));
     }
-    expect(await currentUser("")).toMatchObject(refused("INVALID_INPUT"));
+    for (const none of ["", "a".repeat(8193)]) expect(await currentUser(none)).toMatchObject(refused("INVALID_INPUT"));
     ok(await currentUser(access_token));
   });
 });
