@@ -15,13 +15,15 @@ import { closedLoop, type Width } from "./measure.ts";
 import { openLoop, type Rate } from "./open-loop.ts";
 import type { Addresses } from "./site.ts";
 
-export type Command = "list" | "login" | "inspect" | "refresh";
+/** device: a login with the person's device token; stranger: one of a login that nobody has; besieged: the person's beside 100 guesses at their login. */
+export type Command = "list" | "login" | "device" | "stranger" | "besieged" | "besieged-device" | "inspect" | "refresh";
 
 interface Person {
   login: string;
   password: string;
   accessToken: string;
   refreshToken: string;
+  deviceToken: string;
 }
 
 const options = childOptions<Addresses & { driver: KafkaDriverName }>();
@@ -40,12 +42,33 @@ const client = over(port());
 const crowd: Person[] = [];
 
 const list = () => client.request("auth.key.list", {});
-const login = async ({ login, password }: Pick<Person, "login" | "password">) =>
-  (await client.request("auth.session.login", { login, password, rotating: true })).tokens!;
+const login = async ({ login, password }: Pick<Person, "login" | "password">, deviceToken?: string) => {
+  const options = deviceToken === undefined ? {} : { deviceToken };
+  return (await client.request("auth.session.login", { login, password, rotating: true }, options)).tokens!;
+};
+
+const guesses = 100;
+
+/** The guesses go before it, in the same moment; those of the round before have ended. */
+async function besieged(slot: number, deviceToken?: string): Promise<void> {
+  const { login: name, password } = crowd[slot]!;
+  const ended = Array.from({ length: guesses }, () =>
+    login({ login: name, password: "not the password" }).catch(() => {}),
+  );
+  try {
+    await login({ login: name, password }, deviceToken);
+  } finally {
+    await Promise.all(ended);
+  }
+}
 
 const commands: Record<Command, (slot: number) => Promise<unknown>> = {
   list,
   login: (slot) => login(crowd[slot]!),
+  device: (slot) => login(crowd[slot]!, crowd[slot]!.deviceToken),
+  stranger: () => login({ login: `s${randomBytes(6).toString("hex")}`, password: "not the password" }),
+  besieged: (slot) => besieged(slot),
+  "besieged-device": (slot) => besieged(slot, crowd[slot]!.deviceToken),
   inspect: (slot) => client.request("auth.session.inspect", { accessToken: crowd[slot]!.accessToken }),
   async refresh(slot) {
     const person = crowd[slot]!;
@@ -66,8 +89,8 @@ async function gather(count: number): Promise<string[]> {
   });
   await confirmAll(fresh.map((person) => person.login));
   await twoAtATime(fresh, async (person) => {
-    const { accessToken, refreshToken } = await login(person);
-    crowd.push({ ...person, accessToken, refreshToken });
+    const { accessToken, refreshToken, deviceToken } = await login(person);
+    crowd.push({ ...person, accessToken, refreshToken, deviceToken });
   });
   return crowd.map(({ accessToken }) => accessToken);
 }

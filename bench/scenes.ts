@@ -2,6 +2,7 @@
 // while workers come and go. Each repeat plays the whole scene, so its parts are compared within one repeat; a figure is the spread of all.
 import { availableParallelism } from "node:os";
 import { decodeJwt } from "jose";
+import { without } from "../test/support/faults.ts";
 import type { Child } from "./child.ts";
 import type { Command } from "./engine.ts";
 import { openHistory } from "./history.ts";
@@ -60,6 +61,9 @@ const open = (child: Child, command: Command, perSecond: number, ms: number): Pr
 const refusedIn = ({ refused }: OpenRun, ...but: string[]): number =>
   Object.entries(refused).reduce((sum, [code, { perSecond }]) => (but.includes(code) ? sum : sum + perSecond), 0);
 
+/** Of all that were sent, those that were carried out. */
+const answered = (run: OpenRun): number => run.ok.perSecond / (run.ok.perSecond + refusedIn(run));
+
 export const scenes: Scene[] = [
   {
     name: "revocations-in-memory",
@@ -109,6 +113,43 @@ export const scenes: Scene[] = [
       }
       note("other refusals/s", refusedIn(flood, "OVERLOADED"));
       for (const [name, used] of cores) if (used >= 0.02) note(`cores at work in the flood: ${name}`, used);
+    },
+  },
+  {
+    name: "device-flood",
+    changesWorkers: true,
+    async play({ cast, site, effort: { ms }, note }) {
+      const { child } = await cast.engine(cast.most);
+      const peak = (await closed(child, "login", 2 * site.hashThreads, ms)).perSecond;
+      const own = peak / 2;
+      note("peak, logins/s", peak);
+      note("their own rate, logins/s", own);
+      const flooded = async (what: string, command: "device" | "login"): Promise<void> => {
+        const flood = open(child, "stranger", 10 * peak, ms);
+        const run = await open(child, command, own, ms);
+        note(`in a flood of 10 times the peak, ${what}: of their own rate`, answered(run));
+        note(`in a flood of 10 times the peak, ${what}: p99 ms`, run.ok.p99);
+        const strangers: Latencies | undefined = (await flood).refused["INVALID_CREDENTIALS"];
+        if (strangers !== undefined)
+          note(`in a flood of 10 times the peak, ${what}: strangers judged/s`, strangers.perSecond);
+      };
+      note("without a flood: of their own rate", answered(await open(child, "device", own, ms)));
+      await flooded("with a device token", "device");
+      await flooded("without one", "login");
+      for (const [what, command] of [
+        ["with a device token", "besieged-device"],
+        ["without one", "besieged"],
+      ] as const) {
+        const { requests, failed } = await closed(child, command, 1, ms);
+        const refused = Object.values(failed).reduce((sum, count) => sum + count, 0);
+        note(`behind 100 guesses at the same login, ${what}: let in`, requests / (requests + refused));
+      }
+      if (site.workers === undefined) return;
+      await site.workers.replace({ NODE_OPTIONS: without("no-kept-places").join(" ") });
+      await closed(child, "login", 2 * site.hashThreads, ms); // a worker that has just started is slower
+      await flooded("with a device token that no queue keeps a place for", "device");
+      await site.workers.replace({});
+      await closed(child, "login", 2 * site.hashThreads, ms);
     },
   },
   {

@@ -82,6 +82,12 @@ export const faults = {
     line: "    now: () => clock.now() - skew(),",
     instead: "    now: () => clock.now(),",
   },
+  /** A device token gives no place in any queue. */
+  "no-kept-places": {
+    module: "bus/consumer.ts",
+    line: "    const device = heldDevice(record, envelope);",
+    instead: "    heldDevice(record, envelope); const device = undefined;",
+  },
   /** Something of each reply stays in memory. */
   "replies-kept": {
     module: "bus/replies.ts",
