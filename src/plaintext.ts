@@ -1,6 +1,7 @@
 // Connections that would carry a credential or a secret in the open: each is a fault at the start unless AUTH_<WHAT>_PLAINTEXT=true says that the
 // network between is trusted. What stays on this machine is exempt.
 import type { Config } from "./config.ts";
+import { readDatabaseAddress, shownPlace } from "./database-address.ts";
 import type { Role } from "./variable-kinds.ts";
 
 /** Whether what is sent there stays on this machine. @param host without brackets and port; empty: a socket in the file system */
@@ -11,16 +12,10 @@ export function isLoopback(host: string): boolean {
   return /^127(\.\d{1,3}){3}$/.test(name) || name === "::1" || /^::ffff:127(\.\d{1,3}){3}$/.test(name);
 }
 
-/** Whether PostgreSQL is spoken to without TLS, or only with it where the server offers it, off this machine. @param url postgresql:// */
+/** Whether PostgreSQL is spoken to without TLS, off this machine. @param url postgresql:// */
 export function isPlainDatabase(url: string): boolean {
-  const { hostname, searchParams } = new URL(url);
-  const hosts = [
-    ...(searchParams.get("host")?.split(",") ?? []),
-    ...(hostname === "" ? [] : [decodeURIComponent(hostname)]),
-  ];
-  if (hosts.every(isLoopback)) return false;
-  const mode = searchParams.get("sslmode") ?? (searchParams.get("ssl") === "true" ? "require" : "disable");
-  return ["disable", "allow", "prefer"].includes(mode);
+  const { host, tls } = readDatabaseAddress(url);
+  return tls === undefined && !isLoopback(host);
 }
 
 /** Whether mails, with their links, may go to the server in the open. @param url as AUTH_SMTP_URL has it */
@@ -72,7 +67,7 @@ const connections: Connection[] = [
     allowed: "AUTH_DATABASE_PLAINTEXT",
     open({ AUTH_DATABASE_URL: address }) {
       if (address === undefined || !isPlainDatabase(address)) return undefined;
-      return `AUTH_DATABASE_URL speaks to ${new URL(address).host} in the open: add sslmode=require`;
+      return `AUTH_DATABASE_URL speaks to ${shownPlace(readDatabaseAddress(address))} in the open: add sslmode=require`;
     },
   },
   {

@@ -9,6 +9,7 @@ import type { Codec } from "./bus/codec.ts";
 import type { OutRecord } from "./bus/records.ts";
 import type { Sender } from "./bus/sender.ts";
 import type { SecretBox } from "./crypto/envelope.ts";
+import { readDatabaseAddress } from "./database-address.ts";
 import { outboxChannel, publishShards, type StoredOutboxRow, shards } from "./db/outbox.ts";
 import type { DatabasePool } from "./db/pool.ts";
 import { asError } from "./errors.ts";
@@ -133,8 +134,9 @@ function cloudEvent(row: StoredOutboxRow): Record<string, string> {
 /** Keeps one connection of its own that listens; while it is away the relay looks by itself. */
 async function listen(parts: RelayParts, ring: () => void, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
+    const { host, port, user, password, database, tls, options } = readDatabaseAddress(parts.databaseUrl);
     const client = new pg.Client({
-      connectionString: parts.databaseUrl,
+      ...{ host, port, user, password, database, options, ssl: tls ?? false },
       connectionTimeoutMillis: 3000,
       application_name: "auth relay listen",
     });

@@ -23,16 +23,33 @@ export interface Variable<T> {
 export type Settled<T> = Variable<T> & { default: string | (() => string) };
 
 export function text(meaning: string, more: { secret?: true } = {}): Variable<string> {
-  return { meaning, range: "text", parse: (value) => value, ...more };
+  return { meaning, range: "text", parse: oneLine, ...more };
 }
 
 export function settledText(meaning: string, fallback: string): Settled<string> {
-  return { meaning, range: "text", parse: (value) => value, default: fallback };
+  return { meaning, range: "text", parse: oneLine, default: fallback };
+}
+
+/** These texts come into headers, URLs and logs. */
+function oneLine(value: string): string {
+  if (/\p{Cc}/u.test(value)) throw new Error("must be one line, without control characters");
+  return value;
+}
+
+/** Certificates or a key. Some tools can give it as one line only, its line ends written `\n`. */
+export function pem(meaning: string, more: { secret?: true } = {}): Variable<string> {
+  const parse = (value: string): string => {
+    const lines = value.includes("\n") ? value : value.replaceAll("\\n", "\n");
+    if (!/^-----BEGIN [A-Z0-9 ]+-----$[\s\S]+^-----END [A-Z0-9 ]+-----$/m.test(lines.replaceAll("\r", "")))
+      throw new Error("must be PEM: from -----BEGIN …----- to -----END …-----");
+    return lines;
+  };
+  return { meaning, range: "PEM", parse, ...more };
 }
 
 export function oneOf<T extends string>(meaning: string, choices: readonly T[], fallback: T): Settled<T> {
   const parse = (value: string): T => {
-    const choice = choices.find((each) => each === value);
+    const choice = choices.find((each) => each.toLowerCase() === value.toLowerCase()); // SCRAM-SHA-512 is Kafka's own spelling
     if (choice === undefined) throw new Error(`must be one of ${choices.join(", ")}`);
     return choice;
   };
@@ -41,9 +58,10 @@ export function oneOf<T extends string>(meaning: string, choices: readonly T[], 
 
 export function flag(meaning: string, fallback: boolean): Settled<boolean> {
   const parse = (value: string): boolean => {
-    if (["true", "on", "1"].includes(value)) return true;
-    if (["false", "off", "0"].includes(value)) return false;
-    throw new Error("must be true or false (or on, off)");
+    const word = value.toLowerCase();
+    if (["true", "on", "yes", "1"].includes(word)) return true;
+    if (["false", "off", "no", "0"].includes(word)) return false;
+    throw new Error("must be true or false (or on, off, yes, no)");
   };
   return { meaning, range: "true, false", default: String(fallback), parse };
 }
@@ -104,27 +122,12 @@ export function rate(meaning: string, fallback: string): Settled<RateValue | "of
   return { meaning, range: "count/time, or off", default: fallback, parse };
 }
 
-const list = (value: string): string[] =>
+/** A list's members, without the spaces around them. */
+export const list = (value: string): string[] =>
   value
     .split(",")
     .map((each) => each.trim())
     .filter((each) => each !== "");
-
-export function url(protocols: string[]): (value: string) => string {
-  return (value) => {
-    if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
-      throw new Error(`must be a URL that starts with ${protocols.map((each) => `${each}//`).join(" or ")}`);
-    }
-    return value;
-  };
-}
-
-export function brokers(value: string): string[] {
-  const addresses = list(value);
-  const bad = addresses.find((each) => !/^[^\s:]+:\d{1,5}$|^\[[^\]]+\]:\d{1,5}$/.test(each));
-  if (addresses.length === 0 || bad !== undefined) throw new Error(`must be host:port,host:port (${bad ?? "empty"})`);
-  return addresses;
-}
 
 export interface MasterKey {
   kid: string;
@@ -185,19 +188,6 @@ export function peppers(value: string): { id: string; key: Buffer }[] {
 /** Words or names, as people write them. */
 export const words = (value: string): string[] => list(value);
 
-/** The sender of mails: an address, or a name and an address in angle brackets. */
-export function mailSender(value: string): string {
-  if (!/^(?:[^<>@\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$/.test(value))
-    throw new Error("must be an address, or Name <address>");
-  return value;
-}
-
-/** A page's address with a place for the token. */
-export function linkUrl(value: string): string {
-  if (!value.includes("{token}")) throw new Error("must have {token} in it");
-  return url(["http:", "https:"])(value);
-}
-
 export type PartitionRule = { pattern: RegExp; partitions: number };
 
 /** A glob over topics as a regular expression: `*` stands for anything, dots included. */
@@ -227,25 +217,6 @@ export function services(value: string): string[] {
   const found = list(value);
   const bad = found.find((each) => !/^[a-z0-9][a-z0-9-]*$/.test(each));
   if (bad !== undefined) throw new Error(`must be names of lower-case letters, digits and dashes (${bad})`);
-  return found;
-}
-
-/** A relying party's id (WebAuthn, section 5.4.2): a domain, without scheme or port. */
-export function domain(value: string): string {
-  if (!/^(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*$/.test(value))
-    throw new Error("must be a domain in lower case");
-  return value;
-}
-
-/** Origins as browsers write them: scheme, host and port, nothing else; or an Android app's. */
-export function origins(value: string): string[] {
-  const found = list(value);
-  const isOrigin = (each: string): boolean =>
-    /^android:apk-key-hash:[\w-]+$/.test(each) ||
-    (/^https?:/.test(each) && URL.canParse(each) && new URL(each).origin === each);
-  const bad = found.find((each) => !isOrigin(each));
-  if (found.length === 0 || bad !== undefined)
-    throw new Error(`must be origins such as https://example.com (${bad ?? "empty"})`);
   return found;
 }
 

@@ -3,17 +3,24 @@
 import { availableParallelism } from "node:os";
 import {
   brokers,
+  databaseUrl,
   domain,
+  linkUrl,
+  listenHost,
+  mailSender,
+  origins,
+  registryUrl,
+  smtpUrl,
+} from "./variable-addresses.ts";
+import {
   duration,
   flag,
   fleetIds,
   globs,
-  linkUrl,
-  mailSender,
   masterKeys,
   oneOf,
-  origins,
   partitions,
+  pem,
   peppers,
   type Role,
   rate,
@@ -23,7 +30,6 @@ import {
   settledText,
   text,
   topics,
-  url,
   type Variable,
   whole,
   words,
@@ -36,15 +42,15 @@ const secret = { secret: true as const };
 export const variables = {
   AUTH_KAFKA_BROKERS: {
     meaning: "Kafka brokers to start from.",
-    range: "host:port, comma separated",
+    range: "host:port, comma separated; an IPv6 address in brackets",
     needed: online,
     parse: brokers,
   },
   AUTH_KAFKA_DRIVER: oneOf("The library that speaks to Kafka.", ["kafkajs", "platformatic"], "kafkajs"),
   AUTH_KAFKA_TLS: flag("Speak TLS to Kafka.", false),
-  AUTH_KAFKA_TLS_CA: text("Certificate authority of the brokers, PEM; may be given as _FILE."),
-  AUTH_KAFKA_TLS_CERT: text("Our certificate, PEM; may be given as _FILE."),
-  AUTH_KAFKA_TLS_KEY: text("Key of our certificate, PEM.", secret),
+  AUTH_KAFKA_TLS_CA: pem("Certificate authority of the brokers, PEM; may be given as _FILE."),
+  AUTH_KAFKA_TLS_CERT: pem("Our certificate, PEM; may be given as _FILE."),
+  AUTH_KAFKA_TLS_KEY: pem("Key of our certificate, PEM.", secret),
   AUTH_KAFKA_SASL_MECHANISM: oneOf(
     "How to log in to Kafka.",
     ["none", "plain", "scram-sha-256", "scram-sha-512"],
@@ -73,7 +79,7 @@ export const variables = {
     meaning: "Schema Registry (Confluent's API).",
     range: "http:// or https:// URL",
     needed: ["bridge", "migrate"] as Role[],
-    parse: url(["http:", "https:"]),
+    parse: registryUrl,
   },
   AUTH_REGISTRY_USERNAME: text("Who logs in to the registry (HTTP Basic)."),
   AUTH_REGISTRY_PASSWORD: text("Password of AUTH_REGISTRY_USERNAME.", secret),
@@ -83,10 +89,11 @@ export const variables = {
   ),
   AUTH_DATABASE_URL: {
     meaning: "PostgreSQL 15 or later.",
-    range: "postgresql:// URL",
+    range:
+      "postgresql:// URL with one host, an IPv6 address in brackets or a socket's folder; sslmode require, verify-ca, verify-full, no-verify or disable",
     secret: true as const,
     needed: ["worker", "relay", "mailer", "migrate"] as Role[],
-    parse: url(["postgresql:", "postgres:"]),
+    parse: databaseUrl,
   },
   AUTH_DATABASE_PLAINTEXT: flag(
     "Let PostgreSQL be spoken to without TLS, also the old service's by `authctl import`; one on this machine needs no leave.",
@@ -369,7 +376,7 @@ export const variables = {
     range: "smtp://, smtps:// or print:",
     secret: true as const,
     needed: ["mailer"] as Role[],
-    parse: url(["smtp:", "smtps:", "print:"]),
+    parse: smtpUrl,
   },
   AUTH_SMTP_PLAINTEXT: flag(
     "Let mails and the server's password go over smtp:// without TLS where the server offers none; one on this machine needs no leave.",
@@ -424,14 +431,17 @@ export const variables = {
     "1h",
     "10s",
   ),
-  AUTH_GRPC_HOST: settledText("Where the bridge listens.", "0.0.0.0"),
+  AUTH_GRPC_HOST: {
+    meaning: "Where the bridge listens.",
+    range: "host name or IP address",
+    default: "0.0.0.0",
+    parse: listenHost,
+  },
   AUTH_GRPC_PORT: whole("Port the bridge listens on; 0: any free one.", { min: 0, max: 65_535, default: "50051" }),
   AUTH_GRPC_TIMEOUT: duration("Time for a call that comes without a deadline.", "100ms", "5m", "15s"),
-  AUTH_GRPC_TLS_CERT: text(
-    "Certificate of the bridge, PEM; may be given as _FILE. With it the bridge speaks TLS only.",
-  ),
-  AUTH_GRPC_TLS_KEY: text("Key of the bridge's certificate, PEM.", secret),
-  AUTH_GRPC_TLS_CLIENT_CA: text("Authority whose certificates clients must show, PEM; may be given as _FILE."),
+  AUTH_GRPC_TLS_CERT: pem("Certificate of the bridge, PEM; may be given as _FILE. With it the bridge speaks TLS only."),
+  AUTH_GRPC_TLS_KEY: pem("Key of the bridge's certificate, PEM.", secret),
+  AUTH_GRPC_TLS_CLIENT_CA: pem("Authority whose certificates clients must show, PEM; may be given as _FILE."),
   AUTH_GRPC_PLAINTEXT: flag("Serve gRPC without TLS elsewhere than on loopback, where something else encrypts.", false),
   AUTH_GRPC_TRUSTED: {
     meaning:
@@ -443,7 +453,12 @@ export const variables = {
     "Let every caller say for which device it calls: where nobody but the gateway reaches the bridge.",
     false,
   ),
-  AUTH_HTTP_HOST: settledText("Where /healthz, /readyz and /metrics are served.", "0.0.0.0"),
+  AUTH_HTTP_HOST: {
+    meaning: "Where /healthz, /readyz and /metrics are served.",
+    range: "host name or IP address",
+    default: "0.0.0.0",
+    parse: listenHost,
+  },
   AUTH_HTTP_PORT: whole("Port of /healthz, /readyz and /metrics; 0: any free one.", {
     min: 0,
     max: 65_535,

@@ -32,11 +32,29 @@ const require = createRequire(import.meta.url);
 let isOn = false;
 let factory: ISocketFactory | undefined;
 
+const literal = ".ipv6-literal.net";
+
+/** kafkajs parts a broker's host from its port at the first colon: an IPv6 address goes through it as a name that has none. */
+export function withoutColons(broker: string): string {
+  const [, address, port] = /^\[(.+)\]:(\d+)$/.exec(broker) ?? [];
+  return address === undefined
+    ? broker
+    : `${address.replace(/^[^%]+/, (groups) => groups.replaceAll(":", "-")).replace("%", "s")}${literal}:${port}`;
+}
+
+/** The address again, where a socket is opened. */
+export function withColons(host: string): string {
+  if (!host.endsWith(literal)) return host;
+  const [address = "", zone] = host.slice(0, -literal.length).split(/s(.*)/); // no hexadecimal digit is an s
+  return address.replaceAll("-", ":") + (zone === undefined ? "" : `%${zone}`);
+}
+
 /** kafkajs's own sockets; by them our connections are known. */
 export function ownSockets(): ISocketFactory {
   if (factory === undefined) {
     const make = require("kafkajs/src/network/socketFactory") as () => ISocketFactory;
-    factory = make();
+    const connect = make();
+    factory = (asked) => connect({ ...asked, host: withColons(asked.host) });
   }
   return factory;
 }

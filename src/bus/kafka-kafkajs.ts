@@ -7,7 +7,7 @@ import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import { buildConsumer } from "./kafka-consumer.ts";
 import { classify, KafkaFault } from "./kafka-faults.ts";
-import { ownSockets, readFetchesOurselves } from "./kafka-fetch.ts";
+import { ownSockets, readFetchesOurselves, withoutColons } from "./kafka-fetch.ts";
 import type { KafkaDriver, KafkaSettings, TopicSpec } from "./kafka-port.ts";
 import { keepFetchSessions } from "./kafka-sessions.ts";
 import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
@@ -91,7 +91,7 @@ function committed(partitions: { partition: number; offset: string }[]): Map<num
 function clientConfig(settings: KafkaSettings, log: Logger): KafkaConfig {
   return {
     clientId: settings.clientId,
-    brokers: settings.brokers,
+    brokers: settings.brokers.map(withoutColons),
     socketFactory: ownSockets(),
     connectionTimeout: 3000,
     requestTimeout: 15_000,

@@ -83,6 +83,16 @@ const usualTimeoutMs = 10_000;
 
 export type Compatibility = "BACKWARD" | "FORWARD";
 
+/** A user that stands in the URL: fetch refuses such a URL, and says so with the password. */
+function withLogin(settings: RegistrySettings): RegistrySettings {
+  const url = new URL(settings.url);
+  const { username, password } = url;
+  if (username === "" && password === "") return settings;
+  [url.username, url.password] = ["", ""];
+  const auth = { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  return { ...settings, url: url.href.replace(/\/$/, ""), auth: settings.auth ?? auth };
+}
+
 export interface Registry extends SchemaSource {
   /** Schema by id, whatever its subjects, or undefined where there is none that is Avro. */
   schemaOf(id: number): Promise<object | undefined>;
@@ -122,7 +132,8 @@ export function isRegistryAway(error: unknown): boolean {
 }
 
 /** The Schema Registry itself. @throws RegistryFault where it does not answer, or refuses */
-export function connectRegistry(settings: RegistrySettings): Registry {
+export function connectRegistry(given: RegistrySettings): Registry {
+  const settings = withLogin(given);
   const reaching = {
     host: settings.url,
     ...(settings.auth && { auth: settings.auth }),

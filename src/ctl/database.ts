@@ -3,6 +3,7 @@
 
 import { orThrow } from "../bus/within.ts";
 import { type Config, ConfigFault } from "../config.ts";
+import { readDatabaseAddress, shownPlace } from "../database-address.ts";
 import { isPassing } from "../db/faults.ts";
 import { isMigrated } from "../db/imports.ts";
 import { type DatabasePool, openPool } from "../db/pool.ts";
@@ -82,5 +83,5 @@ async function connected<T>(
 
 /** Without the password that stands in the URL. */
 function sentence({ config, advice }: Target, what: string): string {
-  return `PostgreSQL (${new URL(config.AUTH_DATABASE_URL ?? "").host}) ${what}. ${advice}`;
+  return `PostgreSQL (${shownPlace(readDatabaseAddress(config.AUTH_DATABASE_URL ?? ""))}) ${what}. ${advice}`;
 }

@@ -1,6 +1,7 @@
 // The old service's table as rows of an import: where its database is, by the names under which that service knew it; which of its columns are
 // which; and its rows, with its words for roles and states.
 import type { Environment } from "../config.ts";
+import { readDatabaseAddress, shownPlace } from "../database-address.ts";
 import { type ColumnMap, columnsOf, extentOf, isKey, openSource, pageOf, type TableName } from "../db/import-source.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { asError } from "../errors.ts";
@@ -28,17 +29,18 @@ export function oldDatabase(env: Environment): URL {
       "Where is the old service's database? Set DATABASE_URL, or POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB (or DB_...), or name a FILE of JSON lines.",
     );
   }
-  const url = new URL(
-    `postgresql://${part("host") ?? "localhost"}:${part("port") ?? "5432"}/${encodeURIComponent(database)}`,
-  );
-  url.username = encodeURIComponent(user);
-  url.password = encodeURIComponent(part("password") ?? "");
-  return url;
+  const [name, password, host] = [user, part("password") ?? "", part("host") ?? "localhost"].map(encodeURIComponent);
+  return checked(`postgresql://${name}:${password}@${host}:${part("port") ?? "5432"}/${encodeURIComponent(database)}`);
 }
 
+/** What is wrong is told without the URL, which has a password. */
 function checked(text: string): URL {
-  if (URL.canParse(text) && new URL(text).protocol === "postgresql:") return new URL(text);
-  throw new UsageFault("DATABASE_URL is no postgresql:// URL."); // not repeated: it has a password
+  try {
+    readDatabaseAddress(text);
+    return new URL(text);
+  } catch (error) {
+    throw new UsageFault(`The old service's database (DATABASE_URL, or POSTGRES_...) ${asError(error).message}.`);
+  }
 }
 
 /** Our field -> what services call the column; the first that is there counts. */
@@ -79,7 +81,8 @@ export async function withTable<T>(url: URL, choice: TableChoice, use: (source: 
 
 type Reach = <T>(work: () => Promise<T>) => Promise<T>;
 
-function reaching({ host }: URL): Reach {
+function reaching({ href }: URL): Reach {
+  const host = shownPlace(readDatabaseAddress(href));
   return async (work) => {
     try {
       return await work();

@@ -4,6 +4,7 @@
 // Only reads: the session cannot write.
 import { type CommonQueryMethods, createPool, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
+import { readDatabaseAddress, slonikUrl } from "../database-address.ts";
 
 /** The columns of ours, each with the expression that reads it as text. */
 export type ColumnMap = ReadonlyMap<string, string>;
@@ -15,10 +16,11 @@ export interface TableName {
 
 /** @throws while the database does not answer */
 export function openSource(url: string): Promise<DatabasePool> {
-  const address = new URL(url);
-  address.searchParams.set("application_name", "auth authctl import");
-  address.searchParams.set("options", "-c default_transaction_read_only=on");
-  return createPool(address.href, {
+  const address = readDatabaseAddress(url);
+  const { tls } = address;
+  const only = { applicationName: "auth authctl import", options: "-c default_transaction_read_only=on" };
+  return createPool(slonikUrl({ ...address, ...only }), {
+    ...(tls && { ssl: tls }),
     captureStackTrace: false,
     connectionRetryLimit: 0,
     queryRetryLimit: 0,

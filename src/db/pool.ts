@@ -8,6 +8,7 @@ import {
   type Interceptor,
   SchemaValidationError,
 } from "slonik";
+import { readDatabaseAddress, slonikUrl } from "../database-address.ts";
 
 export type { CommonQueryMethods, DatabasePool } from "slonik";
 
@@ -36,10 +37,15 @@ const session = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c 
 /** @throws Error while the database does not answer */
 export async function openPool(options: PoolOptions): Promise<DatabasePool> {
   const { url, size, applicationName, statementTimeoutMs = 10_000 } = options;
-  const address = new URL(url);
-  if (!address.searchParams.has("application_name")) address.searchParams.set("application_name", applicationName);
-  address.searchParams.set("options", `${session} ${address.searchParams.get("options") ?? ""}`.trim()); // the last of a name wins
-  const pool = await createPool(address.href, {
+  const address = readDatabaseAddress(url);
+  const { tls } = address;
+  const named = slonikUrl({
+    ...address,
+    applicationName: address.applicationName ?? applicationName,
+    options: `${session} ${address.options ?? ""}`.trim(), // the last of a name wins
+  });
+  const pool = await createPool(named, {
+    ...(tls && { ssl: tls }),
     captureStackTrace: false,
     connectionRetryLimit: 0,
     queryRetryLimit: 0,

@@ -27,7 +27,14 @@ export function configOf(env: Environment = {}) {
   return readConfig({ AUTH_GRPC_HOST: "127.0.0.1", AUTH_GRPC_PORT: "0", ...env }, "ctl");
 }
 
-export async function startBridge({ env = {}, channel }: { env?: Environment; channel?: ChannelCredentials } = {}) {
+interface BridgeOptions {
+  env?: Environment;
+  channel?: ChannelCredentials;
+  /** By which the gateway reaches it. */
+  host?: string;
+}
+
+export async function startBridge({ env = {}, channel, host = "localhost" }: BridgeOptions = {}) {
   const fleet = { asked: [] as Asked[], healthy: true, reply: silence };
   const request = (topic: string, input: unknown, options: CallOptions) => {
     const asked = { topic, input, options };
@@ -53,7 +60,7 @@ export async function startBridge({ env = {}, channel }: { env?: Environment; ch
   const metrics = makeMetrics({ role: "bridge" });
   const bridge = makeBridge({ client, verifier, config: configOf(env), log, metrics, clock: systemClock });
   const { port } = await bridge.start();
-  const gateway = await connectGateway(`localhost:${port}`, channel).catch(async (error: unknown) => {
+  const gateway = await connectGateway(`${host}:${port}`, channel).catch(async (error: unknown) => {
     await bridge.stop(0);
     throw error;
   });
