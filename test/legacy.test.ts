@@ -76,6 +76,10 @@ test.each<[string, Record<string, Buffer | Buffer[]>]>([
   await until("the user is gone", async () => !(await exists(person.id)));
 });
 
+test("control: a trace that was handed on as it came would be a fault of the statement", async () => {
+  await expect(fleet.sql.query("SELECT $1::text", ["\u0000"])).rejects.toMatchObject({ code: "22021" });
+});
+
 test("a decoy is nobody, whatever the platform says of its id", async () => {
   const person = await confirmed(fleet);
   const { rows } = await fleet.sql.query<{ id: number }>(`
