@@ -231,7 +231,7 @@ describe("after", () => {
     const person = await confirmed(fleet);
     const kid = decodeProtectedHeader(person.tokens.accessToken).kid!;
     const outcomes = await outcomesOf("key revoke", person.tokens, async () => {
-      const ran = await called(["keys", "revoke", kid, "--yes"], own.env);
+      const ran = await called(["keys", "revoke", "--yes", "--", kid], own.env);
       expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining(`revoked ${kid} (ES256, active)`) });
     });
     const invalid = "TOKEN_INVALID";
@@ -240,7 +240,7 @@ describe("after", () => {
     expect(decodeProtectedHeader(fresh.accessToken).kid).not.toBe(kid);
     await until("the new key is known here", async () => (await local(fresh)) === "ok");
     await until("the new key is known to the bridge", async () => (await bridge(fresh)) === "ok");
-    expect((await called(["keys", "revoke", kid, "--yes"], own.env)).code).toBe(1);
+    expect((await called(["keys", "revoke", "--yes", "--", kid], own.env)).code).toBe(1);
   });
 
   afterAll(() => {
