@@ -1,7 +1,7 @@
 // One gRPC call, from its arrival to its status: the caller's deadline becomes the request's time, its cancellation ends the waiting,
 // its metadata is handed on (metadata.ts). Each call is counted once, with the status it ended in, and nothing it meets ends the process.
 // It knows no method and no command; methods.ts does.
-import { type handleUnaryCall, type ServerUnaryCall, status } from "@grpc/grpc-js";
+import { type handleUnaryCall, Metadata, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import type { AuthClient, CallOptions } from "../client/types.ts";
 import type { Verifier } from "../client/verifier.ts";
 import type { Clock } from "../clock.ts";
@@ -9,7 +9,7 @@ import type { Config } from "../config.ts";
 import { asError, refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import { type CallMetadata, type Device, readMetadata } from "./metadata.ts";
+import { type CallMetadata, type Device, deviceTokenOf, readMetadata } from "./metadata.ts";
 import type { Ask } from "./methods.ts";
 import { type CallStatus, faultText, isFault, statusOf, statusOfGone } from "./status.ts";
 
@@ -42,9 +42,9 @@ export function makeCalls(parts: BridgeParts): (name: string, method: Method) =>
     if (call.cancelled) leave();
     answer(call, method, gone.signal)
       .then(
-        (reply) => {
+        ({ reply, trailer }) => {
           ended(status.OK);
-          callback(null, reply);
+          callback(null, reply, trailer);
         },
         (thrown: unknown) => {
           const outcome = gone.signal.aborted ? statusOfGone(isPast(call, parts.clock)) : statusFor(thrown, name, call);
@@ -55,14 +55,25 @@ export function makeCalls(parts: BridgeParts): (name: string, method: Method) =>
       .catch((error: unknown) => parts.log.error({ method: name, err: asError(error) }, "A reply could not be sent."));
   };
 
-  async function answer(call: Call, method: Method, signal: AbortSignal): Promise<object> {
+  async function answer(
+    call: Call,
+    method: Method,
+    signal: AbortSignal,
+  ): Promise<{ reply: object; trailer: Metadata }> {
     const metadata = readMetadata(call, parts.config);
     const options = optionsOf(call, metadata, { signal, parts });
     const device = (): Device | undefined => {
       if (metadata.client?.ip == null) unknownDevice();
       return metadata.client;
     };
-    return method(call.request as never, (topic, input) => parts.client.request(topic, input, options), device);
+    const trailer = new Metadata();
+    const ask: Ask = async (topic, input) => {
+      const result = await parts.client.request(topic, input, options);
+      const token = metadata.isTrusted ? deviceTokenOf(result) : undefined;
+      if (token !== undefined) trailer.set("auth-client-device-token", token);
+      return result;
+    };
+    return { reply: await method(call.request as never, ask, device), trailer };
   }
 
   function statusFor(thrown: unknown, name: string, call: Call): CallStatus {

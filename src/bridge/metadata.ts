@@ -23,6 +23,8 @@ export interface CallMetadata {
   /** undefined: nothing is known of it. */
   client: Device | undefined;
   deviceToken: string | undefined;
+  /** Whether the caller may say for which device it calls, and is given that device's token. */
+  isTrusted: boolean;
 }
 
 type Rules = Pick<Config, "AUTH_GRPC_TRUSTED" | "AUTH_GRPC_TRUST_CLIENT">;
@@ -44,7 +46,8 @@ export function readMetadata(call: Call, rules: Rules): CallMetadata {
   if (idempotencyKey !== undefined && idempotencyKey.length < shortestKey)
     throw wrong("auth-idempotency-key", `must have at least ${shortestKey} characters, 128 random bits`);
   const traceparent = readTraceparent(call.metadata.get("traceparent")[0]);
-  if (!isTrusted(call, rules)) return { traceparent, idempotencyKey, client: undefined, deviceToken: undefined };
+  if (!isTrusted(call, rules))
+    return { traceparent, idempotencyKey, client: undefined, deviceToken: undefined, isTrusted: false };
   const given = read("auth-client-ip");
   const ip = given === undefined ? undefined : readIp(given);
   if (given !== undefined && ip === undefined) throw wrong("auth-client-ip", "must be an IP address");
@@ -52,7 +55,14 @@ export function readMetadata(call: Call, rules: Rules): CallMetadata {
   const isKnown = [ip, userAgent, device].some((each) => each !== undefined);
   const client = { ip: ip ?? null, userAgent: userAgent ?? null, device: device ?? null };
   const deviceToken = read("auth-client-device-token");
-  return { traceparent, idempotencyKey, client: isKnown ? client : undefined, deviceToken };
+  return { traceparent, idempotencyKey, client: isKnown ? client : undefined, deviceToken, isTrusted: true };
+}
+
+/** The token that a result of the fleet has for the user's device, which the messages of package `auth` have no field for. */
+export function deviceTokenOf(result: object): string | undefined {
+  const { deviceToken, tokens } = result as { deviceToken?: unknown; tokens?: { deviceToken?: unknown } | null };
+  const token = deviceToken ?? tokens?.deviceToken;
+  return typeof token === "string" ? token : undefined;
 }
 
 /** An empty text counts as not given: some clients send what they have not. */

@@ -18,6 +18,8 @@ export interface Answer {
   code: string | undefined;
   /** Trailing metadata `auth-retry-after-ms`. */
   retryAfterMs: string | undefined;
+  /** Trailing metadata `auth-client-device-token`, also where the call is answered. */
+  deviceToken: string | undefined;
 }
 
 export interface CallRules {
@@ -63,6 +65,7 @@ function unary(client: Client, method: Method, request: object, rules: CallRules
     for (const value of [values].flat()) metadata.add(key, value);
   const options = rules.deadlineMs === undefined ? {} : { deadline: new Date(systemClock.now() + rules.deadlineMs) };
   return new Promise((resolve) => {
+    let answer: Answer | undefined; // comes before the status, which has the trailing metadata
     const call = client.makeUnaryRequest(
       method.path,
       method.requestSerialize,
@@ -70,7 +73,12 @@ function unary(client: Client, method: Method, request: object, rules: CallRules
       request,
       metadata,
       options,
-      (error, reply) => resolve(answerOf(error, reply)),
+      (error, reply) => {
+        answer = answerOf(error, reply);
+      },
+    );
+    call.on("status", ({ metadata: trailer }) =>
+      resolve({ ...answer!, deviceToken: trailer.get("auth-client-device-token")[0]?.toString() }),
     );
     rules.signal?.addEventListener("abort", () => call.cancel(), { once: true });
   });
@@ -84,5 +92,6 @@ function answerOf(error: ServiceError | null, reply: unknown): Answer {
     details: error?.details ?? "",
     code: said("auth-error"),
     retryAfterMs: said("auth-retry-after-ms"),
+    deviceToken: undefined,
   };
 }

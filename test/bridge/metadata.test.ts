@@ -117,6 +117,31 @@ describe("a bridge that lets every caller say for which device it calls", () => 
     expect(await unknownOf(bridge)).toBe(before);
   });
 
+  test.each([
+    ["RegistrationUser", { token_pod: "c" }],
+    ["Authenticate", login],
+    ["RefreshToken", { refresh_token: "r" }],
+  ])(
+    "%s brings the device's token back as trailing metadata, which its message has no field for",
+    async (method, request) => {
+      const answer = await bridge.gateway.call(method, request, { metadata: device });
+      expect(answer).toMatchObject({ status: "OK", deviceToken: tokens.deviceToken });
+      expect(JSON.stringify(answer.reply)).not.toContain(tokens.deviceToken);
+    },
+  );
+
+  test("what gives no token brings none", async () => {
+    for (const [method, request] of [
+      ["CreateUser", { login: "ada.l" }],
+      ["CurrentUser", { access_token: "a" }],
+      ["LogOutUser", { token_pod: "a" }],
+    ] as const)
+      expect(await bridge.gateway.call(method, request, { metadata: device })).toMatchObject({
+        status: "OK",
+        deviceToken: undefined,
+      });
+  });
+
   test("a command that takes no device gets none, and is not counted", async () => {
     const before = await unknownOf(bridge);
     await bridge.gateway.call("LogOutUser", { token_pod: "a" }, { metadata: device });
@@ -272,8 +297,10 @@ describe("a bridge that trusts nobody", () => {
   });
   afterAll(() => bridge.stop());
 
-  test("ignores what callers say of devices, and counts them as unknown", async () => {
-    await bridge.gateway.call("Authenticate", login, { metadata: { ...device, "auth-idempotency-key": key } });
+  test("ignores what callers say of devices, counts them as unknown, and gives no token for one", async () => {
+    const metadata = { ...device, "auth-idempotency-key": key };
+    const { status, deviceToken } = await bridge.gateway.call("Authenticate", login, { metadata });
+    expect([status, deviceToken]).toEqual(["OK", undefined]);
     expect(clientOf(bridge)).toBeUndefined();
     expect(lastAsked(bridge).options).toMatchObject({ idempotencyKey: key });
     expect(lastAsked(bridge).options).not.toHaveProperty("deviceToken");

@@ -86,6 +86,7 @@ export async function until(isSo: () => boolean | Promise<boolean>): Promise<voi
 }
 
 export const tokens = {
+  deviceToken: "d1.of-the-device.mac",
   userId: 7,
   sessionId: "0198c0de-0000-7000-8000-000000000001",
   accessToken: "access.token.here",
