@@ -1,12 +1,15 @@
-// What is audited without being an event: deeds on keys, and imports. Nobody but who reads the audit hears of them. Each is written in the
-// transaction of the deed itself, sealed like what a commit leaves (crypto/audit.ts), so it is there exactly where the deed is.
+// What is audited without being an event: deeds on keys, imports, and each user who was imported. Nobody but who reads the audit hears of them. Each is
+// written in the transaction of the deed itself, sealed like what a commit leaves (crypto/audit.ts), so it is there exactly where the deed is.
 import type { Clock } from "./clock.ts";
-import { sealEntry } from "./crypto/audit.ts";
+import { sealEntry, stateField } from "./crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "./crypto/envelope.ts";
 import { uuidv7 } from "./crypto/ids.ts";
+import { addressState, banState, confirmedState, passwordState, rolesState } from "./db/account-state.ts";
 import { insertEntry } from "./db/audit.ts";
+import type { ImportedUser } from "./db/imports.ts";
 import { dataKeyRows } from "./db/keys.ts";
 import type { CommonQueryMethods } from "./db/pool.ts";
+import { stateOf } from "./handlers/audit-rows.ts";
 import type { MasterKey } from "./variable-kinds.ts";
 
 export type Deed =
@@ -54,4 +57,31 @@ export async function auditDeeds(
   if (deeds.length === 0) return;
   const dataKeys = loadDataKeys(master, await dataKeyRows(transaction));
   for (const done of deeds) await auditDeed(transaction, dataKeys, { ...doer, ...done });
+}
+
+/** The row of a user who was imported: what audit verify --state compares the account with until something else changes it. */
+export function importedEntry(
+  dataKeys: DataKeys,
+  { id, login, emailKey, hash, confirmed, banned, roles }: ImportedUser,
+  { clock, actor }: { clock: Clock; actor: string },
+): Buffer {
+  const state = [
+    passwordState(hash),
+    confirmedState(confirmed),
+    addressState(emailKey),
+    rolesState(roles),
+    banState(banned ? { until: null } : null),
+  ];
+  const { [stateField.digests]: digests, [stateField.aspects]: aspects } = stateOf(state, dataKeys)!;
+  return sealEntry(dataKeys, {
+    eventId: uuidv7(clock),
+    at: clock.now(),
+    event: "UserImported",
+    actor,
+    userId: id,
+    outcome: "ok",
+    traceparent: null,
+    details: { [stateField.aspects]: aspects },
+    personal: { login, [stateField.digests]: digests },
+  });
 }

@@ -40,6 +40,8 @@ export interface Verifying {
   to?: number;
   /** Heads that were kept elsewhere (JWS). */
   heads: readonly string[];
+  /** Gets each row that follows from the one before it. */
+  seen?(row: ReadRow): void;
   retentionMs: number;
   headEveryMs: number;
   now: number;
@@ -125,7 +127,10 @@ async function walk(verifying: Verifying, verdict: Verdict): Promise<void> {
     if (verdict.rows === 0 && counted[0] !== undefined)
       beginAt(await checkStart(verifying, standing, counted[0]), standing, verdict);
     const heads = await headsOver(pool, counted);
-    for (const row of counted) verifyRow(row, { standing, verdict, head: heads.get(row.number) });
+    for (const row of counted) {
+      verifyRow(row, { standing, verdict, head: heads.get(row.number) });
+      verifying.seen?.(row);
+    }
     if (counted.length < page) break;
   }
   if (to === undefined) await verifyEnd(verifying, standing, verdict);

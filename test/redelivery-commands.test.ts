@@ -3,6 +3,8 @@
 // list of handlers, so a new one is part of it.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { handlers } from "../src/handlers/index.ts";
+import { called } from "./ctl/authctl.ts";
+import { chainWaiting } from "./support/audited.ts";
 import { exercises } from "./support/exercises.ts";
 import { without } from "./support/faults.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
@@ -108,6 +110,29 @@ const told = ({ outcome, body, secrets }: RawReply): unknown => [outcome, body, 
 test("every command is among them, carried out", () => {
   const done = new Set(sent.filter(({ first }) => first.outcome === "ok").map(({ request }) => request.topic));
   expect(handlers.map(({ topic }) => topic).filter((topic) => !done.has(topic))).toEqual([]);
+});
+
+test("what all of them have made of accounts is what their audit says, and a write past the fleet is not", async () => {
+  await chainWaiting(own.env);
+  const verify = async () => {
+    const { code, stdout } = await called(["audit", "verify", "--state", "--offline", "--json"], own.env);
+    return { code, state: (JSON.parse(stdout) as { state: { accounts: number; found: object[] } }).state };
+  };
+  const { code, state: clean } = await verify();
+  expect({ code, ...clean }).toMatchObject({ code: 0, unknown: 0, differing: 0, found: [], rights: [] });
+  expect(clean.accounts).toBeGreaterThan(20);
+  const written = await fleet.sql.query<{ id: string }>(
+    "UPDATE users SET confirmed_at = NULL WHERE id = (SELECT max(id) FROM users WHERE confirmed_at IS NOT NULL) RETURNING id, now()",
+  );
+  const [{ id }] = written.rows as [{ id: string }];
+  expect(await verify()).toMatchObject({
+    code: 1,
+    state: {
+      differing: 1,
+      found: [{ userId: Number(id), aspects: [{ aspect: "confirmed", row: expect.any(Number) }] }],
+    },
+  });
+  await fleet.sql.query("UPDATE users SET confirmed_at = now() WHERE id = $1", [id]);
 });
 
 test("delivered again, what was kept is answered as the first time, the rest is answered, and no row changes", async () => {

@@ -4,7 +4,15 @@
 //   chain    SHA-256(chain of the row before || bytes of the row); anybody can compute it, so it is worth what its heads are worth
 //   head     a JWS by the fleet's signing key over {partition, count, chain, at}
 //   personal what is personal in a row, under a key of its subject: without that key it is noise, and the chain holds all the same
-import { createHash, createPublicKey, type JsonWebKey, type KeyObject, randomBytes } from "node:crypto";
+import {
+  createHash,
+  createHmac,
+  createPublicKey,
+  createSecretKey,
+  type JsonWebKey,
+  type KeyObject,
+  randomBytes,
+} from "node:crypto";
 import type { DataKeys, SecretBox } from "./envelope.ts";
 import { UnknownDataKey } from "./envelope.ts";
 import { signCompact, verifyPlain } from "./jws.ts";
@@ -117,6 +125,29 @@ export function openPersonal(
 ): Record<string, unknown> {
   if (subject === null) return parsed(boxOf(keys).open(personal, eventId));
   return parsed(xaesOpen(subject, { sealed: personal, aad: Buffer.from(eventId) }));
+}
+
+/** By this name digests of what an event made of its user's account stand among what is personal, and its aspects among what is not. */
+export const stateField = { digests: "$state", aspects: "state" } as const;
+
+/**
+ * Of an aspect of an account, for its audit: tells whether two states are the same, and nothing to who has not the master key. By the oldest data key,
+ * because digests from before must stay comparable; keys of the audit are never removed.
+ */
+export function stateDigest(keys: DataKeys, aspect: string, value: unknown): string {
+  const oldest = keys.all("audit").at(-1);
+  if (oldest === undefined) throw new Error("there is no data key for audit: run migrate");
+  const mac = createHmac("sha256", createSecretKey(oldest.key))
+    .update("account state\n")
+    .update(json([aspect, value]));
+  return mac.digest().subarray(0, 16).toString("base64url");
+}
+
+/** Without the digests, which are for audit verify alone. */
+export function withoutState(said: Record<string, unknown> | null): Record<string, unknown> | null {
+  if (said === null) return null;
+  const { [stateField.digests]: _, ...rest } = said;
+  return rest;
 }
 
 /** What a head says. */

@@ -1,7 +1,7 @@
 // authctl audit show: what happened, to whom, by whom, from the database itself, newest first. What is personal is opened with its subject's key;
 // where the user is gone, so is that key, and it says so.
 import { systemClock } from "../clock.ts";
-import { openPersonal, openSubjectKey } from "../crypto/audit.ts";
+import { openPersonal, openSubjectKey, withoutState } from "../crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
 import { newestRows, type ShownRow, type Wanted } from "../db/audit-reading.ts";
 import { readOnly } from "../db/inbox.ts";
@@ -119,9 +119,15 @@ function entryOf(row: ShownRow, keys: DataKeys): Entry {
     eventId,
     traceparent,
     details: JSON.parse(details) as object,
-    personal: sealed !== null && known ? openPersonal(keys, subject, { eventId, personal: sealed }) : null,
+    personal: sealed !== null && known ? shownOf(openPersonal(keys, subject, { eventId, personal: sealed })) : null,
     erased: !known,
   };
+}
+
+/** null, as where nothing is personal, also where there were digests alone. */
+function shownOf(personal: Record<string, unknown>): object | null {
+  const rest = withoutState(personal);
+  return rest === null || Object.keys(rest).length === 0 ? null : rest;
 }
 
 function answerOf(entries: Entry[]): Answer {

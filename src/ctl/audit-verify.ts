@@ -1,12 +1,16 @@
-// authctl audit verify: the audit's chain from its first row to its end, from the database itself, beside the heads that are kept elsewhere.
+// authctl audit verify: the audit's chain from its first row to its end, from the database itself, beside the heads that are kept elsewhere; with --state
+// also whether every account is as its audit says.
 import { readFileSync } from "node:fs";
+import { Rights } from "../audit-rights.ts";
+import { compareAccounts, type Differing, TooManyWait } from "../audit-state.ts";
 import { type Verdict, verifyAudit } from "../audit-verify.ts";
 import { systemClock } from "../clock.ts";
 import { ConfigFault } from "../config.ts";
-import { loadDataKeys } from "../crypto/envelope.ts";
+import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
 import { auditTopic } from "../db/audit.ts";
 import { dataKeyRows } from "../db/keys.ts";
-import { asError } from "../errors.ts";
+import type { DatabasePool } from "../db/pool.ts";
+import { asError, refuse } from "../errors.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { holdsMasterKey, withDatabaseAtLength } from "./database.ts";
 import { withKafka } from "./dlq-reach.ts";
@@ -18,7 +22,7 @@ const mostHeads = 100_000n;
 
 export const auditVerify: Command = {
   name: "audit verify",
-  usage: "[--from TIME] [--to TIME] [--heads FILE] [--offline]",
+  usage: "[--from TIME] [--to TIME] [--heads FILE] [--offline] | --state [--heads FILE] [--offline]",
   summary: "whether the audit is as it was written; exit code 1 where it is not",
   help: `Computes the audit's chain anew, row by row, and compares it with the signed heads: those in the database, and those on the topic
 auth.audit, which who has the database alone cannot change. Where something is wrong it says the first row that is: changed, missing, put in, or
@@ -28,6 +32,9 @@ moved, rows missing at the end, or a head that is not what it should be.
   --to TIME       ends with the last row that was chained by then; whether rows are missing behind it is not asked
   --heads FILE    more heads that were kept: any text with them in it, such as a relay's log; - for standard input
   --offline       leaves the topic auth.audit out
+  --state         compares every account with what its last audited events made of it: password, confirmation, address, roles, ban, authenticator app,
+                  recovery codes, passkeys; and what roles permit, and who is an operator. What somebody wrote to the database past the fleet is named,
+                  account by account. Nothing is said of sessions, links and attempts, nor of accounts that were deleted so
 
 It reads AUTH_DATABASE_URL itself, with AUTH_MASTER_KEY, and Kafka unless --offline. It needs no right to write.`,
   needs: [],
@@ -36,9 +43,13 @@ It reads AUTH_DATABASE_URL itself, with AUTH_MASTER_KEY, and Kafka unless --offl
     to: { type: "string" },
     heads: { type: "string" },
     offline: { type: "boolean" },
+    state: { type: "boolean" },
   },
   async run(call) {
     const [from, to] = [timeOption(call, "from"), timeOption(call, "to")];
+    const withState = call.options["state"] === true;
+    if (withState && (from !== undefined || to !== undefined))
+      throw new UsageFault("--state goes by everything that was audited: leave --from and --to out.");
     const target = targetOf(call.env);
     if (!holdsMasterKey(target.config))
       throw new ConfigFault([
@@ -53,21 +64,65 @@ It reads AUTH_DATABASE_URL itself, with AUTH_MASTER_KEY, and Kafka unless --offl
       AUTH_AUDIT_RETENTION: retentionMs,
       AUTH_AUDIT_HEAD_EVERY: headEveryMs,
     } = target.config;
-    const verdict = await withDatabaseAtLength(target, "to verify the audit", async (pool) =>
-      verifyAudit({
+    return withDatabaseAtLength(target, "to verify the audit", async (pool) => {
+      const dataKeys = loadDataKeys(master ?? [], await dataKeyRows(pool));
+      const rights = new Rights();
+      const verdict = await verifyAudit({
         pool,
-        dataKeys: loadDataKeys(master ?? [], await dataKeyRows(pool)),
+        dataKeys,
+        seen: (row) => rights.see(row),
         ...(from !== undefined && { from }),
         ...(to !== undefined && { to }),
         heads: [...new Set(heads)],
         retentionMs,
         headEveryMs,
         now: systemClock.now(),
-      }),
-    );
-    return answerOf(verdict);
+      });
+      return withState ? stateAnswer(call, { verdict, rights, pool, dataKeys }) : answerOf(verdict);
+    });
   },
 };
+
+interface Verified {
+  verdict: Verdict;
+  rights: Rights;
+  pool: DatabasePool;
+  dataKeys: DataKeys;
+}
+
+/** A chain of which something is wrong is nothing to compare accounts with. */
+async function stateAnswer(call: Call, { verdict, rights, pool, dataKeys }: Verified): Promise<Answer> {
+  const chain = answerOf(verdict);
+  if (verdict.broken !== null) return { ...chain, lines: [...chain.lines, "Accounts were not compared."] };
+  const complete = verdict.first === 1 || (verdict.first === null && verdict.covered === 0);
+  const moved = (accounts: number): void => call.terminal.progress?.(`${accounts} accounts`);
+  const state = await compareAccounts({ pool, dataKeys, complete, moved }).catch((error: unknown) => {
+    throw error instanceof TooManyWait ? refuse("UNAVAILABLE", { message: error.message }) : error;
+  });
+  call.terminal.progress?.("");
+  const differing = await rights.compare({ pool, dataKeys, complete, behind: verdict.last ?? 0 });
+  const ok = state.differing === 0 && differing.length === 0;
+  const { accounts, unknown, found } = state;
+  return {
+    document: { ...chain.document, ok, state: { ...state, rights: differing } },
+    lines: [
+      ...chain.lines,
+      `${accounts} accounts compared: ${state.differing} are not as their audit says${unknown > 0 ? `, of ${unknown} not everything is known` : ""}.`,
+      ...found.map(accountLine),
+      ...(state.differing > found.length ? [`... and ${state.differing - found.length} more.`] : []),
+      ...differing,
+    ],
+    failed: !ok,
+  };
+}
+
+function accountLine({ userId, login, aspects }: Differing): string {
+  const said = aspects.map(({ aspect, row }) => {
+    if (row === null) return `${aspect} (no event made it so)`;
+    return `${aspect} (since row ${row === 0 ? "that waits to be chained" : row})`;
+  });
+  return `${login} (id:${userId}): ${said.join(", ")}.`;
+}
 
 function answerOf(verdict: Verdict): Answer {
   const { rows, first, last, heads, covered, kept, waiting, broken } = verdict;

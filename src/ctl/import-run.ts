@@ -35,6 +35,8 @@ export interface ImportRun {
   again: { upTo: number; counts: Counts } | undefined;
   /** Who publishes UserRegistered; undefined: nobody. */
   events: string | undefined;
+  /** Seals the row of a user for the audit; not called in a dry run. */
+  audited(user: ImportedUser): Buffer;
   /** Counts on in here. */
   counts: Counts;
   clock: Clock;
@@ -225,6 +227,7 @@ async function write(
   await writeBatch(db, {
     source: source.name,
     users,
+    audit: users.map(run.audited),
     rejects: decided.rejects.map(({ row, reason }) => ({ position: row, reason })),
     state: { position, nextByte, rejectsBytes, counts: run.again?.counts ?? counts },
     events:

@@ -1,6 +1,6 @@
 // authctl import: users of another service, from its table in PostgreSQL or from JSON lines, into the database itself (contract, section 9).
 // What was imported stays, whatever ends a run: the next one goes on where it ended. docs/operations.md has the way of a move.
-import { auditDeeds, type Deed } from "../audit-deeds.ts";
+import { auditDeeds, type Deed, importedEntry } from "../audit-deeds.ts";
 import { systemClock } from "../clock.ts";
 import { type Config, ConfigFault } from "../config.ts";
 import { loadDataKeys } from "../crypto/envelope.ts";
@@ -26,7 +26,7 @@ import { holdsMasterKey, withDatabaseAtLength } from "./database.ts";
 import { linesOf } from "./import-lines.ts";
 import { openRejects, type RejectsFile } from "./import-rejects.ts";
 import { answerOf, makeProgress } from "./import-report.ts";
-import { type Reached, runImport } from "./import-run.ts";
+import { type ImportRun, type Reached, runImport } from "./import-run.ts";
 import type { Source } from "./import-source.ts";
 import { mappable, oldDatabase, withTable } from "./import-table.ts";
 import { operatorName } from "./operator.ts";
@@ -188,7 +188,7 @@ async function carryOut(call: Call, parts: Run): Promise<Answer> {
     await runImport({
       ...{ db, source, from, roles, rejects, dryRun, counts, clock, reached },
       again: before,
-      loginHash: await loginHashes(parts),
+      ...(await keyed(parts)),
       events: call.options["events"] === true ? parts.actor : undefined,
       stopping: stop.signal,
       moved: (place) => progress.moved(reached.rows, place),
@@ -206,10 +206,14 @@ async function carryOut(call: Call, parts: Run): Promise<Answer> {
   return answerOf({ ...reached, source: source.name, dryRun, counts, seconds, rejects: rejects.path });
 }
 
-async function loginHashes({ db, master }: Run): Promise<((loginKey: string) => Buffer) | undefined> {
-  if (master.length === 0) return undefined;
+/** What takes the fleet's data keys; without the master key, in a dry run, nothing is looked up by them and nothing audited. */
+async function keyed({ db, master, actor }: Run): Promise<Pick<ImportRun, "loginHash" | "audited">> {
+  if (master.length === 0) return { loginHash: undefined, audited: () => Buffer.alloc(0) };
   const keys = loadDataKeys(master, await dataKeyRows(db));
-  return (loginKey) => loginHash(keys, loginKey);
+  return {
+    loginHash: (loginKey) => loginHash(keys, loginKey),
+    audited: (user) => importedEntry(keys, user, { clock: systemClock, actor }),
+  };
 }
 
 /** Came to the end of its source, or ended before: the next run goes on. */

@@ -11,7 +11,7 @@
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { InboxKey } from "./inbox.ts";
-import type { Fragment, Write } from "./statements.ts";
+import type { Fragment, Subject, Write } from "./statements.ts";
 
 /** One row of the outbox, before its user's numbers are known. */
 export interface OutboxRow {
@@ -33,7 +33,7 @@ export interface OutboxRow {
 export interface Commit {
   inbox: (InboxKey & { fingerprint: Buffer; reply: Buffer; ttlMs: number }) | undefined;
   /** Statement that locks and numbers the user: RETURNING id, sequence. Absent where the facts have no user. */
-  subject: ((numbers: number, gate: Fragment) => Fragment) | undefined;
+  subject: Subject | undefined;
   writes: Write[];
   outbox: OutboxRow[];
   /** Sealed rows for the audit. */

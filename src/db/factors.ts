@@ -2,6 +2,7 @@
 // What a code proves is written in the commit that makes use of it, so no code works twice and no wrong one goes uncounted.
 import { sql } from "slonik";
 import { z } from "zod";
+import { appState, noPasskeysState, recoveryState } from "./account-state.ts";
 import { contactColumns, contactShape } from "./contacts.ts";
 import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
@@ -81,6 +82,7 @@ export function activateTotp(userId: number, secret: Buffer, step: number): Writ
   return {
     name: "activate_totp",
     changes: 1,
+    state: [appState(secret)],
     statement: (gate) => sql.fragment`
       UPDATE totp_factors SET activated_at = now(), last_step = ${step}
       WHERE user_id = ${userId} AND secret = ${sql.binary(secret)} AND activated_at IS NULL AND ${gate} RETURNING 1`,
@@ -140,6 +142,7 @@ export function deleteTotp(userId: number): Write {
   return {
     name: "delete_totp",
     changes: 1,
+    state: [appState(null)],
     statement: (gate) => sql.fragment`
       DELETE FROM totp_factors WHERE user_id = ${userId} AND activated_at IS NOT NULL AND ${gate} RETURNING 1`,
   };
@@ -165,16 +168,18 @@ export function useRecoveryCode(userId: number, hash: Buffer): Write {
 /** These, and none of those before, also not of another set that was being made meanwhile. */
 export function replaceRecoveryCodes(userId: number, hashes: Buffer[]): Write {
   const call = sql.fragment`replace_recovery_codes(${userId}, ${sql.array(hashes, "bytea")})`;
-  return callFunction("replace_recovery_codes", call);
+  return { ...callFunction("replace_recovery_codes", call), state: [recoveryState(hashes)] };
 }
 
 export function deleteRecoveryCodes(userId: number): Write {
-  return callFunction("delete_recovery_codes", sql.fragment`delete_recovery_codes(${userId})`);
+  const call = sql.fragment`delete_recovery_codes(${userId})`;
+  return { ...callFunction("delete_recovery_codes", call), state: [recoveryState([])] };
 }
 
 /** Everything a user has as a second factor, also an app that was never activated, and what was being committed meanwhile. */
 export function deleteFactors(userId: number): Write {
-  return callFunction("delete_factors", sql.fragment`delete_factors(${userId})`);
+  const state = [recoveryState([]), appState(null), noPasskeysState];
+  return { ...callFunction("delete_factors", sql.fragment`delete_factors(${userId})`), state };
 }
 
 /** Demands that there is nothing to delete, and that no passkey is being registered. */

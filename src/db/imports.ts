@@ -176,6 +176,8 @@ export interface Batch {
   source: string;
   users: readonly ImportedUser[];
   rejects: readonly { position: number; reason: string }[];
+  /** Sealed rows for the audit, one for each user. */
+  audit: readonly Buffer[];
   /** Where the import stands after this batch. */
   state: Pick<ImportState, "position" | "nextByte" | "counts" | "rejectsBytes">;
   /** Publishes UserRegistered for each. */
@@ -202,6 +204,7 @@ export async function writeBatch(db: CommonQueryMethods, batch: Batch): Promise<
       )}, ${texts(given.map(({ name }) => name))}) AS g (id, name)
       JOIN roles r ON r.name = g.name RETURNING 1),
     ${batch.events === undefined ? sql.fragment`` : eventsOf(batch.events)}
+    audited AS (INSERT INTO audit_intake (box) SELECT box FROM unnest(${sql.array([...batch.audit], "bytea")}) AS box),
     mended AS (
       DELETE FROM import_rejects WHERE source = ${source} AND position = ANY(${sql.array(
         users.map(({ position }) => position),

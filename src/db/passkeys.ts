@@ -1,6 +1,7 @@
 // Passkeys: the public halves of WebAuthn credentials, with what their authenticators said of them.
 import { sql } from "slonik";
 import { z } from "zod";
+import { passkeyState } from "./account-state.ts";
 import type { Read, Write } from "./statements.ts";
 
 const listed = z.object({
@@ -57,6 +58,7 @@ export function insertPasskey(passkey: NewPasskey): Write {
   return {
     name: "insert_passkey",
     changes: 1,
+    state: [passkeyState(id, { credentialId, publicKey })],
     statement: (gate) => sql.fragment`
       INSERT INTO passkeys (id, user_id, credential_id, public_key, sign_count, transports, synced, label)
       SELECT ${id}::uuid, ${userId}, ${credentialId}, ${sql.binary(publicKey)}::bytea, ${signCount}, ${sql.array(transports, "text")},
@@ -80,6 +82,7 @@ export function deletePasskey(userId: number, id: string): Write {
   return {
     name: "delete_passkey",
     changes: 1,
+    state: [passkeyState(id, null)],
     statement: (gate) => sql.fragment`
       DELETE FROM passkeys WHERE id = ${id}::uuid AND user_id = ${userId} AND ${gate} RETURNING 1`,
   };

@@ -2,6 +2,7 @@
 // permissions; who changes or deletes it demands the version he read.
 import { sql } from "slonik";
 import { z } from "zod";
+import { rolesState } from "./account-state.ts";
 import type { Read, Write } from "./statements.ts";
 
 /** What a user may do: the permissions of all his roles. */
@@ -121,10 +122,16 @@ export function deleteRole({ id, version }: Pick<StoredRole, "id" | "version">):
   };
 }
 
-/** Gives the user exactly these roles; a name that is none is left out, so the handler looks first. */
+/** Gives the user exactly these roles, each once: where one of them is none, or none any more, the commit takes itself back. */
 export function replaceRoles(userId: number, names: string[]): Write[] {
   const wanted = sql.fragment`(SELECT id FROM roles WHERE name = ANY(${sql.array(names, "text")}))`;
   return [
+    {
+      name: "roles_are_there",
+      changes: names.length,
+      statement: (gate) => sql.fragment`SELECT 1 FROM roles WHERE name = ANY(${sql.array(names, "text")}) AND ${gate}`,
+      state: [rolesState(names)],
+    },
     {
       name: "drop_roles",
       statement: (gate) => sql.fragment`

@@ -11,6 +11,19 @@ export interface Read<T> {
   row: ZodType<T, ZodTypeDef, unknown>;
 }
 
+/** What a statement makes of an account, for the audit: `authctl audit verify --state` compares accounts with it (audit-state.ts). */
+export interface StateChange {
+  aspect: string;
+  /** JSON, of one form for each aspect (db/account-state.ts). */
+  value: unknown;
+}
+
+/** The statement that locks and numbers the user of a commit: RETURNING id, sequence. */
+export interface Subject {
+  (numbers: number, gate: Fragment): Fragment;
+  state?: readonly StateChange[];
+}
+
 /**
  * A change inside a commit: a data-modifying statement with RETURNING that touches rows only where `gate` holds.
  * `changes` rows must be touched, or the commit takes itself back and the handler starts anew; absent: any number.
@@ -19,6 +32,8 @@ export interface Write {
   name: string;
   statement(gate: Fragment): Fragment;
   changes?: number;
+  /** Holds wherever the commit does: such a write must not be one that may change nothing. */
+  state?: readonly StateChange[];
   /** A write that comes after all others and after the outbox rows, so that rows of its own stand behind them. */
   last?: Omit<Write, "last" | "changes"> & { changes: number };
 }

@@ -3,14 +3,13 @@
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { Target } from "../target.ts";
+import { addressState, banState, confirmedState, passwordState, withState } from "./account-state.ts";
 import { type MailCount, mailWait } from "./address-mails.ts";
 import { contactColumns, contactShape } from "./contacts.ts";
 import { factorColumns, factorShape } from "./factors.ts";
 import { isFree } from "./given-up-logins.ts";
 import type { Purpose } from "./one-time-tokens.ts";
-import type { Fragment, Read, Write } from "./statements.ts";
-
-type Subject = (numbers: number, gate: Fragment) => Fragment;
+import type { Fragment, Read, Subject, Write } from "./statements.ts";
 
 const roles = sql.fragment`ARRAY(
   SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles`;
@@ -187,12 +186,13 @@ export async function reapDecoys(
 export function insertUser(user: NewUser): Subject {
   const { id, login, loginKey, username, email, emailKey, locale = null, confirmed = false, decoy = false } = user;
   const secretHash = user.registrationHash === undefined ? sql.fragment`NULL` : sql.binary(user.registrationHash);
-  return (numbers, gate) => sql.fragment`
+  const insert: Subject = (numbers, gate) => sql.fragment`
     INSERT INTO users (id, login, login_key, username, email, email_key, locale, confirmed_at, decoy, registration_hash, mail_due_at,
       sequence)
     SELECT ${id}, ${login}, ${loginKey}, ${username}, ${email}, ${emailKey}, ${locale}::text, CASE WHEN ${confirmed} THEN now() END, ${decoy},
       ${secretHash}::bytea, now() + ${user.mailWaitMs || null}::bigint * interval '1 millisecond', ${numbers}
     WHERE ${gate} RETURNING id, sequence`;
+  return withState(insert, confirmedState(confirmed), addressState(emailKey));
 }
 
 export interface Expected {
@@ -224,11 +224,13 @@ export function lockUser(id: number, expected: Expected): Subject {
 
 /** The unique index users_email_unique decides who of several that share an address has it: the others read anew. */
 export function confirmUser(id: number, generation: number): Subject {
-  return lock(
+  const expected = { confirmed: false, banned: false, generation };
+  const confirm = lock(
     id,
-    { confirmed: false, banned: false, generation },
+    expected,
     sql.fragment`, confirmed_at = now(), registration_hash = NULL, mail_due_at = NULL`,
   );
+  return withState(confirm, confirmedState(true));
 }
 
 /** Access tokens from before stop counting. */
@@ -249,15 +251,13 @@ export interface Ban {
 
 export function banUser(id: number, { until, reason }: Ban, expected: Expected): Subject {
   const end = until === null ? sql.fragment`NULL` : sql.fragment`to_timestamp(${until / 1000}::double precision)`;
-  return lock(
-    id,
-    expected,
-    sql.fragment`, generation = generation + 1, banned_at = now(), banned_until = ${end}, ban_reason = ${reason}`,
-  );
+  const change = sql.fragment`, generation = generation + 1, banned_at = now(), banned_until = ${end}, ban_reason = ${reason}`;
+  return withState(lock(id, expected, change), banState({ until }));
 }
 
 export function unbanUser(id: number): Subject {
-  return lock(id, { banned: true }, sql.fragment`, banned_at = NULL, banned_until = NULL, ban_reason = NULL`);
+  const lift = lock(id, { banned: true }, sql.fragment`, banned_at = NULL, banned_until = NULL, ban_reason = NULL`);
+  return withState(lift, banState(null));
 }
 
 /** @param expected confirmed: false deletes only who never confirmed */
@@ -312,7 +312,8 @@ export function changeEmail(
   generation: number,
   { email, emailKey }: Pick<NewUser, "email" | "emailKey">,
 ): Subject {
-  return lock(id, { banned: false, generation }, sql.fragment`, email = ${email}, email_key = ${emailKey}`);
+  const change = lock(id, { banned: false, generation }, sql.fragment`, email = ${email}, email_key = ${emailKey}`);
+  return withState(change, addressState(emailKey));
 }
 
 /** @param locale null: the fleet's language */
@@ -325,6 +326,7 @@ export function setPassword(userId: number, hash: string): Write {
   return {
     name: "set_password",
     changes: 1,
+    state: [passwordState(hash)],
     statement: (gate) => sql.fragment`
       INSERT INTO credentials (user_id, kind, hash) SELECT ${userId}, 'password', ${hash} WHERE ${gate}
       ON CONFLICT (user_id, kind) DO UPDATE SET hash = excluded.hash, changed_at = now() RETURNING 1`,
@@ -336,6 +338,7 @@ export function replacePassword(userId: number, before: string, after: string): 
   return {
     name: "replace_password",
     changes: 1,
+    state: [passwordState(after)],
     statement: (gate) => sql.fragment`
       UPDATE credentials SET hash = ${after}, changed_at = now()
       WHERE user_id = ${userId} AND kind = 'password' AND hash = ${before} AND ${gate} RETURNING 1`,
@@ -346,16 +349,19 @@ export function insertPassword(userId: number, hash: string): Write {
   return {
     name: "insert_password",
     changes: 1,
+    state: [passwordState(hash)],
     // Reads subject itself: a foreign key to a user of the same statement is checked at its end, but the row must come after his.
     statement: (gate) => sql.fragment`
       INSERT INTO credentials (user_id, kind, hash) SELECT ${userId}, 'password', ${hash} WHERE ${gate} RETURNING 1`,
   };
 }
 
-/** Replaces a hash made with other parameters; nothing if the password was changed meanwhile. */
+/** Replaces a hash made with other parameters. Where the password was changed meanwhile, the login that goes by the old one begins anew. */
 export function replaceHash(userId: number, before: string, after: string): Write {
   return {
     name: "replace_hash",
+    changes: 1,
+    state: [passwordState(after)],
     statement: (gate) => sql.fragment`
       UPDATE credentials SET hash = ${after} WHERE user_id = ${userId} AND kind = 'password' AND hash = ${before} AND ${gate} RETURNING 1`,
   };

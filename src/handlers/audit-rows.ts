@@ -1,9 +1,13 @@
 // The audit rows of a change: one for each of its events, under the same id. What an event says is personal unless it is listed here, and is then
 // readable for as long as its user exists (crypto/audit.ts); so a new event is audited and cannot forget anything.
-import { type AuditEntry, sealEntry } from "../crypto/audit.ts";
+// What the change makes of its user's account goes with its last event, as digests that audit verify --state compares accounts with. The statements say it
+// themselves (db/statements.ts), so no handler can forget that either.
+import { type AuditEntry, sealEntry, stateDigest, stateField } from "../crypto/audit.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
+import { kindOf } from "../db/account-state.ts";
 import type { OutboxRow } from "../db/commit.ts";
-import type { AuditedEvent } from "./context.ts";
+import type { StateChange } from "../db/statements.ts";
+import type { AuditedEvent, Change } from "./context.ts";
 import { eventTopic } from "./outbox-rows.ts";
 
 /** Fields of events that say nothing of a person: they outlive him. */
@@ -27,6 +31,7 @@ const impersonal = new Set([
     "required",
     "role",
     "roles",
+    stateField.aspects,
     "target", // an id, a role or an operator
     "until",
   ],
@@ -47,11 +52,36 @@ const outliving: Readonly<Record<string, ReadonlySet<string>>> = {
  */
 export function auditRows(
   outbox: readonly OutboxRow[],
-  how: { userId: number | null; outcome: string; dataKeys: DataKeys },
+  {
+    change: { user, writes = [], unheard },
+    outcome,
+    dataKeys,
+  }: { change: Change; outcome: string; dataKeys: DataKeys },
 ): Buffer[] {
-  return outbox
-    .filter(({ topic }) => topic === eventTopic)
-    .map((row) => auditRow(row.unheard ? { ...row, body: { ...(row.body as object), nobody: true } } : row, how));
+  const how = { userId: (!unheard && user?.id) || null, outcome, dataKeys };
+  const events = outbox.filter(({ topic }) => topic === eventTopic);
+  const state = stateOf([...(user?.subject.state ?? []), ...writes.flatMap((write) => write.state ?? [])], dataKeys);
+  if (state !== undefined && events.length === 0) throw new Error("a change of an account's state must be an event");
+  return events.map((row, at) => {
+    const body = {
+      ...(row.body as object),
+      ...(row.unheard && { nobody: true }),
+      ...(at === events.length - 1 && state),
+    };
+    return auditRow({ ...row, body }, how);
+  });
+}
+
+/** The fields of an event's row that say it; of several changes of one aspect the last counts. */
+export function stateOf(changes: readonly StateChange[], dataKeys: DataKeys): Record<string, unknown> | undefined {
+  if (changes.length === 0) return undefined;
+  const digests = Object.fromEntries(
+    changes.map(({ aspect, value }) => [aspect, stateDigest(dataKeys, aspect, value)]),
+  );
+  return {
+    [stateField.digests]: digests,
+    [stateField.aspects]: [...new Set(Object.keys(digests).map(kindOf))],
+  };
 }
 
 /** @returns the sealed row of one event */

@@ -35,6 +35,6 @@ export async function commitAlone(
     box: keys.box("outbox"),
   });
   const { user, writes = [] } = change;
-  const audit = auditRows(outbox, { userId: user?.id ?? null, outcome, dataKeys: keys });
+  const audit = auditRows(outbox, { change, outcome, dataKeys: keys });
   await commitOnce(pool, { inbox: undefined, subject: user?.subject, writes, outbox, audit });
 }

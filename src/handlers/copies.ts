@@ -2,6 +2,7 @@
 // from the audit. No hash, no secret, and no name of somebody else who acted; it is written to himself, whoever asks for it.
 // The document has at most `mostBytes`; beyond that the oldest sessions and history are left out, and `leftOut` says from when on.
 // Taking one is an act that is audited, so its answer is kept like any other's; that is why the next copy waits for a while, for whoever takes it.
+import { stateField, withoutState } from "../crypto/audit.ts";
 import { heldAbout, historyOf, markExported, mostRows } from "../db/personal-data.ts";
 import { refuse } from "../errors.ts";
 import type { Change, Context } from "./context.ts";
@@ -45,14 +46,17 @@ async function history(ctx: Context, userId: number): Promise<object[]> {
   const found = await ctx.read(historyOf(userId, mostHistory + 1));
   if (found === null || found.subjectBox === null) return [];
   const open = ctx.personalOf(userId, found.subjectBox);
-  return (JSON.parse(found.rows) as HistoryRow[]).map(({ eventId, at, event, actor, outcome, details, personal }) => ({
-    at,
-    event,
-    by: actor === `user:${userId}` ? "yourself" : actor.split(":")[0], // who else it was is about somebody else
-    outcome,
-    ...details,
-    ...(personal !== null && open({ eventId, personal: Buffer.from(personal, "base64") })),
-  }));
+  return (JSON.parse(found.rows) as HistoryRow[]).map(({ eventId, at, event, actor, outcome, details, personal }) => {
+    const { [stateField.aspects]: _, ...said } = details;
+    return {
+      at,
+      event,
+      by: actor === `user:${userId}` ? "yourself" : actor.split(":")[0], // who else it was is about somebody else
+      outcome,
+      ...said,
+      ...(personal !== null && withoutState(open({ eventId, personal: Buffer.from(personal, "base64") }))),
+    };
+  });
 }
 
 /** Takes sections in their order, and of lists as much as there is room for. */

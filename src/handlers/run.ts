@@ -337,7 +337,7 @@ async function write(parts: RunParts, { call, keeping, acting, change, answer }:
     subject: change.user?.subject,
     writes: [...(acting === undefined ? [] : [demandActing(acting, change)]), ...(change.writes ?? [])],
     outbox,
-    audit: auditRows(outbox, { userId: (!change.unheard && change.user?.id) || null, outcome, dataKeys: dataKeys() }),
+    audit: auditRows(outbox, { change, outcome, dataKeys: dataKeys() }),
   };
   if ((await commitOnce(pool, commit)) === "done") {
     keeping.attempts?.settle(commit.writes);

@@ -190,7 +190,8 @@ describe("from the old service's table", () => {
 
   test("the audit says who imported what, where each run began, and how it ended unless it was killed", async () => {
     await chainWaiting(fleet.env);
-    const about = (await auditShown(fleet.env)).filter(({ event }) => event.startsWith("Import"));
+    const shown = await auditShown(fleet.env, "--limit", "10000");
+    const about = shown.filter(({ event }) => event.startsWith("Import"));
     const source = expect.stringMatching(/^postgresql:\/\/[^@]+\/public\.auth$/);
     expect(about.every(({ actor, userId }) => /^operator:./.test(actor) && userId === null)).toBe(true);
     expect(about.map(({ details }) => details)).toMatchObject(about.map(() => ({ kind: "table", source })));
@@ -207,7 +208,13 @@ describe("from the old service's table", () => {
       ["ImportStarted", 4000],
       ["ImportEnded", 1000, rows - 8, 8, true],
     ]);
-    expect((await called(["audit", "verify", "--offline"], fleet.env)).code).toBe(0);
+    const each = shown.filter(({ event }) => event === "UserImported");
+    expect(new Set(each.map(({ userId }) => userId)).size).toBe(rows - 8);
+    const { code, stdout } = await called(["audit", "verify", "--state", "--offline"], fleet.env);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/\d{4} accounts compared: 0 are not as their audit says\.$/m),
+    ]);
   });
 
   test("without the master key nothing is imported, because nobody could say who did; a dry run is", async () => {

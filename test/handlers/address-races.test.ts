@@ -88,6 +88,7 @@ const wishes: Record<string, Wish> = {
             again: undefined,
             events: undefined,
             loginHash: undefined,
+            audited: () => Buffer.alloc(0),
             dryRun: false,
             clock: systemClock,
           },

@@ -1,17 +1,12 @@
 // Operators for tests: enrolled by a row, as authctl operators add --first leaves one, all with the fleet's own key; their tokens; and administrators
 // made with them.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import pg from "pg";
 import { type Clock, systemClock } from "../../src/clock.ts";
-import {
-  newSigner,
-  type OperatorSigner,
-  sealOperator,
-  signerFrom,
-  signOperatorToken,
-} from "../../src/crypto/operators.ts";
+import { newSigner, type OperatorSigner, signerFrom, signOperatorToken } from "../../src/crypto/operators.ts";
+import { takenConstraint } from "../../src/db/faults.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/fleet-keys.ts";
+import { enrolOperator } from "../../src/operators.ts";
 import { variables } from "../../src/variables.ts";
 import { type FleetAddresses, quiet, type TestFleet } from "./fleet.ts";
 import { type Confirmed, confirmed, loggedIn } from "./people.ts";
@@ -27,21 +22,21 @@ export function operatorSigner({ env }: Pick<FleetAddresses, "env">): Promise<Op
   return signerFrom(readFileSync(env["AUTH_OPERATOR_KEY_FILE"]!, "utf8"));
 }
 
-/** An operator with the fleet's key, unless there is one of the name. */
-export async function enrol({ env }: Pick<FleetAddresses, "env">, name: string, permissions = ["*"]): Promise<void> {
-  const [url, { kid, alg, jwk }] = [env["AUTH_DATABASE_URL"]!, await operatorSigner({ env })];
-  const pool = await openPool({ url, size: 2, applicationName: "test" });
+/** An operator who may do everything, with the fleet's key, as authctl operators add --first enrols one. */
+export async function enrol({ env }: Pick<FleetAddresses, "env">, name: string): Promise<void> {
+  const pool = await openPool({ url: env["AUTH_DATABASE_URL"]!, size: 2, applicationName: "test" });
+  pool.on("error", () => undefined); // of the race below
   const keys = await loadFleetKeys(pool, variables.AUTH_MASTER_KEY.parse(env["AUTH_MASTER_KEY"]!), quiet);
   keys.stop();
-  await pool.end();
-  const operator = { name, permissions, keys: [{ kid, alg, jwk, addedAt: systemClock.now() }] };
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await client.query("INSERT INTO operators (name, box) VALUES ($1, $2) ON CONFLICT DO NOTHING", [
-    name,
-    sealOperator(keys.dataKeys().box("operator"), operator),
-  ]);
-  await client.end();
+  const parts = { pool, clock: systemClock, dataKeys: keys.dataKeys };
+  const enrolment = { name, key: await operatorSigner({ env }), reason: "a test", first: false };
+  try {
+    await enrolOperator(parts, enrolment);
+  } catch (error) {
+    if (takenConstraint(error) === undefined) throw error; // another file of tests was first
+  } finally {
+    await pool.end();
+  }
 }
 
 /** Enrolled, where there is none of the name. */

@@ -1,0 +1,151 @@
+// What roles permit and require, and who is an operator, as the audit's rows made them, beside what the database says now: a permission that somebody wrote
+// there past the fleet, or an operator who was brought back. The rows are seen on the walk that verifies the chain, so this reads the audit no second time.
+import { openEntry } from "./crypto/audit.ts";
+import type { DataKeys } from "./crypto/envelope.ts";
+import { openOperator } from "./crypto/operators.ts";
+import type { ReadRow } from "./db/audit-reading.ts";
+import { inSnapshot, rightsNow, rightsRows, waitingEntries } from "./db/audit-state.ts";
+import type { DatabasePool } from "./db/pool.ts";
+import { adminRole } from "./handlers/accounts.ts";
+import { permissions as own } from "./handlers/admin/permissions.ts";
+
+interface RoleSaid {
+  permissions: string[];
+  required: boolean;
+}
+
+interface OperatorSaid {
+  permissions: string[];
+  kids: Set<string>;
+}
+
+/** Events that change rights. */
+export const rightsEvents = ["RoleChanged", "RoleDeleted", "MfaRequirementChanged", "OperatorAdded", "OperatorRemoved"];
+
+interface Event {
+  event: string;
+  outcome: string;
+  details: Record<string, unknown>;
+}
+
+export class Rights {
+  /** Those that migrations make. */
+  readonly #roles = new Map<string, RoleSaid>([
+    [adminRole, { permissions: [], required: false }],
+    ["user", { permissions: [], required: false }],
+  ]);
+  readonly #operators = new Map<string, OperatorSaid>();
+
+  see({ event, outcome, details }: ReadRow): void {
+    if (rightsEvents.includes(event)) this.#take({ event, outcome, details: JSON.parse(details) as Event["details"] });
+  }
+
+  #take({ event, outcome, details }: Event): void {
+    if (outcome !== "ok") return;
+    const { role, permissions, required, operator, kid } = details as {
+      role: string;
+      permissions: string[];
+      required: boolean;
+      operator: string;
+      kid?: string;
+    };
+    switch (event) {
+      case "RoleChanged":
+        this.#roles.set(role, { required: this.#roles.get(role)?.required ?? false, permissions });
+        break;
+      case "RoleDeleted":
+        this.#roles.delete(role);
+        break;
+      case "MfaRequirementChanged":
+        this.#roles.set(role, { permissions: this.#roles.get(role)?.permissions ?? [], required });
+        break;
+      case "OperatorAdded":
+        this.#operators.set(operator, {
+          permissions,
+          kids: new Set([...(this.#operators.get(operator)?.kids ?? []), kid!]),
+        });
+        break;
+      case "OperatorRemoved":
+        if (kid === undefined) this.#operators.delete(operator);
+        else this.#operators.get(operator)?.kids.delete(kid);
+    }
+  }
+
+  /**
+   * @param complete whether every row was seen; else nothing is known @param behind the last one that was seen
+   * @returns a sentence for each thing that differs
+   */
+  async compare({
+    pool,
+    dataKeys,
+    complete,
+    behind,
+  }: {
+    pool: DatabasePool;
+    dataKeys: DataKeys;
+    complete: boolean;
+    behind: number;
+  }): Promise<string[]> {
+    if (!complete) return [];
+    const { now, rows, waiting } = await inSnapshot(pool, async (db) => ({
+      now: await rightsNow(db),
+      rows: await rightsRows(db, { behind, events: rightsEvents }),
+      waiting: await waitingEntries(db, Number.MAX_SAFE_INTEGER),
+    }));
+    for (const row of rows) this.#take({ ...row, details: JSON.parse(row.details) as Event["details"] });
+    for (const { box } of waiting) {
+      const entry = openEntry(dataKeys, box);
+      if (typeof entry !== "string" && rightsEvents.includes(entry.event)) this.#take(entry);
+    }
+    return [...this.#compareRoles(now.roles), ...this.#compareOperators(now.operators, dataKeys)];
+  }
+
+  #compareRoles(roles: readonly { name: string; permissions: string[]; required: boolean }[]): string[] {
+    const now = new Map(roles.map((role) => [role.name, role]));
+    const names = new Set([...now.keys(), ...this.#roles.keys()]);
+    return [...names].sort().flatMap((name) => {
+      const [said, is] = [this.#roles.get(name), now.get(name)];
+      if (said === undefined) return [`The role ${name} was made by no event.`];
+      if (is === undefined) return [`The role ${name} is gone, and no event says so.`];
+      const by = permitted(name, said.permissions);
+      return [
+        ...(text(by) === text(is.permissions)
+          ? []
+          : [`The role ${name} permits ${text(is.permissions)}, and by its last event ${text(by)}.`]),
+        ...(said.required === is.required
+          ? []
+          : [`The role ${name} requires a further factor or not otherwise than its last event says.`]),
+      ];
+    });
+  }
+
+  #compareOperators(operators: readonly { name: string; box: Buffer }[], dataKeys: DataKeys): string[] {
+    const left = new Set(this.#operators.keys());
+    const differing = operators.flatMap(({ name, box }) => {
+      const said = this.#operators.get(name);
+      left.delete(name);
+      const is = opened(dataKeys, name, box);
+      if (is === undefined) return [`The row of the operator ${name} was not written by this fleet.`];
+      if (said === undefined) return [`The operator ${name} was enrolled by no event, or is removed.`];
+      const kids = is.keys.map(({ kid }) => kid);
+      const same = text(is.permissions) === text(said.permissions) && text(kids) === text([...said.kids]);
+      return same ? [] : [`The operator ${name} has other keys or permissions than the last events say.`];
+    });
+    return [...differing, ...[...left].map((name) => `The operator ${name} is gone, and no event says so.`)];
+  }
+}
+
+/** admin has the permissions of this version by its migrations, without an event. */
+function permitted(role: string, permissions: readonly string[]): string[] {
+  return role === adminRole ? [...new Set([...permissions, ...Object.keys(own)])] : [...permissions];
+}
+
+const text = (list: readonly string[]): string => [...list].sort().join(", ") || "(nothing)";
+
+function opened(dataKeys: DataKeys, name: string, box: Buffer) {
+  try {
+    return openOperator(dataKeys.box("operator"), name, box);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,115 @@
+// What of an account is compared with its audit (audit-state.ts): the aspects of it, each with one form of its value, which the statements that change
+// it say (StateChange) and which is read here from the tables.
+import { type CommonQueryMethods, sql } from "slonik";
+import { z } from "zod";
+import type { StateChange, Subject } from "./statements.ts";
+
+/** @param hash the text that is stored; null: there is none */
+export const passwordState = (hash: string | null): StateChange => ({ aspect: "password", value: hash });
+export const confirmedState = (confirmed: boolean): StateChange => ({ aspect: "confirmed", value: confirmed });
+/** @param emailKey normalised */
+export const addressState = (emailKey: string | null): StateChange => ({ aspect: "address", value: emailKey });
+export const rolesState = (names: readonly string[]): StateChange => ({ aspect: "roles", value: [...names].sort() });
+/** @param ban until: when it ends by itself, Unix ms; null: there is none. One whose end is past still stands in the row */
+export const banState = (ban: { until: number | null } | null): StateChange => ({ aspect: "ban", value: ban });
+/** @param secret of an app that is active, as it is stored */
+export const appState = (secret: Buffer | null): StateChange => ({
+  aspect: "app",
+  value: secret === null ? null : secret.toString("base64"),
+});
+/** Used or not: which ones there are. */
+export const recoveryState = (hashes: readonly Buffer[]): StateChange => ({
+  aspect: "recovery codes",
+  value: hashes.map((hash) => hash.toString("hex")).sort(),
+});
+
+export interface PasskeyKey {
+  credentialId: string;
+  publicKey: Buffer;
+}
+
+/** Each passkey is an aspect of its own: whoever adds one does not know the others. @param key null: it is removed */
+export const passkeyState = (id: string, key: PasskeyKey | null): StateChange => ({
+  aspect: `${passkeyPrefix}${id}`,
+  value: key === null ? null : [key.credentialId, key.publicKey.toString("base64")],
+});
+/** All that were there are gone. */
+export const noPasskeysState: StateChange = { aspect: "no passkeys", value: null };
+
+export const passkeyPrefix = "passkey ";
+
+/** The aspect as it may stand in clear: which passkey is nobody's business. */
+export const kindOf = (aspect: string): string => (aspect.startsWith(passkeyPrefix) ? "passkey" : aspect);
+
+/** Of an account that nobody has done anything to. */
+export const initialStates: readonly StateChange[] = [
+  passwordState(null),
+  confirmedState(false),
+  addressState(null),
+  rolesState([]),
+  banState(null),
+  appState(null),
+  recoveryState([]),
+];
+
+export function withState(subject: Subject, ...state: StateChange[]): Subject {
+  return Object.assign(subject, { state });
+}
+
+const row = z.object({
+  id: z.number(),
+  login: z.string(),
+  decoy: z.boolean(),
+  confirmed: z.boolean(),
+  emailKey: z.string(),
+  banned: z.boolean(),
+  bannedUntil: z.number().nullable(),
+  hash: z.string().nullable(),
+  roles: z.array(z.string()),
+  app: z.instanceof(Buffer).nullable(),
+  recovery: z.array(z.string()),
+  passkeys: z.array(z.object({ id: z.string(), credentialId: z.string(), publicKey: z.string() })),
+});
+
+export interface AccountState {
+  id: number;
+  login: string;
+  decoy: boolean;
+  state: StateChange[];
+}
+
+/** Accounts as they are, by id, so many behind this one. */
+export async function accountStates(
+  db: CommonQueryMethods,
+  { after, limit }: { after: number; limit: number },
+): Promise<AccountState[]> {
+  const rows = await db.any(sql.type(row)`
+    SELECT u.id, u.login, u.decoy, u.confirmed_at IS NOT NULL AS confirmed, u.email_key AS "emailKey", u.banned_at IS NOT NULL AS banned,
+      round(extract(epoch FROM u.banned_until) * 1000)::bigint AS "bannedUntil", c.hash, f.secret AS app,
+      ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id) AS roles,
+      ARRAY(SELECT encode(r.hash, 'hex') FROM recovery_codes r WHERE r.user_id = u.id) AS recovery,
+      COALESCE((SELECT jsonb_agg(jsonb_build_object('id', p.id, 'credentialId', p.credential_id, 'publicKey', encode(p.public_key, 'hex')))
+        FROM passkeys p WHERE p.user_id = u.id), '[]') AS passkeys
+    FROM users u
+    LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
+    LEFT JOIN totp_factors f ON f.user_id = u.id AND f.activated_at IS NOT NULL
+    WHERE u.id > ${after} ORDER BY u.id LIMIT ${limit}`);
+  return rows.map(({ id, login, decoy, ...of }) => ({ id, login, decoy, state: statesOf(of) }));
+}
+
+type Read = Omit<z.infer<typeof row>, "id" | "login" | "decoy">;
+
+function statesOf({ hash, confirmed, emailKey, roles, banned, bannedUntil, app, recovery, passkeys }: Read) {
+  return [
+    passwordState(hash),
+    confirmedState(confirmed),
+    addressState(emailKey),
+    rolesState(roles),
+    banState(banned ? { until: bannedUntil } : null),
+    appState(app),
+    recoveryState(recovery.map((hex) => Buffer.from(hex, "hex"))),
+    ...passkeys.map(({ id, credentialId, publicKey }) =>
+      passkeyState(id, { credentialId, publicKey: Buffer.from(publicKey, "hex") }),
+    ),
+  ];
+}

@@ -1,0 +1,506 @@
+// Accounts beside their audit: what the fleet has done to them, in every way, is what their audit says; what somebody writes to the database past the
+// fleet is found, account by account. All commands through Kafka are gone through in test/redelivery-commands.test.ts.
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { sql } from "slonik";
+import { z } from "zod";
+import { chainBatch } from "../src/audit-chain.ts";
+import { importedEntry } from "../src/audit-deeds.ts";
+import { Rights } from "../src/audit-rights.ts";
+import { compareAccounts, type StateVerdict, TooManyWait } from "../src/audit-state.ts";
+import { systemClock } from "../src/clock.ts";
+import { sealEntry } from "../src/crypto/audit.ts";
+import { newSigner, sealOperator, signerFrom, signOperatorToken } from "../src/crypto/operators.ts";
+import { makePasswords } from "../src/crypto/passwords.ts";
+import { totpCode, totpStep } from "../src/crypto/totp.ts";
+import { rowsBehind } from "../src/db/audit-reading.ts";
+import { beginImport, type ImportedUser, noCounts, writeBatch } from "../src/db/imports.ts";
+import { foundAccount } from "../src/founding.ts";
+import { enrolOperator } from "../src/operators.ts";
+import { makeAuthenticator } from "./support/authenticator.ts";
+import { fromBase32 } from "./support/factors.ts";
+import { quiet } from "./support/fleet.ts";
+import { type HandlerHouse, handlerHouse } from "./support/handlers.ts";
+
+let house: HandlerHouse;
+let actorToken: string;
+beforeAll(async () => {
+  house = await handlerHouse({ cheapHashes: true, env: { AUTH_RP_ORIGINS: "http://localhost:3000" } });
+  const signer = await signerFrom(newSigner("ada"));
+  await enrolOperator(parts(), { name: "ada", key: signer, reason: "", first: true });
+  actorToken = signOperatorToken(signer, { name: "ada", issuer: "auth", now: systemClock.now() });
+}, 60_000);
+afterAll(() => house.close());
+
+const parts = () => ({ pool: house.pool, clock: systemClock, dataKeys: house.dataKeys });
+const row = z.record(z.unknown());
+const run = (query: ReturnType<typeof sql.fragment>) => house.pool.any(sql.type(row)`${query}`);
+const compared = (complete = true): Promise<StateVerdict> =>
+  compareAccounts({ pool: house.pool, dataKeys: house.dataKeys(), complete, pageSize: 3 });
+const clean = { unknown: 0, differing: 0, found: [] };
+
+/** Everything that waits is chained, as a relay does it. */
+async function chained(): Promise<void> {
+  const { keyring } = house.parts;
+  while (await chainBatch({ ...parts(), keyring, headEveryMs: 60_000, log: quiet, chained: () => undefined }));
+}
+
+const password = "the right password";
+/** Made with other parameters than these handlers make hashes with, so that a login makes it anew. */
+const weaker = makePasswords({ memoryKiB: 16, time: 1, parallelism: 1 });
+
+/** A confirmed account, made by the fleet's own means. */
+async function person(roles: string[] = []): Promise<{ id: number; login: string; email: string }> {
+  const login = `s${randomBytes(6).toString("hex")}`;
+  const email = `${login}@example.com`;
+  const made = {
+    login,
+    username: login,
+    email,
+    hash: await weaker.hash(password),
+    roles,
+    actor: "operator:ada",
+    reason: "",
+  };
+  return { id: await foundAccount(parts(), { ...made, tellPlatform: false }), login, email };
+}
+
+async function loggedIn({ login }: { login: string }): Promise<{ accessToken: string; refreshToken: string }> {
+  const { tokens } = await house.ask("auth.session.login", { login, password, rotating: true });
+  return tokens!;
+}
+
+/** With an authenticator app, recovery codes and two passkeys. */
+async function withFactors() {
+  const one = await person();
+  let { accessToken, refreshToken } = await loggedIn(one);
+  const renewed = async (): Promise<void> => {
+    ({ accessToken, refreshToken } = await house.ask("auth.session.refresh", { refreshToken }));
+  };
+  const secret = fromBase32((await house.ask("auth.mfa.enroll", { accessToken })).secret);
+  const code = totpCode(secret, totpStep(Date.now()));
+  const { codes } = await house.ask("auth.mfa.activate", { accessToken, code, endOthers: false });
+  await renewed();
+  const passkeys: string[] = [];
+  for (let made = 0; made < 2; made += 1) {
+    const begun = await house.ask("auth.passkey.begin-registration", { accessToken });
+    const response = makeAuthenticator().create(begun.options);
+    const answer = { accessToken, challenge: begun.challenge, response, label: "", endOthers: false };
+    passkeys.push((await house.ask("auth.passkey.finish-registration", answer)).passkeyId);
+    await renewed();
+  }
+  return { ...one, accessToken, refreshToken, passkeys, codes };
+}
+
+const admin = (command: "ban-user" | "unban-user" | "reset-mfa" | "delete-user", id: number, more: object = {}) =>
+  house.ask(`auth.admin.${command}` as "auth.admin.ban-user", {
+    actorToken,
+    target: `id:${id}`,
+    reason: "a test",
+    ...more,
+  });
+
+async function imported(change: Partial<ImportedUser> = {}): Promise<ImportedUser> {
+  const login = `i${randomBytes(6).toString("hex")}`;
+  const [{ id }] = (await run(sql.fragment`SELECT nextval('user_ids') AS id`)) as [{ id: number }];
+  const email = `${login}@example.com`;
+  const user: ImportedUser = {
+    ...{ id: Number(id), login, loginKey: login, username: login, email, emailKey: email },
+    ...{
+      position: Number(id),
+      hash: await weaker.hash(password),
+      confirmed: true,
+      banned: false,
+      roles: [],
+      createdAt: null,
+    },
+    ...change,
+  };
+  const source = `test:${login}`;
+  await beginImport(house.pool, { source, fingerprint: "", actor: "operator:ada", position: 0 });
+  await writeBatch(house.pool, {
+    ...{ source, users: [user], rejects: [], events: undefined },
+    audit: [importedEntry(house.dataKeys(), user, { clock: systemClock, actor: "operator:ada" })],
+    state: { position: 1, nextByte: 0, counts: noCounts(), rejectsBytes: 0 },
+  });
+  return user;
+}
+
+describe("what the fleet does to an account", () => {
+  test("by whichever command, import and sweep, is what its audit says, while it waits to be chained and after", async () => {
+    const [changed, banned, lifted, demoted, gone, reset] = await Promise.all([
+      person(),
+      person(),
+      person(),
+      person(["admin"]),
+      person(),
+      withFactors(),
+    ]);
+    await person(["admin"]);
+    const { accessToken } = await loggedIn(changed); // with a new hash
+    await house.ask("auth.password.change", {
+      accessToken,
+      currentPassword: password,
+      newPassword: "quite another password",
+    });
+    await admin("ban-user", banned.id, { until: systemClock.now() + 86_400_000 });
+    await admin("ban-user", lifted.id, { until: null });
+    await admin("unban-user", lifted.id);
+    await house.ask("auth.admin.set-roles", { actorToken, target: `id:${demoted.id}`, roles: ["user"] });
+    await admin("delete-user", gone.id);
+    await admin("reset-mfa", reset.id);
+    const factors = await withFactors();
+    await house.ask("auth.mfa.recovery-codes", { accessToken: factors.accessToken });
+    await house.ask("auth.passkey.remove", { accessToken: factors.accessToken, passkeyId: factors.passkeys[0]! });
+    await imported();
+    await imported({ confirmed: false });
+    const movedHere = await imported({ banned: true, roles: ["user"] });
+    await admin("unban-user", movedHere.id);
+    const fresh = `f${randomBytes(6).toString("hex")}`;
+    await house.ask("auth.account.register", {
+      login: fresh,
+      username: fresh,
+      email: `${fresh}@example.com`,
+      password,
+    });
+    const sessions = house.settings.sessionsMax;
+    house.settings.sessionsMax = 1;
+    const many = await imported();
+    for (let more = 0; more < 3; more += 1) await loggedIn(many); // a new hash, and sessions that end
+    house.settings.sessionsMax = sessions;
+    const waiting = await compared();
+    expect(waiting).toMatchObject(clean);
+    expect(waiting.accounts).toBeGreaterThan(10);
+    await chained();
+    expect(await compared()).toEqual(waiting);
+    await house.sweep();
+    expect(await compared()).toMatchObject(clean);
+  });
+
+  test("goes on meanwhile without being taken for a write of somebody else's", async () => {
+    const people = await Promise.all(Array.from({ length: 4 }, () => person()));
+    let done = false;
+    const busy = (async () => {
+      for (let round = 0; round < 12; round += 1)
+        await Promise.all(people.map(({ id }) => admin(round % 2 === 0 ? "ban-user" : "unban-user", id)));
+      done = true;
+    })();
+    const chaining = (async () => {
+      while (!done) await chained();
+    })();
+    while (!done) expect(await compared()).toMatchObject(clean);
+    await Promise.all([busy, chaining]);
+  });
+
+  test("of a decoy is nothing", async () => {
+    const before = (await compared()).accounts;
+    await run(sql.fragment`
+      INSERT INTO users (id, login, login_key, username, email, email_key, decoy)
+      VALUES (nextval('user_ids'), 'decoy1', 'decoy1', 'decoy1', 'x', 'x', true) RETURNING 1`);
+    expect(await compared()).toEqual({ accounts: before + 1, ...clean });
+  });
+});
+
+describe("a write past the fleet", () => {
+  interface Tamper {
+    what: string;
+    aspect: string;
+    /** @returns how it is undone */
+    write(one: Awaited<ReturnType<typeof withFactors>>): Promise<() => Promise<unknown>>;
+  }
+  const changing = (
+    what: string,
+    aspect: string,
+    table: string,
+    column: string,
+    value: ReturnType<typeof sql.fragment>,
+  ): Tamper => ({
+    what,
+    aspect,
+    async write({ id }) {
+      const [names, key] = [sql.identifier([table]), sql.identifier([table === "users" ? "id" : "user_id"])];
+      const of = sql.identifier([column]);
+      await run(sql.fragment`CREATE TABLE kept AS SELECT ${of} AS value FROM ${names} WHERE ${key} = ${id} LIMIT 1`);
+      await run(sql.fragment`UPDATE ${names} SET ${of} = ${value} WHERE ${key} = ${id} RETURNING 1`);
+      return async () => {
+        await run(sql.fragment`UPDATE ${names} SET ${of} = (SELECT value FROM kept) WHERE ${key} = ${id} RETURNING 1`);
+        await run(sql.fragment`DROP TABLE kept`);
+      };
+    },
+  });
+  /** Takes rows out of a table, or puts one in. */
+  const rows = (
+    what: string,
+    aspect: string,
+    table: string,
+    more: (id: number) => ReturnType<typeof sql.fragment>,
+  ): Tamper => ({
+    what,
+    aspect,
+    async write({ id }) {
+      const names = sql.identifier([table]);
+      await run(sql.fragment`CREATE TABLE kept AS SELECT * FROM ${names} WHERE user_id = ${id}`);
+      await run(more(id));
+      return async () => {
+        await run(sql.fragment`DELETE FROM ${names} WHERE user_id = ${id} RETURNING 1`);
+        await run(sql.fragment`INSERT INTO ${names} SELECT * FROM kept RETURNING 1`);
+        await run(sql.fragment`DROP TABLE kept`);
+      };
+    },
+  });
+  const key = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ format: "der", type: "spki" });
+
+  const tampers: Tamper[] = [
+    changing(
+      "another hash",
+      "password",
+      "credentials",
+      "hash",
+      sql.fragment`'$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAA'`,
+    ),
+    rows(
+      "no password",
+      "password",
+      "credentials",
+      (id) => sql.fragment`DELETE FROM credentials WHERE user_id = ${id} RETURNING 1`,
+    ),
+    changing("no confirmation", "confirmed", "users", "confirmed_at", sql.fragment`NULL`),
+    changing("another address", "address", "users", "email_key", sql.fragment`'eve@example.com'`),
+    changing("a ban", "ban", "users", "banned_at", sql.fragment`now()`),
+    rows(
+      "a role",
+      "roles",
+      "user_roles",
+      (id) => sql.fragment`
+      INSERT INTO user_roles SELECT ${id}, id FROM roles WHERE name = 'admin' RETURNING 1`,
+    ),
+    rows(
+      "no app",
+      "app",
+      "totp_factors",
+      (id) => sql.fragment`DELETE FROM totp_factors WHERE user_id = ${id} RETURNING 1`,
+    ),
+    changing("another app", "app", "totp_factors", "secret", sql.fragment`'\\x01'::bytea`),
+    changing("an app that is not active", "app", "totp_factors", "activated_at", sql.fragment`NULL`),
+    rows(
+      "a recovery code more",
+      "recovery codes",
+      "recovery_codes",
+      (id) => sql.fragment`
+      INSERT INTO recovery_codes (user_id, hash) VALUES (${id}, '\\x02'::bytea) RETURNING 1`,
+    ),
+    rows(
+      "a recovery code fewer",
+      "recovery codes",
+      "recovery_codes",
+      (id) => sql.fragment`
+      DELETE FROM recovery_codes WHERE (user_id, hash) IN (SELECT user_id, hash FROM recovery_codes WHERE user_id = ${id} LIMIT 1) RETURNING 1`,
+    ),
+    rows(
+      "a passkey more",
+      "passkey",
+      "passkeys",
+      (id) => sql.fragment`
+      INSERT INTO passkeys (id, user_id, credential_id, public_key, sign_count, transports, synced, label)
+      VALUES (gen_random_uuid(), ${id}, 'evil', ${sql.binary(key)}, 0, '{}', false, '') RETURNING 1`,
+    ),
+    rows(
+      "a passkey fewer",
+      "passkey",
+      "passkeys",
+      (id) => sql.fragment`
+      DELETE FROM passkeys WHERE id = (SELECT min(id::text)::uuid FROM passkeys WHERE user_id = ${id}) RETURNING 1`,
+    ),
+    rows(
+      "another passkey's key",
+      "passkey",
+      "passkeys",
+      (id) => sql.fragment`
+      UPDATE passkeys SET public_key = ${sql.binary(key)} WHERE id = (SELECT min(id::text)::uuid FROM passkeys WHERE user_id = ${id}) RETURNING 1`,
+    ),
+    changing("the mark of a decoy", "decoy", "users", "decoy", sql.fragment`true`),
+  ];
+  let victim: Awaited<ReturnType<typeof withFactors>>;
+  beforeAll(async () => {
+    victim = await withFactors();
+    await chained();
+  });
+
+  test.each(tampers)("of $what is found, of this account and in this", async ({ aspect, write }) => {
+    expect(await compared()).toMatchObject(clean); // the control
+    const undo = await write(victim);
+    const found = [{ userId: victim.id, login: victim.login, aspects: [expect.objectContaining({ aspect })] }];
+    expect(await compared()).toMatchObject({ unknown: 0, differing: 1, found });
+    await undo();
+    expect(await compared()).toMatchObject(clean);
+  });
+
+  test("that confirms, bans until later, lifts a ban or takes a role is found too", async () => {
+    const login = `n${randomBytes(6).toString("hex")}`;
+    const { userId } = await house.ask("auth.account.register", {
+      login,
+      username: login,
+      email: `${login}@example.com`,
+      password,
+    });
+    const [banned, lifted, holder] = [await person(), await person(), await person(["user"])];
+    const until = systemClock.now() + 86_400_000;
+    for (const { id } of [banned, lifted]) await admin("ban-user", id, { until });
+    await run(sql.fragment`UPDATE users SET confirmed_at = now() WHERE id = ${userId!} RETURNING 1`);
+    await run(sql.fragment`UPDATE users SET banned_until = NULL WHERE id = ${banned.id} RETURNING 1`);
+    await run(sql.fragment`UPDATE users SET banned_at = NULL, banned_until = NULL WHERE id = ${lifted.id} RETURNING 1`);
+    await run(sql.fragment`DELETE FROM user_roles WHERE user_id = ${holder.id} RETURNING 1`);
+    const { found } = await compared();
+    expect(found.map(({ userId: id, aspects }) => [id, aspects.map(({ aspect }) => aspect)])).toEqual(
+      [
+        [userId, ["confirmed"]],
+        [banned.id, ["ban"]],
+        [lifted.id, ["ban"]],
+        [holder.id, ["roles"]],
+      ].sort(([a], [b]) => Number(a) - Number(b)),
+    );
+    for (const id of [userId!, banned.id, lifted.id, holder.id]) await admin("delete-user", id);
+  });
+
+  test("of a whole account is found where the audit is whole, and unknown where its beginning is gone", async () => {
+    const [{ id }] = (await run(sql.fragment`
+      INSERT INTO users (id, login, login_key, username, email, email_key, confirmed_at)
+      VALUES (nextval('user_ids'), 'eve1', 'eve1', 'eve1', 'eve@example.com', 'eve@example.com', now()) RETURNING id`)) as [
+      { id: number },
+    ];
+    const aspects = ["confirmed", "address"].map((aspect) => ({ aspect, row: null }));
+    expect(await compared()).toMatchObject({ differing: 1, found: [{ userId: Number(id), login: "eve1", aspects }] });
+    expect(await compared(false)).toMatchObject({ unknown: 1, differing: 0 });
+    await run(sql.fragment`DELETE FROM users WHERE id = ${Number(id)} RETURNING 1`);
+  });
+
+  test("of a subject's key leaves digests that nobody can read, and is found", async () => {
+    const one = await person();
+    await chained();
+    const other = await person();
+    await chained();
+    await run(
+      sql.fragment`UPDATE subject_keys SET box = (SELECT box FROM subject_keys WHERE user_id = ${other.id}) WHERE user_id = ${one.id} RETURNING 1`,
+    );
+    expect((await compared()).found.map(({ userId }) => userId)).toEqual([one.id]);
+    await admin("delete-user", one.id);
+  });
+});
+
+test("an event from before digests were kept leaves its aspect unknown, and is counted; the next one makes it known", async () => {
+  const { id } = await person();
+  const before = {
+    event: "PasswordChanged",
+    actor: `user:${id}`,
+    userId: id,
+    outcome: "ok",
+    traceparent: null,
+    details: {},
+    personal: null,
+  };
+  const box = sealEntry(house.dataKeys(), {
+    ...before,
+    eventId: "0190b8a5-0000-7000-8000-000000000000",
+    at: systemClock.now(),
+  });
+  await run(sql.fragment`INSERT INTO audit_intake (box) VALUES (${sql.binary(box)}) RETURNING 1`);
+  await chained();
+  const other = sql.fragment`UPDATE credentials SET hash = hash || 'x' WHERE user_id = ${id} RETURNING 1`;
+  expect(await compared()).toMatchObject({ unknown: 1, differing: 0 });
+  await run(other);
+  expect(await compared()).toMatchObject({ unknown: 1, differing: 0 });
+  await run(sql.fragment`UPDATE users SET banned_at = now() WHERE id = ${id} RETURNING 1`); // what is known is compared all the same
+  expect(await compared()).toMatchObject({
+    unknown: 0,
+    differing: 1,
+    found: [{ userId: id, aspects: [{ aspect: "ban" }] }],
+  });
+  await admin("delete-user", id);
+  expect(await compared()).toMatchObject(clean);
+});
+
+test("where too many rows wait to be chained it says so", async () => {
+  await run(
+    sql.fragment`INSERT INTO audit_intake (box) SELECT '\\x00'::bytea FROM generate_series(1, 20001) RETURNING 1`,
+  );
+  await expect(compared()).rejects.toThrow(TooManyWait);
+  await run(sql.fragment`DELETE FROM audit_intake WHERE box = '\\x00'::bytea RETURNING 1`);
+});
+
+describe("rights", () => {
+  async function differences(complete = true): Promise<string[]> {
+    const rights = new Rights();
+    const rows = await rowsBehind(house.pool, { number: 0, chainedAt: 0 }, 100_000);
+    for (const each of rows) rights.see(each);
+    return rights.compare({ pool: house.pool, dataKeys: house.dataKeys(), complete, behind: rows.at(-1)?.number ?? 0 });
+  }
+  const role = `r${randomBytes(4).toString("hex")}`;
+
+  test("of roles and operators are as the audit says, chained or not, whatever the fleet did to them", async () => {
+    const change = (input: object) => house.ask("auth.admin.change-role", { actorToken, role, ...input } as never);
+    await change({ create: true, grant: ["a.one", "b.two"] });
+    await change({ revoke: ["b.two"] });
+    await house.ask("auth.admin.require-mfa", { actorToken, role, required: true });
+    await house.ask("auth.admin.change-role", { actorToken, role: `${role}x`, create: true });
+    await house.ask("auth.admin.delete-role", { actorToken, role: `${role}x` });
+    await house.ask("auth.admin.change-role", { actorToken, role: "admin", grant: ["posts.moderate"] });
+    const publicKey = JSON.stringify((await signerFrom(newSigner("x"))).jwk);
+    for (const name of ["olga", "otto"])
+      await house.ask("auth.admin.add-operator", { actorToken, name, publicKey, permissions: ["a.one"] });
+    await house.ask("auth.admin.remove-operator", { actorToken, name: "otto", kid: null });
+    expect(await differences()).toEqual([]);
+    await chained();
+    expect(await differences()).toEqual([]);
+  });
+
+  test("that somebody wrote past the fleet are found, one by one", async () => {
+    const [{ box }] = (await run(sql.fragment`SELECT box FROM operators WHERE name = 'olga'`)) as [{ box: Buffer }];
+    const tampers: [ReturnType<typeof sql.fragment>, RegExp, ReturnType<typeof sql.fragment>][] = [
+      [
+        sql.fragment`INSERT INTO role_permissions SELECT id, 'users.ban' FROM roles WHERE name = 'user' RETURNING 1`,
+        /^The role user permits users\.ban, and by its last event \(nothing\)\.$/,
+        sql.fragment`DELETE FROM role_permissions WHERE permission = 'users.ban' AND role_id = (SELECT id FROM roles WHERE name = 'user') RETURNING 1`,
+      ],
+      [
+        sql.fragment`DELETE FROM role_permissions WHERE permission = 'users.ban' AND role_id = (SELECT id FROM roles WHERE name = 'admin') RETURNING 1`,
+        /^The role admin permits /,
+        sql.fragment`INSERT INTO role_permissions SELECT id, 'users.ban' FROM roles WHERE name = 'admin' RETURNING 1`,
+      ],
+      [
+        sql.fragment`UPDATE roles SET requires_mfa = false WHERE name = ${role} RETURNING 1`,
+        /requires a further factor/,
+        sql.fragment`UPDATE roles SET requires_mfa = true WHERE name = ${role} RETURNING 1`,
+      ],
+      [
+        sql.fragment`INSERT INTO roles (name) VALUES ('forged') RETURNING 1`,
+        /^The role forged was made by no event\.$/,
+        sql.fragment`DELETE FROM roles WHERE name = 'forged' RETURNING 1`,
+      ],
+      [
+        sql.fragment`DELETE FROM operators WHERE name = 'olga' RETURNING 1`,
+        /^The operator olga is gone, and no event says so\.$/,
+        sql.fragment`INSERT INTO operators (name, box) VALUES ('olga', ${sql.binary(box)}) RETURNING 1`,
+      ],
+      [
+        sql.fragment`INSERT INTO operators (name, box) VALUES ('eve', ${sql.binary(box)}) RETURNING 1`,
+        /^The row of the operator eve was not written by this fleet\.$/,
+        sql.fragment`DELETE FROM operators WHERE name = 'eve' RETURNING 1`,
+      ],
+      [
+        // Removed, and brought back as it once stood.
+        sql.fragment`INSERT INTO operators (name, box) VALUES ('otto', ${sql.binary(
+          sealOperator(house.dataKeys().box("operator"), { name: "otto", permissions: ["a.one"], keys: [] }),
+        )}) RETURNING 1`,
+        /^The operator otto was enrolled by no event, or is removed\.$/,
+        sql.fragment`DELETE FROM operators WHERE name = 'otto' RETURNING 1`,
+      ],
+    ];
+    for (const [write, sentence, undo] of tampers) {
+      await run(write);
+      expect(await differences()).toEqual([expect.stringMatching(sentence)]);
+      expect(await differences(false)).toEqual([]); // not where the audit's beginning is gone
+      await run(undo);
+      expect(await differences()).toEqual([]);
+    }
+  });
+});
