@@ -4,6 +4,7 @@ import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node
 import { credentials, Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { namesOf } from "../../src/bridge/metadata.ts";
+import { systemClock } from "../../src/clock.ts";
 import { selfSigned } from "./certificate.ts";
 import { identity, type StartedBridge, startBridge, tokens } from "./pretend-fleet.ts";
 
@@ -318,6 +319,26 @@ describe("a bridge that trusts nobody", () => {
       code: "INVALID_INPUT",
     });
   });
+});
+
+test("the log says once an hour how many calls came without an address", async () => {
+  const hour = 3_600_000;
+  let later = 0;
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + later };
+  const bridge = await started({ clock });
+  const said = () =>
+    bridge.logged
+      .filter((line) => line.includes("Calls come without auth-client-ip"))
+      .map((line) => (JSON.parse(line) as { calls: number }).calls);
+  for (let call = 0; call < 3; call += 1) await bridge.gateway.call("Authenticate", login);
+  later = hour - 60_000;
+  await bridge.gateway.call("Authenticate", login);
+  expect(said()).toEqual([1]);
+  later = hour;
+  await bridge.gateway.call("Authenticate", login);
+  expect(said()).toEqual([1, 4]);
+  expect(await unknownOf(bridge)).toBe(5);
+  await bridge.stop();
 });
 
 describe("a bridge that trusts callers by their certificates", () => {

@@ -6,7 +6,7 @@ import { pino } from "pino";
 import type { BridgeVerifier } from "../../src/bridge/call.ts";
 import { makeBridge } from "../../src/bridge/server.ts";
 import type { AuthClient, CallOptions } from "../../src/client/types.ts";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { type Environment, readConfig } from "../../src/config.ts";
 import { makeMetrics } from "../../src/metrics.ts";
 import { connectGateway } from "./gateway.ts";
@@ -32,9 +32,11 @@ interface BridgeOptions {
   channel?: ChannelCredentials;
   /** By which the gateway reaches it. */
   host?: string;
+  clock?: Clock;
 }
 
-export async function startBridge({ env = {}, channel, host = "localhost" }: BridgeOptions = {}) {
+export async function startBridge(options: BridgeOptions = {}) {
+  const { env = {}, channel, host = "localhost", clock = systemClock } = options;
   const fleet = { asked: [] as Asked[], healthy: true, reply: silence };
   const request = (topic: string, input: unknown, options: CallOptions) => {
     const asked = { topic, input, options };
@@ -58,7 +60,7 @@ export async function startBridge({ env = {}, channel, host = "localhost" }: Bri
   const logged: string[] = [];
   const log = pino({}, { write: (line: string) => logged.push(line) });
   const metrics = makeMetrics({ role: "bridge" });
-  const bridge = makeBridge({ client, verifier, config: configOf(env), log, metrics, clock: systemClock });
+  const bridge = makeBridge({ client, verifier, config: configOf(env), log, metrics, clock });
   const { port } = await bridge.start();
   const gateway = await connectGateway(`${host}:${port}`, channel).catch(async (error: unknown) => {
     await bridge.stop(0);
