@@ -327,7 +327,9 @@ describe("the bridge", () => {
   test("of docker-compose.yml starts with what is set there, and would not without its AUTH_GRPC_PLAINTEXT", () => {
     const text = readFileSync(join(import.meta.dirname, "..", "docker-compose.yml"), "utf8");
     const { services } = parse(text, { merge: true }) as { services: Record<string, { environment: Environment }> };
-    const { AUTH_GRPC_PLAINTEXT, ...environment } = services["bridge"]!.environment;
+    const { AUTH_GRPC_PLAINTEXT, AUTH_FLEET_ID_FILE, ...set } = services["bridge"]!.environment;
+    expect(AUTH_FLEET_ID_FILE).toBe(services["migrate"]!.environment["AUTH_FLEET_ID_OUT"]); // in the volume of both
+    const environment = { ...set, AUTH_FLEET_ID_FILE: file("5UZmd4lIkyVHtbj08N1KIMtgNvDH8X90Z93VwzUvv-o\n") };
     const faults = (env: Environment) => faultsOf({ AUTH_DATABASE_URL: "", AUTH_MASTER_KEY: "", ...env }, "bridge");
     expect(faults({ ...environment, AUTH_GRPC_PLAINTEXT })).toEqual([]);
     expect(faults(environment)).toEqual([
@@ -364,6 +366,26 @@ describe("files", () => {
   test("a file that is not there is a fault that names the variable", () => {
     const [fault] = faultsOf({ AUTH_ISSUER_FILE: join(folder, "nothing") });
     expect(fault).toMatch(/^AUTH_ISSUER cannot be read from AUTH_ISSUER_FILE: ENOENT/);
+  });
+});
+
+describe("what the fleet is known by", () => {
+  const [id, other] = ["5UZmd4lIkyVHtbj08N1KIMtgNvDH8X90Z93VwzUvv-o", "b917Uo0YbOJGxKEONUIxEtQyxrY1jFVwDoEDvbSTbMs"];
+
+  test("is a thumbprint, or two, also from a file", () => {
+    expect(read({ AUTH_FLEET_ID: id }).AUTH_FLEET_ID).toEqual([id]);
+    expect(read({ AUTH_FLEET_ID_FILE: file(`${id}, ${other}\n`) }).AUTH_FLEET_ID).toEqual([id, other]);
+    for (const bad of ["k1", `${id},${other},${id}`, id.slice(1), `${id}A`])
+      expect(faultsOf({ AUTH_FLEET_ID: bad })[0]).toMatch(
+        /^AUTH_FLEET_ID must be the thumbprint that `authctl keys root` prints/,
+      );
+  });
+
+  test("is not left out by a file that is empty: whoever writes to Kafka would be believed", () => {
+    for (const text of ["", "\n"])
+      expect(faultsOf({ AUTH_FLEET_ID_FILE: file(text) })).toEqual(["AUTH_FLEET_ID is empty in AUTH_FLEET_ID_FILE"]);
+    expect(faultsOf({ AUTH_FLEET_ID: "," })).toEqual([expect.stringContaining("(empty)")]);
+    expect(read({ AUTH_FLEET_ID: "" }).AUTH_FLEET_ID).toBeUndefined(); // not given
   });
 });
 

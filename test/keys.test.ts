@@ -1,13 +1,15 @@
 // The fleet's keys live: they are published, they turn under load without a refusal, and they are kept as long as they are needed.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader } from "jose";
+import { makeKeyReader } from "../src/client/key-reader.ts";
 import { systemClock } from "../src/clock.ts";
 import { readConfig } from "../src/config.ts";
 import { type DatabasePool, openPool } from "../src/db/pool.ts";
+import type { Refusal } from "../src/errors.ts";
 import { turnKeys } from "../src/fleet-keys.ts";
 import { keyPartsOf } from "../src/wire.ts";
 import { called } from "./ctl/authctl.ts";
-import { type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { failures, people, startLoad } from "./support/load.ts";
 import { type Mailbox, mailbox } from "./support/mailbox.ts";
 import { type Confirmed, loggedIn } from "./support/people.ts";
@@ -121,6 +123,57 @@ describe("a rotation", () => {
       expect(gone(kid)).toEqual({ kid, gone: true, version: Math.max(...versions) });
       expect(versions).toEqual([...versions].sort((a, b) => a - b));
     }
+  });
+});
+
+describe("the root key", () => {
+  interface Roots {
+    fleetId: string;
+    keys: { kid: string; state: string }[];
+    done: string[];
+  }
+  const root = async (...words: string[]): Promise<Roots> => {
+    const { code, stdout } = await called(["keys", "root", ...words, "--json"], own.env);
+    expect(code).toBe(0);
+    return JSON.parse(stdout) as Roots;
+  };
+  /** The key that a service would seal to which comes now and knows these thumbprints; or why it seals to none. */
+  async function sealing(fleetId: string): Promise<string> {
+    const fleetIds = fleetId.split(",");
+    const reader = makeKeyReader({ kafka: fleet.kafka, name: "test", log: quiet, clock: systemClock, fleetIds });
+    const found = await reader.sealing().then(
+      ({ kid }) => kid,
+      (error: Refusal) => error.details["reason"]!,
+    );
+    await reader.close();
+    return found;
+  }
+
+  test("is what migrate said, and turns by hand: who knows both thumbprints goes on", async () => {
+    const { stdout } = await called(["keys", "root"], own.env);
+    const old = own.env["AUTH_FLEET_ID"]!;
+    expect(stdout).toBe(`${old}\n`);
+    const early = await called(["keys", "root", "--switch", "--yes"], own.env);
+    expect([early.code, early.stderr]).toEqual([1, expect.stringContaining("make it with --next first")]);
+
+    const [made, again] = [await root("--next"), await root("--next")];
+    const next = made.keys[1]!.kid;
+    expect(made).toMatchObject({ fleetId: `${old},${next}`, done: [`made ${next}, the next root key`] });
+    expect(again).toMatchObject({ fleetId: made.fleetId, done: [`${next} is the next root key already`] });
+    const enc = await active("enc");
+    expect(await Promise.all([old, made.fleetId, next].map(sealing))).toEqual([enc, enc, "uncertified-key"]);
+
+    expect(await root("--switch", "--yes")).toMatchObject({ fleetId: next, keys: [{ kid: next, state: "active" }] });
+    await until("its certificates are published", async () => (await sealing(next)) === enc);
+    expect(await sealing(made.fleetId)).toBe(enc);
+    await loggedIn(fleet, crowd[0]!); // who knows the old one alone goes on with what it has read, until that expires
+  });
+
+  test("is asked about before it turns, and its two steps are two", async () => {
+    const both = await called(["keys", "root", "--next", "--switch"], own.env);
+    expect([both.code, both.stderr]).toEqual([2, expect.stringContaining("two steps")]);
+    const unasked = await called(["keys", "root", "--switch", "--json"], own.env);
+    expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringContaining("--yes")]);
   });
 });
 

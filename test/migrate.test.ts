@@ -1,6 +1,6 @@
 // migrate: what the database looks like afterwards is in test/schema.sql, checked in; running it again changes nothing; two at once do
 // not get into each other's way; an applied file must not change.
-import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
@@ -88,7 +88,10 @@ describe("the database", () => {
 test("the role migrate run again beside a running fleet changes nothing, and grows a topic when it is told to", async () => {
   const shared = sharedFleet();
   const folder = ownFolder("migrate-again");
-  await run(["migrate"], { env: shared.env, folder });
+  const fleetIdFile = join(folder, "fleet-id");
+  mkdirSync(folder, { recursive: true });
+  await run(["migrate"], { env: { ...shared.env, AUTH_FLEET_ID_OUT: fleetIdFile }, folder });
+  expect(readFileSync(fleetIdFile, "utf8")).toBe(`${shared.env["AUTH_FLEET_ID"]}\n`);
   const again = readFileSync(join(folder, "log"), "utf8");
   expect(again).not.toMatch(/applied|created|grew|made/);
   expect(again).toMatch(/schemas are registered/);

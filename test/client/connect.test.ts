@@ -14,6 +14,7 @@ beforeAll(async () => {
     registry: env["AUTH_REGISTRY_URL"]!,
     name: "test",
     topicPrefix: prefix,
+    fleetId: env["AUTH_FLEET_ID"]!,
   };
   client = connect(options);
   await client.ready();
@@ -40,6 +41,9 @@ describe("tells a mistake at once", () => {
     ["brokers", { brokers: [] }],
     ["registry", { registry: "nowhere" }],
     ["name", { name: "Not A Name" }],
+    ["fleetId", { fleetId: "k1" }],
+    ["fleetId", { fleetId: "" }],
+    ["fleetId", { fleetId: [] }],
   ])("in the option %s", (name, bad) => {
     expect(() => connect({ ...options, ...bad })).toThrow(new RegExp(`"${name}" must be`));
   });

@@ -265,15 +265,25 @@ describe("users", () => {
 describe("the fleet", () => {
   test("of a running dev stack is found by stack.json, and the operator's key beside it", async () => {
     const login = await registered();
-    const { AUTH_KAFKA_BROKERS, AUTH_REGISTRY_URL, AUTH_DATABASE_URL, AUTH_OPERATOR_KEY_FILE, ...env } = fleet.env;
+    const { AUTH_KAFKA_BROKERS, AUTH_REGISTRY_URL, AUTH_DATABASE_URL, AUTH_OPERATOR_KEY_FILE, AUTH_FLEET_ID, ...env } =
+      fleet.env;
     const folder = join(ownFolder("authctl"), "data");
     mkdirSync(folder);
     const addresses = { kafka: AUTH_KAFKA_BROKERS, registry: AUTH_REGISTRY_URL, database: AUTH_DATABASE_URL };
-    writeFileSync(join(folder, "stack.json"), JSON.stringify({ ...addresses, grpc: fleet.grpc, http: fleet.http }));
+    const write = (fleetId: string) =>
+      writeFileSync(
+        join(folder, "stack.json"),
+        JSON.stringify({ ...addresses, grpc: fleet.grpc, http: fleet.http, fleetId }),
+      );
+    write(AUTH_FLEET_ID!);
     copyFileSync(AUTH_OPERATOR_KEY_FILE!, join(folder, "operator-key.json"));
     const { code, stdout } = await called(["users", "show", login], { ...env, AUTH_DEV_DIR: folder });
     expect(code).toBe(0);
     expect(stdout).toContain(login);
+    write("b917Uo0YbOJGxKEONUIxEtQyxrY1jFVwDoEDvbSTbMs"); // of another fleet
+    const deceived = await called(["users", "show", login], { ...env, AUTH_DEV_DIR: folder });
+    expect(deceived).toMatchObject({ code: 1, stdout: "" });
+    expect(deceived.stderr).toMatch(/has no certificate of the fleet's root key/);
   });
 
   test("that was not migrated for authctl says so, exit code 3", async () => {

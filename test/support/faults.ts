@@ -119,6 +119,36 @@ export const faults = {
     line: "    pending.delete(id);",
     instead: "",
   },
+  /** A reply counts whoever made it. */
+  "no-mac": {
+    module: "client/replies.ts",
+    line: "  const isTrusted = isUnsealed || reply.authentic;",
+    instead: "  const isTrusted = isUnsealed || reply !== undefined;",
+  },
+  /** A record of auth.key counts however late it comes. */
+  "late-keys": {
+    module: "client/key-feed.ts",
+    line: "    if (before !== undefined && (version < before.version || isRepeated(before, version))) return;",
+    instead: "    void isRepeated;",
+  },
+  /** A seal fits every reply topic. */
+  "no-rpt": {
+    module: "bus/seal.ts",
+    line: '  if (rpt !== replyTopic) throw broken("rpt", "sealed: for another reply topic");',
+    instead: "  void [rpt, replyTopic];",
+  },
+  /** Binary keys are compared as text, in which many of their bytes are the same. */
+  "lossy-jti": {
+    module: "bus/headers.ts",
+    line: '  return isText(key) && !text.startsWith(binaryMark) ? text : binaryMark + key.toString("base64url");',
+    instead: '  void [text, binaryMark]; return key.toString("utf8");',
+  },
+  /** What is sealed need not be known again. */
+  "no-key-needed": {
+    module: "bus/seal.ts",
+    line: "  if (request.idempotencyKey === undefined) throw keyless();",
+    instead: "  void keyless;",
+  },
   /** Every request that was opened is written to the log, past the censor. */
   "request-shown": {
     module: "bus/execute.ts",
