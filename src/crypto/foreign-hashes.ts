@@ -1,11 +1,11 @@
-// Hashes that other services made, as they stand in credentials after an import: bcrypt, scrypt, PBKDF2, Argon2i and Argon2d. One table of
+// Hashes that other services made, as they stand in credentials after an import: bcrypt, scrypt, PBKDF2, and what Argon2 there is. One table of
 // algorithms: the form each is stored in, what it may cost, and how it is verified, on libuv's threads like every other hash.
 // Promises: what is beyond a bound never matches and costs nothing. Does not make such hashes: whoever logs in with one gets an Argon2id
 // hash in its place (handlers/session/login.ts). Other spellings are brought into these forms when they are imported (hash-spellings.ts).
-// Argon2id is passwords.ts's own.
+// Argon2id of version 19 without associated data is passwords.ts's own.
 import { pbkdf2, scrypt, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
-import { hash as argon2, argon2d, argon2i } from "argon2";
+import { hash as argon2, argon2d, argon2i, argon2id } from "argon2";
 import bcrypt from "bcrypt";
 
 export interface ForeignHash {
@@ -39,7 +39,7 @@ export const bcryptReads = 72;
 interface Algorithm {
   form: RegExp;
   /** @returns undefined beyond the bounds */
-  read(parts: string[]): ForeignHash | undefined;
+  read(parts: (string | undefined)[]): ForeignHash | undefined;
 }
 
 /** Salts of at least 4 bytes (NIST SP 800-63B-4, 3.1.1.2) and hashes of 16 to 64: one of 4 bytes would match one password in 2^32. */
@@ -54,7 +54,9 @@ const algorithms: readonly Algorithm[] = [
   },
   { form: new RegExp(`^\\$pbkdf2(-sha256|-sha512|)\\$(\\d{1,9})\\$${saltForm}\\$${hashForm}$`), read: readPbkdf2 },
   {
-    form: new RegExp(`^\\$argon2([id])\\$v=19\\$m=(\\d{1,8}),t=(\\d{1,3}),p=(\\d{1,3})\\$${saltForm}\\$${hashForm}$`),
+    form: new RegExp(
+      `^\\$argon2(id|i|d)\\$v=(16|19)\\$m=(\\d{1,8}),t=(\\d{1,3}),p=(\\d{1,3})(?:,data=([A-Za-z0-9+/]{1,43}))?\\$${saltForm}\\$${hashForm}$`,
+    ),
     read: readArgon2,
   },
 ];
@@ -76,7 +78,7 @@ export function costClass(algorithm: string, work: number): string {
  * The letter after $2 tells which old fault a library had mended; what it made of 72 bytes is the same. It is always read as $2b$ and of bytes
  * that are cut here: the package would do to a $2a$ hash what OpenBSD did until 2014, counting the length in one byte.
  */
-function readBcrypt([cost = "", salt = "", tag = ""]: string[]): ForeignHash | undefined {
+function readBcrypt([cost = "", salt = "", tag = ""]: (string | undefined)[]): ForeignHash | undefined {
   if (Number(cost) < 4 || Number(cost) > limits.bcryptCost) return undefined;
   return {
     algorithm: "bcrypt",
@@ -89,7 +91,7 @@ function readBcrypt([cost = "", salt = "", tag = ""]: string[]): ForeignHash | u
   };
 }
 
-function readScrypt([ln = "", r = "", p = "", salt = "", tag = ""]: string[]): ForeignHash | undefined {
+function readScrypt([ln = "", r = "", p = "", salt = "", tag = ""]: (string | undefined)[]): ForeignHash | undefined {
   const [cost, blockSize, lanes] = [2 ** Number(ln), Number(r), Number(p)];
   const memory = 128 * cost * blockSize;
   const low = cost < 2 || blockSize < 1 || lanes < 1;
@@ -106,7 +108,7 @@ function readScrypt([ln = "", r = "", p = "", salt = "", tag = ""]: string[]): F
   };
 }
 
-function readPbkdf2([digest = "", rounds = "", salt = "", tag = ""]: string[]): ForeignHash | undefined {
+function readPbkdf2([digest = "", rounds = "", salt = "", tag = ""]: (string | undefined)[]): ForeignHash | undefined {
   if (Number(rounds) < 1 || Number(rounds) > limits.pbkdf2Rounds) return undefined;
   const name = digest === "" ? "sha1" : digest.slice(1);
   const derive = promisify(pbkdf2);
@@ -117,12 +119,26 @@ function readPbkdf2([digest = "", rounds = "", salt = "", tag = ""]: string[]): 
   };
 }
 
-function readArgon2([kind = "", memory = "", passes = "", lanes = "", salt = "", tag = ""]: string[]) {
+/** Associated data is hashed with the password and no secret; a secret key, which `keyid` names, is its service's alone. */
+function readArgon2([kind = "", version = "", memory = "", passes = "", lanes = "", data, salt = "", tag = ""]: (
+  | string
+  | undefined
+)[]) {
   const [memoryCost, timeCost, parallelism] = [Number(memory), Number(passes), Number(lanes)];
   const high = memoryCost > limits.argon2Memory || timeCost > limits.argon2Passes || parallelism > limits.argon2Lanes;
   if (high || timeCost < 1 || parallelism < 1 || memoryCost < 8 * parallelism || bytes(salt).length < 8)
     return undefined;
-  const options = { memoryCost, timeCost, parallelism, type: kind === "i" ? argon2i : argon2d, raw: true } as const;
+  const type = kind === "id" ? argon2id : kind === "i" ? argon2i : argon2d;
+  const associatedData = data === undefined ? Buffer.alloc(0) : bytes(data);
+  const options = {
+    memoryCost,
+    timeCost,
+    parallelism,
+    type,
+    version: Number(version),
+    associatedData,
+    raw: true,
+  } as const;
   return {
     algorithm: `argon2${kind}`,
     costClass: costClass(`argon2${kind}`, memoryCost * timeCost),

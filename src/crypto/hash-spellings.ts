@@ -1,13 +1,16 @@
 // The spellings in which services write one and the same password hash, each brought into the form that is stored here: PHC strings and
-// passlib's as they are; those of Django and of Werkzeug (Flask); and an object of an algorithm and its parameters.
+// passlib's, whatever the order of their parameters and the padding of their base64; those of Django, Werkzeug (Flask) and lambdaworks' scrypt
+// (Spring); with the name of a scheme in braces before them or not; and an object of an algorithm and its parameters.
 // Does not judge what a hash costs: passwords.ts does, of the stored form. Left out, because this service does not verify them: Firebase's own
-// scrypt (it has a secret key), bcrypt over a digest (Django's bcrypt_sha256, passlib's bcrypt-sha256), unsalted and plain texts.
+// scrypt (it has a secret key), bcrypt over a digest (Django's bcrypt_sha256, passlib's bcrypt-sha256), unsalted and plain texts; hash-names.ts
+// says what they are called.
 
 /** Undefined where the spelling is not known. */
 export function storedForm(hash: string | Readonly<Record<string, unknown>>): string | undefined {
   if (typeof hash !== "string") return fromObject(hash);
+  const bare = hash.replace(/^\{[\w.@-]{1,40}\}(?=\$)/, ""); // {argon2}, {CRYPT}: of Spring, LDAP and Dovecot
   for (const [form, write] of spellings) {
-    const match = form.exec(hash);
+    const match = form.exec(bare);
     if (match !== null) return write(...match.slice(1));
   }
   return undefined;
@@ -17,14 +20,18 @@ type Write = (...parts: string[]) => string | undefined;
 
 const spellings: readonly (readonly [RegExp, Write])[] = [
   // PHC strings and passlib's. Django puts its own name of the algorithm before some of them.
-  [/^(?:argon2)?(\$argon2(?:id|i|d)\$v=\d+\$.+)$/s, (text) => text],
+  [/^(?:argon2)?\$(argon2(?:id|i|d))(?:\$v=(\d+))?\$([^$]+)\$([^$]+)\$([^$]+)$/, argon2Phc],
   [/^(?:bcrypt\$)?(\$2[aby]\$.+)$/s, (text) => text],
-  [/^(\$scrypt\$.+)$/s, (text) => text],
+  [/^\$(scrypt)\$([^$]+)\$([^$]+)\$([^$]+)$/, scryptPhc],
+  [/^\$(?:s0\$)?([0-9a-f]{1,4})([0-9a-f]{2})([0-9a-f]{2})\$([^$]+)\$([^$]+)$/, lambdaworks],
   [
     /^\$(pbkdf2(?:-sha1|-sha256|-sha512|))\$i=(\d+)(?:,l=\d+)?\$([^$]+)\$([^$]+)$/,
-    (name, rounds, salt, tag) => `$${name === "pbkdf2-sha1" ? "pbkdf2" : name}$${rounds}$${salt}$${tag}`,
+    (name, rounds, salt, tag) => `$${name === "pbkdf2-sha1" ? "pbkdf2" : name}$${rounds}$${plain(salt)}$${plain(tag)}`,
   ], // as the PHC's own text has it
-  [/^(\$pbkdf2(?:-sha256|-sha512|)\$\d+\$.+)$/s, (text) => text],
+  [
+    /^\$(pbkdf2(?:-sha256|-sha512|))\$(\d+)\$([^$]+)\$([^$]+)$/,
+    (name, rounds, salt, tag) => `$${name}$${rounds}$${plain(salt)}$${plain(tag)}`,
+  ],
   // Django: the salt is a text.
   [
     /^pbkdf2_(sha1|sha256|sha512)\$(\d+)\$([^$]+)\$([^$]+)$/,
@@ -47,6 +54,42 @@ const spellings: readonly (readonly [RegExp, Write])[] = [
       scryptForm([Number(cost), Number(r), Number(p)], { salt: Buffer.from(salt!), tag: Buffer.from(tag!, "hex") }),
   ],
 ];
+
+/** base64 without padding, and in its usual alphabet. */
+const plain = (encoded = ""): string => encoded.replace(/=+$/, "").replaceAll("-", "+").replaceAll("_", "/");
+
+/** `m=64,t=2` as a map; undefined where one is given twice or has no value. */
+function parametersOf(text: string): Map<string, string> | undefined {
+  const pairs = text.split(",").map((each) => /^([a-z]+)=(.+)$/.exec(each)?.slice(1) as [string, string] | undefined);
+  const found = new Map(pairs.filter((pair) => pair !== undefined));
+  return found.size === pairs.length ? found : undefined;
+}
+
+/** Without a version it is the one from before there was a place for it, 16. */
+function argon2Phc(name = "", version = "16", parameters = "", salt = "", tag = ""): string | undefined {
+  const given = parametersOf(parameters);
+  const [m, t, p] = ["m", "t", "p"].map((each) => given?.get(each));
+  const strange = [...(given?.keys() ?? [])].some((each) => !["m", "t", "p", "keyid", "data"].includes(each));
+  if (m === undefined || t === undefined || p === undefined || strange) return undefined;
+  const more = ["keyid", "data"].flatMap((each) => {
+    const value = given?.get(each);
+    return value === undefined ? [] : [`,${each}=${plain(value)}`];
+  });
+  return `$${name}$v=${version}$m=${m},t=${t},p=${p}${more.join("")}$${plain(salt)}$${plain(tag)}`;
+}
+
+function scryptPhc(_name = "", parameters = "", salt = "", tag = ""): string | undefined {
+  const given = parametersOf(parameters);
+  const [ln, r, p] = ["ln", "r", "p"].map((each) => given?.get(each));
+  if (given?.size !== 3 || ln === undefined || r === undefined || p === undefined) return undefined;
+  return `$scrypt$ln=${ln},r=${r},p=${p}$${plain(salt)}$${plain(tag)}`;
+}
+
+/** N, r and p in one number: the exponent of N, then two digits of r and two of p. */
+function lambdaworks(ln = "", r = "", p = "", salt = "", tag = ""): string | undefined {
+  const [exponent, blockSize, lanes] = [ln, r, p].map((digits) => Number.parseInt(digits, 16));
+  return `$scrypt$ln=${exponent},r=${blockSize},p=${lanes}$${plain(salt)}$${plain(tag)}`;
+}
 
 interface Bytes {
   salt: Buffer;

@@ -94,6 +94,7 @@ function beyond({ memoryKiB, time, parallelism }: Argon2Cost): string | undefine
 }
 
 const none: Peppers = new Map();
+const lacking = "AUTH_PEPPER lacks the pepper";
 
 /** @returns undefined where it is no Argon2id hash; a text: why it is one that never matches */
 function parse(stored: string, peppers: Peppers): Stored | string | undefined {
@@ -105,7 +106,7 @@ function parse(stored: string, peppers: Peppers): Stored | string | undefined {
   if (problem !== undefined) return problem;
   const id = keyid === undefined ? undefined : Buffer.from(keyid, "base64").toString("latin1");
   const pepper = id === undefined ? undefined : peppers.get(id);
-  if (id !== undefined && pepper === undefined) return `AUTH_PEPPER lacks the pepper ${id.replace(/[^\w.-]/g, "?")}`;
+  if (id !== undefined && pepper === undefined) return `${lacking} ${id.replace(/[^\w.-]/g, "?")}`;
   return { ...cost, salt: Buffer.from(salt, "base64"), tag: Buffer.from(tag, "base64"), pepper };
 }
 
@@ -140,6 +141,7 @@ async function verifyForeign(texts: readonly string[], foreign: ForeignHash): Pr
 export function hashAlgorithm(stored: string): { algorithm: string } | HashFault {
   const own = parse(stored, none);
   if (typeof own === "object") return { algorithm: "argon2id" };
+  if (own?.startsWith(lacking) === true) return "unknown"; // made with a secret key that is not ours
   return own === undefined ? foreignHash(stored) : "beyond";
 }
 

@@ -87,13 +87,13 @@ const int32 = 2 ** 31 - 1;
 
 export function answerOf(report: Report): Answer {
   const { source, dryRun, counts, rows, seconds, ended, rejects, largestId } = report;
-  const { imported, present, gone, rejected, algorithms } = counts;
+  const { imported, present, gone, rejected, algorithms, unverified } = counts;
   const all = sum(rejected);
   const rowsPerSecond = Math.round(rows / Math.max(seconds, 0.001));
   const peakMemoryMiB = Math.round(process.resourceUsage().maxRSS / 1024);
   const notes = notesOf({ algorithms, largestId, ended, rejected: all, rejects });
   const document = {
-    ...{ source, dryRun, ended, imported, present, gone, rejected, algorithms },
+    ...{ source, dryRun, ended, imported, present, gone, rejected, algorithms, unverified },
     ...{
       rows,
       seconds: Math.round(seconds * 10) / 10,
@@ -117,6 +117,8 @@ export function answerOf(report: Report): Answer {
         ...(gone > 0 ? [["deleted here since", thousands(gone)] as const] : []),
         ["rejected", thousands(all)],
         ...list(rejected),
+        ...(Object.keys(unverified).length > 0 ? [["for their hash", thousands(sum(unverified))] as const] : []),
+        ...list(unverified),
       ]),
       `${thousands(rows)} rows in ${seconds.toFixed(1)} s: ${thousands(rowsPerSecond)} a second, ${peakMemoryMiB} MiB at most${dryRun ? "; nothing was written" : ""}.`,
       ...notes,

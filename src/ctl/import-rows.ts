@@ -1,6 +1,7 @@
 // What a row of an import must be to become a user. The old service's table and the lines of a file are brought to the same fields first;
 // here they are judged, each alone: the rules for names and e-mail addresses are those of registration, so that whoever is imported can log in.
 // A row that does not do is told with a reason for programs and a sentence for people, never with its hash.
+import { hashName } from "../crypto/hash-names.ts";
 import { storedForm } from "../crypto/hash-spellings.ts";
 import { hashAlgorithm } from "../crypto/passwords.ts";
 import type { ImportedUser } from "../db/imports.ts";
@@ -34,10 +35,13 @@ export type Reason =
 
 export class RowFault extends Error {
   readonly reason: Reason;
+  /** Of a hash that is not verified here. */
+  readonly algorithm: string | undefined;
 
-  constructor(reason: Reason, message: string) {
+  constructor(reason: Reason, message: string, algorithm?: string) {
     super(message);
     this.reason = reason;
+    this.algorithm = algorithm;
   }
 }
 
@@ -49,6 +53,8 @@ export interface Reject {
   email?: unknown;
   reason: Reason;
   message: string;
+  /** Of a hash that is not verified here. */
+  algorithm?: string;
 }
 
 /** A user to be, if nobody has his id, login or e-mail address. */
@@ -84,11 +90,11 @@ export function judge({ position, given }: SourceRow, roles: Roles): Judged {
 
 export function rejectOf(
   { position, id, login, email }: { position: number; id?: unknown; login?: unknown; email?: unknown },
-  { reason, message }: RowFault,
+  { reason, message, algorithm }: RowFault,
 ): Reject {
   const shown = { id: short(id), login: short(login), email: short(email) };
   const said = Object.entries(shown).filter(([, value]) => value !== undefined && value !== null);
-  return { row: position, ...Object.fromEntries(said), reason, message };
+  return { row: position, ...Object.fromEntries(said), reason, message, ...(algorithm && { algorithm }) };
 }
 
 /** Whatever stands there instead of a name is not repeated at length. */
@@ -150,9 +156,11 @@ function hashOf(value: unknown): { hash: string; algorithm: string } {
   const stored =
     typeof value === "string" || isObject ? storedForm(value as string | Readonly<Record<string, unknown>>) : undefined;
   const found = stored === undefined ? "unknown" : hashAlgorithm(stored);
-  if (found === "beyond") throw new RowFault("hash-too-costly", "the hash costs more to verify than is allowed");
+  const name = hashName(value);
+  if (found === "beyond")
+    throw new RowFault("hash-too-costly", `the hash (${name}) costs more to verify than is allowed`, name);
   if (found === "unknown" || stored === undefined)
-    throw new RowFault("hash-unknown", "the form of the hash is not known");
+    throw new RowFault("hash-unknown", `a hash of this form (${name}) is not verified here`, name);
   return { hash: stored, algorithm: found.algorithm };
 }
 

@@ -211,6 +211,10 @@ function counted(before: Counts, { fresh, rejects, present, gone }: Decided): Co
       before.algorithms,
       fresh.map(({ algorithm }) => algorithm),
     ),
+    unverified: plus(
+      before.unverified,
+      rejects.flatMap(({ algorithm }) => algorithm ?? []),
+    ),
   };
 }
 

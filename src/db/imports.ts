@@ -27,10 +27,19 @@ const counts = z.object({
   gone: z.number(),
   rejected: z.record(z.number()),
   algorithms: z.record(z.number()),
+  /** Of those rejected for their hash, by the name of its algorithm. */
+  unverified: z.record(z.number()).default({}),
 });
 export type Counts = z.infer<typeof counts>;
 
-export const noCounts = (): Counts => ({ imported: 0, present: 0, gone: 0, rejected: {}, algorithms: {} });
+export const noCounts = (): Counts => ({
+  imported: 0,
+  present: 0,
+  gone: 0,
+  rejected: {},
+  algorithms: {},
+  unverified: {},
+});
 
 const state = z.object({
   fingerprint: z.string(),

@@ -1,124 +1,17 @@
-// Hashes of other services, made by the libraries themselves (passlib 1.7.4, Django 5, Werkzeug 3, Python's bcrypt 4.0): each is brought
-// into its stored form, verified, and stale.
+// Hashes of other services, made by the libraries themselves: each is brought into its stored form, verified, and stale; and its owner logs in
+// with it once, after which there is one of ours.
 import fc from "fast-check";
+import { sql } from "slonik";
+import { hashName } from "../../src/crypto/hash-names.ts";
 import { storedForm } from "../../src/crypto/hash-spellings.ts";
 import { hashAlgorithm, makePasswords } from "../../src/crypto/passwords.ts";
+import { foreignHashes } from "../support/foreign-hashes.ts";
+import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
 
 const passwords = makePasswords({ memoryKiB: 64, time: 2, parallelism: 1 });
 
-/** All of "correct horse". */
-const vectors: [made: string, algorithm: string, hash: string | Record<string, unknown>][] = [
-  ["passlib bcrypt", "bcrypt", "$2b$04$gHWeN4/SylvwPsNSAyM8s.EbC4hALAnc1TepstzdNDyxS/x3n9C5W"],
-  ["passlib bcrypt 2a", "bcrypt", "$2a$04$ZcwnT.xDE/5HMI1jSSBYw.2FN6qwFMhcy1cZPHkiDDWZhXoClp/gG"],
-  ["passlib bcrypt 2y", "bcrypt", "$2y$04$GzKK8g/mImILvT9aj6R6sejeaol2OV6qiOQ1D4meRHwohzDa2erIu"],
-  [
-    "passlib scrypt",
-    "scrypt",
-    "$scrypt$ln=10,r=8,p=1$GYNQqhXCuJfS2rtXqjXGmA$L/R6NLREWnKiUgdX/jY+2mU/BCTiiKZMvSuwI9Z7yFQ",
-  ],
-  [
-    "passlib pbkdf2-sha256",
-    "pbkdf2-sha256",
-    "$pbkdf2-sha256$1000$xdj7fy8lBCCEMGbsPacUYg$k1F8M9uxZlbXYd.N7U12bmCTW3lW51zgGCe6GLekZhI",
-  ],
-  [
-    "passlib pbkdf2-sha512",
-    "pbkdf2-sha512",
-    "$pbkdf2-sha512$1000$rzVmrBXCeC8FQMjZWyul1A$6taFrspMqpjpCV6V3gNpTyv3R2TbwKMYc22e5yMY8M14TKfy7fkhA1BiOvU48I0K3hEfKBRRt9wT9qj1rokciQ",
-  ],
-  ["passlib pbkdf2 sha1", "pbkdf2-sha1", "$pbkdf2$1000$bC2l1Pp/jzEmxBijNGaM0Q$cIf6l6ZGGERFGeNb24tj97lDSAs"],
-  [
-    "passlib argon2id",
-    "argon2id",
-    "$argon2id$v=19$m=256,t=2,p=1$NQYgRAgBoHROyfkfYyzFGA$LuosQZAjKI/OPEBVkHx0diwsSI1kct75jItYwHXcwdk",
-  ],
-  [
-    "passlib argon2i",
-    "argon2i",
-    "$argon2i$v=19$m=256,t=2,p=1$knLOGYOwlrK21hrjnJNyLg$jvyutGsG2E0CSXDhBJrdsUk01t65stnLzB9A9STTM+s",
-  ],
-  [
-    "passlib argon2d",
-    "argon2d",
-    "$argon2d$v=19$m=256,t=2,p=1$MSZEqNU6pxTCGOPcmxNirA$CJTK/PctZIVrZNvrYTf9FoAeO8O+3S++jw1n8wRmTKU",
-  ],
-  [
-    "werkzeug scrypt",
-    "scrypt",
-    "scrypt:1024:8:1$DN4C3chtdGSHSmd2$b6706426f2e4199a839398d2fd1d1c8b06e7a2a09ed43ba2fbc309fc993f92da4490131354e495cb7f907de1996136ab5d58652c07f922bc7dd108b418398c9c",
-  ],
-  [
-    "werkzeug pbkdf2",
-    "pbkdf2-sha256",
-    "pbkdf2:sha256:1000$jw2RAM5IHPhIZPzY$f47bc5e44ce2c482db9c8a538cadb15c54dbb5d9771f7fa79022f0968d4f8c6a",
-  ],
-  [
-    "Django pbkdf2_sha256",
-    "pbkdf2-sha256",
-    "pbkdf2_sha256$1000$saltsaltsaltsalt$BBs+1+PaslLtBPULUr8/lQicvVuHiEPMz0i8MjLCbzM=",
-  ],
-  ["Django pbkdf2_sha1", "pbkdf2-sha1", "pbkdf2_sha1$1000$saltsaltsaltsalt$EUcKisx+yviAqdTmlEPmy+5ykUU="],
-  [
-    "Django scrypt",
-    "scrypt",
-    "scrypt$1024$saltsaltsaltsalt$8$1$A9lBa6RTbfBovWqamVIqXKovIl4Vk6OZyVojLJmYmSKcTeUeY+NUusSAWsrrtKYgxHMy6+bWk1+GJd0o/FW2Bw==",
-  ],
-  ["Django bcrypt", "bcrypt", "bcrypt$$2b$04$4aZGKg3j9CrunPq0LLVxeOoOpS0AyRF5/WpqoljAJvMDlsmv5rKsy"],
-  [
-    "Django argon2",
-    "argon2id",
-    "argon2$argon2id$v=19$m=256,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$j2XvmacbHphFDyyA14YErzZEJ2+WXbUgRbvtE5sDtf0",
-  ],
-  [
-    "the PHC's own text",
-    "pbkdf2-sha256",
-    "$pbkdf2-sha256$i=1000,l=32$xdj7fy8lBCCEMGbsPacUYg$k1F8M9uxZlbXYd+N7U12bmCTW3lW51zgGCe6GLekZhI",
-  ],
-  [
-    "an object, argon2id",
-    "argon2id",
-    {
-      algorithm: "argon2id",
-      memoryKiB: 256,
-      time: 2,
-      parallelism: 1,
-      salt: "nlNqrXXuvRfCuJcy5hxjLA==",
-      hash: "BYQxeu7FwTuend2mWS8t+X/5ojNd212jB+y1NS9So2o=",
-    },
-  ],
-  [
-    "an object, bcrypt",
-    "bcrypt",
-    { algorithm: "bcrypt", hash: "$2b$04$uSmRrGyk/oXsaULeM73tEeUa3k2b2mmVp.kIcddbTVFtk6fztcGRi" },
-  ],
-  [
-    "an object, scrypt",
-    "scrypt",
-    {
-      algorithm: "scrypt",
-      N: 1024,
-      r: 8,
-      p: 1,
-      salt: "d875v9c65zwH4JwTAkAIAQ",
-      hash: "6JSN8gH/7FpCUMhmNAx+lTcUa0NgHG8VRwtjGLQX49w",
-    },
-  ],
-  [
-    "an object, pbkdf2, hexadecimal",
-    "pbkdf2-sha256",
-    {
-      algorithm: "pbkdf2",
-      digest: "sha256",
-      rounds: 1000,
-      encoding: "hex",
-      salt: Buffer.from("liwuzXUEol6DnrdT").toString("hex"),
-      hash: "bdbf23e6cdfe0722f41e25dd260b84ca1e1386176ada3f5b993266e0e53aaf62",
-    },
-  ],
-];
-
 describe("a hash of another service", () => {
-  test.each(vectors)("by %s is verified as %s, and stale", async (_made, algorithm, hash) => {
+  test.each(foreignHashes)("by %s is verified as %s, and stale", async (_made, algorithm, hash) => {
     const stored = storedForm(hash)!;
     expect(hashAlgorithm(stored)).toMatchObject({ algorithm });
     expect(await passwords.verify("correct horse", stored)).toEqual({ ok: true, stale: true });
@@ -198,7 +91,9 @@ describe("a stored text", () => {
     ["an MD5", "5f4dcc3b5aa765d61d8327deb882cf99"],
     ["a plain text", "correct horse"],
     ["a tag of 4 bytes", `$pbkdf2-sha256$1000$${salt}$AAAAAA`],
-    ["an older Argon2", `$argon2i$v=16$m=64,t=2,p=1$${salt}$${tag}`],
+    ["an Argon2 of a version that there is not", `$argon2i$v=17$m=64,t=2,p=1$${salt}$${tag}`],
+    ["an Argon2 with a parameter twice", `$argon2i$v=19$m=64,t=2,p=1,m=64$${salt}$${tag}`],
+    ["an Argon2 with a secret key of its service", `$argon2id$v=19$m=64,t=2,p=1,keyid=c2VjcmV0$${salt}$${tag}`],
     ["scrypt with a N that is no power of two", `scrypt$1000$saltsalt$8$1$${tag}=`],
   ])("that is %s is not known", (_name, hash) => {
     const stored = storedForm(hash);
@@ -249,4 +144,64 @@ test("hashes of one cost are of one class, and those of the current parameters o
   expect(passwords.costClass("$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$0000000000000000000000")).toBe(
     "argon2id 2^18",
   );
+});
+
+describe("a hash that is not verified here has a name", () => {
+  test.each([
+    ["$1$v/Det30X$hR1I7hHNReWLAcCBRSpqN0", "md5-crypt"],
+    ["$6$rounds=656000$VKcIUEQY8putr3po$jAwDyu/GrbVbYOEu5hFeoVzd", "sha512-crypt"],
+    ["{CRYPT}$5$rounds=535000$TDClr9ys5IlklU18$CY3vMJXspvRhs2KExiy3so", "sha256-crypt"],
+    ["$P$HSIzUXOYWQPCfuTX2COuxd3i4FXQ0U0", "phpass"],
+    ["$apr1$eDBSm3Qb$Sk0etmOVwpeAx8iO5YzBm.", "apr1"],
+    ["$y$j9T$abc$def", "yescrypt"],
+    ["$2x$10$abc", "bcrypt-2x"],
+    ["bcrypt_sha256$$2b$04$PxPYDQc3rJiuFQsjKmqwZ.c8iyLlTjMHP8bA95GfBRGNAuxWt67u.", "bcrypt-sha256"],
+    ["$argon2id$v=19$m=64,t=2,p=1,keyid=c2VjcmV0$c2FsdHNhbHQ$AAAA", "argon2 with a secret key"],
+    ["argon2$argon2i$v=17$m=64,t=2,p=1$c2FsdHNhbHQ$AAAA", "argon2i"],
+    ["sha1$6Qpf65d0HAPG$6655019e5436c748763916120322fbf578532406", "salted digest"],
+    ["{SSHA}4vpoa8dU0ymhR9iumuSA54DOMRC29t67", "digest"],
+    ["3cb4e732631f47e6eb961f34554b7cde", "digest"],
+    ["correct horse", "unknown"],
+    ["$hunter2$", "unknown"],
+    ["hunter2:x", "unknown"],
+    [{ algorithm: "firebase-scrypt", hash: "x" }, "firebase-scrypt"],
+    [{ algorithm: "Correct Horse!" }, "unknown"],
+    [{}, "unknown"],
+    [17, "unknown"],
+    [null, "unknown"],
+  ])("%j: %s", (hash, name) => {
+    expect(hashName(hash)).toBe(name);
+  });
+
+  test("that never is a part of the text", () => {
+    const known = new Set(foreignHashes.map(([, , hash]) => hashName(hash)));
+    fc.assert(
+      fc.property(
+        fc.string(),
+        (text) => void (known.has(hashName(text)) || expect(hashName(text)).toMatch(/^[a-zA-Z0-9 .-]+$/)),
+      ),
+    );
+  });
+});
+
+describe("whoever was imported with one", () => {
+  let house: HandlerHouse;
+  beforeAll(async () => {
+    house = await handlerHouse({ cheapHashes: true });
+  }, 60_000);
+  afterAll(() => house.close());
+
+  test("logs in with it once, and then with a hash of ours", async () => {
+    const { login, id } = await account(house);
+    for (const [made, , hash] of foreignHashes) {
+      const stored = storedForm(hash)!;
+      await house.pool.query(sql.unsafe`UPDATE credentials SET hash = ${stored} WHERE user_id = ${id}`);
+      for (const password of ["correct horse", "correct horse"]) {
+        const { tokens } = await house.ask("auth.session.login", { login, password });
+        expect([made, tokens?.userId]).toEqual([made, id]);
+      }
+      const now = await house.pool.oneFirst(sql.unsafe`SELECT hash FROM credentials WHERE user_id = ${id}`);
+      expect([made, now]).toEqual([made, expect.stringMatching(/^\$argon2id\$v=19\$m=8,t=1,p=1\$/)]);
+    }
+  }, 60_000);
 });

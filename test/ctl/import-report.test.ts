@@ -1,6 +1,6 @@
 // How an import shows where it is: a bar on a terminal, a line every few seconds elsewhere; by a clock that only the test moves.
 import { expect, test } from "@jest/globals";
-import { makeProgress } from "../../src/ctl/import-report.ts";
+import { answerOf, makeProgress } from "../../src/ctl/import-report.ts";
 import { noCounts } from "../../src/db/imports.ts";
 
 function progress(parts: { onTerminal: boolean; total: number | undefined; unit: "rows" | "bytes" }) {
@@ -57,4 +57,23 @@ test("of what has no known end nothing is guessed", () => {
   const { moved, lines } = progress({ onTerminal: false, total: undefined, unit: "bytes" });
   moved(10_000, 50_000, 5_000_000);
   expect(lines).toEqual(["50,000 rows, 5,000/s, 3 rejected"]);
+});
+
+test("what was rejected for its hash is counted by the algorithm's name", () => {
+  const counts = {
+    ...noCounts(),
+    imported: 1000,
+    algorithms: { argon2i: 1000 },
+    rejected: { "hash-unknown": 3, "hash-too-costly": 1, "id-taken": 2 },
+    unverified: { "md5-crypt": 2, "argon2 with a secret key": 1, bcrypt: 1 },
+  };
+  const report = { source: "x", dryRun: false, rows: 1006, seconds: 1, ended: true, rejects: "r", largestId: 1 };
+  const { document, lines } = answerOf({ ...report, counts });
+  expect(document).toMatchObject({ unverified: counts.unverified });
+  expect(lines.slice(7, 11).map((line) => line.replace(/ +/g, " "))).toEqual([
+    "for their hash 4",
+    " md5-crypt 2",
+    " argon2 with a secret key 1",
+    " bcrypt 1",
+  ]);
 });

@@ -41,3 +41,20 @@ test("names and addresses are judged by the rules of registration, and come in t
   for (const email of ['"a\r\nb"@example.com', "ada\u200b@example.com", "ada@example.com,eve@example.com"])
     expect([email, reasonOf({ email })]).toEqual([email, "email-invalid"]);
 });
+
+test("a hash that is not verified here is rejected by its algorithm's name, and never with its text", () => {
+  const rejected = (hash: unknown) => {
+    const found = judged({ login: "ada.lovelace", email: "ada@example.com", hash });
+    return "reject" in found ? [found.reject.reason, found.reject.algorithm] : [];
+  };
+  expect(rejected("$6$rounds=5000$saltsalt$abcdefghijklm")).toEqual(["hash-unknown", "sha512-crypt"]);
+  expect(rejected("$argon2id$v=19$m=64,t=2,p=1,keyid=c2VjcmV0$c2FsdHNhbHQ$abcdefghijklmnopqrstuv")).toEqual([
+    "hash-unknown",
+    "argon2 with a secret key",
+  ]);
+  expect(rejected(`$2b$31$${"a".repeat(53)}`)).toEqual(["hash-too-costly", "bcrypt"]);
+  expect(rejected("hunter2")).toEqual(["hash-unknown", "unknown"]);
+  expect(JSON.stringify(judged({ login: "ada.lovelace", email: "ada@example.com", hash: "hunter2" }))).not.toContain(
+    "hunter2",
+  );
+});
