@@ -264,7 +264,7 @@ export const variables = {
     "off",
   ),
   AUTH_KNOWN_DEVICES: whole(
-    "Devices of an account that are known, so that attempts from elsewhere do not delay them.",
+    "Devices of an account that are known by where they were let in from, so that attempts from elsewhere do not delay them; those with a device token come beside them.",
     {
       min: 0,
       max: 100,

@@ -981,7 +981,8 @@ BEGIN
     RETURN NULL;
   END IF;
   SELECT l.name, (level_now(u.level, u.at, l.per_second) + 1 - l.burst) / l.per_second AS seconds INTO worst
-    FROM unnest(limits) AS l JOIN network_uses u ON u.subject = l.subject ORDER BY seconds DESC LIMIT 1;
+    FROM unnest(limits) AS l, LATERAL (SELECT n.level, n.at FROM network_uses n WHERE n.subject = l.subject LIMIT 1) AS u
+    ORDER BY seconds DESC LIMIT 1;
   IF worst.seconds > 0 THEN
     RETURN jsonb_build_object('waitMs', greatest(1, ceil(worst.seconds * 1000)), 'limit', worst.name);
   END IF;

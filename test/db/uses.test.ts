@@ -122,6 +122,33 @@ describe("a use", () => {
   });
 });
 
+test("a use reads its own rows alone, also where the statement was planned when there were few", async () => {
+  const few = await emptyDatabase(1);
+  const fill = (from: number, to: number) =>
+    few.query(sql.unsafe`
+      INSERT INTO network_uses SELECT decode(md5(n::text), 'hex'), 1, now() FROM generate_series(${from}::int, ${to}::int) AS n`);
+  const read = async (work: () => Promise<unknown>): Promise<number> => {
+    const count = async (): Promise<number> => {
+      await few.query(sql.unsafe`SELECT pg_stat_force_next_flush()`);
+      return few.oneFirst(sql.type(z.object({ n: z.number() }))`
+        SELECT idx_tup_read AS n FROM pg_stat_user_indexes WHERE indexrelname = 'network_uses_pkey'`);
+    };
+    const before = await count();
+    await work();
+    return (await count()) - before;
+  };
+  await fill(1, 20);
+  await few.query(sql.unsafe`ANALYZE network_uses`);
+  const own = [limit(), limit()];
+  await countUse(few, own); // planned now
+  await fill(21, 3000);
+  expect(await read(() => countUse(few, own))).toBeLessThan(20);
+  expect(await read(() => few.query(sql.unsafe`SELECT max(subject), count(*) FROM network_uses`))).toBeGreaterThan(
+    1000,
+  ); // the control
+  await few.end();
+});
+
 test("rows of days before yesterday are deleted, of which nothing is left; others stay", async () => {
   const [old, young] = [limit(), limit()];
   for (const each of [old, young]) await wait(each);
