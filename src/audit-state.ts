@@ -1,6 +1,7 @@
 // Compares accounts with their audit: every account as it stands - password, confirmation, address, roles, ban, authenticator app, recovery codes,
-// passkeys - with the digest that the last event about that aspect left (handlers/audit-rows.ts). What somebody wrote to the database past the
-// fleet is then another value than its audit says. What the audit itself is worth, audit-verify.ts says; this believes it.
+// passkeys - with the digest that the last event about that aspect left (handlers/audit-rows.ts); and a recovery code whose use was audited is used.
+// What somebody wrote to the database past the fleet is then another value than its audit says. What the audit itself is worth, audit-verify.ts says;
+// this believes it.
 //
 // A page of accounts, their newest digests and the rows that wait to be chained are read in one snapshot, in which a commit is there with all of
 // its parts or not at all; so nothing that goes on meanwhile looks like a write of somebody else's. Memory holds a page and what waits.
@@ -16,6 +17,7 @@ import {
   noPasskeysState,
   passkeyPrefix,
   passkeyState,
+  usedCodePrefix,
 } from "./db/account-state.ts";
 import { inSnapshot, type StateRow, speakingRows, stateRows, waitingEntries } from "./db/audit-state.ts";
 import type { DatabasePool } from "./db/pool.ts";
@@ -194,7 +196,7 @@ interface Judging {
 }
 
 function compare(
-  { decoy, state }: AccountState,
+  { decoy, state, unused }: AccountState,
   { said, old }: History,
   { complete, initial, dataKeys }: Judging,
 ): { differing: Differing["aspects"]; unknown: boolean } {
@@ -213,6 +215,10 @@ function compare(
       differing.push({ aspect, row: audited === undefined ? null : rowOf(audited) });
   };
   const cleared = said.get(noPasskeysState.aspect)?.order ?? -1;
+  for (const hash of unused) {
+    const used = said.get(`${usedCodePrefix}${hash}`);
+    if (used !== undefined) differing.push({ aspect: "used code", row: rowOf(used) });
+  }
   const isPasskey = (aspect: string): boolean => aspect.startsWith(passkeyPrefix);
   const current = new Map(state.map(({ aspect, value }) => [aspect, stateDigest(dataKeys, aspect, value)]));
   for (const aspect of [...said.keys()].filter(isPasskey))

@@ -36,7 +36,7 @@ const parts = () => ({ pool: house.pool, clock: systemClock, dataKeys: house.dat
 const row = z.record(z.unknown());
 const run = (query: ReturnType<typeof sql.fragment>) => house.pool.any(sql.type(row)`${query}`);
 const compared = (complete = true): Promise<StateVerdict> =>
-  compareAccounts({ pool: house.pool, dataKeys: house.dataKeys(), complete, pageSize: 3 });
+  compareAccounts({ pool: house.pool, dataKeys: house.dataKeys(), complete, pageSize: 8 });
 const clean = { unknown: 0, differing: 0, found: [] };
 
 /** Everything that waits is chained, as a relay does it. */
@@ -90,6 +90,11 @@ async function withFactors() {
     await renewed();
   }
   return { ...one, accessToken, refreshToken, passkeys, codes };
+}
+
+async function loggedInWithCode({ login, codes }: { login: string; codes: string[] }): Promise<void> {
+  const { challenge } = await house.ask("auth.session.login", { login, password, rotating: true });
+  await house.ask("auth.session.login-mfa", { challenge: challenge!.challenge, method: "recovery", code: codes[0]! });
 }
 
 const admin = (command: "ban-user" | "unban-user" | "reset-mfa" | "delete-user", id: number, more: object = {}) =>
@@ -150,6 +155,7 @@ describe("what the fleet does to an account", () => {
     await admin("delete-user", gone.id);
     await admin("reset-mfa", reset.id);
     const factors = await withFactors();
+    await loggedInWithCode(factors);
     await house.ask("auth.mfa.recovery-codes", { accessToken: factors.accessToken });
     await house.ask("auth.passkey.remove", { accessToken: factors.accessToken, passkeyId: factors.passkeys[0]! });
     await imported();
@@ -297,6 +303,12 @@ describe("a write past the fleet", () => {
       DELETE FROM recovery_codes WHERE (user_id, hash) IN (SELECT user_id, hash FROM recovery_codes WHERE user_id = ${id} LIMIT 1) RETURNING 1`,
     ),
     rows(
+      "a used recovery code that can be used again",
+      "used code",
+      "recovery_codes",
+      (id) => sql.fragment`UPDATE recovery_codes SET used_at = NULL WHERE user_id = ${id} RETURNING 1`,
+    ),
+    rows(
       "a passkey more",
       "passkey",
       "passkeys",
@@ -323,6 +335,7 @@ describe("a write past the fleet", () => {
   let victim: Awaited<ReturnType<typeof withFactors>>;
   beforeAll(async () => {
     victim = await withFactors();
+    await loggedInWithCode(victim);
     await chained();
   });
 

@@ -22,6 +22,11 @@ export const recoveryState = (hashes: readonly Buffer[]): StateChange => ({
   aspect: "recovery codes",
   value: hashes.map((hash) => hash.toString("hex")).sort(),
 });
+/** Each code is an aspect of its own, from its use on. */
+export const usedCodeState = (hash: Buffer): StateChange => ({
+  aspect: `${usedCodePrefix}${hash.toString("hex")}`,
+  value: true,
+});
 
 export interface PasskeyKey {
   credentialId: string;
@@ -37,9 +42,11 @@ export const passkeyState = (id: string, key: PasskeyKey | null): StateChange =>
 export const noPasskeysState: StateChange = { aspect: "no passkeys", value: null };
 
 export const passkeyPrefix = "passkey ";
+export const usedCodePrefix = "used code ";
 
-/** The aspect as it may stand in clear: which passkey is nobody's business. */
-export const kindOf = (aspect: string): string => (aspect.startsWith(passkeyPrefix) ? "passkey" : aspect);
+/** The aspect as it may stand in clear: which passkey or code is nobody's business. */
+export const kindOf = (aspect: string): string =>
+  [passkeyPrefix, usedCodePrefix].find((prefix) => aspect.startsWith(prefix))?.trimEnd() ?? aspect;
 
 /** Of an account that nobody has done anything to. */
 export const initialStates: readonly StateChange[] = [
@@ -68,6 +75,7 @@ const row = z.object({
   roles: z.array(z.string()),
   app: z.instanceof(Buffer).nullable(),
   recovery: z.array(z.string()),
+  unused: z.array(z.string()),
   passkeys: z.array(z.object({ id: z.string(), credentialId: z.string(), publicKey: z.string() })),
 });
 
@@ -76,6 +84,8 @@ export interface AccountState {
   login: string;
   decoy: boolean;
   state: StateChange[];
+  /** Hashes of recovery codes that can be used, in hexadecimal. */
+  unused: string[];
 }
 
 /** Accounts as they are, by id, so many behind this one. */
@@ -88,16 +98,17 @@ export async function accountStates(
       round(extract(epoch FROM u.banned_until) * 1000)::bigint AS "bannedUntil", c.hash, f.secret AS app,
       ARRAY(SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id) AS roles,
       ARRAY(SELECT encode(r.hash, 'hex') FROM recovery_codes r WHERE r.user_id = u.id) AS recovery,
+      ARRAY(SELECT encode(r.hash, 'hex') FROM recovery_codes r WHERE r.user_id = u.id AND r.used_at IS NULL) AS unused,
       COALESCE((SELECT jsonb_agg(jsonb_build_object('id', p.id, 'credentialId', p.credential_id, 'publicKey', encode(p.public_key, 'hex')))
         FROM passkeys p WHERE p.user_id = u.id), '[]') AS passkeys
     FROM users u
     LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
     LEFT JOIN totp_factors f ON f.user_id = u.id AND f.activated_at IS NOT NULL
     WHERE u.id > ${after} ORDER BY u.id LIMIT ${limit}`);
-  return rows.map(({ id, login, decoy, ...of }) => ({ id, login, decoy, state: statesOf(of) }));
+  return rows.map(({ id, login, decoy, unused, ...of }) => ({ id, login, decoy, unused, state: statesOf(of) }));
 }
 
-type Read = Omit<z.infer<typeof row>, "id" | "login" | "decoy">;
+type Read = Omit<z.infer<typeof row>, "id" | "login" | "decoy" | "unused">;
 
 function statesOf({ hash, confirmed, emailKey, roles, banned, bannedUntil, app, recovery, passkeys }: Read) {
   return [

@@ -23,7 +23,7 @@ const stateRow = z.object({
 });
 export type StateRow = z.infer<typeof stateRow>;
 
-/** Of each of the users the newest row about each kind of aspect; about passkeys all, because each is an aspect of its own. */
+/** Of each of the users the newest row about each kind of aspect; about passkeys and used codes all, because each is an aspect of its own. */
 export async function stateRows(db: CommonQueryMethods, users: readonly number[]): Promise<readonly StateRow[]> {
   return db.any(sql.type(stateRow)`
     SELECT user_id AS "userId", number, event_id::text AS "eventId", array_agg(aspect) AS aspects, personal, box AS "subjectBox"
@@ -35,7 +35,7 @@ export async function stateRows(db: CommonQueryMethods, users: readonly number[]
         AS kind (aspect)
       LEFT JOIN subject_keys k ON k.user_id = a.user_id
       WHERE a.user_id = ANY(${sql.array([...users], "int8")})) AS spoken
-    WHERE place = 1 OR aspect = 'passkey'
+    WHERE place = 1 OR aspect IN ('passkey', 'used code')
     GROUP BY user_id, number, event_id, personal, box`);
 }
 

@@ -2,7 +2,7 @@
 // What a code proves is written in the commit that makes use of it, so no code works twice and no wrong one goes uncounted.
 import { sql } from "slonik";
 import { z } from "zod";
-import { appState, noPasskeysState, recoveryState } from "./account-state.ts";
+import { appState, noPasskeysState, recoveryState, usedCodeState } from "./account-state.ts";
 import { contactColumns, contactShape } from "./contacts.ts";
 import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
@@ -159,6 +159,7 @@ export function useRecoveryCode(userId: number, hash: Buffer): Write {
   return {
     name: "use_recovery_code",
     changes: 1,
+    state: [usedCodeState(hash)],
     statement: (gate) => sql.fragment`
       UPDATE recovery_codes SET used_at = now()
       WHERE user_id = ${userId} AND hash = ${sql.binary(hash)} AND used_at IS NULL AND ${gate} RETURNING 1`,

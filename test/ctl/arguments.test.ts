@@ -142,6 +142,25 @@ describe("wrong arguments are told in one sentence with the usage, exit code 2",
     expect(code).toBe(2);
     expect(stderr).toContain("AUTH_NONSENSE");
   });
+
+  test("an old service's database in the open, and the control: with leave, or ciphered, it is asked", async () => {
+    const old = "postgresql://u:secret@old-service.invalid/x";
+    const ours = {
+      AUTH_KAFKA_BROKERS: closedPort,
+      AUTH_REGISTRY_URL: `http://${closedPort}`,
+      AUTH_DATABASE_URL: `postgresql://u@${closedPort}/x`,
+      AUTH_MASTER_KEY: `k1:${Buffer.alloc(32).toString("base64")}`,
+    };
+    const { code, stdout, stderr } = await called(["import", "--dry-run"], { ...ours, DATABASE_URL: old });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/old-service\.invalid.*sslmode=require.*AUTH_DATABASE_PLAINTEXT=true/);
+    expect(stderr).not.toContain("secret");
+    for (const env of [
+      { ...ours, DATABASE_URL: old, AUTH_DATABASE_PLAINTEXT: "true" },
+      { ...ours, DATABASE_URL: `${old}?sslmode=require` },
+    ])
+      expect((await called(["import", "--dry-run"], env)).code).toBe(3);
+  });
 });
 
 describe("nobody to speak to is exit code 3", () => {

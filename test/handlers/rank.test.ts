@@ -1,16 +1,24 @@
-// Who may act on whom: every administrative command, given by an actor who holds exactly its permission, on a user and on roles that are above them.
+// Who may act on whom: every administrative command, given by a user and by an operator who hold exactly its permission, on a user and on roles that are above them.
 // A new command fails the first test until it has a row here.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
+import { systemClock } from "../../src/clock.ts";
+import { newSigner, type OperatorSigner, signerFrom, signOperatorToken } from "../../src/crypto/operators.ts";
 import type { permissions } from "../../src/handlers/admin/permissions.ts";
 import { handlers } from "../../src/handlers/index.ts";
+import { enrolOperator } from "../../src/operators.ts";
 import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
 
 let house: HandlerHouse;
+let root: OperatorSigner;
 beforeAll(async () => {
   house = await handlerHouse({ cheapHashes: true });
+  root = await signerFrom(newSigner("root"));
+  const { pool, dataKeys } = house;
+  const enrolment = { name: "root", key: root, reason: "a test", first: true };
+  await enrolOperator({ pool, clock: systemClock, dataKeys }, enrolment);
 }, 60_000);
 afterAll(() => house.close());
 
@@ -107,19 +115,38 @@ const give = (userId: number, roles: string[]) =>
     INSERT INTO user_roles SELECT ${userId}, id FROM roles WHERE name = ANY(${sql.array(roles, "text")}) RETURNING 1`);
 
 interface Actor {
+  /** As events name them. */
+  sub: string;
+  actorToken: string;
+}
+interface UserActor extends Actor {
   id: number;
   role: string;
-  actorToken: string;
 }
 
 /** A user, logged in, whose one role permits exactly this. */
-async function actorWith(...permits: string[]): Promise<Actor> {
+async function userWith(...permits: string[]): Promise<UserActor> {
   const role = await newRole(...permits);
   const { id, login, password } = await account(house);
   await give(id, [role]);
   const { tokens } = await house.ask("auth.session.login", { login, password, rotating: true });
-  return { id, role, actorToken: tokens!.accessToken };
+  return { id, role, sub: `user:${id}`, actorToken: tokens!.accessToken };
 }
+
+const sign = (name: string, signer: OperatorSigner): string =>
+  signOperatorToken(signer, { name, issuer: "auth", now: systemClock.now() });
+
+/** An operator who may do exactly this, enrolled by one who may do everything. */
+async function operatorWith(...permits: string[]): Promise<Actor> {
+  const name = `o${randomBytes(5).toString("hex")}`;
+  const signer = await signerFrom(newSigner(name));
+  const enrolled = { name, publicKey: JSON.stringify(signer.jwk), permissions: permits, reason: "a test" };
+  await house.ask("auth.admin.add-operator", { actorToken: sign("root", root), ...enrolled });
+  return { sub: `operator:${name}`, actorToken: sign(name, signer) };
+}
+
+const isUser = (actor: Actor): actor is UserActor => "role" in actor;
+const ownRole = (actor: Actor): string[] => (isUser(actor) ? [actor.role] : []);
 
 const act = (topic: string, { actorToken }: Actor, on: { target?: string; role?: string }) =>
   house.outcome(
@@ -128,10 +155,10 @@ const act = (topic: string, { actorToken }: Actor, on: { target?: string; role?:
   );
 
 /** What the events of refused attempts say of the actor, and how many rows wait for the audit. */
-async function refusals({ id }: Actor): Promise<{ events: unknown[]; audited: number }> {
+async function refusals({ sub }: Actor): Promise<{ events: unknown[]; audited: number }> {
   const events = await all(sql.fragment`
     SELECT body->>'command' AS command, body->>'target' AS target, body->>'permission' AS permission
-    FROM outbox WHERE kind = 'AdminRefused' AND actor = ${`user:${id}`} ORDER BY id`);
+    FROM outbox WHERE kind = 'AdminRefused' AND actor = ${sub} ORDER BY id`);
   const [waiting] = await all(sql.fragment`SELECT count(*)::int AS count FROM audit_intake`);
   return { events: [...events], audited: Number(waiting!["count"]) };
 }
@@ -150,12 +177,15 @@ async function forbidden(topic: string, actor: Actor, on: { target?: string; rol
 test("the table has every administrative command, with the permission that it takes", async () => {
   const commands = handlers.map(({ topic }) => topic).filter((topic) => topic.startsWith("auth.admin."));
   expect(Object.keys(table).sort()).toEqual([...commands].sort());
-  const nobody = await actorWith("something.else");
+  const nobody = await userWith("something.else");
   for (const [topic, { permission }] of rows)
     expect(await forbidden(topic, nobody, { target: await newUser(), role: "user" })).toMatchObject({ permission });
 });
 
-describe("with exactly its permission", () => {
+describe.each([
+  { kind: "user", actorWith: userWith },
+  { kind: "operator", actorWith: operatorWith },
+])("a $kind with exactly its permission", ({ actorWith }) => {
   test.each(doing("acts on a user", "gives and takes roles"))(
     "%s does nothing to a user who may do more",
     async (topic, { permission }) => {
@@ -177,7 +207,7 @@ describe("with exactly its permission", () => {
     async (topic, { permission }) => {
       const actor = await actorWith(permission);
       const [strong, named] = [await newRole("more.than-that"), await newRole()];
-      for (const role of [strong, named, actor.role]) {
+      for (const role of [strong, named, ...ownRole(actor)]) {
         const lacking = role === strong ? "more.than-that" : `role.${role}`;
         const refused = { command: commandOf(topic), target: `role:${role}`, permission: lacking };
         expect(await forbidden(topic, actor, { role })).toEqual(refused);
@@ -198,14 +228,13 @@ describe("with exactly its permission", () => {
     "%s neither gives nor takes a role that permits more, one whose name is all there is to it, or the actor's own",
     async (topic, { permission }) => {
       const actor = await actorWith(permission);
-      const self = `id:${actor.id}`;
       const [strong, named] = [await newRole("more.than-that"), await newRole()];
-      for (const role of [strong, named, actor.role]) {
+      for (const role of [strong, named, ...ownRole(actor)]) {
         await forbidden(topic, actor, { target: await newUser(), role });
         await forbidden(topic, actor, { target: await newUser(role), role: "" });
-        if (role !== actor.role) await forbidden(topic, actor, { target: self, role });
       }
-      await forbidden(topic, actor, { target: self, role: "" });
+      if (isUser(actor))
+        for (const role of [strong, named, ""]) await forbidden(topic, actor, { target: `id:${actor.id}`, role });
       const may = await actorWith(permission, `role.${named}`);
       const target = await newUser();
       expect(await act(topic, may, { target, role: named })).toBe("ok"); // the control, there and back
@@ -249,7 +278,7 @@ describe("with exactly its permission", () => {
 
 test("a role that stays is not given anew: who lacks its name may change the others", async () => {
   const [kept, given] = [await newRole(), await newRole()];
-  const { actorToken } = await actorWith("users.set-roles", `role.${given}`);
+  const { actorToken } = await userWith("users.set-roles", `role.${given}`);
   const target = await newUser(kept);
   const set = (roles: string[]) => house.outcome("auth.admin.set-roles", { actorToken, target, roles });
   expect(await set([kept, given])).toBe("ok");
@@ -258,7 +287,7 @@ test("a role that stays is not given anew: who lacks its name may change the oth
 });
 
 test("whoever may make a role makes one with what they hold, and then may not give it", async () => {
-  const { id, actorToken } = await actorWith("roles.change", "users.set-roles", "users.ban");
+  const { id, actorToken } = await userWith("roles.change", "users.set-roles", "users.ban");
   const role = `r${randomBytes(5).toString("hex")}`;
   const make = (grant: string[]) =>
     house.outcome("auth.admin.change-role", { actorToken, role, create: true, grant, reason: "a test" });
@@ -269,9 +298,9 @@ test("whoever may make a role makes one with what they hold, and then may not gi
 });
 
 test("a requirement is judged by what the role permits when it is written", async () => {
-  const admin = await actorWith("roles.change", "roles.give-any", "more.than-that");
+  const admin = await userWith("roles.change", "roles.give-any", "more.than-that");
   const role = await newRole();
-  const weak = await actorWith("roles.change", `role.${role}`);
+  const weak = await userWith("roles.change", `role.${role}`);
   const change = { actorToken: admin.actorToken, role, grant: ["more.than-that"], reason: "a test" };
   const [, outcome] = await Promise.all([
     house.ask("auth.admin.change-role", change),
