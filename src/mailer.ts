@@ -83,7 +83,12 @@ export const mailerGroup = "auth.mailer";
 
 /** Why a record cannot become a mail, ever. */
 class Hopeless extends Error {
-  override readonly name = "Hopeless";
+  override readonly name: string = "Hopeless";
+}
+
+/** The same of a record that the fleet did not write so. */
+class Forged extends Hopeless {
+  override readonly name = "Forged";
 }
 
 export function startMailer(parts: MailerParts): Mailer {
@@ -94,9 +99,10 @@ export function startMailer(parts: MailerParts): Mailer {
   const work = async (record: InRecord, stopping: AbortSignal): Promise<void> => {
     let mail: StoredMail | undefined;
     try {
-      mail = addressed(await patiently(() => decode(parts.codec, record), stopping));
+      const written = await patiently(() => decode(parts.codec, record), stopping);
+      mail = addressed(written);
       const { kind } = mail;
-      const rendered = await readable(parts, mail);
+      const rendered = await readable(parts, mail, written);
       const outcome = await sendOnce({ mail, rendered, replayed: isReplay(record) }, stopping);
       parts.observe(kind, outcome);
     } catch (error) {
@@ -108,7 +114,7 @@ export function startMailer(parts: MailerParts): Mailer {
       );
       parts.observe(mail?.kind ?? "unknown", "dead-letter");
       // A mail of the fleet's own is never left out; what is none comes from a stranger.
-      const requester = mail === undefined ? placeOf(record) : undefined;
+      const requester = mail === undefined || error instanceof Forged ? placeOf(record) : undefined;
       const letter = deadLetter(record, message, parts.clock.now());
       await parts.deadLetters.send({ record: letter, reason: "mail", requester }, stopping);
     }
@@ -224,9 +230,23 @@ function addressed(mail: StoredMail): StoredMail {
   return { ...mail, to };
 }
 
-async function readable({ open, render }: MailerParts, mail: StoredMail): Promise<RenderedMail> {
-  const rendered = render(mail, await open(mail.sealed));
+/** @param written as it stands in the record. @throws Hopeless */
+async function readable({ open, render }: MailerParts, mail: StoredMail, written: StoredMail): Promise<RenderedMail> {
+  const inside = await open(mail.sealed);
+  checkBound(written, inside);
+  const rendered = render(mail, inside);
   if (rendered === undefined)
     throw new Hopeless(`this version has no template for ${mail.kind}, or the mail lacks its token`);
   return rendered;
+}
+
+const bound = ["mailId", "at", "kind", "to", "locale"] as const;
+
+/**
+ * A seal is for one mail: its record holds nothing in clear that does not stand in the seal as well. Else whoever can write to auth.mail could have
+ * somebody's link sent to themselves, out of a mail's seal or of a request's, which is to the same key. @throws Forged
+ */
+function checkBound(written: StoredMail, inside: Record<string, unknown>): void {
+  for (const name of bound)
+    if (inside[name] !== String(written[name])) throw new Forged(`its seal is for another mail, or for none: ${name}`);
 }

@@ -24,8 +24,8 @@ export interface RelayParts {
   codec: Codec;
   /** Opens secrets of outbox rows. */
   box(): SecretBox;
-  /** Makes the sealed field of a mail. */
-  sealMail(secret: object): Promise<string>;
+  /** Makes the sealed field of a mail. @param mail all of it */
+  sealMail(mail: object): Promise<string>;
   log: Logger;
   published(rows: readonly StoredOutboxRow[]): void;
   /** Undefined where there is no such topic. */
@@ -114,8 +114,9 @@ function eventValue(codec: Codec, row: StoredOutboxRow): Buffer {
 
 async function mailValue(parts: RelayParts, row: StoredOutboxRow, secret: object): Promise<{ value: Buffer }> {
   const { to, sealed } = secret as { to: string; sealed: object };
-  const mail = { ...row.body, to, mailId: row.eventId, sealed: await parts.sealMail(sealed) };
-  return { value: parts.codec.encode("auth.Mail", mail) };
+  // All of it stands in the seal, too: whoever can write to auth.mail could send a link to themselves by another receiver beside the same seal.
+  const mail = { ...row.body, to, mailId: row.eventId };
+  return { value: parts.codec.encode("auth.Mail", { ...mail, sealed: await parts.sealMail({ ...sealed, ...mail }) }) };
 }
 
 /** CloudEvents 1.0.2, Kafka protocol binding, section 3.2 (binary mode). */

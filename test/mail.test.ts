@@ -234,8 +234,10 @@ test("with AUTH_MAIL_SEAL_KEY a mailer outside opens it with any JOSE library, a
     enc: "A256GCM",
     kid: await calculateJwkThumbprint(jwk),
   });
-  const { token, username } = JSON.parse(Buffer.from(plaintext).toString()) as Record<string, string>;
+  const { token, username, ...inside } = JSON.parse(Buffer.from(plaintext).toString()) as Record<string, string>;
   expect(username).toBe(person.username);
+  const { mailId, at, kind, to, locale } = mail;
+  expect(inside).toMatchObject({ mailId, at: String(at), kind, to, locale }); // what a mailer compares with the record
   await expect(openMail(fleet, mail)).rejects.toThrow(); // the control: the fleet's own mails it opens, above
   const answer = await fleet.client.request("auth.account.confirm", { token: token!, ...byPassword(person) });
   expect(answer.sessionId).toEqual(expect.any(String));

@@ -7,9 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { SMTPServerOptions } from "smtp-server";
 import { deadLetterHeaders, identityText } from "../src/bus/dead-letter.ts";
 import { selfSigned } from "./bridge/certificate.ts";
+import { without } from "./support/faults.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import type { Seen } from "./support/mailbox.ts";
-import { decodeMail, reencoded } from "./support/mails.ts";
+import { decodeMail, openMail, reencoded, type StoredMail, sealedAnew, sealedToFleet } from "./support/mails.ts";
 import { byPassword, loggedIn, type Person, somebody } from "./support/people.ts";
 import { startSmtp, type TestSmtp, textPart } from "./support/smtp.ts";
 import { ownFolder } from "./support/stack.ts";
@@ -143,7 +144,8 @@ test("what the server refuses for good is a dead letter; replayed, it is sent", 
 test("an internationalised domain is in ASCII in the envelope and in the header, also where a record has it in Unicode", async () => {
   const record = await recordTo((await registered()).email);
   const to = `${somebody().login}@bücher.example`;
-  await again({ ...record, value: reencoded(record, { to, mailId: randomUUID() }) });
+  const secrets = await openMail(fleet, decodeMail(record));
+  await again({ ...record, value: await sealedAnew(fleet, record, { to, mailId: randomUUID(), secrets }) });
   const ascii = to.replace("bücher", "xn--bcher-kva");
   const [taken] = await smtp.to(to); // this server shows whom it is told in Unicode; smtp.test.ts looks at the envelope's bytes
   expect(taken!.raw).toMatch(new RegExp(`^To: ${ascii}\\r$`, "m"));
@@ -154,7 +156,8 @@ test("a mail that has no use any more is a dead letter", async () => {
   await smtp.to(person.email);
   const record = await recordTo(person.email);
   await fleet.sql.query("DELETE FROM mail_sent WHERE mail_id = $1", [decodeMail(record).mailId]);
-  await again({ ...record, value: reencoded(record, { at: Date.now() - 3_601_000 }) });
+  const secrets = await openMail(fleet, decodeMail(record));
+  await again({ ...record, value: await sealedAnew(fleet, record, { at: Date.now() - 3_601_000, secrets }) });
   expect(reasonOf(await letterOf(person.email))).toContain("it could not be sent while it was of use");
   expect(await smtp.to(person.email)).toHaveLength(1);
 });
@@ -163,7 +166,7 @@ test("garbage, a seal for somebody else and an unknown kind are dead letters, an
   const record = await recordTo((await registered()).email);
   const values = [
     Buffer.from("garbage"),
-    reencoded(record, { kind: "no-such" }),
+    await sealedAnew(fleet, record, { kind: "no-such", secrets: { token: "t" } }),
     reencoded(record, { sealed: "no seal at all" }),
     ...[
       `"a\r\nRCPT TO:<eve@example.com>"@example.com`,
@@ -181,6 +184,53 @@ test("garbage, a seal for somebody else and an unknown kind are dead letters, an
   expect(reasons.filter((reason) => reason === "its receiver is no e-mail address")).toHaveLength(4);
   expect(smtp.mails.filter(({ raw, to }) => /eve@/.test(raw + to))).toEqual([]);
   expect(await smtp.to((await registered()).email)).toHaveLength(1);
+});
+
+/** @returns the record of a mail with a link that sets somebody's password, and the link's token */
+async function resetMail(): Promise<{ record: Seen; mail: StoredMail; token: string }> {
+  const person = await registered();
+  const tokenIn = async (each: Seen) => String((await openMail(fleet, decodeMail(each)))["token"]);
+  const token = await tokenIn(await recordTo(person.email));
+  await fleet.client.request("auth.account.confirm", { token, ...byPassword(person) });
+  await fleet.client.request("auth.password.forgot", { email: person.email });
+  const isReset = (each: Seen) => addressedTo(person.email)(each) && decodeMail(each).kind === "reset";
+  const record = await fleet.mails.last("auth.mail", isReset);
+  return { record, mail: decodeMail(record), token: await tokenIn(record) };
+}
+
+const eve = "eve@example.net";
+const toEve = () => smtp.mails.filter(({ raw, to }) => `${raw}${to}`.includes(eve));
+
+describe("whoever can write to auth.mail", () => {
+  test("sends nobody's link to another address, nor again: what stands beside a seal stands in it", async () => {
+    const { record, mail, token } = await resetMail();
+    const mailId = randomUUID();
+    // The last is the seal of a request with the link, which they could hold back: it is to the same key.
+    const request = await sealedToFleet(fleet, { token, newPassword: "a new password", client: null });
+    const values = [
+      { to: eve },
+      { to: eve, mailId },
+      { mailId },
+      { mailId, at: mail.at + 1 },
+      { mailId, kind: "confirm" },
+      { mailId, locale: "en" },
+      { mailId, to: eve, sealed: request },
+    ].map((change) => reencoded(record, change));
+    for (const value of values) await again({ ...record, value });
+    const isOne = ({ value }: Seen) => values.some((each) => value?.equals(each));
+    const letters = await fleet.mails.count("auth.dead-letter", values.length, isOne);
+    for (const letter of letters) expect(reasonOf(letter)).toMatch(/^its seal is for another mail, or for none: /);
+    expect(toEve()).toEqual([]);
+  });
+
+  test("has a mail of their own sent to anybody, with a link of their making", async () => {
+    const { record } = await resetMail();
+    const to = `${somebody().login}@example.net`;
+    const secrets = { token: "of.their-making", username: "whoever" };
+    await again({ ...record, value: await sealedAnew(fleet, record, { to, mailId: randomUUID(), secrets }) });
+    const [mail] = await smtp.to(to);
+    expect(textPart(mail!)).toContain("https://example.com/reset?token=of.their-making");
+  });
 });
 
 describe("a mailer that is killed between handing a mail over and noting it", () => {
@@ -230,4 +280,13 @@ test("while no server is there it is not ready and says why; it goes on by itsel
   smtp = await startSmtp(locked, { ...certificate, port });
   expect(await smtp.to(person.email)).toHaveLength(1);
   await until("it is ready again", async () => (await ready()).status === 200);
+}, 60_000);
+
+test("a mailer that does not compare a mail with its seal sends the link to whoever is named (the control)", async () => {
+  await end(own.processes.get("mailer-4")!);
+  await own.start("mailer", "careless", {}, without("mail-for-anybody"));
+  const { record, token } = await resetMail();
+  await again({ ...record, value: reencoded(record, { to: eve, mailId: randomUUID() }) });
+  await until("eve has it", () => toEve().length > 0);
+  expect(textPart(toEve()[0]!)).toContain(token);
 }, 60_000);

@@ -108,14 +108,14 @@ function startKeySchedule(parts: KeyParts, log: Logger): () => Promise<void> {
   };
 }
 
-/** A mail's secrets are for the fleet's own mailer, or for the one that AUTH_MAIL_SEAL_KEY names: sealed as a reply to it would be. */
-function mailSealer({ AUTH_MAIL_SEAL_KEY: outside }: Config, keys: FleetKeys): (secret: object) => Promise<string> {
+/** A mail is for the fleet's own mailer, or for the one that AUTH_MAIL_SEAL_KEY names: sealed as a reply to it would be. */
+function mailSealer({ AUTH_MAIL_SEAL_KEY: outside }: Config, keys: FleetKeys): (mail: object) => Promise<string> {
   if (outside !== undefined) {
     const key = parseReplyKey(JSON.stringify(outside));
-    return (secret) => sealReply(secret, key);
+    return (mail) => sealReply(mail, key);
   }
-  return async (secret) => {
+  return async (mail) => {
     const { kid, kty, crv, x, y } = keys.keyring().sealing();
-    return sealReply(secret, { ...parseReplyKey(JSON.stringify({ kty, crv, x, y })), thumbprint: kid });
+    return sealReply(mail, { ...parseReplyKey(JSON.stringify({ kty, crv, x, y })), thumbprint: kid });
   };
 }

@@ -125,6 +125,12 @@ export const faults = {
     line: "  const isTrusted = isUnsealed || reply.authentic;",
     instead: "  const isTrusted = isUnsealed || reply !== undefined;",
   },
+  /** A mail goes wherever its record says, whatever its seal says. */
+  "mail-for-anybody": {
+    module: "mailer.ts",
+    line: "  checkBound(written, inside);",
+    instead: "  void [checkBound, written];",
+  },
   /** A record of auth.key counts however late it comes. */
   "late-keys": {
     module: "client/key-feed.ts",
