@@ -95,6 +95,38 @@ describe("a request without a key", () => {
   });
 });
 
+describe("bytes that are no UTF-8, and texts that cannot be stored", () => {
+  const letters = () =>
+    fleet.mails.all("auth.dead-letter").filter((record) => String(record.headers["test-mark"]) === mark);
+
+  test.each<[string, { key?: Buffer | string; fields?: Record<string, unknown> }, string]>([
+    ["a record key that is no UTF-8", { key: Buffer.from([0x61, 0xff]) }, "key"],
+    ["a record key of 1,025 bytes", { key: "x".repeat(1025) }, "key"],
+    ["a record key of 700,000 bytes", { key: "x".repeat(700_000) }, "key"],
+    ["NUL in a login", { fields: { login: "a\u0000da" } }, "login"],
+    ["a control character in a login", { fields: { login: "a\u0085da" } }, "login"],
+    ["half of a surrogate pair in a password", { fields: { password: "a\ud800da" } }, "password"],
+    ["a login of 63,000 bytes", { fields: { login: "\ufdfa".repeat(21_000) } }, "login"],
+    ["a seal of 100,000 bytes", { fields: { password: "x".repeat(100_000) } }, "sealed"],
+  ])("%s: INVALID_INPUT for its field, and no dead letter", async (_what, { key = null, fields }, field) => {
+    const headers = { "test-mark": mark };
+    const reply = await raw.ask({ ...login(fields), key, partition: 0, headers });
+    const { code, details } = reply.body["auth.Refusal"] as { code: string; details: Record<string, string> };
+    expect([reply.outcome, code, details["field"]]).toEqual(["INVALID_INPUT", "INVALID_INPUT", field]);
+    // The control: what nobody can be told about leaves one, and by then the first one would have come.
+    await raw.send({ ...login(), partition: 0, headers: { ...headers, kafka_replyTopic: undefined } });
+    await letter();
+    expect(letters()).toHaveLength(1);
+  });
+
+  test("in the Avro record are refused for their field", async () => {
+    const bytes = await raw.encode("auth.session.login", login({ login: "xx~~xx" }).fields);
+    bytes[bytes.indexOf("~~")] = 0xff;
+    const reply = await raw.ask({ ...login(), key: null, bytes });
+    expect([reply.outcome, reply.body["auth.Refusal"]?.["details"]]).toEqual(["INVALID_INPUT", { field: "login" }]);
+  });
+});
+
 describe("a header that cannot be served", () => {
   test.each([
     ["a partition that is no number", { kafka_replyPartition: "x1" }],

@@ -223,6 +223,23 @@ const open = (command: BusCommand): BusCommand => ({
   texts: { checkRecord: () => undefined, checkRequest: () => undefined },
 });
 
+test("the longest texts of any command find room in its seal", async () => {
+  const key = { ...generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ format: "jwk" }), kid: "k" };
+  for (const [topic, schema] of schemas) {
+    const fields = textFieldsOf(schema);
+    const bound = fields.find(({ path }) => path === "sealed")?.maxBytes;
+    if (bound === undefined) continue; // auth.key.list has no field
+    const request = goodRequest(schema);
+    for (const { path, maxBytes, maxItems } of fields.filter(({ path: each }) => each !== "sealed")) {
+      if (maxItems === undefined) put(request, path, "x".repeat(maxBytes));
+      else request[path] = Array(maxItems).fill("x".repeat(maxBytes));
+    }
+    const seal = { topic, replyKeyThumbprint: undefined, idempotencyKey: "x", expiresAt: 0, key };
+    const { length } = await sealRequest({ fields: request, ...seal } as RequestToSeal);
+    expect([topic, length <= bound]).toEqual([topic, true]);
+  }
+});
+
 describe("a bad text in any field of any command", () => {
   test("is refused by the worker for that field, is no dead letter, and leaves nothing behind", async () => {
     expect(await problems(cases)).toEqual([]);
@@ -245,6 +262,17 @@ function silentClient() {
   const kafka = { produce: never, consume, partitionsOf: never, endOffsets: never } as unknown as KafkaPort;
   return connectClient({ kafka, schemas: { idOf: never, versionOf: never }, name: "test", log: quiet });
 }
+
+test("a value that PostgreSQL does not take is no dead letter either, where no gate has seen it", async () => {
+  const nul = cases.filter(
+    ({ topic, path, what }) => topic === "auth.session.login" && path === "login" && what === "NUL",
+  );
+  expect(nul).toHaveLength(1);
+  for (const each of nul) {
+    const { outcome, poison } = await worker(open)(each, recordOf(each));
+    expect([outcome, poison]).toEqual(["INVALID_INPUT", undefined]);
+  }
+});
 
 describe("the client library", () => {
   test("refuses it for that field at once, though neither broker nor registry can be reached", async () => {
