@@ -4,8 +4,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
+import { readConfig } from "../../src/config.ts";
 import { makeDeviceTokens } from "../../src/crypto/device-token.ts";
-import { rotateDataKeys } from "../../src/data-keys.ts";
+import { rotateDataKeys, turnDataKeys } from "../../src/data-keys.ts";
+import { keyRulesOf } from "../../src/fleet-keys.ts";
 import { type ClientInput, commandSchemas } from "../../src/generated/schemas.ts";
 import { makeAuthenticator } from "../support/authenticator.ts";
 import { fromBase32, shownNow } from "../support/factors.ts";
@@ -265,4 +267,23 @@ test("tokens outlive the next data keys, those of attempts and their own", async
   for (let n = 0; n < 20; n += 1) await guess();
   expect([await guess(), await tried(asked(owner), token, elsewhere(), later)]).toEqual(["THROTTLED", "ok"]);
   await later.close();
+});
+
+test("the data key of tokens is kept until the last of them has ended, and then goes", async () => {
+  const clock = { now: Date.now, monotonic: () => performance.now() };
+  const rules = keyRulesOf(readConfig({ AUTH_KEY_ROTATION: "3650d" }, "dev"));
+  const ids = async (): Promise<readonly number[]> =>
+    house.pool.anyFirst(
+      sql.type(z.object({ id: z.number() }))`SELECT id FROM data_keys WHERE purpose = 'device' ORDER BY id`,
+    );
+  await rotateDataKeys({ pool: house.pool, master: house.master, clock }, ["device"]);
+  const all = await ids();
+  const after = async (days: number): Promise<readonly number[]> => {
+    await house.pool.query(sql.unsafe`
+      UPDATE data_keys SET created_at = now() - ${days} * interval '1 day' WHERE purpose = 'device'`);
+    await turnDataKeys({ pool: house.pool, master: house.master, clock, rules });
+    return ids();
+  };
+  expect(await after(91)).toEqual(all);
+  expect(await after(93)).toEqual(all.slice(-1));
 });
