@@ -91,7 +91,7 @@ describe("each driver has its place", () => {
     ["@platformatic/kafka", /^@platformatic\/kafka$/, /^src\/bus\/kafka-platformatic\.ts$/],
     ["slonik", /^slonik$/, /^src\/db\//],
     ["pg", /^pg$/, /^src\/relay\.ts$/],
-    ["avsc", /^avsc$/, /^src\/bus\/(codec|schema-store)\.ts$/],
+    ["avsc", /^avsc$/, /^src\/bus\/(codec|avro-walk|schema-store)\.ts$/],
     ["the registry's client", /^@kafkajs\/confluent-schema-registry(\/|$)/, /^src\/bus\/schema-store\.ts$/],
     ["argon2", /^argon2$/, /^src\/crypto\/(passwords|foreign-hashes)\.ts$/],
     ["bcrypt", /^bcrypt$/, /^src\/crypto\/foreign-hashes\.ts$/],
