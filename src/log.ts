@@ -1,7 +1,9 @@
 // The process's log: one JSON object a line on standard output (pino), without secrets: whatever is logged, the object, the message, what
-// is put into it and a child's bindings, goes through the censor first. Records' values are never logged.
+// is put into it and a child's bindings, goes through the censor first. Records' values are never logged. Characters that
+// move a terminal's cursor or hide what stands beside them are escaped, in whatever text.
 import { type DestinationStream, type LogFn, type Logger, pino, stdTimeFunctions } from "pino";
 import { type Censor, makeCensor } from "./censor.ts";
+import { safeJson } from "./escaped.ts";
 
 export type { Logger };
 
@@ -28,6 +30,7 @@ export function makeLogger(
       logMethod(this: Logger, args: Parameters<LogFn>, log: LogFn): void {
         log.apply(this, censoredArguments(args, censor));
       },
+      streamWrite: safeJson, // pino calls it for each line, whatever the destination
     },
   };
   const logger = destination === undefined ? pino(options) : pino(options, destination);

@@ -1,6 +1,10 @@
 // What is logged, and what never is. Secrets are looked for in the very bytes that the log writes.
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { pino } from "pino";
 import { type Logger, makeLogger } from "../src/log.ts";
 import { sealedNames } from "../src/sealed-names.ts";
 
@@ -200,5 +204,33 @@ describe("what is logged", () => {
         log.info({ password: secret }, "words");
       }),
     ).toBe("");
+  });
+
+  describe("is JSON in which no text of a stranger's moves a terminal's cursor or turns what is read around", () => {
+    const hostile = "a\u001b[2Jb\u007f\u009b31mc\u202ed\u2028e\u200bf";
+    const raw = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\u200b]/u;
+    const say = (log: Pick<Logger, "child">): void =>
+      log.child({ hostile }).info({ err: new Error(hostile), [hostile]: hostile }, hostile);
+    const asItWas = { hostile, [hostile]: hostile, msg: hostile, err: { message: hostile } };
+
+    test("into a stream, and the control: pino alone lets most of them stand", () => {
+      const text = written(say);
+      expect(text.trimEnd()).not.toMatch(raw);
+      expect(JSON.parse(text)).toMatchObject(asItWas);
+      const bare: string[] = [];
+      say(pino({}, { write: (line: string) => void bare.push(line) }));
+      expect(bare.join("").trimEnd()).toMatch(raw);
+    });
+
+    test("onto standard output, as in a process", () => {
+      const module = pathToFileURL(join(import.meta.dirname, "..", "src", "log.ts")).href;
+      const code = `
+        const { makeLogger } = await import(${JSON.stringify(module)});
+        const hostile = ${JSON.stringify(hostile)};
+        (${say.toString()})(makeLogger("info", {}));`;
+      const text = execFileSync(process.execPath, ["--input-type=module", "--eval", code], { encoding: "utf8" });
+      expect(text.trimEnd()).not.toMatch(raw);
+      expect(JSON.parse(text)).toMatchObject(asItWas);
+    });
   });
 });
