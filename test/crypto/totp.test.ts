@@ -32,6 +32,15 @@ describe("a code", () => {
       "wrong",
     ]);
   });
+  test("is good for 90 s, to the millisecond: in its own 30 s, in those before and in those after; once", () => {
+    const begins = step * 30_000;
+    const code = totpCode(secret, step);
+    const outcomes = [-30_001, -30_000, 0, 29_999, 59_999, 60_000].map((ms) =>
+      judgeTotp(secret, code, { now: begins + ms, lastStep: 0 }),
+    );
+    expect(outcomes).toEqual(["wrong", { step }, { step }, { step }, { step }, "wrong"]);
+    expect(judgeTotp(secret, code, { now: begins + 59_999, lastStep: step })).toBe("replayed");
+  });
   test("is not accepted again, nor one that is older", () => {
     expect(judge(totpCode(secret, step), step)).toBe("replayed");
     expect(judge(totpCode(secret, step - 1), step)).toBe("replayed");
