@@ -5,7 +5,16 @@ import pg from "pg";
 import type { KafkaDriverName } from "../../src/bus/kafka.ts";
 import { type Stack, startStack } from "../../stack/stack.ts";
 import { type FaultName, without } from "./faults.ts";
-import { type Fleet, type FleetOptions, startFleet, type TestFleet, testDriver, testFleet, until } from "./fleet.ts";
+import {
+  type Fleet,
+  type FleetOptions,
+  oneConnection,
+  startFleet,
+  type TestFleet,
+  testDriver,
+  testFleet,
+  until,
+} from "./fleet.ts";
 import { type Deed, people, tell } from "./load.ts";
 import type { Confirmed } from "./people.ts";
 import { ownFolder, type TestStack } from "./stack.ts";
@@ -102,7 +111,12 @@ export async function connected(url: string): Promise<pg.Client> {
 export async function reconnect({ fleet }: Site): Promise<void> {
   const before = fleet.sql;
   await until("PostgreSQL answers", async () => {
-    fleet.sql = await connected(fleet.env["AUTH_DATABASE_URL"]!);
+    const anew = oneConnection(fleet.env["AUTH_DATABASE_URL"]!);
+    await anew.query("SELECT 1").catch(async (error: unknown) => {
+      await anew.end();
+      throw error;
+    });
+    fleet.sql = anew;
     return true;
   });
   void before.end().catch(() => undefined);

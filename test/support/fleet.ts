@@ -249,10 +249,18 @@ export interface TestFleet extends FleetAddresses {
   client: AuthClient;
   kafka: KafkaPort;
   mails: Mailbox;
-  sql: pg.Client;
+  /** One connection: what is asked of it at once is done one after the other. */
+  sql: pg.Pool;
   /** The token in the latest confirmation mail to the account with this username. */
   confirmationToken(username: string): Promise<string>;
   close(): Promise<void>;
+}
+
+/** A pool of one: transactions work as on a client, and queries may be made side by side, which pg deprecates on a client. */
+export function oneConnection(connectionString: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString, max: 1, idleTimeoutMillis: 0, connectionTimeoutMillis: 30_000 });
+  pool.on("error", () => undefined); // a test that stops PostgreSQL loses the connection; the next query makes another
+  return pool;
 }
 
 /** Connects a test file to the shared fleet, or to one of its own. */
@@ -275,9 +283,8 @@ export async function testFleet(
   const client = connectClient({ kafka, schemas, name: "test", log: quiet, fleetIds });
   const legacy = env["AUTH_LEGACY_TOPICS"] === "false" ? [] : ["auth", "registration"];
   const mails = mailbox(kafka, [...legacy, "auth.mail", "auth.event", "auth.dead-letter"]);
-  const sql = new pg.Client({ connectionString: env["AUTH_DATABASE_URL"] });
-  sql.on("error", () => undefined); // a test that stops PostgreSQL loses it; the next query says so
-  await Promise.all([client.ready(), mails.ready, sql.connect()]);
+  const sql = oneConnection(env["AUTH_DATABASE_URL"]!);
+  await Promise.all([client.ready(), mails.ready, sql.query("SELECT 1")]);
   return {
     ...addresses,
     client,
