@@ -74,6 +74,8 @@ const harmless: Record<string, string> = {
   "LoginResult.challenge": "a record whose secret part is sealed: challenge.challenge",
   "ListResult.jwks": "public keys",
   "UserConfirmed.proof": "which kind of proof it was",
+  "AddOperatorRequest.publicKey": "a public key",
+  "Operator.keys": "ids and times of public keys",
 };
 
 const schemaFiles = filesBelow(join(root, "schemas"), (path) => path.endsWith(".avsc"));

@@ -48,7 +48,7 @@ describe("auth.admin.ban-user", () => {
     expect(await refusalOf(refresh(refreshToken))).toBe("SESSION_REVOKED");
     expect(await refusalOf(inspect(accessToken))).toBe("SESSION_REVOKED");
     expect(await inspect((await loggedIn(fleet, person)).accessToken)).toMatchObject({ isActive: true });
-    const said = { actor: "operator:tester", reason };
+    const said = { actor: "operator:tester", reason, state: ["ban"] };
     expect(await events(person)).toEqual([
       { kind: "UserBanned", ...said },
       { kind: "UserUnbanned", ...said },
@@ -75,7 +75,7 @@ describe("auth.admin.ban-user", () => {
 
   test("of a banned user sets the new end", async () => {
     const person = await confirmed(fleet);
-    await ban(person.login, { until: Date.now() + 500 });
+    await ban(person.login, { until: Date.now() + 60_000 });
     await ban(person.login);
     const { rows } = await fleet.sql.query("SELECT banned_until FROM users WHERE id = $1", [person.id]);
     expect(rows).toEqual([{ banned_until: null }]);
