@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import avsc from "avsc";
 import type { InRecord, OutRecord } from "../src/bus/records.ts";
 import { commandSchemas } from "../src/generated/schemas.ts";
+import type { Problem } from "../src/http.ts";
 import { connectGateway } from "./bridge/gateway.ts";
 import { called } from "./ctl/authctl.ts";
 import { type Genuine as GenuineLogin, genuineLogin, reseal } from "./support/attacks.ts";
@@ -84,7 +85,7 @@ beforeAll(async () => {
     victim("careful", own.env),
     victim("trusting", unaware),
     victim("careless", own.env, without("no-mac", "late-keys")),
-    own.start("bridge", "deceived", { AUTH_FLEET_ID: stranger }),
+    own.boot("bridge", "deceived", { AUTH_FLEET_ID: stranger }),
   ]);
 }, 120_000);
 afterAll(async () => {
@@ -278,6 +279,24 @@ test("brings no key back: what was revoked stays gone, though its own record wit
 }, 60_000);
 
 describe("a bridge that was told another thumbprint", () => {
+  test("is not ready, and says why; one that was told the fleet's is", async () => {
+    const why = /^No key on auth\.key counts: \S+ has no certificate of the fleet's root key\..*AUTH_FLEET_ID/;
+    const readiness = async (name: string) => {
+      const response = await fetch(`${own.http[name]}/readyz`);
+      return { status: response.status, body: (await response.json()) as { ready: boolean; failing?: Problem[] } };
+    };
+    const reasonOf = async (name: string) => (await readiness(name)).body.failing?.[0]?.reason ?? "";
+    await until("it has read auth.key", async () => why.test(await reasonOf("deceived")));
+    expect(await readiness("deceived")).toMatchObject({
+      status: 503,
+      body: { ready: false, failing: [{ name: "keys" }] },
+    });
+    expect(await readiness("bridge-1")).toMatchObject({ status: 200, body: { ready: true } });
+    const [deceived, sound] = [await connectGateway(own.grpc), await connectGateway(bridge)];
+    expect([await deceived.health("auth.Auth"), await sound.health("auth.Auth")]).toEqual(["NOT_SERVING", "SERVING"]);
+    for (const each of [deceived, sound]) each.close();
+  });
+
   test("takes no key: every call is UNAVAILABLE, and nobody is a user", async () => {
     const [deceived, sound] = [await connectGateway(own.grpc), await connectGateway(bridge)];
     const { access_token } = (await sound.call("Authenticate", credentials(alice))).reply as { access_token: string };

@@ -23,6 +23,8 @@ export interface BridgeParts {
   log: Logger;
   metrics: Metrics;
   clock: Clock;
+  /** Whether there is a key of the fleet to seal to. */
+  canSeal(): boolean;
 }
 
 /** A method as grpc-js's untyped dispatch sees it: which request it takes only proto/auth.proto says. */

@@ -1,5 +1,5 @@
 // The bridge: gRPC service auth.Auth for the gateway, with health and reflection, plaintext or TLS. To the fleet it is a requester like
-// any other. It holds no state and any number may run; it says SERVING only while its client can send and receive.
+// any other. It holds no state and any number may run; it says SERVING only while its client can seal, send and receive.
 // Stopping: NOT_SERVING, no new connections, running calls end, and what is left after the grace time is cut.
 import { findPackageJSON } from "node:module";
 import { dirname, join } from "node:path";
@@ -19,7 +19,7 @@ export interface Bridge {
   start(): Promise<{ host: string; port: number }>;
   /** Waits up to graceMs for running calls. Health watchers count as such: they are cut at its end. */
   stop(graceMs: number): Promise<void>;
-  /** Whether it serves: it listens, is not being stopped, and its client is healthy. */
+  /** Whether it serves: it listens, is not being stopped, its client is healthy and has a key to seal to. */
   readonly healthy: boolean;
 }
 
@@ -38,7 +38,7 @@ export function makeBridge(parts: BridgeParts): Bridge {
   let shown = false;
   let watch: NodeJS.Timeout | undefined;
 
-  const isHealthy = () => serving && parts.client.healthy;
+  const isHealthy = () => serving && parts.client.healthy && parts.canSeal();
   // Only changes are set: each set is a message to every watcher.
   const showHealth = () => {
     if (shown === isHealthy()) return;

@@ -30,6 +30,8 @@ export interface KeyReader {
   readonly keys: Pick<KeyFeed, "verification" | "jwks" | "size">;
   /** Rises whenever a key may have come or gone. */
   readonly changes: number;
+  /** Why nothing can be sealed now; undefined where there is a key to seal to. Reasons as of sealing(). */
+  readonly missing: Refusal | undefined;
   /** Why a signing key is missing that should be there; undefined where nothing is known against the keys. */
   readonly objection: Refusal | undefined;
   /** Resolves when the topic is read to its present end. @throws Refusal UNAVAILABLE where it is closed; Error where there is no such topic */
@@ -116,11 +118,14 @@ class Reader implements KeyReader {
   async sealing(): Promise<SealingJwk> {
     await this.#readOnce();
     const key = this.#feed.sealing();
-    if (key !== undefined) return key;
-    throw (
-      this.objection ??
-      refuse("UNAVAILABLE", { message: "The fleet has published no key to seal to.", details: { reason: "no-key" } })
-    );
+    if (key === undefined) throw this.missing ?? noKey(nonePublished);
+    return key;
+  }
+
+  get missing(): Refusal | undefined {
+    if (this.#feed.sealing() !== undefined) return undefined;
+    if (!this.#isRead) return noKey("auth.key has not been read to its end yet.");
+    return this.objection ?? noKey(nonePublished);
   }
 
   get keys(): Pick<KeyFeed, "verification" | "jwks" | "size"> {
@@ -224,5 +229,8 @@ class Reader implements KeyReader {
 }
 
 const noKeys: KeyReader["keys"] = { verification: () => undefined, jwks: () => ({ keys: [] }), size: 0 };
+
+const nonePublished = "The fleet has published no key to seal to.";
+const noKey = (message: string): Refusal => refuse("UNAVAILABLE", { message, details: { reason: "no-key" } });
 
 const closedRefusal = (): Refusal => refuse("UNAVAILABLE", { message: "The client is closed." });

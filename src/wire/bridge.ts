@@ -34,11 +34,14 @@ export async function startBridge(wiring: Wiring): Promise<Running> {
     gauge.set(verifier.ageMs / 1000),
   );
   metrics.gauge("auth_verifier_revocations", "Revocations in memory.", [], (gauge) => gauge.set(verifier.revocations));
-  const bridge = makeBridge({ client, verifier, config, log, metrics, clock });
+  const canSeal = (): boolean => client.keys.missing === undefined;
+  const bridge = makeBridge({ client, verifier, config, log, metrics, clock, canSeal });
   lifecycle.onStop(() => bridge.stop(config.AUTH_DRAIN_TIMEOUT));
   const { host, port } = await bridge.start();
   const patience = { what: "the schema registry", passing: isRegistryAway, log, signal: lifecycle.stopping };
-  untilAnswered(() => client.ready(), patience).catch((error: unknown) => lifecycle.fail(asError(error)));
+  // Why a key is missing is known only when auth.key was read to its end.
+  const ready = () => Promise.all([client.ready(), client.keys.catchUp()]);
+  untilAnswered(ready, patience).catch((error: unknown) => lifecycle.fail(asError(error)));
   fleetMember(wiring, { kafka, role: "bridge" }).start(() => ({
     state: bridge.healthy ? "serving" : "away",
     stats: { inFlight: client.pending },
@@ -46,6 +49,10 @@ export async function startBridge(wiring: Wiring): Promise<Running> {
   return {
     jwks: () => verifier.jwks(),
     address: `${host}:${port}`,
-    ready: () => (bridge.healthy ? [] : [{ name: "kafka", reason: "replies cannot be received yet" }]),
+    ready: () => {
+      const { missing } = client.keys;
+      if (missing !== undefined) return [{ name: "keys", reason: missing.message }];
+      return bridge.healthy ? [] : [{ name: "kafka", reason: "replies cannot be received yet" }];
+    },
   };
 }

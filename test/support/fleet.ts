@@ -33,6 +33,8 @@ export interface Fleet extends FleetAddresses {
   processes: Map<string, ChildProcess>;
   /** Starts another process of the role. @param node arguments for Node itself (faults.ts) */
   start(role: FleetRole, name: string, env?: Record<string, string>, node?: string[]): Promise<void>;
+  /** The same, without waiting until it is ready. */
+  boot: Fleet["start"];
   stop(): Promise<void>;
 }
 
@@ -112,14 +114,17 @@ function makeFleet(addresses: FleetAddresses, folder: string): Fleet {
   const fleet: Fleet = {
     ...addresses,
     processes,
-    async start(role, name, more = {}, node = []) {
+    async boot(role, name, more = {}, node = []) {
       const own = `${folder}-${name}`;
       const child = launch([role], { env: { ...addresses.env, ...more }, folder: own, node });
       processes.set(name, child);
       const up = await upLine(child, own);
       fleet.http[name] = up.http;
       if (up.address !== undefined) fleet.grpc = up.address.replace("0.0.0.0", "127.0.0.1");
-      await until(`${name} is ready`, async () => (await fetch(`${up.http}/readyz`)).status === 200);
+    },
+    async start(role, name, more, node) {
+      await fleet.boot(role, name, more, node);
+      await until(`${name} is ready`, async () => (await fetch(`${fleet.http[name]}/readyz`)).status === 200);
     },
     async stop() {
       await Promise.all([...processes.values()].map((child) => end(child)));
