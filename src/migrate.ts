@@ -8,6 +8,7 @@ import { isRegistryAway, type Registry } from "./bus/schema-store.ts";
 import { subjects, topics } from "./catalogue.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { uuidv7 } from "./crypto/ids.ts";
 import { isPassing } from "./db/faults.ts";
 import { migrateDatabase } from "./db/migrate.ts";
 import { type DatabasePool, openPool } from "./db/pool.ts";
@@ -54,7 +55,7 @@ async function writeFleetId({ config, report }: Migrating, pool: DatabasePool): 
   report(`wrote AUTH_FLEET_ID (${ids}) to ${file}`);
 }
 
-async function migrateTopics({ config, log, signal, report }: Migrating, pool: DatabasePool): Promise<void> {
+async function migrateTopics({ config, log, clock, signal, report }: Migrating, pool: DatabasePool): Promise<void> {
   const kafka = kafkaOf(config, "migrate", log);
   // A broker may not know yet what its controller has just created; all is looked at again then, and found.
   const passing = (error: unknown): boolean =>
@@ -62,7 +63,7 @@ async function migrateTopics({ config, log, signal, report }: Migrating, pool: D
   try {
     const done = await untilAnswered(() => kafka.ensureTopics(topics(config)), { what: "Kafka", passing, log, signal });
     for (const line of done) report(line);
-    await untilAnswered(() => publishKeys(kafka, pool), { what: "Kafka", passing, log, signal });
+    await untilAnswered(() => publishKeys(kafka, pool, clock), { what: "Kafka", passing, log, signal });
   } finally {
     await kafka.close();
   }
@@ -72,7 +73,7 @@ async function migrateTopics({ config, log, signal, report }: Migrating, pool: D
  * Writes every key to auth.key, so that requesters find them before a relay runs, and in a topic that was made anew. A relay may publish a change
  * meanwhile: versions say which record is the newer one, and the relay writes it again where this one came last (key-topic.ts).
  */
-async function publishKeys(kafka: KafkaPort, pool: DatabasePool): Promise<void> {
+async function publishKeys(kafka: KafkaPort, pool: DatabasePool, clock: Clock): Promise<void> {
   const { rows, gone } = await keyTruth(pool);
   const records = [...rows.map(keyRecord), ...gone.map(goneRecord)];
   await kafka.produce(
@@ -80,7 +81,7 @@ async function publishKeys(kafka: KafkaPort, pool: DatabasePool): Promise<void> 
       topic: keyTopic,
       key: Buffer.from(String(body["kid"])),
       value: Buffer.from(JSON.stringify(body)),
-      headers: {},
+      headers: { "auth-event-id": uuidv7(clock) },
     })),
   );
 }

@@ -19,7 +19,7 @@ export const purposes: Record<string, string> = {
   "auth.mail": "Mails to send, their secrets sealed.",
   "auth.revocation":
     "Sessions, generations of users' tokens and keys that count no more; and once a second per partition, up to when that is complete.",
-  "auth.key": "The fleet's public keys by kid, with state and times.",
+  "auth.key": "The fleet's public keys by kid, with state, times, version and certificate; and which are gone.",
   "auth.audit": "Signed heads of the audit's chain, for others to keep.",
   "auth.fleet": "Who is there and how it does: every process, every two seconds.",
   "auth.dead-letter": "Records that could not be processed, as they came.",
@@ -59,6 +59,9 @@ export const headers: Record<string, Schema> = {
     {
       [names.correlationId]: text("As it came."),
       [names.outcome]: text("`ok`, or the code of a refusal."),
+      [names.replyMac]: text(
+        "base64url of the HMAC-SHA-256 that shows that the fleet has made it for this request; on every reply to one that was opened and has `$reply` inside its seal.",
+      ),
       [names.disposed]: text("Empty: ends the observable of a NestJS client."),
       ...trace,
     },
@@ -120,7 +123,7 @@ export const jsonPayloads: Record<string, JsonPayload> = {
     }),
   },
   "auth.key": {
-    key: "kid: the key's RFC 7638 thumbprint; no value: the key is gone",
+    key: "kid: the key's RFC 7638 thumbprint",
     headers: outboxHeaders,
     payload: object(
       {
@@ -132,8 +135,15 @@ export const jsonPayloads: Record<string, JsonPayload> = {
         createdAt: time("When it was made"),
         activeAt: { type: ["integer", "null"], description: "When it came into use, Unix ms." },
         retiredAt: { type: ["integer", "null"], description: "When another took its place, Unix ms." },
+        version: {
+          type: "integer",
+          minimum: 1,
+          description: "Rises with every change; what has a lower one than was seen is none.",
+        },
+        cert: text("Compact JWS by the fleet's root key, typ fleet-key+jwt; there unless the key is gone."),
+        gone: { const: true, description: "The key counts no more, for ever; beside it stand only kid and version." },
       },
-      ["kid", "use", "alg", "kty", "state", "createdAt"],
+      ["kid", "version"],
     ),
   },
   "auth.audit": {

@@ -57,34 +57,65 @@ const leewayMs = 5000;
 /** Names of keys that were told of: who may write to the topic must not fill the memory. */
 const mostRejected = 100;
 
-export function makeKeyFeed({ fleetIds, now, rejected }: KeyFeedOptions): KeyFeed {
-  const known = new Map<string, Known>();
-  const others = new Set<string>();
+export function makeKeyFeed(options: KeyFeedOptions): KeyFeed {
+  return new Feed(options);
+}
 
-  const takeOne = ({ key, value }: InRecord): void => {
-    const kid = key?.toString("utf8") ?? "";
-    const record = readRecord(value);
+class Feed implements KeyFeed {
+  readonly #options: KeyFeedOptions;
+  readonly #known = new Map<string, Known>();
+  readonly #rejected = new Set<string>();
+
+  constructor(options: KeyFeedOptions) {
+    this.#options = options;
+  }
+
+  take(records: InRecord[]): void {
+    for (const { key, value } of records) this.#takeOne(key?.toString("utf8") ?? "", readRecord(value));
+  }
+
+  verification(kid: string): VerificationKey | undefined {
+    const key = this.#known.get(kid)?.key;
+    return key?.use === "sig" && this.#isGood(key) ? key : undefined;
+  }
+
+  sealing(): SealingJwk | undefined {
+    const [first] = inOrder(this.#good("enc"));
+    return first && ({ ...publicMembers(first.jwk), kid: first.kid } as SealingJwk);
+  }
+
+  jwks(): { keys: JWK[] } {
+    return { keys: inOrder(this.#good("sig")).map(({ jwk }) => jwk as JWK) };
+  }
+
+  get size(): number {
+    return this.#good("sig").length;
+  }
+
+  get uncertified(): string | undefined {
+    const [expired] = [...this.#known].find(([, { key }]) => key !== undefined && !this.#isGood(key)) ?? [];
+    return this.#rejected.values().next().value ?? expired;
+  }
+
+  #takeOne(kid: string, record: Record<string, unknown> | undefined): void {
     if (record === undefined || record["kid"] !== kid || !isVersion(record["version"])) return;
     const { version } = record as { version: number };
-    const before = known.get(kid);
-    if (before !== undefined && (version < before.version || isRepeated(before, version))) return;
+    const before = this.#known.get(kid);
+    if (before !== undefined && isLate(version, before)) return;
     if (record["gone"] === true) {
-      known.set(kid, { version, key: undefined });
+      this.#known.set(kid, { version, key: undefined });
       return;
     }
-    const live = readLive(kid, record);
-    if (live === undefined) return;
+    const key = this.#liveKey(kid, record);
+    if (key === undefined) return;
     // An older certificate of the same state says nothing new.
-    if (before?.version === version && before.key !== undefined && before.key.until > live.until) return;
-    known.set(kid, { version, key: live });
-    others.delete(kid);
-  };
+    if (before?.version === version && before.key !== undefined && before.key.until > key.until) return;
+    this.#known.set(kid, { version, key });
+    this.#rejected.delete(kid);
+  }
 
-  /** Of a key that is gone nothing counts in the version that said so. */
-  const isRepeated = (before: Known, version: number): boolean =>
-    before.key === undefined && before.version === version;
-
-  const readLive = (kid: string, record: Record<string, unknown>): LiveKey | undefined => {
+  #liveKey(kid: string, record: Record<string, unknown>): LiveKey | undefined {
+    const { fleetIds } = this.#options;
     const key = readKey(kid, record);
     if (key === undefined) return undefined;
     const { activeAt } = record;
@@ -92,36 +123,28 @@ export function makeKeyFeed({ fleetIds, now, rejected }: KeyFeedOptions): KeyFee
       return { ...key, since: typeof activeAt === "number" ? activeAt : 0, until: Number.POSITIVE_INFINITY };
     const cert = readCert(record["cert"], fleetIds);
     if (cert !== undefined && isOf(cert, record)) return { ...key, since: cert.iat * 1000, until: cert.exp * 1000 };
-    if (!others.has(kid) && others.size < mostRejected) {
-      others.add(kid);
-      rejected(kid);
-    }
+    this.#reject(kid);
     return undefined;
-  };
+  }
 
-  const live = (use: string): LiveKey[] =>
-    [...known.values()].flatMap(({ key }) => (key?.use === use && isGood(key) ? [key] : []));
-  const isGood = ({ until }: LiveKey): boolean => now() < until + leewayMs;
+  #reject(kid: string): void {
+    if (this.#rejected.has(kid) || this.#rejected.size >= mostRejected) return;
+    this.#rejected.add(kid);
+    this.#options.rejected(kid);
+  }
 
-  return {
-    take: (records) => records.forEach(takeOne),
-    verification(kid) {
-      const key = known.get(kid)?.key;
-      return key?.use === "sig" && isGood(key) ? key : undefined;
-    },
-    sealing() {
-      const [first] = inOrder(live("enc"));
-      return first && ({ ...publicMembers(first.jwk), kid: first.kid } as SealingJwk);
-    },
-    jwks: () => ({ keys: inOrder(live("sig")).map(({ jwk }) => jwk as JWK) }),
-    get size() {
-      return live("sig").length;
-    },
-    get uncertified() {
-      const [expired] = [...known].find(([, { key }]) => key !== undefined && !isGood(key)) ?? [];
-      return others.values().next().value ?? expired;
-    },
-  };
+  #good(use: string): LiveKey[] {
+    return [...this.#known.values()].flatMap(({ key }) => (key?.use === use && this.#isGood(key) ? [key] : []));
+  }
+
+  #isGood({ until }: LiveKey): boolean {
+    return this.#options.now() < until + leewayMs;
+  }
+}
+
+/** Also of the version that said that a key is gone nothing else counts. */
+function isLate(version: number, before: Known): boolean {
+  return version < before.version || (before.key === undefined && version === before.version);
 }
 
 const states = ["active", "next", "retired"];

@@ -134,8 +134,8 @@ export const faults = {
   /** A record of auth.key counts however late it comes. */
   "late-keys": {
     module: "client/key-feed.ts",
-    line: "    if (before !== undefined && (version < before.version || isRepeated(before, version))) return;",
-    instead: "    void isRepeated;",
+    line: "    if (before !== undefined && isLate(version, before)) return;",
+    instead: "    void isLate;",
   },
   /** A seal fits every reply topic. */
   "no-rpt": {
