@@ -169,6 +169,19 @@ function transportsOf(response: object): string[] {
 
 export type Assertion = { signCount: number; userVerified: boolean } | "wrong" | "counter";
 
+/**
+ * What an answer is judged by where nobody has the passkey: begin-login gives made-up credential ids, and an answer that costs no signature
+ * would tell these from real ones. A COSE key (RFC 9053, section 7.1.1) with the base point of P-256. Anybody can sign for it, so what is
+ * judged by it lets nobody in.
+ */
+export const dummyPublicKey = Buffer.from(
+  "a5010203262001215820" +
+    "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296" +
+    "225820" +
+    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
+  "hex",
+);
+
 export interface AssertionFor extends Pick<LoginFor, "party" | "secret"> {
   credentialId: string;
   publicKey: Buffer;

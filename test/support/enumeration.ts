@@ -5,10 +5,15 @@
 // is answered after a set time (bus/least-time.ts), which is measured too. A difference of 0.09
 // of 0.95 ms decides 68 to 74 of 100 pairs here, beside a load of 15 to 20 on two cores, and the one that resend once had, 0.45 of 1.0 ms,
 // 84. Hashes are cheap where the same one is made for both, since its 10 ms would hide what is beside it; one row has the real one.
-import { randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { sql } from "slonik";
+import { commitOnce } from "../../src/db/commit.ts";
+import { readWithInbox } from "../../src/db/inbox.ts";
+import { waitingAt } from "../../src/db/waiting.ts";
 import { Refusal } from "../../src/errors.ts";
 import { mailedInMs } from "../../src/handlers/mails.ts";
+import { judgedInMs } from "../../src/handlers/passkey/finish-login.ts";
+import { makeAuthenticator } from "./authenticator.ts";
 import { account, type HandlerHouse, handlerHouse } from "./handlers.ts";
 import { type Comparison, compare } from "./timing.ts";
 
@@ -22,7 +27,14 @@ export interface Question {
   /** Answered no sooner than after so many ms: fewer pairs, too. */
   leastMs?: number;
   /** Asks at the handlers: without `leastMs`. */
-  prepare(house: HandlerHouse): Promise<{ somebody: Ask; nobody: Ask }>;
+  prepare(house: HandlerHouse): Promise<Asks>;
+}
+
+export interface Asks {
+  somebody: Ask;
+  nobody: Ask;
+  /** What would be done for nobody if nothing were done to hide it; default: `readAndKeep`. */
+  naive?: Ask;
 }
 
 const unused = (): string => `n${randomBytes(6).toString("hex")}`;
@@ -45,7 +57,7 @@ async function told(asked: Promise<unknown>): Promise<unknown> {
 const loggingIn =
   ({ ask }: HandlerHouse, logins: readonly string[]): Ask =>
   (n) =>
-    told(ask("auth.session.login", { login: logins[n % people]!, password: "not the right password" }));
+    told(ask("auth.session.login", { login: logins[n % logins.length]!, password: "not the right password" }));
 
 /** Without the secret, which is another one each time. */
 const register = async ({ ask }: HandlerHouse, email: string) => {
@@ -53,6 +65,33 @@ const register = async ({ ask }: HandlerHouse, email: string) => {
   const made = { login, username: login, email, password: "good enough for this" };
   const { registrationSecret, ...told } = await ask("auth.account.register", made);
   return { ...told, secretLength: registrationSecret.length };
+};
+
+async function withPasskey(house: HandlerHouse): Promise<{ login: string; email: string }> {
+  const { login, password, email } = await account(house);
+  const { tokens } = await house.ask("auth.session.login", { login, password });
+  const { accessToken } = tokens!;
+  const { options, challenge } = await house.ask("auth.passkey.begin-registration", { accessToken });
+  const response = makeAuthenticator().create(options);
+  await house.ask("auth.passkey.finish-registration", { accessToken, challenge, response });
+  return { login, email };
+}
+
+/** What a device would answer that has a passkey of the id that is asked for, and another key: right in everything but the signature. */
+function forgedAnswer(options: string, userHandle: string): string {
+  const { rpId, allowCredentials } = JSON.parse(options) as { rpId: string; allowCredentials: [{ id: string }] };
+  const device = makeAuthenticator();
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  device.credentials.push({ id: allowCredentials[0].id, rpId, userHandle, privateKey, count: 0 });
+  return device.get(options);
+}
+
+/** Begins a login with a passkey. Left out is what differs each time, and what docs/security.md says can be told: which ids, and how many. */
+const begun = async ({ ask }: HandlerHouse, login: string) => {
+  const { options, challenge } = await ask("auth.passkey.begin-login", { login, challenge: "" });
+  const { challenge: _, allowCredentials, ...rest } = JSON.parse(options) as Record<string, unknown>;
+  const kinds = (allowCredentials as { type: string }[]).map(({ type }) => type);
+  return { ...rest, kinds: [...new Set(kinds)], challengeLength: challenge.length };
 };
 
 async function loginQuestion(house: HandlerHouse): Promise<{ logins: [string[], string[]] }> {
@@ -86,7 +125,7 @@ export const questions: Question[] = [
       for (let n = 0; n < people; n += 1) await Promise.all([somebody(n), nobody(n)]);
       await house.pool.query(sql.unsafe`
         UPDATE login_attempts SET attempts = array_fill((attempts[1].place, attempts[1].kind, ''::bytea, now())::attempt, ARRAY[100])`);
-      return { somebody, nobody };
+      return { somebody, nobody, naive: () => loggingIn(house, [unused()])(0) };
     },
   },
   {
@@ -144,6 +183,59 @@ export const questions: Question[] = [
       };
     },
   },
+  {
+    what: "auth.passkey.begin-login: a login that has a passkey",
+    async prepare(house) {
+      const known = await all(() => withPasskey(house));
+      return {
+        somebody: (n) => told(begun(house, known[n % people]!.login)),
+        nobody: () => told(begun(house, unused())),
+        naive: read(house),
+      };
+    },
+  },
+  {
+    what: "auth.passkey.begin-login: a login that has none",
+    async prepare(house) {
+      const known = await all(() => account(house));
+      return {
+        somebody: (n) => told(begun(house, known[n % people]!.login)),
+        nobody: () => told(begun(house, unused())),
+        naive: read(house),
+      };
+    },
+  },
+  {
+    what: "auth.passkey.begin-login: the e-mail address of an account that has a passkey",
+    async prepare(house) {
+      const known = await all(() => withPasskey(house));
+      return {
+        somebody: (n) => told(begun(house, known[n % people]!.email)),
+        nobody: () => told(begun(house, unusedAddress())),
+        naive: read(house),
+      };
+    },
+  },
+  {
+    what: "auth.passkey.finish-login: an answer by a stranger's device to what begin-login gave",
+    leastMs: judgedInMs,
+    async prepare(house) {
+      const known = await all(() => withPasskey(house));
+      const begin = async (login: string) => {
+        const { options, challenge } = await house.ask("auth.passkey.begin-login", { login, challenge: "" });
+        return { challenge, answer: (userHandle: string) => forgedAnswer(options, userHandle) };
+      };
+      const somebodys = await Promise.all(known.map(({ login }) => begin(login)));
+      const nobodys = await Promise.all(known.map(() => begin(unused())));
+      await house.pool.query(sql.unsafe`UPDATE challenges SET attempts = -10000`); // one takes five answers
+      const answering = (begun: typeof somebodys, userHandle = ""): Ask => {
+        const answers = begun.map(({ challenge, answer }) => ({ challenge, response: answer(userHandle) }));
+        return (n) => told(house.ask("auth.passkey.finish-login", answers[n % people]!));
+      };
+      // An answer in another user's name is refused before its signature is looked at.
+      return { somebody: answering(somebodys), nobody: answering(nobodys), naive: answering(nobodys, "AAAA") };
+    },
+  },
 ];
 
 /** A house for one question: its own, so that no table is larger for one than for the other. */
@@ -181,14 +273,21 @@ export function askHandlers(question: Question, pairs: number): Promise<Answered
   return between(question, pairs, (house) => house);
 }
 
+/** The same where nothing hides that there is nobody: the two must be told apart. */
+export function askNaively(question: Question, pairs: number): Promise<Answered> {
+  return between(question, pairs, (house) => house, true);
+}
+
 async function between(
   question: Question,
   pairs: number,
   as: (house: HandlerHouse) => HandlerHouse,
+  naively = false,
 ): Promise<Answered> {
   const house = await houseFor(question);
   try {
-    const { somebody, nobody } = await question.prepare(as(house));
+    const { somebody, nobody: hidden, naive = readAndKeep(house) } = await question.prepare(as(house));
+    const nobody = naively ? naive : hidden;
     for (let n = 0; n < warmUp; n += 1) await Promise.all([somebody(n), nobody(n)]);
     const comparison = await compare(pairs, somebody, nobody);
     return { somebody: await somebody(0), nobody: await nobody(0), comparison };
@@ -196,3 +295,31 @@ async function between(
     await house.close();
   }
 }
+
+/** Looks, finds nobody, and keeps the answer: what `ctx.commit({ facts: [] }, {})` does. */
+function readAndKeep({ pool }: HandlerHouse): Ask {
+  return async () => {
+    const key = { topic: "auth.account.resend", replyTopic: "auth.reply.test", idempotencyKey: randomBytes(16) };
+    await readWithInbox(pool, key, waitingAt("nobody@example.com", { subject: randomBytes(16), most: 3 }));
+    const inbox = { ...key, fingerprint: randomBytes(32), reply: randomBytes(64), ttlMs: 86_400_000 };
+    await commitOnce(pool, { inbox, subject: undefined, writes: [], outbox: [], audit: [] });
+  };
+}
+
+/** Looks, finds nobody, and refuses: nothing is written. */
+function read({ pool }: HandlerHouse): Ask {
+  return async () => {
+    const key = { topic: "auth.passkey.begin-login", replyTopic: "auth.reply.test", idempotencyKey: randomBytes(16) };
+    await readWithInbox(pool, key, waitingAt("nobody@example.com", { subject: randomBytes(16), most: 3 }));
+  };
+}
+
+/** Commands that need no session and no administrator, and why nobody can ask by them who has an account. */
+export const tellNothing: Record<string, string> = {
+  "auth.account.confirm": "needs a link's token",
+  "auth.account.confirm-email": "needs a link's token",
+  "auth.password.reset": "needs a link's token",
+  "auth.session.refresh": "needs a refresh token",
+  "auth.session.login-mfa": "needs a challenge that only the right password gives",
+  "auth.key.list": "has no input",
+};

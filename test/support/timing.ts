@@ -20,31 +20,9 @@ const alarm = { z: 6.3, share: 0.1 };
 
 /** @param first, second do one of each; `n` counts the pairs */
 export async function compare(pairs: number, first: Side, second: Side): Promise<Comparison> {
-  return judge(...(await measured({ from: 0, to: pairs }, [first, second])));
-}
-
-/**
- * For a control: goes on, so many pairs at a time, until the two are told apart, ten times at most. A busy machine needs more pairs to see the
- * same difference. Not for things that should be equal: who looks again and again is wrong more often.
- */
-export async function comparedUntilApart(pairs: number, first: Side, second: Side): Promise<Comparison> {
+  const sides = [first, second] as const;
   const times: [number[], number[]] = [[], []];
-  for (let round = 0; ; round += 1) {
-    const more = await measured({ from: round * pairs, to: (round + 1) * pairs }, [first, second]);
-    for (const side of [0, 1] as const) times[side].push(...more[side]);
-    const comparison = judge(...times);
-    if (comparison.apart || round === 9) return comparison;
-  }
-}
-
-type Side = (n: number) => Promise<unknown>;
-
-async function measured(
-  { from, to }: { from: number; to: number },
-  sides: [Side, Side],
-): Promise<[number[], number[]]> {
-  const times: [number[], number[]] = [[], []];
-  for (let n = from; n < to; n += 1) {
+  for (let n = 0; n < pairs; n += 1) {
     const order = Math.random() < 0.5 ? ([0, 1] as const) : ([1, 0] as const);
     for (const side of order) {
       const began = performance.now();
@@ -52,8 +30,10 @@ async function measured(
       times[side].push(performance.now() - began);
     }
   }
-  return times;
+  return judge(...times);
 }
+
+type Side = (n: number) => Promise<unknown>;
 
 export function judge(first: readonly number[], second: readonly number[]): Comparison {
   const pairs = first.length;
