@@ -1,16 +1,24 @@
 // What documents for operators and callers name is there: every file they point to is in the image, and every role they name can be started.
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { helpText } from "../src/help.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
 
-/** For people who have no checkout. The others (scaling, security) name tests and sources as evidence. */
-const pages = ["accounts", "administration", "configuration", "operations", "protocol"].map(
-  (page) => `docs/${page}.md`,
-);
+/** For people who have no checkout. The others (scaling, security, standards) name tests and sources as evidence. */
+const pages = [
+  "accounts",
+  "administration",
+  "audit",
+  "configuration",
+  "guessing",
+  "keys",
+  "operations",
+  "personal-data",
+  "protocol",
+].map((page) => `docs/${page}.md`);
 
 /** What the last stage of the Dockerfile copies from the checkout. */
 const inImage = [
@@ -47,6 +55,47 @@ describe("documents for people without a checkout", () => {
   test.each(pages)("%s names files that exist", (page) => {
     const isThere = (path: string): boolean => ["", ".test.ts"].some((ending) => existsSync(join(root, path + ending)));
     expect(named(read(page)).filter((path) => !isThere(path))).toEqual([]);
+  });
+});
+
+/** The anchors of a page: its headings as they are made into links, in small letters, without signs, with dashes for blanks. */
+function anchorsOf(text: string): string[] {
+  const headings = [...text.replace(/^```.*?^```/gms, "").matchAll(/^#+ (.*)$/gm)];
+  return headings.map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+/** Links within the repository that lead nowhere: to a file that is not there, or to a heading that its page has not. */
+function deadLinks(file: string, text: string): string[] {
+  const links = [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)];
+  const dead = links.filter(([, path, anchor]) => {
+    const target = path === "" ? file : join(dirname(file), path!);
+    if (path !== "" && !existsSync(join(root, target))) return true;
+    return anchor !== undefined && !anchorsOf(path === "" ? text : read(target)).includes(anchor);
+  });
+  return dead.map(([link]) => link);
+}
+
+describe("links", () => {
+  const documents = [".", "docs"].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((name) => name.endsWith(".md"))
+      .map((name) => join(folder, name)),
+  );
+
+  test.each(documents)("of %s lead somewhere", (document) => {
+    expect(documents).toEqual(expect.arrayContaining(["README.md", "SECURITY.md", "docs/security.md"]));
+    expect(deadLinks(document, read(document))).toEqual([]);
+  });
+
+  test("the check sees one that does not", () => {
+    const text =
+      "# Here it is\n[a](#here-it-is) [b](#there) [c](nowhere.md) [d](security.md#attackers) [e](security.md#nobody)";
+    expect(deadLinks("docs/page.md", text)).toEqual(["](#there)", "](nowhere.md)", "](security.md#nobody)"]);
   });
 });
 

@@ -1,6 +1,6 @@
-// docs/security.md lists requirements of standards with the tests that show them, each by its file and its name as `npm test -- FILE -t NAME`
-// takes it: those tests must be there, and each file must be named with one at least. Here are also the few requirements that a table or a
-// default shows better than a request would.
+// docs/standards.md lists requirements and docs/security.md attackers, with the tests that show each statement, by file and by name as
+// `npm test -- FILE -t NAME` takes it: those tests must exist, and each file must be named with one at least. Here are also the few requirements
+// that a table or a default shows better than a request would.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
@@ -12,19 +12,27 @@ const isPassword = (field: string): boolean => /password/i.test(field);
 const root = join(import.meta.dirname, "..");
 
 interface Row {
-  requirement: string;
+  /** What is stated: the first cell. */
+  statement: string;
+  /** The cells between. */
+  verdict: string[];
+  /** The tests that show it, or why there is none: the last cell. */
   shown: string;
 }
 
-function rowsOf(page: string): Row[] {
-  const section = page.split("\n## Standards\n")[1]?.split("\n## ")[0] ?? "";
-  return section
-    .split("\n")
-    .filter((line) => line.startsWith("| ") && !line.startsWith("| requirement"))
-    .map((line) => {
-      const [, requirement = "", shown = ""] = line.split(/(?<!\\)\|/).map((cell) => cell.trim());
-      return { requirement, shown };
+/** Rows of the tables in a text whose last column says what shows a statement. */
+function rowsOf(text: string): Row[] {
+  const tables = text.split(/\n(?!\|)/).filter((part) => /^\|[^\n]*\| shown by[^|\n]* \|\n\|(?:---\|)+\n/m.test(part));
+  return tables.flatMap((table) => {
+    const [, , ...rows] = table.split("\n").filter((line) => line.startsWith("| ") || line.startsWith("|-"));
+    return rows.map((line) => {
+      const [statement = "", ...others] = line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim());
+      return { statement, verdict: others.slice(0, -1), shown: others.at(-1) ?? "" };
     });
+  });
 }
 
 interface Named {
@@ -55,25 +63,57 @@ function namesIn(source: string): Set<string> {
   return names;
 }
 
-function missing({ requirement, shown }: Row): string[] {
+function missing({ statement, shown }: Row): string[] {
   return testsIn(shown).flatMap(({ file, tests }) => {
     const path = join(root, `${file}.test.ts`);
-    if (!existsSync(path)) return [`${requirement}: ${file}`];
-    if (tests.length === 0) return [`${requirement}: which test of ${file}?`];
+    if (!existsSync(path)) return [`${statement}: ${file}`];
+    if (tests.length === 0) return [`${statement}: which test of ${file}?`];
     const names = namesIn(readFileSync(path, "utf8"));
-    return tests.filter((name) => !names.has(name)).map((name) => `${requirement}: ${file} "${name}"`);
+    return tests.filter((name) => !names.has(name)).map((name) => `${statement}: ${file} "${name}"`);
   });
 }
 
-const rows = rowsOf(readFileSync(join(root, "docs", "security.md"), "utf8"));
+const page = (name: string): string => readFileSync(join(root, "docs", name), "utf8");
+const pages = ["security.md", "standards.md"] as const;
+const rows = Object.fromEntries(pages.map((name) => [name, rowsOf(page(name))])) as Record<
+  (typeof pages)[number],
+  Row[]
+>;
 
-test("every test that the table of standards names exists", () => {
-  expect(rows.length).toBeGreaterThan(50);
-  expect(rows.flatMap(missing)).toEqual([]);
+test.each(pages)("every test that %s names exists", (name) => {
+  expect(rows[name].length).toBeGreaterThan(50);
+  expect(rows[name].flatMap(missing)).toEqual([]);
 });
 
-test("every requirement has a test, or a reason", () => {
-  expect(rows.filter(({ shown }) => shown.length < 10)).toEqual([]);
+test("every requirement says whether it is met, and by which test, or why not", () => {
+  expect(rows["standards.md"].filter(({ shown }) => shown.length < 10)).toEqual([]);
+  const verdicts = new Set(rows["standards.md"].flatMap(({ verdict }) => verdict));
+  expect([...verdicts].toSorted()).toEqual(["no", "partly", "yes"]);
+});
+
+/** By the titles of docs/security.md. */
+const attackers = [
+  "End user",
+  "Gateway",
+  "Service",
+  "Broker reader",
+  "Broker writer",
+  "Registry writer",
+  "Database reader",
+  "Database writer",
+  "Operator",
+];
+
+test("every attacker has a table of what they cannot do and one of what they can, each row with a test or the reason for none", () => {
+  const [, section = ""] = /\n## Attackers\n(.*?)\n## /s.exec(page("security.md")) ?? [];
+  const parts = section.split("\n### ").slice(1);
+  expect(parts.map((part) => part.split("\n", 1)[0])).toEqual(attackers);
+  for (const part of parts) {
+    const heads = [...part.matchAll(/^\| (.*) \| shown by \|$/gm)].map(([, head]) => head!.split(" ").at(-1));
+    expect(heads).toEqual(["cannot", "can"]);
+    const bare = rowsOf(part).filter(({ shown }) => testsIn(shown).length === 0 && !shown.startsWith("no test"));
+    expect(bare).toEqual([]);
+  }
 });
 
 test("no command of an administrator takes a password", () => {
@@ -108,15 +148,17 @@ test("files that compare secrets do it in constant time", () => {
 });
 
 test("the guard sees a file and a test that are not there, and a file without a test", () => {
-  const own = `"every requirement has a test, or a reason"`;
+  const own = `"files that compare secrets do it in constant time"`;
   const cells = [
     "`test/nowhere`",
     `\`test/standards\` ${own}`,
     `\`test/standards\` ${own}, "no such test"`,
     "`test/standards`",
   ];
-  const page = `\n## Standards\n| requirement | shown |\n${cells.map((cell, at) => `| ${at} | ${cell} |`).join("\n")}\n`;
-  expect(rowsOf(page).flatMap(missing)).toEqual([
+  const table = `| requirement | met | shown by |\n|---|---|---|\n${cells.map((cell, at) => `| ${at} | yes | ${cell} |`).join("\n")}`;
+  const text = `words\n\n| other | table |\n|---|---|\n| \`test/nowhere\` | |\n\n${table}\n`;
+  expect(rowsOf(text)).toHaveLength(cells.length);
+  expect(rowsOf(text).flatMap(missing)).toEqual([
     "0: test/nowhere",
     `2: test/standards "no such test"`,
     "3: which test of test/standards?",

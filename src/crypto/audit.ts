@@ -78,7 +78,7 @@ export function openEntry(keys: DataKeys, box: Buffer): AuditEntry | "forged" | 
   }
 }
 
-/** Chain value of a row. Its bytes are a JSON array, so no two rows have the same, and any language can make them (docs/security.md). */
+/** Chain value of a row. Its bytes are a JSON array, so no two rows have the same, and any language can make them (docs/audit.md). */
 export function link(previous: Buffer, row: ChainRow): Buffer {
   const { number, chainedAt, eventId, at, event, actor, userId, outcome, traceparent, details, personal } = row;
   const sealed = personal === null ? null : personal.toString("base64");

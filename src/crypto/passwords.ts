@@ -10,7 +10,7 @@
 // the field `keyid` of the PHC form, so old ones verify for as long as AUTH_PEPPER has theirs, and are made anew at the next login.
 //
 // The cost is the same only between a hash of the current parameters and the dummy. Imported hashes (64 MiB, 3, 4: 160 ms against 45; other
-// algorithms: foreign-hashes.ts) tell by time that a login exists, until its owner logs in and is rehashed (docs/security.md).
+// algorithms: foreign-hashes.ts) tell by time that a login exists, until its owner logs in and is rehashed (docs/operations.md).
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
 import { hash as argon2, argon2id } from "argon2";
 import type { Clock } from "../clock.ts";

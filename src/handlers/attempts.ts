@@ -1,5 +1,5 @@
 // Attempts at secrets that can be guessed: passwords and codes. Each is counted before it is verified and refunded when it was right, so
-// parallel guesses cannot outrun the count. The rules are in docs/security.md, the decision is the database's (src/db/attempts.ts).
+// parallel guesses cannot outrun the count. The rules are in docs/guessing.md, the decision is the database's (src/db/attempts.ts).
 // Who and where are kept as keyed hashes: a login that does not exist may be a password in the wrong field, and an address is personal.
 // Nothing here depends on whether there is such a login.
 import type { Call } from "../bus/command.ts";

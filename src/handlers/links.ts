@@ -17,7 +17,7 @@ export interface Link extends OneTimeToken {
 
 /**
  * The row of a token that is still good, and the user it is for. Who holds the link is told more than that it is not: details.reason is `used` of
- * one that has done its work, `outdated` of one that an ending took back (docs/security.md), and `address-taken` where another account has
+ * one that has done its work, `outdated` of one that an ending took back (docs/accounts.md), and `address-taken` where another account has
  * confirmed the address meanwhile.
  * A user who is banned is told so here where the link is enough to show who it is; to confirm, more is asked (account/confirm.ts).
  * @param client whom the requester serves, where the request says it: links that do not hold are counted by its network

@@ -1,4 +1,4 @@
-// Limits across accounts: what somebody may do from one network, at whichever accounts, before they have to wait (docs/security.md). Counted
+// Limits across accounts: what somebody may do from one network, at whichever accounts, before they have to wait (docs/guessing.md). Counted
 // before anything is hashed or mailed, in the statement of the handler's first read. Networks are those of `client.ip`, as the requester says
 // it: a request without one falls under the limits of its account or address alone, and is counted in a metric.
 // Nothing here depends on whether there is such an account. Networks are kept as keyed hashes.
