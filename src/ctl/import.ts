@@ -31,6 +31,7 @@ import type { Source } from "./import-source.ts";
 import { mappable, oldDatabase, withTable } from "./import-table.ts";
 import { operatorName } from "./operator.ts";
 import { targetOf } from "./target.ts";
+import type { Terminal } from "./terminal.ts";
 
 export const importUsers: Command = {
   name: "import",
@@ -177,7 +178,7 @@ async function carryOut(call: Call, parts: Run): Promise<Answer> {
   const clock = systemClock;
   const roles = { known: new Set(await roleNames(db)), names: parts.roles };
   const progress = makeProgress({ terminal: call.terminal, clock, counts, extent: await source.extent(from), from });
-  const stop = listenForStop();
+  const stop = listenForStop(call.terminal);
   const began = clock.monotonic();
   const reached: Reached = { rows: 0, largestId: source.largestId, ended: false };
   await audited(parts, "ImportStarted", {
@@ -248,12 +249,14 @@ function altogether(now: Counts, before: Counts | undefined): Counts {
 /** One keystroke comes twice: from the terminal, and from who started us (bin/bootstrap.js). */
 const sameKeystrokeMs = 1000;
 
-/** Told once, it stops after the batch; told again, it ends at once, which loses nothing either. */
-function listenForStop(): { signal: AbortSignal; forget(): void } {
+/** Told once, it says so and stops after the batch; told again, it ends at once, which loses nothing either. */
+function listenForStop({ err }: Terminal): { signal: AbortSignal; forget(): void } {
   const stop = new AbortController();
   let first: number | undefined;
   const listen = (): void => {
     const now = systemClock.monotonic();
+    if (first === undefined)
+      err("Stopping after this batch. Press Ctrl-C again to end at once: that loses nothing either.");
     first ??= now;
     stop.abort();
     if (now - first > sameKeystrokeMs) process.exit(130);

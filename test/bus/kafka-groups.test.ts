@@ -125,8 +125,14 @@ describe.each(everyDriver)("with %s", (driverName) => {
       await kafka.produce(partitions.map((partition) => record("large", "after", { partition })));
       const { consumption, records, has } = reader(["large"], { fetch: smallFetch });
       await has(12);
-      const sizes = (partition: number) =>
-        records.filter((each) => each.partition === partition).map((each) => each.value?.length);
+      // A member that was slow to say that it lives reads a batch again: each offset counts once.
+      const sizes = (partition: number) => [
+        ...new Map(
+          records
+            .filter((each) => each.partition === partition)
+            .map((each) => [each.offset, each.value?.length] as const),
+        ).values(),
+      ];
       for (const partition of partitions)
         expect(sizes(partition)).toEqual([third.length, third.length, third.length, 5]);
       await consumption.close();

@@ -156,6 +156,7 @@ describe("from the old service's table", () => {
 
       const stopped = await held(3400);
       stopped.child.kill("SIGINT");
+      await until("it says that it stops", () => stopped.said().includes("Stopping after this batch."));
       await stopped.release();
       expect(await ended(stopped.child)).toBe(1);
       expect(stopped.said()).toContain("It was stopped: the same command goes on where it ended.");

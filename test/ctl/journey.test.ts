@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { holdUser } from "../support/held.ts";
 import { enrol } from "../support/operator.ts";
 import { ownFolder } from "../support/stack.ts";
 import { answering, authctl, called } from "./authctl.ts";
@@ -124,7 +125,12 @@ describe("request", () => {
   });
 
   test("that nobody answers in time ends with its idempotency key, to ask again", async () => {
-    const { code, stdout } = await run(["request", "key.list", "{}", "--timeout", "1ms", "--json"]);
+    const fields = fieldsOf(newLogin());
+    const { userId } = await fleet.client.request("auth.account.register", fields);
+    const held = await holdUser(fleet.env["AUTH_DATABASE_URL"]!, Number(userId));
+    const resend = ["request", "account.resend", JSON.stringify({ email: fields.email })];
+    const { code, stdout } = await run([...resend, "--timeout", "500ms", "--json"]);
+    await held.release();
     expect(code).toBe(1);
     const details = { idempotencyKey: expect.stringMatching(/^[0-9a-f]{32}$/) };
     expect(JSON.parse(stdout)).toMatchObject({ refused: { code: "DEADLINE_EXCEEDED", details } });

@@ -37,13 +37,13 @@ export const endingFaults = {
   "factors-by-snapshot": switched(
     "factors-by-snapshot",
     "db/factors.ts",
-    `  return callFunction("delete_factors", sql.fragment\`delete_factors(\${userId})\`);`,
+    "  const state = [recoveryState([]), appState(null), noPasskeysState];",
     plain(`DELETE FROM recovery_codes WHERE user_id = \${userId}`),
   ),
   "codes-by-snapshot": switched(
     "codes-by-snapshot",
     "db/factors.ts",
-    `  return callFunction("delete_recovery_codes", sql.fragment\`delete_recovery_codes(\${userId})\`);`,
+    `  const call = sql.fragment\`delete_recovery_codes(\${userId})\`;`,
     plain(`DELETE FROM recovery_codes WHERE user_id = \${userId}`),
   ),
   "new-codes-by-snapshot": switched(
