@@ -80,3 +80,9 @@ function objectOf(part: string): Record<string, unknown> | undefined {
     return undefined;
   }
 }
+
+/** Whether a signature is in its one spelling: with pad bits that are not zero (RFC 4648 3.5) one token would have several texts. */
+export function isCanonical(token: string): boolean {
+  const signature = token.slice(token.lastIndexOf(".") + 1);
+  return Buffer.from(signature, "base64url").toString("base64url") === signature;
+}

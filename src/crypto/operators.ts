@@ -7,7 +7,7 @@ import { calculateJwkThumbprint, errors as joseErrors, jwtVerify } from "jose";
 import { z } from "zod";
 import { refuse } from "../errors.ts";
 import type { SecretBox } from "./envelope.ts";
-import { signCompact } from "./jws.ts";
+import { isCanonical, signCompact } from "./jws.ts";
 
 export type OperatorAlg = "ES256" | "EdDSA";
 
@@ -182,7 +182,7 @@ export async function verifyOperatorToken(
   token: string,
   { name, key: { alg, jwk }, issuer, now }: OperatorVerifying,
 ): Promise<void> {
-  if (token.split(".", 2).some(repeatsName)) throw refuse("TOKEN_INVALID"); // RFC 7519, section 4
+  if (!isCanonical(token) || token.split(".", 2).some(repeatsName)) throw refuse("TOKEN_INVALID"); // RFC 7519, section 4
   const subject = `${prefix}${name}`;
   try {
     const { payload } = await jwtVerify(token, createPublicKey({ key: jwk, format: "jwk" }), {

@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { Clock } from "../clock.ts";
 import { refuse } from "../errors.ts";
 import { isUuid, uuidv7 } from "./ids.ts";
-import { signCompact, verifyPlain } from "./jws.ts";
+import { isCanonical, signCompact, verifyPlain } from "./jws.ts";
 import type { Keyring, SigningAlg } from "./keys.ts";
 
 const algorithms: SigningAlg[] = ["ES256", "EdDSA", "RS256"];
@@ -97,12 +97,6 @@ export function peekAccess(token: string): { userId: number; sessionId: string }
   } catch {
     return undefined;
   }
-}
-
-/** A signature has one spelling: pad bits that are not zero (RFC 4648 3.5) would give one token several texts, and a list of texts holes. */
-function isCanonical(token: string): boolean {
-  const signature = token.slice(token.lastIndexOf(".") + 1);
-  return Buffer.from(signature, "base64url").toString("base64url") === signature;
 }
 
 interface Judging extends Omit<VerifierOptions, "keyring"> {

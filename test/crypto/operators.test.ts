@@ -181,6 +181,15 @@ describe.each(["ES256", "EdDSA"] as const)("a token signed with %s", (alg: Alg) 
     ).toBe("ok");
   });
 
+  test("has one spelling: other pad bits in its last letter are refused", async () => {
+    const sound = await signed();
+    const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const last = letters.indexOf(sound.slice(-1)); // 64 bytes leave four bits of the last letter unused
+    for (const bits of [1, 7, 15])
+      expect(await judged(sound.slice(0, -1) + letters[last + bits])).toBe("TOKEN_INVALID");
+    expect(await judged(sound)).toBe("ok"); // the control
+  });
+
   test("whatever its text is, is judged and never a fault", async () => {
     const sound = await signed();
     const mutated = fc
