@@ -2,7 +2,17 @@
 // a count of a billion that nothing follows is a billion turns of a loop, and of nulls it makes a list, for 340 ms and
 // more; a block whose size is negative is skipped for ever. Here no count and no length goes beyond what is left, and
 // the time is linear in the bytes, so a walk that ends well means that avsc's reading will end too.
-import type avsc from "avsc";
+/** What avsc's types show of themselves, each as far as it has it. */
+export interface AvroType {
+  typeName: string;
+  fields?: { type: AvroType }[];
+  itemsType?: AvroType;
+  valuesType?: AvroType;
+  types?: AvroType[];
+  symbols?: string[];
+  size?: number;
+  underlyingType?: AvroType;
+}
 
 /** @throws RangeError where the bytes are no value of the schema, and nothing but that */
 export type AvroWalk = (bytes: Buffer) => void;
@@ -12,25 +22,13 @@ type Step = (cursor: Cursor, depth: number) => void;
 /** No schema of ours is recursive; of a writer's that is, so much. */
 const maxDepth = 64;
 
-export function makeAvroWalk(type: avsc.Type): AvroWalk {
+export function makeAvroWalk(type: AvroType): AvroWalk {
   const step = stepOf(type, new Map());
   return (bytes) => {
     const cursor = new Cursor(bytes);
     step(cursor, 0);
     if (cursor.left > 0) throw new RangeError(`${cursor.left} bytes behind the value`);
   };
-}
-
-/** What avsc's types show of themselves, each as far as it has it. */
-interface Shape {
-  typeName: string;
-  fields?: { type: avsc.Type }[];
-  itemsType?: avsc.Type;
-  valuesType?: avsc.Type;
-  types?: avsc.Type[];
-  symbols?: string[];
-  size?: number;
-  underlyingType?: avsc.Type;
 }
 
 const textStep: Step = (cursor) => cursor.skip(cursor.long());
@@ -46,17 +44,17 @@ const simple: Record<string, Step> = {
 };
 
 /** @param known types that are being made: a record may hold itself */
-function stepOf(type: avsc.Type, known: Map<avsc.Type, Step>): Step {
+function stepOf(type: AvroType, known: Map<AvroType, Step>): Step {
   const before = known.get(type);
   if (before !== undefined) return before;
   let made: Step | undefined;
   known.set(type, (cursor, depth) => made!(cursor, depth));
-  made = makeStep(type as unknown as Shape, known);
+  made = makeStep(type, known);
   known.set(type, made);
   return made;
 }
 
-function makeStep(shape: Shape, known: Map<avsc.Type, Step>): Step {
+function makeStep(shape: AvroType, known: Map<AvroType, Step>): Step {
   const { typeName, fields, itemsType, valuesType, types, symbols, size, underlyingType } = shape;
   const own = Object.hasOwn(simple, typeName) ? simple[typeName] : undefined;
   if (own !== undefined) return own;

@@ -3,7 +3,7 @@
 // subject. Before avsc reads them they are walked through once (avro-walk.ts): it believes counts and lengths.
 import { isUtf8 } from "node:buffer";
 import avsc from "avsc";
-import { type AvroWalk, makeAvroWalk } from "./avro-walk.ts";
+import { type AvroType, type AvroWalk, makeAvroWalk } from "./avro-walk.ts";
 import type { SchemaSource } from "./schema-store.ts";
 
 /** What is wrong with bytes that came in. "unreachable" is not the sender's fault: ask again. */
@@ -52,7 +52,7 @@ export function makeCodec(store: SchemaSource, schemas: Record<string, object>):
     const schema = ids.get(subject) === id ? schemas[subject]! : await writerSchema(store, subject, id);
     try {
       const written = avsc.Type.forSchema(schema as avsc.Schema);
-      const writer = { resolver: type.createResolver(written), walk: makeAvroWalk(written) };
+      const writer = { resolver: type.createResolver(written), walk: makeAvroWalk(written as unknown as AvroType) };
       writers.set(key, writer);
       return writer;
     } catch (error) {

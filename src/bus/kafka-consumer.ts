@@ -107,7 +107,7 @@ function report(made: Consumer, life: Life, { onBroker, paused }: Reported): voi
 
 /**
  * Each message is a batch (kafka-fetch.ts). Where a partition is held back in the middle of one, it is fetched again
- * from there.
+ * from there. kafkajs sends heartbeats between batches, and unpacking one may wait: they are sent meanwhile.
  */
 function handOver(
   { onBroker, maxBytes, paused }: Pick<ConsumerParts, "onBroker" | "maxBytes"> & Reported,
@@ -117,22 +117,28 @@ function handOver(
     const partition = { topic: batch.topic.slice(onBroker("").length), partition: batch.partition };
     const { messages, fetchedOffset } = batch as unknown as { messages: BatchMessage[]; fetchedOffset: string };
     let from = BigInt(fetchedOffset);
-    for (const message of messages) {
-      const isWantedToo = await deliver(message.batch, {
-        life,
-        partition,
-        from,
-        highWatermark: BigInt(batch.highWatermark),
-        maxBytes,
-        isWanted: () => !life.over.aborted && !isStale() && !paused.has(idOf(partition)),
-        reached(next) {
-          from = next;
-          resolveOffset(String(next - 1n));
-        },
+    let fault: unknown;
+    const isWanted = (): boolean =>
+      fault === undefined && !life.over.aborted && !isStale() && !paused.has(idOf(partition));
+    const reached = (next: bigint): void => {
+      from = next;
+      resolveOffset(String(next - 1n));
+    };
+    const beating = setInterval(() => {
+      heartbeat().catch((error: unknown) => {
+        fault = error;
       });
-      if (!isWantedToo) return;
-      await heartbeat();
+    }, heartbeatMs);
+    try {
+      for (const message of messages) {
+        const highWatermark = BigInt(batch.highWatermark);
+        if (!(await deliver(message.batch, { life, partition, from, highWatermark, maxBytes, isWanted, reached })))
+          break;
+      }
+    } finally {
+      clearInterval(beating);
     }
+    if (fault !== undefined) throw fault; // kafkajs knows what it means: another generation, most often
   };
 }
 

@@ -7,7 +7,7 @@
 // came with.
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { systemClock } from "../clock.ts";
-import { Unreadable, unpack } from "./compression.ts";
+import { giveBack, Unreadable, unpack } from "./compression.ts";
 import type { InRecord, TopicPartition } from "./records.ts";
 
 /**
@@ -150,7 +150,12 @@ export async function readBatch(batch: RecordBatch, reading: BatchReading): Prom
   if (codec === 0) return readRecords(batch, batch.body, reading);
   const release = await unpackingTurn();
   try {
-    return await readRecords(batch, await unpack(codec, batch.body, reading.maxBytes), reading);
+    const bytes = await unpack(codec, batch.body, reading.maxBytes);
+    try {
+      return await readRecords(batch, bytes, reading);
+    } finally {
+      giveBack(bytes);
+    }
   } finally {
     release();
   }
@@ -209,8 +214,7 @@ function* recordsOf(
   const reader = new ByteReader(bytes);
   let before = -1;
   for (let read = 0; read < batch.count; read += 1) {
-    const part = reader.part(reader.varint(), "a record");
-    const body = 2 * part.length < bytes.length ? Buffer.from(part) : part;
+    const body = Buffer.from(reader.part(reader.varint(), "a record"));
     const { offsetDelta, ...record } = recordOf(batch, new ByteReader(body), body.length);
     const offset = batch.firstOffset + BigInt(offsetDelta);
     if (offsetDelta <= before || offset > batch.lastOffset) throw broken("an offset that is out of order");

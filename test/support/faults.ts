@@ -12,6 +12,9 @@ export interface Fault {
   instead: string;
 }
 
+const counted = (stage: string): string =>
+  `{ const counts = ((globalThis as any).counted ??= {}); counts.${stage} = (counts.${stage} ?? 0) + 1; }`;
+
 export const faults = {
   ...endingFaults,
   /** Every process remembers for itself alone which requests have their answer. */
@@ -161,6 +164,58 @@ export const faults = {
     line: "    checkKey(record, command, request);",
     instead: '    checkKey(record, command, request); process.stdout.write(JSON.stringify(request) + "\\n");',
   },
+  /** However much a batch unpacks to, it is unpacked. */
+  "unpacked-without-bound": {
+    module: "bus/record-batch.ts",
+    line: "    const bytes = await unpack(codec, batch.body, reading.maxBytes);",
+    instead: "    const bytes = await unpack(codec, batch.body, 2 ** 31);",
+  },
+  /** Counts and lengths in Avro are believed. */
+  "avro-believed": { module: "bus/codec.ts", line: "        walk(value);", instead: "        void walk;" },
+  /** A schema is read whatever subject it is a version of. */
+  "any-subject": {
+    module: "bus/schema-store.ts",
+    line: "      return subjects.includes(subject) ? schemaOf(id) : undefined;",
+    instead: "      return subjects.length > 0 ? schemaOf(id) : undefined;",
+  },
+  /** Texts are not looked at before a request is opened, and after it. */
+  "texts-before-unchecked": {
+    module: "bus/text-gate.ts",
+    line: '    checkRecord: (record) => clear(record, ""),',
+    instead: "    checkRecord: () => undefined,",
+  },
+  "texts-unchecked": {
+    module: "bus/text-gate.ts",
+    line: "    checkRequest(request) {",
+    instead: "    checkRequest(request) { if (request !== undefined) return;",
+  },
+  /** What PostgreSQL cannot store counts as a fault of ours. */
+  "values-ours": {
+    module: "db/faults.ts",
+    line: '    if (typeof code === "string" && /^22[0-9A-Z]{3}$/.test(code)) return true;',
+    instead: "    void code;",
+  },
+  /** Not off but counted (watch.ts): how far requests get. */
+  "count-decode": {
+    module: "bus/execute.ts",
+    line: "  const clear = await parts.codec.decode(requestSubject(command.topic), record.value);",
+    instead: `  const clear = await parts.codec.decode(requestSubject(command.topic), record.value); ${counted("decode")}`,
+  },
+  "count-open": {
+    module: "bus/execute.ts",
+    line: "    command.texts.checkRequest(request);",
+    instead: `    if (command.sealedFields.request.length > 0) ${counted("open")} command.texts.checkRequest(request);`,
+  },
+  "count-handler": {
+    module: "bus/execute.ts",
+    line: "    const lane = command.laneOf?.(request) ?? command.lane;",
+    instead: `    const lane = command.laneOf?.(request) ?? command.lane; ${counted("handler")}`,
+  },
+  "count-commit": {
+    module: "db/commit.ts",
+    line: '  return result.done ? "done" : "repeated";',
+    instead: `  ${counted("commit")} return result.done ? "done" : "repeated";`,
+  },
 } satisfies Record<string, Fault>;
 
 export type FaultName = keyof typeof faults;
@@ -173,6 +228,14 @@ const preload = (file: string, query: string): string[] => [
 /** Arguments for Node that switch these mechanisms off. */
 export function without(...names: FaultName[]): string[] {
   return preload("sabotage.ts", names.join());
+}
+
+/** Arguments for Node that let a process be watched, and how far requests get in it. */
+export function watched(...names: FaultName[]): string[] {
+  return [
+    ...preload("watch.ts", ""),
+    ...without("count-decode", "count-open", "count-handler", "count-commit", ...names),
+  ];
 }
 
 /** Arguments for Node that set a process's clock forward, or back. */
