@@ -75,6 +75,8 @@ describe.each(everyDriver)("with %s", (driverName) => {
       const wanted = { "retention.ms": "7200000", "segment.ms": "600000" };
       const said = await kafka.ensureTopics([spec("tuned", 1, wanted), spec("other", 1)]);
       expect(said).toEqual(["set retention.ms=7200000, segment.ms=600000 of tuned"]);
+      // A broker shows it a moment after the controller has taken it.
+      await until("the broker shows it", async () => Object.hasOwn(await configOf("tuned"), "segment.ms"));
       expect(await configOf("tuned")).toEqual({ ...wanted, "flush.ms": "60000" });
     });
 
