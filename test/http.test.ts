@@ -66,6 +66,9 @@ test("/metrics has the process's and our own samples, each with the labels of th
   expect(body).toContain('auth_test_depth{role="worker"} 2\n');
   expect(body).toContain('auth_test_seconds_bucket{le="2",role="worker"} 1\n');
   expect(body).toContain("nodejs_eventloop_lag_p99_seconds");
+  expect(body).toContain('nodejs_active_resources{type="');
+  const gauges = [...body.matchAll(/^# TYPE (\S+) gauge$/gm)].map(([, name]) => name!);
+  expect(gauges.filter((name) => name.endsWith("_total"))).toEqual([]); // a reader takes such a name for a counter's
 });
 
 test("two processes' metrics in one process do not meet", async () => {
