@@ -27,8 +27,8 @@ export const certType = "fleet-key+jwt";
 const hour = 3600;
 /** Renewed daily, so a relay may be away for a day. */
 const goodForSeconds = 48 * hour;
-/** Larger ones would leave no room for the next. */
-const mostVersion = 2 ** 52;
+/** A number of JSON that every reader has exactly. */
+export const mostVersion = 2 ** 52;
 
 /** Members that make a key of each type, in the order that is hashed (RFC 7638, 3.2; RFC 8037, 2). */
 const members: Record<string, string[]> = {
@@ -65,6 +65,22 @@ export function readFleetIds(texts: readonly string[]): readonly string[] {
 
 export const isVersion = (value: unknown): value is number =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= mostVersion;
+
+/** The version after this one; there is none after the last, where the time decides (key-feed.ts). */
+export const nextVersion = (version: number): number => Math.min(version + 1, mostVersion);
+
+const mostRecordBytes = 16_384;
+
+/** A record of auth.key as it stands there; undefined for what is no JSON object, or is longer than any of ours. */
+export function readKeyRecord(value: Buffer | null): Record<string, unknown> | undefined {
+  if (value === null || value.length > mostRecordBytes) return undefined;
+  try {
+    const record: unknown = JSON.parse(value.toString("utf8"));
+    return isObject(record) ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 

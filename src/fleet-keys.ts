@@ -150,10 +150,10 @@ export async function switchRootKey(parts: KeyParts): Promise<string[] | undefin
 /** Publishes anew what the topic has lost or has otherwise than the database. */
 export async function repairKeys(parts: KeyParts, repairs: readonly KeyRepair[]): Promise<void> {
   await changeKeys(parts, async (keys) => {
-    for (const { kid, version } of repairs) {
+    for (const { kid, version, after } of repairs) {
       const row = keys.rows.find((each) => each.kid === kid);
       if (row === undefined) await keys.publishGone({ kid, version });
-      else if (row.version < version) await keys.certify(row, version);
+      else if (row.version < version || after !== undefined) await keys.certify(row, version, after);
       else await keys.publish(row);
     }
   });

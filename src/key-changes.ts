@@ -31,10 +31,13 @@ import {
 import { notifyRelays } from "./db/outbox.ts";
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import { revocationTopic } from "./db/revocations.ts";
-import { makeCert } from "./fleet-cert.ts";
+import { makeCert, nextVersion } from "./fleet-cert.ts";
 import { type GoneKey, goneRecord, keyRecord, keyTopic } from "./key-records.ts";
 import type { KeyRules } from "./key-schedule.ts";
 import type { MasterKey } from "./variable-kinds.ts";
+
+/** By which the broker's clock may be ahead of ours. */
+const mostAheadMs = 60_000;
 
 /** What changing keys needs. */
 export interface KeyParts {
@@ -105,22 +108,22 @@ export class KeyChanges {
     const others = this.rows.filter((row) => row.use === use && row.state === "active" && row.kid !== kid);
     // The old one first: an index allows one active key per use.
     for (const row of others)
-      await this.certify(Object.assign(row, { state: "retired", retiredAt: now }), row.version + 1);
+      await this.certify(Object.assign(row, { state: "retired", retiredAt: now }), nextVersion(row.version));
     const row = this.row(kid);
-    await this.certify(Object.assign(row, { state: "active", activeAt: now }), row.version + 1);
+    await this.certify(Object.assign(row, { state: "active", activeAt: now }), nextVersion(row.version));
     await this.audit("KeyActivated", { kid, use });
   }
 
   async remove({ kid, version }: KeyRow): Promise<void> {
     await deleteFleetKey(this.#transaction, kid);
     this.rows = this.rows.filter((row) => row.kid !== kid);
-    await this.publishGone({ kid, version: version + 1 });
+    await this.publishGone({ kid, version: nextVersion(version) });
     await this.audit("KeyRemoved", { kid });
   }
 
-  /** Writes the row with a new certificate, and publishes it. */
-  async certify(row: KeyRow, version = row.version): Promise<void> {
-    await this.#sign(row, version);
+  /** Writes the row with a new certificate, and publishes it. @param after Unix ms by the broker; the certificate is later */
+  async certify(row: KeyRow, version = row.version, after = 0): Promise<void> {
+    await this.#sign(row, version, after);
     await updateFleetKey(this.#transaction, row);
     await this.publish(row);
   }
@@ -167,11 +170,13 @@ export class KeyChanges {
   }
 
   /** What is signed comes out of the key's own box: who can only write to the database must not have a key of theirs certified. */
-  async #sign(row: KeyRow, version: number): Promise<void> {
+  async #sign(row: KeyRow, version: number, after = 0): Promise<void> {
     const root = this.roots.find(({ state }) => state === "active");
     if (root === undefined) throw new Error("there is no root key: run migrate");
     const { publicJwk, alg, use } = await openKeyRow(row, this.#dataKeys);
-    const certifiedAt = this.#parts.clock.now();
+    const now = this.#parts.clock.now();
+    // A certificate has whole seconds. Whoever can set a record's time must not have one that is good for years.
+    const certifiedAt = Math.min(Math.max(now, after + 1000), now + mostAheadMs);
     const key = { jwk: { ...publicJwk, alg }, use, version, state: row.state };
     const cert = makeCert(await openRootRow(root, this.#dataKeys), key, certifiedAt);
     Object.assign(row, { publicJwk, version, cert, certifiedAt });

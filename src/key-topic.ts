@@ -8,8 +8,9 @@ import type { Consumption, KafkaPort } from "./bus/kafka.ts";
 import { randomId } from "./bus/random-id.ts";
 import { keyRecordsWait } from "./db/keys.ts";
 import { asError } from "./errors.ts";
+import { isThumbprint, readKeyRecord } from "./fleet-cert.ts";
 import { fleetIds, type KeyParts, keyTruth, repairKeys } from "./fleet-keys.ts";
-import { type KeyRepair, keyRepairs, keyTopic, type LastRecord, readKeyRecord } from "./key-records.ts";
+import { type KeyRepair, keyRepairs, keyTopic, type LastRecord } from "./key-records.ts";
 import { pause } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
 
@@ -41,10 +42,11 @@ export function followKeyTopic(parts: KeyTopicParts): () => Promise<void> {
     assign: shared(() => ({})),
     onAssigned: () => undefined,
     onRecords(records) {
-      for (const { key, value } of records) {
+      for (const { key, value, timestamp } of records) {
         const kid = key?.toString("utf8") ?? "";
+        if (!isThumbprint(kid)) continue;
         last.delete(kid); // and set again: the map's order is that of the last word
-        last.set(kid, readKeyRecord(value));
+        last.set(kid, { body: readKeyRecord(value), at: timestamp });
         if (last.size > mostNames) last.delete(last.keys().next().value!);
       }
       bell.ring();

@@ -3,8 +3,8 @@ import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { KeyRow } from "../src/crypto/keys.ts";
-import { keyThumbprint, makeCert, publicMembers } from "../src/fleet-cert.ts";
-import { goneRecord, keyRecord, keyRepairs, type LastRecord, readKeyRecord } from "../src/key-records.ts";
+import { keyThumbprint, makeCert, mostVersion, publicMembers, readKeyRecord } from "../src/fleet-cert.ts";
+import { goneRecord, type KeyRepair, keyRecord, keyRepairs, type LastRecord } from "../src/key-records.ts";
 
 function pair() {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -25,7 +25,11 @@ function row({ publicJwk, kid }: typeof root, version: number, by = root): KeyRo
 
 const current = row(live, 5);
 const truth = { rows: [current], gone: [{ kid: dead.kid, version: 3 }] };
-const repairs = (last: Record<string, LastRecord>) => keyRepairs(truth, new Map(Object.entries(last)), roots);
+type Body = LastRecord["body"];
+const at = 1_800_000_000_000;
+const lastOf = (bodies: Record<string, Body>) =>
+  new Map(Object.entries(bodies).map(([kid, body]) => [kid, { body, at }]));
+const repairs = (last: Record<string, Body>) => keyRepairs(truth, lastOf(last), roots);
 const good = { [live.kid]: keyRecord(current), [dead.kid]: goneRecord({ kid: dead.kid, version: 3 }) };
 
 test("a topic that says what the database says is left alone", () => {
@@ -36,7 +40,7 @@ test("a topic that says what the database says is left alone", () => {
 
 describe("written again is", () => {
   const of = (kid: string, version: number) => [{ kid, version }];
-  test.each<[string, Record<string, LastRecord>, { kid: string; version: number }[]]>([
+  test.each<[string, Record<string, Body>, KeyRepair[]]>([
     ["a key that the topic does not have", { [live.kid]: undefined }, of(live.kid, 5)],
     ["a key that came late in an older version", { [live.kid]: keyRecord(row(live, 4)) }, of(live.kid, 5)],
     ["a key in another state", { [live.kid]: { ...keyRecord(current), state: "retired" } }, of(live.kid, 5)],
@@ -59,13 +63,28 @@ describe("written again is", () => {
 
 test("nothing is said of keys that anybody may have written, nor can a version be used up", () => {
   const foreign = keyRecord(row(stranger, 2, stranger));
+  const copied = { ...foreign, cert: current.cert }; // of a key of ours
+  expect(repairs({ ...good, [stranger.kid]: copied })).toEqual([]);
   expect(repairs({ ...good, [stranger.kid]: foreign, x: undefined, y: { kid: "y", gone: true, version: 1 } })).toEqual(
     [],
   );
-  expect(repairs({ ...good, [live.kid]: { kid: live.kid, gone: true, version: 1e300 } })).toEqual([
-    { kid: live.kid, version: 5 },
-  ]);
-  expect(repairs({ ...good, [live.kid]: { kid: live.kid, gone: true, version: 2 ** 52 } })).toEqual([]);
+  // What has no certificate counts for nobody and raises nothing; a version that is none says nothing.
+  const none = [{ kid: live.kid, version: 5 }];
+  for (const version of [6, mostVersion - 1, mostVersion, 2 ** 53, 1e300])
+    for (const junk of [
+      { kid: live.kid, version },
+      { ...keyRecord(current), version },
+    ])
+      expect([version, repairs({ ...good, [live.kid]: junk })]).toEqual([version, none]);
+  expect(repairs({ ...good, [live.kid]: { kid: live.kid, gone: true, version: 1e300 } })).toEqual(none);
+});
+
+test("a key that is said to be gone in the highest version there is comes back in that one, by a new certificate", () => {
+  const gone = goneRecord({ kid: live.kid, version: mostVersion });
+  const mended = [{ kid: live.kid, version: mostVersion, after: at }];
+  expect(repairs({ ...good, [live.kid]: gone })).toEqual(mended);
+  const again = keyRepairs({ ...truth, rows: [row(live, mostVersion)] }, lastOf({ ...good, [live.kid]: gone }), roots);
+  expect(again).toEqual(mended); // also the next time
 });
 
 test("over any last records: what is written again leaves nothing to repair, and is above what was there", () => {
@@ -82,15 +101,11 @@ test("over any last records: what is written again leaves nothing to repair, and
       expect(more).toEqual([]);
       if (repair === undefined) return;
       const mended = row(live, repair.version);
-      const after = keyRepairs(
-        { ...truth, rows: [mended] },
-        new Map(Object.entries({ ...good, [live.kid]: keyRecord(mended) })),
-        roots,
-      );
+      const after = keyRepairs({ ...truth, rows: [mended] }, lastOf({ ...good, [live.kid]: keyRecord(mended) }), roots);
       expect(after).toEqual([]);
-      const before = Number(seen?.["version"]);
-      if (seen?.["gone"] === true) expect(repair.version).toBeGreaterThan(before);
-      else if (seen?.["kid"] === live.kid) expect(repair.version).toBeGreaterThanOrEqual(before);
+      const { gone, kid, version: before } = seen ?? {};
+      if (gone === true) expect(repair.version).toBeGreaterThan(Number(before));
+      else if (kid === live.kid) expect(repair.version).toBeGreaterThanOrEqual(Number(before));
     }),
     { numRuns: 100 },
   );

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import avsc from "avsc";
 import type { InRecord, OutRecord } from "../src/bus/records.ts";
+import { mostVersion } from "../src/fleet-cert.ts";
 import { commandSchemas } from "../src/generated/schemas.ts";
 import type { Problem } from "../src/http.ts";
 import { connectGateway } from "./bridge/gateway.ts";
@@ -239,6 +240,33 @@ describe("repeats no effect", () => {
   const nearly = (id: Buffer) => Buffer.concat([Buffer.of(0xfe), id.subarray(1)]);
   const short = Buffer.from("short");
 
+  /** A foreign client's login, its record sent again under all headers that a seal does not bind. @returns outcomes, and what it counted */
+  async function underOtherHeaders(): Promise<[string[], number]> {
+    const before = await sessionsOf(genuine.person);
+    const outcomes: string[] = [];
+    const changes = [
+      {},
+      { "auth-timeout": "300000" },
+      { "auth-deadline": String(Date.now() + 3_600_000) },
+      { "auth-device": "d1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.AAAA", "auth-repeat": "" },
+      { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", kafka_replyPartition: "0" },
+    ];
+    for (const change of changes) {
+      const id = randomBytes(16).toString("base64url");
+      const headers = { ...genuine.record.headers, ...change, kafka_correlationId: id };
+      await fleet.kafka.produce([await raw.record({ ...genuine.record, headers })]);
+      const reply = await seen.last("auth.reply.gateway", (each) => header(each, "kafka_correlationId") === id);
+      outcomes.push(header(reply, "auth-outcome"));
+    }
+    return [outcomes, (await sessionsOf(genuine.person)) - before];
+  }
+  const fiveTimes = Array(5).fill("ok");
+
+  test("not under other headers: that is the first answer again", async () => {
+    expect(await underOtherHeaders()).toEqual([fiveTimes, 1]);
+    expect(await underOtherHeaders()).toEqual([fiveTimes, 0]);
+  });
+
   test("not under another reply topic, not under a correlation id that differs in one byte, not without anything it is known by", async () => {
     expect(await copied()).toEqual(["SEAL_INVALID", 0]);
     const id = binary();
@@ -249,9 +277,10 @@ describe("repeats no effect", () => {
     expect(await repeated(undefined, [short, short])).toEqual([["INVALID_INPUT", "INVALID_INPUT"], 0]);
   });
 
-  test("the controls: a worker that does not look at the reply topic, that decodes keys, that needs none", async () => {
-    await own.start("worker", "worker-2", {}, without("no-rpt", "lossy-jti", "no-key-needed"));
+  test("the controls: a worker that does not look at the reply topic, that decodes keys, that needs none, that does not share answers", async () => {
+    await own.start("worker", "worker-2", {}, without("no-rpt", "lossy-jti", "no-key-needed", "no-inbox"));
     await end(own.processes.get("worker-1")!);
+    expect(await underOtherHeaders()).toEqual([fiveTimes, 1]); // as worker-1 had counted it
     await careful.ask("login", credentials(alice));
     first = requestOf(alice).at(-1)!;
     expect(await copied()).toEqual(["ok", 1]);
@@ -260,6 +289,33 @@ describe("repeats no effect", () => {
     expect(await repeated(undefined, [short, short])).toEqual([["ok", "ok"], 2]);
   }, 60_000);
 });
+
+test("stops nobody for ever: the fleet takes back that its key is gone, in whatever version, and what is no record counts for nothing", async () => {
+  const resigned = await victim("resigned", own.env, without("gone-for-ever"));
+  const login = (service: Victim) => service.ask("login", credentials(alice));
+  /** It has no key to seal to; which reason is told hangs on what else they wrote. */
+  const isStopped = async (service: Victim) =>
+    /^(no|uncertified)-key$/.test((await login(service)).refused?.details["reason"] ?? "");
+  const relay = own.processes.get("relay-1")!;
+  relay.kill("SIGSTOP");
+  try {
+    const key = (await ofFleet()).find(({ use }) => use === "enc")!;
+    const { kid } = key;
+    for (const version of [mostVersion, 2 ** 53]) await fleet.kafka.produce([keyRecord({ ...key, version })]);
+    await fleet.kafka.produce([keyRecord({ kid, use: "enc", gone: true, version: 2 ** 53 })]);
+    for (const service of [careful, resigned]) expect(await login(service)).toHaveProperty("ok");
+    await fleet.kafka.produce([keyRecord({ kid, use: "enc", gone: true, version: mostVersion })]);
+    await until("they have stopped it", () => isStopped(careful));
+    await until("and the other", () => isStopped(resigned));
+  } finally {
+    relay.kill("SIGCONT");
+  }
+  await until("the fleet has taken it back", async () => "ok" in (await login(careful)));
+  const fresh = await victim("fresh", own.env);
+  expect(await login(fresh)).toHaveProperty("ok");
+  expect(await isStopped(resigned)).toBe(true); // the control
+  for (const service of [resigned, fresh]) service.child.kill();
+}, 90_000);
 
 test("brings no key back: what was revoked stays gone, though its own record with its certificate comes again", async () => {
   const kidsOf = async (service: Victim) => (await service.ask("kids")).ok as string[];

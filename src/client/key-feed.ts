@@ -1,11 +1,20 @@
 // The fleet's keys as the compacted topic auth.key tells them: those to seal to, those that verify access tokens, what JWKS over HTTP shows.
 // Promises: where the fleet's id is known, no key counts without a certificate of that root key which fits the record and has not expired; a
 // key under another name than its thumbprint never counts; and a record that comes late takes back nothing, neither a change of a key's
-// state nor the word that it is gone. What anybody else writes there is passed over.
+// state nor the word that it is gone. What anybody else writes there is passed over, but for that word: it has no certificate. So it never
+// is the last: in the same version a later certificate counts, and of keys that were never seen so many ends only are remembered.
 import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import type { JWK } from "jose";
 import type { InRecord } from "../bus/records.ts";
-import { isVersion, type KeyCert, keyThumbprint, publicMembers, readCert } from "../fleet-cert.ts";
+import {
+  isThumbprint,
+  isVersion,
+  type KeyCert,
+  keyThumbprint,
+  publicMembers,
+  readCert,
+  readKeyRecord,
+} from "../fleet-cert.ts";
 
 export type SealingJwk = JWK & { kid: string };
 
@@ -40,6 +49,8 @@ export interface KeyFeedOptions {
 /** What is known of a key; `key` undefined: it is gone. */
 interface Known {
   version: number;
+  /** Unix ms: when the broker took the word that it is gone, or its certificate was made; 0 where certificates are not looked at. */
+  at: number;
   key: LiveKey | undefined;
 }
 
@@ -49,6 +60,8 @@ interface LiveKey extends VerificationKey {
   state: string;
   /** Unix ms: when it was certified last or, where certificates are not looked at, came into use. */
   since: number;
+  /** Unix ms; 0 where certificates are not looked at. */
+  certifiedAt: number;
   /** Unix ms; of its certificate. */
   until: number;
 }
@@ -56,6 +69,7 @@ interface LiveKey extends VerificationKey {
 const leewayMs = 5000;
 /** Names of keys that were told of: who may write to the topic must not fill the memory. */
 const mostRejected = 100;
+const mostGoneUnseen = 10_000;
 
 export function makeKeyFeed(options: KeyFeedOptions): KeyFeed {
   return new Feed(options);
@@ -65,13 +79,15 @@ class Feed implements KeyFeed {
   readonly #options: KeyFeedOptions;
   readonly #known = new Map<string, Known>();
   readonly #rejected = new Set<string>();
+  #goneUnseen = 0;
 
   constructor(options: KeyFeedOptions) {
     this.#options = options;
   }
 
   take(records: InRecord[]): void {
-    for (const { key, value } of records) this.#takeOne(key?.toString("utf8") ?? "", readRecord(value));
+    for (const { key, value, timestamp } of records)
+      this.#takeOne(key?.toString("utf8") ?? "", readKeyRecord(value), timestamp);
   }
 
   verification(kid: string): VerificationKey | undefined {
@@ -97,21 +113,24 @@ class Feed implements KeyFeed {
     return this.#rejected.values().next().value ?? expired;
   }
 
-  #takeOne(kid: string, record: Record<string, unknown> | undefined): void {
+  #takeOne(kid: string, record: Record<string, unknown> | undefined, timestamp: number): void {
     if (record === undefined || record["kid"] !== kid || !isVersion(record["version"])) return;
     const { version } = record as { version: number };
+    const key = record["gone"] === true ? undefined : this.#liveKey(kid, record);
+    if (key === undefined && record["gone"] !== true) return;
+    const next: Known = { version, at: key === undefined ? timestamp : key.certifiedAt, key };
     const before = this.#known.get(kid);
-    if (before !== undefined && isLate(version, before)) return;
-    if (record["gone"] === true) {
-      this.#known.set(kid, { version, key: undefined });
-      return;
-    }
-    const key = this.#liveKey(kid, record);
-    if (key === undefined) return;
-    // An older certificate of the same state says nothing new.
-    if (before?.version === version && before.key !== undefined && before.key.until > key.until) return;
-    this.#known.set(kid, { version, key });
-    this.#rejected.delete(kid);
+    if (before === undefined ? !this.#mayAdd(kid, next) : isLate(next, before)) return;
+    this.#known.set(kid, next);
+    if (key !== undefined) this.#rejected.delete(kid);
+  }
+
+  /** Anybody who may write to the topic can name keys that are gone, without end. */
+  #mayAdd(kid: string, { key }: Known): boolean {
+    if (key !== undefined) return true;
+    if (!isThumbprint(kid) || this.#goneUnseen >= mostGoneUnseen) return false;
+    this.#goneUnseen += 1;
+    return true;
   }
 
   #liveKey(kid: string, record: Record<string, unknown>): LiveKey | undefined {
@@ -120,9 +139,17 @@ class Feed implements KeyFeed {
     if (key === undefined) return undefined;
     const { activeAt } = record;
     if (fleetIds === undefined)
-      return { ...key, since: typeof activeAt === "number" ? activeAt : 0, until: Number.POSITIVE_INFINITY };
+      return {
+        ...key,
+        since: typeof activeAt === "number" ? activeAt : 0,
+        certifiedAt: 0,
+        until: Number.POSITIVE_INFINITY,
+      };
     const cert = readCert(record["cert"], fleetIds);
-    if (cert !== undefined && isOf(cert, record)) return { ...key, since: cert.iat * 1000, until: cert.exp * 1000 };
+    if (cert !== undefined && isOf(cert, record)) {
+      const at = cert.iat * 1000;
+      return { ...key, since: at, certifiedAt: at, until: cert.exp * 1000 };
+    }
     this.#reject(kid);
     return undefined;
   }
@@ -142,9 +169,10 @@ class Feed implements KeyFeed {
   }
 }
 
-/** Also of the version that said that a key is gone nothing else counts. */
-function isLate(version: number, before: Known): boolean {
-  return version < before.version || (before.key === undefined && version === before.version);
+/** In the same version what was said later counts, and of both at a time that the key is gone. */
+function isLate(next: Known, before: Known): boolean {
+  if (next.version !== before.version) return next.version < before.version;
+  return before.key === undefined && next.key !== undefined ? next.at <= before.at : next.at < before.at;
 }
 
 const states = ["active", "next", "retired"];
@@ -152,15 +180,6 @@ const states = ["active", "next", "retired"];
 function inOrder(keys: LiveKey[]): LiveKey[] {
   const rank = ({ state }: LiveKey): number => states.indexOf(state);
   return keys.filter((key) => rank(key) >= 0).sort((a, b) => rank(a) - rank(b) || b.since - a.since);
-}
-
-function readRecord(value: Buffer | null): Record<string, unknown> | undefined {
-  try {
-    const record: unknown = JSON.parse(value?.toString("utf8") ?? "");
-    return typeof record === "object" && record !== null ? (record as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** The key type, and curve, that an algorithm needs: alg says what a key is for, the key must be fit for it (RFC 8725, 3.1). */
@@ -172,7 +191,10 @@ const fit: Record<string, { use: string; kty: string; crv?: string }> = {
 };
 
 /** undefined for what is no key of a kind that we know, such as a later version's, or has another name than its thumbprint. */
-function readKey(kid: string, record: Record<string, unknown>): Omit<LiveKey, "since" | "until"> | undefined {
+function readKey(
+  kid: string,
+  record: Record<string, unknown>,
+): Omit<LiveKey, "since" | "certifiedAt" | "until"> | undefined {
   const { state, use, alg, kty, crv } = record as JsonWebKey & { state: unknown; use: unknown };
   if (typeof alg !== "string" || typeof state !== "string" || !Object.hasOwn(fit, alg)) return undefined;
   const wanted = fit[alg]!;

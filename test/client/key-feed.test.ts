@@ -1,8 +1,8 @@
 // What counts of what stands on auth.key, record by record: with the fleet's id known, and without.
-import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
+import { createHash, generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import { type KeyFeed, makeKeyFeed } from "../../src/client/key-feed.ts";
-import { keyThumbprint, makeCert, publicMembers } from "../../src/fleet-cert.ts";
+import { keyThumbprint, makeCert, mostVersion, publicMembers } from "../../src/fleet-cert.ts";
 
 const hour = 3_600_000;
 const start = 1_800_000_000_000;
@@ -48,7 +48,7 @@ function feed(trusted: ReadonlySet<string> | "anybody" = new Set([root.kid])) {
     for (const body of bodies) {
       const value = body === null ? null : Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
       const key = Buffer.from(String(typeof body === "object" ? (body?.["kid"] ?? first.kid) : first.kid));
-      keys.take([{ topic: "auth.key", partition: 0, offset: 0n, timestamp: 0, key, value, headers: {} }]);
+      keys.take([{ topic: "auth.key", partition: 0, offset: 0n, timestamp: time.now, key, value, headers: {} }]);
     }
   };
   return { keys, take, rejected, time };
@@ -129,6 +129,57 @@ describe("where the fleet's id is known", () => {
     const { keys, take } = feed();
     take(gone(first.kid, 3), record(first, { version: 2 }));
     expect(keys.sealing()).toBeUndefined();
+  });
+
+  test("that a key is gone, in whatever version, is not the last word on it: a later certificate in the same version is later", () => {
+    for (const version of [2, mostVersion]) {
+      const { keys, take, time } = feed();
+      take(record(first));
+      time.now = start + 1000;
+      take(gone(first.kid, version));
+      expect(keys.sealing()).toBeUndefined();
+      take(record(first, { version, at: start }), record(first, { version, at: start + 1000 }));
+      expect(keys.sealing()).toBeUndefined(); // the control: these are not later
+      take(record(first, { version, at: start + 2000 }), gone(first.kid, version));
+      expect(keys.sealing()?.kid).toBe(first.kid);
+      time.now = start + 3000;
+      take(gone(first.kid, version), record(first, { version, at: start + 2000 })); // said once more, later still
+      expect(keys.sealing()).toBeUndefined();
+    }
+  });
+
+  test("no version that somebody writes without a certificate stands in a key's way", () => {
+    const { keys, take } = feed();
+    for (const version of [2, mostVersion, 2 ** 53, Number.MAX_VALUE]) {
+      const { cert, ...junk } = record(first, { version: Math.min(version, mostVersion) });
+      const changed = `${String(cert).slice(0, -2)}AA`;
+      take({ kid: first.kid, version }, { ...junk, version }, { ...junk, version, cert: changed });
+      take({ kid: first.kid, version, gone: "true" }, { ...gone(first.kid, version + 2 ** 52) });
+    }
+    take(record(first));
+    expect(keys.sealing()?.kid).toBe(first.kid);
+  });
+
+  test("however many keys are said to be gone, so many are remembered, and none of the fleet's is forgotten", () => {
+    const { keys, take } = feed();
+    take(record(second));
+    const names = Array.from({ length: 10_050 }, (_, n) => createHash("sha256").update(`${n}`).digest("base64url"));
+    for (const name of ["", "x", "x".repeat(100_000), ...names]) take(gone(name, 9));
+    const last = pair();
+    take(gone(last.kid, 3), record(last, { version: 2, at: start + 1000 }));
+    expect(keys.sealing()?.kid).toBe(last.kid); // nothing is remembered any more of what was never seen,
+    take(record(first, { at: start + 2000 }));
+    expect(keys.sealing()?.kid).toBe(first.kid); // keys come,
+    take(gone(first.kid, 2), gone(last.kid, 3), gone(second.kid, 2));
+    expect(keys.sealing()).toBeUndefined(); // and go
+  });
+
+  test("a record that is longer than any of ours is not looked into", () => {
+    const { keys, take } = feed();
+    take({ ...record(first), more: "x".repeat(16_384) });
+    expect(keys.sealing()).toBeUndefined();
+    take({ ...record(first), more: "x".repeat(10_000) }); // the control
+    expect(keys.sealing()?.kid).toBe(first.kid);
   });
 
   test("a certificate is good for two days, and the one that ends last counts", () => {

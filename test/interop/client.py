@@ -39,6 +39,7 @@ ALG = "ECDH-ES+A256KW"
 ENC = "A256GCM"
 SEAL_SECONDS = 60  # after the call's time; at most 3600 in all
 LEEWAY_SECONDS = 5
+MOST_SAID = 10_000  # anybody who may write to auth.key can name keys that are gone, without end
 LONGEST_RETRY_MS = 60_000
 # Given before a request is opened, and so without its mac.
 BEFORE_OPENING = {
@@ -200,7 +201,7 @@ def thumbprint(key: Fields) -> str:
     return jwk.JWK(**{name: key[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in key}).thumbprint()
 
 
-def read_cert(text: str, fleet_ids: set[str]) -> Fields | None:
+def read_cert(text: str, fleet_ids: set[str], now: float | None = None) -> Fields | None:
     """What a certificate says, where a root key with one of these thumbprints has signed it and it has not expired."""
     try:
         token = jws.JWS()
@@ -216,7 +217,7 @@ def read_cert(text: str, fleet_ids: set[str]) -> Fields | None:
         token.allowed_algs = ["ES256"]
         token.verify(jwk.JWK(**root), alg="ES256")
         cert = json.loads(token.payload)
-        return cert if time.time() < cert["exp"] + LEEWAY_SECONDS else None
+        return cert if (time.time() if now is None else now) < cert["exp"] + LEEWAY_SECONDS else None
     except (JWException, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -226,7 +227,7 @@ class FleetKeys:
 
     def __init__(self, settings: Settings) -> None:
         self._fleet_ids = set(settings.fleet_id.split(","))
-        self._versions: dict[str, int] = {}
+        self._said: dict[str, tuple[int, float]] = {}  # version and Unix seconds of the last word on each kid
         self._keys: dict[str, tuple[Fields, Fields]] = {}  # record and certificate, by kid
         self._refused: str | None = None
         self._lock = threading.Lock()
@@ -262,19 +263,21 @@ class FleetKeys:
         try:
             kid, record = (message.key() or b"").decode(), json.loads(message.value() or b"")
             with self._lock:
-                self._take(kid, record)
+                self._take(kid, record, message.timestamp()[1] / 1000)
         except (ValueError, KeyError, TypeError):
             pass  # not a record of the fleet's
 
-    def _take(self, kid: str, record: Fields) -> None:
+    def _take(self, kid: str, record: Fields, broker_time: float) -> None:
         version = record["version"]
         if record["kid"] != kid or not isinstance(version, int) or not 1 <= version <= 2**52:
             return
-        gone = kid in self._versions and kid not in self._keys
-        if version < self._versions.get(kid, 0) or (gone and version == self._versions[kid]):
-            return
         if record.get("gone") is True:
-            self._versions[kid] = version
+            known = kid in self._said
+            if (version, broker_time) < self._said.get(kid, (0, 0)) or (not known and len(self._said) >= MOST_SAID):
+                return
+            if len(kid) != 43:  # no thumbprint
+                return
+            self._said[kid] = (version, broker_time)
             self._keys.pop(kid, None)
             return
         cert = read_cert(record["cert"], self._fleet_ids)
@@ -284,9 +287,10 @@ class FleetKeys:
         if any(cert[name] != record[name] for name in ("use", "version", "state")) or cert["jwk"]["alg"] != record["alg"]:
             self._refused = kid
             return
-        known = self._keys.get(kid)
-        if known is None or version > self._versions[kid] or cert["exp"] >= known[1]["exp"]:
-            self._versions[kid] = version
+        said, before = (version, cert["iat"]), self._said.get(kid, (0, 0))
+        # In one version what was said later counts, and of both at a time that the key is gone.
+        if said > before or (said == before and kid in self._keys):
+            self._said[kid] = said
             self._keys[kid] = (record, cert)
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
-// docs/protocol.md says what is so: its bytes, its seal, mac and certificate, its headers, codes and commands are those of the code. (Its table of commands is
-// generated: test/architecture.test.ts.)
+// docs/protocol.md says what is so: its bytes, its seal, mac and certificate, its headers, codes and commands are those of the code, and other
+// libraries come to the same. (Its table of commands is generated: test/architecture.test.ts.)
+import { execFileSync } from "node:child_process";
 import { createHmac, createPrivateKey, type JsonWebKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,6 +14,7 @@ import { keyThumbprint, readCert } from "../../src/fleet-cert.ts";
 import { commandSchemas } from "../../src/generated/schemas.ts";
 import { handlers } from "../../src/handlers/index.ts";
 import { refusalOf } from "../support/people.ts";
+import { pythonWithRequirements } from "./venv.ts";
 
 const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "protocol.md"), "utf8");
 const blocks = (language: string): string[] =>
@@ -104,6 +106,38 @@ test("the certificate that is shown says what is shown, of the key that is shown
   const { kty, crv, x, y } = key as JsonWebKey;
   expect(certified!["jwk"]).toEqual({ kty, crv, x, y, alg: "ECDH-ES+A256KW" });
 });
+
+test("jwcrypto and Python's hmac come to the same, and to something else where a byte is changed", async () => {
+  const python = await pythonWithRequirements();
+  const output = execFileSync(python, [join(import.meta.dirname, "vectors.py")], { input: page, encoding: "utf8" });
+  const { says, changed } = JSON.parse(output) as Record<"says" | "changed", Record<string, unknown>>;
+  const { own, mac, ...more } = says;
+  const fleetId = keyThumbprint(root as JsonWebKey);
+  expect(more).toEqual({ header, inside, kid: header!["kid"], fleetId, cert: certified });
+  expect(page).toContain(`| \`auth-reply-mac\` | \`${String(mac)}\` |`);
+  expect(changed).toEqual({
+    inside: null,
+    mac: expect.not.stringContaining(String(mac)),
+    cert: null,
+    otherRoot: null,
+    late: null,
+  });
+  // And what jwcrypto seals opens here.
+  const { top, rpt, rkt, jti, exp } = header as Record<string, string> & { exp: number };
+  const opened = openRequest({
+    sealed: String(own),
+    clear,
+    topic: top!,
+    replyTopic: rpt!,
+    replyKeyThumbprint: rkt,
+    idempotencyKey: jti,
+    keys: () => createPrivateKey({ key: key as JsonWebKey, format: "jwk" }),
+    requireSealed: true,
+    sealedFields: request.sealedFields.map(({ name }) => name),
+    receivedAt: exp * 1000 - 60_000,
+  });
+  expect(await opened).toEqual(fields);
+}, 300_000);
 
 test("every header and every code is there, and no other", () => {
   const headers = new Set(

@@ -137,8 +137,14 @@ export const faults = {
   /** A record of auth.key counts however late it comes. */
   "late-keys": {
     module: "client/key-feed.ts",
-    line: "    if (before !== undefined && isLate(version, before)) return;",
-    instead: "    void isLate;",
+    line: "    if (before === undefined ? !this.#mayAdd(kid, next) : isLate(next, before)) return;",
+    instead: "    if (before === undefined && !this.#mayAdd(kid, next)) return; void isLate;",
+  },
+  /** The word that a key is gone is the last of its version. */
+  "gone-for-ever": {
+    module: "client/key-feed.ts",
+    line: "  return before.key === undefined && next.key !== undefined ? next.at <= before.at : next.at < before.at;",
+    instead: "  return before.key === undefined || next.at < before.at;",
   },
   /** A seal fits every reply topic. */
   "no-rpt": {
