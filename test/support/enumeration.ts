@@ -130,6 +130,7 @@ export const questions: Question[] = [
   },
   {
     what: "auth.account.register: an address that is taken (AUTH_HIDE_EMAIL)",
+    hashed: true,
     async prepare(house) {
       const known = await all(() => account(house));
       return {
@@ -140,6 +141,7 @@ export const questions: Question[] = [
   },
   {
     what: "auth.account.register: an address that others wait with (AUTH_HIDE_EMAIL)",
+    hashed: true,
     async prepare(house) {
       const waiting = Array.from({ length: people }, unusedAddress);
       for (const email of waiting) await register(house, email);
