@@ -4,6 +4,7 @@
 // Both sides stand here, the fleet's that signs and the requester's that checks. node:crypto's synchronous calls do the work, so that records of
 // auth.key are judged in their order. Only the one plain form is taken.
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject, sign, verify } from "node:crypto";
+import { readJsonObject } from "./bus/json-object.ts";
 
 export interface KeyCert {
   /** The key's own public members, and `alg`. */
@@ -73,13 +74,7 @@ const mostRecordBytes = 16_384;
 
 /** A record of auth.key as it stands there; undefined for what is no JSON object, or is longer than any of ours. */
 export function readKeyRecord(value: Buffer | null): Record<string, unknown> | undefined {
-  if (value === null || value.length > mostRecordBytes) return undefined;
-  try {
-    const record: unknown = JSON.parse(value.toString("utf8"));
-    return isObject(record) ? record : undefined;
-  } catch {
-    return undefined;
-  }
+  return readJsonObject(value, mostRecordBytes);
 }
 
 const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");

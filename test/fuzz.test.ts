@@ -72,7 +72,7 @@ describe("the controls: a run finds", () => {
 
   test("batches that are unpacked however large they are", async () => {
     await anewWorkers(fleet, 1, "unpacked-without-bound");
-    const { faults } = await run({ ...only("noSeal"), unreadableEvery: 5, endWithinMs: 15_000 });
+    const { faults } = await run({ ...only("noSeal"), unreadableEvery: 10, endWithinMs: 8000 });
     expect(faults.join("\n")).toMatch(/grew from \d+ to \d+ MiB/);
   }, 120_000);
 

@@ -1,7 +1,8 @@
 // Walks through Avro bytes by the schema they are written in, before anything reads them. avsc believes what they say:
 // a count of a billion that nothing follows is a billion turns of a loop, and of nulls it makes a list, for 340 ms and
 // more; a block whose size is negative is skipped for ever. Here no count and no length goes beyond what is left, and
-// the time is linear in the bytes, so a walk that ends well means that avsc's reading will end too.
+// values without bytes are counted: a schema of 2 KB can have ten million of them in a record of no bytes. So the time
+// is linear in the bytes, and a walk that ends well means that avsc's reading will end too.
 /** What avsc's types show of themselves, each as far as it has it. */
 export interface AvroType {
   typeName: string;
@@ -21,6 +22,8 @@ type Step = (cursor: Cursor, depth: number) => void;
 
 /** No schema of ours is recursive; of a writer's that is, so much. */
 const maxDepth = 64;
+/** Values without bytes that any value may have, besides one for each of its bytes. */
+const fewEmpty = 256;
 
 export function makeAvroWalk(type: AvroType): AvroWalk {
   const step = stepOf(type, new Map());
@@ -33,7 +36,7 @@ export function makeAvroWalk(type: AvroType): AvroWalk {
 
 const textStep: Step = (cursor) => cursor.skip(cursor.long());
 const simple: Record<string, Step> = {
-  null: () => undefined,
+  null: (cursor) => cursor.takeEmpty(),
   boolean: (cursor) => cursor.skip(1),
   int: (cursor) => void cursor.long(),
   long: (cursor) => void cursor.long(),
@@ -64,6 +67,7 @@ function makeStep(shape: AvroType, known: Map<AvroType, Step>): Step {
   if (valuesType !== undefined) return blocksStep(entryStep(stepOf(valuesType, known)));
   if (types !== undefined) return unionStep(types.map((each) => stepOf(each, known)));
   if (symbols !== undefined) return (cursor) => void cursor.index(symbols.length);
+  if (size === 0) return simple["null"]!;
   if (size !== undefined) return (cursor) => cursor.skip(size);
   if (typeName.startsWith("abstract:")) return simple["long"]!;
   throw new Error(`there is no Avro type ${typeName}`);
@@ -72,7 +76,9 @@ function makeStep(shape: AvroType, known: Map<AvroType, Step>): Step {
 function recordStep(fields: Step[]): Step {
   return (cursor, depth) => {
     if (depth === maxDepth) throw new RangeError(`more than ${maxDepth} records in one another`);
+    const before = cursor.left;
     for (const field of fields) field(cursor, depth + 1);
+    if (cursor.left === before) cursor.takeEmpty();
   };
 }
 
@@ -94,7 +100,6 @@ function blocksStep(item: Step): Step {
       const size = count < 0 ? cursor.long() : undefined;
       if (size !== undefined && (size < 0 || size > cursor.left)) throw new RangeError(`a block of ${size} bytes`);
       const end = size === undefined ? undefined : cursor.left - size;
-      cursor.takeItems(Math.abs(count));
       for (let left = Math.abs(count); left > 0; left -= 1) item(cursor, depth);
       if (end !== undefined && cursor.left !== end) throw new RangeError("a block of another size than it says");
     }
@@ -104,12 +109,12 @@ function blocksStep(item: Step): Step {
 class Cursor {
   readonly #bytes: Buffer;
   #at = 0;
-  /** Items may have no bytes, such as null: there are no more of all kinds together than bytes in the value. */
-  #itemsLeft: number;
+  /** So many values that have no bytes may still come. */
+  #emptyLeft: number;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
-    this.#itemsLeft = bytes.length;
+    this.#emptyLeft = bytes.length + fewEmpty;
   }
 
   get left(): number {
@@ -121,9 +126,10 @@ class Cursor {
     this.#at += length;
   }
 
-  takeItems(count: number): void {
-    if (count > this.#itemsLeft) throw new RangeError(`${count} items in ${this.#bytes.length} bytes`);
-    this.#itemsLeft -= count;
+  /** A value without bytes, such as null, was found. */
+  takeEmpty(): void {
+    this.#emptyLeft -= 1;
+    if (this.#emptyLeft < 0) throw new RangeError(`too many values without bytes in ${this.#bytes.length} bytes`);
   }
 
   /** Of a branch or a symbol. */

@@ -1,6 +1,7 @@
 // What auth.revocation has said so far (contract, section 5): sessions that are over, users' minimum generations, keys that count no more,
 // and for each partition the time up to which everything committed is known. A revocation is kept as long as a token that it concerns
 // may live, then forgotten; marks only ever rise, so a record that is read twice changes nothing.
+import { readJsonObject } from "../bus/json-object.ts";
 import type { InRecord } from "../bus/records.ts";
 
 /** over: log in again; outdated: a refresh gives a current token; key: the key that signed it was revoked. */
@@ -117,19 +118,15 @@ interface Body {
 
 /** What is no JSON object says nothing. */
 function read(value: Buffer | null): Body | undefined {
-  try {
-    const body: unknown = JSON.parse(value?.toString("utf8") ?? "");
-    if (typeof body !== "object" || body === null) return undefined;
-    const { at, minGeneration, ended, asOf } = body as Record<string, unknown>;
-    return {
-      at: typeof at === "number" ? at : 0,
-      ...(typeof minGeneration === "number" && { minGeneration }),
-      ...(typeof asOf === "number" && { asOf }),
-      ended: ended === true,
-    };
-  } catch {
-    return undefined;
-  }
+  const body = readJsonObject(value);
+  if (body === undefined) return undefined;
+  const { at, minGeneration, ended, asOf } = body;
+  return {
+    at: typeof at === "number" ? at : 0,
+    ...(typeof minGeneration === "number" && { minGeneration }),
+    ...(typeof asOf === "number" && { asOf }),
+    ended: ended === true,
+  };
 }
 
 /** From the front on, as long as it is due: all that follows is younger, or goes with a later call. */

@@ -93,6 +93,19 @@ describe("blocks", () => {
   });
 
   const nulls = { type: "array", items: "null" };
+  /** Ten to so many nulls in no bytes. */
+  const nested = (levels: number): object => {
+    const fields = (type: unknown) => Array.from({ length: 10 }, (_, at) => ({ name: `f${at}`, type }));
+    let record: { name: string; fields: object[] } & object = Object.assign(
+      { type: "record" },
+      { name: "R0", fields: fields("null") },
+    );
+    for (let level = 1; level < levels; level += 1) {
+      const all = [{ name: "f0", type: record }, ...fields(record.name).slice(1)];
+      record = Object.assign({ type: "record" }, { name: `R${level}`, fields: all });
+    }
+    return record;
+  };
   test.each<[string, unknown, Buffer]>([
     ["a billion nulls", nulls, joined(long(1e9), 0)],
     ["2^53 nulls", nulls, joined(long(2n ** 53n), 0)],
@@ -106,6 +119,8 @@ describe("blocks", () => {
       joined(long(1e9), 0),
     ],
     ["a billion of no bytes", { type: "array", items: { type: "fixed", name: "F", size: 0 } }, joined(long(1e9), 0)],
+    ["ten thousand million nulls in records in one another", nested(10), Buffer.alloc(0)],
+    ["a million nulls for each of a list's items", { type: "array", items: nested(6) }, joined(long(9), 0)],
     ["lists in lists", { type: "array", items: nulls }, joined(long(2), long(1e9), 0, long(1e9), 0, 0)],
     ["a block of another size", { type: "array", items: "string" }, joined(long(-1), long(1), item, 0)],
     ["a block of negative size", { type: "array", items: "string" }, joined(long(-1), long(-2), item, 0)],
@@ -126,6 +141,7 @@ describe("blocks", () => {
   test("the control: some of these avsc counts through", () => {
     const read = (schema: unknown, bytes: Buffer) => () => typeOf(schema).fromBuffer(bytes);
     expect(read(nulls, joined(long(100_000), 0))()).toHaveLength(100_000);
+    expect(read(nested(5), Buffer.alloc(0))).not.toThrow(); // a hundred thousand
   });
 });
 

@@ -31,6 +31,7 @@ const registered = new Map<number, object>([
   [4, foreign],
   [5, badly],
   [6, { type: "string" }],
+  [7, { ...older, doc: "long ".repeat(20_000) }],
   [0, schema],
   [-1, schema],
 ]);
@@ -106,6 +107,7 @@ test.each<[string, Buffer | null, string]>([
   ["an id above 2^31", wire(4_294_967_295, schema, { login: "ada", times: 2 }), "unknown-schema"],
   ["a foreign record", wire(4, foreign, { id: 7 }), "incompatible"],
   ["our name, another type", wire(5, badly, { login: { a: 1 } }), "incompatible"],
+  ["our name, in a schema of 100 KB", wire(7, older, { login: "ada" }), "incompatible"],
   ["no record at all", wire(6, { type: "string" }, "ada"), "incompatible"],
 ])("%s", async (_what, bytes, kind) => {
   expect(await kindOf(codecOver().decode(subject, bytes))).toBe(kind);
@@ -152,6 +154,22 @@ test("a registry that does not answer is not the sender's fault, and the next re
   expect(await kindOf(codec.decode(subject, good))).toBe("unreachable");
   ask = async (_subject, id) => registered.get(id);
   expect(await kindOf(codec.decode(subject, good))).toBe('decoded {"login":"ada","times":2}');
+});
+
+test("a writer's schema that does not fit is not asked for again either", async () => {
+  const asked: number[] = [];
+  const codec = codecOver({
+    versionOf: async (_subject, id) => {
+      asked.push(id);
+      return registered.get(id);
+    },
+  });
+  const bytes = wire(4, foreign, { id: 7 });
+  expect(await Promise.all([1, 2].map(() => kindOf(codec.decode(subject, bytes))))).toEqual(
+    Array(2).fill("incompatible"),
+  );
+  expect(await kindOf(codec.decode(subject, bytes))).toBe("incompatible");
+  expect(asked).toEqual([4, 4]); // two at a time, and none later
 });
 
 test("a writer's schema that is read once is not asked for again", async () => {

@@ -77,12 +77,25 @@ test("snappy in one bare block, as librdkafka writes it", async () => {
   expect(String(await unpackedBy("snappy", block))).toBe("abcdabcdabcd");
 });
 
+const xerial = Buffer.from("\u0082SNAPPY\0\0\0\0\u0001\0\0\0\u0001", "latin1");
+
+const uint32 = (number: number): Buffer => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(number);
+  return bytes;
+};
+
+/** One literal, its length before it in two bytes each time. */
+function snappyChunk(bytes: Buffer): Buffer {
+  const { length } = bytes;
+  const lengths = [(length & 0x7f) | 0x80, length >> 7, 61 << 2, (length - 1) & 0xff, (length - 1) >> 8];
+  return Buffer.concat([uint32(lengths.length + length).swap32(), Buffer.from(lengths), bytes]);
+}
+
+const lz4Block = (bytes: Buffer): Buffer => Buffer.concat([uint32(0x8000_0000 + bytes.length), bytes]);
+
 describe("several in a row are one", () => {
-  const chunk = (text: string): Buffer => {
-    const block = Buffer.concat([Buffer.of(text.length, (text.length - 1) << 2), Buffer.from(text)]);
-    return Buffer.concat([Buffer.from([0, 0, 0, block.length]), block]);
-  };
-  const xerial = Buffer.from("\u0082SNAPPY\0\0\0\0\u0001\0\0\0\u0001", "latin1");
+  const chunk = (text: string): Buffer => snappyChunk(Buffer.from(text));
   const skippable = Buffer.from([0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
 
   test.each<[string, Codec, Buffer]>([
@@ -100,6 +113,7 @@ describe("several in a row are one", () => {
 });
 
 describe("bytes that are not what they seem", () => {
+  const zstdMagic = [0x28, 0xb5, 0x2f, 0xfd];
   const lz4 = Buffer.from([4, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82]); // magic, flags, block size, checksum
   const reasonOf = (unpacking: Promise<Buffer>): Promise<string> =>
     unpacking.then(
@@ -145,6 +159,17 @@ describe("bytes that are not what they seem", () => {
     ["no zstd frame", "zstd", Buffer.from("0123456789")],
     ["nothing", "zstd", Buffer.alloc(0)],
     ["a thousand zstd frames", "zstd", Buffer.concat(Array<Buffer>(1000).fill(zlib.zstdCompressSync("")))],
+    ["seventeen zstd frames", "zstd", Buffer.concat(Array<Buffer>(17).fill(zlib.zstdCompressSync("")))],
+    ["a zstd frame with a window of 2 GiB", "zstd", Buffer.from([...zstdMagic, 0, (31 - 10) << 3, 1, 0, 0])],
+    ["a zstd frame that needs a dictionary", "zstd", Buffer.from([...zstdMagic, 1, (20 - 10) << 3, 7, 1, 0, 0])],
+    // A literal, and a reference of 4 bytes to what only the dictionary holds.
+    [
+      "an LZ4 frame that needs a dictionary",
+      "lz4",
+      Buffer.from([
+        4, 0x22, 0x4d, 0x18, 0x61, 0x40, 7, 0, 0, 0, 0x82, 6, 0, 0, 0, 0x10, 0x61, 9, 0, 0x10, 0x61, 0, 0, 0, 0,
+      ]),
+    ],
     ["zlib's own format", "gzip", zlib.deflateSync("text")],
   ])("%s is broken", async (_what, codec, bytes) => {
     expect(await reasonOf(unpackedBy(codec, bytes))).toBe("broken");
@@ -160,6 +185,18 @@ describe("bytes that are not what they seem", () => {
     expect(length).toBeGreaterThan(bound - 20);
     expect((await unpackedBy(codec, whole, length)).length).toBe(length);
     expect(await reasonOf(unpackedBy(codec, whole, length - 1))).toBe("too-large");
+  });
+
+  const half = Buffer.alloc(1500, "a");
+  test.each<[string, Codec, Buffer]>([
+    ["gzip's members", "gzip", Buffer.concat([zlib.gzipSync(half), zlib.gzipSync(half)])],
+    ["zstd's frames", "zstd", Buffer.concat([zlib.zstdCompressSync(half), zlib.zstdCompressSync(half)])],
+    ["chunks of Java's snappy", "snappy", Buffer.concat([xerial, snappyChunk(half), snappyChunk(half)])],
+    ["streams of Java's snappy", "snappy", Buffer.concat([xerial, snappyChunk(half), xerial, snappyChunk(half)])],
+    ["LZ4's blocks", "lz4", Buffer.concat([lz4, lz4Block(half), lz4Block(half), Buffer.alloc(4)])],
+  ])("the bound is for all of them together: %s", async (_what, codec, bytes) => {
+    expect((await unpackedBy(codec, bytes, 3000)).length).toBe(3000);
+    expect(await reasonOf(unpackedBy(codec, bytes, 2999))).toBe("too-large");
   });
 
   test("the loop goes on meanwhile", async () => {

@@ -189,6 +189,16 @@ describe("bytes that lie", () => {
     expect((await read(bytes, 100n, 100_100)).faults).toEqual([]); // the control
   });
 
+  test("a batch is read up to so many records", async () => {
+    const most = 131_072;
+    const many = recordsBytes(Array.from({ length: most + 1 }, () => ({})));
+    const { records, faults } = await read(batch(many, most + 1));
+    expect([records.length, faults]).toEqual([most, ["too-large: more than 131072 records"]]);
+    const last = recordBytes({}, most);
+    const { faults: none } = await read(batch(many.subarray(0, -last.length), most)); // the control
+    expect(none).toEqual([]);
+  });
+
   test("a format from before Kafka 0.11 is passed over", async () => {
     const { faults, batches } = await read(batch(recordsBytes(three), 3, { magic: 1, firstOffset: 90n }));
     expect([faults, batches[0]!.lastOffset]).toEqual([["old-format: message format 1, from before Kafka 0.11"], 100n]);

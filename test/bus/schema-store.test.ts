@@ -291,6 +291,12 @@ describe("a registry", () => {
     expect(calls).toEqual(["GET /schemas/ids/3/versions"]);
   });
 
+  test("does not give a schema that is nobody's version any more, as where all of them were deleted", async () => {
+    answer = (path) => ({ status: 200, body: path.endsWith("/versions") ? "[]" : JSON.stringify({ schema: "{}" }) });
+    expect(await registry().versionOf("a-value", 3)).toBeUndefined();
+    expect(calls).toEqual(["GET /schemas/ids/3/versions"]);
+  });
+
   test("is asked again where it is ill for a moment, and not where it refuses", async () => {
     const well = answerWith({ schema: JSON.stringify(schema) });
     let ill = 2;
