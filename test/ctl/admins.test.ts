@@ -1,6 +1,6 @@
 // What is about all administrators of a fleet, on one that has no others: the role admin requires a further factor, and the last one who has it
 // stays. With what else authctl has to say of factors.
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { Refusal } from "../../src/errors.ts";
 import { withApp } from "../support/factors.ts";
@@ -15,8 +15,10 @@ let operator: string;
 beforeAll(async () => {
   own = await startFleet("admins", { roles: ["worker", "relay"], env: { AUTH_TOTP_ISSUER: "The House" } });
   fleet = await testFleet(own);
-  operator = await operatorToken(fleet);
 }, 120_000);
+beforeEach(async () => {
+  operator = await operatorToken(fleet); // it is good for a minute
+});
 afterAll(async () => {
   await fleet.close();
   await own.stop();

@@ -1,5 +1,5 @@
 // Banning, lifting a ban and deleting through Kafka: ok replies, every refusal, events, and a ban's end that needs no job.
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { auditOf } from "../support/audited.ts";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { holdUser } from "../support/held.ts";
@@ -10,8 +10,10 @@ let fleet: TestFleet;
 let operator: string;
 beforeAll(async () => {
   fleet = await testFleet();
-  operator = await operatorToken(fleet);
 }, 60_000);
+beforeEach(async () => {
+  operator = await operatorToken(fleet); // it is good for a minute
+});
 afterAll(() => fleet.close());
 
 const inspect = (accessToken: string) => fleet.client.request("auth.session.inspect", { accessToken });

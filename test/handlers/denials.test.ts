@@ -1,6 +1,6 @@
 // Refused attempts at administrative commands: each is a row of the audit and an event, once per request, by who is known; and how many rows
 // there can be. Those of nobody, and the bound through Kafka, are in test/audit.test.ts, whose fleet nobody else asks.
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { makeDenials, rowsPerMinute } from "../../src/handlers/admin/denials.ts";
 import { handlers } from "../../src/handlers/index.ts";
 import { type Audited, auditShown, chainWaiting } from "../support/audited.ts";
@@ -12,8 +12,10 @@ let fleet: TestFleet;
 let operator: string;
 beforeAll(async () => {
   fleet = await testFleet();
-  operator = await operatorToken(fleet);
 }, 60_000);
+beforeEach(async () => {
+  operator = await operatorToken(fleet); // it is good for a minute
+});
 afterAll(() => fleet.close());
 
 /** The rows of who acts. */

@@ -1,7 +1,7 @@
 // The copy of everything that is held about a user, taken for him by an operator or an administrator, through Kafka. What the owner's own copy has in it is
 // tested in erase.test.ts; here, that this is the same one, and who gets it.
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { type Audited, auditOf } from "../support/audited.ts";
 import { withApp } from "../support/factors.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
@@ -12,8 +12,10 @@ let fleet: TestFleet;
 let operator: string;
 beforeAll(async () => {
   fleet = await testFleet();
-  operator = await operatorToken(fleet, "ophelia");
 }, 60_000);
+beforeEach(async () => {
+  operator = await operatorToken(fleet, "ophelia"); // it is good for a minute
+});
 afterAll(() => fleet.close());
 
 const reason = "letter of the first of May";

@@ -1,6 +1,6 @@
 // auth.admin.find-users through Kafka: by login, address, id and state, page by page.
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
 import { confirmed, refusalOf } from "../support/people.ts";
@@ -9,8 +9,10 @@ let fleet: TestFleet;
 let operator: string;
 beforeAll(async () => {
   fleet = await testFleet();
-  operator = await operatorToken(fleet);
 }, 60_000);
+beforeEach(async () => {
+  operator = await operatorToken(fleet); // it is good for a minute
+});
 afterAll(() => fleet.close());
 
 interface Search {

@@ -25,8 +25,10 @@ let fleet: TestFleet;
 let operator: string;
 beforeAll(async () => {
   fleet = await testFleet();
-  operator = await operatorToken(fleet);
 }, 60_000);
+beforeEach(async () => {
+  operator = await operatorToken(fleet); // it is good for a minute
+});
 afterAll(() => fleet.close());
 
 const refresh = (refreshToken: string) => fleet.client.request("auth.session.refresh", { refreshToken });

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { permissions } from "../../src/handlers/admin/permissions.ts";
 import { chainWaiting } from "../support/audited.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
@@ -14,8 +14,10 @@ let fleet: TestFleet;
 let operator: string;
 beforeAll(async () => {
   fleet = await testFleet();
-  operator = await operatorToken(fleet);
 }, 60_000);
+beforeEach(async () => {
+  operator = await operatorToken(fleet); // it is good for a minute
+});
 afterAll(() => fleet.close());
 
 const reason = "a test";

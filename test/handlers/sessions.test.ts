@@ -1,7 +1,7 @@
 // A user's sessions through Kafka: how many there may be, listing them, by their owner and by an administrator, and an administrator's end
 // of them.
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Session } from "../../src/generated/schemas.ts";
 import { auditOf } from "../support/audited.ts";
 import { type Feed, readFeed } from "../support/feed.ts";
@@ -14,8 +14,11 @@ let operator: string;
 let feed: Feed;
 beforeAll(async () => {
   fleet = await testFleet();
-  [operator, feed] = await Promise.all([operatorToken(fleet), readFeed(fleet.kafka)]);
+  feed = await readFeed(fleet.kafka);
 }, 60_000);
+beforeEach(async () => {
+  operator = await operatorToken(fleet); // it is good for a minute
+});
 afterAll(async () => {
   await feed.close();
   await fleet.close();
