@@ -1,6 +1,12 @@
-// Marks in auth.revocation: once a second, in each partition, a record with the key `asOf` and the value {"asOf":T}, which says that every
-// revocation committed before T (the database's clock) stands before it. A verifier's age is counted from it, so it must never lie;
-// where it cannot be told, it stands still, and verifiers say that they are not fresh.
+// Marks in auth.revocation: once a second at least, in each partition, a record with the key `asOf` and the value {"asOf":T,"tokenLifeMs":L}. It
+// says that every revocation committed before T stands before it, and for how long revocations must be kept: L is the longest life that access
+// tokens ever had. A verifier's age is counted from T, so it must never lie; where it cannot be told, it stands still, and verifiers say that they
+// are not fresh.
+//
+// T is by two clocks: the earlier of the database's at the moment that is marked, and of the broker's when it last took a record of this relay
+// for the partition before that moment. Verifiers take no mark that is later than its own record (client/revocations.ts), so that nobody who can
+// write there stops time or makes tokens expire; a database whose clock is ahead must not keep all marks from counting. A relay that has not
+// written to a partition for a while writes a record `clock` there first, which says nothing else: its own and the database's clock.
 //
 // Why it is true. A relay takes a moment (db/revocations.ts): a time T, then the number X of a transaction, then the last id M of the
 // outbox. It looks again and again until in ONE snapshot two things hold:
@@ -21,8 +27,10 @@
 //     has ended nobody can know that it revokes nothing. Transactions in other databases of the same server count too.
 //   - pg_snapshot_xmax() for X: it is one past the highest number that has ended; one above it may be under way since before T.
 // After a failover of the database a moment may mean nothing on the new one: any fault forgets it.
+import type { Append } from "./bus/broker-clock.ts";
 import type { OutRecord } from "./bus/records.ts";
 import type { Sender } from "./bus/sender.ts";
+import type { Clock } from "./clock.ts";
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import { asTheOnlyOne, type Moment, nextMoment, revocationTopic, type Standing, standingOf } from "./db/revocations.ts";
 import { asError } from "./errors.ts";
@@ -35,11 +43,42 @@ export interface AsOfParts {
   /** Undefined where there is no such topic. */
   partitionsOf(topic: string): Promise<number | undefined>;
   log: Logger;
+  clock: Clock;
+  appends: AppendTimes;
+  /** How often a mark is written, ms. */
+  everyMs: number;
   /** Gets the time of each mark that was written. */
   marked(asOf: number): void;
+  /** Gets the database's time of each moment, Unix ms, as soon as it is here. */
+  databaseTime(at: number): void;
 }
 
-const everyMs = 1000;
+/** When this process last appended to each partition of auth.revocation. */
+export interface AppendTimes {
+  note(append: Append): void;
+  /** By the broker's clock, Unix ms; undefined where that was not within so many ms. */
+  lately(partition: number, ms: number): number | undefined;
+}
+
+export function makeAppendTimes(monotonic: () => number): AppendTimes {
+  const last = new Map<number, { at: number; noted: number }>();
+  return {
+    note({ partitions = [] }) {
+      for (const { topic, partition, at } of partitions)
+        if (topic === revocationTopic) last.set(partition, { at, noted: monotonic() });
+    },
+    lately(partition, ms) {
+      const append = last.get(partition);
+      return append !== undefined && monotonic() - append.noted <= ms ? append.at : undefined;
+    },
+  };
+}
+
+/** Marks are no further apart than a quarter of the age that verifiers bear, so that one may fail; and there is one a second where that is more. */
+export function markEveryMs(maxAgeMs: number): number {
+  return Math.min(1000, Math.floor(maxAgeMs / 5));
+}
+
 /** A commit takes some 5 ms and its row's way to the broker as long. */
 const lookMs = 20;
 const looks = 40;
@@ -49,16 +88,16 @@ const patience = 5;
 /** @returns a function that stops it and waits for the round under way */
 export function startAsOf(parts: AsOfParts): () => Promise<void> {
   const stopping = new AbortController();
-  let moment: Moment | undefined;
+  const { everyMs } = parts;
+  let moment: Marked | undefined;
   let inVain = 0;
 
   /** A moment that has not come true is kept, also while another relay is at it: it only gets nearer. */
   const round = async (connection: CommonQueryMethods): Promise<void> => {
-    moment ??= await nextMoment(connection);
+    moment ??= await momentOf(parts, connection);
     const standing = await settled(connection, moment, stopping.signal);
     if (standing.ended && standing.published) {
-      await write(parts, moment.at);
-      parts.marked(moment.at);
+      parts.marked(await write(parts, moment));
       moment = undefined;
       inVain = 0;
     } else if (!stopping.signal.aborted) {
@@ -99,16 +138,54 @@ async function settled(connection: CommonQueryMethods, moment: Moment, signal: A
   }
 }
 
-async function write({ sender, partitionsOf }: AsOfParts, asOf: number): Promise<void> {
-  const count = await partitionsOf(revocationTopic);
+/** A moment, and what the broker's clock said in each partition before it. */
+interface Marked extends Moment {
+  before: number[];
+}
+
+/** The broker's times first: what they stand for was appended before the moment was taken. */
+async function momentOf(parts: AsOfParts, connection: CommonQueryMethods): Promise<Marked> {
+  const before = await brokerTimes(parts, connection);
+  const moment = await nextMoment(connection);
+  parts.databaseTime(moment.at);
+  return { ...moment, before };
+}
+
+async function brokerTimes(parts: AsOfParts, connection: CommonQueryMethods): Promise<number[]> {
+  const { appends, clock, everyMs } = parts;
+  const count = await parts.partitionsOf(revocationTopic);
   if (count === undefined) throw new Error(`there is no topic ${revocationTopic}: run the role migrate`);
-  const record: OutRecord = {
+  const partitions = Array.from({ length: count }, (_, partition) => partition);
+  const silent = partitions.filter((partition) => appends.lately(partition, 2 * everyMs) === undefined);
+  if (silent.length > 0) {
+    const { at: database } = await nextMoment(connection);
+    const value = { clock: clock.now(), database };
+    await Promise.all(silent.map((partition) => parts.sender.send(recordOf("clock", value, partition))));
+  }
+  return partitions.map((partition) => {
+    const at = appends.lately(partition, Number.POSITIVE_INFINITY);
+    if (at === undefined)
+      throw new Error(`${revocationTopic} takes its producers' times, not the broker's: run the role migrate`);
+    return at;
+  });
+}
+
+function recordOf(key: string, value: object, partition: number): OutRecord {
+  return {
     topic: revocationTopic,
-    key: Buffer.from("asOf"),
-    value: Buffer.from(JSON.stringify({ asOf })),
+    partition,
+    key: Buffer.from(key),
+    value: Buffer.from(JSON.stringify(value)),
     headers: {},
   };
-  await Promise.all(Array.from({ length: count }, (_, partition) => sender.send({ ...record, partition })));
+}
+
+/** @returns the earliest of what was written */
+async function write({ sender }: AsOfParts, { at, before, tokenLifeMs }: Marked): Promise<number> {
+  const marks = before.map((brokerTime) => Math.min(at, brokerTime));
+  const life = tokenLifeMs === null ? {} : { tokenLifeMs };
+  await Promise.all(marks.map((asOf, partition) => sender.send(recordOf("asOf", { asOf, ...life }, partition))));
+  return Math.min(...marks);
 }
 
 function why({ ended, published }: Standing): object {

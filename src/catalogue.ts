@@ -49,7 +49,8 @@ function fullName({ namespace, name }: NamedSchema): string {
 export const legacyInbound = ["delete", "check_verified", "admin_delete_user", "admin_ban_user"] as const;
 const legacyOutbound = { auth: hour, registration: 7 * day };
 
-export function topics(config: Config): TopicSpec[] {
+/** @param tokenLifeMs the longest life that access tokens ever had; revocations are kept for that long */
+export function topics(config: Config, tokenLifeMs: number = config.AUTH_ACCESS_TTL): TopicSpec[] {
   const spec = (topic: string, settings: Record<string, string>): TopicSpec => ({
     topic,
     partitions: config.AUTH_PARTITIONS.find((rule) => rule.pattern.test(topic))?.partitions ?? 6,
@@ -74,11 +75,11 @@ export function topics(config: Config): TopicSpec[] {
     spec("auth.mail", kept(day)),
     {
       ...spec(revocationTopic, {
-        ...kept(config.AUTH_ACCESS_TTL + 10 * minute),
+        ...kept(tokenLifeMs + 10 * minute),
         "cleanup.policy": "delete",
         "segment.ms": String(10 * minute), // what is in the open segment is never deleted
       }),
-      atLeast: ["retention.ms"], // tokens from before AUTH_ACCESS_TTL was lowered live on
+      atLeast: ["retention.ms"], // also where the table token_life is younger than the topic
     },
     { ...spec(keyTopic, { "cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime" }), partitions: 1 },
     { ...spec(auditTopic, kept(config.AUTH_AUDIT_RETENTION)), partitions: 1 },

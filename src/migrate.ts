@@ -13,6 +13,7 @@ import { isPassing } from "./db/faults.ts";
 import { migrateDatabase } from "./db/migrate.ts";
 import { type DatabasePool, openPool } from "./db/pool.ts";
 import { saveSchema } from "./db/schemas.ts";
+import { raiseTokenLife } from "./db/token-life.ts";
 import { ensureKeys, fleetIds, keyTruth } from "./fleet-keys.ts";
 import { goneRecord, keyRecord, keyTopic } from "./key-records.ts";
 import { untilAnswered } from "./lifecycle.ts";
@@ -56,12 +57,18 @@ async function writeFleetId({ config, report }: Migrating, pool: DatabasePool): 
 }
 
 async function migrateTopics({ config, log, clock, signal, report }: Migrating, pool: DatabasePool): Promise<void> {
+  const { longestMs } = await raiseTokenLife(pool, config.AUTH_ACCESS_TTL);
   const kafka = kafkaOf(config, "migrate", log);
   // A broker may not know yet what its controller has just created; all is looked at again then, and found.
   const passing = (error: unknown): boolean =>
     error instanceof KafkaFault && (error.kind === "unavailable" || error.kind === "unknown-topic");
   try {
-    const done = await untilAnswered(() => kafka.ensureTopics(topics(config)), { what: "Kafka", passing, log, signal });
+    const done = await untilAnswered(() => kafka.ensureTopics(topics(config, longestMs)), {
+      what: "Kafka",
+      passing,
+      log,
+      signal,
+    });
     for (const line of done) report(line);
     await untilAnswered(() => publishKeys(kafka, pool, clock), { what: "Kafka", passing, log, signal });
   } finally {

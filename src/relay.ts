@@ -3,7 +3,7 @@
 // Events of one user come in the order of their sequence, however many relays run (db/outbox.ts says why).
 // Beside that it marks auth.revocation once a second with the time up to which everything is published (as-of.ts).
 import pg from "pg";
-import { startAsOf } from "./as-of.ts";
+import { type AsOfParts, startAsOf } from "./as-of.ts";
 import { makeBell } from "./bell.ts";
 import type { Codec } from "./bus/codec.ts";
 import type { OutRecord } from "./bus/records.ts";
@@ -28,10 +28,8 @@ export interface RelayParts {
   sealMail(mail: object): Promise<string>;
   log: Logger;
   published(rows: readonly StoredOutboxRow[]): void;
-  /** Undefined where there is no such topic. */
-  partitionsOf(topic: string): Promise<number | undefined>;
-  /** Gets the time of each mark in auth.revocation. */
-  marked(asOf: number): void;
+  /** What marks auth.revocation. */
+  asOf: Omit<AsOfParts, "pool" | "sender" | "log">;
 }
 
 export interface Relay {
@@ -50,7 +48,8 @@ export function startRelay(parts: RelayParts): Relay {
   const bell = makeBell();
   let healthy = false;
   const listening = listen(parts, bell.ring, stopping.signal);
-  const stopAsOf = startAsOf(parts);
+  const { pool, sender, log } = parts;
+  const stopAsOf = startAsOf({ ...parts.asOf, pool, sender, log });
   const working = (async () => {
     for (let failures = 0; !stopping.signal.aborted; ) {
       try {

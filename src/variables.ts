@@ -426,7 +426,7 @@ export const variables = {
     parse: origins,
   },
   AUTH_VERIFIER_MAX_AGE: duration(
-    "How old knowledge of revocations may be; above it the bridge asks the fleet.",
+    "How old knowledge of revocations may be; above it the bridge asks the fleet. Relays mark the feed five times within it: the smallest of all verifiers'.",
     "1s",
     "1h",
     "10s",

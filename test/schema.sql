@@ -249,6 +249,8 @@ stand_ins.sequence bigint NOT NULL DEFAULT 0
 subject_keys.user_id bigint NOT NULL
 subject_keys.box bytea NOT NULL
 subject_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
+token_life.only_one boolean NOT NULL DEFAULT true
+token_life.longest_ms bigint NOT NULL
 totp_factors.user_id bigint NOT NULL
 totp_factors.secret bytea NOT NULL
 totp_factors.created_at timestamp with time zone NOT NULL DEFAULT now()
@@ -341,6 +343,8 @@ stand_in_tokens stand_in_tokens_stand_in_fkey FOREIGN KEY (stand_in) REFERENCES 
 stand_ins stand_ins_pkey PRIMARY KEY (id)
 subject_keys subject_keys_pkey PRIMARY KEY (user_id)
 subject_keys subject_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+token_life token_life_only_one_check CHECK (only_one)
+token_life token_life_pkey PRIMARY KEY (only_one)
 totp_factors totp_factors_pkey PRIMARY KEY (user_id)
 totp_factors totp_factors_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 user_roles user_roles_pkey PRIMARY KEY (user_id, role_id)
@@ -426,6 +430,7 @@ CREATE INDEX stand_in_tokens_of ON public.stand_in_tokens USING btree (stand_in,
 CREATE UNIQUE INDEX stand_in_tokens_pkey ON public.stand_in_tokens USING btree (id)
 CREATE UNIQUE INDEX stand_ins_pkey ON public.stand_ins USING btree (id)
 CREATE UNIQUE INDEX subject_keys_pkey ON public.subject_keys USING btree (user_id)
+CREATE UNIQUE INDEX token_life_pkey ON public.token_life USING btree (only_one)
 CREATE UNIQUE INDEX totp_factors_pkey ON public.totp_factors USING btree (user_id)
 CREATE UNIQUE INDEX user_roles_pkey ON public.user_roles USING btree (user_id, role_id)
 CREATE INDEX users_banned ON public.users USING btree (login_key COLLATE "C") WHERE (banned_at IS NOT NULL)

@@ -2,7 +2,7 @@
 // change, role change, key revoke} x
 // {refresh, inspect, local verifier, CurrentUser of the bridge}. Each cell states its outcome; for those that learn it from the feed, how
 // long that took is printed. And the verifier's own promises: it says how fresh it is, and what it does when it is not.
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader } from "jose";
 import { type Client, connect, type Verifier } from "../src/client/index.ts";
 import { Refusal } from "../src/errors.ts";
@@ -31,8 +31,11 @@ beforeAll(async () => {
   });
   verifier = client.verifier({ maxAgeMs: 3000 });
   gateway = await connectGateway(own.grpc);
-  [actorToken] = await Promise.all([operatorToken(own), client.ready(), verifier.ready()]);
+  await Promise.all([client.ready(), verifier.ready()]);
 }, 90_000);
+beforeEach(async () => {
+  actorToken = await operatorToken(own); // it is good for a minute
+});
 afterAll(async () => {
   gateway.close();
   await client.close();
@@ -294,6 +297,14 @@ describe("a verifier", () => {
   });
 });
 
+/** A mark in each partition of auth.revocation, as anybody can write it who may write there. */
+async function marksOf(asOf: number): Promise<void> {
+  const partitions = (await fleet.kafka.partitionsOf("auth.revocation"))!;
+  const value = Buffer.from(JSON.stringify({ asOf }));
+  const marks = Array.from({ length: partitions }, (_, partition) => ({ topic: "auth.revocation", partition, value }));
+  await fleet.kafka.produce(marks.map((mark) => ({ ...mark, key: Buffer.from("asOf"), headers: {} })));
+}
+
 describe("when the relay has stopped", () => {
   test("the verifier turns not fresh within its bound; then the policy decides, and a known revocation counts under each", async () => {
     const person = await confirmed(fleet);
@@ -311,6 +322,11 @@ describe("when the relay has stopped", () => {
     const refusal = await refused(verifier.verify(accessToken, { whenStale: "refuse" }));
     expect([refusal.code, refusal.details["reason"]]).toEqual(["UNAVAILABLE", "stale"]);
     expect(await verifier.verify(accessToken, { whenStale: "accept" })).toMatchObject({ by: "local", fresh: false });
+    await marksOf(Date.UTC(2100, 0, 1)); // by whoever can write there: neither fresh by it nor beyond any token's end
+    expect(await verifier.verify(accessToken, { whenStale: "accept" })).toMatchObject({ by: "local", fresh: false });
+    await marksOf(Date.now()); // the control: the verifier has read those, and such a mark counts
+    await until("it is fresh by a mark", () => verifier.fresh);
+    await until("and not for longer than its bound", () => !verifier.fresh);
     expect(await verifier.verify(accessToken)).toMatchObject({ by: "fleet", fresh: true, login: person.login });
     expect(await code(verifier.verify(gone.accessToken, { whenStale: "accept" }))).toBe("SESSION_REVOKED");
     // What nobody can know from the feed now, the fleet knows: the bridge asks it.

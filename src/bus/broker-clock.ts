@@ -4,6 +4,12 @@
 // before says that the clock was set meanwhile, and is believed at once.
 // Before the first one our own clock is taken for right; a worker has one before it takes its first request (announce in bus/fleet.ts).
 import type { Clock } from "../clock.ts";
+import type { TopicPartition } from "./records.ts";
+
+/** When the broker appended to a partition, Unix ms by its clock. */
+export interface PartitionAppend extends TopicPartition {
+  at: number;
+}
 
 export interface Append {
   /** Of our clock: before the record was sent, and when it was acknowledged. */
@@ -11,6 +17,19 @@ export interface Append {
   ackedAt: number;
   /** Of the broker's. */
   at: number;
+  /** Each partition's own, where the driver tells them. */
+  partitions?: readonly PartitionAppend[];
+}
+
+/** What a produce says of the broker's clock. @param appends topics are those on the broker, with the prefix @returns undefined: nothing */
+export function appendOf(
+  times: Pick<Append, "sentAt" | "ackedAt">,
+  appends: readonly PartitionAppend[],
+  prefix: string,
+): Append | undefined {
+  if (appends.length === 0) return undefined;
+  const partitions = appends.map((append) => ({ ...append, topic: append.topic.slice(prefix.length) }));
+  return { ...times, at: Math.max(...appends.map(({ at }) => at)), partitions };
 }
 
 export interface BrokerClock {
@@ -26,6 +45,14 @@ interface Span {
   high: number;
   /** Monotonic. */
   since: number;
+}
+
+/** Below this a clock counts as right: well-kept clocks differ by less, and what is estimated moves with each round trip. */
+const rightMs = 1000;
+
+/** Our clock, or the broker's where ours is off: for times that other processes judge. */
+export function agreedClock(clock: Clock, broker: Pick<BrokerClock, "now" | "skew">): Clock {
+  return { ...clock, now: () => (Math.abs(broker.skew) < rightMs ? clock.now() : Math.round(broker.now())) };
 }
 
 const freshMs = 60_000;

@@ -5,6 +5,7 @@ import type { Admin, KafkaConfig, PartitionerArgs, Producer, RecordMetadata } fr
 import driver from "kafkajs";
 import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
+import { appendOf, type PartitionAppend } from "./broker-clock.ts";
 import { buildConsumer } from "./kafka-consumer.ts";
 import { classify, KafkaFault } from "./kafka-faults.ts";
 import { ownSockets, readFetchesOurselves, withoutColons } from "./kafka-fetch.ts";
@@ -56,8 +57,9 @@ export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
     produce: async (records) => {
       const made = await producer.get();
       const sentAt = systemClock.now();
-      const at = await send(made, records, onBroker);
-      if (at !== undefined) settings.appended?.({ sentAt, at, ackedAt: systemClock.now() });
+      const appends = await send(made, records, onBroker);
+      const append = appendOf({ sentAt, ackedAt: systemClock.now() }, appends, settings.prefix);
+      if (append !== undefined) settings.appended?.(append);
     },
     consumer: (options, life) =>
       buildConsumer({ kafka, options, onBroker, maxBytes: settings.unpackedBytes ?? usualUnpackedBytes }, life),
@@ -122,12 +124,12 @@ function lazily<T>(make: () => Promise<T>) {
   };
 }
 
-/** @returns the broker's time of the last append, where its topic takes that, Unix ms */
+/** @returns the broker's time of each append, where its topic takes that; topics are those on the broker */
 async function send(
   producer: Producer,
   records: OutRecord[],
   onBroker: (name: string) => string,
-): Promise<number | undefined> {
+): Promise<PartitionAppend[]> {
   let rest = records;
   const answers = await sendAll(async () => {
     const some = await producer.sendBatch({ acks: acksAll, topicMessages: byTopic(rest, onBroker) });
@@ -136,9 +138,10 @@ async function send(
     rest = left;
     throw new KafkaFault("unavailable", `${left[0]!.topic}/${left[0]!.partition} is not known yet`);
   });
-  const times = answers.map(({ logAppendTime }) => Number(logAppendTime ?? -1));
-  const last = Math.max(-1, ...times);
-  return last > 0 ? last : undefined;
+  return answers.flatMap(({ topicName: topic, partition, logAppendTime }) => {
+    const at = Number(logAppendTime ?? -1);
+    return at > 0 ? [{ topic, partition, at }] : [];
+  });
 }
 
 function byTopic(records: OutRecord[], onBroker: (name: string) => string) {

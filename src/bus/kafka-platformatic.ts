@@ -33,6 +33,7 @@ import {
 } from "@platformatic/kafka";
 import { systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
+import { appendOf, type PartitionAppend } from "./broker-clock.ts";
 import { deliver } from "./deliver.ts";
 import { type RawFetchAnswer, type RawFetchedPartition, readFetchAnswer } from "./fetch-answer.ts";
 import { type FetchPartition, type FetchTopic, isRefusal, type SessionRequest } from "./fetch-session.ts";
@@ -71,8 +72,9 @@ export function openPlatformatic(settings: KafkaSettings, log: Logger): KafkaDri
   return {
     async produce(records) {
       const sentAt = systemClock.now();
-      const at = await send(writer, records, prefix);
-      if (at !== undefined) settings.appended?.({ sentAt, at, ackedAt: systemClock.now() });
+      const appends = await send(writer, records, prefix);
+      const append = appendOf({ sentAt, ackedAt: systemClock.now() }, appends, prefix);
+      if (append !== undefined) settings.appended?.(append);
     },
     consumer(options, life) {
       const maxBytes = settings.unpackedBytes ?? usualUnpackedBytes;
@@ -160,18 +162,18 @@ const firstPauseMs = 50;
 
 /**
  * Tries again what was not acknowledged, partition by partition: a leader that has moved, a partition that is not known yet.
- * @returns the broker's time of the last append, where its topic takes that, Unix ms
+ * @returns the broker's time of each append, where its topic takes that; topics are those on the broker
  */
-async function send(writer: Admin, records: OutRecord[], prefix: string): Promise<number | undefined> {
+async function send(writer: Admin, records: OutRecord[], prefix: string): Promise<PartitionAppend[]> {
   let rest = records.map((record) => ({ ...record, topic: prefix + record.topic }));
-  let last = -1n;
+  const appends: PartitionAppend[] = [];
   for (let attempt = 1; ; attempt += 1) {
     try {
       const placed = await place(writer, rest, attempt > 1);
       const answers = await Promise.all([...placed].map(([node, some]) => sendTo(writer, node, some)));
-      for (const { appendedAt } of answers) if (appendedAt > last) last = appendedAt;
+      appends.push(...answers.flatMap((answer) => answer.appends));
       const failed = answers.flatMap(({ fault, left }) => (fault === undefined ? [] : [{ fault, left }]));
-      if (failed.length === 0) return last > 0n ? Number(last) : undefined;
+      if (failed.length === 0) return appends;
       rest = failed.flatMap(({ left }) => left);
       throw (failed.find(({ fault }) => !mayPass(fault)) ?? failed[0]!).fault;
     } catch (error) {
@@ -213,7 +215,7 @@ async function place(writer: Admin, records: OutRecord[], fresh: boolean): Promi
 type Placed = OutRecord & { partition: number };
 
 interface Sent {
-  appendedAt: bigint;
+  appends: PartitionAppend[];
   fault: unknown;
   /** What a broker has not acknowledged. */
   left: OutRecord[];
@@ -230,15 +232,15 @@ async function sendTo(writer: Admin, broker: Broker, records: Placed[]): Promise
     (fault: unknown) => ({ answer: undefined, fault }),
   );
   const taken = new Set<string>();
-  let appendedAt = -1n;
+  const appends: PartitionAppend[] = [];
   for (const { name, partitionResponses } of answer?.responses ?? []) {
     for (const { index, errorCode, logAppendTimeMs } of partitionResponses) {
       if (errorCode !== 0) continue;
       if (fault !== undefined) taken.add(idOf({ topic: name, partition: index }));
-      if (logAppendTimeMs > appendedAt) appendedAt = logAppendTimeMs;
+      if (logAppendTimeMs > 0n) appends.push({ topic: name, partition: index, at: Number(logAppendTimeMs) });
     }
   }
-  return { appendedAt, fault, left: fault === undefined ? [] : records.filter((each) => !taken.has(idOf(each))) };
+  return { appends, fault, left: fault === undefined ? [] : records.filter((each) => !taken.has(idOf(each))) };
 }
 
 interface Opened<Request extends unknown[], Answer> {

@@ -256,6 +256,7 @@ function recordOf(batch: RecordBatch, reader: ByteReader, size: number) {
   return {
     offsetDelta,
     timestamp,
+    ...(!byBroker && { producersTime: true as const }),
     key,
     value,
     headers,

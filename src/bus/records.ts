@@ -5,8 +5,10 @@ export interface InRecord {
   topic: string;
   partition: number;
   offset: bigint;
-  /** The broker's append time, ms since 1970: request topics have message.timestamp.type=LogAppendTime. */
+  /** The broker's append time, ms since 1970: our topics have message.timestamp.type=LogAppendTime. */
   timestamp: number;
+  /** The topic takes its producers' times (CreateTime): the timestamp is what whoever wrote the record says. */
+  producersTime?: true;
   key: Buffer | null;
   value: Buffer | null;
   /** A header given twice has its values in a list. */

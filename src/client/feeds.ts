@@ -44,7 +44,9 @@ const absentMs = 5 * 60_000;
 
 export function makeFeeds(parts: FeedsParts): Feeds {
   const { clock, log, keys, maxAgeMs } = parts;
-  const revocations = makeRevocations(parts.keepMs);
+  const revocations = makeRevocations(parts.keepMs, () => clock.now());
+  /** Partitions whose last record has the time of its producer: of a mark there nobody knows when it was written. */
+  const untimed = new Set<number>();
   let heardAt = clock.monotonic();
   /** The mark at which all was known last. */
   let freshAt: number | undefined;
@@ -56,7 +58,7 @@ export function makeFeeds(parts: FeedsParts): Feeds {
     if (asOf === undefined) return Number.POSITIVE_INFINITY;
     return Math.max(0, clock.now() - asOf, clock.monotonic() - heardAt);
   };
-  const isFresh = (): boolean => !closed && age() <= maxAgeMs;
+  const isFresh = (): boolean => !closed && untimed.size === 0 && !keys.untimed && age() <= maxAgeMs;
 
   const heard = (asOf: number): void => {
     heardAt = clock.monotonic();
@@ -64,7 +66,22 @@ export function makeFeeds(parts: FeedsParts): Feeds {
     else if (isFresh()) freshAt = asOf;
   };
 
+  const noteTimes = ({ partition, producersTime }: InRecord): void => {
+    if (!producersTime) {
+      untimed.delete(partition);
+      return;
+    }
+    if (untimed.size === 0)
+      log.warn(
+        { topic: revocationTopic, partition },
+        "the feed has the times of its producers (message.timestamp.type=CreateTime), so nothing is fresh here: run migrate",
+      );
+    untimed.add(partition);
+  };
+
   const takeRevocations = (records: InRecord[]): void => {
+    const last = records.at(-1);
+    if (last !== undefined) noteTimes(last);
     const before = revocations.asOf;
     revocations.take(records);
     const { asOf } = revocations;

@@ -6,6 +6,7 @@ import { shared } from "../bus/assigner.ts";
 import type { Consumption, KafkaPort } from "../bus/kafka.ts";
 import { KafkaFault } from "../bus/kafka-faults.ts";
 import { randomId } from "../bus/random-id.ts";
+import type { InRecord } from "../bus/records.ts";
 import type { Clock } from "../clock.ts";
 import { type Refusal, refuse } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -22,6 +23,8 @@ export interface KeyReaderParts {
 }
 
 export interface KeyReader {
+  /** Its last record has the time of its producer: nobody knows when it was written. */
+  readonly untimed: boolean;
   /** Begins to read, unless it does. */
   start(): void;
   /** The key to seal to. @throws Refusal UNAVAILABLE where there is none that counts, details.reason `uncertified-key` or `no-key` */
@@ -75,6 +78,7 @@ class Reader implements KeyReader {
   #again: Promise<void> | undefined;
   #isRead = false as boolean;
   #suspended = false as boolean;
+  #untimed = false as boolean;
   #changes = 0;
   readonly #over = new AbortController();
 
@@ -108,6 +112,7 @@ class Reader implements KeyReader {
       onRecords: (records, { partition }) => {
         this.#heardAt = this.#parts.clock.monotonic();
         this.#positions.set(partition, records.at(-1)!.offset + 1n);
+        this.#noteTimes(records.at(-1)!);
         this.#feed.take(records);
         this.#changes += 1;
         this.#look();
@@ -130,6 +135,10 @@ class Reader implements KeyReader {
 
   get keys(): Pick<KeyFeed, "verification" | "jwks" | "size"> {
     return this.#suspended ? noKeys : this.#feed;
+  }
+
+  get untimed(): boolean {
+    return this.#untimed;
   }
 
   get changes(): number {
@@ -172,6 +181,16 @@ class Reader implements KeyReader {
     for (const { reject } of this.#waiting) reject(closedRefusal());
     this.#waiting.clear();
     await this.#consumption?.close();
+  }
+
+  #noteTimes(record: InRecord): void {
+    const producersTime = record.producersTime === true;
+    if (producersTime && !this.#untimed)
+      this.#parts.log.warn(
+        { topic: keyTopic },
+        "the feed has the times of its producers (message.timestamp.type=CreateTime), so nothing is fresh here: run migrate",
+      );
+    this.#untimed = producersTime;
   }
 
   #readOnce(): Promise<void> {

@@ -1,6 +1,9 @@
 // What auth.revocation has said so far (contract, section 5): sessions that are over, users' minimum generations, keys that count no more,
-// and for each partition the time up to which everything committed is known. A revocation is kept as long as a token that it concerns
-// may live, then forgotten; marks only ever rise, so a record that is read twice changes nothing.
+// and for each partition the time up to which everything committed is known.
+// Promises: a revocation counts as soon as it is read, whatever times it names, and until no token that it concerns can be alive: for the
+// longest life that tokens ever had, which the marks tell. What is known only grows: a record that comes again, late, or with other times
+// takes nothing back. Nobody's times are believed beyond what the broker saw: a mark is none that is later than its record, and a revocation
+// is neither forgotten early nor kept for ever. Does not know whether a token is genuine.
 import { readJsonObject } from "../bus/json-object.ts";
 import type { InRecord } from "../bus/records.ts";
 
@@ -23,6 +26,8 @@ export interface Revocations {
   judge(token: Judged): Judgement;
   /** Unix ms up to which every revocation is known; undefined before the first word of some partition. */
   readonly asOf: number | undefined;
+  /** How long revocations are kept, ms. */
+  readonly keepMs: number;
   /** Ends a session here and now, before the feed says so. */
   end(sessionId: string, at: number): void;
   isRevokedKey(kid: string): boolean;
@@ -38,44 +43,71 @@ interface Minimum {
   ended: number;
 }
 
-/** @param keepMs the longest life of an access token, with a margin */
-export function makeRevocations(keepMs: number): Revocations {
+/** A mark may be so much later than its record: clocks of brokers differ, and partitions move between them. */
+const aheadMs = 5000;
+/** `at` of a revocation counts up to so much beyond the broker's time of its record: the database's clock may be ahead. */
+const latestMs = 10 * 60_000;
+/** No access token lives longer (AUTH_ACCESS_TTL). */
+const longestLifeMs = 24 * 60 * 60_000;
+/** For clocks that differ. */
+const marginMs = 60_000;
+
+/**
+ * @param leastMs revocations are kept for so long at least
+ * @param now Unix ms; for records whose broker has not said when they came
+ */
+export function makeRevocations(leastMs: number, now: () => number = () => 0): Revocations {
   const sessions = new Map<string, number>(); // id -> at; insertion order is about time order
   const users = new Map<number, Minimum>();
   const keys = new Map<string, number>();
   const marks = new Map<number, number | undefined>();
+  let keepMs = leastMs;
 
-  const forget = (now: number): void => {
-    const before = now - keepMs;
+  const oldestMark = (): number | undefined => {
+    let oldest: number | undefined;
+    for (const asOf of marks.values()) {
+      if (asOf === undefined) return undefined;
+      oldest = Math.min(oldest ?? asOf, asOf);
+    }
+    return oldest;
+  };
+
+  /** By the oldest mark: by that the time is told, so no token is taken for alive whose revocation is forgotten. */
+  const forget = (): void => {
+    const asOf = oldestMark();
+    if (asOf === undefined) return;
+    const before = asOf - keepMs;
     drop(sessions, (at) => at < before);
     drop(users, ({ at }) => at < before);
     drop(keys, (at) => at < before);
   };
 
-  const mark = (partition: number, asOf: number): void => {
+  const mark = ({ partition, timestamp, producersTime }: InRecord, { asOf, tokenLifeMs }: Body): void => {
+    if (producersTime || asOf === undefined || asOf > timestamp + aheadMs) return;
+    if (tokenLifeMs !== undefined) keepMs = Math.max(keepMs, Math.min(tokenLifeMs, longestLifeMs) + marginMs);
     if (asOf <= (marks.get(partition) ?? 0)) return;
     marks.set(partition, asOf);
-    forget(asOf);
+    forget();
   };
 
-  const raise = (userId: number, { at, minGeneration, ended }: Body): void => {
+  const raise = (userId: number, at: number, { minGeneration = 0, ended }: Body): void => {
     const known = users.get(userId);
     users.delete(userId); // to the end of the order
     users.set(userId, {
       at: Math.max(at, known?.at ?? 0),
-      generation: Math.max(minGeneration ?? 0, known?.generation ?? 0),
-      ended: Math.max(ended === true ? (minGeneration ?? 0) : 0, known?.ended ?? 0),
+      generation: Math.max(minGeneration, known?.generation ?? 0),
+      ended: Math.max(ended ? minGeneration : 0, known?.ended ?? 0),
     });
   };
 
-  const takeOne = ({ key, value, partition }: InRecord): void => {
-    const body = read(value);
-    const name = key?.toString("utf8") ?? "";
+  const takeOne = (record: InRecord): void => {
+    const name = record.key?.toString("utf8") ?? "";
+    const body = read(record.value);
     if (body === undefined) return;
-    if (name === "asOf") mark(partition, body.asOf ?? 0);
-    else if (name.startsWith("s:")) sessions.set(name.slice(2), body.at);
-    else if (name.startsWith("u:")) raise(Number(name.slice(2)), body);
-    else if (name.startsWith("k:")) keys.set(name.slice(2), body.at);
+    if (name === "asOf") mark(record, body);
+    else if (name.startsWith("s:")) note(sessions, name.slice(2), atOf(record, body, now));
+    else if (/^u:\d{1,15}$/.test(name)) raise(Number(name.slice(2)), atOf(record, body, now), body);
+    else if (name.startsWith("k:")) note(keys, name.slice(2), atOf(record, body, now));
   };
 
   return {
@@ -94,14 +126,12 @@ export function makeRevocations(keepMs: number): Revocations {
       return generation < minimum.ended ? "over" : "outdated";
     },
     get asOf() {
-      let oldest: number | undefined;
-      for (const asOf of marks.values()) {
-        if (asOf === undefined) return undefined;
-        oldest = Math.min(oldest ?? asOf, asOf);
-      }
-      return oldest;
+      return oldestMark();
     },
-    end: (sessionId, at) => void sessions.set(sessionId, at),
+    get keepMs() {
+      return keepMs;
+    },
+    end: (sessionId, at) => note(sessions, sessionId, at),
     isRevokedKey: (kid) => keys.has(kid),
     get size() {
       return sessions.size + users.size + keys.size;
@@ -112,21 +142,37 @@ export function makeRevocations(keepMs: number): Revocations {
 interface Body {
   at: number;
   minGeneration?: number;
-  ended?: boolean;
+  ended: boolean;
   asOf?: number;
+  tokenLifeMs?: number;
 }
 
 /** What is no JSON object says nothing. */
 function read(value: Buffer | null): Body | undefined {
   const body = readJsonObject(value);
   if (body === undefined) return undefined;
-  const { at, minGeneration, ended, asOf } = body;
+  const { at, minGeneration, ended, asOf, tokenLifeMs } = body;
   return {
     at: typeof at === "number" ? at : 0,
     ...(typeof minGeneration === "number" && { minGeneration }),
     ...(typeof asOf === "number" && { asOf }),
+    ...(typeof tokenLifeMs === "number" && { tokenLifeMs }),
     ended: ended === true,
   };
+}
+
+/** The database's time or, where that is later, the broker's; where there is none, the time at which it is read. */
+function atOf({ timestamp, producersTime }: InRecord, { at }: Body, now: () => number): number {
+  const came = producersTime ? now() : timestamp;
+  return Math.min(Math.max(at, came), came + latestMs);
+}
+
+/** At the end of the order, where it is later than before. */
+function note(map: Map<string, number>, name: string, at: number): void {
+  const known = map.get(name);
+  if (known !== undefined && known >= at) return;
+  map.delete(name);
+  map.set(name, at);
 }
 
 /** From the front on, as long as it is due: all that follows is younger, or goes with a later call. */

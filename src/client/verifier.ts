@@ -26,7 +26,10 @@ export interface VerifierOptions {
   audience?: string;
   /** Verified signatures to remember; 0: none. Default 10,000, some 2 KB each. */
   cache?: number;
-  /** The longest life of an access token, ms: revocations are kept so long. Default 24 h, the most that AUTH_ACCESS_TTL can be. */
+  /**
+   * The longest life of an access token, ms: revocations are kept so long, and longer where the fleet says that tokens ever lived longer.
+   * Default 24 h, the most that AUTH_ACCESS_TTL can be.
+   */
   tokenLifeMs?: number;
 }
 

@@ -1,6 +1,7 @@
 // What the relay asks to know up to when every revocation is published. as-of.ts says what follows from it.
 import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
+import { longestTokenLife } from "./token-life.ts";
 
 export const revocationTopic = "auth.revocation";
 
@@ -12,9 +13,16 @@ export interface Moment {
   transaction: string;
   /** No row that had been written by then has a higher id. */
   lastId: number;
+  /** The longest life that access tokens ever had, ms; null before anybody has said one. */
+  tokenLifeMs: number | null;
 }
 
-const moment = z.object({ at: z.number(), transaction: z.string(), lastId: z.number() });
+const moment = z.object({
+  at: z.number(),
+  transaction: z.string(),
+  lastId: z.number(),
+  tokenLifeMs: z.number().nullable(),
+});
 
 /**
  * The order counts: the time is that of the statement's arrival, before its snapshot, before its number and before the sequence is read.
@@ -23,7 +31,7 @@ const moment = z.object({ at: z.number(), transaction: z.string(), lastId: z.num
 export async function nextMoment(connection: CommonQueryMethods): Promise<Moment> {
   return connection.one(sql.type(moment)`
     SELECT floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint AS at, pg_current_xact_id()::text AS transaction,
-      (SELECT last_value FROM outbox_ids) AS "lastId"`);
+      (SELECT last_value FROM outbox_ids) AS "lastId", ${longestTokenLife} AS "tokenLifeMs"`);
 }
 
 const standing = z.object({ ended: z.boolean(), published: z.boolean() });

@@ -72,17 +72,18 @@ export interface RevocationRecord {
  * The records of auth.revocation for a fact (contract, section 5). JSON, though commands and events are Avro: a verifier in any language
  * then needs neither a registry nor its being up, and the values are smaller than a schema id would be worth.
  * A record may come twice, and after a relay that hung even an older one after a newer: a reader keeps the highest minGeneration.
+ * The database adds `at`, its own time, when the row is written (migrations/0015).
  * @throws Error where a change and its facts disagree whether the user's generation rises
  */
-export function revocationsOf(facts: readonly Fact[], user: Revoked | undefined, at: number): RevocationRecord[] {
+export function revocationsOf(facts: readonly Fact[], user: Revoked | undefined): RevocationRecord[] {
   const all = facts.map(({ event, body }) => (revokes[event] as (body: object) => Revokes)(body));
   const sessions = all.flatMap((each) => (typeof each === "object" ? each.sessions : []));
   const byUser = all.filter((each) => each === "outdated" || each === "over");
   if (byUser.length > 0 !== (user?.generation !== undefined))
     throw new Error(`${facts.map(({ event }) => event).join(", ")}: the change must raise the generation, or must not`);
-  const records = sessions.map((id) => ({ topic: revocationTopic, key: `s:${id}`, body: { at } }));
+  const records = sessions.map((id) => ({ topic: revocationTopic, key: `s:${id}`, body: {} }));
   if (user === undefined || byUser.length === 0) return records;
   const ended = byUser.includes("over") ? { ended: true } : {};
-  const body = { at, minGeneration: user.generation, ...ended };
+  const body = { minGeneration: user.generation, ...ended };
   return [...records, { topic: revocationTopic, key: `u:${user.id}`, body }];
 }

@@ -33,7 +33,7 @@ export function outboxRows(change: Change, { call, now, uuid, box }: Making): Ou
     secret: null,
     unheard,
   }));
-  const revocations = revocationsOf(facts, user, now).map((record) => ({ ...record, kind: "json" as const }));
+  const revocations = revocationsOf(facts, user).map((record) => ({ ...record, kind: "json" as const }));
   const others = [...revocations, ...messages].map((message) =>
     messageRow(message, { ...common, eventId: uuid() }, { now, box }),
   );

@@ -11,14 +11,14 @@ import { clientOf, type Running, type Wiring } from "./parts.ts";
 export async function startBridge(wiring: Wiring): Promise<Running> {
   const { config, log, metrics, lifecycle } = wiring;
   const clock = wiring.clock ?? systemClock;
-  const { client, kafka, close } = clientOf(wiring, "bridge");
+  const { client, kafka, agreed, close } = clientOf(wiring, "bridge");
   lifecycle.onStop(close);
   const verifier = makeVerifier(
     {
       kafka,
       name: "bridge",
       log,
-      clock,
+      clock: agreed,
       keys: client.keys,
       inspect: (accessToken) => client.request("auth.session.inspect", { accessToken }),
     },

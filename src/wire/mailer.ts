@@ -11,7 +11,7 @@ import { renderMail } from "../mail-templates.ts";
 import { type MailBook, startMailer } from "../mailer.ts";
 import { printedMail, type SmtpServer, smtpServer } from "../smtp.ts";
 import { fleetMember } from "./fleet.ts";
-import { codecOf, deadLettersOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+import { brokerClockOf, codecOf, deadLettersOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 
 export async function startMailerRole(wiring: Wiring): Promise<Running> {
   const { config, log, metrics, lifecycle } = wiring;
@@ -20,7 +20,7 @@ export async function startMailerRole(wiring: Wiring): Promise<Running> {
       "AUTH_MAIL_SEAL_KEY names a mailer outside of the fleet, and this one cannot open its mails: run one of the two.",
     );
   const clock = wiring.clock ?? systemClock;
-  const kafka = kafkaOf(config, "mailer", log, { metrics });
+  const kafka = kafkaOf(config, "mailer", log, { metrics, appended: brokerClockOf(wiring).broker.sample });
   lifecycle.onStop(() => kafka.close());
   const pool = await poolOf(wiring, "mailer");
   const keys = await keysOf(wiring, pool);

@@ -1,4 +1,5 @@
 // What several roles are built from: connections, keys, codec, client. Each resource that is opened leaves its undo behind (lifecycle.ts).
+import { agreedClock, type BrokerClock, makeBrokerClock } from "../bus/broker-clock.ts";
 import { type Codec, makeCodec } from "../bus/codec.ts";
 import { type DeadLetters, makeDeadLetters } from "../bus/dead-letters.ts";
 import { connectKafka, type KafkaPort, type KafkaSettings } from "../bus/kafka.ts";
@@ -93,6 +94,27 @@ export function deadLettersOf({ config, log, metrics, clock = systemClock }: Wir
   });
 }
 
+export interface WatchedClock {
+  broker: BrokerClock;
+  /** The database's clock has just said this. */
+  databaseTime(at: number): void;
+}
+
+/**
+ * The broker's clock as a process sees it by what it produces, and for whoever watches the fleet, how far other clocks are off: by the broker's
+ * are judged requests' times, ages of feeds, and what is signed.
+ */
+export function brokerClockOf({ metrics, clock = systemClock }: Pick<Wiring, "metrics" | "clock">): WatchedClock {
+  const broker = makeBrokerClock(clock);
+  const skew = metrics.gauge(
+    "auth_clock_skew_seconds",
+    "How much a clock is ahead of the broker's: this machine's, or the database's.",
+    ["clock"],
+    (gauge) => gauge.set({ clock: "machine" }, broker.skew / 1000),
+  );
+  return { broker, databaseTime: (at) => skew.set({ clock: "database" }, (at - broker.now()) / 1000) };
+}
+
 export function registryOf(config: Config): Registry | undefined {
   const { AUTH_REGISTRY_URL: url, AUTH_REGISTRY_USERNAME: username, AUTH_REGISTRY_PASSWORD: password } = config;
   if (url === undefined) return undefined;
@@ -151,10 +173,11 @@ export async function codecOf(
 export function clientOf(
   { config, log, metrics, clock }: Pick<Wiring, "config" | "log" | "metrics" | "clock">,
   name: string,
-): { client: ConnectedClient; kafka: KafkaPort; close(): Promise<void> } {
+): { client: ConnectedClient; kafka: KafkaPort; agreed: Clock; close(): Promise<void> } {
   const registry = registryOf(config);
   if (registry === undefined) throw new Error("AUTH_REGISTRY_URL is not set.");
-  const kafka = kafkaOf(config, name, log, { metrics });
+  const { broker } = brokerClockOf({ metrics, ...(clock && { clock }) });
+  const kafka = kafkaOf(config, name, log, { metrics, appended: broker.sample });
   const late = metrics.counter("auth_replies_late_total", "Replies that nobody waited for any more.");
   const ignored = metrics.counter("auth_replies_ignored_total", "Replies without the mac of their request.");
   const client = connectClient({
@@ -170,6 +193,7 @@ export function clientOf(
   return {
     client,
     kafka,
+    agreed: agreedClock(clock ?? systemClock, broker),
     async close() {
       await client.close(config.AUTH_DRAIN_TIMEOUT);
       await kafka.close();

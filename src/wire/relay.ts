@@ -1,5 +1,7 @@
 // Builds the role `relay`: publishing the outbox, and maintenance.
+import { makeAppendTimes, markEveryMs } from "../as-of.ts";
 import { startAuditChain } from "../audit-chain.ts";
+import type { Append } from "../bus/broker-clock.ts";
 import { parseReplyKey, sealReply } from "../bus/seal.ts";
 import { makeSender } from "../bus/sender.ts";
 import { systemClock } from "../clock.ts";
@@ -12,11 +14,18 @@ import type { Logger } from "../log.ts";
 import { startMaintenance } from "../maintenance.ts";
 import { startRelay } from "../relay.ts";
 import { fleetMember } from "./fleet.ts";
-import { codecOf, kafkaOf, keyPartsOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+import { brokerClockOf, codecOf, kafkaOf, keyPartsOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 
 export async function startRelayRole(wiring: Wiring): Promise<Running> {
   const { config, log, metrics, lifecycle } = wiring;
-  const kafka = kafkaOf(config, "relay", log, { metrics });
+  const { clock = systemClock } = wiring;
+  const { broker, databaseTime } = brokerClockOf(wiring);
+  const appends = makeAppendTimes(clock.monotonic);
+  const appended = (append: Append): void => {
+    broker.sample(append);
+    appends.note(append);
+  };
+  const kafka = kafkaOf(config, "relay", log, { metrics, appended });
   lifecycle.onStop(() => kafka.close());
   const pool = await poolOf(wiring, "relay");
   const keys = await keysOf(wiring, pool);
@@ -37,12 +46,17 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
     published: (rows) => {
       for (const row of rows) published.inc({ topic: row.topic });
     },
-    partitionsOf: (topic) => kafka.partitionsOf(topic),
-    marked: (asOf) => marked.set(asOf / 1000),
+    asOf: {
+      partitionsOf: (topic) => kafka.partitionsOf(topic),
+      clock,
+      appends,
+      everyMs: markEveryMs(config.AUTH_VERIFIER_MAX_AGE),
+      marked: (asOf) => marked.set(asOf / 1000),
+      databaseTime,
+    },
   });
   lifecycle.onStop(() => relay.stop());
   lifecycle.onStop(startChain(wiring, pool, keys));
-  const { clock = systemClock } = wiring;
   const maintenance = startMaintenance({
     pool,
     log,

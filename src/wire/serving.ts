@@ -93,9 +93,6 @@ export function serveRequests(
   metrics.gauge("auth_requests_in_flight", "Requests taken and not finished.", [], (gauge) =>
     gauge.set(consumer.inFlight),
   );
-  metrics.gauge("auth_clock_skew_seconds", "How much this machine's clock is ahead of the broker's.", [], (gauge) =>
-    gauge.set(brokerClock.skew / 1000),
-  );
   metrics.gauge("auth_partitions_held", "Partitions of request topics this worker holds.", [], (gauge) =>
     gauge.set(sum(Object.values(consumer.held()).map((partitions) => partitions.length))),
   );

@@ -1,5 +1,5 @@
 // Builds the role `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the platform's JSON topics.
-import { makeBrokerClock } from "../bus/broker-clock.ts";
+import { agreedClock } from "../bus/broker-clock.ts";
 import type { Lanes } from "../bus/command.ts";
 import type { DeadLetters } from "../bus/dead-letters.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
@@ -16,6 +16,8 @@ import { makePasswords, type Passwords } from "../crypto/passwords.ts";
 import { makeTokens } from "../crypto/tokens.ts";
 import { isPassing } from "../db/faults.ts";
 import { notifyRelays } from "../db/outbox.ts";
+import type { DatabasePool } from "../db/pool.ts";
+import { raiseTokenLife } from "../db/token-life.ts";
 import { asError } from "../errors.ts";
 import type { FleetKeys } from "../fleet-keys.ts";
 import { uncounted } from "../handlers/admin/define.ts";
@@ -26,11 +28,12 @@ import type { Handler } from "../handlers/define.ts";
 import { handlers, legacyHandlers } from "../handlers/index.ts";
 import { busCommand, type RunParts, runLegacy } from "../handlers/run.ts";
 import { consumeLegacy } from "../legacy.ts";
+import { untilAnswered } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
 import { globToRegExp } from "../variable-kinds.ts";
 import { holdCommands } from "./claim.ts";
 import { fleetMember } from "./fleet.ts";
-import { codecOf, deadLettersOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+import { brokerClockOf, codecOf, deadLettersOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 import { pulseOf, serveRequests } from "./serving.ts";
 
 export function settingsOf(config: Config): Settings {
@@ -116,7 +119,7 @@ export function served(globs: string[]): Handler[] {
 export async function startWorker(wiring: Wiring): Promise<Running> {
   const { config, log, lifecycle } = wiring;
   const clock = wiring.clock ?? systemClock;
-  const brokerClock = makeBrokerClock(clock);
+  const { broker: brokerClock } = brokerClockOf(wiring);
   const kafka = kafkaOf(config, "worker", log, { appended: brokerClock.sample, metrics: wiring.metrics });
   lifecycle.onStop(() => kafka.close());
   const pool = await poolOf(wiring, "worker");
@@ -127,7 +130,10 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   giveWay();
   const lanes = lanesOf(wiring, { hashCost, monotonic: clock.monotonic });
   const devices = makeDeviceTokens(keys.dataKeys, config.AUTH_KNOWN_DEVICE_TTL);
-  const run = runPartsOf(wiring, { pool, keys, devices, lanes, passwords, policy, clock });
+  await tellTokenLife(wiring, pool);
+  // Sessions and tokens are judged by other machines, too.
+  const agreed = agreedClock(clock, brokerClock);
+  const run = runPartsOf(wiring, { pool, keys, devices, lanes, passwords, policy, clock: agreed });
   const commands = served(config.AUTH_TOPICS).map((handler) => busCommand(handler, run));
   if (commands.length === 0) throw new Error("AUTH_TOPICS leaves no command to serve.");
   const codec = await codecOf(wiring, pool);
@@ -164,6 +170,17 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
         : [{ name: "legacy", reason: "not a member of the group auth_service" }]),
     ],
   };
+}
+
+/** Before the first token of this life: verifiers keep revocations as long as the longest there ever was. */
+async function tellTokenLife({ config, log, lifecycle }: Wiring, pool: DatabasePool): Promise<void> {
+  const { AUTH_ACCESS_TTL: lifeMs } = config;
+  const waiting = { what: "PostgreSQL", passing: isPassing, log, signal: lifecycle.stopping };
+  const { raised } = await untilAnswered(() => raiseTokenLife(pool, lifeMs), waiting);
+  if (raised)
+    log.warn(
+      "AUTH_ACCESS_TTL is longer than any before: run migrate, or auth.revocation forgets too early for new readers",
+    );
 }
 
 function lanesOf(

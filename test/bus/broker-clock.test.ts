@@ -1,7 +1,8 @@
 // The broker's clock, as it is seen through acknowledgements: right within half a round trip, for any skew, and again after a clock was set.
+// And the time that is written where other machines judge it.
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { makeBrokerClock } from "../../src/bus/broker-clock.ts";
+import { agreedClock, makeBrokerClock } from "../../src/bus/broker-clock.ts";
 
 const time = { ms: 1_000_000, mono: 0 };
 const clock = { now: () => time.ms, monotonic: () => time.mono };
@@ -35,4 +36,15 @@ test("follows a clock that is set, at once, and one that drifts, within a minute
   time.mono += 61_000;
   broker.sample({ sentAt: 600_090, at: 100, ackedAt: 600_170 }); // wider, and the other is old
   expect(broker.skew).toBe(600_030);
+});
+
+test("the time that others judge is ours while our clock is right, and the broker's where it is off", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: -1e9, max: 1e9 }), (skew) => {
+      const agreed = agreedClock(clock, { now: () => time.ms - skew, skew });
+      expect(agreed.now()).toBe(Math.abs(skew) < 1000 ? time.ms : time.ms - skew);
+      expect(Math.abs(agreed.now() - (time.ms - skew))).toBeLessThan(1000);
+    }),
+    { examples: [[0], [999], [-999], [1000], [-1000]] },
+  );
 });

@@ -81,7 +81,8 @@ test("a record is read as it was written, with its place and time", async () => 
     ["", [""]],
   ]);
   const [byBroker] = (await read(batch(body, 1, { attributes: 8 }))).records;
-  expect(byBroker!.timestamp).toBe(2000);
+  expect([byBroker!.timestamp, byBroker!.producersTime]).toEqual([2000, undefined]);
+  expect(record.producersTime).toBe(true);
 });
 
 test("records below where it was asked from are left out, and batches are read one after the other", async () => {

@@ -5,7 +5,7 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT }
 import type { ConsumeOptions, KafkaPort } from "../../src/bus/kafka.ts";
 import type { InRecord } from "../../src/bus/records.ts";
 import { makeKeyReader } from "../../src/client/key-reader.ts";
-import { makeVerifier, type Verifier } from "../../src/client/verifier.ts";
+import { makeVerifier, type Verifier, type VerifierOptions } from "../../src/client/verifier.ts";
 import { makeLogger } from "../../src/log.ts";
 import { refusalOf } from "../support/people.ts";
 
@@ -47,25 +47,38 @@ beforeEach(() => {
     return { joined: Promise.resolve(), healthy: true, close };
   };
   const kafka = { consume, endOffsets: async () => new Map([[0, keyEnd]]) } as unknown as KafkaPort;
-  const parts = { kafka, name: "test", log: makeLogger("silent", {}), clock };
-  verifier = makeVerifier(
-    {
-      ...parts,
-      keys: makeKeyReader(parts),
-      inspect: () => Promise.reject(new Error("somebody was asked")),
-    },
-    { whenStale: "refuse" },
-  );
+  warnings = [];
+  const log = {
+    ...makeLogger("silent", {}),
+    warn: (...said: unknown[]) => warnings.push(String(said.at(-1))),
+  } as never;
+  makeOne = (options = {}, itsClock = clock) => {
+    const parts = { kafka, name: "test", log, clock: itsClock };
+    const inspect = () => Promise.reject(new Error("the fleet was asked"));
+    verifier = makeVerifier({ ...parts, keys: makeKeyReader(parts), inspect }, { whenStale: "refuse", ...options });
+  };
+  makeOne();
 });
+
+/** In place of the one that every test has. */
+let makeOne: (options?: VerifierOptions, itsClock?: typeof clock) => void;
+let warnings: string[];
 
 const readersOf = (topic: string): Played[] => consumptions.filter(({ topics }) => topics.includes(topic));
 
-/** A record comes, on the reader given or on the topic's last. */
-function comes(topic: string, key: string, body: object, reader = readersOf(topic).at(-1)!): void {
+/** A record comes, on the reader given or on the topic's last, with the broker's time of now unless it says otherwise. */
+function comes(
+  topic: string,
+  key: string,
+  body: object,
+  reader = readersOf(topic).at(-1)!,
+  times: Partial<Pick<InRecord, "timestamp" | "producersTime">> = {},
+): void {
   const value = Buffer.from(JSON.stringify(body));
   const offset = topic === "auth.key" ? keyEnd : 0n;
   if (topic === "auth.key") keyEnd += 1n;
-  const record: InRecord = { topic, partition: 0, offset, timestamp: 0, key: Buffer.from(key), value, headers: {} };
+  const place = { topic, partition: 0, offset, timestamp: time.ms, ...times };
+  const record: InRecord = { ...place, key: Buffer.from(key), value, headers: {} };
   reader.onRecords([record], { topic, partition: 0 }, 1n);
 }
 
@@ -105,7 +118,17 @@ describe("a clock that is ten minutes behind", () => {
     passes(2 * minute);
     mark();
     expect(await judged(short)).toBe("TOKEN_EXPIRED");
-    expect(await judged(await token(first!))).toBe("ok"); // the control
+    expect(await judged(await token(first!))).toBe("ok"); // it refuses nothing else
+  });
+
+  test("the control: without the fleet's time a token lives on by that clock", async () => {
+    makeOne({ whenStale: "accept" });
+    time.off = -10 * minute;
+    publish(first!);
+    mark();
+    const short = await token(first!, minute);
+    passes(2 * minute); // and no mark comes that says so
+    expect(await judged(short)).toBe("ok");
   });
 
   test("hides no feed that stands still", async () => {
@@ -117,6 +140,16 @@ describe("a clock that is ten minutes behind", () => {
     passes(11_000);
     expect([verifier.fresh, await judged(good)]).toEqual([false, "UNAVAILABLE"]);
   });
+
+  test("the control: by that clock alone the feed looks fresh for ten minutes more", async () => {
+    makeOne({}, { ...clock, monotonic: () => 0 });
+    time.off = -10 * minute;
+    publish(first!);
+    mark();
+    const good = await token(first!);
+    passes(11_000);
+    expect([verifier.fresh, await judged(good)]).toEqual([true, "ok"]);
+  });
 });
 
 test("a clock that is a minute ahead is not fresh, and says so, rather than guess", async () => {
@@ -125,6 +158,8 @@ test("a clock that is a minute ahead is not fresh, and says so, rather than gues
   mark();
   expect([verifier.fresh, verifier.ageMs]).toEqual([false, minute]);
   expect(await judged(await token(first!))).toBe("UNAVAILABLE");
+  time.off = 0; // the control: the same marks, by a clock that is right
+  expect([verifier.fresh, await judged(await token(first!))]).toEqual([true, "ok"]);
 });
 
 describe("an absence", () => {
@@ -171,5 +206,110 @@ describe("an absence", () => {
     mark();
     expect(readersOf("auth.revocation")).toHaveLength(1);
     expect(await judged(await token(first!))).toBe("ok");
+  });
+});
+
+describe("whoever writes to the feed", () => {
+  const the2100s = Date.UTC(2100, 0, 1);
+  const writes = (asOf: number, times?: Partial<InRecord>): void =>
+    comes("auth.revocation", "asOf", { asOf }, undefined, times);
+
+  test("neither ends tokens nor makes anything fresh by a mark of another time", async () => {
+    publish(first!);
+    mark();
+    const good = await token(first!);
+    writes(the2100s);
+    expect([verifier.fresh, verifier.ageMs, await judged(good)]).toEqual([true, 0, "ok"]);
+    passes(11_000);
+    writes(the2100s); // the true marks stand still
+    writes(time.ms + 5001);
+    expect([verifier.fresh, await judged(good)]).toEqual([false, "UNAVAILABLE"]);
+    writes(time.ms + 4999); // brokers' clocks may differ by so much
+    expect([verifier.fresh, await judged(good)]).toEqual([true, "ok"]);
+  });
+
+  test("makes nothing fresh where the topic believes producers' times, and the reader says so", async () => {
+    publish(first!);
+    mark();
+    const good = await token(first!);
+    passes(11_000);
+    writes(the2100s, { timestamp: the2100s, producersTime: true });
+    writes(time.ms, { producersTime: true });
+    expect([verifier.fresh, await judged(good)]).toEqual([false, "UNAVAILABLE"]);
+    expect(warnings.filter((text) => text.includes("CreateTime"))).toHaveLength(1);
+    comes("auth.revocation", `s:${session}`, { at: 1 }, undefined, { timestamp: 1, producersTime: true });
+    expect(await judged(good)).toBe("SESSION_REVOKED"); // a revocation counts all the same
+    mark(); // the topic was put right
+    expect(verifier.fresh).toBe(true);
+  });
+
+  test("makes nothing fresh where auth.key believes producers' times", async () => {
+    mark();
+    comes("auth.key", first!.kid, keyOf(first!), undefined, { producersTime: true });
+    expect(verifier.fresh).toBe(false);
+    publish(first!);
+    expect(verifier.fresh).toBe(true);
+  });
+});
+
+describe("a token from before AUTH_ACCESS_TTL was lowered", () => {
+  const day = 24 * 60 * minute;
+  /** Marks come for so long, each with the longest life that tokens ever had, where the fleet tells it. */
+  const goesOn = (minutes: number, tokenLifeMs?: number): void => {
+    for (let n = 0; n < minutes; n += 1) {
+      passes(minute);
+      comes("auth.revocation", "asOf", { asOf: time.ms, ...(tokenLifeMs !== undefined && { tokenLifeMs }) });
+    }
+  };
+
+  test("is refused for as long as it lives, though this verifier was started with the life of today", async () => {
+    makeOne({ tokenLifeMs: 15 * minute });
+    publish(first!);
+    mark();
+    const old = await token(first!, day);
+    comes("auth.revocation", `s:${session}`, { at: time.ms });
+    goesOn(17, day);
+    expect([verifier.fresh, await judged(old)]).toEqual([true, "SESSION_REVOKED"]);
+    goesOn(23 * 60, day);
+    expect(await judged(old)).toBe("SESSION_REVOKED");
+  });
+
+  test("the control: where the fleet did not tell, it is good again after 17 minutes", async () => {
+    makeOne({ tokenLifeMs: 15 * minute });
+    publish(first!);
+    mark();
+    const old = await token(first!, day);
+    comes("auth.revocation", `s:${session}`, { at: time.ms });
+    goesOn(17);
+    expect([verifier.fresh, await judged(old)]).toEqual([true, "ok"]);
+  });
+});
+
+describe("a revocation whose own time is ten minutes early, as a worker's clock wrote it", () => {
+  test("counts until the last token from before it has expired: by the broker's time of its record", async () => {
+    makeOne({ tokenLifeMs: 15 * minute });
+    publish(first!);
+    mark();
+    const good = await token(first!);
+    comes("auth.revocation", `s:${session}`, { at: time.ms - 10 * minute });
+    for (let n = 1; n <= 16; n += 1) {
+      passes(minute);
+      mark();
+      expect([n, await judged(good)]).toEqual([n, n < 16 ? "SESSION_REVOKED" : "TOKEN_EXPIRED"]); // and 5 s of leeway
+    }
+  });
+
+  test("the control: by its own time alone it would be forgotten, and the token good again, from minute 8 on", async () => {
+    makeOne({ tokenLifeMs: 15 * minute });
+    publish(first!);
+    mark();
+    const good = await token(first!);
+    const at = time.ms - 10 * minute;
+    comes("auth.revocation", `s:${session}`, { at }, undefined, { timestamp: at });
+    for (let n = 1; n <= 8; n += 1) {
+      passes(minute);
+      mark();
+    }
+    expect(await judged(good)).toBe("ok");
   });
 });

@@ -1,15 +1,20 @@
 // A worker whose machine's clock is ten minutes off. The contract: auth-timeout counts from the record's broker time, so clocks do not
-// matter; a request in its time is served, one past its time is not begun (src/bus/broker-clock.ts).
+// matter; a request in its time is served, one past its time is not begun (src/bus/broker-clock.ts). What it signs goes by that time too, and what
+// it revokes by the database's.
 import { expect, test } from "@jest/globals";
+import { decodeJwt } from "jose";
 import { siteOf } from "../support/crash.ts";
 import { clockOff, without } from "../support/faults.ts";
+import { type Feed, readFeed } from "../support/feed.ts";
 import { end } from "../support/fleet.ts";
+import { skewsOf } from "../support/metrics.ts";
 import { loggedIn } from "../support/people.ts";
 import { type Raw, rawRequests } from "../support/raw.ts";
 
 const site = siteOf("clock", { workers: 1, people: 1 });
 const tenMinutes = 600_000;
 let raw: Raw | undefined;
+let feed: Feed | undefined;
 let workers = 1;
 
 async function workerWithClockOff(ms: number, more: string[] = []): Promise<void> {
@@ -40,19 +45,41 @@ test("a clock that is a second off: the same, and what that worker issues and se
   expect(userId).toBe(site.crowd[0]!.id);
 }, 180_000);
 
-test("a clock ten minutes fast: the same", async () => {
-  await workerWithClockOff(tenMinutes);
-  expect(await outcomes()).toEqual(right);
-}, 180_000);
+/** How far the times are off that such a worker writes, ms: when a token was issued and ends, when its session's end was revoked. */
+async function timesWritten(): Promise<{ issued: number; expires: number; revoked: number }> {
+  feed ??= await readFeed(site.fleet.kafka);
+  const { accessToken, sessionId } = await loggedIn(site.fleet, site.crowd[0]!);
+  const { iat = 0, exp = 0 } = decodeJwt(accessToken);
+  const now = Date.now();
+  await site.fleet.client.request("auth.session.logout", { accessToken });
+  const { body } = await feed.first(`s:${sessionId}`);
+  const revoked = Number(body["at"]) - Date.now();
+  return { issued: iat * 1000 - now, expires: exp * 1000 - now - lifeMs, revoked };
+}
 
-test("a clock ten minutes slow: the same", async () => {
-  await workerWithClockOff(-tenMinutes);
-  expect(await outcomes()).toEqual(right);
-}, 180_000);
+const lifeMs = 15 * 60_000;
+const near = (ms: number) => Math.abs(ms) < 5000;
+test.each([
+  ["fast", tenMinutes],
+  ["slow", -tenMinutes],
+])(
+  "a clock ten minutes %s: the same; tokens and revocations have the right times, and the metric says how far it is off",
+  async (_how, ms) => {
+    await workerWithClockOff(ms);
+    expect(await outcomes()).toEqual(right);
+    const written = await timesWritten();
+    expect(Object.entries(written).filter(([, off]) => !near(off))).toEqual([]);
+    const { machine } = await skewsOf(site.own.http[`worker-${workers}`]!);
+    expect(near(machine! - ms)).toBe(true);
+  },
+  180_000,
+);
 
 test("the control: a worker that goes by its own clock refuses what is in time, or begins what is late", async () => {
   await workerWithClockOff(tenMinutes, without("own-clock"));
   expect(await outcomes()).toEqual(["DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"]);
-  await workerWithClockOff(-tenMinutes, without("own-clock"));
+  await workerWithClockOff(-tenMinutes, without("own-clock", "own-time"));
   expect(await outcomes()).toEqual(["ok", "ok"]);
+  const { issued, expires, revoked } = await timesWritten();
+  expect([near(issued + tenMinutes), near(expires + tenMinutes), near(revoked)]).toEqual([true, true, true]); // the last is the database's
 }, 180_000);

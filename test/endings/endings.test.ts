@@ -14,11 +14,11 @@ import { until } from "../support/fleet.ts";
 import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
 import { holdUser } from "../support/held.ts";
 import { beside, client, columns } from "./columns.ts";
-import { type Controlled, controls } from "./controls.ts";
+import { type Controls, controls } from "./controls.ts";
 import { endingFaults } from "./faults.ts";
 import { cellsOf, givenInSessions, type Judged, runGiven, runMatrix, width } from "./matrix.ts";
 import { rows } from "./rows.ts";
-import { administrator, outcomeOf } from "./scene.ts";
+import { administrator, outcomeOf, risesAtOnce } from "./scene.ts";
 
 let house: HandlerHouse;
 beforeAll(async () => {
@@ -45,7 +45,7 @@ describe("the matrix", () => {
     expect(met("column")).toEqual(columns.map(({ name }) => name).sort());
   });
 
-  test("a ban among thirty logins of one user that wait for the row: each is refused, or over", async () => {
+  test("a ban among twelve logins of one user that wait for the row: each is refused, or over", async () => {
     const { id, login, password } = await account(house);
     const row = await holdUser(house.url, id);
     const actorToken = await administrator(house);
@@ -63,9 +63,9 @@ describe("the matrix", () => {
       opened.push(tokens!.refreshToken);
     };
     const logins: { answer: Promise<string> }[] = [];
-    for (let n = 0; n < 15; n += 1) logins.push(await queued(() => outcomeOf(log())));
+    for (let n = 0; n < 6; n += 1) logins.push(await queued(() => outcomeOf(log())));
     const ban = await queued(() => house.ask("auth.admin.ban-user", { actorToken, target: login, reason: "a test" }));
-    for (let n = 0; n < 15; n += 1) logins.push(await queued(() => outcomeOf(log())));
+    for (let n = 0; n < 6; n += 1) logins.push(await queued(() => outcomeOf(log())));
     await row.release();
     await ban.answer;
     const outcomes = await Promise.all(logins.map(({ answer }) => answer));
@@ -76,6 +76,10 @@ describe("the matrix", () => {
       expect(await house.outcome("auth.session.refresh", { refreshToken })).toBe("SESSION_REVOKED");
     const live = sql.unsafe`SELECT FROM sessions WHERE user_id = ${id} AND ended_at IS NULL`;
     expect(await house.pool.exists(live)).toBe(false); // lifting the ban brings none of them back
+  }, 30_000);
+
+  test("a user's generation rises one by one, also where three commands that raise it wait for the row", async () => {
+    expect(await risesAtOnce(house)).toEqual([1, 2, 3]);
   }, 30_000);
 
   test("a command that is given in a session does nothing once that session was ended, whatever it waits for", async () => {
@@ -110,7 +114,7 @@ describe("the controls", () => {
     const { stdout } = await promisify(execFile)(process.execPath, [...without(...names), script], {
       maxBuffer: 1e8,
     });
-    const found = JSON.parse(stdout) as Controlled[];
+    const { found, rises } = JSON.parse(stdout) as Controls;
     const silent = found.flatMap(({ off, judged }) =>
       judged.filter(({ faults }) => faults.length === 0).map(({ row, column, made }) => ({ off, row, column, made })),
     );
@@ -118,6 +122,7 @@ describe("the controls", () => {
     const shown = new Set(found.flatMap(({ judged }) => judged.map(({ row }) => row)));
     expect([...shown].sort()).toEqual(rows.map(({ name }) => name).sort());
     expect(new Set(controls.flatMap(({ off }) => off))).toEqual(new Set(names));
+    expect(rises).not.toEqual([1, 2, 3]);
   }, 120_000);
 });
 

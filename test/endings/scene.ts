@@ -11,7 +11,9 @@ import { totpCode, totpStep } from "../../src/crypto/totp.ts";
 import { Refusal } from "../../src/errors.ts";
 import { totpAad } from "../../src/handlers/mfa/enroll.ts";
 import { makeAuthenticator } from "../support/authenticator.ts";
+import { until } from "../support/fleet.ts";
 import { account, type HandlerHouse } from "../support/handlers.ts";
+import { holdUser } from "../support/held.ts";
 
 export interface Session {
   sessionId: string;
@@ -177,4 +179,26 @@ export function usedProduct(kind: ProductKind, use: () => Promise<unknown>): Pro
 
 export function storedProduct({ house }: Scene, kind: ProductKind, where: ReturnType<typeof sql.fragment>): Product {
   return { kind, counts: async () => ((await house.pool.exists(sql.unsafe`SELECT FROM ${where}`)) ? ["stored"] : []) };
+}
+
+/**
+ * Three commands raise a user's generation, each of them read before any was committed.
+ * @returns what the feed says of it, in its order
+ */
+export async function risesAtOnce(house: HandlerHouse): Promise<number[]> {
+  const { id } = await account(house);
+  const target = `id:${id}`;
+  const [first, second, third] = [await administrator(house), await administrator(house), await administrator(house)];
+  const row = await holdUser(house.url, id);
+  const reason = "a test";
+  const answers = Promise.all([
+    house.ask("auth.admin.set-roles", { actorToken: first, target, roles: ["user"], reason }),
+    house.ask("auth.admin.revoke-sessions", { actorToken: second, target, reason }),
+    house.ask("auth.admin.ban-user", { actorToken: third, target, reason }),
+  ]);
+  await until("all three wait for the row", async () => (await row.waiting()) === 3).finally(() => row.release());
+  await answers;
+  const said = await house.pool.any(sql.type(z.object({ body: anyRow }))`
+    SELECT body FROM outbox WHERE topic = 'auth.revocation' AND key = ${`u:${id}`} ORDER BY id`);
+  return said.map(({ body }) => Number((body as { minGeneration: number }).minGeneration));
 }

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import fastavro
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_LOG_APPEND_TIME, Consumer, Message, Producer, TopicPartition
 from jwcrypto import jwe, jwk, jws, jwt
 from jwcrypto.common import JWException
 
@@ -40,6 +40,7 @@ ENC = "A256GCM"
 SEAL_SECONDS = 60  # after the call's time; at most 3600 in all
 LEEWAY_SECONDS = 5
 MOST_SAID = 10_000  # anybody who may write to auth.key can name keys that are gone, without end
+MARK_AHEAD_MS = 5_000
 LONGEST_RETRY_MS = 60_000
 # Given before a request is opened, and so without its mac.
 BEFORE_OPENING = {
@@ -627,12 +628,16 @@ class Verifier:
 
     def _heard(self, _topic: str, message: Message) -> None:
         name, value = (message.key() or b"").decode(), message.value()
+        timed_by, timestamp = message.timestamp()
+        written_at = timestamp if timed_by == TIMESTAMP_LOG_APPEND_TIME else 0  # else it is what the writer says
         with self._lock:
             if value is not None:
-                self._heard_revocation(name, json.loads(value), message.partition())
+                self._heard_revocation(name, json.loads(value), message.partition(), written_at)
 
-    def _heard_revocation(self, name: str, body: Fields, partition: int) -> None:
+    def _heard_revocation(self, name: str, body: Fields, partition: int, written_at: int) -> None:
         if name == "asOf":
+            if body["asOf"] > written_at + MARK_AHEAD_MS:
+                return  # nobody may move time by a mark
             before = min(self._marks.values(), default=0)
             self._marks[partition] = max(body["asOf"], self._marks.get(partition, 0))
             if min(self._marks.values()) != before:

@@ -15,6 +15,9 @@ export interface Fault {
 const counted = (stage: string): string =>
   `{ const counts = ((globalThis as any).counted ??= {}); counts.${stage} = (counts.${stage} ?? 0) + 1; }`;
 
+/** Whether a fault counts now: always, or where the process has a set `off` in its global scope, those that are in it. */
+const isOn = (name: string): string => `((globalThis as { off?: Set<string> }).off?.has("${name}") ?? true)`;
+
 export const faults = {
   ...endingFaults,
   /** Every process remembers for itself alone which requests have their answer. */
@@ -63,15 +66,45 @@ export const faults = {
   },
   /** The outbox alone says up to when revocations are published, whatever transactions are under way. */
   "marks-by-outbox": {
-    module: "as-of.ts",
-    line: "    const standing = await settled(connection, moment, stopping.signal);",
-    instead: "    const standing = { ...(await settled(connection, moment, stopping.signal)), ended: true };",
+    module: "db/revocations.ts",
+    line: `    SELECT pg_snapshot_xmin(pg_current_snapshot()) >= \${transaction}::xid8 AS ended,`,
+    instead: `    SELECT \${${isOn("marks-by-outbox")}} OR pg_snapshot_xmin(pg_current_snapshot()) >= \${transaction}::xid8 AS ended,`,
   },
   /** What has been committed counts as published: some relay will. */
   "marks-unpublished": {
+    module: "db/revocations.ts",
+    line: "WHERE published_at IS NULL AND topic = 'auth.revocation' AND id <=",
+    instead: `WHERE NOT \${${isOn("marks-unpublished")}} AND published_at IS NULL AND topic = 'auth.revocation' AND id <=`,
+  },
+  /** The database's clock is ten minutes ahead. */
+  "database-ahead": {
+    module: "db/revocations.ts",
+    line: "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint AS at,",
+    instead: `floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint + CASE WHEN \${${isOn("database-ahead")}} THEN 600000 ELSE 0 END AS at,`,
+  },
+  /** A mark has the database's time, whatever the broker's clock says. */
+  "marks-by-database": {
     module: "as-of.ts",
-    line: "    const standing = await settled(connection, moment, stopping.signal);",
-    instead: "    const standing = { ...(await settled(connection, moment, stopping.signal)), published: true };",
+    line: "  const marks = before.map((brokerTime) => Math.min(at, brokerTime));",
+    instead: `  const marks = before.map((brokerTime) => (${isOn("marks-by-database")} ? at : Math.min(at, brokerTime)));`,
+  },
+  /** What is committed is published some time later. */
+  "relay-gathers-long": {
+    module: "relay.ts",
+    line: "const gatherMs = 10;",
+    instead: "const gatherMs = 700;",
+  },
+  /** A relay that hangs keeps the lock of the marks for 2 s, not for 10. */
+  "lock-kept-2s": {
+    module: "db/revocations.ts",
+    line: "SET idle_session_timeout = '10s'",
+    instead: "SET idle_session_timeout = '2s'",
+  },
+  /** Times that other machines judge are this machine's. */
+  "own-time": {
+    module: "wire/worker.ts",
+    line: "  const agreed = agreedClock(clock, brokerClock);",
+    instead: "  const agreed = clock; void agreedClock;",
   },
   /** Whoever stops does not tell the group. */
   "silent-leave": {

@@ -9,6 +9,8 @@ export interface FeedRecord {
   offset: bigint;
   key: string;
   body: Record<string, unknown>;
+  /** The broker's, Unix ms. */
+  timestamp: number;
   /** performance.now(). */
   came: number;
 }
@@ -35,8 +37,8 @@ export async function readFeed(kafka: KafkaPort): Promise<Feed> {
     onAssigned: () => undefined,
     onRecords(batch, { partition }) {
       const came = performance.now();
-      for (const { offset, key, value } of batch)
-        records.push({ partition, offset, key: String(key), body: JSON.parse(String(value)), came });
+      for (const { offset, key, value, timestamp } of batch)
+        records.push({ partition, offset, key: String(key), body: JSON.parse(String(value)), timestamp, came });
     },
   });
   await consumption.joined;
