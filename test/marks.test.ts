@@ -220,9 +220,11 @@ test("the control: with a relay that trusts others to publish, and gathers for l
     own.start("relay", "relay-4", {}, without("marks-unpublished", "relay-gathers-long")),
     end(own.processes.get("relay-3")!),
   ]);
-  const { lies, took } = await underLoad(2);
-  expect(lies.length).toBeGreaterThan(0);
-  expect(median(took)).toBeGreaterThan(100);
+  let load = await underLoad(2);
+  // On a busy machine marks come rarely, and one of them has to fall between a reply and its record.
+  for (let again = 0; again < 10 && load.lies.length === 0; again += 1) load = await underLoad(2);
+  expect(load.lies.length).toBeGreaterThan(0);
+  expect(median(load.took)).toBeGreaterThan(100);
   const { replied, highest } = await besideHeldShard(20_000);
   expect(highest).toBeGreaterThan(replied);
 }, 90_000);
