@@ -4,8 +4,10 @@ import type { Material } from "./material.ts";
 import type { Random } from "./random.ts";
 import { oddJson, oddText } from "./values.ts";
 
-/** What is nested by the thousand may be no JSON to its reader, or be. */
-const shallow = (json: string): string => (/[[{]{40}|(\{"a":){40}/.test(json) ? "0" : json);
+const mostBodyBytes = 65_536;
+/** What is nested by the thousand may be no JSON to its reader, or be; and what is longer than a body may be is none. */
+const shallow = (json: string): string =>
+  /[[{]{40}|(\{"a":){40}/.test(json) || Buffer.byteLength(json) > mostBodyBytes - 100 ? "0" : json;
 
 /** JSON as the platform sends it, and as nobody should. */
 export function legacyRecord(random: Random, { legacy }: Material): FuzzRecord {
@@ -33,6 +35,7 @@ export function legacyRecord(random: Random, { legacy }: Material): FuzzRecord {
     "{",
     "\0",
     "[".repeat(deep),
+    `{"id":${id}}${" ".repeat(mostBodyBytes)}`,
     "\ufeff{}",
     `{"__proto__":{"id":${id}}}`,
   ];

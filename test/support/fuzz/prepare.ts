@@ -1,5 +1,7 @@
-// What a fleet needs before a run: a reply topic of the run's own, no bound on its dead letters, accounts that may come
-// to harm, and some that may not.
+// What a fleet needs before a run: a reply topic of the run's own, no bound on its dead letters, memory as the image
+// bounds it, accounts that may come to harm, and some that may not.
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { type FaultName, watched } from "../faults.ts";
 import { end, type Fleet, type TestFleet } from "../fleet.ts";
 import { type Confirmed, confirmed } from "../people.ts";
@@ -7,9 +9,20 @@ import { fewAtATime, gather, type Material } from "./material.ts";
 
 const name = "fuzz";
 
+/** What the image says to Node and to malloc. */
+function memoryOfTheImage(): Record<string, string> {
+  const dockerfile = readFileSync(fileURLToPath(import.meta.resolve("../../../Dockerfile")), "utf8");
+  const line = /^ENV (NODE_OPTIONS=.*)$/m.exec(dockerfile)![1]!;
+  return Object.fromEntries(
+    line.split(" ").map((each) => [each.slice(0, each.indexOf("=")), each.slice(each.indexOf("=") + 1)]),
+  );
+}
+
 export const fuzzEnvironment = {
+  ...memoryOfTheImage(),
   AUTH_REPLY_SERVICES: `${name},test`,
   AUTH_REQUIRE_SEALED: "true",
+  AUTH_ACCESS_TTL: "4h",
   AUTH_DEAD_LETTERS_PER_MINUTE: "1000000",
 };
 
