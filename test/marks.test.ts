@@ -220,29 +220,22 @@ test("the control: with a relay that trusts others to publish, and gathers for l
     own.start("relay", "relay-4", {}, without("marks-unpublished", "relay-gathers-long")),
     end(own.processes.get("relay-3")!),
   ]);
-  let load = await underLoad(2);
-  // On a busy machine marks come rarely, and one of them has to fall between a reply and its record.
-  for (let again = 0; again < 10 && load.lies.length === 0; again += 1) load = await underLoad(2);
-  expect(load.lies.length).toBeGreaterThan(0);
-  expect(median(load.took)).toBeGreaterThan(100);
+  const { lies, took } = await underLoad(1);
+  expect(lies.length).toBeGreaterThan(0); // a mark tells of the time before the one before it: two come while this relay gathers
+  expect(median(took)).toBeGreaterThan(100);
   const { replied, highest } = await besideHeldShard(20_000);
   expect(highest).toBeGreaterThan(replied);
 }, 90_000);
 
-test("marks tell the longest AUTH_ACCESS_TTL that migrate or a worker ever had, and the retention follows it", async () => {
-  const migrated = async (ttl: string): Promise<string> => {
-    const folder = ownFolder(`retention-${ttl}`);
-    await run(["migrate"], { env: { ...own.env, AUTH_ACCESS_TTL: ttl }, folder });
-    return readFileSync(join(folder, "log"), "utf8");
-  };
+test("marks tell the longest AUTH_ACCESS_TTL that a worker or migrate ever had, and the retention follows it, not the one of today", async () => {
   const told = async (): Promise<unknown> => {
     const since = Date.now();
     await until("a mark", () => marksSince(since).length > 0);
     return marksSince(since).at(-1)!.body["tokenLifeMs"];
   };
-  expect(await told()).toBe(2 * hour); // by the worker
-  expect(await migrated("14m")).toMatch(/set retention\.ms=7800000 of auth\.revocation/); // and 10 minutes more
+  expect(await told()).toBe(2 * hour); // by the worker; migrate had 15 minutes
+  const folder = ownFolder("retention");
+  await run(["migrate"], { env: { ...own.env, AUTH_ACCESS_TTL: "14m" }, folder });
+  expect(readFileSync(join(folder, "log"), "utf8")).toMatch(/set retention\.ms=7800000 of auth\.revocation/); // and 10 minutes more
   expect(await told()).toBe(2 * hour);
-  expect(await migrated("3h")).toMatch(/set retention\.ms=11400000 of auth\.revocation/);
-  expect(await told()).toBe(3 * hour);
 }, 60_000);

@@ -103,5 +103,7 @@ test("the role migrate run again beside a running fleet changes nothing, and gro
   expect(readFileSync(join(grown, "log"), "utf8")).toMatch(/grew registration to 3 partitions/);
   const fleet = await testFleet();
   expect(await fleet.kafka.partitionsOf("registration")).toBe(3);
+  const { rows } = await fleet.sql.query("SELECT longest_ms::int FROM token_life");
+  expect(rows).toEqual([{ longest_ms: 15 * 60_000 }]); // AUTH_ACCESS_TTL, for whoever keeps revocations
   await fleet.close();
 }, 60_000);
