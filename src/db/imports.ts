@@ -118,7 +118,7 @@ export async function holdersOf(
 ): Promise<readonly Holder[]> {
   const of = (table: string, confirmed: Fragment, decoy: Fragment) => sql.fragment`
     SELECT id, login_key AS "loginKey", email_key AS "emailKey", ${confirmed} AS confirmed, ${decoy} AS decoy FROM ${sql.identifier([table])}
-    WHERE id = ANY(${sql.array(ids, "int8")}) OR login_key = ANY(${sql.array(logins, "text")}) OR email_key = ANY(${sql.array(emails, "text")})`;
+    WHERE id = ANY(${sql.array(ids, "int8")}) OR login_key = ANY(${sql.array(logins, "text")}) OR email_key COLLATE "C" = ANY(${sql.array(emails, "text")})`; // as users_by_email is sorted
   const users = of("users", sql.fragment`confirmed_at IS NOT NULL`, sql.fragment`decoy`);
   const both = rehearsed
     ? sql.fragment`${users} UNION ALL ${of(rehearsal, sql.fragment`confirmed`, sql.fragment`false`)}`
@@ -140,6 +140,7 @@ const rehearsal = "import_rehearsal";
 export async function rehearse(db: CommonQueryMethods): Promise<void> {
   await db.query(sql.unsafe`
     CREATE TEMP TABLE ${sql.identifier([rehearsal])} (id bigint PRIMARY KEY, login_key text UNIQUE, email_key text, confirmed boolean)`);
+  await db.query(sql.unsafe`CREATE INDEX ON ${sql.identifier([rehearsal])} (email_key COLLATE "C")`); // several may wait with one address
 }
 
 export async function writeRehearsal(db: CommonQueryMethods, users: readonly ImportedUser[]): Promise<void> {
