@@ -10,5 +10,9 @@ import { launch } from "./bootstrap.js";
 const hashThreads = Number(env.AUTH_HASH_THREADS) || availableParallelism();
 env.UV_THREADPOOL_SIZE ??= String(hashThreads + 4);
 
+// As in the image (Dockerfile): memory that a flood of hostile batches takes is bounded, and given back.
+env.MALLOC_ARENA_MAX ??= "2";
+const nodeOptions = ["--max-semi-space-size=16"];
+
 const args = argv.slice(2);
-await launch({ program: "main", args, interactive: args[0] === "ctl" });
+await launch({ program: "main", args, nodeOptions, interactive: args[0] === "ctl" });

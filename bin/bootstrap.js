@@ -20,7 +20,8 @@ const PARENT_WATCH_MS = 500;
 
 /**
  * Runs a program of the package and ends this process with its exit code.
- * @param {{ program: "main" | "run-jest", args: string[], interactive?: boolean, development?: boolean }} task
+ * @param {{ program: "main" | "run-jest", args: string[], nodeOptions?: string[], interactive?: boolean, development?: boolean }} task
+ *   nodeOptions: of Node itself, for the program and the processes that it starts;
  *   interactive: keep the terminal (prompts); development: the packages for tests are needed too.
  */
 export async function launch(task) {
@@ -55,8 +56,8 @@ function programFile(program) {
 }
 
 /** A program that keeps its own process group gets no Ctrl-C from the terminal, only what is passed on here. */
-function relaunch({ program, args, interactive = false }) {
-  const child = spawn(projectNode(), [programFile(program), ...args], {
+function relaunch({ program, args, nodeOptions = [], interactive = false }) {
+  const child = spawn(projectNode(), [...nodeOptions, programFile(program), ...args], {
     detached: !interactive,
     stdio: interactive ? "inherit" : ["inherit", "inherit", "inherit", "ipc"],
   });

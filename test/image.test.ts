@@ -19,6 +19,13 @@ describe("the image", () => {
     expect(userOf("FROM a\nUSER node\nCOPY x y\nUSER root\n")).toBe("root");
   });
 
+  test("bounds memory as the commands of the package do", () => {
+    const said = /^ENV NODE_OPTIONS=(\S+) MALLOC_ARENA_MAX=(\S+)$/m.exec(text("Dockerfile"))!;
+    const command = text("bin/auth.js");
+    expect(/nodeOptions = \["(\S+)"\]/.exec(command)?.[1]).toBe(said[1]);
+    expect(/MALLOC_ARENA_MAX \?\?= "(\S+)"/.exec(command)?.[1]).toBe(said[2]);
+  });
+
   test("is run as that user by compose, but for what makes the secrets, which gives them to it", () => {
     interface Service {
       build?: string;

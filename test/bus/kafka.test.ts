@@ -152,6 +152,7 @@ describe.each(everyDriver)("with %s", (driverName) => {
         topic: "trip",
         partition: 1,
         timestamp: expect.any(Number) as number,
+        producersTime: true, // as brokers have it by default
         bytes: expect.any(Number) as number,
       };
       expect(records).toEqual([

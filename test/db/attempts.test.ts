@@ -94,7 +94,7 @@ describe("of a hundred attempts at once", () => {
     const place = bytes();
     const waits = await Promise.all(Array.from({ length: 100 }, () => wait(attempt(at, { place }))));
     expect(waits.filter((ms) => ms === 0)).toHaveLength(rules.free);
-    expect(waits.every((ms) => ms <= 60_000)).toBe(true);
+    expect(Math.max(...waits)).toBeLessThan(61_000); // each counts from its own statement's time
     expect(await counted(at)).toBe(rules.free); // who waits is not counted: guessing on makes nobody's wait longer
   });
 

@@ -290,7 +290,7 @@ export async function testFleet(
   const mails = mailbox(kafka, [...legacy, "auth.mail", "auth.event", "auth.dead-letter"]);
   const sql = oneConnection(env["AUTH_DATABASE_URL"]!);
   await Promise.all([client.ready(), mails.ready, sql.query("SELECT 1")]);
-  return {
+  const fleet: TestFleet = {
     ...addresses,
     client,
     kafka,
@@ -303,7 +303,8 @@ export async function testFleet(
     async close() {
       await client.close(1000);
       await kafka.close();
-      await sql.end();
+      await fleet.sql.end(); // another one where PostgreSQL was away
     },
   };
+  return fleet;
 }
