@@ -51,7 +51,15 @@ function verifierOf(cache: number): Verifier {
   readerOf("auth.revocation").onAssigned(new Map([["auth.revocation", [0]]]));
   feeds = (topic, key, value) => {
     const bytes = Buffer.from(JSON.stringify(value));
-    const record = { topic, partition: 0, offset: 0n, timestamp: 0, key: Buffer.from(key), value: bytes, headers: {} };
+    const record = {
+      topic,
+      partition: 0,
+      offset: 0n,
+      timestamp: Date.now(),
+      key: Buffer.from(key),
+      value: bytes,
+      headers: {},
+    };
     readerOf(topic).onRecords([record], { topic, partition: 0 }, 1n);
   };
   feeds("auth.key", kid, { ...jwk, state: "active", version: 1 });
