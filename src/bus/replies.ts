@@ -30,8 +30,8 @@ const isOurs: ReadonlySet<KafkaFaultKind> = new Set(["unavailable", "not-authent
 
 const knownMs = 60_000;
 const unknownMs = 3000;
-/** How often at most a topic is looked up again because of a partition that it did not have. */
-const againMs = 500;
+/** How often at most a topic is looked up again because of a partition that it did not have; who asks meanwhile waits. */
+const againMs = 100;
 const maxTopics = 10_000;
 
 export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesParts): Replies {
@@ -57,10 +57,11 @@ export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesPart
     const count = await partitionsOf(topic);
     if (count === undefined) return false;
     if (partition === undefined || partition < count) return true;
-    // It may have grown, and a requester that has just started reads a new partition: looked up again, though not for every stranger's number.
+    // It may have grown since, and a requester that has just started reads a new partition: looked up again, and once
+    // for all who ask at that time, because strangers may name any number.
     const entry = topics.get(topic);
-    if (entry !== undefined && monotonic() - entry.asked < againMs) return false;
-    topics.delete(topic);
+    if (entry !== undefined) await sleep(Math.max(0, entry.asked + againMs - monotonic()));
+    if (topics.get(topic) === entry) topics.delete(topic);
     return partition < ((await partitionsOf(topic)) ?? 0);
   };
 

@@ -198,6 +198,15 @@ def headers_of(message: Message) -> dict[str, bytes]:
 # The fleet's keys
 
 
+def json_object(value: bytes | None) -> Fields | None:
+    """What stands in a topic that others may write to; None for what is no JSON object, and says nothing."""
+    try:
+        read = json.loads(value or b"")
+    except ValueError:
+        return None
+    return read if isinstance(read, dict) else None
+
+
 def thumbprint(key: Fields) -> str:
     return jwk.JWK(**{name: key[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in key}).thumbprint()
 
@@ -262,7 +271,7 @@ class FleetKeys:
 
     def _heard(self, _topic: str, message: Message) -> None:
         try:
-            kid, record = (message.key() or b"").decode(), json.loads(message.value() or b"")
+            kid, record = (message.key() or b"").decode(errors="replace"), json_object(message.value()) or {}
             with self._lock:
                 self._take(kid, record, message.timestamp()[1] / 1000)
         except (ValueError, KeyError, TypeError):
@@ -627,12 +636,12 @@ class Verifier:
             raise Refusal("TOKEN_INVALID") from None
 
     def _heard(self, _topic: str, message: Message) -> None:
-        name, value = (message.key() or b"").decode(), message.value()
+        name, value = (message.key() or b"").decode(errors="replace"), message.value()
         timed_by, timestamp = message.timestamp()
         written_at = timestamp if timed_by == TIMESTAMP_LOG_APPEND_TIME else 0  # else it is what the writer says
         with self._lock:
-            if value is not None:
-                self._heard_revocation(name, json.loads(value), message.partition(), written_at)
+            if (body := json_object(value)) is not None:
+                self._heard_revocation(name, body, message.partition(), written_at)
 
     def _heard_revocation(self, name: str, body: Fields, partition: int, written_at: int) -> None:
         if name == "asOf":

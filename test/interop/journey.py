@@ -26,6 +26,7 @@ from client import (
     Verifier,
     claims_unverified,
     headers_of,
+    json_object,
     new_id,
     reply_mac,
 )
@@ -80,7 +81,12 @@ def events_of(settings: Settings, seen: Seen) -> Reader:
 
 def fleet_of(settings: Settings, seen: Seen) -> Reader:
     """auth.fleet: JSON, kept for ten minutes."""
-    return Reader(settings, ["auth.fleet"], lambda _topic, message: seen.add(json.loads(message.value())))
+
+    def take(_topic: str, message: Message) -> None:
+        if (said := json_object(message.value())) is not None:
+            seen.add(said)
+
+    return Reader(settings, ["auth.fleet"], take)
 
 
 def until_ok(verify: Any, seconds: float = 20) -> Any:

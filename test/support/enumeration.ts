@@ -187,6 +187,7 @@ export const questions: Question[] = [
   },
   {
     what: "auth.passkey.begin-login: a login that has a passkey",
+    leastMs: judgedInMs,
     async prepare(house) {
       const known = await all(() => withPasskey(house));
       return {
@@ -198,6 +199,7 @@ export const questions: Question[] = [
   },
   {
     what: "auth.passkey.begin-login: a login that has none",
+    leastMs: judgedInMs,
     async prepare(house) {
       const known = await all(() => account(house));
       return {
@@ -209,6 +211,7 @@ export const questions: Question[] = [
   },
   {
     what: "auth.passkey.begin-login: the e-mail address of an account that has a passkey",
+    leastMs: judgedInMs,
     async prepare(house) {
       const known = await all(() => withPasskey(house));
       return {

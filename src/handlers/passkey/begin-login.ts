@@ -16,9 +16,11 @@ import type { Context } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { checkLoginLength } from "../input.ts";
 import { namedBy } from "../named.ts";
+import { judgedInMs } from "./finish-login.ts";
 
 export const beginLogin = defineHandler({
   topic: "auth.passkey.begin-login",
+  leastMs: judgedInMs, // rows that are found or not make 0.1 ms
   lane: "db",
   once: true,
   async handle(request, ctx) {
