@@ -98,6 +98,11 @@ test("Kafka away: a request ends inside its time, one with time to wait is answe
   await until("the client is out", () => !site.fleet.client.healthy);
   const relay = `${site.own.http["relay-1"]}/readyz`;
   await until("the relay has noticed", async () => (await fetch(relay)).status === 503, 60_000);
+  const noticed = performance.now();
+  await until(
+    "the other relay has given up what it published a second later",
+    () => performance.now() - noticed > 3000,
+  );
   await site.stack.kafka.start();
   await produceEarly();
   const back = await recovered();
