@@ -24,7 +24,8 @@ let house: HandlerHouse;
 beforeAll(async () => {
   house = await handlerHouse({
     ...{ poolSize: 2 * width + 6, cheapHashes: true },
-    env: { AUTH_ATTEMPTS_FREE: "100", AUTH_ATTEMPTS_ACCOUNT_FREE: "100" },
+    // Room for all sessions of "revoke many others": opening one more must not end the acting one.
+    env: { AUTH_ATTEMPTS_FREE: "100", AUTH_ATTEMPTS_ACCOUNT_FREE: "100", AUTH_SESSIONS_MAX: "200" },
   });
 }, 60_000);
 afterAll(() => house.close());
@@ -108,6 +109,15 @@ function table(judged: readonly Judged[]): string {
 }
 
 describe("the controls", () => {
+  test("each cell in which something must be over or refused sees that it is not, where nothing is ended", async () => {
+    const judged = await runMatrix(house, house.url, cellsOf(), { ending: false });
+    const owing = judged.filter(({ owes }) => owes);
+    expect(owing.length).toBeGreaterThan(judged.length / 3);
+    expect(owing.filter(({ faults }) => faults.length === 0)).toEqual([]);
+    // The others say that what goes on goes on: an ending that ended it would be "over for nothing", or "refused for nothing".
+    expect(judged.filter(({ owes, made }) => !owes && made.length === 0)).toEqual([]);
+  }, 120_000);
+
   test("each piece of the mechanism that is switched off lets something through, in every row", async () => {
     const names = Object.keys(endingFaults) as (keyof typeof endingFaults)[];
     const script = join(import.meta.dirname, "controls.ts");

@@ -11,7 +11,7 @@ function switched(name: string, module: string, line: string, instead: string): 
 
 /** A write as it would be without a function: it knows the rows that its statement saw before it waited. */
 const plain = (statement: string): string =>
-  `return { name: "by_snapshot", statement: (gate) => sql.fragment\`${statement} AND \${gate} RETURNING 1\` };`;
+  `return { name: "by_snapshot_" + Math.random().toString(36).slice(2), statement: (gate) => sql.fragment\`${statement} AND \${gate} RETURNING 1\` };`;
 
 export const endingFaults = {
   "sessions-by-snapshot": switched(
@@ -51,7 +51,7 @@ export const endingFaults = {
     "db/factors.ts",
     `  const call = sql.fragment\`replace_recovery_codes(\${userId}, \${sql.array(hashes, "bytea")})\`;`,
     `return {
-      name: "by_snapshot",
+      name: "by_snapshot_" + Math.random().toString(36).slice(2),
       statement: (gate) => sql.fragment\`DELETE FROM recovery_codes WHERE user_id = \${userId} AND \${gate} RETURNING 1\`,
       last: {
         name: "new_codes",

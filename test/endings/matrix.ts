@@ -24,6 +24,8 @@ export interface Judged {
   made: string[];
   /** What is not as it must be. */
   faults: string[];
+  /** Whether the ending must show in it at all: something is over, or refused. */
+  owes: boolean;
 }
 
 const meets = (row: Row, column: Column): boolean => {
@@ -79,23 +81,25 @@ function refusedAfter(row: Row, { inSession, shows, name }: Column): boolean {
   return shows === "passkey" && row.factors === true;
 }
 
-/** @returns what is not as it must be */
 async function judge(
   { row, column, first }: Cell,
   { ended, products, refused }: Outcome,
-): Promise<[string[], string[]]> {
+): Promise<Pick<Judged, "made" | "faults" | "owes">> {
   const made = refused === undefined ? [] : [refused];
   const faults: string[] = [];
+  let owes = first === "ended first" && refusedAfter(row, column);
   for (const product of products) {
     const ways = await product.counts();
+    const must = first === "ended first" || !ended ? "goes on" : before(row, product.kind);
     made.push(`${product.kind}: ${ways.join(", ") || "-"}`);
-    faults.push(...faultsOf(product, ways, first === "ended first" || !ended ? "goes on" : before(row, product.kind)));
+    faults.push(...faultsOf(product, ways, must));
+    owes ||= must !== "goes on";
   }
   if (first === "made first" && products.length === 0) faults.push("nothing was made before the ending");
   if (first === "ended first" && products.length > 0 && refusedAfter(row, column)) faults.push("made after the ending");
   if (first === "ended first" && products.length === 0 && !refusedAfter(row, column))
     faults.push("refused for nothing");
-  return [made, faults];
+  return { made, faults, owes };
 }
 
 function faultsOf({ kind }: Product, ways: string[], must: "over" | "outdated" | "goes on"): string[] {
@@ -116,21 +120,29 @@ interface Outcome {
 interface Held {
   cell: Cell;
   scene: Scene;
-  end(): Promise<unknown>;
+  /** Undefined: nothing is ended. */
+  end: (() => Promise<unknown>) | undefined;
   make(): Promise<Product[]>;
 }
 
 /** So many cells are held at a time; each needs two connections. */
 export const width = 16;
 
-export async function runMatrix(house: HandlerHouse, url: string, cells: readonly Cell[]): Promise<Judged[]> {
+/** @param ending false: nothing is ended, and every cell is judged as if it were; what it was answered is not judged */
+export async function runMatrix(
+  house: HandlerHouse,
+  url: string,
+  cells: readonly Cell[],
+  { ending = true }: { ending?: boolean } = {},
+): Promise<Judged[]> {
   const [holder, watcher] = [new pg.Client(url), new pg.Client(url)];
   await Promise.all([holder.connect(), watcher.connect()]);
   const actorToken = await administrator(house);
   const judged: Judged[] = [];
   try {
     for (const batch of batches(cells)) {
-      const held = await Promise.all(batch.map((cell) => prepare(house, actorToken, cell)));
+      const prepared = await Promise.all(batch.map((cell) => prepare(house, actorToken, cell)));
+      const held = ending ? prepared : prepared.map((each) => ({ ...each, end: undefined }));
       judged.push(...(await runHeld(held, holder, watcher)));
     }
   } finally {
@@ -161,7 +173,7 @@ async function runHeld(held: Held[], holder: pg.Client, watcher: pg.Client): Pro
   const ended = new Map<Held, Promise<unknown>>();
   const made = new Map<Held, Promise<Product[]>>();
   const begin = (each: Held, ending: boolean): void => {
-    if (ending) ended.set(each, queue.add(each.end()));
+    if (ending) ended.set(each, each.end === undefined ? Promise.resolve() : queue.add(each.end()));
     else made.set(each, queue.add(each.make()));
   };
   for (const each of held) begin(each, each.cell.first === "ended first");
@@ -172,20 +184,24 @@ async function runHeld(held: Held[], holder: pg.Client, watcher: pg.Client): Pro
   return Promise.all(held.map((each) => settle(each, ended.get(each)!, made.get(each)!)));
 }
 
-async function settle({ cell, scene }: Held, ending: Promise<unknown>, making: Promise<Product[]>): Promise<Judged> {
+async function settle(
+  { cell, scene, end }: Held,
+  ending: Promise<unknown>,
+  making: Promise<Product[]>,
+): Promise<Judged> {
   const { row, column, first } = cell;
   const outcome = await outcomeOf(ending);
   const refused = await outcomeOf(making);
   const products = refused === "ok" ? await making : [];
   if (row.closes === "banned") await liftBan(scene); // what is over stays so
-  const [made, faults] = await judge(cell, {
+  const { made, faults, owes } = await judge(cell, {
     ended: outcome === "ok" && !(row.unlessConfirmed && column.name === "confirm"),
     products,
     refused: refused === "ok" ? undefined : refused,
   });
   const expected = expectedOf(cell);
-  if (outcome !== expected) faults.push(`the ending was ${outcome}, not ${expected}`);
-  return { row: row.name, column: column.name, first, ended: outcome, made, faults };
+  if (end !== undefined && outcome !== expected) faults.push(`the ending was ${outcome}, not ${expected}`);
+  return { row: row.name, column: column.name, first, ended: outcome, made, faults, owes };
 }
 
 /** Rows that differ from others in no column are left out. */

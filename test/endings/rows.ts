@@ -163,7 +163,7 @@ export const rows: Row[] = [
       const { house, b, login, password } = scene;
       await withSessions(scene, house.settings.sessionsMax - 2);
       await house.pool.query(sql.unsafe`
-        UPDATE sessions SET created_at = now() - interval '1 hour' WHERE id = ${b.sessionId}::uuid`);
+        UPDATE sessions SET created_at = now() - interval '5 minutes' WHERE id = ${b.sessionId}::uuid`); // the oldest, and still young enough to add a passkey
       return () => house.ask("auth.session.login", { login, password });
     },
   },
