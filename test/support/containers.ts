@@ -14,7 +14,7 @@ const IMAGES = {
 };
 const DATABASE = "postgres";
 const REGISTRY_PORT = 8080;
-const CONNECTIONS = 200;
+const CONNECTIONS = 400;
 
 export async function startContainers(): Promise<RunningStack> {
   const started: { stop(): Promise<unknown> }[] = [];

@@ -141,7 +141,7 @@ export async function heldLogin(fleet: TestFleet, { id, login, password }: Confi
     return rows[0]!.n;
   };
   await holder.query("BEGIN");
-  await holder.query("SELECT FROM users WHERE id = $1 FOR UPDATE", [id]);
+  await holder.query("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", [id]);
   const patience = new AbortController();
   const ask = { by: login, topic: "auth.session.login", input: { login, password, rotating: true } } as const;
   const deed = tell(fleet, { ...ask, timeoutMs: 60_000, signal: patience.signal });

@@ -43,8 +43,9 @@ async function startLocal(): Promise<RunningStack> {
   const dir = join(runFolder(), "shared");
   mkdirSync(dir);
   const report = (line: string) => console.log(`stack: ${line}`);
-  // Tests kill processes, never the machine: what is in the kernel's hands is safe.
-  const stack = await startStack({ dir, report, postgres: { fsync: "off" } });
+  // Tests kill processes, never the machine: what is in the kernel's hands is safe. Two files at a time may each have a fleet with its
+  // pools and a pool of 80 connections of their own, and the backends of a process that was stopped stay.
+  const stack = await startStack({ dir, report, postgres: { fsync: "off", max_connections: 400 } });
   const addresses = { kafka: stack.kafka.address, registry: stack.registry.address, database: stack.postgres.address };
   return { addresses, stop: () => stack.stop() };
 }
