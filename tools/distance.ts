@@ -1,0 +1,112 @@
+// How far the code is from what CONTRIBUTING.md asks for: each rule that is not kept everywhere yet, with the places that break it.
+// `node tools/distance.ts` prints the figures, `node tools/distance.ts RULE` the places of one rule. test/distance.test.ts lets no figure
+// grow. A rule that is kept everywhere moves to test/architecture.test.ts; this file is deleted when none is left.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+
+export interface Source {
+  /** From the project's root. */
+  path: string;
+  text: string;
+}
+
+/** Finds the places that break one rule, `path:line text` or `path` each. */
+export type Rule = (sources: readonly Source[]) => string[];
+
+const inSrc =
+  (rule: Rule): Rule =>
+  (sources) =>
+    rule(sources.filter(({ path }) => path.startsWith("src/")));
+
+/** @param breaks whether a line breaks the rule */
+const byLine =
+  (breaks: (line: string) => boolean): Rule =>
+  (sources) =>
+    sources.flatMap(({ path, text }) =>
+      text.split("\n").flatMap((line, index) => (breaks(line) ? [`${path}:${index + 1} ${line.trim()}`] : [])),
+    );
+
+const looseFiles: Rule = (sources) =>
+  sources.filter(({ path }) => path.split("/").length === 2 && path !== "src/main.ts").map(({ path }) => path);
+
+const longFiles: Rule = (sources) =>
+  sources
+    .map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }))
+    .filter(({ lines }) => lines > 400)
+    .map(({ path, lines }) => `${path} ${lines}`);
+
+const isComment = /^\s*(\/\/|\*|\/\*)/;
+const wideComments = byLine((line) => line.length > 120 && isComment.test(line));
+
+/** A person is "the user", "they". */
+const masculine = byLine((line) => /\b(he|his|him|himself)\b/i.test(line));
+
+const typesDeclaredTwice: Rule = (sources) => {
+  const places = new Map<string, string[]>();
+  for (const { path, text } of sources)
+    for (const [, name] of text.matchAll(/^export (?:interface|type|class) (\w+)/gm))
+      places.set(name!, [...(places.get(name!) ?? []), path]);
+  return [...places].filter(([, paths]) => paths.length > 1).map(([name, paths]) => `${name}: ${paths.join(", ")}`);
+};
+
+const handlersImportingHandlers: Rule = (sources) =>
+  sources
+    .filter(({ path }) => path.startsWith("src/handlers/") && path !== "src/handlers/index.ts")
+    .flatMap(({ path, text }) =>
+      [...text.matchAll(/from "(\.[^"]+)"/g)]
+        .map(([, module]) => join(path, "..", module!))
+        .filter((module) => module.startsWith("src/handlers/"))
+        .map((module) => `${path} imports ${module}`),
+    );
+
+const authBelow =
+  (directory: string): Rule =>
+  (sources) =>
+    byLine((line) => /auth/i.test(line))(sources.filter(({ path }) => path.startsWith(directory)));
+
+/** Old names, each with the new one: what is left of them in identifiers. */
+const retired: readonly RegExp[] = [
+  /\b(door|coming|permitsOut|Holdings?|letOn|holdBack|crowded|formerMember|bury|poison)\b/,
+  /\b(Beat|Pulse|Rival|Kept|spoilKept|unheard|standIns?|somebody|founding|foundAccount|Deed|Doer)\b/,
+  /\b(commitAlone|AloneParts|Aside|leastMs|noSoonerThan|tally|turnKeys|turnOutbox|giveWay|hindrance|shelf)\b/,
+  /\b(\w+Parts|Surroundings|Wiring|catalogue|censor|patiently|orThrow|traps|isPassing|passing|Watermark|watermark)\b/,
+  /\b(house|exercises|Scene|Site|crowd|goesOn|Cast|spoilt|further factors?|once: true|once\(\))\b/,
+];
+const retiredNames = byLine((line) => retired.some((pattern) => pattern.test(line)));
+
+export const rules = {
+  "loose files in src": inSrc(looseFiles),
+  "files over 400 lines": inSrc(longFiles),
+  "comments over 120 columns": wideComments,
+  "he, his, him": masculine,
+  "exported types declared twice": inSrc(typesDeclaredTwice),
+  "handlers that import a handler": handlersImportingHandlers,
+  "auth in src/kafka": authBelow("src/kafka/"),
+  "auth in src/bus": authBelow("src/bus/"),
+  "retired names": retiredNames,
+} as const satisfies Record<string, Rule>;
+
+/** The hand-written code that is under version control. */
+export function projectSources(): Source[] {
+  const own = [/^tools\/distance\.ts$/, /^test\/distance\.test\.ts$/, /\/generated\//];
+  return execFileSync("git", ["ls-files", "src", "test", "bench", "tools", "stack", "bin"], {
+    cwd: root,
+    encoding: "utf8",
+  })
+    .split("\n")
+    .filter((path) => /\.(ts|js)$/.test(path) && !own.some((pattern) => pattern.test(path)))
+    .map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
+}
+
+if (import.meta.main) {
+  const sources = projectSources();
+  const [, , asked] = process.argv;
+  for (const [name, rule] of Object.entries(rules)) {
+    const places = rule(sources);
+    if (asked === undefined) console.log(`${String(places.length).padStart(6)}  ${name}`);
+    else if (asked === name) console.log(places.join("\n"));
+  }
+}
