@@ -30,10 +30,10 @@
 import type { Append } from "./bus/broker-clock.ts";
 import type { OutRecord } from "./bus/records.ts";
 import type { Sender } from "./bus/sender.ts";
-import type { Clock } from "./clock.ts";
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import { asTheOnlyOne, type Moment, nextMoment, revocationTopic, type Standing, standingOf } from "./db/revocations.ts";
 import { asError } from "./errors.ts";
+import type { Clock } from "./lib/clock.ts";
 import { pause } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
 

@@ -13,7 +13,6 @@
 // what was personal. So an erased user cannot come back by a row that was late.
 
 import { createHash } from "node:crypto";
-import type { Clock } from "./clock.ts";
 import {
   type AuditEntry,
   type ChainEnd,
@@ -50,6 +49,7 @@ import {
 } from "./db/audit.ts";
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import { asError } from "./errors.ts";
+import type { Clock } from "./lib/clock.ts";
 import { pause } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
 

@@ -1,6 +1,6 @@
 // What is audited without being an event: deeds on keys, imports, and each user who was imported. Nobody but who reads the audit hears of them. Each is
 // written in the transaction of the deed itself, sealed like what a commit leaves (crypto/audit.ts), so it is there exactly where the deed is.
-import type { Clock } from "./clock.ts";
+
 import { sealEntry, stateField } from "./crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "./crypto/envelope.ts";
 import { uuidv7 } from "./crypto/ids.ts";
@@ -10,6 +10,7 @@ import type { ImportedUser } from "./db/imports.ts";
 import { dataKeyRows } from "./db/keys.ts";
 import type { CommonQueryMethods } from "./db/pool.ts";
 import { stateOf } from "./handlers/audit-rows.ts";
+import type { Clock } from "./lib/clock.ts";
 import type { MasterKey } from "./variable-kinds.ts";
 
 export type Deed =

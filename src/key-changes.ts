@@ -2,7 +2,6 @@
 // higher version and a certificate by the root key, and goes to the topic auth.key by the outbox; all of it is audited.
 // It does not decide what changes: fleet-keys.ts does.
 import { auditDeed, type Deed } from "./audit-deeds.ts";
-import type { Clock } from "./clock.ts";
 import { type DataKeys, loadDataKeys } from "./crypto/envelope.ts";
 import { uuidv7 } from "./crypto/ids.ts";
 import {
@@ -34,6 +33,7 @@ import { revocationTopic } from "./db/revocations.ts";
 import { makeCert, nextVersion } from "./fleet-cert.ts";
 import { type GoneKey, goneRecord, keyRecord, keyTopic } from "./key-records.ts";
 import type { KeyRules } from "./key-schedule.ts";
+import type { Clock } from "./lib/clock.ts";
 import type { MasterKey } from "./variable-kinds.ts";
 
 /** By which the broker's clock may be ahead of ours. */

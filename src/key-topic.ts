@@ -2,15 +2,16 @@
 // (by a relay that hung, or by somebody who keeps old records) would be all that compaction leaves, and a fresh reader would take a key that
 // is gone for one that counts. Every relay follows; what one has written again the others find mended.
 // States: reading (to the end that the topic had at the start) -> following -> stopped.
-import { makeBell } from "./bell.ts";
+
 import { shared } from "./bus/assigner.ts";
 import type { Consumption, KafkaPort } from "./bus/kafka.ts";
-import { randomId } from "./bus/random-id.ts";
 import { keyRecordsWait } from "./db/keys.ts";
 import { asError } from "./errors.ts";
 import { isThumbprint, readKeyRecord } from "./fleet-cert.ts";
 import { fleetIds, type KeyParts, keyTruth, repairKeys } from "./fleet-keys.ts";
 import { type KeyRepair, keyRepairs, keyTopic, type LastRecord } from "./key-records.ts";
+import { makeBell } from "./lib/bell.ts";
+import { randomId } from "./lib/random-id.ts";
 import { pause } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
 

@@ -3,7 +3,7 @@
 // move a terminal's cursor or hide what stands beside them are escaped, in whatever text.
 import { type DestinationStream, type LogFn, type Logger, pino, stdTimeFunctions } from "pino";
 import { type Censor, makeCensor } from "./censor.ts";
-import { safeJson } from "./escaped.ts";
+import { safeJson } from "./lib/escaped.ts";
 
 export type { Logger };
 

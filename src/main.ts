@@ -1,13 +1,13 @@
 // The entry: reads the role from the first argument and the configuration from the environment, starts the role, and stays until it is
 // told to stop. SIGTERM, SIGINT and the end of the process that started it stop it in order; a second signal ends it at once.
 import { constants } from "node:os";
-import { systemClock } from "./clock.ts";
 import { type Config, ConfigFault, type Environment, environment, readConfig, sizeThreadPool } from "./config.ts";
 import { dev } from "./dev.ts";
 import { asError } from "./errors.ts";
-import { escaped } from "./escaped.ts";
 import { helpText } from "./help.ts";
 import { jwksAnswer, type Route, serveHttp } from "./http.ts";
+import { systemClock } from "./lib/clock.ts";
+import { escaped } from "./lib/escaped.ts";
 import { type Lifecycle, makeLifecycle } from "./lifecycle.ts";
 import { type Logger, makeLogger } from "./log.ts";
 import { makeMetrics } from "./metrics.ts";

@@ -4,7 +4,6 @@
 // Beside that it marks auth.revocation once a second with the time up to which everything is published (as-of.ts).
 import pg from "pg";
 import { type AsOfParts, startAsOf } from "./as-of.ts";
-import { makeBell } from "./bell.ts";
 import type { Codec } from "./bus/codec.ts";
 import type { OutRecord } from "./bus/records.ts";
 import type { Sender } from "./bus/sender.ts";
@@ -14,6 +13,7 @@ import { outboxChannel, publishShards, type StoredOutboxRow, shards } from "./db
 import type { DatabasePool } from "./db/pool.ts";
 import { asError } from "./errors.ts";
 import { eventSchemas } from "./generated/schemas.ts";
+import { makeBell } from "./lib/bell.ts";
 import { pause } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
 

@@ -3,12 +3,12 @@
 import { randomBytes } from "node:crypto";
 import { userInfo } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type Clock, systemClock } from "../src/clock.ts";
 import { type Environment, readConfig } from "../src/config.ts";
 import { newOpaque } from "../src/crypto/opaque.ts";
 import { rotateDataKeys, turnDataKeys } from "../src/data-keys.ts";
 import { type DatabasePool, openPool } from "../src/db/pool.ts";
 import { loadFleetKeys } from "../src/fleet-keys.ts";
+import { type Clock, systemClock } from "../src/lib/clock.ts";
 import { keyPartsOf } from "../src/wire.ts";
 import { called } from "./ctl/authctl.ts";
 import { auditShown, chainWaiting } from "./support/audited.ts";

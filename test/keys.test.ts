@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader } from "jose";
 import { makeKeyReader } from "../src/client/key-reader.ts";
-import { systemClock } from "../src/clock.ts";
 import { readConfig } from "../src/config.ts";
 import { type DatabasePool, openPool } from "../src/db/pool.ts";
 import type { Refusal } from "../src/errors.ts";
 import { turnKeys } from "../src/fleet-keys.ts";
+import { systemClock } from "../src/lib/clock.ts";
 import { keyPartsOf } from "../src/wire.ts";
 import { called } from "./ctl/authctl.ts";
 import { type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";

@@ -4,9 +4,9 @@
 import { type handleUnaryCall, Metadata, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import type { AuthClient, CallOptions } from "../client/types.ts";
 import type { Verifier } from "../client/verifier.ts";
-import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { asError, refuse } from "../errors.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { type CallMetadata, type Device, deviceTokenOf, readMetadata } from "./metadata.ts";

@@ -3,7 +3,7 @@
 // between S - T and R - T. The narrowest such span of the last minute counts: a clock drifts slowly. A span that does not fit the one
 // before says that the clock was set meanwhile, and is believed at once.
 // Before the first one our own clock is taken for right; a worker has one before it takes its first request (announce in bus/fleet.ts).
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { TopicPartition } from "./records.ts";
 
 /** When the broker appended to a partition, Unix ms by its clock. */

@@ -7,6 +7,7 @@
 // The same consumer reads the fleet feed: a command that nobody serves is refused NO_WORKERS instead of waiting for its deadline.
 import { setTimeout as sleep } from "node:timers/promises";
 import { asError, Refusal, refuse } from "../errors.ts";
+import { randomId } from "../lib/random-id.ts";
 import type { Logger } from "../log.ts";
 import { single } from "./assigner.ts";
 import { makeBrokerClock } from "./broker-clock.ts";
@@ -14,7 +15,6 @@ import { beatEveryMs, fleetTopic, makeFleetView } from "./fleet.ts";
 import { names, singleHeader } from "./headers.ts";
 import type { Consumption, KafkaPort } from "./kafka.ts";
 import { KafkaFault } from "./kafka-faults.ts";
-import { randomId } from "./random-id.ts";
 import type { InRecord, TopicPartition } from "./records.ts";
 import { isReplyMac } from "./reply-mac.ts";
 import type { Sender } from "./sender.ts";

@@ -5,7 +5,7 @@
 // are unpacked here, in pieces.
 import { setImmediate as nextTurn } from "node:timers/promises";
 import zlib from "node:zlib";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../lib/clock.ts";
 
 export type UnreadableReason = "too-large" | "broken" | "unknown-codec" | "old-format";
 

@@ -7,12 +7,12 @@
 //   away, or a requester that slept, never looks like a fleet that is gone.
 // - announce: says "starting", and waits for the acknowledgement.
 import { z } from "zod";
-import { systemClock } from "../clock.ts";
 import { asError } from "../errors.ts";
+import { systemClock } from "../lib/clock.ts";
+import { within } from "../lib/timeout.ts";
 import type { Logger } from "../log.ts";
 import type { KafkaPort } from "./kafka.ts";
 import type { InRecord } from "./records.ts";
-import { within } from "./within.ts";
 
 export const fleetTopic = "auth.fleet";
 export const beatEveryMs = 2000;

@@ -2,6 +2,7 @@
 // move only past work that is done; what fails is left, and read again by the next owner. A new group begins at the earliest record. For work that nobody waits for an answer to:
 // the platform's JSON topics, a service's own reading of events.
 import { asError } from "../errors.ts";
+import { within } from "../lib/timeout.ts";
 import type { Logger } from "../log.ts";
 import { shared } from "./assigner.ts";
 import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";
@@ -9,7 +10,6 @@ import { type Holding, makeHoldings } from "./holdings.ts";
 import type { Consumption, KafkaPort } from "./kafka.ts";
 import { makeMailboxes } from "./mailbox.ts";
 import type { InRecord, UnreadableRecords } from "./records.ts";
-import { within } from "./within.ts";
 
 export interface FollowParts {
   kafka: KafkaPort;

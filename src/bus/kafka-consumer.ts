@@ -1,13 +1,13 @@
 // Consuming with kafkajs: one life of a consumer for the supervisor, and our assigner in kafkajs's clothes.
 import type { Consumer, EachBatchHandler, Kafka, PartitionAssigner } from "kafkajs";
 import driver from "kafkajs";
+import { within } from "../lib/timeout.ts";
 import { deliver } from "./deliver.ts";
 import { classify } from "./kafka-faults.ts";
 import type { BatchMessage } from "./kafka-fetch.ts";
 import { type ConsumeOptions, largeFetch } from "./kafka-port.ts";
 import type { TopicPartition } from "./records.ts";
 import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
-import { within } from "./within.ts";
 
 const heartbeatMs = 500;
 const rebalanceTimeoutMs = 10_000;

@@ -31,7 +31,8 @@ import {
   type Reader,
   type SASLMechanismValue,
 } from "@platformatic/kafka";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../lib/clock.ts";
+import { within } from "../lib/timeout.ts";
 import type { Logger } from "../log.ts";
 import { appendOf, type PartitionAppend } from "./broker-clock.ts";
 import { deliver } from "./deliver.ts";
@@ -45,7 +46,6 @@ import { hideAborted, splitBatches, usualUnpackedBytes } from "./record-batch.ts
 import type { CommittedOffset, OutRecord, TopicPartition } from "./records.ts";
 import { type Fetched, type HalfName, makeSplitFetch, type SplitFetch } from "./split-fetch.ts";
 import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
-import { within } from "./within.ts";
 
 const requestTimeoutMs = 15_000;
 const heartbeatMs = 500;

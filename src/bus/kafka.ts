@@ -1,13 +1,13 @@
 // The port, over the driver that the settings name. The driver is loaded at the first use, and the other one never is. What both need is
 // here and in supervisor.ts: faults in our words, consumers that are built again, and a bound on every close.
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../lib/clock.ts";
+import { within } from "../lib/timeout.ts";
 import type { Logger } from "../log.ts";
 import { makeCountedWarnings } from "./counted-warnings.ts";
 import { againWhileUnavailable, guarded } from "./kafka-faults.ts";
 import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings } from "./kafka-port.ts";
 import type { UnreadableRecords } from "./records.ts";
 import { type Bounds, type Consumer, closeBoundMs, type Life, supervise } from "./supervisor.ts";
-import { within } from "./within.ts";
 
 export type {
   ConsumeOptions,

@@ -6,7 +6,7 @@
 // so what is unpacked is bounded too. Each record has bytes of its own: one that waits must not keep the megabytes it
 // came with.
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../lib/clock.ts";
 import { giveBack, Unreadable, unpack } from "./compression.ts";
 import type { InRecord, TopicPartition } from "./records.ts";
 

@@ -9,7 +9,7 @@
 //   there counts.
 // A partition that is given up may be wanted again at once (back pressure), and only a fetch that is not on its way can name it: for a moment
 // after that nobody waits long.
-import { type Clock, systemClock } from "../clock.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
 import {
   type FetchAnswer,
   type FetchPartition,

@@ -7,11 +7,11 @@
 // - the pause between lives grows, and is short again only when records were handled or a membership has lasted.
 // - closing returns within a bound, whatever the driver does (kafkajs#967, #1168).
 import { asError } from "../errors.ts";
+import { within } from "../lib/timeout.ts";
 import type { Logger } from "../log.ts";
 import { guarded, KafkaFault } from "./kafka-faults.ts";
 import type { ConsumeOptions, Consumption } from "./kafka-port.ts";
 import type { Assignment, CommittedOffset, InRecord, TopicPartition, UnreadableRecords } from "./records.ts";
-import { within } from "./within.ts";
 
 /** What a driver's consumer can do while it lives. */
 export interface Consumer {

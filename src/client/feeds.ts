@@ -3,9 +3,9 @@
 // auth.revocation remembers no key counts before auth.key is read to its end.
 import { shared } from "../bus/assigner.ts";
 import type { Consumption, KafkaPort } from "../bus/kafka.ts";
-import { randomId } from "../bus/random-id.ts";
 import type { InRecord } from "../bus/records.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../lib/clock.ts";
+import { randomId } from "../lib/random-id.ts";
 import type { Logger } from "../log.ts";
 import type { KeyReader } from "./key-reader.ts";
 import { makeRevocations, type Revocations } from "./revocations.ts";

@@ -10,9 +10,9 @@
 import { makeCodec } from "../bus/codec.ts";
 import { connectKafka, type KafkaSettings } from "../bus/kafka.ts";
 import { connectRegistry, makeSchemaStore } from "../bus/schema-store.ts";
-import { systemClock } from "../clock.ts";
 import { readFleetIds } from "../fleet-cert.ts";
 import { eventSchemas } from "../generated/schemas.ts";
+import { systemClock } from "../lib/clock.ts";
 import { makeLogger } from "../log.ts";
 import { sealedNames } from "../sealed-names.ts";
 import { connectClient } from "./connect.ts";

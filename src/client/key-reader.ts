@@ -5,10 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { shared } from "../bus/assigner.ts";
 import type { Consumption, KafkaPort } from "../bus/kafka.ts";
 import { KafkaFault } from "../bus/kafka-faults.ts";
-import { randomId } from "../bus/random-id.ts";
 import type { InRecord } from "../bus/records.ts";
-import type { Clock } from "../clock.ts";
 import { type Refusal, refuse } from "../errors.ts";
+import type { Clock } from "../lib/clock.ts";
+import { randomId } from "../lib/random-id.ts";
 import type { Logger } from "../log.ts";
 import { type KeyFeed, makeKeyFeed, type SealingJwk } from "./key-feed.ts";
 

@@ -4,8 +4,9 @@
 // longest life that tokens ever had, which the marks tell. What is known only grows: a record that comes again, late, or with other times
 // takes nothing back. Nobody's times are believed beyond what the broker saw: a mark is none that is later than its record, and a revocation
 // is neither forgotten early nor kept for ever. Does not know whether a token is genuine.
-import { readJsonObject } from "../bus/json-object.ts";
+
 import type { InRecord } from "../bus/records.ts";
+import { readJsonObject } from "../lib/json-object.ts";
 
 /** over: log in again; outdated: a refresh gives a current token; key: the key that signed it was revoked. */
 export type Judgement = "good" | "over" | "outdated" | "key";

@@ -7,9 +7,9 @@
 // A verified signature is remembered, a verdict never: expiry, key and revocations are looked at each time.
 import { decodeProtectedHeader } from "jose";
 import type { KafkaPort } from "../bus/kafka.ts";
-import type { Clock } from "../clock.ts";
 import { type AccessClaims, longestToken, makeAccessVerifier, peekAccess } from "../crypto/tokens.ts";
 import { invalid, Refusal, refuse } from "../errors.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../log.ts";
 import { makeFeeds } from "./feeds.ts";
 import type { KeyReader } from "./key-reader.ts";

@@ -2,7 +2,7 @@
 // lie together in an index. An id is no secret: 74 random bits make it unique, a token's secret stands beside it.
 // Two ids of one millisecond are in no order.
 import { randomBytes } from "node:crypto";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../lib/clock.ts";
 
 const form = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

@@ -13,7 +13,7 @@
 // algorithms: foreign-hashes.ts) tell by time that a login exists, until its owner logs in and is rehashed (docs/operations.md).
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
 import { hash as argon2, argon2id } from "argon2";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../lib/clock.ts";
 import { costClass, type ForeignHash, foreignHash, type HashFault } from "./foreign-hashes.ts";
 
 export interface Argon2Cost {

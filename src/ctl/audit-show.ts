@@ -1,6 +1,6 @@
 // authctl audit show: what happened, to whom, by whom, from the database itself, newest first. What is personal is opened with its subject's key;
 // where the user is gone, so is that key, and it says so.
-import { systemClock } from "../clock.ts";
+
 import { openPersonal, openSubjectKey, withoutState } from "../crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
 import { newestRows, type ShownRow, type Wanted } from "../db/audit-reading.ts";
@@ -10,6 +10,7 @@ import type { DatabasePool } from "../db/pool.ts";
 import { profileByLogin } from "../db/users.ts";
 import { refuse } from "../errors.ts";
 import { somebody } from "../handlers/accounts.ts";
+import { systemClock } from "../lib/clock.ts";
 import { normalize } from "../record-key.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { withDatabase } from "./database.ts";

@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { shared } from "../bus/assigner.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
 import type { InRecord } from "../bus/records.ts";
-import { orThrow } from "../bus/within.ts";
+import { orThrow } from "../lib/timeout.ts";
 import { Unexpected } from "./steps.ts";
 
 export const confirmationTopic = "auth";

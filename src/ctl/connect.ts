@@ -3,10 +3,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { KafkaFault } from "../bus/kafka-faults.ts";
-import { orThrow } from "../bus/within.ts";
 import type { AuthClient } from "../client/types.ts";
 import { type Config, ConfigFault } from "../config.ts";
 import { asError } from "../errors.ts";
+import { orThrow } from "../lib/timeout.ts";
 import { makeLogger } from "../log.ts";
 import { makeMetrics } from "../metrics.ts";
 import { clientOf, kafkaOf } from "../wire.ts";

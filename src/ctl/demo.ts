@@ -1,6 +1,6 @@
 // authctl demo: the whole life of an account through Kafka, each step with its latency. The story is in journey.ts; here is who plays it.
 // It shows that a fleet works as the contract says, end to end; it is no measurement: steps go one after the other, most of them cold.
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../lib/clock.ts";
 import { type Answer, type Call, type Command, textOption } from "./command.ts";
 import { watchConfirmations } from "./confirmation.ts";
 import type { Fleet } from "./connect.ts";

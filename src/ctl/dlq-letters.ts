@@ -5,7 +5,7 @@
 // its oldest records first, so no letter outlives the note about it. A note has no auth-dlq-topic, a dead letter always has.
 import { deadLetterHeaders, deadLetterTopic } from "../bus/dead-letter.ts";
 import type { InRecord, OutRecord } from "../bus/records.ts";
-import { isPlain } from "../escaped.ts";
+import { isPlain } from "../lib/escaped.ts";
 import { UsageFault } from "./command.ts";
 
 export interface LetterId {

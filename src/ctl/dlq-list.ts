@@ -1,5 +1,5 @@
 // authctl dlq list: the newest dead letters, one a line, from their headers alone.
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../lib/clock.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { idText, isoTime, type Letter, placeText, stateText } from "./dlq-letters.ts";
 import { sinceOption, topicOption, withKafka } from "./dlq-reach.ts";

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AssignPartitions } from "../bus/assigner.ts";
 import type { Consumption, KafkaPort } from "../bus/kafka.ts";
 import type { InRecord } from "../bus/records.ts";
-import { orThrow } from "../bus/within.ts";
+import { orThrow } from "../lib/timeout.ts";
 import { Unreachable } from "./command.ts";
 
 export interface Span {

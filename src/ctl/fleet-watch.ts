@@ -5,8 +5,8 @@ import { shared } from "../bus/assigner.ts";
 import { type Beat, beatEveryMs, fleetTopic, readBeat } from "../bus/fleet.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
 import type { InRecord } from "../bus/records.ts";
-import { orThrow } from "../bus/within.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../lib/clock.ts";
+import { orThrow } from "../lib/timeout.ts";
 import { Unreachable } from "./command.ts";
 import { readSpans } from "./dlq-read.ts";
 

@@ -1,7 +1,8 @@
 // What an import says: while it runs, a bar where a terminal shows it and a line every few seconds elsewhere; at its end, what was imported, what was
 // not and why, and how long it took.
-import type { Clock } from "../clock.ts";
+
 import type { Counts } from "../db/imports.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { Answer } from "./command.ts";
 import type { Place } from "./import-source.ts";
 import { aligned, type Terminal } from "./terminal.ts";

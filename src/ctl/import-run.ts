@@ -2,7 +2,7 @@
 // that was reached. Memory holds two pages. It stops between two batches when it is told to, and the next run goes on there.
 //
 // A dry run reads, judges and looks everybody up in the same way; whom it would make it notes in a table of its own connection.
-import type { Clock } from "../clock.ts";
+
 import { uuidv7 } from "../crypto/ids.ts";
 import {
   type Counts,
@@ -18,6 +18,7 @@ import {
 } from "../db/imports.ts";
 import type { CommonQueryMethods } from "../db/pool.ts";
 import { eventTopic } from "../handlers/outbox-rows.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { RejectsFile } from "./import-rejects.ts";
 import { type Candidate, type Judged, judge, type Reject, type Roles, RowFault, rejectOf } from "./import-rows.ts";
 import { ahead, type Place, type Source } from "./import-source.ts";

@@ -1,11 +1,12 @@
 // authctl keys: the fleet's key pairs and data keys, shown and changed in the database itself, by who holds AUTH_DATABASE_URL and AUTH_MASTER_KEY.
-import { systemClock } from "../clock.ts";
+
 import { currentOf, masterKid } from "../crypto/envelope.ts";
 import type { KeyUse } from "../crypto/keys.ts";
 import { rewrapKeys, rotateDataKeys } from "../data-keys.ts";
 import { dataKeyRows, fleetKeyRows, rootKeyRows } from "../db/keys.ts";
 import { refuse } from "../errors.ts";
 import { type KeyParts, makeNextRootKey, revokeKey, rotateKeys, switchRootKey } from "../fleet-keys.ts";
+import { systemClock } from "../lib/clock.ts";
 import { keyPartsOf } from "../wire.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";

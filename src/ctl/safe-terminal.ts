@@ -3,7 +3,7 @@
 // JSON writes them (`\u001b`). A document of --json is escaped where JSON itself would let such a character stand.
 // A command gives one element for each line; colours come from `paint` alone, and are told from text by a mark that nobody else can know.
 import { randomUUID } from "node:crypto";
-import { escaped, safeJson } from "../escaped.ts";
+import { escaped, safeJson } from "../lib/escaped.ts";
 import type { Colour, Terminal } from "./terminal.ts";
 
 /** A document as JSON that is safe to look at; whoever parses it gets every character as it was. */

@@ -1,5 +1,5 @@
 // --until T: a time to come, as a date, a time of day with its zone, or so long from now.
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../lib/clock.ts";
 import { parseDuration } from "../variable-kinds.ts";
 import { type Call, textOption, UsageFault } from "./command.ts";
 

@@ -1,11 +1,12 @@
 // authctl users create-admin: an administrator before there is any, so at the database itself (contract, section 9): one commit makes the account,
 // confirmed, with its password, its role and its events, which a relay publishes as all others.
 // The password never stands on the command line: it is asked for, unseen, or read from standard input.
-import { systemClock } from "../clock.ts";
+
 import { loadFleetKeys } from "../fleet-keys.ts";
 import { foundAccount } from "../founding.ts";
 import { adminRole } from "../handlers/accounts.ts";
 import { checkEmail, checkName, checkNewPassword } from "../handlers/input.ts";
+import { systemClock } from "../lib/clock.ts";
 import { passwordsOf, policyOf } from "../wire.ts";
 import { type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { quiet } from "./connect.ts";

@@ -4,7 +4,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Report } from "../../stack/progress.ts";
 import type { Service } from "../../stack/service.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../lib/clock.ts";
 
 const FIRST_DELAY_MS = 1000;
 const LONGEST_DELAY_MS = 30_000;

@@ -1,10 +1,11 @@
 // A change that keeps no answer: what the fleet or authctl does by itself, and what is noted of a request that must not keep one. With its events,
 // revocations and audit rows, in one statement like any commit; done twice, it is there twice.
-import type { Clock } from "../clock.ts";
+
 import type { DataKeys } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import { commitOnce } from "../db/commit.ts";
 import type { DatabasePool } from "../db/pool.ts";
+import type { Clock } from "../lib/clock.ts";
 import { auditRows } from "./audit-rows.ts";
 import type { Change } from "./context.ts";
 import { outboxRows } from "./outbox-rows.ts";

@@ -3,7 +3,6 @@
 
 import type { BusCommand, Call, Lanes } from "../bus/command.ts";
 import { type GatedSchema, makeTextGate } from "../bus/text-gate.ts";
-import type { Clock } from "../clock.ts";
 import { openPersonal, openSubjectKey } from "../crypto/audit.ts";
 import type { DeviceTokens } from "../crypto/device-token.ts";
 import { type DataKeys, type Purpose, UnknownDataKey } from "../crypto/envelope.ts";
@@ -21,6 +20,7 @@ import { demandSession } from "../db/sessions.ts";
 import type { Write } from "../db/statements.ts";
 import { Refusal, type RefusalCode, refuse } from "../errors.ts";
 import { commandSchemas } from "../generated/schemas.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../log.ts";
 import { normalize, type RecordKeyRule, recordKey } from "../record-key.ts";
 import { type SealedField, sealedPaths } from "../sealed-names.ts";

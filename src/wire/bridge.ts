@@ -2,8 +2,8 @@
 import { makeBridge } from "../bridge/server.ts";
 import { isRegistryAway } from "../bus/schema-store.ts";
 import { makeVerifier } from "../client/verifier.ts";
-import { systemClock } from "../clock.ts";
 import { asError } from "../errors.ts";
+import { systemClock } from "../lib/clock.ts";
 import { untilAnswered } from "../lifecycle.ts";
 import { fleetMember } from "./fleet.ts";
 import { clientOf, type Running, type Wiring } from "./parts.ts";

@@ -1,11 +1,11 @@
 // A worker's claim on its commands: it starts only where no other group serves one of them (db/serving.ts), renews its rows while it lives and
 // deletes them when it has stopped to serve. Two groups that serve one command would both do each of its requests.
 
-import { within } from "../bus/within.ts";
 import { isPassing } from "../db/faults.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { type Claim, claimCommands, releaseCommands, renewCommands, type ServingRow } from "../db/serving.ts";
 import { asError } from "../errors.ts";
+import { within } from "../lib/timeout.ts";
 import { untilAnswered } from "../lifecycle.ts";
 import type { Wiring } from "./parts.ts";
 

@@ -1,12 +1,12 @@
 // Builds the role `mailer`: mails from auth.mail to the SMTP server.
 import { makeLane } from "../bus/lanes.ts";
 import { openReply, sealedTo } from "../bus/seal.ts";
-import { systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { isPassing } from "../db/faults.ts";
 import { claimMail, markMail, releaseMail, takeOverMail } from "../db/mails.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import type { FleetKeys } from "../fleet-keys.ts";
+import { systemClock } from "../lib/clock.ts";
 import { renderMail } from "../mail-templates.ts";
 import { type MailBook, startMailer } from "../mailer.ts";
 import { printedMail, type SmtpServer, smtpServer } from "../smtp.ts";

@@ -8,13 +8,13 @@ import { connectRegistry, makeSchemaStore, type Registry } from "../bus/schema-s
 import { makeSender } from "../bus/sender.ts";
 import { schemasBySubject } from "../catalogue.ts";
 import { type ConnectedClient, connectClient } from "../client/connect.ts";
-import { type Clock, systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { isPassing } from "../db/faults.ts";
 import { type DatabasePool, openPool } from "../db/pool.ts";
 import { savedSchemas } from "../db/schemas.ts";
 import { type FleetKeys, type KeyParts, keyRulesOf, loadFleetKeys } from "../fleet-keys.ts";
 import type { Problem } from "../http.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
 import { type Lifecycle, untilAnswered } from "../lifecycle.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { load, type PackageDefinition, type ServiceDefinition } from "@grpc/proto-loader";
 import { protoPath as healthProto } from "grpc-health-check";
-import { systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/lib/clock.ts";
 
 /** The gateway's definition; its SHA-256 stands in test/interop/gateway.test.ts. */
 export const gatewayProto = join(import.meta.dirname, "..", "interop", "gateway", "auth.proto");

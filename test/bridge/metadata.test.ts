@@ -4,7 +4,7 @@ import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node
 import { credentials, Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import { namesOf } from "../../src/bridge/metadata.ts";
-import { systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/lib/clock.ts";
 import { selfSigned } from "./certificate.ts";
 import { identity, type StartedBridge, startBridge, tokens } from "./pretend-fleet.ts";
 

@@ -6,8 +6,8 @@ import { pino } from "pino";
 import type { BridgeVerifier } from "../../src/bridge/call.ts";
 import { makeBridge } from "../../src/bridge/server.ts";
 import type { AuthClient, CallOptions } from "../../src/client/types.ts";
-import { type Clock, systemClock } from "../../src/clock.ts";
 import { type Environment, readConfig } from "../../src/config.ts";
+import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { makeMetrics } from "../../src/metrics.ts";
 import { connectGateway } from "./gateway.ts";
 

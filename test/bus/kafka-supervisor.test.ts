@@ -6,7 +6,7 @@ import { portOver } from "../../src/bus/kafka.ts";
 import type { ConsumeOptions, KafkaDriver } from "../../src/bus/kafka-port.ts";
 import type { Assignment, InRecord } from "../../src/bus/records.ts";
 import { type Bounds, type Consumer, type Life, supervise } from "../../src/bus/supervisor.ts";
-import { within } from "../../src/bus/within.ts";
+import { within } from "../../src/lib/timeout.ts";
 import { makeLogger } from "../../src/log.ts";
 import { quiet, until } from "../support/fleet.ts";
 

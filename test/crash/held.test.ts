@@ -2,7 +2,7 @@
 // had sent still takes effect in PostgreSQL when the row it waits for is free; the next worker reads on from the gap, finds the first
 // answer, and gives it. The controls switch off what this rests on, and each time the same steps show it.
 import { expect, test } from "@jest/globals";
-import { within } from "../../src/bus/within.ts";
+import { within } from "../../src/lib/timeout.ts";
 import { effects, facts } from "../support/audit.ts";
 import { heldLogin, siteOf } from "../support/crash.ts";
 import { type FaultName, without } from "../support/faults.ts";

@@ -8,9 +8,9 @@ import {
   importJWK,
   type JWK,
 } from "jose";
-import { systemClock } from "../../src/clock.ts";
 import { DataKeys, makeDataKey } from "../../src/crypto/envelope.ts";
 import { activated, generateKeyRow, type KeyRow, openKeyRow, openKeyring } from "../../src/crypto/keys.ts";
+import { systemClock } from "../../src/lib/clock.ts";
 
 const dataKeys = new DataKeys([{ id: 1, purpose: "signing", key: makeDataKey() }]);
 const box = dataKeys.box("signing");

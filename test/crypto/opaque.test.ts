@@ -1,5 +1,4 @@
 import fc from "fast-check";
-import { systemClock } from "../../src/clock.ts";
 import { isUuid, uuidv7 } from "../../src/crypto/ids.ts";
 import {
   ancestorDistance,
@@ -10,6 +9,7 @@ import {
   parseOpaque,
   successor,
 } from "../../src/crypto/opaque.ts";
+import { systemClock } from "../../src/lib/clock.ts";
 
 const id = "0199f3a0-1111-7222-8333-444455556666";
 

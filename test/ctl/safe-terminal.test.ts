@@ -8,8 +8,8 @@ import { ctl } from "../../src/ctl/index.ts";
 import { documentText, safeTerminal } from "../../src/ctl/safe-terminal.ts";
 import type { Colour, Terminal } from "../../src/ctl/terminal.ts";
 import { Refusal } from "../../src/errors.ts";
-import { escaped, isPlain } from "../../src/escaped.ts";
 import { commandSchemas } from "../../src/generated/schemas.ts";
+import { escaped, isPlain } from "../../src/lib/escaped.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 
 const harmful = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u200b\ufeff]/u;

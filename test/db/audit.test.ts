@@ -6,12 +6,12 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
 import { type ChainParts, chainBatch } from "../../src/audit-chain.ts";
 import { type Verdict, verifyAudit } from "../../src/audit-verify.ts";
-import { systemClock } from "../../src/clock.ts";
 import { type AuditEntry, link, noChain, sealEnd, sealEntry, sealHeadKey, signHead } from "../../src/crypto/audit.ts";
 import { type ChainedRow, insertChained, insertHead, saveEnd, turnAudit } from "../../src/db/audit.ts";
 import { migrateDatabase } from "../../src/db/migrate.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { ensureKeys, loadFleetKeys } from "../../src/fleet-keys.ts";
+import { systemClock } from "../../src/lib/clock.ts";
 import { quiet } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";
 

@@ -1,6 +1,6 @@
 // JSON in records, as its readers take it and as nobody should write it.
 import { expect, test } from "@jest/globals";
-import { readJsonObject } from "../../src/bus/json-object.ts";
+import { readJsonObject } from "../../src/lib/json-object.ts";
 
 test("an object is read", () => {
   expect(readJsonObject(Buffer.from('{"a":1}'))).toEqual({ a: 1 });

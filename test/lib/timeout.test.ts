@@ -1,6 +1,6 @@
 // Waiting with a bound: whatever number the bound is, it is waited for so long, and no timer of Node is given one that it does not take.
 import { setTimeout as sleep } from "node:timers/promises";
-import { orThrow, timerMs, within } from "../../src/bus/within.ts";
+import { orThrow, timerMs, within } from "../../src/lib/timeout.ts";
 
 const work = () => sleep(30, "done");
 

@@ -1,6 +1,6 @@
 // Ids from the pool: as long as the contract asks for an idempotency key, and never the same twice, also where the pool is filled anew.
 import { expect, test } from "@jest/globals";
-import { randomId } from "../../src/bus/random-id.ts";
+import { randomId } from "../../src/lib/random-id.ts";
 
 test("2,000 ids of 22 characters, all different", () => {
   const ids = Array.from({ length: 2000 }, randomId);
