@@ -8,7 +8,7 @@ import { connectRegistry } from "../src/bus/schema-store.ts";
 import { connectClient } from "../src/client/connect.ts";
 import type { AuthClient } from "../src/client/types.ts";
 import { Refusal } from "../src/errors.ts";
-import { makeLogger } from "../src/log.ts";
+import { makeLogger } from "../src/runtime/log.ts";
 import { answer, childOptions } from "./child.ts";
 import type { Shape } from "./echo.ts";
 import { closedLoop, type Width } from "./measure.ts";

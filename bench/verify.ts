@@ -9,7 +9,7 @@ import { makeKeyReader } from "../src/client/key-reader.ts";
 import { makeVerifier, type Verifier } from "../src/client/verifier.ts";
 import { keyThumbprint } from "../src/fleet-cert.ts";
 import { systemClock } from "../src/lib/clock.ts";
-import { makeLogger } from "../src/log.ts";
+import { makeLogger } from "../src/runtime/log.ts";
 import { answer } from "./child.ts";
 import { closedLoop, type Width } from "./measure.ts";
 

@@ -34,8 +34,8 @@ import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import { asTheOnlyOne, type Moment, nextMoment, revocationTopic, type Standing, standingOf } from "./db/revocations.ts";
 import { asError } from "./errors.ts";
 import type { Clock } from "./lib/clock.ts";
-import { pause } from "./lifecycle.ts";
-import type { Logger } from "./log.ts";
+import { pause } from "./runtime/lifecycle.ts";
+import type { Logger } from "./runtime/log.ts";
 
 export interface AsOfParts {
   pool: DatabasePool;

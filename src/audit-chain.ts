@@ -50,8 +50,8 @@ import {
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import { asError } from "./errors.ts";
 import type { Clock } from "./lib/clock.ts";
-import { pause } from "./lifecycle.ts";
-import type { Logger } from "./log.ts";
+import { pause } from "./runtime/lifecycle.ts";
+import type { Logger } from "./runtime/log.ts";
 
 export interface ChainParts {
   pool: DatabasePool;

@@ -12,7 +12,7 @@ import { asError } from "./errors.ts";
 import { changeKeys, type KeyChanges, type KeyParts } from "./key-changes.ts";
 import type { GoneKey, KeyRepair } from "./key-records.ts";
 import { algOf, dueSteps, type KeyRules, type KeyStep } from "./key-schedule.ts";
-import type { Logger } from "./log.ts";
+import type { Logger } from "./runtime/log.ts";
 import type { MasterKey } from "./variable-kinds.ts";
 
 export type { KeyParts } from "./key-changes.ts";

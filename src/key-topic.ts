@@ -12,8 +12,8 @@ import { fleetIds, type KeyParts, keyTruth, repairKeys } from "./fleet-keys.ts";
 import { type KeyRepair, keyRepairs, keyTopic, type LastRecord } from "./key-records.ts";
 import { makeBell } from "./lib/bell.ts";
 import { randomId } from "./lib/random-id.ts";
-import { pause } from "./lifecycle.ts";
-import type { Logger } from "./log.ts";
+import { pause } from "./runtime/lifecycle.ts";
+import type { Logger } from "./runtime/log.ts";
 
 export interface KeyTopicParts {
   kafka: Pick<KafkaPort, "consume">;

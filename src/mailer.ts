@@ -14,8 +14,8 @@ import type { KafkaPort } from "./bus/kafka.ts";
 import type { InRecord, TopicPartition } from "./bus/records.ts";
 import { asError } from "./errors.ts";
 import type { Clock } from "./lib/clock.ts";
-import type { Logger } from "./log.ts";
 import type { RenderedMail } from "./mail-templates.ts";
+import type { Logger } from "./runtime/log.ts";
 import { SmtpFault, type SmtpServer } from "./smtp.ts";
 
 /** How a mail stands in the database (db/mails.ts). */

@@ -5,14 +5,14 @@ import { type Config, ConfigFault, type Environment, environment, readConfig, si
 import { dev } from "./dev.ts";
 import { asError } from "./errors.ts";
 import { helpText } from "./help.ts";
-import { jwksAnswer, type Route, serveHttp } from "./http.ts";
 import { systemClock } from "./lib/clock.ts";
 import { escaped } from "./lib/escaped.ts";
-import { type Lifecycle, makeLifecycle } from "./lifecycle.ts";
-import { type Logger, makeLogger } from "./log.ts";
-import { makeMetrics } from "./metrics.ts";
 import { migrate } from "./migrate.ts";
 import { relaxed } from "./relaxed.ts";
+import { jwksAnswer, type Route, serveHttp } from "./runtime/http.ts";
+import { type Lifecycle, makeLifecycle } from "./runtime/lifecycle.ts";
+import { type Logger, makeLogger } from "./runtime/log.ts";
+import { makeMetrics } from "./runtime/metrics.ts";
 import { sealedNames } from "./sealed-names.ts";
 import type { Role } from "./variable-kinds.ts";
 import { type Running, startBridge, startMailerRole, startRelayRole, startWorker, type Wiring } from "./wire.ts";

@@ -16,7 +16,7 @@ import { reapStandInTokens } from "./db/stand-ins.ts";
 import { reapDecoys } from "./db/users.ts";
 import { reapUses } from "./db/uses.ts";
 import { asError } from "./errors.ts";
-import type { Logger } from "./log.ts";
+import type { Logger } from "./runtime/log.ts";
 import { purgeUnconfirmed, type UnconfirmedParts } from "./unconfirmed.ts";
 import { mailWhatWaits, type WaitingMailsParts } from "./waiting-mails.ts";
 

@@ -16,9 +16,9 @@ import { raiseTokenLife } from "./db/token-life.ts";
 import { ensureKeys, fleetIds, keyTruth } from "./fleet-keys.ts";
 import { goneRecord, keyRecord, keyTopic } from "./key-records.ts";
 import type { Clock } from "./lib/clock.ts";
-import { untilAnswered } from "./lifecycle.ts";
-import type { Logger } from "./log.ts";
-import { packageRoot } from "./package-root.ts";
+import { untilAnswered } from "./runtime/lifecycle.ts";
+import type { Logger } from "./runtime/log.ts";
+import { packageRoot } from "./runtime/package-root.ts";
 import { kafkaOf, keyPartsOf, registryOf } from "./wire.ts";
 
 export interface Migrating {

@@ -14,8 +14,8 @@ import type { DatabasePool } from "./db/pool.ts";
 import { asError } from "./errors.ts";
 import { eventSchemas } from "./generated/schemas.ts";
 import { makeBell } from "./lib/bell.ts";
-import { pause } from "./lifecycle.ts";
-import type { Logger } from "./log.ts";
+import { pause } from "./runtime/lifecycle.ts";
+import type { Logger } from "./runtime/log.ts";
 
 export interface RelayParts {
   pool: DatabasePool;

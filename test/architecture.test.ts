@@ -97,8 +97,8 @@ describe("each driver has its place", () => {
     ["bcrypt", /^bcrypt$/, /^src\/crypto\/foreign-hashes\.ts$/],
     ["@simplewebauthn/server", /^@simplewebauthn\//, /^src\/crypto\/passkeys\.ts$/],
     ["jose", /^jose$/, /^src\/(crypto\/|bus\/seal\.ts|client\/)/],
-    ["pino", /^pino$/, /^src\/log\.ts$/],
-    ["prom-client", /^prom-client$/, /^src\/metrics\.ts$/],
+    ["pino", /^pino$/, /^src\/runtime\/log\.ts$/],
+    ["prom-client", /^prom-client$/, /^src\/runtime\/metrics\.ts$/],
     ["nodemailer", /^nodemailer(\/|$)/, /^src\/smtp\.ts$/],
     ["gRPC", /^@grpc\//, /^src\/bridge\//],
   ])("%s is used where DESIGN.md says, and is used", (_name, module, place) => {

@@ -8,7 +8,7 @@ import avsc from "avsc";
 import type { InRecord, OutRecord } from "../src/bus/records.ts";
 import { mostVersion } from "../src/fleet-cert.ts";
 import { commandSchemas } from "../src/generated/schemas.ts";
-import type { Problem } from "../src/http.ts";
+import type { Problem } from "../src/runtime/http.ts";
 import { connectGateway } from "./bridge/gateway.ts";
 import { called } from "./ctl/authctl.ts";
 import { type Genuine as GenuineLogin, genuineLogin, reseal } from "./support/attacks.ts";

@@ -7,7 +7,7 @@ import { stringify } from "yaml";
 import type { TopicSpec } from "../src/bus/kafka.ts";
 import { topics } from "../src/catalogue.ts";
 import { readConfig } from "../src/config.ts";
-import { packageVersion } from "../src/package-root.ts";
+import { packageVersion } from "../src/runtime/package-root.ts";
 import { headers, jsonPayloads, purposes } from "./asyncapi-parts.ts";
 import { keyText } from "./protocol.ts";
 import { commandsIn } from "./schemas.ts";

@@ -4,10 +4,10 @@
 // of a device is not looked at.
 import type { PeerCertificate } from "node:tls";
 import type { ServerUnaryCall } from "@grpc/grpc-js";
-import { readTraceparent } from "../bus/trace.ts";
 import { readIp } from "../client-address.ts";
 import type { Config } from "../config.ts";
 import { invalid, type Refusal } from "../errors.ts";
+import { readTraceparent } from "../runtime/tracing.ts";
 import { faultsKey, type MetadataName } from "./incoming.ts";
 
 /** What commands take as `client`. */

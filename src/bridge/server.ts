@@ -8,8 +8,8 @@ import { load, type PackageDefinition, type ServiceDefinition } from "@grpc/prot
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, protoPath as healthProto } from "grpc-health-check";
 import { type Config, ConfigFault } from "../config.ts";
-import type { Logger } from "../log.ts";
 import { plaintextFaults } from "../plaintext.ts";
+import type { Logger } from "../runtime/log.ts";
 import { type BridgeParts, type Method, makeCalls } from "./call.ts";
 import { wrapIncoming } from "./incoming.ts";
 import { makeMethods } from "./methods.ts";

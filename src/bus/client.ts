@@ -8,7 +8,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { asError, Refusal, refuse } from "../errors.ts";
 import { randomId } from "../lib/random-id.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../runtime/log.ts";
+import { readTraceparent } from "../runtime/tracing.ts";
 import { single } from "./assigner.ts";
 import { makeBrokerClock } from "./broker-clock.ts";
 import { beatEveryMs, fleetTopic, makeFleetView } from "./fleet.ts";
@@ -18,7 +19,6 @@ import { KafkaFault } from "./kafka-faults.ts";
 import type { InRecord, TopicPartition } from "./records.ts";
 import { isReplyMac } from "./reply-mac.ts";
 import type { Sender } from "./sender.ts";
-import { readTraceparent } from "./trace.ts";
 
 export interface RequesterParts {
   kafka: KafkaPort;

@@ -6,7 +6,8 @@
 
 import { isUtf8 } from "node:buffer";
 import { refuse } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../runtime/log.ts";
+import { readTrace } from "../runtime/tracing.ts";
 import { shared } from "./assigner.ts";
 import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";
 import type { Codec } from "./codec.ts";
@@ -20,7 +21,6 @@ import type { Consumption, KafkaPort } from "./kafka.ts";
 import { makeMailboxes } from "./mailbox.ts";
 import type { Assignment, InRecord, OutRecord, TopicPartition, UnreadableRecords } from "./records.ts";
 import type { Replies } from "./replies.ts";
-import { readTrace } from "./trace.ts";
 
 export interface ConsumerParts {
   kafka: KafkaPort;

@@ -2,8 +2,9 @@
 // requester gets so many a minute from each process, and so many bytes. What is over that is counted and logged, and
 // its record counts as done like any other. A requester is known by its reply topic, or, where a record names none that
 // counts, by the record's topic and partition.
-import type { Logger } from "../log.ts";
-import { makeCountedWarnings } from "./counted-warnings.ts";
+
+import { makeCountedWarnings } from "../runtime/counted-warnings.ts";
+import type { Logger } from "../runtime/log.ts";
 import type { OutRecord } from "./records.ts";
 
 /** Why, for metrics; a letter says it in a sentence. */

@@ -4,7 +4,7 @@
 // inside the deadline), *poison* (a dead letter, and INTERNAL to a caller who can be told). Unlisted errors are not retried.
 import { setTimeout as sleep } from "node:timers/promises";
 import { asError, Refusal, refuse } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../runtime/log.ts";
 import { type Codec, CodecFault } from "./codec.ts";
 import {
   type BusCommand,

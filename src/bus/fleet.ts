@@ -10,7 +10,7 @@ import { z } from "zod";
 import { asError } from "../errors.ts";
 import { systemClock } from "../lib/clock.ts";
 import { within } from "../lib/timeout.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../runtime/log.ts";
 import type { KafkaPort } from "./kafka.ts";
 import type { InRecord } from "./records.ts";
 

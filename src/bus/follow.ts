@@ -3,7 +3,7 @@
 // the platform's JSON topics, a service's own reading of events.
 import { asError } from "../errors.ts";
 import { within } from "../lib/timeout.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../runtime/log.ts";
 import { shared } from "./assigner.ts";
 import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";
 import { type Holding, makeHoldings } from "./holdings.ts";

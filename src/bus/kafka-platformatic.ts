@@ -33,7 +33,7 @@ import {
 } from "@platformatic/kafka";
 import { systemClock } from "../lib/clock.ts";
 import { within } from "../lib/timeout.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../runtime/log.ts";
 import { appendOf, type PartitionAppend } from "./broker-clock.ts";
 import { deliver } from "./deliver.ts";
 import { type RawFetchAnswer, type RawFetchedPartition, readFetchAnswer } from "./fetch-answer.ts";

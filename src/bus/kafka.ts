@@ -2,8 +2,8 @@
 // here and in supervisor.ts: faults in our words, consumers that are built again, and a bound on every close.
 import { systemClock } from "../lib/clock.ts";
 import { within } from "../lib/timeout.ts";
-import type { Logger } from "../log.ts";
-import { makeCountedWarnings } from "./counted-warnings.ts";
+import { makeCountedWarnings } from "../runtime/counted-warnings.ts";
+import type { Logger } from "../runtime/log.ts";
 import { againWhileUnavailable, guarded } from "./kafka-faults.ts";
 import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings } from "./kafka-port.ts";
 import type { UnreadableRecords } from "./records.ts";

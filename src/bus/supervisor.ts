@@ -8,7 +8,7 @@
 // - closing returns within a bound, whatever the driver does (kafkajs#967, #1168).
 import { asError } from "../errors.ts";
 import { within } from "../lib/timeout.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../runtime/log.ts";
 import { guarded, KafkaFault } from "./kafka-faults.ts";
 import type { ConsumeOptions, Consumption } from "./kafka-port.ts";
 import type { Assignment, CommittedOffset, InRecord, TopicPartition, UnreadableRecords } from "./records.ts";

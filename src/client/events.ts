@@ -7,7 +7,7 @@ import type { KafkaPort } from "../bus/kafka.ts";
 import type { InRecord } from "../bus/records.ts";
 import { asError } from "../errors.ts";
 import { type Events, eventSchemas } from "../generated/schemas.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../runtime/log.ts";
 
 /** One event: its name, and what it says. */
 export type AuthEvent = { [Name in keyof Events]: { name: Name } & Events[Name] }[keyof Events];

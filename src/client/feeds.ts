@@ -6,7 +6,7 @@ import type { Consumption, KafkaPort } from "../bus/kafka.ts";
 import type { InRecord } from "../bus/records.ts";
 import type { Clock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../runtime/log.ts";
 import type { KeyReader } from "./key-reader.ts";
 import { makeRevocations, type Revocations } from "./revocations.ts";
 

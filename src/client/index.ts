@@ -13,7 +13,7 @@ import { connectRegistry, makeSchemaStore } from "../bus/schema-store.ts";
 import { readFleetIds } from "../fleet-cert.ts";
 import { eventSchemas } from "../generated/schemas.ts";
 import { systemClock } from "../lib/clock.ts";
-import { makeLogger } from "../log.ts";
+import { makeLogger } from "../runtime/log.ts";
 import { sealedNames } from "../sealed-names.ts";
 import { connectClient } from "./connect.ts";
 import { type AuthEvent, type EventReader, type EventsOptions, readEvents } from "./events.ts";

@@ -9,7 +9,7 @@ import type { InRecord } from "../bus/records.ts";
 import { type Refusal, refuse } from "../errors.ts";
 import type { Clock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../runtime/log.ts";
 import { type KeyFeed, makeKeyFeed, type SealingJwk } from "./key-feed.ts";
 
 export interface KeyReaderParts {

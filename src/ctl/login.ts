@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import type { AuthClient } from "../client/types.ts";
 import { Refusal, refuse } from "../errors.ts";
 import type { SessionLoginResult } from "../generated/schemas.ts";
-import { packageVersion } from "../package-root.ts";
+import { packageVersion } from "../runtime/package-root.ts";
 import { isOver, tokenOf } from "./actor.ts";
 import { type Answer, type Call, type Command, UsageFault } from "./command.ts";
 import { type LoginFile, loginFile } from "./logins.ts";

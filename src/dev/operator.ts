@@ -6,8 +6,8 @@ import { newSigner, signerFrom } from "../crypto/operators.ts";
 import { openPool } from "../db/pool.ts";
 import { loadFleetKeys } from "../fleet-keys.ts";
 import { systemClock } from "../lib/clock.ts";
-import { makeLogger } from "../log.ts";
 import { enrolOperator } from "../operators.ts";
+import { makeLogger } from "../runtime/log.ts";
 import { operatorKeyFile, writeWhole } from "./folder.ts";
 
 const name = "dev";

@@ -4,7 +4,7 @@ import { isRegistryAway } from "../bus/schema-store.ts";
 import { makeVerifier } from "../client/verifier.ts";
 import { asError } from "../errors.ts";
 import { systemClock } from "../lib/clock.ts";
-import { untilAnswered } from "../lifecycle.ts";
+import { untilAnswered } from "../runtime/lifecycle.ts";
 import { fleetMember } from "./fleet.ts";
 import { clientOf, type Running, type Wiring } from "./parts.ts";
 

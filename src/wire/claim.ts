@@ -6,7 +6,7 @@ import type { DatabasePool } from "../db/pool.ts";
 import { type Claim, claimCommands, releaseCommands, renewCommands, type ServingRow } from "../db/serving.ts";
 import { asError } from "../errors.ts";
 import { within } from "../lib/timeout.ts";
-import { untilAnswered } from "../lifecycle.ts";
+import { untilAnswered } from "../runtime/lifecycle.ts";
 import type { Wiring } from "./parts.ts";
 
 /** A third of what the rows last: two renewals may fail. */

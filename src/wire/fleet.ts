@@ -5,8 +5,8 @@ import type { KafkaPort } from "../bus/kafka.ts";
 import { KafkaFault } from "../bus/kafka-faults.ts";
 import { systemClock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
-import { untilAnswered } from "../lifecycle.ts";
-import { packageVersion } from "../package-root.ts";
+import { untilAnswered } from "../runtime/lifecycle.ts";
+import { packageVersion } from "../runtime/package-root.ts";
 import type { Wiring } from "./parts.ts";
 
 /** What changes from beat to beat. */

@@ -13,11 +13,11 @@ import { isPassing } from "../db/faults.ts";
 import { type DatabasePool, openPool } from "../db/pool.ts";
 import { savedSchemas } from "../db/schemas.ts";
 import { type FleetKeys, type KeyParts, keyRulesOf, loadFleetKeys } from "../fleet-keys.ts";
-import type { Problem } from "../http.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { type Lifecycle, untilAnswered } from "../lifecycle.ts";
-import type { Logger } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
+import type { Problem } from "../runtime/http.ts";
+import { type Lifecycle, untilAnswered } from "../runtime/lifecycle.ts";
+import type { Logger } from "../runtime/log.ts";
+import type { Metrics } from "../runtime/metrics.ts";
 
 export interface Wiring {
   config: Config;

@@ -10,9 +10,9 @@ import { asError } from "../errors.ts";
 import { type FleetKeys, type KeyParts, turnKeys } from "../fleet-keys.ts";
 import { followKeyTopic } from "../key-topic.ts";
 import { systemClock } from "../lib/clock.ts";
-import type { Logger } from "../log.ts";
 import { startMaintenance } from "../maintenance.ts";
 import { startRelay } from "../relay.ts";
+import type { Logger } from "../runtime/log.ts";
 import { fleetMember } from "./fleet.ts";
 import { brokerClockOf, codecOf, kafkaOf, keyPartsOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 

@@ -8,7 +8,7 @@ import { makeBridge } from "../../src/bridge/server.ts";
 import type { AuthClient, CallOptions } from "../../src/client/types.ts";
 import { type Environment, readConfig } from "../../src/config.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
-import { makeMetrics } from "../../src/metrics.ts";
+import { makeMetrics } from "../../src/runtime/metrics.ts";
 import { connectGateway } from "./gateway.ts";
 
 export interface Asked {

@@ -7,7 +7,7 @@ import type { ConsumeOptions, KafkaDriver } from "../../src/bus/kafka-port.ts";
 import type { Assignment, InRecord } from "../../src/bus/records.ts";
 import { type Bounds, type Consumer, type Life, supervise } from "../../src/bus/supervisor.ts";
 import { within } from "../../src/lib/timeout.ts";
-import { makeLogger } from "../../src/log.ts";
+import { makeLogger } from "../../src/runtime/log.ts";
 import { quiet, until } from "../support/fleet.ts";
 
 const place = { topic: "t", partition: 0 };

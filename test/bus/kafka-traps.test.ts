@@ -182,7 +182,7 @@ function errorsOf(script: string): Promise<string> {
 test("connecting warns of nothing; kafkajs alone warns of a negative timeout", async () => {
   const port = `
     import { connectKafka } from "./src/bus/kafka.ts";
-    import { makeLogger } from "./src/log.ts";
+    import { makeLogger } from "./src/runtime/log.ts";
     const kafka = connectKafka({ brokers: [process.env.BROKER], clientId: "t", prefix: "t." }, makeLogger("silent", {}));
     await kafka.ping();
     await kafka.close();`;

@@ -2,7 +2,7 @@
 import { KafkaFault, type KafkaFaultKind } from "../../src/bus/kafka-faults.ts";
 import type { OutRecord } from "../../src/bus/records.ts";
 import { makeReplies } from "../../src/bus/replies.ts";
-import { makeLogger } from "../../src/log.ts";
+import { makeLogger } from "../../src/runtime/log.ts";
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 const address = (topic: string, partition?: number) => ({ topic, partition, correlationId: undefined });

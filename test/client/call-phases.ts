@@ -14,7 +14,7 @@ import { openReply, thumbprint } from "../../src/bus/seal.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import { Refusal } from "../../src/errors.ts";
 import { commandSchemas } from "../../src/generated/schemas.ts";
-import { makeLogger } from "../../src/log.ts";
+import { makeLogger } from "../../src/runtime/log.ts";
 
 const phases = ["keys", "registry", "produce", "wait", "open"] as const;
 type Phase = (typeof phases)[number];

@@ -6,7 +6,7 @@ import type { ConsumeOptions, KafkaPort } from "../../src/bus/kafka.ts";
 import type { InRecord } from "../../src/bus/records.ts";
 import { makeKeyReader } from "../../src/client/key-reader.ts";
 import { makeVerifier, type Verifier, type VerifierOptions } from "../../src/client/verifier.ts";
-import { makeLogger } from "../../src/log.ts";
+import { makeLogger } from "../../src/runtime/log.ts";
 import { refusalOf } from "../support/people.ts";
 
 type Pair = Awaited<ReturnType<typeof generateKeyPair>> & { jwk: JWK; kid: string };

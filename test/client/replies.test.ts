@@ -11,7 +11,7 @@ import { type ConnectedClient, connectClient } from "../../src/client/connect.ts
 import { Refusal, type RefusalCode, refusals } from "../../src/errors.ts";
 import { commandSchemas } from "../../src/generated/schemas.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { makeLogger } from "../../src/log.ts";
+import { makeLogger } from "../../src/runtime/log.ts";
 import { refused } from "../support/people.ts";
 
 const replyTopic = "auth.reply.test";

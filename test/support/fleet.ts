@@ -10,7 +10,7 @@ import { connectKafka, type KafkaDriverName, type KafkaPort } from "../../src/bu
 import { connectRegistry } from "../../src/bus/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import type { AuthClient } from "../../src/client/types.ts";
-import { makeLogger } from "../../src/log.ts";
+import { makeLogger } from "../../src/runtime/log.ts";
 import { noteProcess } from "../../stack/processes.ts";
 import { type Mailbox, mailbox } from "./mailbox.ts";
 import { enrol, testOperator, writeOperatorKey } from "./operator.ts";

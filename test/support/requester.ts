@@ -3,7 +3,7 @@
 import { connectKafka, type KafkaDriverName } from "../../src/bus/kafka.ts";
 import { connectRegistry } from "../../src/bus/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";
-import { makeLogger } from "../../src/log.ts";
+import { makeLogger } from "../../src/runtime/log.ts";
 
 const {
   AUTH_KAFKA_BROKERS: brokers,

@@ -6,7 +6,7 @@ import { connectClient } from "../../src/client/connect.ts";
 import { makeVerifier } from "../../src/client/verifier.ts";
 import { Refusal } from "../../src/errors.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { makeLogger } from "../../src/log.ts";
+import { makeLogger } from "../../src/runtime/log.ts";
 
 const { env } = process;
 const log = makeLogger("silent", {});

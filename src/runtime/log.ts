@@ -2,13 +2,13 @@
 // is put into it and a child's bindings, goes through the censor first. Records' values are never logged. Characters that
 // move a terminal's cursor or hide what stands beside them are escaped, in whatever text.
 import { type DestinationStream, type LogFn, type Logger, pino, stdTimeFunctions } from "pino";
-import { type Censor, makeCensor } from "./censor.ts";
-import { safeJson } from "./lib/escaped.ts";
+import { safeJson } from "../lib/escaped.ts";
+import { type Censor, makeCensor } from "./redact.ts";
 
 export type { Logger };
 
 export interface LogOptions {
-  /** Names of fields that never appear with their values, beside those of censor.ts; the schemas' sealed fields. */
+  /** Names of fields that never appear with their values, beside those of redact.ts; the schemas' sealed fields. */
   secretNames?: readonly string[];
   /** Default: standard output. */
   destination?: DestinationStream;

@@ -1,7 +1,7 @@
 // /healthz, /readyz and /metrics as an orchestrator and a scraper see them.
 import { connect } from "node:net";
-import { type HttpServer, type Problem, type Route, serveHttp } from "../src/http.ts";
-import { makeMetrics } from "../src/metrics.ts";
+import { type HttpServer, type Problem, type Route, serveHttp } from "../../src/runtime/http.ts";
+import { makeMetrics } from "../../src/runtime/metrics.ts";
 
 const metrics = makeMetrics({ role: "worker" });
 let live: Problem[] = [];

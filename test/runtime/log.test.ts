@@ -5,8 +5,8 @@ import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { pino } from "pino";
-import { type Logger, makeLogger } from "../src/log.ts";
-import { sealedNames } from "../src/sealed-names.ts";
+import { type Logger, makeLogger } from "../../src/runtime/log.ts";
+import { sealedNames } from "../../src/sealed-names.ts";
 
 /** Runs it with a logger, and returns what was written. */
 function written(log: (logger: Logger) => void, secretNames: readonly string[] = sealedNames()): string {
@@ -223,7 +223,7 @@ describe("what is logged", () => {
     });
 
     test("onto standard output, as in a process", () => {
-      const module = pathToFileURL(join(import.meta.dirname, "..", "src", "log.ts")).href;
+      const module = pathToFileURL(join(import.meta.dirname, "..", "..", "src", "runtime", "log.ts")).href;
       const code = `
         const { makeLogger } = await import(${JSON.stringify(module)});
         const hostile = ${JSON.stringify(hostile)};

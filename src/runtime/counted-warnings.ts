@@ -1,6 +1,6 @@
 // Warnings that strangers can cause by the thousand: the first of a kind is logged at once, the others are counted, and
 // the log says once a minute how many there were.
-import type { Logger } from "../log.ts";
+import type { Logger } from "./log.ts";
 
 export interface CountedWarnings {
   /** @param kind of which the first is logged; few, or named by who causes it */

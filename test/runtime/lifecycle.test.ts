@@ -1,6 +1,6 @@
 // How a process stops, and how it waits for what it needs.
-import { type Lifecycle, makeLifecycle, untilAnswered } from "../src/lifecycle.ts";
-import { makeLogger } from "../src/log.ts";
+import { type Lifecycle, makeLifecycle, untilAnswered } from "../../src/runtime/lifecycle.ts";
+import { makeLogger } from "../../src/runtime/log.ts";
 
 const log = makeLogger("silent", {});
 
