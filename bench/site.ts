@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readConfig } from "../src/config.ts";
+import { readConfig } from "../src/config/read.ts";
 import { makeRole, migrate, type Place, readFleetId } from "../src/dev/fleet.ts";
 import { makeStack } from "../stack/stack.ts";
 import type { Argon2Options } from "./hash.ts";

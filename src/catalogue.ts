@@ -4,7 +4,7 @@ import { deadLetterTopic, maxDeadLetterBytes, maxRequestBytes } from "./bus/dead
 import { fleetTopic, maxReportBytes } from "./bus/fleet.ts";
 import type { TopicSpec } from "./bus/kafka.ts";
 import type { Compatibility } from "./bus/schema-store.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/read.ts";
 import { auditTopic } from "./db/audit.ts";
 import { revocationTopic } from "./db/revocations.ts";
 import { commandSchemas, eventSchemas, mailSchema } from "./generated/schemas.ts";

@@ -4,6 +4,7 @@
 // A new one is not used before every process can have it: it is pending for knownMs by the database's clock, and current only then (envelope.ts).
 // A process that meets one even so (it could not look for a while) loads the keys again and goes on (handlers/run.ts).
 import { auditDeeds } from "./audit-deeds.ts";
+import type { MasterKey } from "./config/kinds.ts";
 import {
   boxKeyId,
   type DataKeys,
@@ -28,7 +29,6 @@ import {
 } from "./db/keys.ts";
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import type { Clock } from "./lib/clock.ts";
-import type { MasterKey } from "./variable-kinds.ts";
 
 export interface DataKeyRules {
   /** A data key is followed by another after so long, ms. */

@@ -6,12 +6,12 @@
 import { StackFailure } from "../stack/failure.ts";
 import { type Report, stopwatch, whileSaying } from "../stack/progress.ts";
 import { makeStack, type Stack } from "../stack/stack.ts";
-import { type Config, type Environment, readConfig } from "./config.ts";
+import { type Config, type Environment, readConfig } from "./config/read.ts";
+import { relaxed } from "./config/relaxed.ts";
 import { makeRole, migrate, type Place, type Role, type RolePlan, readFleetId, roleEnvironment } from "./dev/fleet.ts";
 import { type Addresses, devFolder, masterKeyFile, removeAddresses, writeAddresses } from "./dev/folder.ts";
 import { enrolDevOperator } from "./dev/operator.ts";
 import { startSupervised, supervise } from "./dev/supervise.ts";
-import { relaxed } from "./relaxed.ts";
 
 const CUT_SHORT = 130;
 

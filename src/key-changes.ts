@@ -2,6 +2,7 @@
 // higher version and a certificate by the root key, and goes to the topic auth.key by the outbox; all of it is audited.
 // It does not decide what changes: fleet-keys.ts does.
 import { auditDeed, type Deed } from "./audit-deeds.ts";
+import type { MasterKey } from "./config/kinds.ts";
 import { type DataKeys, loadDataKeys } from "./crypto/envelope.ts";
 import { uuidv7 } from "./crypto/ids.ts";
 import {
@@ -34,7 +35,6 @@ import { makeCert, nextVersion } from "./fleet-cert.ts";
 import { type GoneKey, goneRecord, keyRecord, keyTopic } from "./key-records.ts";
 import type { KeyRules } from "./key-schedule.ts";
 import type { Clock } from "./lib/clock.ts";
-import type { MasterKey } from "./variable-kinds.ts";
 
 /** By which the broker's clock may be ahead of ours. */
 const mostAheadMs = 60_000;

@@ -1,20 +1,20 @@
 // The entry: reads the role from the first argument and the configuration from the environment, starts the role, and stays until it is
 // told to stop. SIGTERM, SIGINT and the end of the process that started it stop it in order; a second signal ends it at once.
 import { constants } from "node:os";
-import { type Config, ConfigFault, type Environment, environment, readConfig, sizeThreadPool } from "./config.ts";
+import { helpText } from "./config/help.ts";
+import type { Role } from "./config/kinds.ts";
+import { type Config, ConfigFault, type Environment, environment, readConfig, sizeThreadPool } from "./config/read.ts";
+import { relaxed } from "./config/relaxed.ts";
 import { dev } from "./dev.ts";
 import { asError } from "./errors.ts";
-import { helpText } from "./help.ts";
 import { systemClock } from "./lib/clock.ts";
 import { escaped } from "./lib/escaped.ts";
 import { migrate } from "./migrate.ts";
-import { relaxed } from "./relaxed.ts";
 import { jwksAnswer, type Route, serveHttp } from "./runtime/http.ts";
 import { type Lifecycle, makeLifecycle } from "./runtime/lifecycle.ts";
 import { type Logger, makeLogger } from "./runtime/log.ts";
 import { makeMetrics } from "./runtime/metrics.ts";
 import { sealedNames } from "./sealed-names.ts";
-import type { Role } from "./variable-kinds.ts";
 import { type Running, startBridge, startMailerRole, startRelayRole, startWorker, type Wiring } from "./wire.ts";
 
 type ServingRole = "worker" | "relay" | "bridge" | "mailer";

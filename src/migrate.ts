@@ -6,7 +6,7 @@ import type { KafkaPort } from "./bus/kafka.ts";
 import { KafkaFault } from "./bus/kafka-faults.ts";
 import { isRegistryAway, type Registry } from "./bus/schema-store.ts";
 import { subjects, topics } from "./catalogue.ts";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/read.ts";
 import { uuidv7 } from "./crypto/ids.ts";
 import { isPassing } from "./db/faults.ts";
 import { migrateDatabase } from "./db/migrate.ts";

@@ -8,12 +8,12 @@ import type { Codec } from "./bus/codec.ts";
 import type { OutRecord } from "./bus/records.ts";
 import type { Sender } from "./bus/sender.ts";
 import type { SecretBox } from "./crypto/envelope.ts";
-import { readDatabaseAddress } from "./database-address.ts";
 import { outboxChannel, publishShards, type StoredOutboxRow, shards } from "./db/outbox.ts";
 import type { DatabasePool } from "./db/pool.ts";
 import { asError } from "./errors.ts";
 import { eventSchemas } from "./generated/schemas.ts";
 import { makeBell } from "./lib/bell.ts";
+import { readDatabaseAddress } from "./lib/database-address.ts";
 import { pause } from "./runtime/lifecycle.ts";
 import type { Logger } from "./runtime/log.ts";
 

@@ -112,11 +112,11 @@ describe("each driver has its place", () => {
 });
 
 describe("one place for each thing", () => {
-  test("process.env is read in config.ts only", () => {
-    expect(having(except("src/config.ts"), /process\.env/)).toEqual([]);
+  test("process.env is read in src/config/read.ts only", () => {
+    expect(having(except("src/config/read.ts"), /process\.env/)).toEqual([]);
     expect(having([{ path: "x", text: "process.env.A" }], /process\.env/)).toEqual(["x"]);
   });
-  test("the time comes from clock.ts only", () => {
+  test("the time comes from src/lib/clock.ts only", () => {
     // The trap's own timer speaks kafkajs's Unix times; a supervisor's stopwatch times children, not requests.
     const exempt = ["src/lib/clock.ts", "src/bus/kafka-traps.ts"];
     expect(

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { makeAppendTimes, markEveryMs } from "../src/as-of.ts";
 import { topics } from "../src/catalogue.ts";
-import { readConfig } from "../src/config.ts";
+import { readConfig } from "../src/config/read.ts";
 import { raiseTokenLife } from "../src/db/token-life.ts";
 import { without } from "./support/faults.ts";
 import { until } from "./support/fleet.ts";

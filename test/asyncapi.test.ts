@@ -8,7 +8,7 @@ import { Ajv } from "ajv";
 import avsc from "avsc";
 import { parse } from "yaml";
 import { topics } from "../src/catalogue.ts";
-import { readConfig } from "../src/config.ts";
+import { readConfig } from "../src/config/read.ts";
 import { commandSchemas, eventSchemas } from "../src/generated/schemas.ts";
 
 const docs = join(import.meta.dirname, "..", "docs");

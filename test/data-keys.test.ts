@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { userInfo } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type Environment, readConfig } from "../src/config.ts";
+import { type Environment, readConfig } from "../src/config/read.ts";
 import { newOpaque } from "../src/crypto/opaque.ts";
 import { rotateDataKeys, turnDataKeys } from "../src/data-keys.ts";
 import { type DatabasePool, openPool } from "../src/db/pool.ts";

@@ -6,7 +6,7 @@ import { shared } from "../src/bus/assigner.ts";
 import { connectKafka, type KafkaPort } from "../src/bus/kafka.ts";
 import type { InRecord } from "../src/bus/records.ts";
 import { makeKeyReader } from "../src/client/key-reader.ts";
-import { readConfig } from "../src/config.ts";
+import { readConfig } from "../src/config/read.ts";
 import { type DatabasePool, openPool } from "../src/db/pool.ts";
 import { rotateKeys, turnKeys } from "../src/fleet-keys.ts";
 import { systemClock } from "../src/lib/clock.ts";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader } from "jose";
 import { makeKeyReader } from "../src/client/key-reader.ts";
-import { readConfig } from "../src/config.ts";
+import { readConfig } from "../src/config/read.ts";
 import { type DatabasePool, openPool } from "../src/db/pool.ts";
 import type { Refusal } from "../src/errors.ts";
 import { turnKeys } from "../src/fleet-keys.ts";

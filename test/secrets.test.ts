@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { topics } from "../src/catalogue.ts";
-import { readConfig } from "../src/config.ts";
+import { readConfig } from "../src/config/read.ts";
 import type { commandSchemas } from "../src/generated/schemas.ts";
 import { handlers } from "../src/handlers/index.ts";
 import { type Stack, startStack } from "../stack/stack.ts";

@@ -4,8 +4,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
+import { variables } from "../src/config/variables.ts";
 import { commandSchemas } from "../src/generated/schemas.ts";
-import { variables } from "../src/variables.ts";
 
 const isPassword = (field: string): boolean => /password/i.test(field);
 

@@ -1,9 +1,9 @@
-// Writes what is generated: src/generated/schemas.ts from schemas/, docs/configuration.md from src/variables.ts, the table of commands in
+// Writes what is generated: src/generated/schemas.ts from schemas/, docs/configuration.md from src/config/variables.ts, the table of commands in
 // docs/protocol.md from schemas/, and docs/asyncapi.yaml from schemas/ and src/catalogue.ts.
 // `npm run generate` writes; `npm run generate -- --check` only compares and exits 1 where something is out of date.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { configurationPage } from "../src/variables.ts";
+import { configurationPage } from "../src/config/variables.ts";
 import { protocolPage } from "./protocol.ts";
 import { generateSchemas } from "./schemas.ts";
 

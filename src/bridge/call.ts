@@ -4,7 +4,7 @@
 import { type handleUnaryCall, Metadata, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import type { AuthClient, CallOptions } from "../client/types.ts";
 import type { Verifier } from "../client/verifier.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import { asError, refuse } from "../errors.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Logger } from "../runtime/log.ts";

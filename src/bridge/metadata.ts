@@ -5,7 +5,7 @@
 import type { PeerCertificate } from "node:tls";
 import type { ServerUnaryCall } from "@grpc/grpc-js";
 import { readIp } from "../client-address.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import { invalid, type Refusal } from "../errors.ts";
 import { readTraceparent } from "../runtime/tracing.ts";
 import { faultsKey, type MetadataName } from "./incoming.ts";

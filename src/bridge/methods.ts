@@ -2,7 +2,7 @@
 // Fields are handed on as they come: the fleet judges them, so that a rule stands in one place. Sessions opened here do not rotate,
 // because RefreshToken has no way to return a new cookie.
 import type { Verified, Verifier } from "../client/verifier.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import { refuse } from "../errors.ts";
 import type { Commands, Tokens } from "../generated/schemas.ts";
 import type { Device } from "./metadata.ts";

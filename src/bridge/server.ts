@@ -7,8 +7,8 @@ import { type handleUnaryCall, Server, ServerCredentials, setLogger } from "@grp
 import { load, type PackageDefinition, type ServiceDefinition } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, protoPath as healthProto } from "grpc-health-check";
-import { type Config, ConfigFault } from "../config.ts";
-import { plaintextFaults } from "../plaintext.ts";
+import { plaintextFaults } from "../config/plaintext.ts";
+import { type Config, ConfigFault } from "../config/read.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type BridgeParts, type Method, makeCalls } from "./call.ts";
 import { wrapIncoming } from "./incoming.ts";

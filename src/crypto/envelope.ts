@@ -3,7 +3,7 @@
 // Every data key has one purpose, and a box opens only for the purpose and the additional data (the row it belongs to) it was sealed for.
 // Nothing here reads the database, and a key is never in an error's text.
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import type { MasterKey } from "../variable-kinds.ts";
+import type { MasterKey } from "../config/kinds.ts";
 import { overhead, xaesOpen, xaesSeal } from "./xaes.ts";
 
 /**

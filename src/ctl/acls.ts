@@ -7,7 +7,7 @@
 import { deadLetterTopic } from "../bus/dead-letter.ts";
 import { fleetTopic } from "../bus/fleet.ts";
 import { legacyInbound, topics } from "../catalogue.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import { auditTopic } from "../db/audit.ts";
 import { revocationTopic } from "../db/revocations.ts";
 import { commandSchemas } from "../generated/schemas.ts";

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { Rights } from "../audit-rights.ts";
 import { compareAccounts, type Differing, TooManyWait } from "../audit-state.ts";
 import { type Verdict, verifyAudit } from "../audit-verify.ts";
-import { ConfigFault } from "../config.ts";
+import { ConfigFault } from "../config/read.ts";
 import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
 import { auditTopic } from "../db/audit.ts";
 import { dataKeyRows } from "../db/keys.ts";

@@ -1,7 +1,7 @@
 // What a command of authctl is: the words that call it, what it takes, and a function from a call to an answer. A command neither parses
 // arguments nor prints its answer nor chooses an exit code: index.ts does, the same for all. What cannot be answered is thrown: UsageFault (the
 // caller's mistake), Unreachable (nobody to ask), Refusal (the fleet said no).
-import type { Environment } from "../config.ts";
+import type { Environment } from "../config/read.ts";
 import type { withFleet } from "./connect.ts";
 import type { Terminal } from "./terminal.ts";
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { KafkaFault } from "../bus/kafka-faults.ts";
 import type { AuthClient } from "../client/types.ts";
-import { type Config, ConfigFault } from "../config.ts";
+import { type Config, ConfigFault } from "../config/read.ts";
 import { asError } from "../errors.ts";
 import { orThrow } from "../lib/timeout.ts";
 import { makeLogger } from "../runtime/log.ts";

@@ -1,12 +1,12 @@
 // authctl at the database itself: for the few acts that do not go through Kafka (contract, section 9), by who holds its URL and AUTH_MASTER_KEY.
 // Whoever does not answer is named within reachMs.
 
-import { type Config, ConfigFault } from "../config.ts";
-import { readDatabaseAddress, shownPlace } from "../database-address.ts";
+import { type Config, ConfigFault } from "../config/read.ts";
 import { isPassing } from "../db/faults.ts";
 import { isMigrated } from "../db/imports.ts";
 import { type DatabasePool, openPool } from "../db/pool.ts";
 import { asError, Refusal } from "../errors.ts";
+import { readDatabaseAddress, shownPlace } from "../lib/database-address.ts";
 import { orThrow } from "../lib/timeout.ts";
 import { Unreachable, UsageFault } from "./command.ts";
 import type { Target } from "./target.ts";

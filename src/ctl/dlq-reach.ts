@@ -3,9 +3,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { KafkaFault } from "../bus/kafka-faults.ts";
+import { globToRegExp, parseDuration } from "../config/kinds.ts";
 import { refuse } from "../errors.ts";
 import { orThrow } from "../lib/timeout.ts";
-import { globToRegExp, parseDuration } from "../variable-kinds.ts";
 import { kafkaOf } from "../wire.ts";
 import { type Call, textOption, Unreachable, UsageFault } from "./command.ts";
 import { quiet } from "./connect.ts";

@@ -4,7 +4,7 @@ import type { KafkaPort } from "../bus/kafka.ts";
 import type { InRecord } from "../bus/records.ts";
 import { makeSchemaStore } from "../bus/schema-store.ts";
 import { schemasBySubject } from "../catalogue.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import { refuse } from "../errors.ts";
 import { systemClock } from "../lib/clock.ts";
 import { registryOf } from "../wire.ts";

@@ -1,10 +1,10 @@
 // The old service's table as rows of an import: where its database is, by the names under which that service knew it; which of its columns are
 // which; and its rows, with its words for roles and states.
-import type { Environment } from "../config.ts";
-import { readDatabaseAddress, shownPlace } from "../database-address.ts";
+import type { Environment } from "../config/read.ts";
 import { type ColumnMap, columnsOf, extentOf, isKey, openSource, pageOf, type TableName } from "../db/import-source.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { asError } from "../errors.ts";
+import { readDatabaseAddress, shownPlace } from "../lib/database-address.ts";
 import { Unreachable, UsageFault } from "./command.ts";
 import type { SourceRow } from "./import-rows.ts";
 import { type Place, pageRows, type Source } from "./import-source.ts";

@@ -1,7 +1,9 @@
 // authctl import: users of another service, from its table in PostgreSQL or from JSON lines, into the database itself (contract, section 9).
 // What was imported stays, whatever ends a run: the next one goes on where it ended. docs/operations.md has the way of a move.
 import { auditDeeds, type Deed, importedEntry } from "../audit-deeds.ts";
-import { type Config, ConfigFault } from "../config.ts";
+import type { MasterKey } from "../config/kinds.ts";
+import { isPlainDatabase } from "../config/plaintext.ts";
+import { type Config, ConfigFault } from "../config/read.ts";
 import { loadDataKeys } from "../crypto/envelope.ts";
 import {
   beginImport,
@@ -19,8 +21,6 @@ import type { CommonQueryMethods } from "../db/pool.ts";
 import { refuse } from "../errors.ts";
 import { loginHash } from "../handlers/keyed-hash.ts";
 import { systemClock } from "../lib/clock.ts";
-import { isPlainDatabase } from "../plaintext.ts";
-import type { MasterKey } from "../variable-kinds.ts";
 import { type Answer, type Call, type Command, pairsOption, textOption, Unreachable, UsageFault } from "./command.ts";
 import { holdsMasterKey, withDatabaseAtLength } from "./database.ts";
 import { linesOf } from "./import-lines.ts";

@@ -2,7 +2,7 @@
 // Exit codes: 0 carried out, 1 refused, 2 called wrongly, 3 nobody answers. With --json standard output holds one document, also for
 // a refusal and for a fleet that does not answer; how a command is called goes to standard error alone.
 import { parseArgs } from "node:util";
-import { ConfigFault, type Environment } from "../config.ts";
+import { ConfigFault, type Environment } from "../config/read.ts";
 import { asError, Refusal } from "../errors.ts";
 import { auditShow } from "./audit-show.ts";
 import { auditVerify } from "./audit-verify.ts";

@@ -4,7 +4,7 @@
 import { fleetTopic, readBeat } from "../bus/fleet.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { legacyInbound } from "../catalogue.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import { commandSchemas } from "../generated/schemas.ts";
 import { legacyGroup } from "../legacy.ts";
 import { mailerGroup } from "../mailer.ts";

@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync }
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Config, Environment } from "../config.ts";
+import type { Config, Environment } from "../config/read.ts";
 
 const form = z.object({
   /** Whose fleet it is, for a person who looks. */

@@ -2,7 +2,7 @@
 // (contract, section 2). The fleet knows the public half; neither the database nor the master key is needed.
 import { readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
-import { ConfigFault } from "../config.ts";
+import { ConfigFault } from "../config/read.ts";
 import { isOperatorName, operatorOfKey, signerFrom, signOperatorToken } from "../crypto/operators.ts";
 import { asError } from "../errors.ts";
 import { systemClock } from "../lib/clock.ts";

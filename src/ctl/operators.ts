@@ -1,7 +1,7 @@
 // authctl operators: who acts on the fleet with a key of their own. All but the first are enrolled through Kafka, over auth.admin.add-operator; the first
 // at the database itself, with the master key, which is good for nothing else here.
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import { everything, isOperatorName, newSigner, publicHalfOf } from "../crypto/operators.ts";
 import { asError } from "../errors.ts";
 import { loadFleetKeys } from "../fleet-keys.ts";

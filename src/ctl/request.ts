@@ -3,10 +3,10 @@
 // is sent; what is wrong with the values is for the fleet to say.
 import { randomBytes } from "node:crypto";
 import type { Topic } from "../client/types.ts";
+import { parseDuration } from "../config/kinds.ts";
 import { Refusal } from "../errors.ts";
 import { type Commands, commandSchemas } from "../generated/schemas.ts";
 import { type SealedField, sealedPaths } from "../sealed-names.ts";
-import { parseDuration } from "../variable-kinds.ts";
 import { type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { documentText } from "./safe-terminal.ts";
 import { targetOf } from "./target.ts";

@@ -2,7 +2,7 @@
 // `register` does what the role migrate does with them, but for the workers' table of ids, which needs the database.
 import { type Registry, RegistryFault } from "../bus/schema-store.ts";
 import { type SubjectSpec, subjects } from "../catalogue.ts";
-import { ConfigFault } from "../config.ts";
+import { ConfigFault } from "../config/read.ts";
 import { registryOf } from "../wire.ts";
 import { type Answer, type Command, Unreachable } from "./command.ts";
 import { columns } from "./dlq-table.ts";

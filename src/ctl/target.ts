@@ -3,7 +3,7 @@
 // of registry and database come from stack.json too.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Config, type Environment, readConfig } from "../config.ts";
+import { type Config, type Environment, readConfig } from "../config/read.ts";
 import { devDefaults } from "../dev/defaults.ts";
 import { type Addresses, devFolder, operatorKeyFile, readAddresses } from "../dev/folder.ts";
 import { Unreachable } from "./command.ts";

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { styleText } from "node:util";
-import type { Environment } from "../config.ts";
+import type { Environment } from "../config/read.ts";
 
 export type Colour = "green" | "red" | "dim";
 

@@ -1,6 +1,6 @@
 // authctl topics acl: prints the commands that give each role at Kafka what it needs, and nothing more. It changes nothing and asks nobody: the
 // operator reads them, and runs them as whoever may.
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import { type Grant, type Principal, principals } from "./acls.ts";
 import { type Answer, type Call, type Command, pairsOption, textOption, UsageFault } from "./command.ts";
 import { targetOf } from "./target.ts";

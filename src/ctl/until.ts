@@ -1,6 +1,7 @@
 // --until T: a time to come, as a date, a time of day with its zone, or so long from now.
+
+import { parseDuration } from "../config/kinds.ts";
 import { systemClock } from "../lib/clock.ts";
-import { parseDuration } from "../variable-kinds.ts";
 import { type Call, textOption, UsageFault } from "./command.ts";
 
 /** Without a zone a time of day would mean another moment on each machine. */

@@ -4,7 +4,7 @@
 // Only reads: the session cannot write.
 import { type CommonQueryMethods, createPool, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
-import { readDatabaseAddress, slonikUrl } from "../database-address.ts";
+import { readDatabaseAddress, slonikUrl } from "../lib/database-address.ts";
 
 /** The columns of ours, each with the expression that reads it as text. */
 export type ColumnMap = ReadonlyMap<string, string>;

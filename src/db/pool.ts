@@ -8,7 +8,7 @@ import {
   type Interceptor,
   SchemaValidationError,
 } from "slonik";
-import { readDatabaseAddress, slonikUrl } from "../database-address.ts";
+import { readDatabaseAddress, slonikUrl } from "../lib/database-address.ts";
 
 export type { CommonQueryMethods, DatabasePool } from "slonik";
 

@@ -8,7 +8,7 @@ import { StackFailure } from "../../stack/failure.ts";
 import { lastLines, logFile, logSince, logSize } from "../../stack/logs.ts";
 import type { Processes } from "../../stack/processes.ts";
 import { makeService, type Service } from "../../stack/service.ts";
-import type { Environment } from "../config.ts";
+import type { Environment } from "../config/read.ts";
 import { devDefaults } from "./defaults.ts";
 
 /** Argon2 shares libuv's pool with file system and DNS calls. */

@@ -36,7 +36,7 @@ export interface HttpOptions {
   port: number;
   checks: Checks;
   metrics: Metrics;
-  /** What the configuration relaxes (relaxed.ts): /readyz names it. */
+  /** What the configuration relaxes (config/relaxed.ts): /readyz names it. */
   relaxed?: string[];
   /** path -> what answers there */
   routes?: Record<string, Route>;

@@ -1,7 +1,7 @@
 // Builds the role `mailer`: mails from auth.mail to the SMTP server.
 import { makeLane } from "../bus/lanes.ts";
 import { openReply, sealedTo } from "../bus/seal.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import { isPassing } from "../db/faults.ts";
 import { claimMail, markMail, releaseMail, takeOverMail } from "../db/mails.ts";
 import type { DatabasePool } from "../db/pool.ts";

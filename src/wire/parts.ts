@@ -8,7 +8,7 @@ import { connectRegistry, makeSchemaStore, type Registry } from "../bus/schema-s
 import { makeSender } from "../bus/sender.ts";
 import { schemasBySubject } from "../catalogue.ts";
 import { type ConnectedClient, connectClient } from "../client/connect.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import { isPassing } from "../db/faults.ts";
 import { type DatabasePool, openPool } from "../db/pool.ts";
 import { savedSchemas } from "../db/schemas.ts";

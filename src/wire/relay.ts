@@ -4,7 +4,7 @@ import { startAuditChain } from "../audit-chain.ts";
 import type { Append } from "../bus/broker-clock.ts";
 import { parseReplyKey, sealReply } from "../bus/seal.ts";
 import { makeSender } from "../bus/sender.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/read.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { asError } from "../errors.ts";
 import { type FleetKeys, type KeyParts, turnKeys } from "../fleet-keys.ts";

@@ -6,7 +6,7 @@ import { pino } from "pino";
 import type { BridgeVerifier } from "../../src/bridge/call.ts";
 import { makeBridge } from "../../src/bridge/server.ts";
 import type { AuthClient, CallOptions } from "../../src/client/types.ts";
-import { type Environment, readConfig } from "../../src/config.ts";
+import { type Environment, readConfig } from "../../src/config/read.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { makeMetrics } from "../../src/runtime/metrics.ts";
 import { connectGateway } from "./gateway.ts";

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config/read.ts";
 import { migrateDatabase } from "../../src/db/migrate.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { ensureKeys } from "../../src/fleet-keys.ts";

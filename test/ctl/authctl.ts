@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import type { Environment } from "../../src/config.ts";
+import type { Environment } from "../../src/config/read.ts";
 import type { Call } from "../../src/ctl/command.ts";
 import { ctl } from "../../src/ctl/index.ts";
 import type { Terminal } from "../../src/ctl/terminal.ts";

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { connectRegistry } from "../../src/bus/schema-store.ts";
 import { subjects, topics } from "../../src/catalogue.ts";
-import { readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config/read.ts";
 import { judgeAll } from "../../src/ctl/schemas.ts";
 import { commandSchemas } from "../../src/generated/schemas.ts";
 import { type RealKafka, realKafka, record, spec } from "../bus/real-kafka.ts";

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
-import { readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config/read.ts";
 import { makeDeviceTokens } from "../../src/crypto/device-token.ts";
 import { rotateDataKeys, turnDataKeys } from "../../src/data-keys.ts";
 import { keyRulesOf } from "../../src/fleet-keys.ts";

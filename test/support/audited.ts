@@ -3,10 +3,10 @@
 import { sql } from "slonik";
 import { z } from "zod";
 import { chainBatch } from "../../src/audit-chain.ts";
+import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { variables } from "../../src/variables.ts";
 import { called } from "../ctl/authctl.ts";
 import { quiet, type TestFleet, until } from "./fleet.ts";
 

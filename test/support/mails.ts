@@ -3,10 +3,10 @@ import { expect } from "@jest/globals";
 import avsc from "avsc";
 import { decodeProtectedHeader } from "jose";
 import { openReply, parseReplyKey, sealReply } from "../../src/bus/seal.ts";
+import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/fleet-keys.ts";
 import { mailSchema } from "../../src/generated/schemas.ts";
-import { variables } from "../../src/variables.ts";
 import { quiet, type TestFleet } from "./fleet.ts";
 import type { Seen } from "./mailbox.ts";
 

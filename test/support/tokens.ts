@@ -1,8 +1,8 @@
 // Access tokens as only the fleet can make them: one that it signed, with other claims, under its own key.
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from "jose";
+import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/fleet-keys.ts";
-import { variables } from "../../src/variables.ts";
 import { type FleetAddresses, quiet } from "./fleet.ts";
 
 export async function signedAnew({ env }: FleetAddresses, token: string, changes: JWTPayload): Promise<string> {

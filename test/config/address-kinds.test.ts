@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
-import { ConfigFault, type Environment, readConfig } from "../src/config.ts";
-import { readDatabaseAddress, slonikUrl } from "../src/database-address.ts";
-import { variables } from "../src/variables.ts";
-import { selfSigned } from "./bridge/certificate.ts";
+import { ConfigFault, type Environment, readConfig } from "../../src/config/read.ts";
+import { variables } from "../../src/config/variables.ts";
+import { readDatabaseAddress, slonikUrl } from "../../src/lib/database-address.ts";
+import { selfSigned } from "../bridge/certificate.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "auth-addresses-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -4,12 +4,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { type Config, ConfigFault, type Environment, readConfig } from "../src/config.ts";
-import { roleEnvironment } from "../src/dev/fleet.ts";
-import { relaxed } from "../src/relaxed.ts";
-import { parseDuration, type Role, type Variable } from "../src/variable-kinds.ts";
-import { configurationHelp, configurationPage, isServiceLink, variables } from "../src/variables.ts";
-import { selfSigned } from "./bridge/certificate.ts";
+import { parseDuration, type Role, type Variable } from "../../src/config/kinds.ts";
+import { type Config, ConfigFault, type Environment, readConfig } from "../../src/config/read.ts";
+import { relaxed } from "../../src/config/relaxed.ts";
+import { configurationHelp, configurationPage, isServiceLink, variables } from "../../src/config/variables.ts";
+import { roleEnvironment } from "../../src/dev/fleet.ts";
+import { selfSigned } from "../bridge/certificate.ts";
 
 const key = Buffer.alloc(32, 7).toString("base64");
 const online = {
@@ -325,7 +325,7 @@ describe("names", () => {
 
 describe("the bridge", () => {
   test("of docker-compose.yml starts with what is set there, and would not without its AUTH_GRPC_PLAINTEXT", () => {
-    const text = readFileSync(join(import.meta.dirname, "..", "docker-compose.yml"), "utf8");
+    const text = readFileSync(join(import.meta.dirname, "..", "..", "docker-compose.yml"), "utf8");
     const { services } = parse(text, { merge: true }) as { services: Record<string, { environment: Environment }> };
     const { AUTH_GRPC_PLAINTEXT, AUTH_FLEET_ID_FILE, ...set } = services["bridge"]!.environment;
     expect(AUTH_FLEET_ID_FILE).toBe(services["migrate"]!.environment["AUTH_FLEET_ID_OUT"]); // in the volume of both
@@ -594,7 +594,7 @@ describe("the table", () => {
   });
 
   test("docs/configuration.md is what the table gives", () => {
-    const page = readFileSync(join(import.meta.dirname, "..", "docs", "configuration.md"), "utf8");
+    const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "configuration.md"), "utf8");
     expect(page).toBe(configurationPage());
     for (const [name] of table) {
       expect(page).toContain(`| \`${name}\` |`);

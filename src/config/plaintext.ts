@@ -1,8 +1,9 @@
 // Connections that would carry a credential or a secret in the open: each is a fault at the start unless AUTH_<WHAT>_PLAINTEXT=true says that the
 // network between is trusted. What stays on this machine is exempt.
-import type { Config } from "./config.ts";
-import { readDatabaseAddress, shownPlace } from "./database-address.ts";
-import type { Role } from "./variable-kinds.ts";
+
+import { readDatabaseAddress, shownPlace } from "../lib/database-address.ts";
+import type { Role } from "./kinds.ts";
+import type { Config } from "./read.ts";
 
 /** Whether what is sent there stays on this machine. @param host without brackets and port; empty: a socket in the file system */
 export function isLoopback(host: string): boolean {

@@ -3,8 +3,8 @@
 // a URL, which may have a password in it.
 import { isIPv4, isIPv6 } from "node:net";
 import { domainToASCII } from "node:url";
-import { readDatabaseAddress } from "./database-address.ts";
-import { list } from "./variable-kinds.ts";
+import { readDatabaseAddress } from "../lib/database-address.ts";
+import { list } from "./kinds.ts";
 
 export function url(protocols: string[]): (value: string) => string {
   return (value) => {

@@ -1,4 +1,4 @@
-// Every AUTH_ variable: what it means, its range, its default, which roles need it. config.ts reads the environment by this table,
+// Every AUTH_ variable: what it means, its range, its default, which roles need it. read.ts reads the environment by this table,
 // `node src/main.ts help` and docs/configuration.md print it. A secret has no default and may be given as NAME_FILE.
 import { availableParallelism } from "node:os";
 import {
@@ -11,7 +11,7 @@ import {
   origins,
   registryUrl,
   smtpUrl,
-} from "./variable-addresses.ts";
+} from "./address-kinds.ts";
 import {
   duration,
   flag,
@@ -33,7 +33,7 @@ import {
   type Variable,
   whole,
   words,
-} from "./variable-kinds.ts";
+} from "./kinds.ts";
 
 const online: Role[] = ["worker", "relay", "bridge", "mailer", "migrate"];
 

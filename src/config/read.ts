@@ -2,8 +2,8 @@
 // The only file that touches process.env.
 import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
+import type { Role, Variable } from "./kinds.ts";
 import { plaintextFaults } from "./plaintext.ts";
-import type { Role, Variable } from "./variable-kinds.ts";
 import { isServiceLink, variables } from "./variables.ts";
 
 type Table = typeof variables;
