@@ -7,7 +7,7 @@ import type { InRecord, OutRecord } from "../src/bus/records.ts";
 import { connectRegistry } from "../src/bus/schema-store.ts";
 import { connectClient } from "../src/client/connect.ts";
 import type { AuthClient } from "../src/client/types.ts";
-import { Refusal } from "../src/errors.ts";
+import { Refusal } from "../src/protocol/errors.ts";
 import { makeLogger } from "../src/runtime/log.ts";
 import { answer, childOptions } from "./child.ts";
 import type { Shape } from "./echo.ts";

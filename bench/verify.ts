@@ -7,8 +7,8 @@ import { createLocalJWKSet, importJWK, type JWK, jwtVerify, SignJWT } from "jose
 import type { ConsumeOptions, KafkaPort } from "../src/bus/kafka.ts";
 import { makeKeyReader } from "../src/client/key-reader.ts";
 import { makeVerifier, type Verifier } from "../src/client/verifier.ts";
-import { keyThumbprint } from "../src/fleet-cert.ts";
 import { systemClock } from "../src/lib/clock.ts";
+import { keyThumbprint } from "../src/protocol/fleet-cert.ts";
 import { makeLogger } from "../src/runtime/log.ts";
 import { answer } from "./child.ts";
 import { closedLoop, type Width } from "./measure.ts";

@@ -32,8 +32,8 @@ import type { OutRecord } from "./bus/records.ts";
 import type { Sender } from "./bus/sender.ts";
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import { asTheOnlyOne, type Moment, nextMoment, revocationTopic, type Standing, standingOf } from "./db/revocations.ts";
-import { asError } from "./errors.ts";
 import type { Clock } from "./lib/clock.ts";
+import { asError } from "./protocol/errors.ts";
 import { pause } from "./runtime/lifecycle.ts";
 import type { Logger } from "./runtime/log.ts";
 

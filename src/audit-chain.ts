@@ -48,8 +48,8 @@ import {
   waitingRows,
 } from "./db/audit.ts";
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
-import { asError } from "./errors.ts";
 import type { Clock } from "./lib/clock.ts";
+import { asError } from "./protocol/errors.ts";
 import { pause } from "./runtime/lifecycle.ts";
 import type { Logger } from "./runtime/log.ts";
 

@@ -7,8 +7,8 @@ import type { Compatibility } from "./bus/schema-store.ts";
 import type { Config } from "./config/read.ts";
 import { auditTopic } from "./db/audit.ts";
 import { revocationTopic } from "./db/revocations.ts";
-import { commandSchemas, eventSchemas, mailSchema } from "./generated/schemas.ts";
-import { keyTopic } from "./key-records.ts";
+import { commandSchemas, eventSchemas, mailSchema } from "./protocol/generated/schemas.ts";
+import { keyTopic } from "./protocol/key-records.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;

@@ -9,10 +9,10 @@ import { activated, type KeyRow, type Keyring, type KeyUse, openKeyring } from "
 import { type DataKeyRules, turnDataKeys } from "./data-keys.ts";
 import { dataKeyRows, fleetKeyRows, goneKeyRows, keyMarks, knownMs, rootKeyRows } from "./db/keys.ts";
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
-import { asError } from "./errors.ts";
 import { changeKeys, type KeyChanges, type KeyParts } from "./key-changes.ts";
-import type { GoneKey, KeyRepair } from "./key-records.ts";
 import { algOf, dueSteps, type KeyRules, type KeyStep } from "./key-schedule.ts";
+import { asError } from "./protocol/errors.ts";
+import type { GoneKey, KeyRepair } from "./protocol/key-records.ts";
 import type { Logger } from "./runtime/log.ts";
 
 export type { KeyParts } from "./key-changes.ts";

@@ -5,13 +5,13 @@ import { takenConstraint } from "./db/faults.ts";
 import { readOnly } from "./db/inbox.ts";
 import { replaceRoles } from "./db/roles.ts";
 import { insertPassword, insertUser, vacancyFor } from "./db/users.ts";
-import { type RefusalCode, refuse } from "./errors.ts";
 import { profileMessage } from "./handlers/account/confirm.ts";
 import { type AloneParts, commitAlone } from "./handlers/commit-alone.ts";
 import type { Change } from "./handlers/context.ts";
 import { fact } from "./handlers/facts.ts";
 import { loginHash } from "./handlers/keyed-hash.ts";
-import { normalize } from "./record-key.ts";
+import { type RefusalCode, refuse } from "./protocol/errors.ts";
+import { normalize } from "./protocol/record-key.ts";
 
 export interface NewAccount {
   login: string;

@@ -31,10 +31,10 @@ import {
 import { notifyRelays } from "./db/outbox.ts";
 import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import { revocationTopic } from "./db/revocations.ts";
-import { makeCert, nextVersion } from "./fleet-cert.ts";
-import { type GoneKey, goneRecord, keyRecord, keyTopic } from "./key-records.ts";
 import type { KeyRules } from "./key-schedule.ts";
 import type { Clock } from "./lib/clock.ts";
+import { makeCert, nextVersion } from "./protocol/fleet-cert.ts";
+import { type GoneKey, goneRecord, keyRecord, keyTopic } from "./protocol/key-records.ts";
 
 /** By which the broker's clock may be ahead of ours. */
 const mostAheadMs = 60_000;

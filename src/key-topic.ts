@@ -6,12 +6,12 @@
 import { shared } from "./bus/assigner.ts";
 import type { Consumption, KafkaPort } from "./bus/kafka.ts";
 import { keyRecordsWait } from "./db/keys.ts";
-import { asError } from "./errors.ts";
-import { isThumbprint, readKeyRecord } from "./fleet-cert.ts";
 import { fleetIds, type KeyParts, keyTruth, repairKeys } from "./fleet-keys.ts";
-import { type KeyRepair, keyRepairs, keyTopic, type LastRecord } from "./key-records.ts";
 import { makeBell } from "./lib/bell.ts";
 import { randomId } from "./lib/random-id.ts";
+import { asError } from "./protocol/errors.ts";
+import { isThumbprint, readKeyRecord } from "./protocol/fleet-cert.ts";
+import { type KeyRepair, keyRepairs, keyTopic, type LastRecord } from "./protocol/key-records.ts";
 import { pause } from "./runtime/lifecycle.ts";
 import type { Logger } from "./runtime/log.ts";
 

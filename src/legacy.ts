@@ -10,8 +10,8 @@ import { follow } from "./bus/follow.ts";
 import { recordKey } from "./bus/headers.ts";
 import type { KafkaPort } from "./bus/kafka.ts";
 import type { InRecord, TopicPartition } from "./bus/records.ts";
-import { asError } from "./errors.ts";
 import type { LegacyBody, LegacyHandler } from "./handlers/define.ts";
+import { asError } from "./protocol/errors.ts";
 import type { Logger } from "./runtime/log.ts";
 import { readTrace } from "./runtime/tracing.ts";
 

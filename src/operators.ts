@@ -4,9 +4,9 @@ import { everything, type Operator, type OperatorKey, openOperator, sealOperator
 import { changedPart, takenConstraint } from "./db/faults.ts";
 import { readOnly } from "./db/inbox.ts";
 import { changeOperator, insertFirstOperator, insertOperator, operatorRow } from "./db/operators.ts";
-import { refuse } from "./errors.ts";
 import { type AloneParts, commitAlone } from "./handlers/commit-alone.ts";
 import { fact } from "./handlers/facts.ts";
+import { refuse } from "./protocol/errors.ts";
 
 /** For events and the audit: whoever holds the key and the database. */
 const actor = "system:master-key";

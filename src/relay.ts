@@ -10,10 +10,10 @@ import type { Sender } from "./bus/sender.ts";
 import type { SecretBox } from "./crypto/envelope.ts";
 import { outboxChannel, publishShards, type StoredOutboxRow, shards } from "./db/outbox.ts";
 import type { DatabasePool } from "./db/pool.ts";
-import { asError } from "./errors.ts";
-import { eventSchemas } from "./generated/schemas.ts";
 import { makeBell } from "./lib/bell.ts";
 import { readDatabaseAddress } from "./lib/database-address.ts";
+import { asError } from "./protocol/errors.ts";
+import { eventSchemas } from "./protocol/generated/schemas.ts";
 import { pause } from "./runtime/lifecycle.ts";
 import type { Logger } from "./runtime/log.ts";
 

@@ -13,5 +13,5 @@ test.each(Object.entries(faults))("%s is one line of src", (_name, { module, lin
 });
 
 test("a line that is nowhere is found to be nowhere", () => {
-  expect(times("errors.ts", "  return somethingElse;")).toBe(0);
+  expect(times("protocol/errors.ts", "  return somethingElse;")).toBe(0);
 });

@@ -9,7 +9,7 @@ import { closeTraps } from "../src/bus/kafka-traps.ts";
 import type { OutRecord } from "../src/bus/records.ts";
 import { connectRegistry } from "../src/bus/schema-store.ts";
 import { type AuthEvent, type Client, connect, type Verifier } from "../src/client/index.ts";
-import { eventSchemas } from "../src/generated/schemas.ts";
+import { eventSchemas } from "../src/protocol/generated/schemas.ts";
 import { called } from "./ctl/authctl.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { type Mailbox, mailbox } from "./support/mailbox.ts";

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { variables } from "../src/config/variables.ts";
-import { commandSchemas } from "../src/generated/schemas.ts";
+import { commandSchemas } from "../src/protocol/generated/schemas.ts";
 
 const isPassword = (field: string): boolean => /password/i.test(field);
 

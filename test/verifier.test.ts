@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader } from "jose";
 import { type Client, connect, type Verifier } from "../src/client/index.ts";
-import { Refusal } from "../src/errors.ts";
+import { Refusal } from "../src/protocol/errors.ts";
 import { connectGateway, type Gateway } from "./bridge/gateway.ts";
 import { called } from "./ctl/authctl.ts";
 import { enrolled, shownNow } from "./support/factors.ts";

@@ -1,4 +1,4 @@
-// Writes what is generated: src/generated/schemas.ts from schemas/, docs/configuration.md from src/config/variables.ts, the table of commands in
+// Writes what is generated: src/protocol/generated/schemas.ts from schemas/, docs/configuration.md from src/config/variables.ts, the table of commands in
 // docs/protocol.md from schemas/, and docs/asyncapi.yaml from schemas/ and src/catalogue.ts.
 // `npm run generate` writes; `npm run generate -- --check` only compares and exits 1 where something is out of date.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { generateSchemas } from "./schemas.ts";
 const root = join(import.meta.dirname, "..");
 
 const outputs: Record<string, () => string | Promise<string>> = {
-  "src/generated/schemas.ts": () => generateSchemas(join(root, "schemas")),
+  "src/protocol/generated/schemas.ts": () => generateSchemas(join(root, "schemas")),
   "docs/configuration.md": configurationPage,
   "docs/protocol.md": () => protocolPage(join(root, "docs", "protocol.md"), join(root, "schemas")), // its table of commands
   // Loaded here, because it reads what was generated above.

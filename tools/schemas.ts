@@ -24,7 +24,7 @@ interface RecordSchema {
 
 const notAreas = new Set(["event", "legacy", "mail"]);
 
-/** @returns the text of src/generated/schemas.ts */
+/** @returns the text of src/protocol/generated/schemas.ts */
 export function generateSchemas(folder: string): string {
   const types = new Map<string, string>();
   const commands = commandsIn(folder);

@@ -5,8 +5,8 @@ import { type handleUnaryCall, Metadata, type ServerUnaryCall, status } from "@g
 import type { AuthClient, CallOptions } from "../client/types.ts";
 import type { Verifier } from "../client/verifier.ts";
 import type { Config } from "../config/read.ts";
-import { asError, refuse } from "../errors.ts";
 import type { Clock } from "../lib/clock.ts";
+import { asError, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 import { type CallMetadata, type Device, deviceTokenOf, readMetadata } from "./metadata.ts";

@@ -4,9 +4,9 @@
 // of a device is not looked at.
 import type { PeerCertificate } from "node:tls";
 import type { ServerUnaryCall } from "@grpc/grpc-js";
-import { readIp } from "../client-address.ts";
 import type { Config } from "../config/read.ts";
-import { invalid, type Refusal } from "../errors.ts";
+import { readIp } from "../protocol/client-address.ts";
+import { invalid, type Refusal } from "../protocol/errors.ts";
 import { readTraceparent } from "../runtime/tracing.ts";
 import { faultsKey, type MetadataName } from "./incoming.ts";
 

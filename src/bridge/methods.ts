@@ -3,8 +3,8 @@
 // because RefreshToken has no way to return a new cookie.
 import type { Verified, Verifier } from "../client/verifier.ts";
 import type { Config } from "../config/read.ts";
-import { refuse } from "../errors.ts";
-import type { Commands, Tokens } from "../generated/schemas.ts";
+import { refuse } from "../protocol/errors.ts";
+import type { Commands, Tokens } from "../protocol/generated/schemas.ts";
 import type { Device } from "./metadata.ts";
 import { Unrepresentable } from "./status.ts";
 

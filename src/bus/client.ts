@@ -6,8 +6,8 @@
 // that the caller takes for none. It learns the broker's clock from its probe and from every reply.
 // The same consumer reads the fleet feed: a command that nobody serves is refused NO_WORKERS instead of waiting for its deadline.
 import { setTimeout as sleep } from "node:timers/promises";
-import { asError, Refusal, refuse } from "../errors.ts";
 import { randomId } from "../lib/random-id.ts";
+import { asError, Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTraceparent } from "../runtime/tracing.ts";
 import { single } from "./assigner.ts";

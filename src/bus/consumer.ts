@@ -5,7 +5,7 @@
 // A partition's life: assigned -> (paused <-> running) -> lost. Of a lost one what is queued is dropped, what runs finishes.
 
 import { isUtf8 } from "node:buffer";
-import { refuse } from "../errors.ts";
+import { refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTrace } from "../runtime/tracing.ts";
 import { shared } from "./assigner.ts";

@@ -3,7 +3,7 @@
 // Three outcomes, decided here and nowhere else: *refuse* (a reply with its code), *retry* (a listed passing cause, with backoff
 // inside the deadline), *poison* (a dead letter, and INTERNAL to a caller who can be told). Unlisted errors are not retried.
 import { setTimeout as sleep } from "node:timers/promises";
-import { asError, Refusal, refuse } from "../errors.ts";
+import { asError, Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type Codec, CodecFault } from "./codec.ts";
 import {

@@ -1,8 +1,9 @@
 // Follows topics in a group: each record is worked on at least once, one after the other per key and side by side across keys. Offsets
 // move only past work that is done; what fails is left, and read again by the next owner. A new group begins at the earliest record. For work that nobody waits for an answer to:
 // the platform's JSON topics, a service's own reading of events.
-import { asError } from "../errors.ts";
+
 import { within } from "../lib/timeout.ts";
+import { asError } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { shared } from "./assigner.ts";
 import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";

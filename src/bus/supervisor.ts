@@ -6,8 +6,9 @@
 // - a reader of new records goes on where it was: joining again it would begin at the end of that moment and lose what came between.
 // - the pause between lives grows, and is short again only when records were handled or a membership has lasted.
 // - closing returns within a bound, whatever the driver does (kafkajs#967, #1168).
-import { asError } from "../errors.ts";
+
 import { within } from "../lib/timeout.ts";
+import { asError } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { guarded, KafkaFault } from "./kafka-faults.ts";
 import type { ConsumeOptions, Consumption } from "./kafka-port.ts";

@@ -5,8 +5,8 @@ import { type Codec, CodecFault } from "../bus/codec.ts";
 import { follow } from "../bus/follow.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
 import type { InRecord } from "../bus/records.ts";
-import { asError } from "../errors.ts";
-import { type Events, eventSchemas } from "../generated/schemas.ts";
+import { asError } from "../protocol/errors.ts";
+import { type Events, eventSchemas } from "../protocol/generated/schemas.ts";
 import type { Logger } from "../runtime/log.ts";
 
 /** One event: its name, and what it says. */

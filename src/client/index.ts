@@ -10,11 +10,11 @@
 import { makeCodec } from "../bus/codec.ts";
 import { connectKafka, type KafkaSettings } from "../bus/kafka.ts";
 import { connectRegistry, makeSchemaStore } from "../bus/schema-store.ts";
-import { readFleetIds } from "../fleet-cert.ts";
-import { eventSchemas } from "../generated/schemas.ts";
 import { systemClock } from "../lib/clock.ts";
+import { readFleetIds } from "../protocol/fleet-cert.ts";
+import { eventSchemas } from "../protocol/generated/schemas.ts";
+import { sealedNames } from "../protocol/secret-fields.ts";
 import { makeLogger } from "../runtime/log.ts";
-import { sealedNames } from "../sealed-names.ts";
 import { connectClient } from "./connect.ts";
 import { type AuthEvent, type EventReader, type EventsOptions, readEvents } from "./events.ts";
 import { type Methods, methodsOf } from "./methods.ts";
@@ -22,8 +22,8 @@ import { runtimeFault } from "./runtime.ts";
 import type { AuthClient, CallHooks } from "./types.ts";
 import { makeVerifier, type Verifier, type VerifierOptions } from "./verifier.ts";
 
-export { Refusal, type RefusalCode } from "../errors.ts";
-export type { Commands } from "../generated/schemas.ts";
+export { Refusal, type RefusalCode } from "../protocol/errors.ts";
+export type { Commands } from "../protocol/generated/schemas.ts";
 export type { AuthEvent, EventReader, EventsOptions } from "./events.ts";
 export type { Methods } from "./methods.ts";
 export type { AuthClient, CallHooks, CallOptions, Topic } from "./types.ts";

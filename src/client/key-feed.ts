@@ -14,7 +14,7 @@ import {
   publicMembers,
   readCert,
   readKeyRecord,
-} from "../fleet-cert.ts";
+} from "../protocol/fleet-cert.ts";
 
 export type SealingJwk = JWK & { kid: string };
 

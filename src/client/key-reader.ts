@@ -6,9 +6,9 @@ import { shared } from "../bus/assigner.ts";
 import type { Consumption, KafkaPort } from "../bus/kafka.ts";
 import { KafkaFault } from "../bus/kafka-faults.ts";
 import type { InRecord } from "../bus/records.ts";
-import { type Refusal, refuse } from "../errors.ts";
 import type { Clock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
+import { type Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type KeyFeed, makeKeyFeed, type SealingJwk } from "./key-feed.ts";
 

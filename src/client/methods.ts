@@ -1,5 +1,5 @@
 // One method per command on a client: auth.session.login becomes client.session.login. Names and types follow from the schemas.
-import { type Commands, commandSchemas } from "../generated/schemas.ts";
+import { type Commands, commandSchemas } from "../protocol/generated/schemas.ts";
 import type { AuthClient, CallOptions, Topic } from "./types.ts";
 
 type Camel<Name extends string> = Name extends `${infer Head}-${infer Tail}`

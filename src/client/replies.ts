@@ -6,7 +6,7 @@ import type { Reply } from "../bus/client.ts";
 import { type Codec, CodecFault } from "../bus/codec.ts";
 import { replySubject } from "../bus/command.ts";
 import { mergeSealed, openReply } from "../bus/seal.ts";
-import { asError, isRefusalCode, Refusal, type RefusalCode, refuse } from "../errors.ts";
+import { asError, isRefusalCode, Refusal, type RefusalCode, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 
 export interface ReplyReader {

@@ -1,5 +1,5 @@
 // What a service sees of the fleet: one typed method per command, and the rules every call follows.
-import type { Commands } from "../generated/schemas.ts";
+import type { Commands } from "../protocol/generated/schemas.ts";
 
 export interface CallOptions {
   /** Time for the whole call in ms. Default 30,000; more than 300,000 is cut; 0 or less is DEADLINE_EXCEEDED; no number is INVALID_INPUT. */

@@ -8,8 +8,8 @@
 import { decodeProtectedHeader } from "jose";
 import type { KafkaPort } from "../bus/kafka.ts";
 import { type AccessClaims, longestToken, makeAccessVerifier, peekAccess } from "../crypto/tokens.ts";
-import { invalid, Refusal, refuse } from "../errors.ts";
 import type { Clock } from "../lib/clock.ts";
+import { invalid, Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { makeFeeds } from "./feeds.ts";
 import type { KeyReader } from "./key-reader.ts";

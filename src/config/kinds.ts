@@ -1,6 +1,6 @@
 // The kinds of configuration variable: how each text is read and what is said where it is wrong. Nothing here knows a variable by name.
 import { createPublicKey } from "node:crypto";
-import { readFleetIds } from "../fleet-cert.ts";
+import { readFleetIds } from "../protocol/fleet-cert.ts";
 
 export type Role = "worker" | "relay" | "bridge" | "mailer" | "migrate" | "ctl" | "dev";
 

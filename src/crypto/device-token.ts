@@ -7,7 +7,7 @@
 // the dot, and the record key of the login that let the user in (an address in the form in which it is stored, whichever way its domain was typed):
 // so it holds for that record key alone, and is checked with nothing but a key that the process has. Of the epoch the account decides (db/attempts.ts).
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { addressKey } from "../addresses.ts";
+import { addressKey } from "../protocol/email-addresses.ts";
 import type { DataKeys } from "./envelope.ts";
 
 export interface DeviceClaims {

@@ -7,8 +7,8 @@
 // The root key certifies the public halves of the others (fleet-cert.ts) and does nothing else.
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, type GenerateKeyPairOptions, generateKeyPair, type JWK } from "jose";
-import type { RootKey } from "../fleet-cert.ts";
 import type { Clock } from "../lib/clock.ts";
+import type { RootKey } from "../protocol/fleet-cert.ts";
 import type { DataKeys, SecretBox } from "./envelope.ts";
 
 export type KeyUse = "sig" | "enc";

@@ -5,7 +5,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, errors as joseErrors, jwtVerify } from "jose";
 import { z } from "zod";
-import { refuse } from "../errors.ts";
+import { refuse } from "../protocol/errors.ts";
 import type { SecretBox } from "./envelope.ts";
 import { isCanonical, signCompact } from "./jws.ts";
 

@@ -5,8 +5,8 @@
 // Does not know whether a session was revoked: whoever holds the revocations asks.
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, errors as joseErrors, jwtVerify } from "jose";
 import { z } from "zod";
-import { refuse } from "../errors.ts";
 import type { Clock } from "../lib/clock.ts";
+import { refuse } from "../protocol/errors.ts";
 import { isUuid, uuidv7 } from "./ids.ts";
 import { isCanonical, signCompact, verifyPlain } from "./jws.ts";
 import type { Keyring, SigningAlg } from "./keys.ts";

@@ -10,10 +10,10 @@ import { legacyInbound, topics } from "../catalogue.ts";
 import type { Config } from "../config/read.ts";
 import { auditTopic } from "../db/audit.ts";
 import { revocationTopic } from "../db/revocations.ts";
-import { commandSchemas } from "../generated/schemas.ts";
-import { keyTopic } from "../key-records.ts";
 import { legacyGroup } from "../legacy.ts";
 import { mailerGroup } from "../mailer.ts";
+import { commandSchemas } from "../protocol/generated/schemas.ts";
+import { keyTopic } from "../protocol/key-records.ts";
 
 /** As kafka-acls.sh names them. */
 export type Operation = "Read" | "Write" | "Describe" | "DescribeConfigs" | "Create" | "Alter" | "AlterConfigs";

@@ -2,8 +2,8 @@
 // holds. Of the administrator the fleet is asked each time whether his access token still counts, and refreshed where it does not, so that
 // a change of their own roles or factors does not fail their next act.
 import type { AuthClient } from "../client/types.ts";
-import { Refusal, refuse } from "../errors.ts";
 import { systemClock } from "../lib/clock.ts";
+import { Refusal, refuse } from "../protocol/errors.ts";
 import type { Call } from "./command.ts";
 import { type Login, type LoginFile, loginFile } from "./logins.ts";
 import { asOption, signerOf } from "./operator.ts";

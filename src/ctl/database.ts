@@ -5,9 +5,9 @@ import { type Config, ConfigFault } from "../config/read.ts";
 import { isPassing } from "../db/faults.ts";
 import { isMigrated } from "../db/imports.ts";
 import { type DatabasePool, openPool } from "../db/pool.ts";
-import { asError, Refusal } from "../errors.ts";
 import { readDatabaseAddress, shownPlace } from "../lib/database-address.ts";
 import { orThrow } from "../lib/timeout.ts";
+import { asError, Refusal } from "../protocol/errors.ts";
 import { Unreachable, UsageFault } from "./command.ts";
 import type { Target } from "./target.ts";
 

@@ -12,7 +12,7 @@ import {
 import { type Envelope, readHeaders } from "../bus/headers.ts";
 import type { InRecord, OutRecord } from "../bus/records.ts";
 import { legacyInbound } from "../catalogue.ts";
-import { commandSchemas } from "../generated/schemas.ts";
+import { commandSchemas } from "../protocol/generated/schemas.ts";
 import { isoTime, type Letter, stateText } from "./dlq-letters.ts";
 
 export type Kind = "request" | "legacy" | "event";

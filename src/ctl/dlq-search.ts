@@ -4,7 +4,7 @@
 import { deadLetterTopic } from "../bus/dead-letter.ts";
 import type { KafkaPort } from "../bus/kafka.ts";
 import type { InRecord } from "../bus/records.ts";
-import { refuse } from "../errors.ts";
+import { refuse } from "../protocol/errors.ts";
 import { Unreachable } from "./command.ts";
 import { idText, isNote, type Letter, type LetterId, type Note, readLetter } from "./dlq-letters.ts";
 import { readSpans, type Span } from "./dlq-read.ts";

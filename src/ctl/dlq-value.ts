@@ -5,7 +5,7 @@ import { type Codec, CodecFault } from "../bus/codec.ts";
 import type { InRecord } from "../bus/records.ts";
 import type { Registry } from "../bus/schema-store.ts";
 import { schemasBySubject } from "../catalogue.ts";
-import { asError } from "../errors.ts";
+import { asError } from "../protocol/errors.ts";
 import { isoTime, textOf } from "./dlq-letters.ts";
 import { kindOf, sealIn } from "./dlq-replayable.ts";
 

@@ -5,9 +5,9 @@ import { hashName } from "../crypto/hash-names.ts";
 import { storedForm } from "../crypto/hash-spellings.ts";
 import { hashAlgorithm } from "../crypto/passwords.ts";
 import type { ImportedUser } from "../db/imports.ts";
-import { asError } from "../errors.ts";
 import { checkEmail, checkName } from "../handlers/input.ts";
-import { normalize } from "../record-key.ts";
+import { asError } from "../protocol/errors.ts";
+import { normalize } from "../protocol/record-key.ts";
 
 /** A row as its source gives it. */
 export interface SourceRow {

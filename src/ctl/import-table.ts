@@ -3,8 +3,8 @@
 import type { Environment } from "../config/read.ts";
 import { type ColumnMap, columnsOf, extentOf, isKey, openSource, pageOf, type TableName } from "../db/import-source.ts";
 import type { DatabasePool } from "../db/pool.ts";
-import { asError } from "../errors.ts";
 import { readDatabaseAddress, shownPlace } from "../lib/database-address.ts";
+import { asError } from "../protocol/errors.ts";
 import { Unreachable, UsageFault } from "./command.ts";
 import type { SourceRow } from "./import-rows.ts";
 import { type Place, pageRows, type Source } from "./import-source.ts";

@@ -18,9 +18,9 @@ import {
 } from "../db/imports.ts";
 import { dataKeyRows } from "../db/keys.ts";
 import type { CommonQueryMethods } from "../db/pool.ts";
-import { refuse } from "../errors.ts";
 import { loginHash } from "../handlers/keyed-hash.ts";
 import { systemClock } from "../lib/clock.ts";
+import { refuse } from "../protocol/errors.ts";
 import { type Answer, type Call, type Command, pairsOption, textOption, Unreachable, UsageFault } from "./command.ts";
 import { holdsMasterKey, withDatabaseAtLength } from "./database.ts";
 import { linesOf } from "./import-lines.ts";

@@ -3,7 +3,7 @@
 // also when the demo fails.
 import { randomBytes } from "node:crypto";
 import type { AuthClient, Topic } from "../client/types.ts";
-import type { Commands, SessionInspectResult, Tokens } from "../generated/schemas.ts";
+import type { Commands, SessionInspectResult, Tokens } from "../protocol/generated/schemas.ts";
 import { type Confirmations, confirmationTopic } from "./confirmation.ts";
 import type { SignOperator } from "./operator.ts";
 import { type StepName, type Steps, Unexpected } from "./steps.ts";

@@ -2,8 +2,8 @@
 // from standard input; they never stand on the command line, and no token is ever shown.
 import { hostname } from "node:os";
 import type { AuthClient } from "../client/types.ts";
-import { Refusal, refuse } from "../errors.ts";
-import type { SessionLoginResult } from "../generated/schemas.ts";
+import { Refusal, refuse } from "../protocol/errors.ts";
+import type { SessionLoginResult } from "../protocol/generated/schemas.ts";
 import { packageVersion } from "../runtime/package-root.ts";
 import { isOver, tokenOf } from "./actor.ts";
 import { type Answer, type Call, type Command, UsageFault } from "./command.ts";

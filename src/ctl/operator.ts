@@ -4,8 +4,8 @@ import { readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { ConfigFault } from "../config/read.ts";
 import { isOperatorName, operatorOfKey, signerFrom, signOperatorToken } from "../crypto/operators.ts";
-import { asError } from "../errors.ts";
 import { systemClock } from "../lib/clock.ts";
+import { asError } from "../protocol/errors.ts";
 import { type Call, textOption, UsageFault } from "./command.ts";
 import type { Target } from "./target.ts";
 

@@ -3,10 +3,10 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Config } from "../config/read.ts";
 import { everything, isOperatorName, newSigner, publicHalfOf } from "../crypto/operators.ts";
-import { asError } from "../errors.ts";
 import { loadFleetKeys } from "../fleet-keys.ts";
 import { systemClock } from "../lib/clock.ts";
 import { enrolOperator } from "../operators.ts";
+import { asError } from "../protocol/errors.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { quiet } from "./connect.ts";

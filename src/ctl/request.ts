@@ -4,9 +4,9 @@
 import { randomBytes } from "node:crypto";
 import type { Topic } from "../client/types.ts";
 import { parseDuration } from "../config/kinds.ts";
-import { Refusal } from "../errors.ts";
-import { type Commands, commandSchemas } from "../generated/schemas.ts";
-import { type SealedField, sealedPaths } from "../sealed-names.ts";
+import { Refusal } from "../protocol/errors.ts";
+import { type Commands, commandSchemas } from "../protocol/generated/schemas.ts";
+import { type SealedField, sealedPaths } from "../protocol/secret-fields.ts";
 import { type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { documentText } from "./safe-terminal.ts";
 import { targetOf } from "./target.ts";

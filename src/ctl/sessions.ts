@@ -1,6 +1,6 @@
 // authctl sessions list and revoke: over auth.admin.list-sessions and revoke-sessions with an operator token.
 import type { AuthClient } from "../client/types.ts";
-import type { Session } from "../generated/schemas.ts";
+import type { Session } from "../protocol/generated/schemas.ts";
 import type { Command } from "./command.ts";
 import { columns } from "./dlq-table.ts";
 import { actHelp, actOnUser, actOptions, asOperator } from "./users-act.ts";

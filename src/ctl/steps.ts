@@ -1,8 +1,8 @@
 // The demo's steps: each is carried out, timed, shown, and kept for --json. A step says what it expects; what turns out otherwise ends the demo
 // with a sentence. Latency is what a caller sees: sealing, Kafka both ways, the worker, opening.
 
-import { asError, Refusal, type RefusalCode } from "../errors.ts";
 import type { Clock } from "../lib/clock.ts";
+import { asError, Refusal, type RefusalCode } from "../protocol/errors.ts";
 import type { Colour } from "./terminal.ts";
 
 /** What the step does, and the topic it does it over. */

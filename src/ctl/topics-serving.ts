@@ -1,6 +1,6 @@
 // authctl topics serving: which group serves which command, from the table that workers claim their commands in (db/serving.ts).
 import { type ServingRow, servingRows } from "../db/serving.ts";
-import { commandSchemas } from "../generated/schemas.ts";
+import { commandSchemas } from "../protocol/generated/schemas.ts";
 import type { Answer, Command } from "./command.ts";
 import { withDatabaseAtLength } from "./database.ts";
 import { columns } from "./dlq-table.ts";

@@ -1,7 +1,7 @@
 // What the commands of authctl that change one user share: who acts, the question before, and the user as he was just before the act. What
 // another operator does in between is not shown, and not lost in the fleet's events.
 import type { AuthClient } from "../client/types.ts";
-import type { AdminGetUserResult } from "../generated/schemas.ts";
+import type { AdminGetUserResult } from "../protocol/generated/schemas.ts";
 import { actingFor } from "./actor.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption } from "./command.ts";

@@ -1,6 +1,6 @@
 // authctl users find: users by the beginning of a login or an e-mail address, over auth.admin.find-users with an operator token. One page; the
 // next one by --cursor, because an operator looks for somebody and does not read a million rows.
-import type { AdminFindUsersResult, AdminFoundUser } from "../generated/schemas.ts";
+import type { AdminFindUsersResult, AdminFoundUser } from "../protocol/generated/schemas.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { columns } from "./dlq-table.ts";
 import { actHelp, asOperator } from "./users-act.ts";

@@ -2,8 +2,8 @@
 // token, user by user, so that each has his event and his row in the audit; of every user by the pages of auth.admin.find-users. Who logs in
 // meanwhile, and was passed already, stays logged in: a key that is stolen is revoked (authctl keys revoke), not outrun.
 import type { AuthClient } from "../client/types.ts";
-import { Refusal } from "../errors.ts";
-import type { AdminFindUsersResult, AdminFoundUser } from "../generated/schemas.ts";
+import { Refusal } from "../protocol/errors.ts";
+import type { AdminFindUsersResult, AdminFoundUser } from "../protocol/generated/schemas.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { type SignOperator, signerOf } from "./operator.ts";

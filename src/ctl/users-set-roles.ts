@@ -1,6 +1,6 @@
 // authctl users set-roles: gives a user exactly these roles, over auth.admin.set-roles with an operator token, and shows those before and after.
 // The roles before are read just before the change: another operator's change in between is not shown, and not lost in the fleet's events.
-import type { AdminGetUserResult } from "../generated/schemas.ts";
+import type { AdminGetUserResult } from "../protocol/generated/schemas.ts";
 import { actingFor } from "./actor.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Call, type Command, textOption, UsageFault } from "./command.ts";

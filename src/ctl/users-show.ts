@@ -1,5 +1,5 @@
 // authctl users show: one user, over auth.admin.get-user with an operator token.
-import type { AdminGetUserResult } from "../generated/schemas.ts";
+import type { AdminGetUserResult } from "../protocol/generated/schemas.ts";
 import type { Command } from "./command.ts";
 import { aligned } from "./terminal.ts";
 import { actHelp, asOperator } from "./users-act.ts";

@@ -1,7 +1,7 @@
 // One-time tokens: links in mails. Bound to a purpose, used once, only the hash of the secret is kept.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
-import { normalize } from "../record-key.ts";
+import { normalize } from "../protocol/record-key.ts";
 import { contactColumns, contactShape } from "./contacts.ts";
 import { factorColumns, factorShape } from "./factors.ts";
 import { callFunction, type Read, type Write } from "./statements.ts";

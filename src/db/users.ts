@@ -2,7 +2,7 @@
 // that he is as the handler read him, and takes the numbers for his events.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
-import type { Target } from "../target.ts";
+import type { Target } from "../protocol/target.ts";
 import { addressState, banState, confirmedState, passwordState, withState } from "./account-state.ts";
 import { type MailCount, mailWait } from "./address-mails.ts";
 import { contactColumns, contactShape } from "./contacts.ts";

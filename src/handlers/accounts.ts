@@ -6,7 +6,7 @@ import { adminBeside, demandAdminBeside } from "../db/roles.ts";
 import { endSessionsOf } from "../db/sessions.ts";
 import type { Write } from "../db/statements.ts";
 import { banUser, deleteUser, type Profile, unbanUser } from "../db/users.ts";
-import { type Refusal, refuse } from "../errors.ts";
+import { type Refusal, refuse } from "../protocol/errors.ts";
 import type { Change, Context } from "./context.ts";
 import { fact } from "./facts.ts";
 

@@ -5,7 +5,7 @@ import { hashSecret, isSecretOf, newOpaque, type OpaqueToken, parseOpaque } from
 import { type Challenge, countAttempt, insertChallenge, type NewChallenge, useChallenge } from "../db/challenges.ts";
 import type { Factors } from "../db/factors.ts";
 import type { Write } from "../db/statements.ts";
-import { refuse } from "../errors.ts";
+import { refuse } from "../protocol/errors.ts";
 import type { Context } from "./context.ts";
 import { checkToken } from "./input.ts";
 

@@ -1,7 +1,7 @@
 // The field `client` of a request: checked, and in the form in which sessions and events keep it, before any handler sees it.
-import { readIp } from "../client-address.ts";
-import { invalid } from "../errors.ts";
-import type { Client } from "../generated/schemas.ts";
+import { readIp } from "../protocol/client-address.ts";
+import { invalid } from "../protocol/errors.ts";
+import type { Client } from "../protocol/generated/schemas.ts";
 
 /** Characters, which are code points. */
 const longest = { userAgent: 512, device: 256 } as const;

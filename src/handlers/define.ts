@@ -1,7 +1,7 @@
 // defineHandler(): what a command is made of. The topic brings the types of request and result, the schemas, the record key and the
 // sealed fields; the handler adds its lane, whether its first answer is kept, and what it does.
 import type { LaneName } from "../bus/command.ts";
-import type { Commands } from "../generated/schemas.ts";
+import type { Commands } from "../protocol/generated/schemas.ts";
 import type { Attempt } from "./attempts.ts";
 import type { Context } from "./context.ts";
 

@@ -2,7 +2,7 @@
 // auth.event, what it takes away from access tokens that are under way, in auth.revocation, and its row of the audit (audit-rows.ts).
 // No fact carries an e-mail address or a secret.
 import { revocationTopic } from "../db/revocations.ts";
-import type { Events } from "../generated/schemas.ts";
+import type { Events } from "../protocol/generated/schemas.ts";
 
 type Common = "eventId" | "at" | "userId" | "sequence" | "actor" | "traceparent";
 type Body<Name extends keyof Events> = Omit<Events[Name], Common>;

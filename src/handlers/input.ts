@@ -1,9 +1,10 @@
-// The rules for what people type in, shared by handlers, as refusals: names.ts and addresses.ts know what is right. A check gives the form that is
+// The rules for what people type in, shared by handlers, as refusals: protocol/names.ts and protocol/email-addresses.ts know what is right. A check gives the form that is
 // stored. Logging in never applies the policy: only empty and absurd input is refused there.
-import { maxAddressBytes, storedAddress } from "../addresses.ts";
+
 import { maxPasswordBytes, type Weakness } from "../crypto/password-policy.ts";
-import { invalid, refuse } from "../errors.ts";
-import { type NameKind, nameLength, readLabel, readName } from "../names.ts";
+import { maxAddressBytes, storedAddress } from "../protocol/email-addresses.ts";
+import { invalid, refuse } from "../protocol/errors.ts";
+import { type NameKind, nameLength, readLabel, readName } from "../protocol/names.ts";
 import type { Context } from "./context.ts";
 
 /** Of a new name. @returns the form that is stored. @throws Refusal INVALID_INPUT */

@@ -2,8 +2,8 @@
 import { isSecretOf, parseOpaque } from "../crypto/opaque.ts";
 import { type OneTimeToken, type Purpose, tokenById, useToken } from "../db/one-time-tokens.ts";
 import type { Read, Write } from "../db/statements.ts";
-import { refuse } from "../errors.ts";
-import type { Client } from "../generated/schemas.ts";
+import { refuse } from "../protocol/errors.ts";
+import type { Client } from "../protocol/generated/schemas.ts";
 import type { Context } from "./context.ts";
 import { checkToken } from "./input.ts";
 

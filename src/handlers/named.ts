@@ -1,9 +1,10 @@
 // Who is meant by what somebody types to log in: a login, or the e-mail address of a confirmed account. What contains `@` is tried as a login first,
 // because old ones may have it; a new one may not. An account that is not confirmed has no address, so it is found by its login alone.
 // Nothing tells whether an address has an account: the same statements run either way, and attempts count by the text where nobody is found.
-import { addressKey } from "../addresses.ts";
+
 import { type AccountName, loginOf } from "../db/users.ts";
-import { normalize } from "../record-key.ts";
+import { addressKey } from "../protocol/email-addresses.ts";
+import { normalize } from "../protocol/record-key.ts";
 import type { Context } from "./context.ts";
 
 export interface Named {

@@ -18,12 +18,12 @@ import { findKept, type InboxKey, type InboxRow, readOnly, readWithInbox } from 
 import type { DatabasePool } from "../db/pool.ts";
 import { demandSession } from "../db/sessions.ts";
 import type { Write } from "../db/statements.ts";
-import { Refusal, type RefusalCode, refuse } from "../errors.ts";
-import { commandSchemas } from "../generated/schemas.ts";
 import type { Clock } from "../lib/clock.ts";
-import { normalize, type RecordKeyRule, recordKey } from "../record-key.ts";
+import { Refusal, type RefusalCode, refuse } from "../protocol/errors.ts";
+import { commandSchemas } from "../protocol/generated/schemas.ts";
+import { normalize, type RecordKeyRule, recordKey } from "../protocol/record-key.ts";
+import { type SealedField, sealedPaths } from "../protocol/secret-fields.ts";
 import type { Logger } from "../runtime/log.ts";
-import { type SealedField, sealedPaths } from "../sealed-names.ts";
 import type { Denials } from "./admin/denials.ts";
 import { type AttemptParts, type Attempts, makeAttempts, rememberedDevice } from "./attempts.ts";
 import { auditRow, auditRows } from "./audit-rows.ts";

@@ -5,9 +5,9 @@ import { hashSecret, newOpaque } from "../crypto/opaque.ts";
 import { shardOf } from "../db/outbox.ts";
 import { insertSession, type SessionLimit, sessionById, sessionPageOf } from "../db/sessions.ts";
 import type { Write } from "../db/statements.ts";
-import { invalid, refuse } from "../errors.ts";
-import type { Client, Session } from "../generated/schemas.ts";
-import { normalize } from "../record-key.ts";
+import { invalid, refuse } from "../protocol/errors.ts";
+import type { Client, Session } from "../protocol/generated/schemas.ts";
+import { normalize } from "../protocol/record-key.ts";
 import type { Context } from "./context.ts";
 import { fact } from "./facts.ts";
 

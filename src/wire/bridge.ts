@@ -2,8 +2,8 @@
 import { makeBridge } from "../bridge/server.ts";
 import { isRegistryAway } from "../bus/schema-store.ts";
 import { makeVerifier } from "../client/verifier.ts";
-import { asError } from "../errors.ts";
 import { systemClock } from "../lib/clock.ts";
+import { asError } from "../protocol/errors.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";
 import { fleetMember } from "./fleet.ts";
 import { clientOf, type Running, type Wiring } from "./parts.ts";

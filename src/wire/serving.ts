@@ -14,7 +14,7 @@ import type { DeviceTokens } from "../crypto/device-token.ts";
 import { isPassing } from "../db/faults.ts";
 import type { FleetKeys } from "../fleet-keys.ts";
 import type { Clock } from "../lib/clock.ts";
-import { maxKeyBytes } from "../record-key.ts";
+import { maxKeyBytes } from "../protocol/record-key.ts";
 import type { Pulse } from "./fleet.ts";
 import type { Wiring } from "./parts.ts";
 

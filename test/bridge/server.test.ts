@@ -1,6 +1,6 @@
 // The bridge as a server: time, cancellation, what it hands on, health, limits, TLS, its end, its metrics.
 import { credentials } from "@grpc/grpc-js";
-import { refuse } from "../../src/errors.ts";
+import { refuse } from "../../src/protocol/errors.ts";
 import { selfSigned } from "./certificate.ts";
 import { identity, type StartedBridge, silence, startBridge, until } from "./pretend-fleet.ts";
 

@@ -1,6 +1,6 @@
 // What a refused call looks like to the gateway: for every code of the table its status, words and trailing metadata; and for what is
 // no refusal.
-import { type RefusalCode, refusals, refuse } from "../../src/errors.ts";
+import { type RefusalCode, refusals, refuse } from "../../src/protocol/errors.ts";
 import { identity, type StartedBridge, startBridge } from "./pretend-fleet.ts";
 
 const login = { login: "ada.l", password: "correct horse battery" };

@@ -7,7 +7,7 @@ import { makeLane } from "../../src/bus/lanes.ts";
 import { isReplyMac, makeReplySecret } from "../../src/bus/reply-mac.ts";
 import { type RequestToSeal, sealRequest, thumbprint } from "../../src/bus/seal.ts";
 import { makeTextGate } from "../../src/bus/text-gate.ts";
-import { refuse } from "../../src/errors.ts";
+import { refuse } from "../../src/protocol/errors.ts";
 import { quiet } from "../support/fleet.ts";
 
 const monotonic = () => performance.now();

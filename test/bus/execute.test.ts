@@ -5,7 +5,7 @@ import { makeExecute } from "../../src/bus/execute.ts";
 import { makeLane } from "../../src/bus/lanes.ts";
 import type { InRecord } from "../../src/bus/records.ts";
 import { makeTextGate } from "../../src/bus/text-gate.ts";
-import { refuse } from "../../src/errors.ts";
+import { refuse } from "../../src/protocol/errors.ts";
 import { quiet } from "../support/fleet.ts";
 
 const monotonic = () => performance.now();

@@ -1,7 +1,7 @@
 // Lanes, with a clock that only the test moves.
 import fc from "fast-check";
 import { type LaneOptions, makeLane, type Place } from "../../src/bus/lanes.ts";
-import { Refusal } from "../../src/errors.ts";
+import { Refusal } from "../../src/protocol/errors.ts";
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 

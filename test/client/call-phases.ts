@@ -12,8 +12,8 @@ import { replyMac } from "../../src/bus/reply-mac.ts";
 import type { SchemaSource } from "../../src/bus/schema-store.ts";
 import { openReply, thumbprint } from "../../src/bus/seal.ts";
 import { connectClient } from "../../src/client/connect.ts";
-import { Refusal } from "../../src/errors.ts";
-import { commandSchemas } from "../../src/generated/schemas.ts";
+import { Refusal } from "../../src/protocol/errors.ts";
+import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
 
 const phases = ["keys", "registry", "produce", "wait", "open"] as const;

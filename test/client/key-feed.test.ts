@@ -2,7 +2,7 @@
 import { createHash, generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import { type KeyFeed, makeKeyFeed } from "../../src/client/key-feed.ts";
-import { keyThumbprint, makeCert, mostVersion, publicMembers } from "../../src/fleet-cert.ts";
+import { keyThumbprint, makeCert, mostVersion, publicMembers } from "../../src/protocol/fleet-cert.ts";
 
 const hour = 3_600_000;
 const start = 1_800_000_000_000;

@@ -8,9 +8,9 @@ import type { InRecord, OutRecord } from "../../src/bus/records.ts";
 import { replyMac } from "../../src/bus/reply-mac.ts";
 import { openReply, thumbprint } from "../../src/bus/seal.ts";
 import { type ConnectedClient, connectClient } from "../../src/client/connect.ts";
-import { Refusal, type RefusalCode, refusals } from "../../src/errors.ts";
-import { commandSchemas } from "../../src/generated/schemas.ts";
 import { systemClock } from "../../src/lib/clock.ts";
+import { Refusal, type RefusalCode, refusals } from "../../src/protocol/errors.ts";
+import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
 import { refused } from "../support/people.ts";
 

@@ -3,7 +3,7 @@
 // and no role was restarted. Beside it a second fleet lives through the same without three of its mechanisms, and shows what they are for.
 import { afterEach, beforeAll, expect, test } from "@jest/globals";
 import { connectKafka } from "../../src/bus/kafka.ts";
-import type { Refusal } from "../../src/errors.ts";
+import type { Refusal } from "../../src/protocol/errors.ts";
 import { audit, events } from "../support/audit.ts";
 import { addressesOf, connected, heldLogin, reconnect, siteOf } from "../support/crash.ts";
 import { type FaultName, without } from "../support/faults.ts";

@@ -6,7 +6,7 @@ import { type ConsumeOptions, connectKafka, type KafkaPort } from "../../src/bus
 import { connectRegistry } from "../../src/bus/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import type { AuthClient } from "../../src/client/types.ts";
-import { commandSchemas } from "../../src/generated/schemas.ts";
+import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { siteOf } from "../support/crash.ts";
 import { without } from "../support/faults.ts";
 import { end, launch, quiet, testDriver, until } from "../support/fleet.ts";

@@ -18,7 +18,7 @@ import {
   signOperatorToken,
   verifyOperatorToken,
 } from "../../src/crypto/operators.ts";
-import { Refusal } from "../../src/errors.ts";
+import { Refusal } from "../../src/protocol/errors.ts";
 
 const now = 1_790_000_000_000;
 const seconds = now / 1000;

@@ -15,7 +15,7 @@ import {
 import { DataKeys, makeDataKey } from "../../src/crypto/envelope.ts";
 import { activated, generateKeyRow, type Keyring, openKeyring } from "../../src/crypto/keys.ts";
 import { makeTokens, peekAccess, type Tokens, type TokensOptions } from "../../src/crypto/tokens.ts";
-import { Refusal } from "../../src/errors.ts";
+import { Refusal } from "../../src/protocol/errors.ts";
 
 const dataKeys = new DataKeys([{ id: 1, purpose: "signing", key: makeDataKey() }]);
 const start = 1_790_000_000_000;

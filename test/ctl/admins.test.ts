@@ -2,7 +2,7 @@
 // stays. With what else authctl has to say of factors.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
-import { Refusal } from "../../src/errors.ts";
+import { Refusal } from "../../src/protocol/errors.ts";
 import { withApp } from "../support/factors.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { type Holder, holderOf, operatorToken } from "../support/operator.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { commands } from "../../src/ctl/index.ts";
-import { commandSchemas } from "../../src/generated/schemas.ts";
+import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { authctl, called } from "./authctl.ts";
 
 let folder: string;

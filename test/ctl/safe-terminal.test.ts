@@ -7,9 +7,9 @@ import type { Call } from "../../src/ctl/command.ts";
 import { ctl } from "../../src/ctl/index.ts";
 import { documentText, safeTerminal } from "../../src/ctl/safe-terminal.ts";
 import type { Colour, Terminal } from "../../src/ctl/terminal.ts";
-import { Refusal } from "../../src/errors.ts";
-import { commandSchemas } from "../../src/generated/schemas.ts";
 import { escaped, isPlain } from "../../src/lib/escaped.ts";
+import { Refusal } from "../../src/protocol/errors.ts";
+import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 
 const harmful = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u200b\ufeff]/u;

@@ -1,6 +1,6 @@
 // Every command that takes an e-mail address, against a live fleet: what is refused, and that two spellings of one address are one.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { commandSchemas } from "../../src/generated/schemas.ts";
+import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { bySecret, confirmed, loggedIn, refused, registered, somebody } from "../support/people.ts";
 

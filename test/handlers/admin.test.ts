@@ -1,6 +1,6 @@
 // What administrators and operators do, and the list of keys, through Kafka.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { readCert } from "../../src/fleet-cert.ts";
+import { readCert } from "../../src/protocol/fleet-cert.ts";
 import { auditOf } from "../support/audited.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";

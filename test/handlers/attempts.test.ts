@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
-import type { ClientInput } from "../../src/generated/schemas.ts";
+import type { ClientInput } from "../../src/protocol/generated/schemas.ts";
 import { called } from "../ctl/authctl.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";

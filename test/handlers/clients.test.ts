@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Call } from "../../src/bus/command.ts";
-import { Refusal } from "../../src/errors.ts";
-import { commandSchemas } from "../../src/generated/schemas.ts";
+import { Refusal } from "../../src/protocol/errors.ts";
+import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
 
 let house: HandlerHouse;

@@ -8,7 +8,7 @@ import { readConfig } from "../../src/config/read.ts";
 import { makeDeviceTokens } from "../../src/crypto/device-token.ts";
 import { rotateDataKeys, turnDataKeys } from "../../src/data-keys.ts";
 import { keyRulesOf } from "../../src/fleet-keys.ts";
-import { type ClientInput, commandSchemas } from "../../src/generated/schemas.ts";
+import { type ClientInput, commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { makeAuthenticator } from "../support/authenticator.ts";
 import { fromBase32, shownNow } from "../support/factors.ts";
 import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";

@@ -9,9 +9,9 @@ import { sql } from "slonik";
 import { z } from "zod";
 import { newSigner, type OperatorSigner, signerFrom, signOperatorToken } from "../../src/crypto/operators.ts";
 import { ctl } from "../../src/ctl/index.ts";
-import { Refusal } from "../../src/errors.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { enrolOperator } from "../../src/operators.ts";
+import { Refusal } from "../../src/protocol/errors.ts";
 import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
 import { ownFolder } from "../support/stack.ts";
 

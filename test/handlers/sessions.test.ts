@@ -2,7 +2,7 @@
 // of them.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import type { Session } from "../../src/generated/schemas.ts";
+import type { Session } from "../../src/protocol/generated/schemas.ts";
 import { auditOf } from "../support/audited.ts";
 import { type Feed, readFeed } from "../support/feed.ts";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";

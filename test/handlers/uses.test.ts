@@ -4,8 +4,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
-import { type ClientInput, type Commands, commandSchemas } from "../../src/generated/schemas.ts";
 import { systemClock } from "../../src/lib/clock.ts";
+import { type ClientInput, type Commands, commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { fromBase32, shownNow } from "../support/factors.ts";
 import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
 

@@ -9,10 +9,10 @@ import avsc from "avsc";
 import { names } from "../../src/bus/headers.ts";
 import { replyMac } from "../../src/bus/reply-mac.ts";
 import { openRequest, type RequestToOpen } from "../../src/bus/seal.ts";
-import { refusals } from "../../src/errors.ts";
-import { keyThumbprint, readCert } from "../../src/fleet-cert.ts";
-import { commandSchemas } from "../../src/generated/schemas.ts";
 import { handlers } from "../../src/handlers/index.ts";
+import { refusals } from "../../src/protocol/errors.ts";
+import { keyThumbprint, readCert } from "../../src/protocol/fleet-cert.ts";
+import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { refusalOf } from "../support/people.ts";
 import { pythonWithRequirements } from "./venv.ts";
 

@@ -5,8 +5,8 @@ import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { pino } from "pino";
+import { sealedNames } from "../../src/protocol/secret-fields.ts";
 import { type Logger, makeLogger } from "../../src/runtime/log.ts";
-import { sealedNames } from "../../src/sealed-names.ts";
 
 /** Runs it with a logger, and returns what was written. */
 function written(log: (logger: Logger) => void, secretNames: readonly string[] = sealedNames()): string {

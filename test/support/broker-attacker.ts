@@ -4,7 +4,7 @@ import { generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypt
 import { CompactSign, decodeJwt } from "jose";
 import type { InRecord, OutRecord } from "../../src/bus/records.ts";
 import { openReply } from "../../src/bus/seal.ts";
-import { keyThumbprint, makeCert, publicMembers } from "../../src/fleet-cert.ts";
+import { keyThumbprint, makeCert, publicMembers } from "../../src/protocol/fleet-cert.ts";
 
 interface Pair {
   privateKey: KeyObject;

@@ -3,8 +3,8 @@
 // Nothing is asked twice here and no failure is hidden: a refusal is noted like an answer.
 import { randomBytes } from "node:crypto";
 import type { Topic } from "../../src/client/types.ts";
-import { Refusal } from "../../src/errors.ts";
-import type { Commands } from "../../src/generated/schemas.ts";
+import { Refusal } from "../../src/protocol/errors.ts";
+import type { Commands } from "../../src/protocol/generated/schemas.ts";
 import { type TestFleet, until } from "./fleet.ts";
 import { type Confirmed, confirmed, somebody } from "./people.ts";
 

@@ -6,7 +6,7 @@ import { openReply, parseReplyKey, sealReply } from "../../src/bus/seal.ts";
 import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/fleet-keys.ts";
-import { mailSchema } from "../../src/generated/schemas.ts";
+import { mailSchema } from "../../src/protocol/generated/schemas.ts";
 import { quiet, type TestFleet } from "./fleet.ts";
 import type { Seen } from "./mailbox.ts";
 

@@ -1,7 +1,7 @@
 // People for tests: accounts with names of their own, registered and confirmed through Kafka like anybody's.
 import { randomBytes } from "node:crypto";
-import { Refusal } from "../../src/errors.ts";
 import type { SessionTokens } from "../../src/handlers/sessions.ts";
+import { Refusal } from "../../src/protocol/errors.ts";
 import type { TestFleet } from "./fleet.ts";
 
 export interface Person {

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import avsc from "avsc";
 import type { InRecord, OutRecord } from "../../src/bus/records.ts";
 import { connectRegistry } from "../../src/bus/schema-store.ts";
-import { commandSchemas } from "../../src/generated/schemas.ts";
+import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import type { TestFleet } from "./fleet.ts";
 import { type Mailbox, mailbox } from "./mailbox.ts";
 

@@ -4,8 +4,8 @@ import { connectKafka } from "../../src/bus/kafka.ts";
 import { connectRegistry } from "../../src/bus/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import { makeVerifier } from "../../src/client/verifier.ts";
-import { Refusal } from "../../src/errors.ts";
 import { systemClock } from "../../src/lib/clock.ts";
+import { Refusal } from "../../src/protocol/errors.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
 
 const { env } = process;

@@ -5,8 +5,8 @@
 // with AUTH_HIDE_EMAIL a taken address looks like success in answer, events and mails to the asker, and its owner is told.
 import { countMail } from "../../db/address-mails.ts";
 import { addressChangeOf, lockUser, passwordOf } from "../../db/users.ts";
-import { invalid, type Refusal, refuse } from "../../errors.ts";
-import { normalize } from "../../record-key.ts";
+import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
+import { normalize } from "../../protocol/record-key.ts";
 import { attemptInSession } from "../attempts.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";

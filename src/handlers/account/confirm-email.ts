@@ -4,8 +4,8 @@
 // unique key lets one have it; the other reads anew and finds it taken.
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { changeEmail } from "../../db/users.ts";
-import { refuse } from "../../errors.ts";
-import { normalize } from "../../record-key.ts";
+import { refuse } from "../../protocol/errors.ts";
+import { normalize } from "../../protocol/record-key.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { linkOf } from "../links.ts";

@@ -7,8 +7,8 @@
 import { hashSecret, isSecretOf } from "../../crypto/opaque.ts";
 import type { Write } from "../../db/statements.ts";
 import { confirmUser, lockUser, passwordOf } from "../../db/users.ts";
-import { invalid, type Refusal, refuse } from "../../errors.ts";
-import type { AccountConfirmRequest, AccountConfirmResult } from "../../generated/schemas.ts";
+import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
+import type { AccountConfirmRequest, AccountConfirmResult } from "../../protocol/generated/schemas.ts";
 import type { Attempt } from "../attempts.ts";
 import type { Context, Message, Proof } from "../context.ts";
 import { defineHandler } from "../define.ts";

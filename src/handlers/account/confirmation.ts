@@ -7,7 +7,7 @@ import { shardOf } from "../../db/outbox.ts";
 import { standInOf } from "../../db/stand-ins.ts";
 import type { Write } from "../../db/statements.ts";
 import { mailGoesOut, requestConfirmations, type Waiting } from "../../db/waiting.ts";
-import { normalize } from "../../record-key.ts";
+import { normalize } from "../../protocol/record-key.ts";
 import type { Change, Context, MailMaker, Message } from "../context.ts";
 import { fact } from "../facts.ts";
 import { mail, newLink, newToken } from "../mails.ts";

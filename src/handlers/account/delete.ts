@@ -3,7 +3,7 @@
 // Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as at a change of the password), THROTTLED, FORBIDDEN (he is the last
 // administrator).
 import { lockUser, passwordOf } from "../../db/users.ts";
-import { refuse } from "../../errors.ts";
+import { refuse } from "../../protocol/errors.ts";
 import { erase, keepAnAdmin } from "../accounts.ts";
 import { attemptInSession } from "../attempts.ts";
 import { defineHandler } from "../define.ts";

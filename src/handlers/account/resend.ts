@@ -6,7 +6,7 @@
 import { countMail } from "../../db/address-mails.ts";
 import { insertStandInToken, lockStandIn } from "../../db/stand-ins.ts";
 import { holdMail, waitingAt } from "../../db/waiting.ts";
-import { normalize } from "../../record-key.ts";
+import { normalize } from "../../protocol/record-key.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkEmail } from "../input.ts";

@@ -4,8 +4,8 @@ import { everything, type OperatorClaim, peekOperator, verifyOperatorToken } fro
 import { factorsOf } from "../../db/factors.ts";
 import { permissionsOf, permissionsOfRoles, rolesOf } from "../../db/roles.ts";
 import { type Profile, profileOf } from "../../db/users.ts";
-import { invalid, type Refusal, refuse } from "../../errors.ts";
-import { parseTarget } from "../../target.ts";
+import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
+import { parseTarget } from "../../protocol/target.ts";
 import { somebody } from "../accounts.ts";
 import { factorMethods } from "../challenges.ts";
 import type { Context } from "../context.ts";

@@ -3,7 +3,7 @@
 // Refuses INVALID_INPUT (also a private key, and permissions for one who is there), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
 import { sealOperator } from "../../crypto/operators.ts";
 import { changeOperator, insertOperator, operatorRows } from "../../db/operators.ts";
-import { invalid } from "../../errors.ts";
+import { invalid } from "../../protocol/errors.ts";
 import { fact } from "../facts.ts";
 import { checkReason } from "./actor.ts";
 import { defineAdminHandler } from "./define.ts";

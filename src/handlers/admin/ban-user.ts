@@ -2,7 +2,7 @@
 // For a user who is banned already the new end and reason count.
 // Refuses INVALID_INPUT (also an end that is past), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of the last
 // administrator, by an administrator), NOT_FOUND.
-import { invalid } from "../../errors.ts";
+import { invalid } from "../../protocol/errors.ts";
 import { ban, keepAnAdmin } from "../accounts.ts";
 import { checkReason, subjectOf } from "./actor.ts";
 import { defineAdminHandler } from "./define.ts";

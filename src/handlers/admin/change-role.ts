@@ -4,8 +4,8 @@
 // permissions of this service. Making a role gives it to nobody, so it takes no more than the permissions that it gets.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 import { changeRole as changeStored, roleByName, type StoredRole } from "../../db/roles.ts";
-import { invalid, refuse } from "../../errors.ts";
-import type { AdminChangeRoleRequest } from "../../generated/schemas.ts";
+import { invalid, refuse } from "../../protocol/errors.ts";
+import type { AdminChangeRoleRequest } from "../../protocol/generated/schemas.ts";
 import { adminRole } from "../accounts.ts";
 import { fact } from "../facts.ts";
 import { checkReason } from "./actor.ts";

@@ -9,9 +9,9 @@
 // A row says whom the attempt was about by their id, or names the role or the operator: what somebody typed who may not ask is not written anywhere.
 import { isOperatorName } from "../../crypto/operators.ts";
 import { profileOf } from "../../db/users.ts";
-import { Refusal, type RefusalCode } from "../../errors.ts";
-import type { Commands } from "../../generated/schemas.ts";
-import { parseTarget } from "../../target.ts";
+import { Refusal, type RefusalCode } from "../../protocol/errors.ts";
+import type { Commands } from "../../protocol/generated/schemas.ts";
+import { parseTarget } from "../../protocol/target.ts";
 import type { Change, Context } from "../context.ts";
 import { defineHandler, type Handler } from "../define.ts";
 import { fact } from "../facts.ts";

@@ -3,7 +3,7 @@
 // Refuses INVALID_INPUT (also for a role that somebody has, and for admin), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN,
 // NOT_FOUND.
 import { deleteRole as deleteStored, roleByName } from "../../db/roles.ts";
-import { invalid, refuse } from "../../errors.ts";
+import { invalid, refuse } from "../../protocol/errors.ts";
 import { adminRole } from "../accounts.ts";
 import { fact } from "../facts.ts";
 import { checkReason } from "./actor.ts";

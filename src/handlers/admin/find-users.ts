@@ -2,11 +2,12 @@
 // time. A cursor says after whom the next page begins: who comes or goes in between moves nobody else. A page may hold fewer than `limit`
 // and still not be the last one: that is the one without a cursor.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
-import { addressKey } from "../../addresses.ts";
+
 import { type Found, findUsers as found, isState, type Place, type Search } from "../../db/find-users.ts";
-import { invalid } from "../../errors.ts";
-import type { AdminFindUsersRequest, AdminFoundUser } from "../../generated/schemas.ts";
-import { parseTarget } from "../../target.ts";
+import { addressKey } from "../../protocol/email-addresses.ts";
+import { invalid } from "../../protocol/errors.ts";
+import type { AdminFindUsersRequest, AdminFoundUser } from "../../protocol/generated/schemas.ts";
+import { parseTarget } from "../../protocol/target.ts";
 import { defineAdminHandler } from "./define.ts";
 
 const mostOnPage = 200;

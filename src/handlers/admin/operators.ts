@@ -2,7 +2,7 @@
 import { UnknownDataKey } from "../../crypto/envelope.ts";
 import { everything, isOperatorName, type Operator, openOperator, publicKeyOf } from "../../crypto/operators.ts";
 import { operatorRow } from "../../db/operators.ts";
-import { invalid } from "../../errors.ts";
+import { invalid } from "../../protocol/errors.ts";
 import type { Context } from "../context.ts";
 import { checkPermission } from "./permissions.ts";
 

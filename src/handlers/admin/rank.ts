@@ -4,7 +4,7 @@
 //   `roles.give-any` in place of `role.<R>`. A role without permissions is a right too: services may trust its name.
 // A role's permissions count whole, whether or not the session of its holder bears the role.
 import type { RoleRank } from "../../db/roles.ts";
-import { type Refusal, refuse } from "../../errors.ts";
+import { type Refusal, refuse } from "../../protocol/errors.ts";
 import type { Permission } from "./permissions.ts";
 
 /** What an actor holds. */

@@ -3,7 +3,7 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of one who may do more), NOT_FOUND.
 import { sealOperator } from "../../crypto/operators.ts";
 import { changeOperator, deleteOperator } from "../../db/operators.ts";
-import { refuse } from "../../errors.ts";
+import { refuse } from "../../protocol/errors.ts";
 import { fact } from "../facts.ts";
 import { checkReason } from "./actor.ts";
 import { defineAdminHandler } from "./define.ts";

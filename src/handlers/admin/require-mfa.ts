@@ -4,7 +4,7 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND (no such role).
 import { mfaRequirement, requireMfa as requireMfaOf } from "../../db/factors.ts";
 import { roleByName } from "../../db/roles.ts";
-import { type Refusal, refuse } from "../../errors.ts";
+import { type Refusal, refuse } from "../../protocol/errors.ts";
 import { fact } from "../facts.ts";
 import { checkReason } from "./actor.ts";
 import { defineAdminHandler } from "./define.ts";

@@ -4,7 +4,7 @@
 // takes the role from the last one), NOT_FOUND.
 import { replaceRoles, rolesOfAnd } from "../../db/roles.ts";
 import { raiseGeneration } from "../../db/users.ts";
-import { invalid } from "../../errors.ts";
+import { invalid } from "../../protocol/errors.ts";
 import { adminRole, keepAnAdmin } from "../accounts.ts";
 import { fact } from "../facts.ts";
 import { checkReason, subjectOf } from "./actor.ts";

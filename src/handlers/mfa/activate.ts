@@ -4,7 +4,7 @@
 // is not counted: whoever can ask was given the secret itself.
 import { judgeTotp } from "../../crypto/totp.ts";
 import { activateTotp, totpOf } from "../../db/factors.ts";
-import { invalid, refuse } from "../../errors.ts";
+import { invalid, refuse } from "../../protocol/errors.ts";
 import { defineHandler } from "../define.ts";
 import { bearerOf, demandFreshLogin } from "../session/access.ts";
 import { factorChange, newRecoveryCodes, shownIn } from "./changes.ts";

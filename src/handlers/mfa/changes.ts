@@ -7,7 +7,7 @@ import { replaceRecoveryCodes } from "../../db/factors.ts";
 import { addAmr, endSessionsOf } from "../../db/sessions.ts";
 import type { Write } from "../../db/statements.ts";
 import { raiseGeneration } from "../../db/users.ts";
-import { refuse } from "../../errors.ts";
+import { refuse } from "../../protocol/errors.ts";
 import type { Change, Context, Message } from "../context.ts";
 import { fact } from "../facts.ts";
 import { type FactorNotice, mail } from "../mails.ts";

@@ -4,7 +4,7 @@
 import { base32, makeTotpSecret, totpUri } from "../../crypto/totp.ts";
 import { enrollTotp } from "../../db/factors.ts";
 import { lockUser } from "../../db/users.ts";
-import { refuse } from "../../errors.ts";
+import { refuse } from "../../protocol/errors.ts";
 import { defineHandler } from "../define.ts";
 import { bearerOf, demandFreshLogin } from "../session/access.ts";
 

@@ -1,7 +1,7 @@
 // Recovery-codes: gives new recovery codes; those from before stop working.
 // Refuses what bearerOf and demandFreshLogin refuse, NOT_FOUND (without a factor there is nothing to recover).
 import { lockUser } from "../../db/users.ts";
-import { refuse } from "../../errors.ts";
+import { refuse } from "../../protocol/errors.ts";
 import { factorMethods } from "../challenges.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";

@@ -4,13 +4,14 @@
 //   neither              whichever passkey the device has (discoverable credentials)
 // In place of the login the e-mail address of a confirmed account will do (named.ts). A login that is unknown, or has no passkey, gets credential ids that are made up from it, always the same, and a row like any other.
 // Refuses INVALID_INPUT, THROTTLED, and for a challenge TOKEN_INVALID and TOKEN_EXPIRED.
-import { addressKey } from "../../addresses.ts";
+
 import { decoyCredentials, loginOptions } from "../../crypto/passkeys.ts";
 import { challengeWithPasskeys } from "../../db/challenges.ts";
 import { credentialsOfLogin } from "../../db/passkeys.ts";
-import { refuse } from "../../errors.ts";
-import type { PasskeyBeginLoginRequest, PasskeyBeginLoginResult } from "../../generated/schemas.ts";
-import { normalize } from "../../record-key.ts";
+import { addressKey } from "../../protocol/email-addresses.ts";
+import { refuse } from "../../protocol/errors.ts";
+import type { PasskeyBeginLoginRequest, PasskeyBeginLoginResult } from "../../protocol/generated/schemas.ts";
+import { normalize } from "../../protocol/record-key.ts";
 import { checkChallenge, newChallenge, presentedChallenge } from "../challenges.ts";
 import type { Context } from "../context.ts";
 import { defineHandler } from "../define.ts";

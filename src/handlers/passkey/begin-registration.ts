@@ -4,7 +4,7 @@
 import { registrationOptions, userHandle } from "../../crypto/passkeys.ts";
 import { credentialsOfUser } from "../../db/passkeys.ts";
 import { lockUser } from "../../db/users.ts";
-import { refuse } from "../../errors.ts";
+import { refuse } from "../../protocol/errors.ts";
 import { newChallenge } from "../challenges.ts";
 import { defineHandler } from "../define.ts";
 import { bearerOf, demandFreshLogin } from "../session/access.ts";

@@ -8,8 +8,8 @@ import { type Assertion, dummyPublicKey, judgeAssertion, parseCredential, userHa
 import { type ChallengeForAssertion, challengeForAssertion, type PasskeyOwner } from "../../db/challenges.ts";
 import { usePasskey } from "../../db/passkeys.ts";
 import { lockUser } from "../../db/users.ts";
-import { invalid, refuse } from "../../errors.ts";
-import { normalize } from "../../record-key.ts";
+import { invalid, refuse } from "../../protocol/errors.ts";
+import { normalize } from "../../protocol/record-key.ts";
 import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../challenges.ts";
 import type { Context } from "../context.ts";
 import { defineHandler } from "../define.ts";

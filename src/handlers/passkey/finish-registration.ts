@@ -5,7 +5,7 @@
 import { judgeRegistration, parseCredential } from "../../crypto/passkeys.ts";
 import { challengeForRegistration } from "../../db/challenges.ts";
 import { insertPasskey } from "../../db/passkeys.ts";
-import { invalid, refuse } from "../../errors.ts";
+import { invalid, refuse } from "../../protocol/errors.ts";
 import { answered, checkChallenge, presentedChallenge } from "../challenges.ts";
 import { defineHandler } from "../define.ts";
 import { checkLabel } from "../input.ts";

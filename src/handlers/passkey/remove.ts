@@ -3,7 +3,7 @@
 import { isUuid } from "../../crypto/ids.ts";
 import { deleteRecoveryCodes } from "../../db/factors.ts";
 import { deletePasskey, passkeyOf } from "../../db/passkeys.ts";
-import { invalid, refuse } from "../../errors.ts";
+import { invalid, refuse } from "../../protocol/errors.ts";
 import { defineHandler } from "../define.ts";
 import { checkNotLast, factorChange } from "../mfa/changes.ts";
 import { bearerOf, demandFreshLogin } from "../session/access.ts";

@@ -4,7 +4,7 @@
 // guesses at the password that nobody sees), THROTTLED.
 import { endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, passwordOf, raiseGeneration, replacePassword } from "../../db/users.ts";
-import { invalid, refuse } from "../../errors.ts";
+import { invalid, refuse } from "../../protocol/errors.ts";
 import { attemptInSession } from "../attempts.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";

@@ -6,7 +6,7 @@ import { countMail } from "../../db/address-mails.ts";
 import { insertToken } from "../../db/one-time-tokens.ts";
 import { insertStandInToken, standInOf, touchStandIn } from "../../db/stand-ins.ts";
 import { lockUser, ownerOf } from "../../db/users.ts";
-import { normalize } from "../../record-key.ts";
+import { normalize } from "../../protocol/record-key.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";
 import { checkEmail } from "../input.ts";

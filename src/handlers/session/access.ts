@@ -4,7 +4,7 @@
 import type { AccessClaims } from "../../crypto/tokens.ts";
 import { factorsOf, type OwnedFactors } from "../../db/factors.ts";
 import { sessionOfToken } from "../../db/sessions.ts";
-import { Refusal, refuse } from "../../errors.ts";
+import { Refusal, refuse } from "../../protocol/errors.ts";
 import { factorMethods } from "../challenges.ts";
 import type { Context } from "../context.ts";
 import { checkToken } from "../input.ts";

@@ -2,8 +2,8 @@
 // this login with its `rotating` and `client`, and ends with any change of the user's rights, password or factors.
 import type { Write } from "../../db/statements.ts";
 import { type AccountWithPassword, lockUser } from "../../db/users.ts";
-import type { SessionLoginRequest, SessionLoginResult } from "../../generated/schemas.ts";
-import { normalize } from "../../record-key.ts";
+import type { SessionLoginRequest, SessionLoginResult } from "../../protocol/generated/schemas.ts";
+import { normalize } from "../../protocol/record-key.ts";
 import { factorMethods, newChallenge } from "../challenges.ts";
 import type { Context } from "../context.ts";
 import { fact } from "../facts.ts";

@@ -8,7 +8,7 @@ import { type ChallengeForCode, challengeForCode } from "../../db/challenges.ts"
 import { countTotpFailure, useRecoveryCode, useTotpStep } from "../../db/factors.ts";
 import type { Write } from "../../db/statements.ts";
 import { lockUser } from "../../db/users.ts";
-import { invalid, refuse } from "../../errors.ts";
+import { invalid, refuse } from "../../protocol/errors.ts";
 import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../challenges.ts";
 import type { Context } from "../context.ts";
 import { defineHandler } from "../define.ts";

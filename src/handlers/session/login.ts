@@ -4,9 +4,9 @@
 // for an unknown login and a wrong password), THROTTLED before any hash, and to whoever knew the password NOT_CONFIRMED and BANNED.
 import { standInOf, touchStandIn } from "../../db/stand-ins.ts";
 import { type AccountWithPassword, accountForLogin, lockUser, replaceHash } from "../../db/users.ts";
-import { type Refusal, type RefusalCode, refuse } from "../../errors.ts";
-import type { SessionLoginRequest } from "../../generated/schemas.ts";
-import { normalize } from "../../record-key.ts";
+import { type Refusal, type RefusalCode, refuse } from "../../protocol/errors.ts";
+import type { SessionLoginRequest } from "../../protocol/generated/schemas.ts";
+import { normalize } from "../../protocol/record-key.ts";
 import type { Attempt, Reservation } from "../attempts.ts";
 import type { Context } from "../context.ts";
 import { defineHandler } from "../define.ts";

@@ -5,7 +5,7 @@
 // Refuses INVALID_INPUT and TOKEN_INVALID (forged, or signed by a key that the fleet does not have any more); everywhere, what bearerOf refuses.
 import { endSession, endSessionsOf, sessionOfToken } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
-import { refuse } from "../../errors.ts";
+import { refuse } from "../../protocol/errors.ts";
 import type { Context } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";

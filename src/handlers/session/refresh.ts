@@ -21,7 +21,7 @@ import {
 } from "../../db/sessions.ts";
 import type { Write } from "../../db/statements.ts";
 import { lockUser } from "../../db/users.ts";
-import { refuse } from "../../errors.ts";
+import { refuse } from "../../protocol/errors.ts";
 import type { Context } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";

@@ -4,7 +4,7 @@
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { endOtherSessions, endSession, endSessionsOf, otherSessions } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
-import { invalid } from "../../errors.ts";
+import { invalid } from "../../protocol/errors.ts";
 import type { Change, Context } from "../context.ts";
 import { defineHandler } from "../define.ts";
 import { fact } from "../facts.ts";

@@ -4,7 +4,7 @@ import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import avsc from "avsc";
 import { connectRegistry } from "../../../src/bus/schema-store.ts";
 import { thumbprint } from "../../../src/bus/seal.ts";
-import { commandSchemas } from "../../../src/generated/schemas.ts";
+import { commandSchemas } from "../../../src/protocol/generated/schemas.ts";
 import type { TestFleet } from "../fleet.ts";
 import { confirmed, loggedIn } from "../people.ts";
 import { ephemeralPair } from "../seals.ts";

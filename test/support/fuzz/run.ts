@@ -5,7 +5,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { shared } from "../../../src/bus/assigner.ts";
 import type { InRecord } from "../../../src/bus/records.ts";
-import { Refusal } from "../../../src/errors.ts";
+import { Refusal } from "../../../src/protocol/errors.ts";
 import { type Fleet, type TestFleet, until } from "../fleet.ts";
 import type { Confirmed } from "../people.ts";
 import type { Watched } from "../watch.ts";

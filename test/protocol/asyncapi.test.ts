@@ -7,11 +7,11 @@ import { describe, expect, test } from "@jest/globals";
 import { Ajv } from "ajv";
 import avsc from "avsc";
 import { parse } from "yaml";
-import { topics } from "../src/catalogue.ts";
-import { readConfig } from "../src/config/read.ts";
-import { commandSchemas, eventSchemas } from "../src/generated/schemas.ts";
+import { topics } from "../../src/catalogue.ts";
+import { readConfig } from "../../src/config/read.ts";
+import { commandSchemas, eventSchemas } from "../../src/protocol/generated/schemas.ts";
 
-const docs = join(import.meta.dirname, "..", "docs");
+const docs = join(import.meta.dirname, "..", "..", "docs");
 const document = parse(readFileSync(join(docs, "asyncapi.yaml"), "utf8")) as Document;
 const spec = createRequire(import.meta.url)("@asyncapi/specs/schemas/3.0.0-without-$id.json") as object;
 

@@ -1,6 +1,6 @@
 // Which e-mail addresses are taken, and the one form in which each is stored.
 import { describe, expect, test } from "@jest/globals";
-import { addressKey, storedAddress } from "../src/addresses.ts";
+import { addressKey, storedAddress } from "../../src/protocol/email-addresses.ts";
 
 const domain = `${"b".repeat(60)}.${"c".repeat(60)}.${"d".repeat(60)}.com`;
 

@@ -1,6 +1,6 @@
 // An address as requesters and their proxies write it, in the one form in which it counts.
 import { expect, test } from "@jest/globals";
-import { readIp } from "../src/client-address.ts";
+import { readIp } from "../../src/protocol/client-address.ts";
 
 test.each([
   ["203.0.113.7", "203.0.113.7"],

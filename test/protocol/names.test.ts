@@ -1,7 +1,7 @@
 // Which logins and user names are taken, and in which form each is stored.
 import { describe, expect, test } from "@jest/globals";
-import { type NameKind, readLabel, readName } from "../src/names.ts";
-import { normalize } from "../src/record-key.ts";
+import { type NameKind, readLabel, readName } from "../../src/protocol/names.ts";
+import { normalize } from "../../src/protocol/record-key.ts";
 
 /** The stored form, or what is wrong. */
 function read(kind: NameKind, text: string): string {

@@ -2,7 +2,7 @@
 // ever. Both have a version, so that a record that comes late takes nothing back. And what must be written again where the topic's last
 // record of a key is not what the database says: compaction keeps the last record, not the newest truth.
 import { isDeepStrictEqual } from "node:util";
-import type { KeyRow } from "./crypto/keys.ts";
+import type { KeyRow } from "../crypto/keys.ts";
 import { isVersion, keyThumbprint, mostVersion, nextVersion, readCert } from "./fleet-cert.ts";
 
 export const keyTopic = "auth.key";

@@ -1,6 +1,6 @@
 // Record keys: which request waits behind which. Tokens are read without being verified, so whatever is sent here must not throw.
 import fc from "fast-check";
-import { normalize, recordKey } from "../src/record-key.ts";
+import { normalize, recordKey } from "../../src/protocol/record-key.ts";
 
 const jwt = (payload: unknown): string =>
   `head.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.signature`;

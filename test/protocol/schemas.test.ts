@@ -5,13 +5,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
-import { connectRegistry, type Registry } from "../src/bus/schema-store.ts";
-import { type SubjectSpec, subjects } from "../src/catalogue.ts";
-import { sharedFleet } from "./support/fleet.ts";
-import { testStack } from "./support/stack.ts";
+import { connectRegistry, type Registry } from "../../src/bus/schema-store.ts";
+import { type SubjectSpec, subjects } from "../../src/catalogue.ts";
+import { sharedFleet } from "../support/fleet.ts";
+import { testStack } from "../support/stack.ts";
 
 const released = JSON.parse(
-  readFileSync(join(import.meta.dirname, "..", "schemas", "released.json"), "utf8"),
+  readFileSync(join(import.meta.dirname, "..", "..", "schemas", "released.json"), "utf8"),
 ) as Record<string, object[]>;
 
 let registry: Registry;

@@ -2,9 +2,9 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import type { KeyRow } from "../src/crypto/keys.ts";
-import { keyThumbprint, makeCert, mostVersion, publicMembers, readKeyRecord } from "../src/fleet-cert.ts";
-import { goneRecord, type KeyRepair, keyRecord, keyRepairs, type LastRecord } from "../src/key-records.ts";
+import type { KeyRow } from "../../src/crypto/keys.ts";
+import { keyThumbprint, makeCert, mostVersion, publicMembers, readKeyRecord } from "../../src/protocol/fleet-cert.ts";
+import { goneRecord, type KeyRepair, keyRecord, keyRepairs, type LastRecord } from "../../src/protocol/key-records.ts";
 
 function pair() {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

@@ -3,7 +3,14 @@
 import { createHmac, generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import { CompactSign, calculateJwkThumbprint, compactVerify, importJWK, type JWK } from "jose";
-import { isVersion, keyThumbprint, makeCert, publicMembers, readCert, readFleetIds } from "../src/fleet-cert.ts";
+import {
+  isVersion,
+  keyThumbprint,
+  makeCert,
+  publicMembers,
+  readCert,
+  readFleetIds,
+} from "../../src/protocol/fleet-cert.ts";
 
 const pair = (namedCurve = "P-256") => {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve });

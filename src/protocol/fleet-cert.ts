@@ -4,7 +4,7 @@
 // Both sides stand here, the fleet's that signs and the requester's that checks. node:crypto's synchronous calls do the work, so that records of
 // auth.key are judged in their order. Only the one plain form is taken.
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject, sign, verify } from "node:crypto";
-import { readJsonObject } from "./lib/json-object.ts";
+import { readJsonObject } from "../lib/json-object.ts";
 
 export interface KeyCert {
   /** The key's own public members, and `alg`. */
