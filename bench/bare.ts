@@ -2,7 +2,7 @@
 // shares the next one), and reading new records in a group of its own. No offsets are committed, and nothing of src/bus is used but what
 // makes a driver fit to run at all. Only the chosen driver is loaded.
 import { randomBytes } from "node:crypto";
-import type { KafkaDriverName } from "../src/bus/kafka.ts";
+import type { KafkaDriverName } from "../src/kafka/kafka.ts";
 
 export interface Message {
   topic: string;
@@ -46,7 +46,7 @@ function coalescing<T>(produce: (batch: T[]) => Promise<unknown>): (message: T) 
 async function kafkajs(brokers: string[]): Promise<Bare> {
   const [{ default: driver }, { closeTraps }] = await Promise.all([
     import("kafkajs"),
-    import("../src/bus/kafka-traps.ts"),
+    import("../src/kafka/kafkajs/patches.ts"),
   ]);
   closeTraps();
   const kafka = new driver.Kafka({ clientId: "echo", brokers, logLevel: driver.logLevel.NOTHING });

@@ -2,7 +2,7 @@
 // and `answer`. The same bytes, headers and partitions as the engine's, the same acks, the same coalescing. Nothing is decoded, no offset is
 // committed, and nobody keeps a deadline.
 import { randomBytes } from "node:crypto";
-import type { KafkaDriverName } from "../src/bus/kafka.ts";
+import type { KafkaDriverName } from "../src/kafka/kafka.ts";
 import { type Bare, openBare } from "./bare.ts";
 import { answer, childOptions } from "./child.ts";
 import { closedLoop, type Width } from "./measure.ts";

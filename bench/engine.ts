@@ -2,11 +2,11 @@
 // and confirmed in the database; each slot has a person, so that no row measures a queue behind one mailbox.
 import { randomBytes } from "node:crypto";
 import pg from "pg";
-import { connectKafka, type KafkaDriverName, type KafkaPort } from "../src/bus/kafka.ts";
-import type { InRecord, OutRecord } from "../src/bus/records.ts";
 import { connectRegistry } from "../src/bus/schema-store.ts";
 import { connectClient } from "../src/client/connect.ts";
 import type { AuthClient } from "../src/client/types.ts";
+import { connectKafka, type KafkaDriverName, type KafkaPort } from "../src/kafka/kafka.ts";
+import type { InRecord, OutRecord } from "../src/kafka/records.ts";
 import { Refusal } from "../src/protocol/errors.ts";
 import { makeLogger } from "../src/runtime/log.ts";
 import { answer, childOptions } from "./child.ts";

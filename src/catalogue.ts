@@ -2,11 +2,11 @@
 
 import { deadLetterTopic, maxDeadLetterBytes, maxRequestBytes } from "./bus/dead-letter.ts";
 import { fleetTopic, maxReportBytes } from "./bus/fleet.ts";
-import type { TopicSpec } from "./bus/kafka.ts";
 import type { Compatibility } from "./bus/schema-store.ts";
 import type { Config } from "./config/read.ts";
 import { auditTopic } from "./db/audit.ts";
 import { revocationTopic } from "./db/revocations.ts";
+import type { TopicSpec } from "./kafka/kafka.ts";
 import { commandSchemas, eventSchemas, mailSchema } from "./protocol/generated/schemas.ts";
 import { keyTopic } from "./protocol/key-records.ts";
 

@@ -3,10 +3,10 @@
 // is gone for one that counts. Every relay follows; what one has written again the others find mended.
 // States: reading (to the end that the topic had at the start) -> following -> stopped.
 
-import { shared } from "./bus/assigner.ts";
-import type { Consumption, KafkaPort } from "./bus/kafka.ts";
 import { keyRecordsWait } from "./db/keys.ts";
 import { fleetIds, type KeyParts, keyTruth, repairKeys } from "./fleet-keys.ts";
+import { shared } from "./kafka/assigner.ts";
+import type { Consumption, KafkaPort } from "./kafka/kafka.ts";
 import { makeBell } from "./lib/bell.ts";
 import { randomId } from "./lib/random-id.ts";
 import { asError } from "./protocol/errors.ts";

@@ -2,8 +2,6 @@
 // again at any time and beside a running fleet.
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { KafkaPort } from "./bus/kafka.ts";
-import { KafkaFault } from "./bus/kafka-faults.ts";
 import { isRegistryAway, type Registry } from "./bus/schema-store.ts";
 import { subjects, topics } from "./catalogue.ts";
 import type { Config } from "./config/read.ts";
@@ -14,6 +12,8 @@ import { type DatabasePool, openPool } from "./db/pool.ts";
 import { saveSchema } from "./db/schemas.ts";
 import { raiseTokenLife } from "./db/token-life.ts";
 import { ensureKeys, fleetIds, keyTruth } from "./fleet-keys.ts";
+import { KafkaFault } from "./kafka/faults.ts";
+import type { KafkaPort } from "./kafka/kafka.ts";
 import type { Clock } from "./lib/clock.ts";
 import { goneRecord, keyRecord, keyTopic } from "./protocol/key-records.ts";
 import { untilAnswered } from "./runtime/lifecycle.ts";

@@ -5,11 +5,11 @@
 import pg from "pg";
 import { type AsOfParts, startAsOf } from "./as-of.ts";
 import type { Codec } from "./bus/codec.ts";
-import type { OutRecord } from "./bus/records.ts";
 import type { Sender } from "./bus/sender.ts";
 import type { SecretBox } from "./crypto/envelope.ts";
 import { outboxChannel, publishShards, type StoredOutboxRow, shards } from "./db/outbox.ts";
 import type { DatabasePool } from "./db/pool.ts";
+import type { OutRecord } from "./kafka/records.ts";
 import { makeBell } from "./lib/bell.ts";
 import { readDatabaseAddress } from "./lib/database-address.ts";
 import { asError } from "./protocol/errors.ts";

@@ -90,8 +90,8 @@ describe("imports point one way", () => {
 
 describe("each driver has its place", () => {
   test.each([
-    ["kafkajs", /^kafkajs/, /^src\/bus\/kafka(-[a-z]+)?\.ts$/],
-    ["@platformatic/kafka", /^@platformatic\/kafka$/, /^src\/bus\/kafka-platformatic\.ts$/],
+    ["kafkajs", /^kafkajs/, /^src\/kafka\/kafkajs\//],
+    ["@platformatic/kafka", /^@platformatic\/kafka$/, /^src\/kafka\/platformatic\//],
     ["slonik", /^slonik$/, /^src\/db\//],
     ["pg", /^pg$/, /^src\/relay\.ts$/],
     ["avsc", /^avsc$/, /^src\/bus\/(codec|avro-walk|schema-store)\.ts$/],
@@ -121,7 +121,7 @@ describe("one place for each thing", () => {
   });
   test("the time comes from src/lib/clock.ts only", () => {
     // The trap's own timer speaks kafkajs's Unix times; a supervisor's stopwatch times children, not requests.
-    const exempt = ["src/lib/clock.ts", "src/bus/kafka-traps.ts"];
+    const exempt = ["src/lib/clock.ts", "src/kafka/kafkajs/patches.ts"];
     expect(
       having(except(...exempt), /Date\.now\(\)|performance\.now\(\)|new Date\(\)/).filter(
         (path) => !path.startsWith("src/dev"),

@@ -5,7 +5,7 @@ import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import avsc from "avsc";
-import type { InRecord, OutRecord } from "../src/bus/records.ts";
+import type { InRecord, OutRecord } from "../src/kafka/records.ts";
 import { mostVersion } from "../src/protocol/fleet-cert.ts";
 import { commandSchemas } from "../src/protocol/generated/schemas.ts";
 import type { Problem } from "../src/runtime/http.ts";

@@ -4,9 +4,9 @@
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { stringify } from "yaml";
-import type { TopicSpec } from "../src/bus/kafka.ts";
 import { topics } from "../src/catalogue.ts";
 import { readConfig } from "../src/config/read.ts";
+import type { TopicSpec } from "../src/kafka/kafka.ts";
 import { packageVersion } from "../src/runtime/package-root.ts";
 import { headers, jsonPayloads, purposes } from "./asyncapi-parts.ts";
 import { keyText } from "./protocol.ts";

@@ -6,9 +6,10 @@
 // A fetch must not bring much more than the marks let in: what a driver has decoded for nothing is garbage that outlives young generations.
 // Measured, `npm run bench -- drain`, a worker's peak with a backlog of 200,000 records: 1,054 MiB with marks by partition alone and fetches of
 // 1 MiB each, 943 with those of the worker beside them, 522 with fetches of 128 KiB as well.
+
+import type { Consumption, FetchLimits } from "../kafka/kafka.ts";
+import type { InRecord } from "../kafka/records.ts";
 import type { Holding } from "./holdings.ts";
-import type { Consumption, FetchLimits } from "./kafka.ts";
-import type { InRecord } from "./records.ts";
 
 export interface BackPressure {
   /** Call after records of the partition were taken. @param load of all of them (loadOf) */

@@ -6,17 +6,17 @@
 // that the caller takes for none. It learns the broker's clock from its probe and from every reply.
 // The same consumer reads the fleet feed: a command that nobody serves is refused NO_WORKERS instead of waiting for its deadline.
 import { setTimeout as sleep } from "node:timers/promises";
+import { single } from "../kafka/assigner.ts";
+import { makeBrokerClock } from "../kafka/broker-clock.ts";
+import { KafkaFault } from "../kafka/faults.ts";
+import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord, TopicPartition } from "../kafka/records.ts";
 import { randomId } from "../lib/random-id.ts";
 import { asError, Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTraceparent } from "../runtime/tracing.ts";
-import { single } from "./assigner.ts";
-import { makeBrokerClock } from "./broker-clock.ts";
 import { beatEveryMs, fleetTopic, makeFleetView } from "./fleet.ts";
 import { names, singleHeader } from "./headers.ts";
-import type { Consumption, KafkaPort } from "./kafka.ts";
-import { KafkaFault } from "./kafka-faults.ts";
-import type { InRecord, TopicPartition } from "./records.ts";
 import { isReplyMac } from "./reply-mac.ts";
 import type { Sender } from "./sender.ts";
 

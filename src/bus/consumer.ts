@@ -5,10 +5,12 @@
 // A partition's life: assigned -> (paused <-> running) -> lost. Of a lost one what is queued is dropped, what runs finishes.
 
 import { isUtf8 } from "node:buffer";
+import { shared } from "../kafka/assigner.ts";
+import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
+import type { Assignment, InRecord, OutRecord, TopicPartition, UnreadableRecords } from "../kafka/records.ts";
 import { refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTrace } from "../runtime/tracing.ts";
-import { shared } from "./assigner.ts";
 import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";
 import type { Codec } from "./codec.ts";
 import type { BusCommand, Call, HeldDevice } from "./command.ts";
@@ -17,9 +19,7 @@ import type { DeadLetterReason, DeadLetters } from "./dead-letters.ts";
 import { type Execute, encodeRefusal } from "./execute.ts";
 import { type Envelope, readHeaders, replyHeaders } from "./headers.ts";
 import { type Holding, lagOf, makeHoldings } from "./holdings.ts";
-import type { Consumption, KafkaPort } from "./kafka.ts";
 import { makeMailboxes } from "./mailbox.ts";
-import type { Assignment, InRecord, OutRecord, TopicPartition, UnreadableRecords } from "./records.ts";
 import type { Replies } from "./replies.ts";
 
 export interface ConsumerParts {

@@ -5,7 +5,7 @@
 // A replayed record is its original again, in another place: it carries the original's partition, offset and broker time, and whoever
 // knows a record by these (headers.ts, recordKey) takes them from there. So a record that has no key of its own, and a legacy record, take effect
 // once, however often they are replayed.
-import type { InRecord, OutRecord, UnreadableRecords } from "./records.ts";
+import type { InRecord, OutRecord, UnreadableRecords } from "../kafka/records.ts";
 
 export const deadLetterTopic = "auth.dead-letter";
 

@@ -3,9 +3,9 @@
 // its record counts as done like any other. A requester is known by its reply topic, or, where a record names none that
 // counts, by the record's topic and partition.
 
+import type { OutRecord } from "../kafka/records.ts";
 import { makeCountedWarnings } from "../runtime/counted-warnings.ts";
 import type { Logger } from "../runtime/log.ts";
-import type { OutRecord } from "./records.ts";
 
 /** Why, for metrics; a letter says it in a sentence. */
 export type DeadLetterReason = "no-reply-address" | "unreadable" | "reply-too-large" | "internal" | "legacy" | "mail";

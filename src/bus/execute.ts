@@ -3,6 +3,7 @@
 // Three outcomes, decided here and nowhere else: *refuse* (a reply with its code), *retry* (a listed passing cause, with backoff
 // inside the deadline), *poison* (a dead letter, and INTERNAL to a caller who can be told). Unlisted errors are not retried.
 import { setTimeout as sleep } from "node:timers/promises";
+import type { InRecord, OutRecord } from "../kafka/records.ts";
 import { asError, Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type Codec, CodecFault } from "./codec.ts";
@@ -18,7 +19,6 @@ import {
 import { replyHeaders } from "./headers.ts";
 import type { Place } from "./lanes.ts";
 import { noSoonerThan } from "./least-time.ts";
-import type { InRecord, OutRecord } from "./records.ts";
 import { replyMac } from "./reply-mac.ts";
 import {
   bareReply,

@@ -7,12 +7,12 @@
 //   away, or a requester that slept, never looks like a fleet that is gone.
 // - announce: says "starting", and waits for the acknowledgement.
 import { z } from "zod";
+import type { KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord } from "../kafka/records.ts";
 import { systemClock } from "../lib/clock.ts";
 import { within } from "../lib/timeout.ts";
 import { asError } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
-import type { KafkaPort } from "./kafka.ts";
-import type { InRecord } from "./records.ts";
 
 export const fleetTopic = "auth.fleet";
 export const beatEveryMs = 2000;

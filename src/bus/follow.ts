@@ -2,15 +2,15 @@
 // move only past work that is done; what fails is left, and read again by the next owner. A new group begins at the earliest record. For work that nobody waits for an answer to:
 // the platform's JSON topics, a service's own reading of events.
 
+import { shared } from "../kafka/assigner.ts";
+import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord, UnreadableRecords } from "../kafka/records.ts";
 import { within } from "../lib/timeout.ts";
 import { asError } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
-import { shared } from "./assigner.ts";
 import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";
 import { type Holding, makeHoldings } from "./holdings.ts";
-import type { Consumption, KafkaPort } from "./kafka.ts";
 import { makeMailboxes } from "./mailbox.ts";
-import type { InRecord, UnreadableRecords } from "./records.ts";
 
 export interface FollowParts {
   kafka: KafkaPort;

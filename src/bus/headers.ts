@@ -3,9 +3,9 @@
 // ClientKafka sends both as text. A small integer's first byte is 0 and a text's is a digit, so the two forms of a partition
 // cannot be mistaken for each other.
 import { isUtf8 } from "node:buffer";
+import type { InRecord } from "../kafka/records.ts";
 import { readTrace, type Trace } from "../runtime/tracing.ts";
 import { identityOf, identityText } from "./dead-letter.ts";
-import type { InRecord } from "./records.ts";
 
 export const names = {
   correlationId: "kafka_correlationId",

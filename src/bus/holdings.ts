@@ -1,7 +1,7 @@
 // The partitions a consumer holds, each with its watermark. A partition that stays across a rebalance keeps its watermark, so that what
 // the driver reads again from the last commit is known and skipped; a lost one is marked, and nothing of it is committed any more.
 // Commits go out on a timer, one at a time, and nobody waits for them.
-import type { Assignment, CommittedOffset, TopicPartition } from "./records.ts";
+import type { Assignment, CommittedOffset, TopicPartition } from "../kafka/records.ts";
 import { Watermark } from "./watermark.ts";
 
 export interface Holding extends TopicPartition {

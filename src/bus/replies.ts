@@ -2,11 +2,11 @@
 // it and again before the reply joins a batch: in kafkajs one unknown topic fails a whole batch, and a partition out of range is
 // skipped without a word. A reply is done when the broker has it, or when it never can: that is counted, logged and let go.
 import { setTimeout as sleep } from "node:timers/promises";
+import { KafkaFault, type KafkaFaultKind } from "../kafka/faults.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
+import type { OutRecord } from "../kafka/records.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { ReplyAddress } from "./headers.ts";
-import type { KafkaPort } from "./kafka.ts";
-import { KafkaFault, type KafkaFaultKind } from "./kafka-faults.ts";
-import type { OutRecord } from "./records.ts";
 import type { Sender } from "./sender.ts";
 
 export interface Replies {

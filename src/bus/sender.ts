@@ -2,10 +2,11 @@
 // flight at a time, so records of one partition stay in order. (Measured on Kafka 4.1: coalescing lifts a kafkajs echo from
 // 1,000-3,500 to 13,000-17,000 requests a second at 64 in flight; five batches in flight are slower than one.)
 // A failed batch is taken apart once, so that one bad record, or one bad topic, does not take its neighbours with it.
+
+import { KafkaFault, type KafkaFaultKind } from "../kafka/faults.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
+import type { OutRecord } from "../kafka/records.ts";
 import { asError } from "../protocol/errors.ts";
-import type { KafkaPort } from "./kafka.ts";
-import { KafkaFault, type KafkaFaultKind } from "./kafka-faults.ts";
-import type { OutRecord } from "./records.ts";
 
 export interface Sender {
   /** Resolves when all in-sync replicas have the record. @throws KafkaFault */

@@ -3,8 +3,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Codec, CodecFault } from "../bus/codec.ts";
 import { follow } from "../bus/follow.ts";
-import type { KafkaPort } from "../bus/kafka.ts";
-import type { InRecord } from "../bus/records.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord } from "../kafka/records.ts";
 import { asError } from "../protocol/errors.ts";
 import { type Events, eventSchemas } from "../protocol/generated/schemas.ts";
 import type { Logger } from "../runtime/log.ts";

@@ -1,9 +1,9 @@
 // What a verifier knows: the fleet's signing keys by auth.key, what counts no more by auth.revocation, and how old that knowledge is.
 // Promises: what looks fresh is complete up to its age; the time never goes behind the fleet's; and after an absence longer than
 // auth.revocation remembers no key counts before auth.key is read to its end.
-import { shared } from "../bus/assigner.ts";
-import type { Consumption, KafkaPort } from "../bus/kafka.ts";
-import type { InRecord } from "../bus/records.ts";
+import { shared } from "../kafka/assigner.ts";
+import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord } from "../kafka/records.ts";
 import type { Clock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
 import type { Logger } from "../runtime/log.ts";

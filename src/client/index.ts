@@ -8,8 +8,8 @@
 //   await auth.close();
 
 import { makeCodec } from "../bus/codec.ts";
-import { connectKafka, type KafkaSettings } from "../bus/kafka.ts";
 import { connectRegistry, makeSchemaStore } from "../bus/schema-store.ts";
+import { connectKafka, type KafkaSettings } from "../kafka/kafka.ts";
 import { systemClock } from "../lib/clock.ts";
 import { readFleetIds } from "../protocol/fleet-cert.ts";
 import { eventSchemas } from "../protocol/generated/schemas.ts";

@@ -5,7 +5,7 @@
 // is the last: in the same version a later certificate counts, and of keys that were never seen so many ends only are remembered.
 import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import type { JWK } from "jose";
-import type { InRecord } from "../bus/records.ts";
+import type { InRecord } from "../kafka/records.ts";
 import {
   isThumbprint,
   isVersion,

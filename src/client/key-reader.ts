@@ -2,10 +2,10 @@
 // somebody needs it. "Read" means: to the end that the topic had when it was asked. States: idle -> reading <-> read -> closed.
 // Keys come from this topic and never from a reply: a reply is from whoever may write to the reply topic.
 import { setTimeout as sleep } from "node:timers/promises";
-import { shared } from "../bus/assigner.ts";
-import type { Consumption, KafkaPort } from "../bus/kafka.ts";
-import { KafkaFault } from "../bus/kafka-faults.ts";
-import type { InRecord } from "../bus/records.ts";
+import { shared } from "../kafka/assigner.ts";
+import { KafkaFault } from "../kafka/faults.ts";
+import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord } from "../kafka/records.ts";
 import type { Clock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
 import { type Refusal, refuse } from "../protocol/errors.ts";

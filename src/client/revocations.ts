@@ -5,7 +5,7 @@
 // takes nothing back. Nobody's times are believed beyond what the broker saw: a mark is none that is later than its record, and a revocation
 // is neither forgotten early nor kept for ever. Does not know whether a token is genuine.
 
-import type { InRecord } from "../bus/records.ts";
+import type { InRecord } from "../kafka/records.ts";
 import { readJsonObject } from "../lib/json-object.ts";
 
 /** over: log in again; outdated: a refresh gives a current token; key: the key that signed it was revoked. */

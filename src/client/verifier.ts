@@ -6,8 +6,8 @@
 // with the mac of that question.
 // A verified signature is remembered, a verdict never: expiry, key and revocations are looked at each time.
 import { decodeProtectedHeader } from "jose";
-import type { KafkaPort } from "../bus/kafka.ts";
 import { type AccessClaims, longestToken, makeAccessVerifier, peekAccess } from "../crypto/tokens.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
 import type { Clock } from "../lib/clock.ts";
 import { invalid, Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";

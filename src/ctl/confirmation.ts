@@ -2,9 +2,9 @@
 // a group of its own, from now on. It cannot prove with a probe that it reads already (the mailer would have to read the probe too), so a mail sent
 // in the first moments may be missed: whoever waits in vain asks the fleet for another one.
 import { randomBytes } from "node:crypto";
-import { shared } from "../bus/assigner.ts";
-import type { KafkaPort } from "../bus/kafka.ts";
-import type { InRecord } from "../bus/records.ts";
+import { shared } from "../kafka/assigner.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord } from "../kafka/records.ts";
 import { orThrow } from "../lib/timeout.ts";
 import { Unexpected } from "./steps.ts";
 

@@ -1,10 +1,10 @@
 // authctl's connection to a fleet: a requester like any other, with replies on auth.reply.authctl, and a port to Kafka.
 // Promises: whoever does not answer is named within reachMs, not waited for, and closing takes closeMs at most, because an operator waits.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { KafkaPort } from "../bus/kafka.ts";
-import { KafkaFault } from "../bus/kafka-faults.ts";
 import type { AuthClient } from "../client/types.ts";
 import { type Config, ConfigFault } from "../config/read.ts";
+import { KafkaFault } from "../kafka/faults.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
 import { orThrow } from "../lib/timeout.ts";
 import { asError } from "../protocol/errors.ts";
 import { makeLogger } from "../runtime/log.ts";

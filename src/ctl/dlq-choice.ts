@@ -1,5 +1,5 @@
 // Which dead letters a deed is for: those named by id, or the newest open ones from some topics; and how what came of it is told.
-import type { KafkaPort } from "../bus/kafka.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
 import { type Call, UsageFault } from "./command.ts";
 import { idOf, idText, type LetterId } from "./dlq-letters.ts";
 import { topicOption } from "./dlq-reach.ts";

@@ -1,9 +1,9 @@
 // What the dlq commands share besides the letters: a port to Kafka (the registry may be away: dead letters are looked at when something is
 // wrong), and the options that choose letters.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { KafkaPort } from "../bus/kafka.ts";
-import { KafkaFault } from "../bus/kafka-faults.ts";
 import { globToRegExp, parseDuration } from "../config/kinds.ts";
+import { KafkaFault } from "../kafka/faults.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
 import { orThrow } from "../lib/timeout.ts";
 import { refuse } from "../protocol/errors.ts";
 import { kafkaOf } from "../wire.ts";

@@ -6,9 +6,9 @@
 // comes for quietMs is given up, and named.
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AssignPartitions } from "../bus/assigner.ts";
-import type { Consumption, KafkaPort } from "../bus/kafka.ts";
-import type { InRecord } from "../bus/records.ts";
+import type { AssignPartitions } from "../kafka/assigner.ts";
+import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord } from "../kafka/records.ts";
 import { orThrow } from "../lib/timeout.ts";
 import { Unreachable } from "./command.ts";
 

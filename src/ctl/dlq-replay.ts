@@ -1,7 +1,8 @@
 // authctl dlq replay: sends dead letters to their topics again, each as the record it was. A note behind the letter says that it was done; it is
 // written after the record is acknowledged, so a crash between the two leaves a letter that can be replayed once more, without harm.
-import type { KafkaPort } from "../bus/kafka.ts";
-import { KafkaFault } from "../bus/kafka-faults.ts";
+
+import { KafkaFault } from "../kafka/faults.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import type { Answer, Call, Command } from "./command.ts";
 import { choiceOf, countText, moreText } from "./dlq-choice.ts";

@@ -2,8 +2,8 @@
 // of its partition. Memory is bounded: the newest are searched for in windows from the end that grow tenfold, summaries alone are
 // kept, and of values as many bytes as the caller allows.
 import { deadLetterTopic } from "../bus/dead-letter.ts";
-import type { KafkaPort } from "../bus/kafka.ts";
-import type { InRecord } from "../bus/records.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord } from "../kafka/records.ts";
 import { refuse } from "../protocol/errors.ts";
 import { Unreachable } from "./command.ts";
 import { idText, isNote, type Letter, type LetterId, type Note, readLetter } from "./dlq-letters.ts";

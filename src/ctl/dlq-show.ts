@@ -1,10 +1,10 @@
 // authctl dlq show: everything about one dead letter that may be seen, and whether it can be replayed.
 import { makeCodec } from "../bus/codec.ts";
-import type { KafkaPort } from "../bus/kafka.ts";
-import type { InRecord } from "../bus/records.ts";
 import { makeSchemaStore } from "../bus/schema-store.ts";
 import { schemasBySubject } from "../catalogue.ts";
 import type { Config } from "../config/read.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord } from "../kafka/records.ts";
 import { systemClock } from "../lib/clock.ts";
 import { refuse } from "../protocol/errors.ts";
 import { registryOf } from "../wire.ts";

@@ -2,9 +2,9 @@
 // withheld (AUTH_REQUIRE_SEALED=false lets it be bare), and of bytes that do not decode only the first five are shown, the registry's wire
 // format header: a secret may follow in clear. Of a foreign JSON body the values are shown that can be no token; of headers those that do not sound like one.
 import { type Codec, CodecFault } from "../bus/codec.ts";
-import type { InRecord } from "../bus/records.ts";
 import type { Registry } from "../bus/schema-store.ts";
 import { schemasBySubject } from "../catalogue.ts";
+import type { InRecord } from "../kafka/records.ts";
 import { asError } from "../protocol/errors.ts";
 import { isoTime, textOf } from "./dlq-letters.ts";
 import { kindOf, sealIn } from "./dlq-replayable.ts";

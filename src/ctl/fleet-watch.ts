@@ -1,10 +1,10 @@
 // The fleet as its feed tells it (bus/fleet.ts): who is there, and what each says of itself. It only listens. Times are the broker's, so no
 // clock has to be right; a process of which nothing was heard for three intervals is gone.
 import { randomBytes } from "node:crypto";
-import { shared } from "../bus/assigner.ts";
 import { type Beat, beatEveryMs, fleetTopic, readBeat } from "../bus/fleet.ts";
-import type { KafkaPort } from "../bus/kafka.ts";
-import type { InRecord } from "../bus/records.ts";
+import { shared } from "../kafka/assigner.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord } from "../kafka/records.ts";
 import { systemClock } from "../lib/clock.ts";
 import { orThrow } from "../lib/timeout.ts";
 import { Unreachable } from "./command.ts";

@@ -2,9 +2,9 @@
 // committed. Workers commit on a timer, so work of the last moment may be counted that is done; what a worker itself counts, and how many seconds
 // of hashing that is, stands in `authctl top`.
 import { fleetTopic, readBeat } from "../bus/fleet.ts";
-import type { KafkaPort } from "../bus/kafka.ts";
 import { legacyInbound } from "../catalogue.ts";
 import type { Config } from "../config/read.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
 import { legacyGroup } from "../legacy.ts";
 import { mailerGroup } from "../mailer.ts";
 import { commandSchemas } from "../protocol/generated/schemas.ts";

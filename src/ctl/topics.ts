@@ -1,6 +1,7 @@
 // authctl topics: every topic of the system as it is on the brokers, beside what the role migrate would make of it. It changes nothing.
-import type { TopicSpec, TopicState } from "../bus/kafka.ts";
+
 import { topics } from "../catalogue.ts";
+import type { TopicSpec, TopicState } from "../kafka/kafka.ts";
 import type { Answer, Command } from "./command.ts";
 import { withKafka } from "./dlq-reach.ts";
 import { columns } from "./dlq-table.ts";
@@ -52,7 +53,7 @@ function tooFew(spec: TopicSpec, partitions: number): string[] {
   return partitions < spec.partitions ? [`has ${partitions} partitions, not ${spec.partitions}`] : [];
 }
 
-/** As kafka-topics.ts sees it: more is right where the specification is the least. */
+/** As kafka/topics.ts sees it: more is right where the specification is the least. */
 function otherSettings({ config, atLeast = [] }: TopicSpec, now: ReadonlyMap<string, string>): string[] {
   return Object.entries(config).flatMap(([name, value]) => {
     const has = now.get(name);

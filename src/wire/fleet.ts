@@ -1,8 +1,8 @@
 // What each role says of itself on the fleet feed (bus/fleet.ts).
 import { hostname } from "node:os";
 import { announce, type Beat, type FleetState, noStats, startBeats } from "../bus/fleet.ts";
-import type { KafkaPort } from "../bus/kafka.ts";
-import { KafkaFault } from "../bus/kafka-faults.ts";
+import { KafkaFault } from "../kafka/faults.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
 import { systemClock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";

@@ -1,8 +1,7 @@
 // What several roles are built from: connections, keys, codec, client. Each resource that is opened leaves its undo behind (lifecycle.ts).
-import { agreedClock, type BrokerClock, makeBrokerClock } from "../bus/broker-clock.ts";
+
 import { type Codec, makeCodec } from "../bus/codec.ts";
 import { type DeadLetters, makeDeadLetters } from "../bus/dead-letters.ts";
-import { connectKafka, type KafkaPort, type KafkaSettings } from "../bus/kafka.ts";
 import { makeReplies } from "../bus/replies.ts";
 import { connectRegistry, makeSchemaStore, type Registry } from "../bus/schema-store.ts";
 import { makeSender } from "../bus/sender.ts";
@@ -13,6 +12,8 @@ import { isPassing } from "../db/faults.ts";
 import { type DatabasePool, openPool } from "../db/pool.ts";
 import { savedSchemas } from "../db/schemas.ts";
 import { type FleetKeys, type KeyParts, keyRulesOf, loadFleetKeys } from "../fleet-keys.ts";
+import { agreedClock, type BrokerClock, makeBrokerClock } from "../kafka/broker-clock.ts";
+import { connectKafka, type KafkaPort, type KafkaSettings } from "../kafka/kafka.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import type { Problem } from "../runtime/http.ts";
 import { type Lifecycle, untilAnswered } from "../runtime/lifecycle.ts";

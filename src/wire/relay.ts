@@ -1,12 +1,12 @@
 // Builds the role `relay`: publishing the outbox, and maintenance.
 import { makeAppendTimes, markEveryMs } from "../as-of.ts";
 import { startAuditChain } from "../audit-chain.ts";
-import type { Append } from "../bus/broker-clock.ts";
 import { parseReplyKey, sealReply } from "../bus/seal.ts";
 import { makeSender } from "../bus/sender.ts";
 import type { Config } from "../config/read.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { type FleetKeys, type KeyParts, turnKeys } from "../fleet-keys.ts";
+import type { Append } from "../kafka/broker-clock.ts";
 import { followKeyTopic } from "../key-topic.ts";
 import { systemClock } from "../lib/clock.ts";
 import { startMaintenance } from "../maintenance.ts";

@@ -1,11 +1,10 @@
 // The part of a worker that serves requests: the consumer of its commands' topics, what Prometheus is told of it, and what the fleet is told of it.
-import type { BrokerClock } from "../bus/broker-clock.ts";
+
 import type { Codec } from "../bus/codec.ts";
 import type { BusCommand, Lanes } from "../bus/command.ts";
 import { consumeRequests, type RequestConsumer } from "../bus/consumer.ts";
 import type { DeadLetters } from "../bus/dead-letters.ts";
 import { makeExecute } from "../bus/execute.ts";
-import type { KafkaPort } from "../bus/kafka.ts";
 import type { Lane } from "../bus/lanes.ts";
 import { makeReplies } from "../bus/replies.ts";
 import { makeSender } from "../bus/sender.ts";
@@ -13,6 +12,8 @@ import type { Tally } from "../bus/tally.ts";
 import type { DeviceTokens } from "../crypto/device-token.ts";
 import { isPassing } from "../db/faults.ts";
 import type { FleetKeys } from "../fleet-keys.ts";
+import type { BrokerClock } from "../kafka/broker-clock.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
 import type { Clock } from "../lib/clock.ts";
 import { maxKeyBytes } from "../protocol/record-key.ts";
 import type { Pulse } from "./fleet.ts";

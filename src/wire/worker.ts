@@ -1,8 +1,7 @@
 // Builds the role `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the platform's JSON topics.
-import { agreedClock } from "../bus/broker-clock.ts";
+
 import type { Lanes } from "../bus/command.ts";
 import type { DeadLetters } from "../bus/dead-letters.ts";
-import type { KafkaPort } from "../bus/kafka.ts";
 import { makeLane } from "../bus/lanes.ts";
 import { makeTally } from "../bus/tally.ts";
 import { commonPasswords } from "../common-passwords.ts";
@@ -26,6 +25,8 @@ import type { Settings } from "../handlers/context.ts";
 import type { Handler } from "../handlers/define.ts";
 import { handlers, legacyHandlers } from "../handlers/index.ts";
 import { busCommand, type RunParts, runLegacy } from "../handlers/run.ts";
+import { agreedClock } from "../kafka/broker-clock.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
 import { consumeLegacy } from "../legacy.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { asError } from "../protocol/errors.ts";

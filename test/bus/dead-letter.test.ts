@@ -7,7 +7,7 @@ import {
   maxRequestBytes,
 } from "../../src/bus/dead-letter.ts";
 import { recordKey } from "../../src/bus/headers.ts";
-import type { InRecord } from "../../src/bus/records.ts";
+import type { InRecord } from "../../src/kafka/records.ts";
 
 const now = Date.UTC(2030, 0, 2, 3, 4, 5, 6);
 const record = (more: Partial<InRecord> = {}): InRecord => ({

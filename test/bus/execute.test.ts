@@ -3,8 +3,8 @@ import { describe, expect, test } from "@jest/globals";
 import type { BusCommand, Call, LaneName } from "../../src/bus/command.ts";
 import { makeExecute } from "../../src/bus/execute.ts";
 import { makeLane } from "../../src/bus/lanes.ts";
-import type { InRecord } from "../../src/bus/records.ts";
 import { makeTextGate } from "../../src/bus/text-gate.ts";
+import type { InRecord } from "../../src/kafka/records.ts";
 import { refuse } from "../../src/protocol/errors.ts";
 import { quiet } from "../support/fleet.ts";
 

@@ -1,7 +1,7 @@
 // What a requester concludes from the fleet feed: nobody is there only where the feed flowed and stayed silent about a command.
 import { describe, expect, test } from "@jest/globals";
 import { type Beat, makeFleetView as makeView, maxReportBytes, noStats, readBeat } from "../../src/bus/fleet.ts";
-import type { InRecord } from "../../src/bus/records.ts";
+import type { InRecord } from "../../src/kafka/records.ts";
 
 const topics = new Set(["a", "b"]);
 const makeFleetView = (monotonic?: () => number) => makeView({ topics, ...(monotonic && { monotonic }) });

@@ -1,7 +1,7 @@
 // The headers of a request and of its reply, as a table (contract, section 3).
 import { names, readHeaders, recordKey, replyHeaders } from "../../src/bus/headers.ts";
-import type { InRecord } from "../../src/bus/records.ts";
 import { variables } from "../../src/config/variables.ts";
+import type { InRecord } from "../../src/kafka/records.ts";
 
 const allowed = new RegExp(variables.AUTH_REPLY_TOPICS.default as string);
 const at = 1_790_000_000_000;

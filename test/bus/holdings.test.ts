@@ -2,7 +2,7 @@
 // starts over instead of being skipped in silence.
 import { afterEach, expect, test } from "@jest/globals";
 import { type Holdings, makeHoldings } from "../../src/bus/holdings.ts";
-import type { CommittedOffset } from "../../src/bus/records.ts";
+import type { CommittedOffset } from "../../src/kafka/records.ts";
 
 const p0 = { topic: "a", partition: 0 };
 let holdings: Holdings;

@@ -1,7 +1,8 @@
 // Replies: where they may go, what is let go, and for how long it is tried. Time between tries is real and short.
-import { KafkaFault, type KafkaFaultKind } from "../../src/bus/kafka-faults.ts";
-import type { OutRecord } from "../../src/bus/records.ts";
+
 import { makeReplies } from "../../src/bus/replies.ts";
+import { KafkaFault, type KafkaFaultKind } from "../../src/kafka/faults.ts";
+import type { OutRecord } from "../../src/kafka/records.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));

@@ -1,7 +1,8 @@
 // The sender: what shares a produce, in which order, and who is told of a failure. Against Kafka: kafka.test.ts.
-import { KafkaFault } from "../../src/bus/kafka-faults.ts";
-import type { OutRecord } from "../../src/bus/records.ts";
+
 import { makeSender } from "../../src/bus/sender.ts";
+import { KafkaFault } from "../../src/kafka/faults.ts";
+import type { OutRecord } from "../../src/kafka/records.ts";
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 const record = (name: string): OutRecord => ({ topic: "t", key: Buffer.from(name), value: null, headers: {} });

@@ -2,10 +2,10 @@
 // wait for days.
 import { beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
-import type { ConsumeOptions, KafkaPort } from "../../src/bus/kafka.ts";
-import type { InRecord } from "../../src/bus/records.ts";
 import { makeKeyReader } from "../../src/client/key-reader.ts";
 import { makeVerifier, type Verifier, type VerifierOptions } from "../../src/client/verifier.ts";
+import type { ConsumeOptions, KafkaPort } from "../../src/kafka/kafka.ts";
+import type { InRecord } from "../../src/kafka/records.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
 import { refusalOf } from "../support/people.ts";
 

@@ -3,11 +3,11 @@
 import { generateKeyPairSync } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { makeCodec } from "../../src/bus/codec.ts";
-import type { ConsumeOptions, KafkaPort } from "../../src/bus/kafka.ts";
-import type { InRecord, OutRecord } from "../../src/bus/records.ts";
 import { replyMac } from "../../src/bus/reply-mac.ts";
 import { openReply, thumbprint } from "../../src/bus/seal.ts";
 import { type ConnectedClient, connectClient } from "../../src/client/connect.ts";
+import type { ConsumeOptions, KafkaPort } from "../../src/kafka/kafka.ts";
+import type { InRecord, OutRecord } from "../../src/kafka/records.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { Refusal, type RefusalCode, refusals } from "../../src/protocol/errors.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";

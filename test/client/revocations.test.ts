@@ -2,8 +2,8 @@
 // token can need any more is forgotten.
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import type { InRecord } from "../../src/bus/records.ts";
 import { makeRevocations } from "../../src/client/revocations.ts";
+import type { InRecord } from "../../src/kafka/records.ts";
 
 const hour = 3_600_000;
 /** @param came the broker's time */

@@ -2,7 +2,7 @@
 // end inside their time with a code that says so, or wait where their time allows it; afterwards all works again, nothing is half done,
 // and no role was restarted. Beside it a second fleet lives through the same without three of its mechanisms, and shows what they are for.
 import { afterEach, beforeAll, expect, test } from "@jest/globals";
-import { connectKafka } from "../../src/bus/kafka.ts";
+import { connectKafka } from "../../src/kafka/kafka.ts";
 import type { Refusal } from "../../src/protocol/errors.ts";
 import { audit, events } from "../support/audit.ts";
 import { addressesOf, connected, heldLogin, reconnect, siteOf } from "../support/crash.ts";

@@ -1,8 +1,8 @@
 // One of three brokers is killed -9 under load: the coordinator of the workers' group, so that every worker has to find its new one, while
 // it leads a third of all partitions too. Requests wait until the others have taken over; what was acknowledged is on one of them.
 import { expect, test } from "@jest/globals";
-import { connectKafka, type KafkaDriverName, type KafkaPort } from "../../src/bus/kafka.ts";
-import { everyDriver, makeReader, record } from "../bus/real-kafka.ts";
+import { connectKafka, type KafkaDriverName, type KafkaPort } from "../../src/kafka/kafka.ts";
+import { everyDriver, makeReader, record } from "../kafka/real-kafka.ts";
 import { audit } from "../support/audit.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { siteOf } from "../support/crash.ts";

@@ -1,11 +1,11 @@
 // Requesters come, go, stop and die under load. Each reads one partition of the reply topic, in a group of its own: nobody's coming moves
 // another's replies, and what each reads does not grow with their number. One that does not read, or is dead, costs the worker nothing.
 import { expect, test } from "@jest/globals";
-import { shared } from "../../src/bus/assigner.ts";
-import { type ConsumeOptions, connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
 import { connectRegistry } from "../../src/bus/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import type { AuthClient } from "../../src/client/types.ts";
+import { shared } from "../../src/kafka/assigner.ts";
+import { type ConsumeOptions, connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { siteOf } from "../support/crash.ts";
 import { without } from "../support/faults.ts";

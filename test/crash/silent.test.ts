@@ -2,12 +2,12 @@
 // ever answered. A request ends inside its time all the same, one that has time is answered when the broker goes on, and nobody has to be
 // started anew. Both drivers at once, each with a fleet of its own on the one broker.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { connectKafka } from "../../src/bus/kafka.ts";
 import { connectRegistry } from "../../src/bus/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import type { AuthClient } from "../../src/client/types.ts";
+import { connectKafka } from "../../src/kafka/kafka.ts";
 import type { Kafka } from "../../stack/kafka.ts";
-import { everyDriver } from "../bus/real-kafka.ts";
+import { everyDriver } from "../kafka/real-kafka.ts";
 import { startBroker } from "../support/cluster.ts";
 import { type Site, siteOf } from "../support/crash.ts";
 import { quiet, until } from "../support/fleet.ts";

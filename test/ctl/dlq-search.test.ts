@@ -2,11 +2,11 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { deadLetter, deadLetterTopic } from "../../src/bus/dead-letter.ts";
-import type { InRecord } from "../../src/bus/records.ts";
 import { type Letter, noteRecord } from "../../src/ctl/dlq-letters.ts";
 import { readSpans } from "../../src/ctl/dlq-read.ts";
 import { fetchLetters, findNewest } from "../../src/ctl/dlq-search.ts";
-import { type RealKafka, realKafka } from "../bus/real-kafka.ts";
+import type { InRecord } from "../../src/kafka/records.ts";
+import { type RealKafka, realKafka } from "../kafka/real-kafka.ts";
 import { until } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";
 import { called } from "./authctl.ts";

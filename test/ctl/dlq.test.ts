@@ -2,9 +2,9 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import driver, { type Admin } from "kafkajs";
 import { deadLetter, deadLetterTopic } from "../../src/bus/dead-letter.ts";
-import type { InRecord, OutRecord } from "../../src/bus/records.ts";
 import { sealRequest } from "../../src/bus/seal.ts";
 import { sealIn } from "../../src/ctl/dlq-replayable.ts";
+import type { InRecord, OutRecord } from "../../src/kafka/records.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { type Confirmed, confirmed, type Person, refusalOf, somebody } from "../support/people.ts";
 import { type Raw, rawRequests, replyTopic } from "../support/raw.ts";

@@ -6,7 +6,7 @@ import { subjects, topics } from "../../src/catalogue.ts";
 import { readConfig } from "../../src/config/read.ts";
 import { judgeAll } from "../../src/ctl/schemas.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
-import { type RealKafka, realKafka, record, spec } from "../bus/real-kafka.ts";
+import { type RealKafka, realKafka, record, spec } from "../kafka/real-kafka.ts";
 import { type FleetAddresses, sharedFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { confirmed } from "../support/people.ts";
 import { testStack } from "../support/stack.ts";

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Beat, fleetTopic, noStats } from "../../src/bus/fleet.ts";
 import { Unreachable } from "../../src/ctl/command.ts";
 import { watchFleet } from "../../src/ctl/fleet-watch.ts";
-import { type RealKafka, realKafka, record, spec } from "../bus/real-kafka.ts";
+import { type RealKafka, realKafka, record, spec } from "../kafka/real-kafka.ts";
 import { sharedFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { confirmed, loggedIn } from "../support/people.ts";
 import { authctl, called, watching } from "./authctl.ts";

@@ -2,9 +2,9 @@
 // with exactly these ACLs. A whole journey passes; and what a requester must not do is refused by the broker.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import driver, { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from "kafkajs";
-import { connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
-import { closeTraps } from "../../src/bus/kafka-traps.ts";
 import { connect } from "../../src/client/index.ts";
+import { connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
+import { closeTraps } from "../../src/kafka/kafkajs/patches.ts";
 import { connectGateway } from "../bridge/gateway.ts";
 import { called } from "../ctl/authctl.ts";
 import { startBroker } from "../support/cluster.ts";

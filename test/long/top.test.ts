@@ -1,8 +1,8 @@
 // authctl top on a feed that falls silent: it waits the whole six seconds in which a process may be late.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { fleetTopic, noStats } from "../../src/bus/fleet.ts";
-import { type RealKafka, realKafka, record, spec } from "../bus/real-kafka.ts";
 import { authctl } from "../ctl/authctl.ts";
+import { type RealKafka, realKafka, record, spec } from "../kafka/real-kafka.ts";
 import { sharedFleet } from "../support/fleet.ts";
 
 let own: RealKafka;

@@ -2,7 +2,7 @@
 // in the reverse order; ways to ask more of it; and a request that is held up in the middle of its commit.
 import { afterAll, beforeAll } from "@jest/globals";
 import pg from "pg";
-import type { KafkaDriverName } from "../../src/bus/kafka.ts";
+import type { KafkaDriverName } from "../../src/kafka/kafka.ts";
 import { type Stack, startStack } from "../../stack/stack.ts";
 import { type FaultName, without } from "./faults.ts";
 import {

@@ -108,13 +108,13 @@ export const faults = {
   },
   /** Whoever stops does not tell the group. */
   "silent-leave": {
-    module: "bus/supervisor.ts",
+    module: "kafka/supervisor.ts",
     line: "      const inTime = await within(bounds.closeMs, async () => last?.consumer?.close());",
     instead: "      const inTime = last !== undefined;",
   },
   /** The machine's own clock is taken for the broker's. */
   "own-clock": {
-    module: "bus/broker-clock.ts",
+    module: "kafka/broker-clock.ts",
     line: "    now: () => clock.now() - skew(),",
     instead: "    now: () => clock.now(),",
   },
@@ -205,7 +205,7 @@ export const faults = {
   },
   /** However much a batch unpacks to, it is unpacked. */
   "unpacked-without-bound": {
-    module: "bus/record-batch.ts",
+    module: "kafka/record-batch.ts",
     line: "    const bytes = await unpack(codec, batch.body, reading.maxBytes);",
     instead: "    const bytes = await unpack(codec, batch.body, 2 ** 31);",
   },

@@ -1,7 +1,7 @@
 // auth.revocation as a test reads it: from its beginning, with the time at which each record came.
 import { randomBytes } from "node:crypto";
-import { shared } from "../../src/bus/assigner.ts";
-import type { KafkaPort } from "../../src/bus/kafka.ts";
+import { shared } from "../../src/kafka/assigner.ts";
+import type { KafkaPort } from "../../src/kafka/kafka.ts";
 import { until } from "./fleet.ts";
 
 export interface FeedRecord {

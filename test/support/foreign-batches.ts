@@ -4,7 +4,7 @@
 import zlib from "node:zlib";
 import { compressionsAlgorithms } from "@platformatic/kafka";
 import driver from "kafkajs";
-import { closeTraps } from "../../src/bus/kafka-traps.ts";
+import { closeTraps } from "../../src/kafka/kafkajs/patches.ts";
 
 export type Codec = "gzip" | "snappy" | "lz4" | "zstd";
 export const everyCodec: Codec[] = ["gzip", "snappy", "lz4", "zstd"];

@@ -1,6 +1,6 @@
 // A consumer group's commits, seen and removed as an operator would.
 import driver, { type Admin } from "kafkajs";
-import { closeTraps } from "../../src/bus/kafka-traps.ts";
+import { closeTraps } from "../../src/kafka/kafkajs/patches.ts";
 import type { FleetAddresses } from "./fleet.ts";
 
 /** kafkajs itself, whatever the fleet speaks with. */

@@ -1,8 +1,8 @@
 // Reads topics from now on and keeps what comes, so that a test can wait for a record instead of sleeping.
 import { randomBytes } from "node:crypto";
-import { shared } from "../../src/bus/assigner.ts";
-import type { KafkaPort } from "../../src/bus/kafka.ts";
-import type { InRecord } from "../../src/bus/records.ts";
+import { shared } from "../../src/kafka/assigner.ts";
+import type { KafkaPort } from "../../src/kafka/kafka.ts";
+import type { InRecord } from "../../src/kafka/records.ts";
 import { until } from "./fleet.ts";
 
 export interface Seen extends InRecord {

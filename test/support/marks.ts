@@ -3,7 +3,7 @@
 import pg from "pg";
 import { sql } from "slonik";
 import { makeAppendTimes, startAsOf } from "../../src/as-of.ts";
-import type { OutRecord } from "../../src/bus/records.ts";
+import type { OutRecord } from "../../src/kafka/records.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { quiet, until } from "./fleet.ts";
 import { account, type HandlerHouse } from "./handlers.ts";

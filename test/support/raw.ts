@@ -1,8 +1,8 @@
 // Requests made by hand, as a foreign service would make them: bytes, headers and key as a test wants them, and the replies as they come.
 import { randomBytes } from "node:crypto";
 import avsc from "avsc";
-import type { InRecord, OutRecord } from "../../src/bus/records.ts";
 import { connectRegistry } from "../../src/bus/schema-store.ts";
+import type { InRecord, OutRecord } from "../../src/kafka/records.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import type { TestFleet } from "./fleet.ts";
 import { type Mailbox, mailbox } from "./mailbox.ts";

@@ -3,12 +3,12 @@
 import { randomBytes } from "node:crypto";
 import avsc from "avsc";
 import { decodeProtectedHeader } from "jose";
-import { shared } from "../../src/bus/assigner.ts";
-import type { InRecord, OutRecord } from "../../src/bus/records.ts";
 import { mergeSealed, openReply, splitSealed } from "../../src/bus/seal.ts";
 import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/fleet-keys.ts";
+import { shared } from "../../src/kafka/assigner.ts";
+import type { InRecord, OutRecord } from "../../src/kafka/records.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import { commandSchemas, mailSchema } from "../../src/protocol/generated/schemas.ts";

@@ -3,8 +3,8 @@
 import type { ChildProcess } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { shared } from "../../../src/bus/assigner.ts";
-import type { InRecord } from "../../../src/bus/records.ts";
+import { shared } from "../../../src/kafka/assigner.ts";
+import type { InRecord } from "../../../src/kafka/records.ts";
 import { Refusal } from "../../../src/protocol/errors.ts";
 import { type Fleet, type TestFleet, until } from "../fleet.ts";
 import type { Confirmed } from "../people.ts";

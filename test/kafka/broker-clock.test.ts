@@ -2,7 +2,7 @@
 // And the time that is written where other machines judge it.
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { agreedClock, makeBrokerClock } from "../../src/bus/broker-clock.ts";
+import { agreedClock, makeBrokerClock } from "../../src/kafka/broker-clock.ts";
 
 const time = { ms: 1_000_000, mono: 0 };
 const clock = { now: () => time.ms, monotonic: () => time.mono };

@@ -2,8 +2,8 @@
 import { createRequire } from "node:module";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { type FetchTopic, makeFetchSession, type SessionRequest } from "../../src/bus/fetch-session.ts";
-import { type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
+import { type FetchTopic, makeFetchSession, type SessionRequest } from "../../../src/kafka/fetch-session.ts";
+import { type RealKafka, realKafka, record, spec } from "../real-kafka.ts";
 
 /** A broker's side of KIP-227, as far as a client can tell: the next offset of each partition it was named and not told to forget. */
 function makeBroker() {

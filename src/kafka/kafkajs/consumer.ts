@@ -1,13 +1,13 @@
 // Consuming with kafkajs: one life of a consumer for the supervisor, and our assigner in kafkajs's clothes.
 import type { Consumer, EachBatchHandler, Kafka, PartitionAssigner } from "kafkajs";
 import driver from "kafkajs";
-import { within } from "../lib/timeout.ts";
-import { deliver } from "./deliver.ts";
-import { classify } from "./kafka-faults.ts";
-import type { BatchMessage } from "./kafka-fetch.ts";
-import { type ConsumeOptions, largeFetch } from "./kafka-port.ts";
-import type { TopicPartition } from "./records.ts";
-import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
+import { within } from "../../lib/timeout.ts";
+import { deliver } from "../deliver.ts";
+import { classify } from "../faults.ts";
+import { type ConsumeOptions, largeFetch } from "../port.ts";
+import type { TopicPartition } from "../records.ts";
+import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "../supervisor.ts";
+import type { BatchMessage } from "./fetch.ts";
 
 const heartbeatMs = 500;
 const rebalanceTimeoutMs = 10_000;
@@ -106,7 +106,7 @@ function report(made: Consumer, life: Life, { onBroker, paused }: Reported): voi
 }
 
 /**
- * Each message is a batch (kafka-fetch.ts). Where a partition is held back in the middle of one, it is fetched again
+ * Each message is a batch (fetch.ts). Where a partition is held back in the middle of one, it is fetched again
  * from there. kafkajs sends heartbeats between batches, and unpacking one may wait: they are sent meanwhile.
  */
 function handOver(

@@ -1,21 +1,21 @@
-// The driver kafkajs: connections, producing, asking. Consuming is in kafka-consumer.ts, its traps are in kafka-traps.ts; no other file
+// The driver kafkajs: connections, producing, asking. Consuming is in consumer.ts, its traps are in patches.ts; no other file
 // imports kafkajs.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin, KafkaConfig, PartitionerArgs, Producer, RecordMetadata } from "kafkajs";
 import driver from "kafkajs";
-import { systemClock } from "../lib/clock.ts";
-import type { Logger } from "../runtime/log.ts";
-import { appendOf, type PartitionAppend } from "./broker-clock.ts";
-import { buildConsumer } from "./kafka-consumer.ts";
-import { classify, KafkaFault } from "./kafka-faults.ts";
-import { ownSockets, readFetchesOurselves, withoutColons } from "./kafka-fetch.ts";
-import type { KafkaDriver, KafkaSettings, TopicSpec } from "./kafka-port.ts";
-import { keepFetchSessions } from "./kafka-sessions.ts";
-import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
-import { closeTraps } from "./kafka-traps.ts";
-import { partitionOf } from "./partition-of-key.ts";
-import { usualUnpackedBytes } from "./record-batch.ts";
-import type { OutRecord } from "./records.ts";
+import { systemClock } from "../../lib/clock.ts";
+import type { Logger } from "../../runtime/log.ts";
+import { appendOf, type PartitionAppend } from "../broker-clock.ts";
+import { classify, KafkaFault } from "../faults.ts";
+import { partitionOf } from "../partition-for-key.ts";
+import type { KafkaDriver, KafkaSettings, TopicSpec } from "../port.ts";
+import { usualUnpackedBytes } from "../record-batch.ts";
+import type { OutRecord } from "../records.ts";
+import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "../topics.ts";
+import { buildConsumer } from "./consumer.ts";
+import { ownSockets, readFetchesOurselves, withoutColons } from "./fetch.ts";
+import { keepFetchSessions } from "./fetch-sessions.ts";
+import { closeTraps } from "./patches.ts";
 
 const acksAll = -1;
 

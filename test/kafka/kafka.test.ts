@@ -1,9 +1,9 @@
-// The port against a real Kafka: topics and records. Groups are in kafka-groups.test.ts.
+// The port against a real Kafka: topics and records. Groups are in groups.test.ts.
 import driver, { type Admin, type Producer } from "kafkajs";
-import type { Append } from "../../src/bus/broker-clock.ts";
-import { connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
-import type { OutRecord } from "../../src/bus/records.ts";
 import { makeSender } from "../../src/bus/sender.ts";
+import type { Append } from "../../src/kafka/broker-clock.ts";
+import { connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
+import type { OutRecord } from "../../src/kafka/records.ts";
 import { quiet, until } from "../support/fleet.ts";
 import { everyDriver, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 

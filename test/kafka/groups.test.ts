@@ -1,9 +1,9 @@
 // The port against a real Kafka: consumers in groups.
 import type { Admin } from "kafkajs";
-import { shared, single } from "../../src/bus/assigner.ts";
 import { smallFetch } from "../../src/bus/back-pressure.ts";
 import { type Holding, makeHoldings } from "../../src/bus/holdings.ts";
-import { type Consumption, connectKafka, type KafkaPort } from "../../src/bus/kafka.ts";
+import { shared, single } from "../../src/kafka/assigner.ts";
+import { type Consumption, connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
 import { quiet, until } from "../support/fleet.ts";
 import { everyDriver, makeReader, type Reader, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 

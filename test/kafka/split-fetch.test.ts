@@ -2,8 +2,8 @@
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import type { SessionRequest } from "../../src/bus/fetch-session.ts";
-import { fewPartitions, type HalfName, makeSplitFetch } from "../../src/bus/split-fetch.ts";
+import type { SessionRequest } from "../../src/kafka/fetch-session.ts";
+import { fewPartitions, type HalfName, makeSplitFetch } from "../../src/kafka/split-fetch.ts";
 
 const many = fewPartitions + 4;
 const topic = "t";

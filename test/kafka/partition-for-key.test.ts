@@ -2,7 +2,7 @@
 import { createRequire } from "node:module";
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { partitionOf } from "../../src/bus/partition-of-key.ts";
+import { partitionOf } from "../../src/kafka/partition-for-key.ts";
 
 const murmur2 = createRequire(import.meta.url)("kafkajs/src/producer/partitioners/default/murmur2.js") as (
   key: Buffer,

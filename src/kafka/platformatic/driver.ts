@@ -31,21 +31,21 @@ import {
   type Reader,
   type SASLMechanismValue,
 } from "@platformatic/kafka";
-import { systemClock } from "../lib/clock.ts";
-import { within } from "../lib/timeout.ts";
-import type { Logger } from "../runtime/log.ts";
-import { appendOf, type PartitionAppend } from "./broker-clock.ts";
-import { deliver } from "./deliver.ts";
-import { type RawFetchAnswer, type RawFetchedPartition, readFetchAnswer } from "./fetch-answer.ts";
-import { type FetchPartition, type FetchTopic, isRefusal, type SessionRequest } from "./fetch-session.ts";
-import { classify, KafkaFault } from "./kafka-faults.ts";
-import { type ConsumeOptions, type KafkaDriver, type KafkaSettings, largeFetch, type TopicSpec } from "./kafka-port.ts";
-import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "./kafka-topics.ts";
-import { partitionOf } from "./partition-of-key.ts";
-import { hideAborted, splitBatches, usualUnpackedBytes } from "./record-batch.ts";
-import type { CommittedOffset, OutRecord, TopicPartition } from "./records.ts";
-import { type Fetched, type HalfName, makeSplitFetch, type SplitFetch } from "./split-fetch.ts";
-import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "./supervisor.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { within } from "../../lib/timeout.ts";
+import type { Logger } from "../../runtime/log.ts";
+import { appendOf, type PartitionAppend } from "../broker-clock.ts";
+import { deliver } from "../deliver.ts";
+import { classify, KafkaFault } from "../faults.ts";
+import { type RawFetchAnswer, type RawFetchedPartition, readFetchAnswer } from "../fetch-response.ts";
+import { type FetchPartition, type FetchTopic, isRefusal, type SessionRequest } from "../fetch-session.ts";
+import { partitionOf } from "../partition-for-key.ts";
+import { type ConsumeOptions, type KafkaDriver, type KafkaSettings, largeFetch, type TopicSpec } from "../port.ts";
+import { hideAborted, splitBatches, usualUnpackedBytes } from "../record-batch.ts";
+import type { CommittedOffset, OutRecord, TopicPartition } from "../records.ts";
+import { type Fetched, type HalfName, makeSplitFetch, type SplitFetch } from "../split-fetch.ts";
+import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "../supervisor.ts";
+import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "../topics.ts";
 
 const requestTimeoutMs = 15_000;
 const heartbeatMs = 500;

@@ -4,8 +4,8 @@ import { systemClock } from "../lib/clock.ts";
 import { within } from "../lib/timeout.ts";
 import { makeCountedWarnings } from "../runtime/counted-warnings.ts";
 import type { Logger } from "../runtime/log.ts";
-import { againWhileUnavailable, guarded } from "./kafka-faults.ts";
-import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings } from "./kafka-port.ts";
+import { againWhileUnavailable, guarded } from "./faults.ts";
+import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings } from "./port.ts";
 import type { UnreadableRecords } from "./records.ts";
 import { type Bounds, type Consumer, closeBoundMs, type Life, supervise } from "./supervisor.ts";
 
@@ -17,15 +17,15 @@ export type {
   KafkaSettings,
   TopicSpec,
   TopicState,
-} from "./kafka-port.ts";
+} from "./port.ts";
 
 export type KafkaDriverName = NonNullable<KafkaSettings["driver"]>;
 
 type OpenDriver = (settings: KafkaSettings, log: Logger) => KafkaDriver;
 
 const drivers: Record<KafkaDriverName, () => Promise<OpenDriver>> = {
-  kafkajs: async () => (await import("./kafka-kafkajs.ts")).openKafkajs,
-  platformatic: async () => (await import("./kafka-platformatic.ts")).openPlatformatic,
+  kafkajs: async () => (await import("./kafkajs/driver.ts")).openKafkajs,
+  platformatic: async () => (await import("./platformatic/driver.ts")).openPlatformatic,
 };
 
 /** Connects lazily; nothing is sent before the first call. */

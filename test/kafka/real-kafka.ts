@@ -2,17 +2,17 @@
 // consumers that keep what they read.
 import { randomBytes } from "node:crypto";
 import driver, { type Admin, type Kafka } from "kafkajs";
-import { shared } from "../../src/bus/assigner.ts";
+import { shared } from "../../src/kafka/assigner.ts";
 import {
   type Consumption,
   connectKafka,
   type KafkaDriverName,
   type KafkaPort,
   type TopicSpec,
-} from "../../src/bus/kafka.ts";
-import type { ConsumeOptions } from "../../src/bus/kafka-port.ts";
-import { closeTraps } from "../../src/bus/kafka-traps.ts";
-import type { Assignment, InRecord, OutRecord } from "../../src/bus/records.ts";
+} from "../../src/kafka/kafka.ts";
+import { closeTraps } from "../../src/kafka/kafkajs/patches.ts";
+import type { ConsumeOptions } from "../../src/kafka/port.ts";
+import type { Assignment, InRecord, OutRecord } from "../../src/kafka/records.ts";
 import { quiet, until } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";
 

@@ -2,10 +2,10 @@
 // has three listeners: without TLS (another node would use it), with TLS and a password, and with TLS and a certificate of the client's.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { connectKafka, type KafkaDriverName } from "../../src/bus/kafka.ts";
-import type { KafkaFault } from "../../src/bus/kafka-faults.ts";
-import type { KafkaPort, KafkaSettings } from "../../src/bus/kafka-port.ts";
-import { fewPartitions } from "../../src/bus/split-fetch.ts";
+import type { KafkaFault } from "../../src/kafka/faults.ts";
+import { connectKafka, type KafkaDriverName } from "../../src/kafka/kafka.ts";
+import type { KafkaPort, KafkaSettings } from "../../src/kafka/port.ts";
+import { fewPartitions } from "../../src/kafka/split-fetch.ts";
 import { selfSigned } from "../bridge/certificate.ts";
 import { startBroker } from "../support/cluster.ts";
 import { quiet, run, sharedFleet } from "../support/fleet.ts";

@@ -2,9 +2,9 @@
 // says from where on nothing is.
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { Unreadable } from "../../src/bus/compression.ts";
-import { hideAborted, readBatch, splitBatches } from "../../src/bus/record-batch.ts";
-import type { InRecord } from "../../src/bus/records.ts";
+import { Unreadable } from "../../src/kafka/compression.ts";
+import { hideAborted, readBatch, splitBatches } from "../../src/kafka/record-batch.ts";
+import type { InRecord } from "../../src/kafka/records.ts";
 import { type ForeignRecord, packed, recordBytes, recordsBytes } from "../support/foreign-batches.ts";
 
 interface Head {

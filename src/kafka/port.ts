@@ -1,4 +1,4 @@
-// The narrow port to Kafka: produce, consume in a group, ask and change topics. A driver (kafka-kafkajs.ts, kafka-platformatic.ts) is what
+// The narrow port to Kafka: produce, consume in a group, ask and change topics. A driver (kafkajs/driver.ts, platformatic/driver.ts) is what
 // kafka.ts makes the port of.
 // What it promises:
 // - produce resolves when every record is acknowledged by all in-sync replicas, and rejects with KafkaFault otherwise.
@@ -112,7 +112,7 @@ export interface KafkaPort {
 }
 
 /**
- * What a driver does for the port. It throws what its library throws (kafka-faults.ts tells what that means), and its close() may hang:
+ * What a driver does for the port. It throws what its library throws (faults.ts tells what that means), and its close() may hang:
  * kafka.ts and supervisor.ts stand around it.
  */
 export interface KafkaDriver extends Omit<KafkaPort, "consume"> {

@@ -4,12 +4,12 @@ import { createRequire } from "node:module";
 import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { join } from "node:path";
 import driver from "kafkajs";
-import { closeTraps } from "../../src/bus/kafka-traps.ts";
-import { until } from "../support/fleet.ts";
-import { testStack } from "../support/stack.ts";
+import { closeTraps } from "../../../src/kafka/kafkajs/patches.ts";
+import { until } from "../../support/fleet.ts";
+import { testStack } from "../../support/stack.ts";
 
 const require = createRequire(import.meta.url);
-const root = join(import.meta.dirname, "..", "..");
+const root = join(import.meta.dirname, "..", "..", "..");
 
 interface Queue {
   throttleCheckTimeoutId: unknown;
@@ -55,7 +55,7 @@ function queue(schedule?: () => void) {
   return { queue: made, fired: () => fired, sent, push };
 }
 
-test("kafkajs is 2.2.4: read src/bus/kafka-traps.ts against another version's source before it may run", () => {
+test("kafkajs is 2.2.4: read src/kafka/kafkajs/patches.ts against another version's source before it may run", () => {
   expect((require("kafkajs/package.json") as { version: string }).version).toBe("2.2.4");
 });
 
@@ -181,7 +181,7 @@ function errorsOf(script: string): Promise<string> {
 
 test("connecting warns of nothing; kafkajs alone warns of a negative timeout", async () => {
   const port = `
-    import { connectKafka } from "./src/bus/kafka.ts";
+    import { connectKafka } from "./src/kafka/kafka.ts";
     import { makeLogger } from "./src/runtime/log.ts";
     const kafka = connectKafka({ brokers: [process.env.BROKER], clientId: "t", prefix: "t." }, makeLogger("silent", {}));
     await kafka.ping();

@@ -1,8 +1,8 @@
 // What a broker takes and nobody can read: both drivers pass it over, name it, and read what is before and behind it.
 // So does whoever reads next.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { connectKafka } from "../../src/bus/kafka.ts";
-import type { InRecord, UnreadableRecords } from "../../src/bus/records.ts";
+import { connectKafka } from "../../src/kafka/kafka.ts";
+import type { InRecord, UnreadableRecords } from "../../src/kafka/records.ts";
 import { quiet, until } from "../support/fleet.ts";
 import {
   bomb,

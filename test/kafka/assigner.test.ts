@@ -1,6 +1,6 @@
 // The assigner: who reads which partitions, for any members, subscriptions and sizes of topics.
 import fc from "fast-check";
-import { type Member, type Plan, shared, single } from "../../src/bus/assigner.ts";
+import { type Member, type Plan, shared, single } from "../../src/kafka/assigner.ts";
 
 const topicNames = ["auth.a", "auth.b", "auth.c", "auth.d"];
 const { assign } = shared(() => ({}));

@@ -10,8 +10,8 @@
 import { within } from "../lib/timeout.ts";
 import { asError } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
-import { guarded, KafkaFault } from "./kafka-faults.ts";
-import type { ConsumeOptions, Consumption } from "./kafka-port.ts";
+import { guarded, KafkaFault } from "./faults.ts";
+import type { ConsumeOptions, Consumption } from "./port.ts";
 import type { Assignment, CommittedOffset, InRecord, TopicPartition, UnreadableRecords } from "./records.ts";
 
 /** What a driver's consumer can do while it lives. */

@@ -10,6 +10,7 @@
 // A partition that is given up may be wanted again at once (back pressure), and only a fetch that is not on its way can name it: for a moment
 // after that nobody waits long.
 import { type Clock, systemClock } from "../lib/clock.ts";
+import { KafkaFault } from "./faults.ts";
 import {
   type FetchAnswer,
   type FetchPartition,
@@ -19,7 +20,6 @@ import {
   type Offset,
   type SessionRequest,
 } from "./fetch-session.ts";
-import { KafkaFault } from "./kafka-faults.ts";
 
 export type HalfName = "active" | "quiet";
 

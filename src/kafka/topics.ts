@@ -1,8 +1,8 @@
 // Topics on the broker: looked up, described, created, grown and configured, never shrunk or deleted. What is missing or differs is decided here;
 // how to ask and to change is the driver's.
 import { setTimeout as sleep } from "node:timers/promises";
-import { classify, KafkaFault } from "./kafka-faults.ts";
-import type { TopicSpec, TopicState } from "./kafka-port.ts";
+import { classify, KafkaFault } from "./faults.ts";
+import type { TopicSpec, TopicState } from "./port.ts";
 
 /** Names are those on the broker. */
 export interface TopicAdmin {

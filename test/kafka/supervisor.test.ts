@@ -2,10 +2,10 @@
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { pino } from "pino";
-import { portOver } from "../../src/bus/kafka.ts";
-import type { ConsumeOptions, KafkaDriver } from "../../src/bus/kafka-port.ts";
-import type { Assignment, InRecord } from "../../src/bus/records.ts";
-import { type Bounds, type Consumer, type Life, supervise } from "../../src/bus/supervisor.ts";
+import { portOver } from "../../src/kafka/kafka.ts";
+import type { ConsumeOptions, KafkaDriver } from "../../src/kafka/port.ts";
+import type { Assignment, InRecord } from "../../src/kafka/records.ts";
+import { type Bounds, type Consumer, type Life, supervise } from "../../src/kafka/supervisor.ts";
 import { within } from "../../src/lib/timeout.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
 import { quiet, until } from "../support/fleet.ts";

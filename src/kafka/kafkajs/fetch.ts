@@ -1,12 +1,12 @@
-// What kafkajs 2.2.4 does with an answer to a fetch, done by us (fetch-answer.ts, record-batch.ts): its own decoder
+// What kafkajs 2.2.4 does with an answer to a fetch, done by us (fetch-response.ts, record-batch.ts): its own decoder
 // unpacks every batch of an answer at once and without a bound, gzip above all, and believes lengths and counts. Here
-// each batch becomes one message that holds it as it came, and is unpacked when it is its turn (kafka-consumer.ts).
-// Pinned to kafkajs's version, as kafka-traps.ts is. Only for connections of ours: who shares kafkajs with us reads as
+// each batch becomes one message that holds it as it came, and is unpacked when it is its turn (consumer.ts).
+// Pinned to kafkajs's version, as patches.ts is. Only for connections of ours: who shares kafkajs with us reads as
 // before.
 import { createRequire } from "node:module";
 import type { ISocketFactory } from "kafkajs";
-import { firstVersion, type RawFetchedPartition, readFetchAnswer } from "./fetch-answer.ts";
-import { hideAborted, type RecordBatch, splitBatches } from "./record-batch.ts";
+import { firstVersion, type RawFetchedPartition, readFetchAnswer } from "../fetch-response.ts";
+import { hideAborted, type RecordBatch, splitBatches } from "../record-batch.ts";
 
 /** A message of kafkajs, as far as it looks at one before it hands it on, that stands for a whole batch. */
 export interface BatchMessage {

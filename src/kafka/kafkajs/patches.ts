@@ -1,4 +1,4 @@
-// Traps of kafkajs 2.2.4 that no setting closes, closed at run time. test/bus/kafka-traps.test.ts pins the version: a new
+// Traps of kafkajs 2.2.4 that no setting closes, closed at run time. test/kafka/kafkajs/patches.test.ts pins the version: a new
 // kafkajs must be looked at before this file is trusted with it.
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";

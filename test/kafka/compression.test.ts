@@ -5,7 +5,7 @@ import zlib from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import driver from "kafkajs";
-import { Unreadable, unpack } from "../../src/bus/compression.ts";
+import { Unreadable, unpack } from "../../src/kafka/compression.ts";
 import { until } from "../support/fleet.ts";
 import { bomb, type Codec, everyCodec, packed } from "../support/foreign-batches.ts";
 import { everyDriver, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
