@@ -2,7 +2,7 @@
 // and confirmed in the database; each slot has a person, so that no row measures a queue behind one mailbox.
 import { randomBytes } from "node:crypto";
 import pg from "pg";
-import { connectRegistry } from "../src/bus/schema-store.ts";
+import { connectRegistry } from "../src/bus/avro/schema-store.ts";
 import { connectClient } from "../src/client/connect.ts";
 import type { AuthClient } from "../src/client/types.ts";
 import { connectKafka, type KafkaDriverName, type KafkaPort } from "../src/kafka/kafka.ts";

@@ -1,8 +1,8 @@
 // Every topic of the system with its settings, and every schema with its subject: what `migrate` creates or verifies.
 
+import type { Compatibility } from "./bus/avro/schema-store.ts";
 import { deadLetterTopic, maxDeadLetterBytes, maxRequestBytes } from "./bus/dead-letter.ts";
-import { fleetTopic, maxReportBytes } from "./bus/fleet.ts";
-import type { Compatibility } from "./bus/schema-store.ts";
+import { fleetTopic, maxReportBytes } from "./bus/fleet-feed.ts";
 import type { Config } from "./config/read.ts";
 import { auditTopic } from "./db/audit.ts";
 import { revocationTopic } from "./db/revocations.ts";

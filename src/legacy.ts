@@ -5,9 +5,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "./bus/command.ts";
 import { deadLetter, unreadableLetter } from "./bus/dead-letter.ts";
-import type { DeadLetters } from "./bus/dead-letters.ts";
-import { follow } from "./bus/follow.ts";
+import type { DeadLetters } from "./bus/dead-letter-sender.ts";
 import { recordKey } from "./bus/headers.ts";
+import { follow } from "./bus/partition-consumer.ts";
 import type { LegacyBody, LegacyHandler } from "./handlers/define.ts";
 import type { KafkaPort } from "./kafka/kafka.ts";
 import type { InRecord, TopicPartition } from "./kafka/records.ts";

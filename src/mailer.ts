@@ -5,10 +5,10 @@
 // back, and a second one that says "your password was reset" frightens who got the first; one that is missing leaves its receiver where he was,
 // and he asks again. It becomes a dead letter, so an operator sees it, and sends it all the same by replaying that.
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Codec, CodecFault } from "./bus/codec.ts";
+import { type Codec, CodecFault } from "./bus/avro/codec.ts";
 import { deadLetter, deadLetterHeaders, unreadableLetter } from "./bus/dead-letter.ts";
-import type { DeadLetters } from "./bus/dead-letters.ts";
-import { follow } from "./bus/follow.ts";
+import type { DeadLetters } from "./bus/dead-letter-sender.ts";
+import { follow } from "./bus/partition-consumer.ts";
 import type { KafkaPort } from "./kafka/kafka.ts";
 import type { InRecord, TopicPartition } from "./kafka/records.ts";
 import type { Clock } from "./lib/clock.ts";

@@ -2,7 +2,7 @@
 // again at any time and beside a running fleet.
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isRegistryAway, type Registry } from "./bus/schema-store.ts";
+import { isRegistryAway, type Registry } from "./bus/avro/schema-store.ts";
 import { subjects, topics } from "./catalogue.ts";
 import type { Config } from "./config/read.ts";
 import { uuidv7 } from "./crypto/ids.ts";

@@ -4,7 +4,7 @@
 // Beside that it marks auth.revocation once a second with the time up to which everything is published (as-of.ts).
 import pg from "pg";
 import { type AsOfParts, startAsOf } from "./as-of.ts";
-import type { Codec } from "./bus/codec.ts";
+import type { Codec } from "./bus/avro/codec.ts";
 import type { Sender } from "./bus/sender.ts";
 import type { SecretBox } from "./crypto/envelope.ts";
 import { outboxChannel, publishShards, type StoredOutboxRow, shards } from "./db/outbox.ts";

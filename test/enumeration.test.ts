@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
-import { noSoonerThan } from "../src/bus/least-time.ts";
+import { noSoonerThan } from "../src/bus/min-response.ts";
 import { mailedInMs } from "../src/handlers/mails.ts";
 import { commandSchemas } from "../src/protocol/generated/schemas.ts";
 import { askBoth, askNaively, houseFor, questions, tellNothing } from "./support/enumeration.ts";

@@ -1,7 +1,7 @@
 // How a fleet grows: more partitions under load, more workers than partitions, pools that serve a part of the commands each.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type { Beat } from "../src/bus/fleet.ts";
-import { readBeat } from "../src/bus/fleet.ts";
+import type { Beat } from "../src/bus/fleet-feed.ts";
+import { readBeat } from "../src/bus/fleet-feed.ts";
 import { patient } from "./support/crash.ts";
 import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { failures, longest, people, startLoad } from "./support/load.ts";

@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import avsc from "avsc";
-import { connectRegistry } from "../src/bus/schema-store.ts";
+import { connectRegistry } from "../src/bus/avro/schema-store.ts";
 import { commandSchemas } from "../src/protocol/generated/schemas.ts";
 import { sharedFleet, type TestFleet, testFleet } from "./support/fleet.ts";
 import { byPassword, type Registered, registered, somebody } from "./support/people.ts";

@@ -1,7 +1,7 @@
 // The whole stack dies as in a power cut (kill -9 of everything) and starts again in the same folder: users, sessions and schema ids
 // are still there, and what was issued before still works.
 import { afterAll, expect, test } from "@jest/globals";
-import { connectRegistry } from "../src/bus/schema-store.ts";
+import { connectRegistry } from "../src/bus/avro/schema-store.ts";
 import { subjects } from "../src/catalogue.ts";
 import { type Stack, startStack } from "../stack/stack.ts";
 import { end, type Fleet, startFleet, testFleet } from "./support/fleet.ts";

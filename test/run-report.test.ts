@@ -13,7 +13,7 @@ test("a warning that no dependency is known for is a failure, whatever files its
   const experimental = "(node:2) ExperimentalWarning: VM Modules is an experimental feature\n";
   const timer = `(node:3) TimeoutNegativeWarning: -5 is a negative number.\n${at(platformatic)}`;
   const promise = `(node:4) UnhandledPromiseRejectionWarning: Error\n${at("/repo/node_modules/@platformatic/kafka/dist/clients/base.js")}`;
-  const other = `(node:5) ${listeners}\n${at("/repo/src/bus/client.ts")}`;
+  const other = `(node:5) ${listeners}\n${at("/repo/src/bus/requester.ts")}`;
   expect(faultyWarnings(known + experimental)).toEqual([]);
   expect(faultyWarnings(known + timer + experimental + promise + other)).toEqual([timer, promise, other]);
 });

@@ -9,7 +9,7 @@
 
 import type { Consumption, FetchLimits } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
-import type { Holding } from "./holdings.ts";
+import type { Holding } from "./assigned-partitions.ts";
 
 export interface BackPressure {
   /** Call after records of the partition were taken. @param load of all of them (loadOf) */

@@ -1,7 +1,8 @@
 // What the bus knows of a command: names, schemas, lane, and one function. It knows nothing of what the command means.
+
+import type { TextGate } from "./avro/text-gate.ts";
 import type { Envelope } from "./headers.ts";
 import type { Lane, Place } from "./lanes.ts";
-import type { TextGate } from "./text-gate.ts";
 
 export type LaneName = "hash" | "db" | "cheap";
 export type Lanes = Record<LaneName, Lane>;

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { InRecord, OutRecord } from "../kafka/records.ts";
 import { asError, Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
-import { type Codec, CodecFault } from "./codec.ts";
+import { type Codec, CodecFault } from "./avro/codec.ts";
 import {
   type BusCommand,
   type Call,
@@ -18,8 +18,8 @@ import {
 } from "./command.ts";
 import { replyHeaders } from "./headers.ts";
 import type { Place } from "./lanes.ts";
-import { noSoonerThan } from "./least-time.ts";
-import { replyMac } from "./reply-mac.ts";
+import { noSoonerThan } from "./min-response.ts";
+import { replyMac } from "./seal/reply-mac.ts";
 import {
   bareReply,
   type OpeningKey,
@@ -28,7 +28,7 @@ import {
   type ReplyKey,
   sealReply,
   splitSealed,
-} from "./seal.ts";
+} from "./seal/seal.ts";
 
 export interface ExecuteParts {
   codec: Codec;

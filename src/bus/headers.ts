@@ -210,7 +210,7 @@ function outcomeBytes(outcome: string): Buffer {
 
 /**
  * The reply's headers: the correlation id byte for byte, the outcome readable without Avro, and what lets NestJS finish.
- * @param mac of reply-mac.ts, where the request was opened and brought a reply secret
+ * @param mac of seal/reply-mac.ts, where the request was opened and brought a reply secret
  */
 export function replyHeaders(
   address: ReplyAddress,

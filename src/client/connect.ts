@@ -4,15 +4,15 @@
 // but for the few refusals that are given before a request is opened.
 import { generateKeyPairSync } from "node:crypto";
 import type { JWK } from "jose";
-import { closedFault, makeRequester } from "../bus/client.ts";
-import { type Codec, makeCodec } from "../bus/codec.ts";
+import { type Codec, makeCodec } from "../bus/avro/codec.ts";
+import { makeSchemaStore, type SchemaSource } from "../bus/avro/schema-store.ts";
+import { makeTextGate, type TextGate } from "../bus/avro/text-gate.ts";
 import { requestSubject } from "../bus/command.ts";
 import { jtiOf } from "../bus/headers.ts";
-import { makeReplySecret } from "../bus/reply-mac.ts";
-import { makeSchemaStore, type SchemaSource } from "../bus/schema-store.ts";
-import { sealRequest, thumbprint } from "../bus/seal.ts";
+import { closedFault, makeRequester } from "../bus/requester.ts";
+import { makeReplySecret } from "../bus/seal/reply-mac.ts";
+import { sealRequest, thumbprint } from "../bus/seal/seal.ts";
 import { makeSender } from "../bus/sender.ts";
-import { makeTextGate, type TextGate } from "../bus/text-gate.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";

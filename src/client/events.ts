@@ -1,8 +1,8 @@
 // Reading what happened: every event of auth.event, typed, in the order of its user, at least once. The service's group shares the work
 // among its processes and goes on where it was. A reader that fails is given the same event again, with growing pauses; others go on.
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Codec, CodecFault } from "../bus/codec.ts";
-import { follow } from "../bus/follow.ts";
+import { type Codec, CodecFault } from "../bus/avro/codec.ts";
+import { follow } from "../bus/partition-consumer.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
 import { asError } from "../protocol/errors.ts";

@@ -7,8 +7,8 @@
 //   auth.events(async (event) => { if (event.name === "UserDeleted") await forget(event.userId); });
 //   await auth.close();
 
-import { makeCodec } from "../bus/codec.ts";
-import { connectRegistry, makeSchemaStore } from "../bus/schema-store.ts";
+import { makeCodec } from "../bus/avro/codec.ts";
+import { connectRegistry, makeSchemaStore } from "../bus/avro/schema-store.ts";
 import { connectKafka, type KafkaSettings } from "../kafka/kafka.ts";
 import { systemClock } from "../lib/clock.ts";
 import { readFleetIds } from "../protocol/fleet-cert.ts";

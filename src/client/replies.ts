@@ -2,10 +2,10 @@
 // sealed request counts only with that request's mac. The exceptions are the refusals that are given before a request is opened: they end a
 // call, are marked as not authentic, and say nothing about an effect.
 import type { KeyObject } from "node:crypto";
-import type { Reply } from "../bus/client.ts";
-import { type Codec, CodecFault } from "../bus/codec.ts";
+import { type Codec, CodecFault } from "../bus/avro/codec.ts";
 import { replySubject } from "../bus/command.ts";
-import { mergeSealed, openReply } from "../bus/seal.ts";
+import type { Reply } from "../bus/requester.ts";
+import { mergeSealed, openReply } from "../bus/seal/seal.ts";
 import { asError, isRefusalCode, Refusal, type RefusalCode, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 

@@ -5,7 +5,7 @@
 // - Only relays write what the fleet says: events, mails, revocations, keys, heads of the audit; and migrate the keys, so that they are there before a
 //   relay runs. Relays read the keys back, to write again what came late.
 import { deadLetterTopic } from "../bus/dead-letter.ts";
-import { fleetTopic } from "../bus/fleet.ts";
+import { fleetTopic } from "../bus/fleet-feed.ts";
 import { legacyInbound, topics } from "../catalogue.ts";
 import type { Config } from "../config/read.ts";
 import { auditTopic } from "../db/audit.ts";

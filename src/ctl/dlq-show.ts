@@ -1,6 +1,6 @@
 // authctl dlq show: everything about one dead letter that may be seen, and whether it can be replayed.
-import { makeCodec } from "../bus/codec.ts";
-import { makeSchemaStore } from "../bus/schema-store.ts";
+import { makeCodec } from "../bus/avro/codec.ts";
+import { makeSchemaStore } from "../bus/avro/schema-store.ts";
 import { schemasBySubject } from "../catalogue.ts";
 import type { Config } from "../config/read.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";

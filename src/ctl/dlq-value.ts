@@ -1,8 +1,8 @@
 // What a dead letter holds, as far as it may be seen. Secrets never: a seal stays closed, what stands in the field `sealed` without one is
 // withheld (AUTH_REQUIRE_SEALED=false lets it be bare), and of bytes that do not decode only the first five are shown, the registry's wire
 // format header: a secret may follow in clear. Of a foreign JSON body the values are shown that can be no token; of headers those that do not sound like one.
-import { type Codec, CodecFault } from "../bus/codec.ts";
-import type { Registry } from "../bus/schema-store.ts";
+import { type Codec, CodecFault } from "../bus/avro/codec.ts";
+import type { Registry } from "../bus/avro/schema-store.ts";
 import { schemasBySubject } from "../catalogue.ts";
 import type { InRecord } from "../kafka/records.ts";
 import { asError } from "../protocol/errors.ts";

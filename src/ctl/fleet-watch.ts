@@ -1,7 +1,7 @@
-// The fleet as its feed tells it (bus/fleet.ts): who is there, and what each says of itself. It only listens. Times are the broker's, so no
+// The fleet as its feed tells it (bus/fleet-feed.ts): who is there, and what each says of itself. It only listens. Times are the broker's, so no
 // clock has to be right; a process of which nothing was heard for three intervals is gone.
 import { randomBytes } from "node:crypto";
-import { type Beat, beatEveryMs, fleetTopic, readBeat } from "../bus/fleet.ts";
+import { type Beat, beatEveryMs, fleetTopic, readBeat } from "../bus/fleet-feed.ts";
 import { shared } from "../kafka/assigner.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
@@ -22,7 +22,7 @@ export interface FleetWatch {
   close(): Promise<void>;
 }
 
-/** Of silence, until a process counts as gone: as bus/fleet.ts has it for requesters. */
+/** Of silence, until a process counts as gone: as bus/fleet-feed.ts has it for requesters. */
 const usualPatienceMs = 3 * beatEveryMs;
 const joinMs = 20_000;
 /** So many processes are remembered: whoever may write to the feed can name any number. */

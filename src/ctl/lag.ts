@@ -1,7 +1,7 @@
 // authctl lag: how far each consumer group of the fleet is behind, by topic and partition: the end of the partition less what the group has
 // committed. Workers commit on a timer, so work of the last moment may be counted that is done; what a worker itself counts, and how many seconds
 // of hashing that is, stands in `authctl top`.
-import { fleetTopic, readBeat } from "../bus/fleet.ts";
+import { fleetTopic, readBeat } from "../bus/fleet-feed.ts";
 import { legacyInbound } from "../catalogue.ts";
 import type { Config } from "../config/read.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";

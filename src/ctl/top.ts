@@ -1,6 +1,6 @@
 // authctl top: the fleet as it is now, from the feed auth.fleet alone: processes, lanes, commands with their rates and times, lag in records and in
 // seconds of hash work. At a terminal it is drawn again every two seconds; elsewhere, with --once and with --json, it is said once.
-import { beatEveryMs, type FleetStats } from "../bus/fleet.ts";
+import { beatEveryMs, type FleetStats } from "../bus/fleet-feed.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Answer, Command } from "./command.ts";
 import { withKafka } from "./dlq-reach.ts";

@@ -11,7 +11,7 @@ export async function saveSchema(
     ON CONFLICT (subject, id) DO UPDATE SET text = excluded.text`);
 }
 
-/** A schema source over the table (bus/schema-store.ts). */
+/** A schema source over the table (bus/avro/schema-store.ts). */
 export function savedSchemas(pool: DatabasePool) {
   const parse = (text: string): object => JSON.parse(text) as object;
   return {

@@ -1,8 +1,8 @@
 // Runs handlers: gives each call its context, gives the kept answer to a request that has one, and starts a handler anew whose commit
 // found the world changed. This is where "one outcome" is decided: whatever a handler does, its answer is the one in the inbox.
 
+import { type GatedSchema, makeTextGate } from "../bus/avro/text-gate.ts";
 import type { BusCommand, Call, Lanes } from "../bus/command.ts";
-import { type GatedSchema, makeTextGate } from "../bus/text-gate.ts";
 import { openPersonal, openSubjectKey } from "../crypto/audit.ts";
 import type { DeviceTokens } from "../crypto/device-token.ts";
 import { type DataKeys, type Purpose, UnknownDataKey } from "../crypto/envelope.ts";

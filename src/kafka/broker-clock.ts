@@ -2,7 +2,7 @@
 // them (contract, section 3). A record that was sent at S, acknowledged at R and appended at T says that our clock is ahead by something
 // between S - T and R - T. The narrowest such span of the last minute counts: a clock drifts slowly. A span that does not fit the one
 // before says that the clock was set meanwhile, and is believed at once.
-// Before the first one our own clock is taken for right; a worker has one before it takes its first request (announce in bus/fleet.ts).
+// Before the first one our own clock is taken for right; a worker has one before it takes its first request (announce in bus/fleet-feed.ts).
 import type { Clock } from "../lib/clock.ts";
 import type { TopicPartition } from "./records.ts";
 

@@ -7,7 +7,7 @@ export interface SealedField {
   /** Dotted where it is part of a record within. */
   name: string;
   doc: string;
-  /** See text-gate.ts. */
+  /** See bus/avro/text-gate.ts. */
   maxBytes?: number;
   text?: string;
 }

@@ -1,6 +1,6 @@
 // Builds the role `bridge`: a requester, and gRPC in front of it.
 import { makeBridge } from "../bridge/server.ts";
-import { isRegistryAway } from "../bus/schema-store.ts";
+import { isRegistryAway } from "../bus/avro/schema-store.ts";
 import { makeVerifier } from "../client/verifier.ts";
 import { systemClock } from "../lib/clock.ts";
 import { asError } from "../protocol/errors.ts";

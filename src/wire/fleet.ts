@@ -1,6 +1,6 @@
-// What each role says of itself on the fleet feed (bus/fleet.ts).
+// What each role says of itself on the fleet feed (bus/fleet-feed.ts).
 import { hostname } from "node:os";
-import { announce, type Beat, type FleetState, noStats, startBeats } from "../bus/fleet.ts";
+import { announce, type Beat, type FleetState, noStats, startBeats } from "../bus/fleet-feed.ts";
 import { KafkaFault } from "../kafka/faults.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import { systemClock } from "../lib/clock.ts";

@@ -1,6 +1,6 @@
 // Builds the role `mailer`: mails from auth.mail to the SMTP server.
 import { makeLane } from "../bus/lanes.ts";
-import { openReply, sealedTo } from "../bus/seal.ts";
+import { openReply, sealedTo } from "../bus/seal/seal.ts";
 import type { Config } from "../config/read.ts";
 import { isPassing } from "../db/faults.ts";
 import { claimMail, markMail, releaseMail, takeOverMail } from "../db/mails.ts";

@@ -1,9 +1,9 @@
 // What several roles are built from: connections, keys, codec, client. Each resource that is opened leaves its undo behind (lifecycle.ts).
 
-import { type Codec, makeCodec } from "../bus/codec.ts";
-import { type DeadLetters, makeDeadLetters } from "../bus/dead-letters.ts";
+import { type Codec, makeCodec } from "../bus/avro/codec.ts";
+import { connectRegistry, makeSchemaStore, type Registry } from "../bus/avro/schema-store.ts";
+import { type DeadLetters, makeDeadLetters } from "../bus/dead-letter-sender.ts";
 import { makeReplies } from "../bus/replies.ts";
-import { connectRegistry, makeSchemaStore, type Registry } from "../bus/schema-store.ts";
 import { makeSender } from "../bus/sender.ts";
 import { schemasBySubject } from "../catalogue.ts";
 import { type ConnectedClient, connectClient } from "../client/connect.ts";

@@ -1,14 +1,14 @@
 // The part of a worker that serves requests: the consumer of its commands' topics, what Prometheus is told of it, and what the fleet is told of it.
 
-import type { Codec } from "../bus/codec.ts";
+import type { Codec } from "../bus/avro/codec.ts";
 import type { BusCommand, Lanes } from "../bus/command.ts";
-import { consumeRequests, type RequestConsumer } from "../bus/consumer.ts";
-import type { DeadLetters } from "../bus/dead-letters.ts";
+import type { Tally } from "../bus/command-stats.ts";
+import type { DeadLetters } from "../bus/dead-letter-sender.ts";
 import { makeExecute } from "../bus/execute.ts";
 import type { Lane } from "../bus/lanes.ts";
 import { makeReplies } from "../bus/replies.ts";
+import { consumeRequests, type RequestConsumer } from "../bus/responder.ts";
 import { makeSender } from "../bus/sender.ts";
-import type { Tally } from "../bus/tally.ts";
 import type { DeviceTokens } from "../crypto/device-token.ts";
 import { isPassing } from "../db/faults.ts";
 import type { FleetKeys } from "../fleet-keys.ts";

@@ -1,9 +1,9 @@
 // Builds the role `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the platform's JSON topics.
 
 import type { Lanes } from "../bus/command.ts";
-import type { DeadLetters } from "../bus/dead-letters.ts";
+import { makeTally } from "../bus/command-stats.ts";
+import type { DeadLetters } from "../bus/dead-letter-sender.ts";
 import { makeLane } from "../bus/lanes.ts";
-import { makeTally } from "../bus/tally.ts";
 import { commonPasswords } from "../common-passwords.ts";
 import { globToRegExp } from "../config/kinds.ts";
 import type { Config } from "../config/read.ts";

@@ -1,7 +1,7 @@
 // Back pressure: by a partition's own unfinished records, and by all of them together.
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { type Holding, type Holdings, makeHoldings } from "../../src/bus/assigned-partitions.ts";
 import { type BackPressure, makeBackPressure } from "../../src/bus/back-pressure.ts";
-import { type Holding, type Holdings, makeHoldings } from "../../src/bus/holdings.ts";
 
 let holdings: Holdings;
 let pressure: BackPressure;

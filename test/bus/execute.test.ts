@@ -1,9 +1,9 @@
 // Where a request is refused before any work, and one that was delivered again after its time was over, while the database is away for a moment.
 import { describe, expect, test } from "@jest/globals";
+import { makeTextGate } from "../../src/bus/avro/text-gate.ts";
 import type { BusCommand, Call, LaneName } from "../../src/bus/command.ts";
 import { makeExecute } from "../../src/bus/execute.ts";
 import { makeLane } from "../../src/bus/lanes.ts";
-import { makeTextGate } from "../../src/bus/text-gate.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 import { refuse } from "../../src/protocol/errors.ts";
 import { quiet } from "../support/fleet.ts";

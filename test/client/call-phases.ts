@@ -4,10 +4,10 @@
 import { generateKeyPairSync } from "node:crypto";
 import { getEventListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeCodec } from "../../src/bus/codec.ts";
-import { replyMac } from "../../src/bus/reply-mac.ts";
-import type { SchemaSource } from "../../src/bus/schema-store.ts";
-import { openReply, thumbprint } from "../../src/bus/seal.ts";
+import { makeCodec } from "../../src/bus/avro/codec.ts";
+import type { SchemaSource } from "../../src/bus/avro/schema-store.ts";
+import { replyMac } from "../../src/bus/seal/reply-mac.ts";
+import { openReply, thumbprint } from "../../src/bus/seal/seal.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import { KafkaFault } from "../../src/kafka/faults.ts";
 import type { ConsumeOptions, KafkaPort } from "../../src/kafka/kafka.ts";

@@ -2,9 +2,9 @@
 // whatever they like. And by whose clock a seal ends.
 import { generateKeyPairSync } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { makeCodec } from "../../src/bus/codec.ts";
-import { replyMac } from "../../src/bus/reply-mac.ts";
-import { openReply, thumbprint } from "../../src/bus/seal.ts";
+import { makeCodec } from "../../src/bus/avro/codec.ts";
+import { replyMac } from "../../src/bus/seal/reply-mac.ts";
+import { openReply, thumbprint } from "../../src/bus/seal/seal.ts";
 import { type ConnectedClient, connectClient } from "../../src/client/connect.ts";
 import type { ConsumeOptions, KafkaPort } from "../../src/kafka/kafka.ts";
 import type { InRecord, OutRecord } from "../../src/kafka/records.ts";

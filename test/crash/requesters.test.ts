@@ -1,7 +1,7 @@
 // Requesters come, go, stop and die under load. Each reads one partition of the reply topic, in a group of its own: nobody's coming moves
 // another's replies, and what each reads does not grow with their number. One that does not read, or is dead, costs the worker nothing.
 import { expect, test } from "@jest/globals";
-import { connectRegistry } from "../../src/bus/schema-store.ts";
+import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import type { AuthClient } from "../../src/client/types.ts";
 import { shared } from "../../src/kafka/assigner.ts";

@@ -2,7 +2,7 @@
 // ever answered. A request ends inside its time all the same, one that has time is answered when the broker goes on, and nobody has to be
 // started anew. Both drivers at once, each with a fleet of its own on the one broker.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { connectRegistry } from "../../src/bus/schema-store.ts";
+import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import type { AuthClient } from "../../src/client/types.ts";
 import { connectKafka } from "../../src/kafka/kafka.ts";

@@ -2,7 +2,7 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import driver, { type Admin } from "kafkajs";
 import { deadLetter, deadLetterTopic } from "../../src/bus/dead-letter.ts";
-import { sealRequest } from "../../src/bus/seal.ts";
+import { sealRequest } from "../../src/bus/seal/seal.ts";
 import { sealIn } from "../../src/ctl/dlq-replayable.ts";
 import type { InRecord, OutRecord } from "../../src/kafka/records.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";

@@ -1,7 +1,7 @@
 // authctl at Kafka and the registry: topics, topics acl, lag, schemas. What they show is that of the brokers: the shared fleet's, and topics of this
 // file's own where something must be wrong.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { connectRegistry } from "../../src/bus/schema-store.ts";
+import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { subjects, topics } from "../../src/catalogue.ts";
 import { readConfig } from "../../src/config/read.ts";
 import { judgeAll } from "../../src/ctl/schemas.ts";

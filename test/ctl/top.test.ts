@@ -1,6 +1,6 @@
 // authctl top against the real fleet's feed, and against a feed that says what a test wants.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type Beat, fleetTopic, noStats } from "../../src/bus/fleet.ts";
+import { type Beat, fleetTopic, noStats } from "../../src/bus/fleet-feed.ts";
 import { Unreachable } from "../../src/ctl/command.ts";
 import { watchFleet } from "../../src/ctl/fleet-watch.ts";
 import { type RealKafka, realKafka, record, spec } from "../kafka/real-kafka.ts";

@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import avsc from "avsc";
 import driver from "kafkajs";
-import { connectRegistry } from "../../src/bus/schema-store.ts";
+import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { type AuthEvent, type Client, connect, type Verifier } from "../../src/client/index.ts";
 import { closeTraps } from "../../src/kafka/kafkajs/patches.ts";
 import type { OutRecord } from "../../src/kafka/records.ts";

@@ -1,7 +1,7 @@
 // The port against a real Kafka: consumers in groups.
 import type { Admin } from "kafkajs";
+import { type Holding, makeHoldings } from "../../src/bus/assigned-partitions.ts";
 import { smallFetch } from "../../src/bus/back-pressure.ts";
-import { type Holding, makeHoldings } from "../../src/bus/holdings.ts";
 import { shared, single } from "../../src/kafka/assigner.ts";
 import { type Consumption, connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
 import { quiet, until } from "../support/fleet.ts";

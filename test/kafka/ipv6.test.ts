@@ -8,7 +8,7 @@ import { TLSSocket } from "node:tls";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { sql } from "slonik";
-import { connectRegistry } from "../../src/bus/schema-store.ts";
+import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { connectKafka, type KafkaDriverName } from "../../src/kafka/kafka.ts";
 import { withColons, withoutColons } from "../../src/kafka/kafkajs/fetch.ts";

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
-import { connectRegistry, type Registry } from "../../src/bus/schema-store.ts";
+import { connectRegistry, type Registry } from "../../src/bus/avro/schema-store.ts";
 import { type SubjectSpec, subjects } from "../../src/catalogue.ts";
 import { sharedFleet } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";

@@ -3,7 +3,7 @@
 import { generateKeyPairSync, type JsonWebKey, randomBytes } from "node:crypto";
 import { deflateRawSync } from "node:zlib";
 import { CompactEncrypt, importJWK, type JWK } from "jose";
-import { thumbprint } from "../../src/bus/seal.ts";
+import { thumbprint } from "../../src/bus/seal/seal.ts";
 import type { TestFleet } from "./fleet.ts";
 import { type Confirmed, confirmed } from "./people.ts";
 import { type RawRequest, replyTopic } from "./raw.ts";

@@ -2,7 +2,7 @@
 // write before a service's first start, what they find in what others write, and tokens they make.
 import { generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypto";
 import { CompactSign, decodeJwt } from "jose";
-import { openReply } from "../../src/bus/seal.ts";
+import { openReply } from "../../src/bus/seal/seal.ts";
 import type { InRecord, OutRecord } from "../../src/kafka/records.ts";
 import { keyThumbprint, makeCert, publicMembers } from "../../src/protocol/fleet-cert.ts";
 

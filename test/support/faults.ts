@@ -29,13 +29,13 @@ export const faults = {
   },
   /** A record counts as done when it is handed over, as with a library's own automatic commits. */
   "early-commit": {
-    module: "bus/watermark.ts",
+    module: "bus/offset-tracker.ts",
     line: "    return this.#committable === this.#committed ? undefined : this.#committable;",
     instead: "    return this.#next === this.#committed ? undefined : this.#next;",
   },
   /** What was finished last is committed, whatever before it is still open. */
   "gaps-committed": {
-    module: "bus/watermark.ts",
+    module: "bus/offset-tracker.ts",
     line: "      if (!done) break;",
     instead: "      if (!done) continue;",
   },
@@ -120,7 +120,7 @@ export const faults = {
   },
   /** A device token gives no place in any queue. */
   "no-kept-places": {
-    module: "bus/consumer.ts",
+    module: "bus/responder.ts",
     line: "    const device = heldDevice(record, envelope);",
     instead: "    heldDevice(record, envelope); const device = undefined;",
   },
@@ -151,7 +151,7 @@ export const faults = {
   },
   /** A call that ends keeps its place among those that wait. */
   "call-kept": {
-    module: "bus/client.ts",
+    module: "bus/requester.ts",
     line: "    pending.delete(id);",
     instead: "",
   },
@@ -181,7 +181,7 @@ export const faults = {
   },
   /** A seal fits every reply topic. */
   "no-rpt": {
-    module: "bus/seal.ts",
+    module: "bus/seal/seal.ts",
     line: '  if (rpt !== replyTopic) throw broken("rpt", "sealed: for another reply topic");',
     instead: "  void [rpt, replyTopic];",
   },
@@ -193,7 +193,7 @@ export const faults = {
   },
   /** What is sealed need not be known again. */
   "no-key-needed": {
-    module: "bus/seal.ts",
+    module: "bus/seal/seal.ts",
     line: "  if (request.idempotencyKey === undefined) throw keyless();",
     instead: "  void keyless;",
   },
@@ -210,21 +210,21 @@ export const faults = {
     instead: "    const bytes = await unpack(codec, batch.body, 2 ** 31);",
   },
   /** Counts and lengths in Avro are believed. */
-  "avro-believed": { module: "bus/codec.ts", line: "        walk(value);", instead: "        void walk;" },
+  "avro-believed": { module: "bus/avro/codec.ts", line: "        walk(value);", instead: "        void walk;" },
   /** A schema is read whatever subject it is a version of. */
   "any-subject": {
-    module: "bus/schema-store.ts",
+    module: "bus/avro/schema-store.ts",
     line: "      return subjects.includes(subject) ? schemaOf(id) : undefined;",
     instead: "      return subjects.length > 0 ? schemaOf(id) : undefined;",
   },
   /** Texts are not looked at before a request is opened, and after it. */
   "texts-before-unchecked": {
-    module: "bus/text-gate.ts",
+    module: "bus/avro/text-gate.ts",
     line: '    checkRecord: (record) => clear(record, ""),',
     instead: "    checkRecord: () => undefined,",
   },
   "texts-unchecked": {
-    module: "bus/text-gate.ts",
+    module: "bus/avro/text-gate.ts",
     line: "    checkRequest(request) {",
     instead: "    checkRequest(request) { if (request !== undefined) return;",
   },

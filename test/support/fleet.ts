@@ -6,7 +6,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
-import { connectRegistry } from "../../src/bus/schema-store.ts";
+import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import type { AuthClient } from "../../src/client/types.ts";
 import { connectKafka, type KafkaDriverName, type KafkaPort } from "../../src/kafka/kafka.ts";

@@ -7,7 +7,7 @@ import { sql } from "slonik";
 import { z } from "zod";
 import type { BusCommand, Call, HeldDevice, Lanes } from "../../src/bus/command.ts";
 import { type Lane, makeLane } from "../../src/bus/lanes.ts";
-import { noSoonerThan } from "../../src/bus/least-time.ts";
+import { noSoonerThan } from "../../src/bus/min-response.ts";
 import type { MasterKey } from "../../src/config/kinds.ts";
 import { readConfig } from "../../src/config/read.ts";
 import { makeDeviceTokens } from "../../src/crypto/device-token.ts";

@@ -2,7 +2,7 @@
 import { expect } from "@jest/globals";
 import avsc from "avsc";
 import { decodeProtectedHeader } from "jose";
-import { openReply, parseReplyKey, sealReply } from "../../src/bus/seal.ts";
+import { openReply, parseReplyKey, sealReply } from "../../src/bus/seal/seal.ts";
 import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/fleet-keys.ts";

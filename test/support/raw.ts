@@ -1,7 +1,7 @@
 // Requests made by hand, as a foreign service would make them: bytes, headers and key as a test wants them, and the replies as they come.
 import { randomBytes } from "node:crypto";
 import avsc from "avsc";
-import { connectRegistry } from "../../src/bus/schema-store.ts";
+import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import type { InRecord, OutRecord } from "../../src/kafka/records.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import type { TestFleet } from "./fleet.ts";

@@ -1,4 +1,4 @@
-// Seals made by hand, with whatever is wrong in them, by nothing but node:crypto: neither jose nor src/bus/jwe.ts, which keep to the rules,
+// Seals made by hand, with whatever is wrong in them, by nothing but node:crypto: neither jose nor src/bus/seal/jwe.ts, which keep to the rules,
 // stands between a test and the bytes.
 import {
   createCipheriv,

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import avsc from "avsc";
 import { decodeProtectedHeader } from "jose";
-import { mergeSealed, openReply, splitSealed } from "../../src/bus/seal.ts";
+import { mergeSealed, openReply, splitSealed } from "../../src/bus/seal/seal.ts";
 import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/fleet-keys.ts";

@@ -2,8 +2,8 @@
 // Gathered as any requester would.
 import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import avsc from "avsc";
-import { connectRegistry } from "../../../src/bus/schema-store.ts";
-import { thumbprint } from "../../../src/bus/seal.ts";
+import { connectRegistry } from "../../../src/bus/avro/schema-store.ts";
+import { thumbprint } from "../../../src/bus/seal/seal.ts";
 import { commandSchemas } from "../../../src/protocol/generated/schemas.ts";
 import type { TestFleet } from "../fleet.ts";
 import { confirmed, loggedIn } from "../people.ts";

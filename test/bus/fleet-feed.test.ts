@@ -1,6 +1,6 @@
 // What a requester concludes from the fleet feed: nobody is there only where the feed flowed and stayed silent about a command.
 import { describe, expect, test } from "@jest/globals";
-import { type Beat, makeFleetView as makeView, maxReportBytes, noStats, readBeat } from "../../src/bus/fleet.ts";
+import { type Beat, makeFleetView as makeView, maxReportBytes, noStats, readBeat } from "../../src/bus/fleet-feed.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 
 const topics = new Set(["a", "b"]);

@@ -11,14 +11,14 @@ import type { Assignment, InRecord, OutRecord, TopicPartition, UnreadableRecords
 import { refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTrace } from "../runtime/tracing.ts";
+import { type Holding, lagOf, makeHoldings } from "./assigned-partitions.ts";
+import type { Codec } from "./avro/codec.ts";
 import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";
-import type { Codec } from "./codec.ts";
 import type { BusCommand, Call, HeldDevice } from "./command.ts";
 import { deadLetter, unreadableLetter } from "./dead-letter.ts";
-import type { DeadLetterReason, DeadLetters } from "./dead-letters.ts";
+import type { DeadLetterReason, DeadLetters } from "./dead-letter-sender.ts";
 import { type Execute, encodeRefusal } from "./execute.ts";
 import { type Envelope, readHeaders, replyHeaders } from "./headers.ts";
-import { type Holding, lagOf, makeHoldings } from "./holdings.ts";
 import { makeMailboxes } from "./mailbox.ts";
 import type { Replies } from "./replies.ts";
 

@@ -18,7 +18,7 @@ import {
   type KeyObject,
   randomBytes,
 } from "node:crypto";
-import { type Clock, systemClock } from "../lib/clock.ts";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 import { isFields, parseFields } from "./sealed-fields.ts";
 
 export const alg = "ECDH-ES+A256KW";

@@ -2,7 +2,7 @@
 // the driver reads again from the last commit is known and skipped; a lost one is marked, and nothing of it is committed any more.
 // Commits go out on a timer, one at a time, and nobody waits for them.
 import type { Assignment, CommittedOffset, TopicPartition } from "../kafka/records.ts";
-import { Watermark } from "./watermark.ts";
+import { Watermark } from "./offset-tracker.ts";
 
 export interface Holding extends TopicPartition {
   watermark: Watermark;

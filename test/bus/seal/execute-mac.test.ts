@@ -1,14 +1,14 @@
 // Which replies carry the mac of their request: every one to a request that was opened, however it ended; and none before.
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
-import type { BusCommand, Call } from "../../src/bus/command.ts";
-import { makeExecute } from "../../src/bus/execute.ts";
-import { makeLane } from "../../src/bus/lanes.ts";
-import { isReplyMac, makeReplySecret } from "../../src/bus/reply-mac.ts";
-import { type RequestToSeal, sealRequest, thumbprint } from "../../src/bus/seal.ts";
-import { makeTextGate } from "../../src/bus/text-gate.ts";
-import { refuse } from "../../src/protocol/errors.ts";
-import { quiet } from "../support/fleet.ts";
+import { makeTextGate } from "../../../src/bus/avro/text-gate.ts";
+import type { BusCommand, Call } from "../../../src/bus/command.ts";
+import { makeExecute } from "../../../src/bus/execute.ts";
+import { makeLane } from "../../../src/bus/lanes.ts";
+import { isReplyMac, makeReplySecret } from "../../../src/bus/seal/reply-mac.ts";
+import { type RequestToSeal, sealRequest, thumbprint } from "../../../src/bus/seal/seal.ts";
+import { refuse } from "../../../src/protocol/errors.ts";
+import { quiet } from "../../support/fleet.ts";
 
 const monotonic = () => performance.now();
 const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

@@ -1,6 +1,6 @@
 // Watermarks against their meaning: everything below the offset to commit is finished, and nothing finished in a row is left above it.
 import fc from "fast-check";
-import { Watermark } from "../../src/bus/watermark.ts";
+import { Watermark } from "../../src/bus/offset-tracker.ts";
 
 /** Ascending offsets with gaps, as compaction and transaction markers leave them, and an order in which they are finished. */
 const history = fc

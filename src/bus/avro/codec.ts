@@ -1,10 +1,10 @@
 // Avro in the registry's wire format: a zero byte, the schema's 4-byte id, the record (Confluent wire format). Bytes are written and
 // read by avsc with our own schema on our side and the writer's on the other, where that is a version of the same
-// subject. Before avsc reads them they are walked through once (avro-walk.ts): it believes counts and lengths.
+// subject. Before avsc reads them they are walked through once (walk.ts): it believes counts and lengths.
 import { isUtf8 } from "node:buffer";
 import avsc from "avsc";
-import { type AvroType, type AvroWalk, makeAvroWalk } from "./avro-walk.ts";
 import type { SchemaSource } from "./schema-store.ts";
+import { type AvroType, type AvroWalk, makeAvroWalk } from "./walk.ts";
 
 /** What is wrong with bytes that came in. "unreachable" is not the sender's fault: ask again. */
 export type CodecFaultKind = "not-avro" | "unknown-schema" | "incompatible" | "malformed" | "unreachable";

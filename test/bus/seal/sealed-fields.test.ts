@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { parseFields } from "../../src/bus/sealed-fields.ts";
+import { parseFields } from "../../../src/bus/seal/sealed-fields.ts";
 
 const objects = fc.dictionary(fc.string(), fc.jsonValue());
 

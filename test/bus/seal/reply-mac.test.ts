@@ -1,7 +1,7 @@
 // The mac of a reply, against an HMAC that is made here by hand from what docs/protocol.md says.
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
-import { isReplyMac, type MacInput, makeReplySecret, replyMac } from "../../src/bus/reply-mac.ts";
+import { isReplyMac, type MacInput, makeReplySecret, replyMac } from "../../../src/bus/seal/reply-mac.ts";
 
 const secret = Buffer.alloc(32, 5);
 const input: MacInput = {

@@ -1,7 +1,7 @@
 // Holdings: what stays across a rebalance keeps its watermark, what is lost is committed no more, and a partition that was made anew
 // starts over instead of being skipped in silence.
 import { afterEach, expect, test } from "@jest/globals";
-import { type Holdings, makeHoldings } from "../../src/bus/holdings.ts";
+import { type Holdings, makeHoldings } from "../../src/bus/assigned-partitions.ts";
 import type { CommittedOffset } from "../../src/kafka/records.ts";
 
 const p0 = { topic: "a", partition: 0 };

@@ -7,8 +7,8 @@ import { SchemaRegistry } from "@kafkajs/confluent-schema-registry";
 import registryApi from "@kafkajs/confluent-schema-registry/dist/api/index.js";
 import avsc from "avsc";
 
-import { asError } from "../protocol/errors.ts";
-import { makeLane } from "./lanes.ts";
+import { asError } from "../../protocol/errors.ts";
+import { makeLane } from "../lanes.ts";
 
 export interface SchemaSource {
   /** Id of exactly this schema in the subject, or undefined where the source has none. */

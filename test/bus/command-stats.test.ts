@@ -1,7 +1,7 @@
 // The tally: counts, rates and percentiles of what was done since it was last asked.
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { makeTally } from "../../src/bus/tally.ts";
+import { makeTally } from "../../src/bus/command-stats.ts";
 
 test("counts each command's outcomes and its rate, and begins anew when it was asked", () => {
   let now = 0;

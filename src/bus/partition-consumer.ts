@@ -8,8 +8,8 @@ import type { InRecord, UnreadableRecords } from "../kafka/records.ts";
 import { within } from "../lib/timeout.ts";
 import { asError } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
+import { type Holding, makeHoldings } from "./assigned-partitions.ts";
 import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";
-import { type Holding, makeHoldings } from "./holdings.ts";
 import { makeMailboxes } from "./mailbox.ts";
 
 export interface FollowParts {

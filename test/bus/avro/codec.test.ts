@@ -1,7 +1,7 @@
 // Avro in the registry's wire format, against schemas of other versions and against bytes that are none.
 import avsc from "avsc";
-import { CodecFault, makeCodec } from "../../src/bus/codec.ts";
-import type { SchemaSource } from "../../src/bus/schema-store.ts";
+import { CodecFault, makeCodec } from "../../../src/bus/avro/codec.ts";
+import type { SchemaSource } from "../../../src/bus/avro/schema-store.ts";
 
 const subject = "auth.session.greet-value";
 const named = { type: "record", namespace: "auth.session", name: "GreetRequest" } as const;

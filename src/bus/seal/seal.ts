@@ -8,7 +8,7 @@
 // reply (the reply secret inside), fields (with details.field), reply-key.
 import { createHash, createPublicKey, KeyObject } from "node:crypto";
 import { type CryptoKey, compactDecrypt, type JWK } from "jose";
-import { type Refusal, refuse } from "../protocol/errors.ts";
+import { type Refusal, refuse } from "../../protocol/errors.ts";
 import { alg, enc, isBase64url32, openPlain, type PlainJwe, readPlain, sealCompact } from "./jwe.ts";
 import { replySecretName } from "./reply-mac.ts";
 import { checkSealed, type Fields, isFields, parseFields, reconcile, toJson } from "./sealed-fields.ts";

@@ -1,7 +1,7 @@
 // How many dead letters one requester gets: so many a minute, and so many bytes; what is over that is counted, and its
 // record is done.
 import { beforeEach, expect, test } from "@jest/globals";
-import { bytesPerMinute, type DeadLetter, makeDeadLetters } from "../../src/bus/dead-letters.ts";
+import { bytesPerMinute, type DeadLetter, makeDeadLetters } from "../../src/bus/dead-letter-sender.ts";
 import { quiet } from "../support/fleet.ts";
 
 const time = { ms: 0 };

@@ -1,8 +1,8 @@
 // The real registry: ids, schemas, and the compatibility that keeps old and new processes talking.
 import { randomBytes } from "node:crypto";
-import { makeCodec } from "../../src/bus/codec.ts";
-import { connectRegistry, makeSchemaStore, type Registry } from "../../src/bus/schema-store.ts";
-import { testStack } from "../support/stack.ts";
+import { makeCodec } from "../../../src/bus/avro/codec.ts";
+import { connectRegistry, makeSchemaStore, type Registry } from "../../../src/bus/avro/schema-store.ts";
+import { testStack } from "../../support/stack.ts";
 
 const run = randomBytes(4).toString("hex");
 const registry: Registry = connectRegistry({ url: testStack().registry });

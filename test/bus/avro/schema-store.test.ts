@@ -7,7 +7,7 @@ import {
   makeSchemaStore,
   RegistryFault,
   type SchemaSource,
-} from "../../src/bus/schema-store.ts";
+} from "../../../src/bus/avro/schema-store.ts";
 
 const schema = { type: "record", name: "A", fields: [] };
 const time = { ms: 0 };

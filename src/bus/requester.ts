@@ -15,9 +15,9 @@ import { randomId } from "../lib/random-id.ts";
 import { asError, Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTraceparent } from "../runtime/tracing.ts";
-import { beatEveryMs, fleetTopic, makeFleetView } from "./fleet.ts";
+import { beatEveryMs, fleetTopic, makeFleetView } from "./fleet-feed.ts";
 import { names, singleHeader } from "./headers.ts";
-import { isReplyMac } from "./reply-mac.ts";
+import { isReplyMac } from "./seal/reply-mac.ts";
 import type { Sender } from "./sender.ts";
 
 export interface RequesterParts {

@@ -22,8 +22,8 @@ import {
   sealRequest,
   splitSealed,
   thumbprint,
-} from "../../src/bus/seal.ts";
-import { Refusal } from "../../src/protocol/errors.ts";
+} from "../../../src/bus/seal/seal.ts";
+import { Refusal } from "../../../src/protocol/errors.ts";
 
 const now = 1_790_000_000_000;
 const idempotencyKey = "b3f1d8c2a4e64f7e9a0b1c2d3e4f5a6b";

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import fc from "fast-check";
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader, type JWK } from "jose";
-import { alg, enc, openPlain, readPlain, sealCompact } from "../../src/bus/jwe.ts";
+import { alg, enc, openPlain, readPlain, sealCompact } from "../../../src/bus/seal/jwe.ts";
 
 const pair = () => generateKeyPairSync("ec", { namedCurve: "P-256" });
 const own = pair();

@@ -2,8 +2,8 @@
 import { describe, expect, test } from "@jest/globals";
 import avsc from "avsc";
 import fc from "fast-check";
-import { type AvroType, makeAvroWalk } from "../../src/bus/avro-walk.ts";
-import { commandSchemas, eventSchemas, mailSchema } from "../../src/protocol/generated/schemas.ts";
+import { type AvroType, makeAvroWalk } from "../../../src/bus/avro/walk.ts";
+import { commandSchemas, eventSchemas, mailSchema } from "../../../src/protocol/generated/schemas.ts";
 
 const walkOf = (type: avsc.Type) => makeAvroWalk(type as unknown as AvroType);
 const typeOf = (schema: unknown): avsc.Type => avsc.Type.forSchema(schema as avsc.Schema);
