@@ -1,4 +1,4 @@
-// The audit's chain. Commits leave sealed rows (handlers/audit-rows.ts); once a second one relay, whichever gets the lock, takes what is there,
+// The audit's chain. Commits leave sealed rows (command/audit-rows.ts); once a second one relay, whichever gets the lock, takes what is there,
 // gives each row the next number and chains it, and now and then signs where the chain stands. Never inside a request: a chain has one end, and
 // all commits of a fleet would wait for it.
 //

@@ -1,5 +1,5 @@
 // Compares accounts with their audit: every account as it stands - password, confirmation, address, roles, ban, authenticator app, recovery codes,
-// passkeys - with the digest that the last event about that aspect left (handlers/audit-rows.ts); and a recovery code whose use was audited is used.
+// passkeys - with the digest that the last event about that aspect left (command/audit-rows.ts); and a recovery code whose use was audited is used.
 // What somebody wrote to the database past the fleet is then another value than its audit says. What the audit itself is worth, audit-verify.ts says;
 // this believes it.
 //

@@ -8,7 +8,7 @@ import { deadLetter, unreadableLetter } from "./bus/dead-letter.ts";
 import type { DeadLetters } from "./bus/dead-letter-sender.ts";
 import { recordKey } from "./bus/headers.ts";
 import { follow } from "./bus/partition-consumer.ts";
-import type { LegacyBody, LegacyHandler } from "./handlers/define.ts";
+import type { LegacyBody, LegacyHandler } from "./command/define.ts";
 import type { KafkaPort } from "./kafka/kafka.ts";
 import type { InRecord, TopicPartition } from "./kafka/records.ts";
 import { asError } from "./protocol/errors.ts";

@@ -2,14 +2,14 @@
 // address and lists every account that waits there by then. One relay at a time does it. A mail that another process has sent meanwhile counts, and
 // what waits then waits on; an address that somebody has confirmed meanwhile gets none.
 
+import { auditRow } from "./command/audit-rows.ts";
+import { type AloneParts, commitAlone } from "./command/commit-without-reply.ts";
+import type { MailMaker, Settings } from "./command/context.ts";
 import { uuidv7 } from "./crypto/ids.ts";
 import { changedPart } from "./db/faults.ts";
 import { readOnly } from "./db/inbox.ts";
 import { dueAddresses, mailingAlone, postponeMail, waitingAt } from "./db/waiting.ts";
 import { confirmations } from "./handlers/account/confirmation.ts";
-import { auditRow } from "./handlers/audit-rows.ts";
-import { type AloneParts, commitAlone } from "./handlers/commit-alone.ts";
-import type { MailMaker, Settings } from "./handlers/context.ts";
 import { mailCount } from "./handlers/mails.ts";
 
 export interface WaitingMailsParts extends AloneParts {

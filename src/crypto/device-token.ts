@@ -1,5 +1,5 @@
 // Device tokens: what a device that its user was let in from brings along, so that it is told from others before anything else is known. A token
-// opens nothing: it gives a place in queues that others do not get (bus/), and lets attempts be counted by the device (handlers/attempts.ts).
+// opens nothing: it gives a place in queues that others do not get (bus/), and lets attempts be counted by the device (command/attempts.ts).
 //
 //   d1.<base64url of: data key's id (4 bytes), day (2), epoch (4), id (16)>.<base64url of HMAC-SHA-256>
 //

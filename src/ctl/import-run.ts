@@ -3,6 +3,7 @@
 //
 // A dry run reads, judges and looks everybody up in the same way; whom it would make it notes in a table of its own connection.
 
+import { eventTopic } from "../command/outbox-rows.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import {
   type Counts,
@@ -17,7 +18,6 @@ import {
   writeRehearsal,
 } from "../db/imports.ts";
 import type { CommonQueryMethods } from "../db/pool.ts";
-import { eventTopic } from "../handlers/outbox-rows.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { RejectsFile } from "./import-rejects.ts";
 import { type Candidate, type Judged, judge, type Reject, type Roles, RowFault, rejectOf } from "./import-rows.ts";

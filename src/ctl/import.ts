@@ -1,6 +1,7 @@
 // authctl import: users of another service, from its table in PostgreSQL or from JSON lines, into the database itself (contract, section 9).
 // What was imported stays, whatever ends a run: the next one goes on where it ended. docs/operations.md has the way of a move.
 import { auditDeeds, type Deed, importedEntry } from "../audit-deeds.ts";
+import { loginHash } from "../command/keyed-hash.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import { isPlainDatabase } from "../config/plaintext.ts";
 import { type Config, ConfigFault } from "../config/read.ts";
@@ -18,7 +19,6 @@ import {
 } from "../db/imports.ts";
 import { dataKeyRows } from "../db/keys.ts";
 import type { CommonQueryMethods } from "../db/pool.ts";
-import { loginHash } from "../handlers/keyed-hash.ts";
 import { systemClock } from "../lib/clock.ts";
 import { refuse } from "../protocol/errors.ts";
 import { type Answer, type Call, type Command, pairsOption, textOption, Unreachable, UsageFault } from "./command.ts";

@@ -1,6 +1,6 @@
 // Attempts at passwords and codes, and the devices that accounts were used from. The decision stands in the database's function
 // reserve_attempt (migrations/0006): under the lock of one row it is exact, however many workers count at once. Nothing here knows a login
-// or an address: subjects and places are keyed hashes (handlers/attempts.ts).
+// or an address: subjects and places are keyed hashes (command/attempts.ts).
 //
 // A reservation rides on the handler's own read, so a login is still two statements. Medians of 2,100, PostgreSQL 18 with fsync, two cores
 // beside a load of 13: the read 0.36 ms without it and 0.49 with it (as a statement of its own it takes 0.42 more); the commit 0.92 and

@@ -259,7 +259,7 @@ function inputOf(users: readonly ImportedUser[]) {
       AS given (id, login, login_key, username, email, email_key, hash, created, confirmed, banned)`;
 }
 
-/** As handlers/outbox-rows.ts makes them, each the first event of its user. */
+/** As command/outbox-rows.ts makes them, each the first event of its user. */
 function eventsOf({ topic, actor, at, ids }: NonNullable<Batch["events"]>) {
   return sql.fragment`
     told AS (

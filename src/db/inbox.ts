@@ -49,7 +49,7 @@ export function readWithInbox<T>(pool: DatabasePool, key: InboxKey, read: Read<T
 }
 
 /**
- * The same, and counts an attempt (attempts.ts) or a use (uses.ts) in that statement; not where an answer is kept. Where it has to wait, the
+ * The same, and counts an attempt (command/attempts.ts) or a use (command/uses.ts) in that statement; not where an answer is kept. Where it has to wait, the
  * read is not begun either, so that the refusal costs the same whomever it is about (OFFSET 0 keeps the planner from merging them).
  */
 export async function readReserving<T, R>(

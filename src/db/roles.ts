@@ -15,7 +15,7 @@ export function permissionsOf(userId: number): Read<{ permissions: string[] }> {
 }
 
 const roleRank = z.object({ name: z.string(), permissions: z.array(z.string()) });
-/** A role as its rank counts (handlers/admin/rank.ts). */
+/** A role as its rank counts (command/admin/rank.ts). */
 export type RoleRank = z.infer<typeof roleRank>;
 
 const rolePermissions = sql.fragment`ARRAY(

@@ -1,6 +1,6 @@
 // Uses under limits across accounts: how often a network, or the whole fleet, may do what costs something or is a guess. The count stands in
 // the database's function count_use (migrations/0023_networks.sql), exact however many workers ask at once. Nothing here knows an address:
-// subjects are keyed hashes (handlers/uses.ts).
+// subjects are keyed hashes (command/uses.ts).
 //
 // A use rides on the handler's own read, as a reservation of an attempt does (attempts.ts), so it costs no round trip. Medians of 900 on two
 // cores beside a load of 17: the read of a login 1.78 ms without a limit, 1.94 with a network's, 2.22 with a /56 and a /48; its commit 1.82,

@@ -1,5 +1,8 @@
 // What administrators' commands, the platform's JSON topics and, where it is deleted, its owner do to an account alike: ban it, lift the ban, delete it. Banning and
 // deleting end every session and every access token; lifting a ban brings none of them back.
+
+import type { Change, Context } from "../command/context.ts";
+import { fact } from "../command/events.ts";
 import { purposes, voidLinks } from "../db/one-time-tokens.ts";
 import { erasures } from "../db/personal-data.ts";
 import { adminBeside, demandAdminBeside } from "../db/roles.ts";
@@ -7,8 +10,6 @@ import { endSessionsOf } from "../db/sessions.ts";
 import type { Write } from "../db/statements.ts";
 import { banUser, deleteUser, type Profile, unbanUser } from "../db/users.ts";
 import { type Refusal, refuse } from "../protocol/errors.ts";
-import type { Change, Context } from "./context.ts";
-import { fact } from "./facts.ts";
 
 export interface Deed {
   actor: string;

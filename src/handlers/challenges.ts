@@ -1,12 +1,13 @@
 // Challenges of logins and passkey registrations: opaque one-time tokens, as long as AUTH_CHALLENGE_TTL (10 min at most: ASVS 5.0, 6.5.5), for
 // what was asked and nothing else (6.6.2), with five attempts (6.6.3). An attempt and its answer are one commit, and the commit demands
 // that fewer than five were counted: of a hundred guesses side by side five are answered, whatever was judged meanwhile.
+
+import type { Context } from "../command/context.ts";
 import { hashSecret, isSecretOf, newOpaque, type OpaqueToken, parseOpaque } from "../crypto/opaque.ts";
 import { type Challenge, countAttempt, insertChallenge, type NewChallenge, useChallenge } from "../db/challenges.ts";
 import type { Factors } from "../db/factors.ts";
 import type { Write } from "../db/statements.ts";
 import { refuse } from "../protocol/errors.ts";
-import type { Context } from "./context.ts";
 import { checkToken } from "./input.ts";
 
 const mostAttempts = 5;

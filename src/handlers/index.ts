@@ -1,5 +1,6 @@
 // The one list of handlers.
 
+import type { Handler, LegacyHandler } from "../command/define.ts";
 import { check as checkAccess } from "./access/check.ts";
 import { changeEmail } from "./account/change-email.ts";
 import { changeLocale } from "./account/change-locale.ts";
@@ -27,7 +28,6 @@ import { revokeSessions } from "./admin/revoke-sessions.ts";
 import { setRoles } from "./admin/set-roles.ts";
 import { unbanUser } from "./admin/unban-user.ts";
 import { unlockUser } from "./admin/unlock-user.ts";
-import type { Handler, LegacyHandler } from "./define.ts";
 import { list as listKeys } from "./key/list.ts";
 import { adminBanToggled, adminDeleted, checkVerified, profileDeleted } from "./legacy/accounts.ts";
 import { activate as activateMfa } from "./mfa/activate.ts";

@@ -1,11 +1,11 @@
 // The rules for what people type in, shared by handlers, as refusals: protocol/names.ts and protocol/email-addresses.ts know what is right. A check gives the form that is
 // stored. Logging in never applies the policy: only empty and absurd input is refused there.
 
+import type { Context } from "../command/context.ts";
 import { maxPasswordBytes, type Weakness } from "../crypto/password-policy.ts";
 import { maxAddressBytes, storedAddress } from "../protocol/email-addresses.ts";
 import { invalid, refuse } from "../protocol/errors.ts";
 import { type NameKind, nameLength, readLabel, readName } from "../protocol/names.ts";
-import type { Context } from "./context.ts";
 
 /** Of a new name. @returns the form that is stored. @throws Refusal INVALID_INPUT */
 export function checkName(field: NameKind, value: string): string {

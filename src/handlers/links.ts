@@ -1,10 +1,11 @@
 // Links that were mailed: the token of one, held against its row. Shared by every command that is given one.
+
+import type { Context } from "../command/context.ts";
 import { isSecretOf, parseOpaque } from "../crypto/opaque.ts";
 import { type OneTimeToken, type Purpose, tokenById, useToken } from "../db/one-time-tokens.ts";
 import type { Read, Write } from "../db/statements.ts";
 import { refuse } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
-import type { Context } from "./context.ts";
 import { checkToken } from "./input.ts";
 
 export interface Link extends OneTimeToken {

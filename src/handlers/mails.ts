@@ -2,13 +2,14 @@
 // outbox; on the topic the address is in clear and the rest is sealed. Also the links in them: one-time tokens, of which only the hash is kept.
 // Confirmation links go to the platform's topic `auth` while legacy topics are on (account/confirmation.ts); all other mails go here, always: the
 // platform's mailer knows one kind of mail.
+
+import type { CountedMail, MailMaker, Message, Settings } from "../command/context.ts";
+import { keyedHash } from "../command/keyed-hash.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
 import { hashSecret, newOpaque } from "../crypto/opaque.ts";
 import type { MailCount } from "../db/address-mails.ts";
 import { insertToken, type NewToken, type Purpose } from "../db/one-time-tokens.ts";
 import type { Write } from "../db/statements.ts";
-import type { CountedMail, MailMaker, Message, Settings } from "./context.ts";
-import { keyedHash } from "./keyed-hash.ts";
 
 /**
  * How long a command that may mail somebody takes at least. It does the same statements for an address that has an account and for one that has none,

@@ -1,5 +1,8 @@
 // Sessions as several commands treat them. Opening one: every command that ends with tokens does it here. A user has AUTH_SESSIONS_MAX
 // sessions at most; the commit that opens one more ends the oldest, whichever command it is of. Listing a user's, and finding one of his.
+
+import type { Context } from "../command/context.ts";
+import { fact } from "../command/events.ts";
 import { isUuid } from "../crypto/ids.ts";
 import { hashSecret, newOpaque } from "../crypto/opaque.ts";
 import { shardOf } from "../db/outbox.ts";
@@ -8,8 +11,6 @@ import type { Write } from "../db/statements.ts";
 import { invalid, refuse } from "../protocol/errors.ts";
 import type { Client, Session } from "../protocol/generated/schemas.ts";
 import { normalize } from "../protocol/record-key.ts";
-import type { Context } from "./context.ts";
-import { fact } from "./facts.ts";
 
 export interface SessionUser {
   id: number;

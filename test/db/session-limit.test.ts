@@ -3,13 +3,13 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
+import { auditRow } from "../../src/command/audit-rows.ts";
 import { variables } from "../../src/config/variables.ts";
 import { commitOnce } from "../../src/db/commit.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { insertSession, reapSessions, type SessionLimit } from "../../src/db/sessions.ts";
 import { insertUser, lockUser } from "../../src/db/users.ts";
 import { type FleetKeys, loadFleetKeys } from "../../src/fleet-keys.ts";
-import { auditRow } from "../../src/handlers/audit-rows.ts";
 import { quiet, sharedFleet } from "../support/fleet.ts";
 
 let pool: DatabasePool;

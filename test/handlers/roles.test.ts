@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { permissions } from "../../src/handlers/admin/permissions.ts";
+import { permissions } from "../../src/command/admin/permissions.ts";
 import { chainWaiting } from "../support/audited.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { holderOf, operatorToken } from "../support/operator.ts";

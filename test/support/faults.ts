@@ -22,7 +22,7 @@ export const faults = {
   ...endingFaults,
   /** Every process remembers for itself alone which requests have their answer. */
   "no-inbox": {
-    module: "handlers/run.ts",
+    module: "command/run.ts",
     line: "return { topic, replyTopic: envelope.reply.topic, idempotencyKey: envelope.idempotencyKey };",
     instead:
       "return { topic, replyTopic: envelope.reply.topic, idempotencyKey: Buffer.concat([envelope.idempotencyKey, Buffer.from(String(process.pid))]) };",

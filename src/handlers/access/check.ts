@@ -1,9 +1,10 @@
 // Check: whether an access token's user may do something right now, by the permissions of the roles that his session bears. A permission that nobody has, or
 // that nobody knows, is not allowed.
 // Refuses INVALID_INPUT (no name of a permission), and what bearerOf refuses.
+
+import { checkPermission } from "../../command/admin/permissions.ts";
+import { defineHandler } from "../../command/define.ts";
 import { isPermitted } from "../../db/roles.ts";
-import { checkPermission } from "../admin/permissions.ts";
-import { defineHandler } from "../define.ts";
 import { bearerOf } from "../session/access.ts";
 
 export const check = defineHandler({

@@ -3,13 +3,14 @@
 // Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in password/change.ts), EMAIL_TAKEN, THROTTLED (also
 // where the account has asked for, or the new address has got, AUTH_MAILS_PER_HOUR such mails);
 // with AUTH_HIDE_EMAIL a taken address looks like success in answer, events and mails to the asker, and its owner is told.
+
+import { attemptInSession } from "../../command/attempts.ts";
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { countMail } from "../../db/address-mails.ts";
 import { addressChangeOf, lockUser, passwordOf } from "../../db/users.ts";
 import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { attemptInSession } from "../attempts.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { checkEmail, checkTyped } from "../input.ts";
 import { mail, newLink } from "../mails.ts";
 import { bearerOf, demandFactor } from "../session/access.ts";

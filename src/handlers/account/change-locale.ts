@@ -1,8 +1,9 @@
 // Change-locale: the language that the owner of an access token is written to in, from now on. For whoever registered without one, or came with an
 // import. It is no part of how he logs in: no password is asked for, no event is made, nobody is told.
 // Refuses what bearerOf refuses, INVALID_INPUT.
+
+import { defineHandler } from "../../command/define.ts";
 import { changeLocale as setLocale } from "../../db/users.ts";
-import { defineHandler } from "../define.ts";
 import { checkLocale } from "../input.ts";
 import { bearerOf } from "../session/access.ts";
 

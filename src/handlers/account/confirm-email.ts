@@ -2,12 +2,13 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID (unknown, forged, used, of another purpose, account changed since), TOKEN_EXPIRED, BANNED,
 // EMAIL_TAKEN (also with AUTH_HIDE_EMAIL: whoever holds the link has the mailbox). Of two accounts that want one address at once the
 // unique key lets one have it; the other reads anew and finds it taken.
+
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { changeEmail } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { linkOf } from "../links.ts";
 import { mail } from "../mails.ts";
 

@@ -4,15 +4,16 @@
 // an attempt at the account as in a login. Only requesters in AUTH_CONFIRM_WITHOUT_PROOF may give neither.
 // Refuses INVALID_INPUT (neither, or both), what linkOf refuses, INVALID_CREDENTIALS (the link stays good), THROTTLED and OVERLOADED with a password,
 // and BANNED to whoever has shown that the account is theirs.
+
+import type { Attempt } from "../../command/attempts.ts";
+import type { Context, Message, Proof } from "../../command/context.ts";
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { hashSecret, isSecretOf } from "../../crypto/opaque.ts";
 import type { Write } from "../../db/statements.ts";
 import { confirmUser, lockUser, passwordOf } from "../../db/users.ts";
 import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
 import type { AccountConfirmRequest, AccountConfirmResult } from "../../protocol/generated/schemas.ts";
-import type { Attempt } from "../attempts.ts";
-import type { Context, Message, Proof } from "../context.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { checkTyped } from "../input.ts";
 import { type Link, linkOf } from "../links.ts";
 import { openSession } from "../sessions.ts";

@@ -2,12 +2,13 @@
 // AUTH_LOGIN_QUARANTINE, and what is personal in the audit can be read no more (db/personal-data.ts lists what goes how).
 // Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as at a change of the password), THROTTLED, FORBIDDEN (he is the last
 // administrator).
+
+import { attemptInSession } from "../../command/attempts.ts";
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { lockUser, passwordOf } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { erase, keepAnAdmin } from "../accounts.ts";
-import { attemptInSession } from "../attempts.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { checkTyped } from "../input.ts";
 import { bearerOf, demandFactor } from "../session/access.ts";
 

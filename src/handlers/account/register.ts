@@ -6,6 +6,9 @@
 // keys: the loser reads anew and finds the name taken. LOGIN_TAKEN and EMAIL_TAKEN are kept, so that asking again cannot turn out otherwise.
 // An address gets AUTH_MAILS_PER_HOUR such mails at most, links and what its owner is told; a link beyond goes out later (waiting-mails.ts).
 import { randomBytes } from "node:crypto";
+import type { Context, Message } from "../../command/context.ts";
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { hashSecret } from "../../crypto/opaque.ts";
 import { countMail } from "../../db/address-mails.ts";
 import { demandFree } from "../../db/given-up-logins.ts";
@@ -13,9 +16,6 @@ import { insertPassword, insertUser, vacancyFor } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 import type { AccountRegisterRequest } from "../../protocol/generated/schemas.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import type { Context, Message } from "../context.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { checkEmail, checkLocale, checkName, checkNewPassword } from "../input.ts";
 import { mail } from "../mails.ts";
 import { confirmation } from "./confirmation.ts";

@@ -3,12 +3,13 @@
 // An address gets AUTH_MAILS_PER_HOUR such mails at most, registrations' included; what is over is not lost: when the hour is over, one mail lists
 // what waits (waiting-mails.ts).
 // Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
+
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { countMail } from "../../db/address-mails.ts";
 import { insertStandInToken, lockStandIn } from "../../db/stand-ins.ts";
 import { holdMail, waitingAt } from "../../db/waiting.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { checkEmail } from "../input.ts";
 import { mailedInMs } from "../mails.ts";
 import { confirmation, confirmations, nobodyAt } from "./confirmation.ts";

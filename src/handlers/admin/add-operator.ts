@@ -1,12 +1,14 @@
 // Add-operator: enrols an operator with a key of their own, or gives one who is there another key, so that a key can be changed without a gap.
 // Nobody enrols an operator who may do what they may not, nor gives such a one a key: with it they could act in that name.
 // Refuses INVALID_INPUT (also a private key, and permissions for one who is there), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
+
+import { checkReason } from "../../command/admin/actor.ts";
+import { defineAdminHandler } from "../../command/admin/define.ts";
+import { demandAll } from "../../command/admin/rank.ts";
+import { fact } from "../../command/events.ts";
 import { sealOperator } from "../../crypto/operators.ts";
 import { changeOperator, insertOperator, operatorRows } from "../../db/operators.ts";
 import { invalid } from "../../protocol/errors.ts";
-import { fact } from "../facts.ts";
-import { checkReason } from "./actor.ts";
-import { defineAdminHandler } from "./define.ts";
 import {
   checkOperatorName,
   mostKeys,
@@ -15,7 +17,6 @@ import {
   operatorNamed,
   operatorPermissions,
 } from "./operators.ts";
-import { demandAll } from "./rank.ts";
 
 export const addOperator = defineAdminHandler({
   topic: "auth.admin.add-operator",

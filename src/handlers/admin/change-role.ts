@@ -1,17 +1,18 @@
 // Change-role: makes a role, gives it permissions, takes others away. It counts at once wherever a permission is asked for; access tokens
 // name roles only, so none of them goes out of date.
-// Nobody gives or takes a permission that they do not hold, or changes a role that they could not give (rank.ts), and the role admin keeps the
+// Nobody gives or takes a permission that they do not hold, or changes a role that they could not give (command/admin/rank.ts), and the role admin keeps the
 // permissions of this service. Making a role gives it to nobody, so it takes no more than the permissions that it gets.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
+
+import { checkReason } from "../../command/admin/actor.ts";
+import { defineAdminHandler } from "../../command/admin/define.ts";
+import { checkPermission, checkRole, isOwn } from "../../command/admin/permissions.ts";
+import { demandAll, demandRank } from "../../command/admin/rank.ts";
+import { fact } from "../../command/events.ts";
 import { changeRole as changeStored, roleByName, type StoredRole } from "../../db/roles.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 import type { AdminChangeRoleRequest } from "../../protocol/generated/schemas.ts";
 import { adminRole } from "../accounts.ts";
-import { fact } from "../facts.ts";
-import { checkReason } from "./actor.ts";
-import { defineAdminHandler } from "./define.ts";
-import { checkPermission, checkRole, isOwn } from "./permissions.ts";
-import { demandAll, demandRank } from "./rank.ts";
 
 const mostPermissions = 256;
 

@@ -1,15 +1,16 @@
 // Delete-role: a role that no user has is gone. Whoever has it must lose it first, one by one, so that each of them gets an event and their
-// access tokens stop counting. It takes what giving the role takes (rank.ts).
+// access tokens stop counting. It takes what giving the role takes (command/admin/rank.ts).
 // Refuses INVALID_INPUT (also for a role that somebody has, and for admin), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN,
 // NOT_FOUND.
+
+import { checkReason } from "../../command/admin/actor.ts";
+import { defineAdminHandler } from "../../command/admin/define.ts";
+import { checkRole } from "../../command/admin/permissions.ts";
+import { demandRank } from "../../command/admin/rank.ts";
+import { fact } from "../../command/events.ts";
 import { deleteRole as deleteStored, roleByName } from "../../db/roles.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 import { adminRole } from "../accounts.ts";
-import { fact } from "../facts.ts";
-import { checkReason } from "./actor.ts";
-import { defineAdminHandler } from "./define.ts";
-import { checkRole } from "./permissions.ts";
-import { demandRank } from "./rank.ts";
 
 export const deleteRole = defineAdminHandler({
   topic: "auth.admin.delete-role",

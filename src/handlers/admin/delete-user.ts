@@ -1,9 +1,10 @@
 // Delete-user: the account is gone for ever, its sessions are over and its e-mail address is free; its login is after AUTH_LOGIN_QUARANTINE.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of the last administrator, by an
 // administrator), NOT_FOUND.
+
+import { checkReason, subjectOf } from "../../command/admin/actor.ts";
+import { defineAdminHandler } from "../../command/admin/define.ts";
 import { erase, keepAnAdmin } from "../accounts.ts";
-import { checkReason, subjectOf } from "./actor.ts";
-import { defineAdminHandler } from "./define.ts";
 
 export const deleteUser = defineAdminHandler({
   topic: "auth.admin.delete-user",

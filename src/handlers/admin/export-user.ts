@@ -2,12 +2,13 @@
 // about him, so it takes a permission of its own and a reason, nobody takes one of a user who may do more than he, and it is an event of the user.
 // Refuses INVALID_INPUT (also without a reason), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND, THROTTLED (a copy
 // was taken less than ten minutes ago, by whomever).
+
+import { checkReason, subjectOf } from "../../command/admin/actor.ts";
+import { defineAdminHandler } from "../../command/admin/define.ts";
+import { fact } from "../../command/events.ts";
 import { invalid } from "../../protocol/errors.ts";
 import { noSuchUser } from "../accounts.ts";
 import { copyOf } from "../copies.ts";
-import { fact } from "../facts.ts";
-import { checkReason, subjectOf } from "./actor.ts";
-import { defineAdminHandler } from "./define.ts";
 
 export const exportUser = defineAdminHandler({
   topic: "auth.admin.export-user",

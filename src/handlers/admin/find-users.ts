@@ -3,12 +3,12 @@
 // and still not be the last one: that is the one without a cursor.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
 
+import { defineAdminHandler } from "../../command/admin/define.ts";
 import { type Found, findUsers as found, isState, type Place, type Search } from "../../db/find-users.ts";
 import { addressKey } from "../../protocol/email-addresses.ts";
 import { invalid } from "../../protocol/errors.ts";
 import type { AdminFindUsersRequest, AdminFoundUser } from "../../protocol/generated/schemas.ts";
 import { parseTarget } from "../../protocol/target.ts";
-import { defineAdminHandler } from "./define.ts";
 
 const mostOnPage = 200;
 const longestSearch = 254; // as the longest e-mail address

@@ -1,7 +1,8 @@
 // List-roles: all roles with what they permit.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
+
+import { defineAdminHandler } from "../../command/admin/define.ts";
 import { allRoles } from "../../db/roles.ts";
-import { defineAdminHandler } from "./define.ts";
 
 export const listRoles = defineAdminHandler({
   topic: "auth.admin.list-roles",

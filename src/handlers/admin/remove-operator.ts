@@ -1,14 +1,15 @@
 // Remove-operator: an operator is gone, or one of their keys; with the last key the operator. What they signed counts no more from the next request on.
 // Operators may remove themselves. Where the last one goes, the first is enrolled anew with the master key (authctl operators add --first).
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of one who may do more), NOT_FOUND.
+
+import { checkReason } from "../../command/admin/actor.ts";
+import { defineAdminHandler } from "../../command/admin/define.ts";
+import { demandAll } from "../../command/admin/rank.ts";
+import { fact } from "../../command/events.ts";
 import { sealOperator } from "../../crypto/operators.ts";
 import { changeOperator, deleteOperator } from "../../db/operators.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { fact } from "../facts.ts";
-import { checkReason } from "./actor.ts";
-import { defineAdminHandler } from "./define.ts";
 import { checkOperatorName, operatorNamed } from "./operators.ts";
-import { demandAll } from "./rank.ts";
 
 export const removeOperator = defineAdminHandler({
   topic: "auth.admin.remove-operator",

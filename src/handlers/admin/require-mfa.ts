@@ -1,14 +1,15 @@
 // Require-mfa: says whether a role counts only in sessions that were opened with a further factor. The fleet goes by it at once; an access
 // token that is under way bears the role until it ends, because raising every holder's generation would make one record for each of them.
-// It takes what giving the role takes (rank.ts), in both directions: whoever could switch the factor off would weaken who is above them.
+// It takes what giving the role takes (command/admin/rank.ts), in both directions: whoever could switch the factor off would weaken who is above them.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND (no such role).
+
+import { checkReason } from "../../command/admin/actor.ts";
+import { defineAdminHandler } from "../../command/admin/define.ts";
+import { demandRank } from "../../command/admin/rank.ts";
+import { fact } from "../../command/events.ts";
 import { mfaRequirement, requireMfa as requireMfaOf } from "../../db/factors.ts";
 import { roleByName } from "../../db/roles.ts";
 import { type Refusal, refuse } from "../../protocol/errors.ts";
-import { fact } from "../facts.ts";
-import { checkReason } from "./actor.ts";
-import { defineAdminHandler } from "./define.ts";
-import { demandRank } from "./rank.ts";
 
 export const requireMfa = defineAdminHandler({
   topic: "auth.admin.require-mfa",

@@ -1,14 +1,15 @@
 // Revoke-sessions: ends all sessions of a user, or one of them; he may log in again. Ending all raises his generation, so that it holds for
 // every access token under way, however many sessions there are.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND (also: no such session of his that goes on).
+
+import { type Actor, checkReason, subjectOf } from "../../command/admin/actor.ts";
+import { defineAdminHandler } from "../../command/admin/define.ts";
+import type { Change } from "../../command/context.ts";
+import { fact } from "../../command/events.ts";
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { countSessions, endSession, endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, type Profile, raiseGeneration } from "../../db/users.ts";
-import type { Change } from "../context.ts";
-import { fact } from "../facts.ts";
 import { openSessionOf } from "../sessions.ts";
-import { type Actor, checkReason, subjectOf } from "./actor.ts";
-import { defineAdminHandler } from "./define.ts";
 
 export const revokeSessions = defineAdminHandler({
   topic: "auth.admin.revoke-sessions",

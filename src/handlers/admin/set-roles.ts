@@ -1,15 +1,16 @@
 // Set-roles: gives a user exactly these roles. Access tokens from before stop counting; a refresh gives one with the new roles.
-// What is given or taken is weighed role by role (rank.ts), so nobody raises themselves; roles that stay count as those of any target.
+// What is given or taken is weighed role by role (command/admin/rank.ts), so nobody raises themselves; roles that stay count as those of any target.
 // Refuses INVALID_INPUT (also an unknown role), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also where an administrator
 // takes the role from the last one), NOT_FOUND.
+
+import { checkReason, subjectOf } from "../../command/admin/actor.ts";
+import { defineAdminHandler } from "../../command/admin/define.ts";
+import { demandRank } from "../../command/admin/rank.ts";
+import { fact } from "../../command/events.ts";
 import { replaceRoles, rolesOfAnd } from "../../db/roles.ts";
 import { raiseGeneration } from "../../db/users.ts";
 import { invalid } from "../../protocol/errors.ts";
 import { adminRole, keepAnAdmin } from "../accounts.ts";
-import { fact } from "../facts.ts";
-import { checkReason, subjectOf } from "./actor.ts";
-import { defineAdminHandler } from "./define.ts";
-import { demandRank } from "./rank.ts";
 
 const maxRoles = 64;
 

@@ -1,5 +1,5 @@
 // Key list: the fleet's public keys as a JSON Web Key Set (RFC 7517): use "sig" verifies access tokens, use "enc" seals requests.
-import { defineHandler } from "../define.ts";
+import { defineHandler } from "../../command/define.ts";
 
 export const list = defineHandler({
   topic: "auth.key.list",

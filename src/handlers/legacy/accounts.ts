@@ -2,10 +2,11 @@
 // Each record works once, however often it is delivered. A user who is gone, or was never there (a decoy too), changes nothing and stops nothing.
 // The last administrator is neither deleted nor banned from here: nobody could take it back, and these records name no actor. Such a record is a
 // dead letter that says so (keepAnAdmin).
+
+import type { Context } from "../../command/context.ts";
+import { defineLegacyHandler } from "../../command/define.ts";
 import { type Profile, profileById } from "../../db/users.ts";
 import { ban, type Deed, erase, eraseUnconfirmed, keepAnAdmin, unban } from "../accounts.ts";
-import type { Context } from "../context.ts";
-import { defineLegacyHandler } from "../define.ts";
 
 async function accountOf(ctx: Context, id: number): Promise<Profile | null> {
   const found = await ctx.read(profileById(id));

@@ -1,8 +1,9 @@
 // Disable: removes the authenticator app. With the last factor the recovery codes go, too; where a role requires a factor, the last one stays.
 // Refuses what bearerOf and demandFreshLogin refuse (so the app, or what stands in for it, was shown a moment ago), NOT_FOUND.
+
+import { defineHandler } from "../../command/define.ts";
 import { deleteRecoveryCodes, deleteTotp } from "../../db/factors.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { defineHandler } from "../define.ts";
 import { bearerOf, demandFreshLogin } from "../session/access.ts";
 import { checkNotLast, factorChange } from "./changes.ts";
 

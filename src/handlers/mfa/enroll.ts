@@ -1,11 +1,12 @@
 // Enroll: begins to set up an authenticator app. Gives the secret, as text to type in and as a URI to show as a QR code; nothing counts until
 // auth.mfa.activate shows that the app has it. Enrolling again replaces a secret that was never activated.
 // Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (an app is active: disable it first).
+
+import { defineHandler } from "../../command/define.ts";
 import { base32, makeTotpSecret, totpUri } from "../../crypto/totp.ts";
 import { enrollTotp } from "../../db/factors.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { defineHandler } from "../define.ts";
 import { bearerOf, demandFreshLogin } from "../session/access.ts";
 
 /** What a secret's box belongs to. */

@@ -1,10 +1,11 @@
 // Recovery-codes: gives new recovery codes; those from before stop working.
 // Refuses what bearerOf and demandFreshLogin refuse, NOT_FOUND (without a factor there is nothing to recover).
+
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { factorMethods } from "../challenges.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { bearerOf, demandFreshLogin } from "../session/access.ts";
 import { newRecoveryCodes, notice } from "./changes.ts";
 

@@ -5,6 +5,8 @@
 // In place of the login the e-mail address of a confirmed account will do (named.ts). A login that is unknown, or has no passkey, gets credential ids that are made up from it, always the same, and a row like any other.
 // Refuses INVALID_INPUT, THROTTLED, and for a challenge TOKEN_INVALID and TOKEN_EXPIRED.
 
+import type { Context } from "../../command/context.ts";
+import { defineHandler } from "../../command/define.ts";
 import { decoyCredentials, loginOptions } from "../../crypto/passkeys.ts";
 import { challengeWithPasskeys } from "../../db/challenges.ts";
 import { credentialsOfLogin } from "../../db/passkeys.ts";
@@ -13,8 +15,6 @@ import { refuse } from "../../protocol/errors.ts";
 import type { PasskeyBeginLoginRequest, PasskeyBeginLoginResult } from "../../protocol/generated/schemas.ts";
 import { normalize } from "../../protocol/record-key.ts";
 import { checkChallenge, newChallenge, presentedChallenge } from "../challenges.ts";
-import type { Context } from "../context.ts";
-import { defineHandler } from "../define.ts";
 import { checkLoginLength } from "../input.ts";
 import { namedBy } from "../named.ts";
 import { judgedInMs } from "./finish-login.ts";

@@ -1,12 +1,13 @@
 // Begin-registration: gives what navigator.credentials.create is called with, and the challenge that goes back with its answer. Both are for
 // this session alone.
 // Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (the user has as many passkeys as he may have).
+
+import { defineHandler } from "../../command/define.ts";
 import { registrationOptions, userHandle } from "../../crypto/passkeys.ts";
 import { credentialsOfUser } from "../../db/passkeys.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { newChallenge } from "../challenges.ts";
-import { defineHandler } from "../define.ts";
 import { bearerOf, demandFreshLogin } from "../session/access.ts";
 
 /** Each is offered to a device at every login. */

@@ -3,6 +3,9 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (also for whoever has no passkey, and for one whose counter went back), and
 // to whoever has the passkey BANNED.
 
+import type { Context } from "../../command/context.ts";
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import type { OpaqueToken } from "../../crypto/opaque.ts";
 import { type Assertion, dummyPublicKey, judgeAssertion, parseCredential, userHandle } from "../../crypto/passkeys.ts";
 import { type ChallengeForAssertion, challengeForAssertion, type PasskeyOwner } from "../../db/challenges.ts";
@@ -11,9 +14,6 @@ import { lockUser } from "../../db/users.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 import { normalize } from "../../protocol/record-key.ts";
 import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../challenges.ts";
-import type { Context } from "../context.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { openSession, type SessionTokens } from "../sessions.ts";
 
 /**

@@ -2,12 +2,13 @@
 // session goes on as one that has shown it; its access token needs a refresh.
 // Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (no credential, one that is known already, a label that is too long),
 // TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (it does not answer this challenge, or not for this service).
+
+import { defineHandler } from "../../command/define.ts";
 import { judgeRegistration, parseCredential } from "../../crypto/passkeys.ts";
 import { challengeForRegistration } from "../../db/challenges.ts";
 import { insertPasskey } from "../../db/passkeys.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 import { answered, checkChallenge, presentedChallenge } from "../challenges.ts";
-import { defineHandler } from "../define.ts";
 import { checkLabel } from "../input.ts";
 import { factorChange, shownIn } from "../mfa/changes.ts";
 import { bearerOf, demandFreshLogin } from "../session/access.ts";

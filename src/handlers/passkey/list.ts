@@ -1,7 +1,8 @@
 // List: what a user has as further factors.
 // Refuses what bearerOf refuses.
+
+import { defineHandler } from "../../command/define.ts";
 import { factorOverview } from "../../db/passkeys.ts";
-import { defineHandler } from "../define.ts";
 import { bearerOf } from "../session/access.ts";
 
 export const list = defineHandler({

@@ -2,12 +2,13 @@
 // token counts no more, as all from before, and its next refresh gives a current one.
 // Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen access token must not be worth
 // guesses at the password that nobody sees), THROTTLED.
+
+import { attemptInSession } from "../../command/attempts.ts";
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, passwordOf, raiseGeneration, replacePassword } from "../../db/users.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
-import { attemptInSession } from "../attempts.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { checkNewPassword, checkTyped } from "../input.ts";
 import { mail } from "../mails.ts";
 import { bearerOf, demandFactor } from "../session/access.ts";

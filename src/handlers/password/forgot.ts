@@ -2,13 +2,14 @@
 // the answer costs the same statements either way (db/stand-ins.ts), and takes the same time (mailedInMs). An address gets AUTH_MAILS_PER_HOUR such
 // mails at most; what is over is swallowed.
 // Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
+
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { countMail } from "../../db/address-mails.ts";
 import { insertToken } from "../../db/one-time-tokens.ts";
 import { insertStandInToken, standInOf, touchStandIn } from "../../db/stand-ins.ts";
 import { lockUser, ownerOf } from "../../db/users.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { checkEmail } from "../input.ts";
 import { mail, mailedInMs, newLink } from "../mails.ts";
 

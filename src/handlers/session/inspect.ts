@@ -1,6 +1,6 @@
 // Inspect: tells whose access token this is, asking the database, so that a revoked one is refused at once.
 // Refuses what bearerOf refuses.
-import { defineHandler } from "../define.ts";
+import { defineHandler } from "../../command/define.ts";
 import { bearerOf } from "./access.ts";
 
 export const inspect = defineHandler({

@@ -2,6 +2,10 @@
 // session that was asked for. A code works once. Wrong codes of the app are counted for the user, too, and must soon be waited for (0007_mfa.sql):
 // without that, whoever knows the password could ask for challenge after challenge. Recovery codes cannot be guessed, so they work also then.
 // Refuses INVALID_INPUT, TOKEN_INVALID (unknown, answered, five wrong answers, account changed), TOKEN_EXPIRED, MFA_INVALID, THROTTLED.
+
+import type { Context } from "../../command/context.ts";
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { hashRecoveryCode } from "../../crypto/recovery-codes.ts";
 import { judgeTotp } from "../../crypto/totp.ts";
 import { type ChallengeForCode, challengeForCode } from "../../db/challenges.ts";
@@ -10,9 +14,6 @@ import type { Write } from "../../db/statements.ts";
 import { lockUser } from "../../db/users.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../challenges.ts";
-import type { Context } from "../context.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { totpAad } from "../mfa/enroll.ts";
 import { openSession } from "../sessions.ts";
 

@@ -2,15 +2,16 @@
 // has a further factor (after-password.ts). Other sessions of the user go on.
 // Refuses INVALID_INPUT (empty or absurd fields; the password policy is never applied here), INVALID_CREDENTIALS (same words and cost
 // for an unknown login and a wrong password), THROTTLED before any hash, and to whoever knew the password NOT_CONFIRMED and BANNED.
+
+import type { Attempt, Reservation } from "../../command/attempts.ts";
+import type { Context } from "../../command/context.ts";
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { standInOf, touchStandIn } from "../../db/stand-ins.ts";
 import { type AccountWithPassword, accountForLogin, lockUser, replaceHash } from "../../db/users.ts";
 import { type Refusal, type RefusalCode, refuse } from "../../protocol/errors.ts";
 import type { SessionLoginRequest } from "../../protocol/generated/schemas.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import type { Attempt, Reservation } from "../attempts.ts";
-import type { Context } from "../context.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { checkAttempt } from "../input.ts";
 import { type Named, namedBy } from "../named.ts";
 import { afterPassword } from "./after-password.ts";

@@ -3,12 +3,13 @@
 // A genuine token is enough to end its own session: ok also where the token has expired, the session is over or the user is gone, so that
 // nobody keeps a session only because logging out came late or came twice. What asks for everything to end needs a token that is still good.
 // Refuses INVALID_INPUT and TOKEN_INVALID (forged, or signed by a key that the fleet does not have any more); everywhere, what bearerOf refuses.
+
+import type { Context } from "../../command/context.ts";
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { endSession, endSessionsOf, sessionOfToken } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
-import type { Context } from "../context.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { checkToken } from "../input.ts";
 import { bearerOf } from "./access.ts";
 

@@ -3,6 +3,10 @@
 // anything older ends this session and no other (RFC 9700, section 4.14.2). A session that does not rotate gets its own token back.
 // The device token is renewed, too.
 // Refuses INVALID_INPUT, TOKEN_INVALID (unknown or forged), TOKEN_EXPIRED, SESSION_REVOKED, REFRESH_REUSED.
+
+import type { Context } from "../../command/context.ts";
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import {
   ancestorDistance,
   formatOpaque,
@@ -22,9 +26,6 @@ import {
 import type { Write } from "../../db/statements.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
-import type { Context } from "../context.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { checkToken } from "../input.ts";
 import type { SessionTokens } from "../sessions.ts";
 

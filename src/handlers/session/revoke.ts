@@ -1,13 +1,14 @@
 // Revoke: ends one session of an access token's user, or all but the token's own. That one goes on, with its access token, as long as the
 // others can be listed; where they are more, the user's generation rises instead of a record for each, and it needs a refresh.
 // Refuses what bearerOf refuses, INVALID_INPUT, NOT_FOUND (no such session, over already, or somebody else's).
+
+import type { Change, Context } from "../../command/context.ts";
+import { defineHandler } from "../../command/define.ts";
+import { fact } from "../../command/events.ts";
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { endOtherSessions, endSession, endSessionsOf, otherSessions } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
 import { invalid } from "../../protocol/errors.ts";
-import type { Change, Context } from "../context.ts";
-import { defineHandler } from "../define.ts";
-import { fact } from "../facts.ts";
 import { endedLater, openSessionOf } from "../sessions.ts";
 import { type Bearer, bearerOf } from "./access.ts";
 

@@ -14,7 +14,7 @@ import type { Commands } from "../../protocol/generated/schemas.ts";
 import { parseTarget } from "../../protocol/target.ts";
 import type { Change, Context } from "../context.ts";
 import { defineHandler, type Handler } from "../define.ts";
-import { fact } from "../facts.ts";
+import { fact } from "../events.ts";
 import { type Actor, actorOf, demandPermission } from "./actor.ts";
 import { isRole, type Permission } from "./permissions.ts";
 

@@ -1,12 +1,12 @@
 // Refused attempts at administrative commands: each is a row of the audit and an event, once per request, by who is known; and how many rows
 // there can be. Those of nobody, and the bound through Kafka, are in test/audit.test.ts, whose fleet nobody else asks.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { makeDenials, rowsPerMinute } from "../../src/handlers/admin/denials.ts";
-import { handlers } from "../../src/handlers/index.ts";
-import { type Audited, auditShown, chainWaiting } from "../support/audited.ts";
-import { type TestFleet, testFleet, until } from "../support/fleet.ts";
-import { operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, somebody } from "../support/people.ts";
+import { makeDenials, rowsPerMinute } from "../../../src/command/admin/denials.ts";
+import { handlers } from "../../../src/handlers/index.ts";
+import { type Audited, auditShown, chainWaiting } from "../../support/audited.ts";
+import { type TestFleet, testFleet, until } from "../../support/fleet.ts";
+import { operatorToken } from "../../support/operator.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf, somebody } from "../../support/people.ts";
 
 let fleet: TestFleet;
 let operator: string;

@@ -4,14 +4,14 @@ import { everything, type OperatorClaim, peekOperator, verifyOperatorToken } fro
 import { factorsOf } from "../../db/factors.ts";
 import { permissionsOf, permissionsOfRoles, rolesOf } from "../../db/roles.ts";
 import { type Profile, profileOf } from "../../db/users.ts";
+import { somebody } from "../../handlers/accounts.ts";
+import { operatorNamed } from "../../handlers/admin/operators.ts";
+import { factorMethods } from "../../handlers/challenges.ts";
+import { checkToken } from "../../handlers/input.ts";
+import { bearerOf } from "../../handlers/session/access.ts";
 import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
 import { parseTarget } from "../../protocol/target.ts";
-import { somebody } from "../accounts.ts";
-import { factorMethods } from "../challenges.ts";
 import type { Context } from "../context.ts";
-import { checkToken } from "../input.ts";
-import { bearerOf } from "../session/access.ts";
-import { operatorNamed } from "./operators.ts";
 import type { Permission } from "./permissions.ts";
 import { demandRank, lacks, type Rights } from "./rank.ts";
 

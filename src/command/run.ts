@@ -18,6 +18,7 @@ import { findKept, type InboxKey, type InboxRow, readOnly, readWithInbox } from 
 import type { DatabasePool } from "../db/pool.ts";
 import { demandSession } from "../db/sessions.ts";
 import type { Write } from "../db/statements.ts";
+import { mailCount } from "../handlers/mails.ts";
 import type { Clock } from "../lib/clock.ts";
 import { Refusal, type RefusalCode, refuse } from "../protocol/errors.ts";
 import { commandSchemas } from "../protocol/generated/schemas.ts";
@@ -28,13 +29,12 @@ import type { Denials } from "./admin/denials.ts";
 import { type AttemptParts, type Attempts, makeAttempts, rememberedDevice } from "./attempts.ts";
 import { auditRow, auditRows } from "./audit-rows.ts";
 import { withClient } from "./clients.ts";
-import { commitAlone } from "./commit-alone.ts";
+import { commitAlone } from "./commit-without-reply.ts";
 import type { ActingSession, Context, HandlerPasswords, Settings } from "./context.ts";
 import { type Change, Kept, type Proof } from "./context.ts";
 import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
 import { fingerprintOf, samenessOf } from "./fingerprint.ts";
 import { loginHash } from "./keyed-hash.ts";
-import { mailCount } from "./mails.ts";
 import { outboxRows } from "./outbox-rows.ts";
 import { makeUses, type UseParts, type Uses } from "./uses.ts";
 

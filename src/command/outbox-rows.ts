@@ -4,7 +4,7 @@ import type { SecretBox } from "../crypto/envelope.ts";
 import type { OutboxRow } from "../db/commit.ts";
 import { shardOf } from "../db/outbox.ts";
 import type { Change, Message } from "./context.ts";
-import { revocationsOf } from "./facts.ts";
+import { revocationsOf } from "./events.ts";
 
 export const eventTopic = "auth.event";
 

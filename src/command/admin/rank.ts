@@ -1,4 +1,4 @@
-// Who may act on whom. One rule for every administrative command, whoever the actor is (test/handlers/rank.test.ts has the table):
+// Who may act on whom. One rule for every administrative command, whoever the actor is (test/command/admin/rank.test.ts has the table):
 // - acting on a user takes every permission of the user's roles;
 // - giving or taking a role R, and changing, deleting or requiring a factor of R, takes every permission of R and `role.<R>`, or
 //   `roles.give-any` in place of `role.<R>`. A role without permissions is a right too: services may trust its name.

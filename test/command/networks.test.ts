@@ -1,6 +1,6 @@
 // The networks that an address is counted by.
 import { expect, test } from "@jest/globals";
-import { networksOf } from "../../src/handlers/networks.ts";
+import { networksOf } from "../../src/command/networks.ts";
 
 test.each([
   ["192.0.2.77", "192.0.2.77/32", undefined],

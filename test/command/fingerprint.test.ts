@@ -1,8 +1,8 @@
 // Which requests are one and the same: whatever order their fields come in, and whichever version of the schema their requester has.
 import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
+import { fingerprintOf, samenessOf } from "../../src/command/fingerprint.ts";
 import type { DataKeys } from "../../src/crypto/envelope.ts";
-import { fingerprintOf, samenessOf } from "../../src/handlers/fingerprint.ts";
 
 const key = { id: 7, key: randomBytes(32) };
 const keys = { current: () => key, get: () => key } as unknown as DataKeys;

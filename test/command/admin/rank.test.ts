@@ -4,12 +4,12 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
-import { newSigner, type OperatorSigner, signerFrom, signOperatorToken } from "../../src/crypto/operators.ts";
-import type { permissions } from "../../src/handlers/admin/permissions.ts";
-import { handlers } from "../../src/handlers/index.ts";
-import { systemClock } from "../../src/lib/clock.ts";
-import { enrolOperator } from "../../src/operators.ts";
-import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import type { permissions } from "../../../src/command/admin/permissions.ts";
+import { newSigner, type OperatorSigner, signerFrom, signOperatorToken } from "../../../src/crypto/operators.ts";
+import { handlers } from "../../../src/handlers/index.ts";
+import { systemClock } from "../../../src/lib/clock.ts";
+import { enrolOperator } from "../../../src/operators.ts";
+import { account, type HandlerHouse, handlerHouse } from "../../support/handlers.ts";
 
 let house: HandlerHouse;
 let root: OperatorSigner;

@@ -13,7 +13,7 @@ import type { Read, Write } from "../db/statements.ts";
 import type { Refusal, RefusalCode } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
 import type { Attempt, Reservation } from "./attempts.ts";
-import type { Fact } from "./facts.ts";
+import type { Fact } from "./events.ts";
 import type { UseRules, Using } from "./uses.ts";
 
 /** Passwords as a handler uses them: each hash waits for its turn in the hash lane, inside the request's time. */
