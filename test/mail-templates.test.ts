@@ -26,7 +26,7 @@ const accountsOf = (kind: string): object =>
 
 /** Kinds that handlers send, as the source has them. */
 function kindsSent(): string[] {
-  const source = readFileSync(join(import.meta.dirname, "..", "src", "handlers", "mails.ts"), "utf8");
+  const source = readFileSync(join(import.meta.dirname, "..", "src", "accounts", "mails.ts"), "utf8");
   return ["MailKind", "FactorNotice"].flatMap((type) => {
     const union = new RegExp(`export type ${type} =([^;]+);`).exec(source)![1]!;
     return [...union.matchAll(/"([a-z-]+)"/g)].map((match) => match[1]!);

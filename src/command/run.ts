@@ -1,6 +1,7 @@
 // Runs handlers: gives each call its context, gives the kept answer to a request that has one, and starts a handler anew whose commit
 // found the world changed. This is where "one outcome" is decided: whatever a handler does, its answer is the one in the inbox.
 
+import { mailCount } from "../accounts/mails.ts";
 import { type GatedSchema, makeTextGate } from "../bus/avro/text-gate.ts";
 import type { BusCommand, Call, Lanes } from "../bus/command.ts";
 import { openPersonal, openSubjectKey } from "../crypto/audit.ts";
@@ -18,7 +19,6 @@ import { findKept, type InboxKey, type InboxRow, readOnly, readWithInbox } from 
 import type { DatabasePool } from "../db/pool.ts";
 import { demandSession } from "../db/sessions.ts";
 import type { Write } from "../db/statements.ts";
-import { mailCount } from "../handlers/mails.ts";
 import type { Clock } from "../lib/clock.ts";
 import { Refusal, type RefusalCode, refuse } from "../protocol/errors.ts";
 import { commandSchemas } from "../protocol/generated/schemas.ts";

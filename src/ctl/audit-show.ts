@@ -1,6 +1,7 @@
 // authctl audit show: what happened, to whom, by whom, from the database itself, newest first. What is personal is opened with its subject's key;
 // where the user is gone, so is that key, and it says so.
 
+import { somebody } from "../accounts/users.ts";
 import { openPersonal, openSubjectKey, withoutState } from "../crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
 import { newestRows, type ShownRow, type Wanted } from "../db/audit-reading.ts";
@@ -8,7 +9,6 @@ import { readOnly } from "../db/inbox.ts";
 import { dataKeyRows } from "../db/keys.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { profileByLogin } from "../db/users.ts";
-import { somebody } from "../handlers/accounts.ts";
 import { systemClock } from "../lib/clock.ts";
 import { refuse } from "../protocol/errors.ts";
 import { normalize } from "../protocol/record-key.ts";

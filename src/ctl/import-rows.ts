@@ -1,11 +1,12 @@
 // What a row of an import must be to become a user. The old service's table and the lines of a file are brought to the same fields first;
 // here they are judged, each alone: the rules for names and e-mail addresses are those of registration, so that whoever is imported can log in.
 // A row that does not do is told with a reason for programs and a sentence for people, never with its hash.
+
+import { checkEmail, checkName } from "../accounts/input.ts";
 import { hashName } from "../crypto/hash-names.ts";
 import { storedForm } from "../crypto/hash-spellings.ts";
 import { hashAlgorithm } from "../crypto/passwords.ts";
 import type { ImportedUser } from "../db/imports.ts";
-import { checkEmail, checkName } from "../handlers/input.ts";
 import { asError } from "../protocol/errors.ts";
 import { normalize } from "../protocol/record-key.ts";
 

@@ -1,11 +1,11 @@
 // authctl operators: who acts on the fleet with a key of their own. All but the first are enrolled through Kafka, over auth.admin.add-operator; the first
 // at the database itself, with the master key, which is good for nothing else here.
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { enrolOperator } from "../accounts/enroll-operator.ts";
 import type { Config } from "../config/read.ts";
 import { everything, isOperatorName, newSigner, publicHalfOf } from "../crypto/operators.ts";
 import { loadFleetKeys } from "../fleet-keys.ts";
 import { systemClock } from "../lib/clock.ts";
-import { enrolOperator } from "../operators.ts";
 import { asError } from "../protocol/errors.ts";
 import { checkAskable, confirmed } from "./ask.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "./command.ts";

@@ -2,10 +2,10 @@
 // confirmed, with its password, its role and its events, which a relay publishes as all others.
 // The password never stands on the command line: it is asked for, unseen, or read from standard input.
 
+import { foundAccount } from "../accounts/create-confirmed-account.ts";
+import { checkEmail, checkName, checkNewPassword } from "../accounts/input.ts";
+import { adminRole } from "../accounts/users.ts";
 import { loadFleetKeys } from "../fleet-keys.ts";
-import { foundAccount } from "../founding.ts";
-import { adminRole } from "../handlers/accounts.ts";
-import { checkEmail, checkName, checkNewPassword } from "../handlers/input.ts";
 import { systemClock } from "../lib/clock.ts";
 import { passwordsOf, policyOf } from "../wire.ts";
 import { type Call, type Command, textOption, UsageFault } from "./command.ts";

@@ -136,7 +136,7 @@ export const holdings: Readonly<Record<string, Holding>> = {
     erased: eraseSessionsOf, // the rows stay, so that an old token is told that it is over, and say nothing of anybody
   },
   audit: {
-    exported: { not: "is, as `history`: what is personal in it has to be opened first (handlers/copies.ts)" },
+    exported: { not: "is, as `history`: what is personal in it has to be opened first (accounts/data-export.ts)" },
     erased: { otherwise: "what is personal is sealed under his key, which goes with him (subject_keys)" },
   },
   subject_keys: {

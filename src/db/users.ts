@@ -159,7 +159,7 @@ export interface NewUser {
   username: string;
   email: string;
   emailKey: string;
-  /** Canonical BCP 47 (handlers/input.ts); default: the fleet's language. */
+  /** Canonical BCP 47 (accounts/input.ts); default: the fleet's language. */
   locale?: string | null;
   /** Needs no confirmation. */
   confirmed?: boolean;

@@ -89,7 +89,7 @@ export const endingFaults = {
   },
   "challenge-generation-not-read": switched(
     "challenge-generation-not-read",
-    "handlers/challenges.ts",
+    "accounts/challenges.ts",
     '  if (found.used) throw refuse("TOKEN_INVALID", { message: "The challenge was answered before." });',
     "found.outdated = false;",
   ),

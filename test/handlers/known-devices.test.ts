@@ -1,7 +1,7 @@
 // Known devices through Kafka: whoever was let in with all his factors from a device does not wait for what is guessed from elsewhere, however his
 // login ended. The controls are devices from where he was not let in, which wait.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type { SessionTokens } from "../../src/handlers/sessions.ts";
+import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import type { ClientInput } from "../../src/protocol/generated/schemas.ts";
 import {
   answer,

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import argon2 from "argon2";
 import { decodeJwt, decodeProtectedHeader, SignJWT, UnsecuredJWT } from "jose";
+import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import { newOpaque } from "../../src/crypto/opaque.ts";
-import type { SessionTokens } from "../../src/handlers/sessions.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf, refused, somebody } from "../support/people.ts";
 import { signedAnew } from "../support/tokens.ts";

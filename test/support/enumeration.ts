@@ -7,10 +7,10 @@
 // 84. Hashes are cheap where the same one is made for both, since its 10 ms would hide what is beside it; one row has the real one.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { sql } from "slonik";
+import { mailedInMs } from "../../src/accounts/mails.ts";
 import { commitOnce } from "../../src/db/commit.ts";
 import { readWithInbox } from "../../src/db/inbox.ts";
 import { waitingAt } from "../../src/db/waiting.ts";
-import { mailedInMs } from "../../src/handlers/mails.ts";
 import { judgedInMs } from "../../src/handlers/passkey/finish-login.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import { makeAuthenticator } from "./authenticator.ts";

@@ -1,6 +1,7 @@
 // People with further factors, set up through Kafka like anybody's: an authenticator app, passkeys.
+
+import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import { totpCode, totpStep } from "../../src/crypto/totp.ts";
-import type { SessionTokens } from "../../src/handlers/sessions.ts";
 import { auditOf } from "./audited.ts";
 import { type Authenticator, makeAuthenticator } from "./authenticator.ts";
 import type { TestFleet } from "./fleet.ts";

@@ -1,13 +1,13 @@
 // Operators for tests: enrolled by a row, as authctl operators add --first leaves one, all with the fleet's own key; their tokens; and administrators
 // made with them.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { enrolOperator } from "../../src/accounts/enroll-operator.ts";
 import { variables } from "../../src/config/variables.ts";
 import { newSigner, type OperatorSigner, signerFrom, signOperatorToken } from "../../src/crypto/operators.ts";
 import { takenConstraint } from "../../src/db/faults.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/fleet-keys.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
-import { enrolOperator } from "../../src/operators.ts";
 import { type FleetAddresses, quiet, type TestFleet } from "./fleet.ts";
 import { type Confirmed, confirmed, loggedIn } from "./people.ts";
 

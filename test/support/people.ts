@@ -1,6 +1,6 @@
 // People for tests: accounts with names of their own, registered and confirmed through Kafka like anybody's.
 import { randomBytes } from "node:crypto";
-import type { SessionTokens } from "../../src/handlers/sessions.ts";
+import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import type { TestFleet } from "./fleet.ts";
 

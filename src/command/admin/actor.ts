@@ -1,14 +1,15 @@
 // Who gives an administrative command, and whom it is about. The actor is a user, who may do what their roles permit, or an operator, who signs with a
 // key of their own and may do what they were enrolled with; neither does anything to whoever may do more (rank.ts). The target is a login, or `id:<number>`.
+
+import { bearerOf } from "../../accounts/bearer.ts";
+import { factorMethods } from "../../accounts/challenges.ts";
+import { checkToken } from "../../accounts/input.ts";
+import { operatorNamed } from "../../accounts/operators.ts";
+import { somebody } from "../../accounts/users.ts";
 import { everything, type OperatorClaim, peekOperator, verifyOperatorToken } from "../../crypto/operators.ts";
 import { factorsOf } from "../../db/factors.ts";
 import { permissionsOf, permissionsOfRoles, rolesOf } from "../../db/roles.ts";
 import { type Profile, profileOf } from "../../db/users.ts";
-import { somebody } from "../../handlers/accounts.ts";
-import { operatorNamed } from "../../handlers/admin/operators.ts";
-import { factorMethods } from "../../handlers/challenges.ts";
-import { checkToken } from "../../handlers/input.ts";
-import { bearerOf } from "../../handlers/session/access.ts";
 import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
 import { parseTarget } from "../../protocol/target.ts";
 import type { Context } from "../context.ts";

@@ -2,10 +2,10 @@
 // that nobody knows, is not allowed.
 // Refuses INVALID_INPUT (no name of a permission), and what bearerOf refuses.
 
+import { bearerOf } from "../../accounts/bearer.ts";
 import { checkPermission } from "../../command/admin/permissions.ts";
 import { defineHandler } from "../../command/define.ts";
 import { isPermitted } from "../../db/roles.ts";
-import { bearerOf } from "../session/access.ts";
 
 export const check = defineHandler({
   topic: "auth.access.check",

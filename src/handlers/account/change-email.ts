@@ -4,6 +4,9 @@
 // where the account has asked for, or the new address has got, AUTH_MAILS_PER_HOUR such mails);
 // with AUTH_HIDE_EMAIL a taken address looks like success in answer, events and mails to the asker, and its owner is told.
 
+import { bearerOf, demandFactor } from "../../accounts/bearer.ts";
+import { checkEmail, checkTyped } from "../../accounts/input.ts";
+import { mail, newLink } from "../../accounts/mails.ts";
 import { attemptInSession } from "../../command/attempts.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
@@ -11,9 +14,6 @@ import { countMail } from "../../db/address-mails.ts";
 import { addressChangeOf, lockUser, passwordOf } from "../../db/users.ts";
 import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { checkEmail, checkTyped } from "../input.ts";
-import { mail, newLink } from "../mails.ts";
-import { bearerOf, demandFactor } from "../session/access.ts";
 
 export const changeEmail = defineHandler({
   topic: "auth.account.change-email",

@@ -2,10 +2,10 @@
 // import. It is no part of how he logs in: no password is asked for, no event is made, nobody is told.
 // Refuses what bearerOf refuses, INVALID_INPUT.
 
+import { bearerOf } from "../../accounts/bearer.ts";
+import { checkLocale } from "../../accounts/input.ts";
 import { defineHandler } from "../../command/define.ts";
 import { changeLocale as setLocale } from "../../db/users.ts";
-import { checkLocale } from "../input.ts";
-import { bearerOf } from "../session/access.ts";
 
 export const changeLocale = defineHandler({
   topic: "auth.account.change-locale",

@@ -3,14 +3,14 @@
 // EMAIL_TAKEN (also with AUTH_HIDE_EMAIL: whoever holds the link has the mailbox). Of two accounts that want one address at once the
 // unique key lets one have it; the other reads anew and finds it taken.
 
+import { linkOf } from "../../accounts/links.ts";
+import { mail } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { changeEmail } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { linkOf } from "../links.ts";
-import { mail } from "../mails.ts";
 
 export const confirmEmail = defineHandler({
   topic: "auth.account.confirm-email",

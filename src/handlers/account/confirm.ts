@@ -5,6 +5,9 @@
 // Refuses INVALID_INPUT (neither, or both), what linkOf refuses, INVALID_CREDENTIALS (the link stays good), THROTTLED and OVERLOADED with a password,
 // and BANNED to whoever has shown that the account is theirs.
 
+import { checkTyped } from "../../accounts/input.ts";
+import { type Link, linkOf } from "../../accounts/links.ts";
+import { openSession } from "../../accounts/sessions.ts";
 import type { Attempt } from "../../command/attempts.ts";
 import type { Context, Message, Proof } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
@@ -14,9 +17,6 @@ import type { Write } from "../../db/statements.ts";
 import { confirmUser, lockUser, passwordOf } from "../../db/users.ts";
 import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
 import type { AccountConfirmRequest, AccountConfirmResult } from "../../protocol/generated/schemas.ts";
-import { checkTyped } from "../input.ts";
-import { type Link, linkOf } from "../links.ts";
-import { openSession } from "../sessions.ts";
 
 const profileTopic = "registration";
 

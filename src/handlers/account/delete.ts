@@ -3,14 +3,14 @@
 // Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as at a change of the password), THROTTLED, FORBIDDEN (he is the last
 // administrator).
 
+import { bearerOf, demandFactor } from "../../accounts/bearer.ts";
+import { checkTyped } from "../../accounts/input.ts";
+import { erase, keepAnAdmin } from "../../accounts/users.ts";
 import { attemptInSession } from "../../command/attempts.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
 import { lockUser, passwordOf } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { erase, keepAnAdmin } from "../accounts.ts";
-import { checkTyped } from "../input.ts";
-import { bearerOf, demandFactor } from "../session/access.ts";
 
 export const deleteAccount = defineHandler({
   topic: "auth.account.delete",

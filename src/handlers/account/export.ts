@@ -1,13 +1,13 @@
-// Export: everything that is held about the owner of an access token, as one JSON document (copies.ts says what is in it, and how much).
+// Export: everything that is held about the owner of an access token, as one JSON document (accounts/data-export.ts says what is in it, and how much).
 // The copy is worth as much as the account to whoever stole a token: the login must be young, and the owner is told by mail.
 // Refuses what bearerOf and demandFreshLogin refuse, THROTTLED (a copy was taken less than ten minutes ago).
 
+import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { copyOf } from "../../accounts/data-export.ts";
+import { mail } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { copyOf } from "../copies.ts";
-import { mail } from "../mails.ts";
-import { bearerOf, demandFreshLogin } from "../session/access.ts";
 
 export const exportAccount = defineHandler({
   topic: "auth.account.export",

@@ -6,6 +6,9 @@
 // keys: the loser reads anew and finds the name taken. LOGIN_TAKEN and EMAIL_TAKEN are kept, so that asking again cannot turn out otherwise.
 // An address gets AUTH_MAILS_PER_HOUR such mails at most, links and what its owner is told; a link beyond goes out later (waiting-mails.ts).
 import { randomBytes } from "node:crypto";
+import { confirmation } from "../../accounts/confirmation.ts";
+import { checkEmail, checkLocale, checkName, checkNewPassword } from "../../accounts/input.ts";
+import { mail } from "../../accounts/mails.ts";
 import type { Context, Message } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
@@ -16,9 +19,6 @@ import { insertPassword, insertUser, vacancyFor } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 import type { AccountRegisterRequest } from "../../protocol/generated/schemas.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { checkEmail, checkLocale, checkName, checkNewPassword } from "../input.ts";
-import { mail } from "../mails.ts";
-import { confirmation } from "./confirmation.ts";
 
 export const register = defineHandler({
   topic: "auth.account.register",

@@ -4,15 +4,15 @@
 // what waits (waiting-mails.ts).
 // Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
 
+import { confirmation, confirmations, nobodyAt } from "../../accounts/confirmation.ts";
+import { checkEmail } from "../../accounts/input.ts";
+import { mailedInMs } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
 import { countMail } from "../../db/address-mails.ts";
 import { insertStandInToken, lockStandIn } from "../../db/stand-ins.ts";
 import { holdMail, waitingAt } from "../../db/waiting.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { checkEmail } from "../input.ts";
-import { mailedInMs } from "../mails.ts";
-import { confirmation, confirmations, nobodyAt } from "./confirmation.ts";
 
 export const resend = defineHandler({
   topic: "auth.account.resend",

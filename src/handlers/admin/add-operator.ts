@@ -2,13 +2,6 @@
 // Nobody enrols an operator who may do what they may not, nor gives such a one a key: with it they could act in that name.
 // Refuses INVALID_INPUT (also a private key, and permissions for one who is there), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
 
-import { checkReason } from "../../command/admin/actor.ts";
-import { defineAdminHandler } from "../../command/admin/define.ts";
-import { demandAll } from "../../command/admin/rank.ts";
-import { fact } from "../../command/events.ts";
-import { sealOperator } from "../../crypto/operators.ts";
-import { changeOperator, insertOperator, operatorRows } from "../../db/operators.ts";
-import { invalid } from "../../protocol/errors.ts";
 import {
   checkOperatorName,
   mostKeys,
@@ -16,7 +9,14 @@ import {
   operatorKey,
   operatorNamed,
   operatorPermissions,
-} from "./operators.ts";
+} from "../../accounts/operators.ts";
+import { checkReason } from "../../command/admin/actor.ts";
+import { defineAdminHandler } from "../../command/admin/define.ts";
+import { demandAll } from "../../command/admin/rank.ts";
+import { fact } from "../../command/events.ts";
+import { sealOperator } from "../../crypto/operators.ts";
+import { changeOperator, insertOperator, operatorRows } from "../../db/operators.ts";
+import { invalid } from "../../protocol/errors.ts";
 
 export const addOperator = defineAdminHandler({
   topic: "auth.admin.add-operator",

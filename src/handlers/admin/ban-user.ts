@@ -3,10 +3,10 @@
 // Refuses INVALID_INPUT (also an end that is past), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of the last
 // administrator, by an administrator), NOT_FOUND.
 
+import { ban, keepAnAdmin } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { invalid } from "../../protocol/errors.ts";
-import { ban, keepAnAdmin } from "../accounts.ts";
 
 /** The last millisecond that JavaScript and PostgreSQL both know, year 275760: an end beyond it is a mistake. */
 const latest = 8.64e15;

@@ -4,6 +4,7 @@
 // permissions of this service. Making a role gives it to nobody, so it takes no more than the permissions that it gets.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 
+import { adminRole } from "../../accounts/users.ts";
 import { checkReason } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { checkPermission, checkRole, isOwn } from "../../command/admin/permissions.ts";
@@ -12,7 +13,6 @@ import { fact } from "../../command/events.ts";
 import { changeRole as changeStored, roleByName, type StoredRole } from "../../db/roles.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 import type { AdminChangeRoleRequest } from "../../protocol/generated/schemas.ts";
-import { adminRole } from "../accounts.ts";
 
 const mostPermissions = 256;
 

@@ -3,6 +3,7 @@
 // Refuses INVALID_INPUT (also for a role that somebody has, and for admin), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN,
 // NOT_FOUND.
 
+import { adminRole } from "../../accounts/users.ts";
 import { checkReason } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { checkRole } from "../../command/admin/permissions.ts";
@@ -10,7 +11,6 @@ import { demandRank } from "../../command/admin/rank.ts";
 import { fact } from "../../command/events.ts";
 import { deleteRole as deleteStored, roleByName } from "../../db/roles.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
-import { adminRole } from "../accounts.ts";
 
 export const deleteRole = defineAdminHandler({
   topic: "auth.admin.delete-role",

@@ -2,9 +2,9 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of the last administrator, by an
 // administrator), NOT_FOUND.
 
+import { erase, keepAnAdmin } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
-import { erase, keepAnAdmin } from "../accounts.ts";
 
 export const deleteUser = defineAdminHandler({
   topic: "auth.admin.delete-user",

@@ -3,12 +3,12 @@
 // Refuses INVALID_INPUT (also without a reason), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND, THROTTLED (a copy
 // was taken less than ten minutes ago, by whomever).
 
+import { copyOf } from "../../accounts/data-export.ts";
+import { noSuchUser } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { fact } from "../../command/events.ts";
 import { invalid } from "../../protocol/errors.ts";
-import { noSuchUser } from "../accounts.ts";
-import { copyOf } from "../copies.ts";
 
 export const exportUser = defineAdminHandler({
   topic: "auth.admin.export-user",

@@ -1,11 +1,11 @@
 // Get-user: shows one user to an administrator or operator.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 
+import { adminRole } from "../../accounts/users.ts";
 import { targetOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { adminBeside } from "../../db/roles.ts";
 import { countSessions } from "../../db/sessions.ts";
-import { adminRole } from "../accounts.ts";
 
 export const getUser = defineAdminHandler({
   topic: "auth.admin.get-user",

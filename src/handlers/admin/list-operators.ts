@@ -1,9 +1,9 @@
 // List-operators: all operators with what they may do and their public keys, by which each key is told.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
 
+import { opened } from "../../accounts/operators.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { operatorRows } from "../../db/operators.ts";
-import { opened } from "./operators.ts";
 
 export const listOperators = defineAdminHandler({
   topic: "auth.admin.list-operators",

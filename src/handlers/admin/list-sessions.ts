@@ -1,9 +1,9 @@
 // List-sessions: the sessions of a user that go on, as the user sees them in auth.session.list.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 
+import { sessionPage } from "../../accounts/sessions.ts";
 import { targetOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
-import { sessionPage } from "../sessions.ts";
 
 export const listSessions = defineAdminHandler({
   topic: "auth.admin.list-sessions",

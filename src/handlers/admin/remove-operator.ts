@@ -2,6 +2,7 @@
 // Operators may remove themselves. Where the last one goes, the first is enrolled anew with the master key (authctl operators add --first).
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of one who may do more), NOT_FOUND.
 
+import { checkOperatorName, operatorNamed } from "../../accounts/operators.ts";
 import { checkReason } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { demandAll } from "../../command/admin/rank.ts";
@@ -9,7 +10,6 @@ import { fact } from "../../command/events.ts";
 import { sealOperator } from "../../crypto/operators.ts";
 import { changeOperator, deleteOperator } from "../../db/operators.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { checkOperatorName, operatorNamed } from "./operators.ts";
 
 export const removeOperator = defineAdminHandler({
   topic: "auth.admin.remove-operator",

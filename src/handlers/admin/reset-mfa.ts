@@ -2,15 +2,15 @@
 // asks for this must be known to be him, and he is told by mail; a role that requires a factor stays without effect until he has set one up.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND.
 
+import { factorMethods } from "../../accounts/challenges.ts";
+import { notice } from "../../accounts/second-factors.ts";
+import { noSuchUser } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { fact } from "../../command/events.ts";
 import { deleteFactors, demandNoFactors, factorsOf } from "../../db/factors.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
-import { noSuchUser } from "../accounts.ts";
-import { factorMethods } from "../challenges.ts";
-import { notice } from "../mfa/changes.ts";
 
 export const resetMfa = defineAdminHandler({
   topic: "auth.admin.reset-mfa",

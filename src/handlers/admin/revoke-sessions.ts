@@ -2,6 +2,7 @@
 // every access token under way, however many sessions there are.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND (also: no such session of his that goes on).
 
+import { openSessionOf } from "../../accounts/sessions.ts";
 import { type Actor, checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import type { Change } from "../../command/context.ts";
@@ -9,7 +10,6 @@ import { fact } from "../../command/events.ts";
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { countSessions, endSession, endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, type Profile, raiseGeneration } from "../../db/users.ts";
-import { openSessionOf } from "../sessions.ts";
 
 export const revokeSessions = defineAdminHandler({
   topic: "auth.admin.revoke-sessions",

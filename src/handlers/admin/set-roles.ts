@@ -3,6 +3,7 @@
 // Refuses INVALID_INPUT (also an unknown role), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also where an administrator
 // takes the role from the last one), NOT_FOUND.
 
+import { adminRole, keepAnAdmin } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { demandRank } from "../../command/admin/rank.ts";
@@ -10,7 +11,6 @@ import { fact } from "../../command/events.ts";
 import { replaceRoles, rolesOfAnd } from "../../db/roles.ts";
 import { raiseGeneration } from "../../db/users.ts";
 import { invalid } from "../../protocol/errors.ts";
-import { adminRole, keepAnAdmin } from "../accounts.ts";
 
 const maxRoles = 64;
 

@@ -3,12 +3,12 @@
 // Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT, NOT_FOUND (nothing enrolled, or active already), MFA_INVALID. A wrong code
 // is not counted: whoever can ask was given the secret itself.
 
+import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { factorChange, newRecoveryCodes, shownIn } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
 import { judgeTotp } from "../../crypto/totp.ts";
 import { activateTotp, totpOf } from "../../db/factors.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
-import { bearerOf, demandFreshLogin } from "../session/access.ts";
-import { factorChange, newRecoveryCodes, shownIn } from "./changes.ts";
 import { totpAad } from "./enroll.ts";
 
 export const activate = defineHandler({

@@ -1,11 +1,11 @@
 // Disable: removes the authenticator app. With the last factor the recovery codes go, too; where a role requires a factor, the last one stays.
 // Refuses what bearerOf and demandFreshLogin refuse (so the app, or what stands in for it, was shown a moment ago), NOT_FOUND.
 
+import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { checkNotLast, factorChange } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
 import { deleteRecoveryCodes, deleteTotp } from "../../db/factors.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { bearerOf, demandFreshLogin } from "../session/access.ts";
-import { checkNotLast, factorChange } from "./changes.ts";
 
 export const disable = defineHandler({
   topic: "auth.mfa.disable",

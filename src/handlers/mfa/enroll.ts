@@ -2,12 +2,12 @@
 // auth.mfa.activate shows that the app has it. Enrolling again replaces a secret that was never activated.
 // Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (an app is active: disable it first).
 
+import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
 import { defineHandler } from "../../command/define.ts";
 import { base32, makeTotpSecret, totpUri } from "../../crypto/totp.ts";
 import { enrollTotp } from "../../db/factors.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { bearerOf, demandFreshLogin } from "../session/access.ts";
 
 /** What a secret's box belongs to. */
 export const totpAad = (userId: number): string => `totp ${userId}`;

@@ -1,13 +1,13 @@
 // Recovery-codes: gives new recovery codes; those from before stop working.
 // Refuses what bearerOf and demandFreshLogin refuse, NOT_FOUND (without a factor there is nothing to recover).
 
+import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { factorMethods } from "../../accounts/challenges.ts";
+import { newRecoveryCodes, notice } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { factorMethods } from "../challenges.ts";
-import { bearerOf, demandFreshLogin } from "../session/access.ts";
-import { newRecoveryCodes, notice } from "./changes.ts";
 
 export const recoveryCodes = defineHandler({
   topic: "auth.mfa.recovery-codes",

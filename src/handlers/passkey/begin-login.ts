@@ -2,9 +2,12 @@
 //   login                the login's passkeys, instead of a password; the device must verify its owner (a PIN, a finger), so it is two factors
 //   login and challenge  the further factor that auth.session.login asked for: the same challenge, to be answered by finish-login
 //   neither              whichever passkey the device has (discoverable credentials)
-// In place of the login the e-mail address of a confirmed account will do (named.ts). A login that is unknown, or has no passkey, gets credential ids that are made up from it, always the same, and a row like any other.
+// In place of the login the e-mail address of a confirmed account will do (accounts/named.ts). A login that is unknown, or has no passkey, gets credential ids that are made up from it, always the same, and a row like any other.
 // Refuses INVALID_INPUT, THROTTLED, and for a challenge TOKEN_INVALID and TOKEN_EXPIRED.
 
+import { checkChallenge, newChallenge, presentedChallenge } from "../../accounts/challenges.ts";
+import { checkLoginLength } from "../../accounts/input.ts";
+import { namedBy } from "../../accounts/named.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
 import { decoyCredentials, loginOptions } from "../../crypto/passkeys.ts";
@@ -14,9 +17,6 @@ import { addressKey } from "../../protocol/email-addresses.ts";
 import { refuse } from "../../protocol/errors.ts";
 import type { PasskeyBeginLoginRequest, PasskeyBeginLoginResult } from "../../protocol/generated/schemas.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { checkChallenge, newChallenge, presentedChallenge } from "../challenges.ts";
-import { checkLoginLength } from "../input.ts";
-import { namedBy } from "../named.ts";
 import { judgedInMs } from "./finish-login.ts";
 
 export const beginLogin = defineHandler({

@@ -2,13 +2,13 @@
 // this session alone.
 // Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (the user has as many passkeys as he may have).
 
+import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { newChallenge } from "../../accounts/challenges.ts";
 import { defineHandler } from "../../command/define.ts";
 import { registrationOptions, userHandle } from "../../crypto/passkeys.ts";
 import { credentialsOfUser } from "../../db/passkeys.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { newChallenge } from "../challenges.ts";
-import { bearerOf, demandFreshLogin } from "../session/access.ts";
 
 /** Each is offered to a device at every login. */
 export const mostPasskeys = 10;

@@ -3,6 +3,8 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (also for whoever has no passkey, and for one whose counter went back), and
 // to whoever has the passkey BANNED.
 
+import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../../accounts/challenges.ts";
+import { openSession, type SessionTokens } from "../../accounts/sessions.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
@@ -13,8 +15,6 @@ import { usePasskey } from "../../db/passkeys.ts";
 import { lockUser } from "../../db/users.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../challenges.ts";
-import { openSession, type SessionTokens } from "../sessions.ts";
 
 /**
  * An answer to made-up credentials (begin-login) costs the same signature and statements as one to real ones, some 2 to 4 ms; what differs is

@@ -3,15 +3,15 @@
 // Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (no credential, one that is known already, a label that is too long),
 // TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (it does not answer this challenge, or not for this service).
 
+import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { answered, checkChallenge, presentedChallenge } from "../../accounts/challenges.ts";
+import { checkLabel } from "../../accounts/input.ts";
+import { factorChange, shownIn } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
 import { judgeRegistration, parseCredential } from "../../crypto/passkeys.ts";
 import { challengeForRegistration } from "../../db/challenges.ts";
 import { insertPasskey } from "../../db/passkeys.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
-import { answered, checkChallenge, presentedChallenge } from "../challenges.ts";
-import { checkLabel } from "../input.ts";
-import { factorChange, shownIn } from "../mfa/changes.ts";
-import { bearerOf, demandFreshLogin } from "../session/access.ts";
 import { mostPasskeys } from "./begin-registration.ts";
 
 const longestLabel = 64;

@@ -1,9 +1,9 @@
 // List: what a user has as further factors.
 // Refuses what bearerOf refuses.
 
+import { bearerOf } from "../../accounts/bearer.ts";
 import { defineHandler } from "../../command/define.ts";
 import { factorOverview } from "../../db/passkeys.ts";
-import { bearerOf } from "../session/access.ts";
 
 export const list = defineHandler({
   topic: "auth.passkey.list",

@@ -1,13 +1,13 @@
 // Remove: removes a passkey. With the last factor the recovery codes go, too; where a role requires a factor, the last one stays.
 // Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT, NOT_FOUND (no such passkey, or somebody else's).
 
+import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { checkNotLast, factorChange } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
 import { isUuid } from "../../crypto/ids.ts";
 import { deleteRecoveryCodes } from "../../db/factors.ts";
 import { deletePasskey, passkeyOf } from "../../db/passkeys.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
-import { checkNotLast, factorChange } from "../mfa/changes.ts";
-import { bearerOf, demandFreshLogin } from "../session/access.ts";
 
 export const remove = defineHandler({
   topic: "auth.passkey.remove",

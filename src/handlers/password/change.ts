@@ -3,15 +3,15 @@
 // Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen access token must not be worth
 // guesses at the password that nobody sees), THROTTLED.
 
+import { bearerOf, demandFactor } from "../../accounts/bearer.ts";
+import { checkNewPassword, checkTyped } from "../../accounts/input.ts";
+import { mail } from "../../accounts/mails.ts";
 import { attemptInSession } from "../../command/attempts.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, passwordOf, raiseGeneration, replacePassword } from "../../db/users.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
-import { checkNewPassword, checkTyped } from "../input.ts";
-import { mail } from "../mails.ts";
-import { bearerOf, demandFactor } from "../session/access.ts";
 
 export const change = defineHandler({
   topic: "auth.password.change",

@@ -3,6 +3,8 @@
 // mails at most; what is over is swallowed.
 // Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
 
+import { checkEmail } from "../../accounts/input.ts";
+import { mail, mailedInMs, newLink } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
 import { countMail } from "../../db/address-mails.ts";
@@ -10,8 +12,6 @@ import { insertToken } from "../../db/one-time-tokens.ts";
 import { insertStandInToken, standInOf, touchStandIn } from "../../db/stand-ins.ts";
 import { lockUser, ownerOf } from "../../db/users.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { checkEmail } from "../input.ts";
-import { mail, mailedInMs, newLink } from "../mails.ts";
 
 /** Key of the events about addresses without an account: they are in no order, and an address stands in no event. */
 const nobodysKey = "unknown";

@@ -5,6 +5,9 @@
 // Refuses INVALID_INPUT, THROTTLED, WEAK_PASSWORD (the link stays good), TOKEN_INVALID (unknown, forged, used, of another purpose, account changed
 // since), TOKEN_EXPIRED, BANNED (whoever holds the link has shown that the account is his).
 
+import { checkNewPassword } from "../../accounts/input.ts";
+import { linkOf } from "../../accounts/links.ts";
+import { mail } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
 import { forgetAttempts, forgetDevices } from "../../db/attempts.ts";
@@ -12,9 +15,6 @@ import { endTotpWait } from "../../db/factors.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
 import type { Write } from "../../db/statements.ts";
 import { raiseGenerationAndEpoch, setPassword } from "../../db/users.ts";
-import { checkNewPassword } from "../input.ts";
-import { linkOf } from "../links.ts";
-import { mail } from "../mails.ts";
 
 export const reset = defineHandler({
   topic: "auth.password.reset",

@@ -1,7 +1,8 @@
 // Inspect: tells whose access token this is, asking the database, so that a revoked one is refused at once.
 // Refuses what bearerOf refuses.
+
+import { bearerOf } from "../../accounts/bearer.ts";
 import { defineHandler } from "../../command/define.ts";
-import { bearerOf } from "./access.ts";
 
 export const inspect = defineHandler({
   topic: "auth.session.inspect",

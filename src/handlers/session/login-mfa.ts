@@ -3,6 +3,8 @@
 // without that, whoever knows the password could ask for challenge after challenge. Recovery codes cannot be guessed, so they work also then.
 // Refuses INVALID_INPUT, TOKEN_INVALID (unknown, answered, five wrong answers, account changed), TOKEN_EXPIRED, MFA_INVALID, THROTTLED.
 
+import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../../accounts/challenges.ts";
+import { openSession } from "../../accounts/sessions.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
@@ -13,9 +15,7 @@ import { countTotpFailure, useRecoveryCode, useTotpStep } from "../../db/factors
 import type { Write } from "../../db/statements.ts";
 import { lockUser } from "../../db/users.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
-import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../challenges.ts";
 import { totpAad } from "../mfa/enroll.ts";
-import { openSession } from "../sessions.ts";
 
 const longestCode = 64;
 type Method = "totp" | "recovery";

@@ -1,8 +1,11 @@
-// Login: exchanges a login, or the e-mail address of a confirmed account (named.ts), and a password for a session, or for a challenge where the user
-// has a further factor (after-password.ts). Other sessions of the user go on.
+// Login: exchanges a login, or the e-mail address of a confirmed account (accounts/named.ts), and a password for a session, or for a challenge where the user
+// has a further factor (accounts/after-password.ts). Other sessions of the user go on.
 // Refuses INVALID_INPUT (empty or absurd fields; the password policy is never applied here), INVALID_CREDENTIALS (same words and cost
 // for an unknown login and a wrong password), THROTTLED before any hash, and to whoever knew the password NOT_CONFIRMED and BANNED.
 
+import { afterPassword } from "../../accounts/after-password.ts";
+import { checkAttempt } from "../../accounts/input.ts";
+import { type Named, namedBy } from "../../accounts/named.ts";
 import type { Attempt, Reservation } from "../../command/attempts.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
@@ -12,9 +15,6 @@ import { type AccountWithPassword, accountForLogin, lockUser, replaceHash } from
 import { type Refusal, type RefusalCode, refuse } from "../../protocol/errors.ts";
 import type { SessionLoginRequest } from "../../protocol/generated/schemas.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { checkAttempt } from "../input.ts";
-import { type Named, namedBy } from "../named.ts";
-import { afterPassword } from "./after-password.ts";
 
 export const login = defineHandler({
   topic: "auth.session.login",

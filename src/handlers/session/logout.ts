@@ -4,14 +4,14 @@
 // nobody keeps a session only because logging out came late or came twice. What asks for everything to end needs a token that is still good.
 // Refuses INVALID_INPUT and TOKEN_INVALID (forged, or signed by a key that the fleet does not have any more); everywhere, what bearerOf refuses.
 
+import { bearerOf } from "../../accounts/bearer.ts";
+import { checkToken } from "../../accounts/input.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
 import { endSession, endSessionsOf, sessionOfToken } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { checkToken } from "../input.ts";
-import { bearerOf } from "./access.ts";
 
 export const logout = defineHandler({
   topic: "auth.session.logout",

@@ -4,6 +4,8 @@
 // The device token is renewed, too.
 // Refuses INVALID_INPUT, TOKEN_INVALID (unknown or forged), TOKEN_EXPIRED, SESSION_REVOKED, REFRESH_REUSED.
 
+import { checkToken } from "../../accounts/input.ts";
+import type { SessionTokens } from "../../accounts/sessions.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
@@ -26,8 +28,6 @@ import {
 import type { Write } from "../../db/statements.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { checkToken } from "../input.ts";
-import type { SessionTokens } from "../sessions.ts";
 
 /** A forged secret costs this many HMACs at most, some 5 ms; a session at 15 min per rotation makes 2,880 in 30 days. */
 const longestWalk = 3000;

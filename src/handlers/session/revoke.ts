@@ -2,6 +2,8 @@
 // others can be listed; where they are more, the user's generation rises instead of a record for each, and it needs a refresh.
 // Refuses what bearerOf refuses, INVALID_INPUT, NOT_FOUND (no such session, over already, or somebody else's).
 
+import { type Bearer, bearerOf } from "../../accounts/bearer.ts";
+import { endedLater, openSessionOf } from "../../accounts/sessions.ts";
 import type { Change, Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
 import { fact } from "../../command/events.ts";
@@ -9,8 +11,6 @@ import { voidLinks } from "../../db/one-time-tokens.ts";
 import { endOtherSessions, endSession, endSessionsOf, otherSessions } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
 import { invalid } from "../../protocol/errors.ts";
-import { endedLater, openSessionOf } from "../sessions.ts";
-import { type Bearer, bearerOf } from "./access.ts";
 
 const byUser = { cause: "user", reason: "" };
 

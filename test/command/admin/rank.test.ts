@@ -4,11 +4,11 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
+import { enrolOperator } from "../../../src/accounts/enroll-operator.ts";
 import type { permissions } from "../../../src/command/admin/permissions.ts";
 import { newSigner, type OperatorSigner, signerFrom, signOperatorToken } from "../../../src/crypto/operators.ts";
 import { handlers } from "../../../src/handlers/index.ts";
 import { systemClock } from "../../../src/lib/clock.ts";
-import { enrolOperator } from "../../../src/operators.ts";
 import { account, type HandlerHouse, handlerHouse } from "../../support/handlers.ts";
 
 let house: HandlerHouse;

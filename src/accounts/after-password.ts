@@ -1,14 +1,14 @@
 // What follows a right password: the session, or where the user has a further factor a challenge and nothing else. The challenge is for
 // this login with its `rotating` and `client`, and ends with any change of the user's rights, password or factors.
 
-import type { Context } from "../../command/context.ts";
-import { fact } from "../../command/events.ts";
-import type { Write } from "../../db/statements.ts";
-import { type AccountWithPassword, lockUser } from "../../db/users.ts";
-import type { SessionLoginRequest, SessionLoginResult } from "../../protocol/generated/schemas.ts";
-import { normalize } from "../../protocol/record-key.ts";
-import { factorMethods, newChallenge } from "../challenges.ts";
-import { openSession } from "../sessions.ts";
+import type { Context } from "../command/context.ts";
+import { fact } from "../command/events.ts";
+import type { Write } from "../db/statements.ts";
+import { type AccountWithPassword, lockUser } from "../db/users.ts";
+import type { SessionLoginRequest, SessionLoginResult } from "../protocol/generated/schemas.ts";
+import { normalize } from "../protocol/record-key.ts";
+import { factorMethods, newChallenge } from "./challenges.ts";
+import { openSession } from "./sessions.ts";
 
 export interface RightPassword {
   request: SessionLoginRequest;

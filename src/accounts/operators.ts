@@ -1,11 +1,11 @@
 // Operators as the administrative commands see them: what is checked of one, and their rows, opened.
 
-import { checkPermission } from "../../command/admin/permissions.ts";
-import type { Context } from "../../command/context.ts";
-import { UnknownDataKey } from "../../crypto/envelope.ts";
-import { everything, isOperatorName, type Operator, openOperator, publicKeyOf } from "../../crypto/operators.ts";
-import { operatorRow } from "../../db/operators.ts";
-import { invalid } from "../../protocol/errors.ts";
+import { checkPermission } from "../command/admin/permissions.ts";
+import type { Context } from "../command/context.ts";
+import { UnknownDataKey } from "../crypto/envelope.ts";
+import { everything, isOperatorName, type Operator, openOperator, publicKeyOf } from "../crypto/operators.ts";
+import { operatorRow } from "../db/operators.ts";
+import { invalid } from "../protocol/errors.ts";
 
 /** A fleet has some; each is listed whole. */
 export const mostOperators = 200;

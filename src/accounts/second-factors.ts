@@ -2,17 +2,17 @@
 // way end, and it ends his other sessions if he wants that (ASVS 5.0, 7.4.3). His own session goes on, and learns what was shown in it.
 // He is told by mail, in the same commit. Who can change factors has a session, so his address is confirmed: no notice goes to a stranger.
 
-import type { Change, Context, Message } from "../../command/context.ts";
-import { fact } from "../../command/events.ts";
-import { codesPerUser, hashRecoveryCode, makeRecoveryCodes } from "../../crypto/recovery-codes.ts";
-import type { Contact } from "../../db/contacts.ts";
-import { replaceRecoveryCodes } from "../../db/factors.ts";
-import { addAmr, endSessionsOf } from "../../db/sessions.ts";
-import type { Write } from "../../db/statements.ts";
-import { raiseGeneration } from "../../db/users.ts";
-import { refuse } from "../../protocol/errors.ts";
-import { type FactorNotice, mail } from "../mails.ts";
-import type { Bearer } from "../session/access.ts";
+import type { Change, Context, Message } from "../command/context.ts";
+import { fact } from "../command/events.ts";
+import { codesPerUser, hashRecoveryCode, makeRecoveryCodes } from "../crypto/recovery-codes.ts";
+import type { Contact } from "../db/contacts.ts";
+import { replaceRecoveryCodes } from "../db/factors.ts";
+import { addAmr, endSessionsOf } from "../db/sessions.ts";
+import type { Write } from "../db/statements.ts";
+import { raiseGeneration } from "../db/users.ts";
+import { refuse } from "../protocol/errors.ts";
+import type { Bearer } from "./bearer.ts";
+import { type FactorNotice, mail } from "./mails.ts";
 
 export interface FactorChange {
   change: Exclude<FactorNotice, "recovery-codes" | "mfa-reset">;

@@ -1,17 +1,17 @@
 // An account that needs no confirmation, made at the database itself: by authctl, before a fleet is there to ask. One commit, with the
 // events that registering, confirming and giving roles would have left; checks only that login and e-mail address are free.
 
-import { type AloneParts, commitAlone } from "./command/commit-without-reply.ts";
-import type { Change } from "./command/context.ts";
-import { fact } from "./command/events.ts";
-import { loginHash } from "./command/keyed-hash.ts";
-import { takenConstraint } from "./db/faults.ts";
-import { readOnly } from "./db/inbox.ts";
-import { replaceRoles } from "./db/roles.ts";
-import { insertPassword, insertUser, vacancyFor } from "./db/users.ts";
-import { profileMessage } from "./handlers/account/confirm.ts";
-import { type RefusalCode, refuse } from "./protocol/errors.ts";
-import { normalize } from "./protocol/record-key.ts";
+import { type AloneParts, commitAlone } from "../command/commit-without-reply.ts";
+import type { Change } from "../command/context.ts";
+import { fact } from "../command/events.ts";
+import { loginHash } from "../command/keyed-hash.ts";
+import { takenConstraint } from "../db/faults.ts";
+import { readOnly } from "../db/inbox.ts";
+import { replaceRoles } from "../db/roles.ts";
+import { insertPassword, insertUser, vacancyFor } from "../db/users.ts";
+import { profileMessage } from "../handlers/account/confirm.ts";
+import { type RefusalCode, refuse } from "../protocol/errors.ts";
+import { normalize } from "../protocol/record-key.ts";
 
 export interface NewAccount {
   login: string;

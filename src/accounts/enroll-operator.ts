@@ -1,13 +1,13 @@
 // An operator enrolled at the database itself, by who holds it and the master key: the first one, before anybody can act through Kafka (authctl
 // operators add --first), and operator:dev of `npm start`. All others are enrolled by auth.admin.add-operator.
 
-import { type AloneParts, commitAlone } from "./command/commit-without-reply.ts";
-import { fact } from "./command/events.ts";
-import { everything, type Operator, type OperatorKey, openOperator, sealOperator } from "./crypto/operators.ts";
-import { changedPart, takenConstraint } from "./db/faults.ts";
-import { readOnly } from "./db/inbox.ts";
-import { changeOperator, insertFirstOperator, insertOperator, operatorRow } from "./db/operators.ts";
-import { refuse } from "./protocol/errors.ts";
+import { type AloneParts, commitAlone } from "../command/commit-without-reply.ts";
+import { fact } from "../command/events.ts";
+import { everything, type Operator, type OperatorKey, openOperator, sealOperator } from "../crypto/operators.ts";
+import { changedPart, takenConstraint } from "../db/faults.ts";
+import { readOnly } from "../db/inbox.ts";
+import { changeOperator, insertFirstOperator, insertOperator, operatorRow } from "../db/operators.ts";
+import { refuse } from "../protocol/errors.ts";
 
 /** For events and the audit: whoever holds the key and the database. */
 const actor = "system:master-key";

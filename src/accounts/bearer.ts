@@ -2,13 +2,13 @@
 // Refuses TOKEN_INVALID, TOKEN_EXPIRED (also for a token from before the user's last change of rights: a refresh gives a current one),
 // SESSION_REVOKED (ended, or the user is banned or gone).
 
-import type { Context } from "../../command/context.ts";
-import type { AccessClaims } from "../../crypto/tokens.ts";
-import { factorsOf, type OwnedFactors } from "../../db/factors.ts";
-import { sessionOfToken } from "../../db/sessions.ts";
-import { Refusal, refuse } from "../../protocol/errors.ts";
-import { factorMethods } from "../challenges.ts";
-import { checkToken } from "../input.ts";
+import type { Context } from "../command/context.ts";
+import type { AccessClaims } from "../crypto/tokens.ts";
+import { factorsOf, type OwnedFactors } from "../db/factors.ts";
+import { sessionOfToken } from "../db/sessions.ts";
+import { Refusal, refuse } from "../protocol/errors.ts";
+import { factorMethods } from "./challenges.ts";
+import { checkToken } from "./input.ts";
 
 export interface Bearer {
   claims: AccessClaims;

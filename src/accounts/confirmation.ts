@@ -2,16 +2,16 @@
 // Several accounts may wait with one address; then one mail lists them all. While legacy topics are on the platform's mailer reads them from the
 // topic `auth` (in clear, by contract), a record for each account, the newest first; else they go to auth.mail, sealed.
 
-import type { Change, Context, MailMaker, Message } from "../../command/context.ts";
-import { fact } from "../../command/events.ts";
-import { countMail, type MailCount } from "../../db/address-mails.ts";
-import { insertToken, insertTokens } from "../../db/one-time-tokens.ts";
-import { shardOf } from "../../db/outbox.ts";
-import { standInOf } from "../../db/stand-ins.ts";
-import type { Write } from "../../db/statements.ts";
-import { mailGoesOut, requestConfirmations, type Waiting } from "../../db/waiting.ts";
-import { normalize } from "../../protocol/record-key.ts";
-import { mail, newLink, newToken } from "../mails.ts";
+import type { Change, Context, MailMaker, Message } from "../command/context.ts";
+import { fact } from "../command/events.ts";
+import { countMail, type MailCount } from "../db/address-mails.ts";
+import { insertToken, insertTokens } from "../db/one-time-tokens.ts";
+import { shardOf } from "../db/outbox.ts";
+import { standInOf } from "../db/stand-ins.ts";
+import type { Write } from "../db/statements.ts";
+import { mailGoesOut, requestConfirmations, type Waiting } from "../db/waiting.ts";
+import { normalize } from "../protocol/record-key.ts";
+import { mail, newLink, newToken } from "./mails.ts";
 
 export const legacyMailTopic = "auth";
 

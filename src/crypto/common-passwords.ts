@@ -1,7 +1,7 @@
 // The list of common passwords that ships with the package (lists/README.md says whose it is). Read when asked: nothing runs at import.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { packageRoot } from "./runtime/package-root.ts";
+import { packageRoot } from "../runtime/package-root.ts";
 
 /** 24,000 words in lower case; some 2 MB of memory. */
 export function commonPasswords(): ReadonlySet<string> {
