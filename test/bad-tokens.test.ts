@@ -17,7 +17,7 @@ import { variables } from "../src/config/variables.ts";
 import type { Keyring } from "../src/crypto/keys.ts";
 import { newOpaque } from "../src/crypto/opaque.ts";
 import { openPool } from "../src/db/pool.ts";
-import { loadFleetKeys } from "../src/fleet-keys.ts";
+import { loadFleetKeys } from "../src/keys/fleet-keys.ts";
 import { connectGateway, type Gateway } from "./bridge/gateway.ts";
 import { quiet, sharedFleet, type TestFleet, testFleet } from "./support/fleet.ts";
 import { operatorToken } from "./support/operator.ts";

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { variables } from "../src/config/variables.ts";
 import { type DatabasePool, openPool } from "../src/db/pool.ts";
-import { type FleetKeys, loadFleetKeys } from "../src/fleet-keys.ts";
+import { type FleetKeys, loadFleetKeys } from "../src/keys/fleet-keys.ts";
 import { systemClock } from "../src/lib/clock.ts";
 import { sweep } from "../src/maintenance.ts";
 import { purgeUnconfirmed } from "../src/unconfirmed.ts";

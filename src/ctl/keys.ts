@@ -2,9 +2,9 @@
 
 import { currentOf, masterKid } from "../crypto/envelope.ts";
 import type { KeyUse } from "../crypto/keys.ts";
-import { rewrapKeys, rotateDataKeys } from "../data-keys.ts";
 import { dataKeyRows, fleetKeyRows, rootKeyRows } from "../db/keys.ts";
-import { type KeyParts, makeNextRootKey, revokeKey, rotateKeys, switchRootKey } from "../fleet-keys.ts";
+import { rewrapKeys, rotateDataKeys } from "../keys/data-keys.ts";
+import { type KeyParts, makeNextRootKey, revokeKey, rotateKeys, switchRootKey } from "../keys/fleet-keys.ts";
 import { systemClock } from "../lib/clock.ts";
 import { refuse } from "../protocol/errors.ts";
 import { keyPartsOf } from "../wire.ts";

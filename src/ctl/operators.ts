@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { enrolOperator } from "../accounts/enroll-operator.ts";
 import type { Config } from "../config/read.ts";
 import { everything, isOperatorName, newSigner, publicHalfOf } from "../crypto/operators.ts";
-import { loadFleetKeys } from "../fleet-keys.ts";
+import { loadFleetKeys } from "../keys/fleet-keys.ts";
 import { systemClock } from "../lib/clock.ts";
 import { asError } from "../protocol/errors.ts";
 import { checkAskable, confirmed } from "./ask.ts";

@@ -5,7 +5,7 @@
 import { foundAccount } from "../accounts/create-confirmed-account.ts";
 import { checkEmail, checkName, checkNewPassword } from "../accounts/input.ts";
 import { adminRole } from "../accounts/users.ts";
-import { loadFleetKeys } from "../fleet-keys.ts";
+import { loadFleetKeys } from "../keys/fleet-keys.ts";
 import { systemClock } from "../lib/clock.ts";
 import { passwordsOf, policyOf } from "../wire.ts";
 import { type Call, type Command, textOption, UsageFault } from "./command.ts";

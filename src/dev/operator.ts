@@ -5,7 +5,7 @@ import { enrolOperator } from "../accounts/enroll-operator.ts";
 import { type Environment, readConfig } from "../config/read.ts";
 import { newSigner, signerFrom } from "../crypto/operators.ts";
 import { openPool } from "../db/pool.ts";
-import { loadFleetKeys } from "../fleet-keys.ts";
+import { loadFleetKeys } from "../keys/fleet-keys.ts";
 import { systemClock } from "../lib/clock.ts";
 import { makeLogger } from "../runtime/log.ts";
 import { operatorKeyFile, writeWhole } from "./folder.ts";

@@ -5,7 +5,7 @@ import type { Config } from "../config/read.ts";
 import { isPassing } from "../db/faults.ts";
 import { claimMail, markMail, releaseMail, takeOverMail } from "../db/mails.ts";
 import type { DatabasePool } from "../db/pool.ts";
-import type { FleetKeys } from "../fleet-keys.ts";
+import type { FleetKeys } from "../keys/fleet-keys.ts";
 import { systemClock } from "../lib/clock.ts";
 import { renderMail } from "../mail-templates.ts";
 import { type MailBook, startMailer } from "../mailer.ts";

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { readConfig } from "../../src/config/read.ts";
 import { migrateDatabase } from "../../src/db/migrate.ts";
 import { openPool } from "../../src/db/pool.ts";
-import { ensureKeys } from "../../src/fleet-keys.ts";
+import { ensureKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { keyPartsOf } from "../../src/wire.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";

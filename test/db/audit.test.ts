@@ -10,7 +10,7 @@ import { type AuditEntry, link, noChain, sealEnd, sealEntry, sealHeadKey, signHe
 import { type ChainedRow, insertChained, insertHead, saveEnd, turnAudit } from "../../src/db/audit.ts";
 import { migrateDatabase } from "../../src/db/migrate.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
-import { ensureKeys, loadFleetKeys } from "../../src/fleet-keys.ts";
+import { ensureKeys, loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { quiet } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";

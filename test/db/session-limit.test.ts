@@ -9,7 +9,7 @@ import { commitOnce } from "../../src/db/commit.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { insertSession, reapSessions, type SessionLimit } from "../../src/db/sessions.ts";
 import { insertUser, lockUser } from "../../src/db/users.ts";
-import { type FleetKeys, loadFleetKeys } from "../../src/fleet-keys.ts";
+import { type FleetKeys, loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { quiet, sharedFleet } from "../support/fleet.ts";
 
 let pool: DatabasePool;

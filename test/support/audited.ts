@@ -5,7 +5,7 @@ import { z } from "zod";
 import { chainBatch } from "../../src/audit-chain.ts";
 import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
-import { loadFleetKeys } from "../../src/fleet-keys.ts";
+import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { called } from "../ctl/authctl.ts";
 import { quiet, type TestFleet, until } from "./fleet.ts";

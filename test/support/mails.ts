@@ -5,7 +5,7 @@ import { decodeProtectedHeader } from "jose";
 import { openReply, parseReplyKey, sealReply } from "../../src/bus/seal/seal.ts";
 import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
-import { loadFleetKeys } from "../../src/fleet-keys.ts";
+import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { mailSchema } from "../../src/protocol/generated/schemas.ts";
 import { quiet, type TestFleet } from "./fleet.ts";
 import type { Seen } from "./mailbox.ts";

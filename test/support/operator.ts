@@ -6,7 +6,7 @@ import { variables } from "../../src/config/variables.ts";
 import { newSigner, type OperatorSigner, signerFrom, signOperatorToken } from "../../src/crypto/operators.ts";
 import { takenConstraint } from "../../src/db/faults.ts";
 import { openPool } from "../../src/db/pool.ts";
-import { loadFleetKeys } from "../../src/fleet-keys.ts";
+import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { type FleetAddresses, quiet, type TestFleet } from "./fleet.ts";
 import { type Confirmed, confirmed, loggedIn } from "./people.ts";

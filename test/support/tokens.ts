@@ -2,7 +2,7 @@
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from "jose";
 import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
-import { loadFleetKeys } from "../../src/fleet-keys.ts";
+import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { type FleetAddresses, quiet } from "./fleet.ts";
 
 export async function signedAnew({ env }: FleetAddresses, token: string, changes: JWTPayload): Promise<string> {

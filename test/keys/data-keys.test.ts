@@ -3,16 +3,16 @@
 import { randomBytes } from "node:crypto";
 import { userInfo } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type Environment, readConfig } from "../src/config/read.ts";
-import { newOpaque } from "../src/crypto/opaque.ts";
-import { rotateDataKeys, turnDataKeys } from "../src/data-keys.ts";
-import { type DatabasePool, openPool } from "../src/db/pool.ts";
-import { loadFleetKeys } from "../src/fleet-keys.ts";
-import { type Clock, systemClock } from "../src/lib/clock.ts";
-import { keyPartsOf } from "../src/wire.ts";
-import { called } from "./ctl/authctl.ts";
-import { auditShown, chainWaiting } from "./support/audited.ts";
-import { end, type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { type Environment, readConfig } from "../../src/config/read.ts";
+import { newOpaque } from "../../src/crypto/opaque.ts";
+import { type DatabasePool, openPool } from "../../src/db/pool.ts";
+import { rotateDataKeys, turnDataKeys } from "../../src/keys/data-keys.ts";
+import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
+import { type Clock, systemClock } from "../../src/lib/clock.ts";
+import { keyPartsOf } from "../../src/wire.ts";
+import { called } from "../ctl/authctl.ts";
+import { auditShown, chainWaiting } from "../support/audited.ts";
+import { end, type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import {
   byPassword,
   type Confirmed,
@@ -22,7 +22,7 @@ import {
   refusalOf,
   registered,
   somebody,
-} from "./support/people.ts";
+} from "../support/people.ts";
 
 let own: Fleet;
 let fleet: TestFleet;

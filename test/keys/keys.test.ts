@@ -1,18 +1,18 @@
 // The fleet's keys live: they are published, they turn under load without a refusal, and they are kept as long as they are needed.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader } from "jose";
-import { makeKeyReader } from "../src/client/key-reader.ts";
-import { readConfig } from "../src/config/read.ts";
-import { type DatabasePool, openPool } from "../src/db/pool.ts";
-import { turnKeys } from "../src/fleet-keys.ts";
-import { systemClock } from "../src/lib/clock.ts";
-import type { Refusal } from "../src/protocol/errors.ts";
-import { keyPartsOf } from "../src/wire.ts";
-import { called } from "./ctl/authctl.ts";
-import { type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
-import { failures, people, startLoad } from "./support/load.ts";
-import { type Mailbox, mailbox } from "./support/mailbox.ts";
-import { type Confirmed, loggedIn } from "./support/people.ts";
+import { makeKeyReader } from "../../src/client/key-reader.ts";
+import { readConfig } from "../../src/config/read.ts";
+import { type DatabasePool, openPool } from "../../src/db/pool.ts";
+import { turnKeys } from "../../src/keys/fleet-keys.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import type { Refusal } from "../../src/protocol/errors.ts";
+import { keyPartsOf } from "../../src/wire.ts";
+import { called } from "../ctl/authctl.ts";
+import { type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { failures, people, startLoad } from "../support/load.ts";
+import { type Mailbox, mailbox } from "../support/mailbox.ts";
+import { type Confirmed, loggedIn } from "../support/people.ts";
 
 const aheadMs = 4000;
 let own: Fleet;

@@ -3,8 +3,8 @@
 //
 // A new one is not used before every process can have it: it is pending for knownMs by the database's clock, and current only then (envelope.ts).
 // A process that meets one even so (it could not look for a while) loads the keys again and goes on (command/run.ts).
-import { auditDeeds } from "./audit-deeds.ts";
-import type { MasterKey } from "./config/kinds.ts";
+import { auditDeeds } from "../audit-deeds.ts";
+import type { MasterKey } from "../config/kinds.ts";
 import {
   boxKeyId,
   type DataKeys,
@@ -16,7 +16,7 @@ import {
   purposes,
   unwrapDataKey,
   wrapDataKey,
-} from "./crypto/envelope.ts";
+} from "../crypto/envelope.ts";
 import {
   dataKeyRows,
   deleteDataKey,
@@ -26,9 +26,9 @@ import {
   updateDataKey,
   updatePrivateBox,
   withKeyLock,
-} from "./db/keys.ts";
-import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
-import type { Clock } from "./lib/clock.ts";
+} from "../db/keys.ts";
+import type { CommonQueryMethods, DatabasePool } from "../db/pool.ts";
+import type { Clock } from "../lib/clock.ts";
 
 export interface DataKeyRules {
   /** A data key is followed by another after so long, ms. */

@@ -2,18 +2,18 @@
 // by a relay that hung or by somebody who keeps old ones, would be all that a fresh verifier finds of a key that is gone. On a broker of this
 // file's own, whose cleaner runs all the time.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { makeKeyReader } from "../src/client/key-reader.ts";
-import { readConfig } from "../src/config/read.ts";
-import { type DatabasePool, openPool } from "../src/db/pool.ts";
-import { rotateKeys, turnKeys } from "../src/fleet-keys.ts";
-import { shared } from "../src/kafka/assigner.ts";
-import { connectKafka, type KafkaPort } from "../src/kafka/kafka.ts";
-import type { InRecord } from "../src/kafka/records.ts";
-import { systemClock } from "../src/lib/clock.ts";
-import { keyPartsOf } from "../src/wire.ts";
-import { startBroker } from "./support/cluster.ts";
-import { end, type Fleet, quiet, startFleet, until } from "./support/fleet.ts";
-import { ownFolder } from "./support/stack.ts";
+import { makeKeyReader } from "../../src/client/key-reader.ts";
+import { readConfig } from "../../src/config/read.ts";
+import { type DatabasePool, openPool } from "../../src/db/pool.ts";
+import { shared } from "../../src/kafka/assigner.ts";
+import { connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
+import type { InRecord } from "../../src/kafka/records.ts";
+import { rotateKeys, turnKeys } from "../../src/keys/fleet-keys.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { keyPartsOf } from "../../src/wire.ts";
+import { startBroker } from "../support/cluster.ts";
+import { end, type Fleet, quiet, startFleet, until } from "../support/fleet.ts";
+import { ownFolder } from "../support/stack.ts";
 
 const day = 86_400_000;
 let stopBroker: (() => Promise<unknown>) | undefined;

@@ -2,10 +2,10 @@
 // and none goes while something of it may be under way.
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { purposes } from "../src/crypto/envelope.ts";
-import type { KeyRow } from "../src/crypto/keys.ts";
-import { type DataKeyRules, dueDataKeys } from "../src/data-keys.ts";
-import { dueSteps, type KeyRules } from "../src/key-schedule.ts";
+import { purposes } from "../../src/crypto/envelope.ts";
+import type { KeyRow } from "../../src/crypto/keys.ts";
+import { type DataKeyRules, dueDataKeys } from "../../src/keys/data-keys.ts";
+import { dueSteps, type KeyRules } from "../../src/keys/key-schedule.ts";
 
 const minute = 60_000;
 const day = 24 * 60 * minute;

@@ -3,17 +3,17 @@
 // is gone for one that counts. Every relay follows; what one has written again the others find mended.
 // States: reading (to the end that the topic had at the start) -> following -> stopped.
 
-import { keyRecordsWait } from "./db/keys.ts";
+import { keyRecordsWait } from "../db/keys.ts";
+import { shared } from "../kafka/assigner.ts";
+import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
+import { makeBell } from "../lib/bell.ts";
+import { randomId } from "../lib/random-id.ts";
+import { asError } from "../protocol/errors.ts";
+import { isThumbprint, readKeyRecord } from "../protocol/fleet-cert.ts";
+import { type KeyRepair, keyRepairs, keyTopic, type LastRecord } from "../protocol/key-records.ts";
+import { pause } from "../runtime/lifecycle.ts";
+import type { Logger } from "../runtime/log.ts";
 import { fleetIds, type KeyParts, keyTruth, repairKeys } from "./fleet-keys.ts";
-import { shared } from "./kafka/assigner.ts";
-import type { Consumption, KafkaPort } from "./kafka/kafka.ts";
-import { makeBell } from "./lib/bell.ts";
-import { randomId } from "./lib/random-id.ts";
-import { asError } from "./protocol/errors.ts";
-import { isThumbprint, readKeyRecord } from "./protocol/fleet-cert.ts";
-import { type KeyRepair, keyRepairs, keyTopic, type LastRecord } from "./protocol/key-records.ts";
-import { pause } from "./runtime/lifecycle.ts";
-import type { Logger } from "./runtime/log.ts";
 
 export interface KeyTopicParts {
   kafka: Pick<KafkaPort, "consume">;

@@ -2,18 +2,18 @@
 // every second whether they changed and loads them then, so a new key is known long before it is needed and a revoked one is gone.
 // What is done to them - by migrate, by the relay's schedule, by operators - stands here too, step by step; key-changes.ts writes it.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { MasterKey } from "./config/kinds.ts";
-import type { Config } from "./config/read.ts";
-import { type DataKeys, loadDataKeys } from "./crypto/envelope.ts";
-import { activated, type KeyRow, type Keyring, type KeyUse, openKeyring } from "./crypto/keys.ts";
+import type { MasterKey } from "../config/kinds.ts";
+import type { Config } from "../config/read.ts";
+import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
+import { activated, type KeyRow, type Keyring, type KeyUse, openKeyring } from "../crypto/keys.ts";
+import { dataKeyRows, fleetKeyRows, goneKeyRows, keyMarks, knownMs, rootKeyRows } from "../db/keys.ts";
+import type { CommonQueryMethods, DatabasePool } from "../db/pool.ts";
+import { asError } from "../protocol/errors.ts";
+import type { GoneKey, KeyRepair } from "../protocol/key-records.ts";
+import type { Logger } from "../runtime/log.ts";
 import { type DataKeyRules, turnDataKeys } from "./data-keys.ts";
-import { dataKeyRows, fleetKeyRows, goneKeyRows, keyMarks, knownMs, rootKeyRows } from "./db/keys.ts";
-import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
 import { changeKeys, type KeyChanges, type KeyParts } from "./key-changes.ts";
 import { algOf, dueSteps, type KeyRules, type KeyStep } from "./key-schedule.ts";
-import { asError } from "./protocol/errors.ts";
-import type { GoneKey, KeyRepair } from "./protocol/key-records.ts";
-import type { Logger } from "./runtime/log.ts";
 
 export type { KeyParts } from "./key-changes.ts";
 

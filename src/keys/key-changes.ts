@@ -1,10 +1,10 @@
 // One change of the fleet's key pairs: a transaction that holds the lock on the keys, so one process at a time. Whatever changes in it gets a
 // higher version and a certificate by the root key, and goes to the topic auth.key by the outbox; all of it is audited.
 // It does not decide what changes: fleet-keys.ts does.
-import { auditDeed, type Deed } from "./audit-deeds.ts";
-import type { MasterKey } from "./config/kinds.ts";
-import { type DataKeys, loadDataKeys } from "./crypto/envelope.ts";
-import { uuidv7 } from "./crypto/ids.ts";
+import { auditDeed, type Deed } from "../audit-deeds.ts";
+import type { MasterKey } from "../config/kinds.ts";
+import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
+import { uuidv7 } from "../crypto/ids.ts";
 import {
   generateKeyRow,
   generateRootRow,
@@ -13,8 +13,7 @@ import {
   openKeyRow,
   openRootRow,
   type RootRow,
-} from "./crypto/keys.ts";
-import { type DataKeyRules, ensureDataKeys, type MadeDataKey } from "./data-keys.ts";
+} from "../crypto/keys.ts";
 import {
   dataKeyRows,
   deleteFleetKey,
@@ -27,14 +26,15 @@ import {
   saveGoneKey,
   updateFleetKey,
   withKeyLock,
-} from "./db/keys.ts";
-import { notifyRelays } from "./db/outbox.ts";
-import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
-import { revocationTopic } from "./db/revocations.ts";
+} from "../db/keys.ts";
+import { notifyRelays } from "../db/outbox.ts";
+import type { CommonQueryMethods, DatabasePool } from "../db/pool.ts";
+import { revocationTopic } from "../db/revocations.ts";
+import type { Clock } from "../lib/clock.ts";
+import { makeCert, nextVersion } from "../protocol/fleet-cert.ts";
+import { type GoneKey, goneRecord, keyRecord, keyTopic } from "../protocol/key-records.ts";
+import { type DataKeyRules, ensureDataKeys, type MadeDataKey } from "./data-keys.ts";
 import type { KeyRules } from "./key-schedule.ts";
-import type { Clock } from "./lib/clock.ts";
-import { makeCert, nextVersion } from "./protocol/fleet-cert.ts";
-import { type GoneKey, goneRecord, keyRecord, keyTopic } from "./protocol/key-records.ts";
 
 /** By which the broker's clock may be ahead of ours. */
 const mostAheadMs = 60_000;

@@ -2,7 +2,7 @@
 // it out. A key is made (next), known to everybody for publishAheadMs, then active, and the one before it retired until nothing that it
 // signed or that was sealed to it can still be under way. Any `next` key means a rotation is meant, whoever made it: the schedule or
 // `authctl keys rotate`. Certificates are renewed daily.
-import type { KeyRow, KeyUse, SigningAlg } from "./crypto/keys.ts";
+import type { KeyRow, KeyUse, SigningAlg } from "../crypto/keys.ts";
 
 export interface KeyRules {
   signingAlg: SigningAlg;
