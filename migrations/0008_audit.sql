@@ -1,4 +1,4 @@
--- The audit (src/audit-chain.ts), and what erasing and exporting an account need.
+-- The audit (src/audit/chain.ts), and what erasing and exporting an account need.
 
 -- What commits leave here, sealed under a data key, the relay chains within a second or so and takes away. Ids of one user's rows are in the
 -- order of his commits, because his row is locked until then.

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
-import { compareAccounts } from "../src/audit-state.ts";
+import { compareAccounts } from "../src/audit/state.ts";
 import { hashSecret, newOpaque } from "../src/crypto/opaque.ts";
 import { type TestFleet, testFleet } from "./support/fleet.ts";
 import { account, type HandlerHouse, handlerHouse } from "./support/handlers.ts";

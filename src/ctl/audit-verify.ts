@@ -1,9 +1,9 @@
 // authctl audit verify: the audit's chain from its first row to its end, from the database itself, beside the heads that are kept elsewhere; with --state
 // also whether every account is as its audit says.
 import { readFileSync } from "node:fs";
-import { Rights } from "../audit-rights.ts";
-import { compareAccounts, type Differing, TooManyWait } from "../audit-state.ts";
-import { type Verdict, verifyAudit } from "../audit-verify.ts";
+import { Rights } from "../audit/rights.ts";
+import { compareAccounts, type Differing, TooManyWait } from "../audit/state.ts";
+import { type Verdict, verifyAudit } from "../audit/verify.ts";
 import { ConfigFault } from "../config/read.ts";
 import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
 import { auditTopic } from "../db/audit.ts";

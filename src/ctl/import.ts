@@ -1,6 +1,6 @@
 // authctl import: users of another service, from its table in PostgreSQL or from JSON lines, into the database itself (contract, section 9).
 // What was imported stays, whatever ends a run: the next one goes on where it ended. docs/operations.md has the way of a move.
-import { auditDeeds, type Deed, importedEntry } from "../audit-deeds.ts";
+import { auditDeeds, type Deed, importedEntry } from "../audit/actions.ts";
 import { loginHash } from "../command/keyed-hash.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import { isPlainDatabase } from "../config/plaintext.ts";

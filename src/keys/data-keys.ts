@@ -3,7 +3,7 @@
 //
 // A new one is not used before every process can have it: it is pending for knownMs by the database's clock, and current only then (envelope.ts).
 // A process that meets one even so (it could not look for a while) loads the keys again and goes on (command/run.ts).
-import { auditDeeds } from "../audit-deeds.ts";
+import { auditDeeds } from "../audit/actions.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import {
   boxKeyId,

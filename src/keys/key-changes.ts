@@ -1,7 +1,7 @@
 // One change of the fleet's key pairs: a transaction that holds the lock on the keys, so one process at a time. Whatever changes in it gets a
 // higher version and a certificate by the root key, and goes to the topic auth.key by the outbox; all of it is audited.
 // It does not decide what changes: fleet-keys.ts does.
-import { auditDeed, type Deed } from "../audit-deeds.ts";
+import { auditDeed, type Deed } from "../audit/actions.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";

@@ -1,6 +1,6 @@
 // Builds the role `relay`: publishing the outbox, and maintenance.
 import { makeAppendTimes, markEveryMs } from "../as-of.ts";
-import { startAuditChain } from "../audit-chain.ts";
+import { startAuditChain } from "../audit/chain.ts";
 import { parseReplyKey, sealReply } from "../bus/seal/seal.ts";
 import { makeSender } from "../bus/sender.ts";
 import type { Config } from "../config/read.ts";

@@ -2,7 +2,7 @@
 // soon as a row is published.
 import { sql } from "slonik";
 import { z } from "zod";
-import { chainBatch } from "../../src/audit-chain.ts";
+import { chainBatch } from "../../src/audit/chain.ts";
 import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";

@@ -19,8 +19,8 @@ import {
   openEnd,
   openHeadKey,
   readHead,
-} from "./crypto/audit.ts";
-import type { DataKeys } from "./crypto/envelope.ts";
+} from "../crypto/audit.ts";
+import type { DataKeys } from "../crypto/envelope.ts";
 import {
   auditExtent,
   headBefore,
@@ -29,8 +29,8 @@ import {
   type ReadRow,
   rowsBehind,
   type StoredHead,
-} from "./db/audit-reading.ts";
-import type { DatabasePool } from "./db/pool.ts";
+} from "../db/audit-reading.ts";
+import type { DatabasePool } from "../db/pool.ts";
 
 export interface Verifying {
   pool: DatabasePool;

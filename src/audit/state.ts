@@ -8,8 +8,8 @@
 //
 // An aspect is unknown where its last event is from before digests were kept, or where the audit's oldest months are gone, no event is left, and it is not
 // as it was in the beginning. It does not know whom somebody deleted from the database, and tells no session, link or attempt from a forged one.
-import { type AuditEntry, openEntry, openPersonal, openSubjectKey, stateDigest, stateField } from "./crypto/audit.ts";
-import type { DataKeys } from "./crypto/envelope.ts";
+import { type AuditEntry, openEntry, openPersonal, openSubjectKey, stateDigest, stateField } from "../crypto/audit.ts";
+import type { DataKeys } from "../crypto/envelope.ts";
 import {
   type AccountState,
   accountStates,
@@ -18,9 +18,9 @@ import {
   passkeyPrefix,
   passkeyState,
   usedCodePrefix,
-} from "./db/account-state.ts";
-import { inSnapshot, type StateRow, speakingRows, stateRows, waitingEntries } from "./db/audit-state.ts";
-import type { DatabasePool } from "./db/pool.ts";
+} from "../db/account-state.ts";
+import { inSnapshot, type StateRow, speakingRows, stateRows, waitingEntries } from "../db/audit-state.ts";
+import type { DatabasePool } from "../db/pool.ts";
 
 export interface Comparing {
   pool: DatabasePool;

@@ -28,10 +28,10 @@ import {
   sealHeadKey,
   sealPersonal,
   signHead,
-} from "./crypto/audit.ts";
-import type { DataKeys } from "./crypto/envelope.ts";
-import { uuidv7 } from "./crypto/ids.ts";
-import type { Keyring } from "./crypto/keys.ts";
+} from "../crypto/audit.ts";
+import type { DataKeys } from "../crypto/envelope.ts";
+import { uuidv7 } from "../crypto/ids.ts";
+import type { Keyring } from "../crypto/keys.ts";
 import {
   asTheOnlyChainer,
   type ChainedRow,
@@ -46,12 +46,12 @@ import {
   takeWaiting,
   type WaitingRow,
   waitingRows,
-} from "./db/audit.ts";
-import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
-import type { Clock } from "./lib/clock.ts";
-import { asError } from "./protocol/errors.ts";
-import { pause } from "./runtime/lifecycle.ts";
-import type { Logger } from "./runtime/log.ts";
+} from "../db/audit.ts";
+import type { CommonQueryMethods, DatabasePool } from "../db/pool.ts";
+import type { Clock } from "../lib/clock.ts";
+import { asError } from "../protocol/errors.ts";
+import { pause } from "../runtime/lifecycle.ts";
+import type { Logger } from "../runtime/log.ts";
 
 export interface ChainParts {
   pool: DatabasePool;

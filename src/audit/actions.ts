@@ -1,17 +1,17 @@
 // What is audited without being an event: deeds on keys, imports, and each user who was imported. Nobody but who reads the audit hears of them. Each is
 // written in the transaction of the deed itself, sealed like what a commit leaves (crypto/audit.ts), so it is there exactly where the deed is.
 
-import { stateOf } from "./command/audit-rows.ts";
-import type { MasterKey } from "./config/kinds.ts";
-import { sealEntry, stateField } from "./crypto/audit.ts";
-import { type DataKeys, loadDataKeys } from "./crypto/envelope.ts";
-import { uuidv7 } from "./crypto/ids.ts";
-import { addressState, banState, confirmedState, passwordState, rolesState } from "./db/account-state.ts";
-import { insertEntry } from "./db/audit.ts";
-import type { ImportedUser } from "./db/imports.ts";
-import { dataKeyRows } from "./db/keys.ts";
-import type { CommonQueryMethods } from "./db/pool.ts";
-import type { Clock } from "./lib/clock.ts";
+import { stateOf } from "../command/audit-rows.ts";
+import type { MasterKey } from "../config/kinds.ts";
+import { sealEntry, stateField } from "../crypto/audit.ts";
+import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
+import { uuidv7 } from "../crypto/ids.ts";
+import { addressState, banState, confirmedState, passwordState, rolesState } from "../db/account-state.ts";
+import { insertEntry } from "../db/audit.ts";
+import type { ImportedUser } from "../db/imports.ts";
+import { dataKeyRows } from "../db/keys.ts";
+import type { CommonQueryMethods } from "../db/pool.ts";
+import type { Clock } from "../lib/clock.ts";
 
 export type Deed =
   | "KeyMade"

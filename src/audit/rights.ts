@@ -1,14 +1,14 @@
 // What roles permit and require, and who is an operator, as the audit's rows made them, beside what the database says now: a permission that somebody wrote
 // there past the fleet, or an operator who was brought back. The rows are seen on the walk that verifies the chain, so this reads the audit no second time.
 
-import { adminRole } from "./accounts/users.ts";
-import { permissions as own } from "./command/admin/permissions.ts";
-import { openEntry } from "./crypto/audit.ts";
-import type { DataKeys } from "./crypto/envelope.ts";
-import { openOperator } from "./crypto/operators.ts";
-import type { ReadRow } from "./db/audit-reading.ts";
-import { inSnapshot, rightsNow, rightsRows, waitingEntries } from "./db/audit-state.ts";
-import type { DatabasePool } from "./db/pool.ts";
+import { adminRole } from "../accounts/users.ts";
+import { permissions as own } from "../command/admin/permissions.ts";
+import { openEntry } from "../crypto/audit.ts";
+import type { DataKeys } from "../crypto/envelope.ts";
+import { openOperator } from "../crypto/operators.ts";
+import type { ReadRow } from "../db/audit-reading.ts";
+import { inSnapshot, rightsNow, rightsRows, waitingEntries } from "../db/audit-state.ts";
+import type { DatabasePool } from "../db/pool.ts";
 
 interface RoleSaid {
   permissions: string[];
