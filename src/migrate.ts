@@ -78,7 +78,7 @@ async function migrateTopics({ config, log, clock, signal, report }: Migrating, 
 
 /**
  * Writes every key to auth.key, so that requesters find them before a relay runs, and in a topic that was made anew. A relay may publish a change
- * meanwhile: versions say which record is the newer one, and the relay writes it again where this one came last (key-topic.ts).
+ * meanwhile: versions say which record is the newer one, and the relay writes it again where this one came last (keys/key-topic.ts).
  */
 async function publishKeys(kafka: KafkaPort, pool: DatabasePool, clock: Clock): Promise<void> {
   const { rows, gone } = await keyTruth(pool);

@@ -1,6 +1,6 @@
 // Compares accounts with their audit: every account as it stands - password, confirmation, address, roles, ban, authenticator app, recovery codes,
 // passkeys - with the digest that the last event about that aspect left (command/audit-rows.ts); and a recovery code whose use was audited is used.
-// What somebody wrote to the database past the fleet is then another value than its audit says. What the audit itself is worth, audit-verify.ts says;
+// What somebody wrote to the database past the fleet is then another value than its audit says. What the audit itself is worth, audit/verify.ts says;
 // this believes it.
 //
 // A page of accounts, their newest digests and the rows that wait to be chained are read in one snapshot, in which a commit is there with all of

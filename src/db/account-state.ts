@@ -1,4 +1,4 @@
-// What of an account is compared with its audit (audit-state.ts): the aspects of it, each with one form of its value, which the statements that change
+// What of an account is compared with its audit (audit/state.ts): the aspects of it, each with one form of its value, which the statements that change
 // it say (StateChange) and which is read here from the tables.
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";

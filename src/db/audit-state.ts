@@ -1,4 +1,4 @@
-// What audit-state.ts reads of the audit beside the accounts (account-state.ts), in the snapshot of a page.
+// What audit/state.ts reads of the audit beside the accounts (account-state.ts), in the snapshot of a page.
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 import type { DatabasePool } from "./pool.ts";

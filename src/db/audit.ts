@@ -1,5 +1,5 @@
 // The audit from the relay's side: rows that wait, the chain's end, subjects' keys, signed heads; all in the one transaction that chains a
-// batch. audit-chain.ts says in which order, crypto/audit.ts what stands in the boxes, audit-reading.ts reads what is chained.
+// batch. audit/chain.ts says in which order, crypto/audit.ts what stands in the boxes, audit-reading.ts reads what is chained.
 import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { ChainRow } from "../crypto/audit.ts";

@@ -11,7 +11,7 @@ export interface Read<T> {
   row: ZodType<T, ZodTypeDef, unknown>;
 }
 
-/** What a statement makes of an account, for the audit: `authctl audit verify --state` compares accounts with it (audit-state.ts). */
+/** What a statement makes of an account, for the audit: `authctl audit verify --state` compares accounts with it (audit/state.ts). */
 export interface StateChange {
   aspect: string;
   /** JSON, of one form for each aspect (db/account-state.ts). */
