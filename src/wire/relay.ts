@@ -1,5 +1,5 @@
 // Builds the role `relay`: publishing the outbox, and maintenance.
-import { makeAppendTimes, markEveryMs } from "../as-of.ts";
+
 import { startAuditChain } from "../audit/chain.ts";
 import { parseReplyKey, sealReply } from "../bus/seal/seal.ts";
 import { makeSender } from "../bus/sender.ts";
@@ -9,9 +9,10 @@ import type { Append } from "../kafka/broker-clock.ts";
 import { type FleetKeys, type KeyParts, turnKeys } from "../keys/fleet-keys.ts";
 import { followKeyTopic } from "../keys/key-topic.ts";
 import { systemClock } from "../lib/clock.ts";
-import { startMaintenance } from "../maintenance.ts";
 import { asError } from "../protocol/errors.ts";
-import { startRelay } from "../relay.ts";
+import { makeAppendTimes, markEveryMs } from "../relay/as-of.ts";
+import { startMaintenance } from "../relay/maintenance.ts";
+import { startRelay } from "../relay/relay.ts";
 import type { Logger } from "../runtime/log.ts";
 import { fleetMember } from "./fleet.ts";
 import { brokerClockOf, codecOf, kafkaOf, keyPartsOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { sql } from "slonik";
 import { z } from "zod";
-import { purgeUnconfirmed } from "../../src/unconfirmed.ts";
+import { purgeUnconfirmed } from "../../src/relay/unconfirmed.ts";
 import { begunRegistration, outcomeOf, type Scene, type Session, shownNow, withApp, withLostPasskey } from "./scene.ts";
 
 export interface Row {

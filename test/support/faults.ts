@@ -84,13 +84,13 @@ export const faults = {
   },
   /** A mark has the database's time, whatever the broker's clock says. */
   "marks-by-database": {
-    module: "as-of.ts",
+    module: "relay/as-of.ts",
     line: "  const marks = before.map((brokerTime) => Math.min(at, brokerTime));",
     instead: `  const marks = before.map((brokerTime) => (${isOn("marks-by-database")} ? at : Math.min(at, brokerTime)));`,
   },
   /** What is committed is published some time later. */
   "relay-gathers-long": {
-    module: "relay.ts",
+    module: "relay/relay.ts",
     line: "const gatherMs = 10;",
     instead: "const gatherMs = 2500;",
   },

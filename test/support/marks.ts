@@ -1,10 +1,10 @@
-// What marks of auth.revocation may not pass: the real code of the relay (src/as-of.ts) on a real database, with a
+// What marks of auth.revocation may not pass: the real code of the relay (src/relay/as-of.ts) on a real database, with a
 // stand-in for the broker, so that each scene takes a second at most. marks.test.ts shows the same through Kafka.
 import pg from "pg";
 import { sql } from "slonik";
-import { makeAppendTimes, startAsOf } from "../../src/as-of.ts";
 import type { OutRecord } from "../../src/kafka/records.ts";
 import { systemClock } from "../../src/lib/clock.ts";
+import { makeAppendTimes, startAsOf } from "../../src/relay/as-of.ts";
 import { quiet, until } from "./fleet.ts";
 import { account, type HandlerHouse } from "./handlers.ts";
 

@@ -5,15 +5,23 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { makeAppendTimes, markEveryMs } from "../src/as-of.ts";
-import { topics } from "../src/catalogue.ts";
-import { readConfig } from "../src/config/read.ts";
-import { raiseTokenLife } from "../src/db/token-life.ts";
-import { without } from "./support/faults.ts";
-import { until } from "./support/fleet.ts";
-import { type HandlerHouse, handlerHouse } from "./support/handlers.ts";
-import { aheadMs, holdable, type MarkScene, type PlayedFeed, playedFeed, publishAll, scenes } from "./support/marks.ts";
-import { type MarkControls, markFaults } from "./support/marks-controls.ts";
+import { topics } from "../../src/catalogue.ts";
+import { readConfig } from "../../src/config/read.ts";
+import { raiseTokenLife } from "../../src/db/token-life.ts";
+import { makeAppendTimes, markEveryMs } from "../../src/relay/as-of.ts";
+import { without } from "../support/faults.ts";
+import { until } from "../support/fleet.ts";
+import { type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import {
+  aheadMs,
+  holdable,
+  type MarkScene,
+  type PlayedFeed,
+  playedFeed,
+  publishAll,
+  scenes,
+} from "../support/marks.ts";
+import { type MarkControls, markFaults } from "../support/marks-controls.ts";
 
 test("marks are due once a second at least, and never further apart than a quarter of the age that verifiers bear", () => {
   fc.assert(

@@ -3,19 +3,19 @@
 // Events of one user come in the order of their sequence, however many relays run (db/outbox.ts says why).
 // Beside that it marks auth.revocation once a second with the time up to which everything is published (as-of.ts).
 import pg from "pg";
+import type { Codec } from "../bus/avro/codec.ts";
+import type { Sender } from "../bus/sender.ts";
+import type { SecretBox } from "../crypto/envelope.ts";
+import { outboxChannel, publishShards, type StoredOutboxRow, shards } from "../db/outbox.ts";
+import type { DatabasePool } from "../db/pool.ts";
+import type { OutRecord } from "../kafka/records.ts";
+import { makeBell } from "../lib/bell.ts";
+import { readDatabaseAddress } from "../lib/database-address.ts";
+import { asError } from "../protocol/errors.ts";
+import { eventSchemas } from "../protocol/generated/schemas.ts";
+import { pause } from "../runtime/lifecycle.ts";
+import type { Logger } from "../runtime/log.ts";
 import { type AsOfParts, startAsOf } from "./as-of.ts";
-import type { Codec } from "./bus/avro/codec.ts";
-import type { Sender } from "./bus/sender.ts";
-import type { SecretBox } from "./crypto/envelope.ts";
-import { outboxChannel, publishShards, type StoredOutboxRow, shards } from "./db/outbox.ts";
-import type { DatabasePool } from "./db/pool.ts";
-import type { OutRecord } from "./kafka/records.ts";
-import { makeBell } from "./lib/bell.ts";
-import { readDatabaseAddress } from "./lib/database-address.ts";
-import { asError } from "./protocol/errors.ts";
-import { eventSchemas } from "./protocol/generated/schemas.ts";
-import { pause } from "./runtime/lifecycle.ts";
-import type { Logger } from "./runtime/log.ts";
 
 export interface RelayParts {
   pool: DatabasePool;

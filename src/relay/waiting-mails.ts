@@ -2,15 +2,15 @@
 // address and lists every account that waits there by then. One relay at a time does it. A mail that another process has sent meanwhile counts, and
 // what waits then waits on; an address that somebody has confirmed meanwhile gets none.
 
-import { confirmations } from "./accounts/confirmation.ts";
-import { mailCount } from "./accounts/mails.ts";
-import { auditRow } from "./command/audit-rows.ts";
-import { type AloneParts, commitAlone } from "./command/commit-without-reply.ts";
-import type { MailMaker, Settings } from "./command/context.ts";
-import { uuidv7 } from "./crypto/ids.ts";
-import { changedPart } from "./db/faults.ts";
-import { readOnly } from "./db/inbox.ts";
-import { dueAddresses, mailingAlone, postponeMail, waitingAt } from "./db/waiting.ts";
+import { confirmations } from "../accounts/confirmation.ts";
+import { mailCount } from "../accounts/mails.ts";
+import { auditRow } from "../command/audit-rows.ts";
+import { type AloneParts, commitAlone } from "../command/commit-without-reply.ts";
+import type { MailMaker, Settings } from "../command/context.ts";
+import { uuidv7 } from "../crypto/ids.ts";
+import { changedPart } from "../db/faults.ts";
+import { readOnly } from "../db/inbox.ts";
+import { dueAddresses, mailingAlone, postponeMail, waitingAt } from "../db/waiting.ts";
 
 export interface WaitingMailsParts extends AloneParts {
   settings: MailMaker["settings"] & Pick<Settings, "mailsPerHour">;

@@ -28,15 +28,22 @@
 //   - pg_snapshot_xmax() for X: it is one past the highest number that has ended; one above it may be under way since before T.
 // After a failover of the database a moment may mean nothing on the new one: any fault forgets it.
 
-import type { Sender } from "./bus/sender.ts";
-import type { CommonQueryMethods, DatabasePool } from "./db/pool.ts";
-import { asTheOnlyOne, type Moment, nextMoment, revocationTopic, type Standing, standingOf } from "./db/revocations.ts";
-import type { Append } from "./kafka/broker-clock.ts";
-import type { OutRecord } from "./kafka/records.ts";
-import type { Clock } from "./lib/clock.ts";
-import { asError } from "./protocol/errors.ts";
-import { pause } from "./runtime/lifecycle.ts";
-import type { Logger } from "./runtime/log.ts";
+import type { Sender } from "../bus/sender.ts";
+import type { CommonQueryMethods, DatabasePool } from "../db/pool.ts";
+import {
+  asTheOnlyOne,
+  type Moment,
+  nextMoment,
+  revocationTopic,
+  type Standing,
+  standingOf,
+} from "../db/revocations.ts";
+import type { Append } from "../kafka/broker-clock.ts";
+import type { OutRecord } from "../kafka/records.ts";
+import type { Clock } from "../lib/clock.ts";
+import { asError } from "../protocol/errors.ts";
+import { pause } from "../runtime/lifecycle.ts";
+import type { Logger } from "../runtime/log.ts";
 
 export interface AsOfParts {
   pool: DatabasePool;

@@ -1,22 +1,22 @@
 // What has to be swept up now and then: inbox rows and challenges whose time is over, outbox partitions of past days, audit partitions of past
 // years, links and notes of mails from long ago, sessions that have been over for long, attempts, uses and devices that count no more, what was
 // written for nobody, accounts that nobody confirmed; and confirmation mails that were held back go out. Any number may run; each step is safe to run twice.
-import { reapAddressMails } from "./db/address-mails.ts";
-import { reapAttempts, reapDevices } from "./db/attempts.ts";
-import { turnAudit } from "./db/audit.ts";
-import { reapChallenges } from "./db/challenges.ts";
-import { reapGivenUpLogins } from "./db/given-up-logins.ts";
-import { reapInbox } from "./db/inbox.ts";
-import { reapMails } from "./db/mails.ts";
-import { reapTokens } from "./db/one-time-tokens.ts";
-import { turnOutbox } from "./db/outbox.ts";
-import type { DatabasePool } from "./db/pool.ts";
-import { reapSessions } from "./db/sessions.ts";
-import { reapStandInTokens } from "./db/stand-ins.ts";
-import { reapDecoys } from "./db/users.ts";
-import { reapUses } from "./db/uses.ts";
-import { asError } from "./protocol/errors.ts";
-import type { Logger } from "./runtime/log.ts";
+import { reapAddressMails } from "../db/address-mails.ts";
+import { reapAttempts, reapDevices } from "../db/attempts.ts";
+import { turnAudit } from "../db/audit.ts";
+import { reapChallenges } from "../db/challenges.ts";
+import { reapGivenUpLogins } from "../db/given-up-logins.ts";
+import { reapInbox } from "../db/inbox.ts";
+import { reapMails } from "../db/mails.ts";
+import { reapTokens } from "../db/one-time-tokens.ts";
+import { turnOutbox } from "../db/outbox.ts";
+import type { DatabasePool } from "../db/pool.ts";
+import { reapSessions } from "../db/sessions.ts";
+import { reapStandInTokens } from "../db/stand-ins.ts";
+import { reapDecoys } from "../db/users.ts";
+import { reapUses } from "../db/uses.ts";
+import { asError } from "../protocol/errors.ts";
+import type { Logger } from "../runtime/log.ts";
 import { purgeUnconfirmed, type UnconfirmedParts } from "./unconfirmed.ts";
 import { mailWhatWaits, type WaitingMailsParts } from "./waiting-mails.ts";
 

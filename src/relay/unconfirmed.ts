@@ -3,10 +3,10 @@
 // deletion are one statement each. Any number of relays may do this at once: the row's lock lets one delete it, and who is confirmed meanwhile
 // stays. While the platform's JSON topics are on, its check_verified comes long before.
 
-import { eraseUnconfirmed } from "./accounts/users.ts";
-import { type AloneParts, commitAlone } from "./command/commit-without-reply.ts";
-import { changedPart } from "./db/faults.ts";
-import { overdue, type Unconfirmed, withTakenAddress } from "./db/users.ts";
+import { eraseUnconfirmed } from "../accounts/users.ts";
+import { type AloneParts, commitAlone } from "../command/commit-without-reply.ts";
+import { changedPart } from "../db/faults.ts";
+import { overdue, type Unconfirmed, withTakenAddress } from "../db/users.ts";
 
 export interface UnconfirmedParts extends AloneParts {
   ttlMs: number;

@@ -1,15 +1,15 @@
 // What the relay sweeps up by itself: accounts that nobody confirmed in time, links from long ago. Against the shared fleet's database; other
 // tests' accounts are minutes old.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { variables } from "../src/config/variables.ts";
-import { type DatabasePool, openPool } from "../src/db/pool.ts";
-import { type FleetKeys, loadFleetKeys } from "../src/keys/fleet-keys.ts";
-import { systemClock } from "../src/lib/clock.ts";
-import { sweep } from "../src/maintenance.ts";
-import { purgeUnconfirmed } from "../src/unconfirmed.ts";
-import { auditOf } from "./support/audited.ts";
-import { quiet, type TestFleet, testFleet } from "./support/fleet.ts";
-import { bySecret, confirmed, type Registered, refusalOf, registered, somebody } from "./support/people.ts";
+import { variables } from "../../src/config/variables.ts";
+import { type DatabasePool, openPool } from "../../src/db/pool.ts";
+import { type FleetKeys, loadFleetKeys } from "../../src/keys/fleet-keys.ts";
+import { systemClock } from "../../src/lib/clock.ts";
+import { sweep } from "../../src/relay/maintenance.ts";
+import { purgeUnconfirmed } from "../../src/relay/unconfirmed.ts";
+import { auditOf } from "../support/audited.ts";
+import { quiet, type TestFleet, testFleet } from "../support/fleet.ts";
+import { bySecret, confirmed, type Registered, refusalOf, registered, somebody } from "../support/people.ts";
 
 let fleet: TestFleet;
 let pool: DatabasePool;
