@@ -1,4 +1,4 @@
-// Mails as handlers ask for them: a record of auth.mail, which a mailer turns into text (src/mailer.ts). Address and secrets are encrypted in the
+// Mails as handlers ask for them: a record of auth.mail, which a mailer turns into text (src/mail/mailer.ts). Address and secrets are encrypted in the
 // outbox; on the topic the address is in clear and the rest is sealed. Also the links in them: one-time tokens, of which only the hash is kept.
 // Confirmation links go to the platform's topic `auth` while legacy topics are on (confirmation.ts); all other mails go here, always: the
 // platform's mailer knows one kind of mail.

@@ -11,7 +11,7 @@ import type { Config } from "../config/read.ts";
 import { auditTopic } from "../db/audit.ts";
 import { revocationTopic } from "../db/revocations.ts";
 import { legacyGroup } from "../legacy.ts";
-import { mailerGroup } from "../mailer.ts";
+import { mailerGroup } from "../mail/mailer.ts";
 import { commandSchemas } from "../protocol/generated/schemas.ts";
 import { keyTopic } from "../protocol/key-records.ts";
 

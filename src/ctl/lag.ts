@@ -6,7 +6,7 @@ import { legacyInbound } from "../catalogue.ts";
 import type { Config } from "../config/read.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import { legacyGroup } from "../legacy.ts";
-import { mailerGroup } from "../mailer.ts";
+import { mailerGroup } from "../mail/mailer.ts";
 import { commandSchemas } from "../protocol/generated/schemas.ts";
 import type { Answer, Command } from "./command.ts";
 import { withKafka } from "./dlq-reach.ts";

@@ -7,9 +7,9 @@ import { claimMail, markMail, releaseMail, takeOverMail } from "../db/mails.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import type { FleetKeys } from "../keys/fleet-keys.ts";
 import { systemClock } from "../lib/clock.ts";
-import { renderMail } from "../mail-templates.ts";
-import { type MailBook, startMailer } from "../mailer.ts";
-import { printedMail, type SmtpServer, smtpServer } from "../smtp.ts";
+import { type MailBook, startMailer } from "../mail/mailer.ts";
+import { printedMail, type SmtpServer, smtpServer } from "../mail/smtp.ts";
+import { renderMail } from "../mail/templates.ts";
 import { fleetMember } from "./fleet.ts";
 import { brokerClockOf, codecOf, deadLettersOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 

@@ -1,7 +1,7 @@
 // What the owner of an account is told by mail: every change of how they log in (ASVS 5.0, 6.3.7), and a copy of their data. Through Kafka: each kind is written once, however
 // often its request comes, with no link and no secret; what changed nothing writes none, and neither does what is about an address nobody confirmed.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { renderMail } from "../../src/mail-templates.ts";
+import { renderMail } from "../../src/mail/templates.ts";
 import type { Commands } from "../../src/protocol/generated/schemas.ts";
 import { makeAuthenticator } from "../support/authenticator.ts";
 import { enrolled, shownNow } from "../support/factors.ts";

@@ -163,7 +163,7 @@ export const faults = {
   },
   /** A mail goes wherever its record says, whatever its seal says. */
   "mail-for-anybody": {
-    module: "mailer.ts",
+    module: "mail/mailer.ts",
     line: "  checkBound(written, inside);",
     instead: "  void [checkBound, written];",
   },

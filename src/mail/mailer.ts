@@ -5,18 +5,18 @@
 // back, and a second one that says "your password was reset" frightens who got the first; one that is missing leaves its receiver where he was,
 // and he asks again. It becomes a dead letter, so an operator sees it, and sends it all the same by replaying that.
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Codec, CodecFault } from "./bus/avro/codec.ts";
-import { deadLetter, deadLetterHeaders, unreadableLetter } from "./bus/dead-letter.ts";
-import type { DeadLetters } from "./bus/dead-letter-sender.ts";
-import { follow } from "./bus/partition-consumer.ts";
-import type { KafkaPort } from "./kafka/kafka.ts";
-import type { InRecord, TopicPartition } from "./kafka/records.ts";
-import type { Clock } from "./lib/clock.ts";
-import type { RenderedMail } from "./mail-templates.ts";
-import { storedAddress } from "./protocol/email-addresses.ts";
-import { asError } from "./protocol/errors.ts";
-import type { Logger } from "./runtime/log.ts";
+import { type Codec, CodecFault } from "../bus/avro/codec.ts";
+import { deadLetter, deadLetterHeaders, unreadableLetter } from "../bus/dead-letter.ts";
+import type { DeadLetters } from "../bus/dead-letter-sender.ts";
+import { follow } from "../bus/partition-consumer.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord, TopicPartition } from "../kafka/records.ts";
+import type { Clock } from "../lib/clock.ts";
+import { storedAddress } from "../protocol/email-addresses.ts";
+import { asError } from "../protocol/errors.ts";
+import type { Logger } from "../runtime/log.ts";
 import { SmtpFault, type SmtpServer } from "./smtp.ts";
+import type { RenderedMail } from "./templates.ts";
 
 /** How a mail stands in the database (db/mails.ts). */
 export interface MailBook {

@@ -3,9 +3,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { english } from "../src/mail-templates/en.ts";
-import { russian } from "../src/mail-templates/ru.ts";
-import { type Language, locales, renderMail } from "../src/mail-templates.ts";
+import { english } from "../../src/mail/templates/en.ts";
+import { russian } from "../../src/mail/templates/ru.ts";
+import { type Language, locales, renderMail } from "../../src/mail/templates.ts";
 
 const site = { product: "Task Platform", linkUrl: "https://example.com/{kind}?token={token}", locale: "en" };
 const at = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -26,7 +26,7 @@ const accountsOf = (kind: string): object =>
 
 /** Kinds that handlers send, as the source has them. */
 function kindsSent(): string[] {
-  const source = readFileSync(join(import.meta.dirname, "..", "src", "accounts", "mails.ts"), "utf8");
+  const source = readFileSync(join(import.meta.dirname, "..", "..", "src", "accounts", "mails.ts"), "utf8");
   return ["MailKind", "FactorNotice"].flatMap((type) => {
     const union = new RegExp(`export type ${type} =([^;]+);`).exec(source)![1]!;
     return [...union.matchAll(/"([a-z-]+)"/g)].map((match) => match[1]!);

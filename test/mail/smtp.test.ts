@@ -2,9 +2,9 @@
 import { type AddressInfo, createServer } from "node:net";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { SMTPServerOptions } from "smtp-server";
-import { SmtpFault, smtpServer } from "../src/smtp.ts";
-import { selfSigned } from "./bridge/certificate.ts";
-import { startSmtp, type TestSmtp, textPart } from "./support/smtp.ts";
+import { SmtpFault, smtpServer } from "../../src/mail/smtp.ts";
+import { selfSigned } from "../bridge/certificate.ts";
+import { startSmtp, type TestSmtp, textPart } from "../support/smtp.ts";
 
 let smtp: TestSmtp | undefined;
 afterEach(async () => {

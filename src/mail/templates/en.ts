@@ -1,5 +1,5 @@
 // Mails in English. Every kind that handlers send (accounts/mails.ts) has its template here and in each other language; a test compares.
-import type { Language } from "../mail-templates.ts";
+import type { Language } from "../templates.ts";
 
 const ifNotYou = 'If it was not you, somebody else knows your password: set a new one now, by "forgot password".';
 

@@ -1,8 +1,8 @@
 // What mails say: a table by language and kind, and how an entry becomes a subject, a text and a simple page of HTML that say the same.
 // A name that its owner chose is said only where it cannot be taken for an address: a mail to a stranger's mailbox must not carry its sender's
 // words. A login must be told, and is written so that no mail program makes a link of it. Nothing is loaded from anywhere, and the text alone is enough.
-import { english } from "./mail-templates/en.ts";
-import { russian } from "./mail-templates/ru.ts";
+import { english } from "./templates/en.ts";
+import { russian } from "./templates/ru.ts";
 
 /** What a template says. In every text {product} is AUTH_PRODUCT, {login} the account's, and {expires} the end of the link. */
 export interface Template {

@@ -6,9 +6,9 @@
 import { Readable } from "node:stream";
 import MailComposer from "nodemailer/lib/mail-composer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
-import { escaped } from "./lib/escaped.ts";
-import type { RenderedMail } from "./mail-templates.ts";
-import { asError } from "./protocol/errors.ts";
+import { escaped } from "../lib/escaped.ts";
+import { asError } from "../protocol/errors.ts";
+import type { RenderedMail } from "./templates.ts";
 
 export type SmtpFaultKind = "passing" | "permanent" | "undecided";
 

@@ -1,5 +1,5 @@
 // Mails in Russian.
-import type { Language } from "../mail-templates.ts";
+import type { Language } from "../templates.ts";
 
 const ifNotYou = "Если это были не вы, ваш пароль знает кто-то ещё: сразу задайте новый через «забыли пароль».";
 
