@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../src/config/read.ts";
-import { makeRole, migrate, type Place, readFleetId } from "../src/dev/fleet.ts";
+import { makeRole, migrate, type Place, readFleetId } from "../src/processes/dev/fleet.ts";
 import { makeStack } from "../stack/stack.ts";
 import type { Argon2Options } from "./hash.ts";
 import { makeWorkers, type Workers } from "./workers.ts";

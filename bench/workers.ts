@@ -1,5 +1,5 @@
 // The workers of a bench's site: one at first; rows stop it, give it another environment, add others or kill one.
-import { makeRole, type Place, type Role } from "../src/dev/fleet.ts";
+import { makeRole, type Place, type Role } from "../src/processes/dev/fleet.ts";
 import type { Ports } from "../stack/ports.ts";
 
 export interface Workers {

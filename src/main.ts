@@ -5,17 +5,24 @@ import { helpText } from "./config/help.ts";
 import type { Role } from "./config/kinds.ts";
 import { type Config, ConfigFault, type Environment, environment, readConfig, sizeThreadPool } from "./config/read.ts";
 import { relaxed } from "./config/relaxed.ts";
-import { dev } from "./dev.ts";
 import { systemClock } from "./lib/clock.ts";
 import { escaped } from "./lib/escaped.ts";
-import { migrate } from "./migrate.ts";
+import { dev } from "./processes/dev.ts";
+import {
+  type Running,
+  startBridge,
+  startMailerRole,
+  startRelayRole,
+  startWorker,
+  type Wiring,
+} from "./processes/index.ts";
+import { migrate } from "./processes/migrate.ts";
 import { asError } from "./protocol/errors.ts";
 import { sealedNames } from "./protocol/secret-fields.ts";
 import { jwksAnswer, type Route, serveHttp } from "./runtime/http.ts";
 import { type Lifecycle, makeLifecycle } from "./runtime/lifecycle.ts";
 import { type Logger, makeLogger } from "./runtime/log.ts";
 import { makeMetrics } from "./runtime/metrics.ts";
-import { type Running, startBridge, startMailerRole, startRelayRole, startWorker, type Wiring } from "./wire.ts";
 
 type ServingRole = "worker" | "relay" | "bridge" | "mailer";
 

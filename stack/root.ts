@@ -1,5 +1,5 @@
 // Where the package lies: its sources in a checkout, its compiled code below node_modules when it was installed.
-// Says nothing about data folders; see src/dev/folder.ts.
+// Says nothing about data folders; see src/processes/dev/folder.ts.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

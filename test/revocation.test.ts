@@ -1,4 +1,4 @@
-// The feed auth.revocation: what each command revokes, in which order and how soon. Its marks are in as-of.test.ts and marks.test.ts.
+// The feed auth.revocation: what each command revokes, in which order and how soon. Its marks are in relay/as-of.test.ts and relay/marks.test.ts.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { type Feed, readFeed } from "./support/feed.ts";
@@ -184,7 +184,7 @@ async function reachTimes(people: readonly Confirmed[], rounds: number): Promise
   return took.sort((a, b) => a - b);
 }
 
-/** A relay that is slow is seen in marks.test.ts, "gathers for long". On a machine that is busy with other tests the best of three counts. */
+/** A relay that is slow is seen in relay/marks.test.ts, "gathers for long". On a machine that is busy with other tests the best of three counts. */
 test("half of all revocations are on the feed within 100 ms of their reply, 49 of 50 within a second", async () => {
   const people: Confirmed[] = [];
   for (let one = 0; one < 5; one += 1) people.push(await confirmed(fleet));

@@ -1,4 +1,4 @@
--- The database after all migrations. Written by UPDATE_SCHEMA=1 npm test -- migrate; checked by test/migrate.test.ts.
+-- The database after all migrations. Written by UPDATE_SCHEMA=1 npm test -- migrate; checked by test/processes/migrate.test.ts.
 
 -- columns
 address_mails.subject bytea NOT NULL

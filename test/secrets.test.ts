@@ -4,9 +4,9 @@
 import { readFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { topics } from "../src/catalogue.ts";
 import { readConfig } from "../src/config/read.ts";
 import { handlers } from "../src/handlers/index.ts";
+import { topics } from "../src/processes/topic-specs.ts";
 import type { commandSchemas } from "../src/protocol/generated/schemas.ts";
 import { type Stack, startStack } from "../stack/stack.ts";
 import { connectGateway } from "./bridge/gateway.ts";

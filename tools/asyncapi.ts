@@ -1,12 +1,12 @@
 // docs/asyncapi.yaml: AsyncAPI 3.0 of everything the fleet reads and writes, seen from the fleet (it receives requests, it sends replies and
-// events). Channels are the topics of src/catalogue.ts with their settings, payloads are the files in schemas/. What no schema holds (JSON of
+// events). Channels are the topics of src/processes/topic-specs.ts with their settings, payloads are the files in schemas/. What no schema holds (JSON of
 // the feeds, headers) stands in asyncapi-parts.ts.
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { stringify } from "yaml";
-import { topics } from "../src/catalogue.ts";
 import { readConfig } from "../src/config/read.ts";
 import type { TopicSpec } from "../src/kafka/kafka.ts";
+import { topics } from "../src/processes/topic-specs.ts";
 import { packageVersion } from "../src/runtime/package-root.ts";
 import { headers, jsonPayloads, purposes } from "./asyncapi-parts.ts";
 import { keyText } from "./protocol.ts";
@@ -62,7 +62,7 @@ export function asyncapiPage(schemas: string): string {
     components: { messages, schemas: headers },
   };
   const yaml = stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
-  return `# Generated from schemas/ and src/catalogue.ts by \`npm run generate\`. Do not edit.\n${yaml}`;
+  return `# Generated from schemas/ and src/processes/topic-specs.ts by \`npm run generate\`. Do not edit.\n${yaml}`;
 }
 
 function commandsOf(schemas: string) {

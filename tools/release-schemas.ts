@@ -2,7 +2,7 @@
 // records of a released version must stay readable.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { subjects } from "../src/catalogue.ts";
+import { subjects } from "../src/processes/topic-specs.ts";
 
 const path = join(import.meta.dirname, "..", "schemas", "released.json");
 

@@ -23,7 +23,7 @@ export function isPlainDatabase(url: string): boolean {
 export function isPlainSmtp(url: string): boolean {
   const { protocol, hostname, username, searchParams } = new URL(url);
   if (protocol !== "smtp:" || isLoopback(hostname)) return false;
-  return username === "" && searchParams.get("starttls") !== "required"; // with a user TLS is demanded (smtp.ts)
+  return username === "" && searchParams.get("starttls") !== "required"; // with a user TLS is demanded (mail/smtp.ts)
 }
 
 interface Connection {

@@ -6,12 +6,12 @@
 //   relay runs. Relays read the keys back, to write again what came late.
 import { deadLetterTopic } from "../bus/dead-letter.ts";
 import { fleetTopic } from "../bus/fleet-feed.ts";
-import { legacyInbound, topics } from "../catalogue.ts";
 import type { Config } from "../config/read.ts";
 import { auditTopic } from "../db/audit.ts";
 import { revocationTopic } from "../db/revocations.ts";
-import { legacyGroup } from "../legacy.ts";
+import { legacyGroup } from "../legacy/consumer.ts";
 import { mailerGroup } from "../mail/mailer.ts";
+import { legacyInbound, topics } from "../processes/topic-specs.ts";
 import { commandSchemas } from "../protocol/generated/schemas.ts";
 import { keyTopic } from "../protocol/key-records.ts";
 

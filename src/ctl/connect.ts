@@ -6,10 +6,10 @@ import { type Config, ConfigFault } from "../config/read.ts";
 import { KafkaFault } from "../kafka/faults.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import { orThrow } from "../lib/timeout.ts";
+import { clientOf, kafkaOf } from "../processes/index.ts";
 import { asError } from "../protocol/errors.ts";
 import { makeLogger } from "../runtime/log.ts";
 import { makeMetrics } from "../runtime/metrics.ts";
-import { clientOf, kafkaOf } from "../wire.ts";
 import { Unreachable } from "./command.ts";
 import type { Target } from "./target.ts";
 

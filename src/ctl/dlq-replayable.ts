@@ -10,8 +10,8 @@ import {
   type RecordIdentity,
 } from "../bus/dead-letter.ts";
 import { type Envelope, readHeaders } from "../bus/headers.ts";
-import { legacyInbound } from "../catalogue.ts";
 import type { InRecord, OutRecord } from "../kafka/records.ts";
+import { legacyInbound } from "../processes/topic-specs.ts";
 import { commandSchemas } from "../protocol/generated/schemas.ts";
 import { isoTime, type Letter, stateText } from "./dlq-letters.ts";
 

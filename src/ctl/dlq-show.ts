@@ -1,13 +1,13 @@
 // authctl dlq show: everything about one dead letter that may be seen, and whether it can be replayed.
 import { makeCodec } from "../bus/avro/codec.ts";
 import { makeSchemaStore } from "../bus/avro/schema-store.ts";
-import { schemasBySubject } from "../catalogue.ts";
 import type { Config } from "../config/read.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
 import { systemClock } from "../lib/clock.ts";
+import { registryOf } from "../processes/index.ts";
+import { schemasBySubject } from "../processes/topic-specs.ts";
 import { refuse } from "../protocol/errors.ts";
-import { registryOf } from "../wire.ts";
 import type { Answer, Command } from "./command.ts";
 import { idOf, idText, isoTime, type Letter, stateText } from "./dlq-letters.ts";
 import { summaryOf } from "./dlq-list.ts";

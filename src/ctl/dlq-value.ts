@@ -3,8 +3,8 @@
 // format header: a secret may follow in clear. Of a foreign JSON body the values are shown that can be no token; of headers those that do not sound like one.
 import { type Codec, CodecFault } from "../bus/avro/codec.ts";
 import type { Registry } from "../bus/avro/schema-store.ts";
-import { schemasBySubject } from "../catalogue.ts";
 import type { InRecord } from "../kafka/records.ts";
+import { schemasBySubject } from "../processes/topic-specs.ts";
 import { asError } from "../protocol/errors.ts";
 import { isoTime, textOf } from "./dlq-letters.ts";
 import { kindOf, sealIn } from "./dlq-replayable.ts";

@@ -2,11 +2,11 @@
 // committed. Workers commit on a timer, so work of the last moment may be counted that is done; what a worker itself counts, and how many seconds
 // of hashing that is, stands in `authctl top`.
 import { fleetTopic, readBeat } from "../bus/fleet-feed.ts";
-import { legacyInbound } from "../catalogue.ts";
 import type { Config } from "../config/read.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
-import { legacyGroup } from "../legacy.ts";
+import { legacyGroup } from "../legacy/consumer.ts";
 import { mailerGroup } from "../mail/mailer.ts";
+import { legacyInbound } from "../processes/topic-specs.ts";
 import { commandSchemas } from "../protocol/generated/schemas.ts";
 import type { Answer, Command } from "./command.ts";
 import { withKafka } from "./dlq-reach.ts";

@@ -1,9 +1,9 @@
 // authctl schemas: the schemas of this version beside those of the registry. `check` changes nothing and says what registering would find;
 // `register` does what the role migrate does with them, but for the workers' table of ids, which needs the database.
 import { type Registry, RegistryFault } from "../bus/avro/schema-store.ts";
-import { type SubjectSpec, subjects } from "../catalogue.ts";
 import { ConfigFault } from "../config/read.ts";
-import { registryOf } from "../wire.ts";
+import { registryOf } from "../processes/index.ts";
+import { type SubjectSpec, subjects } from "../processes/topic-specs.ts";
 import { type Answer, type Command, Unreachable } from "./command.ts";
 import { columns } from "./dlq-table.ts";
 import { type Target, targetOf } from "./target.ts";

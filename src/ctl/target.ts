@@ -4,8 +4,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, type Environment, readConfig } from "../config/read.ts";
-import { devDefaults } from "../dev/defaults.ts";
-import { type Addresses, devFolder, operatorKeyFile, readAddresses } from "../dev/folder.ts";
+import { devDefaults } from "../processes/dev/defaults.ts";
+import { type Addresses, devFolder, operatorKeyFile, readAddresses } from "../processes/dev/folder.ts";
 import { Unreachable } from "./command.ts";
 
 export interface Target {

@@ -1,7 +1,7 @@
 // authctl topics: every topic of the system as it is on the brokers, beside what the role migrate would make of it. It changes nothing.
 
-import { topics } from "../catalogue.ts";
 import type { TopicSpec, TopicState } from "../kafka/kafka.ts";
+import { topics } from "../processes/topic-specs.ts";
 import type { Answer, Command } from "./command.ts";
 import { withKafka } from "./dlq-reach.ts";
 import { columns } from "./dlq-table.ts";

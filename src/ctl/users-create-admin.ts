@@ -7,7 +7,7 @@ import { checkEmail, checkName, checkNewPassword } from "../accounts/input.ts";
 import { adminRole } from "../accounts/users.ts";
 import { loadFleetKeys } from "../keys/fleet-keys.ts";
 import { systemClock } from "../lib/clock.ts";
-import { passwordsOf, policyOf } from "../wire.ts";
+import { passwordsOf, policyOf } from "../processes/index.ts";
 import { type Call, type Command, textOption, UsageFault } from "./command.ts";
 import { quiet } from "./connect.ts";
 import { withDatabase } from "./database.ts";

@@ -1,5 +1,5 @@
 // Which mails were sent, so that none is sent twice: a row is claimed before the mail is handed to the SMTP server, and marked when that has
-// taken it. A claim without a mark is either another mailer's that is at it now, or one's that died in between (mailer.ts decides).
+// taken it. A claim without a mark is either another mailer's that is at it now, or one's that died in between (mail/mailer.ts decides).
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 

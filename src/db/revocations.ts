@@ -1,4 +1,4 @@
-// What the relay asks to know up to when every revocation is published. as-of.ts says what follows from it.
+// What the relay asks to know up to when every revocation is published. relay/as-of.ts says what follows from it.
 import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { longestTokenLife } from "./token-life.ts";

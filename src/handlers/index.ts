@@ -1,6 +1,7 @@
 // The one list of handlers.
 
 import type { Handler, LegacyHandler } from "../command/define.ts";
+import { adminBanToggled, adminDeleted, checkVerified, profileDeleted } from "../legacy/handlers.ts";
 import { check as checkAccess } from "./access/check.ts";
 import { changeEmail } from "./account/change-email.ts";
 import { changeLocale } from "./account/change-locale.ts";
@@ -29,7 +30,6 @@ import { setRoles } from "./admin/set-roles.ts";
 import { unbanUser } from "./admin/unban-user.ts";
 import { unlockUser } from "./admin/unlock-user.ts";
 import { list as listKeys } from "./key/list.ts";
-import { adminBanToggled, adminDeleted, checkVerified, profileDeleted } from "./legacy/accounts.ts";
 import { activate as activateMfa } from "./mfa/activate.ts";
 import { disable as disableMfa } from "./mfa/disable.ts";
 import { enroll as enrollMfa } from "./mfa/enroll.ts";

@@ -8,7 +8,7 @@ import { parseDuration, type Role, type Variable } from "../../src/config/kinds.
 import { type Config, ConfigFault, type Environment, readConfig } from "../../src/config/read.ts";
 import { relaxed } from "../../src/config/relaxed.ts";
 import { configurationHelp, configurationPage, isServiceLink, variables } from "../../src/config/variables.ts";
-import { roleEnvironment } from "../../src/dev/fleet.ts";
+import { roleEnvironment } from "../../src/processes/dev/fleet.ts";
 import { selfSigned } from "../bridge/certificate.ts";
 
 const key = Buffer.alloc(32, 7).toString("base64");

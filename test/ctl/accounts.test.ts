@@ -8,7 +8,7 @@ import { migrateDatabase } from "../../src/db/migrate.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { ensureKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { keyPartsOf } from "../../src/wire.ts";
+import { keyPartsOf } from "../../src/processes/index.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf, refused, somebody } from "../support/people.ts";
 import { answering, authctl, called, type Ran } from "./authctl.ts";

@@ -2,9 +2,9 @@
 // file's own where something must be wrong.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
-import { subjects, topics } from "../../src/catalogue.ts";
 import { readConfig } from "../../src/config/read.ts";
 import { judgeAll } from "../../src/ctl/schemas.ts";
+import { subjects, topics } from "../../src/processes/topic-specs.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { type RealKafka, realKafka, record, spec } from "../kafka/real-kafka.ts";
 import { type FleetAddresses, sharedFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import { sql } from "slonik";
 import type { DatabasePool } from "../../src/db/pool.ts";
 import { type Claim, claimCommands, releaseCommands, renewCommands, servingRows } from "../../src/db/serving.ts";
+import { holdCommands } from "../../src/processes/claim.ts";
 import { makeLifecycle } from "../../src/runtime/lifecycle.ts";
-import { holdCommands } from "../../src/wire/claim.ts";
 import { quiet, until } from "../support/fleet.ts";
 import { emptyDatabase } from "../support/handlers.ts";
 

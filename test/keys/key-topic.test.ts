@@ -10,7 +10,7 @@ import { connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 import { rotateKeys, turnKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { keyPartsOf } from "../../src/wire.ts";
+import { keyPartsOf } from "../../src/processes/index.ts";
 import { startBroker } from "../support/cluster.ts";
 import { end, type Fleet, quiet, startFleet, until } from "../support/fleet.ts";
 import { ownFolder } from "../support/stack.ts";

@@ -7,8 +7,8 @@ import { describe, expect, test } from "@jest/globals";
 import { Ajv } from "ajv";
 import avsc from "avsc";
 import { parse } from "yaml";
-import { topics } from "../../src/catalogue.ts";
 import { readConfig } from "../../src/config/read.ts";
+import { topics } from "../../src/processes/topic-specs.ts";
 import { commandSchemas, eventSchemas } from "../../src/protocol/generated/schemas.ts";
 
 const docs = join(import.meta.dirname, "..", "..", "docs");

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { connectRegistry, type Registry } from "../../src/bus/avro/schema-store.ts";
-import { type SubjectSpec, subjects } from "../../src/catalogue.ts";
+import { type SubjectSpec, subjects } from "../../src/processes/topic-specs.ts";
 import { sharedFleet } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";
 

@@ -33,5 +33,5 @@ export async function describeDatabase(client: pg.Client): Promise<string> {
     const { rows } = await client.query<{ line: string }>(question);
     parts.push(`-- ${title}\n${rows.map((row) => row.line).join("\n")}\n`);
   }
-  return `-- The database after all migrations. Written by UPDATE_SCHEMA=1 npm test -- migrate; checked by test/migrate.test.ts.\n\n${parts.join("\n")}`;
+  return `-- The database after all migrations. Written by UPDATE_SCHEMA=1 npm test -- migrate; checked by test/processes/migrate.test.ts.\n\n${parts.join("\n")}`;
 }

@@ -102,7 +102,7 @@ export const faults = {
   },
   /** Times that other machines judge are this machine's. */
   "own-time": {
-    module: "wire/worker.ts",
+    module: "processes/worker.ts",
     line: "  const agreed = agreedClock(clock, brokerClock);",
     instead: "  const agreed = clock; void agreedClock;",
   },

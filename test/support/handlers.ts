@@ -21,10 +21,10 @@ import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { handlers, legacyHandlers } from "../../src/handlers/index.ts";
 import { ensureKeys, keyRulesOf, loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
+import { policyOf, settingsOf } from "../../src/processes/worker.ts";
 import { Refusal, refuse } from "../../src/protocol/errors.ts";
 import type { Commands } from "../../src/protocol/generated/schemas.ts";
 import { sweep } from "../../src/relay/maintenance.ts";
-import { policyOf, settingsOf } from "../../src/wire/worker.ts";
 import { quiet } from "./fleet.ts";
 import { testStack } from "./stack.ts";
 

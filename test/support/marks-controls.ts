@@ -1,4 +1,4 @@
-// The controls of as-of.test.ts: what marks come to where a part of the mechanism is switched off. Run as a script
+// The controls of relay/as-of.test.ts: what marks come to where a part of the mechanism is switched off. Run as a script
 // under sabotage.ts with all of these faults; it prints what each came to.
 import { handlerHouse } from "./handlers.ts";
 import { aheadMs, holdable, type MarkScene, playedFeed, publishAll, scenes, type Watched } from "./marks.ts";

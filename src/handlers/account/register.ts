@@ -4,7 +4,7 @@
 // the same cost, and its owner is told: a decoy keeps the login taken, as the account would, with that password and no way to confirm it, so that
 // neither registering nor logging in later tells the difference. No event speaks of a decoy, and maintenance deletes it. Races are decided by unique
 // keys: the loser reads anew and finds the name taken. LOGIN_TAKEN and EMAIL_TAKEN are kept, so that asking again cannot turn out otherwise.
-// An address gets AUTH_MAILS_PER_HOUR such mails at most, links and what its owner is told; a link beyond goes out later (waiting-mails.ts).
+// An address gets AUTH_MAILS_PER_HOUR such mails at most, links and what its owner is told; a link beyond goes out later (relay/waiting-mails.ts).
 import { randomBytes } from "node:crypto";
 import { confirmation } from "../../accounts/confirmation.ts";
 import { checkEmail, checkLocale, checkName, checkNewPassword } from "../../accounts/input.ts";

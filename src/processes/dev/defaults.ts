@@ -1,6 +1,6 @@
 // What `dev` sets where its user does not: for one machine, and partly laxer than a deployment (config/relaxed.ts says what of it, and `dev` prints it).
 // authctl goes by the same where it finds the fleet by stack.json.
-import type { Environment } from "../config/read.ts";
+import type { Environment } from "../../config/read.ts";
 
 export const devDefaults: Environment = {
   AUTH_PARTITIONS: "auth.session.*=6,auth.account.register=6,*=2",

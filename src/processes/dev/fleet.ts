@@ -4,11 +4,11 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { StackFailure } from "../../stack/failure.ts";
-import { lastLines, logFile, logSince, logSize } from "../../stack/logs.ts";
-import type { Processes } from "../../stack/processes.ts";
-import { makeService, type Service } from "../../stack/service.ts";
-import type { Environment } from "../config/read.ts";
+import { StackFailure } from "../../../stack/failure.ts";
+import { lastLines, logFile, logSince, logSize } from "../../../stack/logs.ts";
+import type { Processes } from "../../../stack/processes.ts";
+import { makeService, type Service } from "../../../stack/service.ts";
+import type { Environment } from "../../config/read.ts";
 import { devDefaults } from "./defaults.ts";
 
 /** Argon2 shares libuv's pool with file system and DNS calls. */

@@ -5,7 +5,7 @@ import { makeVerifier } from "../client/verifier.ts";
 import { systemClock } from "../lib/clock.ts";
 import { asError } from "../protocol/errors.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";
-import { fleetMember } from "./fleet.ts";
+import { fleetMember } from "./fleet-report.ts";
 import { clientOf, type Running, type Wiring } from "./parts.ts";
 
 export async function startBridge(wiring: Wiring): Promise<Running> {

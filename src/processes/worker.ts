@@ -27,13 +27,13 @@ import { handlers, legacyHandlers } from "../handlers/index.ts";
 import { agreedClock } from "../kafka/broker-clock.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { FleetKeys } from "../keys/fleet-keys.ts";
-import { consumeLegacy } from "../legacy.ts";
+import { consumeLegacy } from "../legacy/consumer.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { asError } from "../protocol/errors.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
 import { holdCommands } from "./claim.ts";
-import { fleetMember } from "./fleet.ts";
+import { fleetMember } from "./fleet-report.ts";
 import { brokerClockOf, codecOf, deadLettersOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 import { pulseOf, serveRequests } from "./serving.ts";
 
@@ -263,7 +263,7 @@ function runPartsOf(
   };
 }
 
-/** A ring serves all commits of so long, ms: relays gather that long anyway (relay.ts). */
+/** A ring serves all commits of so long, ms: relays gather that long anyway (relay/relay.ts). */
 const ringEveryMs = 10;
 
 /** Rings at once, then once for all that asked meanwhile; a lost ring only delays the relay until it looks by itself. */

@@ -5,7 +5,6 @@ import { connectRegistry, makeSchemaStore, type Registry } from "../bus/avro/sch
 import { type DeadLetters, makeDeadLetters } from "../bus/dead-letter-sender.ts";
 import { makeReplies } from "../bus/replies.ts";
 import { makeSender } from "../bus/sender.ts";
-import { schemasBySubject } from "../catalogue.ts";
 import { type ConnectedClient, connectClient } from "../client/connect.ts";
 import type { Config } from "../config/read.ts";
 import { isPassing } from "../db/faults.ts";
@@ -19,6 +18,7 @@ import type { Problem } from "../runtime/http.ts";
 import { type Lifecycle, untilAnswered } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
+import { schemasBySubject } from "./topic-specs.ts";
 
 export interface Wiring {
   config: Config;

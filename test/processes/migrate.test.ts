@@ -4,13 +4,13 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
-import { migrateDatabase } from "../src/db/migrate.ts";
-import { type DatabasePool, openPool } from "../src/db/pool.ts";
-import { describeDatabase } from "./support/describe-database.ts";
-import { run, sharedFleet, testFleet } from "./support/fleet.ts";
-import { ownFolder, testStack } from "./support/stack.ts";
+import { migrateDatabase } from "../../src/db/migrate.ts";
+import { type DatabasePool, openPool } from "../../src/db/pool.ts";
+import { describeDatabase } from "../support/describe-database.ts";
+import { run, sharedFleet, testFleet } from "../support/fleet.ts";
+import { ownFolder, testStack } from "../support/stack.ts";
 
-const root = join(import.meta.dirname, "..");
+const root = join(import.meta.dirname, "..", "..");
 const migrations = join(root, "migrations");
 
 let url: string;

@@ -10,7 +10,7 @@ import { systemClock } from "../lib/clock.ts";
 import { type MailBook, startMailer } from "../mail/mailer.ts";
 import { printedMail, type SmtpServer, smtpServer } from "../mail/smtp.ts";
 import { renderMail } from "../mail/templates.ts";
-import { fleetMember } from "./fleet.ts";
+import { fleetMember } from "./fleet-report.ts";
 import { brokerClockOf, codecOf, deadLettersOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 
 export async function startMailerRole(wiring: Wiring): Promise<Running> {

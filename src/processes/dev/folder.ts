@@ -4,8 +4,8 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
-import { projectRoot } from "../../stack/root.ts";
-import type { Environment } from "../config/read.ts";
+import { projectRoot } from "../../../stack/root.ts";
+import type { Environment } from "../../config/read.ts";
 
 /** contract.md section 1. */
 export interface Addresses {

@@ -1,14 +1,14 @@
 // How a fleet grows: more partitions under load, more workers than partitions, pools that serve a part of the commands each.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type { Beat } from "../src/bus/fleet-feed.ts";
-import { readBeat } from "../src/bus/fleet-feed.ts";
-import { patient } from "./support/crash.ts";
-import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
-import { failures, longest, people, startLoad } from "./support/load.ts";
-import { type Mailbox, mailbox } from "./support/mailbox.ts";
-import { gauge } from "./support/metrics.ts";
-import { type Confirmed, somebody } from "./support/people.ts";
-import { runFolder } from "./support/stack.ts";
+import type { Beat } from "../../src/bus/fleet-feed.ts";
+import { readBeat } from "../../src/bus/fleet-feed.ts";
+import { patient } from "../support/crash.ts";
+import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { failures, longest, people, startLoad } from "../support/load.ts";
+import { type Mailbox, mailbox } from "../support/mailbox.ts";
+import { gauge } from "../support/metrics.ts";
+import { type Confirmed, somebody } from "../support/people.ts";
+import { runFolder } from "../support/stack.ts";
 
 let own: Fleet;
 let fleet: TestFleet;

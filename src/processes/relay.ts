@@ -14,7 +14,7 @@ import { makeAppendTimes, markEveryMs } from "../relay/as-of.ts";
 import { startMaintenance } from "../relay/maintenance.ts";
 import { startRelay } from "../relay/relay.ts";
 import type { Logger } from "../runtime/log.ts";
-import { fleetMember } from "./fleet.ts";
+import { fleetMember } from "./fleet-report.ts";
 import { brokerClockOf, codecOf, kafkaOf, keyPartsOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
 
 export async function startRelayRole(wiring: Wiring): Promise<Running> {

@@ -3,11 +3,11 @@
 // stopping from wherever it is; a second one while stopping kills every child at once. A failed start stops what had started.
 // Promises: stack.json is there exactly while ready; children end in the reverse order of who needs whom; the exit code is 0 after an
 // ordered stop, 1 when the start failed, 130 when it was cut short. What kill -9 of us leaves running, the next start ends.
-import { StackFailure } from "../stack/failure.ts";
-import { type Report, stopwatch, whileSaying } from "../stack/progress.ts";
-import { makeStack, type Stack } from "../stack/stack.ts";
-import { type Config, type Environment, readConfig } from "./config/read.ts";
-import { relaxed } from "./config/relaxed.ts";
+import { StackFailure } from "../../stack/failure.ts";
+import { type Report, stopwatch, whileSaying } from "../../stack/progress.ts";
+import { makeStack, type Stack } from "../../stack/stack.ts";
+import { type Config, type Environment, readConfig } from "../config/read.ts";
+import { relaxed } from "../config/relaxed.ts";
 import { makeRole, migrate, type Place, type Role, type RolePlan, readFleetId, roleEnvironment } from "./dev/fleet.ts";
 import { type Addresses, devFolder, masterKeyFile, removeAddresses, writeAddresses } from "./dev/folder.ts";
 import { enrolDevOperator } from "./dev/operator.ts";

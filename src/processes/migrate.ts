@@ -2,24 +2,24 @@
 // again at any time and beside a running fleet.
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isRegistryAway, type Registry } from "./bus/avro/schema-store.ts";
-import { subjects, topics } from "./catalogue.ts";
-import type { Config } from "./config/read.ts";
-import { uuidv7 } from "./crypto/ids.ts";
-import { isPassing } from "./db/faults.ts";
-import { migrateDatabase } from "./db/migrate.ts";
-import { type DatabasePool, openPool } from "./db/pool.ts";
-import { saveSchema } from "./db/schemas.ts";
-import { raiseTokenLife } from "./db/token-life.ts";
-import { KafkaFault } from "./kafka/faults.ts";
-import type { KafkaPort } from "./kafka/kafka.ts";
-import { ensureKeys, fleetIds, keyTruth } from "./keys/fleet-keys.ts";
-import type { Clock } from "./lib/clock.ts";
-import { goneRecord, keyRecord, keyTopic } from "./protocol/key-records.ts";
-import { untilAnswered } from "./runtime/lifecycle.ts";
-import type { Logger } from "./runtime/log.ts";
-import { packageRoot } from "./runtime/package-root.ts";
-import { kafkaOf, keyPartsOf, registryOf } from "./wire.ts";
+import { isRegistryAway, type Registry } from "../bus/avro/schema-store.ts";
+import type { Config } from "../config/read.ts";
+import { uuidv7 } from "../crypto/ids.ts";
+import { isPassing } from "../db/faults.ts";
+import { migrateDatabase } from "../db/migrate.ts";
+import { type DatabasePool, openPool } from "../db/pool.ts";
+import { saveSchema } from "../db/schemas.ts";
+import { raiseTokenLife } from "../db/token-life.ts";
+import { KafkaFault } from "../kafka/faults.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
+import { ensureKeys, fleetIds, keyTruth } from "../keys/fleet-keys.ts";
+import type { Clock } from "../lib/clock.ts";
+import { goneRecord, keyRecord, keyTopic } from "../protocol/key-records.ts";
+import { untilAnswered } from "../runtime/lifecycle.ts";
+import type { Logger } from "../runtime/log.ts";
+import { packageRoot } from "../runtime/package-root.ts";
+import { kafkaOf, keyPartsOf, registryOf } from "./index.ts";
+import { subjects, topics } from "./topic-specs.ts";
 
 export interface Migrating {
   config: Config;

@@ -1,14 +1,14 @@
 // Every topic of the system with its settings, and every schema with its subject: what `migrate` creates or verifies.
 
-import type { Compatibility } from "./bus/avro/schema-store.ts";
-import { deadLetterTopic, maxDeadLetterBytes, maxRequestBytes } from "./bus/dead-letter.ts";
-import { fleetTopic, maxReportBytes } from "./bus/fleet-feed.ts";
-import type { Config } from "./config/read.ts";
-import { auditTopic } from "./db/audit.ts";
-import { revocationTopic } from "./db/revocations.ts";
-import type { TopicSpec } from "./kafka/kafka.ts";
-import { commandSchemas, eventSchemas, mailSchema } from "./protocol/generated/schemas.ts";
-import { keyTopic } from "./protocol/key-records.ts";
+import type { Compatibility } from "../bus/avro/schema-store.ts";
+import { deadLetterTopic, maxDeadLetterBytes, maxRequestBytes } from "../bus/dead-letter.ts";
+import { fleetTopic, maxReportBytes } from "../bus/fleet-feed.ts";
+import type { Config } from "../config/read.ts";
+import { auditTopic } from "../db/audit.ts";
+import { revocationTopic } from "../db/revocations.ts";
+import type { TopicSpec } from "../kafka/kafka.ts";
+import { commandSchemas, eventSchemas, mailSchema } from "../protocol/generated/schemas.ts";
+import { keyTopic } from "../protocol/key-records.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;

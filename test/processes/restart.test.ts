@@ -1,12 +1,12 @@
 // The whole stack dies as in a power cut (kill -9 of everything) and starts again in the same folder: users, sessions and schema ids
 // are still there, and what was issued before still works.
 import { afterAll, expect, test } from "@jest/globals";
-import { connectRegistry } from "../src/bus/avro/schema-store.ts";
-import { subjects } from "../src/catalogue.ts";
-import { type Stack, startStack } from "../stack/stack.ts";
-import { end, type Fleet, startFleet, testFleet } from "./support/fleet.ts";
-import { confirmed, loggedIn } from "./support/people.ts";
-import { ownFolder, type TestStack } from "./support/stack.ts";
+import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
+import { subjects } from "../../src/processes/topic-specs.ts";
+import { type Stack, startStack } from "../../stack/stack.ts";
+import { end, type Fleet, startFleet, testFleet } from "../support/fleet.ts";
+import { confirmed, loggedIn } from "../support/people.ts";
+import { ownFolder, type TestStack } from "../support/stack.ts";
 
 const stops: (() => Promise<void>)[] = [];
 afterAll(async () => {

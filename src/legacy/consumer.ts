@@ -3,17 +3,17 @@
 // the order they came, one after the other. A record that fails for a passing reason is tried until it succeeds: nobody waits for an
 // answer, and nothing may be lost.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Call } from "./bus/command.ts";
-import { deadLetter, unreadableLetter } from "./bus/dead-letter.ts";
-import type { DeadLetters } from "./bus/dead-letter-sender.ts";
-import { recordKey } from "./bus/headers.ts";
-import { follow } from "./bus/partition-consumer.ts";
-import type { LegacyBody, LegacyHandler } from "./command/define.ts";
-import type { KafkaPort } from "./kafka/kafka.ts";
-import type { InRecord, TopicPartition } from "./kafka/records.ts";
-import { asError } from "./protocol/errors.ts";
-import type { Logger } from "./runtime/log.ts";
-import { readTrace } from "./runtime/tracing.ts";
+import type { Call } from "../bus/command.ts";
+import { deadLetter, unreadableLetter } from "../bus/dead-letter.ts";
+import type { DeadLetters } from "../bus/dead-letter-sender.ts";
+import { recordKey } from "../bus/headers.ts";
+import { follow } from "../bus/partition-consumer.ts";
+import type { LegacyBody, LegacyHandler } from "../command/define.ts";
+import type { KafkaPort } from "../kafka/kafka.ts";
+import type { InRecord, TopicPartition } from "../kafka/records.ts";
+import { asError } from "../protocol/errors.ts";
+import type { Logger } from "../runtime/log.ts";
+import { readTrace } from "../runtime/tracing.ts";
 
 export interface LegacyParts {
   kafka: KafkaPort;

@@ -2,9 +2,9 @@
 // A process that dies three times before it was ever ready is given up: its fault is not one that passes.
 // A stop in between ends the waiting. It does not judge why the process died: the log does.
 import { setTimeout as pause } from "node:timers/promises";
-import type { Report } from "../../stack/progress.ts";
-import type { Service } from "../../stack/service.ts";
-import { systemClock } from "../lib/clock.ts";
+import type { Report } from "../../../stack/progress.ts";
+import type { Service } from "../../../stack/service.ts";
+import { systemClock } from "../../lib/clock.ts";
 
 const FIRST_DELAY_MS = 1000;
 const LONGEST_DELAY_MS = 30_000;

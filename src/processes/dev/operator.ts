@@ -1,13 +1,13 @@
 // The operator of `npm start`: operator:dev, who may do everything, with a key in the data folder. authctl acts as it where it finds the fleet by
 // stack.json and nobody is logged in.
 import { existsSync, readFileSync } from "node:fs";
-import { enrolOperator } from "../accounts/enroll-operator.ts";
-import { type Environment, readConfig } from "../config/read.ts";
-import { newSigner, signerFrom } from "../crypto/operators.ts";
-import { openPool } from "../db/pool.ts";
-import { loadFleetKeys } from "../keys/fleet-keys.ts";
-import { systemClock } from "../lib/clock.ts";
-import { makeLogger } from "../runtime/log.ts";
+import { enrolOperator } from "../../accounts/enroll-operator.ts";
+import { type Environment, readConfig } from "../../config/read.ts";
+import { newSigner, signerFrom } from "../../crypto/operators.ts";
+import { openPool } from "../../db/pool.ts";
+import { loadFleetKeys } from "../../keys/fleet-keys.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { makeLogger } from "../../runtime/log.ts";
 import { operatorKeyFile, writeWhole } from "./folder.ts";
 
 const name = "dev";

@@ -16,7 +16,7 @@ import type { KafkaPort } from "../kafka/kafka.ts";
 import type { FleetKeys } from "../keys/fleet-keys.ts";
 import type { Clock } from "../lib/clock.ts";
 import { maxKeyBytes } from "../protocol/record-key.ts";
-import type { Pulse } from "./fleet.ts";
+import type { Pulse } from "./fleet-report.ts";
 import type { Wiring } from "./parts.ts";
 
 export interface Serving {

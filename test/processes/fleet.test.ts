@@ -1,13 +1,13 @@
 // The fleet feed on real processes: who is there, what it does; what a requester makes of silence; groups that would do work twice.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type Beat, readBeat } from "../src/bus/fleet-feed.ts";
-import { commandSchemas } from "../src/protocol/generated/schemas.ts";
-import { called } from "./ctl/authctl.ts";
-import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
-import { type Mailbox, mailbox, type Seen } from "./support/mailbox.ts";
-import { gauge } from "./support/metrics.ts";
-import { refusalOf, refused, somebody } from "./support/people.ts";
-import { runFolder } from "./support/stack.ts";
+import { type Beat, readBeat } from "../../src/bus/fleet-feed.ts";
+import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
+import { called } from "../ctl/authctl.ts";
+import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { type Mailbox, mailbox, type Seen } from "../support/mailbox.ts";
+import { gauge } from "../support/metrics.ts";
+import { refusalOf, refused, somebody } from "../support/people.ts";
+import { runFolder } from "../support/stack.ts";
 
 let own: Fleet;
 let fleet: TestFleet;

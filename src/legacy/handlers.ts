@@ -3,10 +3,10 @@
 // The last administrator is neither deleted nor banned from here: nobody could take it back, and these records name no actor. Such a record is a
 // dead letter that says so (keepAnAdmin).
 
-import { ban, type Deed, erase, eraseUnconfirmed, keepAnAdmin, unban } from "../../accounts/users.ts";
-import type { Context } from "../../command/context.ts";
-import { defineLegacyHandler } from "../../command/define.ts";
-import { type Profile, profileById } from "../../db/users.ts";
+import { ban, type Deed, erase, eraseUnconfirmed, keepAnAdmin, unban } from "../accounts/users.ts";
+import type { Context } from "../command/context.ts";
+import { defineLegacyHandler } from "../command/define.ts";
+import { type Profile, profileById } from "../db/users.ts";
 
 async function accountOf(ctx: Context, id: number): Promise<Profile | null> {
   const found = await ctx.read(profileById(id));
