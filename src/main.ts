@@ -42,7 +42,7 @@ async function main([role = "help", ...rest]: string[], env: Environment): Promi
   if (role === "dev") return dev(env);
   if (role === "migrate") return runMigrate(env);
   if (role === "ctl") {
-    const { ctl } = await import("./ctl/index.ts");
+    const { ctl } = await import("./authctl/index.ts");
     return ctl(rest, env);
   }
   if (Object.hasOwn(starts, role)) return serve(role as ServingRole, env);

@@ -3,7 +3,7 @@
 // list of handlers, so a new one is part of it.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { handlers } from "../src/handlers/index.ts";
-import { called } from "./ctl/authctl.ts";
+import { called } from "./authctl/authctl.ts";
 import { chainWaiting } from "./support/audited.ts";
 import { exercises } from "./support/exercises.ts";
 import { without } from "./support/faults.ts";

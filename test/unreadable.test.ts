@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type AuthEvent, type Client, connect } from "../src/client/index.ts";
-import { over } from "./ctl/authctl.ts";
+import { over } from "./authctl/authctl.ts";
 import { sharedFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { bomb, type ForeignProducer, foreignProducer } from "./support/foreign-batches.ts";
 import { confirmed, loggedIn } from "./support/people.ts";

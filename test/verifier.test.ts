@@ -6,8 +6,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import { decodeProtectedHeader } from "jose";
 import { type Client, connect, type Verifier } from "../src/client/index.ts";
 import { Refusal } from "../src/protocol/errors.ts";
+import { called } from "./authctl/authctl.ts";
 import { connectGateway, type Gateway } from "./bridge/gateway.ts";
-import { called } from "./ctl/authctl.ts";
 import { enrolled, shownNow } from "./support/factors.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { mailedToken } from "./support/mails.ts";

@@ -10,7 +10,7 @@ import { variables } from "../../src/config/variables.ts";
 import { type ChainRow, link, sealEnd, sealEntry } from "../../src/crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "../../src/crypto/envelope.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { called } from "../ctl/authctl.ts";
+import { called } from "../authctl/authctl.ts";
 import { auditOf, auditShown, chainWaiting } from "../support/audited.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";

@@ -1,4 +1,4 @@
-// The sender: what shares a produce, in which order, and who is told of a failure. Against Kafka: kafka.test.ts.
+// The sender: what shares a produce, in which order, and who is told of a failure. Against Kafka: kafka/kafka.test.ts.
 
 import { makeSender } from "../../src/bus/sender.ts";
 import { KafkaFault } from "../../src/kafka/faults.ts";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
 import type { ClientInput } from "../../src/protocol/generated/schemas.ts";
-import { called } from "../ctl/authctl.ts";
+import { called } from "../authctl/authctl.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
 import { operatorToken } from "../support/operator.ts";

@@ -1,7 +1,7 @@
 // Registering, confirming and asking for another link, through Kafka: every ok reply and every refusal.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { newOpaque } from "../../src/crypto/opaque.ts";
-import { called } from "../ctl/authctl.ts";
+import { called } from "../authctl/authctl.ts";
 import { stolenPassword, type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
 import { bySecret, confirmed, loggedIn, refusalOf, refused, registered, somebody } from "../support/people.ts";

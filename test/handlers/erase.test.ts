@@ -1,7 +1,7 @@
 // Erasing an account and taking a copy of it, through Kafka. After erasing, every table of the database is searched for whatever is personal; the
 // control is the same search before, which finds it.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { called } from "../ctl/authctl.ts";
+import { called } from "../authctl/authctl.ts";
 import { type Audited, auditOf } from "../support/audited.ts";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";

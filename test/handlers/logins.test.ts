@@ -12,7 +12,7 @@ import { variables } from "../../src/config/variables.ts";
 import { loadDataKeys } from "../../src/crypto/envelope.ts";
 import { dataKeyRows } from "../../src/db/keys.ts";
 import { openPool } from "../../src/db/pool.ts";
-import { authctl, called } from "../ctl/authctl.ts";
+import { authctl, called } from "../authctl/authctl.ts";
 import { withPasskey } from "../support/factors.ts";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";

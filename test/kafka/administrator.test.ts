@@ -10,7 +10,7 @@ import { type AuthEvent, type Client, connect, type Verifier } from "../../src/c
 import { closeTraps } from "../../src/kafka/kafkajs/patches.ts";
 import type { OutRecord } from "../../src/kafka/records.ts";
 import { eventSchemas } from "../../src/protocol/generated/schemas.ts";
-import { called } from "../ctl/authctl.ts";
+import { called } from "../authctl/authctl.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
 import { decodeMail, mailedToken } from "../support/mails.ts";

@@ -10,7 +10,7 @@ import { rotateDataKeys, turnDataKeys } from "../../src/keys/data-keys.ts";
 import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { keyPartsOf } from "../../src/processes/index.ts";
-import { called } from "../ctl/authctl.ts";
+import { called } from "../authctl/authctl.ts";
 import { auditShown, chainWaiting } from "../support/audited.ts";
 import { end, type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import {

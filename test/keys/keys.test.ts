@@ -8,7 +8,7 @@ import { turnKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { keyPartsOf } from "../../src/processes/index.ts";
 import type { Refusal } from "../../src/protocol/errors.ts";
-import { called } from "../ctl/authctl.ts";
+import { called } from "../authctl/authctl.ts";
 import { type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { failures, people, startLoad } from "../support/load.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";

@@ -5,8 +5,8 @@ import driver, { AclOperationTypes, AclPermissionTypes, AclResourceTypes, Resour
 import { connect } from "../../src/client/index.ts";
 import { connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
 import { closeTraps } from "../../src/kafka/kafkajs/patches.ts";
+import { called } from "../authctl/authctl.ts";
 import { connectGateway } from "../bridge/gateway.ts";
-import { called } from "../ctl/authctl.ts";
 import { startBroker } from "../support/cluster.ts";
 import { type Fleet, quiet, sharedFleet, startFleet, until } from "../support/fleet.ts";
 import { refused, somebody } from "../support/people.ts";

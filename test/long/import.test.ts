@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { authctl } from "../ctl/authctl.ts";
+import { authctl } from "../authctl/authctl.ts";
 import { type Fleet, launch, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { type OldService, password, people, startOldService } from "../support/old-service.ts";
 import { ownFolder } from "../support/stack.ts";

@@ -2,7 +2,7 @@
 // With AUTH_MAIL_SEAL_KEY it is sealed to a mailer of somebody else. With AUTH_HIDE_EMAIL nobody learns whether an address has an account, and its owner is told.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { calculateJwkThumbprint, compactDecrypt, exportJWK, generateKeyPair } from "jose";
-import { called } from "../ctl/authctl.ts";
+import { called } from "../authctl/authctl.ts";
 import { auditShown, chainWaiting } from "../support/audited.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailedToken, mailsTo, mailTo, openMail } from "../support/mails.ts";

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Beat, readBeat } from "../../src/bus/fleet-feed.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
-import { called } from "../ctl/authctl.ts";
+import { called } from "../authctl/authctl.ts";
 import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { type Mailbox, mailbox, type Seen } from "../support/mailbox.ts";
 import { gauge } from "../support/metrics.ts";

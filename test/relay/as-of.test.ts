@@ -101,7 +101,7 @@ describe("marks", () => {
   });
 
   test("the controls: with each piece of what they stand on switched off they pass, or are ten minutes ahead", async () => {
-    const script = join(import.meta.dirname, "support", "marks-controls.ts");
+    const script = join(import.meta.dirname, "..", "support", "marks-controls.ts");
     const { stdout } = await promisify(execFile)(process.execPath, [...without(...markFaults), script]);
     const { passed, ahead } = JSON.parse(stdout) as MarkControls;
     expect(Object.keys(passed)).toEqual(names);

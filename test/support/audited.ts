@@ -7,7 +7,7 @@ import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { called } from "../ctl/authctl.ts";
+import { called } from "../authctl/authctl.ts";
 import { quiet, type TestFleet, until } from "./fleet.ts";
 
 export interface Audited {

@@ -1,0 +1,150 @@
+// authctl audit show: what happened, to whom, by whom, from the database itself, newest first. What is personal is opened with its subject's key;
+// where the user is gone, so is that key, and it says so.
+
+import { somebody } from "../../accounts/users.ts";
+import { openPersonal, openSubjectKey, withoutState } from "../../crypto/audit.ts";
+import { type DataKeys, loadDataKeys } from "../../crypto/envelope.ts";
+import { newestRows, type ShownRow, type Wanted } from "../../db/audit-reading.ts";
+import { readOnly } from "../../db/inbox.ts";
+import { dataKeyRows } from "../../db/keys.ts";
+import type { DatabasePool } from "../../db/pool.ts";
+import { profileByLogin } from "../../db/users.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { refuse } from "../../protocol/errors.ts";
+import { normalize } from "../../protocol/record-key.ts";
+import { type Answer, type Call, type Command, textOption, UsageFault } from "../command.ts";
+import { withDatabase } from "../connect/database.ts";
+import { sinceOption } from "../connect/reach.ts";
+import { targetOf } from "../connect/target.ts";
+import { columns } from "../terminal/table.ts";
+
+const defaultLimit = 100;
+const maxLimit = 10_000;
+
+export const auditShow: Command = {
+  name: "audit show",
+  usage: "[--user LOGIN] [--actor ACTOR] [--since DURATION] [--limit N]",
+  summary: "what happened, to whom and by whom",
+  help: `Shows the newest rows of the audit, newest first: number, time, event, whom it is about, who did it, the outcome (ok, or why it was refused), and
+what is known besides. Something that has just happened comes when the relay has chained it, a second later.
+
+  --user LOGIN       only those about this user; id:NUMBER also for one who is deleted
+  --actor ACTOR      only those done by user:NUMBER, operator:NAME, service:NAME or anonymous
+  --since DURATION   only those of the last 30m, 12h, 7d ...
+  --limit N          so many at most, 1 to ${maxLimit}; default ${defaultLimit}
+
+What is personal can be read for as long as its user exists: deleting him deletes its key. It reads AUTH_DATABASE_URL itself, with AUTH_MASTER_KEY,
+and verifies nothing: see audit verify.`,
+  needs: [],
+  options: {
+    user: { type: "string" },
+    actor: { type: "string" },
+    since: { type: "string" },
+    limit: { type: "string" },
+  },
+  async run(call) {
+    const since = sinceOption(call);
+    const actor = textOption(call, "actor");
+    const wanted: Wanted = {
+      limit: limitOf(call),
+      ...(actor !== undefined && { actor }),
+      ...(since !== undefined && { since: systemClock.now() - since }),
+    };
+    const target = targetOf(call.env);
+    return withDatabase(target, "to read the audit", async (pool) => {
+      const keys = loadDataKeys(target.config.AUTH_MASTER_KEY ?? [], await dataKeyRows(pool));
+      const userId = await userOf(pool, call);
+      const rows = await newestRows(pool, { ...wanted, ...(userId !== undefined && { userId }) });
+      return answerOf(rows.map((row) => entryOf(row, keys)));
+    });
+  },
+};
+
+function limitOf(call: Call): number {
+  const text = textOption(call, "limit") ?? String(defaultLimit);
+  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > maxLimit) throw new UsageFault(`--limit takes a number from 1 to ${maxLimit}, not ${text}.`);
+  return limit;
+}
+
+/** @throws Refusal NOT_FOUND: of a deleted user only the id is left */
+async function userOf(pool: DatabasePool, call: Call): Promise<number | undefined> {
+  const target = textOption(call, "user");
+  if (target === undefined) return undefined;
+  const id = /^id:(\d{1,15})$/i.exec(target)?.[1];
+  if (id !== undefined) return Number(id);
+  const user = await readOnly(pool, profileByLogin(normalize(target)));
+  if (user === null)
+    throw refuse("NOT_FOUND", { message: "There is no such user. One who is deleted is known by id:NUMBER alone." });
+  return somebody(user).id;
+}
+
+interface Entry {
+  number: number;
+  at: string;
+  event: string;
+  userId: number | null;
+  actor: string;
+  outcome: string;
+  eventId: string;
+  traceparent: string | null;
+  /** What is nobody's, and what is personal; null: erased with its user. */
+  details: object;
+  personal: object | null;
+  erased: boolean;
+}
+
+function entryOf(row: ShownRow, keys: DataKeys): Entry {
+  const {
+    number,
+    at,
+    event,
+    userId,
+    actor,
+    outcome,
+    eventId,
+    traceparent,
+    details,
+    personal: sealed,
+    subjectBox,
+  } = row;
+  const known = userId === null || subjectBox !== null;
+  const subject = userId === null || subjectBox === null ? null : openSubjectKey(keys, userId, subjectBox);
+  return {
+    number,
+    at: new Date(at / 1000).toISOString(),
+    event,
+    userId,
+    actor,
+    outcome,
+    eventId,
+    traceparent,
+    details: JSON.parse(details) as object,
+    personal: sealed !== null && known ? shownOf(openPersonal(keys, subject, { eventId, personal: sealed })) : null,
+    erased: !known,
+  };
+}
+
+/** null, as where nothing is personal, also where there were digests alone. */
+function shownOf(personal: Record<string, unknown>): object | null {
+  const rest = withoutState(personal);
+  return rest === null || Object.keys(rest).length === 0 ? null : rest;
+}
+
+function answerOf(entries: Entry[]): Answer {
+  const rows = entries.map((entry) => {
+    const said = JSON.stringify({ ...entry.details, ...entry.personal });
+    const user = entry.userId === null ? "-" : `id:${entry.userId}`;
+    return [
+      String(entry.number),
+      entry.at,
+      entry.event,
+      user,
+      entry.actor,
+      entry.outcome,
+      entry.erased ? `${said} (erased)` : said,
+    ];
+  });
+  const head = ["NUMBER", "AT", "EVENT", "USER", "ACTOR", "OUTCOME", "DETAILS"];
+  return { document: { rows: entries }, lines: rows.length === 0 ? ["No rows."] : columns([head, ...rows]) };
+}

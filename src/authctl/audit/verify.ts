@@ -1,0 +1,189 @@
+// authctl audit verify: the audit's chain from its first row to its end, from the database itself, beside the heads that are kept elsewhere; with --state
+// also whether every account is as its audit says.
+import { readFileSync } from "node:fs";
+import { Rights } from "../../audit/rights.ts";
+import { compareAccounts, type Differing, TooManyWait } from "../../audit/state.ts";
+import { type Verdict, verifyAudit } from "../../audit/verify.ts";
+import { ConfigFault } from "../../config/read.ts";
+import { type DataKeys, loadDataKeys } from "../../crypto/envelope.ts";
+import { auditTopic } from "../../db/audit.ts";
+import { dataKeyRows } from "../../db/keys.ts";
+import type { DatabasePool } from "../../db/pool.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { asError, refuse } from "../../protocol/errors.ts";
+import { type Answer, type Call, type Command, textOption, UsageFault } from "../command.ts";
+import { holdsMasterKey, withDatabaseAtLength } from "../connect/database.ts";
+import { withKafka } from "../connect/reach.ts";
+import { type Target, targetOf } from "../connect/target.ts";
+import { readSpans } from "../dlq/read.ts";
+
+/** Two months of a head a minute; reading them takes seconds. */
+const mostHeads = 100_000n;
+
+export const auditVerify: Command = {
+  name: "audit verify",
+  usage: "[--from TIME] [--to TIME] [--heads FILE] [--offline] | --state [--heads FILE] [--offline]",
+  summary: "whether the audit is as it was written; exit code 1 where it is not",
+  help: `Computes the audit's chain anew, row by row, and compares it with the signed heads: those in the database, and those on the topic
+auth.audit, which who has the database alone cannot change. Where something is wrong it says the first row that is: changed, missing, put in, or
+moved, rows missing at the end, or a head that is not what it should be.
+
+  --from TIME     begins at the last head from before (2025-11-01, 2025-11-01T12:00:00Z); default: the first row
+  --to TIME       ends with the last row that was chained by then; whether rows are missing behind it is not asked
+  --heads FILE    more heads that were kept: any text with them in it, such as a relay's log; - for standard input
+  --offline       leaves the topic auth.audit out
+  --state         compares every account with what its last audited events made of it: password, confirmation, address, roles, ban, authenticator app,
+                  recovery codes, passkeys; and what roles permit, and who is an operator. What somebody wrote to the database past the fleet is named,
+                  account by account. Nothing is said of sessions, links and attempts, nor of accounts that were deleted so
+
+It reads AUTH_DATABASE_URL itself, with AUTH_MASTER_KEY, and Kafka unless --offline. It needs no right to write.`,
+  needs: [],
+  options: {
+    from: { type: "string" },
+    to: { type: "string" },
+    heads: { type: "string" },
+    offline: { type: "boolean" },
+    state: { type: "boolean" },
+  },
+  async run(call) {
+    const [from, to] = [timeOption(call, "from"), timeOption(call, "to")];
+    const withState = call.options["state"] === true;
+    if (withState && (from !== undefined || to !== undefined))
+      throw new UsageFault("--state goes by everything that was audited: leave --from and --to out.");
+    const target = targetOf(call.env);
+    if (!holdsMasterKey(target.config))
+      throw new ConfigFault([
+        "AUTH_DATABASE_URL and AUTH_MASTER_KEY (or AUTH_MASTER_KEY_FILE) are needed to verify the audit",
+      ]);
+    const heads = [
+      ...(await headsGiven(call)),
+      ...(call.options["offline"] === true ? [] : await headsOnTopic(target)),
+    ];
+    const {
+      AUTH_MASTER_KEY: master,
+      AUTH_AUDIT_RETENTION: retentionMs,
+      AUTH_AUDIT_HEAD_EVERY: headEveryMs,
+    } = target.config;
+    return withDatabaseAtLength(target, "to verify the audit", async (pool) => {
+      const dataKeys = loadDataKeys(master ?? [], await dataKeyRows(pool));
+      const rights = new Rights();
+      const verdict = await verifyAudit({
+        pool,
+        dataKeys,
+        seen: (row) => rights.see(row),
+        ...(from !== undefined && { from }),
+        ...(to !== undefined && { to }),
+        heads: [...new Set(heads)],
+        retentionMs,
+        headEveryMs,
+        now: systemClock.now(),
+      });
+      return withState ? stateAnswer(call, { verdict, rights, pool, dataKeys }) : answerOf(verdict);
+    });
+  },
+};
+
+interface Verified {
+  verdict: Verdict;
+  rights: Rights;
+  pool: DatabasePool;
+  dataKeys: DataKeys;
+}
+
+/** A chain of which something is wrong is nothing to compare accounts with. */
+async function stateAnswer(call: Call, { verdict, rights, pool, dataKeys }: Verified): Promise<Answer> {
+  const chain = answerOf(verdict);
+  if (verdict.broken !== null) return { ...chain, lines: [...chain.lines, "Accounts were not compared."] };
+  const complete = verdict.first === 1 || (verdict.first === null && verdict.covered === 0);
+  const moved = (accounts: number): void => call.terminal.progress?.(`${accounts} accounts`);
+  const state = await compareAccounts({ pool, dataKeys, complete, moved }).catch((error: unknown) => {
+    throw error instanceof TooManyWait ? refuse("UNAVAILABLE", { message: error.message }) : error;
+  });
+  call.terminal.progress?.("");
+  const differing = await rights.compare({ pool, dataKeys, complete, behind: verdict.last ?? 0 });
+  const ok = state.differing === 0 && differing.length === 0;
+  const { accounts, unknown, found } = state;
+  return {
+    document: { ...chain.document, ok, state: { ...state, rights: differing } },
+    lines: [
+      ...chain.lines,
+      `${accounts} accounts compared: ${state.differing} are not as their audit says${unknown > 0 ? `, of ${unknown} not everything is known` : ""}.`,
+      ...found.map(accountLine),
+      ...(state.differing > found.length ? [`... and ${state.differing - found.length} more.`] : []),
+      ...differing,
+    ],
+    failed: !ok,
+  };
+}
+
+function accountLine({ userId, login, aspects }: Differing): string {
+  const said = aspects.map(({ aspect, row }) => {
+    if (row === null) return `${aspect} (no event made it so)`;
+    return `${aspect} (since row ${row === 0 ? "that waits to be chained" : row})`;
+  });
+  return `${login} (id:${userId}): ${said.join(", ")}.`;
+}
+
+function answerOf(verdict: Verdict): Answer {
+  const { rows, first, last, heads, covered, kept, waiting, broken } = verdict;
+  const seen = rows === 0 ? "No row" : `Rows ${first} to ${last}`;
+  const lines =
+    broken === null
+      ? [
+          `${seen} verified: ${rows} rows, ${heads} heads, ${kept} heads kept elsewhere.`,
+          ...((last ?? 0) > covered ? [`Rows behind row ${covered} have no head yet.`] : []),
+          ...(waiting > 0 ? [`${waiting} rows wait to be chained.`] : []),
+        ]
+      : [broken.sentence, `Before that: ${seen.toLowerCase()} verified.`];
+  return { document: { ok: broken === null, ...verdict }, lines, failed: broken !== null };
+}
+
+/** @throws UsageFault */
+function timeOption(call: Call, name: string): number | undefined {
+  const text = textOption(call, name);
+  if (text === undefined) return undefined;
+  const time = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(time))
+    throw new UsageFault(`--${name} takes a time such as 2025-11-01 or 2025-11-01T12:00:00Z, not ${text}.`);
+  return time;
+}
+
+/** @throws UsageFault where the file cannot be read, or has no head in it: whoever gives one relies on it */
+async function headsGiven(call: Call): Promise<string[]> {
+  const file = textOption(call, "heads");
+  if (file === undefined) return [];
+  const heads = headsIn(file === "-" ? await call.terminal.input() : read(file));
+  if (heads.length === 0) throw new UsageFault(`There is no head in ${file}.`);
+  return heads;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new UsageFault(`--heads: ${asError(error).message}`);
+  }
+}
+
+async function headsOnTopic(target: Target): Promise<string[]> {
+  return withKafka(target, async (kafka) => {
+    const heads: string[] = [];
+    const ends = await kafka.endOffsets(auditTopic);
+    const spans = new Map(
+      [...ends].map(([partition, to]) => [partition, { from: to > mostHeads ? to - mostHeads : 0n, to }]),
+    );
+    await readSpans(kafka, {
+      topic: auditTopic,
+      spans,
+      onRecord: ({ value }) => void heads.push(...headsIn(value?.toString("utf8") ?? "")),
+    });
+    return heads;
+  });
+}
+
+/** Every compact JWS of the type of a head. */
+function headsIn(text: string): string[] {
+  return (text.match(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g) ?? []).filter((jws) =>
+    Buffer.from(jws.split(".")[0]!, "base64url").toString("latin1").includes('"audit-head+jwt"'),
+  );
+}

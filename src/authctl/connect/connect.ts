@@ -1,0 +1,58 @@
+// authctl's connection to a fleet: a requester like any other, with replies on auth.reply.authctl, and a port to Kafka.
+// Promises: whoever does not answer is named within reachMs, not waited for, and closing takes closeMs at most, because an operator waits.
+import { setTimeout as sleep } from "node:timers/promises";
+import type { AuthClient } from "../../client/types.ts";
+import { type Config, ConfigFault } from "../../config/read.ts";
+import { KafkaFault } from "../../kafka/faults.ts";
+import type { KafkaPort } from "../../kafka/kafka.ts";
+import { orThrow } from "../../lib/timeout.ts";
+import { clientOf, kafkaOf } from "../../processes/index.ts";
+import { asError } from "../../protocol/errors.ts";
+import { makeLogger } from "../../runtime/log.ts";
+import { makeMetrics } from "../../runtime/metrics.ts";
+import { Unreachable } from "../command.ts";
+import type { Target } from "./target.ts";
+
+/** Standard output is for answers alone. */
+export const quiet = makeLogger("silent", {});
+
+const name = "authctl";
+const reachMs = 10_000;
+const closeMs = 2000;
+
+export interface Fleet {
+  readonly client: AuthClient;
+  readonly kafka: KafkaPort;
+  readonly config: Config;
+}
+
+/** Connects, lets `use` speak to the fleet, and disconnects. @throws Unreachable, ConfigFault, and what `use` throws */
+export async function withFleet<T>(target: Target, use: (fleet: Fleet) => Promise<T>): Promise<T> {
+  const { config } = target;
+  if (config.AUTH_REGISTRY_URL === undefined) throw new ConfigFault(["AUTH_REGISTRY_URL is not set"]);
+  const kafka = kafkaOf(config, name, quiet);
+  const { client, close } = clientOf({ config, log: quiet, metrics: makeMetrics({ role: "ctl" }) }, name);
+  try {
+    await reach({ client, kafka }, target);
+    return await use({ client, kafka, config });
+  } finally {
+    await Promise.race([Promise.allSettled([close(), kafka.close()]), sleep(closeMs, undefined, { ref: false })]);
+  }
+}
+
+/** The client alone would wait for Kafka for ever, as a service should; the ping tells at once. */
+async function reach({ client, kafka }: Omit<Fleet, "config">, { config, advice }: Target): Promise<void> {
+  const brokers = `Kafka (${config.AUTH_KAFKA_BROKERS?.join(",")})`;
+  const late = `${brokers} does not answer within ${reachMs / 1000} s. ${advice}`;
+  try {
+    await orThrow(Promise.all([kafka.ping(), client.ready()]), reachMs, () => new Unreachable(late));
+  } catch (error) {
+    if (error instanceof Unreachable) throw error;
+    const { message } = asError(error);
+    if (/run the role migrate/.test(message)) throw new Unreachable(message); // all answer, and what they answer says what to do
+    if (error instanceof KafkaFault) {
+      throw new Unreachable(`${brokers} does not answer (${error.kind}): ${error.why}. ${advice}`);
+    }
+    throw new Unreachable(`${message}. ${advice}`);
+  }
+}

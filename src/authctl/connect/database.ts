@@ -1,0 +1,87 @@
+// authctl at the database itself: for the few acts that do not go through Kafka (contract, section 9), by who holds its URL and AUTH_MASTER_KEY.
+// Whoever does not answer is named within reachMs.
+
+import { type Config, ConfigFault } from "../../config/read.ts";
+import { isPassing } from "../../db/faults.ts";
+import { isMigrated } from "../../db/imports.ts";
+import { type DatabasePool, openPool } from "../../db/pool.ts";
+import { readDatabaseAddress, shownPlace } from "../../lib/database-address.ts";
+import { orThrow } from "../../lib/timeout.ts";
+import { asError, Refusal } from "../../protocol/errors.ts";
+import { Unreachable, UsageFault } from "../command.ts";
+import type { Target } from "./target.ts";
+
+const reachMs = 10_000;
+/** Of a batch, which may have to wait for somebody else's. */
+const lengthyMs = 60_000;
+
+export function holdsMasterKey({ AUTH_DATABASE_URL, AUTH_MASTER_KEY }: Config): boolean {
+  return AUTH_DATABASE_URL !== undefined && AUTH_MASTER_KEY !== undefined;
+}
+
+/**
+ * Runs with a connection of its own, closed again after.
+ * @param what is done with it, for the sentence that says what is missing: "to ..."
+ * @throws Unreachable, ConfigFault, Refusal
+ */
+export async function withDatabase<T>(
+  target: Target,
+  what: string,
+  run: (pool: DatabasePool) => Promise<T>,
+): Promise<T> {
+  const { config } = target;
+  if (!holdsMasterKey(config)) {
+    throw new ConfigFault([`AUTH_DATABASE_URL and AUTH_MASTER_KEY (or AUTH_MASTER_KEY_FILE) are needed ${what}`]);
+  }
+  return connected(target, onceReached(target, run));
+}
+
+/** As withDatabase, for statements that take their time, and without need of the master key. */
+export async function withDatabaseAtLength<T>(
+  target: Target,
+  what: string,
+  run: (pool: DatabasePool) => Promise<T>,
+): Promise<T> {
+  if (target.config.AUTH_DATABASE_URL === undefined) throw new ConfigFault([`AUTH_DATABASE_URL is needed ${what}`]);
+  return connected(target, onceReached(target, run), lengthyMs);
+}
+
+/** The first answer has a bound; after it each statement has its own, and what is waited for between them is the command's business. */
+function onceReached<T>(target: Target, run: (pool: DatabasePool) => Promise<T>): (pool: DatabasePool) => Promise<T> {
+  const late = () => new Unreachable(sentence(target, `does not answer within ${reachMs / 1000} s`));
+  return async (pool) => {
+    await orThrow(isMigrated(pool), reachMs, late);
+    return run(pool);
+  };
+}
+
+async function connected<T>(
+  target: Target,
+  run: (pool: DatabasePool) => Promise<T>,
+  statementTimeoutMs?: number,
+): Promise<T> {
+  try {
+    const pool = await openPool({
+      url: target.config.AUTH_DATABASE_URL ?? "",
+      size: 1,
+      applicationName: "auth authctl",
+      ...(statementTimeoutMs !== undefined && { statementTimeoutMs }),
+    });
+    pool.on("error", () => undefined); // whoever asked gets it too; without a listener it would come as another one
+    try {
+      return await run(pool);
+    } finally {
+      await pool.end();
+    }
+  } catch (error) {
+    if (error instanceof Refusal || error instanceof Unreachable || error instanceof UsageFault) throw error;
+    const { message } = asError(error);
+    if (/AUTH_MASTER_KEY/.test(message)) throw new ConfigFault([message]); // the key, not the database, is at fault
+    throw new Unreachable(sentence(target, `${isPassing(error) ? "does not answer" : "refuses"}: ${message}`));
+  }
+}
+
+/** Without the password that stands in the URL. */
+function sentence({ config, advice }: Target, what: string): string {
+  return `PostgreSQL (${shownPlace(readDatabaseAddress(config.AUTH_DATABASE_URL ?? ""))}) ${what}. ${advice}`;
+}

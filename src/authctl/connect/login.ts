@@ -1,0 +1,177 @@
+// authctl login and logout: an administrator's session for the commands that go through Kafka. Password and code are asked for, unseen, or read
+// from standard input; they never stand on the command line, and no token is ever shown.
+import { hostname } from "node:os";
+import type { AuthClient } from "../../client/types.ts";
+import { Refusal, refuse } from "../../protocol/errors.ts";
+import type { SessionLoginResult } from "../../protocol/generated/schemas.ts";
+import { packageVersion } from "../../runtime/package-root.ts";
+import { type Answer, type Call, type Command, UsageFault } from "../command.ts";
+import { rolesText } from "../users/show.ts";
+import { isOver, tokenOf } from "./actor.ts";
+import { type LoginFile, loginFile } from "./logins.ts";
+import { targetOf } from "./target.ts";
+
+type Tokens = NonNullable<SessionLoginResult["tokens"]>;
+type Challenge = NonNullable<SessionLoginResult["challenge"]>;
+
+/** Of codes at a terminal; the fleet judges five for one challenge. */
+const codeTries = 3;
+
+export const login: Command = {
+  name: "login",
+  usage: "[LOGIN]",
+  summary: "logs an administrator in, for the commands that change something",
+  help: `Logs in and keeps the session, so that users, sessions and roles commands are carried out as this administrator, with what his roles permit.
+It lasts like every session (AUTH_REFRESH_TTL, AUTH_REFRESH_IDLE), until logout, or until another login for the same fleet.
+
+The password is asked for, unseen, and where the account has a further factor a code of its authenticator app, or a recovery code. Where standard input
+is no terminal, both are read from there: the password on the first line, a code on the second. A passkey needs a browser: authctl cannot use one, so
+whoever has nothing else takes a recovery code.
+
+The session is kept in $XDG_STATE_HOME/kafka-auth (default ~/.local/state/kafka-auth), a file for each fleet that its owner alone may read. With
+--as NAME those commands act as an operator instead.`,
+  needs: [],
+  takes: ["LOGIN"],
+  options: {},
+  async run(call) {
+    const name = await nameOf(call);
+    const target = targetOf(call.env);
+    const file = loginFile(call.env, target.config);
+    const secrets = await secretsOf(call);
+    return call.reach(target, async ({ client }) => {
+      const tokens = await tokensOf(call, client, { name, secrets });
+      const before = file.read();
+      file.write({ login: name, ...tokens });
+      if (before !== undefined) await endBefore(client, before.accessToken);
+      const { roles } = await client.request("auth.session.inspect", { accessToken: tokens.accessToken });
+      return loggedIn(name, tokens, roles);
+    });
+  },
+};
+
+export const logout: Command = {
+  name: "logout",
+  usage: "",
+  summary: "ends the session of authctl login",
+  help: `Ends the session that authctl login keeps for this fleet, at the fleet and here.`,
+  needs: [],
+  options: {},
+  async run(call) {
+    const target = targetOf(call.env);
+    const file = loginFile(call.env, target.config);
+    const kept = file.read();
+    if (kept === undefined)
+      return { document: { login: null, done: false }, lines: ["Nobody is logged in."], failed: true };
+    await call.reach(target, ({ client }) => end(client, kept, file));
+    file.remove();
+    return { document: { login: kept.login, done: true }, lines: [`${kept.login} is logged out.`] };
+  },
+};
+
+async function nameOf({ words: [given], terminal }: Call): Promise<string> {
+  const name = given ?? (await terminal.ask?.("Login: ")) ?? "";
+  if (name === "") throw new UsageFault("LOGIN is missing.");
+  return name;
+}
+
+interface Secrets {
+  password: string;
+  /** Asked for when it is needed. */
+  code(methods: readonly string[], attempt: number): Promise<string | undefined>;
+}
+
+/** @throws UsageFault where no password is given */
+async function secretsOf({ terminal }: Call): Promise<Secrets> {
+  const { askUnseen } = terminal;
+  if (askUnseen !== undefined) {
+    const password = await askUnseen("Password: ");
+    if (password === "") throw new UsageFault("No password was given.");
+    const kinds: Record<string, string> = { totp: "your authenticator app", recovery: "your recovery codes" };
+    return {
+      password,
+      async code(methods, attempt) {
+        if (attempt === codeTries) return undefined;
+        const from = methods.flatMap((method) => kinds[method] ?? []).join(", or one of ");
+        return askUnseen(`${attempt > 0 ? "That was not it. " : ""}A code of ${from}: `);
+      },
+    };
+  }
+  const [password = "", code] = (await terminal.input()).split(/\r?\n/);
+  if (password === "")
+    throw new UsageFault("Give the password on standard input, and on a second line a code where one is needed.");
+  return { password, code: async (_methods, attempt) => (attempt > 0 ? undefined : code) };
+}
+
+interface Given {
+  name: string;
+  secrets: Secrets;
+}
+
+async function tokensOf(call: Call, client: AuthClient, { name, secrets }: Given): Promise<Tokens> {
+  const device = { ip: null, userAgent: `authctl/${packageVersion()}`, device: `authctl on ${hostname()}` };
+  const input = { login: name, password: secrets.password, client: device };
+  const { tokens, challenge } = await client.request("auth.session.login", input);
+  if (tokens !== null) return tokens;
+  if (challenge === null) throw new Error("the fleet gave neither tokens nor a challenge");
+  return answered(call, client, { name, secrets, challenge });
+}
+
+/** @throws Refusal MFA_REQUIRED where no code is given, or none would do; MFA_INVALID */
+async function answered(
+  { say }: Call,
+  client: AuthClient,
+  { name, secrets, challenge: { challenge, methods } }: Given & { challenge: Challenge },
+): Promise<Tokens> {
+  const usable = methods.filter((method) => method === "totp" || method === "recovery");
+  if (methods.includes("passkey")) say("A passkey of this account cannot be used here: it needs a browser.");
+  if (usable.length === 0) throw needs(name, "and authctl can use none of its factors", methods);
+  for (let attempt = 0, last: Refusal | undefined; ; attempt += 1) {
+    const code = (await secrets.code(usable, attempt))?.trim();
+    if (!code) throw last ?? needs(name, "and no code was given", methods);
+    const method = /^\d{3} ?\d{3}$/.test(code) && usable.includes("totp") ? "totp" : "recovery";
+    try {
+      return await client.request("auth.session.login-mfa", { challenge, method, code });
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== "MFA_INVALID") throw error;
+      last = error;
+    }
+  }
+}
+
+function needs(name: string, but: string, methods: readonly string[]): Refusal {
+  const message = `${name} needs a further factor to log in, ${but}.`;
+  return refuse("MFA_REQUIRED", { message, details: { methods: methods.join(" ") } });
+}
+
+/** Of a login that another follows; one that is over already is no fault. */
+async function endBefore(client: AuthClient, accessToken: string): Promise<void> {
+  await client.request("auth.session.logout", { accessToken }).catch(whereOver);
+}
+
+async function end(
+  client: AuthClient,
+  kept: NonNullable<ReturnType<LoginFile["read"]>>,
+  file: LoginFile,
+): Promise<void> {
+  try {
+    await client.request("auth.session.logout", { accessToken: await tokenOf(client, { login: kept, file }) });
+  } catch (error) {
+    whereOver(error);
+  }
+}
+
+function whereOver(error: unknown): void {
+  if (!isOver(error)) throw error;
+}
+
+function loggedIn(name: string, { userId, sessionId, refreshExpiresAt }: Tokens, roles: readonly string[]): Answer {
+  const until = new Date(refreshExpiresAt).toISOString();
+  const none = "No role counts in this session: what needs a permission will be refused.";
+  return {
+    document: { login: name, userId, sessionId, roles, refreshExpiresAt },
+    lines: [
+      `${name} (${userId}) is logged in, until ${until} or as long as it is used; roles: ${rolesText([...roles])}.`,
+      ...(roles.length === 0 ? [none] : []),
+    ],
+  };
+}

@@ -1,0 +1,82 @@
+// authctl demo: the whole life of an account through Kafka, each step with its latency. The story is in journey.ts; here is who plays it.
+// It shows that a fleet works as the contract says, end to end; it is no measurement: steps go one after the other, most of them cold.
+import { systemClock } from "../../lib/clock.ts";
+import { type Answer, type Call, type Command, textOption } from "../command.ts";
+import type { Fleet } from "../connect/connect.ts";
+import { asOption, signerOf } from "../connect/operator.ts";
+import { type Target, targetOf } from "../connect/target.ts";
+import { watchConfirmations } from "./confirmation.ts";
+import { journey, newAccount } from "./journey.ts";
+import { makeSteps, type Steps, Unexpected } from "./steps.ts";
+
+const shownAtEnd =
+  "signing up with a confirmation, logging in, rotating refresh tokens, refused attempts, {role}logging out with effect at once";
+
+export const demo: Command = {
+  name: "demo",
+  usage: "[--as NAME]",
+  summary: "the whole user journey through Kafka, with latencies",
+  help: `Plays the life of an account against the fleet, each step with its latency in ms: register, confirm, log in, inspect, refresh, be made
+admin and lose it again, log out; and what must be refused on the way. Exit code 1 when a step turns out otherwise than expected.
+
+  --as NAME   the operator who gives the role; default: the one whom AUTH_OPERATOR_KEY_FILE names
+
+The confirmation token is read from the platform's topic \`auth\`, so legacy topics must be on. The role is given by an operator: without
+AUTH_OPERATOR_KEY_FILE that part is left out. The account it makes, demo-..., stays: confirmed, logged out, without special roles.`,
+  needs: [],
+  options: { as: { type: "string" } },
+  async run(call) {
+    asOption(call);
+    const target = targetOf(call.env);
+    const clock = systemClock;
+    const steps = makeSteps({ clock, say: call.say, paint: call.terminal.paint });
+    const begun = clock.monotonic();
+    const failure = await play(call, { target, steps });
+    const ms = Math.round(clock.monotonic() - begun);
+    return failure === undefined ? success(steps, ms) : failed(call, { steps, failure });
+  },
+};
+
+interface Cast {
+  target: Target;
+  steps: Steps;
+}
+
+/** @returns why the demo failed, if it did */
+async function play(call: Call, { target, steps }: Cast): Promise<string | undefined> {
+  const named = target.config.AUTH_OPERATOR_KEY_FILE !== undefined || textOption(call, "as") !== undefined;
+  const sign = named ? await signerOf(target, call) : undefined;
+  try {
+    await call.reach(target, async (fleet) => {
+      const confirmations = await mailsOf(fleet);
+      const grace = fleet.config.AUTH_REFRESH_GRACE > 0;
+      await journey({ client: fleet.client, steps, confirmations, sign, grace }, newAccount());
+    });
+    return undefined;
+  } catch (error) {
+    if (error instanceof Unexpected) return error.message;
+    throw error;
+  }
+}
+
+async function mailsOf({ config, kafka }: Fleet) {
+  const confirmations = config.AUTH_LEGACY_TOPICS ? await watchConfirmations(kafka) : undefined;
+  if (confirmations !== undefined) return confirmations;
+  throw new Unexpected(
+    "Legacy topics are off (AUTH_LEGACY_TOPICS), so the confirmation token goes sealed to the mailer alone, and the demo cannot confirm.",
+  );
+}
+
+function success({ done }: Steps, ms: number): Answer {
+  const withRole = done.some(({ topic }) => topic === "auth.admin.set-roles");
+  const shown = shownAtEnd.replace("{role}", withRole ? "a role given and taken, " : "");
+  return {
+    document: { ok: true, ms, steps: done },
+    lines: ["", `${done.length} steps in ${(ms / 1000).toFixed(1)} s, connecting included. Shown: ${shown}.`],
+  };
+}
+
+function failed({ terminal }: Call, { steps, failure }: { steps: Steps; failure: string }): Answer {
+  const document = { ok: false, failure, steps: steps.done };
+  return { document, lines: ["", `${terminal.paint("red", "The demo failed.")} ${failure}`], failed: true };
+}

@@ -1,0 +1,191 @@
+// The demo's story, act by act: signing up, logging in, going on, being given a role, leaving. Every step goes through Kafka to the fleet
+// as a service's request would. The account is new and random, its password is shown to nobody, and it keeps no role that the demo gave it,
+// also when the demo fails.
+import { randomBytes } from "node:crypto";
+import type { AuthClient, Topic } from "../../client/types.ts";
+import type { Commands, SessionInspectResult, Tokens } from "../../protocol/generated/schemas.ts";
+import type { SignOperator } from "../connect/operator.ts";
+import { rolesText } from "../users/show.ts";
+import { type Confirmations, confirmationTopic } from "./confirmation.ts";
+import { type StepName, type Steps, Unexpected } from "./steps.ts";
+
+export interface Stage {
+  client: AuthClient;
+  steps: Steps;
+  confirmations: Confirmations;
+  /** Undefined where no operator's key is at hand: the role's act is left out. */
+  sign: SignOperator | undefined;
+  /** Whether the fleet gives the token before the current one the same successor again. */
+  grace: boolean;
+}
+
+interface Account {
+  login: string;
+  username: string;
+  email: string;
+  password: string;
+}
+
+const timeoutMs = 15_000;
+/** A mail takes some 50 ms; what has not come by now was sent before we read. */
+const firstMailMs = 5000;
+const secondMailMs = 10_000;
+const role = "admin";
+
+export function newAccount(): Account {
+  const login = `demo-${randomBytes(6).toString("hex")}`;
+  // 256 characters: the highest AUTH_PASSWORD_MIN that a fleet can have.
+  return { login, username: login, email: `${login}@example.org`, password: randomBytes(192).toString("base64url") };
+}
+
+export async function journey(stage: Stage, account: Account): Promise<void> {
+  await signUp(stage, account);
+  const { tokens, identity } = await logIn(stage, account);
+  const current = await goOn(stage, account, tokens);
+  if (stage.sign === undefined) {
+    stage.steps.leftOut(setRoles(`make ${role}, as operator`), "needs AUTH_OPERATOR_KEY_FILE");
+    return logOut(stage, current);
+  }
+  await promoted(stage, identity, async () => logOut(stage, await useRole(stage, current)));
+}
+
+const setRoles = (does: string): StepName => [does, "auth.admin.set-roles"];
+
+function ask<T extends Topic>(
+  { client }: Stage,
+  topic: T,
+  input: Commands[T]["input"],
+): Promise<Commands[T]["result"]> {
+  return client.request(topic, input, { timeoutMs });
+}
+
+async function signUp(stage: Stage, account: Account): Promise<void> {
+  const { steps, confirmations } = stage;
+  await steps.ok(["ask for the fleet's keys", "auth.key.list"], () => ask(stage, "auth.key.list", {}), tellKeys);
+  const { userId, registrationSecret } = await steps.ok(
+    ["register", "auth.account.register"],
+    () => ask(stage, "auth.account.register", account),
+    (result) => `${result.userId === null ? "" : `user ${result.userId}, `}login ${account.login}`,
+  );
+  const { token } = await steps.ok(
+    ["read the confirmation mail", `${confirmationTopic} (JSON)`],
+    () =>
+      confirmations.to(account.email, firstMailMs).catch(async () => {
+        await ask(stage, "auth.account.resend", { email: account.email });
+        return confirmations.to(account.email, secondMailMs);
+      }),
+    ({ id }) => {
+      if (userId !== null && id !== userId) throw new Unexpected(`The mail is for user ${id}, not for ${userId}.`);
+      return "its token came, as the platform's mailer gets it";
+    },
+  );
+  const { login, password } = account;
+  await steps.refused(["log in before confirming", "auth.session.login"], "NOT_CONFIRMED", () =>
+    ask(stage, "auth.session.login", { login, password }),
+  );
+  await steps.ok(
+    ["confirm", "auth.account.confirm"],
+    () => ask(stage, "auth.account.confirm", { token, registrationSecret, password: "" }),
+    tellSession,
+  );
+}
+
+async function logIn(stage: Stage, { login, password }: Account) {
+  const { tokens } = await stage.steps.ok(
+    ["log in", "auth.session.login"],
+    () => ask(stage, "auth.session.login", { login, password }),
+    (result) => {
+      if (result.tokens === null)
+        throw new Unexpected("The login asks for a further factor, which a new account has not.");
+      return tellSession(result.tokens);
+    },
+  );
+  const identity = await inspect(stage, "inspect the access token", tokens!.accessToken);
+  return { tokens: tokens!, identity };
+}
+
+async function goOn(stage: Stage, { login }: Account, first: Tokens): Promise<Tokens> {
+  const { steps } = stage;
+  const refresh = () => ask(stage, "auth.session.refresh", { refreshToken: first.refreshToken });
+  const second = await steps.ok(["refresh", "auth.session.refresh"], refresh, ({ refreshToken }) => {
+    if (refreshToken === first.refreshToken)
+      throw new Unexpected("The session should rotate, but its refresh token stayed.");
+    return "a new refresh token";
+  });
+  const again: StepName = ["refresh with the old token again", "auth.session.refresh"];
+  if (stage.grace) {
+    await steps.ok(again, refresh, ({ refreshToken }) => {
+      if (refreshToken !== second.refreshToken) throw new Unexpected("The old refresh token got another successor.");
+      return "the same successor (a lost answer does no harm)";
+    });
+  } else steps.leftOut(again, "AUTH_REFRESH_GRACE is 0s");
+  await steps.refused(["log in with a wrong password", "auth.session.login"], "INVALID_CREDENTIALS", () =>
+    ask(stage, "auth.session.login", { login, password: "not the password" }),
+  );
+  return second;
+}
+
+/** The role is taken back whatever happens in between: a failed demo must leave no admin behind. */
+async function promoted(stage: Stage, identity: SessionInspectResult, act: () => Promise<void>): Promise<void> {
+  const { steps, sign } = stage;
+  const target = `id:${identity.userId}`;
+  const set = async (roles: string[], reason: string) =>
+    ask(stage, "auth.admin.set-roles", { actorToken: await sign!(), target, roles, reason });
+  const shown = ({ roles }: { roles: string[] }): string => `roles: ${rolesText(roles)}`;
+  try {
+    const asked = [...identity.roles, role];
+    await steps.ok(setRoles(`make ${role}, as operator`), () => set(asked, "authctl demo"), shown);
+    await act();
+  } catch (error) {
+    await set(identity.roles, "authctl demo failed").catch(() => undefined);
+    throw error;
+  }
+  await steps.ok(setRoles("take the role back"), () => set(identity.roles, "authctl demo ends"), shown);
+}
+
+async function useRole(stage: Stage, current: Tokens): Promise<Tokens> {
+  const { steps } = stage;
+  await steps.refused(["inspect the token from before", "auth.session.inspect"], "TOKEN_EXPIRED", () =>
+    ask(stage, "auth.session.inspect", { accessToken: current.accessToken }),
+  );
+  const renewed = await steps.ok(
+    ["refresh", "auth.session.refresh"],
+    () => ask(stage, "auth.session.refresh", { refreshToken: current.refreshToken }),
+    () => "an access token with the new roles",
+  );
+  const { roles } = await inspect(stage, "inspect it", renewed.accessToken);
+  if (!roles.includes(role)) throw new Unexpected(`The new access token should have the role ${role}, and has not.`);
+  return renewed;
+}
+
+async function logOut(stage: Stage, { accessToken }: Tokens): Promise<void> {
+  const { steps } = stage;
+  await steps.ok(
+    ["log out everywhere", "auth.session.logout"],
+    () => ask(stage, "auth.session.logout", { accessToken, everywhere: true }),
+    () => "all sessions are over",
+  );
+  await steps.refused(["inspect the token once more", "auth.session.inspect"], "SESSION_REVOKED", () =>
+    ask(stage, "auth.session.inspect", { accessToken }),
+  );
+}
+
+function inspect(stage: Stage, does: string, accessToken: string): Promise<SessionInspectResult> {
+  return stage.steps.ok(
+    [does, "auth.session.inspect"],
+    () => ask(stage, "auth.session.inspect", { accessToken }),
+    ({ login, roles }) => `${login}, roles: ${rolesText(roles)}`,
+  );
+}
+
+function tellKeys({ jwks }: { jwks: string }): string {
+  const { keys } = JSON.parse(jwks) as { keys: { use: string }[] };
+  const count = (use: string): number => keys.filter((key) => key.use === use).length;
+  if (count("sig") === 0 || count("enc") === 0)
+    throw new Unexpected("The fleet lacks a signing or a sealing key: run migrate.");
+  return `${count("sig")} to verify tokens, ${count("enc")} to seal to`;
+}
+
+function tellSession({ sessionId }: { sessionId: string }): string {
+  return `session ${sessionId}`;
+}

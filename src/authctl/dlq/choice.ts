@@ -1,0 +1,45 @@
+// Which dead letters a deed is for: those named by id, or the newest open ones from some topics; and how what came of it is told.
+import type { KafkaPort } from "../../kafka/kafka.ts";
+import { type Call, UsageFault } from "../command.ts";
+import { topicOption } from "../connect/reach.ts";
+import { idOf, idText, type LetterId } from "./letters.ts";
+import { findNewest } from "./search.ts";
+
+export const mostAtATime = 1000;
+
+export interface Choice {
+  ids: LetterId[];
+  /** More fit than are done at a time. */
+  more: boolean;
+}
+
+export type Choose = (kafka: KafkaPort) => Promise<Choice>;
+
+/** ID... or --topic GLOB. @throws UsageFault */
+export function choiceOf(call: Call): Choose {
+  const fits = topicOption(call);
+  const ids = [...new Map(call.words.map((word) => [idText(idOf(word)), idOf(word)])).values()];
+  if (ids.length === 0 && fits === undefined)
+    throw new UsageFault("Name the dead letters by their ids, or say --topic.");
+  if (ids.length > 0 && fits !== undefined) throw new UsageFault("Either name ids or say --topic, not both.");
+  if (ids.length > mostAtATime) throw new UsageFault(`At most ${mostAtATime} ids at a time.`);
+  return async (kafka) => {
+    if (fits === undefined) return { ids, more: false };
+    const { letters, more } = await findNewest(kafka, { fits, all: false, limit: mostAtATime, since: 0 });
+    return { ids: letters.map(({ id }) => id).reverse(), more };
+  };
+}
+
+/** `12 dead letters: 10 from delete, 2 from auth.session.login` */
+export function countText(topics: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const topic of topics) counts.set(topic, (counts.get(topic) ?? 0) + 1);
+  const parts = [...counts].sort(([, a], [, b]) => b - a).map(([topic, count]) => `${count} from ${topic}`);
+  return `${topics.length} dead letter${topics.length === 1 ? "" : "s"}: ${parts.join(", ")}`;
+}
+
+/** @param stuck some stay open, and would be chosen again */
+export function moreText(stuck: boolean): string {
+  const first = stuck ? "drop what cannot be replayed, then call again" : "call again";
+  return `More of them exist than are done at a time (${mostAtATime}): ${first}.`;
+}

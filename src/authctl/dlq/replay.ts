@@ -1,0 +1,109 @@
+// authctl dlq replay: sends dead letters to their topics again, each as the record it was. A note behind the letter says that it was done; it is
+// written after the record is acknowledged, so a crash between the two leaves a letter that can be replayed once more, without harm.
+
+import { KafkaFault } from "../../kafka/faults.ts";
+import type { KafkaPort } from "../../kafka/kafka.ts";
+import type { Answer, Call, Command } from "../command.ts";
+import { operatorName } from "../connect/operator.ts";
+import { withKafka } from "../connect/reach.ts";
+import { targetOf } from "../connect/target.ts";
+import { checkAskable, confirmed } from "../terminal/ask.ts";
+import { choiceOf, countText, moreText } from "./choice.ts";
+import { idText, noteRecord } from "./letters.ts";
+import { hindrance, replayRecord, type Surroundings } from "./replayable.ts";
+import { type Fetched, fetchLetters } from "./search.ts";
+import { surroundingsOf } from "./show.ts";
+
+/** Of values held at a time. */
+const maxBytes = 64 * 1024 * 1024;
+
+export const dlqReplay: Command = {
+  name: "dlq replay",
+  usage: "(ID... | --topic GLOB) [--yes] [--as NAME]",
+  summary: "sends dead letters to their topics again",
+  help: `Sends each record to its topic again, with its key, value and headers: a request keeps its correlation id, idempotency key and reply address.
+It is the same record to the fleet: what took effect already takes effect no second time. Its time counts anew from now.
+
+  ID             partition/offset, as dlq list shows it
+  --topic GLOB   all open ones that came from this topic, the newest 1000, the oldest of them first; * stands for anything
+  --yes          does not ask
+  --as NAME      who does it, as the note says; default: the system's user name
+
+What cannot be replayed is told, and exit code 1: it was replayed or dropped already, its seal has expired (requests are sealed for minutes), its
+value was cut, its topic or reply topic is gone, it is older than first answers are kept (AUTH_IDEMPOTENCY_TTL, requests only).
+Find out first why it is a dead letter: while the cause is there it becomes one again, with an id of its own. Whoever asked may have gone.`,
+  needs: [],
+  takes: ["ID"],
+  repeats: true,
+  options: { topic: { type: "string" }, yes: { type: "boolean" }, as: { type: "string" } },
+  async run(call) {
+    const choose = choiceOf(call);
+    const by = operatorName(call);
+    checkAskable(call);
+    const target = targetOf(call.env);
+    return withKafka(target, async (kafka) => {
+      const { ids, more } = await choose(kafka);
+      const judged = await judge(await fetchLetters(kafka, ids, maxBytes), surroundingsOf(target.config, kafka));
+      return carryOut(call, { kafka, by, judged, more });
+    });
+  },
+};
+
+interface Judged extends Fetched {
+  /** Why it is not replayed. */
+  why: string | undefined;
+}
+
+async function judge(fetched: Fetched[], around: Surroundings): Promise<Judged[]> {
+  const judged: Judged[] = [];
+  for (const { letter, record } of fetched) {
+    const why =
+      record === undefined ? "Too much was asked for at once: call again." : await hindrance(letter, record, around);
+    judged.push({ letter, record, why });
+  }
+  return judged;
+}
+
+interface Work {
+  kafka: KafkaPort;
+  by: string;
+  judged: Judged[];
+  more: boolean;
+}
+
+async function carryOut(call: Call, { kafka, by, judged, more }: Work): Promise<Answer> {
+  const topics = judged.filter(({ why }) => why === undefined).map(({ letter }) => letter.topic);
+  if (topics.length > 0 && !(await confirmed(call, `Replay ${countText(topics)}?`))) {
+    return { document: { replayed: [], refused: [], more }, lines: ["Nothing was replayed."], failed: true };
+  }
+  const done: Judged[] = [];
+  for (const each of judged) done.push(each.why === undefined ? { ...each, why: await replay(kafka, each, by) } : each);
+  return answerOf(done, more);
+}
+
+/** @returns why it could not be */
+async function replay(kafka: KafkaPort, { letter, record }: Fetched, by: string): Promise<string | undefined> {
+  try {
+    await kafka.produce([replayRecord(letter, record!)]);
+  } catch (error) {
+    if (!(error instanceof KafkaFault) || error.kind !== "too-large") throw error;
+    return `With the header of a replay it is too large for its topic ${letter.topic}.`;
+  }
+  await kafka.produce([noteRecord(letter.id, "replayed", by)]);
+  return undefined;
+}
+
+function answerOf(done: Judged[], more: boolean): Answer {
+  const replayed = done.filter(({ why }) => why === undefined).map(({ letter }) => letter);
+  const refused = done.flatMap(({ letter, why }) => (why === undefined ? [] : [{ id: idText(letter.id), why }]));
+  return {
+    document: { replayed: replayed.map(({ id }) => idText(id)), refused, more },
+    lines: [
+      ...(replayed.length > 0 ? [`Replayed ${countText(replayed.map(({ topic }) => topic))}.`] : []),
+      ...refused.map(({ id, why }) => `${id} was not replayed. ${why}`),
+      ...(done.length === 0 ? ["Nothing to replay."] : []),
+      ...(more ? [moreText(refused.length > 0)] : []),
+    ],
+    failed: refused.length > 0,
+  };
+}

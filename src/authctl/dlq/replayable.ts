@@ -1,0 +1,140 @@
+// Whether a dead letter can be replayed, and the record that a replay is. A replay is its original again: same topic, key, value and headers,
+// and its identity (auth-dlq-replayed-from), so what took effect already takes effect no second time, and a second replay none at all. What stands
+// in its way is told before it is sent, because a worker would refuse it, or would not know it again. Nothing is opened: a seal's time
+// stands in its protected header, readable without a key.
+import {
+  deadLetterHeaders,
+  foreignHeaders,
+  identityOf,
+  identityText,
+  type RecordIdentity,
+} from "../../bus/dead-letter.ts";
+import { type Envelope, readHeaders } from "../../bus/headers.ts";
+import type { InRecord, OutRecord } from "../../kafka/records.ts";
+import { legacyInbound } from "../../processes/topic-specs.ts";
+import { commandSchemas } from "../../protocol/generated/schemas.ts";
+import { isoTime, type Letter, stateText } from "./letters.ts";
+
+export type Kind = "request" | "legacy" | "event";
+
+export interface Surroundings {
+  replyTopics: RegExp;
+  /** How long the fleet keeps first answers, ms. */
+  answersKeptMs: number;
+  /** Unix ms. */
+  now(): number;
+  partitionsOf(topic: string): Promise<number | undefined>;
+}
+
+/** A seal must still hold when a worker opens it. */
+const sealMarginMs = 10_000;
+/** The longest time a worker may take to begin it. */
+const answersMarginMs = 300_000;
+
+/** @returns undefined for topics to which nothing is replayed: a dead letter must not be a way to write just anywhere */
+export function kindOf(topic: string): Kind | undefined {
+  if (Object.hasOwn(commandSchemas, topic)) return "request";
+  if ((legacyInbound as readonly string[]).includes(topic)) return "legacy";
+  return topic === "auth.event" || topic === "auth.mail" ? "event" : undefined;
+}
+
+/** @returns why it cannot be replayed, in a sentence */
+export async function hindrance(letter: Letter, record: InRecord, around: Surroundings): Promise<string | undefined> {
+  const { note, cutFrom, partsCut, topic } = letter;
+  if (note !== undefined) return `It was ${stateText(letter)}.`;
+  if (letter.lastOffset !== undefined) return "It stands for records that could not be read: nothing of them was kept.";
+  if (partsCut !== undefined) return `Not all was kept of its ${partsCut.replace(",", " and ")}, because of its size.`;
+  if (cutFrom !== undefined) return `Only ${letter.bytes} of its ${cutFrom} bytes were kept, because of its size.`;
+  const kind = kindOf(topic);
+  if (kind === undefined) return `Its topic ${topic} is none that dead letters are replayed to.`;
+  if ((await around.partitionsOf(topic)) === undefined) return `Its topic ${topic} is gone.`;
+  if (kind === "event") return undefined;
+  const original = originalOf(record);
+  if (kind === "request") return requestHindrance(record, original, around);
+  return original === undefined ? unknownIdentity : undefined;
+}
+
+const unknownIdentity =
+  "Its original time was not noted (an older worker buried it), so a replay would be a new record, and could take effect twice.";
+
+async function requestHindrance(
+  record: InRecord,
+  original: RecordIdentity | undefined,
+  around: Surroundings,
+): Promise<string | undefined> {
+  const now = around.now();
+  const headers = foreignHeaders(record) as InRecord["headers"];
+  const envelope = readHeaders({ ...record, headers, timestamp: now }, around.replyTopics);
+  if ("fault" in envelope) return `A worker would not begin it: header ${envelope.header} is ${envelope.fault}.`;
+  if (envelope.deadline <= now) return "Its auth-deadline or auth-timeout leaves it no time.";
+  if (envelope.callerKey === undefined && sealIn(record.value) !== undefined)
+    return "A worker would not begin it: what is sealed needs an idempotency key.";
+  if (envelope.callerKey === undefined && original === undefined) return unknownIdentity;
+  const age = now - (original?.timestamp ?? record.timestamp);
+  if (age > around.answersKeptMs - answersMarginMs) {
+    return `It is older than the fleet keeps first answers (AUTH_IDEMPOTENCY_TTL), so it could take effect twice: ask anew.`;
+  }
+  return (await addressHindrance(envelope, around)) ?? sealHindrance(record.value, now);
+}
+
+async function addressHindrance({ reply }: Envelope, { partitionsOf }: Surroundings): Promise<string | undefined> {
+  const count = await partitionsOf(reply.topic);
+  if (count === undefined) return `Its reply topic ${reply.topic} is gone, so no worker would begin it.`;
+  if (reply.partition === undefined || reply.partition < count) return undefined;
+  return `Its reply topic ${reply.topic} has no partition ${reply.partition}, so no worker would begin it.`;
+}
+
+function sealHindrance(value: Buffer | null, now: number): string | undefined {
+  const seal = sealIn(value);
+  if (seal === undefined) return undefined;
+  const { exp } = seal;
+  if (typeof exp !== "number") return "Its seal does not say how long it holds.";
+  if (exp * 1000 > now + sealMarginMs) return undefined;
+  const when = exp * 1000 > now ? "is about to expire" : "has expired";
+  return `Its seal ${when} (${isoTime(exp * 1000)}): whoever asked must ask anew.`;
+}
+
+/**
+ * The protected header of the seal within a value: five parts in base64url, the first a JSON object (`eyJ` is how one begins). Found without
+ * the value's schema, which may be what is missing. A byte before it, which tells its length, may look like a part of it.
+ */
+export function sealIn(value: Buffer | null): Record<string, unknown> | undefined {
+  for (const [run] of (value?.toString("latin1") ?? "").matchAll(/[\w.-]+/g)) {
+    const parts = run.split(".");
+    for (const part of parts.slice(0, -4)) {
+      const begin = part.indexOf("eyJ");
+      const header = begin < 0 ? undefined : jsonObject(part.slice(begin));
+      if (header !== undefined && "enc" in header) return header;
+    }
+  }
+  return undefined;
+}
+
+function jsonObject(base64url: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(base64url, "base64url").toString("utf8"));
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Place and time of the record that the letter was, or was a replay of; undefined where they were not noted. */
+function originalOf(record: InRecord): RecordIdentity | undefined {
+  const names = deadLetterHeaders;
+  const [partition, offset, timestamp] = [names.partition, names.offset, names.timestamp].map((name) => {
+    const text = String(record.headers[name] ?? "");
+    return /^\d{1,18}$/.test(text) ? text : undefined;
+  });
+  if (partition === undefined || offset === undefined || timestamp === undefined) return undefined;
+  const buried = { partition: Number(partition), offset: BigInt(offset), timestamp: Number(timestamp) };
+  return identityOf({ ...buried, headers: record.headers });
+}
+
+/** @throws Error where there is a hindrance that was not asked for */
+export function replayRecord(letter: Letter, record: InRecord): OutRecord {
+  const original = originalOf(record);
+  const identity = original && { [deadLetterHeaders.replayedFrom]: identityText(original) };
+  const headers = { ...foreignHeaders(record), ...identity };
+  return { topic: letter.topic, key: record.key, value: record.value, headers };
+}

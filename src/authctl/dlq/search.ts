@@ -1,0 +1,187 @@
+// Finds dead letters: the newest that fit, and some by their ids. What became of a letter stands behind it, so whatever is read is read to the end
+// of its partition. Memory is bounded: the newest are searched for in windows from the end that grow tenfold, summaries alone are
+// kept, and of values as many bytes as the caller allows.
+import { deadLetterTopic } from "../../bus/dead-letter.ts";
+import type { KafkaPort } from "../../kafka/kafka.ts";
+import type { InRecord } from "../../kafka/records.ts";
+import { refuse } from "../../protocol/errors.ts";
+import { Unreachable } from "../command.ts";
+import { idText, isNote, type Letter, type LetterId, type Note, readLetter } from "./letters.ts";
+import { readSpans, type Span } from "./read.ts";
+
+export interface Wanted {
+  fits(letter: Letter): boolean;
+  /** Also those with which something was done already. */
+  all: boolean;
+  limit: number;
+  /** Unix ms; older ones are not looked for. */
+  since: number;
+  /** Records of each partition in the first window. */
+  window?: number;
+}
+
+export interface Found {
+  /** Newest first. */
+  letters: Letter[];
+  /** There are, or may be, older ones that fit. */
+  more: boolean;
+  /** Partitions that ended before they should. */
+  unread: number[];
+}
+
+const growth = 10n;
+/** Summaries kept at a time, some 1 KB each at most. */
+const maxKept = 20_000;
+
+/** @throws Unreachable, KafkaFault */
+export async function findNewest(kafka: KafkaPort, wanted: Wanted): Promise<Found> {
+  const ends = await endsOf(kafka);
+  const room = Math.max(wanted.limit + 1, Math.floor(maxKept / ends.size));
+  const shelves = new Map<number, Shelf>();
+  const unread = new Set<number>();
+  let window = BigInt(wanted.window ?? Math.max(1000, 2 * wanted.limit));
+  let open = [...ends.keys()];
+  while (open.length > 0) {
+    const spans = new Map(open.map((each) => [each, lastOf(ends.get(each)!, window)]));
+    for (const each of open) shelves.set(each, makeShelf(wanted, { room, span: spans.get(each)! }));
+    const onRecord = (record: InRecord): void => shelves.get(record.partition)?.put(record);
+    for (const each of await readSpans(kafka, { topic: deadLetterTopic, spans, onRecord })) unread.add(each);
+    open = open.filter((each) => !unread.has(each) && !shelves.get(each)!.enough());
+    window *= growth;
+  }
+  const held = [...shelves.values()];
+  const letters = held.flatMap((shelf) => shelf.letters()).sort(newestFirst);
+  return {
+    letters: letters.slice(0, wanted.limit),
+    more: letters.length > wanted.limit || held.some((shelf) => shelf.forgot),
+    unread: [...unread].sort((a, b) => a - b),
+  };
+}
+
+async function endsOf(kafka: KafkaPort): Promise<Map<number, bigint>> {
+  if ((await kafka.partitionsOf(deadLetterTopic)) === undefined) {
+    throw new Unreachable(
+      `Kafka has no topic ${deadLetterTopic}: run the role migrate first, and check AUTH_TOPIC_PREFIX.`,
+    );
+  }
+  return kafka.endOffsets(deadLetterTopic);
+}
+
+function lastOf(end: bigint, count: bigint): Span {
+  return { from: end > count ? end - count : 0n, to: end };
+}
+
+function newestFirst(a: Letter, b: Letter): number {
+  return b.time - a.time || b.id.partition - a.id.partition || Number(b.id.offset - a.id.offset);
+}
+
+interface Shelf {
+  /** Whether some that fit had to be given up for newer ones. */
+  readonly forgot: boolean;
+  put(record: InRecord): void;
+  letters(): Letter[];
+  /** Nothing before the window can be among the wanted. */
+  enough(): boolean;
+}
+
+/** The newest letters of one partition's window that are wanted, as far as there is room. */
+function makeShelf({ fits, all, limit, since }: Wanted, { room, span }: { room: number; span: Span }): Shelf {
+  const held = new Map<bigint, Letter>();
+  let first: InRecord | undefined;
+  let forgot = false;
+  const keep = (letter: Letter): void => {
+    if (letter.time < since || !fits(letter)) return;
+    held.set(letter.id.offset, letter);
+    if (held.size <= room) return;
+    held.delete(held.keys().next().value!);
+    forgot = true;
+  };
+  const note = (found: Note): void => {
+    const letter = held.get(found.of.offset);
+    if (letter === undefined) return;
+    if (all) held.set(found.of.offset, { ...letter, note: found });
+    else held.delete(found.of.offset);
+  };
+  return {
+    get forgot() {
+      return forgot;
+    },
+    put(record) {
+      first ??= record;
+      const found = readLetter(record);
+      if (found === undefined) return;
+      if (isNote(found)) note(found);
+      else keep(found);
+    },
+    letters: () => [...held.values()],
+    enough: () =>
+      held.size > limit ||
+      forgot ||
+      first === undefined ||
+      first.offset > span.from ||
+      span.from === 0n ||
+      first.timestamp < since,
+  };
+}
+
+export interface Fetched {
+  letter: Letter;
+  /** The dead letter as it lies there; undefined where the bytes that may be held were used up. */
+  record: InRecord | undefined;
+}
+
+/** In the order asked. @throws Refusal NOT_FOUND where one is not there, before anything else happens; Unreachable, KafkaFault */
+export async function fetchLetters(kafka: KafkaPort, ids: readonly LetterId[], maxBytes: number): Promise<Fetched[]> {
+  const ends = await endsOf(kafka);
+  for (const id of ids) checkPlace(id, ends);
+  const found = new Map<string, Fetched>();
+  const notes = new Map<string, Note>();
+  const wanted = new Set(ids.map(idText));
+  let bytes = 0;
+  const take = (record: InRecord): void => {
+    const each = readLetter(record);
+    if (each === undefined) return;
+    const id = idText(isNote(each) ? each.of : each.id);
+    if (!wanted.has(id)) return;
+    if (isNote(each)) {
+      notes.set(id, each);
+      return;
+    }
+    bytes += sizeOf(record);
+    found.set(id, { letter: each, record: bytes <= maxBytes ? record : undefined });
+  };
+  await readSpans(kafka, { topic: deadLetterTopic, spans: spansOf(ids, ends), onRecord: take });
+  return ids.map((id) => {
+    const fetched = found.get(idText(id));
+    if (fetched === undefined) throw nothingAt(id);
+    return { ...fetched, letter: { ...fetched.letter, note: notes.get(idText(id)) } };
+  });
+}
+
+function checkPlace(id: LetterId, ends: Map<number, bigint>): void {
+  const end = ends.get(id.partition);
+  const message =
+    end === undefined
+      ? `There is no dead letter ${idText(id)}: ${deadLetterTopic} has the partitions 0 to ${ends.size - 1}.`
+      : `There is no dead letter ${idText(id)}: partition ${id.partition} of ${deadLetterTopic} ${end === 0n ? "is empty" : `ends with ${end - 1n}`}.`;
+  if (end === undefined || id.offset >= end) throw refuse("NOT_FOUND", { message, details: { id: idText(id) } });
+}
+
+function nothingAt(id: LetterId): Error {
+  const message = `There is no dead letter ${idText(id)}: that place holds a note about another one, or is no longer kept.`;
+  return refuse("NOT_FOUND", { message, details: { id: idText(id) } });
+}
+
+function spansOf(ids: readonly LetterId[], ends: Map<number, bigint>): Map<number, Span> {
+  const spans = new Map<number, Span>();
+  for (const { partition, offset } of ids) {
+    const known = spans.get(partition);
+    if (known === undefined || offset < known.from) spans.set(partition, { from: offset, to: ends.get(partition)! });
+  }
+  return spans;
+}
+
+function sizeOf({ key, value, headers }: InRecord): number {
+  const sizes = Object.values(headers).flatMap((value) => [value ?? []].flat().map((each) => each.length));
+  return sizes.reduce((sum, each) => sum + each, (key?.length ?? 0) + (value?.length ?? 0));
+}

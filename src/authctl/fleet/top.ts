@@ -1,0 +1,145 @@
+// authctl top: the fleet as it is now, from the feed auth.fleet alone: processes, lanes, commands with their rates and times, lag in records and in
+// seconds of hash work. At a terminal it is drawn again every two seconds; elsewhere, with --once and with --json, it is said once.
+import { beatEveryMs, type FleetStats } from "../../bus/fleet-feed.ts";
+import { systemClock } from "../../lib/clock.ts";
+import type { Answer, Command } from "../command.ts";
+import { withKafka } from "../connect/reach.ts";
+import { targetOf } from "../connect/target.ts";
+import { columns } from "../terminal/table.ts";
+import { lasting } from "./topics.ts";
+import { type Heard, watchFleet } from "./watch.ts";
+
+export const top: Command = {
+  name: "top",
+  usage: "[--once]",
+  summary: "the fleet live: processes, lanes, rates, times, lag",
+  help: `Shows every process of the fleet as it said of itself within the last six seconds: its role and state, requests in flight, lanes (at work/wide,
+and how many wait), and its lag: requests not finished on the partitions it owns, and how many seconds its hash lane needs for them. Below, every
+command that was asked for in the last two seconds: how often, and the times within which half and 99 of 100 were answered, as the slowest
+process has them. At a terminal it goes on until Ctrl-C; elsewhere, and with --json, it is said once.
+
+  --once   also at a terminal
+
+It reads the topic auth.fleet and writes nothing. Exit code 3: no process was heard for six seconds.`,
+  needs: [],
+  options: { once: { type: "boolean" } },
+  async run(call) {
+    const { live } = call.terminal;
+    const once = live === undefined || call.options["once"] === true || call.options["json"] === true;
+    return withKafka(targetOf(call.env), async (kafka) => {
+      const watch = await watchFleet(kafka);
+      try {
+        if (!once) await live(() => linesOf(watch.present()), beatEveryMs);
+        const present = watch.present();
+        return once ? { document: documentOf(present), lines: linesOf(present) } : { document: {}, lines: [] };
+      } finally {
+        await watch.close();
+      }
+    });
+  },
+};
+
+function documentOf(present: Heard[]): Answer["document"] {
+  return {
+    at: new Date(systemClock.now()).toISOString(),
+    processes: present.map(({ beat: { ping, info, stats }, at }) => ({ ...ping, heardAt: at, ...info, stats })),
+    commands: commandsOf(present),
+    lag: lagOf(present),
+  };
+}
+
+interface CommandNow {
+  command: string;
+  perSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  /** Requests by outcome, of the last beat of each process. */
+  outcomes: Record<string, number>;
+}
+
+/** Percentiles of several processes cannot be added up: the slowest one's stand for all. */
+function commandsOf(present: Heard[]): CommandNow[] {
+  const all = new Map<string, CommandNow>();
+  for (const [command, said] of present.flatMap(({ beat }) => Object.entries(beat.stats.commands))) {
+    const before = all.get(command) ?? { command, perSecond: 0, p50Ms: 0, p99Ms: 0, outcomes: {} };
+    const outcomes = { ...before.outcomes };
+    for (const [outcome, count] of Object.entries(said.outcomes)) outcomes[outcome] = (outcomes[outcome] ?? 0) + count;
+    all.set(command, {
+      command,
+      perSecond: Math.round((before.perSecond + said.perSecond) * 10) / 10,
+      p50Ms: Math.max(before.p50Ms, said.p50Ms),
+      p99Ms: Math.max(before.p99Ms, said.p99Ms),
+      outcomes,
+    });
+  }
+  return [...all.values()].sort((a, b) => b.perSecond - a.perSecond || a.command.localeCompare(b.command));
+}
+
+/** Workers hash side by side: the one with most to do is done last. */
+function lagOf(present: Heard[]): FleetStats["lag"] {
+  const lags = present.map(({ beat }) => beat.stats.lag);
+  return {
+    records: lags.reduce((sum, { records }) => sum + records, 0),
+    hashSeconds: Math.max(0, ...lags.map(({ hashSeconds }) => hashSeconds)),
+  };
+}
+
+function linesOf(present: Heard[]): string[] {
+  const commands = commandsOf(present);
+  const { records, hashSeconds } = lagOf(present);
+  const rate = commands.reduce((sum, { perSecond }) => sum + perSecond, 0);
+  const heading = [
+    new Date(systemClock.now()).toISOString().replace(/\.\d+/, ""),
+    `${present.length} ${present.length === 1 ? "process" : "processes"}`,
+    `${rate.toFixed(1)} requests/s`,
+    `lag ${lagText({ records, hashSeconds })}`,
+  ].join("   ");
+  const processes = columns([
+    ["PROCESS", "STATE", "HOST", "UP", "PARTITIONS", "IN FLIGHT", "LAG", "LANES"],
+    ...present.map(processRow),
+  ]);
+  const idle = ["No command was asked for in the last two seconds."];
+  const head = ["COMMAND", "PER SECOND", "P50 MS", "P99 MS", "OUTCOMES"];
+  return [
+    heading,
+    "",
+    ...processes,
+    "",
+    ...(commands.length === 0 ? idle : columns([head, ...commands.map(commandRow)])),
+  ];
+}
+
+function processRow({ beat: { ping, info, stats }, at }: Heard): string[] {
+  const partitions = Object.values(info.partitions).reduce((sum, each) => sum + each.length, 0);
+  const worker = info.commands.length > 0;
+  const lanes = Object.entries(stats.lanes).map(
+    ([name, { running, width, queued }]) => `${name} ${running}/${width}${queued > 0 ? ` +${queued}` : ""}`,
+  );
+  return [
+    worker && info.group !== undefined ? `${ping.id} (${info.group})` : ping.id,
+    ping.state,
+    info.host,
+    upFor(at - ping.startedAt),
+    worker ? String(partitions) : "-",
+    String(stats.inFlight),
+    worker ? lagText(stats.lag) : "-",
+    lanes.join(", ") || "-",
+  ];
+}
+
+function commandRow({ command, perSecond, p50Ms, p99Ms, outcomes }: CommandNow): string[] {
+  const total = Object.values(outcomes).reduce((sum, count) => sum + count, 0);
+  const shares = Object.entries(outcomes)
+    .sort(([, a], [, b]) => b - a)
+    .map(([outcome, count]) => `${outcome} ${Math.round((count / total) * 100)}%`);
+  return [command, perSecond.toFixed(1), p50Ms.toFixed(1), p99Ms.toFixed(1), shares.join(", ")];
+}
+
+function lagText({ records, hashSeconds }: FleetStats["lag"]): string {
+  return `${records} (${hashSeconds.toFixed(1)} s)`;
+}
+
+/** In whole minutes, from the first on: a start is told by the process's own clock. */
+function upFor(ms: number): string {
+  return ms < 60_000 ? "<1m" : lasting(ms < 7_200_000 ? ms - (ms % 60_000) : ms - (ms % 3_600_000));
+}

@@ -1,0 +1,55 @@
+// authctl topics serving: which group serves which command, from the table that workers claim their commands in (db/serving.ts).
+import { type ServingRow, servingRows } from "../../db/serving.ts";
+import { commandSchemas } from "../../protocol/generated/schemas.ts";
+import type { Answer, Command } from "../command.ts";
+import { withDatabaseAtLength } from "../connect/database.ts";
+import { targetOf } from "../connect/target.ts";
+import { columns } from "../terminal/table.ts";
+
+export const topicsServing: Command = {
+  name: "topics serving",
+  usage: "",
+  summary: "which group of workers serves each command",
+  help: `Shows for each command the group of workers that serves it (AUTH_GROUP), the processes, and until when each holds the command if it does not renew
+its claim. A worker starts only where no other group holds one of its commands; what a killed worker held is free after 30 s. A command that nobody
+holds is shown without a group.
+
+It needs AUTH_DATABASE_URL. The same processes as they say of themselves: authctl top.`,
+  needs: [],
+  options: {},
+  async run(call) {
+    const rows = await withDatabaseAtLength(targetOf(call.env), "to see which group serves a command", servingRows);
+    return answerOf(rows);
+  },
+};
+
+function answerOf(rows: readonly ServingRow[]): Answer {
+  const commands = [...new Set([...Object.keys(commandSchemas), ...rows.map(({ command }) => command)])].sort();
+  const serving = commands.flatMap((command) => groupsOf(command, rows));
+  const shown = serving.map(({ command, group, processes, until }) => [
+    command,
+    group ?? "-",
+    processes.join(", ") || "-",
+    until ?? "-",
+  ]);
+  return { document: { serving }, lines: columns([["COMMAND", "GROUP", "PROCESSES", "UNTIL"], ...shown]) };
+}
+
+interface Served {
+  command: string;
+  /** Null: nobody holds it. */
+  group: string | null;
+  processes: string[];
+  /** When the last of the claims lapses where nobody renews it; by the database's clock. */
+  until: string | null;
+}
+
+function groupsOf(command: string, rows: readonly ServingRow[]): Served[] {
+  const of = rows.filter((row) => row.command === command);
+  if (of.length === 0) return [{ command, group: null, processes: [], until: null }];
+  return [...new Set(of.map(({ group }) => group))].map((group) => {
+    const claims = of.filter((row) => row.group === group);
+    const until = new Date(Math.max(...claims.map((claim) => claim.until))).toISOString();
+    return { command, group, processes: claims.map(({ process }) => process), until };
+  });
+}

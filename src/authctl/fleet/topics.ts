@@ -1,0 +1,92 @@
+// authctl topics: every topic of the system as it is on the brokers, beside what the role migrate would make of it. It changes nothing.
+
+import type { TopicSpec, TopicState } from "../../kafka/kafka.ts";
+import { topics } from "../../processes/topic-specs.ts";
+import type { Answer, Command } from "../command.ts";
+import { withKafka } from "../connect/reach.ts";
+import { targetOf } from "../connect/target.ts";
+import { columns } from "../terminal/table.ts";
+
+/** One topic in a JSON document. */
+interface Described {
+  topic: string;
+  /** On the brokers; null: it is not there. */
+  partitions: number | null;
+  retentionMs: number | null;
+  cleanupPolicy: string | null;
+  /** What migrate would change, a sentence each. */
+  differences: string[];
+}
+
+export const topicsList: Command = {
+  name: "topics",
+  usage: "",
+  summary: "the topics with their partitions and retention, and how they differ from what they should be",
+  help: `Shows every topic of the system: partitions, how long records are kept, and what the role migrate would change about it (the same
+environment must be set: AUTH_PARTITIONS, AUTH_REPLY_SERVICES, AUTH_LEGACY_TOPICS ...). Who may read and write them: topics acl.`,
+  needs: [],
+  options: {},
+  async run(call) {
+    const target = targetOf(call.env);
+    const specs = topics(target.config);
+    const found = await withKafka(target, (kafka) => kafka.describeTopics(specs.map(({ topic }) => topic)));
+    return answerOf(specs.map((spec) => described(spec, found.get(spec.topic))));
+  },
+};
+
+function described(spec: TopicSpec, state: TopicState | undefined): Described {
+  const { topic } = spec;
+  if (state === undefined)
+    return { topic, partitions: null, retentionMs: null, cleanupPolicy: null, differences: ["is not there"] };
+  const { partitions, config } = state;
+  const retentionMs = Number(config.get("retention.ms") ?? Number.NaN);
+  return {
+    topic,
+    partitions,
+    retentionMs: Number.isNaN(retentionMs) ? null : retentionMs,
+    cleanupPolicy: config.get("cleanup.policy") ?? null,
+    differences: [...tooFew(spec, partitions), ...otherSettings(spec, config)],
+  };
+}
+
+function tooFew(spec: TopicSpec, partitions: number): string[] {
+  return partitions < spec.partitions ? [`has ${partitions} partitions, not ${spec.partitions}`] : [];
+}
+
+/** As kafka/topics.ts sees it: more is right where the specification is the least. */
+function otherSettings({ config, atLeast = [] }: TopicSpec, now: ReadonlyMap<string, string>): string[] {
+  return Object.entries(config).flatMap(([name, value]) => {
+    const has = now.get(name);
+    const more = atLeast.includes(name) && (Number(has) < 0 || Number(has) > Number(value));
+    return has === value || more ? [] : [`${name} is ${has ?? "not set"}, not ${value}`];
+  });
+}
+
+function answerOf(all: Described[]): Answer {
+  const rows = all.map((each) => [
+    each.topic,
+    String(each.partitions ?? "-"),
+    each.cleanupPolicy === "compact" ? "compacted" : each.retentionMs === null ? "-" : lasting(each.retentionMs),
+    each.differences.join("; ") || "as it should be",
+  ]);
+  const wrong = all.filter(({ differences }) => differences.length > 0).length;
+  const advice =
+    wrong === 0 ? [] : ["", `${wrong} of ${all.length} are not as they should be: the role migrate does it.`];
+  return {
+    document: { topics: all },
+    lines: [...columns([["TOPIC", "PARTITIONS", "KEPT", "STATE"], ...rows]), ...advice],
+  };
+}
+
+/** ms, in the largest unit that says it exactly. */
+export function lasting(ms: number): string {
+  if (ms < 0) return "for ever";
+  for (const [unit, size] of [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["m", 60_000],
+    ["s", 1000],
+  ] as const)
+    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
+  return `${ms}ms`;
+}

@@ -1,0 +1,272 @@
+// authctl import: users of another service, from its table in PostgreSQL or from JSON lines, into the database itself (contract, section 9).
+// What was imported stays, whatever ends a run: the next one goes on where it ended. docs/operations.md has the way of a move.
+import { auditDeeds, type Deed, importedEntry } from "../../audit/actions.ts";
+import { loginHash } from "../../command/keyed-hash.ts";
+import type { MasterKey } from "../../config/kinds.ts";
+import { isPlainDatabase } from "../../config/plaintext.ts";
+import { type Config, ConfigFault } from "../../config/read.ts";
+import { loadDataKeys } from "../../crypto/envelope.ts";
+import {
+  beginImport,
+  type Counts,
+  endImport,
+  holdImport,
+  importState,
+  noCounts,
+  passIds,
+  rehearse,
+  roleNames,
+} from "../../db/imports.ts";
+import { dataKeyRows } from "../../db/keys.ts";
+import type { CommonQueryMethods } from "../../db/pool.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { refuse } from "../../protocol/errors.ts";
+import { type Answer, type Call, type Command, pairsOption, textOption, Unreachable, UsageFault } from "../command.ts";
+import { holdsMasterKey, withDatabaseAtLength } from "../connect/database.ts";
+import { operatorName } from "../connect/operator.ts";
+import { targetOf } from "../connect/target.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import { linesOf } from "./lines.ts";
+import { openRejects, type RejectsFile } from "./rejects.ts";
+import { answerOf, makeProgress } from "./report.ts";
+import { type ImportRun, type Reached, runImport } from "./run.ts";
+import type { Source } from "./source.ts";
+import { mappable, oldDatabase, withTable } from "./table.ts";
+
+export const importUsers: Command = {
+  name: "import",
+  usage:
+    "[FILE] [--dry-run] [--again] [--rejects FILE] [--table NAME] [--column OURS=THEIRS ...] [--role THEIRS=OURS ...] [--events] [--as NAME]",
+  summary: "users of another service, from its table or from JSON lines",
+  help: `Without FILE: from the table of the old service, whose database DATABASE_URL names, or POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER, POSTGRES_PASSWORD and
+POSTGRES_DB (or DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME). With FILE: one JSON object a line; - is standard input.
+
+  --dry-run             reads, checks and counts everything, and writes nothing but the file of rejects
+  --again               goes through all rows again instead of on where the last run ended: imports what was mended since. Who was imported
+                        already stays as he is, and who was deleted here since stays deleted
+  --rejects FILE        where rows go that are not imported, as JSON lines with the reason and without hashes; default import-rejects.jsonl
+                        (import-rejects.dry-run.jsonl)
+  --table NAME          the old service's table, with its schema where that is not public; default auth
+  --column OURS=THEIRS  which column is which, where the usual names do not do; OURS is ${mappable.join(", ")}
+  --role THEIRS=OURS    what a role of theirs is here; THEIRS= is none. By default user is none and all others are what they are called
+  --events              publishes UserRegistered for each; by default nothing is published: their profiles are there already
+  --as NAME             who does it: operator:NAME in events and in the table imports; default: the system's user name
+
+Ids are kept, and new ones begin above them: let nobody register before. is_active=false becomes banned, is_verified confirmed. Every one logs in with the password
+he had, hashed by Argon2, bcrypt, scrypt or PBKDF2, and gets an Argon2id hash then. Ctrl-C, a crash, kill -9: the same command goes on. Exit code 1: some
+rows were rejected, or it was stopped. The audit says who imported what, and how many (ImportStarted, ImportEnded). It needs AUTH_DATABASE_URL and, but for a dry run,
+AUTH_MASTER_KEY, and AUTH_KAFKA_BROKERS beside them, by which authctl knows that the AUTH_ environment is meant and not \`npm start\`.`,
+  needs: [],
+  takes: ["FILE"],
+  options: {
+    "dry-run": { type: "boolean" },
+    again: { type: "boolean" },
+    rejects: { type: "string" },
+    table: { type: "string" },
+    column: { type: "string", multiple: true },
+    role: { type: "string", multiple: true },
+    events: { type: "boolean" },
+    as: { type: "string" },
+  },
+  async run(call) {
+    const choice = choiceOf(call);
+    const withSource = sourceOf(call, choice);
+    const target = targetOf(call.env);
+    const { AUTH_MASTER_KEY: master = [] } = target.config;
+    if (!choice.dryRun && !holdsMasterKey(target.config)) throw new ConfigFault([needsKeys]);
+    const within = (source: Source) =>
+      withDatabaseAtLength(target, "to import users", (pool) =>
+        pool.connect((db) => importFrom(call, { ...choice, source, db, master })),
+      );
+    return withSource(within).catch((error: unknown) => {
+      if (!(error instanceof Unreachable)) throw error;
+      throw new Unreachable(`${error.message} What was imported stays: the same command goes on where it ended.`);
+    });
+  },
+};
+
+const needsKeys =
+  "AUTH_DATABASE_URL and AUTH_MASTER_KEY (or AUTH_MASTER_KEY_FILE) are needed to import users: the audit says who did; a dry run needs no master key";
+
+interface Choice {
+  dryRun: boolean;
+  again: boolean;
+  rejectsPath: string;
+  actor: string;
+  columns: Map<string, string>;
+  roles: Map<string, string | null>;
+}
+
+function choiceOf(call: Call): Choice {
+  const dryRun = call.options["dry-run"] === true;
+  const columns = new Map(pairsOption(call, "column"));
+  const strange = [...columns.keys()].find((ours) => !mappable.includes(ours));
+  if (strange !== undefined) throw new UsageFault(`--column: ours is ${mappable.join(", ")}, not ${strange}.`);
+  if (call.words.length > 0 && (columns.size > 0 || textOption(call, "table") !== undefined))
+    throw new UsageFault("--table and --column are for the old service's table, not for a file.");
+  const roles = pairsOption(call, "role").map(([theirs, ours]) => [theirs.toLowerCase(), ours || null] as const);
+  return {
+    dryRun,
+    again: call.options["again"] === true,
+    rejectsPath: textOption(call, "rejects") ?? `import-rejects${dryRun ? ".dry-run" : ""}.jsonl`,
+    actor: `operator:${operatorName(call)}`,
+    columns,
+    roles: new Map([["user", null], ["admin", "admin"], ...roles]),
+  };
+}
+
+/** @throws UsageFault where it is not said which */
+function sourceOf(call: Call, { columns }: Choice): (use: (source: Source) => Promise<Answer>) => Promise<Answer> {
+  const [file] = call.words;
+  if (file !== undefined) return async (use) => use(await linesOf(file));
+  const url = oldDatabase(call.env);
+  checkOldDatabase(url, targetOf(call.env).config);
+  return (use) => withTable(url, { table: textOption(call, "table") ?? "auth", columns }, use);
+}
+
+/** @throws ConfigFault where its rows, hashes among them, would come in the open without leave */
+function checkOldDatabase(url: URL, { AUTH_DATABASE_PLAINTEXT: allowed }: Config): void {
+  if (allowed || !isPlainDatabase(url.href)) return;
+  throw new ConfigFault([
+    `The old service's database ${url.host} is spoken to in the open: set DATABASE_URL with sslmode=require, or AUTH_DATABASE_PLAINTEXT=true where the network between is trusted`,
+  ]);
+}
+
+interface Given extends Choice {
+  source: Source;
+  db: CommonQueryMethods;
+  master: MasterKey[];
+}
+
+async function importFrom(call: Call, given: Given): Promise<Answer> {
+  const { db, source, dryRun } = given;
+  if (!(await holdImport(db, source.name)))
+    throw refuse("OVERLOADED", { message: `Another run imports ${source.name} just now.` });
+  const stand = await standOf(given);
+  const rejects = await openRejects(given.rejectsPath, stand.rejectsBytes);
+  if (dryRun) await rehearse(db);
+  else await passIds(db, source.largestId);
+  try {
+    return await carryOut(call, { ...given, ...stand, rejects });
+  } finally {
+    await rejects.close();
+  }
+}
+
+type Stand = Awaited<ReturnType<typeof standOf>>;
+
+/** Where this run begins. */
+async function standOf({ db, source, dryRun, again, actor }: Given) {
+  const { name, fingerprint, start, resumable } = source;
+  const found = await importState(db, name);
+  const known = found !== null && found.fingerprint === fingerprint && resumable ? found : null;
+  if (known === null) {
+    if (!dryRun) await beginImport(db, { source: name, fingerprint, actor, position: start.position });
+    return { from: start, counts: noCounts(), rejectsBytes: 0, before: undefined };
+  }
+  const before = { upTo: known.position, counts: known.counts };
+  if (again) return { from: start, counts: noCounts(), rejectsBytes: 0, before };
+  const from = { position: known.position, nextByte: known.nextByte };
+  return { from, counts: known.counts, rejectsBytes: dryRun ? 0 : known.rejectsBytes, before: undefined };
+}
+
+type Run = Given & Stand & { rejects: RejectsFile };
+
+/** A run that is killed leaves no ImportEnded; the next one says from which row it goes on. */
+async function carryOut(call: Call, parts: Run): Promise<Answer> {
+  const { db, source, from, counts, rejects, before, dryRun } = parts;
+  const clock = systemClock;
+  const roles = { known: new Set(await roleNames(db)), names: parts.roles };
+  const progress = makeProgress({ terminal: call.terminal, clock, counts, extent: await source.extent(from), from });
+  const stop = listenForStop(call.terminal);
+  const began = clock.monotonic();
+  const reached: Reached = { rows: 0, largestId: source.largestId, ended: false };
+  await audited(parts, "ImportStarted", {
+    after: from.position === source.start.position ? null : from.position,
+    again: parts.again,
+  });
+  try {
+    await runImport({
+      ...{ db, source, from, roles, rejects, dryRun, counts, clock, reached },
+      again: before,
+      ...(await keyed(parts)),
+      events: call.options["events"] === true ? parts.actor : undefined,
+      stopping: stop.signal,
+      moved: (place) => progress.moved(reached.rows, place),
+    });
+    await ended(parts, reached);
+  } catch (error) {
+    // Where it is the database that is away nothing is noted, and what the operator must hear of is the first fault.
+    await ended(parts, reached).catch(() => undefined);
+    throw error;
+  } finally {
+    stop.forget();
+    progress.end();
+  }
+  const seconds = (clock.monotonic() - began) / 1000;
+  return answerOf({ ...reached, source: source.name, dryRun, counts, seconds, rejects: rejects.path });
+}
+
+/** What takes the fleet's data keys; without the master key, in a dry run, nothing is looked up by them and nothing audited. */
+async function keyed({ db, master, actor }: Run): Promise<Pick<ImportRun, "loginHash" | "audited">> {
+  if (master.length === 0) return { loginHash: undefined, audited: () => Buffer.alloc(0) };
+  const keys = loadDataKeys(master, await dataKeyRows(db));
+  return {
+    loginHash: (loginKey) => loginHash(keys, loginKey),
+    audited: (user) => importedEntry(keys, user, { clock: systemClock, actor }),
+  };
+}
+
+/** Came to the end of its source, or ended before: the next run goes on. */
+async function ended(parts: Run, { rows, ended: toItsEnd }: Reached): Promise<void> {
+  const { db, source, counts, before, dryRun } = parts;
+  if (dryRun) return;
+  const total = altogether(counts, before?.counts);
+  const { imported, present, gone } = total;
+  const rejected = Object.values(total.rejected).reduce((sum, count) => sum + count, 0);
+  await db.transaction(async (transaction) => {
+    if (toItsEnd) await endImport(transaction, source.name, total);
+    const details = { rows, imported, present, gone, rejected, complete: toItsEnd };
+    await audited({ ...parts, db: transaction }, "ImportEnded", details);
+  });
+}
+
+async function audited({ db, master, actor, source, dryRun }: Run, deed: Deed, said: object): Promise<void> {
+  if (dryRun) return;
+  const kind = source.name.startsWith("file:") ? "lines" : "table";
+  const details = { kind, source: source.name, ...said };
+  await auditDeeds(db, { clock: systemClock, actor, master }, [{ deed, details }]);
+}
+
+/** What was rejected once and is imported now counts as imported. */
+function altogether(now: Counts, before: Counts | undefined): Counts {
+  if (before === undefined) return now;
+  const algorithms = { ...before.algorithms };
+  for (const [name, count] of Object.entries(now.algorithms)) algorithms[name] = (algorithms[name] ?? 0) + count;
+  return { ...now, imported: before.imported + now.imported, present: before.present, algorithms };
+}
+
+/** One keystroke comes twice: from the terminal, and from who started us (bin/bootstrap.js). */
+const sameKeystrokeMs = 1000;
+
+/** Told once, it says so and stops after the batch; told again, it ends at once, which loses nothing either. */
+function listenForStop({ err }: Terminal): { signal: AbortSignal; forget(): void } {
+  const stop = new AbortController();
+  let first: number | undefined;
+  const listen = (): void => {
+    const now = systemClock.monotonic();
+    if (first === undefined)
+      err("Stopping after this batch. Press Ctrl-C again to end at once: that loses nothing either.");
+    first ??= now;
+    stop.abort();
+    if (now - first > sameKeystrokeMs) process.exit(130);
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.on(signal, listen);
+  return {
+    signal: stop.signal,
+    forget() {
+      for (const signal of signals) process.removeListener(signal, listen);
+    },
+  };
+}

@@ -1,0 +1,100 @@
+// Where authctl prints and reads: standard output for answers, standard error for what went wrong, standard input for a `-` and
+// for the answer to a question.
+// Colours only where a terminal shows them and NO_COLOR (no-color.org) is not set. A reader that goes away (`| head`) ends nothing.
+import { createInterface } from "node:readline/promises";
+import { Writable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { styleText } from "node:util";
+import type { Environment } from "../../config/read.ts";
+
+export type Colour = "green" | "red" | "dim";
+
+export interface Terminal {
+  /** Prints a line to standard output. */
+  out(line: string): void;
+  /** Prints a line to standard error. */
+  err(line: string): void;
+  /** Everything on standard input. */
+  input(): Promise<string>;
+  paint(colour: Colour, text: string): string;
+  /** A line on standard error that the next one replaces; "" takes it away. Absent where no terminal shows it. */
+  progress?(line: string): void;
+  /** Draws these lines over the whole screen, again and again, until Ctrl-C. Absent where no terminal shows it. */
+  live?(draw: () => readonly string[], everyMs: number): Promise<void>;
+  /** One line from whoever sits at the terminal; absent where nobody does. */
+  ask?(question: string): Promise<string>;
+  /** The same, but what is typed is not shown. */
+  askUnseen?(question: string): Promise<string>;
+}
+
+export function processTerminal(env: Environment): Terminal {
+  const colours = process.stdout.isTTY === true && !env["NO_COLOR"];
+  for (const stream of [process.stdout, process.stderr]) {
+    if (stream.listenerCount("error") === 0) stream.on("error", () => undefined);
+  }
+  return {
+    out: (line) => void process.stdout.write(`${line}\n`),
+    err: (line) => void process.stderr.write(`${line}\n`),
+    input: () => text(process.stdin),
+    paint: (colour, shown) => (colours ? styleText(colour, shown, { validateStream: false }) : shown),
+    ...(process.stderr.isTTY && { progress: (line) => void process.stderr.write(`\r\u001b[2K${line}`) }),
+    ...(process.stdout.isTTY && { live }),
+    ...(process.stdin.isTTY && process.stderr.isTTY && { ask, askUnseen }),
+  };
+}
+
+const ownScreen = { enter: "\u001b[?1049h\u001b[?25l", leave: "\u001b[?25h\u001b[?1049l" };
+const home = "\u001b[H";
+const restOfLine = "\u001b[K";
+const restOfScreen = "\u001b[J";
+
+/** On a screen of its own, so that what stood there before comes back. What does not fit is cut. */
+async function live(draw: () => readonly string[], everyMs: number): Promise<void> {
+  const { stdout } = process;
+  const paint = (): void => {
+    const shown = draw().slice(0, stdout.rows - 1);
+    stdout.write(home + shown.map((line) => `${line.slice(0, stdout.columns)}${restOfLine}\n`).join("") + restOfScreen);
+  };
+  const over = Promise.withResolvers<void>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => over.resolve());
+  stdout.write(ownScreen.enter);
+  const timer = setInterval(paint, everyMs);
+  try {
+    paint();
+    await over.promise;
+  } finally {
+    clearInterval(timer);
+    stdout.write(ownScreen.leave);
+  }
+}
+
+/** On standard error: standard output is for answers. */
+function ask(question: string): Promise<string> {
+  return answerOf(question, process.stderr);
+}
+
+/** The echo of what is typed, and whatever else is drawn of it, goes nowhere. */
+async function askUnseen(question: string): Promise<string> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const answer = answerOf("", nowhere); // from here on the terminal itself echoes nothing: only now may anybody type
+  process.stderr.write(question);
+  const typed = await answer;
+  process.stderr.write("\n");
+  return typed;
+}
+
+async function answerOf(question: string, output: NodeJS.WritableStream): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output, terminal: true });
+  const gone = new Promise<string>((resolve) => lines.once("close", () => resolve(""))); // Ctrl-C, Ctrl-D: no answer
+  try {
+    return await Promise.race([lines.question(question), gone]);
+  } finally {
+    lines.close();
+  }
+}
+
+/** Rows of a name and a value, the values below each other. */
+export function aligned(rows: readonly (readonly [string, string])[], indent = ""): string[] {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd());
+}

@@ -1,0 +1,91 @@
+// authctl users export: everything that is held about a user, for one who asks by letter or mail, over auth.admin.export-user with an operator token.
+// A file of it is new and for its owner alone, and it is there before the fleet is asked: a copy that could not be kept would be an event for nothing,
+// and the next one waits ten minutes. Where there is no copy in the end, there is no file either.
+import { type FileHandle, open, rm } from "node:fs/promises";
+import { type Answer, type Command, textOption, UsageFault } from "../command.ts";
+import { documentText } from "../terminal/safe-terminal.ts";
+import { actHelp, actOptions, asOperator } from "./act.ts";
+
+export const usersExport: Command = {
+  name: "users export",
+  usage: "LOGIN --reason TEXT [--output FILE] [--as NAME]",
+  summary: "everything that is held about a user, as one JSON document",
+  help: `Gives what the user with this login (or \`id:NUMBER\`) would get from auth.account.export himself, for an answer to one who asks by letter or mail: make
+sure that it is he who asks. What is too long for one document is left out from the oldest on, and standard error says so. One copy of a
+user in ten minutes, whoever takes it.
+
+  --reason TEXT   why; stands in the event DataExported, and he sees it in his next copy
+  --output FILE   writes the document there, for your eyes only (mode 0600); the file must not be there yet; default: standard output
+  --as NAME       as this operator, also where an administrator is logged in
+
+${actHelp}`,
+  needs: ["LOGIN"],
+  options: { ...actOptions, output: { type: "string" } },
+  async run(call) {
+    const reason = textOption(call, "reason") ?? "";
+    if (reason.trim() === "") throw new UsageFault("Say why: --reason TEXT.");
+    const [target = ""] = call.words;
+    return asOperator(call, async ({ client, actorToken }) => {
+      const ask = async (): Promise<Copy> => {
+        const { document } = await client.request("auth.admin.export-user", { actorToken, target, reason });
+        return JSON.parse(document) as Copy;
+      };
+      const output = textOption(call, "output");
+      const copy = await (output === undefined ? ask() : intoNewFile(output, ask));
+      for (const [list, { olderThan }] of Object.entries(copy.leftOut))
+        call.terminal.err(`Too long for one document: ${leftOutText(list, olderThan)} is left out.`);
+      return output === undefined ? { document: copy, lines: documentText(copy).split("\n") } : keptIn(output, copy);
+    });
+  },
+};
+
+interface Copy {
+  account: { id: number; login: string };
+  /** By the names of the lists that were too long. */
+  leftOut: Record<string, { olderThan: string | null }>;
+}
+
+const textOf = (copy: Copy): string => JSON.stringify(copy, null, 2);
+
+/** @param olderThan null: there was no room for any of it */
+const leftOutText = (list: string, olderThan: string | null): string =>
+  olderThan === null ? `all of ${list}` : `what of ${list} is older than ${olderThan}`;
+
+function keptIn(output: string, { account: { id, login } }: Copy): Answer {
+  return {
+    document: { userId: id, login, output },
+    lines: [`Everything that is held about ${login} (${id}) is in ${output}.`],
+  };
+}
+
+/** @throws UsageFault where the file is there or cannot be written, and what `ask` throws: there is no file then */
+async function intoNewFile(path: string, ask: () => Promise<Copy>): Promise<Copy> {
+  const file = await open(path, "wx", 0o600).catch((error: unknown) => {
+    throw cannotBeWritten(path, error);
+  });
+  try {
+    const copy = await ask();
+    await written(file, `${textOf(copy)}\n`, path);
+    return copy;
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+async function written(file: FileHandle, text: string, path: string): Promise<void> {
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } catch (error) {
+    throw cannotBeWritten(path, error);
+  }
+}
+
+function cannotBeWritten(path: string, thrown: unknown): UsageFault {
+  const { code, message } = thrown as NodeJS.ErrnoException;
+  if (code === "EEXIST") return new UsageFault(`${path} is there already: name another file with --output.`);
+  return new UsageFault(`The copy cannot be written: ${message}`);
+}

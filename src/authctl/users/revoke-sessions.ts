@@ -1,0 +1,105 @@
+// authctl users revoke-sessions: ends all sessions of one user, or of every user (ASVS 7.4.5). Over auth.admin.revoke-sessions with an operator
+// token, user by user, so that each has his event and his row in the audit; of every user by the pages of auth.admin.find-users. Who logs in
+// meanwhile, and was passed already, stays logged in: a key that is stolen is revoked (authctl keys revoke), not outrun.
+import type { AuthClient } from "../../client/types.ts";
+import { Refusal } from "../../protocol/errors.ts";
+import type { AdminFindUsersResult, AdminFoundUser } from "../../protocol/generated/schemas.ts";
+import { type Answer, type Call, type Command, textOption, UsageFault } from "../command.ts";
+import { type SignOperator, signerOf } from "../connect/operator.ts";
+import { targetOf } from "../connect/target.ts";
+import { checkAskable, confirmed } from "../terminal/ask.ts";
+import { actHelp, actOnUser, actOptions } from "./act.ts";
+
+const pageSize = 200;
+/** Requests at a time: what one worker takes on beside its users. */
+const atOnce = 8;
+
+export const usersRevokeSessions: Command = {
+  name: "users revoke-sessions",
+  usage: "LOGIN | --all [--reason TEXT] [--yes] [--as NAME]",
+  summary: "ends all sessions of a user, or of every user",
+  help: `Ends all sessions of the user with this login (or \`id:NUMBER\`), at once and everywhere. The user may log in again: to prevent that,
+see users ban.
+
+  --all           of every user, a page after the other, and always as an operator; what was stopped on the way is run again
+  --reason TEXT   why; stands in the event SessionsRevoked
+  --yes           does not ask
+  --as NAME       as this operator, also where an administrator is logged in
+
+${actHelp}`,
+  needs: [],
+  takes: ["LOGIN"],
+  options: { ...actOptions, yes: { type: "boolean" }, all: { type: "boolean" } },
+  async run(call) {
+    const all = call.options["all"] === true;
+    if (all && call.words.length > 0) throw new UsageFault("Either name a LOGIN or say --all, not both.");
+    if (!all && call.words.length === 0) throw new UsageFault("LOGIN is missing.");
+    return all ? ofEverybody(call) : ofOne(call);
+  },
+};
+
+function ofOne(call: Call): Promise<Answer> {
+  return actOnUser(
+    call,
+    async ({ client, input, user: { userId, login } }) => {
+      const { ended } = await client.request("auth.admin.revoke-sessions", input);
+      const lines = [`${ended} ${ended === 1 ? "session" : "sessions"} of ${login} (${userId}) ended.`];
+      return { document: { userId, login, done: true, ended }, lines };
+    },
+    ({ userId, login, sessions }) => `End all sessions of ${login} (${userId}), ${sessions} now?`,
+  );
+}
+
+async function ofEverybody(call: Call): Promise<Answer> {
+  checkAskable(call);
+  const target = targetOf(call.env);
+  const sign = await signerOf(target, call); // an administrator would end their own session on the way, and may not end everybody's
+  if (!(await confirmed(call, "End all sessions of EVERY user?")))
+    return { document: { done: false }, lines: ["Nothing was done."], failed: true };
+  const reason = textOption(call, "reason") ?? "";
+  return call.reach(target, async ({ client }) => {
+    const counts = { users: 0, ended: 0 };
+    for await (const page of pages(client, sign)) {
+      const actorToken = await sign(); // lives 60 s, and a page takes less than one
+      const ended = await Promise.all(page.map((queue) => endAll(client, queue, { actorToken, reason })));
+      counts.users += page.reduce((sum, queue) => sum + queue.length, 0);
+      counts.ended += ended.reduce((sum, each) => sum + each, 0);
+      call.terminal.progress?.(`${counts.users} users, ${counts.ended} sessions ended`);
+    }
+    call.terminal.progress?.("");
+    const lines = [`${counts.ended} sessions ended; ${counts.users} users were gone through.`];
+    return { document: { done: true, ...counts }, lines };
+  });
+}
+
+/** The users who can have a session, a page at a time, shared out to so many queues as run at once. */
+async function* pages(client: AuthClient, sign: SignOperator): AsyncGenerator<AdminFoundUser[][]> {
+  for (let cursor: string | undefined = ""; cursor !== undefined; ) {
+    const asked = { actorToken: await sign(), search: "", state: "active", limit: pageSize, cursor };
+    const page: AdminFindUsersResult = await client.request("auth.admin.find-users", asked);
+    yield Array.from({ length: atOnce }, (_, queue) => page.users.filter((_user, at) => at % atOnce === queue));
+    cursor = page.cursor === "" ? undefined : page.cursor;
+  }
+}
+
+/** @returns how many sessions ended */
+async function endAll(
+  client: AuthClient,
+  users: AdminFoundUser[],
+  input: { actorToken: string; reason: string },
+): Promise<number> {
+  let sum = 0;
+  for (const { userId } of users) {
+    const { ended } = await client
+      .request("auth.admin.revoke-sessions", { ...input, target: `id:${userId}` })
+      .catch(goneMeanwhile);
+    sum += ended;
+  }
+  return sum;
+}
+
+/** Who was deleted since his page was read has no session any more. @throws any other fault */
+function goneMeanwhile(error: unknown): { ended: number } {
+  if (error instanceof Refusal && error.code === "NOT_FOUND") return { ended: 0 };
+  throw error;
+}

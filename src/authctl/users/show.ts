@@ -1,0 +1,51 @@
+// authctl users show: one user, over auth.admin.get-user with an operator token.
+import type { AdminGetUserResult } from "../../protocol/generated/schemas.ts";
+import type { Command } from "../command.ts";
+import { aligned } from "../terminal/terminal.ts";
+import { actHelp, asOperator } from "./act.ts";
+
+export const usersShow: Command = {
+  name: "users show",
+  usage: "LOGIN [--as NAME]",
+  summary: "one user: names, state, roles, sessions",
+  help: `Shows the user with this login (in any case), or \`id:NUMBER\`.
+
+  --as NAME   as this operator, also where an administrator is logged in
+
+${actHelp}`,
+  needs: ["LOGIN"],
+  options: { as: { type: "string" } },
+  async run(call) {
+    const [target = ""] = call.words;
+    return asOperator(call, async ({ client, actorToken }) => {
+      const user = await client.request("auth.admin.get-user", { actorToken, target });
+      return { document: user, lines: linesOf(user) };
+    });
+  },
+};
+
+function linesOf(user: AdminGetUserResult): string[] {
+  return aligned([
+    ["id", String(user.userId)],
+    ["login", user.login],
+    ["username", user.username],
+    ["e-mail", user.email],
+    ["language", user.locale ?? "(the fleet's)"],
+    ["confirmed", user.isVerified ? "yes" : "no"],
+    ["banned", bannedText(user)],
+    ...(user.banReason ? [["reason", user.banReason] as const] : []),
+    ["roles", rolesText(user.roles) + (user.lastAdmin ? " (the last administrator)" : "")],
+    ["sessions", Number.isInteger(user.sessions) ? String(user.sessions) : "?"],
+    ["created", new Date(user.createdAt).toISOString()],
+  ]);
+}
+
+/** A worker of an older version says nothing of the end. */
+function bannedText({ isActive, bannedUntil }: AdminGetUserResult): string {
+  if (isActive) return "no";
+  return bannedUntil == null ? "yes, until it is lifted" : `yes, until ${new Date(bannedUntil).toISOString()}`;
+}
+
+export function rolesText(roles: readonly string[]): string {
+  return roles.join(", ") || "(none)";
+}

@@ -1,0 +1,509 @@
+// authctl import against a fleet of its own: 5,000 users of an old service, with a kill -9 and a Ctrl-C on the way; then they log in through Kafka.
+// Then files of JSON lines. A million: test/long/import.test.ts.
+import type { ChildProcess } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { auditShown, chainWaiting } from "../../support/audited.ts";
+import { type Fleet, launch, startFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
+import { type OldService, password, people, startOldService } from "../../support/old-service.ts";
+import { refusalOf } from "../../support/people.ts";
+import { ownFolder } from "../../support/stack.ts";
+import { called, type Ran } from "../authctl.ts";
+
+const rows = 5000;
+const folder = ownFolder("import");
+const name = `import ${process.pid}`;
+const rejects = join(folder, "rejects.jsonl");
+
+let fleet: Fleet;
+let site: TestFleet;
+let old: OldService;
+beforeAll(async () => {
+  fleet = await startFleet("import", { roles: ["worker"] });
+  site = await testFleet(fleet);
+  old = await startOldService(fleet.env["AUTH_DATABASE_URL"]!, rows);
+  await old.sql.query(`
+    UPDATE auth SET email = 'nobody' WHERE id = 11;
+    UPDATE auth SET email = 'USER13@Example.org' WHERE id = 12;
+    UPDATE auth SET login = 'x' WHERE id = 14;
+    UPDATE auth SET login = 'USER3000' WHERE id = 3500;
+    UPDATE auth SET hashed_password = NULL WHERE id = 15;
+    UPDATE auth SET hashed_password = 'md5:5f4dcc3b5aa765d61d8327deb882cf99' WHERE id = 16;
+    UPDATE auth SET hashed_password = '$2b$31$' || repeat('a', 53) WHERE id = 2900;
+    UPDATE auth SET role = 'Emperor' WHERE id = 18`);
+}, 120_000);
+afterAll(async () => {
+  await old.close();
+  await site.close();
+  await fleet.stop();
+});
+
+const env = (): Record<string, string> => ({ ...fleet.env, DATABASE_URL: old.url });
+const run = (...args: string[]): Promise<Ran> => called(["import", "--rejects", rejects, ...args], env());
+
+async function runJson(...args: string[]): Promise<Record<string, unknown> & { code: number | null }> {
+  const { code, stdout, stderr } = await run("--json", ...args);
+  if (stdout === "") throw new Error(stderr);
+  return { ...(JSON.parse(stdout) as object), code };
+}
+
+/** Everything that an import may write, as one text. */
+async function everything(): Promise<string> {
+  const { rows: sums } = await site.sql.query<{ sum: string }>(`
+    SELECT md5(string_agg(u::text || c.hash || COALESCE(r.roles, ''), ',' ORDER BY u.id)) AS sum FROM users u
+    JOIN credentials c ON c.user_id = u.id
+    LEFT JOIN (SELECT user_id, string_agg(role_id::text, ',' ORDER BY role_id) AS roles FROM user_roles GROUP BY 1) r ON r.user_id = u.id`);
+  return sums[0]!.sum;
+}
+
+async function count(of: string): Promise<number> {
+  const { rows: found } = await site.sql.query<{ count: string }>(`SELECT count(*) FROM ${of}`);
+  return Number(found[0]!.count);
+}
+
+const position = async (): Promise<number> => {
+  const { rows: found } = await site.sql.query<{ position: string }>("SELECT position FROM imports");
+  return Number(found[0]?.position ?? 0);
+};
+
+const rejectLines = (): Record<string, unknown>[] =>
+  readFileSync(rejects, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+/** On a machine that does much else, two processes start in half a minute. */
+const patience = 60_000;
+
+/** A process of its own, stopped before the batch of this row: somebody registers with that login and has not committed. */
+async function held(row: number): Promise<{ child: ChildProcess; said: () => string; release(): Promise<void> }> {
+  await site.sql.query("BEGIN");
+  await site.sql.query(
+    "INSERT INTO users (id, login, login_key, username, email, email_key) VALUES (nextval('user_ids') + 1000000, 'x', $1, 'x', 'x', $1)",
+    [`user${row}`],
+  );
+  const release = async (): Promise<void> => void (await site.sql.query("ROLLBACK"));
+  const own = join(folder, `process-${row}`);
+  const url = new URL(fleet.env["AUTH_DATABASE_URL"]!);
+  url.searchParams.set("application_name", name); // the server is shared with other tests
+  const child = launch(["ctl", "import", "--rejects", rejects], {
+    env: { ...env(), AUTH_DATABASE_URL: url.href },
+    folder: own,
+  });
+  try {
+    await until("it waits", isWaiting, patience);
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  return { child, said: () => readFileSync(join(own, "log"), "utf8"), release };
+}
+
+async function isWaiting(): Promise<boolean> {
+  const { rows: waiting } = await old.sql.query(
+    "SELECT FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'",
+    [name],
+  );
+  return waiting.length > 0;
+}
+
+/** What a killed process leaves behind, and what a database does that goes away. */
+async function disconnect(): Promise<void> {
+  await old.sql.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", [name]);
+}
+
+const ended = (child: ChildProcess): Promise<number | null> =>
+  new Promise((resolve) => child.once("close", (code) => resolve(code)));
+
+describe("from the old service's table", () => {
+  test("a dry run counts all of it and writes nothing but its rejects", async () => {
+    const said = await runJson("--dry-run");
+    expect(said).toMatchObject({ code: 1, dryRun: true, ended: true, rows, imported: rows - 8, present: 0 });
+    expect(said["rejected"]).toEqual({
+      "email-invalid": 1,
+      "email-taken": 1,
+      "login-invalid": 1,
+      "login-taken": 1,
+      "hash-missing": 1,
+      "hash-unknown": 1,
+      "hash-too-costly": 1,
+      "role-unknown": 1,
+    });
+    expect(rejectLines()).toHaveLength(8);
+    expect(await count("users")).toBe(0);
+    expect(await count("imports")).toBe(0);
+  });
+
+  test(
+    "kill -9 and Ctrl-C lose nothing: the same command goes on, and each row is imported or rejected once",
+    async () => {
+      const lost = await held(1500);
+      await disconnect();
+      expect(await ended(lost.child)).toBe(3);
+      expect(lost.said()).toMatch(/^PostgreSQL \(.*\) does not answer: .* the same command goes on where it ended\.$/m);
+      await lost.release();
+      expect(await position()).toBe(1000);
+
+      const killed = await held(2500);
+      killed.child.kill("SIGKILL");
+      await ended(killed.child);
+      expect(readFileSync(rejects, "utf8")).toContain('"row":2900'); // written, and not counted yet
+      await disconnect();
+      await killed.release();
+      expect(await position()).toBe(2000);
+      expect(await count("users")).toBe(2000 - 6);
+
+      const stopped = await held(3400);
+      stopped.child.kill("SIGINT");
+      await until("it says that it stops", () => stopped.said().includes("Stopping after this batch."));
+      await stopped.release();
+      expect(await ended(stopped.child)).toBe(1);
+      expect(stopped.said()).toContain("It was stopped: the same command goes on where it ended.");
+      expect(await position()).toBe(4000);
+
+      const said = await runJson();
+      expect(said).toMatchObject({ code: 1, ended: true, rows: 1000, imported: rows - 8, present: 0 });
+      expect(await count("users")).toBe(rows - 8);
+      const lines = rejectLines();
+      expect(lines.map(({ row, reason }) => `${row} ${reason}`)).toEqual([
+        "11 email-invalid",
+        "13 email-taken",
+        "14 login-invalid",
+        "15 hash-missing",
+        "16 hash-unknown",
+        "18 role-unknown",
+        "2900 hash-too-costly",
+        "3500 login-taken",
+      ]);
+      expect(lines[1]).toEqual({
+        row: 13,
+        id: 13,
+        login: "user13",
+        email: "user13@example.org",
+        reason: "email-taken",
+        message: "the e-mail address, in any case, belongs to the user with the id 12",
+      });
+      expect(readFileSync(rejects, "utf8")).not.toMatch(/\$2|argon2|5f4dcc3b/);
+    },
+    4 * patience,
+  );
+
+  test("the audit says who imported what, where each run began, and how it ended unless it was killed", async () => {
+    await chainWaiting(fleet.env);
+    const shown = await auditShown(fleet.env, "--limit", "10000");
+    const about = shown.filter(({ event }) => event.startsWith("Import"));
+    const source = expect.stringMatching(/^postgresql:\/\/[^@]+\/public\.auth$/);
+    expect(about.every(({ actor, userId }) => /^operator:./.test(actor) && userId === null)).toBe(true);
+    expect(about.map(({ details }) => details)).toMatchObject(about.map(() => ({ kind: "table", source })));
+    expect(
+      about.map(({ event, details: { after, rows: read, imported, rejected, complete } }) => [
+        event,
+        ...(event === "ImportStarted" ? [after] : [read, imported, rejected, complete]),
+      ]),
+    ).toEqual([
+      ["ImportStarted", null], // its database went away
+      ["ImportStarted", 1000], // kill -9
+      ["ImportStarted", 2000],
+      ["ImportEnded", 2000, 4000 - 8, 8, false], // Ctrl-C
+      ["ImportStarted", 4000],
+      ["ImportEnded", 1000, rows - 8, 8, true],
+    ]);
+    const each = shown.filter(({ event }) => event === "UserImported");
+    expect(new Set(each.map(({ userId }) => userId)).size).toBe(rows - 8);
+    const { code, stdout } = await called(["audit", "verify", "--state", "--offline"], fleet.env);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/\d{4} accounts compared: 0 are not as their audit says\.$/m),
+    ]);
+  });
+
+  test("without the master key nothing is imported, because nobody could say who did; a dry run is", async () => {
+    const { AUTH_MASTER_KEY: _, ...without } = env();
+    const dry = ["import", "--rejects", `${rejects}.dry`];
+    expect(await called(["import", "--rejects", rejects], without)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("AUTH_MASTER_KEY"),
+    });
+    expect((await called([...dry, "--dry-run"], without)).stdout).toContain("0 rows");
+  });
+
+  test("people of each algorithm log in through Kafka, and have an Argon2id hash of today's parameters then", async () => {
+    for (const { id, login, hash } of people(rows)) {
+      expect(await refusalOf(site.client.request("auth.session.login", { login, password: "wrong horse" }))).toBe(
+        "INVALID_CREDENTIALS",
+      );
+      const { rows: before } = await site.sql.query<{ hash: string }>(
+        "SELECT hash FROM credentials WHERE user_id = $1",
+        [id],
+      );
+      if (!hash.startsWith("pbkdf2_")) expect(before[0]!.hash).toBe(hash);
+      const { tokens } = await site.client.request("auth.session.login", { login, password });
+      expect(tokens).toMatchObject({ userId: id });
+      const { rows: after } = await site.sql.query<{ hash: string }>(
+        "SELECT hash FROM credentials WHERE user_id = $1",
+        [id],
+      );
+      expect(after[0]!.hash).toMatch(/^\$argon2id\$v=19\$m=7168,t=1,p=1\$/);
+      expect((await site.client.request("auth.session.login", { login, password })).tokens).toMatchObject({
+        userId: id,
+      });
+    }
+  });
+
+  test("states, roles, ids and times are what they were, and new ids begin above", async () => {
+    const login = (name: string) => site.client.request("auth.session.login", { login: name, password });
+    expect(await refusalOf(login("user100"))).toBe("NOT_CONFIRMED"); // both: who is not confirmed is told so first
+    expect(await refusalOf(login("user20"))).toBe("NOT_CONFIRMED");
+    const { rows: found } = await site.sql.query(`
+      SELECT id::int, username, banned_at IS NOT NULL AS banned, confirmed_at IS NOT NULL AS confirmed,
+        to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS created, ARRAY(
+          SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id) AS roles
+      FROM users u WHERE login IN ('user100', 'user2000', 'user21') ORDER BY id`);
+    expect(found).toEqual([
+      { id: 21, username: "User 21", banned: false, confirmed: true, created: "2020-01-01 00:00:21", roles: [] },
+      { id: 100, username: "User 100", banned: true, confirmed: false, created: "2020-01-01 00:01:40", roles: [] },
+      {
+        id: 2000,
+        username: "User 2000",
+        banned: true,
+        confirmed: false,
+        created: "2020-01-01 00:33:20",
+        roles: ["admin"],
+      },
+    ]);
+    const newcomer = {
+      login: "newcomer",
+      username: "newcomer",
+      email: "new@example.org",
+      password: "a new one's secret",
+    };
+    expect((await site.client.request("auth.account.register", newcomer)).userId).toBeGreaterThan(rows);
+  });
+
+  test("run again it changes nothing; who was deleted here stays deleted, what was mended comes in, and new rows do", async () => {
+    await site.sql.query("DELETE FROM users WHERE login = 'user31'");
+    const before = await everything();
+    expect(await runJson()).toMatchObject({ rows: 0, imported: rows - 8 });
+    expect(await everything()).toBe(before);
+    expect(await runJson("--again")).toMatchObject({ rows, imported: 0, present: rows - 9, gone: 1 });
+    expect(await everything()).toBe(before);
+    await old.sql.query("UPDATE auth SET email = 'somebody@example.org' WHERE id = 11");
+    expect(await runJson("--again", "--role", "emperor=admin")).toMatchObject({ imported: 2, gone: 1 });
+    expect(rejectLines()).toHaveLength(6);
+    await old.sql.query(`
+      INSERT INTO auth (id, login, email, hashed_password, is_verified) SELECT 6000, 'latecomer', 'late@example.org', hashed_password, true FROM auth WHERE id = 21`);
+    const last = await runJson();
+    expect(last).toMatchObject({ rows: 1, imported: rows - 8 + 3 });
+    expect(Object.values(last["rejected"] as Record<string, number>)).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(await count("users WHERE login = 'user31'")).toBe(0);
+    expect(await count("users WHERE login = 'latecomer'")).toBe(1);
+  });
+
+  test(
+    "two runs at once do not get into each other's way: the second is refused",
+    async () => {
+      await old.sql.query(
+        "INSERT INTO auth (id, login, email, hashed_password) SELECT 6001, 'user6001', 'u6001@example.org', hashed_password FROM auth WHERE id = 21",
+      );
+      const first = await held(6001);
+      expect(await run()).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining("Another run imports postgresql://"),
+      });
+      await first.release();
+      await ended(first.child);
+      expect(await count("users WHERE login = 'user6001'")).toBe(1);
+    },
+    2 * patience,
+  );
+
+  test("a table that is not as it must be is told with what to do, and nothing is written", async () => {
+    await old.sql.query(`
+      CREATE TABLE members (number int, name text, mail text, secret text);
+      CREATE TABLE guests (id uuid PRIMARY KEY, login text, email text, password text);
+      CREATE SCHEMA older; CREATE TABLE older.people (nr bigint PRIMARY KEY, nick text, mail text, pw text)`);
+    await old.sql.query(
+      "INSERT INTO older.people SELECT -1, 'negative', 'n@example.org', hashed_password FROM auth WHERE id = 21 UNION ALL SELECT 70001, 'mapped', 'm@example.org', hashed_password FROM auth WHERE id = 21",
+    );
+    const sentence = async (...args: string[]): Promise<string> => {
+      const { code, stderr } = await run(...args);
+      expect(code).toBe(2);
+      return stderr;
+    };
+    expect(await sentence("--table", "nowhere")).toContain("There is no table public.nowhere (--table).");
+    expect(await sentence("--table", "members")).toContain(
+      "Which column is id, which is login, which is hash? Say --column id=THEIRS; members has number, name",
+    );
+    expect(await sentence("--table", "members", "--column", "id=nr")).toContain("members has no column nr (--column)");
+    const all = ["--column", "id=number", "--column", "login=name", "--column", "hash=secret"];
+    expect(await sentence("--table", "members", ...all)).toContain("number has no unique index");
+    expect(await sentence("--table", "guests")).toContain("id is uuid, and ids are kept as whole numbers");
+    const mapped = [
+      "--column",
+      "id=nr",
+      "--column",
+      "login=nick",
+      "--column",
+      "hash=pw",
+      "--rejects",
+      join(folder, "older.jsonl"),
+    ];
+    expect(await runJson("--table", "older.people", ...mapped)).toMatchObject({
+      imported: 1,
+      rejected: { "id-invalid": 1 },
+    });
+    expect((await site.client.request("auth.session.login", { login: "mapped", password })).tokens?.userId).toBe(
+      70_001,
+    );
+  });
+
+  test("a database that is away is named without its password", async () => {
+    const { code, stderr } = await called(["import"], {
+      ...env(),
+      DATABASE_URL: "postgresql://u:secret@127.0.0.1:9/x",
+    });
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^The old service's PostgreSQL \(127\.0\.0\.1:9\) does not answer/);
+    expect(stderr).not.toContain("secret");
+  });
+});
+
+describe("from JSON lines", () => {
+  const hash = people(rows).find(({ login }) => login === "some-scrypt")!.hash;
+  const write = (name: string, lines: readonly (object | string)[]): string => {
+    const path = join(folder, name);
+    writeFileSync(path, lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join(""));
+    return path;
+  };
+  const importing = (file: string, ...args: string[]) => runJson(file, "--rejects", `${file}.rejects`, ...args);
+  const somebody = (login: string) => ({ login, email: `${login}@example.net`, hash });
+
+  test("every field counts, what is left out has its default, and who has no id gets one", async () => {
+    const file = write("fields.jsonl", [
+      `\ufeff${JSON.stringify(somebody("lines1"))}`,
+      "",
+      {
+        ...somebody("lines2"),
+        id: 80_002,
+        username: "Two of them",
+        roles: ["admin"],
+        createdAt: "2019-05-01T10:00:00Z",
+      },
+      { ...somebody("lines3"), confirmed: false, createdAt: 1_556_704_800_000 },
+      { ...somebody("lines4"), banned: true },
+      {
+        ...somebody("lines5"),
+        hash: { algorithm: "bcrypt", hash: people(rows).find(({ login }) => login === "some-bcrypt")!.hash },
+      },
+    ]);
+    expect(await importing(file)).toMatchObject({
+      code: 0,
+      imported: 5,
+      algorithms: { scrypt: 4, bcrypt: 1 },
+      rejects: null,
+    });
+    expect(existsSync(`${file}.rejects`)).toBe(true);
+    const login = (name: string) => site.client.request("auth.session.login", { login: name, password });
+    expect((await login("lines1")).tokens?.userId).toBeGreaterThan(rows);
+    expect((await login("lines2")).tokens?.userId).toBe(80_002);
+    expect(await refusalOf(login("lines3"))).toBe("NOT_CONFIRMED");
+    expect(await refusalOf(login("lines4"))).toBe("BANNED");
+    expect((await login("lines5")).tokens).not.toBeNull();
+    const { rows: found } = await site.sql.query(
+      "SELECT username, created_at FROM users WHERE login IN ('lines2', 'lines3') ORDER BY login",
+    );
+    const time = new Date("2019-05-01T10:00:00Z");
+    expect(found).toEqual([
+      { username: "Two of them", created_at: time },
+      { username: "lines3", created_at: time },
+    ]);
+    expect(await importing(file)).toMatchObject({ rows: 0, imported: 5 });
+    expect(await importing(file, "--again")).toMatchObject({ imported: 0, present: 5 });
+  });
+
+  test("what is no user is rejected with its line and why, and the others come in", async () => {
+    const file = write("bad.jsonl", [
+      "{",
+      "[]",
+      `{"login":"${"x".repeat(70_000)}"}`,
+      { ...somebody("bad4"), isBanned: true },
+      { ...somebody("bad5"), id: "5" },
+      { ...somebody("bad6"), id: 0 },
+      { ...somebody("bad7"), confirmed: "yes" },
+      { ...somebody("bad8"), roles: ["emperor"] },
+      { ...somebody("bad9"), createdAt: "yesterday" },
+      { ...somebody("bad10"), login: "bad\u0000ten" },
+      { ...somebody("bad11"), hash: { algorithm: "firebase-scrypt", hash, salt: "x" } },
+      { ...somebody("good12"), id: 90_012 },
+      { ...somebody("GOOD12"), email: "other@example.net" },
+      { ...somebody("good14"), id: 90_012 },
+      somebody("good12"),
+    ]);
+    const said = await importing(file);
+    expect(said).toMatchObject({ code: 1, imported: 1, present: 1 });
+    const lines = readFileSync(`${file}.rejects`, "utf8").trim().split("\n");
+    expect(
+      lines
+        .map((line) => JSON.parse(line) as { row: number; reason: string })
+        .map(({ row, reason }) => `${row} ${reason}`),
+    ).toEqual([
+      ...[
+        "1 row-invalid",
+        "2 row-invalid",
+        "3 row-invalid",
+        "4 row-invalid",
+        "5 id-invalid",
+        "6 id-invalid",
+        "7 row-invalid",
+      ],
+      ...["8 role-unknown", "9 row-invalid", "10 login-invalid", "11 hash-unknown", "13 login-taken", "14 id-taken"],
+    ]);
+    expect(lines.join("")).not.toContain("scrypt$");
+  });
+
+  test("a login that a registration keeps taken (AUTH_HIDE_EMAIL) comes in once it is free", async () => {
+    const file = write("kept.jsonl", [somebody("kept1")]);
+    await site.sql.query(
+      "INSERT INTO users (id, login, login_key, username, email, email_key, decoy) VALUES (nextval('user_ids'), 'Kept1', 'kept1', 'x', '', '', true)",
+    );
+    expect(await importing(file)).toMatchObject({ code: 1, imported: 0, rejected: { "login-taken": 1 } });
+    expect(readFileSync(`${file}.rejects`, "utf8")).toContain("kept taken for some days by a registration");
+    await site.sql.query("DELETE FROM users WHERE login_key = 'kept1'");
+    expect(await importing(file, "--again")).toMatchObject({ code: 0, imported: 1 });
+  });
+
+  test("--events publishes UserRegistered for each, and without it nothing is", async () => {
+    const before = await count("outbox");
+    await importing(write("silent.jsonl", [somebody("silent1")]));
+    expect(await count("outbox")).toBe(before);
+    await importing(write("told.jsonl", [somebody("told1"), somebody("told2")]), "--events", "--as", "mover");
+    const { rows: events } = await site.sql.query(
+      "SELECT o.kind, o.sequence::int, o.actor, o.body->>'login' AS login, o.user_id = u.id AND o.key = u.id::text AND u.sequence = 1 AS fits FROM outbox o JOIN users u ON u.id = o.user_id WHERE u.login LIKE 'told_' ORDER BY login",
+    );
+    expect(events).toEqual(
+      ["told1", "told2"].map((login) => ({
+        kind: "UserRegistered",
+        sequence: 1,
+        actor: "operator:mover",
+        login,
+        fits: true,
+      })),
+    );
+  });
+
+  test("another export under the same name is another import", async () => {
+    const file = write("export.jsonl", [somebody("export1"), somebody("export2")]);
+    expect(await importing(file)).toMatchObject({ imported: 2 });
+    write("export.jsonl", [somebody("export0"), somebody("export1"), somebody("export2")]);
+    expect(await importing(file)).toMatchObject({ rows: 3, imported: 1, present: 2 });
+  });
+
+  test("a file of rejects never takes the place of something else", async () => {
+    const file = write("mine.jsonl", [somebody("mine1")]);
+    const { code, stderr } = await run(file, "--rejects", file);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`${file} is no file of rejects`);
+    expect(readFileSync(file, "utf8")).toContain("mine1");
+  });
+});
