@@ -6,6 +6,7 @@ import type { Role } from "./config/kinds.ts";
 import { type Config, ConfigFault, type Environment, environment, readConfig, sizeThreadPool } from "./config/read.ts";
 import { relaxed } from "./config/relaxed.ts";
 import { systemClock } from "./lib/clock.ts";
+import { asError } from "./lib/errors.ts";
 import { escaped } from "./lib/escaped.ts";
 import { dev } from "./processes/dev.ts";
 import {
@@ -17,7 +18,6 @@ import {
   type Wiring,
 } from "./processes/index.ts";
 import { migrate } from "./processes/migrate.ts";
-import { asError } from "./protocol/errors.ts";
 import { sealedNames } from "./protocol/secret-fields.ts";
 import { jwksAnswer, type Route, serveHttp } from "./runtime/http.ts";
 import { type Lifecycle, makeLifecycle } from "./runtime/lifecycle.ts";

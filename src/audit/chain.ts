@@ -49,7 +49,7 @@ import {
 } from "../db/audit.ts";
 import type { CommonQueryMethods, DatabasePool } from "../db/pool.ts";
 import type { Clock } from "../lib/clock.ts";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 import { pause } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
 

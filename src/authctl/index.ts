@@ -3,7 +3,8 @@
 // a refusal and for a fleet that does not answer; how a command is called goes to standard error alone.
 import { parseArgs } from "node:util";
 import { ConfigFault, type Environment } from "../config/read.ts";
-import { asError, Refusal } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
+import { Refusal } from "../protocol/errors.ts";
 import { auditShow } from "./audit/show.ts";
 import { auditVerify } from "./audit/verify.ts";
 import { type Answer, type Call, type Command, exitCodes, Unreachable, UsageFault } from "./command.ts";

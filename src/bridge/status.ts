@@ -3,7 +3,8 @@
 // HTTP 400, NOT_FOUND into 404 and everything else into 500. Whatever is no Refusal is a fault of ours: the caller learns only that,
 // because the words of a fault may name what is inside the house.
 import { Metadata, status } from "@grpc/grpc-js";
-import { asError, Refusal, refusals } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
+import { Refusal, refusals } from "../protocol/errors.ts";
 
 /** The answer exists, but this contract has no room for it. Not in the table of refusals: Kafka's callers never meet it. */
 export class Unrepresentable extends Error {

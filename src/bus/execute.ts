@@ -4,7 +4,8 @@
 // inside the deadline), *poison* (a dead letter, and INTERNAL to a caller who can be told). Unlisted errors are not retried.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { InRecord, OutRecord } from "../kafka/records.ts";
-import { asError, Refusal, refuse } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
+import { Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type Codec, CodecFault } from "./avro/codec.ts";
 import {

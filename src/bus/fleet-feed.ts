@@ -10,8 +10,8 @@ import { z } from "zod";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
 import { systemClock } from "../lib/clock.ts";
+import { asError } from "../lib/errors.ts";
 import { within } from "../lib/timeout.ts";
-import { asError } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 
 export const fleetTopic = "auth.fleet";

@@ -2,7 +2,7 @@
 // done, so an empty mailbox means nothing of that key is in flight, and there is no idle loop. Keys run side by side.
 // A mailbox exists only while it holds something.
 // Of its places some are kept for requests with a device token that holds: whoever floods a key cannot keep out the device that its owner uses.
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 
 export interface Mailboxes {
   /**

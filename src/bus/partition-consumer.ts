@@ -5,8 +5,8 @@
 import { shared } from "../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord, UnreadableRecords } from "../kafka/records.ts";
+import { asError } from "../lib/errors.ts";
 import { within } from "../lib/timeout.ts";
-import { asError } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type Holding, makeHoldings } from "./assigned-partitions.ts";
 import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";

@@ -6,7 +6,7 @@
 import { KafkaFault, type KafkaFaultKind } from "../kafka/faults.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { OutRecord } from "../kafka/records.ts";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 
 export interface Sender {
   /** Resolves when all in-sync replicas have the record. @throws KafkaFault */

@@ -5,7 +5,7 @@ import { type Codec, CodecFault } from "../bus/avro/codec.ts";
 import { follow } from "../bus/partition-consumer.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 import { type Events, eventSchemas } from "../protocol/generated/schemas.ts";
 import type { Logger } from "../runtime/log.ts";
 

@@ -6,7 +6,8 @@ import { type Codec, CodecFault } from "../bus/avro/codec.ts";
 import { replySubject } from "../bus/command.ts";
 import type { Reply } from "../bus/requester.ts";
 import { mergeSealed, openReply } from "../bus/seal/seal.ts";
-import { asError, isRefusalCode, Refusal, type RefusalCode, refuse } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
+import { isRefusalCode, Refusal, type RefusalCode, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 
 export interface ReplyReader {

@@ -7,8 +7,8 @@
 // - the pause between lives grows, and is short again only when records were handled or a membership has lasted.
 // - closing returns within a bound, whatever the driver does (kafkajs#967, #1168).
 
+import { asError } from "../lib/errors.ts";
 import { within } from "../lib/timeout.ts";
-import { asError } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { guarded, KafkaFault } from "./faults.ts";
 import type { ConsumeOptions, Consumption } from "./port.ts";

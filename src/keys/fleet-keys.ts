@@ -8,7 +8,7 @@ import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
 import { activated, type KeyRow, type Keyring, type KeyUse, openKeyring } from "../crypto/keys.ts";
 import { dataKeyRows, fleetKeyRows, goneKeyRows, keyMarks, knownMs, rootKeyRows } from "../db/keys.ts";
 import type { CommonQueryMethods, DatabasePool } from "../db/pool.ts";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 import type { GoneKey, KeyRepair } from "../protocol/key-records.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type DataKeyRules, turnDataKeys } from "./data-keys.ts";

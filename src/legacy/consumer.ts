@@ -11,7 +11,7 @@ import { follow } from "../bus/partition-consumer.ts";
 import type { LegacyBody, LegacyHandler } from "../command/define.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord, TopicPartition } from "../kafka/records.ts";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTrace } from "../runtime/tracing.ts";
 

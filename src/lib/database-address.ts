@@ -5,7 +5,7 @@
 // system's authorities, or those in `sslrootcert`. What would speak in the open when the server asks for it (allow, prefer) is not taken.
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "./errors.ts";
 
 export interface DatabaseAddress {
   /** A name, an address without brackets, or the absolute path of a folder. */

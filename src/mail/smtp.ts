@@ -6,8 +6,8 @@
 import { Readable } from "node:stream";
 import MailComposer from "nodemailer/lib/mail-composer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
+import { asError } from "../lib/errors.ts";
 import { escaped } from "../lib/escaped.ts";
-import { asError } from "../protocol/errors.ts";
 import type { RenderedMail } from "./templates.ts";
 
 export type SmtpFaultKind = "passing" | "permanent" | "undecided";

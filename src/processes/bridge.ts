@@ -3,7 +3,7 @@ import { makeBridge } from "../bridge/server.ts";
 import { isRegistryAway } from "../bus/avro/schema-store.ts";
 import { makeVerifier } from "../client/verifier.ts";
 import { systemClock } from "../lib/clock.ts";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";
 import { fleetMember } from "./fleet-report.ts";
 import { clientOf, type Running, type Wiring } from "./parts.ts";

@@ -4,8 +4,8 @@
 import { isPassing } from "../db/faults.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { type Claim, claimCommands, releaseCommands, renewCommands, type ServingRow } from "../db/serving.ts";
+import { asError } from "../lib/errors.ts";
 import { within } from "../lib/timeout.ts";
-import { asError } from "../protocol/errors.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";
 import type { Wiring } from "./parts.ts";
 

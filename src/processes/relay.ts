@@ -9,7 +9,7 @@ import type { Append } from "../kafka/broker-clock.ts";
 import { type FleetKeys, type KeyParts, turnKeys } from "../keys/fleet-keys.ts";
 import { followKeyTopic } from "../keys/key-topic.ts";
 import { systemClock } from "../lib/clock.ts";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 import { makeAppendTimes, markEveryMs } from "../relay/as-of.ts";
 import { startMaintenance } from "../relay/maintenance.ts";
 import { startRelay } from "../relay/relay.ts";

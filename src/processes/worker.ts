@@ -29,7 +29,7 @@ import type { KafkaPort } from "../kafka/kafka.ts";
 import type { FleetKeys } from "../keys/fleet-keys.ts";
 import { consumeLegacy } from "../legacy/consumer.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
 import { holdCommands } from "./claim.ts";

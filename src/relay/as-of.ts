@@ -41,7 +41,7 @@ import {
 import type { Append } from "../kafka/broker-clock.ts";
 import type { OutRecord } from "../kafka/records.ts";
 import type { Clock } from "../lib/clock.ts";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 import { pause } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
 

@@ -15,7 +15,7 @@ import { reapSessions } from "../db/sessions.ts";
 import { reapStandInTokens } from "../db/stand-ins.ts";
 import { reapDecoys } from "../db/users.ts";
 import { reapUses } from "../db/uses.ts";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { purgeUnconfirmed, type UnconfirmedParts } from "./unconfirmed.ts";
 import { mailWhatWaits, type WaitingMailsParts } from "./waiting-mails.ts";

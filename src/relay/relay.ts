@@ -11,7 +11,7 @@ import type { DatabasePool } from "../db/pool.ts";
 import type { OutRecord } from "../kafka/records.ts";
 import { makeBell } from "../lib/bell.ts";
 import { readDatabaseAddress } from "../lib/database-address.ts";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 import { eventSchemas } from "../protocol/generated/schemas.ts";
 import { pause } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";

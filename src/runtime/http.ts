@@ -3,7 +3,7 @@
 // Liveness must depend on nothing outside this process: a broker that is away would otherwise have every process restarted in circles.
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { asError } from "../protocol/errors.ts";
+import { asError } from "../lib/errors.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 

@@ -6,8 +6,9 @@ import { isPassing } from "../../db/faults.ts";
 import { isMigrated } from "../../db/imports.ts";
 import { type DatabasePool, openPool } from "../../db/pool.ts";
 import { readDatabaseAddress, shownPlace } from "../../lib/database-address.ts";
+import { asError } from "../../lib/errors.ts";
 import { orThrow } from "../../lib/timeout.ts";
-import { asError, Refusal } from "../../protocol/errors.ts";
+import { Refusal } from "../../protocol/errors.ts";
 import { Unreachable, UsageFault } from "../command.ts";
 import type { Target } from "./target.ts";
 

@@ -5,7 +5,7 @@ import { userInfo } from "node:os";
 import { ConfigFault } from "../../config/read.ts";
 import { isOperatorName, operatorOfKey, signerFrom, signOperatorToken } from "../../crypto/operators.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { asError } from "../../protocol/errors.ts";
+import { asError } from "../../lib/errors.ts";
 import { type Call, textOption, UsageFault } from "../command.ts";
 import type { Target } from "./target.ts";
 

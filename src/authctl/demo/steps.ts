@@ -2,7 +2,8 @@
 // with a sentence. Latency is what a caller sees: sealing, Kafka both ways, the worker, opening.
 
 import type { Clock } from "../../lib/clock.ts";
-import { asError, Refusal, type RefusalCode } from "../../protocol/errors.ts";
+import { asError } from "../../lib/errors.ts";
+import { Refusal, type RefusalCode } from "../../protocol/errors.ts";
 import type { Colour } from "../terminal/terminal.ts";
 
 /** What the step does, and the topic it does it over. */

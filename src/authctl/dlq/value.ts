@@ -4,8 +4,8 @@
 import { type Codec, CodecFault } from "../../bus/avro/codec.ts";
 import type { Registry } from "../../bus/avro/schema-store.ts";
 import type { InRecord } from "../../kafka/records.ts";
+import { asError } from "../../lib/errors.ts";
 import { schemasBySubject } from "../../processes/topic-specs.ts";
-import { asError } from "../../protocol/errors.ts";
 import { isoTime, textOf } from "./letters.ts";
 import { kindOf, sealIn } from "./replayable.ts";
 

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, realpath, stat } from "node:fs/promises";
-import { asError } from "../../protocol/errors.ts";
+import { asError } from "../../lib/errors.ts";
 import { UsageFault } from "../command.ts";
 import { RowFault, type SourceRow } from "./rows.ts";
 import { type Place, pageRows, type Source } from "./source.ts";

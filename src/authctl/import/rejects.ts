@@ -3,7 +3,7 @@
 // next run writes over them.
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { asError } from "../../protocol/errors.ts";
+import { asError } from "../../lib/errors.ts";
 import { UsageFault } from "../command.ts";
 import type { Reject } from "./rows.ts";
 

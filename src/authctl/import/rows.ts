@@ -7,7 +7,7 @@ import { hashName } from "../../crypto/hash-names.ts";
 import { storedForm } from "../../crypto/hash-spellings.ts";
 import { hashAlgorithm } from "../../crypto/passwords.ts";
 import type { ImportedUser } from "../../db/imports.ts";
-import { asError } from "../../protocol/errors.ts";
+import { asError } from "../../lib/errors.ts";
 import { normalize } from "../../protocol/record-key.ts";
 
 /** A row as its source gives it. */

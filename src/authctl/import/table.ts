@@ -12,7 +12,7 @@ import {
 } from "../../db/import-source.ts";
 import type { DatabasePool } from "../../db/pool.ts";
 import { readDatabaseAddress, shownPlace } from "../../lib/database-address.ts";
-import { asError } from "../../protocol/errors.ts";
+import { asError } from "../../lib/errors.ts";
 import { Unreachable, UsageFault } from "../command.ts";
 import type { SourceRow } from "./rows.ts";
 import { type Place, pageRows, type Source } from "./source.ts";

@@ -6,7 +6,7 @@ import type { Config } from "../../config/read.ts";
 import { everything, isOperatorName, newSigner, publicHalfOf } from "../../crypto/operators.ts";
 import { loadFleetKeys } from "../../keys/fleet-keys.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { asError } from "../../protocol/errors.ts";
+import { asError } from "../../lib/errors.ts";
 import { type Answer, type Call, type Command, textOption, UsageFault } from "../command.ts";
 import { quiet } from "../connect/connect.ts";
 import { withDatabase } from "../connect/database.ts";

@@ -7,7 +7,7 @@ import { SchemaRegistry } from "@kafkajs/confluent-schema-registry";
 import registryApi from "@kafkajs/confluent-schema-registry/dist/api/index.js";
 import avsc from "avsc";
 
-import { asError } from "../../protocol/errors.ts";
+import { asError } from "../../lib/errors.ts";
 import { makeLane } from "../lanes.ts";
 
 export interface SchemaSource {
