@@ -1,6 +1,5 @@
 // The trace that a caller has begun (W3C Trace Context, level 1). What cannot be read, or is given twice, begins a new trace, and its state goes
 // with it: nothing about tracing is ever an error. What is handed on is well-formed, so no reader after us meets anything else.
-import type { InRecord } from "../kafka/records.ts";
 
 export interface Trace {
   traceparent: string | undefined;
@@ -36,8 +35,11 @@ function isState(given: string): boolean {
   return named.length <= maxStateMembers && named.every((member) => stateMember.test(member));
 }
 
+/** What a record's headers are: a name that is given several times has several values. */
+type Headers = Record<string, Buffer | Buffer[] | undefined>;
+
 /** The trace in a record's headers. */
-export function readTrace({ headers }: Pick<InRecord, "headers">): Trace {
+export function readTrace({ headers }: { headers: Headers }): Trace {
   const [parent, state] = [headers["traceparent"], headers["tracestate"]];
   if (parent === undefined || Array.isArray(parent) || Array.isArray(state)) return newRoot;
   const traceparent = readTraceparent(parent.toString("latin1"));
