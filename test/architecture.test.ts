@@ -151,7 +151,7 @@ describe("each driver has its place", () => {
     ["kafkajs", /^kafkajs/, /^src\/kafka\/kafkajs\//],
     ["@platformatic/kafka", /^@platformatic\/kafka$/, /^src\/kafka\/platformatic\//],
     ["slonik", /^slonik$/, /^src\/db\//],
-    ["pg", /^pg$/, /^src\/relay\.ts$/],
+    ["pg", /^pg$/, /^src\/relay\/relay\.ts$/],
     ["avsc", /^avsc$/, /^src\/bus\/avro\//],
     ["the registry's client", /^@kafkajs\/confluent-schema-registry(\/|$)/, /^src\/bus\/avro\/schema-store\.ts$/],
     ["argon2", /^argon2$/, /^src\/crypto\/(passwords|foreign-hashes)\.ts$/],
@@ -160,7 +160,7 @@ describe("each driver has its place", () => {
     ["jose", /^jose$/, /^src\/(crypto\/|bus\/seal\/|client\/)/],
     ["pino", /^pino$/, /^src\/runtime\/log\.ts$/],
     ["prom-client", /^prom-client$/, /^src\/runtime\/metrics\.ts$/],
-    ["nodemailer", /^nodemailer(\/|$)/, /^src\/smtp\.ts$/],
+    ["nodemailer", /^nodemailer(\/|$)/, /^src\/mail\/smtp\.ts$/],
     ["gRPC", /^@grpc\//, /^src\/bridge\//],
   ])("%s is used where DESIGN.md says, and is used", (_name, module, place) => {
     const users = crossings(all, module).map((line) => line.split(" ")[0]!);

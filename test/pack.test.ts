@@ -44,7 +44,7 @@ describe("the tarball", () => {
 
   test("holds what the program reads while it runs, where it looks for it", async () => {
     const script = `
-      const { packageRoot } = await import(${JSON.stringify(join(home, "dist/src/package-root.js"))});
+      const { packageRoot } = await import(${JSON.stringify(join(home, "dist/src/runtime/package-root.js"))});
       const { projectRoot } = await import(${JSON.stringify(join(home, "dist/stack/root.js"))});
       console.log(JSON.stringify([packageRoot, projectRoot()]));`;
     const said = await mustRun(home, [process.execPath, "--input-type=module", "--eval", script]);
