@@ -44,7 +44,7 @@ function coalescing<T>(produce: (batch: T[]) => Promise<unknown>): (message: T) 
 }
 
 async function kafkajs(brokers: string[]): Promise<Bare> {
-  const [{ default: driver }, { closeTraps }] = await Promise.all([
+  const [{ default: driver }, { applyPatches: closeTraps }] = await Promise.all([
     import("kafkajs"),
     import("../src/kafka/kafkajs/patches.ts"),
   ]);

@@ -13,7 +13,7 @@ import { answer, childOptions } from "./child.ts";
 import type { Shape } from "./echo.ts";
 import { closedLoop, type Width } from "./measure.ts";
 import { openLoop, type Rate } from "./open-loop.ts";
-import type { Addresses } from "./site.ts";
+import type { Addresses } from "./target.ts";
 
 /** device: a login with the person's device token; stranger: one of a login that nobody has; besieged: the person's beside 100 guesses at their login. */
 export type Command = "list" | "login" | "device" | "stranger" | "besieged" | "besieged-device" | "inspect" | "refresh";
@@ -39,7 +39,7 @@ const over = (kafka: KafkaPort): AuthClient =>
     fleetIds: options.fleetId.split(","),
   });
 const client = over(port());
-const crowd: Person[] = [];
+const users: Person[] = [];
 
 const list = () => client.request("auth.key.list", {});
 const login = async ({ login, password }: Pick<Person, "login" | "password">, deviceToken?: string) => {
@@ -51,7 +51,7 @@ const guesses = 100;
 
 /** The guesses go before it, in the same moment; those of the round before have ended. */
 async function besieged(slot: number, deviceToken?: string): Promise<void> {
-  const { login: name, password } = crowd[slot]!;
+  const { login: name, password } = users[slot]!;
   const ended = Array.from({ length: guesses }, () =>
     login({ login: name, password: "not the password" }).catch(() => {}),
   );
@@ -64,14 +64,14 @@ async function besieged(slot: number, deviceToken?: string): Promise<void> {
 
 const commands: Record<Command, (slot: number) => Promise<unknown>> = {
   list,
-  login: (slot) => login(crowd[slot]!),
-  device: (slot) => login(crowd[slot]!, crowd[slot]!.deviceToken),
+  login: (slot) => login(users[slot]!),
+  device: (slot) => login(users[slot]!, users[slot]!.deviceToken),
   stranger: () => login({ login: `s${randomBytes(6).toString("hex")}`, password: "not the password" }),
   besieged: (slot) => besieged(slot),
-  "besieged-device": (slot) => besieged(slot, crowd[slot]!.deviceToken),
-  inspect: (slot) => client.request("auth.session.inspect", { accessToken: crowd[slot]!.accessToken }),
+  "besieged-device": (slot) => besieged(slot, users[slot]!.deviceToken),
+  inspect: (slot) => client.request("auth.session.inspect", { accessToken: users[slot]!.accessToken }),
   async refresh(slot) {
-    const person = crowd[slot]!;
+    const person = users[slot]!;
     const next = await client.request("auth.session.refresh", { refreshToken: person.refreshToken });
     person.refreshToken = next.refreshToken;
   },
@@ -79,7 +79,7 @@ const commands: Record<Command, (slot: number) => Promise<unknown>> = {
 
 /** So many people with a session each; few at a time and again where refused, because no hash may wait long at the fleet. */
 async function gather(count: number): Promise<string[]> {
-  const fresh = Array.from({ length: Math.max(0, count - crowd.length) }, () => {
+  const fresh = Array.from({ length: Math.max(0, count - users.length) }, () => {
     const name = `b${randomBytes(6).toString("hex")}`;
     return { login: name, password: `secret of ${name}` };
   });
@@ -90,9 +90,9 @@ async function gather(count: number): Promise<string[]> {
   await confirmAll(fresh.map((person) => person.login));
   await twoAtATime(fresh, async (person) => {
     const { accessToken, refreshToken, deviceToken } = await login(person);
-    crowd.push({ ...person, accessToken, refreshToken, deviceToken });
+    users.push({ ...person, accessToken, refreshToken, deviceToken });
   });
-  return crowd.map(({ accessToken }) => accessToken);
+  return users.map(({ accessToken }) => accessToken);
 }
 
 async function twoAtATime<T>(all: T[], work: (each: T) => Promise<void>): Promise<void> {
@@ -209,7 +209,7 @@ answer({
   pile,
   drained,
   open: ({ command, ...rate }: Rate & { command: Command }) =>
-    openLoop(rate, (number) => commands[command](crowd.length === 0 ? 0 : number % crowd.length)),
+    openLoop(rate, (number) => commands[command](users.length === 0 ? 0 : number % users.length)),
   shape,
   gather,
   run: ({ command, ...width }: Width & { command: Command }) => closedLoop(width, commands[command]),

@@ -6,7 +6,7 @@ import pg from "pg";
 export interface HistoryOptions {
   database: string;
   /** User ids of the people of the bench. */
-  crowd: number[];
+  users: number[];
   /** What is not ours to change is written in a transaction that is taken back in the end: nobody else sees it. */
   ours: boolean;
 }
@@ -78,7 +78,7 @@ const removals = [
   "DELETE FROM users WHERE login_key LIKE 'history-%'",
 ];
 
-export async function openHistory({ database, crowd, ours }: HistoryOptions): Promise<History> {
+export async function openHistory({ database, users, ours }: HistoryOptions): Promise<History> {
   const sql = new pg.Client({ connectionString: database });
   await sql.connect();
   let written = false;
@@ -88,7 +88,7 @@ export async function openHistory({ database, crowd, ours }: HistoryOptions): Pr
     const { rowCount } = await sql.query(
       `INSERT INTO history_owners SELECT n, CASE WHEN n % 10 = 0 THEN ($1::bigint[])[1 + (n / 10) % $2::bigint] ELSE id END
        FROM (SELECT row_number() OVER () - 1 AS n, id FROM users WHERE login_key LIKE 'history-%') AS theirs`,
-      [crowd, crowd.length],
+      [users, users.length],
     );
     await sql.query("ANALYZE history_owners");
     return rowCount!;

@@ -7,7 +7,7 @@ import type { EchoOptions, Shape } from "./echo.ts";
 import type { Command } from "./engine.ts";
 import type { Argon2Options } from "./hash.ts";
 import { type Run, type Spread, spread } from "./measure.ts";
-import { costs, type Site } from "./site.ts";
+import { type BenchTarget, costs } from "./target.ts";
 import type { VerifySide } from "./verify.ts";
 import { between, type Cpu, cpuByName } from "./where.ts";
 
@@ -20,7 +20,7 @@ interface Side {
 }
 
 /** Processes of the asking side, started when a row needs them. */
-export interface Cast {
+export interface Clients {
   /** People are registered when a row needs them: at most so many. */
   most: number;
   /** @param driver default kafkajs, as with users */
@@ -39,7 +39,7 @@ export interface Row {
   /** What the worker is given beside its usual variables. */
   workerEnv?: Record<string, string>;
   /** The measured side first, then its raw limit. */
-  sides(cast: Cast, site: Site): Promise<Side[]>;
+  sides(cast: Clients, site: BenchTarget): Promise<Side[]>;
 }
 
 const worker = "worker-1";
@@ -84,7 +84,7 @@ const alone = (name: Command, width: number): Row => ({
   sides: async (cast) => [await command(name, width, cast)],
 });
 
-async function command(name: Command, wanted: number, cast: Cast): Promise<Side> {
+async function command(name: Command, wanted: number, cast: Clients): Promise<Side> {
   const width = name === "list" ? wanted : Math.min(wanted, cast.most); // a person each
   const { child } = await cast.engine(name === "list" ? 0 : width);
   const run = (ms: number) => child.call<Run>("run", { command: name, width, ms });
@@ -165,7 +165,7 @@ interface Measured extends Run {
 
 export async function measure(
   row: Row,
-  { cast, site }: { cast: Cast; site: Site },
+  { cast, site }: { cast: Clients; site: BenchTarget },
   effort: Effort,
 ): Promise<RowResult> {
   const { workerEnv = {} } = row;
@@ -181,7 +181,11 @@ export async function measure(
 /** Hashes of other parameters are made anew at a person's first login. */
 const warmUps = 2;
 
-async function inTurns(row: Row, { cast, site }: { cast: Cast; site: Site }, effort: Effort): Promise<RowResult> {
+async function inTurns(
+  row: Row,
+  { cast, site }: { cast: Clients; site: BenchTarget },
+  effort: Effort,
+): Promise<RowResult> {
   const sides = await row.sides(cast, site);
   const runs = sides.map((): Measured[] => []);
   for (let warm = 0; warm < warmUps; warm += 1) for (const side of sides) await side.run(effort.ms / 2);
@@ -200,7 +204,10 @@ async function inTurns(row: Row, { cast, site }: { cast: Cast; site: Site }, eff
   return { row: row.name, idle, sides: sides.map((side, index) => summary(side, runs[index]!)) };
 }
 
-async function idleCost({ cast, site }: { cast: Cast; site: Site }, ms: number): Promise<Record<string, number>> {
+async function idleCost(
+  { cast, site }: { cast: Clients; site: BenchTarget },
+  ms: number,
+): Promise<Record<string, number>> {
   const pids = { ...site.pids(), ...cast.pids() };
   const before = cpuByName(pids);
   await new Promise((resolve) => setTimeout(resolve, ms));
@@ -230,7 +237,7 @@ function summary({ name, width }: Side, runs: Measured[]): SideResult {
   };
 }
 
-export function makeCast(site: Site, most = 200): Cast {
+export function makeClients(site: BenchTarget, most = 200): Clients {
   const children = new Map<string, Child>();
   const start: Start = async (name, file, options) => {
     const child = startChild(file, options, site.execArgv);
@@ -285,7 +292,7 @@ function oncePer<K, T>(make: (key: K) => Promise<T>): (key: K) => Promise<T> {
 /** Topics like those of auth.key.list; one reply partition, since a requester of the engine reads one. */
 async function startEcho(
   start: Start,
-  { site, driver, shape }: { site: Site; driver: KafkaDriverName; shape: Shape },
+  { site, driver, shape }: { site: BenchTarget; driver: KafkaDriverName; shape: Shape },
 ): Promise<Child> {
   const { kafka: broker, prefix } = site.addresses;
   const kafka = connectKafka({ brokers: [broker], clientId: "bench", prefix }, makeLogger("silent", {}));

@@ -5,10 +5,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { summarize } from "./profile.ts";
-import { type Effort, makeCast, measure, type RowResult, rows } from "./rows.ts";
-import { playScene, type SceneResult, scenes } from "./scenes.ts";
-import { openSite } from "./site.ts";
-import { machine, sceneLines, table } from "./table.ts";
+import { type Effort, makeClients, measure, type RowResult, rows } from "./rows.ts";
+import { playScenario, type ScenarioResult, scenarios } from "./scenarios.ts";
+import { machine, scenarioLines, table } from "./table.ts";
+import { openBenchTarget } from "./target.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -20,9 +20,9 @@ const { values, positionals } = parseArgs({
 });
 const isChosen = ({ name }: { name: string }): boolean =>
   positionals.length === 0 || positionals.some((start) => name.startsWith(start));
-const [chosen, chosenScenes] = [rows.filter(isChosen), scenes.filter(isChosen)];
+const [chosen, chosenScenes] = [rows.filter(isChosen), scenarios.filter(isChosen)];
 if (chosen.length + chosenScenes.length === 0)
-  throw new Error(`There is no such row: ${[...rows, ...scenes].map(({ name }) => name).join(", ")}`);
+  throw new Error(`There is no such row: ${[...rows, ...scenarios].map(({ name }) => name).join(", ")}`);
 const effort: Effort = values.quick ? { repeats: 3, ms: 600 } : { repeats: 5, ms: 4000 };
 if (values.repeats !== undefined) effort.repeats = Number(values.repeats);
 
@@ -32,10 +32,10 @@ const profiles = values.profile ? join(out, `${stamp}-profiles`) : undefined;
 mkdirSync(profiles ?? out, { recursive: true });
 
 const report = (line: string): void => console.error(line);
-const site = await openSite(report, profiles);
-const cast = makeCast(site);
+const site = await openBenchTarget(report, profiles);
+const cast = makeClients(site);
 const results: RowResult[] = [];
-const played: SceneResult[] = [];
+const played: ScenarioResult[] = [];
 try {
   // Kafka's JIT: a login cost a cold broker 13.6 ms of CPU and one that had seen traffic 5.8.
   if (!values.quick) await (await cast.engine(0)).child.call("run", { command: "list", width: 64, ms: 8000 });
@@ -43,9 +43,9 @@ try {
     report(`${row.name} ...`);
     results.push(await measure(row, { cast, site }, effort));
   }
-  for (const scene of chosenScenes) {
-    report(`${scene.name} ...`);
-    played.push(await playScene(scene, { cast, site }, effort));
+  for (const scenario of chosenScenes) {
+    report(`${scenario.name} ...`);
+    played.push(await playScenario(scenario, { cast, site }, effort));
   }
 } finally {
   await cast.end();
@@ -57,10 +57,10 @@ const { memoryCost, timeCost, parallelism } = site.argon2;
 console.log(`${said}; Argon2id ${memoryCost} KiB, ${timeCost}, ${parallelism}, ${site.hashThreads} at a time`);
 console.log(`${effort.repeats} runs of ${effort.ms / 1000} s each, min/median/max`);
 if (results.length > 0) console.log(`\n${table(results)}`);
-if (played.length > 0) console.log(`\n${sceneLines(played).join("\n")}`);
+if (played.length > 0) console.log(`\n${scenarioLines(played).join("\n")}`);
 writeFileSync(
   join(out, `${stamp}.json`),
-  `${JSON.stringify({ machine: where, argon2: site.argon2, effort, results, scenes: played }, null, 2)}\n`,
+  `${JSON.stringify({ machine: where, argon2: site.argon2, effort, results, scenarios: played }, null, 2)}\n`,
 );
 if (profiles !== undefined) console.log(`\n${summarize(profiles)}`);
 process.exit(0);

@@ -1,8 +1,8 @@
-// The figures for people: one line a side, min/median/max of the repeats, and what the first side is of its raw limit.
+// The figures for users: one line a side, min/median/max of the repeats, and what the first side is of its raw limit.
 import { availableParallelism, cpus, totalmem } from "node:os";
 import type { Spread } from "./measure.ts";
 import type { RowResult, SideResult } from "./rows.ts";
-import type { SceneResult } from "./scenes.ts";
+import type { ScenarioResult } from "./scenarios.ts";
 
 export interface Machine {
   cores: number;
@@ -81,7 +81,7 @@ function failures({ row, sides }: RowResult): string[] {
     .map(({ name, failed }) => `${row}: ${name} failed ${JSON.stringify(failed)}`);
 }
 
-export function sceneLines(results: SceneResult[]): string[] {
+export function scenarioLines(results: ScenarioResult[]): string[] {
   return results.flatMap(({ row, figures }) =>
     Object.entries(figures).map(([name, value]) => `${row}: ${name}: ${show(value, digitsFor(value))}`),
   );

@@ -99,7 +99,7 @@ BEGIN
 END $$;
 
 -- Stand-ins for users who are not there, so that asking about an address costs the same statements whether somebody has it or not: a row
--- to lock and number, and tokens that nobody gets (src/db/stand-ins.ts). Sixty-four, so that those who ask seldom wait for each other.
+-- to lock and number, and tokens that nobody gets (src/db/dummy-user.ts). Sixty-four, so that those who ask seldom wait for each other.
 CREATE TABLE stand_ins (
   id smallint PRIMARY KEY,
   sequence bigint NOT NULL DEFAULT 0

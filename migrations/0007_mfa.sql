@@ -1,4 +1,4 @@
--- Further factors: authenticator apps (TOTP), recovery codes, passkeys; the challenges that ask for them; roles that count only with one.
+-- Second factors: authenticator apps (TOTP), recovery codes, passkeys; the challenges that ask for them; roles that count only with one.
 
 -- A session that was opened with one factor does not bear the role (src/db/sessions.ts): it is as if its user had not got it.
 ALTER TABLE roles ADD COLUMN requires_mfa boolean NOT NULL DEFAULT false;

@@ -308,7 +308,7 @@ describe("schemas", () => {
         .map(({ path }) => path);
     expect(bare(sources("src/handlers"))).toEqual([]);
     expect(bare([{ path: "x", text: 'const a = defineHandler({ topic: "auth.admin.x" })' }])).toEqual(["x"]);
-    expect(handlers.filter(({ topic, once }) => topic.startsWith("auth.admin.") && !once)).toEqual([]);
+    expect(handlers.filter(({ topic, storesAnswer: once }) => topic.startsWith("auth.admin.") && !once)).toEqual([]);
   });
   test("every command has a handler, and every handler a command", () => {
     expect(handlers.map((handler) => handler.topic).sort()).toEqual(Object.keys(commandSchemas).sort());

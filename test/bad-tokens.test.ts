@@ -21,7 +21,7 @@ import { loadFleetKeys } from "../src/keys/fleet-keys.ts";
 import { connectGateway, type Gateway } from "./bridge/gateway.ts";
 import { quiet, sharedFleet, type TestFleet, testFleet } from "./support/fleet.ts";
 import { operatorToken } from "./support/operator.ts";
-import { type Confirmed, confirmed } from "./support/people.ts";
+import { type Confirmed, confirmed } from "./support/users.ts";
 
 const { env, prefix, grpc } = sharedFleet();
 let fleet: TestFleet;

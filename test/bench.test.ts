@@ -2,14 +2,14 @@
 // longer works is seen before somebody needs its figures.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { spread } from "../bench/measure.ts";
-import { type Cast, makeCast, measure, rows } from "../bench/rows.ts";
-import { playScene, scenes } from "../bench/scenes.ts";
-import { costs, type Site } from "../bench/site.ts";
-import { machine, sceneLines, table } from "../bench/table.ts";
+import { type Clients, makeClients, measure, rows } from "../bench/rows.ts";
+import { playScenario, scenarios } from "../bench/scenarios.ts";
+import { machine, scenarioLines, table } from "../bench/table.ts";
+import { type BenchTarget, costs } from "../bench/target.ts";
 import { sharedFleet } from "./support/fleet.ts";
 
-let site: Site;
-let cast: Cast;
+let site: BenchTarget;
+let cast: Clients;
 beforeAll(() => {
   const { env, prefix, grpc } = sharedFleet();
   const addresses = {
@@ -22,7 +22,7 @@ beforeAll(() => {
     fleetId: env["AUTH_FLEET_ID"]!,
   };
   site = { addresses, env, ...costs(env), pids: () => ({}), execArgv: [], close: async () => {} };
-  cast = makeCast(site, 8);
+  cast = makeClients(site, 8);
 });
 afterAll(() => cast.end());
 
@@ -42,14 +42,14 @@ test.each(rows.map((row) => [row.name, row] as const))(
   60_000,
 );
 
-/** Without stopping a worker, which is not this file's to stop: what a scene does to workers is only seen in `npm run bench`. */
-test.each(scenes.map((scene) => [scene.name, scene] as const))(
+/** Without stopping a worker, which is not this file's to stop: what a scenario does to workers is only seen in `npm run bench`. */
+test.each(scenarios.map((scenario) => [scenario.name, scenario] as const))(
   "%s",
-  async (name, scene) => {
-    const result = await playScene(scene, { cast, site }, { repeats: 1, ms: 150 });
+  async (name, scenario) => {
+    const result = await playScenario(scenario, { cast, site }, { repeats: 1, ms: 150 });
     expect(result.row).toBe(name);
     if (name === "rebalance") return;
-    const lines = sceneLines([result]);
+    const lines = scenarioLines([result]);
     expect(lines.length).toBeGreaterThan(0);
     for (const { min, median, max } of Object.values(result.figures)) expect([min, max]).toEqual([median, median]);
   },

@@ -7,23 +7,23 @@ import { z } from "zod";
 import { compareAccounts } from "../src/audit/state.ts";
 import { hashSecret, newOpaque } from "../src/crypto/opaque.ts";
 import { type TestFleet, testFleet } from "./support/fleet.ts";
-import { account, type HandlerHouse, handlerHouse } from "./support/handlers.ts";
+import { account, type HandlerHarness, handlerHarness } from "./support/handlers.ts";
 import { mailbox } from "./support/mailbox.ts";
 
-let house: HandlerHouse;
+let harness: HandlerHarness;
 let owner: Awaited<ReturnType<typeof account>>;
 beforeAll(async () => {
-  house = await handlerHouse({ cheapHashes: true });
-  owner = await account(house);
+  harness = await handlerHarness({ cheapHashes: true });
+  owner = await account(harness);
   // Confirmed past the fleet, as the helper does it: what is found later is compared with this.
   known = await found();
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => harness.close());
 
 let known: string[];
 
 async function found(): Promise<string[]> {
-  const parts = { pool: house.pool, dataKeys: house.dataKeys(), complete: true, pageSize: 100 };
+  const parts = { pool: harness.pool, dataKeys: harness.dataKeys(), complete: true, pageSize: 100 };
   return (await compareAccounts(parts)).found.map((each) => JSON.stringify(each));
 }
 
@@ -34,19 +34,19 @@ function own(): { id: string; token: string; hash: Buffer } {
   return { id, token, hash: hashSecret(secret) };
 }
 
-const run = (query: ReturnType<typeof sql.fragment>) => house.pool.any(sql.type(z.record(z.unknown()))`${query}`);
+const run = (query: ReturnType<typeof sql.fragment>) => harness.pool.any(sql.type(z.record(z.unknown()))`${query}`);
 
 describe("a row that somebody writes past the fleet", () => {
   test("is a session of whomever they name: the fleet signs tokens for it, and no comparison with the audit finds it", async () => {
     const { id, token: refreshToken, hash } = own();
-    const refresh = () => house.ask("auth.session.refresh", { refreshToken });
+    const refresh = () => harness.ask("auth.session.refresh", { refreshToken });
     await expect(refresh()).rejects.toMatchObject({ code: "TOKEN_INVALID" }); // the control
     await run(sql.fragment`
       INSERT INTO sessions (id, user_id, rotating, refresh_hash, refresh_key, expires_at, amr)
       SELECT ${id}::uuid, ${owner.id}, true, ${sql.binary(hash)}::bytea, max(id), now() + interval '1 day', '{pwd,otp,mfa}'
       FROM data_keys WHERE purpose = 'refresh'`);
     const { accessToken } = await refresh();
-    expect(await house.ask("auth.session.inspect", { accessToken })).toMatchObject({ userId: owner.id });
+    expect(await harness.ask("auth.session.inspect", { accessToken })).toMatchObject({ userId: owner.id });
     expect(await found()).toEqual(known);
   });
 
@@ -56,8 +56,8 @@ describe("a row that somebody writes past the fleet", () => {
       INSERT INTO one_time_tokens (id, user_id, purpose, secret_hash, expires_at, generation)
       SELECT ${id}::uuid, id, 'reset', ${sql.binary(hash)}::bytea, now() + interval '1 hour', generation FROM users WHERE id = ${owner.id}`);
     const newPassword = "what they like for a password";
-    await house.ask("auth.password.reset", { token, newPassword });
-    expect(await house.outcome("auth.session.login", { login: owner.login, password: newPassword })).toBe("ok");
+    await harness.ask("auth.password.reset", { token, newPassword });
+    expect(await harness.outcome("auth.session.login", { login: owner.login, password: newPassword })).toBe("ok");
     expect(await found()).toEqual(known);
   });
 

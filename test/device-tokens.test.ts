@@ -2,7 +2,7 @@
 // The controls are the same requests without a token, and with one that does not hold.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "./support/fleet.ts";
-import { type Confirmed, confirmed, refused } from "./support/people.ts";
+import { type Confirmed, confirmed, refused } from "./support/users.ts";
 
 let fleet: TestFleet;
 let owner: Confirmed;

@@ -7,7 +7,7 @@ import { helpText } from "../src/config/help.ts";
 const root = join(import.meta.dirname, "..");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
 
-/** For people who have no checkout. The others (scaling, security, standards) name tests and sources as evidence. */
+/** For users who have no checkout. The others (scaling, security, standards) name tests and sources as evidence. */
 const pages = [
   "accounts",
   "administration",
@@ -20,7 +20,7 @@ const pages = [
   "protocol",
 ].map((page) => `docs/${page}.md`);
 
-/** What the last stage of the Dockerfile copies from the checkout. */
+/** What the last runner of the Dockerfile copies from the checkout. */
 const inImage = [
   ...read("Dockerfile")
     .split(/^FROM /m)
@@ -41,7 +41,7 @@ function lacking(text: string): string[] {
   return named(text.replace(ofCheckouts, "")).filter((path) => !inImage.includes(path.split("/")[0]!));
 }
 
-describe("documents for people without a checkout", () => {
+describe("documents for users without a checkout", () => {
   test.each(pages)("%s names no file that the image lacks", (page) => {
     expect(inImage).toEqual(expect.arrayContaining(["docs", "migrations", "proto", "schemas"]));
     expect(lacking(read(page))).toEqual([]);

@@ -5,10 +5,10 @@ import { describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
 import { mailedInMs } from "../src/accounts/mails.ts";
-import { noSoonerThan } from "../src/bus/min-response.ts";
+import { delayUntil } from "../src/bus/min-response.ts";
 import { commandSchemas } from "../src/protocol/generated/schemas.ts";
 import { askBoth, askNaively, houseFor, questions, tellNothing } from "./support/enumeration.ts";
-import { account, type HandlerHouse } from "./support/handlers.ts";
+import { account, type HandlerHarness } from "./support/handlers.ts";
 import { compare, judge } from "./support/timing.ts";
 
 const pairs = { hashed: 200, other: 300, slow: 60 };
@@ -31,43 +31,43 @@ describe("whoever asks about somebody and about nobody is told the same, in the 
 });
 
 describe("with AUTH_HIDE_EMAIL, after an address that is taken was registered", () => {
-  const register = async ({ ask }: HandlerHouse, login: string, email: string) => {
+  const register = async ({ ask }: HandlerHarness, login: string, email: string) => {
     const made = { login, username: login, email, password: "good enough for this" };
     const { registrationSecret, ...told } = await ask("auth.account.register", made);
     return { ...told, secretLength: registrationSecret.length };
   };
-  const loggedIn = ({ outcome }: HandlerHouse, login: string, password = "good enough for this") =>
+  const loggedIn = ({ outcome }: HandlerHarness, login: string, password = "good enough for this") =>
     outcome("auth.session.login", { login, password });
 
   test("the login is taken and its account unconfirmed, as after one that is free; nobody hears of it, and it goes away", async () => {
-    const house = await houseFor({});
-    const owner = await account(house);
+    const harness = await houseFor({});
+    const owner = await account(harness);
     const logins = { taken: "first-login", free: "second-login" };
     const answers = [
-      await register(house, logins.taken, owner.email),
-      await register(house, logins.free, "nobody-has-this@example.com"),
+      await register(harness, logins.taken, owner.email),
+      await register(harness, logins.free, "nobody-has-this@example.com"),
     ];
     expect(answers[0]).toEqual(answers[1]);
     for (const login of Object.values(logins)) {
-      expect(await loggedIn(house, login)).toBe("NOT_CONFIRMED");
-      expect(await loggedIn(house, login, "not the right password")).toBe("INVALID_CREDENTIALS");
-      await expect(register(house, login, "another@example.com")).rejects.toMatchObject({ code: "LOGIN_TAKEN" });
+      expect(await loggedIn(harness, login)).toBe("NOT_CONFIRMED");
+      expect(await loggedIn(harness, login, "not the right password")).toBe("INVALID_CREDENTIALS");
+      await expect(register(harness, login, "another@example.com")).rejects.toMatchObject({ code: "LOGIN_TAKEN" });
     }
-    const published = await house.pool.any(sql.type(z.object({ kind: z.string(), login: z.string() }))`
+    const published = await harness.pool.any(sql.type(z.object({ kind: z.string(), login: z.string() }))`
       SELECT o.kind, u.login FROM outbox o JOIN users u ON u.id = o.user_id
       WHERE o.kind IN ('UserRegistered', 'json') AND o.published_at IS NULL AND u.login = ANY(${sql.array(Object.values(logins), "text")})`);
     expect(published).toEqual([{ kind: "UserRegistered", login: logins.free }]);
-    await house.pool.query(sql.unsafe`UPDATE users SET created_at = now() - interval '8 days'`);
-    await house.sweep();
-    expect([await loggedIn(house, logins.taken), await loggedIn(house, logins.free)]).toEqual([
+    await harness.pool.query(sql.unsafe`UPDATE users SET created_at = now() - interval '8 days'`);
+    await harness.sweep();
+    expect([await loggedIn(harness, logins.taken), await loggedIn(harness, logins.free)]).toEqual([
       "INVALID_CREDENTIALS",
       "INVALID_CREDENTIALS",
     ]);
-    const gone = await house.pool.any(sql.type(z.object({ kind: z.string() }))`
+    const gone = await harness.pool.any(sql.type(z.object({ kind: z.string() }))`
       SELECT kind FROM outbox WHERE kind = 'UserDeleted'`);
     expect(gone).toHaveLength(1);
-    expect(await loggedIn(house, owner.login, owner.password)).toBe("ok");
-    await house.close();
+    expect(await loggedIn(harness, owner.login, owner.password)).toBe("ok");
+    await harness.close();
   });
 });
 
@@ -83,7 +83,7 @@ describe("a difference is found, in as many pairs", () => {
 
   test("of some ms, and not where the bus answers no sooner than a set time", async () => {
     const longer = (): Promise<void> => sleep(3);
-    const at = (leastMs: number | undefined) => (work: () => Promise<void>) => () => noSoonerThan(leastMs, work);
+    const at = (leastMs: number | undefined) => (work: () => Promise<void>) => () => delayUntil(leastMs, work);
     const [seen, hidden] = [at(undefined), at(mailedInMs)];
     const nothing = (): Promise<void> => Promise.resolve();
     expect(await compare(pairs.slow, seen(longer), seen(nothing))).toMatchObject({ apart: true });

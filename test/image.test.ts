@@ -6,7 +6,7 @@ import { parse } from "yaml";
 
 const text = (file: string): string => readFileSync(join(import.meta.dirname, "..", file), "utf8");
 
-/** Who the last stage runs as; undefined: root. */
+/** Who the last runner runs as; undefined: root. */
 function userOf(dockerfile: string): string | undefined {
   const last = dockerfile.slice(dockerfile.search(/^FROM (?![\s\S]*^FROM )/m));
   return [...last.matchAll(/^USER\s+(\S+)/gm)].at(-1)?.[1];
@@ -15,7 +15,7 @@ function userOf(dockerfile: string): string | undefined {
 describe("the image", () => {
   test("runs as user and group 1000, by number", () => {
     expect(userOf(text("Dockerfile"))).toBe("1000:1000");
-    expect(userOf("FROM a\nUSER 1000:1000\nFROM b\n")).toBeUndefined(); // the control: another stage's user is not this one's
+    expect(userOf("FROM a\nUSER 1000:1000\nFROM b\n")).toBeUndefined(); // the control: another runner's user is not this one's
     expect(userOf("FROM a\nUSER node\nCOPY x y\nUSER root\n")).toBe("root");
   });
 

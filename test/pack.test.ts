@@ -7,7 +7,7 @@ import { runtimeFault } from "../src/client/runtime.ts";
 import { sharedFleet } from "./support/fleet.ts";
 import { lowestNode, lowestNodeVersion } from "./support/lowest-node.ts";
 import { mustRun, pack, run, unpack } from "./support/package.ts";
-import { somebody } from "./support/people.ts";
+import { newUser } from "./support/users.ts";
 
 const root = join(import.meta.dirname, "..");
 const packages = join(root, "node_modules");
@@ -178,7 +178,7 @@ describe("the library for services", () => {
         name: "test",
         topicPrefix: prefix,
       };
-      const person = somebody("pk");
+      const person = newUser("pk");
       const said = await mustRun(folder, [await node(), "calls.js", JSON.stringify([options, person])]);
       expect(JSON.parse(said)).toEqual([version, "NOT_CONFIRMED", "gone", person.login, true]);
     },

@@ -1,16 +1,16 @@
-// Every command delivered again, from the first record on, in all the ways that exercises.ts carries it out and has it refused: whatever was
+// Every command delivered again, from the first record on, in all the ways that scenarios.ts carries it out and has it refused: whatever was
 // kept is answered as it was the first time, everything else is answered, and no row of the database changes. The list of commands is the
 // list of handlers, so a new one is part of it.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { handlers } from "../src/handlers/index.ts";
 import { called } from "./authctl/authctl.ts";
 import { chainWaiting } from "./support/audited.ts";
-import { exercises } from "./support/exercises.ts";
 import { without } from "./support/faults.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { forget } from "./support/groups.ts";
 import { type Raw, type RawReply, type RawRequest, rawRequests, replyTopic } from "./support/raw.ts";
-import { secretStage } from "./support/stage.ts";
+import { scenarios } from "./support/scenarios.ts";
+import { secretScenarios } from "./support/secret-scenarios.ts";
 
 interface Sent {
   request: RawRequest;
@@ -18,7 +18,7 @@ interface Sent {
   first: RawReply;
 }
 
-/** As exercises.ts wants it. */
+/** As scenarios.ts wants it. */
 const env = { AUTH_LEGACY_TOPICS: "false", AUTH_PASSWORD_MIN: "15", AUTH_HASH_QUEUE_TARGET: "1000" };
 
 const sent: Sent[] = [];
@@ -29,12 +29,12 @@ beforeAll(async () => {
   own = await startFleet("again", { roles: ["worker", "relay"], env });
   fleet = await testFleet(own);
   raw = await rawRequests(fleet);
-  const stage = await secretStage(fleet, {
+  const runner = await secretScenarios(fleet, {
     bare: true,
     sent: (request, first) => sent.push({ request, id: hex(request.headers!["kafka_correlationId"] as Buffer), first }),
   });
-  await Promise.all(handlers.map(({ topic }) => exercises[topic]?.(stage)));
-  await stage.close();
+  await Promise.all(handlers.map(({ topic }) => scenarios[topic]?.(runner)));
+  await runner.close();
 }, 120_000);
 afterAll(async () => {
   await fleet.close();
@@ -137,7 +137,7 @@ test("what all of them have made of accounts is what their audit says, and a wri
 
 test("delivered again, what was kept is answered as the first time, the rest is answered, and no row changes", async () => {
   const kept = await keptIds();
-  const once = handlers.filter((handler) => handler.once).map(({ topic }) => topic);
+  const once = handlers.filter((handler) => handler.storesAnswer).map(({ topic }) => topic);
   const carriedOut = sent.filter(({ request, first }) => once.includes(request.topic) && first.outcome === "ok");
   const before = await state();
   await redeliver("worker-2");

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { without } from "./support/faults.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { forget } from "./support/groups.ts";
-import { type Person, somebody } from "./support/people.ts";
 import { type Raw, type RawReply, type RawRequest, rawRequests, replyTopic } from "./support/raw.ts";
+import { newUser, type TestUser } from "./support/users.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -40,7 +40,7 @@ async function ask(sent: Sent[], request: RawRequest): Promise<RawReply> {
   return first;
 }
 
-const registering = (person: Person): RawRequest => {
+const registering = (person: TestUser): RawRequest => {
   const { login, username, email, password } = person;
   return {
     topic: "auth.account.register",
@@ -48,16 +48,16 @@ const registering = (person: Person): RawRequest => {
     fields: bare({ login, username, email, password }, ["email", "password"]),
   };
 };
-const loggingIn = ({ login, password }: Person): RawRequest => {
+const loggingIn = ({ login, password }: TestUser): RawRequest => {
   const fields = { login, rotating: true, client: null, password };
   return { topic: "auth.session.login", key: login, fields: bare(fields, ["password"]) };
 };
 
 /** One of everything that changes or counts something. */
-async function journey(sent: Sent[], person: Person): Promise<void> {
+async function journey(sent: Sent[], person: TestUser): Promise<void> {
   const registered = await ask(sent, registering(person));
   const id = Number(registered.body["auth.account.RegisterResult"]!["userId"]);
-  await ask(sent, registering({ ...somebody(), login: person.login })); // LOGIN_TAKEN is kept too
+  await ask(sent, registering({ ...newUser(), login: person.login })); // LOGIN_TAKEN is kept too
   await ask(sent, {
     topic: "auth.account.resend",
     key: person.email,
@@ -108,7 +108,7 @@ async function state() {
 
 test("redelivery of everything from offset 0 changes nothing and answers the same", async () => {
   const sent: Sent[] = [];
-  await journey(sent, somebody());
+  await journey(sent, newUser());
   expect(sent.map(({ first }) => first.outcome)).toEqual([
     "ok",
     "LOGIN_TAKEN",
@@ -138,7 +138,7 @@ test("redelivery of everything from offset 0 changes nothing and answers the sam
     ]);
   }
   // A record behind all others in the legacy topic was handled, so the ban before it was delivered again.
-  const control = somebody();
+  const control = newUser();
   await raw.ask(registering(control));
   const { rows } = await fleet.sql.query<{ id: string }>("SELECT id FROM users WHERE login = $1", [control.login]);
   await fleet.kafka.produce([
@@ -197,10 +197,10 @@ test("every event is published with the numbers of its user without a gap", asyn
 }, 30_000);
 
 test("without the inbox a redelivered login opens a second session", async () => {
-  const { login, password } = somebody();
-  await raw.ask(registering({ ...somebody(), login, password }));
+  const { login, password } = newUser();
+  await raw.ask(registering({ ...newUser(), login, password }));
   await fleet.sql.query("UPDATE users SET confirmed_at = now() WHERE login = $1", [login]);
-  const request = loggingIn({ ...somebody(), login, password });
+  const request = loggingIn({ ...newUser(), login, password });
   const first = await raw.ask({ ...request, headers: { "auth-timeout": "300000" } }); // still in time when it comes again
   expect(first.outcome).toBe("ok");
   const before = await state();

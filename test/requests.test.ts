@@ -7,8 +7,8 @@ import avsc from "avsc";
 import { connectRegistry } from "../src/bus/avro/schema-store.ts";
 import { commandSchemas } from "../src/protocol/generated/schemas.ts";
 import { sharedFleet, type TestFleet, testFleet } from "./support/fleet.ts";
-import { byPassword, type Registered, registered, somebody } from "./support/people.ts";
 import { type Raw, rawRequests, replyTopic } from "./support/raw.ts";
+import { byPassword, newUser, type Registered, registered } from "./support/users.ts";
 
 let fleet: TestFleet;
 let raw: Raw;
@@ -161,7 +161,7 @@ describe("a request that nobody can be told about", () => {
     ["topic that does not exist", { kafka_replyTopic: "auth.reply.nobody" }],
     ["partition that does not exist", { kafka_replyPartition: "99" }],
   ])("with a reply %s does no work, and the partition moves on", async (_what, headers) => {
-    const made = somebody();
+    const made = newUser();
     const { password, ...clear } = made;
     const registering = {
       topic: "auth.account.register",
@@ -254,7 +254,7 @@ describe("a schema that the worker does not know", () => {
 
 describe("time", () => {
   test("a request whose time is over is not begun, and says so", async () => {
-    const made = somebody();
+    const made = newUser();
     const { password, ...clear } = made;
     const request = {
       topic: "auth.account.register",

@@ -6,7 +6,7 @@ import { type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { holdUser } from "./support/held.ts";
 import { mailedToken } from "./support/mails.ts";
 import { operatorToken } from "./support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf } from "./support/people.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf } from "./support/users.ts";
 
 let fleet: TestFleet;
 let feed: Feed;
@@ -28,7 +28,7 @@ const send = (topic: string, person: Confirmed) =>
   ]);
 
 describe("what is revoked", () => {
-  type Case = [deed: string, run: (person: Confirmed) => Promise<unknown>, ended: boolean];
+  type Case = [action: string, run: (person: Confirmed) => Promise<unknown>, ended: boolean];
 
   const ofUsers: Case[] = [
     ["logging out everywhere", ({ tokens }) => logout(tokens.accessToken, true), true],
@@ -62,11 +62,11 @@ describe("what is revoked", () => {
     ],
   ];
 
-  test.each(ofUsers)("by %s: all access tokens of the user from before", async (_deed, deed, ended) => {
+  test.each(ofUsers)("by %s: all access tokens of the user from before", async (_deed, action, ended) => {
     const person = await confirmed(fleet);
     const generation = decodeJwt(person.tokens.accessToken)["gen"] as number;
     const before = Date.now();
-    await deed(person);
+    await action(person);
     const { body } = await feed.first(`u:${person.id}`);
     const at = expect.any(Number);
     expect(body).toEqual({ at, minGeneration: generation + 1, ...(ended && { ended: true }) });
@@ -129,7 +129,7 @@ describe("what is revoked", () => {
     expect(found.map(({ key }) => key).sort()).toEqual([`s:${tokens.sessionId}`, `u:${person.id}`]);
   });
 
-  /** The control is in endings/endings.test.ts, in the same scene. */
+  /** The control is in endings/endings.test.ts, in the same scenario. */
   test("with a user's minimum rising one by one, whoever raises it, also where their commits meet", async () => {
     const person = await confirmed(fleet);
     const actors = [await administrator(), await administrator(), await administrator()];
@@ -171,10 +171,10 @@ async function raisedAtOnce({ id, login: target }: Confirmed, actors: string[]):
 const risesOf = ({ id }: Confirmed) => feed.of(`u:${id}`).map(({ body }) => body["minGeneration"]);
 
 /** ms from the reply to a logout to its record in a reader's hands, ascending. */
-async function reachTimes(people: readonly Confirmed[], rounds: number): Promise<number[]> {
+async function reachTimes(users: readonly Confirmed[], rounds: number): Promise<number[]> {
   const took: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const sessions = await Promise.all(people.map((person) => loggedIn(fleet, person)));
+    const sessions = await Promise.all(users.map((person) => loggedIn(fleet, person)));
     for (const { accessToken, sessionId } of sessions) {
       await logout(accessToken);
       const replied = performance.now();
@@ -186,11 +186,11 @@ async function reachTimes(people: readonly Confirmed[], rounds: number): Promise
 
 /** A relay that is slow is seen in relay/marks.test.ts, "gathers for long". On a machine that is busy with other tests the best of three counts. */
 test("half of all revocations are on the feed within 100 ms of their reply, 49 of 50 within a second", async () => {
-  const people: Confirmed[] = [];
-  for (let one = 0; one < 5; one += 1) people.push(await confirmed(fleet));
+  const users: Confirmed[] = [];
+  for (let one = 0; one < 5; one += 1) users.push(await confirmed(fleet));
   const best = { p50: Number.POSITIVE_INFINITY, p98: Number.POSITIVE_INFINITY };
   for (let round = 0; round < 3 && !(best.p50 < 100 && best.p98 < 1000); round += 1) {
-    const took = await reachTimes(people, 10);
+    const took = await reachTimes(users, 10);
     [best.p50, best.p98] = [took[24]!, took[48]!];
     console.log(
       `from reply to feed, ${took.length} revocations: p50 ${best.p50.toFixed(1)} ms, p98 ${best.p98.toFixed(1)} ms`,

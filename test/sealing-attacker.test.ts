@@ -16,9 +16,9 @@ import { BrokerAttacker, type Genuine, keyRecord } from "./support/broker-attack
 import { without } from "./support/faults.ts";
 import { end, type Fleet, launch, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { type Mailbox, mailbox, type Seen } from "./support/mailbox.ts";
-import { type Confirmed, confirmed } from "./support/people.ts";
 import { type Raw, rawRequests } from "./support/raw.ts";
 import { runFolder } from "./support/stack.ts";
+import { type Confirmed, confirmed } from "./support/users.ts";
 
 const login = "auth.session.login";
 const stranger = "b917Uo0YbOJGxKEONUIxEtQyxrY1jFVwDoEDvbSTbMs";

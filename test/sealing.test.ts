@@ -8,9 +8,9 @@ import { compactDecrypt, GeneralEncrypt, importJWK, type JWK } from "jose";
 import { attacks, type Genuine, genuineLogin, reseal, topic } from "./support/attacks.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet } from "./support/fleet.ts";
 import type { Seen } from "./support/mailbox.ts";
-import { type Confirmed, confirmed, loggedIn, somebody } from "./support/people.ts";
 import { type Raw, type RawRequest, rawRequests, replyTopic } from "./support/raw.ts";
 import { ephemeralPair } from "./support/seals.ts";
+import { type Confirmed, confirmed, loggedIn, newUser } from "./support/users.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -41,7 +41,7 @@ test("a sealed journey works", async () => {
 });
 
 test("a bare secret is refused, and nothing is done", async () => {
-  const person = somebody();
+  const person = newUser();
   const { password, ...clear } = person;
   const bare = { ...clear, sealed: JSON.stringify(person) };
   const reply = await raw.ask({ topic: "auth.account.register", key: person.login, fields: bare });
@@ -51,7 +51,7 @@ test("a bare secret is refused, and nothing is done", async () => {
 });
 
 test("a request whose reply has secrets must bring a reply key", async () => {
-  const { login, password } = somebody();
+  const { login, password } = newUser();
   const fields = {
     login,
     rotating: true,

@@ -11,20 +11,20 @@ import type { commandSchemas } from "../src/protocol/generated/schemas.ts";
 import { type Stack, startStack } from "../stack/stack.ts";
 import { connectGateway } from "./bridge/gateway.ts";
 import { addressesOf, connected } from "./support/crash.ts";
-import { exercises, newPassword, throughBridge } from "./support/exercises.ts";
 import { without } from "./support/faults.ts";
 import { type Fleet, type FleetOptions, startFleet, testFleet, until } from "./support/fleet.ts";
 import { filesBelow, formsOf, grep, type Hit, lookFor, needlesOf, type Secret } from "./support/grep.ts";
-import { ownFolder, runFolder } from "./support/stack.ts";
+import { newPassword, scenarios, throughBridge } from "./support/scenarios.ts";
 import {
+  malformed,
+  malformedMark,
   personal,
   recordsOf,
-  type SecretStage,
+  type SecretScenarioRunner,
   sealedFields,
-  secretStage,
-  spoilt,
-  spoiltMark,
-} from "./support/stage.ts";
+  secretScenarios,
+} from "./support/secret-scenarios.ts";
+import { ownFolder, runFolder } from "./support/stack.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -159,8 +159,8 @@ describe("the search", () => {
 });
 
 test("every command has an exercise", () => {
-  const without = handlers.map(({ topic }) => topic).filter((topic) => !Object.hasOwn(exercises, topic));
-  // Where this fails: add what the command does, and how it is refused, to test/support/exercises.ts, so that its secrets are looked for.
+  const without = handlers.map(({ topic }) => topic).filter((topic) => !Object.hasOwn(scenarios, topic));
+  // Where this fails: add what the command does, and how it is refused, to test/support/scenarios.ts, so that its secrets are looked for.
   expect(without).toEqual([]);
 });
 
@@ -193,31 +193,31 @@ async function started(name: string, options: FleetOptions): Promise<Fleet> {
 
 async function everything(fleet: Fleet, { bare }: { bare: boolean }): Promise<Done> {
   const held = await testFleet(fleet);
-  const stage = await secretStage(held, { bare });
-  await Promise.all(handlers.map(({ topic }) => exercises[topic]?.(stage)));
-  if (fleet.grpc !== "") await byGrpc(fleet, stage);
+  const runner = await secretScenarios(held, { bare });
+  await Promise.all(handlers.map(({ topic }) => scenarios[topic]?.(runner)));
+  if (fleet.grpc !== "") await byGrpc(fleet, runner);
   const requests = (
     await recordsOf(
       held,
       handlers.map(({ topic }) => topic),
     )
   ).filter(({ value }) => value !== null);
-  const garbage = requests.flatMap(spoilt);
+  const garbage = requests.flatMap(malformed);
   await held.kafka.produce(garbage);
-  await held.mails.count("auth.dead-letter", garbage.length, ({ headers }) => headers[spoiltMark] !== undefined);
+  await held.mails.count("auth.dead-letter", garbage.length, ({ headers }) => headers[malformedMark] !== undefined);
   await until("the outbox is published", async () => {
     const { rowCount } = await held.sql.query("SELECT FROM outbox WHERE published_at IS NULL LIMIT 1");
     return rowCount === 0;
   });
-  await stage.close();
+  await runner.close();
   await held.close();
   await fleet.stop();
-  return { fleet, secrets: stage.secrets, letters: garbage.length };
+  return { fleet, secrets: runner.secrets, letters: garbage.length };
 }
 
-async function byGrpc({ grpc }: Fleet, stage: SecretStage): Promise<void> {
+async function byGrpc({ grpc }: Fleet, runner: SecretScenarioRunner): Promise<void> {
   const gateway = await connectGateway(grpc);
-  await throughBridge(gateway, stage).finally(() => gateway.close());
+  await throughBridge(gateway, runner).finally(() => gateway.close());
 }
 
 async function checkpoint(): Promise<void> {
@@ -308,22 +308,22 @@ describe("a fleet that seals", () => {
       const env = { ...strict, AUTH_LEGACY_TOPICS: "true" };
       const fleet = await started("platform", { roles: ["worker", "relay"], env, again: done.fleet });
       const held = await testFleet(fleet);
-      const stage = await secretStage(held, { bare: false });
+      const runner = await secretScenarios(held, { bare: false });
       const login = "platform-user";
-      const { registrationSecret } = await stage.ask("auth.account.register", {
+      const { registrationSecret } = await runner.ask("auth.account.register", {
         login,
         username: login,
         email: "p@example.com",
         password: newPassword(),
       });
       const token = await held.confirmationToken(login);
-      const tokens = await stage.ask("auth.account.confirm", { token, registrationSecret, password: "" });
+      const tokens = await runner.ask("auth.account.confirm", { token, registrationSecret, password: "" });
       expect(tokens).toMatchObject({ sessionId: expect.any(String) });
-      await stage.close();
+      await runner.close();
       await held.close();
       await fleet.stop();
       await checkpoint();
-      const found = grep([...everyFile(), ...processLogs("platform")], stage.secrets);
+      const found = grep([...everyFile(), ...processLogs("platform")], runner.secrets);
       const places = new Set(found.map(({ file, secret }) => `${secret.name} in ${topicOf(file, fleet.prefix)}`));
       expect([...places]).toEqual(["auth.account.confirm request token in auth"]);
       const kept = topics(readConfig({ ...fleet.env, AUTH_LEGACY_TOPICS: "true" }, "migrate")).find(

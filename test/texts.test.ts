@@ -18,7 +18,7 @@ import { commandSchemas } from "../src/protocol/generated/schemas.ts";
 import { normalize, type RecordKeyRule, recordKey } from "../src/protocol/record-key.ts";
 import { connectGateway } from "./bridge/gateway.ts";
 import { quiet, sharedFleet } from "./support/fleet.ts";
-import { type HandlerHouse, handlerHouse } from "./support/handlers.ts";
+import { type HandlerHarness, handlerHarness } from "./support/handlers.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -136,11 +136,11 @@ function toBytes(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, toBytes(each)]));
 }
 
-let house: HandlerHouse;
+let harness: HandlerHarness;
 beforeAll(async () => {
-  house = await handlerHouse({ cheapHashes: true });
+  harness = await handlerHarness({ cheapHashes: true });
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => harness.close());
 
 const replyTypes = new Map<string, avsc.Type>();
 
@@ -157,19 +157,19 @@ function worker(change: (command: BusCommand) => BusCommand = (command) => comma
     await codec.warm();
     const execute = makeExecute({
       codec,
-      lanes: house.lanes,
+      lanes: harness.lanes,
       log: quiet,
       monotonic: () => performance.now(),
       sealsEndBetween: () => [0, Number.POSITIVE_INFINITY],
       openingKey: () => undefined,
       requireSealed: false,
-      passing: () => false,
+      isTransient: () => false,
     });
     const reply = { topic: "auth.reply.test", partition: undefined, correlationId: undefined };
     const envelope = { reply, idempotencyKey: randomBytes(16), callerKey: undefined } as unknown as Call["envelope"];
     const record = { topic, partition: 0, offset: 0n, timestamp: 0, key: null, value, headers: {} };
     const call = { topic, envelope, recordedAt: Date.now(), deadline: performance.now() + 30_000 };
-    const done = await execute(record, change(house.commands.get(topic)!), call, false);
+    const done = await execute(record, change(harness.commands.get(topic)!), call, false);
     return { ...done, refusal: refusalIn(topic, done.reply.value!) };
   };
 }
@@ -183,13 +183,13 @@ function refusalIn(topic: string, value: Buffer): Fields | undefined {
 
 /** Rows of every table there is. */
 async function rows(): Promise<Record<string, number>> {
-  const tables = await house.pool.any(
+  const tables = await harness.pool.any(
     sql.unsafe`SELECT c.relname AS name FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace`,
   );
   const counts = await Promise.all(
     (tables as { name: string }[]).map(async ({ name }) => [
       name,
-      Number(await house.pool.oneFirst(sql.unsafe`SELECT count(*) FROM ${sql.identifier([name])}`)),
+      Number(await harness.pool.oneFirst(sql.unsafe`SELECT count(*) FROM ${sql.identifier([name])}`)),
     ]),
   );
   return Object.fromEntries(counts) as Record<string, number>;
@@ -202,8 +202,9 @@ const problems = async (some: Case[], change?: (command: BusCommand) => BusComma
   for (const each of some) {
     const done = await ask(each, recordOf(each));
     const field = (done.refusal?.["details"] as Record<string, string> | undefined)?.["field"];
-    const right = done.outcome === "INVALID_INPUT" && done.poison === undefined && field === each.path;
-    if (!right) wrong.push(`${each.topic} ${each.path}: ${each.what}: ${done.outcome} ${field} ${done.poison ?? "-"}`);
+    const right = done.outcome === "INVALID_INPUT" && done.deadLetterReason === undefined && field === each.path;
+    if (!right)
+      wrong.push(`${each.topic} ${each.path}: ${each.what}: ${done.outcome} ${field} ${done.deadLetterReason ?? "-"}`);
   }
   for (const [table, count] of Object.entries(await rows()))
     if (count !== before[table]) wrong.push(`${table} has ${count - before[table]!} rows more`);
@@ -246,7 +247,7 @@ test("the longest texts of any command find room in its seal", async () => {
 describe("a bad text in any field of any command", () => {
   test("is refused by the worker for that field, is no dead letter, and leaves nothing behind", async () => {
     expect(await problems(cases)).toEqual([]);
-    expect(house.attempts).toEqual([]);
+    expect(harness.attempts).toEqual([]);
   }, 120_000);
 
   test("would not be, were there no gate (the control)", async () => {
@@ -272,7 +273,7 @@ test("a value that PostgreSQL does not take is no dead letter either, where no g
   );
   expect(nul).toHaveLength(1);
   for (const each of nul) {
-    const { outcome, poison } = await worker(open)(each, recordOf(each));
+    const { outcome, deadLetterReason: poison } = await worker(open)(each, recordOf(each));
     expect([outcome, poison]).toEqual(["INVALID_INPUT", undefined]);
   }
 });

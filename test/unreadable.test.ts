@@ -6,8 +6,8 @@ import { type AuthEvent, type Client, connect } from "../src/client/index.ts";
 import { over } from "./authctl/authctl.ts";
 import { sharedFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { bomb, type ForeignProducer, foreignProducer } from "./support/foreign-batches.ts";
-import { confirmed, loggedIn } from "./support/people.ts";
 import { type Raw, rawRequests } from "./support/raw.ts";
+import { confirmed, loggedIn } from "./support/users.ts";
 
 /** Beyond what is unpacked by default; 1.3 KB as it is sent. */
 const bytes = bomb("zstd", 40 * 1024 * 1024);

@@ -12,7 +12,7 @@ import { enrolled, shownNow } from "./support/factors.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { mailedToken } from "./support/mails.ts";
 import { operatorToken } from "./support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refused } from "./support/people.ts";
+import { type Confirmed, confirmed, loggedIn, refused } from "./support/users.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -77,10 +77,10 @@ async function lasted(since: number, ask: () => Promise<string>): Promise<number
 
 const took: Record<string, { local: number[]; bridge: number[] }> = {};
 
-/** Does the deed, waits until both that read the feed have heard of it, and says what each of the four answers then. */
-async function outcomesOf(name: string, session: Session, deed: () => Promise<unknown>): Promise<Outcomes> {
+/** Does the action, waits until both that read the feed have heard of it, and says what each of the four answers then. */
+async function outcomesOf(name: string, session: Session, action: () => Promise<unknown>): Promise<Outcomes> {
   expect([await local(session), await bridge(session)]).toEqual(["ok", "ok"]);
-  await deed();
+  await action();
   const since = performance.now();
   took[name] ??= { local: [], bridge: [] };
   const [here, there] = await Promise.all([lasted(since, () => local(session)), lasted(since, () => bridge(session))]);
@@ -100,7 +100,7 @@ const over: Outcomes = {
 };
 const outdated: Outcomes = { refresh: "ok", inspect: "TOKEN_EXPIRED", local: "TOKEN_EXPIRED", bridge: "TOKEN_EXPIRED" };
 
-interface Deed {
+interface Action {
   name: string;
   /** To the session itself, or to another one of its user. */
   who: "own" | "other";
@@ -112,7 +112,7 @@ const withNewApp = async (accessToken: string) =>
   client.mfa.activate({ accessToken, code: shownNow(await enrolled(fleet, accessToken)), endOthers: true });
 const target = ({ id }: Confirmed): string => `id:${id}`;
 const reason = "a test";
-const deeds: Deed[] = [
+const actions: Action[] = [
   {
     name: "logout",
     who: "own",
@@ -193,7 +193,7 @@ const deeds: Deed[] = [
 ];
 
 describe("after", () => {
-  test.each(deeds)(
+  test.each(actions)(
     "$name",
     async ({ name, who, does, outcomes }) => {
       for (let n = 0; n < 5; n += 1) {
@@ -261,7 +261,7 @@ describe("after", () => {
       ([name, { local: here, bridge: there }]) =>
         `${name}: local p50 ${at(here, 0.5)} max ${at(here, 1)}, bridge p50 ${at(there, 0.5)} max ${at(there, 1)}`,
     );
-    console.log(`ms from the answer of a deed to its refusal:\n${rows.join("\n")}`);
+    console.log(`ms from the answer of a action to its refusal:\n${rows.join("\n")}`);
   });
 });
 

@@ -73,7 +73,7 @@ const retired: readonly RegExp[] = [
   /\b(Beat|Pulse|Rival|Kept|spoilKept|unheard|standIns?|somebody|founding|foundAccount|Deed|Doer)\b/,
   /\b(commitAlone|AloneParts|Aside|leastMs|noSoonerThan|tally|turnKeys|turnOutbox|giveWay|hindrance|shelf)\b/,
   /\b(\w+Parts|Surroundings|Wiring|catalogue|censor|patiently|orThrow|traps|isPassing|passing|Watermark|watermark)\b/,
-  /\b(house|exercises|Scene|Site|crowd|goesOn|Cast|spoilt|further factors?|once: true|once\(\))\b/,
+  /\b(house|exercises|Scene|Site|crowd|goesOn|Cast|spoilt|second factors?|once: true|once\(\))\b/,
 ];
 const retiredNames = byLine((line) => retired.some((pattern) => pattern.test(line)));
 

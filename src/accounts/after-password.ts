@@ -1,8 +1,8 @@
-// What follows a right password: the session, or where the user has a further factor a challenge and nothing else. The challenge is for
+// What follows a right password: the session, or where the user has a second factor a challenge and nothing else. The challenge is for
 // this login with its `rotating` and `client`, and ends with any change of the user's rights, password or factors.
 
 import type { Context } from "../command/context.ts";
-import { fact } from "../command/events.ts";
+import { event } from "../command/events.ts";
 import type { Write } from "../db/statements.ts";
 import { type AccountWithPassword, lockUser } from "../db/users.ts";
 import type { SessionLoginRequest, SessionLoginResult } from "../protocol/generated/schemas.ts";
@@ -14,7 +14,7 @@ export interface RightPassword {
   request: SessionLoginRequest;
   /** What else is to be written: the attempt's refund, the password's hash at another cost. */
   writes: Write[];
-  /** Notes the device as one its owner uses; with a further factor it is not known yet that it is he. */
+  /** Notes the device as one its owner uses; with a second factor it is not known yet that it is he. */
   remember: Write[];
 }
 
@@ -33,9 +33,9 @@ export async function afterPassword(
     const byAddress = deviceKey !== normalize(login);
     const given = { purpose: "login-mfa", userId: id, generation, rotating, client, amr, byAddress } as const;
     const { token, write } = newChallenge(ctx, given);
-    const facts = [fact("LoginChallenged", { login, methods, client })];
+    const events = [event("LoginChallenged", { login, methods, client })];
     return ctx.commit(
-      { user, facts, writes: [write, ...writes] },
+      { user, events, writes: [write, ...writes] },
       { tokens: null, challenge: { challenge: token, methods } },
     );
   }
@@ -44,7 +44,7 @@ export async function afterPassword(
   return ctx.commit(
     {
       user,
-      facts: [fact("LoggedIn", { login, sessionId, method: "password", client })],
+      events: [event("LoggedIn", { login, sessionId, method: "password", client })],
       writes: [session.write, ...remember, ...writes],
     },
     { tokens: session.tokens, challenge: null },

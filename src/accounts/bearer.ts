@@ -38,14 +38,14 @@ export async function unlessAnswered<T>(ctx: Context, verify: () => Promise<T>):
   try {
     return await verify();
   } catch (error) {
-    if (error instanceof Refusal && error.code === "TOKEN_EXPIRED") await ctx.recall();
+    if (error instanceof Refusal && error.code === "TOKEN_EXPIRED") await ctx.checkInbox();
     throw error;
   }
 }
 
 /**
  * For commands that change how a user logs in, or that give everything that is held about them (ASVS 5.0, 7.5.1): the login must be younger than
- * AUTH_STEP_UP_MAX_AGE, and a further factor, where the user has one, must have been shown. There is no command for it: logging in again is the way.
+ * AUTH_STEP_UP_MAX_AGE, and a second factor, where the user has one, must have been shown. There is no command for it: logging in again is the way.
  * @returns the user's factors. @throws Refusal MFA_REQUIRED, details action `login`, reason `age` (with maxAgeMs) or `factor` (with methods)
  */
 export async function demandFreshLogin(ctx: Context, bearer: Bearer): Promise<OwnedFactors> {
@@ -59,7 +59,7 @@ export async function demandFreshLogin(ctx: Context, bearer: Bearer): Promise<Ow
 }
 
 /**
- * For commands of that kind that ask for the password themselves: a further factor that he has must have been shown in this session.
+ * For commands of that kind that ask for the password themselves: a second factor that he has must have been shown in this session.
  * @returns his factors. @throws Refusal MFA_REQUIRED, details action `login`, reason `factor` (with methods)
  */
 export async function demandFactor(ctx: Context, { claims, userId }: Bearer): Promise<OwnedFactors> {
@@ -68,7 +68,7 @@ export async function demandFactor(ctx: Context, { claims, userId }: Bearer): Pr
   const methods = factorMethods(factors);
   if (methods.length > 0 && !claims.amr.includes("mfa"))
     throw refuse("MFA_REQUIRED", {
-      message: "Log in again with a further factor.",
+      message: "Log in again with a second factor.",
       details: { action: "login", reason: "factor", methods: methods.join(" ") },
     });
   return factors;

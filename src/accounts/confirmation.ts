@@ -3,11 +3,11 @@
 // topic `auth` (in clear, by contract), a record for each account, the newest first; else they go to auth.mail, sealed.
 
 import type { Change, Context, MailMaker, Message } from "../command/context.ts";
-import { fact } from "../command/events.ts";
+import { event } from "../command/events.ts";
 import { countMail, type MailCount } from "../db/address-mails.ts";
+import { dummyUserFor } from "../db/dummy-user.ts";
 import { insertToken, insertTokens } from "../db/one-time-tokens.ts";
 import { shardOf } from "../db/outbox.ts";
-import { standInOf } from "../db/stand-ins.ts";
 import type { Write } from "../db/statements.ts";
 import { mailGoesOut, requestConfirmations, type Waiting } from "../db/waiting.ts";
 import { normalize } from "../protocol/record-key.ts";
@@ -17,7 +17,7 @@ export const legacyMailTopic = "auth";
 
 /** A stand-in for the user of an address that nobody has: what is made for it costs the same, and is never published or used. */
 export function nobodyAt(email: string): Waiting {
-  return { id: standInOf(normalize(email)), login: "nobody", username: "nobody", email, locale: null };
+  return { id: dummyUserFor(normalize(email)), login: "nobody", username: "nobody", email, locale: null };
 }
 
 const linkFor = ({ settings }: Pick<MailMaker, "settings">, userId: number) =>
@@ -43,7 +43,7 @@ export function confirmations(maker: MailMaker, accounts: readonly Waiting[], as
   if (newest === undefined) throw new Error("a mail to an address where nobody waits");
   return {
     user: { id: newest.id, subject: mailGoesOut(newest.id) },
-    facts: [fact("ConfirmationRequested", {})],
+    events: [event("ConfirmationRequested", {})],
     writes: [
       insertTokens(made.map(({ row }) => row)),
       countMail(asking.count, true),

@@ -1,9 +1,9 @@
 // An account that needs no confirmation, made at the database itself: by authctl, before a fleet is there to ask. One commit, with the
 // events that registering, confirming and giving roles would have left; checks only that login and e-mail address are free.
 
-import { type AloneParts, commitAlone } from "../command/commit-without-reply.ts";
+import { type CommitWithoutReplyDeps, commitWithoutReply } from "../command/commit-without-reply.ts";
 import type { Change } from "../command/context.ts";
-import { fact } from "../command/events.ts";
+import { event } from "../command/events.ts";
 import { loginHash } from "../command/keyed-hash.ts";
 import { takenConstraint } from "../db/faults.ts";
 import { readOnly } from "../db/inbox.ts";
@@ -28,7 +28,7 @@ export interface NewAccount {
 }
 
 /** @returns the user's id. @throws Refusal LOGIN_TAKEN, EMAIL_TAKEN */
-export async function foundAccount(parts: AloneParts, account: NewAccount): Promise<number> {
+export async function createConfirmedAccount(parts: CommitWithoutReplyDeps, account: NewAccount): Promise<number> {
   const [loginKey, emailKey] = [normalize(account.login), normalize(account.email)];
   const hash = loginHash(parts.dataKeys(), loginKey);
   const vacancy = await readOnly(parts.pool, vacancyFor({ loginKey, loginHash: hash, emailKey }));
@@ -37,7 +37,7 @@ export async function foundAccount(parts: AloneParts, account: NewAccount): Prom
   if (vacancy.emailOwner !== null) throw refuse("EMAIL_TAKEN");
   const { id } = vacancy;
   try {
-    await commitAlone(parts, changeOf(id, account, { loginKey, emailKey }));
+    await commitWithoutReply(parts, changeOf(id, account, { loginKey, emailKey }));
   } catch (error) {
     const taken = lostTo[takenConstraint(error) ?? ""];
     throw taken === undefined ? error : refuse(taken);
@@ -52,10 +52,10 @@ function changeOf(id: number, account: NewAccount, keys: { loginKey: string; ema
   return {
     // Giving roles outdates access tokens from before: there is none, and the generation is the first.
     user: { id, subject: insertUser({ id, login, username, email, ...keys, confirmed: true }), generation: 0 },
-    facts: [
-      fact("UserRegistered", { login }),
-      fact("UserConfirmed", { login, proof: "none" }),
-      fact("RolesChanged", { roles, reason }),
+    events: [
+      event("UserRegistered", { login }),
+      event("UserConfirmed", { login, proof: "none" }),
+      event("RolesChanged", { roles, reason }),
     ],
     writes: [insertPassword(id, hash), ...replaceRoles(id, roles)],
     messages: account.tellPlatform ? [profileMessage(id, username)] : [],

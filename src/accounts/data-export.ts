@@ -13,14 +13,14 @@ const mostBytes = 640 * 1024;
 const everyMs = 600_000;
 const mostHistory = 2000;
 
-export interface Copy {
+export interface DataExport {
   document: string;
   /** For the change that says who took it: refuses the second of two at once. */
   user: NonNullable<Change["user"]>;
 }
 
 /** @returns null: there is no such user (any more). @throws Refusal THROTTLED where a copy was taken less than ten minutes ago */
-export async function copyOf(ctx: Context, id: number): Promise<Copy | null> {
+export async function exportOf(ctx: Context, id: number): Promise<DataExport | null> {
   const about = await ctx.read(heldAbout(id, everyMs));
   if (about === null) return null;
   if (about.waitMs > 0)

@@ -1,8 +1,8 @@
 // An operator enrolled at the database itself, by who holds it and the master key: the first one, before anybody can act through Kafka (authctl
 // operators add --first), and operator:dev of `npm start`. All others are enrolled by auth.admin.add-operator.
 
-import { type AloneParts, commitAlone } from "../command/commit-without-reply.ts";
-import { fact } from "../command/events.ts";
+import { type CommitWithoutReplyDeps, commitWithoutReply } from "../command/commit-without-reply.ts";
+import { event } from "../command/events.ts";
 import { everything, type Operator, type OperatorKey, openOperator, sealOperator } from "../crypto/operators.ts";
 import { changedPart, takenConstraint } from "../db/faults.ts";
 import { readOnly } from "../db/inbox.ts";
@@ -12,7 +12,7 @@ import { refuse } from "../protocol/errors.ts";
 /** For events and the audit: whoever holds the key and the database. */
 const actor = "system:master-key";
 
-export interface Enrolment {
+export interface Enrollment {
   name: string;
   key: Omit<OperatorKey, "addedAt">;
   reason: string;
@@ -24,7 +24,10 @@ export interface Enrolment {
  * An operator who may do everything.
  * @returns whether something changed: not where the operator has the key already. @throws Refusal FORBIDDEN where there are others, and it must be the first
  */
-export async function enrolOperator(parts: AloneParts, { name, key, reason, first }: Enrolment): Promise<boolean> {
+export async function enrollOperator(
+  parts: CommitWithoutReplyDeps,
+  { name, key, reason, first }: Enrollment,
+): Promise<boolean> {
   const box = parts.dataKeys().box("operator");
   const row = await readOnly(parts.pool, operatorRow(name));
   const before = row === null ? undefined : openOperator(box, name, row.box);
@@ -35,9 +38,9 @@ export async function enrolOperator(parts: AloneParts, { name, key, reason, firs
   const sealed = sealOperator(box, { name, permissions, keys } satisfies Operator);
   const insert = first ? insertFirstOperator : insertOperator;
   const writes = [row === null ? insert(name, sealed) : changeOperator(row, sealed)];
-  const facts = [fact("OperatorAdded", { operator: name, kid: key.kid, permissions, reason })];
+  const events = [event("OperatorAdded", { operator: name, kid: key.kid, permissions, reason })];
   try {
-    await commitAlone(parts, { key: `operator:${name}`, facts, writes, actor });
+    await commitWithoutReply(parts, { key: `operator:${name}`, events, writes, actor });
   } catch (error) {
     if (first && (changedPart(error) ?? takenConstraint(error)) !== undefined) throw notTheFirst();
     throw error;

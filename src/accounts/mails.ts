@@ -33,7 +33,7 @@ export type MailKind =
   | "data-exported"
   | FactorNotice;
 
-/** What the owner of further factors is told of them (ASVS 5.0, 6.3.7): `change` of MfaChanged, but a reset of factors is not one of the password. */
+/** What the owner of second factors is told of them (ASVS 5.0, 6.3.7): `change` of MfaChanged, but a reset of factors is not one of the password. */
 export type FactorNotice =
   | "totp-activated"
   | "totp-disabled"

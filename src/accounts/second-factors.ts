@@ -3,7 +3,7 @@
 // He is told by mail, in the same commit. Who can change factors has a session, so his address is confirmed: no notice goes to a stranger.
 
 import type { Change, Context, Message } from "../command/context.ts";
-import { fact } from "../command/events.ts";
+import { event } from "../command/events.ts";
 import { codesPerUser, hashRecoveryCode, makeRecoveryCodes } from "../crypto/recovery-codes.ts";
 import type { Contact } from "../db/contacts.ts";
 import { replaceRecoveryCodes } from "../db/factors.ts";
@@ -29,7 +29,7 @@ export function factorChange(
   const { sessionId } = claims;
   return {
     user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
-    facts: [fact("MfaChanged", { change, sessionId })],
+    events: [event("MfaChanged", { change, sessionId })],
     writes: [...writes, ...(endOthers ? [endSessionsOf(id, "mfa-changed", sessionId)] : [])],
     messages: [notice(ctx, change, { id, ...owner })],
   };
@@ -63,7 +63,7 @@ export function newRecoveryCodes(userId: number): { codes: string[]; write: Writ
 export function checkNotLast(roles: readonly string[]): void {
   if (roles.length === 0) return;
   throw refuse("MFA_REQUIRED", {
-    message: "A role requires a further factor: set up another one before.",
+    message: "A role requires a second factor: set up another one before.",
     details: { action: "enroll", reason: "role", role: roles.join(" ") },
   });
 }

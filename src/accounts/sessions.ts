@@ -2,7 +2,7 @@
 // sessions at most; the commit that opens one more ends the oldest, whichever command it is of. Listing a user's, and finding one of his.
 
 import type { Context } from "../command/context.ts";
-import { fact } from "../command/events.ts";
+import { event } from "../command/events.ts";
 import { isUuid } from "../crypto/ids.ts";
 import { hashSecret, newOpaque } from "../crypto/opaque.ts";
 import { shardOf } from "../db/outbox.ts";
@@ -17,7 +17,7 @@ export interface SessionUser {
   login: string;
   roles: string[];
   generation: number;
-  /** Roles that only a session with a further factor bears. */
+  /** Roles that only a session with a second factor bears. */
   strongRoles: string[];
   deviceEpoch: number;
 }
@@ -39,7 +39,7 @@ export interface OpenedSession {
 
 /**
  * Makes the tokens of a new session and the write that opens it; nothing is stored yet.
- * A role that requires a further factor is borne only where `amr` has mfa.
+ * A role that requires a second factor is borne only where `amr` has mfa.
  * Its device token is for `deviceKey`, the record key of the login that lets the user in; default: the account's login.
  * A rotating session ends after AUTH_REFRESH_TTL, another after AUTH_COOKIE_MAX_AGE; either when idle for AUTH_REFRESH_IDLE.
  */
@@ -101,11 +101,15 @@ export function endedLater(
   userId: number,
   about: { kept: string | null; cause: string; reason: string },
 ) {
-  const { event: kind, body } = fact("SessionsRevoked", { sessionIds: [], ...about });
+  const { event: kind, body } = event("SessionsRevoked", { sessionIds: [], ...about });
   const [eventId, traceparent] = [ctx.uuid(), ctx.call.envelope.traceparent ?? null];
-  const event = { ...body, at: ctx.now() };
-  const audited = { eventId, kind, actor: `user:${userId}`, traceparent, body: event };
-  return { shard: shardOf(userId), said: { eventId, traceparent, event }, audited: ctx.audited(audited, userId) };
+  const written = { ...body, at: ctx.now() };
+  const audited = { eventId, kind, actor: `user:${userId}`, traceparent, body: written };
+  return {
+    shard: shardOf(userId),
+    said: { eventId, traceparent, event: written },
+    audited: ctx.audited(audited, userId),
+  };
 }
 
 function limitOf(ctx: Context, userId: number): SessionLimit {

@@ -2,7 +2,7 @@
 // deleting end every session and every access token; lifting a ban brings none of them back.
 
 import type { Change, Context } from "../command/context.ts";
-import { fact } from "../command/events.ts";
+import { event } from "../command/events.ts";
 import { purposes, voidLinks } from "../db/one-time-tokens.ts";
 import { erasures } from "../db/personal-data.ts";
 import { adminBeside, demandAdminBeside } from "../db/roles.ts";
@@ -11,7 +11,7 @@ import type { Write } from "../db/statements.ts";
 import { banUser, deleteUser, type Profile, unbanUser } from "../db/users.ts";
 import { type Refusal, refuse } from "../protocol/errors.ts";
 
-export interface Deed {
+export interface AccountAction {
   actor: string;
   reason: string;
   /** What must hold besides: keepAnAdmin. */
@@ -24,7 +24,7 @@ export interface Deed {
  * free for `users show` and taken for `users create-admin`.
  * @throws Refusal NOT_FOUND; details.reason `decoy`
  */
-export function somebody<T extends { decoy: boolean }>(found: T | null): T {
+export function requireUser<T extends { decoy: boolean }>(found: T | null): T {
   if (found === null) throw noSuchUser();
   if (!found.decoy) return found;
   const message =
@@ -54,41 +54,45 @@ export async function keepAnAdmin(ctx: Context, user: Standing): Promise<Write[]
 }
 
 /** @param until when the ban ends by itself, Unix ms; null: when it is lifted */
-export function ban({ id, generation }: Profile, until: number | null, { actor, reason, demands = [] }: Deed): Change {
+export function ban(
+  { id, generation }: Profile,
+  until: number | null,
+  { actor, reason, demands = [] }: AccountAction,
+): Change {
   return {
     user: { id, subject: banUser(id, { until, reason }, { generation }), generation: generation + 1 },
-    facts: [fact("UserBanned", { reason, until })],
+    events: [event("UserBanned", { reason, until })],
     writes: [...demands, endSessionsOf(id, "banned"), voidLinks(id, { of: purposes })],
     actor,
   };
 }
 
-export function unban({ id }: Profile, { actor, reason }: Deed): Change {
-  return { user: { id, subject: unbanUser(id) }, facts: [fact("UserUnbanned", { reason })], actor };
+export function unban({ id }: Profile, { actor, reason }: AccountAction): Change {
+  return { user: { id, subject: unbanUser(id) }, events: [event("UserUnbanned", { reason })], actor };
 }
 
 /** The account and all that is personal about its user (db/personal-data.ts); a login that was ever confirmed stays taken for a while. */
 export function erase(
   ctx: Pick<Context, "keepLogin">,
   user: Pick<Profile, "id" | "generation" | "login" | "confirmed">,
-  deed: Deed,
+  deed: AccountAction,
 ): Change {
   return erasing(user, deed, { confirmed: user.confirmed, kept: ctx.keepLogin(user) });
 }
 
 /** The same of an account that nobody confirmed: its login is free at once. Where somebody has confirmed it meanwhile nothing happens. */
-export function eraseUnconfirmed(user: Pick<Profile, "id" | "generation">, deed: Deed): Change {
+export function eraseUnconfirmed(user: Pick<Profile, "id" | "generation">, deed: AccountAction): Change {
   return erasing(user, deed, { confirmed: false, kept: [] });
 }
 
 function erasing(
   { id, generation }: Pick<Profile, "id" | "generation">,
-  { actor, reason, demands = [] }: Deed,
+  { actor, reason, demands = [] }: AccountAction,
   { confirmed, kept }: { confirmed: boolean; kept: Write[] },
 ): Change {
   return {
     user: { id, subject: deleteUser(id, { confirmed, generation }), generation: generation + 1, deleted: true },
-    facts: [fact("UserDeleted", { reason })],
+    events: [event("UserDeleted", { reason })],
     writes: [...demands, ...erasures(id), ...kept],
     actor,
   };

@@ -13,7 +13,7 @@ import { dataKeyRows } from "../db/keys.ts";
 import type { CommonQueryMethods } from "../db/pool.ts";
 import type { Clock } from "../lib/clock.ts";
 
-export type Deed =
+export type AuditedActionName =
   | "KeyMade"
   | "KeyActivated"
   | "KeyRemoved"
@@ -27,22 +27,22 @@ export type Deed =
   | "ImportStarted"
   | "ImportEnded";
 
-export interface Doer {
+export interface AuditedBy {
   clock: Clock;
   /** Default: the fleet's schedule. */
   actor?: string;
 }
 
-export interface Done {
-  deed: Deed;
+export interface AuditedAction {
+  action: AuditedActionName;
   /** Nobody's personal data: it stands in clear, and for as long as the audit. */
   details: object;
 }
 
-export async function auditDeed(
+export async function auditAction(
   transaction: CommonQueryMethods,
   dataKeys: DataKeys,
-  { clock, actor = "system:keys", deed, details }: Doer & Done,
+  { clock, actor = "system:keys", action: deed, details }: AuditedBy & AuditedAction,
 ): Promise<void> {
   const nobody = { userId: null, personal: null, traceparent: null };
   const what = { event: deed, actor, outcome: "ok", details: { ...details } };
@@ -50,14 +50,14 @@ export async function auditDeed(
 }
 
 /** With the data keys as they stand in the transaction. */
-export async function auditDeeds(
+export async function auditActions(
   transaction: CommonQueryMethods,
-  { master, ...doer }: Doer & { master: MasterKey[] },
-  deeds: readonly Done[],
+  { master, ...doer }: AuditedBy & { master: MasterKey[] },
+  deeds: readonly AuditedAction[],
 ): Promise<void> {
   if (deeds.length === 0) return;
   const dataKeys = loadDataKeys(master, await dataKeyRows(transaction));
-  for (const done of deeds) await auditDeed(transaction, dataKeys, { ...doer, ...done });
+  for (const done of deeds) await auditAction(transaction, dataKeys, { ...doer, ...done });
 }
 
 /** The row of a user who was imported: what audit verify --state compares the account with until something else changes it. */

@@ -53,7 +53,7 @@ import { asError } from "../lib/errors.ts";
 import { pause } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
 
-export interface ChainParts {
+export interface ChainDeps {
   pool: DatabasePool;
   dataKeys(): DataKeys;
   keyring(): Keyring;
@@ -69,7 +69,7 @@ const everyMs = 1000;
 const batch = 500;
 
 /** @returns a function that stops it and waits for the batch under way */
-export function startAuditChain(parts: ChainParts): () => Promise<void> {
+export function startAuditChain(parts: ChainDeps): () => Promise<void> {
   const stopping = new AbortController();
   const working = (async () => {
     while (!stopping.signal.aborted) {
@@ -89,7 +89,7 @@ export function startAuditChain(parts: ChainParts): () => Promise<void> {
 }
 
 /** Chains what waits, up to a batch, and signs a head where one is due. @returns whether there is more to do at once */
-export async function chainBatch(parts: ChainParts): Promise<boolean> {
+export async function chainBatch(parts: ChainDeps): Promise<boolean> {
   const signed: SignedHead[] = [];
   const rows = await asTheOnlyChainer(parts.pool, async (transaction) => {
     const keys = parts.dataKeys();
@@ -124,7 +124,7 @@ interface Opened {
 }
 
 /** What no data key of ours has sealed is not taken for what it says, and does not vanish either. */
-function openable({ dataKeys, clock, log }: ChainParts, rows: readonly WaitingRow[]): Opened[] {
+function openable({ dataKeys, clock, log }: ChainDeps, rows: readonly WaitingRow[]): Opened[] {
   return rows.flatMap(({ id, box }) => {
     const entry = openEntry(dataKeys(), box);
     if (entry === "later") return []; // its data key was made a moment ago: the next round has it
@@ -156,7 +156,7 @@ interface Chaining {
 }
 
 async function chainAll(
-  { dataKeys }: ChainParts,
+  { dataKeys }: ChainDeps,
   transaction: CommonQueryMethods,
   { waiting, before, standing }: Chaining,
 ): Promise<ChainEnd> {
@@ -226,12 +226,12 @@ function isClosing(end: ChainEnd, { partition, headNumber }: ChainStanding): boo
   return end.number > (headNumber ?? 0) && end.partition !== partition;
 }
 
-function isDue({ headEveryMs }: ChainParts, end: ChainEnd, { now, headNumber, headAt }: ChainStanding): boolean {
+function isDue({ headEveryMs }: ChainDeps, end: ChainEnd, { now, headNumber, headAt }: ChainStanding): boolean {
   return end.number > (headNumber ?? 0) && (headAt === null || now / 1000 - headAt >= headEveryMs);
 }
 
 async function signEnd(
-  parts: ChainParts,
+  parts: ChainDeps,
   transaction: CommonQueryMethods,
   { end: { number, partition, chain }, at }: { end: ChainEnd; at: number },
 ): Promise<SignedHead> {

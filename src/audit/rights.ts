@@ -115,7 +115,7 @@ export class Rights {
           : [`The role ${name} permits ${text(is.permissions)}, and by its last event ${text(by)}.`]),
         ...(said.required === is.required
           ? []
-          : [`The role ${name} requires a further factor or not otherwise than its last event says.`]),
+          : [`The role ${name} requires a second factor or not otherwise than its last event says.`]),
       ];
     });
   }

@@ -98,7 +98,7 @@ export const commands: readonly Command[] = [
 export async function ctl(
   args: string[],
   env: Environment,
-  { terminal: given = processTerminal(env), reach = withFleet }: Partial<Pick<Surroundings, "terminal" | "reach">> = {},
+  { terminal: given = processTerminal(env), reach = withFleet }: Partial<Pick<DispatchDeps, "terminal" | "reach">> = {},
 ): Promise<number> {
   const json = args.includes("--json");
   const terminal = safeTerminal(given);
@@ -115,7 +115,7 @@ export async function ctl(
   }
 }
 
-interface Surroundings {
+interface DispatchDeps {
   env: Environment;
   terminal: Terminal;
   reach: Call["reach"];
@@ -124,7 +124,7 @@ interface Surroundings {
 
 const isFlag = (word: string): boolean => ["--json", "--help", "-h"].includes(word);
 
-async function dispatch(args: string[], { env, terminal, reach, json }: Surroundings): Promise<Answer> {
+async function dispatch(args: string[], { env, terminal, reach, json }: DispatchDeps): Promise<Answer> {
   const first = args.findIndex((word) => !isFlag(word));
   const words = first < 0 ? [] : [...args.slice(first), ...args.slice(0, first)];
   if (words.length === 0) return overview(commands);

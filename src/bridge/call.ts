@@ -17,7 +17,7 @@ import { type CallStatus, faultText, isFault, statusOf, statusOfGone } from "./s
 /** Whom an access token speaks for: from the feeds while they are fresh, from the fleet otherwise. */
 export type BridgeVerifier = Pick<Verifier, "verify" | "end">;
 
-export interface BridgeParts {
+export interface BridgeDeps {
   client: AuthClient;
   verifier: BridgeVerifier;
   config: Config;
@@ -34,7 +34,7 @@ export type Method = (request: never, ask: Ask, device: () => Device | undefined
 type Call = ServerUnaryCall<object, object>;
 
 /** Makes what turns a method into grpc-js's handler. To be called once per process: it registers the metrics. */
-export function makeCalls(parts: BridgeParts): (name: string, method: Method) => handleUnaryCall<object, object> {
+export function makeCalls(parts: BridgeDeps): (name: string, method: Method) => handleUnaryCall<object, object> {
   const count = countCalls(parts);
   const unknownDevice = countUnknown(parts);
   return (name, method) => (call, callback) => {
@@ -93,7 +93,7 @@ export function makeCalls(parts: BridgeParts): (name: string, method: Method) =>
 function optionsOf(
   call: Call,
   { traceparent, idempotencyKey, deviceToken }: CallMetadata,
-  { signal, parts: { config, clock } }: { signal: AbortSignal; parts: BridgeParts },
+  { signal, parts: { config, clock } }: { signal: AbortSignal; parts: BridgeDeps },
 ): CallOptions {
   const left = Number(call.getDeadline()) - clock.now();
   if (left <= 0) throw refuse("DEADLINE_EXCEEDED");
@@ -113,7 +113,7 @@ function isPast(call: Call, clock: Clock): boolean {
 const hour = 3_600_000;
 
 /** Counts the calls that nobody said an address for; the log says it once an hour. */
-function countUnknown({ metrics, log, clock }: BridgeParts): () => void {
+function countUnknown({ metrics, log, clock }: BridgeDeps): () => void {
   const calls = metrics.counter(
     "auth_client_unknown_total",
     "Calls without the address of the device they are for (auth-client-ip, of a caller that is trusted): no limit by network sees them.",
@@ -134,7 +134,7 @@ function countUnknown({ metrics, log, clock }: BridgeParts): () => void {
 }
 
 /** Starts the clock of one call; what it returns ends it. */
-function countCalls({ metrics, clock }: BridgeParts): (method: string) => (code: status) => void {
+function countCalls({ metrics, clock }: BridgeDeps): (method: string) => (code: status) => void {
   const calls = metrics.counter("auth_bridge_calls_total", "gRPC calls that ended, by status.", ["method", "code"]);
   const seconds = metrics.histogram("auth_bridge_seconds", "From a gRPC call's arrival to its status.", ["method"]);
   return (method) => {

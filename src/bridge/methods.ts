@@ -59,7 +59,7 @@ export function makeMethods(config: CookieConfig, verifier: Pick<Verifier, "veri
     async Authenticate({ login, password }, ask, device) {
       const request = { login, password, rotating: false, ...clientOf(device) };
       const { tokens } = await ask("auth.session.login", request);
-      // A challenge cannot be answered here: none of the six methods takes a further factor.
+      // A challenge cannot be answered here: none of the six methods takes a second factor.
       if (tokens === null) throw refuse("MFA_REQUIRED");
       return withCookie(tokens, config);
     },

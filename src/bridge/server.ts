@@ -10,7 +10,7 @@ import { HealthImplementation, protoPath as healthProto } from "grpc-health-chec
 import { plaintextFaults } from "../config/plaintext.ts";
 import { type Config, ConfigFault } from "../config/read.ts";
 import type { Logger } from "../runtime/log.ts";
-import { type BridgeParts, type Method, makeCalls } from "./call.ts";
+import { type BridgeDeps, type Method, makeCalls } from "./call.ts";
 import { wrapIncoming } from "./incoming.ts";
 import { makeMethods } from "./methods.ts";
 
@@ -29,7 +29,7 @@ const messageLimit = 64 * 1024;
 const healthEveryMs = 250;
 const services = ["", "auth.Auth"];
 
-export function makeBridge(parts: BridgeParts): Bridge {
+export function makeBridge(parts: BridgeDeps): Bridge {
   const server = new Server({ "grpc.max_receive_message_length": messageLimit });
   wrapIncoming(server);
   const health = new HealthImplementation(Object.fromEntries(services.map((name) => [name, "NOT_SERVING"])));
@@ -80,7 +80,7 @@ function logThrough(log: Logger): void {
   setLogger({ error: to("error"), info: to("info"), debug: to("debug") });
 }
 
-function handlersOf(parts: BridgeParts): Record<string, handleUnaryCall<object, object>> {
+function handlersOf(parts: BridgeDeps): Record<string, handleUnaryCall<object, object>> {
   const handle = makeCalls(parts);
   const methods = Object.entries<Method>({ ...makeMethods(parts.config, parts.verifier) });
   return Object.fromEntries(methods.map(([name, method]) => [name, handle(name, method)]));

@@ -2,10 +2,10 @@
 // the driver reads again from the last commit is known and skipped; a lost one is marked, and nothing of it is committed any more.
 // Commits go out on a timer, one at a time, and nobody waits for them.
 import type { Assignment, CommittedOffset, TopicPartition } from "../kafka/records.ts";
-import { Watermark } from "./offset-tracker.ts";
+import { OffsetTracker } from "./offset-tracker.ts";
 
-export interface Holding extends TopicPartition {
-  watermark: Watermark;
+export interface AssignedPartition extends TopicPartition {
+  offsets: OffsetTracker;
   /** What its unfinished records count in back pressure. */
   load: number;
   paused: boolean;
@@ -16,15 +16,15 @@ export interface Holding extends TopicPartition {
   end: bigint;
 }
 
-export interface Holdings {
+export interface AssignedPartitions {
   assign(assignment: Assignment): void;
   /**
-   * The holding that records of a fetch belong to; undefined where the partition is not ours (any more).
+   * The assignedPartition that records of a fetch belong to; undefined where the partition is not ours (any more).
    * @param end the partition's end as of the fetch: where it lies before what was read, the partition was made anew or cut, its offsets
    *   start over, and what is known of them is given up as if the partition had been lost
    */
-  receive(partition: TopicPartition, end: bigint): Holding | undefined;
-  all(): Iterable<Holding>;
+  receive(partition: TopicPartition, end: bigint): AssignedPartition | undefined;
+  all(): Iterable<AssignedPartition>;
   readonly size: number;
   /** The partitions held, by topic: for the assigner, and for who wants to know. */
   byTopic(): Record<string, number[]>;
@@ -34,19 +34,19 @@ export interface Holdings {
   stop(): void;
 }
 
-export interface HoldingsParts {
+export interface AssignedPartitionsDeps {
   commit(offsets: CommittedOffset[]): Promise<void>;
   everyMs: number;
   failed(error: unknown): void;
 }
 
-export function makeHoldings(parts: HoldingsParts): Holdings {
-  let held = new Map<string, Holding>();
+export function makeAssignedPartitions(parts: AssignedPartitionsDeps): AssignedPartitions {
+  let held = new Map<string, AssignedPartition>();
   let committing = false;
 
   const commit = async (): Promise<void> => {
-    const moved = [...held.values()].flatMap(({ topic, partition, watermark }) => {
-      const offset = watermark.pending;
+    const moved = [...held.values()].flatMap(({ topic, partition, offsets: watermark }) => {
+      const offset = watermark.committable;
       return offset === undefined ? [] : [{ topic, partition, offset, watermark }];
     });
     if (moved.length === 0) return;
@@ -74,14 +74,14 @@ export function makeHoldings(parts: HoldingsParts): Holdings {
       for (const [id, each] of before) if (!held.has(id)) each.lost = true;
     },
     receive({ topic, partition }, end) {
-      let holding = held.get(idOf({ topic, partition }));
-      if (holding?.watermark.next !== undefined && end < holding.watermark.next) {
-        holding.lost = true;
-        holding = fresh({ topic, partition });
-        held.set(idOf(holding), holding);
+      let assignedPartition = held.get(idOf({ topic, partition }));
+      if (assignedPartition?.offsets.next !== undefined && end < assignedPartition.offsets.next) {
+        assignedPartition.lost = true;
+        assignedPartition = fresh({ topic, partition });
+        held.set(idOf(assignedPartition), assignedPartition);
       }
-      if (holding !== undefined) holding.end = end;
-      return holding;
+      if (assignedPartition !== undefined) assignedPartition.end = end;
+      return assignedPartition;
     },
     all: () => held.values(),
     get size() {
@@ -104,10 +104,10 @@ function idOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
 }
 
-function fresh(partition: TopicPartition): Holding {
+function fresh(partition: TopicPartition): AssignedPartition {
   return {
     ...partition,
-    watermark: new Watermark(),
+    offsets: new OffsetTracker(),
     load: 0,
     paused: false,
     lost: false,
@@ -117,6 +117,6 @@ function fresh(partition: TopicPartition): Holding {
 }
 
 /** Records of the partition that are not finished, fetched or not, as of the last fetch. */
-export function lagOf({ watermark, end }: Holding): number {
+export function lagOf({ offsets: watermark, end }: AssignedPartition): number {
   return watermark.size + (watermark.next === undefined ? 0 : Math.max(0, Number(end - watermark.next)));
 }

@@ -9,27 +9,27 @@
 
 import type { Consumption, FetchLimits } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
-import type { Holding } from "./assigned-partitions.ts";
+import type { AssignedPartition } from "./assigned-partitions.ts";
 
 export interface BackPressure {
   /** Call after records of the partition were taken. @param load of all of them (loadOf) */
-  taken(holding: Holding, load: number): void;
+  taken(assignedPartition: AssignedPartition, load: number): void;
   /** Call once for each record taken: it was finished, or given up. @param load of that record */
-  left(holding: Holding, load?: number): void;
+  left(assignedPartition: AssignedPartition, load?: number): void;
 }
 
-export interface BackPressureParts {
+export interface BackPressureDeps {
   /** All that are held now. */
-  holdings(): Iterable<Holding>;
-  taps(): Pick<Consumption, "pause" | "resume">;
+  assigned(): Iterable<AssignedPartition>;
+  consumption(): Pick<Consumption, "pause" | "resume">;
 }
 
 /** Unfinished records at which a partition is paused, and at which it goes on. */
 const highWater = 1000;
 const lowWater = 250;
 /** Unfinished records of all partitions at which the worker is crowded, and at which it is no longer. */
-const crowdHigh = 2000;
-const crowdLow = crowdHigh / 2;
+const totalHigh = 2000;
+const totalLow = totalHigh / 2;
 /** What one fetch may bring to whoever holds back like this. */
 export const smallFetch: FetchLimits = { bytes: 1024 * 1024, partitionBytes: 128 * 1024 };
 /** So many bytes more count as a record more: 1,000 records that are held hold no more than 16 MiB. */
@@ -41,46 +41,46 @@ export function loadOf({ bytes = 0 }: Pick<InRecord, "bytes">): number {
   return 1 + Math.floor(bytes / bytesOfOne);
 }
 
-export function makeBackPressure({ holdings, taps }: BackPressureParts): BackPressure {
+export function makeBackPressure({ assigned: holdings, consumption: taps }: BackPressureDeps): BackPressure {
   let unfinished = 0;
-  let crowded = false;
+  let overLimit = false;
   let share = highWater;
 
-  const holdBack = (holding: Holding): void => {
-    if (holding.paused || heldBy(holding) < (crowded ? share : highWater)) return;
-    holding.paused = true;
-    taps().pause(holding);
+  const pause = (assignedPartition: AssignedPartition): void => {
+    if (assignedPartition.paused || unfinishedIn(assignedPartition) < (overLimit ? share : highWater)) return;
+    assignedPartition.paused = true;
+    taps().pause(assignedPartition);
   };
-  const letOn = (holding: Holding): void => {
-    if (!holding.paused || holding.lost || heldBy(holding) > lowWater) return;
-    holding.paused = false;
-    taps().resume(holding);
+  const resume = (assignedPartition: AssignedPartition): void => {
+    if (!assignedPartition.paused || assignedPartition.lost || unfinishedIn(assignedPartition) > lowWater) return;
+    assignedPartition.paused = false;
+    taps().resume(assignedPartition);
   };
 
   return {
-    taken(holding, load) {
+    taken(assignedPartition, load) {
       unfinished += load;
-      holding.load += load;
-      if (crowded || unfinished < crowdHigh) return holdBack(holding);
+      assignedPartition.load += load;
+      if (overLimit || unfinished < totalHigh) return pause(assignedPartition);
       const all = [...holdings()];
-      crowded = true;
-      share = Math.max(leastShare, Math.floor(crowdHigh / all.length));
-      for (const each of all) holdBack(each);
+      overLimit = true;
+      share = Math.max(leastShare, Math.floor(totalHigh / all.length));
+      for (const each of all) pause(each);
     },
-    left(holding, load = 1) {
+    left(assignedPartition, load = 1) {
       unfinished -= load;
-      holding.load -= load;
-      if (crowded) {
-        if (unfinished > crowdLow) return;
-        crowded = false;
-        for (const each of holdings()) letOn(each);
+      assignedPartition.load -= load;
+      if (overLimit) {
+        if (unfinished > totalLow) return;
+        overLimit = false;
+        for (const each of holdings()) resume(each);
       }
-      letOn(holding);
+      resume(assignedPartition);
     },
   };
 }
 
 /** Those that are done and wait behind one that is not count as well: they would be read again. */
-function heldBy({ watermark, load }: Holding): number {
+function unfinishedIn({ offsets: watermark, load }: AssignedPartition): number {
   return Math.max(watermark.size, load);
 }

@@ -12,13 +12,13 @@ interface Count {
   buckets: Map<number, number>;
 }
 
-export interface Tally {
+export interface CommandStats {
   observe(topic: string, outcome: string, ms: number): void;
   /** What was counted since the last call. */
   take(): FleetStats["commands"];
 }
 
-export function makeTally(monotonic: () => number): Tally {
+export function makeCommandStats(monotonic: () => number): CommandStats {
   let counts = new Map<string, Count>();
   let since = monotonic();
   return {

@@ -2,7 +2,7 @@
 
 import type { TextGate } from "./avro/text-gate.ts";
 import type { Envelope } from "./headers.ts";
-import type { Lane, Place } from "./lanes.ts";
+import type { Lane, Permit } from "./lanes.ts";
 
 export type LaneName = "hash" | "db" | "cheap";
 export type Lanes = Record<LaneName, Lane>;
@@ -24,7 +24,7 @@ export interface Call {
   /** What the caller's header auth-device holds, where it holds for this record key. */
   device?: HeldDevice;
   /** In the lane of its command, which it enters later. */
-  place?: Place;
+  permit?: Permit;
 }
 
 export interface BusCommand {
@@ -36,9 +36,9 @@ export interface BusCommand {
   /** Kind of mailbox key: mailboxes of one kind are shared by all commands whose key is of that kind. */
   keyKind: string;
   /** Whether the first answer is kept and given again: commands that change or count something. */
-  once: boolean;
+  storesAnswer: boolean;
   /** Answered no sooner than so many ms after it was begun. */
-  leastMs: number | undefined;
+  minResponseMs: number | undefined;
   /** Fields of the request and of the result that travel only inside a seal. */
   sealedFields: { request: readonly string[]; reply: readonly string[] };
   /** Bounds and characters of the request's texts. */

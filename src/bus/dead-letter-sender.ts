@@ -22,7 +22,7 @@ export interface DeadLetters {
   send(letter: DeadLetter, signal: AbortSignal): Promise<void>;
 }
 
-export interface DeadLettersParts {
+export interface DeadLettersDeps {
   send(record: OutRecord, signal: AbortSignal): Promise<void>;
   /** Of each requester. */
   perMinute: number;
@@ -37,7 +37,7 @@ export const bytesPerMinute = 16 * 1024 * 1024;
 /** More in a minute share one bound. */
 const mostRequesters = 10_000;
 
-export function makeDeadLetters(parts: DeadLettersParts): DeadLetters {
+export function makeDeadLetters(parts: DeadLettersDeps): DeadLetters {
   const warnings = makeCountedWarnings(parts.log);
   let used = new Map<string, { letters: number; bytes: number }>();
   let since = parts.monotonic();

@@ -18,8 +18,8 @@ import {
   requestSubject,
 } from "./command.ts";
 import { replyHeaders } from "./headers.ts";
-import type { Place } from "./lanes.ts";
-import { noSoonerThan } from "./min-response.ts";
+import type { Permit } from "./lanes.ts";
+import { delayUntil } from "./min-response.ts";
 import { replyMac } from "./seal/reply-mac.ts";
 import {
   bareReply,
@@ -31,7 +31,7 @@ import {
   splitSealed,
 } from "./seal/seal.ts";
 
-export interface ExecuteParts {
+export interface ExecuteDeps {
   codec: Codec;
   lanes: Lanes;
   log: Logger;
@@ -42,14 +42,14 @@ export interface ExecuteParts {
   /** Between which times, Unix ms by our own clock, a seal must end: see RequestToOpen. */
   sealsEndBetween(): readonly [number, number];
   /** Whether an error may pass by itself, so that the handler is worth another try. */
-  passing(error: unknown): boolean;
+  isTransient(error: unknown): boolean;
 }
 
 /** The reply, and why the record belongs into the dead letters too, if it does. */
 export interface Executed {
   outcome: string;
   reply: OutRecord;
-  poison: string | undefined;
+  deadLetterReason: string | undefined;
 }
 
 /** @param redelivered the record may have been handled before, so the inbox is asked before its time is judged */
@@ -62,18 +62,20 @@ interface Outcome {
   /** `ok`, or the refusal's code. */
   code: string;
   bytes: Buffer;
-  poison: string | undefined;
+  deadLetterReason: string | undefined;
   /** Of the request, where it was opened and brought one. */
   replySecret: Buffer | undefined;
 }
 
-export function makeExecute(parts: ExecuteParts): Execute {
+export function makeExecute(parts: ExecuteDeps): Execute {
   return async (record, command, call, redelivered) => {
-    const outcome = await noSoonerThan(command.leastMs, () => attempt(parts, { record, command, call }, redelivered));
+    const outcome = await delayUntil(command.minResponseMs, () =>
+      attempt(parts, { record, command, call }, redelivered),
+    );
     const { reply } = call.envelope;
     return {
       outcome: outcome.code,
-      poison: outcome.poison,
+      deadLetterReason: outcome.deadLetterReason,
       reply: {
         topic: reply.topic,
         ...(reply.partition !== undefined && { partition: reply.partition }),
@@ -102,7 +104,7 @@ interface Work {
   call: Call;
 }
 
-async function attempt(parts: ExecuteParts, delivered: Work, redelivered: boolean): Promise<Outcome> {
+async function attempt(parts: ExecuteDeps, delivered: Work, redelivered: boolean): Promise<Outcome> {
   const { codec, log } = parts;
   const { record, command } = delivered;
   let call: Call = delivered.call;
@@ -114,42 +116,42 @@ async function attempt(parts: ExecuteParts, delivered: Work, redelivered: boolea
     const work = await inTime(parts, delivered, redelivered);
     call = work.call;
     // Before the request is opened: in a flood of logins a refusal must not cost the elliptic curves of one that is let in.
-    if (command.lane === "hash") enter(parts, call);
+    if (command.lane === "hash") admit(parts, call);
     const replyKey = await readReplyKey(parts, work);
     const request = await open(parts, work, { replyKey, opened });
     command.texts.checkRequest(request);
     checkKey(record, command, request);
     const lane = command.laneOf?.(request) ?? command.lane;
-    const result = await patiently(parts, { ...work, lane }, () => command.handle(request, call));
+    const result = await retry(parts, { ...work, lane }, () => command.handle(request, call));
     const bytes = await encodeResult(parts, command, result, replyKey);
     if (bytes.length > maxReplyBytes) throw new Error(`the reply has ${bytes.length} bytes`);
-    return { code: "ok", bytes, poison: undefined, replySecret };
+    return { code: "ok", bytes, deadLetterReason: undefined, replySecret };
   } catch (error) {
-    const { refusal, poison } = judge(error);
+    const { refusal, poison } = classify(error);
     if (poison !== undefined) {
       const where = { topic: record.topic, partition: record.partition, offset: String(record.offset) };
       log.error({ err: error, ...where }, "request cannot be processed");
     }
-    return { code: refusal.code, bytes: encodeRefusal(codec, command, refusal), poison, replySecret };
+    return { code: refusal.code, bytes: encodeRefusal(codec, command, refusal), deadLetterReason: poison, replySecret };
   } finally {
-    call.place?.leave();
+    call.permit?.release();
   }
 }
 
 /** The hash lane is entered by the hash itself (ctx.passwords), so that no lane slot is held while the database is asked; its door is here. */
-function enter({ lanes }: ExecuteParts, call: Call): Place {
-  call.place ??= lanes.hash.admit(call.deadline, call.device !== undefined);
-  return call.place;
+function admit({ lanes }: ExecuteDeps, call: Call): Permit {
+  call.permit ??= lanes.hash.admit(call.deadline, call.device !== undefined);
+  return call.permit;
 }
 
 /** Its time is over, but it has its answer already: the first answer is given again, in the time that takes. */
-async function inTime(parts: ExecuteParts, work: Work, redelivered: boolean): Promise<Work> {
+async function inTime(parts: ExecuteDeps, work: Work, redelivered: boolean): Promise<Work> {
   const { command, call } = work;
   if (parts.monotonic() < call.deadline) return work;
   const late = { ...work, call: { ...call, deadline: parts.monotonic() + retryBudgetMs } };
   // As patiently as a handler: a database that is away for a moment must not make a dead letter of a request that has its answer.
   const look = { ...late, lane: command.lane };
-  const answered = redelivered && command.once && (await patiently(parts, look, () => command.answered(call)));
+  const answered = redelivered && command.storesAnswer && (await retry(parts, look, () => command.answered(call)));
   if (!answered) throw refuse("DEADLINE_EXCEEDED");
   return late;
 }
@@ -158,7 +160,7 @@ async function inTime(parts: ExecuteParts, work: Work, redelivered: boolean): Pr
  * Turns whatever was thrown into the caller's refusal; `poison` says why the record is a dead letter as well: a fault
  * of ours.
  */
-function judge(error: unknown): { refusal: Refusal; poison: string | undefined } {
+function classify(error: unknown): { refusal: Refusal; poison: string | undefined } {
   if (error instanceof Refusal) return { refusal: error, poison: undefined };
   if (error instanceof CodecFault) return { refusal: refusalOfBytes(error), poison: undefined };
   return { refusal: refuse("INTERNAL"), poison: asError(error).message };
@@ -178,7 +180,7 @@ function refusalOfBytes({ kind, message }: CodecFault): Refusal {
   }
 }
 
-async function readReplyKey(parts: ExecuteParts, { command, call }: Work): Promise<ReplyKey | undefined> {
+async function readReplyKey(parts: ExecuteDeps, { command, call }: Work): Promise<ReplyKey | undefined> {
   const text = call.envelope.replyKey;
   if (text !== undefined) return parseReplyKey(text);
   if (command.sealedFields.reply.length > 0 && parts.requireSealed) {
@@ -188,7 +190,7 @@ async function readReplyKey(parts: ExecuteParts, { command, call }: Work): Promi
 }
 
 async function open(
-  parts: ExecuteParts,
+  parts: ExecuteDeps,
   { record, command, call }: Work,
   { replyKey, opened }: { replyKey: ReplyKey | undefined; opened(replySecret: Buffer): void },
 ): Promise<object> {
@@ -223,8 +225,8 @@ function checkKey(record: InRecord, command: BusCommand, request: object): void 
 }
 
 /** Runs the handler, again after a passing fault, with growing pauses inside the deadline and a budget. */
-async function patiently<T>(
-  parts: ExecuteParts,
+async function retry<T>(
+  parts: ExecuteDeps,
   { lane, call, record }: Work & { lane: LaneName },
   run: () => Promise<T>,
 ): Promise<T> {
@@ -232,15 +234,15 @@ async function patiently<T>(
   for (let pause = 25; ; pause *= 2) {
     try {
       if (lane !== "hash") return await parts.lanes[lane].run(call.deadline, run);
-      const place = enter(parts, call);
+      const place = admit(parts, call);
       try {
         return await run();
       } finally {
-        place.leave();
-        delete call.place; // the next try comes to the door anew
+        place.release();
+        delete call.permit; // the next try comes to the door anew
       }
     } catch (error) {
-      if (!parts.passing(error)) throw error;
+      if (!parts.isTransient(error)) throw error;
       parts.log.warn({ err: error, topic: record.topic, pause }, "handler is tried again");
       if (parts.monotonic() + pause >= end) throw refuse("UNAVAILABLE", { retryAfterMs: 1000 });
       await sleep(pause * (0.5 + Math.random() / 2));
@@ -249,7 +251,7 @@ async function patiently<T>(
 }
 
 async function encodeResult(
-  parts: ExecuteParts,
+  parts: ExecuteDeps,
   command: BusCommand,
   result: object,
   replyKey: ReplyKey | undefined,

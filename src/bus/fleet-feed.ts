@@ -11,11 +11,11 @@ import type { KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
 import { systemClock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
-import { within } from "../lib/timeout.ts";
+import { settledWithin } from "../lib/timeout.ts";
 import type { Logger } from "../runtime/log.ts";
 
 export const fleetTopic = "auth.fleet";
-export const beatEveryMs = 2000;
+export const reportEveryMs = 2000;
 /** Intervals without a beat after which a process counts as gone. */
 const patience = 3;
 
@@ -24,7 +24,7 @@ export const maxReportBytes = 256 * 1024;
 
 const count = z.number().nonnegative();
 
-const beatForm = z.object({
+const reportForm = z.object({
   ping: z.object({
     id: z.string().min(1).max(200),
     role: z.string(),
@@ -55,9 +55,9 @@ const beatForm = z.object({
 });
 
 /** What a process says of itself. */
-export type Beat = z.infer<typeof beatForm>;
-export type FleetState = Beat["ping"]["state"];
-export type FleetStats = Beat["stats"];
+export type FleetReport = z.infer<typeof reportForm>;
+export type FleetState = FleetReport["ping"]["state"];
+export type FleetStats = FleetReport["stats"];
 
 export const noStats: FleetStats = {
   inFlight: 0,
@@ -68,16 +68,16 @@ export const noStats: FleetStats = {
 };
 
 /** What a record of the feed says; undefined where it is not a beat that we understand. */
-export function readBeat({ value }: Pick<InRecord, "value">): Beat | undefined {
+export function readReport({ value }: Pick<InRecord, "value">): FleetReport | undefined {
   if (value === null || value.length > maxReportBytes) return undefined;
   try {
-    return beatForm.safeParse(JSON.parse(value.toString("utf8"))).data;
+    return reportForm.safeParse(JSON.parse(value.toString("utf8"))).data;
   } catch {
     return undefined;
   }
 }
 
-function recordOf(beat: Beat) {
+function recordOf(beat: FleetReport) {
   const { info } = beat;
   const whole = Buffer.from(JSON.stringify(beat));
   // Tens of thousands of partitions: which of them it owns is left out, since what it serves must be heard.
@@ -88,17 +88,21 @@ function recordOf(beat: Beat) {
   return { topic: fleetTopic, partition: 0, key: Buffer.from(beat.ping.id), value, headers: {} };
 }
 
-const leaving = (beat: Beat): Beat => ({ ...beat, ping: { ...beat.ping, state: "leaving" } });
+const leaving = (beat: FleetReport): FleetReport => ({ ...beat, ping: { ...beat.ping, state: "leaving" } });
 
-export interface Beats {
+export interface FleetReporter {
   /** Says "leaving" and stops; waits no longer than so for the broker. */
   stop(waitMs: number): Promise<void>;
 }
 
 /** @param describe is asked for each beat */
-export function startBeats(kafka: Pick<KafkaPort, "produce">, describe: () => Beat, log: Logger): Beats {
+export function startReporting(
+  kafka: Pick<KafkaPort, "produce">,
+  describe: () => FleetReport,
+  log: Logger,
+): FleetReporter {
   let sending = false;
-  const say = async (beat: Beat): Promise<void> => {
+  const say = async (beat: FleetReport): Promise<void> => {
     sending = true;
     try {
       await kafka.produce([recordOf(beat)]);
@@ -108,12 +112,12 @@ export function startBeats(kafka: Pick<KafkaPort, "produce">, describe: () => Be
       sending = false;
     }
   };
-  const timer = setInterval(() => void (sending || say(describe())), beatEveryMs);
+  const timer = setInterval(() => void (sending || say(describe())), reportEveryMs);
   void say(describe());
   return {
     async stop(waitMs) {
       clearInterval(timer);
-      await within(waitMs, () => say(leaving(describe())));
+      await settledWithin(waitMs, () => say(leaving(describe())));
     },
   };
 }
@@ -132,7 +136,7 @@ export interface FleetView {
  * So long without a beat of anybody, and the feed was interrupted, however soon its broker answers after: who was held up by that has his
  * time again. (A restart of 3 s between two ticks made NO_WORKERS of workers whose next beat came 5.2 s after their last one.)
  */
-const interruptedMs = 1.5 * beatEveryMs;
+const interruptedMs = 1.5 * reportEveryMs;
 
 export interface FleetViewOptions {
   /** Of these it is known who serves them: nothing is kept of whatever else a record names. */
@@ -152,7 +156,7 @@ export function makeFleetView({ topics, monotonic = systemClock.monotonic }: Fle
   return {
     take(records) {
       for (const record of records) {
-        const beat = readBeat(record);
+        const beat = readReport(record);
         // Read late, behind a flood of records: what is missing may be in what was not read yet.
         if (lagOf(record.timestamp) > interruptedMs) since = interval;
         if (beat === undefined) continue;
@@ -207,7 +211,7 @@ function makeLag(monotonic: () => number): (appendedAt: number) => number {
  */
 export async function announce(
   kafka: Pick<KafkaPort, "partitionsOf" | "produce">,
-  report: Beat,
+  report: FleetReport,
   log: Logger,
 ): Promise<void> {
   if ((await kafka.partitionsOf(fleetTopic)) === undefined) {

@@ -31,13 +31,13 @@ export interface Lane {
    * @param deadline monotonic ms by which it must have begun
    * @throws Refusal OVERLOADED with retryAfterMs at once, DEADLINE_EXCEEDED when its turn comes too late
    */
-  run<T>(deadline: number, work: () => Promise<T>, piece?: Piece): Promise<T>;
+  run<T>(deadline: number, work: () => Promise<T>, piece?: Task): Promise<T>;
   /**
    * Refuses at the door what would wait too long; what is let in has a place, and counts from now on.
    * @param device whether it may have what is kept for devices
    * @throws Refusal OVERLOADED with retryAfterMs
    */
-  admit(deadline: number, device?: boolean): Place;
+  admit(deadline: number, device?: boolean): Permit;
   /** Pieces that run at a time. */
   readonly width: number;
   readonly running: number;
@@ -46,17 +46,17 @@ export interface Lane {
   readonly cost: number;
 }
 
-export interface Piece {
+export interface Task {
   /** Pieces of one kind cost about the same; "" (default) is the usual one. There are few: each is remembered for ever. */
   kind?: string;
   /** Where it was let in by the door: given up now, for a place in the queue. */
-  place?: Place | undefined;
+  permit?: Permit | undefined;
 }
 
 /** Of who was let in and has not come to the queue yet: a request asks the database first, and meanwhile many could be let in. */
-export interface Place {
+export interface Permit {
   /** Gives it up. Once or more often. */
-  leave(): void;
+  release(): void;
 }
 
 interface Waiting {
@@ -70,16 +70,16 @@ interface Waiting {
 
 const smoothing = 0.1;
 /** What may wait in a queue that stands, in pieces of the usual kind. */
-const standingTarget = 1;
+const saturatedTarget = 1;
 /** Of the target, what others than devices may wait. */
 const withoutDevice = 3 / 4;
 /** For how long after the last one that was turned away: so many times what a full queue takes. */
-const standsFor = 2;
+const saturatedFor = 2;
 
 export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
   const queue: Waiting[] = []; // ordered by when they are due
   const running: string[] = []; // kinds
-  let coming = 0;
+  let admitted = 0;
   let fullAt = Number.NEGATIVE_INFINITY;
   const costs = new Map([["", options.cost ?? 0]]);
   const usual = (): number => costs.get("") ?? 0;
@@ -87,7 +87,7 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
     kinds.reduce((total, kind) => total + (costs.get(kind) ?? usual()), 0);
 
   /** @param target in pieces of the usual kind @param coming how many come before */
-  const judge = (deadline: number, { target, coming }: { target: number; coming: number }): void => {
+  const checkWait = (deadline: number, { target, coming }: { target: number; coming: number }): void => {
     if (running.length + queue.length + coming < options.width) return;
     const first = running.length < options.width ? 0 : costOf(running) / running.length; // one of those that run ends first
     const wait = (costOf(queue.map(({ kind }) => kind)) + coming * usual() + first) / options.width;
@@ -98,26 +98,26 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
   };
 
   const targetOf = (queueTarget: number, device: boolean): number => {
-    if (device) return Math.max(queueTarget, 2 * standingTarget);
-    const stands = monotonic() - fullAt < standsFor * queueTarget * usual();
-    return stands ? standingTarget : Math.max(queueTarget * withoutDevice, standingTarget);
+    if (device) return Math.max(queueTarget, 2 * saturatedTarget);
+    const saturated = monotonic() - fullAt < saturatedFor * queueTarget * usual();
+    return saturated ? saturatedTarget : Math.max(queueTarget * withoutDevice, saturatedTarget);
   };
 
-  const admit = (deadline: number, device = false): Place => {
+  const admit = (deadline: number, device = false): Permit => {
     const { queueTarget } = options;
     if (queueTarget !== undefined) {
       try {
-        judge(deadline, { target: targetOf(queueTarget, device), coming });
+        checkWait(deadline, { target: targetOf(queueTarget, device), coming: admitted });
       } catch (refusal) {
         options.demanded?.(usual()); // it will not come to run(), where all others are counted
         throw refusal;
       }
     }
-    coming += 1;
+    admitted += 1;
     let here = true;
     return {
-      leave() {
-        if (here) coming -= 1;
+      release() {
+        if (here) admitted -= 1;
         here = false;
       },
     };
@@ -143,7 +143,7 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
     queue.splice(low, 0, item);
   };
 
-  const turn = (deadline: number, kind: string): Promise<void> =>
+  const acquire = (deadline: number, kind: string): Promise<void> =>
     new Promise((resolve, reject) => {
       const start = (): void => {
         running.push(kind);
@@ -162,12 +162,12 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
 
   return {
     admit,
-    async run(deadline, work, { kind = "", place } = {}) {
-      place?.leave();
+    async run(deadline, work, { kind = "", permit } = {}) {
+      permit?.release();
       options.demanded?.(costOf([kind]));
       const { queueTarget } = options;
-      if (queueTarget !== undefined) judge(deadline, { target: targetOf(queueTarget, true), coming: 0 });
-      await turn(deadline, kind);
+      if (queueTarget !== undefined) checkWait(deadline, { target: targetOf(queueTarget, true), coming: 0 });
+      await acquire(deadline, kind);
       const began = monotonic();
       try {
         return await work();

@@ -3,10 +3,10 @@
 // Does not hide work that takes longer than that: such commands still have to do the same for everybody.
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** @param leastMs undefined: as soon as it is done */
-export async function noSoonerThan<T>(leastMs: number | undefined, work: () => Promise<T>): Promise<T> {
-  if (leastMs === undefined) return work();
-  const time = sleep(leastMs);
+/** @param minResponseMs undefined: as soon as it is done */
+export async function delayUntil<T>(minResponseMs: number | undefined, work: () => Promise<T>): Promise<T> {
+  if (minResponseMs === undefined) return work();
+  const time = sleep(minResponseMs);
   try {
     return await work();
   } finally {

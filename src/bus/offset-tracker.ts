@@ -1,7 +1,7 @@
 // How far a partition is done: the offset below which everything has been finished, in whatever order it was.
 // Records of a generation that is gone still finish here; nobody reads their watermark any more.
 
-export class Watermark {
+export class OffsetTracker {
   /** Offsets handed over and not below the watermark: true once finished. Insertion order is offset order. */
   readonly #open = new Map<bigint, boolean>();
   #next: bigint | undefined;
@@ -32,7 +32,7 @@ export class Watermark {
   }
 
   /** The offset to commit, if it moved since the last commit. */
-  get pending(): bigint | undefined {
+  get committable(): bigint | undefined {
     return this.#committable === this.#committed ? undefined : this.#committable;
   }
 

@@ -6,13 +6,13 @@ import { shared } from "../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord, UnreadableRecords } from "../kafka/records.ts";
 import { asError } from "../lib/errors.ts";
-import { within } from "../lib/timeout.ts";
+import { settledWithin } from "../lib/timeout.ts";
 import type { Logger } from "../runtime/log.ts";
-import { type Holding, makeHoldings } from "./assigned-partitions.ts";
+import { type AssignedPartition, makeAssignedPartitions } from "./assigned-partitions.ts";
 import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";
 import { makeMailboxes } from "./mailbox.ts";
 
-export interface FollowParts {
+export interface FollowDeps {
   kafka: KafkaPort;
   group: string;
   topics: string[];
@@ -38,29 +38,29 @@ export interface Following {
 
 const commitEveryMs = 250;
 
-export function follow(parts: FollowParts): Following {
+export function follow(parts: FollowDeps): Following {
   const mailboxes = makeMailboxes(Number.POSITIVE_INFINITY);
   const stopping = new AbortController();
   let closing = false;
-  const holdings = makeHoldings({
+  const holdings = makeAssignedPartitions({
     commit: (offsets) => consumption.commit(offsets),
     everyMs: commitEveryMs,
     failed: (error) => parts.log.debug({ err: asError(error) }, "commit failed, tried again with the next"),
   });
-  const pressure = makeBackPressure({ holdings: () => holdings.all(), taps: () => consumption });
+  const pressure = makeBackPressure({ assigned: () => holdings.all(), consumption: () => consumption });
 
-  const settle = async (offset: bigint, owner: Holding, work: () => Promise<void>): Promise<void> => {
+  const settle = async (offset: bigint, owner: AssignedPartition, work: () => Promise<void>): Promise<void> => {
     if (stopping.signal.aborted || owner.lost) return;
     try {
       await work();
-      owner.watermark.finish(offset);
+      owner.offsets.finish(offset);
     } catch (error) {
       const { topic } = owner;
       parts.log.warn({ err: asError(error), topic, offset: String(offset) }, "a record is left for the next owner");
     }
   };
 
-  const take = (record: InRecord, owner: Holding): void => {
+  const take = (record: InRecord, owner: AssignedPartition): void => {
     mailboxes.push(parts.keyOf(record), async () => {
       await settle(record.offset, owner, () => parts.work(record, stopping.signal));
       pressure.left(owner, loadOf(record));
@@ -80,7 +80,7 @@ export function follow(parts: FollowParts): Following {
     onRecords(records, partition, end) {
       const owner = holdings.receive(partition, end);
       if (owner === undefined || closing) return;
-      const taken = records.filter(({ offset }) => owner.watermark.add(offset));
+      const taken = records.filter(({ offset }) => owner.offsets.add(offset));
       for (const record of taken) take(record, owner);
       pressure.taken(
         owner,
@@ -89,7 +89,7 @@ export function follow(parts: FollowParts): Following {
     },
     onUnreadable(records, end) {
       const owner = holdings.receive(records, end);
-      if (owner === undefined || closing || !owner.watermark.add(records.last)) return;
+      if (owner === undefined || closing || !owner.offsets.add(records.last)) return;
       const work = async () => parts.passOver?.(records, stopping.signal);
       mailboxes.push(`unreadable:${records.topic}/${records.partition}`, () => settle(records.last, owner, work));
     },
@@ -103,7 +103,7 @@ export function follow(parts: FollowParts): Following {
     async close(drainMs = 0) {
       closing = true;
       // Out of its order much may be done already: what is left before it would have that read again.
-      if (drainMs > 0) await within(drainMs, () => mailboxes.idle());
+      if (drainMs > 0) await settledWithin(drainMs, () => mailboxes.idle());
       stopping.abort();
       holdings.stop();
       await holdings.commit().catch((error: unknown) => parts.log.debug({ err: asError(error) }, "last commit failed"));

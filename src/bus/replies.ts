@@ -16,7 +16,7 @@ export interface Replies {
   send(record: OutRecord, signal: AbortSignal): Promise<void>;
 }
 
-export interface RepliesParts {
+export interface RepliesDeps {
   kafka: Pick<KafkaPort, "partitionsOf">;
   sender: Sender;
   log: Logger;
@@ -34,7 +34,7 @@ const unknownMs = 3000;
 const againMs = 100;
 const maxTopics = 10_000;
 
-export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesParts): Replies {
+export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesDeps): Replies {
   const topics = new Map<string, { partitions: Promise<number | undefined>; asked: number; until: number }>();
 
   const partitionsOf = (topic: string): Promise<number | undefined> => {

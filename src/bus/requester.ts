@@ -16,12 +16,12 @@ import { randomId } from "../lib/random-id.ts";
 import { Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTraceparent } from "../runtime/tracing.ts";
-import { beatEveryMs, fleetTopic, makeFleetView } from "./fleet-feed.ts";
+import { fleetTopic, makeFleetView, reportEveryMs } from "./fleet-feed.ts";
 import { names, singleHeader } from "./headers.ts";
 import { isReplyMac } from "./seal/reply-mac.ts";
 import type { Sender } from "./sender.ts";
 
-export interface RequesterParts {
+export interface RequesterDeps {
   kafka: KafkaPort;
   sender: Sender;
   /** Name of the service; its reply topic is auth.reply.<name>. */
@@ -99,7 +99,7 @@ const maxPending = 20_000;
 const probeHeader = "auth-probe";
 const producePauseMs = 100;
 
-export function makeRequester(parts: RequesterParts): Requester {
+export function makeRequester(parts: RequesterDeps): Requester {
   const { kafka, sender, log, monotonic } = parts;
   const replyTopic = `auth.reply.${parts.name}`;
   const clock = makeBrokerClock({ now: parts.now, monotonic });
@@ -191,7 +191,7 @@ export function makeRequester(parts: RequesterParts): Requester {
     await loopback();
     if (state !== "connecting") return;
     state = "ready";
-    if (feed) ticker = setInterval(tick(), beatEveryMs);
+    if (feed) ticker = setInterval(tick(), reportEveryMs);
     ticker?.unref();
   };
 
@@ -341,7 +341,7 @@ export function makeRequester(parts: RequesterParts): Requester {
       if (pending.size >= maxPending)
         throw refuse("OVERLOADED", { message: "Too many calls wait for a reply.", retryAfterMs: 1000 });
       if (fleet.nobodyServes(request.topic))
-        throw refuse("NO_WORKERS", { message: `No worker serves ${request.topic} now.`, retryAfterMs: beatEveryMs });
+        throw refuse("NO_WORKERS", { message: `No worker serves ${request.topic} now.`, retryAfterMs: reportEveryMs });
       request.signal?.throwIfAborted();
       const id = randomId();
       const answer = enter(id, request);

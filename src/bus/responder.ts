@@ -11,7 +11,7 @@ import type { Assignment, InRecord, OutRecord, TopicPartition, UnreadableRecords
 import { refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTrace } from "../runtime/tracing.ts";
-import { type Holding, lagOf, makeHoldings } from "./assigned-partitions.ts";
+import { type AssignedPartition, lagOf, makeAssignedPartitions } from "./assigned-partitions.ts";
 import type { Codec } from "./avro/codec.ts";
 import { loadOf, makeBackPressure, smallFetch } from "./back-pressure.ts";
 import type { BusCommand, Call, HeldDevice } from "./command.ts";
@@ -22,7 +22,7 @@ import { type Envelope, readHeaders, replyHeaders } from "./headers.ts";
 import { makeMailboxes } from "./mailbox.ts";
 import type { Replies } from "./replies.ts";
 
-export interface ConsumerParts {
+export interface ConsumerDeps {
   kafka: KafkaPort;
   commands: BusCommand[];
   group: string;
@@ -62,16 +62,16 @@ export interface RequestConsumer {
 
 const commitEveryMs = 100;
 
-export function consumeRequests(parts: ConsumerParts): RequestConsumer {
+export function consumeRequests(parts: ConsumerDeps): RequestConsumer {
   const commands = new Map(parts.commands.map((command) => [command.topic, command]));
   const mailboxes = makeMailboxes(parts.mailboxLimit);
   const stopping = new AbortController();
-  const holdings = makeHoldings({
+  const holdings = makeAssignedPartitions({
     commit: (offsets) => consumption.commit(offsets),
     everyMs: commitEveryMs,
     failed: (error) => parts.log.debug({ err: error }, "commit failed, tried again with the next"),
   });
-  const pressure = makeBackPressure({ holdings: () => holdings.all(), taps: () => consumption });
+  const pressure = makeBackPressure({ assigned: () => holdings.all(), consumption: () => consumption });
   let draining = false;
   let running = 0;
 
@@ -85,7 +85,7 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     const command = commands.get(partition.topic);
     if (owner === undefined || command === undefined || draining) return;
     owner.redeliveredBelow ??= end;
-    const taken = records.filter(({ offset }) => owner.watermark.add(offset));
+    const taken = records.filter(({ offset }) => owner.offsets.add(offset));
     for (const record of taken) take(record, command, owner);
     pressure.taken(
       owner,
@@ -95,7 +95,7 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
 
   const onUnreadable = (records: UnreadableRecords, end: bigint): void => {
     const owner = holdings.receive(records, end);
-    if (owner === undefined || draining || !owner.watermark.add(records.last)) return;
+    if (owner === undefined || draining || !owner.offsets.add(records.last)) return;
     const { topic, partition, last: offset, timestamp } = records;
     const place = { topic, partition, offset, timestamp, key: null, value: null, headers: {} };
     const work = async () => {
@@ -106,7 +106,7 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     pressure.taken(owner, 1);
   };
 
-  const take = (record: InRecord, command: BusCommand, owner: Holding): void => {
+  const take = (record: InRecord, command: BusCommand, owner: AssignedPartition): void => {
     const envelope = readHeaders(record, parts.allowedReplyTopics);
     if ("fault" in envelope) {
       void settle(record, owner, () => refuseHeaders(record, command, envelope));
@@ -134,13 +134,13 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
       : parts.deviceOf(device, { recordKey: key.toString("utf8"), at: timestamp });
 
   /** Does the work unless it is no longer ours, then lets the offset move. Never rejects. */
-  const settle = async (record: InRecord, owner: Holding, work: () => Promise<string>): Promise<void> => {
+  const settle = async (record: InRecord, owner: AssignedPartition, work: () => Promise<string>): Promise<void> => {
     if (owner.lost || draining) return letGo(record, owner);
     running += 1;
     try {
       const outcome = await work();
       parts.observe(record.topic, outcome, parts.now() - record.timestamp);
-      owner.watermark.finish(record.offset);
+      owner.offsets.finish(record.offset);
     } catch (error) {
       // Only a stop ends here: the reply was not acknowledged, so the record stays unfinished and is read again by the next owner.
       parts.log.warn(
@@ -153,11 +153,16 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     }
   };
 
-  const letGo = (record: InRecord, owner: Holding): void => {
+  const letGo = (record: InRecord, owner: AssignedPartition): void => {
     if (!draining) pressure.left(owner, loadOf(record));
   };
 
-  const serve = async (record: InRecord, command: BusCommand, call: Call, owner: Holding): Promise<string> => {
+  const serve = async (
+    record: InRecord,
+    command: BusCommand,
+    call: Call,
+    owner: AssignedPartition,
+  ): Promise<string> => {
     if (!(await destinationKnown(call.envelope))) {
       const { topic, partition } = call.envelope.reply;
       parts.log.warn(
@@ -168,8 +173,12 @@ export function consumeRequests(parts: ConsumerParts): RequestConsumer {
     }
     const redelivered = owner.redeliveredBelow !== undefined && record.offset < owner.redeliveredBelow;
     const done = await parts.execute(record, command, call, redelivered);
-    if (done.poison !== undefined)
-      await sendToDeadLetters(deadLetter(record, done.poison, parts.now()), "internal", call.envelope.reply.topic);
+    if (done.deadLetterReason !== undefined)
+      await sendToDeadLetters(
+        deadLetter(record, done.deadLetterReason, parts.now()),
+        "internal",
+        call.envelope.reply.topic,
+      );
     await parts.replies.send(done.reply, stopping.signal);
     return done.outcome;
   };

@@ -17,7 +17,7 @@ import type { KafkaPort } from "../kafka/kafka.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
 import { randomId } from "../lib/random-id.ts";
-import { within } from "../lib/timeout.ts";
+import { settledWithin } from "../lib/timeout.ts";
 import { invalid, Refusal, refuse } from "../protocol/errors.ts";
 import { type Commands, commandSchemas } from "../protocol/generated/schemas.ts";
 import { type RecordKeyRule, recordKey } from "../protocol/record-key.ts";
@@ -27,7 +27,7 @@ import { type KeyReader, makeKeyReader } from "./key-reader.ts";
 import { readReply } from "./replies.ts";
 import type { AuthClient, CallHooks, CallOptions, Topic } from "./types.ts";
 
-export interface ClientParts {
+export interface ClientDeps {
   kafka: KafkaPort;
   schemas: SchemaSource;
   /** Name of the service: letters, digits and dashes; replies come on auth.reply.<name>. */
@@ -65,7 +65,7 @@ interface Exchange {
   deadline: number;
 }
 
-interface SealParts {
+interface SealDeps {
   idempotencyKey: string;
   /** Thumbprint of the reply key that goes with the request. */
   rkt: string | undefined;
@@ -80,7 +80,7 @@ const longestTimeoutMs = 300_000;
 const sealMarginMs = 60_000;
 
 /** Connects in the background; calls made before wait. */
-export function connectClient(parts: ClientParts): ConnectedClient {
+export function connectClient(parts: ClientDeps): ConnectedClient {
   const clock = parts.clock ?? systemClock;
   const codec = makeCodec(makeSchemaStore([parts.schemas], clock.monotonic), clientSchemas());
   const requester = makeRequester({
@@ -149,7 +149,7 @@ export function connectClient(parts: ClientParts): ConnectedClient {
   const seal = async (
     topic: Topic,
     fields: object,
-    { idempotencyKey, rkt, replySecret, deadline }: SealParts,
+    { idempotencyKey, rkt, replySecret, deadline }: SealDeps,
   ): Promise<string> => {
     const [to] = await Promise.all([keys.sealing(), requester.ready(), codec.warm()]).catch(unavailable);
     return sealRequest({
@@ -234,7 +234,7 @@ export function connectClient(parts: ClientParts): ConnectedClient {
     },
     async close(drainMs = 5000) {
       closing = true;
-      await within(drainMs, () => Promise.allSettled(calls));
+      await settledWithin(drainMs, () => Promise.allSettled(calls));
       closed.abort();
       await Promise.all([requester.close(0), keys.close()]);
     },

@@ -27,7 +27,7 @@ export interface EventReader {
   close(drainMs?: number): Promise<void>;
 }
 
-export interface EventParts {
+export interface EventDeps {
   kafka: KafkaPort;
   codec: Codec;
   group: string;
@@ -40,7 +40,7 @@ const defaultDrainMs = 5000;
 
 /** @param read is called once per event, and again where it rejects. eventId tells a repetition; sequence counts a user's events without gaps. */
 export function readEvents(
-  { kafka, codec, group, log }: EventParts,
+  { kafka, codec, group, log }: EventDeps,
   read: (event: AuthEvent) => Promise<void>,
   only?: (keyof Events)[],
 ): EventReader {

@@ -10,7 +10,7 @@ import type { Logger } from "../runtime/log.ts";
 import type { KeyReader } from "./key-reader.ts";
 import { makeRevocations, type Revocations } from "./revocations.ts";
 
-export interface FeedsParts {
+export interface FeedsDeps {
   kafka: KafkaPort;
   /** Of the service, for its consumer group. */
   name: string;
@@ -42,7 +42,7 @@ const revocationTopic = "auth.revocation";
  */
 const absentMs = 5 * 60_000;
 
-export function makeFeeds(parts: FeedsParts): Feeds {
+export function makeFeeds(parts: FeedsDeps): Feeds {
   const { clock, log, keys, maxAgeMs } = parts;
   const revocations = makeRevocations(parts.keepMs, () => clock.now());
   /** Partitions whose last record has the time of its producer: of a mark there nobody knows when it was written. */

@@ -12,7 +12,7 @@ import { type Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type KeyFeed, makeKeyFeed, type SealingJwk } from "./key-feed.ts";
 
-export interface KeyReaderParts {
+export interface KeyReaderDeps {
   kafka: Pick<KafkaPort, "consume" | "endOffsets">;
   /** Of the service, for its consumer group. */
   name: string;
@@ -53,7 +53,7 @@ const quietMs = 2000;
 export const idAdvice =
   "compare AUTH_FLEET_ID (fleetId of connect()) with what `authctl keys root` says at the fleet, and this machine's clock with the time";
 
-export function makeKeyReader(parts: KeyReaderParts): KeyReader {
+export function makeKeyReader(parts: KeyReaderDeps): KeyReader {
   return new Reader(parts);
 }
 
@@ -66,7 +66,7 @@ interface Waiting {
 }
 
 class Reader implements KeyReader {
-  readonly #parts: KeyReaderParts;
+  readonly #parts: KeyReaderDeps;
   readonly #feed: KeyFeed;
   /** Next offset by partition. */
   readonly #positions = new Map<number, bigint>();
@@ -82,7 +82,7 @@ class Reader implements KeyReader {
   #changes = 0;
   readonly #over = new AbortController();
 
-  constructor(parts: KeyReaderParts) {
+  constructor(parts: KeyReaderDeps) {
     const { fleetIds, log, clock } = parts;
     this.#parts = parts;
     this.#feed = makeKeyFeed({

@@ -76,7 +76,7 @@ export interface Verifier {
   close(): Promise<void>;
 }
 
-export interface VerifierParts {
+export interface VerifierDeps {
   kafka: KafkaPort;
   name: string;
   log: Logger;
@@ -92,7 +92,7 @@ const lookMs = 50;
 /** Tokens of keys that were not read yet are asked about so often a second at most: anybody can make such tokens. */
 const unknownKeyAsks = 20;
 
-export function makeVerifier(parts: VerifierParts, options: VerifierOptions = {}): Verifier {
+export function makeVerifier(parts: VerifierDeps, options: VerifierOptions = {}): Verifier {
   const { clock } = parts;
   checkNumbers(options);
   const { maxAgeMs = 10_000, whenStale = "ask", cache = 10_000, tokenLifeMs = day } = options;

@@ -15,17 +15,17 @@ import {
   rememberDevice,
   reservation,
 } from "../db/attempts.ts";
-import { type InboxKey, readReserving, spoilKept } from "../db/inbox.ts";
+import { type InboxKey, invalidateAnswer, readReserving } from "../db/inbox.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import type { Read, Write } from "../db/statements.ts";
 import { releaseUse } from "../db/uses.ts";
 import { type Refusal, refuse } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
 import { normalize } from "../protocol/record-key.ts";
-import { Kept } from "./context.ts";
+import { AlreadyAnswered } from "./context.ts";
 import { keyedHash, lastingHash } from "./keyed-hash.ts";
 import { networksOf } from "./networks.ts";
-import { limitsOf, refundable, type UseParts, usedUp } from "./uses.ts";
+import { limitsOf, refundable, type UseDeps, usedUp } from "./uses.ts";
 
 /** What is guessed at; each factor of an account is counted by itself. */
 export type Factor = "password" | "code";
@@ -53,10 +53,10 @@ export interface Reservation {
 
 export type AttemptOutcome = "right" | "wrong" | "throttled" | "released" | "conflict";
 
-export interface AttemptParts extends UseParts {
+export interface AttemptDeps extends UseDeps {
   pool: DatabasePool;
   dataKeys(): DataKeys;
-  settings: UseParts["settings"] & { attempts: AttemptRules };
+  settings: UseDeps["settings"] & { attempts: AttemptRules };
   attempted(factor: Factor, outcome: AttemptOutcome): void;
 }
 
@@ -79,7 +79,7 @@ interface Attempting {
   call: Call;
 }
 
-export function makeAttempts(parts: AttemptParts, request: Attempting): Attempts {
+export function makeAttempts(parts: AttemptDeps, request: Attempting): Attempts {
   const { pool, settings, attempted } = parts;
   const rules = settings.attempts;
   let open: { factor: Factor; row: AttemptRow; refund: Write; uses: Buffer[] } | undefined;
@@ -91,7 +91,7 @@ export function makeAttempts(parts: AttemptParts, request: Attempting): Attempts
     async reserve(attempt, read) {
       const row = rowOf(parts, attempt, request);
       const answer = await readReserving(pool, request.key, read, reservation(row, rules));
-      if ("kept" in answer) throw new Kept(answer.kept);
+      if ("kept" in answer) throw new AlreadyAnswered(answer.kept);
       const { waitMs, device } = answer.reserved;
       if (waitMs > 0) throw throttled(parts, attempt, answer.reserved);
       const uses = device === "new" ? refundable(row.limits) : [];
@@ -104,7 +104,7 @@ export function makeAttempts(parts: AttemptParts, request: Attempting): Attempts
       attempted(attempt.factor, "conflict");
       if (counted.waitMs === 0) return;
       // A right guess would get the kept answer, at no hash's cost: so from now on there is none under this key.
-      await spoilKept(pool, request.key);
+      await invalidateAnswer(pool, request.key);
       throw throttled(parts, attempt, counted);
     },
     settle: (writes) => close(open !== undefined && writes.includes(open.refund) ? "right" : "wrong"),
@@ -123,7 +123,7 @@ function placeOf(row: AttemptRow, device: Reserved["device"]): Buffer {
   return device === "token" && row.held !== null ? row.held.place : row.device;
 }
 
-function throttled(parts: AttemptParts, { factor }: Attempt, { waitMs, limit = "account" }: Reserved): Refusal {
+function throttled(parts: AttemptDeps, { factor }: Attempt, { waitMs, limit = "account" }: Reserved): Refusal {
   parts.attempted(factor, "throttled");
   if (limit !== "account") return usedUp(parts, factor, { waitMs, limit });
   const message = "There were too many failed attempts.";
@@ -135,7 +135,7 @@ function throttled(parts: AttemptParts, { factor }: Attempt, { waitMs, limit = "
  * reservation's `remember`, for who was let in with all his factors.
  */
 export function rememberedDevice(
-  { dataKeys, settings }: Pick<AttemptParts, "dataKeys" | "settings">,
+  { dataKeys, settings }: Pick<AttemptDeps, "dataKeys" | "settings">,
   { id, login }: { id: number; login: string },
   client: Client | null,
 ): Write[] {
@@ -152,7 +152,7 @@ function remembering(
 }
 
 function rowOf(
-  parts: AttemptParts,
+  parts: AttemptDeps,
   { factor, login, from }: Attempt,
   { key, fingerprint, call }: Attempting,
 ): AttemptRow {

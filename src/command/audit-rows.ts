@@ -53,19 +53,19 @@ const outliving: Readonly<Record<string, ReadonlySet<string>>> = {
 export function auditRows(
   outbox: readonly OutboxRow[],
   {
-    change: { user, writes = [], unheard },
+    change: { user, writes = [], publish = true },
     outcome,
     dataKeys,
   }: { change: Change; outcome: string; dataKeys: DataKeys },
 ): Buffer[] {
-  const how = { userId: (!unheard && user?.id) || null, outcome, dataKeys };
+  const how = { userId: (publish && user?.id) || null, outcome, dataKeys };
   const events = outbox.filter(({ topic }) => topic === eventTopic);
   const state = stateOf([...(user?.subject.state ?? []), ...writes.flatMap((write) => write.state ?? [])], dataKeys);
   if (state !== undefined && events.length === 0) throw new Error("a change of an account's state must be an event");
   return events.map((row, at) => {
     const body = {
       ...(row.body as object),
-      ...(row.unheard && { nobody: true }),
+      ...(!row.publish && { nobody: true }),
       ...(at === events.length - 1 && state),
     };
     return auditRow({ ...row, body }, how);

@@ -10,23 +10,23 @@ import { auditRows } from "./audit-rows.ts";
 import type { Change } from "./context.ts";
 import { outboxRows } from "./outbox-rows.ts";
 
-export interface AloneParts {
+export interface CommitWithoutReplyDeps {
   pool: DatabasePool;
   clock: Clock;
   dataKeys(): DataKeys;
 }
 
-export interface Aside {
+export interface CommitWithoutReplyOptions {
   /** For the audit: `ok`, or the code of a refusal. */
   outcome?: string;
   traceparent?: string | undefined;
 }
 
 /** @throws AU409 (db/faults.ts) where the world is not as the change demands, unique violations */
-export async function commitAlone(
-  { pool, clock, dataKeys }: AloneParts,
+export async function commitWithoutReply(
+  { pool, clock, dataKeys }: CommitWithoutReplyDeps,
   change: Change,
-  { outcome = "ok", traceparent }: Aside = {},
+  { outcome = "ok", traceparent }: CommitWithoutReplyOptions = {},
 ): Promise<void> {
   const keys = dataKeys();
   const outbox = outboxRows(change, {

@@ -13,7 +13,7 @@ import type { Read, Write } from "../db/statements.ts";
 import type { Refusal, RefusalCode } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
 import type { Attempt, Reservation } from "./attempts.ts";
-import type { Fact } from "./events.ts";
+import type { DomainEvent } from "./events.ts";
 import type { UseRules, Using } from "./uses.ts";
 
 /** Passwords as a handler uses them: each hash waits for its turn in the hash lane, inside the request's time. */
@@ -32,8 +32,8 @@ export interface Message {
   body: Record<string, unknown>;
   /** What may not; merged into the body when the record is published. */
   secret?: Record<string, unknown>;
-  /** Written like any other, so that it costs the same, and never published. */
-  unheard?: boolean;
+  /** Default true. False: it is written like any other, so that it costs the same, and never published. */
+  publish?: boolean;
 }
 
 /** What links and mails are made with: a handler's context, or maintenance. */
@@ -48,7 +48,7 @@ export interface MailMaker {
 export type AuditedEvent = Pick<OutboxRow, "eventId" | "kind" | "actor" | "traceparent" | "body">;
 
 export interface Change {
-  /** Locks and numbers the user the facts are about; absent where there is none. */
+  /** Locks and numbers the user the events are about; absent where there is none. */
   user?: {
     id: number;
     subject: NonNullable<Commit["subject"]>;
@@ -59,9 +59,12 @@ export interface Change {
   };
   /** Key of the events where there is no user. */
   key?: string;
-  facts: Fact[];
-  /** The facts are about nobody (db/stand-ins.ts): they are written, so that it costs the same, and never published. */
-  unheard?: boolean;
+  events: DomainEvent[];
+  /**
+   * Default true. False: the events are about a dummy user (db/dummy-user.ts). They are written, so that it costs the same, and never
+   * published.
+   */
+  publish?: boolean;
   writes?: Write[];
   messages?: Message[];
   /** Who did it; default the user himself, or anonymous. */
@@ -174,19 +177,19 @@ export interface Context {
    */
   actIn(session: ActingSession): void;
   /** Asks the inbox where no read did: before a refusal that only time has brought about, such as an expired token. */
-  recall(): Promise<void>;
+  checkInbox(): Promise<void>;
   /** Writes everything in one statement, keeps `result` as the request's answer, and returns it. */
   commit<R extends object>(change: Change, result: R): Promise<R>;
   /** Whether the audit gets a row of this refused attempt of an administrator (admin/denials.ts). */
   admitDenial(actor: string): boolean;
   /** Commits what happened and keeps no answer: the same request may be carried out later, and asked again it is noted again. */
-  note(change: Change, code: RefusalCode): Promise<void>;
+  commitAuditOnly(change: Change, code: RefusalCode): Promise<void>;
   /** Commits what a refusal counted or sent, keeps the refusal as the answer, and throws it. */
   commitRefusal(change: Change, refusal: Refusal): Promise<never>;
 }
 
 /** The request has its answer already. */
-export class Kept extends Error {
+export class AlreadyAnswered extends Error {
   override readonly name = "Kept";
   readonly row: InboxRow;
 

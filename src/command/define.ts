@@ -11,9 +11,9 @@ export interface Handler<T extends keyof Commands = keyof Commands> {
   /** For a command of which only some requests need a hash: those wait for hashes, and the others never do. */
   laneOf?(request: Commands[T]["request"]): LaneName;
   /** Whether it changes or counts something: its first answer is kept and given again to the same request. */
-  once: boolean;
+  storesAnswer: boolean;
   /** Answered no sooner than so many ms after it was begun: its time must not tell what it found. Default: as soon as it is done. */
-  leastMs?: number;
+  minResponseMs?: number;
   /**
    * Whose attempt a request is that has a password or a code. Another request under a key that has its answer is a guess at the first one's
    * secret, so it counts as a failed attempt (contract, section 3).

@@ -1,21 +1,21 @@
-// Facts: what a command made true. A handler commits facts; the rows that tell others about them derive from them here: the event in
+// Events: what a command made true. A handler commits events; the rows that tell others about them derive from them here: the event in
 // auth.event, what it takes away from access tokens that are under way, in auth.revocation, and its row of the audit (audit-rows.ts).
-// No fact carries an e-mail address or a secret.
+// No event carries an e-mail address or a secret.
 import { revocationTopic } from "../db/revocations.ts";
 import type { Events } from "../protocol/generated/schemas.ts";
 
 type Common = "eventId" | "at" | "userId" | "sequence" | "actor" | "traceparent";
 type Body<Name extends keyof Events> = Omit<Events[Name], Common>;
 
-export type Fact = { [Name in keyof Events]: { event: Name; body: Body<Name> } }[keyof Events];
+export type DomainEvent = { [Name in keyof Events]: { event: Name; body: Body<Name> } }[keyof Events];
 
-/** Makes a fact; the event's name decides what it must say. */
-export function fact<Name extends keyof Events>(event: Name, body: Body<Name>): Fact {
-  return { event, body } as Fact;
+/** Makes an event; its name decides what it must say. */
+export function event<Name extends keyof Events>(event: Name, body: Body<Name>): DomainEvent {
+  return { event, body } as DomainEvent;
 }
 
 /**
- * What a fact revokes. Sessions: these are over. "outdated": every access token of the user from before; sessions that go on get a
+ * What an event revokes. Sessions: these are over. "outdated": every access token of the user from before; sessions that go on get a
  * current one by a refresh. "over": those too, and there is no session left that could refresh.
  */
 type Revokes = { sessions: readonly string[] } | "outdated" | "over" | "nothing";
@@ -58,7 +58,7 @@ const revokes: { [Name in keyof Events]: (body: Body<Name>) => Revokes } = {
 /** The user of a change, as its revocations need him. */
 export interface Revoked {
   id: number;
-  /** His generation after the change; where a fact outdates his tokens, the change has raised it. */
+  /** His generation after the change; where an event outdates his tokens, the change has raised it. */
   generation?: number;
 }
 
@@ -69,18 +69,20 @@ export interface RevocationRecord {
 }
 
 /**
- * The records of auth.revocation for a fact (contract, section 5). JSON, though commands and events are Avro: a verifier in any language
+ * The records of auth.revocation for an event (contract, section 5). JSON, though commands and events are Avro: a verifier in any language
  * then needs neither a registry nor its being up, and the values are smaller than a schema id would be worth.
  * A record may come twice, and after a relay that hung even an older one after a newer: a reader keeps the highest minGeneration.
  * The database adds `at`, its own time, when the row is written (migrations/0015).
- * @throws Error where a change and its facts disagree whether the user's generation rises
+ * @throws Error where a change and its events disagree whether the user's generation rises
  */
-export function revocationsOf(facts: readonly Fact[], user: Revoked | undefined): RevocationRecord[] {
-  const all = facts.map(({ event, body }) => (revokes[event] as (body: object) => Revokes)(body));
+export function revocationsOf(events: readonly DomainEvent[], user: Revoked | undefined): RevocationRecord[] {
+  const all = events.map(({ event, body }) => (revokes[event] as (body: object) => Revokes)(body));
   const sessions = all.flatMap((each) => (typeof each === "object" ? each.sessions : []));
   const byUser = all.filter((each) => each === "outdated" || each === "over");
   if (byUser.length > 0 !== (user?.generation !== undefined))
-    throw new Error(`${facts.map(({ event }) => event).join(", ")}: the change must raise the generation, or must not`);
+    throw new Error(
+      `${events.map(({ event }) => event).join(", ")}: the change must raise the generation, or must not`,
+    );
   const records = sessions.map((id) => ({ topic: revocationTopic, key: `s:${id}`, body: {} }));
   if (user === undefined || byUser.length === 0) return records;
   const ended = byUser.includes("over") ? { ended: true } : {};

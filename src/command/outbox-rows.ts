@@ -1,4 +1,4 @@
-// The outbox rows of a change: one event per fact, then what the facts revoke, then its messages. An event's row takes the next number of
+// The outbox rows of a change: its events, then what they revoke, then its messages. An event's row takes the next number of
 // its user; a secret is encrypted before it is written. All rows of a user are in his shard, so his revocations leave in their order.
 import type { SecretBox } from "../crypto/envelope.ts";
 import type { OutboxRow } from "../db/commit.ts";
@@ -17,23 +17,23 @@ interface Making {
 }
 
 export function outboxRows(change: Change, { call, now, uuid, box }: Making): OutboxRow[] {
-  const { user, facts, messages = [], unheard = false } = change;
+  const { user, messages = [], publish = true } = change;
   const key = user === undefined ? (change.key ?? "") : String(user.id);
   const shard = shardOf(user?.id ?? key);
   const actor = change.actor ?? (user === undefined ? "anonymous" : `user:${user.id}`);
   const common = { shard, actor, traceparent: call.envelope.traceparent ?? null };
-  const events = facts.map((fact) => ({
+  const events = change.events.map(({ event, body }) => ({
     ...common,
     topic: eventTopic,
     key,
-    kind: fact.event,
+    kind: event,
     eventId: uuid(),
     numbered: user !== undefined,
-    body: { ...fact.body, at: now },
+    body: { ...body, at: now },
     secret: null,
-    unheard,
+    publish,
   }));
-  const revocations = revocationsOf(facts, user).map((record) => ({ ...record, kind: "json" as const }));
+  const revocations = revocationsOf(change.events, user).map((record) => ({ ...record, kind: "json" as const }));
   const others = [...revocations, ...messages].map((message) =>
     messageRow(message, { ...common, eventId: uuid() }, { now, box }),
   );
@@ -45,7 +45,7 @@ function messageRow(
   common: Pick<OutboxRow, "shard" | "actor" | "traceparent" | "eventId">,
   { now, box }: { now: number; box: SecretBox },
 ): OutboxRow {
-  const { topic, key, kind, body, secret, unheard = false } = message;
+  const { topic, key, kind, body, secret, publish = true } = message;
   return {
     ...common,
     topic,
@@ -54,6 +54,6 @@ function messageRow(
     numbered: false,
     body: kind === "mail" ? { ...body, at: now } : body,
     secret: secret === undefined ? null : box.seal(Buffer.from(JSON.stringify(secret)), common.eventId),
-    unheard,
+    publish,
   };
 }

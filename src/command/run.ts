@@ -15,7 +15,7 @@ import type { Tokens } from "../crypto/tokens.ts";
 import { type Commit, commitOnce } from "../db/commit.ts";
 import { changedPart, isDataFault, takenConstraint } from "../db/faults.ts";
 import { giveUpLogin } from "../db/given-up-logins.ts";
-import { findKept, type InboxKey, type InboxRow, readOnly, readWithInbox } from "../db/inbox.ts";
+import { findAnswer, type InboxKey, type InboxRow, readOnly, readWithInbox } from "../db/inbox.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { demandSession } from "../db/sessions.ts";
 import type { Write } from "../db/statements.ts";
@@ -26,19 +26,19 @@ import { normalize, type RecordKeyRule, recordKey } from "../protocol/record-key
 import { type SealedField, sealedPaths } from "../protocol/secret-fields.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { Denials } from "./admin/denials.ts";
-import { type AttemptParts, type Attempts, makeAttempts, rememberedDevice } from "./attempts.ts";
+import { type AttemptDeps, type Attempts, makeAttempts, rememberedDevice } from "./attempts.ts";
 import { auditRow, auditRows } from "./audit-rows.ts";
 import { withClient } from "./clients.ts";
-import { commitAlone } from "./commit-without-reply.ts";
+import { commitWithoutReply } from "./commit-without-reply.ts";
 import type { ActingSession, Context, HandlerPasswords, Settings } from "./context.ts";
-import { type Change, Kept, type Proof } from "./context.ts";
+import { AlreadyAnswered, type Change, type Proof } from "./context.ts";
 import type { Handler, LegacyBody, LegacyHandler } from "./define.ts";
 import { fingerprintOf, samenessOf } from "./fingerprint.ts";
 import { loginHash } from "./keyed-hash.ts";
 import { outboxRows } from "./outbox-rows.ts";
-import { makeUses, type UseParts, type Uses } from "./uses.ts";
+import { makeUses, type UseDeps, type Uses } from "./uses.ts";
 
-export interface RunParts {
+export interface RunDeps {
   pool: DatabasePool;
   lanes: Lanes;
   passwords: Passwords;
@@ -50,11 +50,11 @@ export interface RunParts {
   /** Loads the keys again. */
   reloadKeys(): Promise<void>;
   settings: Settings;
-  attempted: AttemptParts["attempted"];
+  attempted: AttemptDeps["attempted"];
   /** Counts accounts that were confirmed. */
   confirmed(proof: Proof): void;
-  limited: UseParts["limited"];
-  clientUnknown: UseParts["clientUnknown"];
+  limited: UseDeps["limited"];
+  clientUnknown: UseDeps["clientUnknown"];
   denials: Denials;
   idempotencyTtlMs: number;
   clock: Clock;
@@ -68,7 +68,7 @@ const legacyTtlMs = 60 * 86_400_000;
 const maxAttempts = 5;
 
 /** The command as the bus sees it. */
-export function busCommand(handler: Handler, parts: RunParts): BusCommand {
+export function busCommand(handler: Handler, parts: RunDeps): BusCommand {
   const { request, reply } = commandSchemas[handler.topic] as unknown as CommandSchema;
   const result = reply.fields[0]!.type[0]!;
   const rule = request.recordKey;
@@ -76,8 +76,8 @@ export function busCommand(handler: Handler, parts: RunParts): BusCommand {
     topic: handler.topic,
     lane: handler.lane,
     ...(handler.laneOf && { laneOf: (opened: object) => handler.laneOf!(opened as never) }),
-    once: handler.once,
-    leastMs: handler.leastMs,
+    storesAnswer: handler.storesAnswer,
+    minResponseMs: handler.minResponseMs,
     keyKind: rule?.kind ?? "any",
     sealedFields: { request: sealedPaths(request), reply: sealedPaths(result) },
     texts: makeTextGate(request),
@@ -87,7 +87,7 @@ export function busCommand(handler: Handler, parts: RunParts): BusCommand {
     resultName: `${result.namespace}.${result.name}`,
     keyOf: (opened) => recordKey(rule, opened),
     handle: async (opened, call) => once(parts, handler, withClient(opened), call),
-    answered: async (call) => (await findKept(parts.pool, inboxKeyOf(call))) !== null,
+    answered: async (call) => (await findAnswer(parts.pool, inboxKeyOf(call))) !== null,
   };
 }
 
@@ -104,8 +104,8 @@ export function inboxKeyOf({ topic, envelope }: Call): InboxKey {
   return { topic, replyTopic: envelope.reply.topic, idempotencyKey: envelope.idempotencyKey };
 }
 
-async function once(parts: RunParts, handler: Handler, request: object, call: Call): Promise<object> {
-  const fingerprint = handler.once ? fingerprintOf(parts.dataKeys(), request) : undefined;
+async function once(parts: RunDeps, handler: Handler, request: object, call: Call): Promise<object> {
+  const fingerprint = handler.storesAnswer ? fingerprintOf(parts.dataKeys(), request) : undefined;
   const asked = { key: inboxKeyOf(call), call };
   const attempts = fingerprint && makeAttempts(parts, { ...asked, fingerprint });
   const uses = makeUses(parts, asked);
@@ -116,7 +116,7 @@ async function once(parts: RunParts, handler: Handler, request: object, call: Ca
     } catch (error) {
       if (isBusy(error)) await Promise.all([attempts?.release(), uses.release()]);
       if (isDataFault(error)) throw unstorable(parts, call, error);
-      if (!(error instanceof Kept)) throw error;
+      if (!(error instanceof AlreadyAnswered)) throw error;
       // With reads that do not ask the inbox, which has an answer under this key.
       const aside = makeContext(parts, call, {
         fingerprint: undefined,
@@ -135,7 +135,7 @@ async function once(parts: RunParts, handler: Handler, request: object, call: Ca
 }
 
 /** The text gate should have seen it, or the handler. No dead letter: whoever sent it could send as many as they like. */
-function unstorable({ log }: RunParts, { topic }: Call, error: unknown): Refusal {
+function unstorable({ log }: RunDeps, { topic }: Call, error: unknown): Refusal {
   log.error({ err: error, topic }, "a request has a value that cannot be stored");
   return refuse("INVALID_INPUT", { message: "The request has a value that cannot be stored." });
 }
@@ -151,14 +151,14 @@ const isBusy = (error: unknown): boolean =>
   error instanceof Refusal && (error.code === "OVERLOADED" || error.code === "DEADLINE_EXCEEDED");
 
 /** One legacy record, once. */
-export async function runLegacy(parts: RunParts, handler: LegacyHandler, body: LegacyBody, call: Call): Promise<void> {
+export async function runLegacy(parts: RunDeps, handler: LegacyHandler, body: LegacyBody, call: Call): Promise<void> {
   const fingerprint = fingerprintOf(parts.dataKeys(), body);
   const keeping = { fingerprint, ttlMs: legacyTtlMs, attempts: undefined, uses: undefined };
   await repeatedly(parts, call, async () => {
     try {
       await handler.handle(body, makeContext(parts, call, keeping));
     } catch (error) {
-      if (!(error instanceof Kept)) throw error;
+      if (!(error instanceof AlreadyAnswered)) throw error;
     }
     return {};
   });
@@ -168,7 +168,7 @@ export async function runLegacy(parts: RunParts, handler: LegacyHandler, body: L
  * A commit that found the world changed, or a name taken meanwhile, took itself back: the handler reads anew and decides anew. So it does
  * after another process has used a data key that this one had not loaded.
  */
-async function repeatedly(parts: RunParts, call: Call, run: () => Promise<object>): Promise<object> {
+async function repeatedly(parts: RunDeps, call: Call, run: () => Promise<object>): Promise<object> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await run();
@@ -204,7 +204,7 @@ interface Keeping {
   uses: Uses | undefined;
 }
 
-function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
+function makeContext(parts: RunDeps, call: Call, keeping: Keeping): Context {
   const { pool, tokens, settings, policy, clock } = parts;
   const key = inboxKeyOf(call);
   let asked = keeping.fingerprint === undefined;
@@ -237,7 +237,7 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
     async read(read) {
       if (asked) return readOnly(pool, read);
       const answer = await readWithInbox(pool, key, read);
-      if ("kept" in answer) throw new Kept(answer.kept);
+      if ("kept" in answer) throw new AlreadyAnswered(answer.kept);
       asked = true;
       return answer.row;
     },
@@ -269,15 +269,15 @@ function makeContext(parts: RunParts, call: Call, keeping: Keeping): Context {
     actIn(session) {
       acting = session;
     },
-    async recall() {
+    async checkInbox() {
       if (asked) return;
-      const row = await findKept(pool, key);
-      if (row !== null) throw new Kept(row);
+      const row = await findAnswer(pool, key);
+      if (row !== null) throw new AlreadyAnswered(row);
       asked = true;
     },
     admitDenial: (actor) => parts.denials.admit(actor),
-    async note(change, code) {
-      await commitAlone(parts, change, { outcome: code, traceparent: call.envelope.traceparent });
+    async commitAuditOnly(change, code) {
+      await commitWithoutReply(parts, change, { outcome: code, traceparent: call.envelope.traceparent });
       parts.committed();
     },
     async commit(change, result) {
@@ -318,7 +318,7 @@ interface Writing {
   answer: KeptAnswer;
 }
 
-async function write(parts: RunParts, { call, keeping, acting, change, answer }: Writing): Promise<void> {
+async function write(parts: RunDeps, { call, keeping, acting, change, answer }: Writing): Promise<void> {
   const { pool, dataKeys } = parts;
   const key = inboxKeyOf(call);
   if (keeping.fingerprint === undefined) throw new Error(`${call.topic} commits, so its handler must say once: true`);
@@ -343,9 +343,9 @@ async function write(parts: RunParts, { call, keeping, acting, change, answer }:
     keeping.attempts?.settle(commit.writes);
     return parts.committed();
   }
-  const row = await findKept(pool, key);
+  const row = await findAnswer(pool, key);
   if (row === null) throw new Error("the inbox row of a repeated request is gone");
-  throw new Kept(row);
+  throw new AlreadyAnswered(row);
 }
 
 /** Stands before all other writes: what they do to the session is done by the command itself. */
@@ -355,7 +355,7 @@ function demandActing({ sessionId, userId, generation }: ActingSession, { user }
 }
 
 /** The first answer again. */
-function answerFrom(parts: RunParts, row: InboxRow, call: Call): object {
+function answerFrom(parts: RunDeps, row: InboxRow, call: Call): object {
   const opened = parts
     .dataKeys()
     .box("inbox")
@@ -370,23 +370,23 @@ function aadOf({ topic, replyTopic, idempotencyKey }: InboxKey): Buffer {
   return Buffer.concat([Buffer.from(`${topic}\n${replyTopic}\n`), idempotencyKey]);
 }
 
-function inLane({ lanes, passwords }: RunParts, call: Call): HandlerPasswords {
+function inLane({ lanes, passwords }: RunDeps, call: Call): HandlerPasswords {
   return {
-    hash: (password) => lanes.hash.run(call.deadline, () => passwords.hash(password), { place: call.place }),
+    hash: (password) => lanes.hash.run(call.deadline, () => passwords.hash(password), { permit: call.permit }),
     verify: (password, stored) =>
       lanes.hash.run(call.deadline, () => passwords.verify(password, stored), {
         kind: passwords.costClass(stored),
-        place: call.place,
+        permit: call.permit,
       }),
   };
 }
 
-function refreshKey(parts: RunParts, id: number | undefined): { id: number; key: Buffer } {
+function refreshKey(parts: RunDeps, id: number | undefined): { id: number; key: Buffer } {
   const keys = parts.dataKeys();
   return id === undefined ? keys.current("refresh") : keys.get("refresh", id);
 }
 
-function oldestKey(parts: RunParts, purpose: Purpose): Buffer {
+function oldestKey(parts: RunDeps, purpose: Purpose): Buffer {
   const oldest = parts.dataKeys().all(purpose).at(-1);
   if (oldest === undefined) throw new Error(`there is no data key for ${purpose}: run migrate`);
   return oldest.key;

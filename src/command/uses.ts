@@ -10,7 +10,7 @@ import type { Read, Write } from "../db/statements.ts";
 import { type CountedUse, countUse, releaseUse, takeBackUse, type UseLimit, useCount } from "../db/uses.ts";
 import { type Refusal, refuse } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
-import { Kept } from "./context.ts";
+import { AlreadyAnswered } from "./context.ts";
 import { type KeyedHash, keyedHash } from "./keyed-hash.ts";
 import { networksOf } from "./networks.ts";
 
@@ -40,7 +40,7 @@ export interface Using {
   client: Client | null;
 }
 
-export interface UseParts {
+export interface UseDeps {
   pool: DatabasePool;
   dataKeys(): DataKeys;
   settings: { uses: UseRules };
@@ -66,7 +66,7 @@ export interface Uses {
 /** What requests under way have used. By the call, because a handler that is tried again after a fault is one request still. */
 const usedBy = new WeakMap<Call, Buffer[]>();
 
-export function makeUses(parts: UseParts, { key, call }: { key: InboxKey; call: Call }): Uses {
+export function makeUses(parts: UseDeps, { key, call }: { key: InboxKey; call: Call }): Uses {
   const { pool } = parts;
   const before = (using: Using): UseLimit[] => (usedBy.has(call) ? [] : limitsOf(parts, using, call));
   const after = (use: Use, limits: UseLimit[], counted: CountedUse): Write => {
@@ -78,7 +78,7 @@ export function makeUses(parts: UseParts, { key, call }: { key: InboxKey; call: 
     async count(using, read) {
       const limits = before(using);
       const answer = await readReserving(pool, key, read, useCount(limits));
-      if ("kept" in answer) throw new Kept(answer.kept);
+      if ("kept" in answer) throw new AlreadyAnswered(answer.kept);
       return { row: answer.row, refund: after(using.use, limits, answer.reserved) };
     },
     async countAlone(using) {
@@ -101,7 +101,7 @@ const withoutDevice = 3 / 4;
 
 /** The limits that a use falls under, from the narrow network to the fleet: the order in which they are locked. */
 export function limitsOf(
-  parts: Pick<UseParts, "dataKeys" | "settings" | "clientUnknown">,
+  parts: Pick<UseDeps, "dataKeys" | "settings" | "clientUnknown">,
   { use, client }: Using,
   { topic, device }: Pick<Call, "topic" | "device">,
 ): UseLimit[] {
@@ -139,7 +139,7 @@ const messages: Record<UseLimit["name"], string> = {
 };
 
 export function usedUp(
-  { limited }: Pick<UseParts, "limited">,
+  { limited }: Pick<UseDeps, "limited">,
   use: Use,
   { waitMs, limit = "network" }: CountedUse,
 ): Refusal {

@@ -400,7 +400,7 @@ export const variables = {
     default: "10",
   }),
   AUTH_CHALLENGE_TTL: duration(
-    "How long a login may wait for its further factor, or for its passkey.",
+    "How long a login may wait for its second factor, or for its passkey.",
     "30s",
     "10m",
     "5m",

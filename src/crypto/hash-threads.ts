@@ -16,7 +16,7 @@ const niceness = 10;
  * The pool must have been used before: libuv starts its threads at their first work. Threads that Argon2 starts for its lanes inherit.
  * @returns how many threads give way
  */
-export function giveWay(): number {
+export function lowerHashPriority(): number {
   try {
     const threads = readdirSync(ownThreads).filter(
       (id) => readFileSync(`${ownThreads}/${id}/comm`, "utf8").trimEnd() === poolThread,

@@ -1,7 +1,7 @@
 // The commit: one statement carries the state change, the inbox row and the outbox rows, so there is no moment in which one of them
 // is there without the others. Its parts, in the order they depend on each other:
 //   won      the inbox row; empty when the request was answered before, and then nothing else happens
-//   subject  the user the facts are about: his row is locked, checked, and gives the events their numbers
+//   subject  the user the events are about: their row is locked, checked, and gives the events their numbers
 //   …        the writes of the handler, each gated by subject (or by won where there is no user)
 //   sent     the outbox rows
 //   audited  what the relay chains into the audit (audit/chain.ts), sealed
@@ -27,12 +27,12 @@ export interface OutboxRow {
   body: unknown;
   secret: Buffer | null;
   /** Costs what any row costs, and is never published. */
-  unheard: boolean;
+  publish: boolean;
 }
 
 export interface Commit {
   inbox: (InboxKey & { fingerprint: Buffer; reply: Buffer; ttlMs: number }) | undefined;
-  /** Statement that locks and numbers the user: RETURNING id, sequence. Absent where the facts have no user. */
+  /** Statement that locks and numbers the user: RETURNING id, sequence. Absent where the events have no user. */
   subject: Subject | undefined;
   writes: Write[];
   outbox: OutboxRow[];
@@ -102,7 +102,7 @@ function insertOutbox(rows: OutboxRow[], numbers: number, withUser: boolean): Fr
     const sequence = row.numbered ? sql.fragment`${number - numbers}::bigint` : sql.fragment`NULL::bigint`;
     const secret = row.secret === null ? sql.fragment`NULL::bytea` : sql.fragment`${sql.binary(row.secret)}::bytea`;
     return sql.fragment`(${index}::int, ${row.shard}::smallint, ${row.topic}, ${row.key}, ${row.kind}, ${row.eventId}::uuid,
-      ${sequence}, ${row.actor}, ${row.traceparent}::text, ${sql.jsonb(row.body as never)}, ${secret}, ${row.unheard}::bool)`;
+      ${sequence}, ${row.actor}, ${row.traceparent}::text, ${sql.jsonb(row.body as never)}, ${secret}, ${row.publish}::bool)`;
   });
   const columns = sql.fragment`shard, topic, key, kind, event_id, actor, traceparent, body, secret, published_at`;
   const source = withUser ? sql.fragment`subject` : sql.fragment`won`;
@@ -112,10 +112,10 @@ function insertOutbox(rows: OutboxRow[], numbers: number, withUser: boolean): Fr
   return sql.fragment`sent AS (
     INSERT INTO outbox (${columns}, user_id, sequence)
     SELECT row.shard, row.topic, row.key, row.kind, row.event_id, row.actor, row.traceparent,
-      CASE WHEN row.unheard THEN '{}' ELSE row.body END, CASE WHEN NOT row.unheard THEN row.secret END,
-      CASE WHEN row.unheard THEN now() END, ${user}
+      CASE WHEN row.publish THEN row.body ELSE '{}' END, CASE WHEN row.publish THEN row.secret END,
+      CASE WHEN NOT row.publish THEN now() END, ${user}
     FROM ${source}, (VALUES ${sql.join(values, sql.fragment`, `)})
-      AS row (position, shard, topic, key, kind, event_id, step, actor, traceparent, body, secret, unheard)
+      AS row (position, shard, topic, key, kind, event_id, step, actor, traceparent, body, secret, publish)
     ORDER BY row.position RETURNING 1)`;
 }
 

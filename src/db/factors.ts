@@ -1,4 +1,4 @@
-// Further factors of a user: what he has, his authenticator app (TOTP), his recovery codes. Secrets come encrypted, codes hashed.
+// Second factors of a user: what he has, his authenticator app (TOTP), his recovery codes. Secrets come encrypted, codes hashed.
 // What a code proves is written in the commit that makes use of it, so no code works twice and no wrong one goes uncounted.
 import { sql } from "slonik";
 import { z } from "zod";
@@ -19,7 +19,7 @@ export const factorShape = {
   totp: z.boolean(),
   recovery: z.boolean(),
   passkeys: z.number(),
-  /** Roles that only a session with a further factor bears. */
+  /** Roles that only a session with a second factor bears. */
   strongRoles: z.array(z.string()),
   /** What a device token must have to be known. */
   deviceEpoch: z.number(),
@@ -190,7 +190,7 @@ export function demandNoFactors(userId: number): Write {
 
 const requirement = z.object({ required: z.boolean(), without: z.number() });
 
-/** Whether a role requires a further factor, and how many who have it have none. */
+/** Whether a role requires a second factor, and how many who have it have none. */
 export function mfaRequirement(role: string): Read<z.infer<typeof requirement>> {
   const select = sql.fragment`
     SELECT r.requires_mfa AS required, (

@@ -32,7 +32,7 @@ const passingSocket = new Set([
   "EAI_AGAIN",
 ]);
 
-export function isPassing(error: unknown): boolean {
+export function isTransient(error: unknown): boolean {
   for (const each of causes(error)) {
     if (each instanceof BackendTerminatedError || each instanceof BackendTerminatedUnexpectedlyError) return true;
     if (each instanceof ConnectionError) return true;

@@ -77,13 +77,13 @@ export async function readOnly<T>(pool: DatabasePool, read: Read<T>): Promise<T 
   return row === null ? null : read.row.parse(row);
 }
 
-export async function findKept(pool: DatabasePool, key: InboxKey): Promise<InboxRow | null> {
+export async function findAnswer(pool: DatabasePool, key: InboxKey): Promise<InboxRow | null> {
   return pool.maybeOne(sql.type(keptRow)`
     SELECT fingerprint, reply FROM inbox WHERE ${matches(key)}`);
 }
 
 /** No request is taken for the one that has this answer any more: somebody is guessing at its secret by its key. */
-export async function spoilKept(pool: DatabasePool, key: InboxKey): Promise<void> {
+export async function invalidateAnswer(pool: DatabasePool, key: InboxKey): Promise<void> {
   // Of a fingerprint its data key's id is left.
   await pool.query(sql.unsafe`UPDATE inbox SET fingerprint = substring(fingerprint FOR 4) WHERE ${matches(key)}`);
 }

@@ -97,7 +97,7 @@ export async function outboxBacklog(pool: DatabasePool): Promise<{ rows: number;
 }
 
 /** Makes the next days' partitions, drops those of past days that are published. @returns how many it dropped */
-export async function turnOutbox(pool: DatabasePool): Promise<number> {
+export async function maintainOutboxPartitions(pool: DatabasePool): Promise<number> {
   const row = await pool.one(
     sql.type(z.object({ dropped: z.number() }))`SELECT turn_outbox(3, interval '1 day') AS dropped`,
   );

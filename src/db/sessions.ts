@@ -3,7 +3,7 @@ import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
-/** A role that requires a further factor is as good as not given to a session `s` without one. */
+/** A role that requires a second factor is as good as not given to a session `s` without one. */
 const userColumns = sql.fragment`
   u.login, COALESCE(u.confirmed_at IS NOT NULL, false) AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned,
   u.generation, ARRAY(

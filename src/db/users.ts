@@ -33,7 +33,7 @@ const columns = sql.fragment`
 const accountWithPassword = account.extend({ hash: z.string().nullable(), ...factorShape });
 export type AccountWithPassword = z.infer<typeof accountWithPassword>;
 
-/** The account of a normalised login, with its password's hash and its further factors. */
+/** The account of a normalised login, with its password's hash and its second factors. */
 export function accountForLogin(loginKey: string): Read<AccountWithPassword> {
   const select = sql.fragment`
     SELECT ${columns}, ${factorColumns}, c.hash FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'

@@ -3,10 +3,10 @@
 import { Unreadable } from "./compression.ts";
 import { type RecordBatch, readBatch } from "./record-batch.ts";
 import type { TopicPartition } from "./records.ts";
-import type { Life } from "./supervisor.ts";
+import type { ConsumerInstance } from "./supervisor.ts";
 
 export interface Delivery {
-  life: Life;
+  instance: ConsumerInstance;
   partition: TopicPartition;
   /** The offset that was asked for. */
   from: bigint;
@@ -21,7 +21,7 @@ export interface Delivery {
 
 /** @returns whether the next batch is wanted too */
 export async function deliver(batch: RecordBatch, delivery: Delivery): Promise<boolean> {
-  const { life, partition, from, highWatermark, maxBytes } = delivery;
+  const { instance, partition, from, highWatermark, maxBytes } = delivery;
   let next = from;
   const advance = (to: bigint): { highWatermark: bigint; next: bigint } => {
     next = to;
@@ -32,7 +32,7 @@ export async function deliver(batch: RecordBatch, delivery: Delivery): Promise<b
   if (end <= from) return true;
   if (batch.hidden) {
     if (!delivery.isWanted(next)) return false;
-    life.records([], partition, advance(end));
+    instance.records([], partition, advance(end));
     return delivery.isWanted(next);
   }
   try {
@@ -42,12 +42,12 @@ export async function deliver(batch: RecordBatch, delivery: Delivery): Promise<b
       maxBytes,
       take(records) {
         if (!delivery.isWanted(next)) return false;
-        life.records(records, partition, advance(records.at(-1)!.offset + 1n));
+        instance.records(records, partition, advance(records.at(-1)!.offset + 1n));
         return delivery.isWanted(next);
       },
     });
     if (!isRead || !delivery.isWanted(next)) return false;
-    if (next < end) life.records([], partition, advance(end));
+    if (next < end) instance.records([], partition, advance(end));
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
     if (!delivery.isWanted(next)) return false;
@@ -56,7 +56,7 @@ export async function deliver(batch: RecordBatch, delivery: Delivery): Promise<b
     if (rest.first < batch.firstOffset) rest.first = batch.firstOffset;
     if (rest.first > rest.last) rest.first = rest.last; // it broke behind its last record
     const records = { ...partition, ...rest, timestamp: Number(batch.maxTimestamp), reason, message };
-    life.unreadable(records, advance(end));
+    instance.unreadable(records, advance(end));
   }
   return delivery.isWanted(next);
 }

@@ -1,13 +1,13 @@
 // The port, over the driver that the settings name. The driver is loaded at the first use, and the other one never is. What both need is
 // here and in supervisor.ts: faults in our words, consumers that are built again, and a bound on every close.
 import { systemClock } from "../lib/clock.ts";
-import { within } from "../lib/timeout.ts";
+import { settledWithin } from "../lib/timeout.ts";
 import { makeCountedWarnings } from "../runtime/counted-warnings.ts";
 import type { Logger } from "../runtime/log.ts";
 import { againWhileUnavailable, guarded } from "./faults.ts";
 import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings } from "./port.ts";
 import type { UnreadableRecords } from "./records.ts";
-import { type Bounds, type Consumer, closeBoundMs, type Life, supervise } from "./supervisor.ts";
+import { type Bounds, type Consumer, type ConsumerInstance, closeBoundMs, supervise } from "./supervisor.ts";
 
 export type {
   ConsumeOptions,
@@ -73,7 +73,7 @@ export function portOver(
           asked.onUnreadable?.(records, highWatermark);
         },
       };
-      const build = (life: Life) => buildWith(driver(), options, life);
+      const build = (instance: ConsumerInstance) => buildWith(driver(), options, instance);
       const consumption = supervise({ options, log, monotonic: systemClock.monotonic, build, reachable, bounds });
       consumptions.push(consumption);
       return consumption;
@@ -86,7 +86,7 @@ export function portOver(
     endOffsets: (topic) => guarded(() => againWhileUnavailable(async () => (await driver()).endOffsets(topic))),
     ping: () => guarded(async () => (await driver()).ping()),
     async close() {
-      const inTime = await within(bounds.closeMs ?? closeBoundMs, async () => {
+      const inTime = await settledWithin(bounds.closeMs ?? closeBoundMs, async () => {
         await Promise.all([
           ...consumptions.map((consumption) => consumption.close()),
           opened?.then((it) => it.close()),
@@ -99,12 +99,12 @@ export function portOver(
 }
 
 /** The consumer of a driver that may still have to be loaded; until it has joined nothing is asked of it but to close. */
-function buildWith(driver: Promise<KafkaDriver>, options: ConsumeOptions, life: Life): Consumer {
+function buildWith(driver: Promise<KafkaDriver>, options: ConsumeOptions, instance: ConsumerInstance): Consumer {
   let made: Consumer | undefined;
   const making = driver.then((it) => {
-    if (!life.over.aborted) made = it.consumer(options, life);
+    if (!instance.over.aborted) made = it.consumer(options, instance);
   });
-  making.catch(life.fail);
+  making.catch(instance.fail);
   return {
     commit: async (offsets) => made?.commit(offsets),
     pause: (partition) => made?.pause(partition),

@@ -11,7 +11,7 @@
 import type { AssignPartitions } from "./assigner.ts";
 import type { Append } from "./broker-clock.ts";
 import type { Assignment, CommittedOffset, InRecord, OutRecord, TopicPartition, UnreadableRecords } from "./records.ts";
-import type { Consumer, Life } from "./supervisor.ts";
+import type { Consumer, ConsumerInstance } from "./supervisor.ts";
 
 export interface KafkaSettings {
   /** The library that speaks to the brokers; default kafkajs. */
@@ -117,5 +117,5 @@ export interface KafkaPort {
  */
 export interface KafkaDriver extends Omit<KafkaPort, "consume"> {
   /** One life of a consumer, which joins by itself and reports to `life`. */
-  consumer(options: ConsumeOptions, life: Life): Consumer;
+  consumer(options: ConsumeOptions, instance: ConsumerInstance): Consumer;
 }

@@ -8,7 +8,7 @@
 // - closing returns within a bound, whatever the driver does (kafkajs#967, #1168).
 
 import { asError } from "../lib/errors.ts";
-import { within } from "../lib/timeout.ts";
+import { settledWithin } from "../lib/timeout.ts";
 import type { Logger } from "../runtime/log.ts";
 import { guarded, KafkaFault } from "./faults.ts";
 import type { ConsumeOptions, Consumption } from "./port.ts";
@@ -24,11 +24,11 @@ export interface Consumer {
 }
 
 /** What a driver reports of the consumer it has built. After the end of that life nothing of it counts. */
-export interface Life {
+export interface ConsumerInstance {
   /** Aborted when it is over. */
   readonly over: AbortSignal;
   /** The member that the life before was last: it may still hold the group up until its session ends. */
-  readonly formerMember: string | undefined;
+  readonly previousMemberId: string | undefined;
   joined(memberId: string, assignment: Assignment): void;
   /** A heartbeat, a fetch or a join was answered. */
   progress(): void;
@@ -46,7 +46,7 @@ export interface Supervision {
   log: Logger;
   monotonic: () => number;
   /** Makes a consumer, which then joins by itself and reports to its life. */
-  build(life: Life): Consumer;
+  build(instance: ConsumerInstance): Consumer;
   /** Whether a broker answers somebody else: a consumer that hears nothing while none does has not stalled. */
   reachable(): Promise<boolean>;
   bounds?: Partial<Bounds>;
@@ -96,11 +96,11 @@ export function supervise(supervision: Supervision): Consumption {
   let closed = false;
   let restart: NodeJS.Timeout | undefined;
 
-  const lifeOf = (self: Current): Life => {
+  const instanceFor = (self: Current): ConsumerInstance => {
     const alive = (): boolean => current === self;
     return {
       over: self.ended.signal,
-      formerMember: memberId,
+      previousMemberId: memberId,
       joined(member, assignment) {
         if (!alive()) return;
         if (memberId !== undefined && memberId !== member) options.onAssigned(new Map());
@@ -139,7 +139,7 @@ export function supervise(supervision: Supervision): Consumption {
     const now = monotonic();
     const self: Current = { ended: new AbortController(), heardAt: now, askedAt: now, joinedAt: undefined };
     current = self;
-    self.consumer = supervision.build(lifeOf(self));
+    self.consumer = supervision.build(instanceFor(self));
   };
 
   const end = (self: Current, reason: unknown): void => {
@@ -150,7 +150,7 @@ export function supervise(supervision: Supervision): Consumption {
     attempt += 1;
     complaints.say(reason, pause);
     // The dead one says that it leaves before its successor joins: it would be waited for until its session ends.
-    const left = within(Math.max(bounds.firstPauseMs, bounds.closeMs / 5), async () => self.consumer?.close());
+    const left = settledWithin(Math.max(bounds.firstPauseMs, bounds.closeMs / 5), async () => self.consumer?.close());
     restart = setTimeout(() => void left.then(() => closed || begin()), pause);
   };
 
@@ -192,7 +192,7 @@ export function supervise(supervision: Supervision): Consumption {
       const last = current;
       current = undefined;
       last?.ended.abort();
-      const inTime = await within(bounds.closeMs, async () => last?.consumer?.close());
+      const inTime = await settledWithin(bounds.closeMs, async () => last?.consumer?.close());
       if (!inTime) log.warn({ group: options.group, bound: bounds.closeMs }, "a consumer did not close in time");
     },
   };

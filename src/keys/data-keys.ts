@@ -3,7 +3,7 @@
 //
 // A new one is not used before every process can have it: it is pending for knownMs by the database's clock, and current only then (envelope.ts).
 // A process that meets one even so (it could not look for a while) loads the keys again and goes on (command/run.ts).
-import { auditDeeds } from "../audit/actions.ts";
+import { auditActions } from "../audit/actions.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import {
   boxKeyId,
@@ -40,7 +40,7 @@ export interface DataKeyRules {
   keepDataMs: Partial<Record<Purpose, number>>;
 }
 
-export interface DataKeyParts {
+export interface DataKeyDeps {
   pool: DatabasePool;
   master: MasterKey[];
   rules: DataKeyRules;
@@ -50,7 +50,7 @@ export interface DataKeyParts {
 }
 
 /** For what an operator does, whatever the schedule. */
-type ByHand = Omit<DataKeyParts, "rules">;
+type ByHand = Omit<DataKeyDeps, "rules">;
 
 export interface MadeDataKey {
   id: number;
@@ -84,7 +84,7 @@ const ofPurpose = <T extends Times>(rows: readonly T[], purpose: string): T[] =>
   rows.filter((row) => row.purpose === purpose).sort((a, b) => a.id - b.id);
 
 /** Does what is due by the schedule. @returns what it did, a sentence each */
-export async function turnDataKeys(parts: DataKeyParts): Promise<string[]> {
+export async function turnDataKeys(parts: DataKeyDeps): Promise<string[]> {
   const { pool, rules, clock } = parts;
   const { make, remove } = dueDataKeys(await dataKeyRows(pool), clock.now(), rules);
   const made = make.length === 0 ? [] : await rotateDataKeys(parts, make);
@@ -99,7 +99,7 @@ export async function turnDataKeys(parts: DataKeyParts): Promise<string[]> {
 async function removeDataKey(parts: ByHand, key: { id: number; purpose: string }): Promise<boolean> {
   return withKeyLock(parts.pool, async (transaction) => {
     const gone = await deleteDataKey(transaction, key);
-    if (gone) await auditDeeds(transaction, parts, [{ deed: "DataKeyRemoved", details: key }]);
+    if (gone) await auditActions(transaction, parts, [{ action: "DataKeyRemoved", details: key }]);
     return gone;
   });
 }
@@ -127,10 +127,10 @@ export async function rotateDataKeys(
       made.push({ id, purpose });
       done.push(`made data key ${id} for ${purpose}`);
     }
-    await auditDeeds(
+    await auditActions(
       transaction,
       parts,
-      made.map((details) => ({ deed: "DataKeyMade", details })),
+      made.map((details) => ({ action: "DataKeyMade" as const, details })),
     );
     return done;
   });
@@ -160,7 +160,7 @@ async function resealPrivateKeys({ pool, ...parts }: ByHand): Promise<string[]> 
     const { id } = dataKeys.current("signing");
     if (rows.length === 0) return [];
     const details = { dataKey: id, keys: rows.map(({ kid }) => kid) };
-    await auditDeeds(transaction, parts, [{ deed: "PrivateKeysResealed", details }]);
+    await auditActions(transaction, parts, [{ action: "PrivateKeysResealed", details }]);
     return [`encrypted ${rows.length} private keys with data key ${id}`];
   });
 }
@@ -181,7 +181,7 @@ export async function rewrapKeys({ pool, ...parts }: ByHand): Promise<number> {
       await updateDataKey(transaction, id, wrapDataKey(master, unwrapDataKey(master, wrapped, purpose), purpose));
     const from = [...new Set(old.map(({ wrapped }) => masterKid(wrapped)))];
     const details = { master: master[0]?.kid, from, count: old.length };
-    await auditDeeds(transaction, parts, old.length === 0 ? [] : [{ deed: "DataKeysRewrapped", details }]);
+    await auditActions(transaction, parts, old.length === 0 ? [] : [{ action: "DataKeysRewrapped", details }]);
     return old.length;
   });
 }

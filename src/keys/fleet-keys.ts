@@ -12,10 +12,10 @@ import { asError } from "../lib/errors.ts";
 import type { GoneKey, KeyRepair } from "../protocol/key-records.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type DataKeyRules, turnDataKeys } from "./data-keys.ts";
-import { changeKeys, type KeyChanges, type KeyParts } from "./key-changes.ts";
+import { changeKeys, type KeyChanges, type KeyDeps } from "./key-changes.ts";
 import { algOf, dueSteps, type KeyRules, type KeyStep } from "./key-schedule.ts";
 
-export type { KeyParts } from "./key-changes.ts";
+export type { KeyDeps as KeyParts } from "./key-changes.ts";
 
 export interface FleetKeys {
   dataKeys(): DataKeys;
@@ -51,7 +51,7 @@ export function keyRulesOf(config: Config): KeyRules & DataKeyRules {
 }
 
 /** Makes what a new fleet lacks: data keys, a root key, an active signing key, an active sealing key. @returns what it made */
-export async function ensureKeys(parts: KeyParts): Promise<string[]> {
+export async function ensureKeys(parts: KeyDeps): Promise<string[]> {
   return changeKeys(parts, async (keys) => {
     const made = keys.madeDataKeys.map(({ purpose }) => `made the data key for ${purpose}`);
     if (keys.roots.length === 0) {
@@ -70,11 +70,11 @@ export async function ensureKeys(parts: KeyParts): Promise<string[]> {
 }
 
 /** Does what is due by the schedule. @returns what it did, a sentence each */
-export async function turnKeys(parts: KeyParts): Promise<string[]> {
+export async function rotateDueKeys(parts: KeyDeps): Promise<string[]> {
   return [...(await turnPairs(parts)), ...(await turnDataKeys(parts))];
 }
 
-async function turnPairs(parts: KeyParts): Promise<string[]> {
+async function turnPairs(parts: KeyDeps): Promise<string[]> {
   const due = dueSteps(await fleetKeyRows(parts.pool), parts.clock.now(), parts.rules); // nearly always nothing: no lock for that
   if (due.length === 0) return [];
   return changeKeys(parts, async (keys) => {
@@ -85,7 +85,7 @@ async function turnPairs(parts: KeyParts): Promise<string[]> {
 }
 
 /** Makes the next key now, where there is none yet; the schedule puts it to use when it has been published long enough. */
-export async function rotateKeys(parts: KeyParts, uses: KeyUse[]): Promise<string[]> {
+export async function rotateKeys(parts: KeyDeps, uses: KeyUse[]): Promise<string[]> {
   return changeKeys(parts, async (keys) => {
     const done: string[] = [];
     for (const use of uses) {
@@ -105,7 +105,7 @@ export async function rotateKeys(parts: KeyParts, uses: KeyUse[]): Promise<strin
  * new one, takes its place first, and it goes when every process has looked since: otherwise those who log in meanwhile would be given
  * tokens that are dead. @returns what was done; undefined where there is no such key
  */
-export async function revokeKey(parts: KeyParts, kid: string): Promise<string[] | undefined> {
+export async function revokeKey(parts: KeyDeps, kid: string): Promise<string[] | undefined> {
   const before = await changeKeys(parts, async (keys) => {
     const row = keys.rows.find((each) => each.kid === kid);
     if (row === undefined) return undefined;
@@ -129,7 +129,7 @@ export async function fleetIds(pool: CommonQueryMethods): Promise<string[]> {
 }
 
 /** Makes the next root key, where there is none yet; it certifies nothing before switchRootKey(). @returns what was done */
-export async function makeNextRootKey(parts: KeyParts): Promise<string[]> {
+export async function makeNextRootKey(parts: KeyDeps): Promise<string[]> {
   return changeKeys(parts, async (keys) => {
     const next = keys.roots.find(({ state }) => state === "next");
     if (next !== undefined) return [`${next.kid} is the next root key already`];
@@ -138,7 +138,7 @@ export async function makeNextRootKey(parts: KeyParts): Promise<string[]> {
 }
 
 /** Certifies every key with the next root key from now on. @returns what was done; undefined where there is no next one */
-export async function switchRootKey(parts: KeyParts): Promise<string[] | undefined> {
+export async function switchRootKey(parts: KeyDeps): Promise<string[] | undefined> {
   return changeKeys(parts, async (keys) => {
     const next = keys.roots.find(({ state }) => state === "next");
     if (next === undefined) return undefined;
@@ -148,7 +148,7 @@ export async function switchRootKey(parts: KeyParts): Promise<string[] | undefin
 }
 
 /** Publishes anew what the topic has lost or has otherwise than the database. */
-export async function repairKeys(parts: KeyParts, repairs: readonly KeyRepair[]): Promise<void> {
+export async function repairKeys(parts: KeyDeps, repairs: readonly KeyRepair[]): Promise<void> {
   await changeKeys(parts, async (keys) => {
     for (const { kid, version, after } of repairs) {
       const row = keys.rows.find((each) => each.kid === kid);

@@ -1,7 +1,7 @@
 // One change of the fleet's key pairs: a transaction that holds the lock on the keys, so one process at a time. Whatever changes in it gets a
 // higher version and a certificate by the root key, and goes to the topic auth.key by the outbox; all of it is audited.
 // It does not decide what changes: fleet-keys.ts does.
-import { auditDeed, type Deed } from "../audit/actions.ts";
+import { type AuditedActionName, auditAction } from "../audit/actions.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";
@@ -40,7 +40,7 @@ import type { KeyRules } from "./key-schedule.ts";
 const mostAheadMs = 60_000;
 
 /** What changing keys needs. */
-export interface KeyParts {
+export interface KeyDeps {
   pool: DatabasePool;
   master: MasterKey[];
   rules: KeyRules & DataKeyRules;
@@ -50,7 +50,7 @@ export interface KeyParts {
 }
 
 /** Runs `run` in the transaction, and lets relays publish what it leaves. */
-export async function changeKeys<T>(parts: KeyParts, run: (keys: KeyChanges) => Promise<T>): Promise<T> {
+export async function changeKeys<T>(parts: KeyDeps, run: (keys: KeyChanges) => Promise<T>): Promise<T> {
   const { pool, master } = parts;
   const result = await withKeyLock(pool, async (transaction) => {
     const madeDataKeys = await ensureDataKeys(transaction, master);
@@ -71,12 +71,12 @@ export class KeyChanges {
   roots: RootRow[];
   /** What was missing and has just been made. */
   readonly madeDataKeys: MadeDataKey[];
-  readonly #parts: KeyParts;
+  readonly #parts: KeyDeps;
   readonly #transaction: CommonQueryMethods;
   readonly #dataKeys: DataKeys;
 
   constructor(
-    parts: KeyParts,
+    parts: KeyDeps,
     { transaction, dataKeys }: { transaction: CommonQueryMethods; dataKeys: DataKeys },
     found: { rows: KeyRow[]; roots: RootRow[]; madeDataKeys: MadeDataKey[] },
   ) {
@@ -165,8 +165,8 @@ export class KeyChanges {
     return row;
   }
 
-  audit(deed: Deed, details: object): Promise<void> {
-    return auditDeed(this.#transaction, this.#dataKeys, { ...this.#parts, deed, details });
+  audit(deed: AuditedActionName, details: object): Promise<void> {
+    return auditAction(this.#transaction, this.#dataKeys, { ...this.#parts, action: deed, details });
   }
 
   /** What is signed comes out of the key's own box: who can only write to the database must not have a key of theirs certified. */

@@ -15,7 +15,7 @@ import { pause } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
 import { fleetIds, type KeyParts, keyTruth, repairKeys } from "./fleet-keys.ts";
 
-export interface KeyTopicParts {
+export interface KeyTopicDeps {
   kafka: Pick<KafkaPort, "consume">;
   keys: KeyParts;
   log: Logger;
@@ -31,7 +31,7 @@ const everyMs = 60_000;
 const mostNames = 10_000;
 
 /** @returns what stops it and waits for the round under way */
-export function followKeyTopic(parts: KeyTopicParts): () => Promise<void> {
+export function followKeyTopic(parts: KeyTopicDeps): () => Promise<void> {
   const stopping = new AbortController();
   const last = new Map<string, LastRecord>();
   const bell = makeBell();
@@ -80,7 +80,7 @@ export function followKeyTopic(parts: KeyTopicParts): () => Promise<void> {
  * @returns what is to be repaired
  */
 async function round(
-  { keys, log, repaired }: KeyTopicParts,
+  { keys, log, repaired }: KeyTopicDeps,
   last: ReadonlyMap<string, LastRecord>,
   before: readonly KeyRepair[],
 ): Promise<KeyRepair[]> {

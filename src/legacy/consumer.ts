@@ -15,12 +15,12 @@ import { asError } from "../lib/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTrace } from "../runtime/tracing.ts";
 
-export interface LegacyParts {
+export interface LegacyDeps {
   kafka: KafkaPort;
   handlers: LegacyHandler[];
   run(handler: LegacyHandler, body: LegacyBody, call: Call): Promise<void>;
   deadLetters: DeadLetters;
-  passing(error: unknown): boolean;
+  isTransient(error: unknown): boolean;
   log: Logger;
   now(): number;
   observe(topic: string, outcome: string): void;
@@ -39,7 +39,7 @@ const nobody = 0;
 const maxBodyBytes = 65_536;
 const retryMs = { first: 100, longest: 5000 };
 
-export function consumeLegacy(parts: LegacyParts): LegacyConsumer {
+export function consumeLegacy(parts: LegacyDeps): LegacyConsumer {
   const handlers = new Map(parts.handlers.map((handler) => [handler.topic, handler]));
   const serve = async (record: InRecord, handler: LegacyHandler, stopping: AbortSignal): Promise<string> => {
     const body = readBody(record.value);
@@ -48,7 +48,7 @@ export function consumeLegacy(parts: LegacyParts): LegacyConsumer {
       return "dead-letter";
     }
     try {
-      await patiently(() => parts.run(handler, body, callOf(record)), stopping);
+      await retry(() => parts.run(handler, body, callOf(record)), stopping);
       return "ok";
     } catch (error) {
       if (stopping.aborted) throw error;
@@ -70,12 +70,12 @@ export function consumeLegacy(parts: LegacyParts): LegacyConsumer {
     return parts.deadLetters.send(letter, stopping);
   };
 
-  const patiently = async (run: () => Promise<void>, stopping: AbortSignal): Promise<void> => {
+  const retry = async (run: () => Promise<void>, stopping: AbortSignal): Promise<void> => {
     for (let pause = retryMs.first; ; pause = Math.min(pause * 2, retryMs.longest)) {
       try {
         return await run();
       } catch (error) {
-        if (!parts.passing(error) || stopping.aborted) throw error;
+        if (!parts.isTransient(error) || stopping.aborted) throw error;
         parts.log.warn({ err: asError(error), pause }, "legacy record is tried again");
         await sleep(pause, undefined, { signal: stopping });
       }

@@ -3,7 +3,7 @@
 // The last administrator is neither deleted nor banned from here: nobody could take it back, and these records name no actor. Such a record is a
 // dead letter that says so (keepAnAdmin).
 
-import { ban, type Deed, erase, eraseUnconfirmed, keepAnAdmin, unban } from "../accounts/users.ts";
+import { type AccountAction, ban, erase, eraseUnconfirmed, keepAnAdmin, unban } from "../accounts/users.ts";
 import type { Context } from "../command/context.ts";
 import { defineLegacyHandler } from "../command/define.ts";
 import { type Profile, profileById } from "../db/users.ts";
@@ -14,7 +14,7 @@ async function accountOf(ctx: Context, id: number): Promise<Profile | null> {
 }
 
 /** @throws Refusal FORBIDDEN, reason last-admin */
-async function gone(ctx: Context, id: number, deed: Deed): Promise<void> {
+async function gone(ctx: Context, id: number, deed: AccountAction): Promise<void> {
   const user = await accountOf(ctx, id);
   if (user !== null) await ctx.commit(erase(ctx, user, { ...deed, demands: await keepAnAdmin(ctx, user) }), {});
 }

@@ -10,7 +10,7 @@ export function timerMs(ms: number): number {
 }
 
 /** @throws what `late` makes where the work takes longer; what it does later is nobody's business */
-export async function orThrow<T>(work: Promise<T>, boundMs: number, late: () => Error): Promise<T> {
+export async function withTimeout<T>(work: Promise<T>, boundMs: number, late: () => Error): Promise<T> {
   const over = new AbortController();
   const bound = sleep(timerMs(boundMs), undefined, { signal: over.signal }).then(() => {
     throw late();
@@ -24,10 +24,10 @@ export async function orThrow<T>(work: Promise<T>, boundMs: number, late: () => 
 }
 
 /** Runs what may hang or fail. @returns whether it was done in time, well or not */
-export async function within(boundMs: number, run: () => Promise<unknown>): Promise<boolean> {
+export async function settledWithin(boundMs: number, run: () => Promise<unknown>): Promise<boolean> {
   const done = run().then(
     () => true,
     () => true,
   );
-  return orThrow(done, boundMs, () => new Error("late")).catch(() => false);
+  return withTimeout(done, boundMs, () => new Error("late")).catch(() => false);
 }

@@ -27,7 +27,7 @@ export interface MailBook {
   release(mailId: string): Promise<void>;
 }
 
-export interface MailerParts {
+export interface MailerDeps {
   kafka: KafkaPort;
   codec: Codec;
   book: MailBook;
@@ -41,7 +41,7 @@ export interface MailerParts {
   /** Lets so many at once. */
   turn<T>(work: () => Promise<T>): Promise<T>;
   /** Database and registry: whether another try may succeed. */
-  passing(error: unknown): boolean;
+  isTransient(error: unknown): boolean;
   observe(kind: string, outcome: MailOutcome): void;
   log: Logger;
   clock: Clock;
@@ -91,7 +91,7 @@ class Forged extends Hopeless {
   override readonly name = "Forged";
 }
 
-export function startMailer(parts: MailerParts): Mailer {
+export function startMailer(parts: MailerDeps): Mailer {
   const { kafka, log } = parts;
   const times = { ...defaults, ...parts.times };
   let trouble: string | undefined;
@@ -132,7 +132,7 @@ export function startMailer(parts: MailerParts): Mailer {
     }
   };
   const isPassing = (error: unknown): boolean =>
-    parts.passing(error) || (error instanceof CodecFault && error.kind === "unreachable");
+    parts.isTransient(error) || (error instanceof CodecFault && error.kind === "unreachable");
 
   /** @throws Hopeless, SmtpFault; what `stopping` brings about */
   const sendOnce = async (sending: Sending, stopping: AbortSignal): Promise<MailOutcome> => {
@@ -231,7 +231,7 @@ function addressed(mail: StoredMail): StoredMail {
 }
 
 /** @param written as it stands in the record. @throws Hopeless */
-async function readable({ open, render }: MailerParts, mail: StoredMail, written: StoredMail): Promise<RenderedMail> {
+async function readable({ open, render }: MailerDeps, mail: StoredMail, written: StoredMail): Promise<RenderedMail> {
   const inside = await open(mail.sealed);
   checkBound(written, inside);
   const rendered = render(mail, inside);

@@ -6,9 +6,9 @@ import { systemClock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";
 import { fleetMember } from "./fleet-report.ts";
-import { clientOf, type Running, type Wiring } from "./parts.ts";
+import { clientOf, type ProcessContext, type Running } from "./parts.ts";
 
-export async function startBridge(wiring: Wiring): Promise<Running> {
+export async function startBridge(wiring: ProcessContext): Promise<Running> {
   const { config, log, metrics, lifecycle } = wiring;
   const clock = wiring.clock ?? systemClock;
   const { client, kafka, agreed, close } = clientOf(wiring, "bridge");
@@ -38,7 +38,7 @@ export async function startBridge(wiring: Wiring): Promise<Running> {
   const bridge = makeBridge({ client, verifier, config, log, metrics, clock, canSeal });
   lifecycle.onStop(() => bridge.stop(config.AUTH_DRAIN_TIMEOUT));
   const { host, port } = await bridge.start();
-  const patience = { what: "the schema registry", passing: isRegistryAway, log, signal: lifecycle.stopping };
+  const patience = { what: "the schema registry", isTransient: isRegistryAway, log, signal: lifecycle.stopping };
   // Why a key is missing is known only when auth.key was read to its end.
   const ready = () => Promise.all([client.ready(), client.keys.catchUp()]);
   untilAnswered(ready, patience).catch((error: unknown) => lifecycle.fail(asError(error)));

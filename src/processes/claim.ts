@@ -1,13 +1,13 @@
 // A worker's claim on its commands: it starts only where no other group serves one of them (db/serving.ts), renews its rows while it lives and
 // deletes them when it has stopped to serve. Two groups that serve one command would both do each of its requests.
 
-import { isPassing } from "../db/faults.ts";
+import { isTransient } from "../db/faults.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { type Claim, claimCommands, releaseCommands, renewCommands, type ServingRow } from "../db/serving.ts";
 import { asError } from "../lib/errors.ts";
-import { within } from "../lib/timeout.ts";
+import { settledWithin } from "../lib/timeout.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";
-import type { Wiring } from "./parts.ts";
+import type { ProcessContext } from "./parts.ts";
 
 /** A third of what the rows last: two renewals may fail. */
 const renewEveryMs = 10_000;
@@ -16,11 +16,11 @@ const releaseMs = 2000;
 
 /** To be called before the consumer starts, so that the rows outlive it. @throws Error that names the other group */
 export async function holdCommands(
-  { log, lifecycle }: Pick<Wiring, "log" | "lifecycle">,
+  { log, lifecycle }: Pick<ProcessContext, "log" | "lifecycle">,
   pool: DatabasePool,
   { everyMs = renewEveryMs, ...claim }: Claim & { everyMs?: number },
 ): Promise<void> {
-  const patience = { what: "PostgreSQL", passing: isPassing, log, signal: lifecycle.stopping };
+  const patience = { what: "PostgreSQL", isTransient, log, signal: lifecycle.stopping };
   const others = await untilAnswered(() => claimCommands(pool, claim), patience);
   if (others.length > 0) throw new Error(refusal(others, claim.group));
   let beside = "";
@@ -43,7 +43,7 @@ export async function holdCommands(
   }, everyMs);
   lifecycle.onStop(async () => {
     clearInterval(timer);
-    await within(releaseMs, async () => {
+    await settledWithin(releaseMs, async () => {
       await renewing; // or a renewal under way would write them anew
       await releaseCommands(pool, claim);
     });

@@ -149,7 +149,7 @@ class System {
     };
   }
 
-  /** The bridge first, so that no call finds its workers gone; the relay after them, so that their last facts leave, then the mailer. */
+  /** The bridge first, so that no call finds its workers gone; the relay after them, so that their last events leave, then the mailer. */
   async stop(): Promise<void> {
     this.#stopped.abort();
     // Where another run holds the folder, what lies there is its own.

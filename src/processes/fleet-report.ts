@@ -1,19 +1,19 @@
 // What each role says of itself on the fleet feed (bus/fleet-feed.ts).
 import { hostname } from "node:os";
-import { announce, type Beat, type FleetState, noStats, startBeats } from "../bus/fleet-feed.ts";
+import { announce, type FleetReport, type FleetState, noStats, startReporting } from "../bus/fleet-feed.ts";
 import { KafkaFault } from "../kafka/faults.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import { systemClock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";
 import { packageVersion } from "../runtime/package-root.ts";
-import type { Wiring } from "./parts.ts";
+import type { ProcessContext } from "./parts.ts";
 
 /** What changes from beat to beat. */
-export interface Pulse {
+export interface ProcessStatus {
   state: FleetState;
   partitions?: Record<string, number[]>;
-  stats?: Partial<Beat["stats"]>;
+  stats?: Partial<FleetReport["stats"]>;
 }
 
 export interface FleetMember {
@@ -22,17 +22,17 @@ export interface FleetMember {
   /** Waits for Kafka. */
   announce(): Promise<void>;
   /** Beats until the process stops. */
-  start(pulse: () => Pulse): void;
+  start(pulse: () => ProcessStatus): void;
 }
 
 export function fleetMember(
-  { config, log, lifecycle, clock = systemClock }: Wiring,
+  { config, log, lifecycle, clock = systemClock }: ProcessContext,
   { kafka, role, commands = [] }: { kafka: KafkaPort; role: string; commands?: string[] },
 ): FleetMember {
   const ping = { id: `${role}.${randomId()}`, role, version: packageVersion(), startedAt: clock.now() };
   const group = commands.length > 0 ? { group: config.AUTH_GROUP } : {};
   const info = { host: hostname(), pid: process.pid, ...group, commands };
-  const beat = ({ state, partitions = {}, stats }: Pulse): Beat => ({
+  const beat = ({ state, partitions = {}, stats }: ProcessStatus): FleetReport => ({
     ping: { ...ping, state },
     info: { ...info, partitions },
     stats: { ...noStats, ...stats },
@@ -40,12 +40,12 @@ export function fleetMember(
   return {
     id: ping.id,
     async announce() {
-      const passing = (error: unknown) => error instanceof KafkaFault && error.kind === "unavailable";
-      const patience = { what: "Kafka", passing, log, signal: lifecycle.stopping };
+      const isTransient = (error: unknown) => error instanceof KafkaFault && error.kind === "unavailable";
+      const patience = { what: "Kafka", isTransient, log, signal: lifecycle.stopping };
       await untilAnswered(() => announce(kafka, beat({ state: "starting" }), log), patience);
     },
     start(pulse) {
-      const beats = startBeats(kafka, () => beat(pulse()), log);
+      const beats = startReporting(kafka, () => beat(pulse()), log);
       lifecycle.onStop(() => beats.stop(1000));
     },
   };

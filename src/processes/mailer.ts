@@ -2,7 +2,7 @@
 import { makeLane } from "../bus/lanes.ts";
 import { openReply, sealedTo } from "../bus/seal/seal.ts";
 import type { Config } from "../config/read.ts";
-import { isPassing } from "../db/faults.ts";
+import { isTransient } from "../db/faults.ts";
 import { claimMail, markMail, releaseMail, takeOverMail } from "../db/mails.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import type { FleetKeys } from "../keys/fleet-keys.ts";
@@ -11,9 +11,18 @@ import { type MailBook, startMailer } from "../mail/mailer.ts";
 import { printedMail, type SmtpServer, smtpServer } from "../mail/smtp.ts";
 import { renderMail } from "../mail/templates.ts";
 import { fleetMember } from "./fleet-report.ts";
-import { brokerClockOf, codecOf, deadLettersOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+import {
+  brokerClockOf,
+  codecOf,
+  deadLettersOf,
+  kafkaOf,
+  keysOf,
+  type ProcessContext,
+  poolOf,
+  type Running,
+} from "./parts.ts";
 
-export async function startMailerRole(wiring: Wiring): Promise<Running> {
+export async function startMailerRole(wiring: ProcessContext): Promise<Running> {
   const { config, log, metrics, lifecycle } = wiring;
   if (config.AUTH_MAIL_SEAL_KEY !== undefined)
     throw new Error(
@@ -42,7 +51,7 @@ export async function startMailerRole(wiring: Wiring): Promise<Running> {
     lifeMs: (kind) => lifeOf(config, kind),
     deadLetters: deadLettersOf(wiring, kafka),
     turn: (work) => lane.run(Number.POSITIVE_INFINITY, work),
-    passing: isPassing,
+    isTransient: isTransient,
     observe: (kind, outcome) => mails.inc({ kind, outcome }),
     log,
     clock,

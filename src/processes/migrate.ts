@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { isRegistryAway, type Registry } from "../bus/avro/schema-store.ts";
 import type { Config } from "../config/read.ts";
 import { uuidv7 } from "../crypto/ids.ts";
-import { isPassing } from "../db/faults.ts";
+import { isTransient } from "../db/faults.ts";
 import { migrateDatabase } from "../db/migrate.ts";
 import { type DatabasePool, openPool } from "../db/pool.ts";
 import { saveSchema } from "../db/schemas.ts";
@@ -35,7 +35,12 @@ const registrations = 4;
 export async function migrate(migrating: Migrating): Promise<void> {
   const { config, log, clock, signal, report } = migrating;
   const options = { url: config.AUTH_DATABASE_URL ?? "", size: 4, applicationName: "auth migrate" };
-  const pool = await untilAnswered(() => openPool(options), { what: "PostgreSQL", passing: isPassing, log, signal });
+  const pool = await untilAnswered(() => openPool(options), {
+    what: "PostgreSQL",
+    isTransient: isTransient,
+    log,
+    signal,
+  });
   try {
     for (const name of await migrateDatabase(pool, join(packageRoot, "migrations"))) report(`applied ${name}`);
     for (const line of await ensureKeys(keyPartsOf({ config, clock }, pool))) report(line);
@@ -60,17 +65,17 @@ async function migrateTopics({ config, log, clock, signal, report }: Migrating, 
   const { longestMs } = await raiseTokenLife(pool, config.AUTH_ACCESS_TTL);
   const kafka = kafkaOf(config, "migrate", log);
   // A broker may not know yet what its controller has just created; all is looked at again then, and found.
-  const passing = (error: unknown): boolean =>
+  const isTransient = (error: unknown): boolean =>
     error instanceof KafkaFault && (error.kind === "unavailable" || error.kind === "unknown-topic");
   try {
     const done = await untilAnswered(() => kafka.ensureTopics(topics(config, longestMs)), {
       what: "Kafka",
-      passing,
+      isTransient,
       log,
       signal,
     });
     for (const line of done) report(line);
-    await untilAnswered(() => publishKeys(kafka, pool, clock), { what: "Kafka", passing, log, signal });
+    await untilAnswered(() => publishKeys(kafka, pool, clock), { what: "Kafka", isTransient, log, signal });
   } finally {
     await kafka.close();
   }
@@ -113,7 +118,7 @@ async function registerOne(
 ): Promise<void> {
   const id = await untilAnswered(() => registry.register(subject, schema, compatibility), {
     what: "the schema registry",
-    passing: isRegistryAway,
+    isTransient: isRegistryAway,
     log,
     signal,
   });

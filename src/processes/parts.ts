@@ -7,7 +7,7 @@ import { makeReplies } from "../bus/replies.ts";
 import { makeSender } from "../bus/sender.ts";
 import { type ConnectedClient, connectClient } from "../client/connect.ts";
 import type { Config } from "../config/read.ts";
-import { isPassing } from "../db/faults.ts";
+import { isTransient } from "../db/faults.ts";
 import { type DatabasePool, openPool } from "../db/pool.ts";
 import { savedSchemas } from "../db/schemas.ts";
 import { agreedClock, type BrokerClock, makeBrokerClock } from "../kafka/broker-clock.ts";
@@ -20,7 +20,7 @@ import type { Logger } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metrics.ts";
 import { schemasBySubject } from "./topic-specs.ts";
 
-export interface Wiring {
+export interface ProcessContext {
   config: Config;
   log: Logger;
   metrics: Metrics;
@@ -77,7 +77,10 @@ export function kafkaOf(
  * Where a process sends records that it cannot do anything with. They go by themselves: however many, no reply waits
  * behind them.
  */
-export function deadLettersOf({ config, log, metrics, clock = systemClock }: Wiring, kafka: KafkaPort): DeadLetters {
+export function deadLettersOf(
+  { config, log, metrics, clock = systemClock }: ProcessContext,
+  kafka: KafkaPort,
+): DeadLetters {
   const { monotonic } = clock;
   const replies = makeReplies({ kafka, sender: makeSender(kafka), log, monotonic, lost: () => undefined });
   const letters = metrics.counter("auth_dead_letters_total", "Dead letters that were sent, by reason.", ["reason"]);
@@ -105,7 +108,10 @@ export interface WatchedClock {
  * The broker's clock as a process sees it by what it produces, and for whoever watches the fleet, how far other clocks are off: by the broker's
  * are judged requests' times, ages of feeds, and what is signed.
  */
-export function brokerClockOf({ metrics, clock = systemClock }: Pick<Wiring, "metrics" | "clock">): WatchedClock {
+export function brokerClockOf({
+  metrics,
+  clock = systemClock,
+}: Pick<ProcessContext, "metrics" | "clock">): WatchedClock {
   const broker = makeBrokerClock(clock);
   const skew = metrics.gauge(
     "auth_clock_skew_seconds",
@@ -122,7 +128,7 @@ export function registryOf(config: Config): Registry | undefined {
   return connectRegistry({ url, auth: username && password ? { username, password } : undefined });
 }
 
-export async function poolOf({ config, log, lifecycle }: Wiring, role: string): Promise<DatabasePool> {
+export async function poolOf({ config, log, lifecycle }: ProcessContext, role: string): Promise<DatabasePool> {
   const options = {
     url: config.AUTH_DATABASE_URL ?? "",
     size: config.AUTH_DATABASE_POOL,
@@ -130,7 +136,7 @@ export async function poolOf({ config, log, lifecycle }: Wiring, role: string): 
   };
   const pool = await untilAnswered(() => openPool(options), {
     what: "PostgreSQL",
-    passing: isPassing,
+    isTransient: isTransient,
     log,
     signal: lifecycle.stopping,
   });
@@ -139,10 +145,10 @@ export async function poolOf({ config, log, lifecycle }: Wiring, role: string): 
   return pool;
 }
 
-export async function keysOf({ config, log, lifecycle }: Wiring, pool: DatabasePool): Promise<FleetKeys> {
+export async function keysOf({ config, log, lifecycle }: ProcessContext, pool: DatabasePool): Promise<FleetKeys> {
   const keys = await untilAnswered(() => loadFleetKeys(pool, config.AUTH_MASTER_KEY ?? [], log), {
     what: "PostgreSQL",
-    passing: isPassing,
+    isTransient: isTransient,
     log,
     signal: lifecycle.stopping,
   });
@@ -151,8 +157,8 @@ export async function keysOf({ config, log, lifecycle }: Wiring, pool: DatabaseP
 }
 
 /** For who changes the fleet's keys: migrate, the relay's schedule, authctl. */
-export function keyPartsOf(
-  { config, clock = systemClock }: Pick<Wiring, "config" | "clock">,
+export function keyDepsFor(
+  { config, clock = systemClock }: Pick<ProcessContext, "config" | "clock">,
   pool: DatabasePool,
 ): KeyParts {
   return { pool, master: config.AUTH_MASTER_KEY ?? [], rules: keyRulesOf(config), clock };
@@ -160,19 +166,24 @@ export function keyPartsOf(
 
 /** A codec for all our schemas, ready: the table `schemas` answers before the registry, so a process starts while the registry is down. */
 export async function codecOf(
-  { config, log, lifecycle, clock = systemClock }: Wiring,
+  { config, log, lifecycle, clock = systemClock }: ProcessContext,
   pool: DatabasePool,
 ): Promise<Codec> {
   const registry = registryOf(config);
   const store = makeSchemaStore([savedSchemas(pool), ...(registry ? [registry] : [])], clock.monotonic);
   const codec = makeCodec(store, schemasBySubject());
-  await untilAnswered(() => codec.warm(), { what: "PostgreSQL", passing: isPassing, log, signal: lifecycle.stopping });
+  await untilAnswered(() => codec.warm(), {
+    what: "PostgreSQL",
+    isTransient: isTransient,
+    log,
+    signal: lifecycle.stopping,
+  });
   return codec;
 }
 
 /** A requester of ours: the bridge, authctl. */
 export function clientOf(
-  { config, log, metrics, clock }: Pick<Wiring, "config" | "log" | "metrics" | "clock">,
+  { config, log, metrics, clock }: Pick<ProcessContext, "config" | "log" | "metrics" | "clock">,
   name: string,
 ): { client: ConnectedClient; kafka: KafkaPort; agreed: Clock; close(): Promise<void> } {
   const registry = registryOf(config);

@@ -6,7 +6,7 @@ import { makeSender } from "../bus/sender.ts";
 import type { Config } from "../config/read.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import type { Append } from "../kafka/broker-clock.ts";
-import { type FleetKeys, type KeyParts, turnKeys } from "../keys/fleet-keys.ts";
+import { type FleetKeys, type KeyParts, rotateDueKeys } from "../keys/fleet-keys.ts";
 import { followKeyTopic } from "../keys/key-topic.ts";
 import { systemClock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
@@ -15,9 +15,18 @@ import { startMaintenance } from "../relay/maintenance.ts";
 import { startRelay } from "../relay/relay.ts";
 import type { Logger } from "../runtime/log.ts";
 import { fleetMember } from "./fleet-report.ts";
-import { brokerClockOf, codecOf, kafkaOf, keyPartsOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+import {
+  brokerClockOf,
+  codecOf,
+  kafkaOf,
+  keyDepsFor,
+  keysOf,
+  type ProcessContext,
+  poolOf,
+  type Running,
+} from "./parts.ts";
 
-export async function startRelayRole(wiring: Wiring): Promise<Running> {
+export async function startRelayRole(wiring: ProcessContext): Promise<Running> {
   const { config, log, metrics, lifecycle } = wiring;
   const { clock = systemClock } = wiring;
   const { broker, databaseTime } = brokerClockOf(wiring);
@@ -75,7 +84,7 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
     dataKeys: keys.dataKeys,
   });
   lifecycle.onStop(maintenance);
-  const keyParts = keyPartsOf(wiring, pool);
+  const keyParts = keyDepsFor(wiring, pool);
   lifecycle.onStop(startKeySchedule(keyParts, log));
   const repairs = metrics.counter(
     "auth_key_repairs_total",
@@ -86,7 +95,11 @@ export async function startRelayRole(wiring: Wiring): Promise<Running> {
   return { ready: () => (relay.healthy ? [] : [{ name: "outbox", reason: "cannot be read or published" }]) };
 }
 
-function startChain({ config, log, metrics, clock }: Wiring, pool: DatabasePool, keys: FleetKeys): () => Promise<void> {
+function startChain(
+  { config, log, metrics, clock }: ProcessContext,
+  pool: DatabasePool,
+  keys: FleetKeys,
+): () => Promise<void> {
   const chained = metrics.counter("auth_audit_chained_total", "Rows of the audit that this relay has chained.");
   const waited = metrics.gauge("auth_audit_waited_seconds", "How long the oldest row of the last batch had waited.");
   return startAuditChain({
@@ -109,7 +122,7 @@ function startKeySchedule(parts: KeyParts, log: Logger): () => Promise<void> {
   let round = Promise.resolve();
   const turn = async (): Promise<void> => {
     try {
-      for (const line of await turnKeys(parts)) log.info(line);
+      for (const line of await rotateDueKeys(parts)) log.info(line);
     } catch (error) {
       log.warn({ err: asError(error) }, "the schedule of keys could not be carried out, tried again");
     }

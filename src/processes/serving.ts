@@ -2,7 +2,7 @@
 
 import type { Codec } from "../bus/avro/codec.ts";
 import type { BusCommand, Lanes } from "../bus/command.ts";
-import type { Tally } from "../bus/command-stats.ts";
+import type { CommandStats } from "../bus/command-stats.ts";
 import type { DeadLetters } from "../bus/dead-letter-sender.ts";
 import { makeExecute } from "../bus/execute.ts";
 import type { Lane } from "../bus/lanes.ts";
@@ -10,14 +10,14 @@ import { makeReplies } from "../bus/replies.ts";
 import { consumeRequests, type RequestConsumer } from "../bus/responder.ts";
 import { makeSender } from "../bus/sender.ts";
 import type { DeviceTokens } from "../crypto/device-token.ts";
-import { isPassing } from "../db/faults.ts";
+import { isTransient } from "../db/faults.ts";
 import type { BrokerClock } from "../kafka/broker-clock.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { FleetKeys } from "../keys/fleet-keys.ts";
 import type { Clock } from "../lib/clock.ts";
 import { maxKeyBytes } from "../protocol/record-key.ts";
-import type { Pulse } from "./fleet-report.ts";
-import type { Wiring } from "./parts.ts";
+import type { ProcessStatus } from "./fleet-report.ts";
+import type { ProcessContext } from "./parts.ts";
 
 export interface Serving {
   kafka: KafkaPort;
@@ -28,12 +28,12 @@ export interface Serving {
   devices: DeviceTokens;
   clock: Clock;
   brokerClock: BrokerClock;
-  tally: Tally;
+  tally: CommandStats;
   deadLetters: DeadLetters;
 }
 
 export function serveRequests(
-  { config, log, metrics, lifecycle }: Wiring,
+  { config, log, metrics, lifecycle }: ProcessContext,
   { kafka, codec, commands, lanes, keys, devices, clock, brokerClock, tally, deadLetters }: Serving,
 ): RequestConsumer {
   const lost = metrics.counter("auth_replies_lost_total", "Replies that can never arrive.", ["reason"]);
@@ -82,7 +82,7 @@ export function serveRequests(
       openingKey: (kid) => keys.keyring().opening(kid),
       requireSealed: config.AUTH_REQUIRE_SEALED,
       sealsEndBetween: () => sealsEndBetween(clock.now(), config.AUTH_IDEMPOTENCY_TTL),
-      passing: isPassing,
+      isTransient: isTransient,
     }),
     observe(topic, outcome, ms) {
       requests.inc({ topic, outcome });
@@ -138,7 +138,7 @@ function sealsEndBetween(now: number, answersStoredMs: number): readonly [number
 export function pulseOf(
   consumer: RequestConsumer,
   { commands, lanes, tally }: Pick<Serving, "commands" | "lanes" | "tally">,
-): Pulse {
+): ProcessStatus {
   return {
     state: consumer.healthy ? "serving" : "away",
     partitions: consumer.held(),

@@ -1,25 +1,25 @@
 // Builds the role `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the platform's JSON topics.
 
 import type { Lanes } from "../bus/command.ts";
-import { makeTally } from "../bus/command-stats.ts";
+import { makeCommandStats } from "../bus/command-stats.ts";
 import type { DeadLetters } from "../bus/dead-letter-sender.ts";
 import { makeLane } from "../bus/lanes.ts";
 import { uncounted } from "../command/admin/define.ts";
 import { makeDenials } from "../command/admin/denials.ts";
-import { commitAlone } from "../command/commit-without-reply.ts";
+import { commitWithoutReply } from "../command/commit-without-reply.ts";
 import type { Settings } from "../command/context.ts";
 import type { Handler } from "../command/define.ts";
-import { busCommand, type RunParts, runLegacy } from "../command/run.ts";
+import { busCommand, type RunDeps, runLegacy } from "../command/run.ts";
 import { globToRegExp } from "../config/kinds.ts";
 import type { Config } from "../config/read.ts";
 import { breachedFiles } from "../crypto/breached.ts";
 import { commonPasswords } from "../crypto/common-passwords.ts";
 import { makeDeviceTokens } from "../crypto/device-token.ts";
-import { giveWay } from "../crypto/hash-threads.ts";
+import { lowerHashPriority } from "../crypto/hash-threads.ts";
 import { makePasswordPolicy, type PasswordPolicy } from "../crypto/password-policy.ts";
 import { makePasswords, type Passwords } from "../crypto/passwords.ts";
 import { makeTokens } from "../crypto/tokens.ts";
-import { isPassing } from "../db/faults.ts";
+import { isTransient } from "../db/faults.ts";
 import { notifyRelays } from "../db/outbox.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { raiseTokenLife } from "../db/token-life.ts";
@@ -34,7 +34,16 @@ import { untilAnswered } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
 import { holdCommands } from "./claim.ts";
 import { fleetMember } from "./fleet-report.ts";
-import { brokerClockOf, codecOf, deadLettersOf, kafkaOf, keysOf, poolOf, type Running, type Wiring } from "./parts.ts";
+import {
+  brokerClockOf,
+  codecOf,
+  deadLettersOf,
+  kafkaOf,
+  keysOf,
+  type ProcessContext,
+  poolOf,
+  type Running,
+} from "./parts.ts";
 import { pulseOf, serveRequests } from "./serving.ts";
 
 export function settingsOf(config: Config): Settings {
@@ -117,7 +126,7 @@ export function served(globs: string[]): Handler[] {
   );
 }
 
-export async function startWorker(wiring: Wiring): Promise<Running> {
+export async function startWorker(wiring: ProcessContext): Promise<Running> {
   const { config, log, lifecycle } = wiring;
   const clock = wiring.clock ?? systemClock;
   const { broker: brokerClock } = brokerClockOf(wiring);
@@ -128,7 +137,7 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   const passwords = passwordsOf(config, log);
   const policy = policyOf(config, log);
   const hashCost = await passwords.calibrate(clock);
-  giveWay();
+  lowerHashPriority();
   const lanes = lanesOf(wiring, { hashCost, monotonic: clock.monotonic });
   const devices = makeDeviceTokens(keys.dataKeys, config.AUTH_KNOWN_DEVICE_TTL);
   await tellTokenLife(wiring, pool);
@@ -146,7 +155,7 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
   const claim = { commands: commands.map((command) => command.topic), group: config.AUTH_GROUP, process: member.id };
   await holdCommands(wiring, pool, claim);
   await member.announce();
-  const tally = makeTally(clock.monotonic);
+  const tally = makeCommandStats(clock.monotonic);
   const deadLetters = deadLettersOf(wiring, kafka);
   const consumer = serveRequests(wiring, {
     kafka,
@@ -174,9 +183,9 @@ export async function startWorker(wiring: Wiring): Promise<Running> {
 }
 
 /** Before the first token of this life: verifiers keep revocations as long as the longest there ever was. */
-async function tellTokenLife({ config, log, lifecycle }: Wiring, pool: DatabasePool): Promise<void> {
+async function tellTokenLife({ config, log, lifecycle }: ProcessContext, pool: DatabasePool): Promise<void> {
   const { AUTH_ACCESS_TTL: lifeMs } = config;
-  const waiting = { what: "PostgreSQL", passing: isPassing, log, signal: lifecycle.stopping };
+  const waiting = { what: "PostgreSQL", isTransient, log, signal: lifecycle.stopping };
   const { raised } = await untilAnswered(() => raiseTokenLife(pool, lifeMs), waiting);
   if (raised)
     log.warn(
@@ -185,7 +194,7 @@ async function tellTokenLife({ config, log, lifecycle }: Wiring, pool: DatabaseP
 }
 
 function lanesOf(
-  { config, metrics }: Wiring,
+  { config, metrics }: ProcessContext,
   { hashCost, monotonic }: { hashCost: number; monotonic: () => number },
 ): Lanes {
   const demand = metrics.counter(
@@ -207,12 +216,12 @@ function lanesOf(
   };
 }
 
-type Built = Pick<RunParts, "pool" | "devices" | "lanes" | "passwords" | "policy" | "clock"> & { keys: FleetKeys };
+type Built = Pick<RunDeps, "pool" | "devices" | "lanes" | "passwords" | "policy" | "clock"> & { keys: FleetKeys };
 
 function runPartsOf(
-  { config, log, metrics, lifecycle }: Wiring,
+  { config, log, metrics, lifecycle }: ProcessContext,
   { pool, keys, devices, lanes, passwords, policy, clock }: Built,
-): RunParts {
+): RunDeps {
   const tokens = makeTokens({
     keyring: keys.keyring,
     issuer: config.AUTH_ISSUER,
@@ -236,7 +245,7 @@ function runPartsOf(
     ["proof"],
   );
   const denials = makeDenials({
-    tell: (actor, more) => commitAlone({ pool, clock, dataKeys: keys.dataKeys }, uncounted(actor, more)),
+    tell: (actor, more) => commitWithoutReply({ pool, clock, dataKeys: keys.dataKeys }, uncounted(actor, more)),
     failed: (error) => log.warn({ err: asError(error) }, "how many administrative attempts were refused is not noted"),
   });
   lifecycle.onStop(() => denials.close());
@@ -290,8 +299,8 @@ function bell(ring: () => Promise<void>, log: Logger): () => void {
 }
 
 function startLegacy(
-  { log, metrics, lifecycle }: Wiring,
-  { kafka, run, clock, deadLetters }: { kafka: KafkaPort; run: RunParts; clock: Clock; deadLetters: DeadLetters },
+  { log, metrics, lifecycle }: ProcessContext,
+  { kafka, run, clock, deadLetters }: { kafka: KafkaPort; run: RunDeps; clock: Clock; deadLetters: DeadLetters },
 ) {
   const records = metrics.counter("auth_legacy_records_total", "Records of the platform's JSON topics.", [
     "topic",
@@ -302,7 +311,7 @@ function startLegacy(
     handlers: legacyHandlers,
     run: (handler, body, call) => runLegacy(run, handler, body, call),
     deadLetters,
-    passing: isPassing,
+    isTransient: isTransient,
     log,
     now: clock.now,
     observe: (topic, outcome) => records.inc({ topic, outcome }),

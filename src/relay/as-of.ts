@@ -45,7 +45,7 @@ import { asError } from "../lib/errors.ts";
 import { pause } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
 
-export interface AsOfParts {
+export interface AsOfDeps {
   pool: DatabasePool;
   sender: Sender;
   /** Undefined where there is no such topic. */
@@ -94,7 +94,7 @@ const looks = 40;
 const patience = 5;
 
 /** @returns a function that stops it and waits for the round under way */
-export function startAsOf(parts: AsOfParts): () => Promise<void> {
+export function startAsOf(parts: AsOfDeps): () => Promise<void> {
   const stopping = new AbortController();
   const { everyMs } = parts;
   let moment: Marked | undefined;
@@ -152,14 +152,14 @@ interface Marked extends Moment {
 }
 
 /** The broker's times first: what they stand for was appended before the moment was taken. */
-async function momentOf(parts: AsOfParts, connection: CommonQueryMethods): Promise<Marked> {
+async function momentOf(parts: AsOfDeps, connection: CommonQueryMethods): Promise<Marked> {
   const before = await brokerTimes(parts, connection);
   const moment = await nextMoment(connection);
   parts.databaseTime(moment.at);
   return { ...moment, before };
 }
 
-async function brokerTimes(parts: AsOfParts, connection: CommonQueryMethods): Promise<number[]> {
+async function brokerTimes(parts: AsOfDeps, connection: CommonQueryMethods): Promise<number[]> {
   const { appends, clock, everyMs } = parts;
   const count = await parts.partitionsOf(revocationTopic);
   if (count === undefined) throw new Error(`there is no topic ${revocationTopic}: run the role migrate`);
@@ -189,7 +189,7 @@ function recordOf(key: string, value: object, partition: number): OutRecord {
 }
 
 /** @returns the earliest of what was written */
-async function write({ sender }: AsOfParts, { at, before, tokenLifeMs }: Marked): Promise<number> {
+async function write({ sender }: AsOfDeps, { at, before, tokenLifeMs }: Marked): Promise<number> {
   const marks = before.map((brokerTime) => Math.min(at, brokerTime));
   const life = tokenLifeMs === null ? {} : { tokenLifeMs };
   await Promise.all(marks.map((asOf, partition) => sender.send(recordOf("asOf", { asOf, ...life }, partition))));

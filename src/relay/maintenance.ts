@@ -5,27 +5,27 @@ import { reapAddressMails } from "../db/address-mails.ts";
 import { reapAttempts, reapDevices } from "../db/attempts.ts";
 import { turnAudit } from "../db/audit.ts";
 import { reapChallenges } from "../db/challenges.ts";
+import { deleteDummyTokens } from "../db/dummy-user.ts";
 import { reapGivenUpLogins } from "../db/given-up-logins.ts";
 import { reapInbox } from "../db/inbox.ts";
 import { reapMails } from "../db/mails.ts";
 import { reapTokens } from "../db/one-time-tokens.ts";
-import { turnOutbox } from "../db/outbox.ts";
+import { maintainOutboxPartitions } from "../db/outbox.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import { reapSessions } from "../db/sessions.ts";
-import { reapStandInTokens } from "../db/stand-ins.ts";
 import { reapDecoys } from "../db/users.ts";
 import { reapUses } from "../db/uses.ts";
 import { asError } from "../lib/errors.ts";
 import type { Logger } from "../runtime/log.ts";
-import { purgeUnconfirmed, type UnconfirmedParts } from "./unconfirmed.ts";
-import { mailWhatWaits, type WaitingMailsParts } from "./waiting-mails.ts";
+import { purgeUnconfirmed, type UnconfirmedDeps } from "./unconfirmed.ts";
+import { mailWhatWaits, type WaitingMailsDeps } from "./waiting-mails.ts";
 
 const everyMs = 60_000;
 const batch = 1000;
 /** After so long the platform has an account deleted that nobody has confirmed (its topic check_verified). */
 const platformTtlMs = 30 * 60_000;
 
-export interface MaintenanceParts extends UnconfirmedParts, WaitingMailsParts {
+export interface MaintenanceDeps extends UnconfirmedDeps, WaitingMailsDeps {
   log: Logger;
   auditRetentionMs: number;
   deviceTtlMs: number;
@@ -34,7 +34,7 @@ export interface MaintenanceParts extends UnconfirmedParts, WaitingMailsParts {
 }
 
 /** @returns a function that stops it and waits for the round under way */
-export function startMaintenance(parts: MaintenanceParts): () => Promise<void> {
+export function startMaintenance(parts: MaintenanceDeps): () => Promise<void> {
   let round = Promise.resolve();
   const timer = setInterval(() => {
     round = sweep(parts).catch((error: unknown) =>
@@ -47,9 +47,9 @@ export function startMaintenance(parts: MaintenanceParts): () => Promise<void> {
   };
 }
 
-export async function sweep(parts: MaintenanceParts): Promise<void> {
+export async function sweep(parts: MaintenanceDeps): Promise<void> {
   const { pool, log } = parts;
-  await turnOutbox(pool);
+  await maintainOutboxPartitions(pool);
   await turnAudit(pool, parts.auditRetentionMs);
   for (const reap of [
     reapInbox,
@@ -60,7 +60,7 @@ export async function sweep(parts: MaintenanceParts): Promise<void> {
     reapUses,
     reapAddressMails,
     reapGivenUpLogins,
-    reapStandInTokens,
+    deleteDummyTokens,
   ])
     await inBatches(pool, reap);
   while ((await reapSessions(pool, parts.sessionKeepMs, batch)) >= batch);

@@ -15,9 +15,9 @@ import { asError } from "../lib/errors.ts";
 import { eventSchemas } from "../protocol/generated/schemas.ts";
 import { pause } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
-import { type AsOfParts, startAsOf } from "./as-of.ts";
+import { type AsOfDeps, startAsOf } from "./as-of.ts";
 
-export interface RelayParts {
+export interface RelayDeps {
   pool: DatabasePool;
   databaseUrl: string;
   sender: Sender;
@@ -29,7 +29,7 @@ export interface RelayParts {
   log: Logger;
   published(rows: readonly StoredOutboxRow[]): void;
   /** What marks auth.revocation. */
-  asOf: Omit<AsOfParts, "pool" | "sender" | "log">;
+  asOf: Omit<AsOfDeps, "pool" | "sender" | "log">;
 }
 
 export interface Relay {
@@ -43,7 +43,7 @@ const idleMs = 200;
 const gatherMs = 10;
 const batch = 500;
 
-export function startRelay(parts: RelayParts): Relay {
+export function startRelay(parts: RelayDeps): Relay {
   const stopping = new AbortController();
   const bell = makeBell();
   let healthy = false;
@@ -81,13 +81,13 @@ export function startRelay(parts: RelayParts): Relay {
   };
 }
 
-async function publish(parts: RelayParts, rows: readonly StoredOutboxRow[]): Promise<void> {
+async function publish(parts: RelayDeps, rows: readonly StoredOutboxRow[]): Promise<void> {
   const records = await Promise.all(rows.map((row) => outRecord(parts, row)));
   await Promise.all(records.map((record) => parts.sender.send(record)));
   parts.published(rows);
 }
 
-async function outRecord(parts: RelayParts, row: StoredOutboxRow): Promise<OutRecord> {
+async function outRecord(parts: RelayDeps, row: StoredOutboxRow): Promise<OutRecord> {
   const secret =
     row.secret === null ? {} : (JSON.parse(parts.box().open(row.secret, row.eventId).toString("utf8")) as object);
   const trace = row.traceparent === null ? {} : { traceparent: row.traceparent };
@@ -111,7 +111,7 @@ function eventValue(codec: Codec, row: StoredOutboxRow): Buffer {
   return codec.encode(`auth.event.${row.kind}`, { ...row.body, eventId, userId, sequence, actor, traceparent });
 }
 
-async function mailValue(parts: RelayParts, row: StoredOutboxRow, secret: object): Promise<{ value: Buffer }> {
+async function mailValue(parts: RelayDeps, row: StoredOutboxRow, secret: object): Promise<{ value: Buffer }> {
   const { to, sealed } = secret as { to: string; sealed: object };
   // All of it stands in the seal, too: whoever can write to auth.mail could send a link to themselves by another receiver beside the same seal.
   const mail = { ...row.body, to, mailId: row.eventId };
@@ -132,7 +132,7 @@ function cloudEvent(row: StoredOutboxRow): Record<string, string> {
 }
 
 /** Keeps one connection of its own that listens; while it is away the relay looks by itself. */
-async function listen(parts: RelayParts, ring: () => void, signal: AbortSignal): Promise<void> {
+async function listen(parts: RelayDeps, ring: () => void, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const { host, port, user, password, database, tls, options } = readDatabaseAddress(parts.databaseUrl);
     const client = new pg.Client({

@@ -4,11 +4,11 @@
 // stays. While the platform's JSON topics are on, its check_verified comes long before.
 
 import { eraseUnconfirmed } from "../accounts/users.ts";
-import { type AloneParts, commitAlone } from "../command/commit-without-reply.ts";
+import { type CommitWithoutReplyDeps, commitWithoutReply } from "../command/commit-without-reply.ts";
 import { changedPart } from "../db/faults.ts";
 import { overdue, type Unconfirmed, withTakenAddress } from "../db/users.ts";
 
-export interface UnconfirmedParts extends AloneParts {
+export interface UnconfirmedDeps extends CommitWithoutReplyDeps {
   ttlMs: number;
 }
 
@@ -16,7 +16,7 @@ const batch = 100;
 const actor = "service:maintenance";
 
 /** @returns how many it deleted */
-export async function purgeUnconfirmed(parts: UnconfirmedParts): Promise<number> {
+export async function purgeUnconfirmed(parts: UnconfirmedDeps): Promise<number> {
   const { pool, ttlMs } = parts;
   const late = () => overdue(pool, { ttlMs, limit: batch });
   const beaten = () => withTakenAddress(pool, batch);
@@ -27,7 +27,7 @@ export async function purgeUnconfirmed(parts: UnconfirmedParts): Promise<number>
 }
 
 async function purgeAll(
-  parts: UnconfirmedParts,
+  parts: UnconfirmedDeps,
   find: () => Promise<readonly Unconfirmed[]>,
   reason: string,
 ): Promise<number> {
@@ -42,9 +42,9 @@ async function purgeAll(
 }
 
 /** @returns false where the account was confirmed or deleted meanwhile */
-async function purge(parts: UnconfirmedParts, user: Unconfirmed, reason: string): Promise<boolean> {
+async function purge(parts: UnconfirmedDeps, user: Unconfirmed, reason: string): Promise<boolean> {
   try {
-    await commitAlone(parts, eraseUnconfirmed(user, { reason, actor }));
+    await commitWithoutReply(parts, eraseUnconfirmed(user, { reason, actor }));
     return true;
   } catch (error) {
     if (changedPart(error) !== undefined) return false;

@@ -5,14 +5,14 @@
 import { confirmations } from "../accounts/confirmation.ts";
 import { mailCount } from "../accounts/mails.ts";
 import { auditRow } from "../command/audit-rows.ts";
-import { type AloneParts, commitAlone } from "../command/commit-without-reply.ts";
+import { type CommitWithoutReplyDeps, commitWithoutReply } from "../command/commit-without-reply.ts";
 import type { MailMaker, Settings } from "../command/context.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import { changedPart } from "../db/faults.ts";
 import { readOnly } from "../db/inbox.ts";
 import { dueAddresses, mailingAlone, postponeMail, waitingAt } from "../db/waiting.ts";
 
-export interface WaitingMailsParts extends AloneParts {
+export interface WaitingMailsDeps extends CommitWithoutReplyDeps {
   settings: MailMaker["settings"] & Pick<Settings, "mailsPerHour">;
 }
 
@@ -20,7 +20,7 @@ const batch = 100;
 const actor = "service:maintenance";
 
 /** @returns how many mails it wrote */
-export async function mailWhatWaits(parts: WaitingMailsParts): Promise<number> {
+export async function mailWhatWaits(parts: WaitingMailsDeps): Promise<number> {
   let written = 0;
   await mailingAlone(parts.pool, async () => {
     for (;;) {
@@ -35,7 +35,7 @@ export async function mailWhatWaits(parts: WaitingMailsParts): Promise<number> {
 }
 
 /** @returns whether a mail was written */
-async function mailTo(parts: WaitingMailsParts, emailKey: string): Promise<boolean> {
+async function mailTo(parts: WaitingMailsDeps, emailKey: string): Promise<boolean> {
   const { pool } = parts;
   const count = mailCount(parts, "confirm", emailKey);
   const { accounts = [], mailWaitMs = 0 } = (await readOnly(pool, waitingAt(emailKey, count))) ?? {};
@@ -44,7 +44,7 @@ async function mailTo(parts: WaitingMailsParts, emailKey: string): Promise<boole
     return false;
   }
   try {
-    await commitAlone(parts, confirmations(makerOf(parts), accounts, { count, actor }));
+    await commitWithoutReply(parts, confirmations(makerOf(parts), accounts, { count, actor }));
   } catch (error) {
     if (changedPart(error) !== undefined) return false;
     throw error;
@@ -53,7 +53,7 @@ async function mailTo(parts: WaitingMailsParts, emailKey: string): Promise<boole
   return true;
 }
 
-function makerOf({ settings, clock, dataKeys }: WaitingMailsParts): MailMaker {
+function makerOf({ settings, clock, dataKeys }: WaitingMailsDeps): MailMaker {
   return {
     settings,
     uuid: () => uuidv7(clock),

@@ -66,13 +66,16 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 export interface Patience {
   what: string;
-  passing(error: unknown): boolean;
+  isTransient(error: unknown): boolean;
   log: Logger;
   signal: AbortSignal;
 }
 
 /** Tries until it works: a process that starts before what it needs waits for it. @throws what is not passing */
-export async function untilAnswered<T>(ask: () => Promise<T>, { what, passing, log, signal }: Patience): Promise<T> {
+export async function untilAnswered<T>(
+  ask: () => Promise<T>,
+  { what, isTransient: passing, log, signal }: Patience,
+): Promise<T> {
   for (let ms = 100; ; ms = Math.min(ms * 2, 3000)) {
     try {
       return await ask();

@@ -3,7 +3,7 @@
 // move a terminal's cursor or hide what stands beside them are escaped, in whatever text.
 import { type DestinationStream, type LogFn, type Logger, pino, stdTimeFunctions } from "pino";
 import { safeJson } from "../lib/escaped.ts";
-import { type Censor, makeCensor } from "./redact.ts";
+import { makeRedact, type Redact } from "./redact.ts";
 
 export type { Logger };
 
@@ -20,7 +20,7 @@ export function makeLogger(
   bindings: Record<string, unknown>,
   { secretNames = [], destination }: LogOptions = {},
 ): Logger {
-  const censor = makeCensor(secretNames);
+  const censor = makeRedact(secretNames);
   const options = {
     level,
     base: censor(bindings) as Record<string, unknown>,
@@ -38,14 +38,14 @@ export function makeLogger(
 }
 
 /** An error given alone is `err`, and its message the line's, as pino itself would have it. */
-function censoredArguments(args: readonly unknown[], censor: Censor): Parameters<LogFn> {
+function censoredArguments(args: readonly unknown[], censor: Redact): Parameters<LogFn> {
   const [first, ...rest] = args;
   const given = first instanceof Error ? [{ err: first }, ...(rest.length > 0 ? rest : [first.message])] : args;
   return given.map(censor) as Parameters<LogFn>;
 }
 
 /** pino has no hook for the bindings of a child. A child inherits this, so its children are covered too. */
-function withCensoredChildren(logger: Logger, censor: Censor): Logger {
+function withCensoredChildren(logger: Logger, censor: Redact): Logger {
   const child = logger.child;
   const covered = function (this: Logger, bindings: object, ...rest: unknown[]): Logger {
     return Reflect.apply(child, this, [censor(bindings), ...rest]) as Logger;

@@ -18,10 +18,10 @@ const parameters = new Set(["values", "parameters"]);
 /** Private members of a JWK (RFC 7518, section 6). */
 const jwkPrivate = new Set(["d", "p", "q", "dp", "dq", "qi", "oth", "k"]);
 
-export type Censor = (value: unknown) => unknown;
+export type Redact = (value: unknown) => unknown;
 
 /** @param names of fields that are secret, beside those that are always */
-export function makeCensor(names: readonly string[] = []): Censor {
+export function makeRedact(names: readonly string[] = []): Redact {
   const ending = `[\\w-]*(?:${always.map(anySpelling).join("|")})`;
   const own = names.map(anySpelling);
   const inText = [ending, ...own.map((name) => `[\\w-]*${name}`)].join("|"); // in "\nlogin the n is a letter too

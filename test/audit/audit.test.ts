@@ -14,8 +14,8 @@ import { called } from "../authctl/authctl.ts";
 import { auditOf, auditShown, chainWaiting } from "../support/audited.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, somebody } from "../support/people.ts";
 import { ownFolder } from "../support/stack.ts";
+import { type Confirmed, confirmed, loggedIn, newUser, refusalOf } from "../support/users.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -95,7 +95,7 @@ describe("what is audited", () => {
   });
 
   test("the refused login of nobody, too; and nothing twice when a request comes again", async () => {
-    const { login, password } = somebody();
+    const { login, password } = newUser();
     const idempotencyKey = `audit-of-${login}-again`;
     for (let time = 0; time < 2; time += 1)
       await refusalOf(fleet.client.request("auth.session.login", { login, password, client }, { idempotencyKey }));
@@ -318,7 +318,7 @@ describe("verify", () => {
   });
 
   /** Runs what needs the number of the last row, or more than a statement. */
-  const deeds: [string, () => Promise<unknown>, string, () => number | null][] = [
+  const actions: [string, () => Promise<unknown>, string, () => number | null][] = [
     [
       "rows missing at the end",
       () => fleet.sql.query("DELETE FROM audit WHERE number > $1", [untouched.last - 2]),
@@ -372,8 +372,8 @@ describe("verify", () => {
       () => null,
     ],
   ];
-  test.each(deeds)("finds %s", async (_what, deed, what, number) => {
-    await deed();
+  test.each(actions)("finds %s", async (_what, action, what, number) => {
+    await action();
     const { code, broken } = await verify("--offline");
     await restore();
     expect({ code, what: broken?.what }).toEqual({ code: 1, what });

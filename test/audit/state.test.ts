@@ -4,8 +4,8 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
-import { foundAccount } from "../../src/accounts/create-confirmed-account.ts";
-import { enrolOperator } from "../../src/accounts/enroll-operator.ts";
+import { createConfirmedAccount } from "../../src/accounts/create-confirmed-account.ts";
+import { enrollOperator } from "../../src/accounts/enroll-operator.ts";
 import { importedEntry } from "../../src/audit/actions.ts";
 import { chainBatch } from "../../src/audit/chain.ts";
 import { Rights } from "../../src/audit/rights.ts";
@@ -20,28 +20,28 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { makeAuthenticator } from "../support/authenticator.ts";
 import { fromBase32 } from "../support/factors.ts";
 import { quiet } from "../support/fleet.ts";
-import { type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 
-let house: HandlerHouse;
+let harness: HandlerHarness;
 let actorToken: string;
 beforeAll(async () => {
-  house = await handlerHouse({ cheapHashes: true, env: { AUTH_RP_ORIGINS: "http://localhost:3000" } });
+  harness = await handlerHarness({ cheapHashes: true, env: { AUTH_RP_ORIGINS: "http://localhost:3000" } });
   const signer = await signerFrom(newSigner("ada"));
-  await enrolOperator(parts(), { name: "ada", key: signer, reason: "", first: true });
+  await enrollOperator(parts(), { name: "ada", key: signer, reason: "", first: true });
   actorToken = signOperatorToken(signer, { name: "ada", issuer: "auth", now: systemClock.now() });
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => harness.close());
 
-const parts = () => ({ pool: house.pool, clock: systemClock, dataKeys: house.dataKeys });
+const parts = () => ({ pool: harness.pool, clock: systemClock, dataKeys: harness.dataKeys });
 const row = z.record(z.unknown());
-const run = (query: ReturnType<typeof sql.fragment>) => house.pool.any(sql.type(row)`${query}`);
+const run = (query: ReturnType<typeof sql.fragment>) => harness.pool.any(sql.type(row)`${query}`);
 const compared = (complete = true): Promise<StateVerdict> =>
-  compareAccounts({ pool: house.pool, dataKeys: house.dataKeys(), complete, pageSize: 8 });
+  compareAccounts({ pool: harness.pool, dataKeys: harness.dataKeys(), complete, pageSize: 8 });
 const clean = { unknown: 0, differing: 0, found: [] };
 
 /** Everything that waits is chained, as a relay does it. */
 async function chained(): Promise<void> {
-  const { keyring } = house.parts;
+  const { keyring } = harness.parts;
   while (await chainBatch({ ...parts(), keyring, headEveryMs: 60_000, log: quiet, chained: () => undefined }));
 }
 
@@ -62,11 +62,11 @@ async function person(roles: string[] = []): Promise<{ id: number; login: string
     actor: "operator:ada",
     reason: "",
   };
-  return { id: await foundAccount(parts(), { ...made, tellPlatform: false }), login, email };
+  return { id: await createConfirmedAccount(parts(), { ...made, tellPlatform: false }), login, email };
 }
 
 async function loggedIn({ login }: { login: string }): Promise<{ accessToken: string; refreshToken: string }> {
-  const { tokens } = await house.ask("auth.session.login", { login, password, rotating: true });
+  const { tokens } = await harness.ask("auth.session.login", { login, password, rotating: true });
   return tokens!;
 }
 
@@ -75,30 +75,30 @@ async function withFactors() {
   const one = await person();
   let { accessToken, refreshToken } = await loggedIn(one);
   const renewed = async (): Promise<void> => {
-    ({ accessToken, refreshToken } = await house.ask("auth.session.refresh", { refreshToken }));
+    ({ accessToken, refreshToken } = await harness.ask("auth.session.refresh", { refreshToken }));
   };
-  const secret = fromBase32((await house.ask("auth.mfa.enroll", { accessToken })).secret);
+  const secret = fromBase32((await harness.ask("auth.mfa.enroll", { accessToken })).secret);
   const code = totpCode(secret, totpStep(Date.now()));
-  const { codes } = await house.ask("auth.mfa.activate", { accessToken, code, endOthers: false });
+  const { codes } = await harness.ask("auth.mfa.activate", { accessToken, code, endOthers: false });
   await renewed();
   const passkeys: string[] = [];
   for (let made = 0; made < 2; made += 1) {
-    const begun = await house.ask("auth.passkey.begin-registration", { accessToken });
+    const begun = await harness.ask("auth.passkey.begin-registration", { accessToken });
     const response = makeAuthenticator().create(begun.options);
     const answer = { accessToken, challenge: begun.challenge, response, label: "", endOthers: false };
-    passkeys.push((await house.ask("auth.passkey.finish-registration", answer)).passkeyId);
+    passkeys.push((await harness.ask("auth.passkey.finish-registration", answer)).passkeyId);
     await renewed();
   }
   return { ...one, accessToken, refreshToken, passkeys, codes };
 }
 
 async function loggedInWithCode({ login, codes }: { login: string; codes: string[] }): Promise<void> {
-  const { challenge } = await house.ask("auth.session.login", { login, password, rotating: true });
-  await house.ask("auth.session.login-mfa", { challenge: challenge!.challenge, method: "recovery", code: codes[0]! });
+  const { challenge } = await harness.ask("auth.session.login", { login, password, rotating: true });
+  await harness.ask("auth.session.login-mfa", { challenge: challenge!.challenge, method: "recovery", code: codes[0]! });
 }
 
 const admin = (command: "ban-user" | "unban-user" | "reset-mfa" | "delete-user", id: number, more: object = {}) =>
-  house.ask(`auth.admin.${command}` as "auth.admin.ban-user", {
+  harness.ask(`auth.admin.${command}` as "auth.admin.ban-user", {
     actorToken,
     target: `id:${id}`,
     reason: "a test",
@@ -122,10 +122,10 @@ async function imported(change: Partial<ImportedUser> = {}): Promise<ImportedUse
     ...change,
   };
   const source = `test:${login}`;
-  await beginImport(house.pool, { source, fingerprint: "", actor: "operator:ada", position: 0 });
-  await writeBatch(house.pool, {
+  await beginImport(harness.pool, { source, fingerprint: "", actor: "operator:ada", position: 0 });
+  await writeBatch(harness.pool, {
     ...{ source, users: [user], rejects: [], events: undefined },
-    audit: [importedEntry(house.dataKeys(), user, { clock: systemClock, actor: "operator:ada" })],
+    audit: [importedEntry(harness.dataKeys(), user, { clock: systemClock, actor: "operator:ada" })],
     state: { position: 1, nextByte: 0, counts: noCounts(), rejectsBytes: 0 },
   });
   return user;
@@ -143,7 +143,7 @@ describe("what the fleet does to an account", () => {
     ]);
     await person(["admin"]);
     const { accessToken } = await loggedIn(changed); // with a new hash
-    await house.ask("auth.password.change", {
+    await harness.ask("auth.password.change", {
       accessToken,
       currentPassword: password,
       newPassword: "quite another password",
@@ -151,35 +151,35 @@ describe("what the fleet does to an account", () => {
     await admin("ban-user", banned.id, { until: systemClock.now() + 86_400_000 });
     await admin("ban-user", lifted.id, { until: null });
     await admin("unban-user", lifted.id);
-    await house.ask("auth.admin.set-roles", { actorToken, target: `id:${demoted.id}`, roles: ["user"] });
+    await harness.ask("auth.admin.set-roles", { actorToken, target: `id:${demoted.id}`, roles: ["user"] });
     await admin("delete-user", gone.id);
     await admin("reset-mfa", reset.id);
     const factors = await withFactors();
     await loggedInWithCode(factors);
-    await house.ask("auth.mfa.recovery-codes", { accessToken: factors.accessToken });
-    await house.ask("auth.passkey.remove", { accessToken: factors.accessToken, passkeyId: factors.passkeys[0]! });
+    await harness.ask("auth.mfa.recovery-codes", { accessToken: factors.accessToken });
+    await harness.ask("auth.passkey.remove", { accessToken: factors.accessToken, passkeyId: factors.passkeys[0]! });
     await imported();
     await imported({ confirmed: false });
     const movedHere = await imported({ banned: true, roles: ["user"] });
     await admin("unban-user", movedHere.id);
     const fresh = `f${randomBytes(6).toString("hex")}`;
-    await house.ask("auth.account.register", {
+    await harness.ask("auth.account.register", {
       login: fresh,
       username: fresh,
       email: `${fresh}@example.com`,
       password,
     });
-    const sessions = house.settings.sessionsMax;
-    house.settings.sessionsMax = 1;
+    const sessions = harness.settings.sessionsMax;
+    harness.settings.sessionsMax = 1;
     const many = await imported();
     for (let more = 0; more < 3; more += 1) await loggedIn(many); // a new hash, and sessions that end
-    house.settings.sessionsMax = sessions;
+    harness.settings.sessionsMax = sessions;
     const waiting = await compared();
     expect(waiting).toMatchObject(clean);
     expect(waiting.accounts).toBeGreaterThan(10);
     await chained();
     expect(await compared()).toEqual(waiting);
-    await house.sweep();
+    await harness.sweep();
     expect(await compared()).toMatchObject(clean);
   });
 
@@ -350,7 +350,7 @@ describe("a write past the fleet", () => {
 
   test("that confirms, bans until later, lifts a ban or takes a role is found too", async () => {
     const login = `n${randomBytes(6).toString("hex")}`;
-    const { userId } = await house.ask("auth.account.register", {
+    const { userId } = await harness.ask("auth.account.register", {
       login,
       username: login,
       email: `${login}@example.com`,
@@ -411,7 +411,7 @@ test("an event from before digests were kept leaves its aspect unknown, and is c
     details: {},
     personal: null,
   };
-  const box = sealEntry(house.dataKeys(), {
+  const box = sealEntry(harness.dataKeys(), {
     ...before,
     eventId: "0190b8a5-0000-7000-8000-000000000000",
     at: systemClock.now(),
@@ -443,24 +443,29 @@ test("where too many rows wait to be chained it says so", async () => {
 describe("rights", () => {
   async function differences(complete = true): Promise<string[]> {
     const rights = new Rights();
-    const rows = await rowsBehind(house.pool, { number: 0, chainedAt: 0 }, 100_000);
+    const rows = await rowsBehind(harness.pool, { number: 0, chainedAt: 0 }, 100_000);
     for (const each of rows) rights.see(each);
-    return rights.compare({ pool: house.pool, dataKeys: house.dataKeys(), complete, behind: rows.at(-1)?.number ?? 0 });
+    return rights.compare({
+      pool: harness.pool,
+      dataKeys: harness.dataKeys(),
+      complete,
+      behind: rows.at(-1)?.number ?? 0,
+    });
   }
   const role = `r${randomBytes(4).toString("hex")}`;
 
   test("of roles and operators are as the audit says, chained or not, whatever the fleet did to them", async () => {
-    const change = (input: object) => house.ask("auth.admin.change-role", { actorToken, role, ...input } as never);
+    const change = (input: object) => harness.ask("auth.admin.change-role", { actorToken, role, ...input } as never);
     await change({ create: true, grant: ["a.one", "b.two"] });
     await change({ revoke: ["b.two"] });
-    await house.ask("auth.admin.require-mfa", { actorToken, role, required: true });
-    await house.ask("auth.admin.change-role", { actorToken, role: `${role}x`, create: true });
-    await house.ask("auth.admin.delete-role", { actorToken, role: `${role}x` });
-    await house.ask("auth.admin.change-role", { actorToken, role: "admin", grant: ["posts.moderate"] });
+    await harness.ask("auth.admin.require-mfa", { actorToken, role, required: true });
+    await harness.ask("auth.admin.change-role", { actorToken, role: `${role}x`, create: true });
+    await harness.ask("auth.admin.delete-role", { actorToken, role: `${role}x` });
+    await harness.ask("auth.admin.change-role", { actorToken, role: "admin", grant: ["posts.moderate"] });
     const publicKey = JSON.stringify((await signerFrom(newSigner("x"))).jwk);
     for (const name of ["olga", "otto"])
-      await house.ask("auth.admin.add-operator", { actorToken, name, publicKey, permissions: ["a.one"] });
-    await house.ask("auth.admin.remove-operator", { actorToken, name: "otto", kid: null });
+      await harness.ask("auth.admin.add-operator", { actorToken, name, publicKey, permissions: ["a.one"] });
+    await harness.ask("auth.admin.remove-operator", { actorToken, name: "otto", kid: null });
     expect(await differences()).toEqual([]);
     await chained();
     expect(await differences()).toEqual([]);
@@ -481,7 +486,7 @@ describe("rights", () => {
       ],
       [
         sql.fragment`UPDATE roles SET requires_mfa = false WHERE name = ${role} RETURNING 1`,
-        /requires a further factor/,
+        /requires a second factor/,
         sql.fragment`UPDATE roles SET requires_mfa = true WHERE name = ${role} RETURNING 1`,
       ],
       [
@@ -502,7 +507,7 @@ describe("rights", () => {
       [
         // Removed, and brought back as it once stood.
         sql.fragment`INSERT INTO operators (name, box) VALUES ('otto', ${sql.binary(
-          sealOperator(house.dataKeys().box("operator"), { name: "otto", permissions: ["a.one"], keys: [] }),
+          sealOperator(harness.dataKeys().box("operator"), { name: "otto", permissions: ["a.one"], keys: [] }),
         )}) RETURNING 1`,
         /^The operator otto was enrolled by no event, or is removed\.$/,
         sql.fragment`DELETE FROM operators WHERE name = 'otto' RETURNING 1`,

@@ -64,7 +64,7 @@ describe("a refused call", () => {
     expect(answer).toMatchObject({ status: "INVALID_ARGUMENT", code: "INVALID_INPUT", details });
   });
 
-  test("is MFA_REQUIRED where the fleet asks for a further factor", async () => {
+  test("is MFA_REQUIRED where the fleet asks for a second factor", async () => {
     started.fleet.reply = async () => ({ tokens: null, challenge: { methods: ["totp"], challenge: "c" } });
     const answer = await started.gateway.call("Authenticate", login);
     expect(answer).toMatchObject({ status: "INVALID_ARGUMENT", code: "MFA_REQUIRED" });

@@ -1,20 +1,24 @@
 // Back pressure: by a partition's own unfinished records, and by all of them together.
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { type Holding, type Holdings, makeHoldings } from "../../src/bus/assigned-partitions.ts";
+import {
+  type AssignedPartition,
+  type AssignedPartitions,
+  makeAssignedPartitions,
+} from "../../src/bus/assigned-partitions.ts";
 import { type BackPressure, makeBackPressure } from "../../src/bus/back-pressure.ts";
 
-let holdings: Holdings;
+let holdings: AssignedPartitions;
 let pressure: BackPressure;
 const paused = new Set<number>();
 
 beforeEach(() => {
-  holdings = makeHoldings({ commit: () => Promise.resolve(), everyMs: 60_000, failed: () => undefined });
+  holdings = makeAssignedPartitions({ commit: () => Promise.resolve(), everyMs: 60_000, failed: () => undefined });
   paused.clear();
   const taps = {
     pause: ({ partition }: { partition: number }) => void paused.add(partition),
     resume: ({ partition }: { partition: number }) => void paused.delete(partition),
   };
-  pressure = makeBackPressure({ holdings: () => holdings.all(), taps: () => taps });
+  pressure = makeBackPressure({ assigned: () => holdings.all(), consumption: () => taps });
 });
 afterEach(() => holdings.stop());
 
@@ -22,11 +26,11 @@ function hold(partitions: number): void {
   holdings.assign(new Map([["a", Array.from({ length: partitions }, (_, partition) => partition)]]));
 }
 
-const of = (partition: number): Holding => holdings.receive({ topic: "a", partition }, 1_000_000n)!;
+const of = (partition: number): AssignedPartition => holdings.receive({ topic: "a", partition }, 1_000_000n)!;
 
 function take(partition: number, records: number): void {
   const holding = of(partition);
-  for (let each = 0; each < records; each += 1) holding.watermark.add(holding.watermark.next ?? 0n);
+  for (let each = 0; each < records; each += 1) holding.offsets.add(holding.offsets.next ?? 0n);
   pressure.taken(holding, records);
 }
 
@@ -34,7 +38,7 @@ function take(partition: number, records: number): void {
 function finish(partition: number, records: number): void {
   const holding = of(partition);
   for (let each = 0; each < records; each += 1) {
-    holding.watermark.finish(holding.watermark.next! - BigInt(holding.watermark.size));
+    holding.offsets.finish(holding.offsets.next! - BigInt(holding.offsets.size));
     pressure.left(holding);
   }
 }

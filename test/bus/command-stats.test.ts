@@ -1,11 +1,11 @@
 // The tally: counts, rates and percentiles of what was done since it was last asked.
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { makeTally } from "../../src/bus/command-stats.ts";
+import { makeCommandStats } from "../../src/bus/command-stats.ts";
 
 test("counts each command's outcomes and its rate, and begins anew when it was asked", () => {
   let now = 0;
-  const tally = makeTally(() => now);
+  const tally = makeCommandStats(() => now);
   for (let n = 0; n < 30; n += 1) tally.observe("a", n % 3 === 0 ? "ok" : "OVERLOADED", 5);
   tally.observe("b", "ok", 1);
   now = 2000;
@@ -18,7 +18,7 @@ test("counts each command's outcomes and its rate, and begins anew when it was a
 test("percentiles are right within a tenth, whatever the times", () => {
   fc.assert(
     fc.property(fc.array(fc.double({ min: 0.2, max: 60_000, noNaN: true }), { minLength: 1 }), (times) => {
-      const tally = makeTally(() => 0);
+      const tally = makeCommandStats(() => 0);
       for (const ms of times) tally.observe("a", "ok", ms);
       const sorted = [...times].sort((a, b) => a - b);
       const exact = (share: number): number => sorted[Math.ceil(sorted.length * share) - 1]!;

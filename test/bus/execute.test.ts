@@ -33,13 +33,13 @@ function setUp(given: Partial<BusCommand>) {
     openingKey: () => undefined,
     requireSealed: false,
     sealsEndBetween: () => [0, Number.POSITIVE_INFINITY],
-    passing: (error) => error === away,
+    isTransient: (error) => error === away,
   });
   const command: BusCommand = {
     topic: "auth.test",
     lane: "cheap",
-    once: true,
-    leastMs: undefined,
+    storesAnswer: true,
+    minResponseMs: undefined,
     keyKind: "any",
     sealedFields: { request: [], reply: [] },
     texts: makeTextGate({ fields: [] }),
@@ -69,7 +69,7 @@ describe("a request for a hash", () => {
     const places = [lanes.hash.admit(monotonic() + 1000), lanes.hash.admit(monotonic() + 1000)];
     expect((await ask(1000)).outcome).toBe("OVERLOADED");
     expect(opened()).toBe(0);
-    for (const place of places) place.leave();
+    for (const place of places) place.release();
     expect((await ask(1000)).outcome).toBe("ok");
     expect(opened()).toBe(1);
   });
@@ -80,7 +80,8 @@ describe("a request for a hash", () => {
     expect(limited.demands).toEqual([]);
     const hashing: ReturnType<typeof setUp> = setUp({
       lane: "hash",
-      handle: (_request, { deadline, place }) => hashing.lanes.hash.run(deadline, async () => ({}), { place }),
+      handle: (_request, { deadline, permit: place }) =>
+        hashing.lanes.hash.run(deadline, async () => ({}), { permit: place }),
     });
     expect((await hashing.ask(1000)).outcome).toBe("ok");
     expect(hashing.demands).toEqual([100]);
@@ -147,13 +148,13 @@ function late(failures: number, redelivered: boolean) {
 
 test("it gets its first answer when the database is back, and is no dead letter", async () => {
   const done = await late(2, true);
-  expect([done.outcome, done.poison]).toEqual(["ok", undefined]);
+  expect([done.outcome, done.deadLetterReason]).toEqual(["ok", undefined]);
   expect(String(done.reply.value)).toContain("answer");
 });
 
 test("while the database stays away it is UNAVAILABLE, and no dead letter", async () => {
   const done = await late(1000, true);
-  expect([done.outcome, done.poison]).toEqual(["UNAVAILABLE", undefined]);
+  expect([done.outcome, done.deadLetterReason]).toEqual(["UNAVAILABLE", undefined]);
 });
 
 test("one that comes for the first time is not asked about", async () => {

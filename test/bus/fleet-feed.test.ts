@@ -1,13 +1,19 @@
 // What a requester concludes from the fleet feed: nobody is there only where the feed flowed and stayed silent about a command.
 import { describe, expect, test } from "@jest/globals";
-import { type Beat, makeFleetView as makeView, maxReportBytes, noStats, readBeat } from "../../src/bus/fleet-feed.ts";
+import {
+  type FleetReport,
+  makeFleetView as makeView,
+  maxReportBytes,
+  noStats,
+  readReport,
+} from "../../src/bus/fleet-feed.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 
 const topics = new Set(["a", "b"]);
 const makeFleetView = (monotonic?: () => number) => makeView({ topics, ...(monotonic && { monotonic }) });
 
-function beat(commands: string[], state: Beat["ping"]["state"] = "serving", timestamp = 0): InRecord {
-  const value: Beat = {
+function beat(commands: string[], state: FleetReport["ping"]["state"] = "serving", timestamp = 0): InRecord {
+  const value: FleetReport = {
     ping: { id: "worker.1", role: "worker", version: "1.0.0", state, startedAt: 1 },
     info: { host: "h", pid: 1, group: "auth", commands, partitions: { a: [0, 1] } },
     stats: noStats,
@@ -144,8 +150,8 @@ describe("a flood of records", () => {
       await view.tick(broken);
     }
     expect([view.nobodyServes("no.command"), view.nobodyServes("a")]).toEqual([true, false]);
-    expect(readBeat(beat(["a".repeat(maxReportBytes)]))).toBeUndefined();
-    expect(readBeat(beat(["a".repeat(maxReportBytes / 2)]))).toBeDefined(); // the control
+    expect(readReport(beat(["a".repeat(maxReportBytes)]))).toBeUndefined();
+    expect(readReport(beat(["a".repeat(maxReportBytes / 2)]))).toBeDefined(); // the control
   });
 });
 
@@ -161,7 +167,7 @@ test("what is no beat says nothing, and does not stop the reader", async () => {
     JSON.stringify({ ping: { id: "x" }, info: {}, stats: {} }),
   ];
   const records = bad.map((text) => ({ ...beat([]), value: text === null ? null : Buffer.from(text) }));
-  expect(records.map(readBeat)).toEqual(bad.map(() => undefined));
+  expect(records.map(readReport)).toEqual(bad.map(() => undefined));
   view.take([...records, beat(["a"])]);
   await view.tick(broken);
   expect(view.nobodyServes("a")).toBe(false);
@@ -170,5 +176,5 @@ test("what is no beat says nothing, and does not stop the reader", async () => {
 test("a beat of a later version, with more in it, is understood", () => {
   const value = JSON.parse(String(beat(["a"]).value)) as Record<string, object>;
   const later = { ...value, more: 1, ping: { ...value["ping"], zone: "x" } };
-  expect(readBeat({ value: Buffer.from(JSON.stringify(later)) })?.info.commands).toEqual(["a"]);
+  expect(readReport({ value: Buffer.from(JSON.stringify(later)) })?.info.commands).toEqual(["a"]);
 });

@@ -1,6 +1,6 @@
 // Lanes, with a clock that only the test moves.
 import fc from "fast-check";
-import { type LaneOptions, makeLane, type Place } from "../../src/bus/lanes.ts";
+import { type LaneOptions, makeLane, type Permit } from "../../src/bus/lanes.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -34,9 +34,9 @@ function lane(options: LaneOptions) {
 }
 
 /** Who is let in goes away again. */
-const refusalOf = (run: () => Place): Refusal | undefined => {
+const refusalOf = (run: () => Permit): Refusal | undefined => {
   try {
-    run().leave();
+    run().release();
     return undefined;
   } catch (error) {
     if (error instanceof Refusal) return error;
@@ -170,15 +170,15 @@ describe("a lane with a queue target", () => {
       retryAfterMs: 500,
     });
     for (const place of [places[0]!, places[1]!]) {
-      place.leave();
-      place.leave(); // counts once
+      place.release();
+      place.release(); // counts once
     }
-    const work = made.run(Number.POSITIVE_INFINITY, async () => void order.push("first"), { place: places[2] });
+    const work = made.run(Number.POSITIVE_INFINITY, async () => void order.push("first"), { permit: places[2] });
     await work;
     expect(order).toEqual(["first"]);
     void run("second");
     await settled();
-    for (const place of places) place.leave();
+    for (const place of places) place.release();
     expect(refusalOf(() => made.admit(89, true))?.code).toBe("OVERLOADED"); // one ran for no time: the average is 90
     expect(refusalOf(() => made.admit(90, true))).toBeUndefined(); // nobody is counted who is not there
   });

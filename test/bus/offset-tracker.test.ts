@@ -1,6 +1,6 @@
 // Watermarks against their meaning: everything below the offset to commit is finished, and nothing finished in a row is left above it.
 import fc from "fast-check";
-import { Watermark } from "../../src/bus/offset-tracker.ts";
+import { OffsetTracker } from "../../src/bus/offset-tracker.ts";
 
 /** Ascending offsets with gaps, as compaction and transaction markers leave them, and an order in which they are finished. */
 const history = fc
@@ -14,7 +14,7 @@ const history = fc
 test("what is committed is all that is finished below the first unfinished record, in any finishing order and with gaps", () => {
   fc.assert(
     fc.property(history, ([offsets, order]) => {
-      const watermark = new Watermark();
+      const watermark = new OffsetTracker();
       for (const offset of offsets) expect(watermark.add(offset)).toBe(true);
       const finished = new Set<bigint>();
       for (const offset of order) {
@@ -22,7 +22,7 @@ test("what is committed is all that is finished below the first unfinished recor
         finished.add(offset);
         const first = offsets.findIndex((each) => !finished.has(each));
         const done = first < 0 ? offsets : offsets.slice(0, first);
-        expect(watermark.pending).toBe(done.length === 0 ? undefined : done.at(-1)! + 1n);
+        expect(watermark.committable).toBe(done.length === 0 ? undefined : done.at(-1)! + 1n);
         expect(watermark.size).toBe(offsets.length - done.length);
       }
     }),
@@ -32,7 +32,7 @@ test("what is committed is all that is finished below the first unfinished recor
 test("records that come while others finish change nothing about it", () => {
   fc.assert(
     fc.property(history, fc.array(fc.boolean()), ([offsets, order], turns) => {
-      const watermark = new Watermark();
+      const watermark = new OffsetTracker();
       const toAdd = [...offsets];
       const toFinish = [...order];
       for (const turn of [...turns, ...offsets.map(() => true), ...order.map(() => false)]) {
@@ -41,48 +41,48 @@ test("records that come while others finish change nothing about it", () => {
       }
       const left = offsets.filter((each) => !order.includes(each));
       const done = offsets.filter((each) => left.length === 0 || each < left[0]!);
-      expect(watermark.pending).toBe(done.length === 0 ? undefined : done.at(-1)! + 1n);
+      expect(watermark.committable).toBe(done.length === 0 ? undefined : done.at(-1)! + 1n);
     }),
   );
 });
 
 test("an offset that was handed over before is refused, finished or not; a new one is taken", () => {
-  const watermark = new Watermark();
+  const watermark = new OffsetTracker();
   for (const offset of [5n, 6n, 9n]) watermark.add(offset);
   watermark.finish(5n);
   expect([5n, 6n, 7n, 9n, 10n].map((offset) => watermark.add(offset))).toEqual([false, false, false, false, true]);
 });
 
 test("there is something to commit only after it moved since the last commit", () => {
-  const watermark = new Watermark();
-  expect(watermark.pending).toBeUndefined();
+  const watermark = new OffsetTracker();
+  expect(watermark.committable).toBeUndefined();
   for (const offset of [0n, 1n, 2n]) watermark.add(offset);
   watermark.finish(1n);
-  expect(watermark.pending).toBeUndefined();
+  expect(watermark.committable).toBeUndefined();
   watermark.finish(0n);
-  expect(watermark.pending).toBe(2n);
+  expect(watermark.committable).toBe(2n);
   watermark.committed(2n);
-  expect(watermark.pending).toBeUndefined();
+  expect(watermark.committable).toBeUndefined();
   watermark.finish(2n);
-  expect(watermark.pending).toBe(3n);
+  expect(watermark.committable).toBe(3n);
 });
 
 test("what finishes while a commit is on its way is still to be committed after it", () => {
-  const watermark = new Watermark();
+  const watermark = new OffsetTracker();
   for (const offset of [0n, 1n]) watermark.add(offset);
   watermark.finish(0n);
-  const onItsWay = watermark.pending!;
+  const onItsWay = watermark.committable!;
   watermark.finish(1n);
   watermark.committed(onItsWay);
-  expect(watermark.pending).toBe(2n);
+  expect(watermark.committable).toBe(2n);
 });
 
 test("an offset that was never handed over, or finishes twice, moves nothing", () => {
-  const watermark = new Watermark();
+  const watermark = new OffsetTracker();
   watermark.finish(3n);
   watermark.add(4n);
   watermark.finish(4n);
   watermark.finish(4n);
   watermark.finish(3n);
-  expect(watermark.pending).toBe(5n);
+  expect(watermark.committable).toBe(5n);
 });

@@ -20,8 +20,12 @@ interface Row {
 }
 
 /** Runs call-phases.ts as a process. @param fault a mechanism that is switched off in it */
-async function rows(scenes: string[], fault?: FaultName): Promise<Row[]> {
-  const args = [...(fault === undefined ? [] : without(fault)), join(import.meta.dirname, "call-phases.ts"), ...scenes];
+async function rows(scenarios: string[], fault?: FaultName): Promise<Row[]> {
+  const args = [
+    ...(fault === undefined ? [] : without(fault)),
+    join(import.meta.dirname, "call-phases.ts"),
+    ...scenarios,
+  ];
   const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 25_000 });
   return stdout
     .trim()
@@ -63,7 +67,7 @@ describe("each of these would be seen:", () => {
     ["signal-kept", ["registry/away"], [{ listeners: 1 }]],
     ["call-kept", ["wait/deadline"], [{ timers: 1 }]],
     ["close-waits", ["keys/close"], [{ came: "nothing came", pending: 1 }]],
-  ])("%s", async (fault, scenes, seen) => {
-    expect(await rows(scenes, fault)).toMatchObject(seen);
+  ])("%s", async (fault, scenarios, seen) => {
+    expect(await rows(scenarios, fault)).toMatchObject(seen);
   });
 });

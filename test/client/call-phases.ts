@@ -21,7 +21,7 @@ type Phase = (typeof phases)[number];
 const failures = ["none", "aborted before", "aborted during", "deadline", "close", "away"] as const;
 type Failure = (typeof failures)[number];
 
-/** What a phase asks for is answered at once, refused at once, or neither until the scene is over, when it is refused. */
+/** What a phase asks for is answered at once, refused at once, or neither until the scenario is over, when it is refused. */
 type Answers = "yes" | "no" | "later";
 
 const away = {
@@ -143,7 +143,7 @@ async function macOf({ value, headers }: OutRecord): Promise<string> {
 
 const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
 
-async function scene(phase: Phase, failure: Failure): Promise<object> {
+async function scenario(phase: Phase, failure: Failure): Promise<object> {
   const before = { timers: timers(), unheard: unheard.length };
   const world = pretend(
     phase,
@@ -186,12 +186,12 @@ async function scene(phase: Phase, failure: Failure): Promise<object> {
   return { phase, failure, came, outcomes, ...left };
 }
 
-const alive = setInterval(() => undefined, 1000); // waiting in a scene keeps no process alive, so that it is not counted
+const alive = setInterval(() => undefined, 1000); // waiting in a scenario keeps no process alive, so that it is not counted
 const wanted = process.argv.slice(2);
 for (const phase of phases) {
   for (const failure of failures) {
     if (wanted.length > 0 && !wanted.includes(`${phase}/${failure}`)) continue;
-    process.stdout.write(`${JSON.stringify(await scene(phase, failure))}\n`);
+    process.stdout.write(`${JSON.stringify(await scenario(phase, failure))}\n`);
   }
 }
 clearInterval(alive);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Client, type ConnectOptions, connect, Refusal } from "../../src/client/index.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { sharedFleet } from "../support/fleet.ts";
-import { refusalOf, refused, somebody } from "../support/people.ts";
+import { newUser, refusalOf, refused } from "../support/users.ts";
 
 let client: Client;
 let options: ConnectOptions;
@@ -31,7 +31,7 @@ test("has a method for every command", () => {
 });
 
 test("carries a call there and back", async () => {
-  expect(await client.account.register(somebody())).toMatchObject({ confirmationSent: true });
+  expect(await client.account.register(newUser())).toMatchObject({ confirmationSent: true });
   const answer = client.session.login({ login: "nobody", password: "nothing" });
   await expect(answer).rejects.toBeInstanceOf(Refusal);
 });

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type AuthEvent, type Client, type ConnectOptions, connect, Refusal } from "../../src/client/index.ts";
 import { sharedFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
-import { confirmed, loggedIn, registered } from "../support/people.ts";
+import { confirmed, loggedIn, registered } from "../support/users.ts";
 
 let fleet: TestFleet;
 let options: ConnectOptions;

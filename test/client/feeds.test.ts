@@ -7,7 +7,7 @@ import { makeVerifier, type Verifier, type VerifierOptions } from "../../src/cli
 import type { ConsumeOptions, KafkaPort } from "../../src/kafka/kafka.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
-import { refusalOf } from "../support/people.ts";
+import { refusalOf } from "../support/users.ts";
 
 type Pair = Awaited<ReturnType<typeof generateKeyPair>> & { jwk: JWK; kid: string };
 const minute = 60_000;
@@ -255,7 +255,7 @@ describe("whoever writes to the feed", () => {
 describe("a token from before AUTH_ACCESS_TTL was lowered", () => {
   const day = 24 * 60 * minute;
   /** Marks come for so long, each with the longest life that tokens ever had, where the fleet tells it. */
-  const goesOn = (minutes: number, tokenLifeMs?: number): void => {
+  const awaitProgress = (minutes: number, tokenLifeMs?: number): void => {
     for (let n = 0; n < minutes; n += 1) {
       passes(minute);
       comes("auth.revocation", "asOf", { asOf: time.ms, ...(tokenLifeMs !== undefined && { tokenLifeMs }) });
@@ -268,9 +268,9 @@ describe("a token from before AUTH_ACCESS_TTL was lowered", () => {
     mark();
     const old = await token(first!, day);
     comes("auth.revocation", `s:${session}`, { at: time.ms });
-    goesOn(17, day);
+    awaitProgress(17, day);
     expect([verifier.fresh, await judged(old)]).toEqual([true, "SESSION_REVOKED"]);
-    goesOn(23 * 60, day);
+    awaitProgress(23 * 60, day);
     expect(await judged(old)).toBe("SESSION_REVOKED");
   });
 
@@ -280,7 +280,7 @@ describe("a token from before AUTH_ACCESS_TTL was lowered", () => {
     mark();
     const old = await token(first!, day);
     comes("auth.revocation", `s:${session}`, { at: time.ms });
-    goesOn(17);
+    awaitProgress(17);
     expect([verifier.fresh, await judged(old)]).toEqual([true, "ok"]);
   });
 });

@@ -12,7 +12,7 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { Refusal, type RefusalCode, refusals } from "../../src/protocol/errors.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
-import { refused } from "../support/people.ts";
+import { refused } from "../support/users.ts";
 
 const replyTopic = "auth.reply.test";
 const login = commandSchemas["auth.session.login"];

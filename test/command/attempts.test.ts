@@ -7,31 +7,31 @@ import { z } from "zod";
 import type { ClientInput } from "../../src/protocol/generated/schemas.ts";
 import { called } from "../authctl/authctl.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
-import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 import { operatorToken } from "../support/operator.ts";
-import { confirmed, loggedIn, type Person, refusalOf, refused, somebody } from "../support/people.ts";
+import { confirmed, loggedIn, newUser, refusalOf, refused, type TestUser } from "../support/users.ts";
 
 let fleet: TestFleet;
-let house: HandlerHouse;
+let harness: HandlerHarness;
 beforeAll(async () => {
   // A wait that no test outlasts, so that what is counted does not depend on the machine.
   const waits = { AUTH_ATTEMPTS_DELAY: "15m", AUTH_ATTEMPTS_ACCOUNT_DELAY_MAX: "15m" };
-  [fleet, house] = await Promise.all([testFleet(), handlerHouse({ env: waits })]);
+  [fleet, harness] = await Promise.all([testFleet(), handlerHarness({ env: waits })]);
 }, 60_000);
-afterAll(() => Promise.all([fleet.close(), house.close()]));
+afterAll(() => Promise.all([fleet.close(), harness.close()]));
 
 const address = (network: number): ClientInput => ({ ip: `10.0.${network >> 8}.${network & 255}` });
 /** The same address as a proxy writes it that adds the port. */
 const withPort = (network: number, port: number): ClientInput => ({ ip: `${address(network).ip}:${port}` });
 const wrong = "not the right password";
 
-function logIn({ login, password }: Pick<Person, "login" | "password">, client: ClientInput | null, key?: string) {
+function logIn({ login, password }: Pick<TestUser, "login" | "password">, client: ClientInput | null, key?: string) {
   const options = key === undefined ? {} : { idempotencyKey: key };
   return fleet.client.request("auth.session.login", { login, password, client }, options);
 }
 
 /** Guesses one after the other until one has to wait. @returns how many were verified, and the refusal */
-async function guess(person: Person, client: () => ClientInput | null) {
+async function guess(person: TestUser, client: () => ClientInput | null) {
   for (let verified = 0; ; verified += 1) {
     const refusal = await refused(logIn({ ...person, password: wrong }, client()));
     if (refusal.code === "THROTTLED") return { verified, refusal };
@@ -52,7 +52,7 @@ describe("guessing", () => {
   });
 
   test("at a login that nobody has is answered alike", async () => {
-    const nobody = await guess(somebody(), () => address(3));
+    const nobody = await guess(newUser(), () => address(3));
     const person = await guess(await confirmed(fleet), () => address(3));
     expect(nobody.verified).toBeGreaterThanOrEqual(10);
     expect([nobody.refusal.message, nobody.refusal.details]).toEqual([person.refusal.message, person.refusal.details]);
@@ -149,7 +149,7 @@ describe("an operator", () => {
     await logIn(person, address(5));
     const again = JSON.parse((await called(["users", "unlock", person.login, "--json"], fleet.env)).stdout);
     expect(again).toEqual({ userId: person.id, login: person.login, failedAttempts: 0 });
-    expect((await called(["users", "unlock", somebody().login], fleet.env)).code).toBe(1);
+    expect((await called(["users", "unlock", newUser().login], fleet.env)).code).toBe(1);
   });
 
   test("is told apart from who may not", async () => {
@@ -160,7 +160,7 @@ describe("an operator", () => {
     expect(await unlock(person.tokens.accessToken)).toBe("FORBIDDEN");
     expect(await unlock("garbage")).toBe("TOKEN_INVALID");
     const operator = await operatorToken(fleet);
-    expect(await unlock(operator, { target: somebody().login })).toBe("NOT_FOUND");
+    expect(await unlock(operator, { target: newUser().login })).toBe("NOT_FOUND");
     expect(await unlock(operator, { reason: "x".repeat(1001) })).toBe("INVALID_INPUT");
   });
 });
@@ -168,7 +168,7 @@ describe("an operator", () => {
 describe("a hundred at once", () => {
   const tries = (login: string, passwords: string[], client: (n: number) => ClientInput | null) =>
     Promise.all(
-      passwords.map((password, n) => house.outcome("auth.session.login", { login, password, client: client(n) })),
+      passwords.map((password, n) => harness.outcome("auth.session.login", { login, password, client: client(n) })),
     );
   const hundred = <T>(value: T): T[] => Array.from({ length: 100 }, () => value);
 
@@ -177,48 +177,48 @@ describe("a hundred at once", () => {
     ["from a hundred networks", 20, (n: number) => address(n)],
     ["from nobody says where", 10, () => null],
   ])("%s: exactly so many are hashed, and the others cost no hash and no row", async (_where, free, client) => {
-    const one = await account(house);
-    const before = house.hashes();
+    const one = await account(harness);
+    const before = harness.hashes();
     const codes = await tries(one.login, hundred(wrong), client);
     expect(codes.filter((code) => code === "INVALID_CREDENTIALS")).toHaveLength(free);
     expect(codes.filter((code) => code === "THROTTLED")).toHaveLength(100 - free);
-    expect(house.hashes() - before).toBe(free);
-    const { events } = await house.pool.one(sql.type(z.object({ events: z.number() }))`
+    expect(harness.hashes() - before).toBe(free);
+    const { events } = await harness.pool.one(sql.type(z.object({ events: z.number() }))`
       SELECT count(*) AS events FROM outbox WHERE kind = 'LoginRefused' AND user_id = ${one.id}`);
     expect(events).toBe(free);
   });
 
   test("with the right one among them: nobody learns it from an eleventh guess", async () => {
-    const one = await account(house);
+    const one = await account(harness);
     await tries(one.login, Array(10).fill(wrong), () => address(6));
     const codes = await tries(one.login, hundred(one.password), () => address(6));
     expect(codes).toEqual(hundred("THROTTLED"));
   });
 
   test("of the owner's devices, as many as are free, all are let in, and afterwards as many again", async () => {
-    const one = await account(house);
+    const one = await account(harness);
     for (let round = 0; round < 2; round += 1)
       expect(await tries(one.login, Array(10).fill(one.password), () => null)).toEqual(Array(10).fill("ok"));
-    expect(house.attempts.filter((each) => each === "password right").length).toBeGreaterThanOrEqual(20);
+    expect(harness.attempts.filter((each) => each === "password right").length).toBeGreaterThanOrEqual(20);
   });
 
   test("asking what was asked before with its key: each conflict counts, then the kept answer is nobody's", async () => {
-    const one = await account(house);
+    const one = await account(harness);
     const idempotencyKey = randomBytes(16);
     const ask = (password: string) =>
-      house.outcome("auth.session.login", { login: one.login, password, client: address(7) }, { idempotencyKey });
+      harness.outcome("auth.session.login", { login: one.login, password, client: address(7) }, { idempotencyKey });
     expect(await ask(one.password)).toBe("ok");
     expect(await ask(one.password)).toBe("ok"); // the control: the first answer
-    const before = house.hashes();
+    const before = harness.hashes();
     const codes = [];
     for (let n = 0; n < 12; n += 1) codes.push(await ask(`${wrong} ${n}`));
     expect(codes).toEqual([...Array(10).fill("IDEMPOTENCY_CONFLICT"), "THROTTLED", "THROTTLED"]);
     expect(await ask(one.password)).toBe("THROTTLED");
-    expect(house.hashes()).toBe(before);
+    expect(harness.hashes()).toBe(before);
   });
 
-  test("that the busy house does not verify are not counted", async () => {
-    const busy = await handlerHouse({ poolSize: 4 });
+  test("that the busy harness does not verify are not counted", async () => {
+    const busy = await handlerHarness({ poolSize: 4 });
     const one = await account(busy);
     busy.setBusy(true);
     const codes = [];

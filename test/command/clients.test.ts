@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Call } from "../../src/bus/command.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
-import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 
-let house: HandlerHouse;
+let harness: HandlerHarness;
 beforeAll(async () => {
-  house = await handlerHouse({ cheapHashes: true });
+  harness = await handlerHarness({ cheapHashes: true });
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => harness.close());
 
 const having = Object.entries(commandSchemas)
   .filter(([, { request }]) => request.fields.some(({ name }) => (name as string) === "client"))
@@ -23,7 +23,7 @@ async function refusalOf(topic: string, client: object): Promise<[code: string, 
   const request = { ...(Object.fromEntries(texts) as object), client };
   const envelope = { reply: { topic: "auth.reply.test" }, idempotencyKey: randomBytes(16) };
   const call = { topic, envelope, deadline: performance.now() + 30_000 } as unknown as Call;
-  const refusal: unknown = await house.commands
+  const refusal: unknown = await harness.commands
     .get(topic)!
     .handle(request, call)
     .catch((error: unknown) => error);
@@ -64,10 +64,10 @@ describe("is refused by every command that has it:", () => {
 });
 
 test("is kept as it is checked: the address alone, and no field that is not known", async () => {
-  const { login, password } = await account(house);
+  const { login, password } = await account(harness);
   const given = { ip: "[2001:0DB8::1]:443", userAgent: "Firefox", device: "laptop", more: "x" };
-  const { tokens } = await house.ask("auth.session.login", { login, password, client: given });
-  const { sessions } = await house.ask("auth.session.list", { accessToken: tokens!.accessToken });
+  const { tokens } = await harness.ask("auth.session.login", { login, password, client: given });
+  const { sessions } = await harness.ask("auth.session.list", { accessToken: tokens!.accessToken });
   expect(sessions[0]).toMatchObject({ client: { ip: "2001:db8::1", userAgent: "Firefox", device: "laptop" } });
   expect(JSON.stringify(sessions)).not.toContain("more");
 });

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { systemClock } from "../../src/lib/clock.ts";
 import { type ClientInput, type Commands, commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { fromBase32, shownNow } from "../support/factors.ts";
-import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 
 const limits = {
   AUTH_NETWORK_PASSWORDS: "10/1h",
@@ -24,22 +24,22 @@ const off = Object.fromEntries(
 );
 
 /** Three workers on one database, the second with a clock that is an hour ahead; and one on it that has no limits. */
-let house: HandlerHouse;
-let second: HandlerHouse;
-let third: HandlerHouse;
-let unlimited: HandlerHouse;
+let harness: HandlerHarness;
+let second: HandlerHarness;
+let third: HandlerHarness;
+let unlimited: HandlerHarness;
 beforeAll(async () => {
-  house = await handlerHouse({ env: limits, cheapHashes: true, poolSize: 4 });
+  harness = await handlerHarness({ env: limits, cheapHashes: true, poolSize: 4 });
   const ahead = { ...systemClock, now: () => systemClock.now() + 3_600_000 };
   [second, third, unlimited] = await Promise.all([
-    house.beside({ clock: ahead }),
-    house.beside(),
-    house.beside({ env: off }),
+    harness.beside({ clock: ahead }),
+    harness.beside(),
+    harness.beside({ env: off }),
   ]);
 }, 60_000);
 afterAll(async () => {
   await Promise.all([second, third, unlimited].map((each) => each.close()));
-  await house.close();
+  await harness.close();
 });
 
 let networks = 0;
@@ -58,7 +58,7 @@ function network() {
 
 const wrong = "not the right password";
 const unused = (): string => `n${randomBytes(6).toString("hex")}`;
-const guess = (at: HandlerHouse, client: ClientInput | null, login = unused()): Promise<string> =>
+const guess = (at: HandlerHarness, client: ClientInput | null, login = unused()): Promise<string> =>
   at.outcome("auth.session.login", { login, password: wrong, client });
 const times = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n));
 const verified = (codes: string[]): number => codes.filter((code) => code !== "THROTTLED").length;
@@ -75,7 +75,7 @@ describe("one guess at each of many accounts", () => {
     "%s: exactly so many are verified of all workers together, and without a limit all",
     async (_, most, client) => {
       const from = network();
-      const workers = [house, second, third];
+      const workers = [harness, second, third];
       const before = workers.map((each) => each.hashes());
       const codes = await Promise.all(times(60, (n) => guess(workers[n % 3]!, client(n, from))));
       expect(verified(codes)).toBe(most);
@@ -88,11 +88,11 @@ describe("one guess at each of many accounts", () => {
 
   test("has to wait from there, whoever has an account, and nobody elsewhere has", async () => {
     const { v4, v6 } = network();
-    const owner = await account(house);
+    const owner = await account(harness);
     for (const client of [v4, v6(1)])
-      for (let n = 0; n < 10; n += 1) expect(await guess(house, client)).toBe("INVALID_CREDENTIALS");
+      for (let n = 0; n < 10; n += 1) expect(await guess(harness, client)).toBe("INVALID_CREDENTIALS");
     const asked = (login: string, password: string, client: ClientInput) =>
-      house.ask("auth.session.login", { login, password, client }).catch((error: unknown) => error);
+      harness.ask("auth.session.login", { login, password, client }).catch((error: unknown) => error);
     for (const client of [v4, v6(1, 77)]) {
       const refusals = [await asked(owner.login, owner.password, client), await asked(unused(), wrong, client)];
       for (const refusal of refusals)
@@ -106,7 +106,7 @@ describe("one guess at each of many accounts", () => {
       expect(first!.retryAfterMs).toBeGreaterThan(330_000); // a tenth of an hour
       expect(first!.retryAfterMs).toBeLessThanOrEqual(360_000);
     }
-    expect(house.limited).toContain("password network");
+    expect(harness.limited).toContain("password network");
     const elsewhere = [network().v4, network().v6(1), v6(2), null];
     for (const client of elsewhere)
       expect(await asked(owner.login, owner.password, client as ClientInput)).toMatchObject({ challenge: null });
@@ -114,26 +114,26 @@ describe("one guess at each of many accounts", () => {
 
   test("delays nobody whose device the account knows", async () => {
     const { v4 } = network();
-    const owner = await account(house);
+    const owner = await account(harness);
     const client = { ...v4, device: "laptop" };
     const logIn = (more = {}) =>
-      house.outcome("auth.session.login", {
+      harness.outcome("auth.session.login", {
         login: owner.login,
         password: owner.password,
         client: { ...client, ...more },
       });
     expect(await logIn()).toBe("ok");
-    for (let n = 0; n < 10; n += 1) await guess(house, v4);
+    for (let n = 0; n < 10; n += 1) await guess(harness, v4);
     expect([await logIn(), await logIn({ device: "another" })]).toEqual(["ok", "THROTTLED"]);
   });
 
   test("is forgotten by the database's clock, whatever a worker's says, and kept over a restart", async () => {
     const { v4 } = network();
-    for (let n = 0; n < 10; n += 1) await guess(house, v4);
-    const started = await house.beside();
+    for (let n = 0; n < 10; n += 1) await guess(harness, v4);
+    const started = await harness.beside();
     expect([await guess(started, v4), await guess(second, v4)]).toEqual(["THROTTLED", "THROTTLED"]);
-    await house.pool.query(sql.unsafe`UPDATE network_uses SET at = at - interval '12 minutes'`);
-    const codes = await Promise.all([second, started, house].map((each) => guess(each, v4)));
+    await harness.pool.query(sql.unsafe`UPDATE network_uses SET at = at - interval '12 minutes'`);
+    const codes = await Promise.all([second, started, harness].map((each) => guess(each, v4)));
     expect(codes.sort()).toEqual(["INVALID_CREDENTIALS", "INVALID_CREDENTIALS", "THROTTLED"]);
     await started.close();
   });
@@ -141,11 +141,11 @@ describe("one guess at each of many accounts", () => {
 
 test("a right password takes its count back: many users of one network use nothing up, each worker counts alike", async () => {
   const { v4 } = network();
-  const users = await Promise.all(times(5, () => account(house)));
+  const users = await Promise.all(times(5, () => account(harness)));
   const codes = await Promise.all(
     times(60, (n) => {
       const { login, password } = users[n % 5]!;
-      return [house, second, third][n % 3]!.outcome("auth.session.login", {
+      return [harness, second, third][n % 3]!.outcome("auth.session.login", {
         login,
         password,
         client: { ...v4, device: `d${n}` },
@@ -155,18 +155,20 @@ test("a right password takes its count back: many users of one network use nothi
   // Those that are under way count, too: some of sixty at once find no room, and none of those that come after.
   expect(codes.every((code) => code === "ok" || code === "THROTTLED")).toBe(true);
   for (const { login, password } of users)
-    expect(await house.outcome("auth.session.login", { login, password, client: { ...v4, device: "new" } })).toBe("ok");
-  expect(verified(await Promise.all(times(20, () => guess(house, v4))))).toBe(10);
+    expect(await harness.outcome("auth.session.login", { login, password, client: { ...v4, device: "new" } })).toBe(
+      "ok",
+    );
+  expect(verified(await Promise.all(times(20, () => guess(harness, v4))))).toBe(10);
 });
 
 test("a request that does not say whom it serves falls under the limits of its account alone, and is counted", async () => {
-  const before = house.unknown.length;
+  const before = harness.unknown.length;
   const clients = [null, { ip: null, device: "x" }, {}];
-  const codes = await Promise.all(times(60, (n) => guess(house, clients[n % 3]!)));
+  const codes = await Promise.all(times(60, (n) => guess(harness, clients[n % 3]!)));
   expect(verified(codes)).toBe(60);
-  expect(house.unknown.slice(before)).toEqual(Array(60).fill("auth.session.login"));
-  await guess(house, network().v4);
-  expect(house.unknown).toHaveLength(before + 60); // the control
+  expect(harness.unknown.slice(before)).toEqual(Array(60).fill("auth.session.login"));
+  await guess(harness, network().v4);
+  expect(harness.unknown).toHaveLength(before + 60); // the control
 });
 
 interface Way {
@@ -174,22 +176,24 @@ interface Way {
   /** What is answered where it is not refused. */
   answers: string;
   /** @returns how it ended */
-  ask(at: HandlerHouse, client: ClientInput | null, n: number): Promise<string>;
+  ask(at: HandlerHarness, client: ClientInput | null, n: number): Promise<string>;
 }
 
 /** A login that waits for a code, of whom it is. */
 let challenges: (client: ClientInput | null) => Promise<{ challenge: string; secret: Buffer }>;
 beforeAll(async () => {
-  const owner = await account(house);
-  const { tokens } = await house.ask("auth.session.login", { login: owner.login, password: owner.password });
+  const owner = await account(harness);
+  const { tokens } = await harness.ask("auth.session.login", { login: owner.login, password: owner.password });
   const { accessToken } = tokens!;
-  const secret = fromBase32((await house.ask("auth.mfa.enroll", { accessToken })).secret);
-  await house.ask("auth.mfa.activate", { accessToken, code: shownNow(secret) });
+  const secret = fromBase32((await harness.ask("auth.mfa.enroll", { accessToken })).secret);
+  await harness.ask("auth.mfa.activate", { accessToken, code: shownNow(secret) });
   challenges = async (client) => {
-    await house.pool.query(sql.unsafe`UPDATE totp_factors SET last_step = 0, failures = 0 WHERE user_id = ${owner.id}`);
+    await harness.pool.query(
+      sql.unsafe`UPDATE totp_factors SET last_step = 0, failures = 0 WHERE user_id = ${owner.id}`,
+    );
     const { login, password } = owner;
     const whole = client && { userAgent: null, device: null, ...client };
-    const { challenge } = await house.ask("auth.session.login", { login, password, client: whole });
+    const { challenge } = await harness.ask("auth.session.login", { login, password, client: whole });
     return { challenge: challenge!.challenge, secret };
   };
 });
@@ -251,10 +255,10 @@ test("every command that takes a client is counted by its network", () => {
 describe.each(Object.entries(ways))("%s, many at once from one network", (_topic, { most, answers, ask }) => {
   test("is carried out so often of all workers together, elsewhere it goes on, and without a limit nobody waits", async () => {
     const { v4 } = network();
-    const codes = await Promise.all(times(24, (n) => ask([house, second, third][n % 3]!, v4, n)));
+    const codes = await Promise.all(times(24, (n) => ask([harness, second, third][n % 3]!, v4, n)));
     expect(codes.filter((code) => code === answers)).toHaveLength(most);
     expect(verified(codes)).toBe(most);
-    expect([await ask(house, network().v4, 0), await ask(house, null, 0)]).toEqual([answers, answers]);
+    expect([await ask(harness, network().v4, 0), await ask(harness, null, 0)]).toEqual([answers, answers]);
     const free = network().v4;
     expect(await Promise.all(times(24, (n) => ask(unlimited, free, n)))).toEqual(times(24, () => answers));
   });
@@ -263,32 +267,32 @@ describe.each(Object.entries(ways))("%s, many at once from one network", (_topic
 describe("what is used up", () => {
   test("by guesses at passwords keeps nobody from registering, nor the other way round", async () => {
     const { v4 } = network();
-    for (let n = 0; n < 10; n += 1) await guess(house, v4);
-    expect(await guess(house, v4)).toBe("THROTTLED");
+    for (let n = 0; n < 10; n += 1) await guess(harness, v4);
+    expect(await guess(harness, v4)).toBe("THROTTLED");
     const others = Object.entries(ways).filter(
       ([topic]) =>
         topic !== "auth.session.login" && topic !== "auth.password.forgot" && topic !== "auth.account.confirm",
     );
-    for (const [, { ask, answers }] of others) expect(await ask(house, v4, 0)).toBe(answers);
+    for (const [, { ask, answers }] of others) expect(await ask(harness, v4, 0)).toBe(answers);
   });
 
   test("of mails is used up for both commands that mail, and of links for both that take one", async () => {
     const [mails, links] = [network().v4, network().v4];
     for (let n = 0; n < 2; n += 1) {
-      await ways["auth.password.forgot"]!.ask(house, mails, n);
-      await ways["auth.account.resend"]!.ask(house, mails, n);
-      await ways["auth.password.reset"]!.ask(house, links, n);
-      await ways["auth.account.confirm"]!.ask(house, links, n);
+      await ways["auth.password.forgot"]!.ask(harness, mails, n);
+      await ways["auth.account.resend"]!.ask(harness, mails, n);
+      await ways["auth.password.reset"]!.ask(harness, links, n);
+      await ways["auth.account.confirm"]!.ask(harness, links, n);
     }
     for (const topic of ["auth.password.forgot", "auth.account.resend"] as const)
-      expect(await ways[topic]!.ask(house, mails, 0)).toBe("THROTTLED");
+      expect(await ways[topic]!.ask(harness, mails, 0)).toBe("THROTTLED");
     for (const topic of ["auth.password.reset", "auth.account.confirm"] as const)
-      expect(await ways[topic]!.ask(house, links, 0)).toBe("THROTTLED");
+      expect(await ways[topic]!.ask(harness, links, 0)).toBe("THROTTLED");
   });
 });
 
 describe("codes", () => {
-  const answer = (at: HandlerHouse, challenge: string, code: string): Promise<string> =>
+  const answer = (at: HandlerHarness, challenge: string, code: string): Promise<string> =>
     at.outcome("auth.session.login-mfa", { challenge, method: "totp", code });
 
   test("that are wrong are counted by the network of their login, and a right one takes its count back", async () => {
@@ -296,23 +300,23 @@ describe("codes", () => {
     const ended: string[] = [];
     for (let n = 0; n < 6; n += 1) {
       const { challenge, secret } = await challenges(v4);
-      ended.push(await answer(house, challenge, shownNow(secret)));
+      ended.push(await answer(harness, challenge, shownNow(secret)));
     }
     expect(ended).toEqual(times(6, () => "ok"));
     const codes: string[] = [];
-    for (let n = 0; n < 6; n += 1) codes.push(await answer(house, (await challenges(v4)).challenge, "000000"));
+    for (let n = 0; n < 6; n += 1) codes.push(await answer(harness, (await challenges(v4)).challenge, "000000"));
     expect(codes).toEqual([...times(4, () => "MFA_INVALID"), "THROTTLED", "THROTTLED"]);
     const { challenge, secret } = await challenges(network().v4);
-    expect(await answer(house, challenge, shownNow(secret))).toBe("ok");
+    expect(await answer(harness, challenge, shownNow(secret))).toBe("ok");
   });
 });
 
 test("a link that holds takes its count back", async () => {
   const { v4 } = network();
-  const owner = await account(house);
+  const owner = await account(harness);
   for (let n = 0; n < 6; n += 1) {
     const token = await resetLink(owner);
-    expect(await house.outcome("auth.password.reset", { token, newPassword: `good enough ${n}`, client: v4 })).toBe(
+    expect(await harness.outcome("auth.password.reset", { token, newPassword: `good enough ${n}`, client: v4 })).toBe(
       "ok",
     );
   }
@@ -320,28 +324,28 @@ test("a link that holds takes its count back", async () => {
 
 /** As the mail would have it: its secret stands nowhere, so one is put in. */
 async function resetLink({ id, email }: { id: number; email: string }): Promise<string> {
-  await house.pool.query(sql.unsafe`DELETE FROM one_time_tokens WHERE user_id = ${id}`);
-  await house.ask("auth.password.forgot", { email });
+  await harness.pool.query(sql.unsafe`DELETE FROM one_time_tokens WHERE user_id = ${id}`);
+  await harness.ask("auth.password.forgot", { email });
   const secret = randomBytes(32);
   const hash = createHash("sha256").update(secret).digest();
-  const row = await house.pool.one(sql.type(z.object({ id: z.string() }))`
+  const row = await harness.pool.one(sql.type(z.object({ id: z.string() }))`
     UPDATE one_time_tokens SET secret_hash = ${sql.binary(hash)} WHERE user_id = ${id} AND purpose = 'reset' RETURNING id`);
   return `${row.id}.${secret.toString("base64url")}`;
 }
 
 test("a use is given back where the fleet was too busy, and counted once where the handler is started anew", async () => {
   const { v4 } = network();
-  house.setBusy(true);
+  harness.setBusy(true);
   const codes = await Promise.all([
-    ...times(10, () => ways["auth.account.register"]!.ask(house, v4, 0)),
-    ...times(10, () => guess(house, v4)),
+    ...times(10, () => ways["auth.account.register"]!.ask(harness, v4, 0)),
+    ...times(10, () => guess(harness, v4)),
   ]);
-  house.setBusy(false);
+  harness.setBusy(false);
   expect(codes.filter((code) => code !== "OVERLOADED" && code !== "THROTTLED")).toEqual([]); // those under way count
   const login = unused();
   const twice = await Promise.all(
     times(2, (n) =>
-      [house, second][n]!.outcome("auth.account.register", {
+      [harness, second][n]!.outcome("auth.account.register", {
         login,
         username: login,
         email: `${unused()}@example.com`,
@@ -351,14 +355,14 @@ test("a use is given back where the fleet was too busy, and counted once where t
     ),
   );
   expect(twice.sort()).toEqual(["LOGIN_TAKEN", "ok"]);
-  const more = await Promise.all(times(8, (n) => ways["auth.account.register"]!.ask(house, v4, n)));
+  const more = await Promise.all(times(8, (n) => ways["auth.account.register"]!.ask(harness, v4, n)));
   expect(verified(more)).toBe(2);
-  expect(verified(await Promise.all(times(20, () => guess(house, v4))))).toBe(10);
+  expect(verified(await Promise.all(times(20, () => guess(harness, v4))))).toBe(10);
 });
 
 describe("a rate for the whole fleet", () => {
   test("holds for all networks together, and keeps a quarter for device tokens; without it nobody waits", async () => {
-    const fleet = await house.beside({ env: { ...off, AUTH_FLEET_PASSWORDS: "8/1h" } });
+    const fleet = await harness.beside({ env: { ...off, AUTH_FLEET_PASSWORDS: "8/1h" } });
     const device = { id: randomBytes(16), epoch: 0 };
     const ask = (held?: { id: Buffer; epoch: number }) =>
       fleet.outcome(
@@ -371,20 +375,20 @@ describe("a rate for the whole fleet", () => {
     expect(verified(await Promise.all(times(20, () => ask(device))))).toBe(2);
     expect(await ways["auth.account.resend"]!.ask(fleet, network().v4, 0)).toBe("ok"); // costs no hash
     expect(fleet.limited).toContain("password fleet");
-    expect(await guess(house, network().v4)).toBe("INVALID_CREDENTIALS");
+    expect(await guess(harness, network().v4)).toBe("INVALID_CREDENTIALS");
     await fleet.close();
   });
 });
 
 test("maintenance deletes what is forgotten, and nothing that is kept names a network", async () => {
   const { v4 } = network();
-  await guess(house, v4);
+  await guess(harness, v4);
   const rows = () =>
-    house.pool.any(sql.type(z.object({ subject: z.instanceof(Buffer) }))`SELECT subject FROM network_uses`);
+    harness.pool.any(sql.type(z.object({ subject: z.instanceof(Buffer) }))`SELECT subject FROM network_uses`);
   for (const { subject } of await rows())
     expect([subject.length, subject.toString("latin1").includes("198.51")]).toEqual([16, false]);
-  await house.pool.query(sql.unsafe`UPDATE network_uses SET day = current_date - 2`);
-  await guess(house, network().v4);
-  await house.sweep();
+  await harness.pool.query(sql.unsafe`UPDATE network_uses SET day = current_date - 2`);
+  await guess(harness, network().v4);
+  await harness.sweep();
   expect(await rows()).toHaveLength(1);
 });

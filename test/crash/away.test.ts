@@ -5,31 +5,31 @@ import { afterEach, beforeAll, expect, test } from "@jest/globals";
 import { connectKafka } from "../../src/kafka/kafka.ts";
 import type { Refusal } from "../../src/protocol/errors.ts";
 import { audit, events } from "../support/audit.ts";
-import { addressesOf, connected, heldLogin, reconnect, siteOf } from "../support/crash.ts";
+import { addressesOf, connected, crashFixture, heldLogin, reconnect } from "../support/crash.ts";
 import { type FaultName, without } from "../support/faults.ts";
 import { end, quiet, testDriver, until } from "../support/fleet.ts";
-import { crashSeconds, type Deed, failures, longest, startLoad } from "../support/load.ts";
+import { crashSeconds, failures, longest, type SentRequest, startLoad } from "../support/load.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
-import { loggedIn, refused, somebody } from "../support/people.ts";
 import { replyTopic } from "../support/raw.ts";
+import { loggedIn, newUser, refused } from "../support/users.ts";
 
-const site = siteOf("away", { stack: "own", workers: 1, bridge: true });
+const fixture = crashFixture("away", { stack: "own", workers: 1, bridge: true });
 const lacks: FaultName[] = ["marked-first", "no-retry", "driver-queue"];
-const lacking = siteOf("lacking", {
-  stack: async () => addressesOf(site.stack),
+const lacking = crashFixture("lacking", {
+  stack: async () => addressesOf(fixture.stack),
   workers: 1,
-  people: 2,
+  users: 2,
   without: lacks,
 });
 
 /** Pids of the roles: whoever was started anew has another one. */
-const pids = (): (number | undefined)[] => [...site.own.processes.values()].map((child) => child.pid);
+const pids = (): (number | undefined)[] => [...fixture.own.processes.values()].map((child) => child.pid);
 let before: (number | undefined)[];
 beforeAll(() => {
   before = pids();
 });
 afterEach(() => {
-  const alive = [...site.own.processes.values()].every((child) => child.exitCode === null && !child.signalCode);
+  const alive = [...fixture.own.processes.values()].every((child) => child.exitCode === null && !child.signalCode);
   expect([alive, pids()]).toEqual([true, before]);
 });
 
@@ -40,19 +40,19 @@ async function timed<T>(run: () => Promise<T>): Promise<{ value: T; ms: number }
 }
 
 function login(timeoutMs: number) {
-  const { login: name, password } = site.crowd[0]!;
-  return site.fleet.client.request("auth.session.login", { login: name, password }, { timeoutMs });
+  const { login: name, password } = fixture.users[0]!;
+  return fixture.fleet.client.request("auth.session.login", { login: name, password }, { timeoutMs });
 }
 
-const deeds: Deed[] = []; // of all tests: the audit counts over the fleet's whole life
-const load = (timeoutMs: number) => startLoad(site.fleet, site.crowd.slice(1), { perSecond: 60, timeoutMs });
-const audited = (): Promise<string[]> => audit(site.fleet, site.crowd.slice(1), deeds);
+const sent: SentRequest[] = []; // of all tests: the audit counts over the fleet's whole life
+const load = (timeoutMs: number) => startLoad(fixture.fleet, fixture.users.slice(1), { perSecond: 60, timeoutMs });
+const audited = (): Promise<string[]> => audit(fixture.fleet, fixture.users.slice(1), sent);
 
 /** @returns ms until a login works and every role says that it is ready */
 async function recovered(): Promise<number> {
   const { ms } = await timed(async () => {
     await until("a login works", () => login(3000).then(() => true));
-    for (const [name, url] of Object.entries(site.own.http)) {
+    for (const [name, url] of Object.entries(fixture.own.http)) {
       await until(`${name} is ready`, async () => (await fetch(`${url}/readyz`)).status === 200);
     }
   });
@@ -63,10 +63,10 @@ const replyPartitions = 2;
 
 /** A record to each partition of a reply topic, by somebody whose connection is new. */
 async function produceEarly(): Promise<void> {
-  const { prefix } = site.own;
-  const brokers = [site.stack.kafka.address];
+  const { prefix } = fixture.own;
+  const brokers = [fixture.stack.kafka.address];
   const other = connectKafka({ driver: testDriver(), brokers, clientId: "early", prefix }, quiet);
-  site.onStop(() => other.close());
+  fixture.onStop(() => other.close());
   const records = Array.from({ length: replyPartitions }, (_, partition) => ({
     topic: replyTopic,
     partition,
@@ -85,33 +85,33 @@ async function allEarlyAreRead(replies: Mailbox): Promise<void> {
 }
 
 test("Kafka away: a request ends inside its time, one with time to wait is answered, what was committed meanwhile is published", async () => {
-  await loggedIn(site.fleet, site.crowd[0]!); // the control: it works
-  const replies = mailbox(site.fleet.kafka, [replyTopic]);
+  await loggedIn(fixture.fleet, fixture.users[0]!); // the control: it works
+  const replies = mailbox(fixture.fleet.kafka, [replyTopic]);
   await replies.ready;
-  const held = await heldLogin(site.fleet, site.crowd[1]!);
-  const heldThere = await heldLogin(lacking.fleet, lacking.crowd[0]!);
-  await site.stack.kafka.kill();
+  const held = await heldLogin(fixture.fleet, fixture.users[1]!);
+  const heldThere = await heldLogin(lacking.fleet, lacking.users[0]!);
+  await fixture.stack.kafka.kill();
   await Promise.all([held.release(), heldThere.release()]); // they commit now, and can tell nobody
   const short = await timed(() => refused(login(2000)));
   expect(["UNAVAILABLE", "DEADLINE_EXCEEDED"]).toContain(short.value.code);
   expect(short.ms).toBeLessThan(2500);
   const long = timed(() => login(60_000));
   // Its readers have given up on their connections and build new ones, after pauses: what comes first when Kafka is back, comes without them.
-  await until("the client is out", () => !site.fleet.client.healthy);
-  const relay = `${site.own.http["relay-1"]}/readyz`;
+  await until("the client is out", () => !fixture.fleet.client.healthy);
+  const relay = `${fixture.own.http["relay-1"]}/readyz`;
   await until("the relay has noticed", async () => (await fetch(relay)).status === 503, 60_000);
   await end(lacking.own.processes.get("relay-1")!, "SIGKILL"); // with what it has marked and not published yet
-  await site.stack.kafka.start();
+  await fixture.stack.kafka.start();
   await produceEarly();
   await lacking.own.start("relay", "relay-2", {}, without(...lacks));
   const back = await recovered();
   const waited = await long;
   expect(waited.value.tokens).not.toBeNull();
-  const answered = await held.deed;
-  deeds.push(answered);
+  const answered = await held.request;
+  sent.push(answered);
   expect(failures([answered])).toEqual([]);
   await allEarlyAreRead(replies);
-  expect(await events(site.fleet)).toEqual([]);
+  expect(await events(fixture.fleet)).toEqual([]);
   const lost = await events(lacking.fleet);
   expect(lost.filter((fault) => !/never came/.test(fault))).toEqual([]);
   expect(lost.length).toBeGreaterThan(0); // they were marked before they were published
@@ -121,15 +121,15 @@ test("Kafka away: a request ends inside its time, one with time to wait is answe
 
 test("Kafka restarts under load: requests wait and are answered, nothing accepted is lost", async () => {
   const people = load(60_000);
-  await people.goesOn(2);
-  const usual = longest(people.deeds, 0);
+  await people.awaitProgress(2);
+  const usual = longest(people.sent, 0);
   const stops = performance.now();
-  await site.stack.kafka.stop();
-  const { ms: start } = await timed(() => site.stack.kafka.start());
-  const { ms: back } = await timed(() => people.goesOn(1));
-  await people.goesOn(2);
+  await fixture.stack.kafka.stop();
+  const { ms: start } = await timed(() => fixture.stack.kafka.start());
+  const { ms: back } = await timed(() => people.awaitProgress(1));
+  await people.awaitProgress(2);
   const asked = await people.stop();
-  deeds.push(...asked);
+  sent.push(...asked);
   const pause = longest(asked, stops);
   const said = `${asked.length} requests, the longest took ${usual} ms before and ${pause} ms over the restart`;
   console.log(`Kafka restarts: ${said}; it started in ${start} ms, everybody was answered ${back} ms after that`);
@@ -140,14 +140,14 @@ test("Kafka restarts under load: requests wait and are answered, nothing accepte
 
 test("PostgreSQL restarts under load: UNAVAILABLE at worst, nothing half done, and the pool is whole again", async () => {
   const people = load(30_000);
-  const there = startLoad(lacking.fleet, lacking.crowd, { perSecond: 30, timeoutMs: 30_000 });
-  await Promise.all([people.goesOn(2), there.goesOn(1)]);
-  await site.stack.postgres.stop();
-  await site.stack.postgres.start();
-  const { ms: back } = await timed(() => people.goesOn(2));
+  const there = startLoad(lacking.fleet, lacking.users, { perSecond: 30, timeoutMs: 30_000 });
+  await Promise.all([people.awaitProgress(2), there.awaitProgress(1)]);
+  await fixture.stack.postgres.stop();
+  await fixture.stack.postgres.start();
+  const { ms: back } = await timed(() => people.awaitProgress(2));
   const asked = await people.stop();
-  deeds.push(...asked);
-  await Promise.all([reconnect(site), reconnect(lacking)]);
+  sent.push(...asked);
+  await Promise.all([reconnect(fixture), reconnect(lacking)]);
   const refusals = asked.filter(({ refusal }) => refusal !== undefined);
   console.log(
     `PostgreSQL restarts: ${asked.length} requests, ${refusals.length} UNAVAILABLE, everybody was answered ${back} ms after it was back`,
@@ -159,8 +159,8 @@ test("PostgreSQL restarts under load: UNAVAILABLE at worst, nothing half done, a
 }, 180_000);
 
 /** Somebody whom nobody knows: his login asks the database and changes nothing, and no mailbox makes him wait for others. */
-async function strangersLogin(fleet = site.fleet, timeoutMs = 20_000): Promise<Refusal> {
-  const { login: name, password } = somebody();
+async function strangersLogin(fleet = fixture.fleet, timeoutMs = 20_000): Promise<Refusal> {
+  const { login: name, password } = newUser();
   return refused(fleet.client.request("auth.session.login", { login: name, password }, { timeoutMs }));
 }
 
@@ -170,7 +170,7 @@ const strangers = (count: number, ask = strangersLogin) => Promise.all(Array.fro
 async function poolIsWhole(): Promise<string[]> {
   const answers = await strangers(40);
   expect(new Set(answers.map(({ value }) => value.code))).toEqual(new Set(["INVALID_CREDENTIALS"]));
-  const observer = await connected(site.fleet.env["AUTH_DATABASE_URL"]!);
+  const observer = await connected(fixture.fleet.env["AUTH_DATABASE_URL"]!);
   const connections = async (): Promise<{ name: string; n: number; busy: number }[]> =>
     (
       await observer.query(
@@ -208,12 +208,12 @@ async function postgresAway(): Promise<{ codes: Set<string>; slowest: number; as
 
 test("PostgreSQL away: UNAVAILABLE at once for everybody, and it works again when it is back", async () => {
   const { ms: usual } = await timed(() => login(20_000));
-  await site.stack.postgres.kill();
+  await fixture.stack.postgres.kill();
   const there = strangers(20, () => strangersLogin(lacking.fleet, 2000));
   const away = await timed(postgresAway);
-  await site.stack.postgres.start();
+  await fixture.stack.postgres.start();
   const back = await recovered();
-  await reconnect(site);
+  await reconnect(fixture);
   const { codes, slowest, asked } = away.value;
   const said = `all ${asked} requests of ${away.ms} ms were refused ${[...codes].join()} within ${slowest} ms`;
   console.log(`PostgreSQL away: ${said}; recovered ${back} ms after it was back`);
@@ -226,13 +226,13 @@ test("PostgreSQL away: UNAVAILABLE at once for everybody, and it works again whe
 }, 180_000);
 
 test("registry away: nobody notices, and a fresh worker starts", async () => {
-  await site.stack.registry.kill();
-  await expect(fetch(site.stack.registry.address)).rejects.toThrow(); // the control: it is gone
+  await fixture.stack.registry.kill();
+  await expect(fetch(fixture.stack.registry.address)).rejects.toThrow(); // the control: it is gone
   await login(3000);
-  await site.own.start("worker", "worker-2");
-  await end(site.own.processes.get("worker-1")!);
-  site.own.processes.delete("worker-1");
-  delete site.own.http["worker-1"];
+  await fixture.own.start("worker", "worker-2");
+  await end(fixture.own.processes.get("worker-1")!);
+  fixture.own.processes.delete("worker-1");
+  delete fixture.own.http["worker-1"];
   before = pids();
   await login(10_000);
 }, 180_000);

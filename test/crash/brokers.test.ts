@@ -5,14 +5,14 @@ import { connectKafka, type KafkaDriverName, type KafkaPort } from "../../src/ka
 import { everyDriver, makeReader, record } from "../kafka/real-kafka.ts";
 import { audit } from "../support/audit.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
-import { siteOf } from "../support/crash.ts";
+import { crashFixture } from "../support/crash.ts";
 import { quiet, testDriver, until } from "../support/fleet.ts";
 import { asked } from "../support/groups.ts";
-import { type Deed, failures, longest, startLoad } from "../support/load.ts";
+import { failures, longest, type SentRequest, startLoad } from "../support/load.ts";
 import { ownFolder, testStack } from "../support/stack.ts";
 
 let cluster: Cluster;
-const site = siteOf("brokers", {
+const fixture = crashFixture("brokers", {
   env: { AUTH_REPLICATION: "3" },
   async stack(own) {
     cluster = await startCluster(ownFolder("brokers"));
@@ -24,8 +24,8 @@ const site = siteOf("brokers", {
 /** A group's commits are in the partition of __consumer_offsets that Java's hash of its name gives; who leads that is its coordinator. */
 async function coordinatorOf(group: string): Promise<number> {
   let hash = 0;
-  for (const character of `${site.own.prefix}${group}`) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) | 0;
-  const { topics } = await asked(site.own, (admin) => admin.fetchTopicMetadata({ topics: ["__consumer_offsets"] }));
+  for (const character of `${fixture.own.prefix}${group}`) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) | 0;
+  const { topics } = await asked(fixture.own, (admin) => admin.fetchTopicMetadata({ topics: ["__consumer_offsets"] }));
   const { partitions } = topics[0]!;
   return partitions.find((each) => each.partitionId === (hash & 0x7fffffff) % partitions.length)!.leader;
 }
@@ -41,56 +41,59 @@ function portOver(driver: KafkaDriverName, prefix: string): KafkaPort {
     sasl: undefined,
   };
   const port = connectKafka(settings, quiet);
-  site.onStop(() => port.close());
+  fixture.onStop(() => port.close());
   return port;
 }
 
 /** A topic with one replica, on this broker. */
 async function unreplicated(id: number): Promise<{ write(): Promise<void> }> {
-  const topic = `${site.own.prefix}alone-${id}`;
+  const topic = `${fixture.own.prefix}alone-${id}`;
   const replicaAssignment = [{ partition: 0, replicas: [id] }];
   const configEntries = [{ name: "min.insync.replicas", value: "1" }];
-  await asked(site.own, (admin) => admin.createTopics({ topics: [{ topic, replicaAssignment, configEntries }] }));
+  await asked(fixture.own, (admin) => admin.createTopics({ topics: [{ topic, replicaAssignment, configEntries }] }));
   const record = { topic, partition: 0, key: null, value: null, headers: {} };
   const other = portOver(testDriver(), ""); // its own: kafkajs asks for no topic anew while one of them has no leader
   return { write: () => other.produce([record]) };
 }
 
-const deeds: Deed[] = [];
+const sent: SentRequest[] = [];
 
 test("kill -9 of one of three brokers under load: every request is answered, nothing accepted is lost", async () => {
   const id = await coordinatorOf("auth");
   const node = cluster.nodes.get(id)!;
   const alone = await unreplicated(id);
   await until("the topic with one replica takes records", () => alone.write().then(() => true));
-  const load = startLoad(site.fleet, site.crowd, { perSecond: 60, timeoutMs: 60_000 });
-  await load.goesOn(2);
-  const usual = longest(load.deeds, 0);
+  const load = startLoad(fixture.fleet, fixture.users, { perSecond: 60, timeoutMs: 60_000 });
+  await load.awaitProgress(2);
+  const usual = longest(load.sent, 0);
   const killed = performance.now();
   await node.kill();
-  await load.goesOn(3);
-  const pause = longest(load.deeds, killed);
+  await load.awaitProgress(3);
+  const pause = longest(load.sent, killed);
   await expect(alone.write()).rejects.toThrow(); // the control: what is on that broker alone is away
   const returned = performance.now();
   await node.start();
-  await load.goesOn(2);
+  await load.awaitProgress(2);
   await until("the topic with one replica is back", () => alone.write().then(() => true));
-  deeds.push(...(await load.stop()));
-  const back = longest(deeds, returned);
+  sent.push(...(await load.stop()));
+  const back = longest(sent, returned);
   const said = `${usual} ms before, ${pause} ms after the kill, ${back} ms as it came back`;
   console.log(
-    `kill -9 of broker ${id} of three, the group's coordinator: ${deeds.length} requests, the longest took ${said}`,
+    `kill -9 of broker ${id} of three, the group's coordinator: ${sent.length} requests, the longest took ${said}`,
   );
   // While the new coordinator is found no worker is a member of its group: who asks then is told so, and nothing is begun.
-  expect(failures(deeds)).toEqual([]);
+  expect(failures(sent)).toEqual([]);
   expect(pause).toBeLessThan(30_000);
-  expect(await audit(site.fleet, site.crowd, deeds)).toEqual([]);
+  expect(await audit(fixture.fleet, fixture.users, sent)).toEqual([]);
 }, 180_000);
 
 /** The coordinator of these readers' groups lives on, and each reads from the broker already that leads the dead one's partition next. */
 test("what the dead broker led is read on from the new leader, over either driver", async () => {
   const topic = "moves";
-  const readers = everyDriver.map((driver) => ({ port: portOver(driver, site.own.prefix), group: `moves-${driver}` }));
+  const readers = everyDriver.map((driver) => ({
+    port: portOver(driver, fixture.own.prefix),
+    group: `moves-${driver}`,
+  }));
   const coordinators = await Promise.all(readers.map(({ group }) => coordinatorOf(group)));
   const dead = [...cluster.nodes.keys()].find((id) => !coordinators.includes(id))!;
   const lives = [...cluster.nodes.keys()].find((id) => id !== dead)!;
@@ -99,8 +102,10 @@ test("what the dead broker led is read on from the new leader, over either drive
     { partition: 1, replicas: [lives, dead] },
   ];
   const configEntries = [{ name: "min.insync.replicas", value: "1" }];
-  const name = `${site.own.prefix}${topic}`;
-  await asked(site.own, (admin) => admin.createTopics({ topics: [{ topic: name, replicaAssignment, configEntries }] }));
+  const name = `${fixture.own.prefix}${topic}`;
+  await asked(fixture.own, (admin) =>
+    admin.createTopics({ topics: [{ topic: name, replicaAssignment, configEntries }] }),
+  );
   const all = readers.map(({ port, group }) => makeReader(port, [topic], { group }));
   const write = async (value: string): Promise<void> => {
     const both = [0, 1].map((partition) => record(topic, `${value} ${partition}`, { partition }));

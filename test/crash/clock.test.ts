@@ -3,15 +3,15 @@
 // it revokes by the database's.
 import { expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
-import { siteOf } from "../support/crash.ts";
+import { crashFixture } from "../support/crash.ts";
 import { clockOff, without } from "../support/faults.ts";
 import { type Feed, readFeed } from "../support/feed.ts";
 import { end } from "../support/fleet.ts";
 import { skewsOf } from "../support/metrics.ts";
-import { loggedIn } from "../support/people.ts";
 import { type Raw, rawRequests } from "../support/raw.ts";
+import { loggedIn } from "../support/users.ts";
 
-const site = siteOf("clock", { workers: 1, people: 1 });
+const fixture = crashFixture("clock", { workers: 1, users: 1 });
 const tenMinutes = 600_000;
 let raw: Raw | undefined;
 let feed: Feed | undefined;
@@ -19,13 +19,13 @@ let workers = 1;
 
 async function workerWithClockOff(ms: number, more: string[] = []): Promise<void> {
   workers += 1;
-  await site.own.start("worker", `worker-${workers}`, {}, [...clockOff(ms), ...more]);
-  await end(site.own.processes.get(`worker-${workers - 1}`)!);
+  await fixture.own.start("worker", `worker-${workers}`, {}, [...clockOff(ms), ...more]);
+  await end(fixture.own.processes.get(`worker-${workers - 1}`)!);
 }
 
 /** @returns the outcome of a request that has so many ms from the broker's time on */
 async function keysWithin(ms: number): Promise<string> {
-  raw ??= await rawRequests(site.fleet);
+  raw ??= await rawRequests(fixture.fleet);
   return (await raw.ask({ topic: "auth.key.list", headers: { "auth-timeout": String(ms) } })).outcome;
 }
 
@@ -38,20 +38,20 @@ test("a clock that is right: a request in its time is served, one past its time 
 
 test("a clock that is a second off: the same, and what that worker issues and sets is good elsewhere", async () => {
   await workerWithClockOff(1000);
-  const { accessToken } = await loggedIn(site.fleet, site.crowd[0]!);
+  const { accessToken } = await loggedIn(fixture.fleet, fixture.users[0]!);
   expect(await outcomes()).toEqual(right);
   await workerWithClockOff(-1000);
-  const { userId } = await site.fleet.client.request("auth.session.inspect", { accessToken });
-  expect(userId).toBe(site.crowd[0]!.id);
+  const { userId } = await fixture.fleet.client.request("auth.session.inspect", { accessToken });
+  expect(userId).toBe(fixture.users[0]!.id);
 }, 180_000);
 
 /** How far the times are off that such a worker writes, ms: when a token was issued and ends, when its session's end was revoked. */
 async function timesWritten(): Promise<{ issued: number; expires: number; revoked: number }> {
-  feed ??= await readFeed(site.fleet.kafka);
-  const { accessToken, sessionId } = await loggedIn(site.fleet, site.crowd[0]!);
+  feed ??= await readFeed(fixture.fleet.kafka);
+  const { accessToken, sessionId } = await loggedIn(fixture.fleet, fixture.users[0]!);
   const { iat = 0, exp = 0 } = decodeJwt(accessToken);
   const now = Date.now();
-  await site.fleet.client.request("auth.session.logout", { accessToken });
+  await fixture.fleet.client.request("auth.session.logout", { accessToken });
   const { body } = await feed.first(`s:${sessionId}`);
   const revoked = Number(body["at"]) - Date.now();
   return { issued: iat * 1000 - now, expires: exp * 1000 - now - lifeMs, revoked };
@@ -69,7 +69,7 @@ test.each([
     expect(await outcomes()).toEqual(right);
     const written = await timesWritten();
     expect(Object.entries(written).filter(([, off]) => !near(off))).toEqual([]);
-    const { machine } = await skewsOf(site.own.http[`worker-${workers}`]!);
+    const { machine } = await skewsOf(fixture.own.http[`worker-${workers}`]!);
     expect(near(machine! - ms)).toBe(true);
   },
   180_000,

@@ -3,45 +3,45 @@
 // In `npm test` this is what sees the second driver fail under load; all of test/crash over it is `npm run test:crash`.
 import { expect, test } from "@jest/globals";
 import { audit } from "../support/audit.ts";
-import { siteOf } from "../support/crash.ts";
+import { crashFixture } from "../support/crash.ts";
 import { end, testDriver, testFleet } from "../support/fleet.ts";
 import { failures, longest, startLoad } from "../support/load.ts";
 
-const site = siteOf("drivers", { workers: 1 });
+const fixture = crashFixture("drivers", { workers: 1 });
 const other = testDriver() === "kafkajs" ? "platformatic" : "kafkajs";
 
 /** Of the other driver. */
-const start = (role: "worker" | "relay", name: string) => site.own.start(role, name, { AUTH_KAFKA_DRIVER: other });
-const leave = async (name: string) => expect(await end(site.own.processes.get(name)!)).toBe(0);
+const start = (role: "worker" | "relay", name: string) => fixture.own.start(role, name, { AUTH_KAFKA_DRIVER: other });
+const leave = async (name: string) => expect(await end(fixture.own.processes.get(name)!)).toBe(0);
 
 test(`from ${testDriver()} to ${other} under load, and kill -9: one answer, one effect, nothing lost`, async () => {
-  const { fleet, crowd, own } = site;
+  const { fleet, users, own } = fixture;
   const guests = await testFleet(own, other);
-  site.onStop(() => guests.close());
-  const half = crowd.length / 2;
+  fixture.onStop(() => guests.close());
+  const half = users.length / 2;
   const rules = { perSecond: 40, timeoutMs: 30_000 };
-  const loads = [startLoad(fleet, crowd.slice(half), rules), startLoad(guests, crowd.slice(0, half), rules)];
-  const goesOn = (times: number) => Promise.all(loads.map((load) => load.goesOn(times)));
+  const loads = [startLoad(fleet, users.slice(half), rules), startLoad(guests, users.slice(0, half), rules)];
+  const awaitProgress = (times: number) => Promise.all(loads.map((load) => load.awaitProgress(times)));
 
-  await goesOn(1);
+  await awaitProgress(1);
   await Promise.all([start("worker", "worker-2"), start("relay", "relay-2")]);
-  await goesOn(2);
+  await awaitProgress(2);
   await Promise.all([leave("worker-1"), leave("relay-1")]);
-  await goesOn(2);
+  await awaitProgress(2);
   const changed = longest(
-    loads.flatMap(({ deeds }) => deeds),
+    loads.flatMap(({ sent }) => sent),
     0,
   );
   const killed = performance.now();
   await end(own.processes.get("worker-2")!, "SIGKILL");
   await start("worker", "worker-3");
-  await goesOn(2);
-  const deeds = (await Promise.all(loads.map((load) => load.stop()))).flat();
-  const recovered = longest(deeds, killed);
+  await awaitProgress(2);
+  const sent = (await Promise.all(loads.map((load) => load.stop()))).flat();
+  const recovered = longest(sent, killed);
   console.log(
-    `${deeds.length} requests, the longest took ${changed} ms over the change and ${recovered} ms over the kill`,
+    `${sent.length} requests, the longest took ${changed} ms over the change and ${recovered} ms over the kill`,
   );
-  expect(failures(deeds)).toEqual([]);
+  expect(failures(sent)).toEqual([]);
   expect(recovered).toBeGreaterThan(1000); // the control: somebody did wait for the one that was killed
-  expect(await audit(fleet, crowd, deeds)).toEqual([]);
+  expect(await audit(fleet, users, sent)).toEqual([]);
 }, 180_000);

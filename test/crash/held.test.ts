@@ -2,16 +2,16 @@
 // had sent still takes effect in PostgreSQL when the row it waits for is free; the next worker reads on from the gap, finds the first
 // answer, and gives it. The controls switch off what this rests on, and each time the same steps show it.
 import { expect, test } from "@jest/globals";
-import { within } from "../../src/lib/timeout.ts";
-import { effects, facts } from "../support/audit.ts";
-import { heldLogin, siteOf } from "../support/crash.ts";
+import { settledWithin } from "../../src/lib/timeout.ts";
+import { effects, eventsMissing } from "../support/audit.ts";
+import { crashFixture, heldLogin } from "../support/crash.ts";
 import { type FaultName, without } from "../support/faults.ts";
 import { end, until } from "../support/fleet.ts";
 import { committed } from "../support/groups.ts";
-import { type Deed, tell } from "../support/load.ts";
-import { confirmed, loggedIn } from "../support/people.ts";
+import { type SentRequest, sendRequest } from "../support/load.ts";
+import { confirmed, loggedIn } from "../support/users.ts";
 
-const site = siteOf("held", { workers: 1, people: 0, env: { AUTH_PARTITIONS: "*=1" } });
+const fixture = crashFixture("held", { workers: 1, users: 0, env: { AUTH_PARTITIONS: "*=1" } });
 
 /** What a requester needs at most to open an answer that it has read. */
 const openingMs = 1000;
@@ -19,13 +19,13 @@ const openingMs = 1000;
 let workers = 1;
 /** Another worker takes the place of the one that is or was there. */
 async function replaceWorker(signal: "SIGTERM" | "SIGKILL", fault: FaultName | undefined): Promise<void> {
-  await end(site.own.processes.get(`worker-${workers}`)!, signal);
+  await end(fixture.own.processes.get(`worker-${workers}`)!, signal);
   workers += 1;
-  await site.own.start("worker", `worker-${workers}`, {}, fault === undefined ? [] : without(fault));
+  await fixture.own.start("worker", `worker-${workers}`, {}, fault === undefined ? [] : without(fault));
 }
 
 const sessionsOf = async (id: number): Promise<number> => {
-  const { rows } = await site.fleet.sql.query<{ n: number }>(
+  const { rows } = await fixture.fleet.sql.query<{ n: number }>(
     "SELECT count(*)::int AS n FROM sessions WHERE user_id = $1",
     [id],
   );
@@ -34,7 +34,7 @@ const sessionsOf = async (id: number): Promise<number> => {
 
 /** @returns what is wrong afterwards */
 async function killedInACommit(fault: FaultName | undefined): Promise<string[]> {
-  const { fleet } = site;
+  const { fleet } = fixture;
   if (fault !== undefined) await replaceWorker("SIGTERM", fault);
   const [one, other] = await Promise.all([confirmed(fleet), confirmed(fleet)]);
   const held = await heldLogin(fleet, one);
@@ -48,7 +48,7 @@ async function killedInACommit(fault: FaultName | undefined): Promise<string[]> 
   await until("the dead worker's commit goes through", async () => (await sessionsOf(one.id)) > before);
   await replaced;
   const { login, password } = one;
-  const next = await tell(fleet, {
+  const next = await sendRequest(fleet, {
     by: login,
     topic: "auth.session.login",
     input: { login, password, rotating: true },
@@ -56,13 +56,15 @@ async function killedInACommit(fault: FaultName | undefined): Promise<string[]> 
   });
   // Its own mailbox keeps the order: who is answered behind it was answered after it.
   // Both may have come with one fetch, and each opens its seal in its own time.
-  const lost = (await within(openingMs, () => held.deed)) ? [] : ["the login that was held up was never answered"];
+  const lost = (await settledWithin(openingMs, () => held.request))
+    ? []
+    : ["the login that was held up was never answered"];
   held.forget();
-  const deeds: Deed[] = [await held.deed, next];
-  return [...lost, ...(await effects(fleet, [one], deeds)), ...(await facts(fleet, [one], deeds))];
+  const sent: SentRequest[] = [await held.request, next];
+  return [...lost, ...(await effects(fleet, [one], sent)), ...(await eventsMissing(fleet, [one], sent))];
 }
 
-const ends = async (topic: string): Promise<number> => Number((await site.fleet.kafka.endOffsets(topic)).get(0));
+const ends = async (topic: string): Promise<number> => Number((await fixture.fleet.kafka.endOffsets(topic)).get(0));
 
 test("kill -9 in a commit: one effect, and its answer from the next worker", async () => {
   expect(await killedInACommit(undefined)).toEqual([]);

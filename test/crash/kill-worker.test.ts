@@ -1,34 +1,34 @@
 // kill -9 of a worker under load, with another one there and a fresh one started: every request gets its one answer and has its one
 // effect, no event is lost, and all goes on within the time that Kafka takes to miss a member (session timeout 6 s).
 import { expect, test } from "@jest/globals";
-import { answers, audit, effects, events, facts } from "../support/audit.ts";
-import { siteOf } from "../support/crash.ts";
+import { answers, audit, effects, events, eventsMissing } from "../support/audit.ts";
+import { crashFixture } from "../support/crash.ts";
 import { end } from "../support/fleet.ts";
-import { type Deed, failures, longest, startLoad } from "../support/load.ts";
+import { failures, longest, type SentRequest, startLoad } from "../support/load.ts";
 
-const site = siteOf("kill-worker");
-let deeds: Deed[];
+const fixture = crashFixture("kill-worker");
+let sent: SentRequest[];
 
 /** The promise of design section 7, on top of what the machine takes anyway. */
 const recoveryMs = 8000;
 
 test("kill -9 of a worker under load: one answer, one effect, nothing lost", async () => {
-  const { own, fleet, crowd } = site;
-  const load = startLoad(fleet, crowd, { perSecond: 80, timeoutMs: 30_000 });
-  await load.goesOn(3);
-  const usual = longest(load.deeds, 0);
+  const { own, fleet, users } = fixture;
+  const load = startLoad(fleet, users, { perSecond: 80, timeoutMs: 30_000 });
+  await load.awaitProgress(3);
+  const usual = longest(load.sent, 0);
   const killed = performance.now();
   await end(own.processes.get("worker-1")!, "SIGKILL");
-  await Promise.all([own.start("worker", "worker-3"), load.goesOn(2)]);
-  await load.goesOn(3);
-  const recovered = longest(load.deeds, killed);
-  deeds = await load.stop();
-  const said = `${deeds.length} requests, the longest took ${usual} ms before and ${recovered} ms after`;
+  await Promise.all([own.start("worker", "worker-3"), load.awaitProgress(2)]);
+  await load.awaitProgress(3);
+  const recovered = longest(load.sent, killed);
+  sent = await load.stop();
+  const said = `${sent.length} requests, the longest took ${usual} ms before and ${recovered} ms after`;
   console.log(`kill -9 of a worker: ${said}`);
-  expect(failures(deeds)).toEqual([]);
+  expect(failures(sent)).toEqual([]);
   expect(recovered).toBeLessThan(recoveryMs + 2 * usual);
   expect(recovered).toBeGreaterThan(1000); // the control: somebody did wait for the one that was killed
-  expect(await audit(fleet, crowd, deeds)).toEqual([]);
+  expect(await audit(fleet, users, sent)).toEqual([]);
 }, 180_000);
 
 test.each([
@@ -45,15 +45,15 @@ test.each([
     /events LoggedIn for/,
   ],
 ])("the audit finds %s", async (_what, plant, fault) => {
-  const { fleet, crowd } = site;
-  const { tokens } = deeds.find((deed) => deed.topic === "auth.session.login")!.answer as {
+  const { fleet, users } = fixture;
+  const { tokens } = sent.find((request) => request.topic === "auth.session.login")!.answer as {
     tokens: { sessionId: string };
   };
   await fleet.sql.query("BEGIN");
   try {
     const { rowCount } = await fleet.sql.query(plant, [tokens.sessionId]);
     expect(rowCount).toBe(1);
-    const faults = [...(await effects(fleet, crowd, deeds)), ...(await facts(fleet, crowd, deeds))];
+    const faults = [...(await effects(fleet, users, sent)), ...(await eventsMissing(fleet, users, sent))];
     expect(faults).toEqual([expect.stringMatching(fault)]);
   } finally {
     await fleet.sql.query("ROLLBACK");
@@ -61,8 +61,8 @@ test.each([
 });
 
 test("the audit finds another answer, and an event that never came", async () => {
-  const { fleet, crowd } = site;
-  const [one] = deeds.filter((deed) => deed.topic === "auth.session.refresh");
+  const { fleet, users } = fixture;
+  const [one] = sent.filter((request) => request.topic === "auth.session.refresh");
   expect(await answers(fleet, [{ ...one!, answer: { ...one!.answer, accessToken: "another" } }])).toEqual([
     "auth.session.refresh was answered otherwise when asked again",
   ]);
@@ -70,7 +70,7 @@ test("the audit finds another answer, and an event that never came", async () =>
   try {
     await fleet.sql.query(
       "INSERT INTO outbox (shard, topic, key, kind, event_id, user_id, sequence, actor, body, published_at) SELECT shard, topic, key, kind, gen_random_uuid(), user_id, sequence + 1, actor, body, now() FROM outbox WHERE user_id = $1 AND sequence IS NOT NULL ORDER BY sequence DESC LIMIT 1",
-      [crowd[0]!.id],
+      [users[0]!.id],
     );
     expect(await events(fleet)).toEqual([expect.stringMatching(/never came/)]);
   } finally {

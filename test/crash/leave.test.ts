@@ -1,17 +1,17 @@
 // Workers come and go under load, one after the other and all at once: nobody is refused, nothing is lost or done twice, and a pause is
 // the time of a rebalance. Who is told to stop finishes what he has begun, as far as his time allows, hands the rest over and is gone.
 import { expect, test } from "@jest/globals";
-import { audit, effects, facts } from "../support/audit.ts";
-import { siteOf } from "../support/crash.ts";
+import { audit, effects, eventsMissing } from "../support/audit.ts";
+import { crashFixture } from "../support/crash.ts";
 import { without } from "../support/faults.ts";
 import { end, until } from "../support/fleet.ts";
 import { committed } from "../support/groups.ts";
-import { type Deed, failures, longest, startLoad, tell } from "../support/load.ts";
+import { failures, longest, type SentRequest, sendRequest, startLoad } from "../support/load.ts";
 import { gauge } from "../support/metrics.ts";
-import { somebody } from "../support/people.ts";
+import { newUser } from "../support/users.ts";
 
-const site = siteOf("leave");
-const deeds: Deed[] = []; // of all tests: the audit counts over the fleet's whole life
+const fixture = crashFixture("leave");
+const sent: SentRequest[] = []; // of all tests: the audit counts over the fleet's whole life
 
 /** A session that nobody ends for 6 s would show here: leaving says so to the group. */
 const pauseMs = 4000;
@@ -20,77 +20,77 @@ let workers = 2;
 async function join(env: Record<string, string> = {}, node: string[] = []): Promise<string> {
   workers += 1;
   const name = `worker-${workers}`;
-  await site.own.start("worker", name, env, node);
+  await fixture.own.start("worker", name, env, node);
   return name;
 }
 
 /** @returns how long it took, ms */
 async function leave(name: string): Promise<number> {
   const told = performance.now();
-  expect(await end(site.own.processes.get(name)!)).toBe(0);
-  site.own.processes.delete(name);
+  expect(await end(fixture.own.processes.get(name)!)).toBe(0);
+  fixture.own.processes.delete(name);
   return Math.round(performance.now() - told);
 }
 
-const running = (): string[] => [...site.own.processes.keys()].filter((name) => name.startsWith("worker-"));
+const running = (): string[] => [...fixture.own.processes.keys()].filter((name) => name.startsWith("worker-"));
 
-const load = () => startLoad(site.fleet, site.crowd, { perSecond: 80, timeoutMs: 30_000 });
+const load = () => startLoad(fixture.fleet, fixture.users, { perSecond: 80, timeoutMs: 30_000 });
 
 test("workers leave and join under load and nobody is refused", async () => {
   const people = load();
-  await people.goesOn(3);
-  const usual = longest(people.deeds, 0);
+  await people.awaitProgress(3);
+  const usual = longest(people.sent, 0);
   const leaves = performance.now();
   const gone = await leave("worker-1");
-  await people.goesOn(3);
-  const left = longest(people.deeds, leaves);
+  await people.awaitProgress(3);
+  const left = longest(people.sent, leaves);
   const joins = performance.now();
   await join();
-  await people.goesOn(3);
-  const joined = longest(people.deeds, joins);
+  await people.awaitProgress(3);
+  const joined = longest(people.sent, joins);
   const asked = await people.stop();
-  deeds.push(...asked);
+  sent.push(...asked);
   const pauses = `then ${left} ms as one left (gone after ${gone} ms) and ${joined} ms as one joined`;
   console.log(`a worker leaves, another joins: ${asked.length} requests, the longest took ${usual} ms, ${pauses}`);
   expect(failures(asked)).toEqual([]);
   expect(Math.max(left, gone)).toBeLessThan(pauseMs + 2 * usual);
-  expect(await effects(site.fleet, site.crowd, deeds)).toEqual([]);
-  expect(await facts(site.fleet, site.crowd, deeds)).toEqual([]);
+  expect(await effects(fixture.fleet, fixture.users, sent)).toEqual([]);
+  expect(await eventsMissing(fixture.fleet, fixture.users, sent)).toEqual([]);
 }, 180_000);
 
 test("rebalance storm: 1, 4, 2 workers in quick succession under load, and nobody is refused", async () => {
   await leave("worker-2");
   const people = load();
-  await people.goesOn(2);
-  const usual = longest(people.deeds, 0);
+  await people.awaitProgress(2);
+  const usual = longest(people.sent, 0);
   const began = performance.now();
   await Promise.all([join(), join(), join()]);
   const [first, second] = running();
   await Promise.all([leave(first!), leave(second!)]);
   const took = Math.round(performance.now() - began);
-  await people.goesOn(3);
-  const pause = longest(people.deeds, began);
+  await people.awaitProgress(3);
+  const pause = longest(people.sent, began);
   const asked = await people.stop();
-  deeds.push(...asked);
+  sent.push(...asked);
   const said = `${asked.length} requests, the storm took ${took} ms, the longest request ${usual} ms before and ${pause} ms in it`;
   console.log(`rebalance storm: ${said}`);
   expect(failures(asked)).toEqual([]);
-  expect(await audit(site.fleet, site.crowd, deeds)).toEqual([]);
+  expect(await audit(fixture.fleet, fixture.users, sent)).toEqual([]);
 }, 180_000);
 
 test("a worker that leaves without a word holds its requesters up for as long as its session lasts", async () => {
   const silent = await join({}, without("silent-leave"));
   const people = load();
-  await people.goesOn(2);
+  await people.awaitProgress(2);
   const told = performance.now();
   await leave(silent);
-  await people.goesOn(2);
-  deeds.push(...(await people.stop()));
-  expect(longest(deeds, told)).toBeGreaterThan(pauseMs);
+  await people.awaitProgress(2);
+  sent.push(...(await people.stop()));
+  expect(longest(sent, told)).toBeGreaterThan(pauseMs);
 }, 180_000);
 
 async function committedInAll(): Promise<number> {
-  const offsets = await committed(site.fleet, "auth.account.register");
+  const offsets = await committed(fixture.fleet, "auth.account.register");
   return offsets.reduce((sum, offset) => sum + Math.max(0, offset), 0);
 }
 
@@ -112,16 +112,16 @@ async function stoppedWhenFull({ requests, timeoutMs, drain, node = [], begun = 
   const full = await join(slow, node);
   for (const other of others) await leave(other);
   const before = await committedInAll();
-  const input = () => somebody("full");
-  const ask = () => tell(site.fleet, { by: "", topic: "auth.account.register", input: input(), timeoutMs });
+  const input = () => newUser("full");
+  const ask = () => sendRequest(fixture.fleet, { by: "", topic: "auth.account.register", input: input(), timeoutMs });
   const calls = Array.from({ length: requests }, ask);
-  const inFlight = () => gauge(site.own.http[full]!, "auth_requests_in_flight");
+  const inFlight = () => gauge(fixture.own.http[full]!, "auth_requests_in_flight");
   await until("all are in flight", async () => (await inFlight()) > 0.9 * requests);
   const held = await inFlight();
   await begun(before);
   const [gone] = await Promise.all([leave(full), join()]);
   const asked = await Promise.all(calls);
-  deeds.push(...asked);
+  sent.push(...asked);
   return { held, gone, asked };
 }
 
@@ -133,7 +133,7 @@ test("SIGTERM with 1,000 requests in flight: drained or handed over, one answer 
   );
   expect(failures(asked)).toEqual([]);
   expect(gone).toBeLessThan(1000 + 3000);
-  expect(await audit(site.fleet, [], asked)).toEqual([]);
+  expect(await audit(fixture.fleet, [], asked)).toEqual([]);
 }, 180_000);
 
 test("a worker that commits what it has only begun loses it when it is stopped", async () => {

@@ -4,11 +4,11 @@
 import { randomInt } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import { audit, repeats } from "../support/audit.ts";
-import { reconnect, siteOf } from "../support/crash.ts";
+import { crashFixture, reconnect } from "../support/crash.ts";
 import { end, until } from "../support/fleet.ts";
 import { crashSeconds, longest, startLoad } from "../support/load.ts";
 
-const site = siteOf("random", { stack: "own" });
+const fixture = crashFixture("random", { stack: "own" });
 const seed = Number(process.env["AUTH_TEST_CRASH_SEED"] ?? randomInt(2 ** 31));
 
 /** Numbers below n, the same for the same seed (mulberry32). */
@@ -24,18 +24,18 @@ function dice(start: number): (n: number) => number {
 
 const roll = dice(seed);
 let started = 2;
-const named = (role: string): string[] => [...site.own.processes.keys()].filter((name) => name.startsWith(role));
+const named = (role: string): string[] => [...fixture.own.processes.keys()].filter((name) => name.startsWith(role));
 
 async function begin(role: "worker" | "relay"): Promise<void> {
   started += 1;
-  await site.own.start(role, `${role}-${started}`);
+  await fixture.own.start(role, `${role}-${started}`);
 }
 
 async function lose(role: "worker" | "relay", signal: "SIGKILL" | "SIGTERM"): Promise<void> {
   const names = named(role);
   const name = names[roll(names.length)]!;
-  await end(site.own.processes.get(name)!, signal);
-  site.own.processes.delete(name);
+  await end(fixture.own.processes.get(name)!, signal);
+  fixture.own.processes.delete(name);
 }
 
 const most = 4;
@@ -56,20 +56,20 @@ const faults: Record<string, () => Promise<void>> = {
     if (named("worker").length < most) await begin("worker");
   },
   "Kafka is killed": async () => {
-    await site.stack.kafka.kill();
-    await site.stack.kafka.start();
+    await fixture.stack.kafka.kill();
+    await fixture.stack.kafka.start();
   },
   "Kafka restarts": async () => {
-    await site.stack.kafka.stop();
-    await site.stack.kafka.start();
+    await fixture.stack.kafka.stop();
+    await fixture.stack.kafka.start();
   },
   "PostgreSQL is killed": async () => {
-    await site.stack.postgres.kill();
-    await site.stack.postgres.start();
+    await fixture.stack.postgres.kill();
+    await fixture.stack.postgres.start();
   },
   "the registry restarts": async () => {
-    await site.stack.registry.kill();
-    await site.stack.registry.start();
+    await fixture.stack.registry.kill();
+    await fixture.stack.registry.start();
   },
 };
 
@@ -81,31 +81,31 @@ const inLongRuns = crashSeconds() > 0 ? test : test.skip;
 inLongRuns(
   "faults at random under load: one answer, one effect, nothing lost",
   async () => {
-    const { fleet, crowd } = site;
-    const load = startLoad(fleet, crowd, { perSecond: 60, timeoutMs: 60_000 });
+    const { fleet, users } = fixture;
+    const load = startLoad(fleet, users, { perSecond: 60, timeoutMs: 60_000 });
     const made: string[] = [];
     const kinds = Object.entries(faults);
     const ends = performance.now() + crashSeconds() * 1000;
     while (performance.now() < ends) {
-      await load.goesOn(1);
+      await load.awaitProgress(1);
       const [name, fault] = kinds[roll(kinds.length)]!;
       made.push(name);
       await fault();
     }
-    await load.goesOn(2);
-    const deeds = await load.stop();
-    await reconnect(site);
+    await load.awaitProgress(2);
+    const sent = await load.stop();
+    await reconnect(fixture);
     await until("all is published", async () => {
       const { rows } = await fleet.sql.query("SELECT FROM outbox WHERE published_at IS NULL LIMIT 1");
       return rows.length === 0;
     });
-    const refusals = deeds.filter(({ refusal }) => refusal !== undefined);
-    const said = `${deeds.length} requests, ${refusals.length} refused, the longest took ${longest(deeds, 0)} ms`;
+    const refusals = sent.filter(({ refusal }) => refusal !== undefined);
+    const said = `${sent.length} requests, ${refusals.length} refused, the longest took ${longest(sent, 0)} ms`;
     console.log(
       `${made.length} faults (seed ${seed}): ${said}, ${repeats(fleet)} events came twice: ${made.join(", ")}`,
     );
     expect(refusals.filter(({ refusal }) => !honest.has(refusal))).toEqual([]);
-    expect(await audit(fleet, crowd, deeds)).toEqual([]);
+    expect(await audit(fleet, users, sent)).toEqual([]);
   },
   240_000 + crashSeconds() * 3000,
 );

@@ -7,7 +7,7 @@ import type { AuthClient } from "../../src/client/types.ts";
 import { shared } from "../../src/kafka/assigner.ts";
 import { type ConsumeOptions, connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
-import { siteOf } from "../support/crash.ts";
+import { crashFixture } from "../support/crash.ts";
 import { without } from "../support/faults.ts";
 import { end, launch, quiet, testDriver, until } from "../support/fleet.ts";
 import { gauge } from "../support/metrics.ts";
@@ -15,7 +15,7 @@ import { ownFolder } from "../support/stack.ts";
 
 const replyPartitions = 32;
 const partitions = `auth.reply.test=${replyPartitions},*=2`;
-const site = siteOf("requesters", { workers: 1, people: 0, env: { AUTH_PARTITIONS: partitions } });
+const fixture = crashFixture("requesters", { workers: 1, users: 0, env: { AUTH_PARTITIONS: partitions } });
 
 interface Requester {
   client: AuthClient;
@@ -29,7 +29,7 @@ interface Requester {
 
 /** @param how changes the way it consumes */
 function requester(how: (options: ConsumeOptions) => Partial<ConsumeOptions> = () => ({})): Requester {
-  const { env, prefix } = site.own;
+  const { env, prefix } = fixture.own;
   const brokers = env["AUTH_KAFKA_BROKERS"]!.split(",");
   const kafka = connectKafka({ driver: testDriver(), brokers, clientId: "counted", prefix }, quiet);
   let bytes = 0;
@@ -62,9 +62,9 @@ function requester(how: (options: ConsumeOptions) => Partial<ConsumeOptions> = (
 }
 
 /** Two calls at a time until told to stop; every call is counted. */
-function calls(of: Requester, timeoutMs: number, goesOn: () => boolean): Promise<unknown> {
+function calls(of: Requester, timeoutMs: number, awaitProgress: () => boolean): Promise<unknown> {
   const work = async (): Promise<void> => {
-    while (goesOn()) {
+    while (awaitProgress()) {
       await of.client.request("auth.key.list", {}, { timeoutMs }).then(
         () => {
           of.answered += 1;
@@ -140,13 +140,13 @@ test("what a requester reads stays flat with the number of requesters", async ()
   expect(sharing / alone).toBeGreaterThan(4); // the control
 }, 180_000);
 
-const rss = (worker: string): Promise<number> => gauge(site.own.http[worker]!, "process_resident_memory_bytes");
+const rss = (worker: string): Promise<number> => gauge(fixture.own.http[worker]!, "process_resident_memory_bytes");
 
 /** Requests whose replies nobody ever reads: their requester is dead, its partition is not. */
 async function requestsOfTheDead(count: number): Promise<void> {
   const value = await emptyRequest();
   for (let n = 0; n < count; n += 100) {
-    await site.fleet.kafka.produce(
+    await fixture.fleet.kafka.produce(
       Array.from({ length: 100 }, (_, index) => ({
         topic: "auth.key.list",
         key: null,
@@ -163,14 +163,14 @@ async function requestsOfTheDead(count: number): Promise<void> {
 
 /** A request without a field: the header of the wire format and nothing else. */
 async function emptyRequest(): Promise<Buffer> {
-  const registry = connectRegistry({ url: site.own.env["AUTH_REGISTRY_URL"]! });
+  const registry = connectRegistry({ url: fixture.own.env["AUTH_REGISTRY_URL"]! });
   const header = Buffer.alloc(5);
   header.writeInt32BE((await registry.idOf("auth.key.list-value", commandSchemas["auth.key.list"].request))!, 1);
   return header;
 }
 
 const settled = (worker: string) =>
-  until("nothing is in flight", async () => (await gauge(site.own.http[worker]!, "auth_requests_in_flight")) === 0);
+  until("nothing is in flight", async () => (await gauge(fixture.own.http[worker]!, "auth_requests_in_flight")) === 0);
 
 interface Figures {
   answered: number;
@@ -180,11 +180,11 @@ interface Figures {
 /** @returns figures of the process as they come */
 function startRequester(name: string) {
   const child = launch(["100"], {
-    env: site.own.env,
+    env: fixture.own.env,
     folder: ownFolder(name),
     script: "support/requester.ts",
   });
-  site.onStop(() => end(child, "SIGKILL"));
+  fixture.onStop(() => end(child, "SIGKILL"));
   let figures: Figures = { answered: 0, failed: [] };
   child.stdout!.on("data", (chunk: Buffer) => {
     const line = chunk.toString().trim().split("\n").at(-1)!;
@@ -198,7 +198,7 @@ async function othersCall(): Promise<{ middle: number; longest: number }> {
   const times: number[] = [];
   for (let n = 0; n < 100; n += 1) {
     const began = performance.now();
-    await site.fleet.client.request("auth.key.list", {}, { timeoutMs: 20_000 });
+    await fixture.fleet.client.request("auth.key.list", {}, { timeoutMs: 20_000 });
     times.push(performance.now() - began);
   }
   times.sort((a, b) => a - b);
@@ -239,8 +239,8 @@ test("a requester that stops reading, and one that dies: memory is flat, others 
 
 test("a worker that keeps replies is seen to grow", async () => {
   await Promise.all([
-    site.own.start("worker", "worker-2", {}, without("replies-kept")),
-    end(site.own.processes.get("worker-1")!),
+    fixture.own.start("worker", "worker-2", {}, without("replies-kept")),
+    end(fixture.own.processes.get("worker-1")!),
   ]);
   const before = await rss("worker-2");
   await requestsOfTheDead(deadRequests);

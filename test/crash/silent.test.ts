@@ -9,9 +9,9 @@ import { connectKafka } from "../../src/kafka/kafka.ts";
 import type { Kafka } from "../../stack/kafka.ts";
 import { everyDriver } from "../kafka/real-kafka.ts";
 import { startBroker } from "../support/cluster.ts";
-import { type Site, siteOf } from "../support/crash.ts";
+import { type CrashFixture, crashFixture } from "../support/crash.ts";
 import { quiet, until } from "../support/fleet.ts";
-import { crashSeconds, failures, tell } from "../support/load.ts";
+import { crashSeconds, failures, sendRequest } from "../support/load.ts";
 import { ownFolder, testStack } from "../support/stack.ts";
 
 let broker: Kafka;
@@ -20,7 +20,7 @@ beforeAll(async () => {
 }, 60_000);
 const sites = everyDriver.map((driver) => {
   const stack = async () => ({ ...testStack(), kafka: broker.address });
-  return Object.assign(siteOf(`silent-${driver}`, { driver, workers: 1, people: 0, stack }), { driver });
+  return Object.assign(crashFixture(`silent-${driver}`, { driver, workers: 1, users: 0, stack }), { driver });
 });
 afterAll(() => broker.kill()); // after the fleets
 
@@ -39,11 +39,11 @@ function newcomer({ driver, own, onStop }: (typeof sites)[number]): AuthClient {
 
 /** A key list needs Kafka and the worker alone. */
 const ask = (client: AuthClient, timeoutMs: number) =>
-  tell({ client }, { by: "", topic: "auth.key.list", input: {}, timeoutMs });
+  sendRequest({ client }, { by: "", topic: "auth.key.list", input: {}, timeoutMs });
 
-const allReady = (site: Site) =>
+const allReady = (fixture: CrashFixture) =>
   Promise.all(
-    Object.values(site.own.http).map((url) =>
+    Object.values(fixture.own.http).map((url) =>
       until(`${url} is ready`, async () => (await fetch(`${url}/readyz`)).status === 200, 60_000),
     ),
   );

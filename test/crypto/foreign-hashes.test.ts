@@ -6,7 +6,7 @@ import { hashName } from "../../src/crypto/hash-names.ts";
 import { storedForm } from "../../src/crypto/hash-spellings.ts";
 import { hashAlgorithm, makePasswords } from "../../src/crypto/passwords.ts";
 import { foreignHashes } from "../support/foreign-hashes.ts";
-import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 
 const passwords = makePasswords({ memoryKiB: 64, time: 2, parallelism: 1 });
 
@@ -185,22 +185,22 @@ describe("a hash that is not verified here has a name", () => {
 });
 
 describe("whoever was imported with one", () => {
-  let house: HandlerHouse;
+  let harness: HandlerHarness;
   beforeAll(async () => {
-    house = await handlerHouse({ cheapHashes: true });
+    harness = await handlerHarness({ cheapHashes: true });
   }, 60_000);
-  afterAll(() => house.close());
+  afterAll(() => harness.close());
 
   test("logs in with it once, and then with a hash of ours", async () => {
-    const { login, id } = await account(house);
+    const { login, id } = await account(harness);
     for (const [made, , hash] of foreignHashes) {
       const stored = storedForm(hash)!;
-      await house.pool.query(sql.unsafe`UPDATE credentials SET hash = ${stored} WHERE user_id = ${id}`);
+      await harness.pool.query(sql.unsafe`UPDATE credentials SET hash = ${stored} WHERE user_id = ${id}`);
       for (const password of ["correct horse", "correct horse"]) {
-        const { tokens } = await house.ask("auth.session.login", { login, password });
+        const { tokens } = await harness.ask("auth.session.login", { login, password });
         expect([made, tokens?.userId]).toEqual([made, id]);
       }
-      const now = await house.pool.oneFirst(sql.unsafe`SELECT hash FROM credentials WHERE user_id = ${id}`);
+      const now = await harness.pool.oneFirst(sql.unsafe`SELECT hash FROM credentials WHERE user_id = ${id}`);
       expect([made, now]).toEqual([made, expect.stringMatching(/^\$argon2id\$v=19\$m=8,t=1,p=1\$/)]);
     }
   }, 60_000);

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
-import { type ChainParts, chainBatch } from "../../src/audit/chain.ts";
+import { type ChainDeps, chainBatch } from "../../src/audit/chain.ts";
 import { type Verdict, verifyAudit } from "../../src/audit/verify.ts";
 import { type AuditEntry, link, noChain, sealEnd, sealEntry, sealHeadKey, signHead } from "../../src/crypto/audit.ts";
 import { type ChainedRow, insertChained, insertHead, saveEnd, turnAudit } from "../../src/db/audit.ts";
@@ -21,7 +21,7 @@ const retentionMs = 400 * day;
 
 let client: pg.Client;
 let pool: DatabasePool;
-let parts: ChainParts;
+let parts: ChainDeps;
 beforeAll(async () => {
   const admin = new pg.Client({ connectionString: testStack().database });
   await admin.connect();

@@ -4,7 +4,7 @@ import { reapChallenges } from "../../src/db/challenges.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { beginLogin } from "../support/factors.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
-import { somebody } from "../support/people.ts";
+import { newUser } from "../support/users.ts";
 
 let fleet: TestFleet;
 let pool: DatabasePool;
@@ -19,7 +19,7 @@ afterAll(async () => {
 
 test("challenges go an hour after their time is over, as many at once as are asked for", async () => {
   const begun = await Promise.all(
-    ["now", "soon", "over", "long over", "longer over"].map(() => beginLogin(fleet, somebody().login)),
+    ["now", "soon", "over", "long over", "longer over"].map(() => beginLogin(fleet, newUser().login)),
   );
   const ids = begun.map(({ challenge }) => challenge.split(".")[0]!);
   const ages = ["-5 minutes", "-1 second", "30 minutes", "61 minutes", "2 hours"];

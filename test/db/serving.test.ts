@@ -55,7 +55,7 @@ describe("a claim", () => {
   });
 
   /** @returns how many groups hold something, and how many workers started */
-  async function crowd(): Promise<[number, number]> {
+  async function users(): Promise<[number, number]> {
     const claims = Array.from({ length: 40 }, (_, at) =>
       claim(`g${at % 4}`, `p${at}`, at % 2 === 0 ? ["a", "b", "c"] : ["c", "b"]),
     );
@@ -65,7 +65,7 @@ describe("a claim", () => {
   }
 
   test("of forty workers of four groups at once goes to one group", async () => {
-    expect(await crowd()).toEqual([1, 10]);
+    expect(await users()).toEqual([1, 10]);
   });
 
   test("(the control: without the lock two groups have them)", async () => {
@@ -79,7 +79,7 @@ describe("a claim", () => {
       sql.unsafe`CREATE FUNCTION run_text(text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE $1; END'`,
     );
     await pool.query(sql.unsafe`SELECT run_text(${unlocked})`);
-    expect((await crowd())[0]).toBeGreaterThan(1);
+    expect((await users())[0]).toBeGreaterThan(1);
     await pool.query(sql.unsafe`SELECT run_text(${made})`);
   });
 

@@ -7,7 +7,7 @@ import { account } from "../support/handlers.ts";
 import {
   begunRegistration,
   type Product,
-  type Scene,
+  type Scenario,
   type Session,
   sessionProduct,
   shownNow,
@@ -16,7 +16,7 @@ import {
   withApp,
   withLostPasskey,
   withRecoveryCode,
-} from "./scene.ts";
+} from "./scenario.ts";
 
 export interface Column {
   name: string;
@@ -29,7 +29,7 @@ export interface Column {
   shows?: "password" | "challenge" | "passkey" | "address";
   /** It raises the user's generation itself: an ending in another session, or by a link, that comes after it is refused. */
   outdates?: true;
-  prepare(scene: Scene): Promise<() => Promise<Product[]>>;
+  prepare(scenario: Scenario): Promise<() => Promise<Product[]>>;
 }
 
 /** From a network that nobody else has. */
@@ -37,10 +37,10 @@ export const client = () => ({ ip: `10.${[...randomBytes(3)].join(".")}`, userAg
 const newPassword = () => `another ${randomBytes(8).toString("hex")}`;
 
 /** Runs what mails a link, and tells it from links of before. */
-async function mailing({ house, id }: Scene, mail: () => Promise<unknown>): Promise<string[]> {
-  const before = await house.mailedTokens({ userId: id });
+async function mailing({ harness, id }: Scenario, mail: () => Promise<unknown>): Promise<string[]> {
+  const before = await harness.mailedTokens({ userId: id });
   await mail();
-  return (await house.mailedTokens({ userId: id })).filter((token) => !before.includes(token));
+  return (await harness.mailedTokens({ userId: id })).filter((token) => !before.includes(token));
 }
 
 export const columns: Column[] = [
@@ -49,17 +49,17 @@ export const columns: Column[] = [
     topic: "auth.session.login",
     confirmed: true,
     shows: "password",
-    prepare: async (scene) => () => loggedIn(scene, undefined),
+    prepare: async (scenario) => () => loggedIn(scenario, undefined),
   },
   {
     name: "login's challenge",
     topic: "auth.session.login",
     confirmed: true,
     shows: "password",
-    async prepare(scene) {
-      await withLostPasskey(scene);
-      const code = await withRecoveryCode(scene);
-      return () => loggedIn(scene, code);
+    async prepare(scenario) {
+      await withLostPasskey(scenario);
+      const code = await withRecoveryCode(scenario);
+      return () => loggedIn(scenario, code);
     },
   },
   {
@@ -67,14 +67,14 @@ export const columns: Column[] = [
     topic: "auth.session.login-mfa",
     confirmed: true,
     shows: "challenge",
-    async prepare(scene) {
-      const { house, login, password } = scene;
-      await withLostPasskey(scene);
-      const code = await withRecoveryCode(scene);
-      const { challenge } = await house.ask("auth.session.login", { login, password, client: client() });
+    async prepare(scenario) {
+      const { harness, login, password } = scenario;
+      await withLostPasskey(scenario);
+      const code = await withRecoveryCode(scenario);
+      const { challenge } = await harness.ask("auth.session.login", { login, password, client: client() });
       return async () => {
         const answer = { challenge: challenge!.challenge, method: "recovery", code };
-        return [sessionProduct(scene, await house.ask("auth.session.login-mfa", answer))];
+        return [sessionProduct(scenario, await harness.ask("auth.session.login-mfa", answer))];
       };
     },
   },
@@ -83,18 +83,20 @@ export const columns: Column[] = [
     topic: "auth.passkey.finish-login",
     confirmed: true,
     shows: "passkey",
-    async prepare(scene) {
-      const { house, login } = scene;
-      const { device, answer } = await begunRegistration(scene, scene.b);
-      await house.ask("auth.passkey.finish-registration", { ...answer, endOthers: false });
-      await renewed(scene);
-      const { options, challenge } = await house.ask("auth.passkey.begin-login", {
+    async prepare(scenario) {
+      const { harness, login } = scenario;
+      const { device, answer } = await begunRegistration(scenario, scenario.b);
+      await harness.ask("auth.passkey.finish-registration", { ...answer, endOthers: false });
+      await renewed(scenario);
+      const { options, challenge } = await harness.ask("auth.passkey.begin-login", {
         login,
         challenge: "",
         client: client(),
       });
       const response = device.get(options);
-      return async () => [sessionProduct(scene, await house.ask("auth.passkey.finish-login", { challenge, response }))];
+      return async () => [
+        sessionProduct(scenario, await harness.ask("auth.passkey.finish-login", { challenge, response })),
+      ];
     },
   },
   {
@@ -102,10 +104,12 @@ export const columns: Column[] = [
     topic: "auth.session.refresh",
     confirmed: true,
     inSession: true,
-    async prepare(scene) {
+    async prepare(scenario) {
       return async () => {
-        const { refreshToken } = scene.b; // as it is by then
-        return [sessionProduct(scene, await scene.house.ask("auth.session.refresh", { refreshToken }), "own session")];
+        const { refreshToken } = scenario.b; // as it is by then
+        return [
+          sessionProduct(scenario, await scenario.harness.ask("auth.session.refresh", { refreshToken }), "own session"),
+        ];
       };
     },
   },
@@ -114,11 +118,11 @@ export const columns: Column[] = [
     topic: "auth.password.forgot",
     confirmed: true,
     shows: "address",
-    async prepare(scene) {
-      const { house, email } = scene;
+    async prepare(scenario) {
+      const { harness, email } = scenario;
       return async () =>
-        (await mailing(scene, () => house.ask("auth.password.forgot", { email }))).map((token) =>
-          usedProduct("reset link", () => house.ask("auth.password.reset", { token, newPassword: newPassword() })),
+        (await mailing(scenario, () => harness.ask("auth.password.forgot", { email }))).map((token) =>
+          usedProduct("reset link", () => harness.ask("auth.password.reset", { token, newPassword: newPassword() })),
         );
     },
   },
@@ -127,14 +131,14 @@ export const columns: Column[] = [
     topic: "auth.account.change-email",
     confirmed: true,
     inSession: true,
-    async prepare(scene) {
-      const { house, login, password } = scene;
-      const { accessToken } = scene.b;
+    async prepare(scenario) {
+      const { harness, login, password } = scenario;
+      const { accessToken } = scenario.b;
       const ask = () =>
-        house.ask("auth.account.change-email", { accessToken, password, newEmail: `other.${login}@example.com` });
+        harness.ask("auth.account.change-email", { accessToken, password, newEmail: `other.${login}@example.com` });
       return async () =>
-        (await mailing(scene, ask)).map((token) =>
-          usedProduct("address link", () => house.ask("auth.account.confirm-email", { token })),
+        (await mailing(scenario, ask)).map((token) =>
+          usedProduct("address link", () => harness.ask("auth.account.confirm-email", { token })),
         );
     },
   },
@@ -143,11 +147,11 @@ export const columns: Column[] = [
     topic: "auth.mfa.enroll",
     confirmed: true,
     inSession: true,
-    async prepare(scene) {
-      const { accessToken } = scene.b;
+    async prepare(scenario) {
+      const { accessToken } = scenario.b;
       return async () => {
-        await scene.house.ask("auth.mfa.enroll", { accessToken });
-        return [storedProduct(scene, "enrolled app", sql.fragment`totp_factors WHERE user_id = ${scene.id}`)];
+        await scenario.harness.ask("auth.mfa.enroll", { accessToken });
+        return [storedProduct(scenario, "enrolled app", sql.fragment`totp_factors WHERE user_id = ${scenario.id}`)];
       };
     },
   },
@@ -157,14 +161,14 @@ export const columns: Column[] = [
     confirmed: true,
     inSession: true,
     outdates: true,
-    async prepare(scene) {
-      const secret = await withApp(scene, { active: false });
-      const { accessToken } = scene.b;
+    async prepare(scenario) {
+      const secret = await withApp(scenario, { active: false });
+      const { accessToken } = scenario.b;
       return async () => {
         const code = shownNow(secret);
-        const { codes } = await scene.house.ask("auth.mfa.activate", { accessToken, code, endOthers: false });
-        const active = sql.fragment`totp_factors WHERE user_id = ${scene.id} AND activated_at IS NOT NULL`;
-        return [storedProduct(scene, "app", active), codesProduct(scene, codes)];
+        const { codes } = await scenario.harness.ask("auth.mfa.activate", { accessToken, code, endOthers: false });
+        const active = sql.fragment`totp_factors WHERE user_id = ${scenario.id} AND activated_at IS NOT NULL`;
+        return [storedProduct(scenario, "app", active), codesProduct(scenario, codes)];
       };
     },
   },
@@ -173,12 +177,12 @@ export const columns: Column[] = [
     topic: "auth.mfa.recovery-codes",
     confirmed: true,
     inSession: true,
-    async prepare(scene) {
-      await withLostPasskey(scene);
-      const { accessToken } = scene.b;
+    async prepare(scenario) {
+      await withLostPasskey(scenario);
+      const { accessToken } = scenario.b;
       return async () => {
-        const { codes } = await scene.house.ask("auth.mfa.recovery-codes", { accessToken });
-        return [codesProduct(scene, codes)];
+        const { codes } = await scenario.harness.ask("auth.mfa.recovery-codes", { accessToken });
+        return [codesProduct(scenario, codes)];
       };
     },
   },
@@ -187,10 +191,10 @@ export const columns: Column[] = [
     topic: "auth.passkey.begin-registration",
     confirmed: true,
     inSession: true,
-    async prepare(scene) {
+    async prepare(scenario) {
       return async () => {
-        const { answer } = await begunRegistration(scene, scene.b);
-        return [usedProduct("registration", () => finish(scene, answer))];
+        const { answer } = await begunRegistration(scenario, scenario.b);
+        return [usedProduct("registration", () => finish(scenario, answer))];
       };
     },
   },
@@ -200,12 +204,12 @@ export const columns: Column[] = [
     confirmed: true,
     inSession: true,
     outdates: true,
-    async prepare(scene) {
-      const { answer } = await begunRegistration(scene, scene.b);
+    async prepare(scenario) {
+      const { answer } = await begunRegistration(scenario, scenario.b);
       return async () => {
         const request = { ...answer, endOthers: false };
-        const { passkeyId } = await scene.house.ask("auth.passkey.finish-registration", request);
-        return [storedProduct(scene, "passkey", sql.fragment`passkeys WHERE id = ${passkeyId}::uuid`)];
+        const { passkeyId } = await scenario.harness.ask("auth.passkey.finish-registration", request);
+        return [storedProduct(scenario, "passkey", sql.fragment`passkeys WHERE id = ${passkeyId}::uuid`)];
       };
     },
   },
@@ -213,22 +217,23 @@ export const columns: Column[] = [
     name: "confirm",
     topic: "auth.account.confirm",
     confirmed: false,
-    async prepare(scene) {
-      const { house, id, password } = scene;
-      const [token] = await house.mailedTokens({ userId: id });
+    async prepare(scenario) {
+      const { harness, id, password } = scenario;
+      const [token] = await harness.mailedTokens({ userId: id });
       const request = { token: token!, registrationSecret: "", password };
-      return async () => [sessionProduct(scene, await house.ask("auth.account.confirm", request))];
+      return async () => [sessionProduct(scenario, await harness.ask("auth.account.confirm", request))];
     },
   },
   {
     name: "resend",
     topic: "auth.account.resend",
     confirmed: false,
-    async prepare(scene) {
-      const { house, email, password } = scene;
-      const confirm = (token: string) => house.ask("auth.account.confirm", { token, registrationSecret: "", password });
+    async prepare(scenario) {
+      const { harness, email, password } = scenario;
+      const confirm = (token: string) =>
+        harness.ask("auth.account.confirm", { token, registrationSecret: "", password });
       return async () =>
-        (await mailing(scene, () => house.ask("auth.account.resend", { email }))).map((token) =>
+        (await mailing(scenario, () => harness.ask("auth.account.resend", { email }))).map((token) =>
           usedProduct("confirmation link", () => confirm(token)),
         );
     },
@@ -237,14 +242,15 @@ export const columns: Column[] = [
     name: "resend, of two",
     topic: "auth.account.resend",
     confirmed: false,
-    async prepare(scene) {
-      const { house, email, password } = scene;
-      const { id } = await account(house); // the newer one, so the commit begins with its row
-      await house.pool.query(sql.unsafe`
+    async prepare(scenario) {
+      const { harness, email, password } = scenario;
+      const { id } = await account(harness); // the newer one, so the commit begins with its row
+      await harness.pool.query(sql.unsafe`
         UPDATE users SET confirmed_at = NULL, email = ${email}, email_key = ${email} WHERE id = ${id}`);
-      const confirm = (token: string) => house.ask("auth.account.confirm", { token, registrationSecret: "", password });
+      const confirm = (token: string) =>
+        harness.ask("auth.account.confirm", { token, registrationSecret: "", password });
       return async () =>
-        (await mailing(scene, () => house.ask("auth.account.resend", { email }))).map((token) =>
+        (await mailing(scenario, () => harness.ask("auth.account.resend", { email }))).map((token) =>
           usedProduct("confirmation link", () => confirm(token)),
         );
     },
@@ -252,22 +258,22 @@ export const columns: Column[] = [
 ];
 
 /** A session, or a challenge: which of them depends on what was set up or taken away meanwhile. @param code answers the challenge */
-async function loggedIn(scene: Scene, code: string | undefined): Promise<Product[]> {
-  const { house, id, login, password } = scene;
-  const { tokens, challenge } = await house.ask("auth.session.login", { login, password, client: client() });
+async function loggedIn(scenario: Scenario, code: string | undefined): Promise<Product[]> {
+  const { harness, id, login, password } = scenario;
+  const { tokens, challenge } = await harness.ask("auth.session.login", { login, password, client: client() });
   if (tokens !== null) {
-    const device = storedProduct(scene, "device", sql.fragment`known_devices WHERE user_id = ${id}`);
-    return [sessionProduct(scene, tokens), device];
+    const device = storedProduct(scenario, "device", sql.fragment`known_devices WHERE user_id = ${id}`);
+    return [sessionProduct(scenario, tokens), device];
   }
   if (code !== undefined) {
     const answer = { challenge: challenge!.challenge, method: "recovery", code };
     return [
-      { kind: "challenge", counts: async () => judgedAnswer(await house.outcome("auth.session.login-mfa", answer)) },
+      { kind: "challenge", counts: async () => judgedAnswer(await harness.outcome("auth.session.login-mfa", answer)) },
     ];
   }
   const open = sql.fragment`challenges c JOIN users u ON u.id = c.user_id AND u.generation = c.generation
     WHERE u.id = ${id} AND c.used_at IS NULL AND c.expires_at > now()`;
-  return [storedProduct(scene, "challenge", open)];
+  return [storedProduct(scenario, "challenge", open)];
 }
 
 /** A wrong code is told from a challenge that counts no more. */
@@ -281,18 +287,22 @@ export const beside: Record<string, string> = {
 };
 
 /** Whether they were given by a registration in the same session, whose access token may have to be renewed. */
-async function finish({ house, b }: Scene, answer: { challenge: string; response: string }): Promise<unknown> {
-  const { accessToken } = await house.ask("auth.session.refresh", { refreshToken: b.refreshToken });
-  return house.ask("auth.passkey.finish-registration", { ...answer, accessToken });
+async function finish({ harness, b }: Scenario, answer: { challenge: string; response: string }): Promise<unknown> {
+  const { accessToken } = await harness.ask("auth.session.refresh", { refreshToken: b.refreshToken });
+  return harness.ask("auth.passkey.finish-registration", { ...answer, accessToken });
 }
 
-function codesProduct(scene: Scene, [code]: readonly string[]): Product {
+function codesProduct(scenario: Scenario, [code]: readonly string[]): Product {
   const hash = sql.binary(hashRecoveryCode(code!)!);
-  return storedProduct(scene, "codes", sql.fragment`recovery_codes WHERE user_id = ${scene.id} AND hash = ${hash}`);
+  return storedProduct(
+    scenario,
+    "codes",
+    sql.fragment`recovery_codes WHERE user_id = ${scenario.id} AND hash = ${hash}`,
+  );
 }
 
 /** Both sessions' tokens, after a change that has outdated them. */
-async function renewed(scene: Scene): Promise<void> {
-  const renew = ({ refreshToken }: Session) => scene.house.ask("auth.session.refresh", { refreshToken });
-  [scene.a, scene.b] = [await renew(scene.a), await renew(scene.b)];
+async function renewed(scenario: Scenario): Promise<void> {
+  const renew = ({ refreshToken }: Session) => scenario.harness.ask("auth.session.refresh", { refreshToken });
+  [scenario.a, scenario.b] = [await renew(scenario.a), await renew(scenario.b)];
 }

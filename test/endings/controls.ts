@@ -1,10 +1,10 @@
 // The controls of the matrix: each piece of the mechanism is switched off, and cells that it is there for come out wrong. Every row has one.
 // Run as a script under sabotage.ts with all of endingFaults, it prints what each control came to; without, nothing can be switched off.
 // And a user's generation, raised by three commands at once, where none of them asks whether it was raised since it was read.
-import { handlerHouse } from "../support/handlers.ts";
+import { handlerHarness } from "../support/handlers.ts";
 import type { endingFaults } from "./faults.ts";
 import { type Cell, cellsOf, type First, type Judged, runMatrix, width } from "./matrix.ts";
-import { risesAtOnce } from "./scene.ts";
+import { risesAtOnce } from "./scenario.ts";
 
 export interface Control {
   off: (keyof typeof endingFaults)[];
@@ -123,15 +123,15 @@ export interface Controls {
 }
 
 if (import.meta.main) {
-  const house = await handlerHouse({ poolSize: 2 * width + 6, cheapHashes: true });
+  const harness = await handlerHarness({ poolSize: 2 * width + 6, cheapHashes: true });
   const found: Controlled[] = [];
   for (const control of controls) {
     (globalThis as { off?: Set<string> }).off = new Set(control.off);
-    const judged = await runMatrix(house, house.url, cellsOfControl(control));
+    const judged = await runMatrix(harness, harness.url, cellsOfControl(control));
     found.push({ off: control.off.join(" + "), judged });
   }
   (globalThis as { off?: Set<string> }).off = new Set(["generation-not-demanded"]);
-  const rises = await risesAtOnce(house);
+  const rises = await risesAtOnce(harness);
   process.stdout.write(JSON.stringify({ found, rises } satisfies Controls));
   process.exit(0);
 }

@@ -8,27 +8,27 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
 import { legacyHandlers } from "../../src/handlers/index.ts";
-import { exercises, type Stage } from "../support/exercises.ts";
 import { without } from "../support/faults.ts";
 import { until } from "../support/fleet.ts";
-import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 import { holdUser } from "../support/held.ts";
+import { type ScenarioRunner, scenarios } from "../support/scenarios.ts";
 import { beside, client, columns } from "./columns.ts";
 import { type Controls, controls } from "./controls.ts";
 import { endingFaults } from "./faults.ts";
 import { cellsOf, givenInSessions, type Judged, runGiven, runMatrix, width } from "./matrix.ts";
 import { rows } from "./rows.ts";
-import { administrator, outcomeOf, risesAtOnce } from "./scene.ts";
+import { administrator, outcomeOf, risesAtOnce } from "./scenario.ts";
 
-let house: HandlerHouse;
+let harness: HandlerHarness;
 beforeAll(async () => {
-  house = await handlerHouse({
+  harness = await handlerHarness({
     ...{ poolSize: 2 * width + 6, cheapHashes: true },
     // Room for all sessions of "revoke many others": opening one more must not end the acting one.
     env: { AUTH_ATTEMPTS_FREE: "100", AUTH_ATTEMPTS_ACCOUNT_FREE: "100", AUTH_SESSIONS_MAX: "200" },
   });
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => harness.close());
 
 const faulty = (judged: readonly Judged[]) => judged.filter(({ faults }) => faults.length > 0);
 
@@ -36,7 +36,7 @@ describe("the matrix", () => {
   let judged: Judged[] = [];
 
   test("whichever commit comes first, nothing from before the ending counts, and what comes after it is not refused for nothing", async () => {
-    judged = await runMatrix(house, house.url, cellsOf());
+    judged = await runMatrix(harness, harness.url, cellsOf());
     expect(faulty(judged)).toEqual([]);
   }, 120_000);
 
@@ -47,9 +47,9 @@ describe("the matrix", () => {
   });
 
   test("a ban among twelve logins of one user that wait for the row: each is refused, or over", async () => {
-    const { id, login, password } = await account(house);
-    const row = await holdUser(house.url, id);
-    const actorToken = await administrator(house);
+    const { id, login, password } = await account(harness);
+    const row = await holdUser(harness.url, id);
+    const actorToken = await administrator(harness);
     let waiting = 0;
     /** One after the other, so that each waits before the next has begun. Who waits first has the row first, of the others it is not known. */
     const queued = async <T>(call: () => Promise<T>): Promise<{ answer: Promise<T> }> => {
@@ -60,12 +60,12 @@ describe("the matrix", () => {
     };
     const opened: string[] = [];
     const log = async () => {
-      const { tokens } = await house.ask("auth.session.login", { login, password, client: client() });
+      const { tokens } = await harness.ask("auth.session.login", { login, password, client: client() });
       opened.push(tokens!.refreshToken);
     };
     const logins: { answer: Promise<string> }[] = [];
     for (let n = 0; n < 6; n += 1) logins.push(await queued(() => outcomeOf(log())));
-    const ban = await queued(() => house.ask("auth.admin.ban-user", { actorToken, target: login, reason: "a test" }));
+    const ban = await queued(() => harness.ask("auth.admin.ban-user", { actorToken, target: login, reason: "a test" }));
     for (let n = 0; n < 6; n += 1) logins.push(await queued(() => outcomeOf(log())));
     await row.release();
     await ban.answer;
@@ -74,17 +74,17 @@ describe("the matrix", () => {
     expect(outcomes.filter((outcome) => outcome !== "ok" && outcome !== "BANNED")).toEqual([]);
     expect(opened).toHaveLength(outcomes.filter((outcome) => outcome === "ok").length);
     for (const refreshToken of opened)
-      expect(await house.outcome("auth.session.refresh", { refreshToken })).toBe("SESSION_REVOKED");
+      expect(await harness.outcome("auth.session.refresh", { refreshToken })).toBe("SESSION_REVOKED");
     const live = sql.unsafe`SELECT FROM sessions WHERE user_id = ${id} AND ended_at IS NULL`;
-    expect(await house.pool.exists(live)).toBe(false); // lifting the ban brings none of them back
+    expect(await harness.pool.exists(live)).toBe(false); // lifting the ban brings none of them back
   }, 30_000);
 
   test("a user's generation rises one by one, also where three commands that raise it wait for the row", async () => {
-    expect(await risesAtOnce(house)).toEqual([1, 2, 3]);
+    expect(await risesAtOnce(harness)).toEqual([1, 2, 3]);
   }, 30_000);
 
   test("a command that is given in a session does nothing once that session was ended, whatever it waits for", async () => {
-    const given = await runGiven(house, house.url);
+    const given = await runGiven(harness, harness.url);
     expect(given.filter(({ outcome }) => outcome !== "SESSION_REVOKED")).toEqual([]);
     expect(given).toHaveLength(givenInSessions().length);
   }, 60_000);
@@ -110,7 +110,7 @@ function table(judged: readonly Judged[]): string {
 
 describe("the controls", () => {
   test("each cell in which something must be over or refused sees that it is not, where nothing is ended", async () => {
-    const judged = await runMatrix(house, house.url, cellsOf(), { ending: false });
+    const judged = await runMatrix(harness, harness.url, cellsOf(), { ending: false });
     const owing = judged.filter(({ owes }) => owes);
     expect(owing.length).toBeGreaterThan(judged.length / 3);
     expect(owing.filter(({ faults }) => faults.length === 0)).toEqual([]);
@@ -177,7 +177,7 @@ describe("the matrix is derived", () => {
 
 /** Carries out every command, one after the other, and sees at the database what each has written. */
 async function derived(): Promise<{ ending: Set<string>; making: Set<string>; tables: string[] }> {
-  const own = await handlerHouse({ cheapHashes: true, env: { AUTH_PASSWORD_MIN: "15" } });
+  const own = await handlerHarness({ cheapHashes: true, env: { AUTH_PASSWORD_MIN: "15" } });
   const { pool } = own;
   const name = z.object({ name: z.string() });
   const naming = await pool.anyFirst(sql.type(name)`
@@ -210,14 +210,14 @@ async function derived(): Promise<{ ending: Set<string>; making: Set<string>; ta
   };
   const actorToken = await administrator(own);
   const ask = (topic: string, input: object) => own.ask(topic as never, input as never) as Promise<never>;
-  const stage: Stage = {
+  const runner: ScenarioRunner = {
     ask: (topic, input) => seen(topic, () => ask(topic, input)),
     refused: (topic, input) => seen(topic, () => outcomeOf(ask(topic, input))),
     mailedToken: async (to) => (await own.mailedTokens({ to })).at(-1)!,
     note: () => undefined,
     operatorToken: () => Promise.resolve(actorToken),
   };
-  for (const exercise of Object.values(exercises)) await exercise(stage);
+  for (const exercise of Object.values(scenarios)) await exercise(runner);
   for (const { topic } of legacyHandlers) {
     const { id } = await account(own);
     if (topic === "check_verified") await pool.query(sql.unsafe`UPDATE users SET confirmed_at = NULL WHERE id = ${id}`);

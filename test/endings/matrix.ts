@@ -2,10 +2,10 @@
 // is said here, by what its row ends. The held statements are real: two connections of PostgreSQL wait in its queue for the row.
 import pg from "pg";
 import { sql } from "slonik";
-import type { HandlerHouse } from "../support/handlers.ts";
+import type { HandlerHarness } from "../support/handlers.ts";
 import { type Column, columns } from "./columns.ts";
 import { type Row, rows } from "./rows.ts";
-import { administrator, newScene, outcomeOf, type Product, type ProductKind, type Scene } from "./scene.ts";
+import { administrator, newScenario, outcomeOf, type Product, type ProductKind, type Scenario } from "./scenario.ts";
 
 export type First = "made first" | "ended first";
 
@@ -119,7 +119,7 @@ interface Outcome {
 
 interface Held {
   cell: Cell;
-  scene: Scene;
+  scenario: Scenario;
   /** Undefined: nothing is ended. */
   end: (() => Promise<unknown>) | undefined;
   make(): Promise<Product[]>;
@@ -130,18 +130,18 @@ export const width = 16;
 
 /** @param ending false: nothing is ended, and every cell is judged as if it were; what it was answered is not judged */
 export async function runMatrix(
-  house: HandlerHouse,
+  harness: HandlerHarness,
   url: string,
   cells: readonly Cell[],
   { ending = true }: { ending?: boolean } = {},
 ): Promise<Judged[]> {
   const [holder, watcher] = [new pg.Client(url), new pg.Client(url)];
   await Promise.all([holder.connect(), watcher.connect()]);
-  const actorToken = await administrator(house);
+  const actorToken = await administrator(harness);
   const judged: Judged[] = [];
   try {
     for (const batch of batches(cells)) {
-      const prepared = await Promise.all(batch.map((cell) => prepare(house, actorToken, cell)));
+      const prepared = await Promise.all(batch.map((cell) => prepare(harness, actorToken, cell)));
       const held = ending ? prepared : prepared.map((each) => ({ ...each, end: undefined }));
       judged.push(...(await runHeld(held, holder, watcher)));
     }
@@ -158,17 +158,17 @@ function batches(cells: readonly Cell[]): Cell[][] {
   return all;
 }
 
-async function prepare(house: HandlerHouse, actorToken: string, cell: Cell): Promise<Held> {
-  const scene = await newScene(house, cell.column.confirmed, actorToken);
+async function prepare(harness: HandlerHarness, actorToken: string, cell: Cell): Promise<Held> {
+  const scenario = await newScenario(harness, cell.column.confirmed, actorToken);
   // The column first: a factor that it sets up may outdate what the row needs.
-  const make = await cell.column.prepare(scene);
-  const end = await cell.row.prepare(scene);
-  return { cell, scene, end, make };
+  const make = await cell.column.prepare(scenario);
+  const end = await cell.row.prepare(scenario);
+  return { cell, scenario, end, make };
 }
 
 async function runHeld(held: Held[], holder: pg.Client, watcher: pg.Client): Promise<Judged[]> {
   await holder.query("BEGIN");
-  await holder.query("SELECT FROM users WHERE id = ANY($1) FOR UPDATE", [held.map(({ scene }) => scene.id)]);
+  await holder.query("SELECT FROM users WHERE id = ANY($1) FOR UPDATE", [held.map(({ scenario }) => scenario.id)]);
   const queue = new Queue(watcher);
   const ended = new Map<Held, Promise<unknown>>();
   const made = new Map<Held, Promise<Product[]>>();
@@ -185,7 +185,7 @@ async function runHeld(held: Held[], holder: pg.Client, watcher: pg.Client): Pro
 }
 
 async function settle(
-  { cell, scene, end }: Held,
+  { cell, scenario, end }: Held,
   ending: Promise<unknown>,
   making: Promise<Product[]>,
 ): Promise<Judged> {
@@ -193,7 +193,7 @@ async function settle(
   const outcome = await outcomeOf(ending);
   const refused = await outcomeOf(making);
   const products = refused === "ok" ? await making : [];
-  if (row.closes === "banned") await liftBan(scene); // what is over stays so
+  if (row.closes === "banned") await liftBan(scenario); // what is over stays so
   const { made, faults, owes } = await judge(cell, {
     ended: outcome === "ok" && !(row.unlessConfirmed && column.name === "confirm"),
     products,
@@ -217,7 +217,7 @@ export interface Given {
  * What an ending comes to whose own session is ended while it waits: `a`, or the administrator's, by who is not held. What was made in a
  * session is in the matrix; this is about all that is done in one.
  */
-export async function runGiven(house: HandlerHouse, url: string): Promise<Given[]> {
+export async function runGiven(harness: HandlerHarness, url: string): Promise<Given[]> {
   const [holder, watcher] = [new pg.Client(url), new pg.Client(url)];
   await Promise.all([holder.connect(), watcher.connect()]);
   const given: Given[] = [];
@@ -226,16 +226,16 @@ export async function runGiven(house: HandlerHouse, url: string): Promise<Given[
     for (let at = 0; at < inSessions.length; at += width) {
       const held = await Promise.all(
         inSessions.slice(at, at + width).map(async (row) => {
-          const scene = await newScene(house, true, await administrator(house));
-          return { row, scene, act: await row.prepare(scene) };
+          const scenario = await newScenario(harness, true, await administrator(harness));
+          return { row, scenario, act: await row.prepare(scenario) };
         }),
       );
       await holder.query("BEGIN");
-      await holder.query("SELECT FROM users WHERE id = ANY($1) FOR UPDATE", [held.map(({ scene }) => scene.id)]);
+      await holder.query("SELECT FROM users WHERE id = ANY($1) FOR UPDATE", [held.map(({ scenario }) => scenario.id)]);
       const queue = new Queue(watcher);
-      const logout = (accessToken: string) => house.ask("auth.session.logout", { accessToken });
-      const ends = held.map(({ row, scene }) =>
-        queue.add(logout(row.by === "a" ? scene.a.accessToken : scene.actorToken)),
+      const logout = (accessToken: string) => harness.ask("auth.session.logout", { accessToken });
+      const ends = held.map(({ row, scenario }) =>
+        queue.add(logout(row.by === "a" ? scenario.a.accessToken : scenario.actorToken)),
       );
       await queue.blocked();
       const acts = held.map(({ act }) => queue.add(act()));
@@ -251,8 +251,8 @@ export async function runGiven(house: HandlerHouse, url: string): Promise<Given[
   return given;
 }
 
-const liftBan = ({ house, id }: Scene) =>
-  house.pool.query(sql.unsafe`UPDATE users SET banned_at = NULL WHERE id = ${id}`);
+const liftBan = ({ harness, id }: Scenario) =>
+  harness.pool.query(sql.unsafe`UPDATE users SET banned_at = NULL WHERE id = ${id}`);
 
 /** Calls under way, each of which ends up in PostgreSQL's queue for a row, or is answered before. */
 class Queue {

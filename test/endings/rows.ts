@@ -4,7 +4,15 @@ import { randomBytes } from "node:crypto";
 import { sql } from "slonik";
 import { z } from "zod";
 import { purgeUnconfirmed } from "../../src/relay/unconfirmed.ts";
-import { begunRegistration, outcomeOf, type Scene, type Session, shownNow, withApp, withLostPasskey } from "./scene.ts";
+import {
+  begunRegistration,
+  outcomeOf,
+  type Scenario,
+  type Session,
+  shownNow,
+  withApp,
+  withLostPasskey,
+} from "./scenario.ts";
 
 export interface Row {
   name: string;
@@ -38,7 +46,7 @@ export interface Row {
   unlessConfirmed?: true;
   /** Where it comes first there is nothing to end, and it changes nothing. */
   endsWhatItFinds?: true;
-  prepare(scene: Scene): Promise<() => Promise<unknown>>;
+  prepare(scenario: Scenario): Promise<() => Promise<unknown>>;
 }
 
 const reason = "a test";
@@ -57,30 +65,30 @@ const banned = { accounts: "any", outdates: true, sessions: "all", links: "all",
 /** For an administrator, about the user. */
 function administered(
   topic: `auth.admin.${"ban-user" | "delete-user" | "set-roles" | "revoke-sessions" | "reset-mfa"}`,
-  more: (scene: Scene) => object = () => ({}),
+  more: (scenario: Scenario) => object = () => ({}),
 ): Row["prepare"] {
-  return async (scene) => {
-    const { house, id, actorToken } = scene;
-    const request = { actorToken, target: `id:${id}`, reason, ...more(scene) };
-    return () => house.ask(topic, request as never);
+  return async (scenario) => {
+    const { harness, id, actorToken } = scenario;
+    const request = { actorToken, target: `id:${id}`, reason, ...more(scenario) };
+    return () => harness.ask(topic, request as never);
   };
 }
 
 const told =
   (topic: string): Row["prepare"] =>
-  async ({ house, id }) =>
+  async ({ harness, id }) =>
   () =>
-    house.tell(topic, { id });
+    harness.tell(topic, { id });
 
-async function linkOf({ house, id }: Scene, ask: () => Promise<unknown>): Promise<string> {
-  const before = await house.mailedTokens({ userId: id });
+async function linkOf({ harness, id }: Scenario, ask: () => Promise<unknown>): Promise<string> {
+  const before = await harness.mailedTokens({ userId: id });
   await ask();
-  return (await house.mailedTokens({ userId: id })).find((token) => !before.includes(token))!;
+  return (await harness.mailedTokens({ userId: id })).find((token) => !before.includes(token))!;
 }
 
 /** So many sessions more, older than all others. */
-const withSessions = ({ house, a }: Scene, count: number) =>
-  house.pool.query(sql.unsafe`
+const withSessions = ({ harness, a }: Scenario, count: number) =>
+  harness.pool.query(sql.unsafe`
     INSERT INTO sessions (id, user_id, rotating, refresh_hash, refresh_key, created_at, expires_at, amr)
     SELECT gen_random_uuid(), user_id, rotating, refresh_hash, refresh_key, created_at, expires_at, amr
     FROM sessions, generate_series(1, ${count}) WHERE id = ${a.sessionId}::uuid`);
@@ -96,16 +104,16 @@ export const rows: Row[] = [
     topic: "auth.session.logout",
     by: "a",
     ...{ outdates: true, sessions: "all" },
-    async prepare({ house, a: { accessToken } }) {
-      return () => house.ask("auth.session.logout", { accessToken, everywhere: true });
+    async prepare({ harness, a: { accessToken } }) {
+      return () => harness.ask("auth.session.logout", { accessToken, everywhere: true });
     },
   },
   {
     name: "logout",
     topic: "auth.session.logout",
     sessions: "b",
-    async prepare({ house, b: { accessToken } }) {
-      return () => house.ask("auth.session.logout", { accessToken });
+    async prepare({ harness, b: { accessToken } }) {
+      return () => harness.ask("auth.session.logout", { accessToken });
     },
   },
   {
@@ -113,8 +121,8 @@ export const rows: Row[] = [
     topic: "auth.session.revoke",
     by: "a",
     ...{ sessions: "b", links: "of b" },
-    async prepare({ house, a: { accessToken }, b: { sessionId } }) {
-      return () => house.ask("auth.session.revoke", { accessToken, sessionId });
+    async prepare({ harness, a: { accessToken }, b: { sessionId } }) {
+      return () => harness.ask("auth.session.revoke", { accessToken, sessionId });
     },
   },
   {
@@ -122,8 +130,8 @@ export const rows: Row[] = [
     topic: "auth.session.revoke",
     by: "a",
     ...{ sessions: "others", links: "mailed", challenges: true },
-    async prepare({ house, a: { accessToken } }) {
-      return () => house.ask("auth.session.revoke", { accessToken, others: true });
+    async prepare({ harness, a: { accessToken } }) {
+      return () => harness.ask("auth.session.revoke", { accessToken, others: true });
     },
   },
   {
@@ -131,19 +139,19 @@ export const rows: Row[] = [
     topic: "auth.session.revoke",
     by: "a",
     ...{ outdates: true, sessions: "others" },
-    async prepare(scene) {
-      await withSessions(scene, 100);
-      return () => scene.house.ask("auth.session.revoke", { accessToken: scene.a.accessToken, others: true });
+    async prepare(scenario) {
+      await withSessions(scenario, 100);
+      return () => scenario.harness.ask("auth.session.revoke", { accessToken: scenario.a.accessToken, others: true });
     },
   },
   {
     name: "reuse of a refresh token",
     topic: "auth.session.refresh",
     sessions: "b",
-    async prepare(scene) {
-      const { house, b } = scene;
-      const renew = (refreshToken: string) => house.ask("auth.session.refresh", { refreshToken });
-      scene.b = await renew((await renew(b.refreshToken)).refreshToken);
+    async prepare(scenario) {
+      const { harness, b } = scenario;
+      const renew = (refreshToken: string) => harness.ask("auth.session.refresh", { refreshToken });
+      scenario.b = await renew((await renew(b.refreshToken)).refreshToken);
       return async () => {
         const outcome = await outcomeOf(renew(b.refreshToken));
         if (outcome !== "REFRESH_REUSED") throw new Error(`it was ${outcome}`);
@@ -159,12 +167,12 @@ export const rows: Row[] = [
         (column) => [column, "with a second factor a login opens no session"],
       ),
     ),
-    async prepare(scene) {
-      const { house, b, login, password } = scene;
-      await withSessions(scene, house.settings.sessionsMax - 2);
-      await house.pool.query(sql.unsafe`
+    async prepare(scenario) {
+      const { harness, b, login, password } = scenario;
+      await withSessions(scenario, harness.settings.sessionsMax - 2);
+      await harness.pool.query(sql.unsafe`
         UPDATE sessions SET created_at = now() - interval '5 minutes' WHERE id = ${b.sessionId}::uuid`); // the oldest, and still young enough to add a passkey
-      return () => house.ask("auth.session.login", { login, password });
+      return () => harness.ask("auth.session.login", { login, password });
     },
   },
   {
@@ -172,8 +180,8 @@ export const rows: Row[] = [
     topic: "auth.password.change",
     by: "a",
     ...{ outdates: true, sessions: "others", password: true },
-    async prepare({ house, a: { accessToken }, password: currentPassword }) {
-      return () => house.ask("auth.password.change", { accessToken, currentPassword, newPassword: newPassword() });
+    async prepare({ harness, a: { accessToken }, password: currentPassword }) {
+      return () => harness.ask("auth.password.change", { accessToken, currentPassword, newPassword: newPassword() });
     },
   },
   {
@@ -181,10 +189,10 @@ export const rows: Row[] = [
     topic: "auth.password.reset",
     by: "link",
     ...{ outdates: true, sessions: "all", password: true, devices: true },
-    async prepare(scene) {
-      const { house, email } = scene;
-      const token = await linkOf(scene, () => house.ask("auth.password.forgot", { email }));
-      return () => house.ask("auth.password.reset", { token, newPassword: newPassword() });
+    async prepare(scenario) {
+      const { harness, email } = scenario;
+      const token = await linkOf(scenario, () => harness.ask("auth.password.forgot", { email }));
+      return () => harness.ask("auth.password.reset", { token, newPassword: newPassword() });
     },
   },
   {
@@ -193,12 +201,12 @@ export const rows: Row[] = [
     address: true,
     by: "link",
     links: "mailed",
-    async prepare(scene) {
-      const { house, login, password, a } = scene;
+    async prepare(scenario) {
+      const { harness, login, password, a } = scenario;
       const newEmail = `new.${login}@example.com`;
       const ask = { accessToken: a.accessToken, password, newEmail };
-      const token = await linkOf(scene, () => house.ask("auth.account.change-email", ask));
-      return () => house.ask("auth.account.confirm-email", { token });
+      const token = await linkOf(scenario, () => harness.ask("auth.account.change-email", ask));
+      return () => harness.ask("auth.account.confirm-email", { token });
     },
   },
   {
@@ -208,10 +216,10 @@ export const rows: Row[] = [
     by: "a",
     ...{ outdates: true, sessions: "others" },
     never: noAppMeanwhile,
-    async prepare(scene) {
-      const secret = await withApp(scene, { active: false });
-      const { accessToken } = scene.a;
-      return () => scene.house.ask("auth.mfa.activate", { accessToken, code: shownNow(secret) });
+    async prepare(scenario) {
+      const secret = await withApp(scenario, { active: false });
+      const { accessToken } = scenario.a;
+      return () => scenario.harness.ask("auth.mfa.activate", { accessToken, code: shownNow(secret) });
     },
   },
   {
@@ -220,10 +228,10 @@ export const rows: Row[] = [
     by: "a",
     ...{ outdates: true, sessions: "others" },
     never: noAppMeanwhile,
-    async prepare(scene) {
-      await withApp(scene, { active: true });
-      const { accessToken } = scene.a;
-      return () => scene.house.ask("auth.mfa.disable", { accessToken });
+    async prepare(scenario) {
+      await withApp(scenario, { active: true });
+      const { accessToken } = scenario.a;
+      return () => scenario.harness.ask("auth.mfa.disable", { accessToken });
     },
   },
   {
@@ -231,9 +239,9 @@ export const rows: Row[] = [
     topic: "auth.passkey.finish-registration",
     by: "a",
     ...{ outdates: true, sessions: "others" },
-    async prepare(scene) {
-      const { answer } = await begunRegistration(scene, scene.a);
-      return () => scene.house.ask("auth.passkey.finish-registration", answer);
+    async prepare(scenario) {
+      const { answer } = await begunRegistration(scenario, scenario.a);
+      return () => scenario.harness.ask("auth.passkey.finish-registration", answer);
     },
   },
   {
@@ -241,10 +249,10 @@ export const rows: Row[] = [
     topic: "auth.passkey.remove",
     by: "a",
     ...{ outdates: true, sessions: "others" },
-    async prepare(scene) {
-      const passkeyId = await withLostPasskey(scene);
-      const { accessToken } = scene.a;
-      return () => scene.house.ask("auth.passkey.remove", { accessToken, passkeyId });
+    async prepare(scenario) {
+      const passkeyId = await withLostPasskey(scenario);
+      const { accessToken } = scenario.a;
+      return () => scenario.harness.ask("auth.passkey.remove", { accessToken, passkeyId });
     },
   },
   {
@@ -253,10 +261,10 @@ export const rows: Row[] = [
     by: "a",
     ...{ outdates: true, sessions: "others", codes: true },
     only: ["recovery codes"],
-    async prepare({ house, id, a: { accessToken } }) {
-      const { passkeyId } = await house.pool.one(sql.type(z.object({ passkeyId: z.string() }))`
+    async prepare({ harness, id, a: { accessToken } }) {
+      const { passkeyId } = await harness.pool.one(sql.type(z.object({ passkeyId: z.string() }))`
         SELECT id AS "passkeyId" FROM passkeys WHERE user_id = ${id}`);
-      return () => house.ask("auth.passkey.remove", { accessToken, passkeyId });
+      return () => harness.ask("auth.passkey.remove", { accessToken, passkeyId });
     },
   },
   {
@@ -264,8 +272,8 @@ export const rows: Row[] = [
     topic: "auth.mfa.recovery-codes",
     codes: true,
     only: ["recovery codes"],
-    async prepare({ house, a: { accessToken } }) {
-      return () => house.ask("auth.mfa.recovery-codes", { accessToken });
+    async prepare({ harness, a: { accessToken } }) {
+      return () => harness.ask("auth.mfa.recovery-codes", { accessToken });
     },
   },
   { name: "ban", topic: "auth.admin.ban-user", ...banned, prepare: administered("auth.admin.ban-user") },
@@ -275,8 +283,8 @@ export const rows: Row[] = [
     topic: "auth.account.delete",
     by: "a",
     ...gone,
-    async prepare({ house, a: { accessToken }, password }) {
-      return () => house.ask("auth.account.delete", { accessToken, password });
+    async prepare({ harness, a: { accessToken }, password }) {
+      return () => harness.ask("auth.account.delete", { accessToken, password });
     },
   },
   {
@@ -308,7 +316,7 @@ export const rows: Row[] = [
     alone: true,
     accounts: "unconfirmed",
     ...gone,
-    async prepare({ house: { parts, pool }, id }) {
+    async prepare({ harness: { parts, pool }, id }) {
       await pool.query(sql.unsafe`UPDATE users SET created_at = now() - interval '10 years' WHERE id = ${id}`);
       return () => purgeUnconfirmed({ ...parts, ttlMs: 5 * 365 * 86_400_000 });
     },
@@ -337,9 +345,9 @@ export const rows: Row[] = [
     name: "reset of factors",
     topic: "auth.admin.reset-mfa",
     ...{ outdates: true, sessions: "all", factors: true, codes: true },
-    async prepare(scene) {
-      await withLostPasskey(scene);
-      return administered("auth.admin.reset-mfa")(scene);
+    async prepare(scenario) {
+      await withLostPasskey(scenario);
+      return administered("auth.admin.reset-mfa")(scenario);
     },
   },
   {

@@ -4,7 +4,7 @@ import { newOpaque } from "../../src/crypto/opaque.ts";
 import { called } from "../authctl/authctl.ts";
 import { stolenPassword, type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
-import { bySecret, confirmed, loggedIn, refusalOf, refused, registered, somebody } from "../support/people.ts";
+import { bySecret, confirmed, loggedIn, newUser, refusalOf, refused, registered } from "../support/users.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -14,7 +14,7 @@ afterAll(() => fleet.close());
 
 describe("auth.account.register", () => {
   test("makes an account, tells its id, and mails a link in the topic auth", async () => {
-    const person = somebody();
+    const person = newUser();
     const result = await fleet.client.request("auth.account.register", person);
     expect(result).toEqual({
       userId: expect.any(Number),
@@ -38,20 +38,20 @@ describe("auth.account.register", () => {
   });
 
   test("refuses a login that is taken, in any case and in any Unicode form", async () => {
-    const person = await registered(fleet, { ...somebody("ä"), username: somebody().login });
-    const again = { ...somebody(), login: person.login.normalize("NFD").toUpperCase() };
+    const person = await registered(fleet, { ...newUser("ä"), username: newUser().login });
+    const again = { ...newUser(), login: person.login.normalize("NFD").toUpperCase() };
     expect(await refusalOf(fleet.client.request("auth.account.register", again))).toBe("LOGIN_TAKEN");
   });
 
   test("refuses an e-mail address that a confirmed account has, in any case", async () => {
     const person = await confirmed(fleet);
-    const again = { ...somebody(), email: person.email.toUpperCase() };
+    const again = { ...newUser(), email: person.email.toUpperCase() };
     expect(await refusalOf(fleet.client.request("auth.account.register", again))).toBe("EMAIL_TAKEN");
   });
 
   test("beside an account that waits with the same address it is ok: each has a link, and the first that is confirmed has the address", async () => {
     const first = await registered(fleet);
-    const second = await registered(fleet, { ...somebody(), email: first.email.toUpperCase() });
+    const second = await registered(fleet, { ...newUser(), email: first.email.toUpperCase() });
     const tokens = [await fleet.confirmationToken(first.username), await fleet.confirmationToken(second.username)];
     expect(
       await fleet.client.request("auth.account.confirm", { token: tokens[1]!, ...bySecret(second) }),
@@ -60,14 +60,14 @@ describe("auth.account.register", () => {
     });
     const late = await refused(fleet.client.request("auth.account.confirm", { token: tokens[0]!, ...bySecret(first) }));
     expect([late.code, late.details]).toEqual(["TOKEN_INVALID", { reason: "address-taken" }]);
-    const third = { ...somebody(), email: first.email };
+    const third = { ...newUser(), email: first.email };
     expect(await refusalOf(fleet.client.request("auth.account.register", third))).toBe("EMAIL_TAKEN");
   });
 
   test("lets one of twenty at once have the login", async () => {
-    const { login } = somebody();
+    const { login } = newUser();
     const calls = Array.from({ length: 20 }, () =>
-      fleet.client.request("auth.account.register", { ...somebody(), login }),
+      fleet.client.request("auth.account.register", { ...newUser(), login }),
     );
     const outcomes = await Promise.all(
       calls.map((call) =>
@@ -100,17 +100,17 @@ describe("auth.account.register", () => {
     ["36 characters as", "locale", { locale: "en-u-abcdefgh-bcdefghi-cdefghij-abcd" }],
     ["over 1,024 bytes as", "password", { password: "x".repeat(1025) }],
   ])("refuses %s %s", async (_what, field, bad) => {
-    const refusal = await refused(fleet.client.request("auth.account.register", { ...somebody(), ...bad }));
+    const refusal = await refused(fleet.client.request("auth.account.register", { ...newUser(), ...bad }));
     expect([refusal.code, refusal.details["field"]]).toEqual(["INVALID_INPUT", field]);
   });
 
   test.each(["", "1234567", "💥💥💥💥💥💥💥"])("refuses the short password %j as weak", async (password) => {
-    const refusal = await refused(fleet.client.request("auth.account.register", { ...somebody(), password }));
+    const refusal = await refused(fleet.client.request("auth.account.register", { ...newUser(), password }));
     expect([refusal.code, refusal.details["reason"]]).toEqual(["WEAK_PASSWORD", "short"]);
   });
 
   test("refuses a common password, a stolen one, and one made of the login, and says why", async () => {
-    const person = somebody();
+    const person = newUser();
     const reasonOf = async (password: string): Promise<string | undefined> =>
       (await refused(fleet.client.request("auth.account.register", { ...person, password }))).details["reason"];
     expect(await reasonOf("password1")).toBe("common");
@@ -122,7 +122,7 @@ describe("auth.account.register", () => {
   test("keeps the language that was given, in its canonical form; operators see it, and whoever gave none has the fleet's", async () => {
     const actorToken = await operatorToken(fleet);
     const shown = async (locale: string | null) => {
-      const { login } = await registered(fleet, { ...somebody(), locale });
+      const { login } = await registered(fleet, { ...newUser(), locale });
       return (await fleet.client.request("auth.admin.get-user", { actorToken, target: login })).locale;
     };
     expect(await shown("pt-br")).toBe("pt-BR");
@@ -132,20 +132,20 @@ describe("auth.account.register", () => {
     const { login } = await registered(fleet);
     const show = async (name: string) => (await called(["users", "show", name], fleet.env)).stdout;
     expect(await show(login)).toMatch(/\nlanguage +\(the fleet's\)\n/);
-    expect(await show((await registered(fleet, { ...somebody(), locale: "ru" })).login)).toMatch(/\nlanguage +ru\n/);
+    expect(await show((await registered(fleet, { ...newUser(), locale: "ru" })).login)).toMatch(/\nlanguage +ru\n/);
   });
 
   test("counts a password by code points after NFKC", async () => {
-    const person = { ...somebody(), password: "💥💥💥💥💥💥💥💥" };
+    const person = { ...newUser(), password: "💥💥💥💥💥💥💥💥" };
     expect(await fleet.client.request("auth.account.register", person)).toMatchObject({ confirmationSent: true });
   });
 
   /** ASVS 6.2.5, 6.2.8, 6.2.9. */
   test("takes a password of whatever characters, 64 and more, whole and as it was typed", async () => {
-    const alike = await confirmed(fleet, { ...somebody(), password: "qmzvhtkw" });
+    const alike = await confirmed(fleet, { ...newUser(), password: "qmzvhtkw" });
     expect(await loggedIn(fleet, alike)).toMatchObject({ userId: alike.id });
     const long = `${"aé 7".repeat(204)}Zed!`; // 1,024 bytes
-    const person = await confirmed(fleet, { ...somebody(), password: long });
+    const person = await confirmed(fleet, { ...newUser(), password: long });
     expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
     for (const other of [
       long.slice(0, -1),
@@ -157,7 +157,7 @@ describe("auth.account.register", () => {
   });
 
   test("asked again with its key, it answers the same and makes no second account", async () => {
-    const person = somebody();
+    const person = newUser();
     const options = { idempotencyKey: `register-${person.login}-again` };
     const first = await fleet.client.request("auth.account.register", person, options);
     expect(await fleet.client.request("auth.account.register", person, options)).toEqual(first);
@@ -168,7 +168,7 @@ describe("auth.account.register", () => {
   test("keeps its refusal: asked again with its key after the login is free, it is still taken", async () => {
     const person = await registered(fleet);
     const options = { idempotencyKey: `register-${person.login}-refused` };
-    const again = { ...somebody(), login: person.login };
+    const again = { ...newUser(), login: person.login };
     expect(await refusalOf(fleet.client.request("auth.account.register", again, options))).toBe("LOGIN_TAKEN");
     await fleet.sql.query("DELETE FROM users WHERE id = $1", [person.id]);
     expect(await refusalOf(fleet.client.request("auth.account.register", again, options))).toBe("LOGIN_TAKEN");
@@ -176,9 +176,9 @@ describe("auth.account.register", () => {
   });
 
   test("with the same key and another request is a conflict", async () => {
-    const options = { idempotencyKey: `register-${somebody().login}-conflict` };
-    await fleet.client.request("auth.account.register", somebody(), options);
-    expect(await refusalOf(fleet.client.request("auth.account.register", somebody(), options))).toBe(
+    const options = { idempotencyKey: `register-${newUser().login}-conflict` };
+    await fleet.client.request("auth.account.register", newUser(), options);
+    expect(await refusalOf(fleet.client.request("auth.account.register", newUser(), options))).toBe(
       "IDEMPOTENCY_CONFLICT",
     );
   });
@@ -290,7 +290,7 @@ describe("auth.account.resend", () => {
 
   test("says ok for an address without an account, and for a confirmed one, and sends nothing", async () => {
     const person = await confirmed(fleet);
-    expect(await fleet.client.request("auth.account.resend", { email: somebody().email })).toEqual({});
+    expect(await fleet.client.request("auth.account.resend", { email: newUser().email })).toEqual({});
     expect(await fleet.client.request("auth.account.resend", { email: person.email })).toEqual({});
     // The control: a mail that is sent after these two arrives, and there is no other.
     const other = await registered(fleet);
@@ -300,7 +300,7 @@ describe("auth.account.resend", () => {
 
   test("for nobody leaves rows that bear no id of a user", async () => {
     const waiting = await registered(fleet);
-    for (const email of [somebody().email, waiting.email]) await fleet.client.request("auth.account.resend", { email });
+    for (const email of [newUser().email, waiting.email]) await fleet.client.request("auth.account.resend", { email });
     const { rows } = await fleet.sql.query<{ nobody: boolean; user_id: string }>(
       "SELECT body = '{}' AS nobody, user_id FROM outbox WHERE kind = 'ConfirmationRequested'",
     );

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { sql } from "slonik";
 import { z } from "zod";
-import { foundAccount } from "../../src/accounts/create-confirmed-account.ts";
+import { createConfirmedAccount } from "../../src/accounts/create-confirmed-account.ts";
 import type { RejectsFile } from "../../src/authctl/import/rejects.ts";
 import { runImport } from "../../src/authctl/import/run.ts";
 import { hashSecret, newOpaque } from "../../src/crypto/opaque.ts";
@@ -14,28 +14,28 @@ import { beginImport, noCounts } from "../../src/db/imports.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import { until } from "../support/fleet.ts";
-import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 import { testStack } from "../support/stack.ts";
 
-let house: HandlerHouse;
+let harness: HandlerHarness;
 const door = 4711;
 beforeAll(async () => {
-  house = await handlerHouse();
+  harness = await handlerHarness();
   // Whoever has written a confirmed user waits here before the commit, while somebody holds the lock.
-  await house.pool.query(sql.unsafe`
+  await harness.pool.query(sql.unsafe`
     CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NULL; END'`);
-  await house.pool.query(sql.unsafe`
+  await harness.pool.query(sql.unsafe`
     CREATE TRIGGER hold AFTER INSERT OR UPDATE ON users FOR EACH ROW WHEN (NEW.confirmed_at IS NOT NULL) EXECUTE FUNCTION hold()`);
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => harness.close());
 
 const newLogin = (): string => `u${randomBytes(6).toString("hex")}`;
 
 /** What ends with the address being somebody's. Prepared first, so that nothing but the commit is left to do. @returns ok, or why not */
-type Wish = (house: HandlerHouse, email: string) => Promise<() => Promise<string>>;
+type Wish = (harness: HandlerHarness, email: string) => Promise<() => Promise<string>>;
 
 /** A link as it is mailed: the token's secret is known to nobody else. */
-async function linkTo({ pool }: HandlerHouse, login: string, purpose: "confirm" | "email", email?: string) {
+async function linkTo({ pool }: HandlerHarness, login: string, purpose: "confirm" | "email", email?: string) {
   const id = (await pool.oneFirst(
     sql.type(z.object({ id: z.string() }))`SELECT gen_random_uuid()::text AS id`,
   )) as string;
@@ -71,7 +71,7 @@ const wishes: Record<string, Wish> = {
     const login = newLogin();
     const made = { login, username: login, email, hash: "x", roles: ["admin"], actor: "operator:test", reason: "" };
     const parts = { pool, clock: systemClock, dataKeys };
-    return () => foundAccount(parts, { ...made, tellPlatform: false }).then(() => "ok", codeOf);
+    return () => createConfirmedAccount(parts, { ...made, tellPlatform: false }).then(() => "ok", codeOf);
   },
   async "importing a user"({ pool }, email) {
     const login = newLogin();
@@ -111,7 +111,7 @@ const wishes: Record<string, Wish> = {
   },
 };
 
-async function connectionTo({ pool }: HandlerHouse): Promise<pg.Client> {
+async function connectionTo({ pool }: HandlerHarness): Promise<pg.Client> {
   const own = new URL(testStack().database);
   own.pathname = await pool.oneFirst(
     sql.type(z.object({ name: z.string() }))`SELECT '/' || current_database() AS name`,
@@ -122,13 +122,13 @@ async function connectionTo({ pool }: HandlerHouse): Promise<pg.Client> {
 }
 
 /** How many statements wait for a lock. */
-const waiting = ({ pool }: HandlerHouse): Promise<number> =>
+const waiting = ({ pool }: HandlerHarness): Promise<number> =>
   pool.oneFirst(sql.type(z.object({ n: z.number() }))`
     SELECT count(*) AS n FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE NOT granted AND datname = current_database() AND backend_type = 'client backend'`);
 
 /** Lets the first commit write its user and holds it there, until the second waits too. @returns how the two end, and how many have the address */
-async function race(at: HandlerHouse, first: Wish, second: Wish): Promise<[string, string, number]> {
+async function race(at: HandlerHarness, first: Wish, second: Wish): Promise<[string, string, number]> {
   const email = `${newLogin()}@example.com`;
   const [one, two] = [await first(at, email), await second(at, email)];
   const holder = await connectionTo(at);
@@ -157,12 +157,12 @@ const pairs = Object.keys(wishes).flatMap((first) => Object.keys(wishes).map((se
 
 describe.each(pairs)("%s, and beside it %s", (first, second) => {
   test("the one that commits first has the address, and the other is told", async () => {
-    expect(await race(house, wishes[first]!, wishes[second]!)).toEqual(["ok", told[second], 1]);
+    expect(await race(harness, wishes[first]!, wishes[second]!)).toEqual(["ok", told[second], 1]);
   });
 });
 
 test("without the index both would have it", async () => {
-  await house.pool.query(sql.unsafe`DROP INDEX users_email_unique`); // the last test of this database
+  await harness.pool.query(sql.unsafe`DROP INDEX users_email_unique`); // the last test of this database
   const { "confirming an account": confirming = async () => async () => "" } = wishes;
-  expect(await race(house, confirming, confirming)).toEqual(["ok", "ok", 2]);
+  expect(await race(harness, confirming, confirming)).toEqual(["ok", "ok", 2]);
 });

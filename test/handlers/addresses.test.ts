@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
-import { bySecret, confirmed, loggedIn, refused, registered, somebody } from "../support/people.ts";
+import { bySecret, confirmed, loggedIn, newUser, refused, registered } from "../support/users.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -18,7 +18,7 @@ const addressFields = Object.entries(commandSchemas).flatMap(([topic, { request 
 });
 
 const asked: Record<string, (address: string) => Promise<unknown>> = {
-  "auth.account.register email": (email) => fleet.client.request("auth.account.register", { ...somebody(), email }),
+  "auth.account.register email": (email) => fleet.client.request("auth.account.register", { ...newUser(), email }),
   "auth.account.resend email": (email) => fleet.client.request("auth.account.resend", { email }),
   "auth.password.forgot email": (email) => fleet.client.request("auth.password.forgot", { email }),
   "auth.account.change-email newEmail": async (newEmail) => {
@@ -50,9 +50,9 @@ describe("is refused by all of them:", () => {
 });
 
 test("an internationalised address is one account however it is spelled, and mails go to its form in ASCII", async () => {
-  const local = somebody().login;
+  const local = newUser().login;
   const [unicode, ascii] = [`${local}@BÜcher.example`, `${local}@xn--bcher-kva.example`];
-  const person = await registered(fleet, { ...somebody(), email: unicode });
+  const person = await registered(fleet, { ...newUser(), email: unicode });
   const mail = await fleet.mails.last("auth", (record) => record.json?.["username"] === person.username);
   expect(mail.json?.["email"]).toBe(ascii);
   await fleet.client.request("auth.account.confirm", {
@@ -60,7 +60,7 @@ test("an internationalised address is one account however it is spelled, and mai
     ...bySecret(person),
   });
   for (const email of [ascii, unicode.toUpperCase()]) {
-    const again = await refused(fleet.client.request("auth.account.register", { ...somebody(), email }));
+    const again = await refused(fleet.client.request("auth.account.register", { ...newUser(), email }));
     expect([email, again.code]).toEqual([email, "EMAIL_TAKEN"]);
   }
   const { rows } = await fleet.sql.query("SELECT email, email_key FROM users WHERE id = $1", [person.id]);

@@ -4,7 +4,7 @@ import { readCert } from "../../src/protocol/fleet-cert.ts";
 import { auditOf } from "../support/audited.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
-import { confirmed, loggedIn, refusalOf, refused, somebody } from "../support/people.ts";
+import { confirmed, loggedIn, newUser, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;
 let operator: string;
@@ -45,7 +45,7 @@ describe("auth.admin.get-user", () => {
 
   test("refuses an unknown target, an empty one, and who may not ask", async () => {
     const person = await confirmed(fleet);
-    expect(await refusalOf(show(somebody().login))).toBe("NOT_FOUND");
+    expect(await refusalOf(show(newUser().login))).toBe("NOT_FOUND");
     expect(await refusalOf(show("id:999999999"))).toBe("NOT_FOUND");
     expect(await refusalOf(show(""))).toBe("INVALID_INPUT");
     expect(await refusalOf(show(person.login, ""))).toBe("INVALID_INPUT");
@@ -107,7 +107,7 @@ describe("auth.admin.set-roles", () => {
 
   test("refuses an unknown target and who may not", async () => {
     const person = await confirmed(fleet);
-    expect(await refusalOf(setRoles(somebody().login, ["admin"]))).toBe("NOT_FOUND");
+    expect(await refusalOf(setRoles(newUser().login, ["admin"]))).toBe("NOT_FOUND");
     expect(await refusalOf(setRoles(person.login, ["admin"], person.tokens.accessToken))).toBe("FORBIDDEN");
     expect((await show(person.login)).roles).toEqual([]);
   });

@@ -4,7 +4,7 @@ import { auditOf } from "../support/audited.ts";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { holdUser } from "../support/held.ts";
 import { operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, registered, somebody } from "../support/people.ts";
+import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, registered } from "../support/users.ts";
 
 let fleet: TestFleet;
 let operator: string;
@@ -120,7 +120,7 @@ describe("auth.admin.ban-user", () => {
     expect(await refusalOf(ban(person.login, { until: Number.MAX_SAFE_INTEGER }))).toBe("INVALID_INPUT");
     const book = { actorToken: operator, target: person.login, reason: "x".repeat(1001) };
     expect(await refusalOf(fleet.client.request("auth.admin.ban-user", book))).toBe("INVALID_INPUT");
-    expect(await refusalOf(ban(somebody().login))).toBe("NOT_FOUND");
+    expect(await refusalOf(ban(newUser().login))).toBe("NOT_FOUND");
     expect(await refusalOf(ban(""))).toBe("INVALID_INPUT");
     expect(await refusalOf(ban(person.login, { actorToken: person.tokens.accessToken }))).toBe("FORBIDDEN");
     expect(await refusalOf(ban(person.login, { actorToken: "garbage" }))).toBe("TOKEN_INVALID");
@@ -134,7 +134,7 @@ describe("auth.admin.unban-user", () => {
     expect(await unban(person.login)).toEqual({ userId: person.id, wasBanned: false });
     expect(await inspect(person.tokens.accessToken)).toMatchObject({ userId: person.id });
     expect(await kinds(person)).toEqual([]);
-    expect(await refusalOf(unban(somebody().login))).toBe("NOT_FOUND");
+    expect(await refusalOf(unban(newUser().login))).toBe("NOT_FOUND");
     expect(await refusalOf(unban(person.login, person.tokens.accessToken))).toBe("FORBIDDEN");
   });
 });
@@ -149,7 +149,7 @@ describe("auth.admin.delete-user", () => {
     expect(await refusalOf(erase(`id:${person.id}`))).toBe("NOT_FOUND");
     const { login, username, email, password } = person;
     expect(await refusalOf(registered(fleet, { login, username, email, password }))).toBe("LOGIN_TAKEN");
-    const next = await registered(fleet, { ...somebody(), email });
+    const next = await registered(fleet, { ...newUser(), email });
     expect(next.id).not.toBe(person.id);
     expect(await events(person)).toEqual([{ kind: "UserDeleted", actor: "operator:tester", reason }]);
   });
@@ -164,7 +164,7 @@ describe("auth.admin.delete-user", () => {
 
   test("refuses an unknown target and who may not", async () => {
     const person = await confirmed(fleet);
-    expect(await refusalOf(erase(somebody().login))).toBe("NOT_FOUND");
+    expect(await refusalOf(erase(newUser().login))).toBe("NOT_FOUND");
     expect(await refusalOf(erase(person.login, { actorToken: person.tokens.accessToken }))).toBe("FORBIDDEN");
     expect(await inspect(person.tokens.accessToken)).toMatchObject({ userId: person.id });
   });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailedToken, mailsTo, mailTo } from "../support/mails.ts";
-import { byPassword, type Confirmed, confirmed, refusalOf, refused, registered, somebody } from "../support/people.ts";
+import { byPassword, type Confirmed, confirmed, newUser, refusalOf, refused, registered } from "../support/users.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -35,7 +35,7 @@ async function events({ id }: Confirmed): Promise<string[]> {
 /** Somebody who has asked for another address, and the link to it. */
 async function moving() {
   const person = await confirmed(fleet);
-  const wanted = somebody("new").email;
+  const wanted = newUser("new").email;
   await change(person, wanted);
   return { person, wanted, token: await mailedToken(fleet, wanted, "email-confirm") };
 }
@@ -60,7 +60,7 @@ describe("auth.account.change-email", () => {
 
   test("refuses a wrong password, and counts it", async () => {
     const person = await confirmed(fleet);
-    const wanted = somebody().email;
+    const wanted = newUser().email;
     expect(await refusalOf(change(person, wanted, { password: "not the one" }))).toBe("INVALID_CREDENTIALS");
     const { rows } = await fleet.sql.query("SELECT count(*)::int AS n FROM outbox WHERE user_id = $1 AND kind = $2", [
       person.id,
@@ -74,14 +74,14 @@ describe("auth.account.change-email", () => {
     const person = await confirmed(fleet);
     const bad = await refused(change(person, "nobody"));
     expect([bad.code, bad.details["field"]]).toEqual(["INVALID_INPUT", "newEmail"]);
-    expect(await refusalOf(change(person, somebody().email, { password: "" }))).toBe("INVALID_INPUT");
-    expect(await refusalOf(change(person, somebody().email, { accessToken: "garbage" }))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(change(person, newUser().email, { password: "" }))).toBe("INVALID_INPUT");
+    expect(await refusalOf(change(person, newUser().email, { accessToken: "garbage" }))).toBe("TOKEN_INVALID");
   });
 
   test("is THROTTLED beyond AUTH_MAILS_PER_HOUR, and says when to ask again", async () => {
     const person = await confirmed(fleet);
-    for (let time = 0; time < 3; time += 1) await change(person, somebody().email);
-    const { code, details, retryAfterMs = 0 } = await refused(change(person, somebody().email));
+    for (let time = 0; time < 3; time += 1) await change(person, newUser().email);
+    const { code, details, retryAfterMs = 0 } = await refused(change(person, newUser().email));
     expect([code, details]).toEqual(["THROTTLED", { reason: "mails" }]);
     expect(retryAfterMs).toBeGreaterThan(3_000_000);
     expect(retryAfterMs).toBeLessThanOrEqual(3_600_000);
@@ -98,7 +98,7 @@ describe("the address that is asked for", () => {
     expect(code).toBe("THROTTLED");
     expect(retryAfterMs).toBeGreaterThan(3_000_000);
     // The control: another address is free, and the owner of an account that moves is told each time.
-    for (let time = 0; time < 3; time += 1) expect(await change(askers[2]!, somebody().email)).toEqual({});
+    for (let time = 0; time < 3; time += 1) expect(await change(askers[2]!, newUser().email)).toEqual({});
     await mailTo(fleet, askers[2]!.email, "email-change-requested", 3);
   });
 });
@@ -119,13 +119,13 @@ describe("auth.account.confirm-email", () => {
     const { person, token } = await moving();
     await confirm(token);
     expect(await refusalOf(confirm(token))).toBe("TOKEN_INVALID");
-    const next = { ...somebody(), email: person.email };
+    const next = { ...newUser(), email: person.email };
     expect(await fleet.client.request("auth.account.register", next)).toMatchObject({ userId: expect.any(Number) });
   });
 
   test("takes back links that were mailed before: to the old address, and to a third one", async () => {
     const { person, wanted, token } = await moving();
-    const third = somebody().email;
+    const third = newUser().email;
     await change(person, third);
     await fleet.client.request("auth.password.forgot", { email: person.email });
     const [other, reset] = [
@@ -144,7 +144,7 @@ describe("auth.account.confirm-email", () => {
 
   test("of two accounts that want one address at once, one has it and the other is told", async () => {
     const people = [await confirmed(fleet), await confirmed(fleet)];
-    const wanted = somebody("both").email;
+    const wanted = newUser("both").email;
     const tokens: string[] = [];
     for (const [index, person] of people.entries()) {
       await change(person, wanted);

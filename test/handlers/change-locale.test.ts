@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailTo } from "../support/mails.ts";
-import { type Confirmed, confirmed, refusalOf, refused, somebody } from "../support/people.ts";
+import { type Confirmed, confirmed, newUser, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -34,7 +34,7 @@ describe("auth.account.change-locale", () => {
   });
 
   test("changes nobody else's, makes no event, and leaves every session and token as it is", async () => {
-    const [person, other] = [await confirmed(fleet), await confirmed(fleet, { ...somebody(), locale: "ru" })];
+    const [person, other] = [await confirmed(fleet), await confirmed(fleet, { ...newUser(), locale: "ru" })];
     const row = async ({ id }: Confirmed) =>
       (await fleet.sql.query("SELECT sequence, generation, locale FROM users WHERE id = $1", [id])).rows[0]!;
     const before = await row(person);

@@ -7,12 +7,12 @@ import {
   byPassword,
   bySecret,
   loggedIn,
+  newUser,
   type Registered,
   refusalOf,
   refused,
   registered,
-  somebody,
-} from "../support/people.ts";
+} from "../support/users.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -95,8 +95,8 @@ test("without either, or with both, is INVALID_INPUT, and confirms nothing", asy
 });
 
 test("whoever made an account with another's address has nothing of it when the owner opens the link", async () => {
-  const owner = somebody();
-  const attacker = { ...somebody(), email: owner.email };
+  const owner = newUser();
+  const attacker = { ...newUser(), email: owner.email };
   const theirs = await registered(fleet, attacker);
   const token = await fleet.confirmationToken(theirs.username);
   // The owner of the mailbox knows neither what registering answered nor the password.

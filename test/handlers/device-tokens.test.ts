@@ -11,16 +11,16 @@ import { keyRulesOf } from "../../src/keys/fleet-keys.ts";
 import { type ClientInput, commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { makeAuthenticator } from "../support/authenticator.ts";
 import { fromBase32, shownNow } from "../support/factors.ts";
-import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 
 type Account = Awaited<ReturnType<typeof account>>;
 
 const waits = { AUTH_ATTEMPTS_DELAY: "15m", AUTH_ATTEMPTS_ACCOUNT_DELAY_MAX: "15m", AUTH_NETWORK_PASSWORDS: "25/1h" };
-let house: HandlerHouse;
+let harness: HandlerHarness;
 beforeAll(async () => {
-  house = await handlerHouse({ env: waits, cheapHashes: true, poolSize: 4 });
+  harness = await handlerHarness({ env: waits, cheapHashes: true, poolSize: 4 });
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => harness.close());
 
 const wrong = "not the right password";
 let networks = 0;
@@ -32,17 +32,17 @@ const logIn = (
   { login, password }: Pick<Account, "login" | "password">,
   device?: string,
   client: ClientInput | null = null,
-) => house.ask("auth.session.login", { login, password, client }, { ...(device !== undefined && { device }) });
+) => harness.ask("auth.session.login", { login, password, client }, { ...(device !== undefined && { device }) });
 const tried = (
   who: Pick<Account, "login" | "password">,
   device?: string,
   client: ClientInput | null = elsewhere(),
-  at = house,
+  at = harness,
 ) => at.outcome("auth.session.login", { ...who, client } as never, { ...(device !== undefined && { device }) });
 const asked = ({ login, password }: Account) => ({ login, password });
 const tokenOf = async (owner: Account): Promise<string> => (await logIn(owner)).tokens!.deviceToken;
 const holds = (token: string, recordKey: string, at = Date.now()) =>
-  makeDeviceTokens(house.dataKeys, 90 * 86_400_000).verify(token, { recordKey, at });
+  makeDeviceTokens(harness.dataKeys, 90 * 86_400_000).verify(token, { recordKey, at });
 
 /** Guesses from ever other networks until those have to wait. */
 async function attack({ login }: Account): Promise<void> {
@@ -52,13 +52,13 @@ async function attack({ login }: Account): Promise<void> {
 
 /** Sets another password, as by the link of a mail. */
 async function reset({ id, email }: Account, newPassword: string): Promise<void> {
-  await house.pool.query(sql.unsafe`DELETE FROM one_time_tokens WHERE user_id = ${id}`);
-  await house.ask("auth.password.forgot", { email });
+  await harness.pool.query(sql.unsafe`DELETE FROM one_time_tokens WHERE user_id = ${id}`);
+  await harness.ask("auth.password.forgot", { email });
   const secret = randomBytes(32);
   const hash = createHash("sha256").update(secret).digest();
-  const row = await house.pool.one(sql.type(z.object({ id: z.string() }))`
+  const row = await harness.pool.one(sql.type(z.object({ id: z.string() }))`
     UPDATE one_time_tokens SET secret_hash = ${sql.binary(hash)} WHERE user_id = ${id} AND purpose = 'reset' RETURNING id`);
-  await house.ask("auth.password.reset", { token: `${row.id}.${secret.toString("base64url")}`, newPassword });
+  await harness.ask("auth.password.reset", { token: `${row.id}.${secret.toString("base64url")}`, newPassword });
 }
 
 describe("every command that gives tokens", () => {
@@ -73,9 +73,9 @@ describe("every command that gives tokens", () => {
   });
 
   test("by a password or a refresh: it is for the login however it was typed, and for no other", async () => {
-    const owner = await account(house);
+    const owner = await account(harness);
     const { tokens } = await logIn({ ...owner, login: owner.login.toUpperCase() });
-    const { deviceToken } = await house.ask("auth.session.refresh", { refreshToken: tokens!.refreshToken });
+    const { deviceToken } = await harness.ask("auth.session.refresh", { refreshToken: tokens!.refreshToken });
     for (const token of [tokens!.deviceToken, deviceToken]) {
       expect(holds(token, owner.login)).toMatchObject({ epoch: 0 });
       for (const other of [owner.login.toUpperCase(), owner.email, `${owner.login}x`, ""])
@@ -84,24 +84,24 @@ describe("every command that gives tokens", () => {
   });
 
   test("by a code or a passkey: the same", async () => {
-    const owner = await account(house);
+    const owner = await account(harness);
     const { accessToken, refreshToken } = (await logIn(owner)).tokens!;
-    const secret = fromBase32((await house.ask("auth.mfa.enroll", { accessToken })).secret);
-    await house.ask("auth.mfa.activate", { accessToken, code: shownNow(secret) });
-    const own = await house.ask("auth.session.refresh", { refreshToken });
+    const secret = fromBase32((await harness.ask("auth.mfa.enroll", { accessToken })).secret);
+    await harness.ask("auth.mfa.activate", { accessToken, code: shownNow(secret) });
+    const own = await harness.ask("auth.session.refresh", { refreshToken });
     const device = makeAuthenticator();
-    const begun = await house.ask("auth.passkey.begin-registration", { accessToken: own.accessToken });
+    const begun = await harness.ask("auth.passkey.begin-registration", { accessToken: own.accessToken });
     const response = device.create(begun.options);
-    await house.ask("auth.passkey.finish-registration", {
+    await harness.ask("auth.passkey.finish-registration", {
       accessToken: own.accessToken,
       challenge: begun.challenge,
       response,
     });
-    await house.pool.query(sql.unsafe`UPDATE totp_factors SET last_step = 0 WHERE user_id = ${owner.id}`);
+    await harness.pool.query(sql.unsafe`UPDATE totp_factors SET last_step = 0 WHERE user_id = ${owner.id}`);
     const { challenge } = (await logIn(owner)).challenge!;
-    const byCode = await house.ask("auth.session.login-mfa", { challenge, method: "totp", code: shownNow(secret) });
-    const asking = await house.ask("auth.passkey.begin-login", { login: owner.login, challenge: "" });
-    const byPasskey = await house.ask("auth.passkey.finish-login", {
+    const byCode = await harness.ask("auth.session.login-mfa", { challenge, method: "totp", code: shownNow(secret) });
+    const asking = await harness.ask("auth.passkey.begin-login", { login: owner.login, challenge: "" });
+    const byPasskey = await harness.ask("auth.passkey.finish-login", {
       challenge: asking.challenge,
       response: device.get(asking.options),
     });
@@ -110,17 +110,17 @@ describe("every command that gives tokens", () => {
   });
 
   test("whoever logs in by the address has tokens for the address, also after a code and a refresh, and none for the login", async () => {
-    const owner = await account(house);
+    const owner = await account(harness);
     const byAddress = { login: owner.email.toUpperCase(), password: owner.password };
     const { tokens } = await logIn(byAddress);
-    const refreshed = await house.ask("auth.session.refresh", { refreshToken: tokens!.refreshToken });
+    const refreshed = await harness.ask("auth.session.refresh", { refreshToken: tokens!.refreshToken });
     const { accessToken } = refreshed;
-    const secret = fromBase32((await house.ask("auth.mfa.enroll", { accessToken })).secret);
-    await house.ask("auth.mfa.activate", { accessToken, code: shownNow(secret) });
-    await house.pool.query(sql.unsafe`UPDATE totp_factors SET last_step = 0 WHERE user_id = ${owner.id}`);
+    const secret = fromBase32((await harness.ask("auth.mfa.enroll", { accessToken })).secret);
+    await harness.ask("auth.mfa.activate", { accessToken, code: shownNow(secret) });
+    await harness.pool.query(sql.unsafe`UPDATE totp_factors SET last_step = 0 WHERE user_id = ${owner.id}`);
     const { challenge } = (await logIn(byAddress)).challenge!;
-    const byCode = await house.ask("auth.session.login-mfa", { challenge, method: "totp", code: shownNow(secret) });
-    const later = await house.ask("auth.session.refresh", { refreshToken: byCode.refreshToken });
+    const byCode = await harness.ask("auth.session.login-mfa", { challenge, method: "totp", code: shownNow(secret) });
+    const later = await harness.ask("auth.session.refresh", { refreshToken: byCode.refreshToken });
     for (const { deviceToken } of [tokens!, refreshed, byCode, later]) {
       expect(holds(deviceToken, owner.email)).toMatchObject({ epoch: 0 });
       expect(holds(deviceToken, owner.login)).toBeUndefined();
@@ -133,18 +133,18 @@ describe("every command that gives tokens", () => {
   });
 
   test("renews the token of the request, with its id; one that does not hold is followed by another one", async () => {
-    const owner = await account(house);
+    const owner = await account(harness);
     const first = await tokenOf(owner);
     const { id } = holds(first, owner.login)!;
     const again = (await logIn(owner, first)).tokens!;
     expect(holds(again.deviceToken, owner.login)!.id).toEqual(id);
-    const refreshed = await house.ask(
+    const refreshed = await harness.ask(
       "auth.session.refresh",
       { refreshToken: again.refreshToken },
       { device: again.deviceToken },
     );
     expect(holds(refreshed.deviceToken, owner.login)!.id).toEqual(id);
-    const foreign = await tokenOf(await account(house));
+    const foreign = await tokenOf(await account(harness));
     for (const other of [undefined, "garbage", foreign, `${first.slice(0, -1)}${first.endsWith("A") ? "E" : "A"}`]) {
       const { deviceToken } = (await logIn(owner, other)).tokens!;
       expect(holds(deviceToken, owner.login)!.id).not.toEqual(id);
@@ -154,11 +154,11 @@ describe("every command that gives tokens", () => {
 
 describe("whoever comes with a device token that holds", () => {
   test("is not delayed by guesses from elsewhere; without it, or with any other text, they are", async () => {
-    const [owner, stranger] = [await account(house), await account(house)];
+    const [owner, stranger] = [await account(harness), await account(harness)];
     const [token, foreign] = [await tokenOf(owner), await tokenOf(stranger)];
     await attack(owner);
     expect(await tried(asked(owner), token)).toBe("ok");
-    const old = makeDeviceTokens(house.dataKeys, 90 * 86_400_000).issue({
+    const old = makeDeviceTokens(harness.dataKeys, 90 * 86_400_000).issue({
       recordKey: owner.login,
       epoch: 0,
       now: Date.now() - 92 * 86_400_000,
@@ -170,11 +170,11 @@ describe("whoever comes with a device token that holds", () => {
   });
 
   test("is not delayed by what others of the network guess at", async () => {
-    const owner = await account(house);
+    const owner = await account(harness);
     const token = await tokenOf(owner);
     const here = elsewhere();
     const attacker = async (): Promise<string> =>
-      house.outcome("auth.session.login", {
+      harness.outcome("auth.session.login", {
         login: `n${randomBytes(6).toString("hex")}`,
         password: wrong,
         client: here,
@@ -188,7 +188,7 @@ describe("whoever comes with a device token that holds", () => {
   });
 
   test("waits for their own wrong guesses, wherever they come from, and delays no other device by them", async () => {
-    const owner = await account(house);
+    const owner = await account(harness);
     const [token, other] = [await tokenOf(owner), await tokenOf(owner)];
     const codes: string[] = [];
     for (let n = 0; n < 12; n += 1) codes.push(await tried({ login: owner.login, password: wrong }, token));
@@ -201,7 +201,7 @@ describe("whoever comes with a device token that holds", () => {
   });
 
   test("has a right password forget their own wrong ones", async () => {
-    const owner = await account(house);
+    const owner = await account(harness);
     const token = await tokenOf(owner);
     for (let round = 0; round < 3; round += 1) {
       for (let n = 0; n < 9; n += 1)
@@ -211,7 +211,7 @@ describe("whoever comes with a device token that holds", () => {
   });
 
   test("gets no more guesses from many tokens: all devices of an account together have a limit", async () => {
-    const owner = await account(house);
+    const owner = await account(harness);
     const tokens: string[] = [];
     for (let n = 0; n < 12; n += 1) tokens.push(await tokenOf(owner));
     const codes = [];
@@ -223,14 +223,14 @@ describe("whoever comes with a device token that holds", () => {
 
 describe("after a reset of the password", () => {
   test("tokens from before are known no more, only their place is left; the next login gives one that is", async () => {
-    const owner = await account(house);
+    const owner = await account(harness);
     const token = await tokenOf(owner);
     await reset(owner, "another good password");
     const now = { ...owner, password: "another good password" };
     await attack(owner);
     expect(await tried(asked(now), token)).toBe("THROTTLED");
     expect(holds(token, owner.login)).toMatchObject({ epoch: 0 });
-    await house.pool.query(sql.unsafe`DELETE FROM login_attempts WHERE user_id = ${owner.id}`);
+    await harness.pool.query(sql.unsafe`DELETE FROM login_attempts WHERE user_id = ${owner.id}`);
     const next = (await logIn(now, token)).tokens!.deviceToken;
     expect(holds(next, owner.login)).toMatchObject({ epoch: 1 });
     expect(holds(next, owner.login)!.id).not.toEqual(holds(token, owner.login)!.id);
@@ -239,9 +239,9 @@ describe("after a reset of the password", () => {
   });
 
   test("and not after a change of it", async () => {
-    const owner = await account(house);
+    const owner = await account(harness);
     const { accessToken, deviceToken } = (await logIn(owner)).tokens!;
-    await house.ask("auth.password.change", {
+    await harness.ask("auth.password.change", {
       accessToken,
       currentPassword: owner.password,
       newPassword: "another good password",
@@ -252,19 +252,19 @@ describe("after a reset of the password", () => {
 });
 
 test("tokens outlive the next data keys, those of attempts and their own", async () => {
-  const owner = await account(house);
+  const owner = await account(harness);
   const token = await tokenOf(owner);
-  const before = house.dataKeys();
+  const before = harness.dataKeys();
   // Where there is a key that is not in use yet, none is made.
-  const age = () => house.pool.query(sql.unsafe`UPDATE data_keys SET created_at = created_at - interval '1 hour'`);
+  const age = () => harness.pool.query(sql.unsafe`UPDATE data_keys SET created_at = created_at - interval '1 hour'`);
   await age();
   await rotateDataKeys({
-    pool: house.pool,
-    master: house.master,
+    pool: harness.pool,
+    master: harness.master,
     clock: { now: Date.now, monotonic: () => performance.now() },
   });
   await age();
-  const later = await house.beside();
+  const later = await harness.beside();
   expect(later.dataKeys().current("device").id).not.toBe(before.current("device").id);
   expect(later.dataKeys().current("attempts").id).not.toBe(before.current("attempts").id);
   const guess = () => tried({ login: owner.login, password: wrong }, undefined, elsewhere(), later);
@@ -277,15 +277,15 @@ test("the data key of tokens is kept until the last of them has ended, and then 
   const clock = { now: Date.now, monotonic: () => performance.now() };
   const rules = keyRulesOf(readConfig({ AUTH_KEY_ROTATION: "3650d" }, "dev"));
   const ids = async (): Promise<readonly number[]> =>
-    house.pool.anyFirst(
+    harness.pool.anyFirst(
       sql.type(z.object({ id: z.number() }))`SELECT id FROM data_keys WHERE purpose = 'device' ORDER BY id`,
     );
-  await rotateDataKeys({ pool: house.pool, master: house.master, clock }, ["device"]);
+  await rotateDataKeys({ pool: harness.pool, master: harness.master, clock }, ["device"]);
   const all = await ids();
   const after = async (days: number): Promise<readonly number[]> => {
-    await house.pool.query(sql.unsafe`
+    await harness.pool.query(sql.unsafe`
       UPDATE data_keys SET created_at = now() - ${days} * interval '1 day' WHERE purpose = 'device'`);
-    await turnDataKeys({ pool: house.pool, master: house.master, clock, rules });
+    await turnDataKeys({ pool: harness.pool, master: harness.master, clock, rules });
     return ids();
   };
   expect(await after(91)).toEqual(all);

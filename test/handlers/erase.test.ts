@@ -9,12 +9,12 @@ import {
   type Confirmed,
   confirmed,
   loggedIn,
+  newUser,
   refusalOf,
   refused,
   registered,
-  somebody,
   withTooMuch,
-} from "../support/people.ts";
+} from "../support/users.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -66,7 +66,7 @@ async function whereIs(...texts: string[]): Promise<string[]> {
 const personal = (person: Confirmed) => [person.login, person.email, client(person).ip];
 
 /** Somebody of whom there is something everywhere: sessions that go on and that are over, refusals, events, a waiting link. */
-async function known(one = somebody()): Promise<Confirmed> {
+async function known(one = newUser()): Promise<Confirmed> {
   const person = await confirmed(fleet, one);
   const { tokens } = await login(person);
   await refusalOf(login(person, "not the one"));
@@ -123,7 +123,7 @@ describe("auth.account.delete", () => {
     const { login: name, username, email, password } = person;
     const anew = { login: name, username, email, password };
     expect(await refusalOf(registered(fleet, anew))).toBe("LOGIN_TAKEN");
-    expect((await registered(fleet, { ...anew, login: somebody().login })).email).toBe(email); // the address is free at once
+    expect((await registered(fleet, { ...anew, login: newUser().login })).email).toBe(email); // the address is free at once
     expect((await audited(person, "UserDeleted")).filter(({ event }) => event === "UserDeleted")).toHaveLength(1);
   });
 
@@ -169,11 +169,11 @@ test.each([
         { topic: "delete", partition: 0, key: null, value: Buffer.from(JSON.stringify({ id })), headers: {} },
       ]),
   ],
-])("deleted by %s, nothing is left either", async (_who, deed) => {
+])("deleted by %s, nothing is left either", async (_who, action) => {
   const person = await known();
   await audited(person, "LoginRefused");
   expect(await whereIs(client(person).ip)).toContain("sessions");
-  await deed(person);
+  await action(person);
   await until("the user is gone", async () => {
     const { rowCount } = await fleet.sql.query("SELECT FROM users WHERE id = $1", [person.id]);
     return rowCount === 0;
@@ -191,7 +191,7 @@ interface Copy extends Record<string, unknown> {
 
 describe("auth.account.export", () => {
   test("gives everything that is held, and no secret", async () => {
-    const person = await known({ ...somebody(), locale: "de" });
+    const person = await known({ ...newUser(), locale: "de" });
     await fleet.client.request("auth.admin.set-roles", {
       actorToken: await operatorToken(fleet, "ophelia"),
       target: person.login,

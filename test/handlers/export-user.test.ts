@@ -6,7 +6,7 @@ import { type Audited, auditOf } from "../support/audited.ts";
 import { withApp } from "../support/factors.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { holderOf, operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, refused, somebody } from "../support/people.ts";
+import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;
 let operator: string;
@@ -114,8 +114,7 @@ describe("auth.admin.export-user", () => {
       const refusal = await refused(exportOf(person.login, { reason: why }));
       expect([refusal.code, refusal.details]).toEqual(["INVALID_INPUT", { field: "reason" }]);
     }
-    for (const target of [somebody().login, "id:999999999"])
-      expect(await refusalOf(exportOf(target))).toBe("NOT_FOUND");
+    for (const target of [newUser().login, "id:999999999"]) expect(await refusalOf(exportOf(target))).toBe("NOT_FOUND");
     expect(await refusalOf(exportOf(""))).toBe("INVALID_INPUT");
     const decoy = await confirmed(fleet);
     await fleet.sql.query("UPDATE users SET decoy = true WHERE id = $1", [decoy.id]);
@@ -132,7 +131,7 @@ describe("auth.admin.export-user", () => {
   });
 
   test("takes the permission users.export, which administrators have, and is not for who may do less than the user", async () => {
-    const role = `export-${somebody().login.slice(1, 9)}`;
+    const role = `export-${newUser().login.slice(1, 9)}`;
     await fleet.client.request("auth.admin.change-role", {
       actorToken: operator,
       role,

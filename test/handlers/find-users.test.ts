@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
-import { confirmed, refusalOf } from "../support/people.ts";
+import { confirmed, refusalOf } from "../support/users.ts";
 
 let fleet: TestFleet;
 let operator: string;

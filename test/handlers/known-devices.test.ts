@@ -13,7 +13,7 @@ import {
   withPasskey,
 } from "../support/factors.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
-import { type Person, refusalOf, refused } from "../support/people.ts";
+import { refusalOf, refused, type TestUser } from "../support/users.ts";
 
 let fleet: TestFleet;
 let app: WithApp;
@@ -26,11 +26,11 @@ afterAll(() => fleet.close());
 
 const wrong = "ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ";
 
-function logIn({ login, password }: Pick<Person, "login" | "password">, client: ClientInput) {
+function logIn({ login, password }: Pick<TestUser, "login" | "password">, client: ClientInput) {
   return fleet.client.request("auth.session.login", { login, password, client });
 }
 
-async function challengeOf(person: Person, client: ClientInput): Promise<string> {
+async function challengeOf(person: TestUser, client: ClientInput): Promise<string> {
   return (await logIn(person, client)).challenge!.challenge;
 }
 
@@ -38,7 +38,7 @@ const beginLogin = (login: string, challenge: string, client: ClientInput | null
   fleet.client.request("auth.passkey.begin-login", { login, challenge, client });
 
 /** Guesses from ever other networks until one has to wait; then as if the last of them were to be waited for longer than any test takes. */
-async function attack({ login }: Person, net: number): Promise<void> {
+async function attack({ login }: TestUser, net: number): Promise<void> {
   for (let host = 0, code = ""; code !== "THROTTLED"; host += 1) {
     code = await refusalOf(logIn({ login, password: "not the right one" }, { ip: `10.${net}.${host}.1` }));
     if (code !== "THROTTLED") expect(code).toBe("INVALID_CREDENTIALS");

@@ -15,10 +15,10 @@ import { openPool } from "../../src/db/pool.ts";
 import { authctl, called } from "../authctl/authctl.ts";
 import { withPasskey } from "../support/factors.ts";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
-import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 import { operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, type Person, refusalOf, registered, somebody } from "../support/people.ts";
 import { testStack } from "../support/stack.ts";
+import { type Confirmed, confirmed, newUser, refusalOf, registered, type TestUser } from "../support/users.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -34,7 +34,7 @@ const userOf = async (login: string, password: string): Promise<number> =>
 describe("logging in with an e-mail address", () => {
   test("finds the confirmed account that has it, however it is written, and no account that only waits with it", async () => {
     const name = randomBytes(6).toString("hex");
-    const person = await confirmed(fleet, { ...somebody(), email: `${name}@bücher.example` });
+    const person = await confirmed(fleet, { ...newUser(), email: `${name}@bücher.example` });
     for (const typed of [
       person.email,
       person.email.toUpperCase(),
@@ -60,7 +60,7 @@ describe("logging in with an e-mail address", () => {
   test("puts no address into any event, and no text that looks like a user's id under that user", async () => {
     const person = await confirmed(fleet);
     await refusalOf(logIn(person.email, "not the one"));
-    const nobody = somebody();
+    const nobody = newUser();
     await refusalOf(logIn(nobody.email, "not the one"));
     await refusalOf(logIn(String(person.id), "not the one"));
     await fleet.mails.last("auth.event", ({ key }) => String(key) === `login:${person.id}`);
@@ -109,8 +109,8 @@ describe("logging in with an e-mail address", () => {
 });
 
 describe("a login that was confirmed and is given up", () => {
-  const register = (login: string, more: Partial<Person> = {}) =>
-    fleet.client.request("auth.account.register", { ...somebody(), ...more, login });
+  const register = (login: string, more: Partial<TestUser> = {}) =>
+    fleet.client.request("auth.account.register", { ...newUser(), ...more, login });
   const exists = async ({ id }: Confirmed) =>
     (await fleet.sql.query("SELECT FROM users WHERE id = $1", [id])).rowCount === 1;
   const later = (days: number) =>
@@ -180,14 +180,14 @@ describe("a login that was confirmed and is given up", () => {
     const person = await confirmed(fleet);
     await ways[0]![1](person);
     const made = await authctl(
-      ["users", "create-admin", person.login, somebody().email],
+      ["users", "create-admin", person.login, newUser().email],
       fleet.env,
       "a password of some length\n",
     );
     expect(made).toMatchObject({ code: 1, stderr: expect.stringContaining("LOGIN_TAKEN") });
     const file = join(mkdtempSync(join(tmpdir(), "import-")), "users.jsonl");
     const hash = "$2b$04$uSmRrGyk/oXsaULeM73tEeUa3k2b2mmVp.kIcddbTVFtk6fztcGRi";
-    const rows = [person.login, somebody().login].map((login) => ({ login, email: somebody().email, hash }));
+    const rows = [person.login, newUser().login].map((login) => ({ login, email: newUser().email, hash }));
     writeFileSync(file, rows.map((row) => JSON.stringify(row)).join("\n"));
     const imported = await called(["import", file, "--rejects", `${file}.rejects`, "--json"], fleet.env);
     expect(JSON.parse(imported.stdout)).toMatchObject({ imported: 1, rejected: { "login-taken": 1 } });
@@ -203,22 +203,22 @@ describe("a login that was confirmed and is given up", () => {
 });
 
 describe("at the handlers", () => {
-  let house: HandlerHouse;
+  let harness: HandlerHarness;
   beforeAll(async () => {
-    house = await handlerHouse();
+    harness = await handlerHarness();
   }, 60_000);
-  afterAll(() => house.close());
+  afterAll(() => harness.close());
 
   test("attempts count for the account that is found, and for the text where none is, in one form", async () => {
     const counted = async (): Promise<unknown[]> => {
-      const rows = await house.pool.any(sql.type(z.object({ user: z.number().nullable(), n: z.number() }))`
+      const rows = await harness.pool.any(sql.type(z.object({ user: z.number().nullable(), n: z.number() }))`
         SELECT user_id AS user, cardinality(attempts) AS n FROM login_attempts ORDER BY user_id NULLS LAST, 2 DESC`);
-      await house.pool.query(sql.unsafe`DELETE FROM login_attempts`);
+      await harness.pool.query(sql.unsafe`DELETE FROM login_attempts`);
       return rows.map(({ user, n }) => [user, n]);
     };
     const guess = async (login: string) =>
-      expect(await house.outcome("auth.session.login", { login, password: "wrong" })).toBe("INVALID_CREDENTIALS");
-    const { login, email, id } = await account(house);
+      expect(await harness.outcome("auth.session.login", { login, password: "wrong" })).toBe("INVALID_CREDENTIALS");
+    const { login, email, id } = await account(harness);
     for (const typed of [login, email, email.toUpperCase(), login.toUpperCase()]) await guess(typed);
     expect(await counted()).toEqual([[id, 4]]);
     for (const typed of ["a@bücher.example", "A@BÜCHER.EXAMPLE", "a@xn--bcher-kva.example"]) await guess(typed);
@@ -233,7 +233,7 @@ describe("at the handlers", () => {
   async function outcomeBeside(givenUp: boolean): Promise<string> {
     const login = `u${randomBytes(6).toString("hex")}`;
     const url = new URL(testStack().database);
-    url.pathname = await house.pool.oneFirst(
+    url.pathname = await harness.pool.oneFirst(
       sql.type(z.object({ name: z.string() }))`SELECT '/' || current_database() AS name`,
     );
     const other = new pg.Client({ connectionString: url.href });
@@ -243,7 +243,7 @@ describe("at the handlers", () => {
       "INSERT INTO users (id, login, login_key, username, email, email_key) VALUES (nextval('user_ids'), $1, $1, $1, $1, $1)",
       [login],
     );
-    const asked = house.outcome("auth.account.register", {
+    const asked = harness.outcome("auth.account.register", {
       ...{ login, username: login, email: `${login}@example.com`, password: "good enough for this" },
     });
     await until("it waits", async () => {
@@ -255,7 +255,7 @@ describe("at the handlers", () => {
     await other.query("DELETE FROM users WHERE login_key = $1", [login]);
     if (givenUp)
       await other.query("INSERT INTO given_up_logins VALUES ($1, NULL, now() + interval '30 days')", [
-        loginHash(house.dataKeys(), login),
+        loginHash(harness.dataKeys(), login),
       ]);
     await other.query("COMMIT");
     await other.end();

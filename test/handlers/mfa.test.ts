@@ -18,8 +18,8 @@ import {
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailedToken } from "../support/mails.ts";
 import { operatorToken } from "../support/operator.ts";
-import { byPassword, confirmed, loggedIn, refusalOf, refused, registered } from "../support/people.ts";
 import { rawRequests } from "../support/raw.ts";
+import { byPassword, confirmed, loggedIn, refusalOf, refused, registered } from "../support/users.ts";
 
 let fleet: TestFleet;
 let operator: string;
@@ -461,7 +461,7 @@ describe("commands that need a login of a moment ago", () => {
   });
 });
 
-describe("a role that requires a further factor", () => {
+describe("a role that requires a second factor", () => {
   const role = `strong-${Math.random().toString(36).slice(2, 8)}`;
   const setRoles = (id: number, roles: string[]) =>
     fleet.client.request("auth.admin.set-roles", { actorToken: operator, target: `id:${id}`, roles, reason: "a test" });

@@ -8,7 +8,7 @@ import { enrolled, shownNow } from "../support/factors.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailedToken, mailTo, openMail } from "../support/mails.ts";
 import { operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, registered, somebody } from "../support/people.ts";
+import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, registered } from "../support/users.ts";
 
 let fleet: TestFleet;
 let operator: string;
@@ -124,7 +124,7 @@ describe.each(notices)("%s", (kind) => {
 });
 
 test("who gave a language is told in it", async () => {
-  const owner = await confirmed(fleet, { ...somebody(), locale: "ru-ru" });
+  const owner = await confirmed(fleet, { ...newUser(), locale: "ru-ru" });
   await addPasskey(owner);
   await fleet.client.request("auth.admin.reset-mfa", { actorToken: operator, target: owner.login, reason: "a test" });
   expect(await mailTo(fleet, owner.email, "mfa-reset")).toMatchObject({ locale: "ru-RU" });

@@ -7,25 +7,25 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { SignJWT } from "jose";
 import { sql } from "slonik";
 import { z } from "zod";
-import { enrolOperator } from "../../src/accounts/enroll-operator.ts";
+import { enrollOperator } from "../../src/accounts/enroll-operator.ts";
 import { ctl } from "../../src/authctl/index.ts";
 import { newSigner, type OperatorSigner, signerFrom, signOperatorToken } from "../../src/crypto/operators.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
-import { account, type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 import { ownFolder } from "../support/stack.ts";
 
-let house: HandlerHouse;
+let harness: HandlerHarness;
 /** Enrolled with the master key, may do everything. */
 let ada: OperatorSigner;
 beforeAll(async () => {
-  house = await handlerHouse({ cheapHashes: true });
+  harness = await handlerHarness({ cheapHashes: true });
   ada = await signerFrom(newSigner("ada"));
-  await enrolOperator(partsOf(house), { name: "ada", key: ada, reason: "a test", first: true });
+  await enrollOperator(partsOf(harness), { name: "ada", key: ada, reason: "a test", first: true });
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => harness.close());
 
-const partsOf = ({ pool, dataKeys }: HandlerHouse) => ({ pool, clock: systemClock, dataKeys });
+const partsOf = ({ pool, dataKeys }: HandlerHarness) => ({ pool, clock: systemClock, dataKeys });
 const sign = (name = "ada", signer = ada, now = systemClock.now()) =>
   signOperatorToken(signer, { name, issuer: "auth", now });
 const newName = (): string => `o${randomBytes(5).toString("hex")}`;
@@ -33,7 +33,7 @@ const newKey = (): Promise<OperatorSigner> => signerFrom(newSigner("x"));
 const publicKey = ({ jwk }: OperatorSigner): string => JSON.stringify(jwk);
 
 const row = z.record(z.unknown());
-const all = (query: ReturnType<typeof sql.fragment>) => house.pool.any(sql.type(row)`${query}`);
+const all = (query: ReturnType<typeof sql.fragment>) => harness.pool.any(sql.type(row)`${query}`);
 const events = (key: string) =>
   all(
     sql.fragment`SELECT kind, actor, body - 'at' AS body FROM outbox WHERE key = ${key} AND topic = 'auth.event' ORDER BY id`,
@@ -49,20 +49,20 @@ const codeOf = async (asking: Promise<unknown>): Promise<string> => (await refus
 /** Another operator, with these permissions and a key of their own. */
 async function operator(...permissions: string[]): Promise<{ name: string; signer: OperatorSigner; sign(): string }> {
   const [name, signer] = [newName(), await newKey()];
-  await house.ask("auth.admin.add-operator", { actorToken: sign(), name, publicKey: publicKey(signer), permissions });
+  await harness.ask("auth.admin.add-operator", { actorToken: sign(), name, publicKey: publicKey(signer), permissions });
   return { name, signer, sign: () => sign(name, signer) };
 }
 
-const list = (actorToken = sign()) => house.ask("auth.admin.list-operators", { actorToken });
+const list = (actorToken = sign()) => harness.ask("auth.admin.list-operators", { actorToken });
 const remove = (name: string, kid: string | null = null, actorToken = sign()) =>
-  house.ask("auth.admin.remove-operator", { actorToken, name, kid, reason: "a test" });
+  harness.ask("auth.admin.remove-operator", { actorToken, name, kid, reason: "a test" });
 
 describe("the first operator", () => {
   test("is one, however many are enrolled with the master key at once; and is enrolled again without effect", async () => {
-    const empty = await handlerHouse({ cheapHashes: true });
+    const empty = await handlerHarness({ cheapHashes: true });
     const keys = await Promise.all(Array.from({ length: 8 }, newKey));
     const enrol = (at: number) =>
-      enrolOperator(partsOf(empty), { name: `o${at}`, key: keys[at]!, reason: "", first: true }).catch(
+      enrollOperator(partsOf(empty), { name: `o${at}`, key: keys[at]!, reason: "", first: true }).catch(
         (error: Refusal) => error.code,
       );
     const outcomes = await Promise.all(keys.map((_, at) => enrol(at)));
@@ -87,12 +87,14 @@ describe("the first operator", () => {
 describe("an operator", () => {
   test("is enrolled by another, acts in their own name with what they may, and is gone from the next request on", async () => {
     const olga = await operator("users.read", "users.ban");
-    const { id } = await account(house);
+    const { id } = await account(harness);
     const ban = (actorToken: string) =>
-      house.ask("auth.admin.ban-user", { actorToken, target: `id:${id}`, reason: "spam", until: null });
+      harness.ask("auth.admin.ban-user", { actorToken, target: `id:${id}`, reason: "spam", until: null });
     expect(await ban(olga.sign())).toEqual({ userId: id, until: null });
     expect((await events(String(id))).at(-1)).toMatchObject({ kind: "UserBanned", actor: `operator:${olga.name}` });
-    const lacking = await refused(house.ask("auth.admin.delete-user", { actorToken: olga.sign(), target: `id:${id}` }));
+    const lacking = await refused(
+      harness.ask("auth.admin.delete-user", { actorToken: olga.sign(), target: `id:${id}` }),
+    );
     expect([lacking.code, lacking.details]).toEqual(["FORBIDDEN", { permission: "users.delete" }]);
     expect((await events(`operator:${olga.name}`)).at(-1)).toMatchObject({
       kind: "AdminRefused",
@@ -116,7 +118,7 @@ describe("an operator", () => {
     const olga = await operator("operators.manage");
     const second = await newKey();
     const add = (key: OperatorSigner, actorToken = olga.sign()) =>
-      house.ask("auth.admin.add-operator", { actorToken, name: olga.name, publicKey: publicKey(key) });
+      harness.ask("auth.admin.add-operator", { actorToken, name: olga.name, publicKey: publicKey(key) });
     expect(await add(second)).toEqual({ name: olga.name, kid: second.kid, permissions: ["operators.manage"] });
     await list(sign(olga.name, second));
     await list(olga.sign());
@@ -132,13 +134,13 @@ describe("an operator", () => {
   });
 
   test("is an administrator's to enrol and remove too, as far as that one may", async () => {
-    const { id, login, password } = await account(house);
-    await house.ask("auth.admin.set-roles", { actorToken: sign(), target: `id:${id}`, roles: ["admin"] });
-    const { tokens } = await house.ask("auth.session.login", { login, password, rotating: true });
+    const { id, login, password } = await account(harness);
+    await harness.ask("auth.admin.set-roles", { actorToken: sign(), target: `id:${id}`, roles: ["admin"] });
+    const { tokens } = await harness.ask("auth.session.login", { login, password, rotating: true });
     const actorToken = tokens!.accessToken;
     const add = (permissions: string[], name = newName()) =>
       newKey().then((key) =>
-        house.ask("auth.admin.add-operator", { actorToken, name, publicKey: publicKey(key), permissions }),
+        harness.ask("auth.admin.add-operator", { actorToken, name, publicKey: publicKey(key), permissions }),
       );
     const { name } = await add(["users.ban"]);
     expect(await remove(name, null, actorToken)).toEqual({ name, removed: true });
@@ -150,7 +152,7 @@ describe("an operator", () => {
     const key = await newKey();
     const secret = key.privateKey.export({ format: "jwk" });
     const sound = { name: newName(), publicKey: publicKey(key), permissions: ["users.ban"] };
-    const add = (change: object) => house.ask("auth.admin.add-operator", { actorToken: sign(), ...sound, ...change });
+    const add = (change: object) => harness.ask("auth.admin.add-operator", { actorToken: sign(), ...sound, ...change });
     const there = await operator("users.ban");
     const bad: [string, object][] = [
       ["name", { name: "a b" }],
@@ -212,7 +214,7 @@ describe("a token", () => {
     const now = systemClock.now();
     const token = sign("ada", ada, now);
     const at = (recordedAt: number) =>
-      house.outcome("auth.admin.list-operators", { actorToken: token }, { recordedAt });
+      harness.outcome("auth.admin.list-operators", { actorToken: token }, { recordedAt });
     const times = [0, 64_000, 66_000, 86_400_000, -4000, -7000].map((ms) => at(now + ms));
     expect(await Promise.all(times)).toEqual(["ok", "ok", "TOKEN_EXPIRED", "TOKEN_EXPIRED", "ok", "TOKEN_INVALID"]);
   });
@@ -238,17 +240,17 @@ describe("a token", () => {
     for (const actorToken of tokens)
       expect([actorToken, await codeOf(list(actorToken))]).toEqual([actorToken, "TOKEN_INVALID"]);
     expect(await codeOf(list(""))).toBe("INVALID_INPUT");
-    expect(await codeOf(house.ask("auth.session.inspect", { accessToken: sign() }))).toBe("TOKEN_INVALID");
+    expect(await codeOf(harness.ask("auth.session.inspect", { accessToken: sign() }))).toBe("TOKEN_INVALID");
     await list(); // the control
   });
 
   test("made anew makes the same request: one effect, the first answer; another operator's makes another, and a bad one gets no answer", async () => {
     const olga = await operator("users.ban");
-    const { id } = await account(house);
+    const { id } = await account(harness);
     const idempotencyKey = randomBytes(16);
     const now = systemClock.now();
     const ban = (actorToken: string, reason = "spam") =>
-      house.ask("auth.admin.ban-user", { actorToken, target: `id:${id}`, reason, until: null }, { idempotencyKey });
+      harness.ask("auth.admin.ban-user", { actorToken, target: `id:${id}`, reason, until: null }, { idempotencyKey });
     const bans = async () => (await events(String(id))).filter(({ kind }) => kind === "UserBanned").length;
     const first = await ban(olga.sign());
     expect(await ban(sign(olga.name, olga.signer, now + 2000))).toEqual(first);
@@ -269,7 +271,7 @@ describe("a token", () => {
     const olga = await operator("operators.manage");
     const [actorToken, idempotencyKey] = [olga.sign(), randomBytes(16)];
     const leave = (token: string) =>
-      house.ask("auth.admin.remove-operator", { actorToken: token, name: olga.name, kid: null }, { idempotencyKey });
+      harness.ask("auth.admin.remove-operator", { actorToken: token, name: olga.name, kid: null }, { idempotencyKey });
     expect(await leave(actorToken)).toEqual({ name: olga.name, removed: true });
     expect(await leave(actorToken)).toEqual({ name: olga.name, removed: true });
     expect(await codeOf(leave(sign(olga.name, olga.signer, systemClock.now() + 1000)))).toBe("TOKEN_INVALID");
@@ -284,7 +286,7 @@ describe("authctl operators", () => {
   async function authctl(env: Record<string, string>, ...args: string[]): Promise<{ code: number; out: string }> {
     said.length = 0;
     const say = (line: string): void => void said.push(line);
-    const client = { request: house.ask };
+    const client = { request: harness.ask };
     const code = await ctl(
       args,
       { AUTH_KAFKA_BROKERS: "127.0.0.1:1", XDG_STATE_HOME: folder, ...env },
@@ -298,17 +300,17 @@ describe("authctl operators", () => {
   }
 
   test("add --first enrols the first with the master key and a new key, lets no second in, and the key acts from then on", async () => {
-    const before = house;
-    house = await handlerHouse({ cheapHashes: true });
+    const before = harness;
+    harness = await handlerHarness({ cheapHashes: true });
     const [key, other] = [file(), file()];
-    const first = await authctl(house.env, "operators", "add", "ruth", "--first", "--new-key", key);
+    const first = await authctl(harness.env, "operators", "add", "ruth", "--first", "--new-key", key);
     expect(first).toEqual({
       code: 0,
       out: expect.stringMatching(/^ruth is an operator with the key \S+ and may do: everything\.$/),
     });
     expect(statSync(key).mode & 0o777).toBe(0o600);
-    expect(await authctl(house.env, "operators", "add", "ruth", "--first", "--key", key)).toMatchObject({ code: 0 });
-    expect(await authctl(house.env, "operators", "add", "eve", "--first", "--new-key", other)).toMatchObject({
+    expect(await authctl(harness.env, "operators", "add", "ruth", "--first", "--key", key)).toMatchObject({ code: 0 });
+    expect(await authctl(harness.env, "operators", "add", "eve", "--first", "--new-key", other)).toMatchObject({
       code: 1,
       out: expect.stringContaining("There are operators already"),
     });
@@ -345,8 +347,8 @@ describe("authctl operators", () => {
     expect(await authctl({ AUTH_OPERATOR_KEY_FILE: pem }, "operators", "list", "--as", "sue")).toMatchObject({
       code: 1,
     });
-    await house.close();
-    house = before;
+    await harness.close();
+    harness = before;
   });
 
   test("take no key that others may read, or that is none, and say what is lacking", async () => {
@@ -376,7 +378,7 @@ describe("authctl operators", () => {
       ["users", "ban", "mallory", "--reason", "x", "--yes"],
       ["users", "show", "mallory", "--as", "ada"],
     ])
-      expect(await authctl(house.env, ...args)).toMatchObject({
+      expect(await authctl(harness.env, ...args)).toMatchObject({
         code: 2,
         out: expect.stringContaining("AUTH_OPERATOR_KEY_FILE"),
       });
@@ -389,6 +391,6 @@ describe("authctl operators", () => {
     [["operators", "add", "x", "--key", "/is/not/there"], /--key: /],
     [["operators", "add", "x", "--first", "--new-key", "/is/not/there"], /--new-key: /],
   ])("%j is called wrongly", async (args, sentence) => {
-    expect(await authctl(house.env, ...args)).toEqual({ code: 2, out: expect.stringMatching(sentence) });
+    expect(await authctl(harness.env, ...args)).toEqual({ code: 2, out: expect.stringMatching(sentence) });
   });
 });

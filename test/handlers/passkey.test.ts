@@ -15,7 +15,7 @@ import {
   withPasskey,
 } from "../support/factors.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
-import { confirmed, loggedIn, refusalOf, refused, somebody } from "../support/people.ts";
+import { confirmed, loggedIn, newUser, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;
 let person: WithPasskey;
@@ -268,7 +268,7 @@ describe("what asking for a login tells", () => {
   };
 
   test("an unknown login, one without passkeys and one with are answered alike", async () => {
-    const unknown = somebody();
+    const unknown = newUser();
     const without = await confirmed(fleet);
     const answers = [];
     for (const login of [unknown.login, without.login, person.login]) answers.push(await beginLogin(fleet, login));
@@ -282,15 +282,15 @@ describe("what asking for a login tells", () => {
   });
 
   test("an unknown login has the same passkeys whenever it is asked for, in any case", async () => {
-    const { login } = somebody();
+    const { login } = newUser();
     const ids = async (name: string) => parsed((await beginLogin(fleet, name)).options).allowCredentials;
     expect(await ids(login)).toEqual(await ids(login.toUpperCase()));
-    expect(await ids(login)).not.toEqual(await ids(somebody().login));
+    expect(await ids(login)).not.toEqual(await ids(newUser().login));
   });
 
   test("nobody's passkey answers for an unknown login, nor for another's", async () => {
     const other = await withPasskey(fleet);
-    for (const login of [somebody().login, other.login]) {
+    for (const login of [newUser().login, other.login]) {
       const { options, challenge } = await beginLogin(fleet, login);
       const own = JSON.stringify({ ...parsed(options), allowCredentials: undefined });
       expect(await refusalOf(finishLogin(fleet, challenge, person.device.get(own)))).toBe("MFA_INVALID");
@@ -322,7 +322,7 @@ describe("a passkey beside the password", () => {
 
   test("is asked for with the login of the challenge only, and with a challenge that is one", async () => {
     const { challenge } = await challenged(fleet, person);
-    expect(await refusalOf(beginLogin(fleet, somebody().login, challenge))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(beginLogin(fleet, newUser().login, challenge))).toBe("TOKEN_INVALID");
     expect(await refusalOf(beginLogin(fleet, person.login, newOpaque(challenge.split(".")[0]!).token))).toBe(
       "TOKEN_INVALID",
     );

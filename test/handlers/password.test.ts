@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailsTo, mailTo } from "../support/mails.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, refused } from "../support/people.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {

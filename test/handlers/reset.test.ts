@@ -7,12 +7,12 @@ import {
   byPassword,
   confirmed,
   loggedIn,
-  type Person,
+  newUser,
   refusalOf,
   refused,
   registered,
-  somebody,
-} from "../support/people.ts";
+  type TestUser,
+} from "../support/users.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {
@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => fleet.close());
 
 const forgot = (email: string) => fleet.client.request("auth.password.forgot", { email });
-const another = ({ login }: Person) => `a new secret of ${login}`;
+const another = ({ login }: TestUser) => `a new secret of ${login}`;
 function reset(token: string, newPassword: string, idempotencyKey?: string) {
   return fleet.client.request(
     "auth.password.reset",
@@ -57,7 +57,7 @@ describe("auth.password.forgot", () => {
     const unconfirmed = await registered(fleet);
     const banned = await confirmed(fleet);
     await fleet.sql.query("UPDATE users SET banned_at = now() WHERE id = $1", [banned.id]);
-    const nobody = somebody();
+    const nobody = newUser();
     for (const { email } of [unconfirmed, banned, nobody]) expect(await forgot(email)).toEqual({});
     // The control: a mail that is asked for after these arrives, and there is no other.
     const other = await forgetful();

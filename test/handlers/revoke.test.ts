@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf } from "../support/people.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf } from "../support/users.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {

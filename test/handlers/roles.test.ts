@@ -8,7 +8,7 @@ import { permissions } from "../../src/command/admin/permissions.ts";
 import { chainWaiting } from "../support/audited.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { holderOf, operatorToken } from "../support/operator.ts";
-import { confirmed, refusalOf, refused } from "../support/people.ts";
+import { confirmed, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;
 let operator: string;

@@ -5,8 +5,8 @@ import { decodeJwt, decodeProtectedHeader, SignJWT, UnsecuredJWT } from "jose";
 import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import { newOpaque } from "../../src/crypto/opaque.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, refused, somebody } from "../support/people.ts";
 import { signedAnew } from "../support/tokens.ts";
+import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;
 let person: Confirmed;
@@ -62,7 +62,7 @@ describe("auth.session.login", () => {
 
   test("refuses a wrong password and an unknown login with the same words", async () => {
     const wrong = await refused(loggedIn(fleet, { ...person, password: "not the one" }));
-    const unknown = await refused(loggedIn(fleet, somebody()));
+    const unknown = await refused(loggedIn(fleet, newUser()));
     expect([wrong.code, wrong.message, wrong.details]).toEqual([unknown.code, unknown.message, unknown.details]);
     expect(wrong.code).toBe("INVALID_CREDENTIALS");
   });

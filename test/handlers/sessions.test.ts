@@ -7,7 +7,7 @@ import { auditOf } from "../support/audited.ts";
 import { type Feed, readFeed } from "../support/feed.ts";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, somebody } from "../support/people.ts";
+import { type Confirmed, confirmed, loggedIn, newUser, refusalOf } from "../support/users.ts";
 
 let fleet: TestFleet;
 let operator: string;
@@ -143,7 +143,7 @@ describe("auth.session.list", () => {
     expect(used!.lastUsedAt).toBeGreaterThan(used!.createdAt);
   });
 
-  test("leaves out what has ended, is past its end or was unused too long, and other people's", async () => {
+  test("leaves out what has ended, is past its end or was unused too long, and other users's", async () => {
     const person = await confirmed(fleet);
     await confirmed(fleet);
     const ended = await loggedIn(fleet, person);
@@ -189,7 +189,7 @@ describe("an administrator", () => {
     const own = (await page(person.tokens.accessToken)).sessions.map((each) => ({ ...each, current: false }));
     expect(await list(person.login)).toEqual({ userId: person.id, sessions: own, cursor: null });
     expect(await refusalOf(list(person.login, person.tokens.accessToken))).toBe("FORBIDDEN");
-    expect(await refusalOf(list(somebody().login))).toBe("NOT_FOUND");
+    expect(await refusalOf(list(newUser().login))).toBe("NOT_FOUND");
   });
 
   test("ends all sessions of a user, who may log in again; the event says who and why", async () => {

@@ -4,13 +4,13 @@ import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
-import { type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 
-const houses: HandlerHouse[] = [];
-let house: HandlerHouse;
+const houses: HandlerHarness[] = [];
+let harness: HandlerHarness;
 const open = async (env: Record<string, string>): Promise<void> => {
-  house = await handlerHouse({ env: { AUTH_LEGACY_TOPICS: "false", ...env } });
-  houses.push(house);
+  harness = await handlerHarness({ env: { AUTH_LEGACY_TOPICS: "false", ...env } });
+  houses.push(harness);
 };
 afterAll(() => Promise.all(houses.map((each) => each.close())));
 
@@ -19,10 +19,10 @@ const newAddress = (): string => `${randomBytes(6).toString("hex")}@example.com`
 /** @returns the login */
 async function register(email: string): Promise<string> {
   const login = `u${randomBytes(6).toString("hex")}`;
-  await house.ask("auth.account.register", { login, username: login, email, password: "good enough for this" });
+  await harness.ask("auth.account.register", { login, username: login, email, password: "good enough for this" });
   return login;
 }
-const resend = (email: string) => house.ask("auth.account.resend", { email });
+const resend = (email: string) => harness.ask("auth.account.resend", { email });
 
 const sentMail = z.object({ kind: z.string(), topic: z.string(), secret: z.instanceof(Buffer), eventId: z.string() });
 
@@ -34,10 +34,10 @@ interface Mail {
 
 /** What went out to an address, in order: mails, or the platform's records. */
 async function mailsTo(email: string): Promise<Mail[]> {
-  const rows = await house.pool.any(sql.type(sentMail)`
+  const rows = await harness.pool.any(sql.type(sentMail)`
     SELECT COALESCE(body->>'kind', topic) AS kind, topic, secret, event_id::text AS "eventId" FROM outbox
     WHERE topic IN ('auth.mail', 'auth') AND secret IS NOT NULL ORDER BY id`);
-  const box = house.dataKeys().box("outbox");
+  const box = harness.dataKeys().box("outbox");
   return rows.flatMap(({ kind, topic, secret, eventId }) => {
     const said = JSON.parse(box.open(secret, eventId).toString()) as Record<string, unknown>;
     if (topic === "auth") return said["email"] === email ? [{ kind, logins: [String(said["username"])] }] : [];
@@ -49,13 +49,13 @@ async function mailsTo(email: string): Promise<Mail[]> {
 
 /** As if so many minutes had gone by for mails and what waits for them. */
 async function pass(minutes: number): Promise<void> {
-  await house.pool.query(sql.unsafe`
+  await harness.pool.query(sql.unsafe`
     UPDATE address_mails SET sent = ARRAY(SELECT s - ${minutes} * interval '1 minute' FROM unnest(sent) AS s), hour = hour - ${minutes} * interval '1 minute'`);
-  await house.pool.query(sql.unsafe`UPDATE users SET mail_due_at = mail_due_at - ${minutes} * interval '1 minute'`);
+  await harness.pool.query(sql.unsafe`UPDATE users SET mail_due_at = mail_due_at - ${minutes} * interval '1 minute'`);
 }
 
 const eventsOf = async (login: string): Promise<string[]> => {
-  const rows = await house.pool.any(sql.type(z.object({ said: z.string() }))`
+  const rows = await harness.pool.any(sql.type(z.object({ said: z.string() }))`
     SELECT o.sequence || ' ' || o.kind || ' ' || o.actor AS said FROM outbox o JOIN users u ON u.id = o.user_id
     WHERE u.login = ${login} AND o.sequence IS NOT NULL ORDER BY o.sequence`);
   return rows.map(({ said }) => said.replace(/user:\d+/, "user"));
@@ -75,7 +75,7 @@ describe("one address", () => {
     for (const login of [first, second])
       expect(await eventsOf(login)).toEqual(["1 UserRegistered user", "2 ConfirmationRequested anonymous"]);
     // Each link of the list is one that works.
-    const links = await house.pool.oneFirst(sql.type(z.object({ n: z.number() }))`
+    const links = await harness.pool.oneFirst(sql.type(z.object({ n: z.number() }))`
       SELECT count(DISTINCT user_id) AS n FROM one_time_tokens t JOIN users u ON u.id = t.user_id
       WHERE u.login = ANY(${sql.array([first, second], "text")}) AND t.created_at = (SELECT max(created_at) FROM one_time_tokens)`);
     expect(links).toBe(2);
@@ -98,13 +98,13 @@ describe("one address", () => {
     await resend(email);
     const sent = logins.slice(0, 3).map((login) => ({ kind: "confirm", logins: [login] }));
     expect(await mailsTo(email)).toEqual(sent);
-    await house.sweep();
+    await harness.sweep();
     await pass(59);
-    await house.sweep();
+    await harness.sweep();
     expect(await mailsTo(email)).toEqual(sent);
     await pass(2);
-    await Promise.all([house.sweep(), house.sweep()]);
-    await house.sweep();
+    await Promise.all([harness.sweep(), harness.sweep()]);
+    await harness.sweep();
     expect(await mailsTo(email)).toEqual([...sent, { kind: "confirm-list", logins: logins.toReversed() }]);
     expect(await eventsOf(logins[4]!)).toEqual([
       "1 UserRegistered user",
@@ -119,12 +119,12 @@ describe("one address", () => {
     const [login, owner] = [await register(asked), await register(taken)];
     for (const email of [asked, asked, asked, taken, taken, taken]) await resend(email);
     expect([(await mailsTo(asked)).length, (await mailsTo(taken)).length]).toEqual([3, 3]);
-    await house.pool.query(
+    await harness.pool.query(
       sql.unsafe`UPDATE users SET confirmed_at = now(), mail_due_at = NULL WHERE login = ${owner}`,
     );
     await register(newAddress());
     await pass(61);
-    await house.sweep();
+    await harness.sweep();
     expect((await mailsTo(asked)).at(-1)).toEqual({ kind: "confirm", logins: [login] });
     expect([(await mailsTo(asked)).length, (await mailsTo(taken)).length]).toEqual([4, 3]);
   });
@@ -135,10 +135,10 @@ describe("one address", () => {
     await pass(61);
     for (let time = 0; time < 3; time += 1) await resend(email);
     await register(email);
-    await house.sweep();
+    await harness.sweep();
     expect(await mailsTo(email)).toHaveLength(6);
     await pass(61);
-    await house.sweep();
+    await harness.sweep();
     expect((await mailsTo(email)).map(({ logins }) => logins.length)).toEqual([1, 1, 1, 4, 4, 4, 5]);
   });
 
@@ -147,7 +147,7 @@ describe("one address", () => {
     await Promise.all(Array.from({ length: 10 }, () => register(email)));
     expect(await mailsTo(email)).toHaveLength(3);
     await pass(61);
-    await house.sweep();
+    await harness.sweep();
     expect((await mailsTo(email)).at(-1)!.logins).toHaveLength(10);
   });
 
@@ -155,8 +155,8 @@ describe("one address", () => {
     const email = newAddress();
     const login = await register(email);
     for (let time = 0; time < 3; time += 1) await resend(email);
-    await house.pool.query(sql.unsafe`UPDATE users SET confirmed_at = now() WHERE login = ${login}`);
-    for (let time = 0; time < 5; time += 1) await house.ask("auth.password.forgot", { email });
+    await harness.pool.query(sql.unsafe`UPDATE users SET confirmed_at = now() WHERE login = ${login}`);
+    for (let time = 0; time < 5; time += 1) await harness.ask("auth.password.forgot", { email });
     expect((await mailsTo(email)).map(({ kind }) => kind)).toEqual([
       ...["confirm", "confirm", "confirm"],
       ...["reset", "reset", "reset"],
@@ -167,7 +167,7 @@ describe("one address", () => {
     const email = newAddress();
     for (let time = 0; time < 5; time += 1) {
       await resend(email);
-      await house.ask("auth.password.forgot", { email });
+      await harness.ask("auth.password.forgot", { email });
     }
     expect(await mailsTo(email)).toEqual([]);
     const login = await register(email);
@@ -178,12 +178,12 @@ describe("one address", () => {
     const email = newAddress();
     await register(email);
     const rows = async () =>
-      house.pool.any(sql.type(z.object({ text: z.string() }))`SELECT address_mails::text AS text FROM address_mails`);
+      harness.pool.any(sql.type(z.object({ text: z.string() }))`SELECT address_mails::text AS text FROM address_mails`);
     expect(JSON.stringify(await rows())).not.toContain(Buffer.from(email).toString("hex"));
-    await house.sweep();
+    await harness.sweep();
     expect((await rows()).length).toBeGreaterThan(0);
     await pass(181);
-    await house.sweep();
+    await harness.sweep();
     expect(await rows()).toEqual([]);
   });
 });
@@ -193,7 +193,7 @@ describe("with AUTH_HIDE_EMAIL", () => {
     await open({ AUTH_HIDE_EMAIL: "true" });
     const email = newAddress();
     const owner = await register(email);
-    await house.pool.query(sql.unsafe`UPDATE users SET confirmed_at = now() WHERE login = ${owner}`);
+    await harness.pool.query(sql.unsafe`UPDATE users SET confirmed_at = now() WHERE login = ${owner}`);
     await pass(61);
     for (let account = 0; account < 5; account += 1) await register(email);
     const told = [
@@ -203,7 +203,7 @@ describe("with AUTH_HIDE_EMAIL", () => {
     expect(await mailsTo(email)).toEqual(told);
     await pass(61);
     await resend(email);
-    await house.sweep();
+    await harness.sweep();
     expect(await mailsTo(email)).toEqual(told);
   });
 });
@@ -219,7 +219,7 @@ describe("with the platform's JSON topics", () => {
     const third = await register(email); // the fourth mail of the hour
     expect(await mailsTo(email)).toEqual(records);
     await pass(61);
-    await house.sweep();
+    await harness.sweep();
     const late = [third, ...logins.toReversed()].map((login) => ({ kind: "auth", logins: [login] }));
     expect(await mailsTo(email)).toEqual([...records, ...late]);
   });
@@ -227,7 +227,7 @@ describe("with the platform's JSON topics", () => {
 
 afterEach(async () => {
   // No mail was counted that went to nobody, and none went out that was not counted.
-  const counts = await house.pool.any(
+  const counts = await harness.pool.any(
     sql.type(z.object({ sent: z.number() }))`SELECT cardinality(sent) AS sent FROM address_mails`,
   );
   expect(Math.max(0, ...counts.map(({ sent }) => sent))).toBeLessThanOrEqual(3);

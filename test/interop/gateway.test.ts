@@ -9,7 +9,7 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
-import { type Person, somebody } from "../support/people.ts";
+import { newUser, type TestUser } from "../support/users.ts";
 import { startPython } from "./child.ts";
 import { pythonWithRequirements } from "./venv.ts";
 
@@ -84,7 +84,7 @@ async function toggleBan(id: number, times: number): Promise<void> {
 }
 
 describe("a user of the platform", () => {
-  const person: Person = somebody("gw");
+  const person: TestUser = newUser("gw");
   const { login, password, username, email } = person;
   const credentials = { login, password };
   const currentUser = (accessToken: string) => ok("CurrentUser", { access_token: accessToken });

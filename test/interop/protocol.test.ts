@@ -13,7 +13,7 @@ import { handlers } from "../../src/handlers/index.ts";
 import { refusals } from "../../src/protocol/errors.ts";
 import { keyThumbprint, readCert } from "../../src/protocol/fleet-cert.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
-import { refusalOf } from "../support/people.ts";
+import { refusalOf } from "../support/users.ts";
 import { pythonWithRequirements } from "./venv.ts";
 
 const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "protocol.md"), "utf8");
@@ -151,6 +151,6 @@ test("every header and every code is there, and no other", () => {
 test("the commands that keep no answer are those that are named", () => {
   const sentence = /^(.+) keep nothing/m.exec(section("Once"))![1]!;
   const named = [...sentence.matchAll(/`([^`]+)`/g)].map((match) => match[1]!);
-  const keepNothing = handlers.filter(({ once }) => !once).map(({ topic }) => topic);
+  const keepNothing = handlers.filter(({ storesAnswer: once }) => !once).map(({ topic }) => topic);
   expect(named.sort()).toEqual([...keepNothing].sort());
 });

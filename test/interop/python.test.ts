@@ -12,7 +12,7 @@ import {
   testFleet,
 } from "../support/fleet.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
-import { type Person, somebody } from "../support/people.ts";
+import { newUser, type TestUser } from "../support/users.ts";
 import { startPython } from "./child.ts";
 import { needed, pythonWithRequirements } from "./venv.ts";
 
@@ -28,7 +28,7 @@ test("a machine without Python is told what to install", async () => {
 type Steps = Record<string, Record<string, unknown>>;
 
 /** Speaks with journey.py: gives it the fleet, a person and the confirmation token, and gathers its steps. */
-async function journey(fleet: TestFleet, person: Person): Promise<Steps> {
+async function journey(fleet: TestFleet, person: TestUser): Promise<Steps> {
   const { child } = startPython({ python, script: "journey.py", name: fleet.name });
   const tell = (line: object): void => void child.stdin.write(`${JSON.stringify(line)}\n`);
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
@@ -60,14 +60,14 @@ describe.each([
 ])("a service in Python, with a fleet $kind,", ({ noSeal, addresses }) => {
   let fleet: TestFleet;
   let requests: Mailbox;
-  let person: Person;
+  let person: TestUser;
   let steps: Steps;
   const told = (step: string, name: string): unknown => ({ ...steps[step] })[name];
   beforeAll(async () => {
     fleet = await testFleet(await addresses());
     requests = mailbox(fleet.kafka, ["auth.account.register", "auth.session.login"]);
     await requests.ready;
-    person = somebody("py");
+    person = newUser("py");
     steps = await journey(fleet, person);
   }, 120_000);
   afterAll(() => fleet.close());

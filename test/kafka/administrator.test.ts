@@ -7,14 +7,14 @@ import avsc from "avsc";
 import driver from "kafkajs";
 import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { type AuthEvent, type Client, connect, type Verifier } from "../../src/client/index.ts";
-import { closeTraps } from "../../src/kafka/kafkajs/patches.ts";
+import { applyPatches } from "../../src/kafka/kafkajs/patches.ts";
 import type { OutRecord } from "../../src/kafka/records.ts";
 import { eventSchemas } from "../../src/protocol/generated/schemas.ts";
 import { called } from "../authctl/authctl.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
 import { decodeMail, mailedToken } from "../support/mails.ts";
-import { bySecret, type Confirmed, loggedIn, refusalOf, refused, registered } from "../support/people.ts";
+import { bySecret, type Confirmed, loggedIn, refusalOf, refused, registered } from "../support/users.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -29,7 +29,7 @@ beforeAll(async () => {
   fleet = await testFleet(own);
   seen = mailbox(fleet.kafka, [login, "auth.password.forgot"]);
   await seen.ready;
-  closeTraps();
+  applyPatches();
   const brokers = own.env["AUTH_KAFKA_BROKERS"]!.split(",");
   admin = new driver.Kafka({ brokers, logLevel: driver.logLevel.NOTHING }).admin();
   await admin.connect();

@@ -1,6 +1,6 @@
 // The port against a real Kafka: consumers in groups.
 import type { Admin } from "kafkajs";
-import { type Holding, makeHoldings } from "../../src/bus/assigned-partitions.ts";
+import { type AssignedPartition, makeAssignedPartitions } from "../../src/bus/assigned-partitions.ts";
 import { smallFetch } from "../../src/bus/back-pressure.ts";
 import { shared, single } from "../../src/kafka/assigner.ts";
 import { type Consumption, connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
@@ -221,8 +221,8 @@ describe.each(everyDriver)("with %s", (driverName) => {
     /** A member that commits as a worker does, when it is told to. @param forgets whether it gives up what it has lost */
     function member(by: KafkaPort, topic: string, forgets: boolean) {
       const before: Record<string, number[]> = {};
-      const held = new Map<number, Holding>();
-      const holdings = makeHoldings({
+      const held = new Map<number, AssignedPartition>();
+      const holdings = makeAssignedPartitions({
         commit: (offsets) => consumption.commit(offsets),
         everyMs: 60_000,
         failed: () => undefined,
@@ -241,7 +241,7 @@ describe.each(everyDriver)("with %s", (driverName) => {
           const holding = holdings.receive(place, end);
           if (holding === undefined) return;
           held.set(place.partition, holding);
-          for (const { offset } of records) holding.watermark.add(offset);
+          for (const { offset } of records) holding.offsets.add(offset);
         },
         maxWaitMs: 50,
       });
@@ -264,16 +264,16 @@ describe.each(everyDriver)("with %s", (driverName) => {
         const [found] = await admin.fetchOffsets({ groupId: prefix + topic, topics: [prefix + topic] });
         return found!.partitions.find(({ partition }) => partition === 1)?.offset;
       };
-      const has = (of: ReturnType<typeof member>) => until("it has all", () => of.held.get(1)?.watermark.size === 5);
+      const has = (of: ReturnType<typeof member>) => until("it has all", () => of.held.get(1)?.offsets.size === 5);
       const first = member(kafka, topic, forgets);
       await has(first);
       const next = member(second, topic, true);
       await has(next);
-      for (let offset = 0n; offset < 5n; offset += 1n) next.held.get(1)!.watermark.finish(offset);
+      for (let offset = 0n; offset < 5n; offset += 1n) next.held.get(1)!.offsets.finish(offset);
       await next.holdings.commit();
       expect(await committed()).toBe("5");
       if (forgets) await until("the first one knows", () => first.held.get(1)!.lost);
-      first.held.get(1)!.watermark.finish(0n);
+      first.held.get(1)!.offsets.finish(0n);
       await first.holdings.commit();
       expect(await committed()).toBe(expected);
       await Promise.all([first.close(), next.close()]);

@@ -5,8 +5,8 @@ import { pino } from "pino";
 import { portOver } from "../../src/kafka/kafka.ts";
 import type { ConsumeOptions, KafkaDriver } from "../../src/kafka/port.ts";
 import type { Assignment, InRecord } from "../../src/kafka/records.ts";
-import { type Bounds, type Consumer, type Life, supervise } from "../../src/kafka/supervisor.ts";
-import { within } from "../../src/lib/timeout.ts";
+import { type Bounds, type Consumer, type ConsumerInstance, supervise } from "../../src/kafka/supervisor.ts";
+import { settledWithin } from "../../src/lib/timeout.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
 import { quiet, until } from "../support/fleet.ts";
 
@@ -16,13 +16,13 @@ const hang = new Promise<never>(() => undefined);
 const bounds: Bounds = { stallMs: 80, firstPauseMs: 20, longestPauseMs: 320, stableMs: 200, closeMs: 100 };
 
 interface Scripted {
-  lives: Life[];
+  lives: ConsumerInstance[];
   assigned: Assignment[];
   /** When each life began, ms. */
   began: number[];
   log: { msg: string; err?: unknown }[];
   /** Of the life that is told so: joins as this member. */
-  join(member?: string): Life;
+  join(member?: string): ConsumerInstance;
   start(more?: { from?: "latest"; close?: () => Promise<void>; reachable?: () => boolean }): void;
   readonly healthy: boolean;
 }
@@ -86,7 +86,7 @@ function optionsOf(assigned: Assignment[], from: "earliest" | "latest" = "earlie
 
 const lives = (count: number): Promise<void> => until(`life ${count}`, () => it.lives.length >= count);
 
-const read = (life: Life, offset: bigint): void =>
+const read = (life: ConsumerInstance, offset: bigint): void =>
   life.records([{ ...place, offset } as InRecord], place, { highWatermark: offset + 1n, next: offset + 1n });
 
 test("after a crash nothing is held until the next life has joined, and the dead one is not heard any more", async () => {
@@ -95,7 +95,7 @@ test("after a crash nothing is held until the next life has joined, and the dead
   first.fail(new Error("crash"));
   expect(it.assigned.slice(1)).toEqual([new Map()]);
   await lives(2);
-  expect(it.lives[1]!.formerMember).toBe("a");
+  expect(it.lives[1]!.previousMemberId).toBe("a");
   first.joined("a", held);
   read(first, 5n);
   expect(it.assigned).toHaveLength(2);
@@ -214,7 +214,7 @@ test("a port closes within its bound whatever its driver does, and waits for one
   let closed = 0;
   const driver = (close: () => Promise<void>) => ({ close }) as Partial<KafkaDriver> as KafkaDriver;
   const slow = async (): Promise<void> => {
-    await within(20, () => hang);
+    await settledWithin(20, () => hang);
     closed += 1;
   };
   for (const close of [() => hang, slow]) {

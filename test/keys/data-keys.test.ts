@@ -18,11 +18,11 @@ import {
   type Confirmed,
   confirmed,
   loggedIn,
-  type Person,
+  newUser,
   refusalOf,
   registered,
-  somebody,
-} from "../support/people.ts";
+  type TestUser,
+} from "../support/users.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -55,7 +55,7 @@ async function dataKeys(env = own.env): Promise<Shown[]> {
 }
 
 /** A login that may be repeated. */
-function login(person: Person, idempotencyKey = randomBytes(16).toString("hex")) {
+function login(person: TestUser, idempotencyKey = randomBytes(16).toString("hex")) {
   const ask = (password = person.password) =>
     fleet.client.request("auth.session.login", { login: person.login, password }, { idempotencyKey });
   return { ask, key: Buffer.from(`\0${idempotencyKey}`) };
@@ -73,7 +73,7 @@ async function keptWith(key: Buffer): Promise<[number, number]> {
 const refresh = (refreshToken: string) => fleet.client.request("auth.session.refresh", { refreshToken });
 
 /** The worker looks at the keys every second, and those of a rotation are some seconds old before they are used. */
-async function turned(person: Person): Promise<void> {
+async function turned(person: TestUser): Promise<void> {
   const last = Math.max(...(await dataKeys()).map(({ id }) => Number(id)));
   // Nothing is made while the last ones are so new that not everybody knows them.
   await until("data keys are made", async () =>
@@ -94,7 +94,7 @@ describe("across a rotation", () => {
   let person: Confirmed;
   let gone: Confirmed;
   let before: { answer: unknown; wrong: string; once: ReturnType<typeof login>; refused: ReturnType<typeof login> };
-  const waiting = somebody();
+  const waiting = newUser();
   beforeAll(async () => {
     person = await confirmed(fleet);
     gone = await confirmed(fleet);
@@ -137,7 +137,7 @@ describe("across a rotation", () => {
     const elsewhere = { login: person.login, password: person.password, client: { ip: "198.51.100.9" } };
     expect(await refusalOf(fleet.client.request("auth.session.login", elsewhere))).toBe("THROTTLED");
     await fleet.sql.query("DELETE FROM login_attempts WHERE user_id = $1", [person.id]);
-    expect(await refusalOf(fleet.client.request("auth.account.register", { ...somebody(), login: gone.login }))).toBe(
+    expect(await refusalOf(fleet.client.request("auth.account.register", { ...newUser(), login: gone.login }))).toBe(
       "LOGIN_TAKEN",
     );
   });

@@ -8,7 +8,7 @@ import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { shared } from "../../src/kafka/assigner.ts";
 import { connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
-import { rotateKeys, turnKeys } from "../../src/keys/fleet-keys.ts";
+import { rotateDueKeys, rotateKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { keyPartsOf } from "../../src/processes/index.ts";
 import { startBroker } from "../support/cluster.ts";
@@ -91,8 +91,8 @@ test("a key that is gone stays gone for a fresh verifier, whatever came late and
   const kid = String(genuine.key);
   expect(await isGood(kid)).toBe(true);
   await rotateKeys(at(0), ["sig"]);
-  await turnKeys(at(day / 2)); // the next one is used,
-  await turnKeys(at(2 * day)); // and this one is over
+  await rotateDueKeys(at(day / 2)); // the next one is used,
+  await rotateDueKeys(at(2 * day)); // and this one is over
   await until("it is gone from auth.key", async () => of(await held(), kid).at(-1)?.gone === true);
   expect(await isGood(kid)).toBe(false);
 

@@ -4,29 +4,29 @@ import { decodeProtectedHeader } from "jose";
 import { makeKeyReader } from "../../src/client/key-reader.ts";
 import { readConfig } from "../../src/config/read.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
-import { turnKeys } from "../../src/keys/fleet-keys.ts";
+import { rotateDueKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { keyPartsOf } from "../../src/processes/index.ts";
 import type { Refusal } from "../../src/protocol/errors.ts";
 import { called } from "../authctl/authctl.ts";
 import { type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
-import { failures, people, startLoad } from "../support/load.ts";
+import { failures, newUsers, startLoad } from "../support/load.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
-import { type Confirmed, loggedIn } from "../support/people.ts";
+import { type Confirmed, loggedIn } from "../support/users.ts";
 
 const aheadMs = 4000;
 let own: Fleet;
 let fleet: TestFleet;
 let feed: Mailbox;
 let pool: DatabasePool;
-let crowd: Confirmed[];
+let users: Confirmed[];
 beforeAll(async () => {
   own = await startFleet("keys", { env: { AUTH_KEY_PUBLISH_AHEAD: `${aheadMs / 1000}s` } });
   fleet = await testFleet(own);
   feed = mailbox(fleet.kafka, ["auth.key"]);
   const url = own.env["AUTH_DATABASE_URL"]!;
   pool = await openPool({ url, size: 2, applicationName: "test keys" });
-  [crowd] = await Promise.all([people(fleet, 6), feed.ready]);
+  [users] = await Promise.all([newUsers(fleet, 6), feed.ready]);
 }, 60_000);
 afterAll(async () => {
   await pool.end();
@@ -54,10 +54,10 @@ const kidOf = (token: string): string | undefined => decodeProtectedHeader(token
 describe("a rotation", () => {
   test("publishes first, then uses, keeps what was before, and refuses nobody under load", async () => {
     const [sig, enc] = [await active("sig"), await active("enc")];
-    const { accessToken } = await loggedIn(fleet, crowd[0]!);
+    const { accessToken } = await loggedIn(fleet, users[0]!);
     expect(kidOf(accessToken)).toBe(sig);
-    const load = startLoad(fleet, crowd.slice(1), { perSecond: 60, timeoutMs: 15_000 });
-    await load.goesOn(2);
+    const load = startLoad(fleet, users.slice(1), { perSecond: 60, timeoutMs: 15_000 });
+    await load.awaitProgress(2);
     const both = await Promise.all([keys("rotate"), keys("rotate")]);
     const done = both.flatMap(({ document }) => document.done).filter((line) => /the next key/.test(line));
     const already = done.filter((line) => /is the next key .* already$/.test(line));
@@ -68,16 +68,16 @@ describe("a rotation", () => {
       "the next keys are in use",
       async () => next.includes(await active("sig")) && next.includes(await active("enc")),
     );
-    await load.goesOn(2);
-    const deeds = await load.stop();
-    expect(failures(deeds)).toEqual([]);
-    console.log(`signing and sealing keys turned under load: ${deeds.length} requests, none failed`);
+    await load.awaitProgress(2);
+    const actions = await load.stop();
+    expect(failures(actions)).toEqual([]);
+    console.log(`signing and sealing keys turned under load: ${actions.length} requests, none failed`);
     await until("the worker, which looks every second, signs with it", async () => {
-      const fresh = await loggedIn(fleet, crowd[0]!);
+      const fresh = await loggedIn(fleet, users[0]!);
       return kidOf(fresh.accessToken) === (await active("sig"));
     });
     expect(await fleet.client.request("auth.session.inspect", { accessToken })).toMatchObject({
-      login: crowd[0]!.login,
+      login: users[0]!.login,
     });
     const states = (await listed()).map(({ use, state }) => `${use} ${state}`).sort();
     expect(states).toEqual(["enc active", "enc retired", "sig active", "sig retired"]);
@@ -112,7 +112,7 @@ describe("a rotation", () => {
     const config = readConfig(own.env, "ctl");
     const parts = keyPartsOf({ config, clock: { ...systemClock, now: () => systemClock.now() + 86_500_000 } }, pool);
     const retired = (await listed()).filter(({ state }) => state === "retired").map(({ kid }) => kid);
-    const done = await turnKeys(parts);
+    const done = await rotateDueKeys(parts);
     expect(done.filter((line) => /^removed (?!data key)/.test(line)).sort()).toEqual(
       retired.map((kid) => `removed ${kid}: nothing of it can be under way any more`).sort(),
     );
@@ -166,7 +166,7 @@ describe("the root key", () => {
     expect(await root("--switch", "--yes")).toMatchObject({ fleetId: next, keys: [{ kid: next, state: "active" }] });
     await until("its certificates are published", async () => (await sealing(next)) === enc);
     expect(await sealing(made.fleetId)).toBe(enc);
-    await loggedIn(fleet, crowd[0]!); // who knows the old one alone goes on with what it has read, until that expires
+    await loggedIn(fleet, users[0]!); // who knows the old one alone goes on with what it has read, until that expires
   });
 
   test("is asked about before it turns, and its two steps are two", async () => {

@@ -2,7 +2,7 @@
 // What goes out (topics auth and registration) is in handlers/account.test.ts.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, registered } from "../support/people.ts";
+import { type Confirmed, confirmed, loggedIn, refusalOf, registered } from "../support/users.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {

@@ -1,20 +1,20 @@
 // Waiting with a bound: whatever number the bound is, it is waited for so long, and no timer of Node is given one that it does not take.
 import { setTimeout as sleep } from "node:timers/promises";
-import { orThrow, timerMs, within } from "../../src/lib/timeout.ts";
+import { settledWithin, timerMs, withTimeout } from "../../src/lib/timeout.ts";
 
 const work = () => sleep(30, "done");
 
 test.each([2 ** 31 - 1, 2 ** 31, 1e12, Number.POSITIVE_INFINITY])(
   "a bound of %d lets the work be done",
   async (bound) => {
-    expect(await orThrow(work(), bound, () => new Error("late"))).toBe("done");
-    expect(await within(bound, work)).toBe(true);
+    expect(await withTimeout(work(), bound, () => new Error("late"))).toBe("done");
+    expect(await settledWithin(bound, work)).toBe(true);
   },
 );
 
 test.each([0, -1, Number.NaN, Number.NEGATIVE_INFINITY, 1])("a bound of %d does not wait for it", async (bound) => {
-  await expect(orThrow(work(), bound, () => new Error("late"))).rejects.toThrow("late");
-  expect(await within(bound, work)).toBe(false);
+  await expect(withTimeout(work(), bound, () => new Error("late"))).rejects.toThrow("late");
+  expect(await settledWithin(bound, work)).toBe(false);
 });
 
 test("control: a timer of Node fires at once where it is given more", () => {

@@ -4,13 +4,13 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import driver, { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from "kafkajs";
 import { connect } from "../../src/client/index.ts";
 import { connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
-import { closeTraps } from "../../src/kafka/kafkajs/patches.ts";
+import { applyPatches } from "../../src/kafka/kafkajs/patches.ts";
 import { called } from "../authctl/authctl.ts";
 import { connectGateway } from "../bridge/gateway.ts";
 import { startBroker } from "../support/cluster.ts";
 import { type Fleet, quiet, sharedFleet, startFleet, until } from "../support/fleet.ts";
-import { refused, somebody } from "../support/people.ts";
 import { ownFolder, testStack } from "../support/stack.ts";
+import { newUser, refused } from "../support/users.ts";
 
 interface Acl {
   principal: string;
@@ -52,7 +52,7 @@ beforeAll(async () => {
   });
   address = started.addresses["SASL_PLAINTEXT"]!;
   stop = () => started.node.kill();
-  closeTraps();
+  applyPatches();
   superUser = new driver.Kafka({ brokers: [started.node.address], logLevel: driver.logLevel.NOTHING }).admin();
   await superUser.connect();
 }, 60_000);
@@ -129,7 +129,7 @@ test("a fleet works under the ACLs that are printed, and nobody may do more", as
   });
 
   const gateway = await connectGateway(own.grpc);
-  const person = somebody();
+  const person = newUser();
   expect(await gateway.call("CreateUser", { ...person })).toMatchObject({ status: "OK" });
   gateway.close();
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { authctl } from "../authctl/authctl.ts";
 import { type Fleet, launch, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
-import { type OldService, password, people, startOldService } from "../support/old-service.ts";
+import { type OldService, oldUsers, password, startOldService } from "../support/old-service.ts";
 import { ownFolder } from "../support/stack.ts";
 
 const rows = 1_000_000;
@@ -93,7 +93,7 @@ test("a million users come in within bounded memory, through a kill -9, and log 
   told("all again", again);
   expect(again).toMatchObject({ imported: 0, present: rows - 10 });
 
-  for (const { id, login } of people(rows)) {
+  for (const { id, login } of oldUsers(rows)) {
     expect((await site.client.request("auth.session.login", { login, password })).tokens?.userId).toBe(id);
     const { rows: after } = await site.sql.query<{ hash: string }>("SELECT hash FROM credentials WHERE user_id = $1", [
       id,

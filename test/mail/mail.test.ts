@@ -7,7 +7,7 @@ import { auditShown, chainWaiting } from "../support/audited.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailedToken, mailsTo, mailTo, openMail } from "../support/mails.ts";
 import { operatorToken } from "../support/operator.ts";
-import { byPassword, refusalOf, refused, somebody } from "../support/people.ts";
+import { byPassword, newUser, refusalOf, refused } from "../support/users.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -25,14 +25,14 @@ afterAll(async () => {
 });
 
 /** Registered and confirmed: has the address. */
-async function confirmedHere(person = somebody()) {
+async function confirmedHere(person = newUser()) {
   await fleet.client.request("auth.account.register", person);
   const token = await mailedToken(fleet, person.email, "confirm");
   return { ...person, tokens: await fleet.client.request("auth.account.confirm", { token, ...byPassword(person) }) };
 }
 
 test("registering sends a mail whose token is sealed, and confirms the account", async () => {
-  const person = somebody();
+  const person = newUser();
   const answered = { userId: null, confirmationSent: true, registrationSecret: expect.stringMatching(/^[\w-]{43}$/) };
   expect(await fleet.client.request("auth.account.register", person)).toEqual(answered);
   const mail = await mailTo(fleet, person.email, "confirm");
@@ -46,17 +46,17 @@ test("registering sends a mail whose token is sealed, and confirms the account",
 });
 
 test("every mail is in its receiver's own language: also one that somebody else's request has brought about", async () => {
-  const waiting = { ...somebody(), locale: "RU" };
+  const waiting = { ...newUser(), locale: "RU" };
   await fleet.client.request("auth.account.register", waiting);
   await fleet.client.request("auth.account.resend", { email: waiting.email });
-  const owner = await confirmedHere({ ...somebody(), locale: "ru" });
-  const asker = await confirmedHere({ ...somebody(), locale: "pt-br" });
+  const owner = await confirmedHere({ ...newUser(), locale: "ru" });
+  const asker = await confirmedHere({ ...newUser(), locale: "pt-br" });
   const { accessToken } = asker.tokens;
   const { password } = asker;
-  const free = somebody().email;
+  const free = newUser().email;
   for (const newEmail of [owner.email, free])
     await fleet.client.request("auth.account.change-email", { accessToken, password, newEmail });
-  await fleet.client.request("auth.account.register", { ...somebody(), email: owner.email, locale: "de" });
+  await fleet.client.request("auth.account.register", { ...newUser(), email: owner.email, locale: "de" });
   await fleet.client.request("auth.password.forgot", { email: asker.email });
   const change = { token: await mailedToken(fleet, asker.email, "reset"), newPassword: `another ${password}` };
   await fleet.client.request("auth.password.reset", change);
@@ -67,13 +67,13 @@ test("every mail is in its receiver's own language: also one that somebody else'
   expect(await localeOf(free, "email-confirm")).toBe("pt-BR");
   for (const kind of ["confirm", "email-change-requested", "reset", "password-reset"])
     expect(await localeOf(asker.email, kind)).toBe("pt-BR");
-  const plain = somebody();
+  const plain = newUser();
   await fleet.client.request("auth.account.register", plain);
   expect(await localeOf(plain.email, "confirm")).toBe("en"); // AUTH_MAIL_LOCALE
 });
 
 test("the outbox keeps neither token nor address in clear", async () => {
-  const person = somebody();
+  const person = newUser();
   await fleet.client.request("auth.account.register", person);
   const { rows } = await fleet.sql.query<{ body: object; secret: Buffer | null }>(
     "SELECT body, secret FROM outbox WHERE topic = 'auth.mail'",
@@ -85,7 +85,7 @@ test("the outbox keeps neither token nor address in clear", async () => {
 
 test("a taken e-mail address looks like success, and its owner is told", async () => {
   const owner = await confirmedHere();
-  const again = { ...somebody(), email: owner.email.toUpperCase() };
+  const again = { ...newUser(), email: owner.email.toUpperCase() };
   expect(await fleet.client.request("auth.account.register", again)).toEqual({
     userId: null,
     confirmationSent: true,
@@ -95,15 +95,15 @@ test("a taken e-mail address looks like success, and its owner is told", async (
   const { rows } = await fleet.sql.query("SELECT email, email_key, decoy FROM users WHERE login = $1", [again.login]);
   expect(rows).toEqual([{ email: "", email_key: "", decoy: true }]); // it keeps the login taken, as an account would
   // The control: a taken login is still told.
-  expect(await refusalOf(fleet.client.request("auth.account.register", { ...somebody(), login: owner.login }))).toBe(
+  expect(await refusalOf(fleet.client.request("auth.account.register", { ...newUser(), login: owner.login }))).toBe(
     "LOGIN_TAKEN",
   );
 });
 
 describe("a decoy, which a taken address leaves", () => {
-  const owner = somebody();
-  const decoy = { ...somebody(), email: owner.email };
-  const waiting = somebody();
+  const owner = newUser();
+  const decoy = { ...newUser(), email: owner.email };
+  const waiting = newUser();
   const ids = new Map<string, number>();
   let operator: string;
   beforeAll(async () => {
@@ -189,7 +189,7 @@ describe("a decoy, which a taken address leaves", () => {
 test("ten at once with one address that somebody has: ten decoys, and nobody learns of it", async () => {
   const { email } = await confirmedHere();
   const answers = await Promise.all(
-    Array.from({ length: 10 }, () => fleet.client.request("auth.account.register", { ...somebody(), email })),
+    Array.from({ length: 10 }, () => fleet.client.request("auth.account.register", { ...newUser(), email })),
   );
   expect(answers.map(({ userId, confirmationSent }) => [userId, confirmationSent])).toEqual(
     Array.from({ length: 10 }, () => [null, true]),
@@ -204,7 +204,7 @@ test("asking for a taken address looks like success to the asker, and its owner 
   const { accessToken, userId } = asker.tokens;
   const ask = (newEmail: string) =>
     fleet.client.request("auth.account.change-email", { accessToken, password: asker.password, newEmail });
-  const free = somebody().email;
+  const free = newUser().email;
   expect(await ask(owner.email.toUpperCase())).toEqual({});
   expect(await ask(free)).toEqual({});
   await mailTo(fleet, owner.email, "email-taken");
@@ -225,7 +225,7 @@ test("with AUTH_MAIL_SEAL_KEY a mailer outside opens it with any JOSE library, a
   await own.start("relay", "relay-outside", {
     AUTH_MAIL_SEAL_KEY: JSON.stringify({ ...jwk, use: "enc", kid: "ours" }),
   });
-  const person = somebody();
+  const person = newUser();
   await fleet.client.request("auth.account.register", person);
   const mail = await mailTo(fleet, person.email, "confirm");
   const { plaintext, protectedHeader } = await compactDecrypt(mail.sealed, privateKey);

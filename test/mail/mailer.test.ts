@@ -11,9 +11,9 @@ import { without } from "../support/faults.ts";
 import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import type { Seen } from "../support/mailbox.ts";
 import { decodeMail, openMail, reencoded, type StoredMail, sealedAnew, sealedToFleet } from "../support/mails.ts";
-import { byPassword, loggedIn, type Person, somebody } from "../support/people.ts";
 import { startSmtp, type TestSmtp, textPart } from "../support/smtp.ts";
 import { ownFolder } from "../support/stack.ts";
+import { byPassword, loggedIn, newUser, type TestUser } from "../support/users.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -55,7 +55,7 @@ afterAll(async () => {
   await smtp.close();
 }, 60_000);
 
-async function registered(person: Person = somebody()): Promise<Person> {
+async function registered(person: TestUser = newUser()): Promise<TestUser> {
   await fleet.client.request("auth.account.register", person);
   return person;
 }
@@ -102,7 +102,7 @@ test("a link in a mail confirms an account, and another one sets a new password"
 
 test("a mail is in the language its receiver gave, and in the fleet's where there is no text in that", async () => {
   const textTo = async (locale: string) => {
-    const { email } = await registered({ ...somebody(), locale });
+    const { email } = await registered({ ...newUser(), locale });
     return textPart((await smtp.to(email))[0]!);
   };
   expect(await textTo("en-GB")).toMatch(/^Hello /);
@@ -121,7 +121,7 @@ test("a record that comes again, to any mailer, is one mail", async () => {
 });
 
 test("what the server does not take for now is sent when it does, once", async () => {
-  const person = somebody();
+  const person = newUser();
   smtp.manners.set(person.email, { code: 451, at: "body" });
   const before = smtp.bodies;
   await registered(person);
@@ -131,7 +131,7 @@ test("what the server does not take for now is sent when it does, once", async (
 });
 
 test("what the server refuses for good is a dead letter; replayed, it is sent", async () => {
-  const person = somebody();
+  const person = newUser();
   smtp.manners.set(person.email, { code: 550, at: "receiver" });
   await registered(person);
   const letter = await letterOf(person.email);
@@ -143,7 +143,7 @@ test("what the server refuses for good is a dead letter; replayed, it is sent", 
 
 test("an internationalised domain is in ASCII in the envelope and in the header, also where a record has it in Unicode", async () => {
   const record = await recordTo((await registered()).email);
-  const to = `${somebody().login}@bücher.example`;
+  const to = `${newUser().login}@bücher.example`;
   const secrets = await openMail(fleet, decodeMail(record));
   await again({ ...record, value: await sealedAnew(fleet, record, { to, mailId: randomUUID(), secrets }) });
   const ascii = to.replace("bücher", "xn--bcher-kva");
@@ -225,7 +225,7 @@ describe("whoever can write to auth.mail", () => {
 
   test("has a mail of their own sent to anybody, with a link of their making", async () => {
     const { record } = await resetMail();
-    const to = `${somebody().login}@example.net`;
+    const to = `${newUser().login}@example.net`;
     const secrets = { token: "of.their-making", username: "whoever" };
     await again({ ...record, value: await sealedAnew(fleet, record, { to, mailId: randomUUID(), secrets }) });
     const [mail] = await smtp.to(to);
@@ -235,7 +235,7 @@ describe("whoever can write to auth.mail", () => {
 
 describe("a mailer that is killed between handing a mail over and noting it", () => {
   test("leaves it open whether it went out: it is not sent again by itself, and an operator may", async () => {
-    const person = somebody();
+    const person = newUser();
     smtp.manners.set(person.email, "hold");
     const before = smtp.bodies;
     await registered(person);

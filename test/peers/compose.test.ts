@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { freePort } from "../../stack/ports.ts";
 import { type Answer, connectGateway, type Gateway } from "../bridge/gateway.ts";
 import { until } from "../support/fleet.ts";
-import { type Person, somebody } from "../support/people.ts";
+import { newUser, type TestUser } from "../support/users.ts";
 import { type Composed, composed, type Engine, findEngine, noEngine } from "./docker.ts";
 
 const minute = 60_000;
@@ -119,7 +119,7 @@ describe("docker compose up", () => {
 });
 
 /** The body of the record that the platform's mailer reads, by Kafka's own consumer. */
-async function confirmationToken({ username }: Person): Promise<string> {
+async function confirmationToken({ username }: TestUser): Promise<string> {
   const consumer = "/opt/kafka/bin/kafka-console-consumer.sh --bootstrap-server kafka:19092";
   const command = `${consumer} --topic auth --from-beginning --timeout-ms 10000`;
   const records = await system.compose(["exec", "-T", "kafka", "sh", "-c", command], 2 * minute);
@@ -138,15 +138,15 @@ async function ok(method: string, request: object): Promise<unknown> {
   return reply;
 }
 
-async function signedUp(): Promise<Person & { session: Session }> {
-  const person = somebody("dk");
+async function signedUp(): Promise<TestUser & { session: Session }> {
+  const person = newUser("dk");
   const { login, password, username, email } = person;
   expect(await ok("CreateUser", { login, password, username, email })).toEqual({ success: true });
   const session = (await ok("RegistrationUser", { token_pod: await confirmationToken(person) })) as Session;
   return { ...person, session };
 }
 
-let person: Person & { session: Session };
+let person: TestUser & { session: Session };
 test(
   "the gateway reaches it by the published port: a user signs up, logs in, refreshes, logs out",
   async () => {

@@ -2,7 +2,7 @@
 // Left out on purpose: health by reflection. What protobufjs tells of its map is not taken by Go, so grpcurl needs health's definition.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
-import { somebody } from "../support/people.ts";
+import { newUser } from "../support/users.ts";
 import { run } from "./program.ts";
 
 const definition = ["-import-path", "test/interop/gateway", "-proto", "auth.proto"];
@@ -42,7 +42,7 @@ describe.each([
   ["the gateway's definition", definition],
   ["what the bridge tells by reflection", []],
 ])("with %s", (_, how) => {
-  const person = somebody("gc");
+  const person = newUser("gc");
   const { login, password, username, email } = person;
 
   test("a user registers, confirms, logs in, is seen, refreshes and logs out", async () => {

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { connectGateway } from "../bridge/gateway.ts";
 import { type Fleet, type FleetRole, startFleet, type TestFleet, testFleet } from "../support/fleet.ts";
-import { confirmed } from "../support/people.ts";
+import { confirmed } from "../support/users.ts";
 import { run } from "./program.ts";
 
 const roles: FleetRole[] = ["worker", "relay", "mailer", "bridge"];

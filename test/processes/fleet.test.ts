@@ -1,13 +1,13 @@
 // The fleet feed on real processes: who is there, what it does; what a requester makes of silence; groups that would do work twice.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type Beat, readBeat } from "../../src/bus/fleet-feed.ts";
+import { type FleetReport, readReport } from "../../src/bus/fleet-feed.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { called } from "../authctl/authctl.ts";
 import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { type Mailbox, mailbox, type Seen } from "../support/mailbox.ts";
 import { gauge } from "../support/metrics.ts";
-import { refusalOf, refused, somebody } from "../support/people.ts";
 import { runFolder } from "../support/stack.ts";
+import { newUser, refusalOf, refused } from "../support/users.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -23,14 +23,14 @@ afterAll(async () => {
   await own.stop();
 });
 
-const of = (role: string, fits: (beat: Beat) => boolean = () => true) => {
+const of = (role: string, fits: (beat: FleetReport) => boolean = () => true) => {
   return (record: Seen): boolean => {
-    const beat = readBeat(record);
+    const beat = readReport(record);
     return beat?.ping.role === role && fits(beat);
   };
 };
-const last = async (...args: Parameters<typeof of>): Promise<Beat> =>
-  readBeat(await feed.last("auth.fleet", of(...args)))!;
+const last = async (...args: Parameters<typeof of>): Promise<FleetReport> =>
+  readReport(await feed.last("auth.fleet", of(...args)))!;
 
 describe("every process says", () => {
   test.each(["worker", "relay", "bridge"])("that it is there: the %s", async (role) => {
@@ -47,7 +47,7 @@ describe("every process says", () => {
   });
 
   test("as a worker: its group, commands, partitions, lanes, and what it did since", async () => {
-    await fleet.client.request("auth.account.register", somebody());
+    await fleet.client.request("auth.account.register", newUser());
     const beat = await last("worker", ({ stats }) => stats.commands["auth.account.register"] !== undefined);
     expect(beat.info).toMatchObject({ group: "auth", commands: expect.arrayContaining(["auth.session.login"]) });
     expect(beat.info.partitions["auth.session.login"]).toEqual([0, 1, 2, 3]);
@@ -69,7 +69,7 @@ test("a flood of logins shows in what is demanded of the hash lane, though most 
   const flood = 300;
   const outcomes = await Promise.all(
     Array.from({ length: flood }, () => {
-      const { login, password } = somebody();
+      const { login, password } = newUser();
       return refusalOf(fleet.client.request("auth.session.login", { login, password }));
     }),
   );
@@ -108,7 +108,7 @@ describe("a second group", () => {
     await own.start("worker", "worker-4", { AUTH_TOPICS: "!auth.key.*" }); // whoever has stopped holds nothing any more
     await own.start("worker", "worker-5", { AUTH_GROUP: "others", AUTH_TOPICS: "auth.key.*" });
     expect(await fleet.client.request("auth.key.list", {})).toHaveProperty("jwks");
-    expect(await fleet.client.request("auth.account.register", somebody())).toHaveProperty("userId");
+    expect(await fleet.client.request("auth.account.register", newUser())).toHaveProperty("userId");
     const { stdout } = await called(["topics", "serving", "--json"], own.env);
     const { serving } = JSON.parse(stdout) as { serving: { command: string; group: string; processes: string[] }[] };
     const groups = serving.map(({ command, group, processes }) => [command, group, processes.length]);
@@ -117,7 +117,7 @@ describe("a second group", () => {
 
   test("is kept from starting by nothing that stands on the feed, and by what stands in the database", async () => {
     const { value } = await feed.last("auth.fleet", of("worker"));
-    const { ping, info, stats } = JSON.parse(String(value)) as Beat;
+    const { ping, info, stats } = JSON.parse(String(value)) as FleetReport;
     const spoofed = {
       ping: { ...ping, id: "worker.spoofed" },
       info: { ...info, group: "spoofed", commands: Object.keys(commandSchemas) },
@@ -150,7 +150,7 @@ describe("when nobody serves a command", () => {
     expect(performance.now() - begun).toBeLessThan(100);
     expect(refusal.message).toContain("auth.key.list");
     expect(refusal.retryAfterMs).toBeGreaterThan(0);
-    expect(await fleet.client.request("auth.account.register", somebody())).toHaveProperty("userId");
+    expect(await fleet.client.request("auth.account.register", newUser())).toHaveProperty("userId");
     await own.start("worker", "worker-6", { AUTH_GROUP: "others", AUTH_TOPICS: "auth.key.*" });
     await until("it is served again", async () =>
       fleet.client.request("auth.key.list", {}, { timeoutMs: 1000 }).then(

@@ -1,24 +1,24 @@
 // How a fleet grows: more partitions under load, more workers than partitions, pools that serve a part of the commands each.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type { Beat } from "../../src/bus/fleet-feed.ts";
-import { readBeat } from "../../src/bus/fleet-feed.ts";
+import type { FleetReport } from "../../src/bus/fleet-feed.ts";
+import { readReport } from "../../src/bus/fleet-feed.ts";
 import { patient } from "../support/crash.ts";
 import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
-import { failures, longest, people, startLoad } from "../support/load.ts";
+import { failures, longest, newUsers, startLoad } from "../support/load.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
 import { gauge } from "../support/metrics.ts";
-import { type Confirmed, somebody } from "../support/people.ts";
 import { runFolder } from "../support/stack.ts";
+import { type Confirmed, newUser } from "../support/users.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
 let feed: Mailbox;
-let crowd: Confirmed[];
+let users: Confirmed[];
 beforeAll(async () => {
   own = await startFleet("pools", { env: patient });
   fleet = await testFleet(own);
   feed = mailbox(fleet.kafka, ["auth.fleet"]);
-  [crowd] = await Promise.all([people(fleet, 6), feed.ready]);
+  [users] = await Promise.all([newUsers(fleet, 6), feed.ready]);
 }, 60_000);
 afterAll(async () => {
   await fleet.close();
@@ -26,39 +26,39 @@ afterAll(async () => {
 });
 
 /** What the worker said last since this moment of the broker's. */
-async function word(pid: number | undefined, fits: (beat: Beat) => boolean): Promise<Beat> {
+async function word(pid: number | undefined, fits: (beat: FleetReport) => boolean): Promise<FleetReport> {
   const record = await feed.last("auth.fleet", (each) => {
-    const beat = readBeat(each);
+    const beat = readReport(each);
     return beat !== undefined && beat.info.pid === pid && fits(beat);
   });
-  return readBeat(record)!;
+  return readReport(record)!;
 }
 
-const heldBy = ({ info }: Beat): number => Object.values(info.partitions).flat().length;
+const heldBy = ({ info }: FleetReport): number => Object.values(info.partitions).flat().length;
 
 describe("more partitions", () => {
   test("under load fail no request, and old and new requesters are served on them", async () => {
-    const load = startLoad(fleet, crowd, { perSecond: 60, timeoutMs: 15_000 });
-    await load.goesOn(3);
+    const load = startLoad(fleet, users, { perSecond: 60, timeoutMs: 15_000 });
+    await load.awaitProgress(3);
     const grown = performance.now();
     const AUTH_PARTITIONS = "auth.session.*=12,*=4";
     await run(["migrate"], { env: { ...own.env, AUTH_PARTITIONS }, folder: `${runFolder()}/pools-migrate` });
     expect(await fleet.kafka.partitionsOf("auth.session.login")).toBe(12);
     // A requester that starts now sees the new partitions at once, and writes to them before any worker has them.
     const fresh = await testFleet(own);
-    const newcomers = startLoad(fresh, await people(fresh, 6), { perSecond: 60, timeoutMs: 15_000 });
-    await newcomers.goesOn(3);
+    const newcomers = startLoad(fresh, await newUsers(fresh, 6), { perSecond: 60, timeoutMs: 15_000 });
+    await newcomers.awaitProgress(3);
     await until("the worker has them all", async () => {
       const ends = await fleet.kafka.endOffsets("auth.session.login");
       const { info } = await word(own.processes.get("worker-1")!.pid, () => true);
       return ends.size === 12 && info.partitions["auth.session.login"]?.length === 12;
     });
-    await load.goesOn(3);
-    const deeds = [...(await load.stop()), ...(await newcomers.stop())];
+    await load.awaitProgress(3);
+    const actions = [...(await load.stop()), ...(await newcomers.stop())];
     await fresh.close();
-    const pause = longest(deeds, grown);
-    console.log(`4 -> 12 and 2 -> 4 partitions under load: ${deeds.length} requests, the longest took ${pause} ms`);
-    expect(failures(deeds)).toEqual([]);
+    const pause = longest(actions, grown);
+    console.log(`4 -> 12 and 2 -> 4 partitions under load: ${actions.length} requests, the longest took ${pause} ms`);
+    expect(failures(actions)).toEqual([]);
     const ends = await fleet.kafka.endOffsets("auth.session.login");
     const added = [...ends].filter(([partition, offset]) => partition >= 4 && offset > 0n);
     expect(added.length).toBeGreaterThan(0); // or the test has shown nothing of the new ones
@@ -91,6 +91,6 @@ describe("more workers than partitions", () => {
       "the idle one has taken over",
       async () => heldBy(await word(own.processes.get(idle)!.pid, () => true)) === 1,
     );
-    expect(await fleet.client.request("auth.account.register", somebody())).toHaveProperty("userId");
+    expect(await fleet.client.request("auth.account.register", newUser())).toHaveProperty("userId");
   }, 90_000);
 });

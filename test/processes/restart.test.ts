@@ -5,8 +5,8 @@ import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { subjects } from "../../src/processes/topic-specs.ts";
 import { type Stack, startStack } from "../../stack/stack.ts";
 import { end, type Fleet, startFleet, testFleet } from "../support/fleet.ts";
-import { confirmed, loggedIn } from "../support/people.ts";
 import { ownFolder, type TestStack } from "../support/stack.ts";
+import { confirmed, loggedIn } from "../support/users.ts";
 
 const stops: (() => Promise<void>)[] = [];
 afterAll(async () => {

@@ -11,15 +11,15 @@ import { topics } from "../../src/processes/topic-specs.ts";
 import { makeAppendTimes, markEveryMs } from "../../src/relay/as-of.ts";
 import { without } from "../support/faults.ts";
 import { until } from "../support/fleet.ts";
-import { type HandlerHouse, handlerHouse } from "../support/handlers.ts";
+import { type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 import {
   aheadMs,
   holdable,
-  type MarkScene,
+  type MarkScenario,
   type PlayedFeed,
   playedFeed,
   publishAll,
-  scenes,
+  scenarios,
 } from "../support/marks.ts";
 import { type MarkControls, markFaults } from "../support/marks-controls.ts";
 
@@ -57,21 +57,21 @@ test("every topic that migrate makes takes the broker's times", () => {
 });
 
 describe("marks", () => {
-  const names = Object.keys(scenes) as MarkScene[];
-  let house: HandlerHouse;
+  const names = Object.keys(scenarios) as MarkScenario[];
+  let harness: HandlerHarness;
   let feed: PlayedFeed;
   beforeAll(async () => {
-    house = await handlerHouse({ cheapHashes: true });
-    await holdable(house);
-    feed = playedFeed(house);
+    harness = await handlerHarness({ cheapHashes: true });
+    await holdable(harness);
+    feed = playedFeed(harness);
   });
   afterAll(async () => {
     await feed.stop();
-    await house.close();
+    await harness.close();
   });
 
   test("rise in every partition, and are never ahead of their own records", async () => {
-    expect(await aheadMs(house, feed)).toBeLessThanOrEqual(0);
+    expect(await aheadMs(harness, feed)).toBeLessThanOrEqual(0);
     for (const partition of [0, 1]) {
       const times = feed.marks.filter((mark) => mark.partition === partition).map(({ asOf }) => asOf);
       expect(times.length).toBeGreaterThan(2);
@@ -81,7 +81,7 @@ describe("marks", () => {
 
   test("tell the longest life that access tokens ever had", async () => {
     const told = async (lifeMs: number): Promise<number | undefined> => {
-      await raiseTokenLife(house.pool, lifeMs);
+      await raiseTokenLife(harness.pool, lifeMs);
       const before = feed.marks.length;
       await until("marks from after that", () => feed.marks.length >= before + 4);
       return feed.marks.at(-1)!.tokenLifeMs;
@@ -93,10 +93,10 @@ describe("marks", () => {
   });
 
   test.each(names)("do not pass %s, and go on when it has ended", async (name) => {
-    const { since, highest } = await scenes[name](house, feed);
+    const { since, highest } = await scenarios[name](harness, feed);
     expect(highest).toBeLessThanOrEqual(since);
     expect(highest).toBeGreaterThan(0);
-    await publishAll(house);
+    await publishAll(harness);
     await feed.passes(since);
   });
 

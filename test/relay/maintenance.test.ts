@@ -9,7 +9,7 @@ import { sweep } from "../../src/relay/maintenance.ts";
 import { purgeUnconfirmed } from "../../src/relay/unconfirmed.ts";
 import { auditOf } from "../support/audited.ts";
 import { quiet, type TestFleet, testFleet } from "../support/fleet.ts";
-import { bySecret, confirmed, type Registered, refusalOf, registered, somebody } from "../support/people.ts";
+import { bySecret, confirmed, newUser, type Registered, refusalOf, registered } from "../support/users.ts";
 
 let fleet: TestFleet;
 let pool: DatabasePool;
@@ -84,8 +84,8 @@ describe("accounts that nobody has confirmed", () => {
 
   test("are deleted once another account has confirmed their address; who shares one that nobody has stays", async () => {
     const first = await registered(fleet);
-    const beaten = await registered(fleet, { ...somebody(), email: first.email });
-    const [one, other] = [await registered(fleet), somebody()];
+    const beaten = await registered(fleet, { ...newUser(), email: first.email });
+    const [one, other] = [await registered(fleet), newUser()];
     const beside = await registered(fleet, { ...other, email: one.email });
     await fleet.client.request("auth.account.confirm", {
       token: await fleet.confirmationToken(first.username),

@@ -11,8 +11,8 @@ import { type Feed, readFeed } from "../support/feed.ts";
 import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { holdUser } from "../support/held.ts";
 import { skewsOf } from "../support/metrics.ts";
-import { type Confirmed, confirmed, loggedIn } from "../support/people.ts";
 import { ownFolder } from "../support/stack.ts";
+import { type Confirmed, confirmed, loggedIn } from "../support/users.ts";
 
 const tenMinutes = 600_000;
 const hour = 3_600_000;
@@ -32,7 +32,7 @@ beforeAll(async () => {
   ]);
   fleet = await testFleet(own);
   feed = await readFeed(fleet.kafka);
-  people = await crowd(4);
+  people = await users(4);
 }, 90_000);
 afterAll(async () => {
   await fleet.close();
@@ -40,7 +40,7 @@ afterAll(async () => {
 });
 
 /** One after the other: many hashes at once are more than a busy machine takes on. */
-async function crowd(count: number): Promise<Confirmed[]> {
+async function users(count: number): Promise<Confirmed[]> {
   const all: Confirmed[] = [];
   for (let one = 0; one < count; one += 1) all.push(await confirmed(fleet));
   return all;

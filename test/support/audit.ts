@@ -3,34 +3,34 @@
 // The queries run on the fleet's own connection, so a test can plant a fault in a transaction, see it found, and roll it back.
 import { isDeepStrictEqual } from "node:util";
 import { type TestFleet, until } from "./fleet.ts";
-import type { Deed } from "./load.ts";
-import type { Confirmed } from "./people.ts";
+import type { SentRequest } from "./load.ts";
+import type { Confirmed } from "./users.ts";
 
-const done = (deeds: Deed[], topic: Deed["topic"]): Deed[] =>
-  deeds.filter((deed) => deed.topic === topic && deed.answer !== undefined);
-const failed = (deeds: Deed[], topic: Deed["topic"]): number =>
-  deeds.filter((deed) => deed.topic === topic && deed.answer === undefined).length;
-const sessionOf = (deed: Deed): string => (deed.answer!["tokens"] as { sessionId: string }).sessionId;
+const done = (sent: SentRequest[], topic: SentRequest["topic"]): SentRequest[] =>
+  sent.filter((request) => request.topic === topic && request.answer !== undefined);
+const failed = (sent: SentRequest[], topic: SentRequest["topic"]): number =>
+  sent.filter((request) => request.topic === topic && request.answer === undefined).length;
+const sessionOf = (request: SentRequest): string => (request.answer!["tokens"] as { sessionId: string }).sessionId;
 
 /** Sessions, rotations and accounts: one for each request that was answered, and no other. */
-export async function effects(fleet: TestFleet, crowd: Confirmed[], deeds: Deed[]): Promise<string[]> {
-  return [...(await sessions(fleet, crowd, deeds)), ...(await accounts(fleet, deeds))];
+export async function effects(fleet: TestFleet, users: Confirmed[], sent: SentRequest[]): Promise<string[]> {
+  return [...(await sessions(fleet, users, sent)), ...(await accounts(fleet, sent))];
 }
 
-async function sessions({ sql }: TestFleet, crowd: Confirmed[], deeds: Deed[]): Promise<string[]> {
+async function sessions({ sql }: TestFleet, users: Confirmed[], sent: SentRequest[]): Promise<string[]> {
   const { rows } = await sql.query<{ id: string; rotations: number }>(
     "SELECT id, rotations FROM sessions WHERE user_id = ANY($1) AND id <> ALL($2)",
-    [crowd.map(({ id }) => id), crowd.map(({ tokens }) => tokens.sessionId)],
+    [users.map(({ id }) => id), users.map(({ tokens }) => tokens.sessionId)],
   );
   const made = new Map(rows.map((row) => [row.id, row.rotations]));
-  const opened = done(deeds, "auth.session.login").map(sessionOf);
-  const unasked = made.size - new Set(opened).size - failed(deeds, "auth.session.login");
+  const opened = done(sent, "auth.session.login").map(sessionOf);
+  const unasked = made.size - new Set(opened).size - failed(sent, "auth.session.login");
   const turns = new Map<string, number>();
-  for (const { answer } of done(deeds, "auth.session.refresh")) {
+  for (const { answer } of done(sent, "auth.session.refresh")) {
     const id = String(answer!["sessionId"]);
     turns.set(id, (turns.get(id) ?? 0) + 1);
   }
-  const spare = failed(deeds, "auth.session.refresh") > 0 ? 1 : 0; // a chain ends at its first refresh that failed
+  const spare = failed(sent, "auth.session.refresh") > 0 ? 1 : 0; // a chain ends at its first refresh that failed
   return [
     ...opened.filter((id, index) => opened.indexOf(id) !== index).map((id) => `session ${id} answers two logins`),
     ...opened.filter((id) => !made.has(id)).map((id) => `session ${id} was answered and is not there`),
@@ -43,8 +43,8 @@ async function sessions({ sql }: TestFleet, crowd: Confirmed[], deeds: Deed[]): 
 
 const between = (value: number, least: number, spare: number): boolean => value >= least && value <= least + spare;
 
-async function accounts({ sql }: TestFleet, deeds: Deed[]): Promise<string[]> {
-  const wanted = done(deeds, "auth.account.register").map(({ input, answer }) => ({
+async function accounts({ sql }: TestFleet, sent: SentRequest[]): Promise<string[]> {
+  const wanted = done(sent, "auth.account.register").map(({ input, answer }) => ({
     login: (input as { login: string }).login,
     id: Number(answer!["userId"]),
   }));
@@ -58,16 +58,16 @@ async function accounts({ sql }: TestFleet, deeds: Deed[]): Promise<string[]> {
 }
 
 /** Whoever asks again with the same key gets the same value; who got none may get any, but no two. */
-export async function answers(fleet: TestFleet, deeds: Deed[]): Promise<string[]> {
+export async function answers(fleet: TestFleet, sent: SentRequest[]): Promise<string[]> {
   const faults: string[] = [];
-  const queue = [...deeds];
-  const again = ({ topic, input, idempotencyKey }: Deed): Promise<unknown> =>
+  const queue = [...sent];
+  const again = ({ topic, input, idempotencyKey }: SentRequest): Promise<unknown> =>
     fleet.client.request(topic, input as never, { idempotencyKey }).catch(String);
   const work = async (): Promise<void> => {
-    for (let deed = queue.pop(); deed !== undefined; deed = queue.pop()) {
-      const first = deed.answer ?? (await again(deed));
-      if (!isDeepStrictEqual(await again(deed), first))
-        faults.push(`${deed.topic} was answered otherwise when asked again`);
+    for (let request = queue.pop(); request !== undefined; request = queue.pop()) {
+      const first = request.answer ?? (await again(request));
+      if (!isDeepStrictEqual(await again(request), first))
+        faults.push(`${request.topic} was answered otherwise when asked again`);
     }
   };
   await Promise.all(Array.from({ length: 16 }, work));
@@ -75,9 +75,9 @@ export async function answers(fleet: TestFleet, deeds: Deed[]): Promise<string[]
 }
 
 /** How often each kind of event must be there: once for each request that was answered. */
-export async function facts({ sql }: TestFleet, crowd: Confirmed[], deeds: Deed[]): Promise<string[]> {
-  const asked = deeds.filter((deed) => deed.topic === "auth.account.register").map(({ input }) => input);
-  const logins = [...crowd, ...(asked as { login: string }[])].map(({ login }) => login);
+export async function eventsMissing({ sql }: TestFleet, users: Confirmed[], sent: SentRequest[]): Promise<string[]> {
+  const asked = sent.filter((request) => request.topic === "auth.account.register").map(({ input }) => input);
+  const logins = [...users, ...(asked as { login: string }[])].map(({ login }) => login);
   const { rows } = await sql.query<{ kind: string; n: number }>(
     "SELECT kind, count(*)::int AS n FROM outbox WHERE topic = 'auth.event' AND user_id IN (SELECT id FROM users WHERE login = ANY($1)) GROUP BY kind",
     [logins],
@@ -85,26 +85,26 @@ export async function facts({ sql }: TestFleet, crowd: Confirmed[], deeds: Deed[
   const counted = new Map(rows.map((row) => [row.kind, row.n]));
   const expected = [
     // confirming opened the first session of each
-    { kind: "LoggedIn", topic: "auth.session.login", before: crowd.length },
+    { kind: "LoggedIn", topic: "auth.session.login", before: users.length },
     { kind: "SessionRefreshed", topic: "auth.session.refresh", before: 0 },
-    { kind: "UserRegistered", topic: "auth.account.register", before: crowd.length },
+    { kind: "UserRegistered", topic: "auth.account.register", before: users.length },
   ] as const;
   return expected.flatMap(({ kind, topic, before }) => {
-    const least = before + done(deeds, topic).length;
+    const least = before + done(sent, topic).length;
     const found = counted.get(kind) ?? 0;
-    return between(found, least, failed(deeds, topic))
+    return between(found, least, failed(sent, topic))
       ? []
       : [`${found} events ${kind} for ${least} that were answered`];
   });
 }
 
 /** All of it: the effects before anybody asks again, and what happened after that. */
-export async function audit(fleet: TestFleet, crowd: Confirmed[], deeds: Deed[]): Promise<string[]> {
+export async function audit(fleet: TestFleet, users: Confirmed[], sent: SentRequest[]): Promise<string[]> {
   return [
-    ...(await effects(fleet, crowd, deeds)),
-    ...(await facts(fleet, crowd, deeds)),
-    ...(await answers(fleet, deeds)),
-    ...(await facts(fleet, crowd, deeds)), // asking again did nothing again
+    ...(await effects(fleet, users, sent)),
+    ...(await eventsMissing(fleet, users, sent)),
+    ...(await answers(fleet, sent)),
+    ...(await eventsMissing(fleet, users, sent)), // asking again did nothing again
     ...(await events(fleet)),
   ];
 }

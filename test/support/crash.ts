@@ -1,4 +1,4 @@
-// What the files of test/crash share: a fleet that may be broken, with people on it, made before the tests of a file and ended after them
+// What the files of test/crash share: a fleet that may be broken, with users on it, made before the tests of a file and ended after them
 // in the reverse order; ways to ask more of it; and a request that is held up in the middle of its commit.
 import { afterAll, beforeAll } from "@jest/globals";
 import pg from "pg";
@@ -15,14 +15,14 @@ import {
   testFleet,
   until,
 } from "./fleet.ts";
-import { type Deed, people, tell } from "./load.ts";
-import type { Confirmed } from "./people.ts";
+import { newUsers, type SentRequest, sendRequest } from "./load.ts";
 import { ownFolder, type TestStack } from "./stack.ts";
+import type { Confirmed } from "./users.ts";
 
-export interface Site {
+export interface CrashFixture {
   own: Fleet;
   fleet: TestFleet;
-  crowd: Confirmed[];
+  users: Confirmed[];
   /** Where the plan asked for one. */
   stack: Stack;
   onStop(undo: () => unknown): void;
@@ -32,7 +32,7 @@ export interface Plan {
   /** Default 2. */
   workers?: number;
   /** Default 8. */
-  people?: number;
+  users?: number;
   env?: Record<string, string>;
   bridge?: boolean;
   /** Of its processes and of who asks them; default: testDriver(). */
@@ -40,31 +40,31 @@ export interface Plan {
   /** Mechanisms that its workers and its relay are to do without. */
   without?: FaultName[];
   /** Its own Kafka, registry and PostgreSQL, or what this brings up; default: those that all tests share. */
-  stack?: "own" | ((site: Site) => Promise<TestStack>);
+  stack?: "own" | ((fixture: CrashFixture) => Promise<TestStack>);
 }
 
-/** The load is bounded by its people, and a recovery ends in a burst: no login may be refused for the length of the queue. */
+/** The load is bounded by its users, and a recovery ends in a burst: no login may be refused for the length of the queue. */
 export const patient = { AUTH_HASH_QUEUE_TARGET: "1000" };
 
 /** @returns what beforeAll fills */
-export function siteOf(name: string, plan: Plan = {}): Site {
+export function crashFixture(name: string, plan: Plan = {}): CrashFixture {
   const stops: (() => unknown)[] = [];
-  const site = { onStop: (undo) => void stops.push(undo) } as Site;
+  const fixture = { onStop: (undo) => void stops.push(undo) } as CrashFixture;
   beforeAll(async () => {
-    const stack = await stackOf(name, plan, site);
-    await settle(site, { name, plan, options: stack === undefined ? {} : { stack } });
+    const stack = await stackOf(name, plan, fixture);
+    await settle(fixture, { name, plan, options: stack === undefined ? {} : { stack } });
   }, 240_000);
   afterAll(async () => {
     for (const stop of stops.reverse()) await stop();
   }, 60_000);
-  return site;
+  return fixture;
 }
 
-async function stackOf(name: string, { stack }: Plan, site: Site): Promise<TestStack | undefined> {
-  if (stack !== "own") return stack?.(site);
-  site.stack = await startStack({ dir: ownFolder(name), report: () => undefined, postgres: { fsync: "off" } });
-  site.onStop(() => site.stack.stop());
-  return addressesOf(site.stack);
+async function stackOf(name: string, { stack }: Plan, fixture: CrashFixture): Promise<TestStack | undefined> {
+  if (stack !== "own") return stack?.(fixture);
+  fixture.stack = await startStack({ dir: ownFolder(name), report: () => undefined, postgres: { fsync: "off" } });
+  fixture.onStop(() => fixture.stack.stop());
+  return addressesOf(fixture.stack);
 }
 
 export const addressesOf = ({ kafka, registry, postgres }: Stack): TestStack => ({
@@ -79,24 +79,24 @@ interface Settling {
   options: FleetOptions;
 }
 
-async function settle(site: Site, { name, plan, options }: Settling): Promise<void> {
-  const { workers = 2, people: count = 8, env, bridge = false, without: faults = [], driver = testDriver() } = plan;
+async function settle(fixture: CrashFixture, { name, plan, options }: Settling): Promise<void> {
+  const { workers = 2, users: count = 8, env, bridge = false, without: faults = [], driver = testDriver() } = plan;
   const own = await startFleet(name, {
     ...options,
     roles: bridge ? ["bridge"] : [],
     env: { ...patient, AUTH_KAFKA_DRIVER: driver, ...env },
   });
-  site.own = own;
-  site.onStop(() => own.stop());
+  fixture.own = own;
+  fixture.onStop(() => own.stop());
   const node = faults.length > 0 ? without(...faults) : [];
   const names = Array.from({ length: workers }, (_, index) => `worker-${index + 1}`);
   await Promise.all([
     own.start("relay", "relay-1", {}, node),
     ...names.map((each) => own.start("worker", each, {}, node)),
   ]);
-  site.fleet = await testFleet(own, driver);
-  site.onStop(() => site.fleet.close());
-  site.crowd = await people(site.fleet, count);
+  fixture.fleet = await testFleet(own, driver);
+  fixture.onStop(() => fixture.fleet.close());
+  fixture.users = await newUsers(fixture.fleet, count);
 }
 
 /** A connection of its own; who stops PostgreSQL asks for another one. */
@@ -108,7 +108,7 @@ export async function connected(url: string): Promise<pg.Client> {
 }
 
 /** The fleet's own connection anew, after PostgreSQL was away. */
-export async function reconnect({ fleet }: Site): Promise<void> {
+export async function reconnect({ fleet }: CrashFixture): Promise<void> {
   const before = fleet.sql;
   await until("PostgreSQL answers", async () => {
     const anew = oneConnection(fleet.env["AUTH_DATABASE_URL"]!);
@@ -124,7 +124,7 @@ export async function reconnect({ fleet }: Site): Promise<void> {
 
 export interface Held {
   /** The login whose commit waits; settles with its outcome. */
-  deed: Promise<Deed>;
+  request: Promise<SentRequest>;
   /** Lets the commit go on, and whoever else waits behind it. */
   release(): Promise<void>;
   /** Nobody waits for an answer any more. */
@@ -144,10 +144,10 @@ export async function heldLogin(fleet: TestFleet, { id, login, password }: Confi
   await holder.query("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", [id]);
   const patience = new AbortController();
   const ask = { by: login, topic: "auth.session.login", input: { login, password, rotating: true } } as const;
-  const deed = tell(fleet, { ...ask, timeoutMs: 60_000, signal: patience.signal });
+  const request = sendRequest(fleet, { ...ask, timeoutMs: 60_000, signal: patience.signal });
   await until("the commit waits", async () => (await waiting()) > 0);
   return {
-    deed,
+    request,
     async release() {
       await holder.query("ROLLBACK");
       await holder.end();

@@ -14,7 +14,7 @@ import { waitingAt } from "../../src/db/waiting.ts";
 import { judgedInMs } from "../../src/handlers/passkey/finish-login.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import { makeAuthenticator } from "./authenticator.ts";
-import { account, type HandlerHouse, handlerHouse } from "./handlers.ts";
+import { account, type HandlerHarness, handlerHarness } from "./handlers.ts";
 import { type Comparison, compare } from "./timing.ts";
 
 /** Asks, and tells everything that the one who asked is told. */
@@ -27,7 +27,7 @@ export interface Question {
   /** Answered no sooner than after so many ms: fewer pairs, too. */
   leastMs?: number;
   /** Asks at the handlers: without `leastMs`. */
-  prepare(house: HandlerHouse): Promise<Asks>;
+  prepare(harness: HandlerHarness): Promise<Asks>;
 }
 
 export interface Asks {
@@ -39,9 +39,9 @@ export interface Asks {
 
 const unused = (): string => `n${randomBytes(6).toString("hex")}`;
 const unusedAddress = (): string => `${unused()}@example.com`;
-const people = 20;
+const users = 20;
 
-const all = <T>(make: () => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: people }, make));
+const all = <T>(make: () => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: users }, make));
 
 /** What is told, with whatever differs from one request to the next left out. */
 async function told(asked: Promise<unknown>): Promise<unknown> {
@@ -55,25 +55,25 @@ async function told(asked: Promise<unknown>): Promise<unknown> {
 }
 
 const loggingIn =
-  ({ ask }: HandlerHouse, logins: readonly string[]): Ask =>
+  ({ ask }: HandlerHarness, logins: readonly string[]): Ask =>
   (n) =>
     told(ask("auth.session.login", { login: logins[n % logins.length]!, password: "not the right password" }));
 
 /** Without the secret, which is another one each time. */
-const register = async ({ ask }: HandlerHouse, email: string) => {
+const register = async ({ ask }: HandlerHarness, email: string) => {
   const login = unused();
   const made = { login, username: login, email, password: "good enough for this" };
   const { registrationSecret, ...told } = await ask("auth.account.register", made);
   return { ...told, secretLength: registrationSecret.length };
 };
 
-async function withPasskey(house: HandlerHouse): Promise<{ login: string; email: string }> {
-  const { login, password, email } = await account(house);
-  const { tokens } = await house.ask("auth.session.login", { login, password });
+async function withPasskey(harness: HandlerHarness): Promise<{ login: string; email: string }> {
+  const { login, password, email } = await account(harness);
+  const { tokens } = await harness.ask("auth.session.login", { login, password });
   const { accessToken } = tokens!;
-  const { options, challenge } = await house.ask("auth.passkey.begin-registration", { accessToken });
+  const { options, challenge } = await harness.ask("auth.passkey.begin-registration", { accessToken });
   const response = makeAuthenticator().create(options);
-  await house.ask("auth.passkey.finish-registration", { accessToken, challenge, response });
+  await harness.ask("auth.passkey.finish-registration", { accessToken, challenge, response });
   return { login, email };
 }
 
@@ -87,15 +87,15 @@ function forgedAnswer(options: string, userHandle: string): string {
 }
 
 /** Begins a login with a passkey. Left out is what differs each time, and what docs/security.md says can be told: which ids, and how many. */
-const begun = async ({ ask }: HandlerHouse, login: string) => {
+const begun = async ({ ask }: HandlerHarness, login: string) => {
   const { options, challenge } = await ask("auth.passkey.begin-login", { login, challenge: "" });
   const { challenge: _, allowCredentials, ...rest } = JSON.parse(options) as Record<string, unknown>;
   const kinds = (allowCredentials as { type: string }[]).map(({ type }) => type);
   return { ...rest, kinds: [...new Set(kinds)], challengeLength: challenge.length };
 };
 
-async function loginQuestion(house: HandlerHouse): Promise<{ logins: [string[], string[]] }> {
-  const known = await all(() => account(house));
+async function loginQuestion(harness: HandlerHarness): Promise<{ logins: [string[], string[]] }> {
+  const known = await all(() => account(harness));
   return { logins: [known.map(({ login }) => login), known.map(unused)] };
 }
 
@@ -103,139 +103,139 @@ export const questions: Question[] = [
   {
     what: "auth.session.login: a wrong password",
     hashed: true,
-    async prepare(house) {
-      const { logins } = await loginQuestion(house);
-      return { somebody: loggingIn(house, logins[0]), nobody: loggingIn(house, logins[1]) };
+    async prepare(harness) {
+      const { logins } = await loginQuestion(harness);
+      return { somebody: loggingIn(harness, logins[0]), nobody: loggingIn(harness, logins[1]) };
     },
   },
   {
     what: "auth.session.login: an e-mail address and a wrong password",
     hashed: true,
-    async prepare(house) {
-      const known = await all(() => account(house));
+    async prepare(harness) {
+      const known = await all(() => account(harness));
       const addresses = known.map(({ email }) => email);
-      return { somebody: loggingIn(house, addresses), nobody: loggingIn(house, addresses.map(unusedAddress)) };
+      return { somebody: loggingIn(harness, addresses), nobody: loggingIn(harness, addresses.map(unusedAddress)) };
     },
   },
   {
     what: "auth.session.login: one guess too many",
-    async prepare(house) {
-      const { logins } = await loginQuestion(house);
-      const [somebody, nobody] = [loggingIn(house, logins[0]), loggingIn(house, logins[1])];
-      for (let n = 0; n < people; n += 1) await Promise.all([somebody(n), nobody(n)]);
-      await house.pool.query(sql.unsafe`
+    async prepare(harness) {
+      const { logins } = await loginQuestion(harness);
+      const [somebody, nobody] = [loggingIn(harness, logins[0]), loggingIn(harness, logins[1])];
+      for (let n = 0; n < users; n += 1) await Promise.all([somebody(n), nobody(n)]);
+      await harness.pool.query(sql.unsafe`
         UPDATE login_attempts SET attempts = array_fill((attempts[1].place, attempts[1].kind, ''::bytea, now())::attempt, ARRAY[100])`);
-      return { somebody, nobody, naive: () => loggingIn(house, [unused()])(0) };
+      return { somebody, nobody, naive: () => loggingIn(harness, [unused()])(0) };
     },
   },
   {
     what: "auth.account.register: an address that is taken (AUTH_HIDE_EMAIL)",
     hashed: true,
-    async prepare(house) {
-      const known = await all(() => account(house));
+    async prepare(harness) {
+      const known = await all(() => account(harness));
       return {
-        somebody: (n) => told(register(house, known[n % people]!.email)),
-        nobody: () => told(register(house, unusedAddress())),
+        somebody: (n) => told(register(harness, known[n % users]!.email)),
+        nobody: () => told(register(harness, unusedAddress())),
       };
     },
   },
   {
     what: "auth.account.register: an address that others wait with (AUTH_HIDE_EMAIL)",
     hashed: true,
-    async prepare(house) {
-      const waiting = Array.from({ length: people }, unusedAddress);
-      for (const email of waiting) await register(house, email);
+    async prepare(harness) {
+      const waiting = Array.from({ length: users }, unusedAddress);
+      for (const email of waiting) await register(harness, email);
       return {
-        somebody: (n) => told(register(house, waiting[n % people]!)),
-        nobody: () => told(register(house, unusedAddress())),
+        somebody: (n) => told(register(harness, waiting[n % users]!)),
+        nobody: () => told(register(harness, unusedAddress())),
       };
     },
   },
   {
     what: "auth.account.resend: an address that waits for its confirmation",
     leastMs: mailedInMs,
-    async prepare(house) {
-      const waiting = Array.from({ length: people }, unusedAddress);
-      for (const email of waiting) await register(house, email);
+    async prepare(harness) {
+      const waiting = Array.from({ length: users }, unusedAddress);
+      for (const email of waiting) await register(harness, email);
       return {
-        somebody: (n) => told(house.ask("auth.account.resend", { email: waiting[n % people]! })),
-        nobody: () => told(house.ask("auth.account.resend", { email: unusedAddress() })),
+        somebody: (n) => told(harness.ask("auth.account.resend", { email: waiting[n % users]! })),
+        nobody: () => told(harness.ask("auth.account.resend", { email: unusedAddress() })),
       };
     },
   },
   {
     what: "auth.account.resend: an address that is confirmed",
     leastMs: mailedInMs,
-    async prepare(house) {
-      const known = await all(() => account(house));
+    async prepare(harness) {
+      const known = await all(() => account(harness));
       return {
-        somebody: (n) => told(house.ask("auth.account.resend", { email: known[n % people]!.email })),
-        nobody: () => told(house.ask("auth.account.resend", { email: unusedAddress() })),
+        somebody: (n) => told(harness.ask("auth.account.resend", { email: known[n % users]!.email })),
+        nobody: () => told(harness.ask("auth.account.resend", { email: unusedAddress() })),
       };
     },
   },
   {
     what: "auth.password.forgot: an address that has an account",
     leastMs: mailedInMs,
-    async prepare(house) {
-      const known = await all(() => account(house));
+    async prepare(harness) {
+      const known = await all(() => account(harness));
       return {
-        somebody: (n) => told(house.ask("auth.password.forgot", { email: known[n % people]!.email })),
-        nobody: () => told(house.ask("auth.password.forgot", { email: unusedAddress() })),
+        somebody: (n) => told(harness.ask("auth.password.forgot", { email: known[n % users]!.email })),
+        nobody: () => told(harness.ask("auth.password.forgot", { email: unusedAddress() })),
       };
     },
   },
   {
     what: "auth.passkey.begin-login: a login that has a passkey",
     leastMs: judgedInMs,
-    async prepare(house) {
-      const known = await all(() => withPasskey(house));
+    async prepare(harness) {
+      const known = await all(() => withPasskey(harness));
       return {
-        somebody: (n) => told(begun(house, known[n % people]!.login)),
-        nobody: () => told(begun(house, unused())),
-        naive: read(house),
+        somebody: (n) => told(begun(harness, known[n % users]!.login)),
+        nobody: () => told(begun(harness, unused())),
+        naive: read(harness),
       };
     },
   },
   {
     what: "auth.passkey.begin-login: a login that has none",
     leastMs: judgedInMs,
-    async prepare(house) {
-      const known = await all(() => account(house));
+    async prepare(harness) {
+      const known = await all(() => account(harness));
       return {
-        somebody: (n) => told(begun(house, known[n % people]!.login)),
-        nobody: () => told(begun(house, unused())),
-        naive: read(house),
+        somebody: (n) => told(begun(harness, known[n % users]!.login)),
+        nobody: () => told(begun(harness, unused())),
+        naive: read(harness),
       };
     },
   },
   {
     what: "auth.passkey.begin-login: the e-mail address of an account that has a passkey",
     leastMs: judgedInMs,
-    async prepare(house) {
-      const known = await all(() => withPasskey(house));
+    async prepare(harness) {
+      const known = await all(() => withPasskey(harness));
       return {
-        somebody: (n) => told(begun(house, known[n % people]!.email)),
-        nobody: () => told(begun(house, unusedAddress())),
-        naive: read(house),
+        somebody: (n) => told(begun(harness, known[n % users]!.email)),
+        nobody: () => told(begun(harness, unusedAddress())),
+        naive: read(harness),
       };
     },
   },
   {
     what: "auth.passkey.finish-login: an answer by a stranger's device to what begin-login gave",
     leastMs: judgedInMs,
-    async prepare(house) {
-      const known = await all(() => withPasskey(house));
+    async prepare(harness) {
+      const known = await all(() => withPasskey(harness));
       const begin = async (login: string) => {
-        const { options, challenge } = await house.ask("auth.passkey.begin-login", { login, challenge: "" });
+        const { options, challenge } = await harness.ask("auth.passkey.begin-login", { login, challenge: "" });
         return { challenge, answer: (userHandle: string) => forgedAnswer(options, userHandle) };
       };
       const somebodys = await Promise.all(known.map(({ login }) => begin(login)));
       const nobodys = await Promise.all(known.map(() => begin(unused())));
-      await house.pool.query(sql.unsafe`UPDATE challenges SET attempts = -10000`); // one takes five answers
+      await harness.pool.query(sql.unsafe`UPDATE challenges SET attempts = -10000`); // one takes five answers
       const answering = (begun: typeof somebodys, userHandle = ""): Ask => {
         const answers = begun.map(({ challenge, answer }) => ({ challenge, response: answer(userHandle) }));
-        return (n) => told(house.ask("auth.passkey.finish-login", answers[n % people]!));
+        return (n) => told(harness.ask("auth.passkey.finish-login", answers[n % users]!));
       };
       // An answer in another user's name is refused before its signature is looked at.
       return { somebody: answering(somebodys), nobody: answering(nobodys), naive: answering(nobodys, "AAAA") };
@@ -243,9 +243,9 @@ export const questions: Question[] = [
   },
 ];
 
-/** A house for one question: its own, so that no table is larger for one than for the other. */
-export function houseFor({ hashed }: Pick<Question, "hashed">): Promise<HandlerHouse> {
-  return handlerHouse({
+/** A harness for one question: its own, so that no table is larger for one than for the other. */
+export function houseFor({ hashed }: Pick<Question, "hashed">): Promise<HandlerHarness> {
+  return handlerHarness({
     poolSize: 4,
     cheapHashes: hashed !== true,
     env: {
@@ -270,39 +270,39 @@ const warmUp = 20;
 
 /** As requesters ask: each answer comes when the bus gives it. */
 export function askBoth(question: Question, pairs: number): Promise<Answered> {
-  return between(question, pairs, (house) => ({ ...house, ask: house.askInTime }));
+  return between(question, pairs, (harness) => ({ ...harness, ask: harness.askInTime }));
 }
 
 /** The handlers' own time. */
 export function askHandlers(question: Question, pairs: number): Promise<Answered> {
-  return between(question, pairs, (house) => house);
+  return between(question, pairs, (harness) => harness);
 }
 
 /** The same where nothing hides that there is nobody: the two must be told apart. */
 export function askNaively(question: Question, pairs: number): Promise<Answered> {
-  return between(question, pairs, (house) => house, true);
+  return between(question, pairs, (harness) => harness, true);
 }
 
 async function between(
   question: Question,
   pairs: number,
-  as: (house: HandlerHouse) => HandlerHouse,
+  as: (harness: HandlerHarness) => HandlerHarness,
   naively = false,
 ): Promise<Answered> {
-  const house = await houseFor(question);
+  const harness = await houseFor(question);
   try {
-    const { somebody, nobody: hidden, naive = readAndKeep(house) } = await question.prepare(as(house));
+    const { somebody, nobody: hidden, naive = readAndKeep(harness) } = await question.prepare(as(harness));
     const nobody = naively ? naive : hidden;
     for (let n = 0; n < warmUp; n += 1) await Promise.all([somebody(n), nobody(n)]);
     const comparison = await compare(pairs, somebody, nobody);
     return { somebody: await somebody(0), nobody: await nobody(0), comparison };
   } finally {
-    await house.close();
+    await harness.close();
   }
 }
 
-/** Looks, finds nobody, and keeps the answer: what `ctx.commit({ facts: [] }, {})` does. */
-function readAndKeep({ pool }: HandlerHouse): Ask {
+/** Looks, finds nobody, and keeps the answer: what `ctx.commit({ events: [] }, {})` does. */
+function readAndKeep({ pool }: HandlerHarness): Ask {
   return async () => {
     const key = { topic: "auth.account.resend", replyTopic: "auth.reply.test", idempotencyKey: randomBytes(16) };
     await readWithInbox(pool, key, waitingAt("nobody@example.com", { subject: randomBytes(16), most: 3 }));
@@ -312,7 +312,7 @@ function readAndKeep({ pool }: HandlerHouse): Ask {
 }
 
 /** Looks, finds nobody, and refuses: nothing is written. */
-function read({ pool }: HandlerHouse): Ask {
+function read({ pool }: HandlerHarness): Ask {
   return async () => {
     const key = { topic: "auth.passkey.begin-login", replyTopic: "auth.reply.test", idempotencyKey: randomBytes(16) };
     await readWithInbox(pool, key, waitingAt("nobody@example.com", { subject: randomBytes(16), most: 3 }));

@@ -1,11 +1,11 @@
-// People with further factors, set up through Kafka like anybody's: an authenticator app, passkeys.
+// People with second factors, set up through Kafka like anybody's: an authenticator app, passkeys.
 
 import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import { totpCode, totpStep } from "../../src/crypto/totp.ts";
 import { auditOf } from "./audited.ts";
 import { type Authenticator, makeAuthenticator } from "./authenticator.ts";
 import type { TestFleet } from "./fleet.ts";
-import { type Confirmed, confirmed, loggedIn, type Person } from "./people.ts";
+import { type Confirmed, confirmed, loggedIn, type TestUser } from "./users.ts";
 
 export interface WithApp extends Confirmed {
   secret: Buffer;
@@ -47,7 +47,7 @@ export async function codeOf(fleet: TestFleet, { id, secret }: Pick<WithApp, "id
 }
 
 /** The right password was given, and this is asked for. */
-export async function challenged(fleet: TestFleet, { login, password }: Person, rotating = true) {
+export async function challenged(fleet: TestFleet, { login, password }: TestUser, rotating = true) {
   const { tokens, challenge } = await fleet.client.request("auth.session.login", { login, password, rotating });
   if (challenge === null || tokens !== null) throw new Error("the login asked for nothing more");
   return challenge;

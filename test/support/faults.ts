@@ -48,8 +48,8 @@ export const faults = {
   /** No fault of the database is worth another try, or a code that says so. */
   "no-retry": {
     module: "db/faults.ts",
-    line: "export function isPassing(error: unknown): boolean {",
-    instead: "export function isPassing(error: unknown): boolean { return false;",
+    line: "export function isTransient(error: unknown): boolean {",
+    instead: "export function isTransient(error: unknown): boolean { return false;",
   },
   /** Who waits for a connection waits in the driver's own queue. */
   "driver-queue": {
@@ -109,7 +109,7 @@ export const faults = {
   /** Whoever stops does not tell the group. */
   "silent-leave": {
     module: "kafka/supervisor.ts",
-    line: "      const inTime = await within(bounds.closeMs, async () => last?.consumer?.close());",
+    line: "      const inTime = await settledWithin(bounds.closeMs, async () => last?.consumer?.close());",
     instead: "      const inTime = last !== undefined;",
   },
   /** The machine's own clock is taken for the broker's. */

@@ -1,11 +1,11 @@
 // A consumer group's commits, seen and removed as an operator would.
 import driver, { type Admin } from "kafkajs";
-import { closeTraps } from "../../src/kafka/kafkajs/patches.ts";
+import { applyPatches } from "../../src/kafka/kafkajs/patches.ts";
 import type { FleetAddresses } from "./fleet.ts";
 
 /** kafkajs itself, whatever the fleet speaks with. */
 export async function asked<T>({ env }: Pick<FleetAddresses, "env">, ask: (admin: Admin) => Promise<T>): Promise<T> {
-  closeTraps();
+  applyPatches();
   const brokers = env["AUTH_KAFKA_BROKERS"]!.split(",");
   const admin = new driver.Kafka({ brokers, logLevel: driver.logLevel.NOTHING }).admin();
   await admin.connect();

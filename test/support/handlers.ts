@@ -7,9 +7,9 @@ import { sql } from "slonik";
 import { z } from "zod";
 import type { BusCommand, Call, HeldDevice, Lanes } from "../../src/bus/command.ts";
 import { type Lane, makeLane } from "../../src/bus/lanes.ts";
-import { noSoonerThan } from "../../src/bus/min-response.ts";
+import { delayUntil } from "../../src/bus/min-response.ts";
 import type { Settings } from "../../src/command/context.ts";
-import { busCommand, type RunParts, runLegacy } from "../../src/command/run.ts";
+import { busCommand, type RunDeps, runLegacy } from "../../src/command/run.ts";
 import type { MasterKey } from "../../src/config/kinds.ts";
 import { readConfig } from "../../src/config/read.ts";
 import { makeDeviceTokens } from "../../src/crypto/device-token.ts";
@@ -40,13 +40,13 @@ export interface AskOptions {
 }
 
 /** Handlers, and what they stand on. */
-export interface HandlerHouse {
+export interface HandlerHarness {
   pool: DatabasePool;
   /** The database and the master key, as authctl is given them. */
   env: Record<string, string>;
   /** Of its database, for connections of one's own. */
   url: string;
-  parts: RunParts;
+  parts: RunDeps;
   settings: Settings;
   dataKeys(): DataKeys;
   /** What wraps the data keys of its database. */
@@ -64,7 +64,7 @@ export interface HandlerHouse {
   unknown: string[];
   ask<T extends Topic>(topic: T, request: Commands[T]["input"], options?: AskOptions): Promise<Commands[T]["result"]>;
   /** The same in the time in which the bus answers it (`leastMs`). */
-  askInTime: HandlerHouse["ask"];
+  askInTime: HandlerHarness["ask"];
   /** "ok", or the code it was refused with. */
   outcome<T extends Topic>(topic: T, request: Commands[T]["input"], options?: AskOptions): Promise<string>;
   /** A record of one of the platform's JSON topics. */
@@ -76,7 +76,7 @@ export interface HandlerHouse {
   /** One round of maintenance. */
   sweep(): Promise<void>;
   /** Another worker's handlers, on the same database and with the same keys; to be closed before this one. */
-  beside(options?: Omit<HouseOptions, "database">): Promise<HandlerHouse>;
+  beside(options?: Omit<HarnessOptions, "database">): Promise<HandlerHarness>;
   close(): Promise<void>;
 }
 
@@ -85,7 +85,7 @@ interface Database {
   master: MasterKey[];
 }
 
-export interface HouseOptions {
+export interface HarnessOptions {
   env?: Record<string, string>;
   poolSize?: number;
   /** Hashes that cost some microseconds, so that the rest can be measured. */
@@ -117,13 +117,13 @@ async function makeDatabase(): Promise<string> {
   return own.href;
 }
 
-export async function handlerHouse({
+export async function handlerHarness({
   env = {},
   poolSize = 10,
   cheapHashes = false,
   clock = systemClock,
   database,
-}: HouseOptions = {}): Promise<HandlerHouse> {
+}: HarnessOptions = {}): Promise<HandlerHarness> {
   const config = readConfig(
     { AUTH_ARGON2_MEMORY: "7168", AUTH_ARGON2_TIME: "1", AUTH_LEGACY_TOPICS: "true", ...env },
     "dev",
@@ -139,7 +139,7 @@ export async function handlerHouse({
   const [attempts, limited, unknown]: [string[], string[], string[]] = [[], [], []];
   let hashes = 0;
   let busy = false;
-  const parts: RunParts = {
+  const parts: RunDeps = {
     pool,
     lanes: { hash: refusing(lane(), () => busy), db: lane(), cheap: lane() },
     passwords: counted(
@@ -176,7 +176,7 @@ export async function handlerHouse({
     committed: () => undefined,
   };
   const commands = new Map(handlers.map((handler) => [handler.topic as string, busCommand(handler, parts)]));
-  const ask: HandlerHouse["ask"] = async (topic, request, options = {}) => {
+  const ask: HandlerHarness["ask"] = async (topic, request, options = {}) => {
     const command = commands.get(topic)!;
     const opened = { ...command.requestDefaults, ...request };
     const { device: given } = options;
@@ -202,7 +202,7 @@ export async function handlerHouse({
     limited,
     unknown,
     ask,
-    askInTime: (topic, ...asked) => noSoonerThan(commands.get(topic)!.leastMs, () => ask(topic, ...asked)),
+    askInTime: (topic, ...asked) => delayUntil(commands.get(topic)!.minResponseMs, () => ask(topic, ...asked)),
     async outcome(topic, request, options) {
       try {
         await ask(topic, request, options);
@@ -233,7 +233,7 @@ export async function handlerHouse({
         deviceTtlMs: config.AUTH_KNOWN_DEVICE_TTL,
         settings: parts.settings,
       }),
-    beside: (options = {}) => handlerHouse({ env, poolSize, cheapHashes, ...options, database: own }),
+    beside: (options = {}) => handlerHarness({ env, poolSize, cheapHashes, ...options, database: own }),
     async close() {
       keys.stop();
       await pool.end();
@@ -244,7 +244,7 @@ export async function handlerHouse({
 const mailRow = z.object({ eventId: z.string(), secret: z.instanceof(Buffer) });
 
 async function mailedTokens(
-  { pool, dataKeys }: RunParts,
+  { pool, dataKeys }: RunDeps,
   mails: { to: string } | { userId: number },
 ): Promise<string[]> {
   const [of, address] = "to" in mails ? [null, mails.to] : [mails.userId, undefined];
@@ -308,7 +308,7 @@ function counted(passwords: Passwords, count: () => void): Passwords {
 
 /** An account that can log in, without a mail on the way. */
 export async function account(
-  { ask, pool }: HandlerHouse,
+  { ask, pool }: HandlerHarness,
   password = "the right password",
 ): Promise<{ login: string; password: string; email: string; id: number }> {
   const login = `u${randomBytes(6).toString("hex")}`;

@@ -6,10 +6,10 @@ import type { Topic } from "../../src/client/types.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import type { Commands } from "../../src/protocol/generated/schemas.ts";
 import { type TestFleet, until } from "./fleet.ts";
-import { type Confirmed, confirmed, somebody } from "./people.ts";
+import { type Confirmed, confirmed, newUser } from "./users.ts";
 
 /** One request and what became of it. */
-export interface Deed {
+export interface SentRequest {
   topic: Topic;
   input: object;
   idempotencyKey: string;
@@ -25,11 +25,11 @@ export interface Deed {
 
 export interface Load {
   /** Those that have their outcome. */
-  readonly deeds: Deed[];
+  readonly sent: SentRequest[];
   /** Waits until each person has been answered so often again, counted in requests that begin after this call. */
-  goesOn(times: number): Promise<void>;
+  awaitProgress(times: number): Promise<void>;
   /** Begins nothing more and waits for what is under way. */
-  stop(): Promise<Deed[]>;
+  stop(): Promise<SentRequest[]>;
 }
 
 export interface LoadRules {
@@ -40,7 +40,7 @@ export interface LoadRules {
 
 const refreshesPerLogin = 3;
 
-export function people(fleet: TestFleet, count: number): Promise<Confirmed[]> {
+export function newUsers(fleet: TestFleet, count: number): Promise<Confirmed[]> {
   return Promise.all(Array.from({ length: count }, () => confirmed(fleet)));
 }
 
@@ -53,10 +53,10 @@ export interface Ask<T extends Topic> {
 }
 
 /** One request, and what became of it. Never rejects. */
-export async function tell<T extends Topic>(
+export async function sendRequest<T extends Topic>(
   fleet: Pick<TestFleet, "client">,
   { by, topic, input, timeoutMs, signal }: Ask<T>,
-): Promise<Deed> {
+): Promise<SentRequest> {
   const idempotencyKey = randomBytes(16).toString("base64url");
   const sentAt = performance.now();
   const options = { idempotencyKey, timeoutMs, ...(signal && { signal }) };
@@ -65,22 +65,22 @@ export async function tell<T extends Topic>(
     (error: unknown) => ({ answer: undefined, refusal: error instanceof Refusal ? error.code : String(error) }),
   );
   const took = performance.now() - sentAt;
-  return { topic, input, idempotencyKey, by, sentAt, took, ...outcome } as Deed;
+  return { topic, input, idempotencyKey, by, sentAt, took, ...outcome } as SentRequest;
 }
 
-export function startLoad(fleet: TestFleet, crowd: Confirmed[], rules: LoadRules): Load {
-  const deeds: Deed[] = [];
+export function startLoad(fleet: TestFleet, users: Confirmed[], rules: LoadRules): Load {
+  const sent: SentRequest[] = [];
   const underWay = new Map<string, { topic: string; sentAt: number }>();
-  const pause = (1000 * crowd.length) / rules.perSecond;
+  const pause = (1000 * users.length) / rules.perSecond;
   let stopped = false;
 
   const ask = async <T extends Topic>(by: string, topic: T, input: Commands[T]["input"]) => {
     underWay.set(by, { topic, sentAt: performance.now() });
-    const deed = await tell(fleet, { by, topic, input, timeoutMs: rules.timeoutMs });
+    const request = await sendRequest(fleet, { by, topic, input, timeoutMs: rules.timeoutMs });
     underWay.delete(by);
-    deeds.push(deed);
-    if (deed.took < pause) await new Promise((resolve) => setTimeout(resolve, pause - deed.took));
-    return deed.answer as Commands[T]["result"] | undefined;
+    sent.push(request);
+    if (request.took < pause) await new Promise((resolve) => setTimeout(resolve, pause - request.took));
+    return request.answer as Commands[T]["result"] | undefined;
   };
 
   const live = async ({ login, password }: Confirmed): Promise<void> => {
@@ -90,7 +90,7 @@ export function startLoad(fleet: TestFleet, crowd: Confirmed[], rules: LoadRules
       for (let n = 0; n < refreshesPerLogin && refreshToken !== undefined && !stopped; n += 1) {
         refreshToken = (await ask(login, "auth.session.refresh", { refreshToken }))?.refreshToken;
       }
-      if (!stopped) await ask(login, "auth.account.register", somebody());
+      if (!stopped) await ask(login, "auth.account.register", newUser());
     }
   };
 
@@ -102,37 +102,37 @@ export function startLoad(fleet: TestFleet, crowd: Confirmed[], rules: LoadRules
       .map(({ login, topic, ms }) => `${login} has waited ${ms} ms for ${topic}.`)
       .join(" ");
 
-  const lives = crowd.map(live);
+  const lives = users.map(live);
   return {
-    deeds,
-    async goesOn(times) {
+    sent,
+    async awaitProgress(times) {
       const from = performance.now();
       const answered = ({ login }: Confirmed) =>
-        deeds.filter((deed) => deed.by === login && deed.sentAt > from && deed.answer !== undefined).length;
+        sent.filter((request) => request.by === login && request.sentAt > from && request.answer !== undefined).length;
       await until(
         "everybody is answered again",
-        () => crowd.every((person) => answered(person) >= times),
+        () => users.every((person) => answered(person) >= times),
         rules.timeoutMs + 5000,
       ).catch((error: unknown) => {
-        throw new Error(`Not all were answered. ${waiting()} ${failures(deeds).join(", ")}`, { cause: error });
+        throw new Error(`Not all were answered. ${waiting()} ${failures(sent).join(", ")}`, { cause: error });
       });
     },
     async stop() {
       stopped = true;
       await Promise.all(lives);
-      return deeds;
+      return sent;
     },
   };
 }
 
-export const failures = (deeds: Deed[]): string[] =>
-  deeds
-    .filter((deed) => deed.refusal !== undefined)
+export const failures = (sent: SentRequest[]): string[] =>
+  sent
+    .filter((request) => request.refusal !== undefined)
     .map(({ topic, refusal, took }) => `${topic}: ${refusal} after ${Math.round(took)} ms`);
 
 /** The longest that a request took which began or ended after this moment, ms. */
-export const longest = (deeds: Deed[], since: number): number =>
-  Math.round(Math.max(0, ...deeds.filter(({ sentAt, took }) => sentAt + took > since).map(({ took }) => took)));
+export const longest = (sent: SentRequest[], since: number): number =>
+  Math.round(Math.max(0, ...sent.filter(({ sentAt, took }) => sentAt + took > since).map(({ took }) => took)));
 
 /** How long faults go on: 0, once, in `npm test`; `npm run test:crash` gives more. */
 export function crashSeconds(): number {

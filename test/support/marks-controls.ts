@@ -1,11 +1,11 @@
 // The controls of relay/as-of.test.ts: what marks come to where a part of the mechanism is switched off. Run as a script
 // under sabotage.ts with all of these faults; it prints what each came to.
-import { handlerHouse } from "./handlers.ts";
-import { aheadMs, holdable, type MarkScene, playedFeed, publishAll, scenes, type Watched } from "./marks.ts";
+import { handlerHarness } from "./handlers.ts";
+import { aheadMs, holdable, type MarkScenario, playedFeed, publishAll, scenarios, type Watched } from "./marks.ts";
 
 export interface MarkControls {
   /** Under the fault that lets marks pass there. */
-  passed: Record<MarkScene, Watched>;
+  passed: Record<MarkScenario, Watched>;
   /** Where the database's clock is ten minutes ahead, ms; and where marks go by it alone. */
   ahead: { byBoth: number; byDatabase: number };
 }
@@ -14,7 +14,7 @@ export const markFaults = ["marks-by-outbox", "marks-unpublished", "database-ahe
 type Fault = (typeof markFaults)[number];
 
 /** What keeps marks from passing each. */
-const off: Record<MarkScene, Fault> = {
+const off: Record<MarkScenario, Fault> = {
   "a commit that waits": "marks-by-outbox",
   "a transaction that has written anything": "marks-by-outbox",
   "a revocation that nobody publishes": "marks-unpublished",
@@ -25,20 +25,20 @@ function switchOff(...names: Fault[]): void {
 }
 
 if (import.meta.main) {
-  const house = await handlerHouse({ cheapHashes: true });
-  await holdable(house);
+  const harness = await handlerHarness({ cheapHashes: true });
+  await holdable(harness);
   const passed: Partial<MarkControls["passed"]> = {};
-  for (const [name, fault] of Object.entries(off) as [MarkScene, Fault][]) {
+  for (const [name, fault] of Object.entries(off) as [MarkScenario, Fault][]) {
     switchOff(fault);
-    const feed = playedFeed(house);
-    passed[name] = await scenes[name](house, feed);
-    await publishAll(house);
+    const feed = playedFeed(harness);
+    passed[name] = await scenarios[name](harness, feed);
+    await publishAll(harness);
     await feed.stop();
   }
   const ahead = async (...names: Fault[]): Promise<number> => {
     switchOff(...names);
-    const feed = playedFeed(house);
-    const most = await aheadMs(house, feed);
+    const feed = playedFeed(harness);
+    const most = await aheadMs(harness, feed);
     await feed.stop();
     return most;
   };

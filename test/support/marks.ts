@@ -1,12 +1,12 @@
 // What marks of auth.revocation may not pass: the real code of the relay (src/relay/as-of.ts) on a real database, with a
-// stand-in for the broker, so that each scene takes a second at most. relay/marks.test.ts shows the same through Kafka.
+// stand-in for the broker, so that each scenario takes a second at most. relay/marks.test.ts shows the same through Kafka.
 import pg from "pg";
 import { sql } from "slonik";
 import type { OutRecord } from "../../src/kafka/records.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { makeAppendTimes, startAsOf } from "../../src/relay/as-of.ts";
 import { quiet, until } from "./fleet.ts";
-import { account, type HandlerHouse } from "./handlers.ts";
+import { account, type HandlerHarness } from "./handlers.ts";
 
 export interface PlayedMark {
   partition: number;
@@ -33,7 +33,7 @@ const everyMs = 50;
 const watchMs = 1000;
 
 /** Marks as one relay would write them. */
-export function playedFeed({ pool }: HandlerHouse): PlayedFeed {
+export function playedFeed({ pool }: HandlerHarness): PlayedFeed {
   const appends = makeAppendTimes(systemClock.monotonic);
   const [marks, keys]: [PlayedMark[], string[]] = [[], []];
   const send = async ({ topic, partition = 0, key, value }: OutRecord): Promise<void> => {
@@ -72,7 +72,7 @@ export function playedFeed({ pool }: HandlerHouse): PlayedFeed {
 }
 
 /** As a relay would. */
-export async function publishAll({ pool }: HandlerHouse): Promise<void> {
+export async function publishAll({ pool }: HandlerHarness): Promise<void> {
   await pool.query(sql.unsafe`UPDATE outbox SET published_at = now() WHERE published_at IS NULL`);
 }
 
@@ -93,7 +93,7 @@ async function watched(feed: PlayedFeed, since: number): Promise<Watched> {
 const held = 4711;
 
 /** Commits can be held when they have written their revocation. */
-export async function holdable({ pool }: HandlerHouse): Promise<void> {
+export async function holdable({ pool }: HandlerHarness): Promise<void> {
   const body = `BEGIN PERFORM pg_advisory_xact_lock_shared(${held}); RETURN NULL; END`;
   await pool.query(sql.unsafe`
     CREATE FUNCTION wait_at_outbox() RETURNS trigger LANGUAGE plpgsql AS ${sql.literalValue(body)}`);
@@ -103,39 +103,39 @@ export async function holdable({ pool }: HandlerHouse): Promise<void> {
 }
 
 /** Everything that waits at the outbox goes on with the function that is returned. */
-async function holdOutbox({ url }: HandlerHouse): Promise<() => Promise<void>> {
+async function holdOutbox({ url }: HandlerHarness): Promise<() => Promise<void>> {
   const holder = new pg.Client(url);
   await holder.connect();
   await holder.query(`SELECT pg_advisory_lock(${held})`);
   return () => holder.end();
 }
 
-async function newSession(house: HandlerHouse): Promise<{ id: number; accessToken: string }> {
-  const { login, password, id } = await account(house);
-  const { tokens } = await house.ask("auth.session.login", { login, password });
-  await publishAll(house);
+async function newSession(harness: HandlerHarness): Promise<{ id: number; accessToken: string }> {
+  const { login, password, id } = await account(harness);
+  const { tokens } = await harness.ask("auth.session.login", { login, password });
+  await publishAll(harness);
   return { id, accessToken: tokens!.accessToken };
 }
 
 /** What marks may not pass, each of them let go on at its end. */
-export const scenes = {
+export const scenarios = {
   /** It has written its revocation; nobody else sees that, and all else is published. */
-  async "a commit that waits"(house, feed) {
-    const { accessToken } = await newSession(house);
+  async "a commit that waits"(harness, feed) {
+    const { accessToken } = await newSession(harness);
     await feed.passes(Date.now());
-    const release = await holdOutbox(house);
-    const call = house.ask("auth.session.logout", { accessToken });
+    const release = await holdOutbox(harness);
+    const call = harness.ask("auth.session.logout", { accessToken });
     const waits = sql.unsafe`
       SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'advisory'`;
-    await until("the commit waits", () => house.pool.exists(waits));
+    await until("the commit waits", () => harness.pool.exists(waits));
     const seen = await watched(feed, Date.now());
     await release();
     await call;
     return seen;
   },
-  async "a transaction that has written anything"(house, feed) {
-    const { id } = await newSession(house);
-    const writer = new pg.Client(house.url);
+  async "a transaction that has written anything"(harness, feed) {
+    const { id } = await newSession(harness);
+    const writer = new pg.Client(harness.url);
     await writer.connect();
     await writer.query("BEGIN");
     await writer.query("SELECT count(*) FROM users");
@@ -146,19 +146,19 @@ export const scenes = {
     await writer.end();
     return seen;
   },
-  async "a revocation that nobody publishes"(house, feed) {
-    const { accessToken } = await newSession(house);
+  async "a revocation that nobody publishes"(harness, feed) {
+    const { accessToken } = await newSession(harness);
     await feed.passes(Date.now());
-    await house.ask("auth.session.logout", { accessToken });
+    await harness.ask("auth.session.logout", { accessToken });
     return watched(feed, Date.now());
   },
-} satisfies Record<string, (house: HandlerHouse, feed: PlayedFeed) => Promise<Watched>>;
+} satisfies Record<string, (harness: HandlerHarness, feed: PlayedFeed) => Promise<Watched>>;
 
-export type MarkScene = keyof typeof scenes;
+export type MarkScenario = keyof typeof scenarios;
 
 /** How much a mark was ahead of its own record, ms: the most of some marks. */
-export async function aheadMs(house: HandlerHouse, feed: PlayedFeed): Promise<number> {
-  await publishAll(house);
+export async function aheadMs(harness: HandlerHarness, feed: PlayedFeed): Promise<number> {
+  await publishAll(harness);
   const before = feed.marks.length;
   await until("some marks", () => feed.marks.length >= before + 6);
   return Math.max(...feed.marks.slice(before).map(({ asOf, appendedAt }) => asOf - appendedAt));

@@ -4,7 +4,7 @@ import pg from "pg";
 
 export const password = "correct horse";
 
-export interface OldPerson {
+export interface OldUser {
   id: number;
   login: string;
   hash: string;
@@ -23,7 +23,7 @@ const made: Record<string, string> = {
 };
 
 /** One of each algorithm, spread over the rows. */
-export function people(rows: number): OldPerson[] {
+export function oldUsers(rows: number): OldUser[] {
   const step = Math.floor(rows / Object.keys(made).length);
   return Object.entries(made).map(([name, hash], index) => ({ id: 1 + step * index, login: `some-${name}`, hash }));
 }
@@ -54,7 +54,7 @@ export async function startOldService(beside: string, rows: number): Promise<Old
      FROM generate_series(1, $3::int) AS i`,
     [made["gobcrypt"], made["argon2id"], rows],
   );
-  for (const { id, login, hash } of people(rows))
+  for (const { id, login, hash } of oldUsers(rows))
     await sql.query(
       "UPDATE auth SET login = $2::text, email = $2::text || '@example.org', hashed_password = $3 WHERE id = $1",
       [id, login, hash],

@@ -1,7 +1,7 @@
 // Operators for tests: enrolled by a row, as authctl operators add --first leaves one, all with the fleet's own key; their tokens; and administrators
 // made with them.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { enrolOperator } from "../../src/accounts/enroll-operator.ts";
+import { enrollOperator } from "../../src/accounts/enroll-operator.ts";
 import { variables } from "../../src/config/variables.ts";
 import { newSigner, type OperatorSigner, signerFrom, signOperatorToken } from "../../src/crypto/operators.ts";
 import { takenConstraint } from "../../src/db/faults.ts";
@@ -9,7 +9,7 @@ import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { type FleetAddresses, quiet, type TestFleet } from "./fleet.ts";
-import { type Confirmed, confirmed, loggedIn } from "./people.ts";
+import { type Confirmed, confirmed, loggedIn } from "./users.ts";
 
 /** The operator whose key a fleet of tests has in AUTH_OPERATOR_KEY_FILE. */
 export const testOperator = "tester";
@@ -31,7 +31,7 @@ export async function enrol({ env }: Pick<FleetAddresses, "env">, name: string):
   const parts = { pool, clock: systemClock, dataKeys: keys.dataKeys };
   const enrolment = { name, key: await operatorSigner({ env }), reason: "a test", first: false };
   try {
-    await enrolOperator(parts, enrolment);
+    await enrollOperator(parts, enrolment);
   } catch (error) {
     if (takenConstraint(error) === undefined) throw error; // another file of tests was first
   } finally {

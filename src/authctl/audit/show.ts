@@ -1,7 +1,7 @@
 // authctl audit show: what happened, to whom, by whom, from the database itself, newest first. What is personal is opened with its subject's key;
 // where the user is gone, so is that key, and it says so.
 
-import { somebody } from "../../accounts/users.ts";
+import { requireUser } from "../../accounts/users.ts";
 import { openPersonal, openSubjectKey, withoutState } from "../../crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "../../crypto/envelope.ts";
 import { newestRows, type ShownRow, type Wanted } from "../../db/audit-reading.ts";
@@ -76,7 +76,7 @@ async function userOf(pool: DatabasePool, call: Call): Promise<number | undefine
   const user = await readOnly(pool, profileByLogin(normalize(target)));
   if (user === null)
     throw refuse("NOT_FOUND", { message: "There is no such user. One who is deleted is known by id:NUMBER alone." });
-  return somebody(user).id;
+  return requireUser(user).id;
 }
 
 interface Entry {

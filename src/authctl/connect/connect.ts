@@ -6,7 +6,7 @@ import { type Config, ConfigFault } from "../../config/read.ts";
 import { KafkaFault } from "../../kafka/faults.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import { asError } from "../../lib/errors.ts";
-import { orThrow } from "../../lib/timeout.ts";
+import { withTimeout } from "../../lib/timeout.ts";
 import { clientOf, kafkaOf } from "../../processes/index.ts";
 import { makeLogger } from "../../runtime/log.ts";
 import { makeMetrics } from "../../runtime/metrics.ts";
@@ -45,7 +45,7 @@ async function reach({ client, kafka }: Omit<Fleet, "config">, { config, advice 
   const brokers = `Kafka (${config.AUTH_KAFKA_BROKERS?.join(",")})`;
   const late = `${brokers} does not answer within ${reachMs / 1000} s. ${advice}`;
   try {
-    await orThrow(Promise.all([kafka.ping(), client.ready()]), reachMs, () => new Unreachable(late));
+    await withTimeout(Promise.all([kafka.ping(), client.ready()]), reachMs, () => new Unreachable(late));
   } catch (error) {
     if (error instanceof Unreachable) throw error;
     const { message } = asError(error);

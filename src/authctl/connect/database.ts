@@ -2,12 +2,12 @@
 // Whoever does not answer is named within reachMs.
 
 import { type Config, ConfigFault } from "../../config/read.ts";
-import { isPassing } from "../../db/faults.ts";
+import { isTransient } from "../../db/faults.ts";
 import { isMigrated } from "../../db/imports.ts";
 import { type DatabasePool, openPool } from "../../db/pool.ts";
 import { readDatabaseAddress, shownPlace } from "../../lib/database-address.ts";
 import { asError } from "../../lib/errors.ts";
-import { orThrow } from "../../lib/timeout.ts";
+import { withTimeout } from "../../lib/timeout.ts";
 import { Refusal } from "../../protocol/errors.ts";
 import { Unreachable, UsageFault } from "../command.ts";
 import type { Target } from "./target.ts";
@@ -51,7 +51,7 @@ export async function withDatabaseAtLength<T>(
 function onceReached<T>(target: Target, run: (pool: DatabasePool) => Promise<T>): (pool: DatabasePool) => Promise<T> {
   const late = () => new Unreachable(sentence(target, `does not answer within ${reachMs / 1000} s`));
   return async (pool) => {
-    await orThrow(isMigrated(pool), reachMs, late);
+    await withTimeout(isMigrated(pool), reachMs, late);
     return run(pool);
   };
 }
@@ -78,7 +78,7 @@ async function connected<T>(
     if (error instanceof Refusal || error instanceof Unreachable || error instanceof UsageFault) throw error;
     const { message } = asError(error);
     if (/AUTH_MASTER_KEY/.test(message)) throw new ConfigFault([message]); // the key, not the database, is at fault
-    throw new Unreachable(sentence(target, `${isPassing(error) ? "does not answer" : "refuses"}: ${message}`));
+    throw new Unreachable(sentence(target, `${isTransient(error) ? "does not answer" : "refuses"}: ${message}`));
   }
 }
 

@@ -24,7 +24,7 @@ export const login: Command = {
   help: `Logs in and keeps the session, so that users, sessions and roles commands are carried out as this administrator, with what his roles permit.
 It lasts like every session (AUTH_REFRESH_TTL, AUTH_REFRESH_IDLE), until logout, or until another login for the same fleet.
 
-The password is asked for, unseen, and where the account has a further factor a code of its authenticator app, or a recovery code. Where standard input
+The password is asked for, unseen, and where the account has a second factor a code of its authenticator app, or a recovery code. Where standard input
 is no terminal, both are read from there: the password on the first line, a code on the second. A passkey needs a browser: authctl cannot use one, so
 whoever has nothing else takes a recovery code.
 
@@ -139,7 +139,7 @@ async function answered(
 }
 
 function needs(name: string, but: string, methods: readonly string[]): Refusal {
-  const message = `${name} needs a further factor to log in, ${but}.`;
+  const message = `${name} needs a second factor to log in, ${but}.`;
   return refuse("MFA_REQUIRED", { message, details: { methods: methods.join(" ") } });
 }
 

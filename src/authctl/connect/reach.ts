@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { globToRegExp, parseDuration } from "../../config/kinds.ts";
 import { KafkaFault } from "../../kafka/faults.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
-import { orThrow } from "../../lib/timeout.ts";
+import { withTimeout } from "../../lib/timeout.ts";
 import { kafkaOf } from "../../processes/index.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { type Call, textOption, Unreachable, UsageFault } from "../command.ts";
@@ -22,7 +22,7 @@ export async function withKafka<T>(target: Target, use: (kafka: KafkaPort) => Pr
   const kafka = kafkaOf(config, "authctl", quiet);
   try {
     const late = `${brokers} does not answer within ${reachMs / 1000} s. ${advice}`;
-    await orThrow(kafka.ping(), reachMs, () => new Unreachable(late));
+    await withTimeout(kafka.ping(), reachMs, () => new Unreachable(late));
     return await use(kafka);
   } catch (error) {
     if (!(error instanceof KafkaFault)) throw error;

@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { shared } from "../../kafka/assigner.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import type { InRecord } from "../../kafka/records.ts";
-import { orThrow } from "../../lib/timeout.ts";
+import { withTimeout } from "../../lib/timeout.ts";
 import { Unexpected } from "./steps.ts";
 
 export const confirmationTopic = "auth";
@@ -41,7 +41,7 @@ export async function watchConfirmations(kafka: KafkaPort): Promise<Confirmation
     onAssigned: () => undefined,
     onRecords: (records) => records.forEach(take),
   });
-  await orThrow(
+  await withTimeout(
     joined,
     joinMs,
     () => new Unexpected(`The topic ${confirmationTopic} could not be read within ${joinMs / 1000} s.`),
@@ -53,7 +53,7 @@ export async function watchConfirmations(kafka: KafkaPort): Promise<Confirmation
       const known = seen.get(email);
       if (known !== undefined) resolve(known);
       const late = `No confirmation came on the topic ${confirmationTopic} within ${ms / 1000} s: does a relay run, and are legacy topics on (AUTH_LEGACY_TOPICS)?`;
-      return orThrow(promise, ms, () => new Unexpected(late));
+      return withTimeout(promise, ms, () => new Unexpected(late));
     },
   };
 }

@@ -37,13 +37,13 @@ AUTH_OPERATOR_KEY_FILE that part is left out. The account it makes, demo-..., st
   },
 };
 
-interface Cast {
+interface DemoClients {
   target: Target;
   steps: Steps;
 }
 
 /** @returns why the demo failed, if it did */
-async function play(call: Call, { target, steps }: Cast): Promise<string | undefined> {
+async function play(call: Call, { target, steps }: DemoClients): Promise<string | undefined> {
   const named = target.config.AUTH_OPERATOR_KEY_FILE !== undefined || textOption(call, "as") !== undefined;
   const sign = named ? await signerOf(target, call) : undefined;
   try {

@@ -96,7 +96,7 @@ async function logIn(stage: Stage, { login, password }: Account) {
     () => ask(stage, "auth.session.login", { login, password }),
     (result) => {
       if (result.tokens === null)
-        throw new Unexpected("The login asks for a further factor, which a new account has not.");
+        throw new Unexpected("The login asks for a second factor, which a new account has not.");
       return tellSession(result.tokens);
     },
   );

@@ -32,7 +32,7 @@ export interface Steps {
   leftOut(name: StepName, why: string): void;
 }
 
-export interface StepsParts {
+export interface StepsDeps {
   clock: Clock;
   say(line: string): void;
   paint(colour: Colour, text: string): string;
@@ -40,7 +40,7 @@ export interface StepsParts {
 
 const widths = { does: 33, topic: 23, ms: 6 };
 
-export function makeSteps({ clock, say, paint }: StepsParts): Steps {
+export function makeSteps({ clock, say, paint }: StepsDeps): Steps {
   const done: Step[] = [];
   const row = ([does, topic]: StepName, time: string, shown: string): void => {
     const words = `${does.padEnd(widths.does)} ${paint("dim", topic.padEnd(widths.topic))}`;

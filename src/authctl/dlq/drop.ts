@@ -34,9 +34,9 @@ docs/operations.md tells how to erase everything up to an offset.`,
     return withKafka(targetOf(call.env), async (kafka) => {
       const { ids, more } = await choose(kafka);
       const fetched = await fetchLetters(kafka, ids, 0);
-      const open = fetched.filter(({ letter }) => letter.note?.deed !== "dropped");
+      const open = fetched.filter(({ letter }) => letter.note?.action !== "dropped");
       const already = fetched
-        .filter(({ letter }) => letter.note?.deed === "dropped")
+        .filter(({ letter }) => letter.note?.action === "dropped")
         .map(({ letter }) => idText(letter.id));
       const topics = open.map(({ letter }) => letter.topic);
       if (topics.length > 0 && !(await confirmed(call, `Drop ${countText(topics)}?`))) {

@@ -33,16 +33,16 @@ export interface Letter {
   readonly note: Note | undefined;
 }
 
-export type Deed = "replayed" | "dropped";
+export type LetterAction = "replayed" | "dropped";
 
 export interface Note {
   readonly of: LetterId;
-  readonly deed: Deed;
+  readonly action: LetterAction;
   readonly time: number;
   readonly by: string;
 }
 
-const noteHeaders: Record<Deed, string> = { replayed: "auth-dlq-replayed", dropped: "auth-dlq-dropped" };
+const noteHeaders: Record<LetterAction, string> = { replayed: "auth-dlq-replayed", dropped: "auth-dlq-dropped" };
 const byHeader = "auth-dlq-by";
 
 export function idText({ partition, offset }: LetterId): string {
@@ -92,13 +92,14 @@ export function isNote(found: Letter | Note): found is Note {
 function readNote(record: InRecord): Note | undefined {
   for (const deed of ["dropped", "replayed"] as const) {
     const of = parseId(headerText(record, noteHeaders[deed]) ?? "");
-    if (of !== undefined) return { of, deed, time: record.timestamp, by: headerText(record, byHeader) ?? "(unknown)" };
+    if (of !== undefined)
+      return { of, action: deed, time: record.timestamp, by: headerText(record, byHeader) ?? "(unknown)" };
   }
   return undefined;
 }
 
 /** The record that says so. @param by who did it */
-export function noteRecord(of: LetterId, deed: Deed, by: string): OutRecord {
+export function noteRecord(of: LetterId, deed: LetterAction, by: string): OutRecord {
   const headers = { [noteHeaders[deed]]: idText(of), [byHeader]: by };
   return { topic: deadLetterTopic, partition: of.partition, key: Buffer.from(idText(of)), value: null, headers };
 }
@@ -110,7 +111,7 @@ export function placeText({ topic, partition, offset, lastOffset }: Letter): str
 
 /** `open`, or what was done with it, when and by whom. */
 export function stateText({ note }: Pick<Letter, "note">): string {
-  return note === undefined ? "open" : `${note.deed} at ${isoTime(note.time)} by ${note.by}`;
+  return note === undefined ? "open" : `${note.action} at ${isoTime(note.time)} by ${note.by}`;
 }
 
 export function isoTime(ms: number): string {

@@ -5,7 +5,7 @@ import { sinceOption, topicOption, withKafka } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
 import { columns } from "../terminal/table.ts";
 import { idText, isoTime, type Letter, placeText, stateText } from "./letters.ts";
-import { type Found, findNewest } from "./search.ts";
+import { type FoundLetters, findNewest } from "./search.ts";
 
 const defaultLimit = 20;
 const maxLimit = 1000;
@@ -50,7 +50,7 @@ function limitOf(call: Call): number {
   return limit;
 }
 
-function answerOf({ letters, more, unread }: Found, all: boolean): Answer {
+function answerOf({ letters, more, unread }: FoundLetters, all: boolean): Answer {
   const rows = letters.map((letter) => rowOf(letter, all));
   const head = ["ID", "AT", "FROM", ...(all ? ["STATE"] : []), "ERROR"];
   const lines = letters.length === 0 ? ["No dead letters."] : columns([head, ...rows]);
@@ -79,7 +79,7 @@ export function summaryOf({ id, time, topic, partition, offset, error, bytes, no
     bytes,
     ...(cutFrom !== undefined && { cutFrom }),
     ...(partsCut !== undefined && { partsCut }),
-    state: note?.deed ?? "open",
+    state: note?.action ?? "open",
     ...(note && { stateAt: isoTime(note.time), stateBy: note.by }),
   };
 }

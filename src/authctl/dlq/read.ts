@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { AssignPartitions } from "../../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../../kafka/kafka.ts";
 import type { InRecord } from "../../kafka/records.ts";
-import { orThrow } from "../../lib/timeout.ts";
+import { withTimeout } from "../../lib/timeout.ts";
 import { Unreachable } from "../command.ts";
 
 export interface Span {
@@ -129,7 +129,7 @@ function only(topic: string, partitions: number[]): AssignPartitions {
 
 async function joined(consumption: Consumption, topic: string): Promise<void> {
   const late = `The topic ${topic} could not be read within ${joinMs / 1000} s.`;
-  await orThrow(consumption.joined, joinMs, () => new Unreachable(late));
+  await withTimeout(consumption.joined, joinMs, () => new Unreachable(late));
 }
 
 async function leave(consumption: Consumption): Promise<void> {

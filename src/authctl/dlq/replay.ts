@@ -10,9 +10,9 @@ import { targetOf } from "../connect/target.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 import { choiceOf, countText, moreText } from "./choice.ts";
 import { idText, noteRecord } from "./letters.ts";
-import { hindrance, replayRecord, type Surroundings } from "./replayable.ts";
-import { type Fetched, fetchLetters } from "./search.ts";
-import { surroundingsOf } from "./show.ts";
+import { notReplayableReason, type ReplayDeps, replayRecord } from "./replayable.ts";
+import { type FetchedLetter, fetchLetters } from "./search.ts";
+import { replayDepsOf } from "./show.ts";
 
 /** Of values held at a time. */
 const maxBytes = 64 * 1024 * 1024;
@@ -43,22 +43,24 @@ Find out first why it is a dead letter: while the cause is there it becomes one 
     const target = targetOf(call.env);
     return withKafka(target, async (kafka) => {
       const { ids, more } = await choose(kafka);
-      const judged = await judge(await fetchLetters(kafka, ids, maxBytes), surroundingsOf(target.config, kafka));
+      const judged = await judge(await fetchLetters(kafka, ids, maxBytes), replayDepsOf(target.config, kafka));
       return carryOut(call, { kafka, by, judged, more });
     });
   },
 };
 
-interface Judged extends Fetched {
+interface Judged extends FetchedLetter {
   /** Why it is not replayed. */
   why: string | undefined;
 }
 
-async function judge(fetched: Fetched[], around: Surroundings): Promise<Judged[]> {
+async function judge(fetched: FetchedLetter[], around: ReplayDeps): Promise<Judged[]> {
   const judged: Judged[] = [];
   for (const { letter, record } of fetched) {
     const why =
-      record === undefined ? "Too much was asked for at once: call again." : await hindrance(letter, record, around);
+      record === undefined
+        ? "Too much was asked for at once: call again."
+        : await notReplayableReason(letter, record, around);
     judged.push({ letter, record, why });
   }
   return judged;
@@ -82,7 +84,7 @@ async function carryOut(call: Call, { kafka, by, judged, more }: Work): Promise<
 }
 
 /** @returns why it could not be */
-async function replay(kafka: KafkaPort, { letter, record }: Fetched, by: string): Promise<string | undefined> {
+async function replay(kafka: KafkaPort, { letter, record }: FetchedLetter, by: string): Promise<string | undefined> {
   try {
     await kafka.produce([replayRecord(letter, record!)]);
   } catch (error) {

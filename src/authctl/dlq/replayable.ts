@@ -17,7 +17,7 @@ import { isoTime, type Letter, stateText } from "./letters.ts";
 
 export type Kind = "request" | "legacy" | "event";
 
-export interface Surroundings {
+export interface ReplayDeps {
   replyTopics: RegExp;
   /** How long the fleet keeps first answers, ms. */
   answersKeptMs: number;
@@ -39,7 +39,11 @@ export function kindOf(topic: string): Kind | undefined {
 }
 
 /** @returns why it cannot be replayed, in a sentence */
-export async function hindrance(letter: Letter, record: InRecord, around: Surroundings): Promise<string | undefined> {
+export async function notReplayableReason(
+  letter: Letter,
+  record: InRecord,
+  around: ReplayDeps,
+): Promise<string | undefined> {
   const { note, cutFrom, partsCut, topic } = letter;
   if (note !== undefined) return `It was ${stateText(letter)}.`;
   if (letter.lastOffset !== undefined) return "It stands for records that could not be read: nothing of them was kept.";
@@ -60,7 +64,7 @@ const unknownIdentity =
 async function requestHindrance(
   record: InRecord,
   original: RecordIdentity | undefined,
-  around: Surroundings,
+  around: ReplayDeps,
 ): Promise<string | undefined> {
   const now = around.now();
   const headers = foreignHeaders(record) as InRecord["headers"];
@@ -74,10 +78,10 @@ async function requestHindrance(
   if (age > around.answersKeptMs - answersMarginMs) {
     return `It is older than the fleet keeps first answers (AUTH_IDEMPOTENCY_TTL), so it could take effect twice: ask anew.`;
   }
-  return (await addressHindrance(envelope, around)) ?? sealHindrance(record.value, now);
+  return (await addressProblem(envelope, around)) ?? sealHindrance(record.value, now);
 }
 
-async function addressHindrance({ reply }: Envelope, { partitionsOf }: Surroundings): Promise<string | undefined> {
+async function addressProblem({ reply }: Envelope, { partitionsOf }: ReplayDeps): Promise<string | undefined> {
   const count = await partitionsOf(reply.topic);
   if (count === undefined) return `Its reply topic ${reply.topic} is gone, so no worker would begin it.`;
   if (reply.partition === undefined || reply.partition < count) return undefined;

@@ -9,7 +9,7 @@ import { Unreachable } from "../command.ts";
 import { idText, isNote, type Letter, type LetterId, type Note, readLetter } from "./letters.ts";
 import { readSpans, type Span } from "./read.ts";
 
-export interface Wanted {
+export interface LetterQuery {
   fits(letter: Letter): boolean;
   /** Also those with which something was done already. */
   all: boolean;
@@ -20,7 +20,7 @@ export interface Wanted {
   window?: number;
 }
 
-export interface Found {
+export interface FoundLetters {
   /** Newest first. */
   letters: Letter[];
   /** There are, or may be, older ones that fit. */
@@ -34,16 +34,16 @@ const growth = 10n;
 const maxKept = 20_000;
 
 /** @throws Unreachable, KafkaFault */
-export async function findNewest(kafka: KafkaPort, wanted: Wanted): Promise<Found> {
+export async function findNewest(kafka: KafkaPort, wanted: LetterQuery): Promise<FoundLetters> {
   const ends = await endsOf(kafka);
   const room = Math.max(wanted.limit + 1, Math.floor(maxKept / ends.size));
-  const shelves = new Map<number, Shelf>();
+  const shelves = new Map<number, NewestPerPartition>();
   const unread = new Set<number>();
   let window = BigInt(wanted.window ?? Math.max(1000, 2 * wanted.limit));
   let open = [...ends.keys()];
   while (open.length > 0) {
     const spans = new Map(open.map((each) => [each, lastOf(ends.get(each)!, window)]));
-    for (const each of open) shelves.set(each, makeShelf(wanted, { room, span: spans.get(each)! }));
+    for (const each of open) shelves.set(each, makeNewestPerPartition(wanted, { room, span: spans.get(each)! }));
     const onRecord = (record: InRecord): void => shelves.get(record.partition)?.put(record);
     for (const each of await readSpans(kafka, { topic: deadLetterTopic, spans, onRecord })) unread.add(each);
     open = open.filter((each) => !unread.has(each) && !shelves.get(each)!.enough());
@@ -75,7 +75,7 @@ function newestFirst(a: Letter, b: Letter): number {
   return b.time - a.time || b.id.partition - a.id.partition || Number(b.id.offset - a.id.offset);
 }
 
-interface Shelf {
+interface NewestPerPartition {
   /** Whether some that fit had to be given up for newer ones. */
   readonly forgot: boolean;
   put(record: InRecord): void;
@@ -85,7 +85,10 @@ interface Shelf {
 }
 
 /** The newest letters of one partition's window that are wanted, as far as there is room. */
-function makeShelf({ fits, all, limit, since }: Wanted, { room, span }: { room: number; span: Span }): Shelf {
+function makeNewestPerPartition(
+  { fits, all, limit, since }: LetterQuery,
+  { room, span }: { room: number; span: Span },
+): NewestPerPartition {
   const held = new Map<bigint, Letter>();
   let first: InRecord | undefined;
   let forgot = false;
@@ -124,17 +127,21 @@ function makeShelf({ fits, all, limit, since }: Wanted, { room, span }: { room: 
   };
 }
 
-export interface Fetched {
+export interface FetchedLetter {
   letter: Letter;
   /** The dead letter as it lies there; undefined where the bytes that may be held were used up. */
   record: InRecord | undefined;
 }
 
 /** In the order asked. @throws Refusal NOT_FOUND where one is not there, before anything else happens; Unreachable, KafkaFault */
-export async function fetchLetters(kafka: KafkaPort, ids: readonly LetterId[], maxBytes: number): Promise<Fetched[]> {
+export async function fetchLetters(
+  kafka: KafkaPort,
+  ids: readonly LetterId[],
+  maxBytes: number,
+): Promise<FetchedLetter[]> {
   const ends = await endsOf(kafka);
   for (const id of ids) checkPlace(id, ends);
-  const found = new Map<string, Fetched>();
+  const found = new Map<string, FetchedLetter>();
   const notes = new Map<string, Note>();
   const wanted = new Set(ids.map(idText));
   let bytes = 0;

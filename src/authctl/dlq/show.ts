@@ -14,7 +14,7 @@ import { targetOf } from "../connect/target.ts";
 import { aligned } from "../terminal/terminal.ts";
 import { idOf, idText, isoTime, type Letter, stateText } from "./letters.ts";
 import { summaryOf } from "./list.ts";
-import { hindrance, type Surroundings } from "./replayable.ts";
+import { notReplayableReason, type ReplayDeps } from "./replayable.ts";
 import { fetchLetters } from "./search.ts";
 import { bytesText, jsonText, type Reading, type ShownValue, shownBinary, shownHeaders, shownValue } from "./value.ts";
 
@@ -36,9 +36,9 @@ Avro is decoded where its schema is known. Secrets are never shown: a seal stays
     return withKafka({ config, ...target }, async (kafka) => {
       const [fetched] = await fetchLetters(kafka, [id], Number.POSITIVE_INFINITY);
       const { letter, record } = fetched!;
-      if (letter.note?.deed === "dropped" && call.options["all"] !== true) throw droppedAlready(letter);
+      if (letter.note?.action === "dropped" && call.options["all"] !== true) throw droppedAlready(letter);
       const value = await shownValue(letter.topic, record!.value, readingOf(config));
-      const why = await hindrance(letter, record!, surroundingsOf(config, kafka));
+      const why = await notReplayableReason(letter, record!, replayDepsOf(config, kafka));
       return answerOf(letter, { record: record!, value, why });
     });
   },
@@ -56,7 +56,7 @@ function readingOf(config: Config): Reading | undefined {
   return { schemas: registry, codec: makeCodec(store, schemasBySubject()) };
 }
 
-export function surroundingsOf(config: Config, kafka: KafkaPort): Surroundings {
+export function replayDepsOf(config: Config, kafka: KafkaPort): ReplayDeps {
   const known = new Map<string, Promise<number | undefined>>();
   return {
     replyTopics: config.AUTH_REPLY_TOPICS,

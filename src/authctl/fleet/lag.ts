@@ -1,7 +1,7 @@
 // authctl lag: how far each consumer group of the fleet is behind, by topic and partition: the end of the partition less what the group has
 // committed. Workers commit on a timer, so work of the last moment may be counted that is done; what a worker itself counts, and how many seconds
 // of hashing that is, stands in `authctl top`.
-import { fleetTopic, readBeat } from "../../bus/fleet-feed.ts";
+import { fleetTopic, readReport } from "../../bus/fleet-feed.ts";
 import type { Config } from "../../config/read.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import { legacyGroup } from "../../legacy/consumer.ts";
@@ -94,7 +94,7 @@ async function poolsOf(kafka: KafkaPort): Promise<Set<string>> {
     spans: new Map([[0, { from: to > beatsRead ? to - beatsRead : 0n, to }]]),
     quietMs: 1000,
     onRecord(record) {
-      const group = readBeat(record)?.info.group;
+      const group = readReport(record)?.info.group;
       if (group !== undefined && groups.size < mostGroups) groups.add(group);
     },
   });

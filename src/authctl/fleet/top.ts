@@ -1,6 +1,6 @@
 // authctl top: the fleet as it is now, from the feed auth.fleet alone: processes, lanes, commands with their rates and times, lag in records and in
 // seconds of hash work. At a terminal it is drawn again every two seconds; elsewhere, with --once and with --json, it is said once.
-import { beatEveryMs, type FleetStats } from "../../bus/fleet-feed.ts";
+import { type FleetStats, reportEveryMs } from "../../bus/fleet-feed.ts";
 import { systemClock } from "../../lib/clock.ts";
 import type { Answer, Command } from "../command.ts";
 import { withKafka } from "../connect/reach.ts";
@@ -29,7 +29,7 @@ It reads the topic auth.fleet and writes nothing. Exit code 3: no process was he
     return withKafka(targetOf(call.env), async (kafka) => {
       const watch = await watchFleet(kafka);
       try {
-        if (!once) await live(() => linesOf(watch.present()), beatEveryMs);
+        if (!once) await live(() => linesOf(watch.present()), reportEveryMs);
         const present = watch.present();
         return once ? { document: documentOf(present), lines: linesOf(present) } : { document: {}, lines: [] };
       } finally {

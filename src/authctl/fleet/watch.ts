@@ -1,17 +1,17 @@
 // The fleet as its feed tells it (bus/fleet-feed.ts): who is there, and what each says of itself. It only listens. Times are the broker's, so no
 // clock has to be right; a process of which nothing was heard for three intervals is gone.
 import { randomBytes } from "node:crypto";
-import { type Beat, beatEveryMs, fleetTopic, readBeat } from "../../bus/fleet-feed.ts";
+import { type FleetReport, fleetTopic, readReport, reportEveryMs } from "../../bus/fleet-feed.ts";
 import { shared } from "../../kafka/assigner.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import type { InRecord } from "../../kafka/records.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { orThrow } from "../../lib/timeout.ts";
+import { withTimeout } from "../../lib/timeout.ts";
 import { Unreachable } from "../command.ts";
 import { readSpans } from "../dlq/read.ts";
 
 export interface Heard {
-  beat: Beat;
+  beat: FleetReport;
   /** Unix ms, by the broker's clock. */
   at: number;
 }
@@ -23,7 +23,7 @@ export interface FleetWatch {
 }
 
 /** Of silence, until a process counts as gone: as bus/fleet-feed.ts has it for requesters. */
-const usualPatienceMs = 3 * beatEveryMs;
+const usualPatienceMs = 3 * reportEveryMs;
 const joinMs = 20_000;
 /** So many processes are remembered: whoever may write to the feed can name any number. */
 const mostProcesses = 2000;
@@ -47,10 +47,14 @@ export async function watchFleet(kafka: KafkaPort, patienceMs = usualPatienceMs)
     },
   });
   try {
-    await orThrow(consumption.joined, joinMs, () => new Unreachable(`${fleetTopic} could not be read within 20 s.`));
+    await withTimeout(
+      consumption.joined,
+      joinMs,
+      () => new Unreachable(`${fleetTopic} could not be read within 20 s.`),
+    );
     await readBefore(kafka, book.take);
     const silence = `No process of the fleet was heard within ${patienceMs / 1000} s: does one run?`;
-    await orThrow(live.promise, patienceMs, () => new Unreachable(silence));
+    await withTimeout(live.promise, patienceMs, () => new Unreachable(silence));
   } catch (error) {
     await consumption.close();
     throw error;
@@ -75,7 +79,7 @@ function makeBook(patienceMs: number): Book {
   let newest = { at: 0, monotonic: 0 };
   return {
     take(record) {
-      const beat = readBeat(record);
+      const beat = readReport(record);
       if (beat === undefined) return false;
       const at = record.timestamp;
       if (at > newest.at) newest = { at, monotonic: systemClock.monotonic() };

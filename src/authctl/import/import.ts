@@ -1,6 +1,6 @@
 // authctl import: users of another service, from its table in PostgreSQL or from JSON lines, into the database itself (contract, section 9).
 // What was imported stays, whatever ends a run: the next one goes on where it ended. docs/operations.md has the way of a move.
-import { auditDeeds, type Deed, importedEntry } from "../../audit/actions.ts";
+import { type AuditedActionName, auditActions, importedEntry } from "../../audit/actions.ts";
 import { loginHash } from "../../command/keyed-hash.ts";
 import type { MasterKey } from "../../config/kinds.ts";
 import { isPlainDatabase } from "../../config/plaintext.ts";
@@ -231,11 +231,15 @@ async function ended(parts: Run, { rows, ended: toItsEnd }: Reached): Promise<vo
   });
 }
 
-async function audited({ db, master, actor, source, dryRun }: Run, deed: Deed, said: object): Promise<void> {
+async function audited(
+  { db, master, actor, source, dryRun }: Run,
+  deed: AuditedActionName,
+  said: object,
+): Promise<void> {
   if (dryRun) return;
   const kind = source.name.startsWith("file:") ? "lines" : "table";
   const details = { kind, source: source.name, ...said };
-  await auditDeeds(db, { clock: systemClock, actor, master }, [{ deed, details }]);
+  await auditActions(db, { clock: systemClock, actor, master }, [{ action: deed, details }]);
 }
 
 /** What was rejected once and is imported now counts as imported. */

@@ -17,7 +17,7 @@ export interface Progress {
   end(): void;
 }
 
-export interface ProgressParts {
+export interface ProgressDeps {
   terminal: Terminal;
   clock: Clock;
   counts: Counts;
@@ -25,7 +25,7 @@ export interface ProgressParts {
   from: Place;
 }
 
-export function makeProgress({ terminal, clock, counts, extent, from }: ProgressParts): Progress {
+export function makeProgress({ terminal, clock, counts, extent, from }: ProgressDeps): Progress {
   const began = clock.monotonic();
   let shown = began;
   return {

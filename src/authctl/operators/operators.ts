@@ -1,7 +1,7 @@
 // authctl operators: who acts on the fleet with a key of their own. All but the first are enrolled through Kafka, over auth.admin.add-operator; the first
 // at the database itself, with the master key, which is good for nothing else here.
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { enrolOperator } from "../../accounts/enroll-operator.ts";
+import { enrollOperator } from "../../accounts/enroll-operator.ts";
 import type { Config } from "../../config/read.ts";
 import { everything, isOperatorName, newSigner, publicHalfOf } from "../../crypto/operators.ts";
 import { loadFleetKeys } from "../../keys/fleet-keys.ts";
@@ -112,7 +112,7 @@ async function first(call: Call, target: Target, { name, key }: Adding): Promise
     const keys = await loadFleetKeys(pool, masterOf(target.config), quiet);
     keys.stop();
     const parts = { pool, clock: systemClock, dataKeys: keys.dataKeys };
-    return enrolOperator(parts, { name, key, reason: reasonOf(call), first: true });
+    return enrollOperator(parts, { name, key, reason: reasonOf(call), first: true });
   });
   const { kid } = key;
   if (changed) return added({ name, kid, permissions: [everything] });

@@ -7,7 +7,7 @@ import { actHelp, actOptions } from "../users/act.ts";
 export const rolesRequireMfa: Command = {
   name: "roles require-mfa",
   usage: "ROLE [--off] [--reason TEXT] [--as NAME]",
-  summary: "makes a role count only in sessions that were opened with a further factor",
+  summary: "makes a role count only in sessions that were opened with a second factor",
   help: `From then on a session that was opened with a password alone does not bear the role: its user logs in and may set up a factor, and has
 the role once he has shown it. Nobody is locked out. The fleet goes by it at once; services that check access tokens by themselves
 do when the token is renewed, within AUTH_ACCESS_TTL.
@@ -28,8 +28,8 @@ ${actHelp}`,
     );
     const { required, without } = done;
     const lines = required
-      ? [`${role} requires a further factor. ${without} of those who have the role have none yet.`]
-      : [`${role} requires no further factor.`];
+      ? [`${role} requires a second factor. ${without} of those who have the role have none yet.`]
+      : [`${role} requires no second factor.`];
     return { document: done, lines };
   },
 };

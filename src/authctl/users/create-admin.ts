@@ -2,7 +2,7 @@
 // confirmed, with its password, its role and its events, which a relay publishes as all others.
 // The password never stands on the command line: it is asked for, unseen, or read from standard input.
 
-import { foundAccount } from "../../accounts/create-confirmed-account.ts";
+import { createConfirmedAccount } from "../../accounts/create-confirmed-account.ts";
 import { checkEmail, checkName, checkNewPassword } from "../../accounts/input.ts";
 import { adminRole } from "../../accounts/users.ts";
 import { loadFleetKeys } from "../../keys/fleet-keys.ts";
@@ -46,7 +46,7 @@ AUTH_PRODUCT, AUTH_PEPPER, AUTH_ARGON2_*, and AUTH_LEGACY_TOPICS (whether the pl
     const userId = await withDatabase(target, "to make an administrator", async (pool) => {
       const keys = await loadFleetKeys(pool, config.AUTH_MASTER_KEY ?? [], quiet);
       keys.stop();
-      return foundAccount(
+      return createConfirmedAccount(
         { pool, clock: systemClock, dataKeys: keys.dataKeys },
         {
           ...{ login, username, email, hash, actor, roles: [adminRole] },

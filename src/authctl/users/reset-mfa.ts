@@ -6,7 +6,7 @@ import { actHelp, actOnUser, actOptions } from "./act.ts";
 export const usersResetMfa: Command = {
   name: "users reset-mfa",
   usage: "LOGIN --reason TEXT [--yes] [--as NAME]",
-  summary: "removes the further factors of a user who has lost them, and ends his sessions",
+  summary: "removes the second factors of a user who has lost them, and ends his sessions",
   help: `Removes the authenticator app, passkeys and recovery codes of the user with this login (or \`id:NUMBER\`) and ends all sessions. From then on
 the password is enough, until he sets up a factor again: make sure that it is he who asks.
 
@@ -24,11 +24,11 @@ ${actHelp}`,
       async ({ client, input, user: { userId, login } }) => {
         const { hadFactors } = await client.request("auth.admin.reset-mfa", input);
         const line = hadFactors
-          ? `${login} (${userId}) has no further factor any more; all sessions ended.`
-          : `${login} (${userId}) had no further factor.`;
+          ? `${login} (${userId}) has no second factor any more; all sessions ended.`
+          : `${login} (${userId}) had no second factor.`;
         return { document: { userId, login, done: true, hadFactors }, lines: [line] };
       },
-      ({ userId, login }) => `Remove all further factors of ${login} (${userId})?`,
+      ({ userId, login }) => `Remove all second factors of ${login} (${userId})?`,
     );
   },
 };

@@ -5,7 +5,7 @@ import { bearerOf } from "../../accounts/bearer.ts";
 import { factorMethods } from "../../accounts/challenges.ts";
 import { checkToken } from "../../accounts/input.ts";
 import { operatorNamed } from "../../accounts/operators.ts";
-import { somebody } from "../../accounts/users.ts";
+import { requireUser } from "../../accounts/users.ts";
 import { everything, type OperatorClaim, peekOperator, verifyOperatorToken } from "../../crypto/operators.ts";
 import { factorsOf } from "../../db/factors.ts";
 import { permissionsOf, permissionsOfRoles, rolesOf } from "../../db/roles.ts";
@@ -48,7 +48,7 @@ async function operatorOf(ctx: Context, token: string, { name, kid }: OperatorCl
 
 /** A request that has its answer keeps it, also where its operator is gone since. */
 async function unknownToken(ctx: Context): Promise<Refusal> {
-  await ctx.recall();
+  await ctx.checkInbox();
   return refuse("TOKEN_INVALID");
 }
 
@@ -76,7 +76,7 @@ async function withoutRight(ctx: Context, userId: number, permission: Permission
 /** @throws Refusal NOT_FOUND, INVALID_INPUT */
 export async function targetOf(ctx: Context, target: string): Promise<Profile> {
   if (target === "") throw invalid("target", "must be a login or id:<number>");
-  return somebody(await ctx.read(profileOf(parseTarget(target))));
+  return requireUser(await ctx.read(profileOf(parseTarget(target))));
 }
 
 /** It stands in an event, which every service reads. @throws Refusal INVALID_INPUT */

@@ -1,5 +1,5 @@
 // defineAdminHandler(): an administrative command. It knows who acts and that he may before its handler is called, and leaves a row of the audit,
-// with the event AdminRefused, of every attempt that is refused to somebody: for lack of a permission or of a further factor, and for a token that
+// with the event AdminRefused, of every attempt that is refused to somebody: for lack of a permission or of a second factor, and for a token that
 // does not count. What is wrong in the request itself is no attempt at a right.
 //
 // Who is known gets the refusal as his request's one answer, kept like any other, so a repeated request leaves no second row. Whose token does not
@@ -14,7 +14,7 @@ import type { Commands } from "../../protocol/generated/schemas.ts";
 import { parseTarget } from "../../protocol/target.ts";
 import type { Change, Context } from "../context.ts";
 import { defineHandler, type Handler } from "../define.ts";
-import { fact } from "../events.ts";
+import { event } from "../events.ts";
 import { type Actor, actorOf, demandPermission } from "./actor.ts";
 import { isRole, type Permission } from "./permissions.ts";
 
@@ -38,7 +38,7 @@ export function defineAdminHandler<T extends AdminTopic>({ topic, permission, ha
   return defineHandler({
     topic,
     lane: "db",
-    once: true, // also where it only reads: a refusal is a change
+    storesAnswer: true, // also where it only reads: a refusal is a change
     async vouch(request, ctx) {
       await actorOf(ctx, request.actorToken);
     },
@@ -54,7 +54,7 @@ export function defineAdminHandler<T extends AdminTopic>({ topic, permission, ha
         if (!ctx.admitDenial(name)) throw error;
         const change = attempt(name, { topic, refusal: error, target: await targetIn(ctx, request) });
         if (actor !== undefined) return ctx.commitRefusal(change, error);
-        await ctx.note(change, error.code);
+        await ctx.commitAuditOnly(change, error.code);
         throw error;
       }
     },
@@ -67,7 +67,7 @@ function attempt(actor: string, what: { topic: string; refusal: Refusal; target:
   const { permission = null } = details as { permission?: string };
   return {
     key: actor,
-    facts: [fact("AdminRefused", { command, target: what.target, code, permission, more: 0 })],
+    events: [event("AdminRefused", { command, target: what.target, code, permission, more: 0 })],
     actor,
   };
 }
@@ -76,7 +76,7 @@ function attempt(actor: string, what: { topic: string; refusal: Refusal; target:
 export function uncounted(actor: string, more: number): Change {
   return {
     key: actor,
-    facts: [fact("AdminRefused", { command: "", target: "", code: "", permission: null, more })],
+    events: [event("AdminRefused", { command: "", target: "", code: "", permission: null, more })],
     actor,
   };
 }

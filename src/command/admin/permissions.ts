@@ -9,7 +9,7 @@ export const permissions = {
   "users.ban": "ban users and lift bans",
   "users.delete": "delete users",
   "users.unlock": "let a user log in again who is locked out by failed attempts",
-  "users.reset-mfa": "remove the further factors of a user who has lost them",
+  "users.reset-mfa": "remove the second factors of a user who has lost them",
   "users.set-roles": "give and take roles whose permissions one holds, each with its `role.<name>`",
   "sessions.revoke": "end sessions of users",
   "roles.read": "show roles and what they permit",

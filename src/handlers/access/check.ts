@@ -10,7 +10,7 @@ import { isPermitted } from "../../db/roles.ts";
 export const check = defineHandler({
   topic: "auth.access.check",
   lane: "cheap",
-  once: false,
+  storesAnswer: false,
   async handle({ accessToken, permission }, ctx) {
     checkPermission("permission", permission);
     const { roles } = await bearerOf(ctx, accessToken);

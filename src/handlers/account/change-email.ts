@@ -9,7 +9,7 @@ import { checkEmail, checkTyped } from "../../accounts/input.ts";
 import { mail, newLink } from "../../accounts/mails.ts";
 import { attemptInSession } from "../../command/attempts.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { countMail } from "../../db/address-mails.ts";
 import { addressChangeOf, lockUser, passwordOf } from "../../db/users.ts";
 import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
@@ -18,7 +18,7 @@ import { normalize } from "../../protocol/record-key.ts";
 export const changeEmail = defineHandler({
   topic: "auth.account.change-email",
   lane: "hash",
-  once: true,
+  storesAnswer: true,
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password, newEmail: typed }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
@@ -38,11 +38,11 @@ export const changeEmail = defineHandler({
     const attempt = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
     const { ok } = await ctx.passwords.verify(password, attempt.row?.hash);
     if (!ok) {
-      const facts = [fact("PasswordRefused", { sessionId: claims.sessionId })];
-      return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, facts }, refuse("INVALID_CREDENTIALS"));
+      const events = [event("PasswordRefused", { sessionId: claims.sessionId })];
+      return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, events }, refuse("INVALID_CREDENTIALS"));
     }
     if (newOwner !== null && !hideEmail)
-      return ctx.commitRefusal({ facts: [], writes: [attempt.refund] }, refuse("EMAIL_TAKEN"));
+      return ctx.commitRefusal({ events: [], writes: [attempt.refund] }, refuse("EMAIL_TAKEN"));
     // Where the address is taken, the link is made too, and goes to nobody: it counts among those of the hour.
     const { sessionId } = claims;
     const link = newLink(ctx, {
@@ -57,7 +57,7 @@ export const changeEmail = defineHandler({
     return ctx.commit(
       {
         user: { id, subject: lockUser(id, { generation, banned: false }) },
-        facts: [fact("EmailChangeRequested", {})],
+        events: [event("EmailChangeRequested", {})],
         writes: [link.write, countMail(count, true), attempt.refund],
         messages: [toNew, mail(ctx, "email-change-requested", { key, email, username, locale })],
       },

@@ -10,10 +10,10 @@ import { changeLocale as setLocale } from "../../db/users.ts";
 export const changeLocale = defineHandler({
   topic: "auth.account.change-locale",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle(request, ctx) {
     const { userId: id } = await bearerOf(ctx, request.accessToken);
     const locale = checkLocale(request.locale);
-    return ctx.commit({ user: { id, subject: setLocale(id, locale) }, facts: [] }, { locale });
+    return ctx.commit({ user: { id, subject: setLocale(id, locale) }, events: [] }, { locale });
   },
 });

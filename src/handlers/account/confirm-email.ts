@@ -6,7 +6,7 @@
 import { linkOf } from "../../accounts/links.ts";
 import { mail } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { changeEmail } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
@@ -15,7 +15,7 @@ import { normalize } from "../../protocol/record-key.ts";
 export const confirmEmail = defineHandler({
   topic: "auth.account.confirm-email",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle({ token }, ctx) {
     const link = await linkOf(ctx, token, "email");
     const { userId: id, username, email: old, locale, generation, newEmail, addressTaken } = link;
@@ -25,7 +25,7 @@ export const confirmEmail = defineHandler({
     return ctx.commit(
       {
         user: { id, subject: changeEmail(id, generation, { email: newEmail, emailKey: normalize(newEmail) }) },
-        facts: [fact("EmailChanged", {})],
+        events: [event("EmailChanged", {})],
         writes: [link.use, voidLinks(id, { except: link.id })],
         messages: [old, newEmail].map((email) => mail(ctx, "email-changed", { key, email, username, locale })),
       },

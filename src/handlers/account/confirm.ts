@@ -11,7 +11,7 @@ import { openSession } from "../../accounts/sessions.ts";
 import type { Attempt } from "../../command/attempts.ts";
 import type { Context, Message, Proof } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { hashSecret, isSecretOf } from "../../crypto/opaque.ts";
 import type { Write } from "../../db/statements.ts";
 import { confirmUser, lockUser, passwordOf } from "../../db/users.ts";
@@ -29,7 +29,7 @@ export const confirm = defineHandler({
   topic: "auth.account.confirm",
   lane: "db",
   laneOf: ({ password }) => (password === "" ? "db" : "hash"),
-  once: true,
+  storesAnswer: true,
   attempt: async (request, ctx) =>
     request.password === "" ? undefined : attemptOf(request, await linkOf(ctx, request.token, "confirm")),
   async handle(request, ctx) {
@@ -94,8 +94,8 @@ function refused(
   { link, refusal, writes = [] }: { link: Link; refusal: Refusal; writes?: Write[] },
 ): Promise<never> {
   const { userId: id, login } = link;
-  const facts = [fact("LoginRefused", { login, code: refusal.code, client })];
-  return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, facts, writes, actor: "anonymous" }, refusal);
+  const events = [event("LoginRefused", { login, code: refusal.code, client })];
+  return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, events, writes, actor: "anonymous" }, refusal);
 }
 
 async function commit(
@@ -109,9 +109,9 @@ async function commit(
   const tokens = await ctx.commit(
     {
       user: { id, subject: confirmUser(id, link.generation) },
-      facts: [
-        fact("UserConfirmed", { login, proof }),
-        fact("LoggedIn", { login, sessionId, method: "confirmation", client }),
+      events: [
+        event("UserConfirmed", { login, proof }),
+        event("LoggedIn", { login, sessionId, method: "confirmation", client }),
       ],
       writes: [link.use, session.write, ...refund, ...remember],
       messages: ctx.settings.legacyTopics ? [profileMessage(id, username)] : [],

@@ -8,14 +8,14 @@ import { checkTyped } from "../../accounts/input.ts";
 import { erase, keepAnAdmin } from "../../accounts/users.ts";
 import { attemptInSession } from "../../command/attempts.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { lockUser, passwordOf } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 
 export const deleteAccount = defineHandler({
   topic: "auth.account.delete",
   lane: "hash",
-  once: true,
+  storesAnswer: true,
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
@@ -25,8 +25,8 @@ export const deleteAccount = defineHandler({
     const { row } = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
     const { ok } = await ctx.passwords.verify(password, row?.hash);
     if (!ok) {
-      const facts = [fact("PasswordRefused", { sessionId: claims.sessionId })];
-      return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, facts }, refuse("INVALID_CREDENTIALS"));
+      const events = [event("PasswordRefused", { sessionId: claims.sessionId })];
+      return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, events }, refuse("INVALID_CREDENTIALS"));
     }
     const demands = await keepAnAdmin(ctx, { id, roles, banned: false, confirmed: true }); // bearerOf has seen both
     const user = { id, generation, login, confirmed: true };

@@ -3,25 +3,25 @@
 // Refuses what bearerOf and demandFreshLogin refuse, THROTTLED (a copy was taken less than ten minutes ago).
 
 import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
-import { copyOf } from "../../accounts/data-export.ts";
+import { exportOf } from "../../accounts/data-export.ts";
 import { mail } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { refuse } from "../../protocol/errors.ts";
 
 export const exportAccount = defineHandler({
   topic: "auth.account.export",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle({ accessToken }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const { email, username, locale } = await demandFreshLogin(ctx, bearer);
     const { claims, userId } = bearer;
-    const copy = await copyOf(ctx, userId);
+    const copy = await exportOf(ctx, userId);
     if (copy === null) throw refuse("SESSION_REVOKED"); // deleted a moment ago
     const { document, user } = copy;
-    const facts = [fact("DataExported", { sessionId: claims.sessionId, reason: "" })];
+    const events = [event("DataExported", { sessionId: claims.sessionId, reason: "" })];
     const messages = [mail(ctx, "data-exported", { key: String(userId), email, username, locale })];
-    return ctx.commit({ user, facts, messages }, { document });
+    return ctx.commit({ user, events, messages }, { document });
   },
 });

@@ -11,7 +11,7 @@ import { checkEmail, checkLocale, checkName, checkNewPassword } from "../../acco
 import { mail } from "../../accounts/mails.ts";
 import type { Context, Message } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { hashSecret } from "../../crypto/opaque.ts";
 import { countMail } from "../../db/address-mails.ts";
 import { demandFree } from "../../db/given-up-logins.ts";
@@ -23,7 +23,7 @@ import { normalize } from "../../protocol/record-key.ts";
 export const register = defineHandler({
   topic: "auth.account.register",
   lane: "hash",
-  once: true,
+  storesAnswer: true,
   async handle(request, ctx) {
     const { login, username, email } = checked(request);
     const { password } = request;
@@ -36,9 +36,9 @@ export const register = defineHandler({
     const { row: vacancy } = await ctx.countUse(using, vacancyFor({ loginKey, loginHash, emailKey, count }));
     if (vacancy === null) throw new Error("a read without a table gave no row");
     await checkNewPassword(ctx, { field: "password", password, about: [login, username, email] });
-    if (vacancy.loginTaken) return ctx.commitRefusal({ facts: [] }, refuse("LOGIN_TAKEN"));
+    if (vacancy.loginTaken) return ctx.commitRefusal({ events: [] }, refuse("LOGIN_TAKEN"));
     if (vacancy.emailOwner !== null && !ctx.settings.hideEmail)
-      return ctx.commitRefusal({ facts: [] }, refuse("EMAIL_TAKEN"));
+      return ctx.commitRefusal({ events: [] }, refuse("EMAIL_TAKEN"));
     const hash = await ctx.passwords.hash(password);
     const { id, emailOwner, mailWaitMs } = vacancy;
     const decoy = emailOwner !== null;
@@ -51,11 +51,11 @@ export const register = defineHandler({
     return ctx.commit(
       {
         user: { id, subject: insertUser(made) },
-        facts: [fact("UserRegistered", { login })],
-        unheard: decoy,
+        events: [event("UserRegistered", { login })],
+        publish: !decoy,
         ...(decoy && { actor: "anonymous" }), // there is no such user
         writes: [insertPassword(id, hash), link.write, countMail(count, sends), demandFree(loginHash)],
-        messages: [{ ...(decoy ? tellOwner(ctx, emailOwner) : link.message), unheard: !sends }],
+        messages: [{ ...(decoy ? tellOwner(ctx, emailOwner) : link.message), publish: sends }],
       },
       { userId: ctx.settings.hideEmail ? null : id, confirmationSent: true, registrationSecret },
     );

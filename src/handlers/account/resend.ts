@@ -8,17 +8,17 @@ import { confirmation, confirmations, nobodyAt } from "../../accounts/confirmati
 import { checkEmail } from "../../accounts/input.ts";
 import { mailedInMs } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { countMail } from "../../db/address-mails.ts";
-import { insertStandInToken, lockStandIn } from "../../db/stand-ins.ts";
+import { insertDummyToken, lockDummyUser } from "../../db/dummy-user.ts";
 import { holdMail, waitingAt } from "../../db/waiting.ts";
 import { normalize } from "../../protocol/record-key.ts";
 
 export const resend = defineHandler({
   topic: "auth.account.resend",
   lane: "db",
-  once: true,
-  leastMs: mailedInMs,
+  storesAnswer: true,
+  minResponseMs: mailedInMs,
   async handle(request, ctx) {
     const email = checkEmail(request.email);
     const count = ctx.mailCount("confirm", email);
@@ -31,15 +31,15 @@ export const resend = defineHandler({
       return ctx.commit(confirmations(ctx, accounts, { count, actor, traceparent }), {});
     }
     const nobody = nobodyAt(email);
-    const { write, message } = confirmation(ctx, nobody, insertStandInToken);
+    const { write, message } = confirmation(ctx, nobody, insertDummyToken);
     const held = accounts.slice(0, 1).map(({ id }) => holdMail(id, mailWaitMs));
     return ctx.commit(
       {
-        user: { id: nobody.id, subject: lockStandIn(nobody.id) },
-        facts: [fact("ConfirmationRequested", {})],
-        unheard: true,
+        user: { id: nobody.id, subject: lockDummyUser(nobody.id) },
+        events: [event("ConfirmationRequested", {})],
+        publish: false,
         writes: [write, countMail(count, false), ...held],
-        messages: [{ ...message, unheard: true }],
+        messages: [{ ...message, publish: false }],
         actor,
       },
       {},

@@ -13,7 +13,7 @@ import {
 import { checkReason } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { demandAll } from "../../command/admin/rank.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { sealOperator } from "../../crypto/operators.ts";
 import { changeOperator, insertOperator, operatorRows } from "../../db/operators.ts";
 import { invalid } from "../../protocol/errors.ts";
@@ -41,7 +41,7 @@ export const addOperator = defineAdminHandler({
     return ctx.commit(
       {
         key: `operator:${name}`,
-        facts: [fact("OperatorAdded", { operator: name, kid: key.kid, permissions, reason })],
+        events: [event("OperatorAdded", { operator: name, kid: key.kid, permissions, reason })],
         writes: [before === null ? insertOperator(name, box) : changeOperator(before, box)],
         actor: actor.name,
       },

@@ -9,7 +9,7 @@ import { checkReason } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { checkPermission, checkRole, isOwn } from "../../command/admin/permissions.ts";
 import { demandAll, demandRank } from "../../command/admin/rank.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { changeRole as changeStored, roleByName, type StoredRole } from "../../db/roles.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 import type { AdminChangeRoleRequest } from "../../protocol/generated/schemas.ts";
@@ -31,7 +31,7 @@ export const changeRole = defineAdminHandler({
     return ctx.commit(
       {
         key: `role:${role}`,
-        facts: [fact("RoleChanged", { role, permissions, reason })],
+        events: [event("RoleChanged", { role, permissions, reason })],
         writes: changeStored({ name: role, before, grant, revoke }),
         actor: actor.name,
       },

@@ -8,7 +8,7 @@ import { checkReason } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { checkRole } from "../../command/admin/permissions.ts";
 import { demandRank } from "../../command/admin/rank.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { deleteRole as deleteStored, roleByName } from "../../db/roles.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 
@@ -26,7 +26,7 @@ export const deleteRole = defineAdminHandler({
     return ctx.commit(
       {
         key: `role:${role}`,
-        facts: [fact("RoleDeleted", { role, reason })],
+        events: [event("RoleDeleted", { role, reason })],
         writes: [deleteStored(stored)],
         actor: actor.name,
       },

@@ -3,11 +3,11 @@
 // Refuses INVALID_INPUT (also without a reason), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND, THROTTLED (a copy
 // was taken less than ten minutes ago, by whomever).
 
-import { copyOf } from "../../accounts/data-export.ts";
+import { exportOf } from "../../accounts/data-export.ts";
 import { noSuchUser } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { invalid } from "../../protocol/errors.ts";
 
 export const exportUser = defineAdminHandler({
@@ -17,10 +17,10 @@ export const exportUser = defineAdminHandler({
     checkReason(reason);
     if (reason.trim() === "") throw invalid("reason", "must say why, for the audit");
     const { id: userId } = await subjectOf(ctx, actor, target);
-    const copy = await copyOf(ctx, userId);
+    const copy = await exportOf(ctx, userId);
     if (copy === null) throw noSuchUser(); // deleted a moment ago
     const { document, user } = copy;
-    const facts = [fact("DataExported", { sessionId: "", reason })];
-    return ctx.commit({ user, facts, actor: actor.name }, { userId, document });
+    const events = [event("DataExported", { sessionId: "", reason })];
+    return ctx.commit({ user, events, actor: actor.name }, { userId, document });
   },
 });

@@ -6,7 +6,7 @@ import { checkOperatorName, operatorNamed } from "../../accounts/operators.ts";
 import { checkReason } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { demandAll } from "../../command/admin/rank.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { sealOperator } from "../../crypto/operators.ts";
 import { changeOperator, deleteOperator } from "../../db/operators.ts";
 import { refuse } from "../../protocol/errors.ts";
@@ -27,7 +27,7 @@ export const removeOperator = defineAdminHandler({
     return ctx.commit(
       {
         key: `operator:${name}`,
-        facts: [fact("OperatorRemoved", { operator: name, kid: removed ? null : kid, reason })],
+        events: [event("OperatorRemoved", { operator: name, kid: removed ? null : kid, reason })],
         writes: [
           removed
             ? deleteOperator(before)

@@ -1,4 +1,4 @@
-// Require-mfa: says whether a role counts only in sessions that were opened with a further factor. The fleet goes by it at once; an access
+// Require-mfa: says whether a role counts only in sessions that were opened with a second factor. The fleet goes by it at once; an access
 // token that is under way bears the role until it ends, because raising every holder's generation would make one record for each of them.
 // It takes what giving the role takes (command/admin/rank.ts), in both directions: whoever could switch the factor off would weaken who is above them.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND (no such role).
@@ -6,7 +6,7 @@
 import { checkReason } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { demandRank } from "../../command/admin/rank.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { mfaRequirement, requireMfa as requireMfaOf } from "../../db/factors.ts";
 import { roleByName } from "../../db/roles.ts";
 import { type Refusal, refuse } from "../../protocol/errors.ts";
@@ -22,10 +22,10 @@ export const requireMfa = defineAdminHandler({
     const found = await ctx.read(mfaRequirement(role));
     if (found === null) throw noSuchRole(); // deleted a moment ago
     const { without } = found;
-    if (found.required === required) return ctx.commit({ facts: [] }, { role, required, without });
-    const facts = [fact("MfaRequirementChanged", { role, required, reason })];
+    if (found.required === required) return ctx.commit({ events: [] }, { role, required, without });
+    const events = [event("MfaRequirementChanged", { role, required, reason })];
     return ctx.commit(
-      { key: `role:${role}`, facts, writes: [requireMfaOf(stored, required)], actor: actor.name },
+      { key: `role:${role}`, events, writes: [requireMfaOf(stored, required)], actor: actor.name },
       { role, required, without },
     );
   },

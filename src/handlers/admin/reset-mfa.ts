@@ -1,4 +1,4 @@
-// Reset-mfa: removes all further factors of a user who has lost them, and ends his sessions. His password alone logs in again, so whoever
+// Reset-mfa: removes all second factors of a user who has lost them, and ends his sessions. His password alone logs in again, so whoever
 // asks for this must be known to be him, and he is told by mail; a role that requires a factor stays without effect until he has set one up.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND.
 
@@ -7,7 +7,7 @@ import { notice } from "../../accounts/second-factors.ts";
 import { noSuchUser } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { deleteFactors, demandNoFactors, factorsOf } from "../../db/factors.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
@@ -25,12 +25,12 @@ export const resetMfa = defineAdminHandler({
     if (!factors.resettable) {
       // Under the lock: a factor that is being committed meanwhile is found, and then all of this begins anew.
       const user = { id, subject: lockUser(id, { generation }) };
-      return ctx.commit({ user, facts: [], writes: [demandNoFactors(id)] }, { userId: id, hadFactors });
+      return ctx.commit({ user, events: [], writes: [demandNoFactors(id)] }, { userId: id, hadFactors });
     }
     return ctx.commit(
       {
         user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
-        facts: [fact("MfaChanged", { change: "reset", sessionId: null })],
+        events: [event("MfaChanged", { change: "reset", sessionId: null })],
         writes: [deleteFactors(id), endSessionsOf(id, "mfa-reset")],
         messages: user.confirmed && hadFactors ? [notice(ctx, "mfa-reset", { id, ...factors })] : [],
         actor: actor.name,

@@ -6,7 +6,7 @@ import { openSessionOf } from "../../accounts/sessions.ts";
 import { type Actor, checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import type { Change } from "../../command/context.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { countSessions, endSession, endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, type Profile, raiseGeneration } from "../../db/users.ts";
@@ -36,7 +36,7 @@ interface Acting {
 function one({ actor, user: { id } }: Acting, sessionId: string, reason: string): Change {
   return {
     user: { id, subject: lockUser(id, {}) },
-    facts: [fact("SessionsRevoked", { sessionIds: [sessionId], kept: null, cause: "admin", reason })],
+    events: [event("SessionsRevoked", { sessionIds: [sessionId], kept: null, cause: "admin", reason })],
     writes: [endSession(sessionId, "admin"), voidLinks(id, { askedIn: sessionId })],
     actor: actor.name,
   };
@@ -45,7 +45,7 @@ function one({ actor, user: { id } }: Acting, sessionId: string, reason: string)
 function all({ actor, user: { id, generation } }: Acting, reason: string): Change {
   return {
     user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
-    facts: [fact("SessionsRevoked", { sessionIds: [], kept: null, cause: "admin", reason })],
+    events: [event("SessionsRevoked", { sessionIds: [], kept: null, cause: "admin", reason })],
     writes: [endSessionsOf(id, "admin")],
     actor: actor.name,
   };

@@ -7,7 +7,7 @@ import { adminRole, keepAnAdmin } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { demandRank } from "../../command/admin/rank.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { replaceRoles, rolesOfAnd } from "../../db/roles.ts";
 import { raiseGeneration } from "../../db/users.ts";
 import { invalid } from "../../protocol/errors.ts";
@@ -32,7 +32,7 @@ export const setRoles = defineAdminHandler({
     return ctx.commit(
       {
         user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
-        facts: [fact("RolesChanged", { roles, reason })],
+        events: [event("RolesChanged", { roles, reason })],
         writes: [...demands, ...replaceRoles(id, roles)],
         actor: actor.name,
       },

@@ -12,7 +12,7 @@ export const unbanUser = defineAdminHandler({
     checkReason(reason);
     const user = await subjectOf(ctx, actor, target);
     const { id: userId, banned: wasBanned } = user;
-    const change = wasBanned ? unban(user, { actor: actor.name, reason }) : { facts: [] };
+    const change = wasBanned ? unban(user, { actor: actor.name, reason }) : { events: [] };
     return ctx.commit(change, { userId, wasBanned });
   },
 });

@@ -4,7 +4,7 @@
 
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { failedAttempts, forgetAttempts } from "../../db/attempts.ts";
 import { forgetTotpFailures } from "../../db/factors.ts";
 import { lockUser } from "../../db/users.ts";
@@ -18,11 +18,11 @@ export const unlockUser = defineAdminHandler({
     const { id } = user;
     const failed = (await ctx.read(failedAttempts(id)))?.failed ?? 0;
     const result = { userId: id, failedAttempts: failed };
-    if (failed === 0) return ctx.commit({ facts: [] }, result);
+    if (failed === 0) return ctx.commit({ events: [] }, result);
     return ctx.commit(
       {
         user: { id, subject: lockUser(id, {}) },
-        facts: [fact("UserUnlocked", { reason })],
+        events: [event("UserUnlocked", { reason })],
         writes: [forgetAttempts(id), forgetTotpFailures(id)],
         actor: actor.name,
       },

@@ -4,6 +4,6 @@ import { defineHandler } from "../../command/define.ts";
 export const list = defineHandler({
   topic: "auth.key.list",
   lane: "cheap",
-  once: false,
+  storesAnswer: false,
   handle: (_request, ctx) => Promise.resolve({ jwks: ctx.jwks() }),
 });

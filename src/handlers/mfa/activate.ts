@@ -14,7 +14,7 @@ import { totpAad } from "./enroll.ts";
 export const activate = defineHandler({
   topic: "auth.mfa.activate",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle({ accessToken, code, endOthers }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     if (code === "" || code.length > 64) throw invalid("code", "must have 1 to 64 characters");

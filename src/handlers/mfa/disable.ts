@@ -10,7 +10,7 @@ import { refuse } from "../../protocol/errors.ts";
 export const disable = defineHandler({
   topic: "auth.mfa.disable",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle({ accessToken, endOthers }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const owner = await demandFreshLogin(ctx, bearer);

@@ -15,7 +15,7 @@ export const totpAad = (userId: number): string => `totp ${userId}`;
 export const enroll = defineHandler({
   topic: "auth.mfa.enroll",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle({ accessToken }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const { userId: id, login, generation } = bearer;
@@ -28,7 +28,7 @@ export const enroll = defineHandler({
     const secret = makeTotpSecret();
     const box = ctx.mfaBox().seal(secret, totpAad(id));
     return ctx.commit(
-      { user: { id, subject: lockUser(id, { generation }) }, facts: [], writes: [enrollTotp(id, box)] },
+      { user: { id, subject: lockUser(id, { generation }) }, events: [], writes: [enrollTotp(id, box)] },
       { secret: base32(secret), uri: totpUri(secret, { issuer: ctx.settings.totpIssuer, login }) },
     );
   },

@@ -5,23 +5,23 @@ import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
 import { factorMethods } from "../../accounts/challenges.ts";
 import { newRecoveryCodes, notice } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 
 export const recoveryCodes = defineHandler({
   topic: "auth.mfa.recovery-codes",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle({ accessToken }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const factors = await demandFreshLogin(ctx, bearer);
-    if (factorMethods(factors).length === 0) throw refuse("NOT_FOUND", { message: "There is no further factor." });
+    if (factorMethods(factors).length === 0) throw refuse("NOT_FOUND", { message: "There is no second factor." });
     const { userId: id, generation, claims } = bearer;
     const { codes, write } = newRecoveryCodes(id);
-    const facts = [fact("MfaChanged", { change: "recovery-codes", sessionId: claims.sessionId })];
+    const events = [event("MfaChanged", { change: "recovery-codes", sessionId: claims.sessionId })];
     const user = { id, subject: lockUser(id, { generation, banned: false }) };
     const messages = [notice(ctx, "recovery-codes", { id, ...factors })];
-    return ctx.commit({ user, facts, writes: [write], messages }, { codes });
+    return ctx.commit({ user, events, writes: [write], messages }, { codes });
   },
 });

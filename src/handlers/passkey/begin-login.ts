@@ -1,6 +1,6 @@
 // Begin-login: gives what navigator.credentials.get is called with, and the challenge that goes back with its answer. Three ways:
 //   login                the login's passkeys, instead of a password; the device must verify its owner (a PIN, a finger), so it is two factors
-//   login and challenge  the further factor that auth.session.login asked for: the same challenge, to be answered by finish-login
+//   login and challenge  the second factor that auth.session.login asked for: the same challenge, to be answered by finish-login
 //   neither              whichever passkey the device has (discoverable credentials)
 // In place of the login the e-mail address of a confirmed account will do (accounts/named.ts). A login that is unknown, or has no passkey, gets credential ids that are made up from it, always the same, and a row like any other.
 // Refuses INVALID_INPUT, THROTTLED, and for a challenge TOKEN_INVALID and TOKEN_EXPIRED.
@@ -21,9 +21,9 @@ import { judgedInMs } from "./finish-login.ts";
 
 export const beginLogin = defineHandler({
   topic: "auth.passkey.begin-login",
-  leastMs: judgedInMs, // rows that are found or not make 0.1 ms
+  minResponseMs: judgedInMs, // rows that are found or not make 0.1 ms
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle(request, ctx) {
     if (request.challenge !== "") return secondFactor(request, ctx);
     if (request.login !== "") checkLoginLength(request.login);
@@ -52,7 +52,7 @@ async function instead(
   const { party, challengeTtlMs: timeoutMs } = ctx.settings;
   const allowed = discoverable ? undefined : has ? known.credentials : decoys;
   const options = await loginOptions({ party, secret: challenge.secret, timeoutMs, allowed, verification: "required" });
-  return ctx.commit({ facts: [], writes: [challenge.write] }, { options, challenge: challenge.token });
+  return ctx.commit({ events: [], writes: [challenge.write] }, { options, challenge: challenge.token });
 }
 
 async function secondFactor(

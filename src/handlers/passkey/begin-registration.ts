@@ -16,7 +16,7 @@ export const mostPasskeys = 10;
 export const beginRegistration = defineHandler({
   topic: "auth.passkey.begin-registration",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle({ accessToken }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const { passkeys } = await demandFreshLogin(ctx, bearer);
@@ -34,6 +34,6 @@ export const beginRegistration = defineHandler({
       known,
     });
     const user = { id, subject: lockUser(id, { generation, banned: false }) };
-    return ctx.commit({ user, facts: [], writes: [challenge.write] }, { options, challenge: challenge.token });
+    return ctx.commit({ user, events: [], writes: [challenge.write] }, { options, challenge: challenge.token });
   },
 });

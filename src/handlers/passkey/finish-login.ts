@@ -7,7 +7,7 @@ import { answered, answeredWrongly, checkChallenge, presentedChallenge } from ".
 import { openSession, type SessionTokens } from "../../accounts/sessions.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import type { OpaqueToken } from "../../crypto/opaque.ts";
 import { type Assertion, dummyPublicKey, judgeAssertion, parseCredential, userHandle } from "../../crypto/passkeys.ts";
 import { type ChallengeForAssertion, challengeForAssertion, type PasskeyOwner } from "../../db/challenges.ts";
@@ -24,9 +24,9 @@ export const judgedInMs = 25;
 
 export const finishLogin = defineHandler({
   topic: "auth.passkey.finish-login",
-  leastMs: judgedInMs,
+  minResponseMs: judgedInMs,
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle({ challenge, response }, ctx) {
     const presented = presentedChallenge(challenge);
     const credential = parseCredential(response);
@@ -74,7 +74,7 @@ async function open(
   return ctx.commit(
     {
       user: { id, subject: lockUser(id, { generation, banned: false }) },
-      facts: [fact("LoggedIn", { login, sessionId, method, client })],
+      events: [event("LoggedIn", { login, sessionId, method, client })],
       writes: [
         session.write,
         answered(presented.id),
@@ -89,9 +89,9 @@ async function open(
 function banned(ctx: Context, { found, presented, owner }: Answer & { owner: PasskeyOwner }): Promise<never> {
   const refusal = refuse("BANNED");
   const { id, login } = owner;
-  const facts = [fact("LoginRefused", { login: normalize(login), code: refusal.code, client: found.client })];
+  const events = [event("LoginRefused", { login: normalize(login), code: refusal.code, client: found.client })];
   const user = { id, subject: lockUser(id, {}) };
-  return ctx.commitRefusal({ user, facts, writes: [answered(presented.id)], actor: "anonymous" }, refusal);
+  return ctx.commitRefusal({ user, events, writes: [answered(presented.id)], actor: "anonymous" }, refusal);
 }
 
 /** Counted alike whether there is a user or not. */
@@ -99,10 +99,10 @@ function refused(
   ctx: Context,
   { found, presented, owner, reason }: Answer & { reason: "wrong" | "counter" },
 ): Promise<never> {
-  const facts = [fact("MfaRefused", { method: "passkey", reason, client: found.client })];
+  const events = [event("MfaRefused", { method: "passkey", reason, client: found.client })];
   const writes = [answeredWrongly(presented.id)];
   const refusal = refuse("MFA_INVALID");
-  if (owner === null) return ctx.commitRefusal({ key: presented.id, facts, writes }, refusal);
+  if (owner === null) return ctx.commitRefusal({ key: presented.id, events, writes }, refusal);
   const user = { id: owner.id, subject: lockUser(owner.id, {}) };
-  return ctx.commitRefusal({ user, facts, writes, actor: "anonymous" }, refusal);
+  return ctx.commitRefusal({ user, events, writes, actor: "anonymous" }, refusal);
 }

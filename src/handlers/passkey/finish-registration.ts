@@ -1,4 +1,4 @@
-// Finish-registration: stores the passkey that answers the challenge of begin-registration. From then on a login needs a further factor. The
+// Finish-registration: stores the passkey that answers the challenge of begin-registration. From then on a login needs a second factor. The
 // session goes on as one that has shown it; its access token needs a refresh.
 // Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (no credential, one that is known already, a label that is too long),
 // TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (it does not answer this challenge, or not for this service).
@@ -19,7 +19,7 @@ const longestLabel = 64;
 export const finishRegistration = defineHandler({
   topic: "auth.passkey.finish-registration",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle({ accessToken, challenge, response, label: typedLabel, endOthers }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const presented = presentedChallenge(challenge);

@@ -1,4 +1,4 @@
-// List: what a user has as further factors.
+// List: what a user has as second factors.
 // Refuses what bearerOf refuses.
 
 import { bearerOf } from "../../accounts/bearer.ts";
@@ -8,7 +8,7 @@ import { factorOverview } from "../../db/passkeys.ts";
 export const list = defineHandler({
   topic: "auth.passkey.list",
   lane: "db",
-  once: false,
+  storesAnswer: false,
   async handle({ accessToken }, ctx) {
     const { userId } = await bearerOf(ctx, accessToken);
     const found = await ctx.read(factorOverview(userId));

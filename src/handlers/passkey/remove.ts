@@ -12,7 +12,7 @@ import { invalid, refuse } from "../../protocol/errors.ts";
 export const remove = defineHandler({
   topic: "auth.passkey.remove",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle({ accessToken, passkeyId, endOthers }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     if (!isUuid(passkeyId)) throw invalid("passkeyId", "must be a passkey's id");

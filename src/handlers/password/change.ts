@@ -8,7 +8,7 @@ import { checkNewPassword, checkTyped } from "../../accounts/input.ts";
 import { mail } from "../../accounts/mails.ts";
 import { attemptInSession } from "../../command/attempts.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, passwordOf, raiseGeneration, replacePassword } from "../../db/users.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
@@ -16,7 +16,7 @@ import { invalid, refuse } from "../../protocol/errors.ts";
 export const change = defineHandler({
   topic: "auth.password.change",
   lane: "hash",
-  once: true,
+  storesAnswer: true,
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, currentPassword, newPassword }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
@@ -32,15 +32,15 @@ export const change = defineHandler({
     await checkNewPassword(ctx, { field: "newPassword", password: newPassword, about });
     const { ok } = await ctx.passwords.verify(currentPassword, stored?.hash);
     if (stored === null || !ok) {
-      const facts = [fact("PasswordRefused", { sessionId })];
-      return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, facts }, refuse("INVALID_CREDENTIALS"));
+      const events = [event("PasswordRefused", { sessionId })];
+      return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, events }, refuse("INVALID_CREDENTIALS"));
     }
     const hash = await ctx.passwords.hash(newPassword);
     const { email, username, locale } = stored;
     return ctx.commit(
       {
         user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
-        facts: [fact("PasswordChanged", { sessionId })],
+        events: [event("PasswordChanged", { sessionId })],
         writes: [
           replacePassword(id, stored.hash, hash),
           endSessionsOf(id, "password-changed", sessionId),

@@ -1,15 +1,15 @@
 // Forgot: mails a link to set a new password with to the owner of a confirmed account. Always ok: nobody learns whether the address has one, and
-// the answer costs the same statements either way (db/stand-ins.ts), and takes the same time (mailedInMs). An address gets AUTH_MAILS_PER_HOUR such
+// the answer costs the same statements either way (db/dummy-user.ts), and takes the same time (mailedInMs). An address gets AUTH_MAILS_PER_HOUR such
 // mails at most; what is over is swallowed.
 // Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
 
 import { checkEmail } from "../../accounts/input.ts";
 import { mail, mailedInMs, newLink } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { countMail } from "../../db/address-mails.ts";
+import { dummyUserFor, insertDummyToken, touchDummyUser } from "../../db/dummy-user.ts";
 import { insertToken } from "../../db/one-time-tokens.ts";
-import { insertStandInToken, standInOf, touchStandIn } from "../../db/stand-ins.ts";
 import { lockUser, ownerOf } from "../../db/users.ts";
 import { normalize } from "../../protocol/record-key.ts";
 
@@ -19,8 +19,8 @@ const nobodysKey = "unknown";
 export const forgot = defineHandler({
   topic: "auth.password.forgot",
   lane: "db",
-  once: true,
-  leastMs: mailedInMs,
+  storesAnswer: true,
+  minResponseMs: mailedInMs,
   async handle(request, ctx) {
     const typed = checkEmail(request.email);
     const emailKey = normalize(typed);
@@ -29,21 +29,21 @@ export const forgot = defineHandler({
     const { row } = await ctx.countUse(using, ownerOf(emailKey, count));
     const { owner = null, mailWaitMs = 0 } = row ?? {};
     const mailed = owner !== null && !owner.banned && mailWaitMs === 0;
-    const standIn = standInOf(emailKey);
+    const standIn = dummyUserFor(emailKey);
     const nobody = { id: standIn, username: "nobody", email: typed, locale: null };
     const { id: userId, username, email, locale } = mailed ? owner : nobody;
     const ttlMs = ctx.settings.resetTtlMs;
     const bound = owner === null ? {} : { generation: owner.generation };
-    const link = newLink(ctx, { userId, purpose: "reset", ttlMs, ...bound }, mailed ? insertToken : insertStandInToken);
+    const link = newLink(ctx, { userId, purpose: "reset", ttlMs, ...bound }, mailed ? insertToken : insertDummyToken);
     const message = mail(ctx, "reset", { key: String(userId), email, username, locale, token: link.token });
     const common = {
-      facts: [fact("PasswordResetRequested", { mailed })],
-      messages: [{ ...message, unheard: !mailed }],
+      events: [event("PasswordResetRequested", { mailed })],
+      messages: [{ ...message, publish: mailed }],
       actor: "anonymous",
     };
     const writes = [link.write, countMail(count, mailed)];
     if (owner === null)
-      return ctx.commit({ ...common, key: nobodysKey, writes: [...writes, touchStandIn(standIn)] }, {});
+      return ctx.commit({ ...common, key: nobodysKey, writes: [...writes, touchDummyUser(standIn)] }, {});
     const { id, banned, generation } = owner;
     // Also the address: a link that waited while it was changed would go to the old one.
     const subject = lockUser(id, { confirmed: true, banned, generation, emailKey });

@@ -9,7 +9,7 @@ import { checkNewPassword } from "../../accounts/input.ts";
 import { linkOf } from "../../accounts/links.ts";
 import { mail } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { forgetAttempts, forgetDevices } from "../../db/attempts.ts";
 import { endTotpWait } from "../../db/factors.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
@@ -19,7 +19,7 @@ import { raiseGenerationAndEpoch, setPassword } from "../../db/users.ts";
 export const reset = defineHandler({
   topic: "auth.password.reset",
   lane: "hash",
-  once: true,
+  storesAnswer: true,
   async handle({ token, newPassword, client }, ctx) {
     const link = await linkOf(ctx, token, "reset", client);
     const { userId: id, login, username, email, locale, generation } = link;
@@ -28,7 +28,7 @@ export const reset = defineHandler({
     return ctx.commit(
       {
         user: { id, subject: raiseGenerationAndEpoch(id, { generation, banned: false }), generation: generation + 1 },
-        facts: [fact("PasswordReset", {})],
+        events: [event("PasswordReset", {})],
         writes: [link.use, setPassword(id, hash), endSessionsOf(id, "password-reset"), ...lifted(id), ...link.refund],
         messages: [mail(ctx, "password-reset", { key: String(id), email, username, locale })],
       },

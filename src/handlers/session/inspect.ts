@@ -7,7 +7,7 @@ import { defineHandler } from "../../command/define.ts";
 export const inspect = defineHandler({
   topic: "auth.session.inspect",
   lane: "cheap",
-  once: false,
+  storesAnswer: false,
   async handle(request, ctx) {
     const { claims, userId, login, roles } = await bearerOf(ctx, request.accessToken);
     const { sessionId, expiresAt } = claims;

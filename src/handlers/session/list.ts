@@ -8,7 +8,7 @@ import { defineHandler } from "../../command/define.ts";
 export const list = defineHandler({
   topic: "auth.session.list",
   lane: "db",
-  once: false,
+  storesAnswer: false,
   async handle({ accessToken, cursor }, ctx) {
     const { claims, userId } = await bearerOf(ctx, accessToken);
     return sessionPage(ctx, userId, { cursor, current: claims.sessionId });

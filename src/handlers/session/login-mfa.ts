@@ -7,7 +7,7 @@ import { answered, answeredWrongly, checkChallenge, presentedChallenge } from ".
 import { openSession } from "../../accounts/sessions.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { hashRecoveryCode } from "../../crypto/recovery-codes.ts";
 import { judgeTotp } from "../../crypto/totp.ts";
 import { type ChallengeForCode, challengeForCode } from "../../db/challenges.ts";
@@ -23,7 +23,7 @@ type Method = "totp" | "recovery";
 export const loginMfa = defineHandler({
   topic: "auth.session.login-mfa",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle({ challenge, method, code }, ctx) {
     const presented = presentedChallenge(challenge);
     checkMethod(method);
@@ -36,9 +36,9 @@ export const loginMfa = defineHandler({
     const judged = method === "totp" ? judgeApp(ctx, found, code) : judgeRecovery(found, recoveryHash);
     const user = { id, subject: lockUser(id, { generation, banned: false }) };
     if ("reason" in judged) {
-      const facts = [fact("MfaRefused", { method, reason: judged.reason, client })];
+      const events = [event("MfaRefused", { method, reason: judged.reason, client })];
       const writes = [answeredWrongly(presented.id), ...judged.writes];
-      return ctx.commitRefusal({ user, facts, writes, actor: "anonymous" }, refuse("MFA_INVALID"));
+      return ctx.commitRefusal({ user, events, writes, actor: "anonymous" }, refuse("MFA_INVALID"));
     }
     const { deviceKey } = found;
     const session = await openSession(ctx, found, { rotating, client, amr: [...amr, "otp", "mfa"], deviceKey });
@@ -46,7 +46,7 @@ export const loginMfa = defineHandler({
     return ctx.commit(
       {
         user,
-        facts: [fact("LoggedIn", { login, sessionId, method: `password+${method}`, client })],
+        events: [event("LoggedIn", { login, sessionId, method: `password+${method}`, client })],
         writes: [session.write, answered(presented.id), judged.write, refund, ...ctx.rememberDevice(found, client)],
       },
       session.tokens,

@@ -1,5 +1,5 @@
 // Login: exchanges a login, or the e-mail address of a confirmed account (accounts/named.ts), and a password for a session, or for a challenge where the user
-// has a further factor (accounts/after-password.ts). Other sessions of the user go on.
+// has a second factor (accounts/after-password.ts). Other sessions of the user go on.
 // Refuses INVALID_INPUT (empty or absurd fields; the password policy is never applied here), INVALID_CREDENTIALS (same words and cost
 // for an unknown login and a wrong password), THROTTLED before any hash, and to whoever knew the password NOT_CONFIRMED and BANNED.
 
@@ -9,8 +9,8 @@ import { type Named, namedBy } from "../../accounts/named.ts";
 import type { Attempt, Reservation } from "../../command/attempts.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
-import { standInOf, touchStandIn } from "../../db/stand-ins.ts";
+import { event } from "../../command/events.ts";
+import { dummyUserFor, touchDummyUser } from "../../db/dummy-user.ts";
 import { type AccountWithPassword, accountForLogin, lockUser, replaceHash } from "../../db/users.ts";
 import { type Refusal, type RefusalCode, refuse } from "../../protocol/errors.ts";
 import type { SessionLoginRequest } from "../../protocol/generated/schemas.ts";
@@ -19,7 +19,7 @@ import { normalize } from "../../protocol/record-key.ts";
 export const login = defineHandler({
   topic: "auth.session.login",
   lane: "hash",
-  once: true,
+  storesAnswer: true,
   attempt: async (request, ctx) => attemptOf(request, await namedBy(ctx, request.login)),
   async handle(request, ctx) {
     checkAttempt(request.login, request.password);
@@ -63,12 +63,12 @@ function refuseLogin(
   { named, account, refusal, attempt }: Refused,
 ): Promise<never> {
   const said = account === null ? named.said : normalize(account.login);
-  const facts = [fact("LoginRefused", { login: said, code: refusal.code, client: request.client })];
+  const events = [event("LoginRefused", { login: said, code: refusal.code, client: request.client })];
   if (account === null) {
-    const writes = [touchStandIn(standInOf(named.countedBy))];
-    return ctx.commitRefusal({ key: keyOf(named), facts, writes }, refusal);
+    const writes = [touchDummyUser(dummyUserFor(named.countedBy))];
+    return ctx.commitRefusal({ key: keyOf(named), events, writes }, refusal);
   }
   const user = { id: account.id, subject: lockUser(account.id, {}) };
   const writes = attempt === undefined ? [] : [attempt.refund];
-  return ctx.commitRefusal({ user, facts, unheard: account.decoy, writes, actor: "anonymous" }, refusal);
+  return ctx.commitRefusal({ user, events, publish: !account.decoy, writes, actor: "anonymous" }, refusal);
 }

@@ -8,7 +8,7 @@ import { bearerOf } from "../../accounts/bearer.ts";
 import { checkToken } from "../../accounts/input.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { endSession, endSessionsOf, sessionOfToken } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
@@ -16,7 +16,7 @@ import { refuse } from "../../protocol/errors.ts";
 export const logout = defineHandler({
   topic: "auth.session.logout",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   handle: ({ accessToken, everywhere }, ctx) =>
     everywhere ? endAll(ctx, accessToken) : endOwnSession(ctx, accessToken),
 });
@@ -26,7 +26,7 @@ async function endAll(ctx: Context, accessToken: string): Promise<object> {
   return ctx.commit(
     {
       user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
-      facts: [fact("LoggedOut", { sessionId: claims.sessionId, everywhere: true })],
+      events: [event("LoggedOut", { sessionId: claims.sessionId, everywhere: true })],
       writes: [endSessionsOf(id, "logout-everywhere")],
     },
     {},
@@ -44,7 +44,7 @@ async function endOwnSession(ctx: Context, accessToken: string): Promise<object>
   if (!keyKnown || (id !== null && id !== claims.userId)) throw refuse("TOKEN_INVALID");
   if (ended) return {};
   const writes = [endSession(sessionId, "logout")];
-  if (id === null) return ctx.commit({ facts: [], writes }, {});
-  const facts = [fact("LoggedOut", { sessionId, everywhere: false })];
-  return ctx.commit({ user: { id, subject: lockUser(id, {}) }, facts, writes }, {});
+  if (id === null) return ctx.commit({ events: [], writes }, {});
+  const events = [event("LoggedOut", { sessionId, everywhere: false })];
+  return ctx.commit({ user: { id, subject: lockUser(id, {}) }, events, writes }, {});
 }

@@ -8,7 +8,7 @@ import { checkToken } from "../../accounts/input.ts";
 import type { SessionTokens } from "../../accounts/sessions.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import {
   ancestorDistance,
   formatOpaque,
@@ -43,7 +43,7 @@ type Owned = SessionForRefresh & {
 export const refresh = defineHandler({
   topic: "auth.session.refresh",
   lane: "cheap",
-  once: true,
+  storesAnswer: true,
   async handle(request, ctx) {
     checkToken("refreshToken", request.refreshToken);
     const presented = parseOpaque(request.refreshToken);
@@ -107,7 +107,7 @@ async function renew(
   return ctx.commit(
     {
       user: { id: userId, subject: lockUser(userId, { generation, banned: false }) },
-      facts: [fact("SessionRefreshed", { sessionId })],
+      events: [event("SessionRefreshed", { sessionId })],
       writes: [write],
     },
     {
@@ -126,7 +126,7 @@ function reused(ctx: Context, sessionId: string, { userId }: Owned): Promise<nev
   return ctx.commitRefusal(
     {
       user: { id: userId, subject: lockUser(userId, {}) },
-      facts: [fact("RefreshReused", { sessionId })],
+      events: [event("RefreshReused", { sessionId })],
       writes: [endSession(sessionId, "refresh-reused")],
       actor: "anonymous",
     },

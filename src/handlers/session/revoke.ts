@@ -6,7 +6,7 @@ import { type Bearer, bearerOf } from "../../accounts/bearer.ts";
 import { endedLater, openSessionOf } from "../../accounts/sessions.ts";
 import type { Change, Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
-import { fact } from "../../command/events.ts";
+import { event } from "../../command/events.ts";
 import { voidLinks } from "../../db/one-time-tokens.ts";
 import { endOtherSessions, endSession, endSessionsOf, otherSessions } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
@@ -20,7 +20,7 @@ const mostListed = 100;
 export const revoke = defineHandler({
   topic: "auth.session.revoke",
   lane: "db",
-  once: true,
+  storesAnswer: true,
   async handle({ accessToken, sessionId, others }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     if ((sessionId !== null) === others)
@@ -33,7 +33,7 @@ async function one(ctx: Context, { userId: id }: Bearer, sessionId: string): Pro
   await openSessionOf(ctx, id, sessionId);
   return {
     user: { id, subject: lockUser(id, {}) },
-    facts: [fact("SessionsRevoked", { sessionIds: [sessionId], kept: null, ...byUser })],
+    events: [event("SessionsRevoked", { sessionIds: [sessionId], kept: null, ...byUser })],
     writes: [endSession(sessionId, "revoked"), voidLinks(id, { askedIn: sessionId })],
   };
 }
@@ -45,13 +45,13 @@ async function allOthers(ctx: Context, { claims, userId: id, generation }: Beare
   if (ids.length > mostListed)
     return {
       user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
-      facts: [fact("SessionsRevoked", { sessionIds: [], kept, ...byUser })],
+      events: [event("SessionsRevoked", { sessionIds: [], kept, ...byUser })],
       writes: [endSessionsOf(id, "revoked", kept)],
     };
   const others = { spared: kept, readBefore: ids, reason: "revoked", ...endedLater(ctx, id, { kept, ...byUser }) };
   return {
     user: { id, subject: lockUser(id, {}) },
-    facts: ids.length === 0 ? [] : [fact("SessionsRevoked", { sessionIds: ids, kept, ...byUser })],
+    events: ids.length === 0 ? [] : [event("SessionsRevoked", { sessionIds: ids, kept, ...byUser })],
     writes: [voidLinks(id), endOtherSessions(id, others)],
   };
 }

@@ -1,12 +1,12 @@
 // Consuming with kafkajs: one life of a consumer for the supervisor, and our assigner in kafkajs's clothes.
 import type { Consumer, EachBatchHandler, Kafka, PartitionAssigner } from "kafkajs";
 import driver from "kafkajs";
-import { within } from "../../lib/timeout.ts";
+import { settledWithin } from "../../lib/timeout.ts";
 import { deliver } from "../deliver.ts";
 import { classify } from "../faults.ts";
 import { type ConsumeOptions, largeFetch } from "../port.ts";
 import type { TopicPartition } from "../records.ts";
-import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "../supervisor.ts";
+import { type ConsumerInstance, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "../supervisor.ts";
 import type { BatchMessage } from "./fetch.ts";
 
 const heartbeatMs = 500;
@@ -16,7 +16,7 @@ const crashAfterStopMs = 500;
 /** How long a consumer that is closed may finish a join that it has begun: only a member can leave. */
 const joinBoundMs = 2000;
 
-interface ConsumerParts {
+interface ConsumerDeps {
   kafka: Kafka;
   options: ConsumeOptions;
   onBroker: (name: string) => string;
@@ -28,7 +28,7 @@ interface ConsumerParts {
  * One life of a consumer (supervisor.ts). kafkajs restarts by itself only after errors it calls retriable, and not always then; here it
  * never does: every crash, and every STOP that nobody asked for (kafkajs#1443, #1445), ends the life.
  */
-export function buildConsumer(parts: ConsumerParts, life: Life): SupervisedConsumer {
+export function buildConsumer(parts: ConsumerDeps, instance: ConsumerInstance): SupervisedConsumer {
   const { kafka, options, onBroker } = parts;
   const paused = new Set<string>();
   const assigner = driverAssigner(options, onBroker);
@@ -46,18 +46,19 @@ export function buildConsumer(parts: ConsumerParts, life: Life): SupervisedConsu
     retry: { retries: 5, initialRetryTime: 50, maxRetryTime: 1000, restartOnFailure: () => Promise.resolve(false) },
     partitionAssigners: [assigner.make],
   });
-  report(made, life, { onBroker, paused });
+  report(made, instance, { onBroker, paused });
   const onDriver = ({ topic, partition }: TopicPartition) => ({ topic: onBroker(topic), partition });
 
-  const eachBatch = handOver({ ...parts, paused }, life);
+  const eachBatch = handOver({ ...parts, paused }, instance);
   const start = async (): Promise<void> => {
     await made.connect();
     await made.subscribe({ topics: options.topics.map(onBroker), fromBeginning: options.from === "earliest" });
-    if (life.formerMember !== undefined) await assigner.leave(onBroker(options.group), life.formerMember);
-    if (!life.over.aborted) await made.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
+    if (instance.previousMemberId !== undefined)
+      await assigner.leave(onBroker(options.group), instance.previousMemberId);
+    if (!instance.over.aborted) await made.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
   };
   const started = start();
-  started.catch(life.fail);
+  started.catch(instance.fail);
 
   return {
     commit: (offsets) =>
@@ -71,18 +72,18 @@ export function buildConsumer(parts: ConsumerParts, life: Life): SupervisedConsu
       made.resume([{ topic: onBroker(topic), partitions: [partition] }]);
     },
     async close() {
-      await within(joinBoundMs, () => started);
+      await settledWithin(joinBoundMs, () => started);
       await made.disconnect();
     },
   };
 }
 
-interface Reported extends Pick<ConsumerParts, "onBroker"> {
+interface Reported extends Pick<ConsumerDeps, "onBroker"> {
   /** As topic/partition. */
   paused: Set<string>;
 }
 
-function report(made: Consumer, life: Life, { onBroker, paused }: Reported): void {
+function report(made: Consumer, instance: ConsumerInstance, { onBroker, paused }: Reported): void {
   const bare = (name: string) => name.slice(onBroker("").length);
   made.on(made.events.GROUP_JOIN, ({ payload }) => {
     paused.clear();
@@ -91,17 +92,17 @@ function report(made: Consumer, life: Life, { onBroker, paused }: Reported): voi
     for (const [topic, partitions] of pairs) {
       for (const partition of partitions) {
         // Only what was read before is known; of an offset that the broker no longer has kafkajs begins at the end again.
-        const offset = life.positionOf({ topic, partition });
+        const offset = instance.positionOf({ topic, partition });
         if (offset !== undefined) made.seek({ topic: onBroker(topic), partition, offset: String(offset) });
       }
     }
-    life.joined(payload.memberId, new Map(pairs));
+    instance.joined(payload.memberId, new Map(pairs));
   });
-  made.on(made.events.HEARTBEAT, life.progress);
-  made.on(made.events.FETCH, life.progress);
-  made.on(made.events.CRASH, ({ payload }) => life.fail(payload.error));
+  made.on(made.events.HEARTBEAT, instance.progress);
+  made.on(made.events.FETCH, instance.progress);
+  made.on(made.events.CRASH, ({ payload }) => instance.fail(payload.error));
   made.on(made.events.STOP, () => {
-    setTimeout(() => life.fail(new Error("the consumer stopped")), crashAfterStopMs).unref();
+    setTimeout(() => instance.fail(new Error("the consumer stopped")), crashAfterStopMs).unref();
   });
 }
 
@@ -110,8 +111,8 @@ function report(made: Consumer, life: Life, { onBroker, paused }: Reported): voi
  * from there. kafkajs sends heartbeats between batches, and unpacking one may wait: they are sent meanwhile.
  */
 function handOver(
-  { onBroker, maxBytes, paused }: Pick<ConsumerParts, "onBroker" | "maxBytes"> & Reported,
-  life: Life,
+  { onBroker, maxBytes, paused }: Pick<ConsumerDeps, "onBroker" | "maxBytes"> & Reported,
+  instance: ConsumerInstance,
 ): EachBatchHandler {
   return async ({ batch, resolveOffset, heartbeat, isStale }) => {
     const partition = { topic: batch.topic.slice(onBroker("").length), partition: batch.partition };
@@ -119,7 +120,7 @@ function handOver(
     let from = BigInt(fetchedOffset);
     let fault: unknown;
     const isWanted = (): boolean =>
-      fault === undefined && !life.over.aborted && !isStale() && !paused.has(idOf(partition));
+      fault === undefined && !instance.over.aborted && !isStale() && !paused.has(idOf(partition));
     const reached = (next: bigint): void => {
       from = next;
       resolveOffset(String(next - 1n));
@@ -132,7 +133,17 @@ function handOver(
     try {
       for (const message of messages) {
         const highWatermark = BigInt(batch.highWatermark);
-        if (!(await deliver(message.batch, { life, partition, from, highWatermark, maxBytes, isWanted, reached })))
+        if (
+          !(await deliver(message.batch, {
+            instance: instance,
+            partition,
+            from,
+            highWatermark,
+            maxBytes,
+            isWanted,
+            reached,
+          }))
+        )
           break;
       }
     } finally {

@@ -15,7 +15,7 @@ import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "../t
 import { buildConsumer } from "./consumer.ts";
 import { ownSockets, readFetchesOurselves, withoutColons } from "./fetch.ts";
 import { keepFetchSessions } from "./fetch-sessions.ts";
-import { closeTraps } from "./patches.ts";
+import { applyPatches } from "./patches.ts";
 
 const acksAll = -1;
 
@@ -31,7 +31,7 @@ function partitioner(): (args: PartitionerArgs) => number {
 
 /** Connects lazily; nothing is sent before the first call. */
 export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
-  closeTraps();
+  applyPatches();
   keepFetchSessions();
   readFetchesOurselves();
   const kafka = new driver.Kafka(clientConfig(settings, log));
@@ -61,8 +61,8 @@ export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
       const append = appendOf({ sentAt, ackedAt: systemClock.now() }, appends, settings.prefix);
       if (append !== undefined) settings.appended?.(append);
     },
-    consumer: (options, life) =>
-      buildConsumer({ kafka, options, onBroker, maxBytes: settings.unpackedBytes ?? usualUnpackedBytes }, life),
+    consumer: (options, instance) =>
+      buildConsumer({ kafka, options, onBroker, maxBytes: settings.unpackedBytes ?? usualUnpackedBytes }, instance),
     partitionsOf: async (topic) => countPartitions(await admin.get(), onBroker(topic)),
     ensureTopics: async (specs) => ensureTopics(topicAdmin(await admin.get()), specs, settings.prefix),
     describeTopics: async (topics) => describeTopics(topicAdmin(await admin.get()), topics, settings.prefix),

@@ -25,7 +25,7 @@ const checkPendingMs = 10;
 let closed = false;
 
 /** In this process, from now on. */
-export function closeTraps(): void {
+export function applyPatches(): void {
   if (closed) return;
   closed = true;
   closeTimerTrap();

@@ -32,7 +32,7 @@ import {
   type SASLMechanismValue,
 } from "@platformatic/kafka";
 import { systemClock } from "../../lib/clock.ts";
-import { within } from "../../lib/timeout.ts";
+import { settledWithin } from "../../lib/timeout.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { appendOf, type PartitionAppend } from "../broker-clock.ts";
 import { deliver } from "../deliver.ts";
@@ -44,7 +44,7 @@ import { type ConsumeOptions, type KafkaDriver, type KafkaSettings, largeFetch, 
 import { hideAborted, splitBatches, usualUnpackedBytes } from "../record-batch.ts";
 import type { CommittedOffset, OutRecord, TopicPartition } from "../records.ts";
 import { type Fetched, type HalfName, makeSplitFetch, type SplitFetch } from "../split-fetch.ts";
-import { type Life, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "../supervisor.ts";
+import { type ConsumerInstance, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "../supervisor.ts";
 import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "../topics.ts";
 
 const requestTimeoutMs = 15_000;
@@ -76,9 +76,9 @@ export function openPlatformatic(settings: KafkaSettings, log: Logger): KafkaDri
       const append = appendOf({ sentAt, ackedAt: systemClock.now() }, appends, prefix);
       if (append !== undefined) settings.appended?.(append);
     },
-    consumer(options, life) {
+    consumer(options, instance) {
       const maxBytes = settings.unpackedBytes ?? usualUnpackedBytes;
-      return new GroupReader({ base, options, prefix, life, admin, maxBytes });
+      return new GroupReader({ base, options, prefix, instance, admin, maxBytes });
     },
     partitionsOf: (topic) => knownPartitions(admin, prefix + topic),
     ensureTopics: (specs) => ensureTopics(topicAdmin(admin), specs, prefix),
@@ -324,11 +324,11 @@ function headerMap(headers: OutRecord["headers"]): Map<Buffer, Buffer> {
   return map;
 }
 
-interface ReaderParts {
+interface ReaderDeps {
   base: BaseOptions;
   options: ConsumeOptions;
   prefix: string;
-  life: Life;
+  instance: ConsumerInstance;
   admin: Admin;
   /** Of one batch, unpacked. */
   maxBytes: number;
@@ -347,7 +347,7 @@ class GroupReader implements SupervisedConsumer {
   readonly #consumer: Consumer<Buffer, Buffer, Buffer, Buffer>;
   /** A fetch waits on the broker: neither heartbeats nor the other half's fetches must wait behind it. */
   readonly #pools: Record<HalfName, ConnectionPool>;
-  readonly #parts: ReaderParts;
+  readonly #parts: ReaderDeps;
   readonly #started: Promise<void>;
   readonly #paused = new Set<string>();
   readonly #fetching = new Set<number>();
@@ -363,9 +363,9 @@ class GroupReader implements SupervisedConsumer {
   /** Partitions of each subscribed topic as of the last join. */
   #counts = new Map<string, number>();
 
-  constructor(parts: ReaderParts) {
+  constructor(parts: ReaderDeps) {
     this.#parts = parts;
-    const { base, options, prefix, life } = parts;
+    const { base, options, prefix, instance } = parts;
     this.#pools = { active: new ConnectionPool(base.clientId, base), quiet: new ConnectionPool(base.clientId, base) };
     this.#consumer = new Consumer({
       ...base,
@@ -384,24 +384,25 @@ class GroupReader implements SupervisedConsumer {
         return this.#plan([...members.values()], metadata);
       },
     });
-    this.#consumer.on("error", life.fail);
-    this.#consumer.on("consumer:heartbeat:end", life.progress);
+    this.#consumer.on("error", instance.fail);
+    this.#consumer.on("consumer:heartbeat:end", instance.progress);
     this.#consumer.on("consumer:group:join", ({ memberId, generationId, isLeader, assignments }) => {
       this.#joined({ memberId, generationId: generationId ?? 0 }, isLeader === true, assignments ?? []).catch(
-        life.fail,
+        instance.fail,
       );
     });
     this.#started = this.#start();
-    this.#started.catch(life.fail);
+    this.#started.catch(instance.fail);
   }
 
   async #start(): Promise<void> {
-    const { options, prefix, life, admin } = this.#parts;
+    const { options, prefix, instance, admin } = this.#parts;
     for (const topic of options.topics) this.#consumer.topics.track(prefix + topic);
-    if (life.formerMember !== undefined) await leaveFor(admin, prefix + options.group, life.formerMember);
-    if (life.over.aborted) return;
+    if (instance.previousMemberId !== undefined)
+      await leaveFor(admin, prefix + options.group, instance.previousMemberId);
+    if (instance.over.aborted) return;
     const growth = setInterval(() => void this.#joinWhereGrown().catch(() => undefined), growthCheckMs);
-    life.over.addEventListener("abort", () => clearInterval(growth));
+    instance.over.addEventListener("abort", () => clearInterval(growth));
     await this.#consumer.joinGroup({});
   }
 
@@ -433,7 +434,7 @@ class GroupReader implements SupervisedConsumer {
     isLeader: boolean,
     given: { topic: string; partitions: number[] }[],
   ): Promise<void> {
-    const { life, options, prefix } = this.#parts;
+    const { instance, options, prefix } = this.#parts;
     const mine = isLeader && !this.#assignerAsked ? await this.#alone(member.memberId) : given;
     const stays = this.#member?.memberId === member.memberId ? this.#positions : new Map<string, never>();
     this.#member = member;
@@ -442,12 +443,12 @@ class GroupReader implements SupervisedConsumer {
     const held = new Set(pairs.map(idOf));
     this.#positions = new Map([...stays].filter(([id]) => held.has(id)));
     this.#paused.clear();
-    life.joined(
+    instance.joined(
       member.memberId,
       new Map(mine.map(({ topic, partitions }) => [topic.slice(prefix.length), partitions])),
     );
     const offsets = await this.#beginnings(fresh);
-    if (this.#member !== member || life.over.aborted) return; // the next rebalance was faster
+    if (this.#member !== member || instance.over.aborted) return; // the next rebalance was faster
     const maxBytes = (options.fetch ?? largeFetch).partitionBytes;
     for (const pair of fresh)
       this.#positions.set(idOf(pair), { ...pair, fetchOffset: offsets.get(idOf(pair))!, maxBytes });
@@ -465,7 +466,7 @@ class GroupReader implements SupervisedConsumer {
 
   /** Where to begin: where this reader was, what the group has committed, the start or the end. */
   async #beginnings(pairs: TopicPartition[]): Promise<Map<string, bigint>> {
-    const { life, options, prefix } = this.#parts;
+    const { instance, options, prefix } = this.#parts;
     const found = new Map<string, bigint>();
     const grouped = [...Map.groupBy(pairs, ({ topic }) => topic)].map(([topic, held]) => ({
       topic,
@@ -483,7 +484,7 @@ class GroupReader implements SupervisedConsumer {
     ]);
     for (const { topic, partitions } of grouped) {
       for (const partition of partitions) {
-        const was = life.positionOf({ topic: topic.slice(prefix.length), partition });
+        const was = instance.positionOf({ topic: topic.slice(prefix.length), partition });
         const saved = committed.get(topic)?.[partition] ?? -1n;
         found.set(idOf({ topic, partition }), was ?? (saved >= 0n ? saved : ends.get(topic)![partition]!));
       }
@@ -509,7 +510,7 @@ class GroupReader implements SupervisedConsumer {
   }
 
   get #over(): boolean {
-    return this.#parts.life.over.aborted;
+    return this.#parts.instance.over.aborted;
   }
 
   /** Leader -> what is to be fetched from it now. What has none is looked for again. */
@@ -550,7 +551,7 @@ class GroupReader implements SupervisedConsumer {
         if (leg === undefined || this.#over) break;
         const fetched = await split.next(leg.topics, this.#parts.options.maxWaitMs ?? 250);
         if (fetched === undefined) continue;
-        this.#parts.life.progress();
+        this.#parts.instance.progress();
         patience.succeeded();
         await this.#take(fetched, leg, split);
       } catch (error) {
@@ -650,7 +651,7 @@ class GroupReader implements SupervisedConsumer {
   }
 
   async #deliver(fetched: RawFetchedPartition, position: Position): Promise<void> {
-    const { life, prefix, maxBytes } = this.#parts;
+    const { instance, prefix, maxBytes } = this.#parts;
     const { highWatermark } = fetched;
     const batches = splitBatches(fetched.records, { from: position.fetchOffset, end: highWatermark });
     hideAborted(batches, fetched.aborted);
@@ -661,7 +662,7 @@ class GroupReader implements SupervisedConsumer {
     for (const batch of batches) {
       const from = position.fetchOffset;
       const isWanted = (next: bigint): boolean => this.#isWanted(position, next);
-      const delivery = { life, partition, from, highWatermark, maxBytes, isWanted, reached };
+      const delivery = { instance: instance, partition, from, highWatermark, maxBytes, isWanted, reached };
       if (!(await deliver(batch, delivery))) return;
     }
   }
@@ -673,7 +674,7 @@ class GroupReader implements SupervisedConsumer {
     const since = this.#refused.get(id) ?? now;
     this.#refused.set(id, since);
     const code = protocolErrorsCodesById[errorCode as keyof typeof protocolErrorsCodesById];
-    if (now - since > fetchPatienceMs) this.#parts.life.fail(new KafkaFault("unavailable", `${id}: ${code}`));
+    if (now - since > fetchPatienceMs) this.#parts.instance.fail(new KafkaFault("unavailable", `${id}: ${code}`));
     this.#rest(position, code === "OFFSET_OUT_OF_RANGE" ? this.#startOver(position) : this.#lookAgain());
   }
 
@@ -711,7 +712,7 @@ class GroupReader implements SupervisedConsumer {
   async #fetchFailed(error: unknown, patience: Patience): Promise<void> {
     if (this.#over) return;
     const failingMs = patience.failed();
-    if (failingMs > fetchPatienceMs) this.#parts.life.fail(error);
+    if (failingMs > fetchPatienceMs) this.#parts.instance.fail(error);
     this.#consumer.clearMetadata();
     this.#layout += 1;
     await sleep(Math.min(50 + failingMs / 4, 1000));
@@ -750,7 +751,7 @@ class GroupReader implements SupervisedConsumer {
   }
 
   async close(): Promise<void> {
-    await within(joinBoundMs, () => this.#started);
+    await settledWithin(joinBoundMs, () => this.#started);
     const pools = Object.values(this.#pools).map((pool) => pool.close());
     await Promise.allSettled([this.#consumer.close(true), ...pools]);
   }

@@ -1,7 +1,7 @@
 // The operator of `npm start`: operator:dev, who may do everything, with a key in the data folder. authctl acts as it where it finds the fleet by
 // stack.json and nobody is logged in.
 import { existsSync, readFileSync } from "node:fs";
-import { enrolOperator } from "../../accounts/enroll-operator.ts";
+import { enrollOperator } from "../../accounts/enroll-operator.ts";
 import { type Environment, readConfig } from "../../config/read.ts";
 import { newSigner, signerFrom } from "../../crypto/operators.ts";
 import { openPool } from "../../db/pool.ts";
@@ -23,7 +23,7 @@ export async function enrolDevOperator(env: Environment, folder: string): Promis
     const keys = await loadFleetKeys(pool, config.AUTH_MASTER_KEY ?? [], makeLogger("silent", {}));
     keys.stop();
     const parts = { pool, clock: systemClock, dataKeys: keys.dataKeys };
-    await enrolOperator(parts, { name, key: { kid, alg, jwk }, reason: "npm start", first: false });
+    await enrollOperator(parts, { name, key: { kid, alg, jwk }, reason: "npm start", first: false });
   } finally {
     await pool.end();
   }

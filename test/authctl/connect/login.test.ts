@@ -1,4 +1,4 @@
-// authctl login and logout against the real fleet: an administrator's session, further factors, and what becomes of the commands that act.
+// authctl login and logout against the real fleet: an administrator's session, second factors, and what becomes of the commands that act.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
@@ -6,8 +6,8 @@ import { auditOf } from "../../support/audited.ts";
 import { codeOf, withApp, withPasskey } from "../../support/factors.ts";
 import { type TestFleet, testFleet } from "../../support/fleet.ts";
 import { enrol, operatorToken } from "../../support/operator.ts";
-import { type Confirmed, confirmed, refusalOf } from "../../support/people.ts";
 import { ownFolder } from "../../support/stack.ts";
+import { type Confirmed, confirmed, refusalOf } from "../../support/users.ts";
 import { authctl, over, type Ran } from "../authctl.ts";
 
 let fleet: TestFleet;

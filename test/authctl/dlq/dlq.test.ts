@@ -6,8 +6,8 @@ import { deadLetter, deadLetterTopic } from "../../../src/bus/dead-letter.ts";
 import { sealRequest } from "../../../src/bus/seal/seal.ts";
 import type { InRecord, OutRecord } from "../../../src/kafka/records.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
-import { type Confirmed, confirmed, type Person, refusalOf, somebody } from "../../support/people.ts";
 import { type Raw, rawRequests, replyTopic } from "../../support/raw.ts";
+import { type Confirmed, confirmed, newUser, refusalOf, type TestUser } from "../../support/users.ts";
 import { answering, authctl, called, type Ran } from "../authctl.ts";
 
 let own: Fleet;
@@ -75,13 +75,13 @@ async function eventsOf(id: number): Promise<string[]> {
 }
 const bansOf = async (id: number) => (await eventsOf(id)).filter((kind) => /ban/i.test(kind));
 
-async function usersOf({ login }: Person): Promise<number> {
+async function usersOf({ login }: TestUser): Promise<number> {
   const { rowCount } = await fleet.sql.query("SELECT FROM users WHERE login_key = $1", [login]);
   return rowCount ?? 0;
 }
 
 /** The registration in the bare form. */
-function registering(person: Person, headers: Record<string, string | Buffer> = {}) {
+function registering(person: TestUser, headers: Record<string, string | Buffer> = {}) {
   const { password, ...clear } = person;
   const fields = { ...clear, sealed: JSON.stringify(person) };
   const all = { "test-mark": mark, "auth-timeout": "10000", ...headers };
@@ -247,7 +247,7 @@ describe("a request", () => {
     ["with an idempotency key", () => ({ "auth-idempotency-key": randomBytes(16).toString("hex") })],
     ["with no key but its place", () => ({ kafka_correlationId: randomBytes(8).toString("hex") })],
   ])("%s takes effect once, however often it is replayed", async (_what, headers) => {
-    const person = somebody();
+    const person = newUser();
     const { mend } = await broken(person.login);
     const request = registering(person, headers());
     expect((await raw.ask(request)).outcome).toBe("INTERNAL");
@@ -293,7 +293,7 @@ describe("a request", () => {
   }
 
   test("that is sealed is replayed while its seal holds, and whoever asks again with its key gets that one answer", async () => {
-    const person = somebody();
+    const person = newUser();
     const { mend } = await broken(person.login);
     const idempotencyKey = randomBytes(16).toString("hex");
     const ask = () => fleet.client.request("auth.account.register", { ...person }, { idempotencyKey });
@@ -469,11 +469,11 @@ function strangeLetter(offset: number): OutRecord {
 describe("before something is done", () => {
   const asked = (answer: string, args: string[]) => answering(args, fleet.env, answer);
 
-  test.each(["replay", "drop"])("%s asks, and does it for a yes alone", async (deed) => {
+  test.each(["replay", "drop"])("%s asks, and does it for a yes alone", async (action) => {
     await sendLegacy("delete", "garbage");
     const id = await buried();
     for (const answer of ["", "n", "no", "yess"]) {
-      const { code, questions, stdout } = await asked(answer, ["dlq", deed, id]);
+      const { code, questions, stdout } = await asked(answer, ["dlq", action, id]);
       expect([code, questions.length, stdout]).toEqual([
         1,
         1,
@@ -482,8 +482,8 @@ describe("before something is done", () => {
       expect(questions[0]).toMatch(/^(Replay|Drop) 1 dead letter: 1 from delete\? \[y\/N\] $/);
     }
     expect(await document(`show ${id}`)).toMatchObject({ state: "open" });
-    expect((await asked("y", ["dlq", deed, id])).code).toBe(0);
-    expect(await document(`show ${id} --all`)).toMatchObject({ state: deed === "drop" ? "dropped" : "replayed" });
+    expect((await asked("y", ["dlq", action, id])).code).toBe(0);
+    expect(await document(`show ${id} --all`)).toMatchObject({ state: action === "drop" ? "dropped" : "replayed" });
   });
 
   test.each([

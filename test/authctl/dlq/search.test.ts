@@ -106,7 +106,7 @@ describe("the newest", () => {
     const far = await findNewest(real.kafka, { ...small, fits });
     expect([ids(far.letters), far.more]).toEqual([["0/2", "0/1", "0/0"], false]);
     const all = await findNewest(real.kafka, { ...small, all: true, limit: 4 });
-    expect(all.letters.map(({ note }) => note?.deed)).toEqual(["dropped", "dropped", "dropped", "replayed"]);
+    expect(all.letters.map(({ note }) => note?.action)).toEqual(["dropped", "dropped", "dropped", "replayed"]);
     expect(all.letters[0]!.note).toMatchObject({ by: "me" });
   });
 
@@ -146,7 +146,7 @@ describe("letters by id", () => {
     ];
     const found = await fetchLetters(real.kafka, asked, 1e6);
     expect(ids(found.map((each) => each.letter))).toEqual(["1/2", "0/7"]);
-    expect(found.map((each) => each.letter.note?.deed)).toEqual(["replayed", undefined]);
+    expect(found.map((each) => each.letter.note?.action)).toEqual(["replayed", undefined]);
     expect(found.every((each) => each.record !== undefined)).toBe(true);
   });
 

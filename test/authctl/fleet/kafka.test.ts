@@ -8,8 +8,8 @@ import { subjects, topics } from "../../../src/processes/topic-specs.ts";
 import { commandSchemas } from "../../../src/protocol/generated/schemas.ts";
 import { type RealKafka, realKafka, record, spec } from "../../kafka/real-kafka.ts";
 import { type FleetAddresses, sharedFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
-import { confirmed } from "../../support/people.ts";
 import { testStack } from "../../support/stack.ts";
+import { confirmed } from "../../support/users.ts";
 import { called } from "../authctl.ts";
 
 let addresses: FleetAddresses;

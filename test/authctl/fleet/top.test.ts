@@ -2,14 +2,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { Unreachable } from "../../../src/authctl/command.ts";
 import { watchFleet } from "../../../src/authctl/fleet/watch.ts";
-import { type Beat, fleetTopic, noStats } from "../../../src/bus/fleet-feed.ts";
+import { type FleetReport, fleetTopic, noStats } from "../../../src/bus/fleet-feed.ts";
 import { type RealKafka, realKafka, record, spec } from "../../kafka/real-kafka.ts";
 import { sharedFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
-import { confirmed, loggedIn } from "../../support/people.ts";
+import { confirmed, loggedIn } from "../../support/users.ts";
 import { authctl, called, watching } from "../authctl.ts";
 
 interface Document {
-  processes: { id: string; role: string; state: string; commands: string[]; stats: Beat["stats"] }[];
+  processes: { id: string; role: string; state: string; commands: string[]; stats: FleetReport["stats"] }[];
   commands: { command: string; perSecond: number; p50Ms: number; p99Ms: number; outcomes: Record<string, number> }[];
   lag: { records: number; hashSeconds: number };
 }
@@ -27,7 +27,11 @@ afterAll(async () => {
 
 const ownEnv = () => ({ ...fleet.env, AUTH_TOPIC_PREFIX: own.prefix });
 
-function beat(id: string, more: Partial<Beat["stats"]> = {}, ping: Partial<Beat["ping"]> = {}): Beat {
+function beat(
+  id: string,
+  more: Partial<FleetReport["stats"]> = {},
+  ping: Partial<FleetReport["ping"]> = {},
+): FleetReport {
   return {
     ping: {
       id,
@@ -53,7 +57,7 @@ const command = (perSecond: number, p99Ms: number, outcomes: Record<string, numb
 });
 
 /** Says these again and again, as a fleet does. */
-function saying(beats: Beat[]): () => void {
+function saying(beats: FleetReport[]): () => void {
   const say = () =>
     void own.kafka.produce(beats.map((each) => record(fleetTopic, JSON.stringify(each), { partition: 0 })));
   const timer = setInterval(say, 500);

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { auditShown, chainWaiting } from "../../support/audited.ts";
 import { type Fleet, launch, startFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
-import { type OldService, password, people, startOldService } from "../../support/old-service.ts";
-import { refusalOf } from "../../support/people.ts";
+import { type OldService, oldUsers, password, startOldService } from "../../support/old-service.ts";
 import { ownFolder } from "../../support/stack.ts";
+import { refusalOf } from "../../support/users.ts";
 import { called, type Ran } from "../authctl.ts";
 
 const rows = 5000;
@@ -229,7 +229,7 @@ describe("from the old service's table", () => {
   });
 
   test("people of each algorithm log in through Kafka, and have an Argon2id hash of today's parameters then", async () => {
-    for (const { id, login, hash } of people(rows)) {
+    for (const { id, login, hash } of oldUsers(rows)) {
       expect(await refusalOf(site.client.request("auth.session.login", { login, password: "wrong horse" }))).toBe(
         "INVALID_CREDENTIALS",
       );
@@ -370,7 +370,7 @@ describe("from the old service's table", () => {
 });
 
 describe("from JSON lines", () => {
-  const hash = people(rows).find(({ login }) => login === "some-scrypt")!.hash;
+  const hash = oldUsers(rows).find(({ login }) => login === "some-scrypt")!.hash;
   const write = (name: string, lines: readonly (object | string)[]): string => {
     const path = join(folder, name);
     writeFileSync(path, lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join(""));
@@ -394,7 +394,7 @@ describe("from JSON lines", () => {
       { ...somebody("lines4"), banned: true },
       {
         ...somebody("lines5"),
-        hash: { algorithm: "bcrypt", hash: people(rows).find(({ login }) => login === "some-bcrypt")!.hash },
+        hash: { algorithm: "bcrypt", hash: oldUsers(rows).find(({ login }) => login === "some-bcrypt")!.hash },
       },
     ]);
     expect(await importing(file)).toMatchObject({

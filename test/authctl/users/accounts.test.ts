@@ -10,7 +10,7 @@ import { ensureKeys } from "../../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../../src/lib/clock.ts";
 import { keyPartsOf } from "../../../src/processes/index.ts";
 import { type TestFleet, testFleet } from "../../support/fleet.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, refused, somebody } from "../../support/people.ts";
+import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, refused } from "../../support/users.ts";
 import { answering, authctl, called, type Ran } from "../authctl.ts";
 
 let fleet: TestFleet;
@@ -31,7 +31,7 @@ describe("users find", () => {
   test("shows a page and how to see the next one", async () => {
     const start = `c${randomBytes(5).toString("hex")}`;
     const people: Confirmed[] = [];
-    for (const letter of ["a", "b"]) people.push(await confirmed(fleet, somebody(`${start}${letter}`)));
+    for (const letter of ["a", "b"]) people.push(await confirmed(fleet, newUser(`${start}${letter}`)));
     const first = await authctl(["users", "find", start.toUpperCase(), "--limit", "1"], fleet.env);
     expect(first).toMatchObject({ code: 0, stderr: "" });
     expect(first.stdout).toMatch(
@@ -96,7 +96,7 @@ describe("roles", () => {
 
 describe("users create-admin", () => {
   test("makes an administrator who can log in and acts at once, with the events of registering", async () => {
-    const { login, email, password } = somebody("adm");
+    const { login, email, password } = newUser("adm");
     const made = await authctl(["users", "create-admin", login, email, "--as", "founder"], fleet.env, `${password}\n`);
     expect(made).toMatchObject({ code: 0, stderr: "" });
     expect(made.stdout).toMatch(new RegExp(`^${login} \\(\\d+\\) is an administrator`));
@@ -119,7 +119,7 @@ describe("users create-admin", () => {
 
   test("of a login or address that is taken is refused, and of a weak password or a bad name; nothing changes", async () => {
     const person = await confirmed(fleet);
-    const fresh = somebody();
+    const fresh = newUser();
     const make = (login: string, email: string, password = "correct horse battery") =>
       run(`users create-admin ${login} ${email} --json`, password);
     const code = async (ran: Promise<Ran>) => {
@@ -165,7 +165,7 @@ describe("users create-admin", () => {
   });
 
   test("asks for the password twice, unseen, and does nothing where the two differ", async () => {
-    const { login, email, password } = somebody("adm");
+    const { login, email, password } = newUser("adm");
     const typed = await typing(["users", "create-admin", login, email], [password, `${password}x`]);
     expect(typed).toMatchObject({ code: 2, shown: expect.stringContaining("two different passwords") });
     expect(typed.shown).not.toContain(password);

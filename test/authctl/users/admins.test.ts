@@ -1,4 +1,4 @@
-// What is about all administrators of a fleet, on one that has no others: the role admin requires a further factor, and the last one who has it
+// What is about all administrators of a fleet, on one that has no others: the role admin requires a second factor, and the last one who has it
 // stays. With what else authctl has to say of factors.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
@@ -6,7 +6,7 @@ import { Refusal } from "../../../src/protocol/errors.ts";
 import { withApp } from "../../support/factors.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
 import { type Holder, holderOf, operatorToken } from "../../support/operator.ts";
-import { confirmed, loggedIn, refusalOf, refused } from "../../support/people.ts";
+import { confirmed, loggedIn, refusalOf, refused } from "../../support/users.ts";
 import { answering, authctl, called } from "../authctl.ts";
 
 let own: Fleet;
@@ -32,11 +32,11 @@ describe("users reset-mfa", () => {
     const args = ["users", "reset-mfa", person.login, "--reason", "lost the phone"];
     const declined = await answering(args, own.env, "n");
     expect(declined).toMatchObject({ code: 1, stdout: "Nothing was done.\n" });
-    expect(declined.questions[0]).toContain(`Remove all further factors of ${person.login}`);
+    expect(declined.questions[0]).toContain(`Remove all second factors of ${person.login}`);
     await expect(loggedIn(fleet, person)).resolves.toBeNull(); // a challenge: he still has them
     const { code, stdout, stderr } = await authctl([...args, "--yes"], own.env);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toBe(`${person.login} (${person.id}) has no further factor any more; all sessions ended.\n`);
+    expect(stdout).toBe(`${person.login} (${person.id}) has no second factor any more; all sessions ended.\n`);
     expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
     const again = await called([...args, "--yes", "--json"], own.env);
     expect(JSON.parse(again.stdout)).toEqual({ userId: person.id, login: person.login, done: true, hadFactors: false });
@@ -47,7 +47,7 @@ describe("roles require-mfa", () => {
   test("of admin: an admin without a factor is told how to become one again, and is one with it", async () => {
     const required = await called(["roles", "require-mfa", "admin", "--reason", "policy"], own.env);
     expect(required).toMatchObject({ code: 0, stderr: "" });
-    expect(required.stdout).toBe("admin requires a further factor. 0 of those who have the role have none yet.\n");
+    expect(required.stdout).toBe("admin requires a second factor. 0 of those who have the role have none yet.\n");
     const person = await confirmed(fleet);
     await called(["users", "set-roles", person.login, "admin"], own.env);
     const weak = await loggedIn(fleet, person);

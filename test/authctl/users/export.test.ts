@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { auditOf } from "../../support/audited.ts";
 import { type TestFleet, testFleet } from "../../support/fleet.ts";
 import { enrol } from "../../support/operator.ts";
-import { type Confirmed, confirmed, somebody, withTooMuch } from "../../support/people.ts";
+import { type Confirmed, confirmed, newUser, withTooMuch } from "../../support/users.ts";
 import { authctl, called } from "../authctl.ts";
 
 let fleet: TestFleet;
@@ -49,7 +49,7 @@ describe("users export", () => {
     const person = await confirmed(fleet);
     const exported = (login: string, file: string) =>
       called(["users", "export", login, "--reason", "a letter", "--output", file], fleet.env);
-    const unknown = await exported(somebody().login, output);
+    const unknown = await exported(newUser().login, output);
     expect(unknown).toMatchObject({ code: 1, stdout: "", stderr: expect.stringMatching(/^Refused with NOT_FOUND/) });
     expect(readdirSync(folder)).toEqual([]);
     const nowhere = await exported(person.login, join(folder, "no", "copy.json"));

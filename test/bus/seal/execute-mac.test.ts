@@ -63,13 +63,13 @@ async function asked({
     openingKey: (asked) => (asked === kid ? privateKey : undefined),
     requireSealed: true,
     sealsEndBetween: () => [0, Number.POSITIVE_INFINITY],
-    passing: () => false,
+    isTransient: () => false,
   });
   const served: BusCommand = {
     topic,
     lane: "cheap",
-    once: true,
-    leastMs: undefined,
+    storesAnswer: true,
+    minResponseMs: undefined,
     keyKind: "any",
     sealedFields: { request: ["password"], reply: [] },
     texts: makeTextGate(schema as never),

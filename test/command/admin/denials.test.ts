@@ -6,7 +6,7 @@ import { handlers } from "../../../src/handlers/index.ts";
 import { type Audited, auditShown, chainWaiting } from "../../support/audited.ts";
 import { type TestFleet, testFleet, until } from "../../support/fleet.ts";
 import { operatorToken } from "../../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, refusalOf, somebody } from "../../support/people.ts";
+import { type Confirmed, confirmed, loggedIn, newUser, refusalOf } from "../../support/users.ts";
 
 let fleet: TestFleet;
 let operator: string;
@@ -97,15 +97,15 @@ describe("an attempt without the permission", () => {
 
   test("says nothing of a target that is nobody, which may be anything that somebody typed", async () => {
     const person = await confirmed(fleet);
-    const typed = somebody().login;
+    const typed = newUser().login;
     const ask = { actorToken: person.tokens.accessToken, target: typed };
     expect(await refusalOf(fleet.client.request("auth.admin.ban-user", ask))).toBe("FORBIDDEN");
     expect(await rowsOf(person)).toMatchObject([{ details: { command: "ban-user", target: "" }, personal: null }]);
   });
 });
 
-test("attempts at who may do more, at more than one has, and without the further factor that a role takes are rows too", async () => {
-  const role = `denied-${somebody().login.slice(1, 9)}`;
+test("attempts at who may do more, at more than one has, and without the second factor that a role takes are rows too", async () => {
+  const role = `denied-${newUser().login.slice(1, 9)}`;
   const grant = ["users.ban", "users.set-roles"];
   const roles = { actorToken: operator, reason: "a test" };
   await fleet.client.request("auth.admin.change-role", { ...roles, role, create: true, grant });
@@ -127,7 +127,7 @@ test("attempts at who may do more, at more than one has, and without the further
     ["ban-user", `id:${victim.id}`, "MFA_REQUIRED"],
   ]);
   // What is wrong in the request itself is no attempt at a right.
-  const wrong = { actorToken: operator, target: somebody().login, reason: "a test" };
+  const wrong = { actorToken: operator, target: newUser().login, reason: "a test" };
   expect(await refusalOf(fleet.client.request("auth.admin.ban-user", wrong))).toBe("NOT_FOUND");
   const shown = await auditShown(fleet.env, "--actor", "operator:tester");
   expect(shown.filter(({ event }) => event === "AdminRefused")).toEqual([]);

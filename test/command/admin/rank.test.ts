@@ -4,23 +4,23 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
-import { enrolOperator } from "../../../src/accounts/enroll-operator.ts";
+import { enrollOperator } from "../../../src/accounts/enroll-operator.ts";
 import type { permissions } from "../../../src/command/admin/permissions.ts";
 import { newSigner, type OperatorSigner, signerFrom, signOperatorToken } from "../../../src/crypto/operators.ts";
 import { handlers } from "../../../src/handlers/index.ts";
 import { systemClock } from "../../../src/lib/clock.ts";
-import { account, type HandlerHouse, handlerHouse } from "../../support/handlers.ts";
+import { account, type HandlerHarness, handlerHarness } from "../../support/handlers.ts";
 
-let house: HandlerHouse;
+let harness: HandlerHarness;
 let root: OperatorSigner;
 beforeAll(async () => {
-  house = await handlerHouse({ cheapHashes: true });
+  harness = await handlerHarness({ cheapHashes: true });
   root = await signerFrom(newSigner("root"));
-  const { pool, dataKeys } = house;
+  const { pool, dataKeys } = harness;
   const enrolment = { name: "root", key: root, reason: "a test", first: true };
-  await enrolOperator({ pool, clock: systemClock, dataKeys }, enrolment);
+  await enrollOperator({ pool, clock: systemClock, dataKeys }, enrolment);
 }, 60_000);
-afterAll(() => house.close());
+afterAll(() => harness.close());
 
 interface Row {
   permission: keyof typeof permissions;
@@ -90,7 +90,7 @@ const rows = Object.entries(table);
 const doing = (...kinds: Row["does"][]) => rows.filter(([, { does }]) => kinds.includes(does));
 
 const row = z.record(z.unknown());
-const all = (query: ReturnType<typeof sql.fragment>) => house.pool.any(sql.type(row)`${query}`);
+const all = (query: ReturnType<typeof sql.fragment>) => harness.pool.any(sql.type(row)`${query}`);
 
 async function newRole(...permits: string[]): Promise<string> {
   const name = `r${randomBytes(5).toString("hex")}`;
@@ -127,9 +127,9 @@ interface UserActor extends Actor {
 /** A user, logged in, whose one role permits exactly this. */
 async function userWith(...permits: string[]): Promise<UserActor> {
   const role = await newRole(...permits);
-  const { id, login, password } = await account(house);
+  const { id, login, password } = await account(harness);
   await give(id, [role]);
-  const { tokens } = await house.ask("auth.session.login", { login, password, rotating: true });
+  const { tokens } = await harness.ask("auth.session.login", { login, password, rotating: true });
   return { id, role, sub: `user:${id}`, actorToken: tokens!.accessToken };
 }
 
@@ -141,7 +141,7 @@ async function operatorWith(...permits: string[]): Promise<Actor> {
   const name = `o${randomBytes(5).toString("hex")}`;
   const signer = await signerFrom(newSigner(name));
   const enrolled = { name, publicKey: JSON.stringify(signer.jwk), permissions: permits, reason: "a test" };
-  await house.ask("auth.admin.add-operator", { actorToken: sign("root", root), ...enrolled });
+  await harness.ask("auth.admin.add-operator", { actorToken: sign("root", root), ...enrolled });
   return { sub: `operator:${name}`, actorToken: sign(name, signer) };
 }
 
@@ -149,7 +149,7 @@ const isUser = (actor: Actor): actor is UserActor => "role" in actor;
 const ownRole = (actor: Actor): string[] => (isUser(actor) ? [actor.role] : []);
 
 const act = (topic: string, { actorToken }: Actor, on: { target?: string; role?: string }) =>
-  house.outcome(
+  harness.outcome(
     topic as never,
     { actorToken, ...table[topic]!.input({ target: on.target ?? "", role: on.role ?? "" }) } as never,
   );
@@ -280,7 +280,7 @@ test("a role that stays is not given anew: who lacks its name may change the oth
   const [kept, given] = [await newRole(), await newRole()];
   const { actorToken } = await userWith("users.set-roles", `role.${given}`);
   const target = await newUser(kept);
-  const set = (roles: string[]) => house.outcome("auth.admin.set-roles", { actorToken, target, roles });
+  const set = (roles: string[]) => harness.outcome("auth.admin.set-roles", { actorToken, target, roles });
   expect(await set([kept, given])).toBe("ok");
   expect(await set([given])).toBe("FORBIDDEN");
   expect(await set([kept])).toBe("ok");
@@ -290,11 +290,11 @@ test("whoever may make a role makes one with what they hold, and then may not gi
   const { id, actorToken } = await userWith("roles.change", "users.set-roles", "users.ban");
   const role = `r${randomBytes(5).toString("hex")}`;
   const make = (grant: string[]) =>
-    house.outcome("auth.admin.change-role", { actorToken, role, create: true, grant, reason: "a test" });
+    harness.outcome("auth.admin.change-role", { actorToken, role, create: true, grant, reason: "a test" });
   expect(await make(["users.delete"])).toBe("FORBIDDEN");
   expect(await make(["users.ban"])).toBe("ok");
   const request = { actorToken, target: `id:${id}`, roles: [role], reason: "a test" };
-  expect(await house.outcome("auth.admin.set-roles", request)).toBe("FORBIDDEN");
+  expect(await harness.outcome("auth.admin.set-roles", request)).toBe("FORBIDDEN");
 });
 
 test("a requirement is judged by what the role permits when it is written", async () => {
@@ -303,7 +303,7 @@ test("a requirement is judged by what the role permits when it is written", asyn
   const weak = await userWith("roles.change", `role.${role}`);
   const change = { actorToken: admin.actorToken, role, grant: ["more.than-that"], reason: "a test" };
   const [, outcome] = await Promise.all([
-    house.ask("auth.admin.change-role", change),
+    harness.ask("auth.admin.change-role", change),
     act("auth.admin.require-mfa", weak, { role }),
   ]);
   const [stored] = await all(sql.fragment`SELECT requires_mfa FROM roles WHERE name = ${role}`);

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { join } from "node:path";
 import driver from "kafkajs";
-import { closeTraps } from "../../../src/kafka/kafkajs/patches.ts";
+import { applyPatches } from "../../../src/kafka/kafkajs/patches.ts";
 import { until } from "../../support/fleet.ts";
 import { testStack } from "../../support/stack.ts";
 
@@ -27,7 +27,7 @@ const Broker = require("kafkajs/src/broker") as { prototype: { isConnected(): bo
 const originalIsConnected = Broker.prototype.isConnected;
 const originalDisconnect = Connection.prototype.disconnect;
 const original = RequestQueue.prototype.scheduleCheckPendingRequests;
-closeTraps();
+applyPatches();
 
 /** A connection's queue that counts how often its timer fires. */
 function queue(schedule?: () => void) {

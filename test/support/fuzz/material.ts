@@ -6,8 +6,8 @@ import { connectRegistry } from "../../../src/bus/avro/schema-store.ts";
 import { thumbprint } from "../../../src/bus/seal/seal.ts";
 import { commandSchemas } from "../../../src/protocol/generated/schemas.ts";
 import type { TestFleet } from "../fleet.ts";
-import { confirmed, loggedIn } from "../people.ts";
 import { ephemeralPair } from "../seals.ts";
+import { confirmed, loggedIn } from "../users.ts";
 
 export type RequestTopic = keyof typeof commandSchemas;
 

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type FaultName, watched } from "../faults.ts";
 import { end, type Fleet, type TestFleet } from "../fleet.ts";
-import { type Confirmed, confirmed } from "../people.ts";
+import { type Confirmed, confirmed } from "../users.ts";
 import { fewAtATime, gather, type Material } from "./material.ts";
 
 const name = "fuzz";

@@ -7,7 +7,7 @@ import { shared } from "../../../src/kafka/assigner.ts";
 import type { InRecord } from "../../../src/kafka/records.ts";
 import { Refusal } from "../../../src/protocol/errors.ts";
 import { type Fleet, type TestFleet, until } from "../fleet.ts";
-import type { Confirmed } from "../people.ts";
+import type { Confirmed } from "../users.ts";
 import type { Watched } from "../watch.ts";
 import { makeSender } from "./batches.ts";
 import type { FuzzRecord, RecordOptions } from "./draft.ts";
@@ -104,7 +104,7 @@ export async function fuzz(
     const workers = await watch.end();
     const beside = options.honestLogins - notAnswered.length;
     const reached = Object.fromEntries(
-      stages.map((stage) => [stage, workers.reached[stage] - beside]),
+      stages.map((runner) => [runner, workers.reached[runner] - beside]),
     ) as Outcome["reached"];
     return {
       faults: [...tooFew(reached, options), ...unread, ...notAnswered, ...book.faults(), ...workers.faults],
@@ -123,8 +123,8 @@ export async function fuzz(
 
 function tooFew(reached: Outcome["reached"], { records, leastReached }: RunOptions): string[] {
   return (["decode", "open"] as const)
-    .filter((stage) => reached[stage] < leastReached[stage] * records)
-    .map((stage) => `only ${reached[stage]} of ${records} records reached ${stage}`);
+    .filter((runner) => reached[runner] < leastReached[runner] * records)
+    .map((runner) => `only ${reached[runner]} of ${records} records reached ${runner}`);
 }
 
 /** A second reply, or a dead letter beside one, would come soon. */
@@ -387,12 +387,12 @@ function watchWorkers(fleet: Fleet, { mostGrown }: RunOptions) {
           ...(rssAtMost - rssAtStart > mostGrown.meanwhile ? [`${grown(rssAtMost)} for a moment`] : []),
         ];
       });
-      const sum = (stage: string): number =>
+      const sum = (runner: string): number =>
         workers.reduce(
-          (total, [name]) => total + (counts.get(name)?.[stage] ?? 0) - (countsBefore.get(name)?.[stage] ?? 0),
+          (total, [name]) => total + (counts.get(name)?.[runner] ?? 0) - (countsBefore.get(name)?.[runner] ?? 0),
           0,
         );
-      const reached = Object.fromEntries(stages.map((stage) => [stage, sum(stage)])) as Outcome["reached"];
+      const reached = Object.fromEntries(stages.map((runner) => [runner, sum(runner)])) as Outcome["reached"];
       return { figures, faults, reached };
     },
   };

@@ -5,28 +5,28 @@ import { type DatabasePool, sql } from "slonik";
 import type { NewToken } from "./one-time-tokens.ts";
 import type { Fragment, Write } from "./statements.ts";
 
-const standIns = 64;
+const dummyUsers = 64;
 
 /** Which row stands in for the user of this login or address: always the same one, as the user's would be. Ids are negative, as no user's is. */
-export function standInOf(key: string): number {
+export function dummyUserFor(key: string): number {
   let hash = 0;
   for (const character of key) hash = (hash * 31 + character.codePointAt(0)!) >>> 0;
-  return -1 - (hash % standIns);
+  return -1 - (hash % dummyUsers);
 }
 
 /** As `lockUser` of a user who is as he was read. */
-export function lockStandIn(id: number): (numbers: number, gate: Fragment) => Fragment {
+export function lockDummyUser(id: number): (numbers: number, gate: Fragment) => Fragment {
   return (numbers, gate) => sql.fragment`
     UPDATE stand_ins SET sequence = sequence + ${numbers} WHERE id = ${id} AND ${gate} RETURNING id::bigint, sequence`;
 }
 
-/** The same beside facts that have no user. */
-export function touchStandIn(id: number): Write {
-  return { name: "touch_stand_in", changes: 1, statement: (gate) => lockStandIn(id)(1, gate) };
+/** The same beside events that have no user. */
+export function touchDummyUser(id: number): Write {
+  return { name: "touch_stand_in", changes: 1, statement: (gate) => lockDummyUser(id)(1, gate) };
 }
 
 /** As `insertToken`; nobody gets this one. */
-export function insertStandInToken({ id, userId, purpose, secretHash, ttlMs }: NewToken): Write {
+export function insertDummyToken({ id, userId, purpose, secretHash, ttlMs }: NewToken): Write {
   return {
     name: "insert_token",
     changes: 1,
@@ -38,7 +38,7 @@ export function insertStandInToken({ id, userId, purpose, secretHash, ttlMs }: N
 }
 
 /** Deletes up to `limit` tokens of an hour ago and earlier. @returns how many */
-export async function reapStandInTokens(pool: DatabasePool, limit: number): Promise<number> {
+export async function deleteDummyTokens(pool: DatabasePool, limit: number): Promise<number> {
   const { rowCount } = await pool.query(sql.unsafe`
     DELETE FROM stand_in_tokens WHERE id IN (
       SELECT t.id FROM stand_ins s, LATERAL (

@@ -12,7 +12,7 @@ import type { InRecord } from "../../src/kafka/records.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import { makeAuthenticator } from "../support/authenticator.ts";
 import { until } from "../support/fleet.ts";
-import { account, type HandlerHouse } from "../support/handlers.ts";
+import { account, type HandlerHarness } from "../support/handlers.ts";
 import { holdUser } from "../support/held.ts";
 
 export interface Session {
@@ -21,8 +21,8 @@ export interface Session {
   refreshToken: string;
 }
 
-export interface Scene {
-  house: HandlerHouse;
+export interface Scenario {
+  harness: HandlerHarness;
   id: number;
   login: string;
   password: string;
@@ -36,17 +36,17 @@ export interface Scene {
 const day = 86_400_000;
 const anyRow = z.object({}).passthrough();
 
-export async function newScene(house: HandlerHouse, confirmed: boolean, actorToken: string): Promise<Scene> {
-  const owner = await account(house);
-  if (!confirmed) await house.pool.query(sql.unsafe`UPDATE users SET confirmed_at = NULL WHERE id = ${owner.id}`);
-  const b = await openSession(house, owner, { ageMs: 2000 });
-  const a = await openSession(house, owner, { ageMs: 1000 });
-  return { house, ...owner, a, b, actorToken };
+export async function newScenario(harness: HandlerHarness, confirmed: boolean, actorToken: string): Promise<Scenario> {
+  const owner = await account(harness);
+  if (!confirmed) await harness.pool.query(sql.unsafe`UPDATE users SET confirmed_at = NULL WHERE id = ${owner.id}`);
+  const b = await openSession(harness, owner, { ageMs: 2000 });
+  const a = await openSession(harness, owner, { ageMs: 1000 });
+  return { harness, ...owner, a, b, actorToken };
 }
 
 /** As a login with a second factor leaves it. */
 export async function openSession(
-  { parts, pool }: HandlerHouse,
+  { parts, pool }: HandlerHarness,
   { id: userId, login }: { id: number; login: string },
   { ageMs = 0 } = {},
 ): Promise<Session> {
@@ -64,11 +64,11 @@ export async function openSession(
 }
 
 /** Somebody who may do everything, logged in. */
-export async function administrator(house: HandlerHouse): Promise<string> {
-  const owner = await account(house);
-  await house.pool.query(sql.unsafe`
+export async function administrator(harness: HandlerHarness): Promise<string> {
+  const owner = await account(harness);
+  await harness.pool.query(sql.unsafe`
     INSERT INTO user_roles (user_id, role_id) SELECT ${owner.id}, id FROM roles WHERE name = 'admin'`);
-  return (await openSession(house, owner)).accessToken;
+  return (await openSession(harness, owner)).accessToken;
 }
 
 /** "ok", or the code that it was refused with. */
@@ -83,10 +83,10 @@ export async function outcomeOf(call: Promise<unknown>): Promise<string> {
 }
 
 /** An authenticator app that the user has, or has only enrolled. @returns its secret */
-export async function withApp({ house, id }: Scene, { active }: { active: boolean }): Promise<Buffer> {
+export async function withApp({ harness, id }: Scenario, { active }: { active: boolean }): Promise<Buffer> {
   const secret = randomBytes(20);
-  const box = house.parts.dataKeys().box("mfa").seal(secret, totpAad(id));
-  await house.pool.query(sql.unsafe`
+  const box = harness.parts.dataKeys().box("mfa").seal(secret, totpAad(id));
+  await harness.pool.query(sql.unsafe`
     INSERT INTO totp_factors (user_id, secret, activated_at) VALUES (${id}, ${sql.binary(box)}, CASE WHEN ${active} THEN now() END)`);
   return secret;
 }
@@ -94,34 +94,34 @@ export async function withApp({ house, id }: Scene, { active }: { active: boolea
 export const shownNow = (secret: Buffer): string => totpCode(secret, totpStep(Date.now()));
 
 /** A passkey that nobody holds: the user has a factor, and its row can be removed. @returns its id */
-export async function withLostPasskey({ house, id }: Scene): Promise<string> {
+export async function withLostPasskey({ harness, id }: Scenario): Promise<string> {
   const passkeyId = randomUUID();
-  await house.pool.query(sql.unsafe`
+  await harness.pool.query(sql.unsafe`
     INSERT INTO passkeys (id, user_id, credential_id, public_key, sign_count, transports, synced, label)
     VALUES (${passkeyId}::uuid, ${id}, ${passkeyId}, '', 0, '{}', false, '')`);
   return passkeyId;
 }
 
 /** A recovery code that works. */
-export async function withRecoveryCode({ house, id }: Scene): Promise<string> {
+export async function withRecoveryCode({ harness, id }: Scenario): Promise<string> {
   const code = makeRecoveryCodes()[0]!;
-  await house.pool.query(sql.unsafe`
+  await harness.pool.query(sql.unsafe`
     INSERT INTO recovery_codes (user_id, hash) VALUES (${id}, ${sql.binary(hashRecoveryCode(code)!)})`);
   return code;
 }
 
 /** A passkey of a device, asked for in this session and not registered yet. */
-export async function begunRegistration({ house }: Scene, { accessToken }: Session) {
+export async function begunRegistration({ harness }: Scenario, { accessToken }: Session) {
   const device = makeAuthenticator();
-  const { options, challenge } = await house.ask("auth.passkey.begin-registration", { accessToken });
+  const { options, challenge } = await harness.ask("auth.passkey.begin-registration", { accessToken });
   return { device, answer: { accessToken, challenge, response: device.create(options) } };
 }
 
 /** What the feed says of a token, to a verifier that has read all of it. */
-export async function judgedLocally({ house, id }: Scene, accessToken: string): Promise<string> {
-  const { sessionId, userId, generation, keyId } = await house.parts.tokens.verifyAccess(accessToken);
+export async function judgedLocally({ harness, id }: Scenario, accessToken: string): Promise<string> {
+  const { sessionId, userId, generation, keyId } = await harness.parts.tokens.verifyAccess(accessToken);
   const revocations = makeRevocations(day);
-  const said = await house.pool.any(sql.type(z.object({ key: z.string(), body: anyRow }))`
+  const said = await harness.pool.any(sql.type(z.object({ key: z.string(), body: anyRow }))`
     SELECT key, body FROM outbox WHERE topic = 'auth.revocation' AND key IN (${`u:${id}`}, ${`s:${sessionId}`}) ORDER BY id`);
   revocations.take(said.map(({ key, body }) => recordOf(key, body)));
   return revocations.judge({ sessionId, userId, generation, keyId });
@@ -153,17 +153,21 @@ export type ProductKind =
   | "device";
 
 /** @param kind `own session`: it was there before, and what was made are its newest tokens */
-export function sessionProduct(scene: Scene, tokens: Session, kind: "session" | "own session" = "session"): Product {
-  const { house, id } = scene;
+export function sessionProduct(
+  scenario: Scenario,
+  tokens: Session,
+  kind: "session" | "own session" = "session",
+): Product {
+  const { harness, id } = scenario;
   const { accessToken, refreshToken, sessionId } = tokens;
   return {
     kind,
     async counts() {
       const ways: string[] = [];
-      if ((await house.outcome("auth.session.inspect", { accessToken })) === "ok") ways.push("inspect");
-      if ((await judgedLocally(scene, accessToken)) === "good") ways.push("local verifier");
-      if ((await house.outcome("auth.session.refresh", { refreshToken })) === "ok") ways.push("refresh");
-      const left = await house.pool.exists(sql.unsafe`
+      if ((await harness.outcome("auth.session.inspect", { accessToken })) === "ok") ways.push("inspect");
+      if ((await judgedLocally(scenario, accessToken)) === "good") ways.push("local verifier");
+      if ((await harness.outcome("auth.session.refresh", { refreshToken })) === "ok") ways.push("refresh");
+      const left = await harness.pool.exists(sql.unsafe`
         SELECT FROM sessions WHERE id = ${sessionId}::uuid AND (ended_at IS NULL OR client IS NOT NULL)
           AND NOT EXISTS (SELECT FROM users WHERE id = ${id})`);
       if (left) ways.push("a row of somebody who is gone");
@@ -177,28 +181,39 @@ export function usedProduct(kind: ProductKind, use: () => Promise<unknown>): Pro
   return { kind, counts: async () => ((await outcomeOf(use())) === "ok" ? ["used"] : []) };
 }
 
-export function storedProduct({ house }: Scene, kind: ProductKind, where: ReturnType<typeof sql.fragment>): Product {
-  return { kind, counts: async () => ((await house.pool.exists(sql.unsafe`SELECT FROM ${where}`)) ? ["stored"] : []) };
+export function storedProduct(
+  { harness }: Scenario,
+  kind: ProductKind,
+  where: ReturnType<typeof sql.fragment>,
+): Product {
+  return {
+    kind,
+    counts: async () => ((await harness.pool.exists(sql.unsafe`SELECT FROM ${where}`)) ? ["stored"] : []),
+  };
 }
 
 /**
  * Three commands raise a user's generation, each of them read before any was committed.
  * @returns what the feed says of it, in its order
  */
-export async function risesAtOnce(house: HandlerHouse): Promise<number[]> {
-  const { id } = await account(house);
+export async function risesAtOnce(harness: HandlerHarness): Promise<number[]> {
+  const { id } = await account(harness);
   const target = `id:${id}`;
-  const [first, second, third] = [await administrator(house), await administrator(house), await administrator(house)];
-  const row = await holdUser(house.url, id);
+  const [first, second, third] = [
+    await administrator(harness),
+    await administrator(harness),
+    await administrator(harness),
+  ];
+  const row = await holdUser(harness.url, id);
   const reason = "a test";
   const answers = Promise.all([
-    house.ask("auth.admin.set-roles", { actorToken: first, target, roles: ["user"], reason }),
-    house.ask("auth.admin.revoke-sessions", { actorToken: second, target, reason }),
-    house.ask("auth.admin.ban-user", { actorToken: third, target, reason }),
+    harness.ask("auth.admin.set-roles", { actorToken: first, target, roles: ["user"], reason }),
+    harness.ask("auth.admin.revoke-sessions", { actorToken: second, target, reason }),
+    harness.ask("auth.admin.ban-user", { actorToken: third, target, reason }),
   ]);
   await until("all three wait for the row", async () => (await row.waiting()) === 3).finally(() => row.release());
   await answers;
-  const said = await house.pool.any(sql.type(z.object({ body: anyRow }))`
+  const said = await harness.pool.any(sql.type(z.object({ body: anyRow }))`
     SELECT body FROM outbox WHERE topic = 'auth.revocation' AND key = ${`u:${id}`} ORDER BY id`);
   return said.map(({ body }) => Number((body as { minGeneration: number }).minGeneration));
 }

@@ -1,4 +1,4 @@
-// A fleet that exercises.ts acts on, and whose secrets are noted on the way: what the schemas seal, in requests and in replies. Two kinds of
+// A fleet that scenarios.ts acts on, and whose secrets are noted on the way: what the schemas seal, in requests and in replies. Two kinds of
 // requester: one that seals, the client library; and one that does not, as in a migration, for the control.
 import { randomBytes } from "node:crypto";
 import avsc from "avsc";
@@ -13,12 +13,12 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import { commandSchemas, mailSchema } from "../../src/protocol/generated/schemas.ts";
 import { type SealedField, sealedPaths } from "../../src/protocol/secret-fields.ts";
-import type { Stage } from "./exercises.ts";
 import { quiet, type TestFleet, until } from "./fleet.ts";
 import type { Secret } from "./grep.ts";
 import type { Seen } from "./mailbox.ts";
 import { operatorToken } from "./operator.ts";
 import { type RawReply, type RawRequest, rawRequests } from "./raw.ts";
+import type { ScenarioRunner } from "./scenarios.ts";
 
 type Topic = RawRequest["topic"];
 type Answer = Record<string, unknown>;
@@ -36,20 +36,23 @@ export const personal: Record<string, string> = {
   cursor: "a login or an address",
 };
 
-export interface SecretStage extends Stage {
+export interface SecretScenarioRunner extends ScenarioRunner {
   /** By topic, side and field; those of mails and keys by their own names. */
   secrets: Secret[];
   close(): Promise<void>;
 }
 
-export interface StageOptions {
+export interface ScenarioOptions {
   /** Secrets go in clear, which the fleet must allow. */
   bare: boolean;
   /** Gets each request that was sent in clear, with its correlation id, and its reply. */
   sent?(request: RawRequest, reply: RawReply): void;
 }
 
-export async function secretStage(fleet: TestFleet, { bare, sent }: StageOptions): Promise<SecretStage> {
+export async function secretScenarios(
+  fleet: TestFleet,
+  { bare, sent }: ScenarioOptions,
+): Promise<SecretScenarioRunner> {
   const keys = await fleetKeys(fleet);
   const secrets: Secret[] = keys.secrets;
   const opened = new Set<Seen>();
@@ -67,7 +70,7 @@ export async function secretStage(fleet: TestFleet, { bare, sent }: StageOptions
   return {
     secrets,
     note,
-    ask: ask as Stage["ask"],
+    ask: ask as ScenarioRunner["ask"],
     async refused(topic, input) {
       const answer = await ask(topic as Topic, input).catch((error: unknown) => error);
       if (answer instanceof Refusal) return answer.code;
@@ -151,7 +154,7 @@ async function fleetKeys({ env }: TestFleet) {
 }
 
 /** Writes what is sealed as bare JSON, and brings no reply key. */
-async function bareRequester(fleet: TestFleet, sent?: StageOptions["sent"]): Promise<Ask> {
+async function bareRequester(fleet: TestFleet, sent?: ScenarioOptions["sent"]): Promise<Ask> {
   const raw = await rawRequests(fleet);
   return async (topic, input) => {
     const { request, result } = shapeOf(topic);
@@ -187,15 +190,18 @@ export async function recordsOf(fleet: TestFleet, topics: string[]): Promise<InR
 }
 
 /** Header of what `spoilt` makes, and of its dead letters. */
-export const spoiltMark = "test-spoilt";
+export const malformedMark = "test-spoilt";
 
 /**
  * A request's record, spoilt in four ways, and without the address of a reply, so that each is a dead letter; what it
  * holds stays in it.
  */
-export function spoilt({ topic, key, value, headers }: InRecord): OutRecord[] {
+export function malformed({ topic, key, value, headers }: InRecord): OutRecord[] {
   const given = Object.entries(headers).flatMap(([name, each]) => (each ? [[name, each]] : []));
-  const nobody = { ...Object.fromEntries(given.filter(([name]) => name !== "kafka_replyTopic")), [spoiltMark]: "yes" };
+  const nobody = {
+    ...Object.fromEntries(given.filter(([name]) => name !== "kafka_replyTopic")),
+    [malformedMark]: "yes",
+  };
   const values = [value!.subarray(0, -7), Buffer.concat([value!, Buffer.from("garbage")]), value!.subarray(5), value!];
   return values.map((each) => ({ topic, key, headers: nobody, value: each }));
 }

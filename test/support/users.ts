@@ -4,7 +4,7 @@ import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import type { TestFleet } from "./fleet.ts";
 
-export interface Person {
+export interface TestUser {
   login: string;
   username: string;
   email: string;
@@ -13,12 +13,12 @@ export interface Person {
   locale?: string | null;
 }
 
-export function somebody(prefix = "u"): Person {
+export function newUser(prefix = "u"): TestUser {
   const login = `${prefix}${randomBytes(6).toString("hex")}`;
   return { login, username: login, email: `${login}@example.com`, password: `secret of ${login}` };
 }
 
-export interface Registered extends Person {
+export interface Registered extends TestUser {
   id: number;
   /** What registering answered. */
   registrationSecret: string;
@@ -29,9 +29,9 @@ export const bySecret = ({ registrationSecret }: Pick<Registered, "registrationS
   registrationSecret,
   password: "",
 });
-export const byPassword = ({ password }: Pick<Person, "password">) => ({ registrationSecret: "", password });
+export const byPassword = ({ password }: Pick<TestUser, "password">) => ({ registrationSecret: "", password });
 
-export async function registered(fleet: TestFleet, person: Person = somebody()): Promise<Registered> {
+export async function registered(fleet: TestFleet, person: TestUser = newUser()): Promise<Registered> {
   const { userId, registrationSecret } = await fleet.client.request("auth.account.register", person);
   return { ...person, id: userId!, registrationSecret };
 }
@@ -43,7 +43,7 @@ export interface Confirmed extends Registered {
   confirmationToken: string;
 }
 
-export async function confirmed(fleet: TestFleet, person: Person = somebody()): Promise<Confirmed> {
+export async function confirmed(fleet: TestFleet, person: TestUser = newUser()): Promise<Confirmed> {
   const made = await registered(fleet, person);
   const confirmationToken = await fleet.confirmationToken(person.username);
   const tokens = await fleet.client.request("auth.account.confirm", {
@@ -53,7 +53,11 @@ export async function confirmed(fleet: TestFleet, person: Person = somebody()): 
   return { ...made, tokens, confirmationToken };
 }
 
-export async function loggedIn(fleet: TestFleet, { login, password }: Person, rotating = true): Promise<SessionTokens> {
+export async function loggedIn(
+  fleet: TestFleet,
+  { login, password }: TestUser,
+  rotating = true,
+): Promise<SessionTokens> {
   const { tokens } = await fleet.client.request("auth.session.login", { login, password, rotating });
   return tokens!;
 }

@@ -22,7 +22,7 @@ export interface Addresses {
   fleetId: string;
 }
 
-export interface Site {
+export interface BenchTarget {
   addresses: Addresses;
   /** Of the worker. */
   env: Record<string, string | undefined>;
@@ -41,7 +41,7 @@ const service = "bench";
 const kafkaJvm = ["-Xmx1g", "-XX:+UseSerialGC"]; // with C2: what is measured must not wait for a broker in its first-start dress
 
 /** @param profiles folder for CPU profiles of worker and requester; absent: none are made */
-export async function openSite(report: (line: string) => void, profiles?: string): Promise<Site> {
+export async function openBenchTarget(report: (line: string) => void, profiles?: string): Promise<BenchTarget> {
   const dir = mkdtempSync(join(tmpdir(), "auth-bench-"));
   const stack = makeStack({ dir, report, kafkaJvm });
   const stops = [() => stack.stop()];
@@ -100,7 +100,7 @@ export async function openSite(report: (line: string) => void, profiles?: string
 }
 
 /** What a worker with this environment hashes with. */
-export function costs(env: Record<string, string | undefined>): Pick<Site, "argon2" | "hashThreads"> {
+export function costs(env: Record<string, string | undefined>): Pick<BenchTarget, "argon2" | "hashThreads"> {
   const config = readConfig(env, "worker");
   return {
     argon2: {

@@ -1,5 +1,5 @@
 // The rows that are more than two sides in turns: what happens past the peak, beside other work, with a backlog, with more workers, and
-// while workers come and go. Each repeat plays the whole scene, so its parts are compared within one repeat; a figure is the spread of all.
+// while workers come and go. Each repeat plays the whole scenario, so its parts are compared within one repeat; a figure is the spread of all.
 import { availableParallelism } from "node:os";
 import { decodeJwt } from "jose";
 import { without } from "../test/support/faults.ts";
@@ -8,47 +8,47 @@ import type { Command } from "./engine.ts";
 import { openHistory } from "./history.ts";
 import { type Run, type Spread, spread } from "./measure.ts";
 import type { Latencies, OpenRun } from "./open-loop.ts";
-import type { Cast, Effort } from "./rows.ts";
-import type { Site } from "./site.ts";
+import type { Clients, Effort } from "./rows.ts";
+import type { BenchTarget } from "./target.ts";
 import { between, cpuByName, peakMemory } from "./where.ts";
 
-export interface SceneResult {
+export interface ScenarioResult {
   row: string;
   /** By what is said, unit included. */
   figures: Record<string, Spread>;
 }
 
-interface Stage {
-  cast: Cast;
-  site: Site;
+interface ScenarioRunner {
+  cast: Clients;
+  site: BenchTarget;
   effort: Effort;
   note(name: string, value: number): void;
 }
 
-export interface Scene {
+export interface Scenario {
   name: string;
   /** Whether it stops and starts workers. */
   changesWorkers: boolean;
   /** One repeat. */
-  play(stage: Stage): Promise<void>;
+  play(runner: ScenarioRunner): Promise<void>;
 }
 
-export async function playScene(
-  scene: Scene,
-  { cast, site }: Pick<Stage, "cast" | "site">,
+export async function playScenario(
+  scenario: Scenario,
+  { cast, site }: Pick<ScenarioRunner, "cast" | "site">,
   effort: Effort,
-): Promise<SceneResult> {
+): Promise<ScenarioResult> {
   const values: Record<string, number[]> = {};
   const note = (name: string, value: number): void => {
     values[name] = [...(values[name] ?? []), value];
   };
   try {
-    for (let repeat = 0; repeat < effort.repeats; repeat += 1) await scene.play({ cast, site, effort, note });
+    for (let repeat = 0; repeat < effort.repeats; repeat += 1) await scenario.play({ cast, site, effort, note });
   } finally {
-    if (scene.changesWorkers) await site.workers?.replace({});
+    if (scenario.changesWorkers) await site.workers?.replace({});
   }
   const figures = Object.entries(values).map(([name, all]) => [name, spread(all)] as const);
-  return { row: scene.name, figures: Object.fromEntries(figures) };
+  return { row: scenario.name, figures: Object.fromEntries(figures) };
 }
 
 const full = (effort: Effort): boolean => effort.ms >= 2000;
@@ -64,7 +64,7 @@ const refusedIn = ({ refused }: OpenRun, ...but: string[]): number =>
 /** Of all that were sent, those that were carried out. */
 const answered = (run: OpenRun): number => run.ok.perSecond / (run.ok.perSecond + refusedIn(run));
 
-export const scenes: Scene[] = [
+export const scenarios: Scenario[] = [
   {
     name: "revocations-in-memory",
     changesWorkers: false,
@@ -233,8 +233,8 @@ export const scenes: Scene[] = [
       await site.workers?.replace(cheap); // a usual hash would hide the statements
       const width = Math.min(8, cast.most);
       const { child, tokens } = await cast.engine(width);
-      const crowd = tokens.slice(0, width).map((token) => Number(decodeJwt(token).sub));
-      const history = await openHistory({ database: site.addresses.database, crowd, ours: site.workers !== undefined });
+      const users = tokens.slice(0, width).map((token) => Number(decodeJwt(token).sub));
+      const history = await openHistory({ database: site.addresses.database, users, ours: site.workers !== undefined });
       const warmed = async (command: Lasting): Promise<Lasted> => {
         await closed(child, command, width, 3 * effort.ms); // a worker that has just started is slower
         const before = cpuByName(site.pids());
