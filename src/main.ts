@@ -1,8 +1,8 @@
-// The entry: reads the role from the first argument and the configuration from the environment, starts the role, and stays until it is
+// The entry: reads the process from the first argument and the configuration from the environment, starts the process, and stays until it is
 // told to stop. SIGTERM, SIGINT and the end of the process that started it stop it in order; a second signal ends it at once.
 import { constants } from "node:os";
 import { helpText } from "./config/help.ts";
-import type { Role } from "./config/kinds.ts";
+import type { ProcessName } from "./config/kinds.ts";
 import { type Config, ConfigFault, type Environment, environment, readConfig, sizeThreadPool } from "./config/read.ts";
 import { relaxed } from "./config/relaxed.ts";
 import { systemClock } from "./lib/clock.ts";
@@ -24,9 +24,9 @@ import { type Lifecycle, makeLifecycle } from "./runtime/lifecycle.ts";
 import { type Logger, makeLogger } from "./runtime/log.ts";
 import { makeMetrics } from "./runtime/metrics.ts";
 
-type ServingRole = "worker" | "relay" | "bridge" | "mailer";
+type ServingProcess = "worker" | "relay" | "bridge" | "mailer";
 
-const starts: Record<ServingRole, (wiring: Wiring) => Promise<Running>> = {
+const starts: Record<ServingProcess, (wiring: Wiring) => Promise<Running>> = {
   worker: startWorker,
   relay: startRelayRole,
   bridge: startBridge,
@@ -34,32 +34,32 @@ const starts: Record<ServingRole, (wiring: Wiring) => Promise<Running>> = {
 };
 
 /** @returns the exit code */
-async function main([role = "help", ...rest]: string[], env: Environment): Promise<number> {
-  if (role === "help" || role === "--help" || role === "-h") {
+async function main([name = "help", ...rest]: string[], env: Environment): Promise<number> {
+  if (name === "help" || name === "--help" || name === "-h") {
     process.stdout.write(helpText());
     return 0;
   }
-  if (role === "dev") return dev(env);
-  if (role === "migrate") return runMigrate(env);
-  if (role === "ctl") {
+  if (name === "dev") return dev(env);
+  if (name === "migrate") return runMigrate(env);
+  if (name === "ctl") {
     const { ctl } = await import("./authctl/index.ts");
     return ctl(rest, env);
   }
-  if (Object.hasOwn(starts, role)) return serve(role as ServingRole, env);
+  if (Object.hasOwn(starts, name)) return serve(name as ServingProcess, env);
   process.stderr.write(
-    `There is no role ${role}: use ${[...Object.keys(starts), "migrate", "dev", "ctl", "help"].join(", ")}.\n`,
+    `There is no process ${name}: use ${[...Object.keys(starts), "migrate", "dev", "ctl", "help"].join(", ")}.\n`,
   );
   return 2;
 }
 
-async function serve(role: ServingRole, env: Environment): Promise<number> {
-  const config = readConfig(env, role);
-  if (role === "worker") sizeThreadPool(config.AUTH_HASH_THREADS);
-  const log = loggerOf(config, role);
+async function serve(name: ServingProcess, env: Environment): Promise<number> {
+  const config = readConfig(env, name);
+  if (name === "worker") sizeThreadPool(config.AUTH_HASH_THREADS);
+  const log = loggerOf(config, name);
   const lifecycle = makeLifecycle(log);
   const stopped = listenForStop(lifecycle);
   try {
-    await start(role, { config, log, lifecycle });
+    await start(name, { config, log, lifecycle });
   } catch (error) {
     if (!lifecycle.stopping.aborted) lifecycle.fail(asError(error));
   }
@@ -71,10 +71,10 @@ async function serve(role: ServingRole, env: Environment): Promise<number> {
 }
 
 async function start(
-  role: ServingRole,
+  name: ServingProcess,
   { config, log, lifecycle }: { config: Config; log: Logger; lifecycle: Lifecycle },
 ): Promise<void> {
-  const metrics = makeMetrics({ role });
+  const metrics = makeMetrics({ process: name });
   let running: Running | undefined;
   const starting = [{ name: "start", reason: "not started yet" }];
   const checks = {
@@ -82,12 +82,12 @@ async function start(
     ready: () => (lifecycle.stopping.aborted ? [{ name: "stop", reason: "stopping" }] : (running?.ready() ?? starting)),
   };
   const routes: Record<string, Route> =
-    role === "bridge" ? { "/.well-known/jwks.json": async () => jwksAnswer(running?.jwks?.()) } : {};
+    name === "bridge" ? { "/.well-known/jwks.json": async () => jwksAnswer(running?.jwks?.()) } : {};
   const { AUTH_HTTP_HOST: host, AUTH_HTTP_PORT: port } = config;
   const http = await serveHttp({ host, port, checks, metrics, relaxed: relaxed(config), routes, log });
   lifecycle.onStop(() => http.close());
-  running = await starts[role]({ config, log, metrics, lifecycle });
-  log.info({ http: http.url, ...(running.address && { address: running.address }) }, `${role} is up`);
+  running = await starts[name]({ config, log, metrics, lifecycle });
+  log.info({ http: http.url, ...(running.address && { address: running.address }) }, `${name} is up`);
 }
 
 /** Resolves with the failure, if that is why. A second signal does not wait. */
@@ -120,8 +120,8 @@ async function runMigrate(env: Environment): Promise<number> {
   return 0;
 }
 
-function loggerOf(config: Config, role: Role): Logger {
-  return makeLogger(config.AUTH_LOG_LEVEL, { role, pid: process.pid }, { secretNames: sealedNames() });
+function loggerOf(config: Config, name: ProcessName): Logger {
+  return makeLogger(config.AUTH_LOG_LEVEL, { process: name, pid: process.pid }, { secretNames: sealedNames() });
 }
 
 try {

@@ -26,9 +26,9 @@ const wide = `// ${"x".repeat(120)}`;
 const broken: Record<keyof typeof rules, Source[]> = {
   "loose files in src": [{ path: "src/loose.ts", text: "" }],
   "files over 400 lines": [{ path: "src/lib/long.ts", text: "\n".repeat(401) }],
-  "comments over 120 columns": 1496[{ path: "src/lib/wide.ts", text: wide }],
-  "he, his, him": 126[{ path: "src/lib/x.ts", text: "// the user and his login" }],
-  "exported types declared twice": 14["a", "b"].map((name) => ({
+  "comments over 120 columns": [{ path: "src/lib/wide.ts", text: wide }],
+  "he, his, him": [{ path: "src/lib/x.ts", text: "// the user and his login" }],
+  "exported types declared twice": ["a", "b"].map((name) => ({
     path: `src/lib/${name}.ts`,
     text: "export interface Twice {}",
   })),
@@ -37,7 +37,7 @@ const broken: Record<keyof typeof rules, Source[]> = {
   ],
   "auth in src/kafka": [{ path: "src/kafka/x.ts", text: 'const topic = "auth.event";' }],
   "auth in src/bus": [{ path: "src/bus/x.ts", text: "const prefix = authPrefix;" }],
-  "retired names": 521[{ path: "src/lib/x.ts", text: "const catalogue = [];" }],
+  "retired names": [{ path: "src/lib/x.ts", text: "const catalogue = [];" }],
 };
 
 test.each(Object.entries(broken))("the rule about %s sees a place that breaks it", (name, places) => {

@@ -102,8 +102,8 @@ describe("links", () => {
 describe("roles", () => {
   const roles = [...helpText().matchAll(/^ {2}(\w+) {2,}/gm)].map(([, role]) => role!);
 
-  test("are named in bin/auth.js as the help has them", () => {
-    const [, named = ""] = /starts one role of the service \(([^)]+)\)/.exec(read("bin/auth.js")) ?? [];
+  test("are named in bin/authfleet.js as the help has them", () => {
+    const [, named = ""] = /starts one process of the service \(([^)]+)\)/.exec(read("bin/authfleet.js")) ?? [];
     expect(roles).toEqual(expect.arrayContaining(["worker", "dev", "help"]));
     expect(named.split(", ").filter((role) => !roles.includes(role))).toEqual([]);
     expect(named).toContain("bridge");

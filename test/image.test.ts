@@ -21,7 +21,7 @@ describe("the image", () => {
 
   test("bounds memory as the commands of the package do", () => {
     const said = /^ENV NODE_OPTIONS=(\S+) MALLOC_ARENA_MAX=(\S+)$/m.exec(text("Dockerfile"))!;
-    const command = text("bin/auth.js");
+    const command = text("bin/authfleet.js");
     expect(/nodeOptions = \["(\S+)"\]/.exec(command)?.[1]).toBe(said[1]);
     expect(/MALLOC_ARENA_MAX \?\?= "(\S+)"/.exec(command)?.[1]).toBe(said[2]);
   });

@@ -68,9 +68,9 @@ interface Manifest {
 const wrap = (entry: string | Record<string, string>) => (typeof entry === "string" ? { default: entry } : entry);
 
 describe("the commands, under the Node that is at hand", () => {
-  test("auth help shows roles and variables", async () => {
-    const said = await mustRun(home, ["node", "bin/auth.js", "help"]);
-    expect(said).toContain("Usage: auth ROLE");
+  test("authfleet help shows processes and variables", async () => {
+    const said = await mustRun(home, ["node", "bin/authfleet.js", "help"]);
+    expect(said).toContain("Usage: authfleet PROCESS");
     expect(said).toContain("AUTH_KAFKA_BROKERS");
   });
 
@@ -79,7 +79,7 @@ describe("the commands, under the Node that is at hand", () => {
   });
 
   test("a role without its configuration says what is missing", async () => {
-    const { code, stderr } = await run(home, ["node", "bin/auth.js", "worker"]);
+    const { code, stderr } = await run(home, ["node", "bin/authfleet.js", "worker"]);
     expect(stderr).toContain("AUTH_MASTER_KEY is not set");
     expect(code).toBe(2);
   });
@@ -87,7 +87,7 @@ describe("the commands, under the Node that is at hand", () => {
 
 describe("the library for services", () => {
   const program = (password: string) => `
-    import { connect, Refusal } from "kafka-auth/client";
+    import { connect, Refusal } from "authfleet/client";
     try {
       const auth = connect({ brokers: [], registry: "http://localhost:1", name: "shop" });
       const { tokens } = await auth.session.login({ login: "alice", password: ${password} }, { timeoutMs: 1 });
@@ -99,7 +99,7 @@ describe("the library for services", () => {
 
   /** What a service does with it: calls, checks tokens by itself, reads events. Plain JavaScript, as another language's compiler may make it. */
   const calls = `
-    import { connect, Refusal } from "kafka-auth/client";
+    import { connect, Refusal } from "authfleet/client";
     process.on("unhandledRejection", (reason) => console.log("unhandled", reason));
     const [options, person] = JSON.parse(process.argv[2]);
     const auth = connect(options);
@@ -126,7 +126,7 @@ describe("the library for services", () => {
     };
     folder = join(dirname(home), "service");
     mkdirSync(join(folder, "node_modules"), { recursive: true });
-    symlinkSync(home, join(folder, "node_modules", "kafka-auth"));
+    symlinkSync(home, join(folder, "node_modules", "authfleet"));
     const compilerOptions = { module: "nodenext", target: "es2022", strict: true, types: ["node"] };
     const files = Object.keys(sources).filter((file) => file.endsWith(".ts"));
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));

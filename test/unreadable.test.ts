@@ -55,8 +55,10 @@ test("in a topic of requests: those before and behind it are answered, and a dea
   expect([(await before).outcome, (await behind).outcome]).toEqual(["ok", "ok"]);
   expect(await placeInLetter("auth.key.list", offset)).toEqual(letterAt(offset));
   const metrics = await (await fetch(`${fleet.http["worker-1"]}/metrics`)).text();
-  expect(metrics).toMatch(/auth_kafka_passed_over_total\{topic="auth.key.list",reason="too-large",role="worker"\} \d/);
-  expect(metrics).toMatch(/auth_dead_letters_total\{reason="unreadable",role="worker"\} \d/);
+  expect(metrics).toMatch(
+    /auth_kafka_passed_over_total\{topic="auth.key.list",reason="too-large",process="worker"\} \d/,
+  );
+  expect(metrics).toMatch(/auth_dead_letters_total\{reason="unreadable",process="worker"\} \d/);
 });
 
 test("in a topic of the platform's: the records behind it take effect", async () => {

@@ -50,7 +50,7 @@ export function asyncapiPage(schemas: string): string {
   const document = {
     asyncapi: "3.0.0",
     info: {
-      title: "kafka-auth",
+      title: "authfleet",
       version: packageVersion(),
       description:
         "An auth service as a fleet of stateless workers behind Kafka request/reply topics. Rules that no schema can say (seals, record keys, time, repetition) are in protocol.md.",

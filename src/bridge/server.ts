@@ -96,7 +96,7 @@ async function loadProto(): Promise<PackageDefinition> {
 
 /** @throws ConfigFault where nobody has said that plaintext will do */
 function credentialsOf(config: Config): ServerCredentials {
-  const faults = plaintextFaults(config, { role: "bridge", unread: new Set() });
+  const faults = plaintextFaults(config, { processName: "bridge", unread: new Set() });
   if (faults.length > 0) throw new ConfigFault(faults);
   const { AUTH_GRPC_TLS_CERT: cert, AUTH_GRPC_TLS_KEY: key, AUTH_GRPC_TLS_CLIENT_CA: clientCa } = config;
   if (cert === undefined || key === undefined) return ServerCredentials.createInsecure();

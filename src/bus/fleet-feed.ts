@@ -27,7 +27,7 @@ const count = z.number().nonnegative();
 const reportForm = z.object({
   ping: z.object({
     id: z.string().min(1).max(200),
-    role: z.string(),
+    process: z.string(),
     version: z.string(),
     /** away: runs, but is no member of its group at the moment. */
     state: z.enum(["starting", "serving", "away", "leaving"]),
@@ -215,7 +215,7 @@ export async function announce(
   log: Logger,
 ): Promise<void> {
   if ((await kafka.partitionsOf(fleetTopic)) === undefined) {
-    log.warn(`There is no topic ${fleetTopic}: run the role migrate. Nobody sees this process.`);
+    log.warn(`There is no topic ${fleetTopic}: run authfleet migrate. Nobody sees this process.`);
     return;
   }
   await kafka.produce([recordOf(report)]);

@@ -171,13 +171,13 @@ export function makeRequester(parts: RequesterDeps): Requester {
     const count = await untilAnswered(() => kafka.partitionsOf(replyTopic));
     if (count === undefined) {
       throw new Error(
-        `There is no topic ${replyTopic}: add ${parts.name} to AUTH_REPLY_SERVICES and run the role migrate.`,
+        `There is no topic ${replyTopic}: add ${parts.name} to AUTH_REPLY_SERVICES and run authfleet migrate.`,
       );
     }
     const feed = (await untilAnswered(() => kafka.partitionsOf(fleetTopic))) !== undefined;
     if (state === "closed") throw closedFault(); // a consumer that is made now would never be closed
     if (!feed)
-      log.warn(`There is no topic ${fleetTopic}: run the role migrate. Nobody is told when no worker is there.`);
+      log.warn(`There is no topic ${fleetTopic}: run authfleet migrate. Nobody is told when no worker is there.`);
     partition = Math.floor(Math.random() * count);
     consumption = kafka.consume({
       group: `${parts.name}.${randomId()}`,

@@ -1,4 +1,4 @@
-// The library for services: `import { connect } from "kafka-auth/client"`.
+// The library for services: `import { connect } from "authfleet/client"`.
 //
 //   const auth = connect({ brokers: ["localhost:9092"], registry: "http://localhost:8081/apis/ccompat/v7", name: "gateway" });
 //   const { tokens } = await auth.session.login({ login: "alice", password: "correct horse" }, { timeoutMs: 5000 });

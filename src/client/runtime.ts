@@ -7,5 +7,5 @@ const lowest = [22, 15] as const;
 export function runtimeFault(version: string): string | undefined {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major > lowest[0] || (major === lowest[0] && minor >= lowest[1])) return undefined;
-  return `kafka-auth/client needs Node ${lowest.join(".")} or later of that line, or Node 24; this is ${version}`;
+  return `authfleet/client needs Node ${lowest.join(".")} or later of that line, or Node 24; this is ${version}`;
 }

@@ -2,9 +2,9 @@
 import { configurationHelp } from "./variables.ts";
 
 export function helpText(): string {
-  return `auth: an auth service as a fleet of workers behind Kafka request/reply topics.
+  return `authfleet: an auth service as a fleet of workers behind Kafka request/reply topics.
 
-Usage: auth ROLE          (in a checkout: npx node src/main.ts ROLE)
+Usage: authfleet PROCESS     (in a checkout: npx node src/main.ts PROCESS)
 
   worker    serves the auth.* request topics and the platform's JSON topics
   relay     publishes events and messages, sweeps up what is over

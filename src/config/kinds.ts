@@ -2,7 +2,7 @@
 import { createPublicKey } from "node:crypto";
 import { readFleetIds } from "../protocol/fleet-cert.ts";
 
-export type Role = "worker" | "relay" | "bridge" | "mailer" | "migrate" | "ctl" | "dev";
+export type ProcessName = "worker" | "relay" | "bridge" | "mailer" | "migrate" | "ctl" | "dev";
 
 export interface Variable<T> {
   meaning: string;
@@ -14,7 +14,7 @@ export interface Variable<T> {
   /** NAME_FILE must not be empty: without the variable something would be trusted that must not be. */
   neverEmpty?: true;
   /** Roles that refuse to start without it. */
-  needed?: Role[];
+  needed?: ProcessName[];
   /** @throws Error with what is wrong, to be read after the variable's name. */
   parse: (text: string) => T;
 }

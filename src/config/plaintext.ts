@@ -2,7 +2,7 @@
 // network between is trusted. What stays on this machine is exempt.
 
 import { readDatabaseAddress, shownPlace } from "../lib/database-address.ts";
-import type { Role } from "./kinds.ts";
+import type { ProcessName } from "./kinds.ts";
 import type { Config } from "./read.ts";
 
 /** Whether what is sent there stays on this machine. @param host without brackets and port; empty: a socket in the file system */
@@ -28,18 +28,18 @@ export function isPlainSmtp(url: string): boolean {
 
 interface Connection {
   /** Roles that make it. `dev` gives its children addresses of its own, but for mails. */
-  roles: readonly Role[];
+  processes: readonly ProcessName[];
   of: readonly (keyof Config)[];
   allowed: keyof Config;
   /** What goes in the open, and how it would not; undefined: nothing does. */
   open(config: Config): string | undefined;
 }
 
-const online: Role[] = ["worker", "relay", "bridge", "mailer", "migrate", "ctl"];
+const online: ProcessName[] = ["worker", "relay", "bridge", "mailer", "migrate", "ctl"];
 
 const connections: Connection[] = [
   {
-    roles: online,
+    processes: online,
     of: ["AUTH_KAFKA_BROKERS", "AUTH_KAFKA_TLS", "AUTH_KAFKA_SASL_MECHANISM", "AUTH_KAFKA_SASL_PASSWORD"],
     allowed: "AUTH_KAFKA_PLAINTEXT",
     open(config) {
@@ -51,7 +51,7 @@ const connections: Connection[] = [
     },
   },
   {
-    roles: online,
+    processes: online,
     of: ["AUTH_REGISTRY_URL", "AUTH_REGISTRY_USERNAME", "AUTH_REGISTRY_PASSWORD"],
     allowed: "AUTH_REGISTRY_PLAINTEXT",
     open({ AUTH_REGISTRY_URL: address, AUTH_REGISTRY_USERNAME: name, AUTH_REGISTRY_PASSWORD: password }) {
@@ -63,7 +63,7 @@ const connections: Connection[] = [
     },
   },
   {
-    roles: ["worker", "relay", "mailer", "migrate", "ctl"],
+    processes: ["worker", "relay", "mailer", "migrate", "ctl"],
     of: ["AUTH_DATABASE_URL"],
     allowed: "AUTH_DATABASE_PLAINTEXT",
     open({ AUTH_DATABASE_URL: address }) {
@@ -72,7 +72,7 @@ const connections: Connection[] = [
     },
   },
   {
-    roles: ["bridge"],
+    processes: ["bridge"],
     of: ["AUTH_GRPC_HOST", "AUTH_GRPC_TLS_CERT"],
     allowed: "AUTH_GRPC_PLAINTEXT",
     open({ AUTH_GRPC_HOST: host, AUTH_GRPC_TLS_CERT: cert }) {
@@ -81,7 +81,7 @@ const connections: Connection[] = [
     },
   },
   {
-    roles: ["mailer", "dev"],
+    processes: ["mailer", "dev"],
     of: ["AUTH_SMTP_URL"],
     allowed: "AUTH_SMTP_PLAINTEXT",
     open({ AUTH_SMTP_URL: address }) {
@@ -94,10 +94,14 @@ const connections: Connection[] = [
 /** @param unread variables that could not be read: nothing is said of them here */
 export function plaintextFaults(
   config: Config,
-  { role, unread }: { role: Role; unread: ReadonlySet<string> },
+  { processName, unread }: { processName: ProcessName; unread: ReadonlySet<string> },
 ): string[] {
-  return connections.flatMap(({ roles, of, allowed, open }) => {
-    if (!roles.includes(role) || [...of, allowed].some((name) => unread.has(name)) || config[allowed] === true)
+  return connections.flatMap(({ processes, of, allowed, open }) => {
+    if (
+      !processes.includes(processName) ||
+      [...of, allowed].some((name) => unread.has(name)) ||
+      config[allowed] === true
+    )
       return [];
     const what = open(config);
     return what === undefined ? [] : [`${what}, or ${allowed}=true where the network between is trusted`];

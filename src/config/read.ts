@@ -2,7 +2,7 @@
 // The only file that touches process.env.
 import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
-import type { Role, Variable } from "./kinds.ts";
+import type { ProcessName, Variable } from "./kinds.ts";
 import { plaintextFaults } from "./plaintext.ts";
 import { isServiceLink, variables } from "./variables.ts";
 
@@ -53,13 +53,13 @@ function memoryLimit(): number {
 }
 
 /** @param memory bytes that the process may use. @throws ConfigFault */
-export function readConfig(env: Environment, role: Role, memory = memoryLimit()): Config {
+export function readConfig(env: Environment, processName: ProcessName, memory = memoryLimit()): Config {
   const faults = unknownNames(env);
   const values: Record<string, unknown> = {};
   const unread = new Set<string>();
   for (const [name, variable] of Object.entries<Variable<unknown>>(variables)) {
     try {
-      values[name] = readVariable(env, name, variable, role);
+      values[name] = readVariable(env, name, variable, processName);
     } catch (error) {
       faults.push(`${name} ${(error as Error).message}`);
       unread.add(name);
@@ -68,21 +68,21 @@ export function readConfig(env: Environment, role: Role, memory = memoryLimit())
   const config = values as unknown as Config;
   // What contradicts another variable is told beside the rest, unless one of the two could not be read.
   for (const { of, check } of rules) if (!of.some((name) => unread.has(name))) faults.push(...check(config));
-  faults.push(...plaintextFaults(config, { role, unread }));
-  if (faults.length === 0 && role === "worker") faults.push(...hashesTooLarge(config, memory));
+  faults.push(...plaintextFaults(config, { processName, unread }));
+  if (faults.length === 0 && processName === "worker") faults.push(...hashesTooLarge(config, memory));
   if (faults.length > 0) throw new ConfigFault(faults);
   return config;
 }
 
-function readVariable(env: Environment, name: string, variable: Variable<unknown>, role: Role): unknown {
+function readVariable(env: Environment, name: string, variable: Variable<unknown>, processName: ProcessName): unknown {
   const given = textOf(env, name);
   if (given === undefined && variable.neverEmpty && env[`${name}_FILE`]) throw new Error(`is empty in ${name}_FILE`);
   if (given !== undefined) return variable.parse(given);
   if (variable.default !== undefined) {
     return variable.parse(typeof variable.default === "function" ? variable.default() : variable.default);
   }
-  if (variable.needed?.includes(role))
-    throw new Error(`is not set, and the role ${role} needs it: ${variable.meaning}`);
+  if (variable.needed?.includes(processName))
+    throw new Error(`is not set, and the process ${processName} needs it: ${variable.meaning}`);
   return undefined;
 }
 

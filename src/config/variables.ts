@@ -19,10 +19,10 @@ import {
   globs,
   masterKeys,
   oneOf,
+  type ProcessName,
   partitions,
   pem,
   peppers,
-  type Role,
   rate,
   regularExpression,
   sealingKey,
@@ -35,7 +35,7 @@ import {
   words,
 } from "./kinds.ts";
 
-const online: Role[] = ["worker", "relay", "bridge", "mailer", "migrate"];
+const online: ProcessName[] = ["worker", "relay", "bridge", "mailer", "migrate"];
 
 const secret = { secret: true as const };
 
@@ -78,7 +78,7 @@ export const variables = {
   AUTH_REGISTRY_URL: {
     meaning: "Schema Registry (Confluent's API).",
     range: "http:// or https:// URL",
-    needed: ["bridge", "migrate"] as Role[],
+    needed: ["bridge", "migrate"] as ProcessName[],
     parse: registryUrl,
   },
   AUTH_REGISTRY_USERNAME: text("Who logs in to the registry (HTTP Basic)."),
@@ -92,7 +92,7 @@ export const variables = {
     range:
       "postgresql:// URL with one host, an IPv6 address in brackets or a socket's folder; sslmode require, verify-ca, verify-full, no-verify or disable",
     secret: true as const,
-    needed: ["worker", "relay", "mailer", "migrate"] as Role[],
+    needed: ["worker", "relay", "mailer", "migrate"] as ProcessName[],
     parse: databaseUrl,
   },
   AUTH_DATABASE_PLAINTEXT: flag(
@@ -108,7 +108,7 @@ export const variables = {
     meaning: "Keys that wrap the data keys in the database; the first one writes, all read.",
     range: "kid:base64 of 32 bytes, comma separated",
     secret: true as const,
-    needed: ["worker", "relay", "mailer", "migrate"] as Role[],
+    needed: ["worker", "relay", "mailer", "migrate"] as ProcessName[],
     parse: masterKeys,
   },
   AUTH_OPERATOR_KEY_FILE: text(
@@ -375,7 +375,7 @@ export const variables = {
       "Where mails go: smtp://user:password@host:587 (TLS demanded with a user, or with ?starttls=required), smtps://…:465; print: shows them on standard output, links and all.",
     range: "smtp://, smtps:// or print:",
     secret: true as const,
-    needed: ["mailer"] as Role[],
+    needed: ["mailer"] as ProcessName[],
     parse: smtpUrl,
   },
   AUTH_SMTP_PLAINTEXT: flag(
@@ -385,13 +385,13 @@ export const variables = {
   AUTH_MAIL_FROM: {
     meaning: "Sender of mails.",
     range: "address, or Name <address>",
-    needed: ["mailer"] as Role[],
+    needed: ["mailer"] as ProcessName[],
     parse: mailSender,
   },
   AUTH_MAIL_LINK_URL: {
     meaning: "Page that links in mails lead to; {kind} is confirm, reset or email-confirm.",
     range: "URL with {token}, and {kind} if wanted",
-    needed: ["mailer"] as Role[],
+    needed: ["mailer"] as ProcessName[],
     parse: linkUrl,
   },
   AUTH_MAIL_CONNECTIONS: whole("Connections to the SMTP server at a time, per mailer.", {
@@ -510,7 +510,7 @@ export function configurationPage(): string {
     "",
     "By environment variables only. All faults are reported at once; an unknown `AUTH_` name is a fault. Every text may also be",
     "given as a file: `NAME_FILE` holds its path. Durations are written `500ms`, `10s`, `15m`, `24h`, `30d`.",
-    "This page is generated; the role `help` prints the same (`npx auth help`; in the image the argument `help`).",
+    "This page is generated; `npx authfleet help` prints the same (in the image: the argument `help`).",
     "",
     "| variable | meaning | range | default |",
     "|---|---|---|---|",

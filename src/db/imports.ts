@@ -55,7 +55,7 @@ export type ImportState = z.infer<typeof state>;
 export async function isMigrated(db: CommonQueryMethods): Promise<void> {
   const { found } = await db.one(sql.type(z.object({ found: z.boolean() }))`
     SELECT to_regclass('imports') IS NOT NULL AS found`);
-  if (!found) throw new Error("it is not migrated for this version: run the role migrate");
+  if (!found) throw new Error("it is not migrated for this version: run authfleet migrate");
 }
 
 export async function importState(db: CommonQueryMethods, source: string): Promise<ImportState | null> {

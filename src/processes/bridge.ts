@@ -1,4 +1,4 @@
-// Builds the role `bridge`: a requester, and gRPC in front of it.
+// Builds the process `bridge`: a requester, and gRPC in front of it.
 import { makeBridge } from "../bridge/server.ts";
 import { isRegistryAway } from "../bus/avro/schema-store.ts";
 import { makeVerifier } from "../client/verifier.ts";
@@ -42,7 +42,7 @@ export async function startBridge(wiring: ProcessContext): Promise<Running> {
   // Why a key is missing is known only when auth.key was read to its end.
   const ready = () => Promise.all([client.ready(), client.keys.catchUp()]);
   untilAnswered(ready, patience).catch((error: unknown) => lifecycle.fail(asError(error)));
-  fleetMember(wiring, { kafka, role: "bridge" }).start(() => ({
+  fleetMember(wiring, { kafka, processName: "bridge" }).start(() => ({
     state: bridge.healthy ? "serving" : "away",
     stats: { inFlight: client.pending },
   }));

@@ -1,4 +1,4 @@
-// The role `dev`: the whole system on this machine. Real Kafka, registry and PostgreSQL, migrations, then workers, relay, mailer and bridge.
+// The process `dev`: the whole system on this machine. Real Kafka, registry and PostgreSQL, migrations, then workers, relay, mailer and bridge.
 // Its life: starting -> ready -> stopping -> gone. The first SIGINT, SIGTERM or SIGHUP, or the end of the process that started us, leads to
 // stopping from wherever it is; a second one while stopping kills every child at once. A failed start stops what had started.
 // Promises: stack.json is there exactly while ready; children end in the reverse order of who needs whom; the exit code is 0 after an
@@ -8,7 +8,15 @@ import { type Report, stopwatch, whileSaying } from "../../stack/progress.ts";
 import { makeStack, type Stack } from "../../stack/stack.ts";
 import { type Config, type Environment, readConfig } from "../config/read.ts";
 import { relaxed } from "../config/relaxed.ts";
-import { makeRole, migrate, type Place, type Role, type RolePlan, readFleetId, roleEnvironment } from "./dev/fleet.ts";
+import {
+  type DevProcess,
+  makeProcess,
+  migrate,
+  type Place,
+  type ProcessPlan,
+  processEnvironment,
+  readFleetId,
+} from "./dev/fleet.ts";
 import { type Addresses, devFolder, masterKeyFile, removeAddresses, writeAddresses } from "./dev/folder.ts";
 import { enrolDevOperator } from "./dev/operator.ts";
 import { startSupervised, supervise } from "./dev/supervise.ts";
@@ -68,7 +76,7 @@ class System {
   readonly #stack: Stack;
   readonly #stopped = new AbortController();
   #claimed = false as boolean;
-  #roles: Role[] = [];
+  #roles: DevProcess[] = [];
 
   constructor({ env, config, report }: { env: Environment; config: Config; report: Report }) {
     this.#env = env;
@@ -117,21 +125,21 @@ class System {
     };
     // The file this process runs: src/main.ts in a checkout, dist/src/main.js in a package.
     const main = process.argv[1] as string;
-    return { main, dir: this.#dir, processes, env: roleEnvironment(this.#env, fixed, masterKeyFile(this.#dir)) };
+    return { main, dir: this.#dir, processes, env: processEnvironment(this.#env, fixed, masterKeyFile(this.#dir)) };
   }
 
-  async #makeRoles(place: Place, grpcPort: number): Promise<Role[]> {
+  async #makeRoles(place: Place, grpcPort: number): Promise<DevProcess[]> {
     const workers = Array.from({ length: this.#config.AUTH_DEV_WORKERS }, (_, index) => index + 1);
-    const wanted: Pick<RolePlan, "role" | "number">[] = [
-      ...workers.map((number) => ({ role: "worker" as const, number })),
-      { role: "relay", number: 1 },
-      { role: "mailer", number: 1 },
-      { role: "bridge", number: 1 },
+    const wanted: Pick<ProcessPlan, "processName" | "number">[] = [
+      ...workers.map((number) => ({ processName: "worker" as const, number })),
+      { processName: "relay", number: 1 },
+      { processName: "mailer", number: 1 },
+      { processName: "bridge", number: 1 },
     ];
-    const roles: Role[] = [];
+    const roles: DevProcess[] = [];
     for (const each of wanted) {
-      const httpPort = await this.#stack.ports.choose(`${each.role}-${each.number}`);
-      roles.push(makeRole({ ...each, httpPort, grpcPort }, place));
+      const httpPort = await this.#stack.ports.choose(`${each.processName}-${each.number}`);
+      roles.push(makeProcess({ ...each, httpPort, grpcPort }, place));
     }
     return roles;
   }

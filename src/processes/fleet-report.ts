@@ -27,9 +27,14 @@ export interface FleetMember {
 
 export function fleetMember(
   { config, log, lifecycle, clock = systemClock }: ProcessContext,
-  { kafka, role, commands = [] }: { kafka: KafkaPort; role: string; commands?: string[] },
+  { kafka, processName, commands = [] }: { kafka: KafkaPort; processName: string; commands?: string[] },
 ): FleetMember {
-  const ping = { id: `${role}.${randomId()}`, role, version: packageVersion(), startedAt: clock.now() };
+  const ping = {
+    id: `${processName}.${randomId()}`,
+    process: processName,
+    version: packageVersion(),
+    startedAt: clock.now(),
+  };
   const group = commands.length > 0 ? { group: config.AUTH_GROUP } : {};
   const info = { host: hostname(), pid: process.pid, ...group, commands };
   const beat = ({ state, partitions = {}, stats }: ProcessStatus): FleetReport => ({

@@ -1,4 +1,4 @@
-// Builds the role `mailer`: mails from auth.mail to the SMTP server.
+// Builds the process `mailer`: mails from auth.mail to the SMTP server.
 import { makeLane } from "../bus/lanes.ts";
 import { openReply, sealedTo } from "../bus/seal/seal.ts";
 import type { Config } from "../config/read.ts";
@@ -57,7 +57,7 @@ export async function startMailerRole(wiring: ProcessContext): Promise<Running> 
     clock,
   });
   lifecycle.onStop(() => mailer.close(config.AUTH_DRAIN_TIMEOUT));
-  fleetMember(wiring, { kafka, role: "mailer" }).start(() => ({ state: mailer.healthy ? "serving" : "away" }));
+  fleetMember(wiring, { kafka, processName: "mailer" }).start(() => ({ state: mailer.healthy ? "serving" : "away" }));
   return {
     ready: () => [
       ...(mailer.healthy ? [] : [{ name: "kafka", reason: "not a member of the consumer group" }]),

@@ -34,7 +34,7 @@ const registrations = 4;
 
 export async function migrate(migrating: Migrating): Promise<void> {
   const { config, log, clock, signal, report } = migrating;
-  const options = { url: config.AUTH_DATABASE_URL ?? "", size: 4, applicationName: "auth migrate" };
+  const options = { url: config.AUTH_DATABASE_URL ?? "", size: 4, applicationName: "authfleet migrate" };
   const pool = await untilAnswered(() => openPool(options), {
     what: "PostgreSQL",
     isTransient: isTransient,

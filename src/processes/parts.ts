@@ -28,10 +28,10 @@ export interface ProcessContext {
   clock?: Clock;
 }
 
-/** What a running role says of itself. */
+/** What a running process says of itself. */
 export interface Running {
   ready(): Problem[];
-  /** Shown in the log when the role is up. */
+  /** Shown in the log when the process is up. */
   address?: string;
   /** What /.well-known/jwks.json shows. */
   jwks?(): { keys: object[] };
@@ -44,7 +44,7 @@ export interface KafkaOptions extends Pick<KafkaSettings, "appended"> {
 
 export function kafkaOf(
   config: Config,
-  role: string,
+  processName: string,
   log: Logger,
   { appended, metrics }: KafkaOptions = {},
 ): KafkaPort {
@@ -64,7 +64,7 @@ export function kafkaOf(
       passedOver: ({ topic, reason }) => passedOver?.inc({ topic, reason }),
       unpackedBytes: config.AUTH_KAFKA_UNPACKED_BYTES,
       brokers: config.AUTH_KAFKA_BROKERS ?? [],
-      clientId: `auth-${role}`,
+      clientId: `authfleet-${processName}`,
       prefix: config.AUTH_TOPIC_PREFIX,
       tls: config.AUTH_KAFKA_TLS ? { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) } : undefined,
       sasl: mechanism === "none" ? undefined : { mechanism, username, password },
@@ -128,11 +128,11 @@ export function registryOf(config: Config): Registry | undefined {
   return connectRegistry({ url, auth: username && password ? { username, password } : undefined });
 }
 
-export async function poolOf({ config, log, lifecycle }: ProcessContext, role: string): Promise<DatabasePool> {
+export async function poolOf({ config, log, lifecycle }: ProcessContext, processName: string): Promise<DatabasePool> {
   const options = {
     url: config.AUTH_DATABASE_URL ?? "",
     size: config.AUTH_DATABASE_POOL,
-    applicationName: `auth ${role}`,
+    applicationName: `authfleet ${processName}`,
   };
   const pool = await untilAnswered(() => openPool(options), {
     what: "PostgreSQL",

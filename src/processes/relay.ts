@@ -1,4 +1,4 @@
-// Builds the role `relay`: publishing the outbox, and maintenance.
+// Builds the process `relay`: publishing the outbox, and maintenance.
 
 import { startAuditChain } from "../audit/chain.ts";
 import { parseReplyKey, sealReply } from "../bus/seal/seal.ts";
@@ -91,7 +91,7 @@ export async function startRelayRole(wiring: ProcessContext): Promise<Running> {
     "Keys written to auth.key again, because its last record was not the truth.",
   );
   lifecycle.onStop(followKeyTopic({ kafka, keys: keyParts, log, repaired: (count) => repairs.inc({}, count) }));
-  fleetMember(wiring, { kafka, role: "relay" }).start(() => ({ state: relay.healthy ? "serving" : "away" }));
+  fleetMember(wiring, { kafka, processName: "relay" }).start(() => ({ state: relay.healthy ? "serving" : "away" }));
   return { ready: () => (relay.healthy ? [] : [{ name: "outbox", reason: "cannot be read or published" }]) };
 }
 

@@ -1,4 +1,4 @@
-// Builds the role `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the platform's JSON topics.
+// Builds the process `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the platform's JSON topics.
 
 import type { Lanes } from "../bus/command.ts";
 import { makeCommandStats } from "../bus/command-stats.ts";
@@ -149,7 +149,7 @@ export async function startWorker(wiring: ProcessContext): Promise<Running> {
   const codec = await codecOf(wiring, pool);
   const member = fleetMember(wiring, {
     kafka,
-    role: "worker",
+    processName: "worker",
     commands: commands.map((command) => command.topic),
   });
   const claim = { commands: commands.map((command) => command.topic), group: config.AUTH_GROUP, process: member.id };

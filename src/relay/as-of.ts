@@ -162,7 +162,7 @@ async function momentOf(parts: AsOfDeps, connection: CommonQueryMethods): Promis
 async function brokerTimes(parts: AsOfDeps, connection: CommonQueryMethods): Promise<number[]> {
   const { appends, clock, everyMs } = parts;
   const count = await parts.partitionsOf(revocationTopic);
-  if (count === undefined) throw new Error(`there is no topic ${revocationTopic}: run the role migrate`);
+  if (count === undefined) throw new Error(`there is no topic ${revocationTopic}: run authfleet migrate`);
   const partitions = Array.from({ length: count }, (_, partition) => partition);
   const silent = partitions.filter((partition) => appends.lately(partition, 2 * everyMs) === undefined);
   if (silent.length > 0) {
@@ -173,7 +173,7 @@ async function brokerTimes(parts: AsOfDeps, connection: CommonQueryMethods): Pro
   return partitions.map((partition) => {
     const at = appends.lately(partition, Number.POSITIVE_INFINITY);
     if (at === undefined)
-      throw new Error(`${revocationTopic} takes its producers' times, not the broker's: run the role migrate`);
+      throw new Error(`${revocationTopic} takes its producers' times, not the broker's: run authfleet migrate`);
     return at;
   });
 }

@@ -138,7 +138,7 @@ async function listen(parts: RelayDeps, ring: () => void, signal: AbortSignal): 
     const client = new pg.Client({
       ...{ host, port, user, password, database, options, ssl: tls ?? false },
       connectionTimeoutMillis: 3000,
-      application_name: "auth relay listen",
+      application_name: "authfleet relay listen",
     });
     const lost = new Promise<void>((resolve) => {
       client.on("error", () => resolve());

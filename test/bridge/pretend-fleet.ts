@@ -59,7 +59,7 @@ export async function startBridge(options: BridgeOptions = {}) {
   };
   const logged: string[] = [];
   const log = pino({}, { write: (line: string) => logged.push(line) });
-  const metrics = makeMetrics({ role: "bridge" });
+  const metrics = makeMetrics({ process: "bridge" });
   const bridge = makeBridge({ client, verifier, config: configOf(env), log, metrics, clock, canSeal: () => true });
   const { port } = await bridge.start();
   const gateway = await connectGateway(`${host}:${port}`, channel).catch(async (error: unknown) => {

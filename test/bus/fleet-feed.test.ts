@@ -14,7 +14,7 @@ const makeFleetView = (monotonic?: () => number) => makeView({ topics, ...(monot
 
 function beat(commands: string[], state: FleetReport["ping"]["state"] = "serving", timestamp = 0): InRecord {
   const value: FleetReport = {
-    ping: { id: "worker.1", role: "worker", version: "1.0.0", state, startedAt: 1 },
+    ping: { id: "worker.1", process: "worker", version: "1.0.0", state, startedAt: 1 },
     info: { host: "h", pid: 1, group: "auth", commands, partitions: { a: [0, 1] } },
     stats: noStats,
   };

@@ -4,11 +4,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { parseDuration, type Role, type Variable } from "../../src/config/kinds.ts";
+import { type ProcessName, parseDuration, type Variable } from "../../src/config/kinds.ts";
 import { type Config, ConfigFault, type Environment, readConfig } from "../../src/config/read.ts";
 import { relaxed } from "../../src/config/relaxed.ts";
 import { configurationHelp, configurationPage, isServiceLink, variables } from "../../src/config/variables.ts";
-import { roleEnvironment } from "../../src/processes/dev/fleet.ts";
+import { processEnvironment } from "../../src/processes/dev/fleet.ts";
 import { selfSigned } from "../bridge/certificate.ts";
 
 const key = Buffer.alloc(32, 7).toString("base64");
@@ -32,10 +32,10 @@ function file(text: string): string {
   return path;
 }
 
-const read = (env: Environment, role: Role = "worker"): Config => readConfig({ ...online, ...env }, role);
+const read = (env: Environment, role: ProcessName = "worker"): Config => readConfig({ ...online, ...env }, role);
 
 /** The faults of this environment, none where it is taken. */
-function faultsOf(env: Environment, role: Role = "worker"): string[] {
+function faultsOf(env: Environment, role: ProcessName = "worker"): string[] {
   try {
     read(env, role);
     return [];
@@ -114,7 +114,7 @@ describe("AUTH_MAIL_SEAL_KEY", () => {
 });
 
 describe("a connection in the open", () => {
-  const roles: Role[] = ["worker", "relay", "bridge", "mailer", "migrate", "ctl"];
+  const roles: ProcessName[] = ["worker", "relay", "bridge", "mailer", "migrate", "ctl"];
   const mail = { AUTH_MAIL_FROM: "a@example.org", AUTH_MAIL_LINK_URL: "https://example.org/{token}" };
   const sasl = {
     AUTH_KAFKA_SASL_MECHANISM: "plain",
@@ -123,7 +123,7 @@ describe("a connection in the open", () => {
   };
   const basic = { AUTH_REGISTRY_USERNAME: "auth", AUTH_REGISTRY_PASSWORD: "of the registry" };
   /** The switch -> what is open without it, who would speak so, and the same closed, or on this machine. */
-  const table: Record<string, { open: Environment[]; roles: Role[]; closed: Environment[] }> = {
+  const table: Record<string, { open: Environment[]; roles: ProcessName[]; closed: Environment[] }> = {
     AUTH_KAFKA_PLAINTEXT: {
       roles,
       open: [
@@ -200,7 +200,7 @@ describe("a connection in the open", () => {
     "without %s is a fault of whoever speaks so, which says how it would be closed",
     (name, { open, roles: speakers }) => {
       for (const env of open)
-        for (const role of [...roles, "dev"] as Role[]) {
+        for (const role of [...roles, "dev"] as ProcessName[]) {
           const faults = faultsOf({ ...base, ...env }, role);
           const wanted = speakers.includes(role)
             ? [expect.stringMatching(new RegExp(`in the open: .+, or ${name}=true`))]
@@ -238,7 +238,7 @@ describe("what is relaxed", () => {
       AUTH_REGISTRY_URL: "http://127.0.0.1:8081",
       AUTH_DATABASE_URL: "postgresql://auth@127.0.0.1:5433/auth",
     };
-    const dev = roleEnvironment({ AUTH_SMTP_PLAINTEXT: "true" }, stack, file(`k1:${key}`));
+    const dev = processEnvironment({ AUTH_SMTP_PLAINTEXT: "true" }, stack, file(`k1:${key}`));
     expect(relaxed(readConfig(dev, "worker"))).toEqual([
       "AUTH_CONFIRM_WITHOUT_PROOF=auth.reply.bridge",
       "AUTH_REQUIRE_SEALED=false",
@@ -404,7 +404,7 @@ describe("an empty text counts as not given", () => {
 
   test("so what is needed is still missing", () => {
     expect(faultsOf({ AUTH_DATABASE_URL: "" })[0]).toMatch(
-      /^AUTH_DATABASE_URL is not set, and the role worker needs it/,
+      /^AUTH_DATABASE_URL is not set, and the process worker needs it/,
     );
   });
 });
@@ -489,7 +489,7 @@ describe("contradictions", () => {
 
 describe("hashes at a time that do not fit into memory", () => {
   const env = { ...online, AUTH_HASH_THREADS: "8", AUTH_ARGON2_MEMORY: "65536" }; // 512 MiB
-  const within = (mebibytes: number, role: Role = "worker") => readConfig(env, role, mebibytes * 1024 ** 2);
+  const within = (mebibytes: number, role: ProcessName = "worker") => readConfig(env, role, mebibytes * 1024 ** 2);
 
   test("are a fault that says what they need and what there is", () => {
     expect(() => within(511)).toThrow(

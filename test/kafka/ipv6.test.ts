@@ -115,7 +115,7 @@ test("the bridge, and what every process serves", async () => {
     host: "::1",
     port: 0,
     checks: { live: () => [], ready: () => [] },
-    metrics: makeMetrics({ role: "bridge" }),
+    metrics: makeMetrics({ process: "bridge" }),
     relaxed: [],
     routes: {},
     log: quiet,

@@ -10,6 +10,6 @@ test("npm install brings commands that run", async () => {
   mkdirSync(home);
   writeFileSync(join(home, "package.json"), "{}");
   await mustRun(home, ["npm", "install", "--no-audit", "--no-fund", tarball]);
-  expect(await mustRun(home, ["npx", "--no-install", "auth", "help"])).toContain("Usage: auth ROLE");
+  expect(await mustRun(home, ["npx", "--no-install", "authfleet", "help"])).toContain("Usage: authfleet PROCESS");
   expect(await mustRun(home, ["npx", "--no-install", "authctl", "help"])).toContain("demo");
 }, 300_000);

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => own.close());
 
 test("who spoke just before is not enough, and the exit code is 3", async () => {
-  const ping = { id: "worker.a", role: "worker", version: "1.0.0", state: "serving", startedAt: Date.now() };
+  const ping = { id: "worker.a", process: "worker", version: "1.0.0", state: "serving", startedAt: Date.now() };
   const info = { host: "h", pid: 1, group: "auth", commands: ["auth.session.login"], partitions: {} };
   const beat = JSON.stringify({ ping, info, stats: noStats });
   await own.kafka.produce([record(fleetTopic, beat, { partition: 0 })]);

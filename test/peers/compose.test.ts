@@ -1,6 +1,6 @@
 // The image and the compose file on a real Docker engine, as README.md starts them: the image built from its Dockerfile, its user and its file system,
 // the system coming to health, the demo, the gateway's calls from outside, a bridge that was told another fleet's id, plain gRPC, a killed worker.
-// The containers run under a project of their own, on free ports, and are gone at the end with their volumes. The image `kafka-auth` stays.
+// The containers run under a project of their own, on free ports, and are gone at the end with their volumes. The image `authfleet` stays.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { freePort } from "../../stack/ports.ts";
@@ -65,14 +65,14 @@ test("where no engine answers, and none can be started, it is said in one senten
 
 describe("the image", () => {
   test("is built from the Dockerfile, and runs as user and group 1000 unless told otherwise", async () => {
-    expect((await inspect("kafka-auth")).Config.User).toBe("1000:1000");
-    const id = (...args: string[]) => engine.docker(["run", "--rm", ...args, "--entrypoint", "id", "kafka-auth"]);
+    expect((await inspect("authfleet")).Config.User).toBe("1000:1000");
+    const id = (...args: string[]) => engine.docker(["run", "--rm", ...args, "--entrypoint", "id", "authfleet"]);
     expect(await id()).toMatch(/^uid=1000\(\w+\) gid=1000\(\w+\)/);
     expect(await id("--user", "0")).toMatch(/^uid=0/); // the control
   });
 
   test("lists what it can do when it is run as it is", async () => {
-    expect(await engine.docker(["run", "--rm", "kafka-auth"])).toMatch(/worker[\s\S]*relay[\s\S]*bridge[\s\S]*migrate/);
+    expect(await engine.docker(["run", "--rm", "authfleet"])).toMatch(/worker[\s\S]*relay[\s\S]*bridge[\s\S]*migrate/);
   });
 });
 
@@ -103,7 +103,7 @@ describe("docker compose up", () => {
         expect(process).toMatch(/^NoNewPrivs:\t1$/m);
         await expect(engine.docker(["exec", "--user", "0", id, ...write])).rejects.toThrow(/Read-only file system/);
       }
-      await engine.docker(["run", "--rm", "--user", "0", "--entrypoint", write[0]!, "kafka-auth", ...write.slice(1)]); // the control
+      await engine.docker(["run", "--rm", "--user", "0", "--entrypoint", write[0]!, "authfleet", ...write.slice(1)]); // the control
     },
     4 * minute,
   );

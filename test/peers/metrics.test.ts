@@ -2,11 +2,11 @@
 // tells that has worked, and neither does it find a broken text right.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { connectGateway } from "../bridge/gateway.ts";
-import { type Fleet, type FleetRole, startFleet, type TestFleet, testFleet } from "../support/fleet.ts";
+import { type Fleet, type FleetProcess, startFleet, type TestFleet, testFleet } from "../support/fleet.ts";
 import { confirmed } from "../support/users.ts";
 import { run } from "./program.ts";
 
-const roles: FleetRole[] = ["worker", "relay", "mailer", "bridge"];
+const roles: FleetProcess[] = ["worker", "relay", "mailer", "bridge"];
 /** They are shown instead of sent. */
 const mails = {
   AUTH_SMTP_URL: "print:",

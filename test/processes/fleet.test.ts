@@ -26,7 +26,7 @@ afterAll(async () => {
 const of = (role: string, fits: (beat: FleetReport) => boolean = () => true) => {
   return (record: Seen): boolean => {
     const beat = readReport(record);
-    return beat?.ping.role === role && fits(beat);
+    return beat?.ping.process === role && fits(beat);
   };
 };
 const last = async (...args: Parameters<typeof of>): Promise<FleetReport> =>
@@ -35,7 +35,7 @@ const last = async (...args: Parameters<typeof of>): Promise<FleetReport> =>
 describe("every process says", () => {
   test.each(["worker", "relay", "bridge"])("that it is there: the %s", async (role) => {
     const { ping, info } = await last(role);
-    expect(ping).toMatchObject({ role, version: expect.stringMatching(/^\d+\.\d+\.\d+/), state: "serving" });
+    expect(ping).toMatchObject({ process: role, version: expect.stringMatching(/^\d+\.\d+\.\d+/), state: "serving" });
     expect(info.pid).toBe(own.processes.get(`${role}-1`)!.pid);
   });
 
@@ -84,7 +84,7 @@ test("a flood of logins shows in what is demanded of the hash lane, though most 
   const text = await (await fetch(`${http}/metrics`)).text();
   for (const lane of ["hash", "db", "cheap"])
     for (const what of ["width", "running", "queued"])
-      expect(text).toMatch(new RegExp(`^auth_lane_${what}\\{lane="${lane}",role="worker"\\} \\d+$`, "m"));
+      expect(text).toMatch(new RegExp(`^auth_lane_${what}\\{lane="${lane}",process="worker"\\} \\d+$`, "m"));
   expect(await gauge(http, "auth_lane_width")).toBeGreaterThan(0);
 }, 60_000);
 

@@ -85,7 +85,7 @@ describe("the database", () => {
   });
 });
 
-test("the role migrate run again beside a running fleet changes nothing, and grows a topic when it is told to", async () => {
+test("authfleet migrate run again beside a running fleet changes nothing, and grows a topic when it is told to", async () => {
   const shared = sharedFleet();
   const folder = ownFolder("migrate-again");
   const fleetIdFile = join(folder, "fleet-id");

@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { type HttpServer, type Problem, type Route, serveHttp } from "../../src/runtime/http.ts";
 import { makeMetrics } from "../../src/runtime/metrics.ts";
 
-const metrics = makeMetrics({ role: "worker" });
+const metrics = makeMetrics({ process: "worker" });
 let live: Problem[] = [];
 let ready: Problem[] = [];
 let server: HttpServer;
@@ -62,9 +62,9 @@ test("/metrics has the process's and our own samples, each with the labels of th
   await get("/metrics");
   const { body, headers } = await get("/metrics");
   expect(headers.get("content-type")).toMatch("text/plain; version=0.0.4");
-  expect(body).toContain('auth_test_total{topic="t",role="worker"} 3\n');
-  expect(body).toContain('auth_test_depth{role="worker"} 2\n');
-  expect(body).toContain('auth_test_seconds_bucket{le="2",role="worker"} 1\n');
+  expect(body).toContain('auth_test_total{topic="t",process="worker"} 3\n');
+  expect(body).toContain('auth_test_depth{process="worker"} 2\n');
+  expect(body).toContain('auth_test_seconds_bucket{le="2",process="worker"} 1\n');
   expect(body).toContain("nodejs_eventloop_lag_p99_seconds");
   expect(body).toContain('nodejs_active_resources{type="');
   const gauges = [...body.matchAll(/^# TYPE (\S+) gauge$/gm)].map(([, name]) => name!);
@@ -72,11 +72,11 @@ test("/metrics has the process's and our own samples, each with the labels of th
 });
 
 test("two processes' metrics in one process do not meet", async () => {
-  const other = makeMetrics({ role: "relay" });
+  const other = makeMetrics({ process: "relay" });
   other.counter("auth_test_apart_total", "A test.").inc();
   metrics.counter("auth_test_apart_total", "A test.");
-  expect(await other.text()).toContain('auth_test_apart_total{role="relay"} 1');
-  expect(await metrics.text()).toContain('auth_test_apart_total{role="worker"} 0');
+  expect(await other.text()).toContain('auth_test_apart_total{process="relay"} 1');
+  expect(await metrics.text()).toContain('auth_test_apart_total{process="worker"} 0');
   other.stop();
   expect((await other.text()).trim()).toBe("");
 });

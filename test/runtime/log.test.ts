@@ -12,7 +12,7 @@ import { type Logger, makeLogger } from "../../src/runtime/log.ts";
 function written(log: (logger: Logger) => void, secretNames: readonly string[] = sealedNames()): string {
   const lines: string[] = [];
   const destination = { write: (line: string) => void lines.push(line) };
-  log(makeLogger("trace", { role: "worker" }, { secretNames, destination }));
+  log(makeLogger("trace", { process: "worker" }, { secretNames, destination }));
   return lines.join("");
 }
 
@@ -151,7 +151,7 @@ describe("what is logged", () => {
     expect(lineOf((log) => log.info({ topic: "auth.key.list", list: [1, null, true] }, "said %d", 5))).toEqual({
       level: 30,
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
-      role: "worker",
+      process: "worker",
       topic: "auth.key.list",
       list: [1, null, true],
       msg: "said 5",

@@ -27,12 +27,12 @@ export interface FleetAddresses {
   http: Record<string, string>;
 }
 
-export type FleetRole = "worker" | "relay" | "mailer" | "bridge";
+export type FleetProcess = "worker" | "relay" | "mailer" | "bridge";
 
 export interface Fleet extends FleetAddresses {
   processes: Map<string, ChildProcess>;
   /** Starts another process of the role. @param node arguments for Node itself (faults.ts) */
-  start(role: FleetRole, name: string, env?: Record<string, string>, node?: string[]): Promise<void>;
+  start(role: FleetProcess, name: string, env?: Record<string, string>, node?: string[]): Promise<void>;
   /** The same, without waiting until it is ready. */
   boot: Fleet["start"];
   stop(): Promise<void>;
@@ -79,7 +79,7 @@ export interface FleetOptions {
   env?: Record<string, string>;
   stack?: TestStack;
   /** Roles that are started with it. */
-  roles?: FleetRole[];
+  roles?: FleetProcess[];
   /** Keeps what an earlier fleet of the name left: its database, topics and keys. */
   again?: FleetAddresses;
 }

@@ -11,6 +11,6 @@ export async function gauge(http: string, name: string): Promise<number> {
 /** How far clocks are ahead of the broker's, ms, by the label `clock` of auth_clock_skew_seconds. */
 export async function skewsOf(http: string): Promise<Record<string, number>> {
   const text = await (await fetch(`${http}/metrics`)).text();
-  const found = text.matchAll(/^auth_clock_skew_seconds\{clock="(\w+)",role="\w+"\} (\S+)$/gm);
+  const found = text.matchAll(/^auth_clock_skew_seconds\{clock="(\w+)",process="\w+"\} (\S+)$/gm);
   return Object.fromEntries([...found].map(([, clock, seconds]) => [clock!, Number(seconds) * 1000]));
 }

@@ -31,7 +31,7 @@ export async function withFleet<T>(target: Target, use: (fleet: Fleet) => Promis
   const { config } = target;
   if (config.AUTH_REGISTRY_URL === undefined) throw new ConfigFault(["AUTH_REGISTRY_URL is not set"]);
   const kafka = kafkaOf(config, name, quiet);
-  const { client, close } = clientOf({ config, log: quiet, metrics: makeMetrics({ role: "ctl" }) }, name);
+  const { client, close } = clientOf({ config, log: quiet, metrics: makeMetrics({ process: "authctl" }) }, name);
   try {
     await reach({ client, kafka }, target);
     return await use({ client, kafka, config });
@@ -49,7 +49,7 @@ async function reach({ client, kafka }: Omit<Fleet, "config">, { config, advice 
   } catch (error) {
     if (error instanceof Unreachable) throw error;
     const { message } = asError(error);
-    if (/run the role migrate/.test(message)) throw new Unreachable(message); // all answer, and what they answer says what to do
+    if (/authfleet migrate/.test(message)) throw new Unreachable(message); // all answer, and what they answer says what to do
     if (error instanceof KafkaFault) {
       throw new Unreachable(`${brokers} does not answer (${error.kind}): ${error.why}. ${advice}`);
     }

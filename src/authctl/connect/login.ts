@@ -28,7 +28,7 @@ The password is asked for, unseen, and where the account has a second factor a c
 is no terminal, both are read from there: the password on the first line, a code on the second. A passkey needs a browser: authctl cannot use one, so
 whoever has nothing else takes a recovery code.
 
-The session is kept in $XDG_STATE_HOME/kafka-auth (default ~/.local/state/kafka-auth), a file for each fleet that its owner alone may read. With
+The session is kept in $XDG_STATE_HOME/authfleet (default ~/.local/state/authfleet), a file for each fleet that its owner alone may read. With
 --as NAME those commands act as an operator instead.`,
   needs: [],
   takes: ["LOGIN"],

@@ -1,4 +1,4 @@
-// Where `authctl login` keeps its session: one file a fleet below $XDG_STATE_HOME/kafka-auth (default ~/.local/state/kafka-auth), readable by its
+// Where `authctl login` keeps its session: one file a fleet below $XDG_STATE_HOME/authfleet (default ~/.local/state/authfleet), readable by its
 // owner alone, replaced as a whole. It holds tokens in clear, as the files of ssh and other clients do: whoever reads it is that administrator
 // until the session ends.
 import { createHash } from "node:crypto";
@@ -33,7 +33,7 @@ export interface LoginFile {
 export function loginFile(env: Environment, config: Config): LoginFile {
   const fleet = fleetOf(config);
   const state = env["XDG_STATE_HOME"] || join(env["HOME"] || homedir(), ".local", "state");
-  const folder = join(state, "kafka-auth");
+  const folder = join(state, "authfleet");
   const path = join(folder, `login-${createHash("sha256").update(fleet).digest("hex").slice(0, 16)}.json`);
   return {
     read() {

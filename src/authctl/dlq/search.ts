@@ -61,7 +61,7 @@ export async function findNewest(kafka: KafkaPort, wanted: LetterQuery): Promise
 async function endsOf(kafka: KafkaPort): Promise<Map<number, bigint>> {
   if ((await kafka.partitionsOf(deadLetterTopic)) === undefined) {
     throw new Unreachable(
-      `Kafka has no topic ${deadLetterTopic}: run the role migrate first, and check AUTH_TOPIC_PREFIX.`,
+      `Kafka has no topic ${deadLetterTopic}: run authfleet migrate first, and check AUTH_TOPIC_PREFIX.`,
     );
   }
   return kafka.endOffsets(deadLetterTopic);

@@ -1,5 +1,5 @@
 // authctl schemas: the schemas of this version beside those of the registry. `check` changes nothing and says what registering would find;
-// `register` does what the role migrate does with them, but for the workers' table of ids, which needs the database.
+// `register` does what `authfleet migrate` does with them, but for the workers' table of ids, which needs the database.
 import { type Registry, RegistryFault } from "../../bus/avro/schema-store.ts";
 import { ConfigFault } from "../../config/read.ts";
 import { registryOf } from "../../processes/index.ts";
@@ -39,7 +39,7 @@ export const schemasRegister: Command = {
   usage: "",
   summary: "registers this version's schemas",
   help: `Registers every schema of this version, each with the compatibility of its kind where its subject is new. First all are checked: where the
-registry would refuse one, none is registered, and the exit code is 1. What is registered stays as it is. The role migrate does the same and writes the
+registry would refuse one, none is registered, and the exit code is 1. What is registered stays as it is. authfleet migrate does the same and writes the
 ids into the database too, from where workers know them while the registry is away.`,
   needs: [],
   options: {},

@@ -1,4 +1,4 @@
-// authctl topics: every topic of the system as it is on the brokers, beside what the role migrate would make of it. It changes nothing.
+// authctl topics: every topic of the system as it is on the brokers, beside what `authfleet migrate` would make of it. It changes nothing.
 
 import type { TopicSpec, TopicState } from "../../kafka/kafka.ts";
 import { topics } from "../../processes/topic-specs.ts";
@@ -22,7 +22,7 @@ export const topicsList: Command = {
   name: "topics",
   usage: "",
   summary: "the topics with their partitions and retention, and how they differ from what they should be",
-  help: `Shows every topic of the system: partitions, how long records are kept, and what the role migrate would change about it (the same
+  help: `Shows every topic of the system: partitions, how long records are kept, and what authfleet migrate would change about it (the same
 environment must be set: AUTH_PARTITIONS, AUTH_REPLY_SERVICES, AUTH_LEGACY_TOPICS ...). Who may read and write them: topics acl.`,
   needs: [],
   options: {},
@@ -71,7 +71,7 @@ function answerOf(all: Described[]): Answer {
   ]);
   const wrong = all.filter(({ differences }) => differences.length > 0).length;
   const advice =
-    wrong === 0 ? [] : ["", `${wrong} of ${all.length} are not as they should be: the role migrate does it.`];
+    wrong === 0 ? [] : ["", `${wrong} of ${all.length} are not as they should be: authfleet migrate does it.`];
   return {
     document: { topics: all },
     lines: [...columns([["TOPIC", "PARTITIONS", "KEPT", "STATE"], ...rows]), ...advice],

@@ -33,7 +33,9 @@ const before = 1000n;
 /** @throws Unreachable where there is no feed, or nobody is heard on it */
 export async function watchFleet(kafka: KafkaPort, patienceMs = usualPatienceMs): Promise<FleetWatch> {
   if ((await kafka.partitionsOf(fleetTopic)) === undefined)
-    throw new Unreachable(`Kafka has no topic ${fleetTopic}: run the role migrate first, and check AUTH_TOPIC_PREFIX.`);
+    throw new Unreachable(
+      `Kafka has no topic ${fleetTopic}: run authfleet migrate first, and check AUTH_TOPIC_PREFIX.`,
+    );
   const book = makeBook(patienceMs);
   const live = Promise.withResolvers<void>();
   const consumption = kafka.consume({
@@ -96,5 +98,5 @@ function makeBook(patienceMs: number): Book {
 }
 
 function byRole({ beat: a }: Heard, { beat: b }: Heard): number {
-  return a.ping.role.localeCompare(b.ping.role) || a.ping.startedAt - b.ping.startedAt;
+  return a.ping.process.localeCompare(b.ping.process) || a.ping.startedAt - b.ping.startedAt;
 }

@@ -20,7 +20,7 @@ export const usersCreateAdmin: Command = {
   usage: "LOGIN EMAIL [--username NAME] [--reason TEXT] [--as NAME]",
   summary: "makes an administrator, also before there is any user",
   help: `Makes a confirmed account with the role admin. The password is asked for twice, unseen; where standard input is no terminal, it is read from there
-(one line). Needs no running fleet, only the database after the role migrate ran. A login or e-mail address that is taken is refused,
+(one line). Needs no running fleet, only the database after authfleet migrate ran. A login or e-mail address that is taken is refused,
 and nothing changes: to make an administrator of somebody who is there, see users set-roles.
 
   --username NAME   default: the login

@@ -81,7 +81,7 @@ export function makeCodec(store: SchemaSource, schemas: Record<string, object>):
         missing.map(async (subject) => {
           const id = await store.idOf(subject, schemas[subject]!);
           if (id === undefined)
-            throw new Error(`The schema of ${subject} is not registered: run the role migrate first.`);
+            throw new Error(`The schema of ${subject} is not registered: run authfleet migrate first.`);
           ids.set(subject, id);
         }),
       );

@@ -29,7 +29,7 @@ export interface StackAddresses {
 }
 
 /** @param user the environment `dev` was started with @param fixed what it may not change */
-export function roleEnvironment(user: Environment, fixed: StackAddresses, masterKeyFile: string): Environment {
+export function processEnvironment(user: Environment, fixed: StackAddresses, masterKeyFile: string): Environment {
   const given = Object.entries(user).filter(([name]) => !isOurs(name) && !isFixed(name, fixed));
   const env: Environment = { ...devDefaults, ...Object.fromEntries(given), ...fixed };
   if (!env["AUTH_MASTER_KEY"] && !env["AUTH_MASTER_KEY_FILE"]) env["AUTH_MASTER_KEY_FILE"] = masterKeyFile;
@@ -56,10 +56,10 @@ export async function migrate({ main, dir, processes, env }: Place, stopped: Abo
   throw new StackFailure(`migrate failed (${how}); its log ${file} says:\n${lastLines(logSince(file, from))}`);
 }
 
-export type Role = Service & { readonly url: string };
+export type DevProcess = Service & { readonly url: string };
 
-export interface RolePlan {
-  readonly role: "worker" | "relay" | "mailer" | "bridge";
+export interface ProcessPlan {
+  readonly processName: "worker" | "relay" | "mailer" | "bridge";
   readonly number: number;
   readonly httpPort: number;
   readonly grpcPort: number;
@@ -73,7 +73,7 @@ export function readFleetId(dir: string): string {
 }
 
 /** Ready when its /readyz says so. */
-export function makeRole({ role, number, httpPort, grpcPort }: RolePlan, place: Place): Role {
+export function makeProcess({ processName: role, number, httpPort, grpcPort }: ProcessPlan, place: Place): DevProcess {
   const url = `http://127.0.0.1:${httpPort}`;
   const ports = { AUTH_HTTP_PORT: String(httpPort), AUTH_GRPC_PORT: String(grpcPort) };
   const env = { ...place.env, ...ports, AUTH_FLEET_ID_FILE: fleetIdFile(place.dir) };

@@ -18,7 +18,7 @@ export async function enrolDevOperator(env: Environment, folder: string): Promis
   if (!existsSync(file)) writeWhole(file, `${newSigner(name)}\n`);
   const { kid, alg, jwk } = await signerFrom(readFileSync(file, "utf8"));
   const config = readConfig(env, "ctl");
-  const pool = await openPool({ url: config.AUTH_DATABASE_URL ?? "", size: 2, applicationName: "auth dev" });
+  const pool = await openPool({ url: config.AUTH_DATABASE_URL ?? "", size: 2, applicationName: "authfleet dev" });
   try {
     const keys = await loadFleetKeys(pool, config.AUTH_MASTER_KEY ?? [], makeLogger("silent", {}));
     keys.stop();

@@ -47,9 +47,9 @@ const run = (line: string, input = "", more: Record<string, string> = {}): Promi
   over(fleet).called(line.split(" "), { ...env, ...more }, input);
 const logIn = (person: Confirmed, ...lines: string[]): Promise<Ran> =>
   run(`login ${person.login}`, [person.password, ...lines].join("\n"));
-const files = (): string[] => readdirSync(join(home, "kafka-auth"));
+const files = (): string[] => readdirSync(join(home, "authfleet"));
 const kept = (): Record<string, string> =>
-  JSON.parse(readFileSync(join(home, "kafka-auth", files()[0]!), "utf8")) as Record<string, string>;
+  JSON.parse(readFileSync(join(home, "authfleet", files()[0]!), "utf8")) as Record<string, string>;
 const inspect = (accessToken: string) => fleet.client.request("auth.session.inspect", { accessToken });
 
 describe("an administrator who is logged in", () => {
@@ -59,7 +59,7 @@ describe("an administrator who is logged in", () => {
     expect(stdout).toMatch(
       new RegExp(`^${admin.login} \\(${admin.id}\\) is logged in, until 20\\S+Z .*; roles: admin\\.\n$`),
     );
-    expect(statSync(join(home, "kafka-auth", files()[0]!)).mode & 0o777).toBe(0o600);
+    expect(statSync(join(home, "authfleet", files()[0]!)).mode & 0o777).toBe(0o600);
     for (const secret of [kept()["accessToken"], kept()["refreshToken"]]) expect(stdout).not.toContain(secret);
     const person = await confirmed(fleet);
     expect(await run(`users ban ${person.login} --reason spam --yes`)).toMatchObject({ code: 0, stderr: "" });

@@ -522,7 +522,7 @@ describe("before something is done", () => {
     const empty = await called(["dlq", "list"], { ...fleet.env, AUTH_TOPIC_PREFIX: "nobody." });
     expect([empty.code, empty.stderr]).toEqual([
       3,
-      expect.stringMatching(/no topic auth\.dead-letter: run the role migrate/),
+      expect.stringMatching(/no topic auth\.dead-letter: run authfleet migrate/),
     ]);
   });
 

@@ -64,7 +64,7 @@ describe("topics", () => {
     });
     const { code, stdout } = await called(["topics"], { ...addresses.env, ...env });
     expect(code).toBe(0);
-    expect(stdout).toContain("the role migrate does it");
+    expect(stdout).toContain("authfleet migrate does it");
   });
 });
 

@@ -9,7 +9,7 @@ import { confirmed, loggedIn } from "../../support/users.ts";
 import { authctl, called, watching } from "../authctl.ts";
 
 interface Document {
-  processes: { id: string; role: string; state: string; commands: string[]; stats: FleetReport["stats"] }[];
+  processes: { id: string; process: string; state: string; commands: string[]; stats: FleetReport["stats"] }[];
   commands: { command: string; perSecond: number; p50Ms: number; p99Ms: number; outcomes: Record<string, number> }[];
   lag: { records: number; hashSeconds: number };
 }
@@ -35,7 +35,7 @@ function beat(
   return {
     ping: {
       id,
-      role: id.split(".")[0]!,
+      process: id.split(".")[0]!,
       version: "1.0.0",
       state: "serving",
       startedAt: Date.now() - 3 * 3_600_000,
@@ -81,12 +81,14 @@ describe("top", () => {
     });
     over.abort();
     await load;
-    expect(seen!.processes.map(({ role }) => role)).toEqual(expect.arrayContaining(["bridge", "relay", "worker"]));
+    expect(seen!.processes.map(({ process }) => process)).toEqual(
+      expect.arrayContaining(["bridge", "relay", "worker"]),
+    );
     const login = seen!.commands.find(({ command: name }) => name === "auth.session.login")!;
     expect(login.perSecond).toBeGreaterThan(0);
     expect(login.p99Ms).toBeGreaterThanOrEqual(login.p50Ms);
     expect(login.outcomes["ok"]).toBeGreaterThan(0);
-    const worker = seen!.processes.find(({ role }) => role === "worker")!;
+    const worker = seen!.processes.find(({ process }) => process === "worker")!;
     expect(worker.commands).toContain("auth.session.login");
     expect(worker.stats.lanes["hash"]?.width).toBeGreaterThan(0);
   });
@@ -139,6 +141,6 @@ describe("top", () => {
 
   test("where there is no feed says what to do", async () => {
     const { code, stderr } = await called(["top"], { ...fleet.env, AUTH_TOPIC_PREFIX: "nowhere." });
-    expect([code, stderr]).toEqual([3, expect.stringContaining("run the role migrate first")]);
+    expect([code, stderr]).toEqual([3, expect.stringContaining("run authfleet migrate first")]);
   });
 });

@@ -198,7 +198,7 @@ describe("warm", () => {
       versionOf: async () => undefined,
     };
     const codec = makeCodec(store, { one: schema, two: older });
-    await expect(codec.warm()).rejects.toThrow("The schema of two is not registered: run the role migrate first.");
+    await expect(codec.warm()).rejects.toThrow("The schema of two is not registered: run authfleet migrate first.");
     ids["two"] = 2;
     await codec.warm();
     expect(asked).toEqual(["one", "two", "two"]);

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// auth ROLE: starts one role of the service (worker, relay, bridge, mailer, migrate), or the whole system with `dev`.
+// authfleet PROCESS: starts one process of the service (worker, relay, bridge, mailer, migrate), or the whole system with `dev`.
 // Plain JavaScript for the Node that is at hand; bootstrap.js installs what is missing and goes on under the project's own Node.
-// It promises to pass signals in, each once, and the exit code out; what a role does stands in src/main.ts.
+// It promises to pass signals in, each once, and the exit code out; what a process does is in src/main.ts.
 import { availableParallelism } from "node:os";
 import { argv, env } from "node:process";
 import { launch } from "./bootstrap.js";
