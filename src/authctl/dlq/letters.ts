@@ -86,7 +86,7 @@ export function readLetter(record: InRecord): Letter | Note | undefined {
 }
 
 export function isNote(found: Letter | Note): found is Note {
-  return "deed" in found;
+  return "action" in found;
 }
 
 function readNote(record: InRecord): Note | undefined {
