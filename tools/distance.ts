@@ -52,16 +52,6 @@ const typesDeclaredTwice: Rule = (sources) => {
   return [...places].filter(([, paths]) => paths.length > 1).map(([name, paths]) => `${name}: ${paths.join(", ")}`);
 };
 
-const handlersImportingHandlers: Rule = (sources) =>
-  sources
-    .filter(({ path }) => path.startsWith("src/handlers/") && path !== "src/handlers/index.ts")
-    .flatMap(({ path, text }) =>
-      [...text.matchAll(/from "(\.[^"]+)"/g)]
-        .map(([, module]) => join(path, "..", module!))
-        .filter((module) => module.startsWith("src/handlers/"))
-        .map((module) => `${path} imports ${module}`),
-    );
-
 const authBelow =
   (directory: string): Rule =>
   (sources) =>
@@ -83,7 +73,6 @@ export const rules = {
   "comments over 120 columns": wideComments,
   "he, his, him": masculine,
   "exported types declared twice": inSrc(typesDeclaredTwice),
-  "handlers that import a handler": handlersImportingHandlers,
   "auth in src/kafka": authBelow("src/kafka/"),
   "auth in src/bus": authBelow("src/bus/"),
   "retired names": retiredNames,

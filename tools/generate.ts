@@ -1,9 +1,11 @@
-// Writes what is generated: src/protocol/generated/schemas.ts from schemas/, docs/configuration.md from src/config/variables.ts, the table of commands in
-// docs/protocol.md from schemas/, and docs/asyncapi.yaml from schemas/ and src/processes/topic-specs.ts.
+// Writes what is generated: src/protocol/generated/schemas.ts from schemas/, src/handlers/index.ts from the files beside
+// it, docs/configuration.md from src/config/variables.ts, the table of commands in docs/protocol.md from schemas
+// and handlers, and docs/asyncapi.yaml from schemas/ and src/processes/topic-specs.ts.
 // `npm run generate` writes; `npm run generate -- --check` only compares and exits 1 where something is out of date.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { configurationPage } from "../src/config/variables.ts";
+import { handlersIndex } from "./handlers.ts";
 import { protocolPage } from "./protocol.ts";
 import { generateSchemas } from "./schemas.ts";
 
@@ -11,9 +13,13 @@ const root = join(import.meta.dirname, "..");
 
 const outputs: Record<string, () => string | Promise<string>> = {
   "src/protocol/generated/schemas.ts": () => generateSchemas(join(root, "schemas")),
+  "src/handlers/index.ts": () => handlersIndex(join(root, "src", "handlers"), join(root, "schemas")),
   "docs/configuration.md": configurationPage,
-  "docs/protocol.md": () => protocolPage(join(root, "docs", "protocol.md"), join(root, "schemas")), // its table of commands
-  // Loaded here, because it reads what was generated above.
+  // Loaded here, because they read what was generated above.
+  "docs/protocol.md": async () => {
+    const { handlers } = await import("../src/handlers/index.ts");
+    return protocolPage(join(root, "docs", "protocol.md"), join(root, "schemas"), handlers);
+  },
   "docs/asyncapi.yaml": async () => (await import("./asyncapi.ts")).asyncapiPage(join(root, "schemas")),
 };
 

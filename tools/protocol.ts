@@ -1,4 +1,5 @@
-// Keeps the table of commands in docs/protocol.md in step with the schemas: what stands between two marks there is written from them.
+// Keeps the table of commands in docs/protocol.md in step with schemas and handlers: what stands between two marks there
+// is written from them.
 import { readFileSync } from "node:fs";
 import { commandsIn } from "./schemas.ts";
 
@@ -9,26 +10,37 @@ interface Field {
   default?: unknown;
 }
 
+interface Stores {
+  topic: string;
+  storesAnswer: boolean;
+}
+
 interface Command {
   topic: string;
   request: { recordKey?: { kind: string; field: string }; sealedFields?: { name: string }[]; fields: Field[] };
   reply: { fields: { type: { sealedFields?: { name: string }[]; fields: Field[] }[] }[] };
 }
 
-/** @returns the page with its table as it must be. @throws Error where the marks are not there */
-export function protocolPage(file: string, schemas: string): string {
+/**
+ * @param handlers every command's, for whether its answer is stored
+ * @returns the page with its table as it must be. @throws Error where the marks are not there
+ */
+export function protocolPage(file: string, schemas: string, handlers: readonly Stores[]): string {
   const page = readFileSync(file, "utf8");
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`${file}: the marks of the table of commands are gone`);
-  return `${page.slice(0, from + begin.length)}\n${commandTable(schemas)}\n${page.slice(to)}`;
+  return `${page.slice(0, from + begin.length)}\n${commandTable(schemas, handlers)}\n${page.slice(to)}`;
 }
 
-function commandTable(schemas: string): string {
+function commandTable(schemas: string, handlers: readonly Stores[]): string {
+  const storing = new Set(handlers.filter(({ storesAnswer }) => storesAnswer).map(({ topic }) => topic));
   const rows = (commandsIn(schemas) as unknown as Command[]).map(({ topic, request, reply }) => {
     const result = reply.fields[0]!.type[0]!;
-    return `| \`${topic}\` | ${keyText(request.recordKey)} | ${fieldsText(request)} | ${fieldsText(result)} |`;
+    return `| \`${topic}\` | ${keyText(request.recordKey)} | ${fieldsText(request)} | ${fieldsText(result)} | ${storing.has(topic) ? "yes" : "no"} |`;
   });
-  return ["| topic | record key | fields of the request | result |", "|---|---|---|---|", ...rows].join("\n");
+  return ["| topic | record key | fields of the request | result | stored |", "|---|---|---|---|---|", ...rows].join(
+    "\n",
+  );
 }
 
 /** Which record key a request has, in words. */

@@ -14,6 +14,7 @@ import { normalize } from "../protocol/record-key.ts";
 import { mail, newLink, newToken } from "./mails.ts";
 
 export const legacyMailTopic = "auth";
+const profileTopic = "registration";
 
 /** A stand-in for the user of an address that nobody has: what is made for it costs the same, and is never published or used. */
 export function nobodyAt(email: string): Waiting {
@@ -80,4 +81,9 @@ function messagesFor(
 
 function legacyMail({ id, username, email }: Waiting, token: string): Message {
   return { topic: legacyMailTopic, key: String(id), kind: "json", body: { id }, secret: { token, username, email } };
+}
+
+/** Lets the platform make the profile of a user who was confirmed. */
+export function profileMessage(id: number, username: string): Message {
+  return { topic: profileTopic, key: String(id), kind: "json", body: { id, username } };
 }

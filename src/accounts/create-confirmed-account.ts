@@ -9,9 +9,9 @@ import { takenConstraint } from "../db/faults.ts";
 import { readOnly } from "../db/inbox.ts";
 import { replaceRoles } from "../db/roles.ts";
 import { insertPassword, insertUser, vacancyFor } from "../db/users.ts";
-import { profileMessage } from "../handlers/account/confirm.ts";
 import { type RefusalCode, refuse } from "../protocol/errors.ts";
 import { normalize } from "../protocol/record-key.ts";
+import { profileMessage } from "./confirmation.ts";
 
 export interface NewAccount {
   login: string;

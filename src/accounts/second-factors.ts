@@ -44,6 +44,9 @@ export function notice(
   return mail(ctx, kind, { key: String(id), email, username, locale });
 }
 
+/** What the sealed secret of an authenticator app belongs to: it opens for no other user. */
+export const totpAad = (userId: number): string => `totp ${userId}`;
+
 const primary = ["pwd", "hwk", "swk"];
 
 /** A factor that was just shown in this session counts for it, as if it had been shown at its login - but beside a link from a mail it is no second one. */

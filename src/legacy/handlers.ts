@@ -5,7 +5,7 @@
 
 import { type AccountAction, ban, erase, eraseUnconfirmed, keepAnAdmin, unban } from "../accounts/users.ts";
 import type { Context } from "../command/context.ts";
-import { defineLegacyHandler } from "../command/define.ts";
+import { defineLegacyHandler, type LegacyHandler } from "../command/define.ts";
 import { type Profile, profileById } from "../db/users.ts";
 
 async function accountOf(ctx: Context, id: number): Promise<Profile | null> {
@@ -20,19 +20,19 @@ async function gone(ctx: Context, id: number, deed: AccountAction): Promise<void
 }
 
 /** The profile is gone: the account goes too. */
-export const profileDeleted = defineLegacyHandler({
+const profileDeleted = defineLegacyHandler({
   topic: "delete",
   handle: ({ id }, ctx) => gone(ctx, id, { reason: "profile deleted", actor: "service:user" }),
 });
 
 /** An administrator deleted the account. */
-export const adminDeleted = defineLegacyHandler({
+const adminDeleted = defineLegacyHandler({
   topic: "admin_delete_user",
   handle: ({ id }, ctx) => gone(ctx, id, { reason: "deleted by an administrator", actor: "service:admin" }),
 });
 
 /** The time for confirming is over: an account that is still unconfirmed goes. */
-export const checkVerified = defineLegacyHandler({
+const checkVerified = defineLegacyHandler({
   topic: "check_verified",
   async handle({ id }, ctx) {
     const user = await accountOf(ctx, id);
@@ -42,7 +42,7 @@ export const checkVerified = defineLegacyHandler({
 });
 
 /** An administrator bans the account, or lifts its ban. @throws Refusal FORBIDDEN, reason last-admin */
-export const adminBanToggled = defineLegacyHandler({
+const adminBanToggled = defineLegacyHandler({
   topic: "admin_ban_user",
   async handle({ id }, ctx) {
     const user = await accountOf(ctx, id);
@@ -52,3 +52,5 @@ export const adminBanToggled = defineLegacyHandler({
     else await ctx.commit(ban(user, null, { ...deed, demands: await keepAnAdmin(ctx, user) }), {});
   },
 });
+
+export const legacyHandlers: LegacyHandler[] = [profileDeleted, adminDeleted, checkVerified, adminBanToggled];

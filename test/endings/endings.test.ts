@@ -7,12 +7,13 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
-import { legacyHandlers } from "../../src/handlers/index.ts";
+import { legacyHandlers } from "../../src/legacy/handlers.ts";
+import { scenarios } from "../handlers/scenarios.ts";
 import { without } from "../support/faults.ts";
 import { until } from "../support/fleet.ts";
 import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 import { holdUser } from "../support/held.ts";
-import { type ScenarioRunner, scenarios } from "../support/scenarios.ts";
+import type { ScenarioRunner } from "../support/scenarios.ts";
 import { beside, client, columns } from "./columns.ts";
 import { type Controls, controls } from "./controls.ts";
 import { endingFaults } from "./faults.ts";
@@ -217,7 +218,7 @@ async function derived(): Promise<{ ending: Set<string>; making: Set<string>; ta
     note: () => undefined,
     operatorToken: () => Promise.resolve(actorToken),
   };
-  for (const exercise of Object.values(scenarios)) await exercise(runner);
+  for (const [topic, { run }] of Object.entries(scenarios)) await run(runner, topic);
   for (const { topic } of legacyHandlers) {
     const { id } = await account(own);
     if (topic === "check_verified") await pool.query(sql.unsafe`UPDATE users SET confirmed_at = NULL WHERE id = ${id}`);

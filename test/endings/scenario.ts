@@ -3,11 +3,11 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { sql } from "slonik";
 import { z } from "zod";
+import { totpAad } from "../../src/accounts/second-factors.ts";
 import { makeRevocations } from "../../src/client/revocations.ts";
 import { hashSecret, newOpaque } from "../../src/crypto/opaque.ts";
 import { hashRecoveryCode, makeRecoveryCodes } from "../../src/crypto/recovery-codes.ts";
 import { totpCode, totpStep } from "../../src/crypto/totp.ts";
-import { totpAad } from "../../src/handlers/mfa/enroll.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import { makeAuthenticator } from "../support/authenticator.ts";

@@ -7,7 +7,7 @@ import { checkPermission } from "../../command/admin/permissions.ts";
 import { defineHandler } from "../../command/define.ts";
 import { isPermitted } from "../../db/roles.ts";
 
-export const check = defineHandler({
+export default defineHandler({
   topic: "auth.access.check",
   lane: "cheap",
   storesAnswer: false,

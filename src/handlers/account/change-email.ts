@@ -15,7 +15,7 @@ import { addressChangeOf, lockUser, passwordOf } from "../../db/users.ts";
 import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
 import { normalize } from "../../protocol/record-key.ts";
 
-export const changeEmail = defineHandler({
+export default defineHandler({
   topic: "auth.account.change-email",
   lane: "hash",
   storesAnswer: true,

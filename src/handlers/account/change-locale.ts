@@ -7,7 +7,7 @@ import { checkLocale } from "../../accounts/input.ts";
 import { defineHandler } from "../../command/define.ts";
 import { changeLocale as setLocale } from "../../db/users.ts";
 
-export const changeLocale = defineHandler({
+export default defineHandler({
   topic: "auth.account.change-locale",
   lane: "db",
   storesAnswer: true,

@@ -12,7 +12,7 @@ import { changeEmail } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { normalize } from "../../protocol/record-key.ts";
 
-export const confirmEmail = defineHandler({
+export default defineHandler({
   topic: "auth.account.confirm-email",
   lane: "db",
   storesAnswer: true,

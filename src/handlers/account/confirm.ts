@@ -5,11 +5,12 @@
 // Refuses INVALID_INPUT (neither, or both), what linkOf refuses, INVALID_CREDENTIALS (the link stays good), THROTTLED and OVERLOADED with a password,
 // and BANNED to whoever has shown that the account is theirs.
 
+import { profileMessage } from "../../accounts/confirmation.ts";
 import { checkTyped } from "../../accounts/input.ts";
 import { type Link, linkOf } from "../../accounts/links.ts";
 import { openSession } from "../../accounts/sessions.ts";
 import type { Attempt } from "../../command/attempts.ts";
-import type { Context, Message, Proof } from "../../command/context.ts";
+import type { Context, Proof } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
 import { event } from "../../command/events.ts";
 import { hashSecret, isSecretOf } from "../../crypto/opaque.ts";
@@ -18,14 +19,7 @@ import { confirmUser, lockUser, passwordOf } from "../../db/users.ts";
 import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
 import type { AccountConfirmRequest, AccountConfirmResult } from "../../protocol/generated/schemas.ts";
 
-const profileTopic = "registration";
-
-/** Lets the platform make the user's profile. */
-export function profileMessage(id: number, username: string): Message {
-  return { topic: profileTopic, key: String(id), kind: "json", body: { id, username } };
-}
-
-export const confirm = defineHandler({
+export default defineHandler({
   topic: "auth.account.confirm",
   lane: "db",
   laneOf: ({ password }) => (password === "" ? "db" : "hash"),

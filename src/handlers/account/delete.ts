@@ -12,7 +12,7 @@ import { event } from "../../command/events.ts";
 import { lockUser, passwordOf } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 
-export const deleteAccount = defineHandler({
+export default defineHandler({
   topic: "auth.account.delete",
   lane: "hash",
   storesAnswer: true,

@@ -9,7 +9,7 @@ import { defineHandler } from "../../command/define.ts";
 import { event } from "../../command/events.ts";
 import { refuse } from "../../protocol/errors.ts";
 
-export const exportAccount = defineHandler({
+export default defineHandler({
   topic: "auth.account.export",
   lane: "db",
   storesAnswer: true,

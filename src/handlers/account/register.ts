@@ -20,7 +20,7 @@ import { refuse } from "../../protocol/errors.ts";
 import type { AccountRegisterRequest } from "../../protocol/generated/schemas.ts";
 import { normalize } from "../../protocol/record-key.ts";
 
-export const register = defineHandler({
+export default defineHandler({
   topic: "auth.account.register",
   lane: "hash",
   storesAnswer: true,

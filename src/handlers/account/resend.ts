@@ -14,7 +14,7 @@ import { insertDummyToken, lockDummyUser } from "../../db/dummy-user.ts";
 import { holdMail, waitingAt } from "../../db/waiting.ts";
 import { normalize } from "../../protocol/record-key.ts";
 
-export const resend = defineHandler({
+export default defineHandler({
   topic: "auth.account.resend",
   lane: "db",
   storesAnswer: true,

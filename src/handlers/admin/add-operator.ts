@@ -18,7 +18,7 @@ import { sealOperator } from "../../crypto/operators.ts";
 import { changeOperator, insertOperator, operatorRows } from "../../db/operators.ts";
 import { invalid } from "../../protocol/errors.ts";
 
-export const addOperator = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.add-operator",
   permission: "operators.manage",
   async handle({ name, publicKey, permissions: asked, reason }, ctx, actor) {

@@ -11,7 +11,7 @@ import { invalid } from "../../protocol/errors.ts";
 /** The last millisecond that JavaScript and PostgreSQL both know, year 275760: an end beyond it is a mistake. */
 const latest = 8.64e15;
 
-export const banUser = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.ban-user",
   permission: "users.ban",
   async handle({ reason, until, target }, ctx, actor) {

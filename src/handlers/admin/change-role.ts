@@ -16,7 +16,7 @@ import type { AdminChangeRoleRequest } from "../../protocol/generated/schemas.ts
 
 const mostPermissions = 256;
 
-export const changeRole = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.change-role",
   permission: "roles.change",
   async handle(request, ctx, actor) {

@@ -12,7 +12,7 @@ import { event } from "../../command/events.ts";
 import { deleteRole as deleteStored, roleByName } from "../../db/roles.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 
-export const deleteRole = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.delete-role",
   permission: "roles.change",
   async handle({ role, reason }, ctx, actor) {

@@ -6,7 +6,7 @@ import { erase, keepAnAdmin } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 
-export const deleteUser = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.delete-user",
   permission: "users.delete",
   async handle({ reason, target }, ctx, actor) {

@@ -10,7 +10,7 @@ import { defineAdminHandler } from "../../command/admin/define.ts";
 import { event } from "../../command/events.ts";
 import { invalid } from "../../protocol/errors.ts";
 
-export const exportUser = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.export-user",
   permission: "users.export",
   async handle({ reason, target }, ctx, actor) {

@@ -13,7 +13,7 @@ import { parseTarget } from "../../protocol/target.ts";
 const mostOnPage = 200;
 const longestSearch = 254; // as the longest e-mail address
 
-export const findUsers = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.find-users",
   permission: "users.read",
   async handle(request, ctx) {

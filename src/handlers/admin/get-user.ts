@@ -7,7 +7,7 @@ import { defineAdminHandler } from "../../command/admin/define.ts";
 import { adminBeside } from "../../db/roles.ts";
 import { countSessions } from "../../db/sessions.ts";
 
-export const getUser = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.get-user",
   permission: "users.read",
   async handle({ target }, ctx) {

@@ -5,7 +5,7 @@ import { opened } from "../../accounts/operators.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { operatorRows } from "../../db/operators.ts";
 
-export const listOperators = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.list-operators",
   permission: "operators.manage",
   async handle(_request, ctx) {

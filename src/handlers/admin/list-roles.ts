@@ -4,7 +4,7 @@
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { allRoles } from "../../db/roles.ts";
 
-export const listRoles = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.list-roles",
   permission: "roles.read",
   async handle(_request, ctx) {

@@ -5,7 +5,7 @@ import { sessionPage } from "../../accounts/sessions.ts";
 import { targetOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 
-export const listSessions = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.list-sessions",
   permission: "users.read",
   async handle({ target, cursor }, ctx) {

@@ -11,7 +11,7 @@ import { sealOperator } from "../../crypto/operators.ts";
 import { changeOperator, deleteOperator } from "../../db/operators.ts";
 import { refuse } from "../../protocol/errors.ts";
 
-export const removeOperator = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.remove-operator",
   permission: "operators.manage",
   async handle({ name, kid, reason }, ctx, actor) {

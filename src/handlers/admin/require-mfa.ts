@@ -11,7 +11,7 @@ import { mfaRequirement, requireMfa as requireMfaOf } from "../../db/factors.ts"
 import { roleByName } from "../../db/roles.ts";
 import { type Refusal, refuse } from "../../protocol/errors.ts";
 
-export const requireMfa = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.require-mfa",
   permission: "roles.change",
   async handle({ role, required, reason }, ctx, actor) {

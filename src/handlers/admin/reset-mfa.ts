@@ -12,7 +12,7 @@ import { deleteFactors, demandNoFactors, factorsOf } from "../../db/factors.ts";
 import { endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, raiseGeneration } from "../../db/users.ts";
 
-export const resetMfa = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.reset-mfa",
   permission: "users.reset-mfa",
   async handle({ reason, target }, ctx, actor) {

@@ -11,7 +11,7 @@ import { voidLinks } from "../../db/one-time-tokens.ts";
 import { countSessions, endSession, endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, type Profile, raiseGeneration } from "../../db/users.ts";
 
-export const revokeSessions = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.revoke-sessions",
   permission: "sessions.revoke",
   async handle({ sessionId, reason, target }, ctx, actor) {

@@ -14,7 +14,7 @@ import { invalid } from "../../protocol/errors.ts";
 
 const maxRoles = 64;
 
-export const setRoles = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.set-roles",
   permission: "users.set-roles",
   async handle({ roles: asked, reason, target }, ctx, actor) {

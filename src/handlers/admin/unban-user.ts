@@ -5,7 +5,7 @@ import { unban } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 
-export const unbanUser = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.unban-user",
   permission: "users.ban",
   async handle({ reason, target }, ctx, actor) {

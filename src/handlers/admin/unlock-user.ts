@@ -9,7 +9,7 @@ import { failedAttempts, forgetAttempts } from "../../db/attempts.ts";
 import { forgetTotpFailures } from "../../db/factors.ts";
 import { lockUser } from "../../db/users.ts";
 
-export const unlockUser = defineAdminHandler({
+export default defineAdminHandler({
   topic: "auth.admin.unlock-user",
   permission: "users.unlock",
   async handle({ reason, target }, ctx, actor) {

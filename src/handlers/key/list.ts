@@ -1,7 +1,7 @@
 // Key list: the fleet's public keys as a JSON Web Key Set (RFC 7517): use "sig" verifies access tokens, use "enc" seals requests.
 import { defineHandler } from "../../command/define.ts";
 
-export const list = defineHandler({
+export default defineHandler({
   topic: "auth.key.list",
   lane: "cheap",
   storesAnswer: false,

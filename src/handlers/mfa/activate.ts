@@ -4,14 +4,13 @@
 // is not counted: whoever can ask was given the secret itself.
 
 import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
-import { factorChange, newRecoveryCodes, shownIn } from "../../accounts/second-factors.ts";
+import { factorChange, newRecoveryCodes, shownIn, totpAad } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
 import { judgeTotp } from "../../crypto/totp.ts";
 import { activateTotp, totpOf } from "../../db/factors.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
-import { totpAad } from "./enroll.ts";
 
-export const activate = defineHandler({
+export default defineHandler({
   topic: "auth.mfa.activate",
   lane: "db",
   storesAnswer: true,

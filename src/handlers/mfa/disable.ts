@@ -7,7 +7,7 @@ import { defineHandler } from "../../command/define.ts";
 import { deleteRecoveryCodes, deleteTotp } from "../../db/factors.ts";
 import { refuse } from "../../protocol/errors.ts";
 
-export const disable = defineHandler({
+export default defineHandler({
   topic: "auth.mfa.disable",
   lane: "db",
   storesAnswer: true,

@@ -3,16 +3,14 @@
 // Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (an app is active: disable it first).
 
 import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { totpAad } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
 import { base32, makeTotpSecret, totpUri } from "../../crypto/totp.ts";
 import { enrollTotp } from "../../db/factors.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 
-/** What a secret's box belongs to. */
-export const totpAad = (userId: number): string => `totp ${userId}`;
-
-export const enroll = defineHandler({
+export default defineHandler({
   topic: "auth.mfa.enroll",
   lane: "db",
   storesAnswer: true,

@@ -9,7 +9,7 @@ import { event } from "../../command/events.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 
-export const recoveryCodes = defineHandler({
+export default defineHandler({
   topic: "auth.mfa.recovery-codes",
   lane: "db",
   storesAnswer: true,

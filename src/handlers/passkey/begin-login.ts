@@ -8,6 +8,7 @@
 import { checkChallenge, newChallenge, presentedChallenge } from "../../accounts/challenges.ts";
 import { checkLoginLength } from "../../accounts/input.ts";
 import { namedBy } from "../../accounts/named.ts";
+import { minPasskeyLoginMs } from "../../accounts/passkeys.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
 import { decoyCredentials, loginOptions } from "../../crypto/passkeys.ts";
@@ -17,11 +18,10 @@ import { addressKey } from "../../protocol/email-addresses.ts";
 import { refuse } from "../../protocol/errors.ts";
 import type { PasskeyBeginLoginRequest, PasskeyBeginLoginResult } from "../../protocol/generated/schemas.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { judgedInMs } from "./finish-login.ts";
 
-export const beginLogin = defineHandler({
+export default defineHandler({
   topic: "auth.passkey.begin-login",
-  minResponseMs: judgedInMs, // rows that are found or not make 0.1 ms
+  minResponseMs: minPasskeyLoginMs, // finding rows or none differs by 0.1 ms
   lane: "db",
   storesAnswer: true,
   async handle(request, ctx) {

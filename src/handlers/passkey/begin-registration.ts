@@ -4,16 +4,14 @@
 
 import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
 import { newChallenge } from "../../accounts/challenges.ts";
+import { maxPasskeys } from "../../accounts/passkeys.ts";
 import { defineHandler } from "../../command/define.ts";
 import { registrationOptions, userHandle } from "../../crypto/passkeys.ts";
 import { credentialsOfUser } from "../../db/passkeys.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 
-/** Each is offered to a device at every login. */
-export const mostPasskeys = 10;
-
-export const beginRegistration = defineHandler({
+export default defineHandler({
   topic: "auth.passkey.begin-registration",
   lane: "db",
   storesAnswer: true,
@@ -21,8 +19,8 @@ export const beginRegistration = defineHandler({
     const bearer = await bearerOf(ctx, accessToken);
     const { passkeys } = await demandFreshLogin(ctx, bearer);
     const { userId: id, login, generation, claims } = bearer;
-    if (passkeys >= mostPasskeys)
-      throw refuse("INVALID_INPUT", { message: `More than ${mostPasskeys} passkeys cannot be registered.` });
+    if (passkeys >= maxPasskeys)
+      throw refuse("INVALID_INPUT", { message: `More than ${maxPasskeys} passkeys cannot be registered.` });
     const { credentials: known } = (await ctx.read(credentialsOfUser(id))) ?? { credentials: [] };
     const { sessionId } = claims;
     const challenge = newChallenge(ctx, { purpose: "passkey-registration", userId: id, generation, sessionId });

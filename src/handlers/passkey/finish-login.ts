@@ -4,6 +4,7 @@
 // to whoever has the passkey BANNED.
 
 import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../../accounts/challenges.ts";
+import { minPasskeyLoginMs } from "../../accounts/passkeys.ts";
 import { openSession, type SessionTokens } from "../../accounts/sessions.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
@@ -16,15 +17,9 @@ import { lockUser } from "../../db/users.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 import { normalize } from "../../protocol/record-key.ts";
 
-/**
- * An answer to made-up credentials (begin-login) costs the same signature and statements as one to real ones, some 2 to 4 ms; what differs is
- * rows that are found or not. So no answer comes sooner than this.
- */
-export const judgedInMs = 25;
-
-export const finishLogin = defineHandler({
+export default defineHandler({
   topic: "auth.passkey.finish-login",
-  minResponseMs: judgedInMs,
+  minResponseMs: minPasskeyLoginMs,
   lane: "db",
   storesAnswer: true,
   async handle({ challenge, response }, ctx) {

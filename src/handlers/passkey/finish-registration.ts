@@ -6,17 +6,17 @@
 import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
 import { answered, checkChallenge, presentedChallenge } from "../../accounts/challenges.ts";
 import { checkLabel } from "../../accounts/input.ts";
+import { maxPasskeys } from "../../accounts/passkeys.ts";
 import { factorChange, shownIn } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
 import { judgeRegistration, parseCredential } from "../../crypto/passkeys.ts";
 import { challengeForRegistration } from "../../db/challenges.ts";
 import { insertPasskey } from "../../db/passkeys.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
-import { mostPasskeys } from "./begin-registration.ts";
 
 const longestLabel = 64;
 
-export const finishRegistration = defineHandler({
+export default defineHandler({
   topic: "auth.passkey.finish-registration",
   lane: "db",
   storesAnswer: true,
@@ -31,8 +31,8 @@ export const finishRegistration = defineHandler({
     const found = checkChallenge(await ctx.read(challengeForRegistration(presented.id, credential.id)), presented);
     if (found.challengeUser !== userId || found.sessionId !== claims.sessionId) throw refuse("TOKEN_INVALID");
     if (found.credentialTaken) throw invalid("response", "this passkey is registered already");
-    if (found.passkeys >= mostPasskeys)
-      throw invalid("response", `more than ${mostPasskeys} passkeys cannot be registered`);
+    if (found.passkeys >= maxPasskeys)
+      throw invalid("response", `more than ${maxPasskeys} passkeys cannot be registered`);
     const { secret } = presented;
     const registered = await judgeRegistration(credential, { party: ctx.settings.party, secret });
     if (registered === undefined) throw refuse("MFA_INVALID");

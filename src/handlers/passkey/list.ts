@@ -5,7 +5,7 @@ import { bearerOf } from "../../accounts/bearer.ts";
 import { defineHandler } from "../../command/define.ts";
 import { factorOverview } from "../../db/passkeys.ts";
 
-export const list = defineHandler({
+export default defineHandler({
   topic: "auth.passkey.list",
   lane: "db",
   storesAnswer: false,

@@ -9,7 +9,7 @@ import { deleteRecoveryCodes } from "../../db/factors.ts";
 import { deletePasskey, passkeyOf } from "../../db/passkeys.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 
-export const remove = defineHandler({
+export default defineHandler({
   topic: "auth.passkey.remove",
   lane: "db",
   storesAnswer: true,

@@ -13,7 +13,7 @@ import { endSessionsOf } from "../../db/sessions.ts";
 import { lockUser, passwordOf, raiseGeneration, replacePassword } from "../../db/users.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
 
-export const change = defineHandler({
+export default defineHandler({
   topic: "auth.password.change",
   lane: "hash",
   storesAnswer: true,

@@ -16,7 +16,7 @@ import { normalize } from "../../protocol/record-key.ts";
 /** Key of the events about addresses without an account: they are in no order, and an address stands in no event. */
 const nobodysKey = "unknown";
 
-export const forgot = defineHandler({
+export default defineHandler({
   topic: "auth.password.forgot",
   lane: "db",
   storesAnswer: true,

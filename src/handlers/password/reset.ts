@@ -16,7 +16,7 @@ import { endSessionsOf } from "../../db/sessions.ts";
 import type { Write } from "../../db/statements.ts";
 import { raiseGenerationAndEpoch, setPassword } from "../../db/users.ts";
 
-export const reset = defineHandler({
+export default defineHandler({
   topic: "auth.password.reset",
   lane: "hash",
   storesAnswer: true,

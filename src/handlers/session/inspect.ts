@@ -4,7 +4,7 @@
 import { bearerOf } from "../../accounts/bearer.ts";
 import { defineHandler } from "../../command/define.ts";
 
-export const inspect = defineHandler({
+export default defineHandler({
   topic: "auth.session.inspect",
   lane: "cheap",
   storesAnswer: false,

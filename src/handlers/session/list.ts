@@ -5,7 +5,7 @@ import { bearerOf } from "../../accounts/bearer.ts";
 import { sessionPage } from "../../accounts/sessions.ts";
 import { defineHandler } from "../../command/define.ts";
 
-export const list = defineHandler({
+export default defineHandler({
   topic: "auth.session.list",
   lane: "db",
   storesAnswer: false,

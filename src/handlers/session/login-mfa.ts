@@ -4,6 +4,7 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID (unknown, answered, five wrong answers, account changed), TOKEN_EXPIRED, MFA_INVALID, THROTTLED.
 
 import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../../accounts/challenges.ts";
+import { totpAad } from "../../accounts/second-factors.ts";
 import { openSession } from "../../accounts/sessions.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
@@ -15,12 +16,11 @@ import { countTotpFailure, useRecoveryCode, useTotpStep } from "../../db/factors
 import type { Write } from "../../db/statements.ts";
 import { lockUser } from "../../db/users.ts";
 import { invalid, refuse } from "../../protocol/errors.ts";
-import { totpAad } from "../mfa/enroll.ts";
 
 const longestCode = 64;
 type Method = "totp" | "recovery";
 
-export const loginMfa = defineHandler({
+export default defineHandler({
   topic: "auth.session.login-mfa",
   lane: "db",
   storesAnswer: true,

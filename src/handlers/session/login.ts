@@ -16,7 +16,7 @@ import { type Refusal, type RefusalCode, refuse } from "../../protocol/errors.ts
 import type { SessionLoginRequest } from "../../protocol/generated/schemas.ts";
 import { normalize } from "../../protocol/record-key.ts";
 
-export const login = defineHandler({
+export default defineHandler({
   topic: "auth.session.login",
   lane: "hash",
   storesAnswer: true,

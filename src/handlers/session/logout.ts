@@ -13,7 +13,7 @@ import { endSession, endSessionsOf, sessionOfToken } from "../../db/sessions.ts"
 import { lockUser, raiseGeneration } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 
-export const logout = defineHandler({
+export default defineHandler({
   topic: "auth.session.logout",
   lane: "db",
   storesAnswer: true,

@@ -40,7 +40,7 @@ type Owned = SessionForRefresh & {
   deviceEpoch: number;
 };
 
-export const refresh = defineHandler({
+export default defineHandler({
   topic: "auth.session.refresh",
   lane: "cheap",
   storesAnswer: true,

@@ -17,7 +17,7 @@ const byUser = { cause: "user", reason: "" };
 /** Each is a row of the outbox and a record that every verifier keeps. */
 const mostListed = 100;
 
-export const revoke = defineHandler({
+export default defineHandler({
   topic: "auth.session.revoke",
   lane: "db",
   storesAnswer: true,

@@ -1,15 +1,16 @@
-// Who may act on whom: every administrative command, given by a user and by an operator who hold exactly its permission, on a user and on roles that are above them.
-// A new command fails the first test until it has a row here.
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+// Who may act on whom: every administrative command, given by a user and by an operator who hold exactly its permission,
+// on a user and on roles that are above them. A new command fails the first test until its scenario says its rights.
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
 import { enrollOperator } from "../../../src/accounts/enroll-operator.ts";
-import type { permissions } from "../../../src/command/admin/permissions.ts";
 import { newSigner, type OperatorSigner, signerFrom, signOperatorToken } from "../../../src/crypto/operators.ts";
 import { handlers } from "../../../src/handlers/index.ts";
 import { systemClock } from "../../../src/lib/clock.ts";
+import { scenarios } from "../../handlers/scenarios.ts";
 import { account, type HandlerHarness, handlerHarness } from "../../support/handlers.ts";
+import type { Rights } from "../../support/scenarios.ts";
 
 let harness: HandlerHarness;
 let root: OperatorSigner;
@@ -22,72 +23,10 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => harness.close());
 
-interface Row {
-  permission: keyof typeof permissions;
-  /** Reading takes the permission alone. */
-  does:
-    | "acts on a user"
-    | "changes a role"
-    | "gives and takes roles"
-    | "enrols operators"
-    | "removes operators"
-    | "reads";
-  /** Of the request, beside actorToken. */
-  input(on: { target: string; role: string }): object;
-}
-
-const publicKey = JSON.stringify(generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }));
-
-const onUser = (permission: Row["permission"], more: object = {}): Row => ({
-  permission,
-  does: "acts on a user",
-  input: ({ target }) => ({ target, reason: "a test", ...more }),
-});
-const onRole = (more: object = {}): Row => ({
-  permission: "roles.change",
-  does: "changes a role",
-  input: ({ role }) => ({ role, reason: "a test", ...more }),
-});
-const reading = (permission: Row["permission"], more: object = {}): Row => ({
-  permission,
-  does: "reads",
-  input: ({ target }) => ({ target, ...more }),
-});
-
-const table: Record<string, Row> = {
-  "auth.admin.get-user": reading("users.read"),
-  "auth.admin.find-users": reading("users.read", { search: "", cursor: "" }),
-  "auth.admin.list-sessions": reading("users.read"),
-  "auth.admin.list-roles": reading("roles.read"),
-  "auth.admin.export-user": onUser("users.export"),
-  "auth.admin.ban-user": onUser("users.ban"),
-  "auth.admin.unban-user": onUser("users.ban"),
-  "auth.admin.delete-user": onUser("users.delete"),
-  "auth.admin.unlock-user": onUser("users.unlock"),
-  "auth.admin.reset-mfa": onUser("users.reset-mfa"),
-  "auth.admin.revoke-sessions": onUser("sessions.revoke"),
-  "auth.admin.set-roles": {
-    permission: "users.set-roles",
-    does: "gives and takes roles",
-    input: ({ target, role }) => ({ target, roles: role === "" ? [] : [role], reason: "a test" }),
-  },
-  "auth.admin.change-role": onRole({ grant: [], revoke: ["roles.change"] }),
-  "auth.admin.delete-role": onRole(),
-  "auth.admin.require-mfa": onRole({ required: true }),
-  "auth.admin.list-operators": reading("operators.manage"),
-  "auth.admin.add-operator": {
-    permission: "operators.manage",
-    does: "enrols operators",
-    input: ({ target, role }) => ({ name: target, publicKey, permissions: role === "" ? [] : [role] }),
-  },
-  "auth.admin.remove-operator": {
-    permission: "operators.manage",
-    does: "removes operators",
-    input: ({ target }) => ({ name: target, kid: null }),
-  },
-};
-const rows = Object.entries(table);
-const doing = (...kinds: Row["does"][]) => rows.filter(([, { does }]) => kinds.includes(does));
+const rows = Object.entries(scenarios).flatMap(([topic, { rights }]): [topic: string, rights: Rights][] =>
+  rights === undefined ? [] : [[topic, rights]],
+);
+const doing = (...kinds: Rights["does"][]) => rows.filter(([, { does }]) => kinds.includes(does));
 
 const row = z.record(z.unknown());
 const all = (query: ReturnType<typeof sql.fragment>) => harness.pool.any(sql.type(row)`${query}`);
@@ -151,7 +90,7 @@ const ownRole = (actor: Actor): string[] => (isUser(actor) ? [actor.role] : []);
 const act = (topic: string, { actorToken }: Actor, on: { target?: string; role?: string }) =>
   harness.outcome(
     topic as never,
-    { actorToken, ...table[topic]!.input({ target: on.target ?? "", role: on.role ?? "" }) } as never,
+    { actorToken, ...scenarios[topic]!.rights!.input({ target: on.target ?? "", role: on.role ?? "" }) } as never,
   );
 
 /** What the events of refused attempts say of the actor, and how many rows wait for the audit. */
@@ -174,9 +113,9 @@ async function forbidden(topic: string, actor: Actor, on: { target?: string; rol
   return after.events.at(-1);
 }
 
-test("the table has every administrative command, with the permission that it takes", async () => {
+test("every administrative command says in its scenario which permission it takes", async () => {
   const commands = handlers.map(({ topic }) => topic).filter((topic) => topic.startsWith("auth.admin."));
-  expect(Object.keys(table).sort()).toEqual([...commands].sort());
+  expect(rows.map(([topic]) => topic).sort()).toEqual([...commands].sort());
   const nobody = await userWith("something.else");
   for (const [topic, { permission }] of rows)
     expect(await forbidden(topic, nobody, { target: await newUser(), role: "user" })).toMatchObject({ permission });

@@ -1,0 +1,7 @@
+import { actOnRoles, readingRights, scenario } from "../../support/scenarios.ts";
+
+export default scenario({
+  run: actOnRoles(() => ({})),
+  rights: readingRights("roles.read"),
+  readsOnly: true,
+});
