@@ -1,6 +1,7 @@
 // Every text field of every command, with what it must not hold and with one byte too many: refused by the worker and by the client library, for
 // that field, without a trace. The cases are derived from the schemas, the bytes are made without our codec. Then the longest texts that
 // come through and those that do not, and how long they keep an event loop.
+
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import avsc from "avsc";
@@ -13,6 +14,7 @@ import { type RequestToSeal, sealRequest } from "../src/bus/seal/seal.ts";
 import { connectClient } from "../src/client/connect.ts";
 import type { Topic } from "../src/client/types.ts";
 import type { KafkaPort } from "../src/kafka/kafka.ts";
+import { busNames } from "../src/protocol/bus-names.ts";
 import type { Refusal } from "../src/protocol/errors.ts";
 import { commandSchemas } from "../src/protocol/generated/schemas.ts";
 import { normalize, type RecordKeyRule, recordKey } from "../src/protocol/record-key.ts";
@@ -156,6 +158,7 @@ function worker(change: (command: BusCommand) => BusCommand = (command) => comma
     const codec = codecs.get(topic)!;
     await codec.warm();
     const execute = makeExecute({
+      protocol: { names: busNames },
       codec,
       lanes: harness.lanes,
       log: quiet,

@@ -1,6 +1,8 @@
 // What docs/asyncapi.yaml says beside the schemas: what each topic that is no command is for, the JSON of the feeds, and the headers.
-import { deadLetterHeaders } from "../src/bus/dead-letter.ts";
-import { names } from "../src/bus/headers.ts";
+import { sharedHeaders } from "../src/bus/headers.ts";
+import { busNames, deadLetterHeaders } from "../src/protocol/bus-names.ts";
+
+const names = { ...sharedHeaders, ...busNames.headers };
 
 type Schema = Record<string, unknown>;
 

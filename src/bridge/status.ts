@@ -4,7 +4,7 @@
 // because the words of a fault may name what is inside the house.
 import { Metadata, status } from "@grpc/grpc-js";
 import { asError } from "../lib/errors.ts";
-import { Refusal, refusals } from "../protocol/errors.ts";
+import { Refusal, refusals, refuse } from "../protocol/errors.ts";
 
 /** The answer exists, but this contract has no room for it. Not in the table of refusals: Kafka's callers never meet it. */
 export class Unrepresentable extends Error {
@@ -23,7 +23,7 @@ export const retryAfterKey = "auth-retry-after-ms";
 
 export function statusOf(thrown: unknown): CallStatus {
   if (thrown instanceof Unrepresentable) return withMetadata(status.FAILED_PRECONDITION, thrown.message, {});
-  const refusal = thrown instanceof Refusal ? thrown : new Refusal("INTERNAL");
+  const refusal = thrown instanceof Refusal ? thrown : refuse("INTERNAL");
   const [name] = refusals[refusal.code];
   const later = refusal.retryAfterMs === undefined ? {} : { [retryAfterKey]: String(refusal.retryAfterMs) };
   return withMetadata(status[name], refusal.message, { [errorKey]: refusal.code, ...later });
@@ -37,7 +37,7 @@ export function isFault(thrown: unknown): boolean {
 /** The status of a call whose caller is no longer there to read it; for the metrics. */
 export function statusOfGone(pastDeadline: boolean): CallStatus {
   return pastDeadline
-    ? statusOf(new Refusal("DEADLINE_EXCEEDED"))
+    ? statusOf(refuse("DEADLINE_EXCEEDED"))
     : withMetadata(status.CANCELLED, "The caller has ended the call.", {});
 }
 

@@ -21,7 +21,7 @@ export interface Call {
   recordedAt: number;
   /** Monotonic ms after which nobody waits any more. */
   deadline: number;
-  /** What the caller's header auth-device holds, where it holds for this record key. */
+  /** What the caller's header device holds, where it holds for this record key. */
   device?: HeldDevice;
   /** In the lane of its command, which it enters later. */
   permit?: Permit;
@@ -60,5 +60,3 @@ export const requestSubject = (topic: string): string => `${topic}-value`;
 /** Subject of a reply: the record's full name. */
 export const replySubject = (command: Pick<BusCommand, "resultName">): string =>
   command.resultName.replace(/Result$/, "Reply");
-
-export const refusalName = "auth.Refusal";

@@ -1,34 +1,16 @@
 // What could not be processed goes to a topic of its own as it came: key, value (still sealed), headers, and why and from where.
-// The partition it came from moves on. Names that begin with auth-dlq- are ours: what a record brings of them is left out, so that nobody
-// can write a dead letter's history for us. One is kept, because it is the record's identity: auth-dlq-replayed-from.
+// The partition it came from moves on. Headers that begin with the prefix are ours: what a record brings of them is left out, so that nobody
+// can write a dead letter's history for us. One is kept, because it is the record's identity: replayedFrom.
 //
 // A replayed record is its original again, in another place: it carries the original's partition, offset and broker time, and whoever
 // knows a record by these (headers.ts, recordKey) takes them from there. So a record that has no key of its own, and a legacy record, take effect
 // once, however often they are replayed.
 import type { InRecord, OutRecord, UnreadableRecords } from "../kafka/records.ts";
-
-export const deadLetterTopic = "auth.dead-letter";
+import type { DeadLetterNames } from "./names.ts";
 
 /** Largest record of a request topic, bytes; the dead-letter topic takes twice as much. */
 export const maxRequestBytes = 1_048_588;
 export const maxDeadLetterBytes = 2 * maxRequestBytes;
-
-export const deadLetterPrefix = "auth-dlq-";
-export const deadLetterHeaders = {
-  topic: "auth-dlq-topic",
-  partition: "auth-dlq-partition",
-  offset: "auth-dlq-offset",
-  /** Where it stands for several records that cannot be read: the offset of the last. */
-  lastOffset: "auth-dlq-last-offset",
-  /** The original record's broker time, Unix ms. */
-  timestamp: "auth-dlq-timestamp",
-  error: "auth-dlq-error",
-  at: "auth-dlq-at",
-  cut: "auth-dlq-cut",
-  /** Beside the value: which of key and headers are not whole. */
-  partsCut: "auth-dlq-parts-cut",
-  replayedFrom: "auth-dlq-replayed-from",
-} as const;
 
 /** Room for our own headers and the record's overhead. */
 const reserveBytes = 16_384;
@@ -38,11 +20,14 @@ const maxHeaderBytes = 65_536;
 const overheadOfHeader = 16;
 
 /** The record as it came, as far as it fits, and why and from where. */
-export function deadLetter(record: InRecord, error: string, now: number): OutRecord {
-  const names = deadLetterHeaders;
+export function deadLetter(
+  record: InRecord,
+  { error, now, deadLetters }: { error: string; now: number; deadLetters: DeadLetterNames },
+): OutRecord {
+  const { topic, headers: names } = deadLetters;
   const replayedFrom = record.headers[names.replayedFrom];
   const key = record.key?.subarray(0, maxKeyBytes) ?? null;
-  const foreign = fitting(foreignHeaders(record));
+  const foreign = fitting(foreignHeaders(record, deadLetters));
   const partsCut = [
     ...(key?.length === record.key?.length ? [] : ["key"]),
     ...(foreign.isWhole && !record.headersLeftOut ? [] : ["headers"]),
@@ -50,32 +35,33 @@ export function deadLetter(record: InRecord, error: string, now: number): OutRec
   const headers: OutRecord["headers"] = {
     ...foreign.headers,
     ...(isIdentity(replayedFrom) && { [names.replayedFrom]: replayedFrom }),
-    ...placeHeaders(record, error, now),
+    ...placeHeaders(record, { error, now, names }),
     ...(partsCut.length > 0 && { [names.partsCut]: partsCut.join() }),
   };
   const room = maxDeadLetterBytes - reserveBytes - foreign.bytes - (key?.length ?? 0);
-  if (record.value === null || record.value.length <= room)
-    return { topic: deadLetterTopic, key, value: record.value, headers };
+  if (record.value === null || record.value.length <= room) return { topic, key, value: record.value, headers };
   const value = record.value.subarray(0, room);
-  return { topic: deadLetterTopic, key, value, headers: { ...headers, [names.cut]: String(record.value.length) } };
+  return { topic, key, value, headers: { ...headers, [names.cut]: String(record.value.length) } };
 }
 
 /** For records that were passed over unread: where they are, as long as their topic keeps them. */
-export function unreadableLetter(records: UnreadableRecords, now: number): OutRecord {
+export function unreadableLetter(
+  records: UnreadableRecords,
+  { now, deadLetters: { topic, headers: names } }: { now: number; deadLetters: DeadLetterNames },
+): OutRecord {
   const { first, last, message } = records;
+  const error = `records that cannot be read: ${message}`;
   const headers = {
-    ...placeHeaders({ ...records, offset: first }, `records that cannot be read: ${message}`, now),
-    [deadLetterHeaders.lastOffset]: String(last),
+    ...placeHeaders({ ...records, offset: first }, { error, now, names }),
+    [names.lastOffset]: String(last),
   };
-  return { topic: deadLetterTopic, key: null, value: null, headers };
+  return { topic, key: null, value: null, headers };
 }
 
 function placeHeaders(
   place: Pick<InRecord, "topic" | "partition" | "offset" | "timestamp">,
-  error: string,
-  now: number,
+  { error, now, names }: { error: string; now: number; names: DeadLetterNames["headers"] },
 ) {
-  const names = deadLetterHeaders;
   return {
     [names.topic]: place.topic,
     [names.partition]: String(place.partition),
@@ -105,10 +91,13 @@ function fitting(given: OutRecord["headers"]) {
 }
 
 /** What the record brought itself. */
-export function foreignHeaders({ headers }: Pick<InRecord, "headers">): OutRecord["headers"] {
+export function foreignHeaders(
+  { headers }: Pick<InRecord, "headers">,
+  { headerPrefix }: Pick<DeadLetterNames, "headerPrefix">,
+): OutRecord["headers"] {
   return Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) =>
-      value === undefined || name.startsWith(deadLetterPrefix) ? [] : [[name, value]],
+      value === undefined || name.startsWith(headerPrefix) ? [] : [[name, value]],
     ),
   );
 }
@@ -121,7 +110,7 @@ export interface RecordIdentity {
   timestamp: number;
 }
 
-/** The value of auth-dlq-replayed-from. */
+/** The value of the header replayedFrom. */
 export function identityText({ partition, offset, timestamp }: RecordIdentity): string {
   return `${partition}:${offset}:${timestamp}`;
 }
@@ -130,8 +119,11 @@ export function identityText({ partition, offset, timestamp }: RecordIdentity): 
  * The record itself, or the one that it is a replay of. One that was to come later than the record is not believed: nobody can take
  * the identity of a record that is still to be written.
  */
-export function identityOf(record: RecordIdentity & Pick<InRecord, "headers">): RecordIdentity {
-  const given = record.headers[deadLetterHeaders.replayedFrom];
+export function identityOf(
+  record: RecordIdentity & Pick<InRecord, "headers">,
+  { headers: { replayedFrom } }: DeadLetterNames,
+): RecordIdentity {
+  const given = record.headers[replayedFrom];
   const found = isIdentity(given) ? /^(\d{1,9}):(\d{1,18}):(\d{1,15})$/.exec(given.toString("latin1")) : null;
   if (!found || Number(found[3]) > record.timestamp) return record;
   return { partition: Number(found[1]), offset: BigInt(found[2]!), timestamp: Number(found[3]) };

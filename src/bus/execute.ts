@@ -1,25 +1,19 @@
 // One request from its bytes to its answer: late? -> decode -> open the seal -> check the key -> handler -> encode the reply.
 // Decoding comes after queueing: expired work is dropped from its headers alone, and secrets are open only while their handler runs.
 // Three outcomes, decided here and nowhere else: *refuse* (a reply with its code), *retry* (a listed passing cause, with backoff
-// inside the deadline), *poison* (a dead letter, and INTERNAL to a caller who can be told). Unlisted errors are not retried.
+// inside the deadline), *deadLetterReason* (a dead letter, and INTERNAL to a caller who can be told). Unlisted errors are not retried.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { InRecord, OutRecord } from "../kafka/records.ts";
 import { asError } from "../lib/errors.ts";
-import { Refusal, refuse } from "../protocol/errors.ts";
+import { Refusal } from "../lib/refusal.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type Codec, CodecFault } from "./avro/codec.ts";
-import {
-  type BusCommand,
-  type Call,
-  type LaneName,
-  type Lanes,
-  refusalName,
-  replySubject,
-  requestSubject,
-} from "./command.ts";
+import { type BusCommand, type Call, type LaneName, type Lanes, replySubject, requestSubject } from "./command.ts";
 import { replyHeaders } from "./headers.ts";
 import type { Permit } from "./lanes.ts";
 import { delayUntil } from "./min-response.ts";
+import type { BusProtocol } from "./names.ts";
+import { refuse } from "./refusals.ts";
 import { replyMac } from "./seal/reply-mac.ts";
 import {
   bareReply,
@@ -32,6 +26,7 @@ import {
 } from "./seal/seal.ts";
 
 export interface ExecuteDeps {
+  protocol: BusProtocol;
   codec: Codec;
   lanes: Lanes;
   log: Logger;
@@ -81,7 +76,12 @@ export function makeExecute(parts: ExecuteDeps): Execute {
         ...(reply.partition !== undefined && { partition: reply.partition }),
         key: record.key,
         value: outcome.bytes,
-        headers: replyHeaders(reply, outcome.code, { ...call.envelope, mac: macOf(call, outcome) }),
+        headers: replyHeaders(reply, {
+          ...call.envelope,
+          outcome: outcome.code,
+          mac: macOf(call, outcome),
+          names: parts.protocol.names,
+        }),
       },
     };
   };
@@ -92,10 +92,16 @@ function macOf({ envelope }: Call, { code, bytes: value, replySecret }: Outcome)
   return replySecret && replyMac(replySecret, { replyTopic, correlationId, code, value });
 }
 
-/** A refusal as the bytes of the command's reply. */
-export function encodeRefusal(codec: Codec, command: Pick<BusCommand, "resultName">, refusal: Refusal): Buffer {
-  const { code, message, retryAfterMs = null, details } = refusal;
-  return codec.encode(replySubject(command), { outcome: { [refusalName]: { code, message, retryAfterMs, details } } });
+/** A refusal as the command's reply, with the code that the application gives it. */
+export function encodeRefusal(
+  { codec, protocol: { names, codes = {} } }: Pick<ExecuteDeps, "codec" | "protocol">,
+  command: Pick<BusCommand, "resultName">,
+  refusal: Refusal,
+): { code: string; bytes: Buffer } {
+  const { message, retryAfterMs = null, details } = refusal;
+  const code = (codes as Record<string, string>)[refusal.code] ?? refusal.code;
+  const outcome = { [names.refusalRecord]: { code, message, retryAfterMs, details } };
+  return { code, bytes: codec.encode(replySubject(command), { outcome }) };
 }
 
 interface Work {
@@ -105,7 +111,7 @@ interface Work {
 }
 
 async function attempt(parts: ExecuteDeps, delivered: Work, redelivered: boolean): Promise<Outcome> {
-  const { codec, log } = parts;
+  const { log } = parts;
   const { record, command } = delivered;
   let call: Call = delivered.call;
   let replySecret: Buffer | undefined;
@@ -127,12 +133,12 @@ async function attempt(parts: ExecuteDeps, delivered: Work, redelivered: boolean
     if (bytes.length > maxReplyBytes) throw new Error(`the reply has ${bytes.length} bytes`);
     return { code: "ok", bytes, deadLetterReason: undefined, replySecret };
   } catch (error) {
-    const { refusal, poison } = classify(error);
-    if (poison !== undefined) {
+    const { refusal, deadLetterReason } = classify(error);
+    if (deadLetterReason !== undefined) {
       const where = { topic: record.topic, partition: record.partition, offset: String(record.offset) };
       log.error({ err: error, ...where }, "request cannot be processed");
     }
-    return { code: refusal.code, bytes: encodeRefusal(codec, command, refusal), deadLetterReason: poison, replySecret };
+    return { ...encodeRefusal(parts, command, refusal), deadLetterReason, replySecret };
   } finally {
     call.permit?.release();
   }
@@ -157,13 +163,13 @@ async function inTime(parts: ExecuteDeps, work: Work, redelivered: boolean): Pro
 }
 
 /**
- * Turns whatever was thrown into the caller's refusal; `poison` says why the record is a dead letter as well: a fault
+ * Turns whatever was thrown into the caller's refusal; `deadLetterReason` says why the record is a dead letter as well: a fault
  * of ours.
  */
-function classify(error: unknown): { refusal: Refusal; poison: string | undefined } {
-  if (error instanceof Refusal) return { refusal: error, poison: undefined };
-  if (error instanceof CodecFault) return { refusal: refusalOfBytes(error), poison: undefined };
-  return { refusal: refuse("INTERNAL"), poison: asError(error).message };
+function classify(error: unknown): { refusal: Refusal; deadLetterReason: string | undefined } {
+  if (error instanceof Refusal) return { refusal: error, deadLetterReason: undefined };
+  if (error instanceof CodecFault) return { refusal: refusalOfBytes(error), deadLetterReason: undefined };
+  return { refusal: refuse("INTERNAL"), deadLetterReason: asError(error).message };
 }
 
 /** Bytes that anybody can send are refused, and nothing is kept of them. */
@@ -182,9 +188,9 @@ function refusalOfBytes({ kind, message }: CodecFault): Refusal {
 
 async function readReplyKey(parts: ExecuteDeps, { command, call }: Work): Promise<ReplyKey | undefined> {
   const text = call.envelope.replyKey;
-  if (text !== undefined) return parseReplyKey(text);
+  if (text !== undefined) return parseReplyKey(text, parts.protocol.names.headers.replyKey);
   if (command.sealedFields.reply.length > 0 && parts.requireSealed) {
-    throw refuse("SEAL_REQUIRED", { message: "The reply has secrets: give auth-reply-key." });
+    throw refuse("SEAL_REQUIRED", { message: `The reply has secrets: give ${parts.protocol.names.headers.replyKey}.` });
   }
   return undefined;
 }
@@ -212,6 +218,7 @@ async function open(
     receivedAt: record.timestamp,
     endsBetween: parts.sealsEndBetween(),
     opened,
+    headers: parts.protocol.names.headers,
   });
 }
 

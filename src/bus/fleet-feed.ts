@@ -1,8 +1,8 @@
 // The fleet feed: every process says every two seconds who it is (PING), what it serves (INFO) and how it does (STATS), in one JSON record
-// on auth.fleet. JSON, unlike everything else, so that an operator reads it with any console consumer and a process speaks it before it
+// on a topic of its own. JSON, unlike everything else, so that an operator reads it with any console consumer and a process speaks it before it
 // has a schema. It is for people, and for requesters' NO_WORKERS: whoever may write here can keep no worker from starting (db/serving.ts decides
 // that), and what one record or many can cost a reader is bounded.
-// - startBeats: says it. A beat that cannot be sent is given up; the next one says all of it again.
+// - startReporting: says it. A report that cannot be sent is given up; the next one says all of it again.
 // - makeFleetView: what a requester knows from it, counted in intervals in which the feed was seen to flow, so that a broker that is
 //   away, or a requester that slept, never looks like a fleet that is gone.
 // - announce: says "starting", and waits for the acknowledgement.
@@ -13,8 +13,8 @@ import { systemClock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
 import { settledWithin } from "../lib/timeout.ts";
 import type { Logger } from "../runtime/log.ts";
+import type { BusNames } from "./names.ts";
 
-export const fleetTopic = "auth.fleet";
 export const reportEveryMs = 2000;
 /** Intervals without a beat after which a process counts as gone. */
 const patience = 3;
@@ -77,7 +77,7 @@ export function readReport({ value }: Pick<InRecord, "value">): FleetReport | un
   }
 }
 
-function recordOf(beat: FleetReport) {
+function recordOf(beat: FleetReport, topic: string) {
   const { info } = beat;
   const whole = Buffer.from(JSON.stringify(beat));
   // Tens of thousands of partitions: which of them it owns is left out, since what it serves must be heard.
@@ -85,10 +85,16 @@ function recordOf(beat: FleetReport) {
     whole.length <= maxReportBytes
       ? whole
       : Buffer.from(JSON.stringify({ ...beat, info: { ...info, partitions: {} } }));
-  return { topic: fleetTopic, partition: 0, key: Buffer.from(beat.ping.id), value, headers: {} };
+  return { topic, partition: 0, key: Buffer.from(beat.ping.id), value, headers: {} };
 }
 
 const leaving = (beat: FleetReport): FleetReport => ({ ...beat, ping: { ...beat.ping, state: "leaving" } });
+
+export interface FeedDeps {
+  kafka: Pick<KafkaPort, "partitionsOf" | "produce">;
+  names: BusNames;
+  log: Logger;
+}
 
 export interface FleetReporter {
   /** Says "leaving" and stops; waits no longer than so for the broker. */
@@ -96,16 +102,12 @@ export interface FleetReporter {
 }
 
 /** @param describe is asked for each beat */
-export function startReporting(
-  kafka: Pick<KafkaPort, "produce">,
-  describe: () => FleetReport,
-  log: Logger,
-): FleetReporter {
+export function startReporting({ kafka, names, log }: FeedDeps, describe: () => FleetReport): FleetReporter {
   let sending = false;
   const say = async (beat: FleetReport): Promise<void> => {
     sending = true;
     try {
-      await kafka.produce([recordOf(beat)]);
+      await kafka.produce([recordOf(beat, names.fleetTopic)]);
     } catch (error) {
       log.debug({ err: asError(error) }, "the fleet could not be told");
     } finally {
@@ -209,14 +211,11 @@ function makeLag(monotonic: () => number): (appendedAt: number) => number {
  * Says once that a process is there, and waits until the broker has it: the acknowledgement shows the broker's time (broker-clock.ts), which a worker
  * knows before it takes its first request. What others say here decides nothing.
  */
-export async function announce(
-  kafka: Pick<KafkaPort, "partitionsOf" | "produce">,
-  report: FleetReport,
-  log: Logger,
-): Promise<void> {
+export async function announce({ kafka, names, log }: FeedDeps, report: FleetReport): Promise<void> {
+  const { fleetTopic, setupCommand } = names;
   if ((await kafka.partitionsOf(fleetTopic)) === undefined) {
-    log.warn(`There is no topic ${fleetTopic}: run authfleet migrate. Nobody sees this process.`);
+    log.warn(`There is no topic ${fleetTopic}: run ${setupCommand}. Nobody sees this process.`);
     return;
   }
-  await kafka.produce([recordOf(report)]);
+  await kafka.produce([recordOf(report, fleetTopic)]);
 }

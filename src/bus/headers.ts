@@ -1,4 +1,4 @@
-// The headers of a request, read without touching its value, and the headers of its reply (contract, section 3).
+// The headers of a request, read without touching its value, and the headers of its reply (docs/protocol.md, "Headers").
 // Spring's ReplyingKafkaTemplate sends its correlation id as 16 raw bytes and its partition as a 4-byte integer; NestJS's
 // ClientKafka sends both as text. A small integer's first byte is 0 and a text's is a digit, so the two forms of a partition
 // cannot be mistaken for each other.
@@ -6,20 +6,15 @@ import { isUtf8 } from "node:buffer";
 import type { InRecord } from "../kafka/records.ts";
 import { readTrace, type Trace } from "../runtime/tracing.ts";
 import { identityOf, identityText } from "./dead-letter.ts";
+import type { BusNames } from "./names.ts";
 
-export const names = {
+/** What Kafka's request/reply clients and the W3C call their headers: the same in every application. */
+export const sharedHeaders = {
   correlationId: "kafka_correlationId",
   replyTopic: "kafka_replyTopic",
   replyPartition: "kafka_replyPartition",
-  timeout: "auth-timeout",
-  deadline: "auth-deadline",
-  idempotencyKey: "auth-idempotency-key",
-  replyKey: "auth-reply-key",
-  device: "auth-device",
   traceparent: "traceparent",
   tracestate: "tracestate",
-  outcome: "auth-outcome",
-  replyMac: "auth-reply-mac",
   disposed: "kafka_nest-is-disposed",
 } as const;
 
@@ -38,7 +33,7 @@ export interface Envelope extends Trace {
   idempotencyKey: Buffer;
   /** The key that the caller gave, as a seal's jti names it; undefined where none was given that counts. */
   callerKey: string | undefined;
-  /** JWK text of auth-reply-key. */
+  /** JWK text of the header replyKey. */
   replyKey: string | undefined;
   /** The token by which the user's device is known. */
   device: string | undefined;
@@ -52,10 +47,7 @@ export interface HeaderFault {
 }
 
 /** Some clients write the address of a reply twice; where both say the same it is one. */
-const addressNames: string[] = [names.correlationId, names.replyTopic, names.replyPartition];
-/** Given twice, these are only the beginning of a new trace. */
-const traceNames: string[] = [names.traceparent, names.tracestate];
-const otherNames = Object.values(names).filter((name) => !traceNames.includes(name));
+const addressNames: string[] = [sharedHeaders.correlationId, sharedHeaders.replyTopic, sharedHeaders.replyPartition];
 const defaultTimeoutMs = 30_000;
 const longestTimeoutMs = 300_000;
 const topicForm = /^[\w.-]{1,249}$/;
@@ -65,35 +57,47 @@ const maxDeviceBytes = 256;
 const randomRaw = 16;
 const randomText = 22;
 
-export function readHeaders(record: InRecord, allowedReplyTopics: RegExp): Envelope | HeaderFault {
-  const twice = otherNames.find(
+/** Which headers may not be given twice. A trace that is given twice only begins a new one. */
+function single({ headers: { probe: _, ...own } }: BusNames): string[] {
+  return [...addressNames, sharedHeaders.disposed, ...Object.values(own)];
+}
+
+export interface HeaderRules {
+  names: BusNames;
+  allowedReplyTopics: RegExp;
+}
+
+export function readHeaders(record: InRecord, { names, allowedReplyTopics }: HeaderRules): Envelope | HeaderFault {
+  const { headers: own } = names;
+  const twice = single(names).find(
     (name) => Array.isArray(record.headers[name]) && singleHeader(record, name) === undefined,
   );
-  const topic = text(record, names.replyTopic);
+  const topic = text(record, sharedHeaders.replyTopic);
   if (topic === undefined) {
-    return fault(names.replyTopic, twice === names.replyTopic ? "given twice" : "absent", undefined);
+    return fault(sharedHeaders.replyTopic, twice === sharedHeaders.replyTopic ? "given twice" : "absent", undefined);
   }
   // What can be no topic's name is not given to an operator's pattern, which may take its time over a megabyte.
   if (!topicForm.test(topic) || !allowedReplyTopics.test(topic))
-    return fault(names.replyTopic, "not an allowed reply topic", undefined);
-  const correlationId = singleHeader(record, names.correlationId);
-  const partition = readPartition(singleHeader(record, names.replyPartition));
+    return fault(sharedHeaders.replyTopic, "not an allowed reply topic", undefined);
+  const correlationId = singleHeader(record, sharedHeaders.correlationId);
+  const partition = readPartition(singleHeader(record, sharedHeaders.replyPartition));
   const address: ReplyAddress = { topic, partition: partition === "bad" ? undefined : partition, correlationId };
   if (record.headersLeftOut) return fault("", "too many headers", address);
   if (twice !== undefined) return fault(twice, "given twice", address);
-  if (partition === "bad") return fault(names.replyPartition, "neither a 4-byte integer nor decimal text", address);
-  const deadline = readDeadline(record);
+  if (partition === "bad")
+    return fault(sharedHeaders.replyPartition, "neither a 4-byte integer nor decimal text", address);
+  const deadline = readDeadline(record, own);
   if (typeof deadline !== "number") return { ...deadline, address };
-  const key = readKey(record, correlationId);
+  const key = readKey(record, { correlationId, names });
   if ("fault" in key) return { ...key, address };
-  const replyKey = singleHeader(record, names.replyKey);
-  if (replyKey !== undefined && !isUtf8(replyKey)) return fault(names.replyKey, "not UTF-8", address);
+  const replyKey = singleHeader(record, own.replyKey);
+  if (replyKey !== undefined && !isUtf8(replyKey)) return fault(own.replyKey, "not UTF-8", address);
   return {
     reply: address,
     deadline,
     ...key,
     replyKey: replyKey?.toString("utf8"),
-    device: readDevice(record),
+    device: readDevice(record, own),
     ...readTrace(record),
   };
 }
@@ -112,8 +116,8 @@ export function singleHeader(record: InRecord, name: string): Buffer | undefined
 }
 
 /** What cannot be a token counts as none, as a token that does not hold: a device that lost its own must not be kept out for that. */
-function readDevice(record: InRecord): string | undefined {
-  const token = text(record, names.device);
+function readDevice(record: InRecord, own: BusNames["headers"]): string | undefined {
+  const token = text(record, own.device);
   return token !== undefined && isPrintable(token, maxDeviceBytes) ? token : undefined;
 }
 
@@ -132,13 +136,13 @@ function readPartition(raw: Buffer | undefined): number | undefined | "bad" {
   return "bad";
 }
 
-/** auth-timeout counts from the record's broker time and wins over auth-deadline; neither: 30 s; more than 5 min is cut. */
-function readDeadline(record: InRecord): number | HeaderFault {
-  const timeout = text(record, names.timeout);
-  const deadline = text(record, names.deadline);
+/** The timeout counts from the record's broker time and wins over the deadline; neither: 30 s; more than 5 min is cut. */
+function readDeadline(record: InRecord, own: BusNames["headers"]): number | HeaderFault {
+  const timeout = text(record, own.timeout);
+  const deadline = text(record, own.deadline);
   const bad = [
-    [names.timeout, timeout],
-    [names.deadline, deadline],
+    [own.timeout, timeout],
+    [own.deadline, deadline],
   ].find(([, value]) => value !== undefined && !/^\d{1,15}$/.test(value));
   if (bad !== undefined) return fault(bad[0]!, "not decimal milliseconds", undefined);
   const latest = record.timestamp + longestTimeoutMs;
@@ -150,22 +154,25 @@ function readDeadline(record: InRecord): number | HeaderFault {
 type Key = Pick<Envelope, "idempotencyKey" | "callerKey">;
 
 /**
- * The caller's key; else his correlation id where that has as many random bits; else the record itself, so that a redelivery is
+ * The caller's key; else their correlation id where that has as many random bits; else the record itself, so that a redelivery is
  * known again even when the caller gave nothing to know it by. The first byte keeps the two kinds apart.
  */
-function readKey(record: InRecord, correlationId: Buffer | undefined): Key | HeaderFault {
-  const given = singleHeader(record, names.idempotencyKey);
+function readKey(
+  record: InRecord,
+  { correlationId, names }: { correlationId: Buffer | undefined; names: BusNames },
+): Key | HeaderFault {
+  const { idempotencyKey: header } = names.headers;
+  const given = singleHeader(record, header);
   if (given !== undefined) {
-    if (given.length < randomText)
-      return fault(names.idempotencyKey, "fewer than 128 random bits (22 characters)", undefined);
-    if (given.length > maxKeyBytes) return fault(names.idempotencyKey, `over ${maxKeyBytes} bytes`, undefined);
-    if (!isText(given)) return fault(names.idempotencyKey, "not printable ASCII", undefined);
+    if (given.length < randomText) return fault(header, "fewer than 128 random bits (22 characters)", undefined);
+    if (given.length > maxKeyBytes) return fault(header, `over ${maxKeyBytes} bytes`, undefined);
+    if (!isText(given)) return fault(header, "not printable ASCII", undefined);
     return { idempotencyKey: callerKey(given), callerKey: jtiOf(given) };
   }
   if (correlationId !== undefined && hasRandomBits(correlationId)) {
     return { idempotencyKey: callerKey(correlationId), callerKey: jtiOf(correlationId) };
   }
-  return { idempotencyKey: recordKey(record), callerKey: undefined };
+  return { idempotencyKey: recordKey(record, names), callerKey: undefined };
 }
 
 const binaryMark = "b64:";
@@ -186,8 +193,8 @@ function callerKey(bytes: Buffer): Buffer {
 }
 
 /** Identity of a record that carries none: the same however often it is delivered or replayed, another after its topic was made anew. */
-export function recordKey(record: InRecord): Buffer {
-  return Buffer.from(`\u0001${identityText(identityOf(record))}`);
+export function recordKey(record: InRecord, { deadLetters }: Pick<BusNames, "deadLetters">): Buffer {
+  return Buffer.from(`\u0001${identityText(identityOf(record, deadLetters))}`);
 }
 
 function hasRandomBits(correlationId: Buffer): boolean {
@@ -214,15 +221,14 @@ function outcomeBytes(outcome: string): Buffer {
  */
 export function replyHeaders(
   address: ReplyAddress,
-  outcome: string,
-  { mac, ...trace }: Trace & { mac?: string | undefined },
+  { outcome, mac, names, ...trace }: Trace & { outcome: string; mac?: string | undefined; names: BusNames },
 ) {
   return {
-    ...(address.correlationId && { [names.correlationId]: address.correlationId }),
-    [names.outcome]: outcomeBytes(outcome),
-    ...(mac !== undefined && { [names.replyMac]: Buffer.from(mac) }),
-    [names.disposed]: nothing,
-    ...(trace.traceparent && { [names.traceparent]: Buffer.from(trace.traceparent) }),
-    ...(trace.tracestate && { [names.tracestate]: Buffer.from(trace.tracestate) }),
+    ...(address.correlationId && { [sharedHeaders.correlationId]: address.correlationId }),
+    [names.headers.outcome]: outcomeBytes(outcome),
+    ...(mac !== undefined && { [names.headers.replyMac]: Buffer.from(mac) }),
+    [sharedHeaders.disposed]: nothing,
+    ...(trace.traceparent && { [sharedHeaders.traceparent]: Buffer.from(trace.traceparent) }),
+    ...(trace.tracestate && { [sharedHeaders.tracestate]: Buffer.from(trace.tracestate) }),
   };
 }

@@ -9,7 +9,7 @@
 // one piece, and those with a token for two, so that this holds for the smallest target, too.
 // Pieces may be of kinds that cost differently, such as a hash of another service beside our own: each kind has an average of its own, so
 // that a slow one does not make the usual ones look slow.
-import { refuse } from "../protocol/errors.ts";
+import { refuse } from "./refusals.ts";
 
 export interface LaneOptions {
   /** Pieces that run at a time. */

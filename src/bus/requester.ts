@@ -13,19 +13,24 @@ import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord, TopicPartition } from "../kafka/records.ts";
 import { asError } from "../lib/errors.ts";
 import { randomId } from "../lib/random-id.ts";
-import { Refusal, refuse } from "../protocol/errors.ts";
+import { Refusal } from "../lib/refusal.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTraceparent } from "../runtime/tracing.ts";
-import { fleetTopic, makeFleetView, reportEveryMs } from "./fleet-feed.ts";
-import { names, singleHeader } from "./headers.ts";
+import { makeFleetView, reportEveryMs } from "./fleet-feed.ts";
+import { sharedHeaders, singleHeader } from "./headers.ts";
+import type { BusNames, BusProtocol } from "./names.ts";
+import { refuse } from "./refusals.ts";
 import { isReplyMac } from "./seal/reply-mac.ts";
 import type { Sender } from "./sender.ts";
 
 export interface RequesterDeps {
+  protocol: BusProtocol;
   kafka: KafkaPort;
   sender: Sender;
-  /** Name of the service; its reply topic is auth.reply.<name>. */
+  /** Name of the service; its reply topic is the protocol's prefix for reply topics and this name. */
   name: string;
+  /** What to do where its reply topic is missing: a sentence for the error. */
+  whenNoReplyTopic: string;
   /** What it may be asked for: of these it notices that nobody serves them. */
   topics: ReadonlySet<string>;
   log: Logger;
@@ -40,7 +45,7 @@ export interface RequesterDeps {
 /** A reply that came under a request's correlation id; anybody who may write to the reply topic can have made it. */
 export interface Reply {
   value: Buffer;
-  /** Header auth-outcome. */
+  /** The header outcome. */
   outcome: string;
   /** Whether it carries the mac of its request; false also where the request brought no reply secret. */
   authentic: boolean;
@@ -96,12 +101,14 @@ interface Pending {
 const sweepMs = 20;
 const probeEveryMs = 100;
 const maxPending = 20_000;
-const probeHeader = "auth-probe";
 const producePauseMs = 100;
 
 export function makeRequester(parts: RequesterDeps): Requester {
   const { kafka, sender, log, monotonic } = parts;
-  const replyTopic = `auth.reply.${parts.name}`;
+  const { names } = parts.protocol;
+  const { fleetTopic } = names;
+  const { probe: probeHeader } = names.headers;
+  const replyTopic = `${names.replyTopicPrefix}${parts.name}`;
   const clock = makeBrokerClock({ now: parts.now, monotonic });
   const probe = randomId();
   const probesSentAt: number[] = [];
@@ -141,7 +148,7 @@ export function makeRequester(parts: RequesterDeps): Requester {
   };
 
   const onReply = (record: InRecord): void => {
-    const correlationId = singleHeader(record, names.correlationId);
+    const correlationId = singleHeader(record, sharedHeaders.correlationId);
     const call = pending.get(correlationId?.toString("latin1") ?? ""); // byte for byte: our own ids are ASCII
     if (call === undefined) {
       parts.late();
@@ -153,9 +160,9 @@ export function makeRequester(parts: RequesterDeps): Requester {
       parts.ignored();
       return;
     }
-    const outcome = singleHeader(record, names.outcome)?.toString("utf8") ?? "";
+    const outcome = singleHeader(record, names.headers.outcome)?.toString("utf8") ?? "";
     const { replySecret: secret } = call;
-    const given = singleHeader(record, names.replyMac);
+    const given = singleHeader(record, names.headers.replyMac);
     const authentic =
       secret !== undefined && isReplyMac(given, secret, { replyTopic, correlationId, code: outcome, value });
     call.replied({ value, outcome, authentic });
@@ -170,14 +177,12 @@ export function makeRequester(parts: RequesterDeps): Requester {
   const connect = async (): Promise<void> => {
     const count = await untilAnswered(() => kafka.partitionsOf(replyTopic));
     if (count === undefined) {
-      throw new Error(
-        `There is no topic ${replyTopic}: add ${parts.name} to AUTH_REPLY_SERVICES and run authfleet migrate.`,
-      );
+      throw new Error(`There is no topic ${replyTopic}. ${parts.whenNoReplyTopic}`);
     }
     const feed = (await untilAnswered(() => kafka.partitionsOf(fleetTopic))) !== undefined;
     if (state === "closed") throw closedFault(); // a consumer that is made now would never be closed
     if (!feed)
-      log.warn(`There is no topic ${fleetTopic}: run authfleet migrate. Nobody is told when no worker is there.`);
+      log.warn(`There is no topic ${fleetTopic}: run ${names.setupCommand}. Nobody is told when no worker is there.`);
     partition = Math.floor(Math.random() * count);
     consumption = kafka.consume({
       group: `${parts.name}.${randomId()}`,
@@ -315,7 +320,7 @@ export function makeRequester(parts: RequesterDeps): Requester {
           topic: request.topic,
           key: request.key === undefined ? null : Buffer.from(request.key),
           value: request.value,
-          headers: requestHeaders(id, request, { replyTopic, partition, left }),
+          headers: requestHeaders(id, request, { names, replyTopic, partition, left }),
         });
       } catch (error) {
         if (!(error instanceof KafkaFault)) throw error;
@@ -375,17 +380,18 @@ export function closedFault(): Refusal {
 function requestHeaders(
   id: string,
   request: OutgoingRequest<unknown>,
-  to: { replyTopic: string; partition: number; left: number },
+  to: { names: BusNames; replyTopic: string; partition: number; left: number },
 ) {
   const traceparent = readTraceparent(request.traceparent);
+  const { headers: own } = to.names;
   return {
-    [names.correlationId]: id,
-    [names.replyTopic]: to.replyTopic,
-    [names.replyPartition]: String(to.partition),
-    [names.timeout]: String(to.left),
-    [names.idempotencyKey]: request.idempotencyKey,
-    ...(request.replyKey !== undefined && { [names.replyKey]: request.replyKey }),
-    ...(request.deviceToken !== undefined && { [names.device]: request.deviceToken }),
-    ...(traceparent !== undefined && { [names.traceparent]: traceparent }),
+    [sharedHeaders.correlationId]: id,
+    [sharedHeaders.replyTopic]: to.replyTopic,
+    [sharedHeaders.replyPartition]: String(to.partition),
+    [own.timeout]: String(to.left),
+    [own.idempotencyKey]: request.idempotencyKey,
+    ...(request.replyKey !== undefined && { [own.replyKey]: request.replyKey }),
+    ...(request.deviceToken !== undefined && { [own.device]: request.deviceToken }),
+    ...(traceparent !== undefined && { [sharedHeaders.traceparent]: traceparent }),
   };
 }

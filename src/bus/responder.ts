@@ -8,7 +8,6 @@ import { isUtf8 } from "node:buffer";
 import { shared } from "../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
 import type { Assignment, InRecord, OutRecord, TopicPartition, UnreadableRecords } from "../kafka/records.ts";
-import { refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTrace } from "../runtime/tracing.ts";
 import { type AssignedPartition, lagOf, makeAssignedPartitions } from "./assigned-partitions.ts";
@@ -20,9 +19,12 @@ import type { DeadLetterReason, DeadLetters } from "./dead-letter-sender.ts";
 import { type Execute, encodeRefusal } from "./execute.ts";
 import { type Envelope, readHeaders, replyHeaders } from "./headers.ts";
 import { makeMailboxes } from "./mailbox.ts";
+import type { BusProtocol } from "./names.ts";
+import { refuse } from "./refusals.ts";
 import type { Replies } from "./replies.ts";
 
-export interface ConsumerDeps {
+export interface ResponderDeps {
+  protocol: BusProtocol;
   kafka: KafkaPort;
   commands: BusCommand[];
   group: string;
@@ -32,7 +34,7 @@ export interface ConsumerDeps {
   allowedReplyTopics: RegExp;
   codec: Codec;
   execute: Execute;
-  /** What the token in header auth-device says, where it holds for this record key at this time (Unix ms); undefined for any other text. */
+  /** What the token in the header device says, where it holds for this record key at this time (Unix ms); undefined for any other text. */
   deviceOf(token: string, at: { recordKey: string; at: number }): HeldDevice | undefined;
   replies: Replies;
   deadLetters: DeadLetters;
@@ -62,8 +64,10 @@ export interface RequestConsumer {
 
 const commitEveryMs = 100;
 
-export function consumeRequests(parts: ConsumerDeps): RequestConsumer {
+export function consumeRequests(parts: ResponderDeps): RequestConsumer {
   const commands = new Map(parts.commands.map((command) => [command.topic, command]));
+  const { names } = parts.protocol;
+  const letterAt = () => ({ now: parts.now(), deadLetters: names.deadLetters });
   const mailboxes = makeMailboxes(parts.mailboxLimit);
   const stopping = new AbortController();
   const holdings = makeAssignedPartitions({
@@ -99,7 +103,7 @@ export function consumeRequests(parts: ConsumerDeps): RequestConsumer {
     const { topic, partition, last: offset, timestamp } = records;
     const place = { topic, partition, offset, timestamp, key: null, value: null, headers: {} };
     const work = async () => {
-      await sendToDeadLetters(unreadableLetter(records, parts.now()), "unreadable", requesterOf(place));
+      await sendToDeadLetters(unreadableLetter(records, letterAt()), "unreadable", requesterOf(place));
       return "unreadable";
     };
     void settle(place, owner, work);
@@ -107,7 +111,7 @@ export function consumeRequests(parts: ConsumerDeps): RequestConsumer {
   };
 
   const take = (record: InRecord, command: BusCommand, owner: AssignedPartition): void => {
-    const envelope = readHeaders(record, parts.allowedReplyTopics);
+    const envelope = readHeaders(record, { names, allowedReplyTopics: parts.allowedReplyTopics });
     if ("fault" in envelope) {
       void settle(record, owner, () => refuseHeaders(record, command, envelope));
       return;
@@ -175,7 +179,7 @@ export function consumeRequests(parts: ConsumerDeps): RequestConsumer {
     const done = await parts.execute(record, command, call, redelivered);
     if (done.deadLetterReason !== undefined)
       await sendToDeadLetters(
-        deadLetter(record, done.deadLetterReason, parts.now()),
+        deadLetter(record, { error: done.deadLetterReason, ...letterAt() }),
         "internal",
         call.envelope.reply.topic,
       );
@@ -194,30 +198,28 @@ export function consumeRequests(parts: ConsumerDeps): RequestConsumer {
   ) => {
     const message = header === "" ? fault : `header ${header}: ${fault}`;
     if (address === undefined) {
-      await sendToDeadLetters(deadLetter(record, message, parts.now()), "no-reply-address", requesterOf(record));
+      await sendToDeadLetters(
+        deadLetter(record, { error: message, ...letterAt() }),
+        "no-reply-address",
+        requesterOf(record),
+      );
       return "dead-letter";
     }
     const refusal = refuse("INVALID_INPUT", { message, details: header === "" ? {} : { header } });
-    await parts.replies.send(
-      replyRecord(
-        record,
-        encodeRefusal(parts.codec, command, refusal),
-        address,
-        replyHeaders(address, refusal.code, readTrace(record)),
-      ),
-      stopping.signal,
-    );
-    return refusal.code;
+    const { code, bytes } = encodeRefusal(parts, command, refusal);
+    const headers = replyHeaders(address, { ...readTrace(record), outcome: code, names });
+    await parts.replies.send(replyRecord(record, bytes, address, headers), stopping.signal);
+    return code;
   };
 
   /** A key of a megabyte would be copied and hashed again on its way back, so the reply goes without one. */
   const refuseKey = async (record: InRecord, command: BusCommand, envelope: Envelope): Promise<string> => {
     const message = `key: must be UTF-8, of at most ${parts.maxKeyBytes} bytes`;
     const refusal = refuse("INVALID_INPUT", { message, details: { field: "key" } });
-    const headers = replyHeaders(envelope.reply, refusal.code, envelope);
-    const bytes = encodeRefusal(parts.codec, command, refusal);
+    const { code, bytes } = encodeRefusal(parts, command, refusal);
+    const headers = replyHeaders(envelope.reply, { ...envelope, outcome: code, names });
     await parts.replies.send({ ...replyRecord(record, bytes, envelope.reply, headers), key: null }, stopping.signal);
-    return refusal.code;
+    return code;
   };
 
   const sendToDeadLetters = (record: OutRecord, reason: DeadLetterReason, requester: string): Promise<void> =>
@@ -225,12 +227,10 @@ export function consumeRequests(parts: ConsumerDeps): RequestConsumer {
 
   const throttle = async (record: InRecord, command: BusCommand, { envelope }: Call): Promise<string> => {
     const refusal = refuse("THROTTLED", { retryAfterMs: 1000 });
-    const headers = replyHeaders(envelope.reply, refusal.code, envelope);
-    await parts.replies.send(
-      replyRecord(record, encodeRefusal(parts.codec, command, refusal), envelope.reply, headers),
-      stopping.signal,
-    );
-    return refusal.code;
+    const { code, bytes } = encodeRefusal(parts, command, refusal);
+    const headers = replyHeaders(envelope.reply, { ...envelope, outcome: code, names });
+    await parts.replies.send(replyRecord(record, bytes, envelope.reply, headers), stopping.signal);
+    return code;
   };
 
   const consumption: Consumption = parts.kafka.consume({

@@ -2,6 +2,7 @@
 // that this process made at start and that never leaves it. The fleet's keys come from the topic auth.key (key-reader.ts), which is read to
 // its end again when the fleet says that it does not know ours any more. A reply to a sealed request counts only with the mac of that request,
 // but for the few refusals that are given before a request is opened.
+
 import { generateKeyPairSync } from "node:crypto";
 import type { JWK } from "jose";
 import { type Codec, makeCodec } from "../bus/avro/codec.ts";
@@ -18,6 +19,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
 import { randomId } from "../lib/random-id.ts";
 import { settledWithin } from "../lib/timeout.ts";
+import { busNames } from "../protocol/bus-names.ts";
 import { invalid, Refusal, refuse } from "../protocol/errors.ts";
 import { type Commands, commandSchemas } from "../protocol/generated/schemas.ts";
 import { type RecordKeyRule, recordKey } from "../protocol/record-key.ts";
@@ -82,8 +84,10 @@ const sealMarginMs = 60_000;
 /** Connects in the background; calls made before wait. */
 export function connectClient(parts: ClientDeps): ConnectedClient {
   const clock = parts.clock ?? systemClock;
-  const codec = makeCodec(makeSchemaStore([parts.schemas], clock.monotonic), clientSchemas());
+  const codec = makeCodec(makeSchemaStore([parts.schemas], clock.monotonic), clientSchemas(), busNames.setupCommand);
   const requester = makeRequester({
+    protocol: { names: busNames },
+    whenNoReplyTopic: `Add ${parts.name} to AUTH_REPLY_SERVICES and run ${busNames.setupCommand}.`,
     kafka: parts.kafka,
     sender: makeSender(parts.kafka),
     name: parts.name,

@@ -76,7 +76,7 @@ export function connect(options: ConnectOptions): Client {
   const fleetIds = fleetIdsOf(options);
   const log = makeLogger(logLevel, { service: name }, { secretNames: sealedNames() });
   const kafka = connectKafka({ driver, brokers, clientId: name, prefix: topicPrefix, tls, sasl }, log);
-  const schemas = connectRegistry({ url: registry, auth: registryAuth });
+  const schemas = connectRegistry({ url: registry, login: registryAuth });
   const client = connectClient({ kafka, schemas, name, log, fleetIds, ...(hooks && { hooks }) });
   const methods = methodsOf(client);
   const verifiers: Verifier[] = [];

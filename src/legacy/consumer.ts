@@ -2,6 +2,7 @@
 // goes to the dead letters; an id that is gone changes nothing; either way the partition moves on. Records of one user are handled in
 // the order they came, one after the other. A record that fails for a passing reason is tried until it succeeds: nobody waits for an
 // answer, and nothing may be lost.
+
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "../bus/command.ts";
 import { deadLetter, unreadableLetter } from "../bus/dead-letter.ts";
@@ -12,6 +13,7 @@ import type { LegacyBody, LegacyHandler } from "../command/define.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord, TopicPartition } from "../kafka/records.ts";
 import { asError } from "../lib/errors.ts";
+import { busNames } from "../protocol/bus-names.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTrace } from "../runtime/tracing.ts";
 
@@ -35,6 +37,7 @@ export interface LegacyConsumer {
 export const legacyGroup = "auth_service";
 const drainMs = 5000;
 const nobody = 0;
+const { deadLetters } = busNames;
 /** A body is an id and perhaps a name; a megabyte of JSON would keep the event loop for its parsing. */
 const maxBodyBytes = 65_536;
 const retryMs = { first: 100, longest: 5000 };
@@ -63,7 +66,7 @@ export function consumeLegacy(parts: LegacyDeps): LegacyConsumer {
 
   const sendToDeadLetters = (record: InRecord, why: string, stopping: AbortSignal): Promise<void> => {
     const letter = {
-      record: deadLetter(record, why, parts.now()),
+      record: deadLetter(record, { error: why, now: parts.now(), deadLetters }),
       reason: "legacy",
       requester: placeOf(record),
     } as const;
@@ -92,7 +95,7 @@ export function consumeLegacy(parts: LegacyDeps): LegacyConsumer {
       parts.observe(record.topic, await serve(record, handlers.get(record.topic)!, stopping));
     },
     async passOver(records, stopping) {
-      const record = unreadableLetter(records, parts.now());
+      const record = unreadableLetter(records, { now: parts.now(), deadLetters });
       await parts.deadLetters.send({ record, reason: "unreadable", requester: placeOf(records) }, stopping);
       parts.observe(records.topic, "unreadable");
     },
@@ -132,7 +135,7 @@ function callOf(record: InRecord): Call {
   const envelope = {
     reply,
     deadline: Number.POSITIVE_INFINITY,
-    idempotencyKey: recordKey(record),
+    idempotencyKey: recordKey(record, busNames),
     callerKey: undefined,
     replyKey: undefined,
     device: undefined,

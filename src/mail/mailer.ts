@@ -4,15 +4,17 @@
 // A mailer that dies between claim and mark leaves it open whether the mail went out. Then it is NOT sent again by itself: a mail cannot be taken
 // back, and a second one that says "your password was reset" frightens who got the first; one that is missing leaves its receiver where he was,
 // and he asks again. It becomes a dead letter, so an operator sees it, and sends it all the same by replaying that.
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Codec, CodecFault } from "../bus/avro/codec.ts";
-import { deadLetter, deadLetterHeaders, unreadableLetter } from "../bus/dead-letter.ts";
+import { deadLetter, unreadableLetter } from "../bus/dead-letter.ts";
 import type { DeadLetters } from "../bus/dead-letter-sender.ts";
 import { follow } from "../bus/partition-consumer.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord, TopicPartition } from "../kafka/records.ts";
 import type { Clock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
+import { busNames, deadLetterHeaders } from "../protocol/bus-names.ts";
 import { storedAddress } from "../protocol/email-addresses.ts";
 import type { Logger } from "../runtime/log.ts";
 import { SmtpFault, type SmtpServer } from "./smtp.ts";
@@ -115,7 +117,11 @@ export function startMailer(parts: MailerDeps): Mailer {
       parts.observe(mail?.kind ?? "unknown", "dead-letter");
       // A mail of the fleet's own is never left out; what is none comes from a stranger.
       const requester = mail === undefined || error instanceof Forged ? placeOf(record) : undefined;
-      const letter = deadLetter(record, message, parts.clock.now());
+      const letter = deadLetter(record, {
+        error: message,
+        now: parts.clock.now(),
+        deadLetters: busNames.deadLetters,
+      });
       await parts.deadLetters.send({ record: letter, reason: "mail", requester }, stopping);
     }
   };
@@ -190,7 +196,7 @@ export function startMailer(parts: MailerDeps): Mailer {
     keyOf: (record) => record.key?.toString("utf8") ?? `${record.partition}/${record.offset}`,
     work,
     async passOver(records, stopping) {
-      const record = unreadableLetter(records, parts.clock.now());
+      const record = unreadableLetter(records, { now: parts.clock.now(), deadLetters: busNames.deadLetters });
       await parts.deadLetters.send({ record, reason: "unreadable", requester: placeOf(records) }, stopping);
       parts.observe("unknown", "dead-letter");
     },

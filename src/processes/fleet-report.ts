@@ -1,10 +1,12 @@
 // What each role says of itself on the fleet feed (bus/fleet-feed.ts).
+
 import { hostname } from "node:os";
 import { announce, type FleetReport, type FleetState, noStats, startReporting } from "../bus/fleet-feed.ts";
 import { KafkaFault } from "../kafka/faults.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import { systemClock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
+import { busNames } from "../protocol/bus-names.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";
 import { packageVersion } from "../runtime/package-root.ts";
 import type { ProcessContext } from "./parts.ts";
@@ -42,15 +44,16 @@ export function fleetMember(
     info: { ...info, partitions },
     stats: { ...noStats, ...stats },
   });
+  const feed = { kafka, names: busNames, log };
   return {
     id: ping.id,
     async announce() {
       const isTransient = (error: unknown) => error instanceof KafkaFault && error.kind === "unavailable";
       const patience = { what: "Kafka", isTransient, log, signal: lifecycle.stopping };
-      await untilAnswered(() => announce(kafka, beat({ state: "starting" }), log), patience);
+      await untilAnswered(() => announce(feed, beat({ state: "starting" })), patience);
     },
     start(pulse) {
-      const beats = startReporting(kafka, () => beat(pulse()), log);
+      const beats = startReporting(feed, () => beat(pulse()));
       lifecycle.onStop(() => beats.stop(1000));
     },
   };

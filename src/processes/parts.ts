@@ -125,7 +125,7 @@ export function brokerClockOf({
 export function registryOf(config: Config): Registry | undefined {
   const { AUTH_REGISTRY_URL: url, AUTH_REGISTRY_USERNAME: username, AUTH_REGISTRY_PASSWORD: password } = config;
   if (url === undefined) return undefined;
-  return connectRegistry({ url, auth: username && password ? { username, password } : undefined });
+  return connectRegistry({ url, login: username && password ? { username, password } : undefined });
 }
 
 export async function poolOf({ config, log, lifecycle }: ProcessContext, processName: string): Promise<DatabasePool> {

@@ -15,6 +15,7 @@ import type { BrokerClock } from "../kafka/broker-clock.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { FleetKeys } from "../keys/fleet-keys.ts";
 import type { Clock } from "../lib/clock.ts";
+import { busNames } from "../protocol/bus-names.ts";
 import { maxKeyBytes } from "../protocol/record-key.ts";
 import type { ProcessStatus } from "./fleet-report.ts";
 import type { ProcessContext } from "./parts.ts";
@@ -56,7 +57,9 @@ export function serveRequests(
     monotonic: clock.monotonic,
     lost: (reason) => lost.inc({ reason }),
   });
+  const protocol = { names: busNames };
   const consumer = consumeRequests({
+    protocol,
     kafka,
     commands,
     codec,
@@ -75,6 +78,7 @@ export function serveRequests(
       return held;
     },
     execute: makeExecute({
+      protocol,
       codec,
       lanes,
       log,
@@ -82,7 +86,7 @@ export function serveRequests(
       openingKey: (kid) => keys.keyring().opening(kid),
       requireSealed: config.AUTH_REQUIRE_SEALED,
       sealsEndBetween: () => sealsEndBetween(clock.now(), config.AUTH_IDEMPOTENCY_TTL),
-      isTransient: isTransient,
+      isTransient,
     }),
     observe(topic, outcome, ms) {
       requests.inc({ topic, outcome });

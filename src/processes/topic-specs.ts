@@ -1,12 +1,13 @@
 // Every topic of the system with its settings, and every schema with its subject: what `migrate` creates or verifies.
 
 import type { Compatibility } from "../bus/avro/schema-store.ts";
-import { deadLetterTopic, maxDeadLetterBytes, maxRequestBytes } from "../bus/dead-letter.ts";
-import { fleetTopic, maxReportBytes } from "../bus/fleet-feed.ts";
+import { maxDeadLetterBytes, maxRequestBytes } from "../bus/dead-letter.ts";
+import { maxReportBytes } from "../bus/fleet-feed.ts";
 import type { Config } from "../config/read.ts";
 import { auditTopic } from "../db/audit.ts";
 import { revocationTopic } from "../db/revocations.ts";
 import type { TopicSpec } from "../kafka/kafka.ts";
+import { deadLetterTopic, fleetTopic } from "../protocol/bus-names.ts";
 import { commandSchemas, eventSchemas, mailSchema } from "../protocol/generated/schemas.ts";
 import { keyTopic } from "../protocol/key-records.ts";
 

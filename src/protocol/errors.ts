@@ -2,6 +2,10 @@
 // A refusal is an answer, not a fault: it travels to the caller as `auth.Refusal`. What is not a Refusal is a fault of ours.
 // The table's gRPC column is what the bridge makes of a code (contract, section 3).
 
+import { Refusal as AnyRefusal, type RefusalOptions } from "../lib/refusal.ts";
+
+export type { RefusalOptions };
+
 type GrpcStatus =
   | "INVALID_ARGUMENT"
   | "NOT_FOUND"
@@ -42,39 +46,13 @@ export const refusals = {
 
 export type RefusalCode = keyof typeof refusals;
 
-export interface RefusalOptions {
-  message?: string;
-  /** Milliseconds from now after which asking again makes sense. */
-  retryAfterMs?: number;
-  details?: Record<string, string>;
-  authentic?: boolean;
-}
-
-/** A command was refused. The code is for programs, the message for people. */
-export class Refusal extends Error {
-  override readonly name = "Refusal";
-  readonly code: RefusalCode;
-  readonly retryAfterMs: number | undefined;
-  readonly details: Record<string, string>;
-  /**
-   * Of a refusal that came over Kafka: true where it carries the mac of its request, so that nobody but the fleet can have made it. False: it
-   * was given before the request was opened, or made up by whoever may write to the reply topic, and says nothing about an effect.
-   * undefined: it was made on this side.
-   */
-  readonly authentic: boolean | undefined;
-
-  constructor(code: RefusalCode, options: RefusalOptions = {}) {
-    super(options.message ?? refusals[code][1]);
-    this.code = code;
-    this.retryAfterMs = options.retryAfterMs;
-    this.details = options.details ?? {};
-    this.authentic = options.authentic;
-  }
-}
+/** A command was refused (lib/refusal.ts), with one of these codes. */
+export type Refusal = AnyRefusal<RefusalCode>;
+export const Refusal = AnyRefusal as new (code: RefusalCode, options?: RefusalOptions) => Refusal;
 
 /** Makes a Refusal to throw. */
 export function refuse(code: RefusalCode, options: RefusalOptions = {}): Refusal {
-  return new Refusal(code, options);
+  return new Refusal(code, { message: refusals[code][1], ...options });
 }
 
 /** INVALID_INPUT that names the field and what is wrong with it. */

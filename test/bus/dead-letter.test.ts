@@ -1,13 +1,14 @@
 // Dead letters: as the record came, with why and from where.
-import {
-  deadLetter,
-  deadLetterTopic,
-  identityOf,
-  maxDeadLetterBytes,
-  maxRequestBytes,
-} from "../../src/bus/dead-letter.ts";
-import { recordKey } from "../../src/bus/headers.ts";
+import * as letters from "../../src/bus/dead-letter.ts";
+import { recordKey as keyOf } from "../../src/bus/headers.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
+import { busNames } from "../../src/protocol/bus-names.ts";
+
+const { maxDeadLetterBytes, maxRequestBytes } = letters;
+const { deadLetters } = busNames;
+const deadLetter = (of: InRecord, error: string, at: number) => letters.deadLetter(of, { error, now: at, deadLetters });
+const identityOf = (of: InRecord) => letters.identityOf(of, deadLetters);
+const recordKey = (of: InRecord) => keyOf(of, busNames);
 
 const now = Date.UTC(2030, 0, 2, 3, 4, 5, 6);
 const record = (more: Partial<InRecord> = {}): InRecord => ({
@@ -32,7 +33,7 @@ function size(letter: ReturnType<typeof deadLetter>): number {
 test("key and value stay byte for byte, and the headers tell why, from where and when", () => {
   const letter = deadLetter(record(), "the value does not decode", now);
   expect(letter).toEqual({
-    topic: deadLetterTopic,
+    topic: "auth.dead-letter",
     key: Buffer.from("ada"),
     value: Buffer.from([0, 1, 2, 255]),
     headers: {

@@ -1,10 +1,12 @@
 // Where a request is refused before any work, and one that was delivered again after its time was over, while the database is away for a moment.
+
 import { describe, expect, test } from "@jest/globals";
 import { makeTextGate } from "../../src/bus/avro/text-gate.ts";
 import type { BusCommand, Call, LaneName } from "../../src/bus/command.ts";
 import { makeExecute } from "../../src/bus/execute.ts";
 import { makeLane } from "../../src/bus/lanes.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
+import { busNames } from "../../src/protocol/bus-names.ts";
 import { refuse } from "../../src/protocol/errors.ts";
 import { quiet } from "../support/fleet.ts";
 
@@ -18,6 +20,7 @@ function setUp(given: Partial<BusCommand>) {
     makeLane({ width: 1, cost: 100, queueTarget: 1, ...(demanded && { demanded }) }, monotonic);
   const lanes = { hash: lane((ms) => demands.push(ms)), db: lane(), cheap: lane() };
   const execute = makeExecute({
+    protocol: { names: busNames },
     codec: {
       isWarm: true,
       warm: async () => {},

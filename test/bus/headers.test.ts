@@ -1,7 +1,21 @@
 // The headers of a request and of its reply, as a table (contract, section 3).
-import { names, readHeaders, recordKey, replyHeaders } from "../../src/bus/headers.ts";
+import * as headers from "../../src/bus/headers.ts";
+import { namesFor } from "../../src/bus/names.ts";
 import { variables } from "../../src/config/variables.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
+import { busNames } from "../../src/protocol/bus-names.ts";
+
+const { sharedHeaders } = headers;
+const names = { ...sharedHeaders, ...busNames.headers };
+const readHeaders = (of: InRecord, allowedReplyTopics: RegExp) =>
+  headers.readHeaders(of, { names: busNames, allowedReplyTopics });
+const recordKey = (of: InRecord) => headers.recordKey(of, busNames);
+const replyHeaders = (to: headers.ReplyAddress, outcome: string, more: object = {}) =>
+  headers.replyHeaders(to, { traceparent: undefined, tracestate: undefined, ...more, outcome, names: busNames });
+
+test("the names are those of the prefix auth", () => {
+  expect(busNames).toEqual(namesFor("auth", "authfleet migrate"));
+});
 
 const allowed = new RegExp(variables.AUTH_REPLY_TOPICS.default as string);
 const at = 1_790_000_000_000;
@@ -40,7 +54,7 @@ describe("the correlation id", () => {
   ])("goes back byte for byte: %s", (_form, raw) => {
     const { reply } = envelope({ kafka_correlationId: raw });
     expect(reply.correlationId?.equals(raw)).toBe(true);
-    expect(replyHeaders(reply, "ok", {} as never)).toMatchObject({ kafka_correlationId: raw });
+    expect(replyHeaders(reply, "ok")).toMatchObject({ kafka_correlationId: raw });
   });
 
   test("may be absent", () => {

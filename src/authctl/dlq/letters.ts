@@ -3,9 +3,10 @@
 // Kafka cannot change or delete one record, so what became of a letter is written behind it, in the same partition: a note, with a header
 // auth-dlq-replayed or auth-dlq-dropped that holds the letter's id. States: open -> replayed | dropped, and replayed -> dropped. The topic forgets
 // its oldest records first, so no letter outlives the note about it. A note has no auth-dlq-topic, a dead letter always has.
-import { deadLetterHeaders, deadLetterTopic } from "../../bus/dead-letter.ts";
+
 import type { InRecord, OutRecord } from "../../kafka/records.ts";
 import { isPlain } from "../../lib/escaped.ts";
+import { deadLetterHeaders, deadLetterTopic } from "../../protocol/bus-names.ts";
 import { UsageFault } from "../command.ts";
 
 export interface LetterId {

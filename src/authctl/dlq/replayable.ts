@@ -2,16 +2,11 @@
 // and its identity (auth-dlq-replayed-from), so what took effect already takes effect no second time, and a second replay none at all. What stands
 // in its way is told before it is sent, because a worker would refuse it, or would not know it again. Nothing is opened: a seal's time
 // stands in its protected header, readable without a key.
-import {
-  deadLetterHeaders,
-  foreignHeaders,
-  identityOf,
-  identityText,
-  type RecordIdentity,
-} from "../../bus/dead-letter.ts";
+import { foreignHeaders, identityOf, identityText, type RecordIdentity } from "../../bus/dead-letter.ts";
 import { type Envelope, readHeaders } from "../../bus/headers.ts";
 import type { InRecord, OutRecord } from "../../kafka/records.ts";
 import { legacyInbound } from "../../processes/topic-specs.ts";
+import { busNames, deadLetterHeaders } from "../../protocol/bus-names.ts";
 import { commandSchemas } from "../../protocol/generated/schemas.ts";
 import { isoTime, type Letter, stateText } from "./letters.ts";
 
@@ -67,8 +62,11 @@ async function requestHindrance(
   around: ReplayDeps,
 ): Promise<string | undefined> {
   const now = around.now();
-  const headers = foreignHeaders(record) as InRecord["headers"];
-  const envelope = readHeaders({ ...record, headers, timestamp: now }, around.replyTopics);
+  const headers = foreignHeaders(record, busNames.deadLetters) as InRecord["headers"];
+  const envelope = readHeaders(
+    { ...record, headers, timestamp: now },
+    { names: busNames, allowedReplyTopics: around.replyTopics },
+  );
   if ("fault" in envelope) return `A worker would not begin it: header ${envelope.header} is ${envelope.fault}.`;
   if (envelope.deadline <= now) return "Its auth-deadline or auth-timeout leaves it no time.";
   if (envelope.callerKey === undefined && sealIn(record.value) !== undefined)
@@ -132,13 +130,13 @@ function originalOf(record: InRecord): RecordIdentity | undefined {
   });
   if (partition === undefined || offset === undefined || timestamp === undefined) return undefined;
   const buried = { partition: Number(partition), offset: BigInt(offset), timestamp: Number(timestamp) };
-  return identityOf({ ...buried, headers: record.headers });
+  return identityOf({ ...buried, headers: record.headers }, busNames.deadLetters);
 }
 
 /** @throws Error where there is a hindrance that was not asked for */
 export function replayRecord(letter: Letter, record: InRecord): OutRecord {
   const original = originalOf(record);
   const identity = original && { [deadLetterHeaders.replayedFrom]: identityText(original) };
-  const headers = { ...foreignHeaders(record), ...identity };
+  const headers = { ...foreignHeaders(record, busNames.deadLetters), ...identity };
   return { topic: letter.topic, key: record.key, value: record.value, headers };
 }

@@ -1,9 +1,10 @@
 // Finds dead letters: the newest that fit, and some by their ids. What became of a letter stands behind it, so whatever is read is read to the end
 // of its partition. Memory is bounded: the newest are searched for in windows from the end that grow tenfold, summaries alone are
 // kept, and of values as many bytes as the caller allows.
-import { deadLetterTopic } from "../../bus/dead-letter.ts";
+
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import type { InRecord } from "../../kafka/records.ts";
+import { deadLetterTopic } from "../../protocol/bus-names.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { Unreachable } from "../command.ts";
 import { idText, isNote, type Letter, type LetterId, type Note, readLetter } from "./letters.ts";

@@ -4,14 +4,14 @@
 //   that replies can be received, goes through it. Nobody but the workers writes another's.
 // - Only relays write what the fleet says: events, mails, revocations, keys, heads of the audit; and migrate the keys, so that they are there before a
 //   relay runs. Relays read the keys back, to write again what came late.
-import { deadLetterTopic } from "../../bus/dead-letter.ts";
-import { fleetTopic } from "../../bus/fleet-feed.ts";
+
 import type { Config } from "../../config/read.ts";
 import { auditTopic } from "../../db/audit.ts";
 import { revocationTopic } from "../../db/revocations.ts";
 import { legacyGroup } from "../../legacy/consumer.ts";
 import { mailerGroup } from "../../mail/mailer.ts";
 import { legacyInbound, topics } from "../../processes/topic-specs.ts";
+import { deadLetterTopic, fleetTopic } from "../../protocol/bus-names.ts";
 import { commandSchemas } from "../../protocol/generated/schemas.ts";
 import { keyTopic } from "../../protocol/key-records.ts";
 

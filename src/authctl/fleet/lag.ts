@@ -1,12 +1,13 @@
 // authctl lag: how far each consumer group of the fleet is behind, by topic and partition: the end of the partition less what the group has
 // committed. Workers commit on a timer, so work of the last moment may be counted that is done; what a worker itself counts, and how many seconds
 // of hashing that is, stands in `authctl top`.
-import { fleetTopic, readReport } from "../../bus/fleet-feed.ts";
+import { readReport } from "../../bus/fleet-feed.ts";
 import type { Config } from "../../config/read.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import { legacyGroup } from "../../legacy/consumer.ts";
 import { mailerGroup } from "../../mail/mailer.ts";
 import { legacyInbound } from "../../processes/topic-specs.ts";
+import { fleetTopic } from "../../protocol/bus-names.ts";
 import { commandSchemas } from "../../protocol/generated/schemas.ts";
 import type { Answer, Command } from "../command.ts";
 import { withKafka } from "../connect/reach.ts";

@@ -1,12 +1,14 @@
 // The fleet as its feed tells it (bus/fleet-feed.ts): who is there, and what each says of itself. It only listens. Times are the broker's, so no
 // clock has to be right; a process of which nothing was heard for three intervals is gone.
+
 import { randomBytes } from "node:crypto";
-import { type FleetReport, fleetTopic, readReport, reportEveryMs } from "../../bus/fleet-feed.ts";
+import { type FleetReport, readReport, reportEveryMs } from "../../bus/fleet-feed.ts";
 import { shared } from "../../kafka/assigner.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import type { InRecord } from "../../kafka/records.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { withTimeout } from "../../lib/timeout.ts";
+import { fleetTopic } from "../../protocol/bus-names.ts";
 import { Unreachable } from "../command.ts";
 import { readSpans } from "../dlq/read.ts";
 

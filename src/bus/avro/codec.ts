@@ -36,7 +36,9 @@ const usualBytes = 2048;
 /** To make a reader of 64 KiB of schema takes 15 ms; the longest of ours has 3. */
 const maxSchemaLength = 64 * 1024;
 
-export function makeCodec(store: SchemaSource, schemas: Record<string, object>): Codec {
+/** @param setupCommand what registers schemas, for the error where one is missing */
+export function makeCodec(store: SchemaSource, schemas: Record<string, object>, setupCommand?: string): Codec {
+  const hint = setupCommand === undefined ? "" : `: run ${setupCommand} first`;
   const types = new Map(
     Object.entries(schemas).map(([subject, schema]) => [
       subject,
@@ -80,8 +82,7 @@ export function makeCodec(store: SchemaSource, schemas: Record<string, object>):
       await Promise.all(
         missing.map(async (subject) => {
           const id = await store.idOf(subject, schemas[subject]!);
-          if (id === undefined)
-            throw new Error(`The schema of ${subject} is not registered: run authfleet migrate first.`);
+          if (id === undefined) throw new Error(`The schema of ${subject} is not registered${hint}.`);
           ids.set(subject, id);
         }),
       );

@@ -74,7 +74,7 @@ function cached<T>(monotonic: () => number) {
 
 export interface RegistrySettings {
   url: string;
-  auth?: { username: string; password: string } | undefined;
+  login?: { username: string; password: string } | undefined;
   /** How long one question may take; default 10 s. Without a bound one lost answer would be waited for by everybody, for good. */
   timeoutMs?: number;
 }
@@ -89,8 +89,8 @@ function withLogin(settings: RegistrySettings): RegistrySettings {
   const { username, password } = url;
   if (username === "" && password === "") return settings;
   [url.username, url.password] = ["", ""];
-  const auth = { username: decodeURIComponent(username), password: decodeURIComponent(password) };
-  return { ...settings, url: url.href.replace(/\/$/, ""), auth: settings.auth ?? auth };
+  const login = { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  return { ...settings, url: url.href.replace(/\/$/, ""), login: settings.login ?? login };
 }
 
 export interface Registry extends SchemaSource {
@@ -136,9 +136,12 @@ export function connectRegistry(given: RegistrySettings): Registry {
   const settings = withLogin(given);
   const reaching = {
     host: settings.url,
-    ...(settings.auth && { auth: settings.auth }),
     retry: { maxRetryTimeInSecs: 1, initialRetryTimeInSecs: 0.1, factor: 0.2, multiplier: 2, retries: 2 },
-    middlewares: [within(settings.timeoutMs ?? usualTimeoutMs), faultsInWords(new URL(settings.url).host)],
+    middlewares: [
+      within(settings.timeoutMs ?? usualTimeoutMs),
+      withBasic(settings.login),
+      faultsInWords(new URL(settings.url).host),
+    ],
   };
   const registry = new SchemaRegistry(reaching);
   const { Subject: api } = registryApi.default(reaching); // for what SchemaRegistry has no method
@@ -188,14 +191,11 @@ const noSuchId = 40403;
  * Subjects that the id is a version of; none where there is no such id. The library has no call for it.
  * @throws RegistryFault while the registry does not say
  */
-async function subjectsOf({ url, auth, timeoutMs = usualTimeoutMs }: RegistrySettings, id: number): Promise<string[]> {
+async function subjectsOf({ url, login, timeoutMs = usualTimeoutMs }: RegistrySettings, id: number): Promise<string[]> {
   const address = new URL(`${url.replace(/\/$/, "")}/schemas/ids/${id}/versions`);
-  const login = auth ?? loginIn(address);
-  address.username = ""; // fetch takes no address that has them
-  address.password = "";
   const headers = {
     accept: "application/vnd.schemaregistry.v1+json",
-    ...(login && { authorization: `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}` }),
+    ...basic(login),
   };
   for (let attempt = 1; ; attempt += 1) {
     const { status, body } = await answerOf(address.href, { headers, timeoutMs });
@@ -206,9 +206,10 @@ async function subjectsOf({ url, auth, timeoutMs = usualTimeoutMs }: RegistrySet
   }
 }
 
-function loginIn({ username, password }: URL): RegistrySettings["auth"] {
-  if (username === "") return undefined;
-  return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+/** HTTP Basic (RFC 7617). */
+function basic(login: RegistrySettings["login"]): Record<string, string> {
+  if (login === undefined) return {};
+  return { authorization: `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}` };
 }
 
 function told(status: number, body: unknown): { status: number; said: string } {
@@ -246,6 +247,10 @@ function confluent(schema: object) {
 }
 
 type Middleware = NonNullable<ConstructorParameters<typeof SchemaRegistry>[0]["middlewares"]>[number];
+
+function withBasic(login: RegistrySettings["login"]): Middleware {
+  return () => ({ prepareRequest: async (next) => (await next()).enhance({ headers: basic(login) }) });
+}
 
 function within(timeout: number): Middleware {
   return () => ({ prepareRequest: async (next) => (await next()).enhance({ timeout }) });

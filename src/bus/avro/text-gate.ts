@@ -5,7 +5,7 @@
 // They stand at the Avro field whose type holds the text, and in the objects of `sealedFields`. No text may hold a NUL, which PostgreSQL does
 // not store, or half of a surrogate pair, which is how the codec shows bytes that are no UTF-8.
 // Knows nothing of what a field means: that an address is one is its handler's business. Types are checked by codec and seal.
-import { invalid } from "../../protocol/errors.ts";
+import { invalid } from "../refusals.ts";
 
 export interface TextGate {
   /** The record as it came, before its seal is opened. @throws Refusal INVALID_INPUT with details.field */

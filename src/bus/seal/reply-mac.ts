@@ -10,7 +10,7 @@ const secretBytes = 32;
 
 /** What a mac is made over. */
 export interface MacInput {
-  /** As in kafka_replyTopic: without AUTH_TOPIC_PREFIX. */
+  /** As in kafka_replyTopic: without the prefix that a deployment puts before topics. */
   replyTopic: string;
   /** As the request had it; none counts as empty. */
   correlationId: Buffer | undefined;
@@ -20,7 +20,7 @@ export interface MacInput {
   value: Buffer;
 }
 
-/** Header auth-reply-mac: base64url of HMAC-SHA-256 over the four, each after its length as 4 bytes, big-endian. */
+/** The value of the header: base64url of HMAC-SHA-256 over the four, each after its length as 4 bytes, big-endian. */
 export function replyMac(secret: Buffer, { replyTopic, correlationId, code, value }: MacInput): string {
   const hmac = createHmac("sha256", secret);
   for (const part of [Buffer.from(replyTopic), correlationId ?? Buffer.alloc(0), Buffer.from(code), value]) {

@@ -1,14 +1,16 @@
 // Seals: the secret fields of a record as a JWE that only the fleet (request) or only the requester (reply) can open, so that a broker's
 // disk holds nothing to read. Promises: one form only (compact, ECDH-ES+A256KW on P-256, A256GCM, no compression), and a request's seal
 // fits exactly the record it came in - topic, reply topic, reply key, idempotency key and all fields - or is refused.
-// Knows nothing of auth, holds no key of its own, and leaves it to the caller to look for a reply key where a reply will need one.
+// Knows no command, holds no key of its own, and leaves it to the caller to look for a reply key where a reply will need one.
 // jwe.ts makes seals and opens those of the plainest form, fast; every other text is jose's to open or refuse.
 //
 // SEAL_INVALID says why in details.reason: jwe (form, algorithms, does not open, no JSON object inside), unknown-kid, top, rpt, rkt, jti, exp,
 // reply (the reply secret inside), fields (with details.field), reply-key.
 import { createHash, createPublicKey, KeyObject } from "node:crypto";
 import { type CryptoKey, compactDecrypt, type JWK } from "jose";
-import { type Refusal, refuse } from "../../protocol/errors.ts";
+import type { Refusal } from "../../lib/refusal.ts";
+import type { BusNames } from "../names.ts";
+import { refuse } from "../refusals.ts";
 import { alg, enc, isBase64url32, openPlain, type PlainJwe, readPlain, sealCompact } from "./jwe.ts";
 import { replySecretName } from "./reply-mac.ts";
 import { checkSealed, type Fields, isFields, parseFields, reconcile, toJson } from "./sealed-fields.ts";
@@ -65,8 +67,11 @@ function remembered(text: string, jwkOf: () => JWK): ReplyKey {
   return found;
 }
 
-/** The header auth-reply-key: a JWK, EC on P-256, public. @throws Refusal SEAL_INVALID, reason reply-key */
-export function parseReplyKey(text: string): ReplyKey {
+/**
+ * The header that names the key of a reply: a JWK, EC on P-256, public.
+ * @param header its name, for the message. @throws Refusal SEAL_INVALID, reason reply-key
+ */
+export function parseReplyKey(text: string, header = "reply key"): ReplyKey {
   try {
     if (text.length > 1024) throw new Error("longer than 1,024 characters");
     return remembered(text, () => {
@@ -75,7 +80,7 @@ export function parseReplyKey(text: string): ReplyKey {
       return jwk;
     });
   } catch {
-    throw broken("reply-key", "auth-reply-key: must be a JWK, a public EC key on P-256");
+    throw broken("reply-key", `${header}: must be a JWK, a public EC key on P-256`);
   }
 }
 
@@ -87,9 +92,9 @@ export interface RequestToSeal {
   /** All fields of the request, the sealed ones included. */
   fields: object;
   topic: string;
-  /** Without AUTH_TOPIC_PREFIX. */
+  /** Without the prefix that a deployment puts before topics. */
   replyTopic: string;
-  /** Of the auth-reply-key that goes with the record; undefined where none does. */
+  /** Of the reply key that goes with the record; undefined where none does. */
   replyKeyThumbprint: string | undefined;
   /** As jtiOf() writes it (headers.ts). */
   idempotencyKey: string | undefined;
@@ -115,7 +120,7 @@ export async function sealReply(fields: object, replyKey: ReplyKey): Promise<str
   return encrypt(fields, replyKey.key, { kid: replyKey.thumbprint });
 }
 
-/** The same, readable by anybody: for a bare request without a reply key, where AUTH_REQUIRE_SEALED is off. */
+/** The same, readable by anybody: for a bare request without a reply key, where seals are not required. */
 export function bareReply(fields: object): string {
   return JSON.stringify(toJson(fields));
 }
@@ -190,7 +195,7 @@ export interface RequestToOpen {
   topic: string;
   /** As in kafka_replyTopic. */
   replyTopic: string;
-  /** Of the record's auth-reply-key; undefined where it has none. */
+  /** Of the record's reply key; undefined where it has none. */
   replyKeyThumbprint: string | undefined;
   /** The record's idempotency key as jtiOf() writes it (headers.ts), the header's or else the correlation id; undefined where it has none. */
   idempotencyKey: string | undefined;
@@ -211,14 +216,19 @@ export interface RequestToOpen {
   endsBetween?: readonly [number, number];
   /** Gets the reply secret as soon as it is known: every reply from then on carries a mac, refusals too. */
   opened?(replySecret: Buffer): void;
+  /** What the two headers are called, for messages. */
+  headers?: Pick<BusNames["headers"], "replyKey" | "idempotencyKey">;
 }
+
+const plainNames = { replyKey: "reply key", idempotencyKey: "idempotency key" };
 
 /** Compares the header with the record; a member that is absent must have no counterpart. */
 function checkHeader({ top, rpt, rkt, jti, exp }: SealHeader, request: RequestToOpen): void {
   const { topic, replyTopic, replyKeyThumbprint, idempotencyKey } = request;
   if (top !== topic) throw broken("top", "sealed: for another topic");
   if (rpt !== replyTopic) throw broken("rpt", "sealed: for another reply topic");
-  if (rkt !== replyKeyThumbprint) throw broken("rkt", "sealed: for another auth-reply-key");
+  if (rkt !== replyKeyThumbprint)
+    throw broken("rkt", `sealed: for another ${(request.headers ?? plainNames).replyKey}`);
   if (jti !== idempotencyKey) throw broken("jti", "sealed: for another idempotency key");
   checkEnd(exp, request);
 }
@@ -237,7 +247,7 @@ const everAfter = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
 async function openSealed(request: RequestToOpen): Promise<Fields> {
   const seal = readSeal(request.sealed);
   const { header } = seal;
-  if (request.idempotencyKey === undefined) throw keyless();
+  if (request.idempotencyKey === undefined) throw keyless((request.headers ?? plainNames).idempotencyKey);
   const key = request.keys(header.kid);
   if (key === undefined) throw broken("unknown-kid", "sealed: for a key the fleet does not have (any more)");
   checkHeader(header, request); // before the elliptic curve: a replay costs nothing; decryption then proves the header
@@ -245,8 +255,7 @@ async function openSealed(request: RequestToOpen): Promise<Fields> {
 }
 
 /** Nothing would know its copy again, so each copy would count as a request. */
-function keyless(): Refusal {
-  const header = "auth-idempotency-key";
+function keyless(header: string): Refusal {
   const message = `header ${header}: a sealed request needs one, or a correlation id with 128 random bits`;
   return refuse("INVALID_INPUT", { message, details: { header } });
 }

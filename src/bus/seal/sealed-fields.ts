@@ -3,7 +3,7 @@
 //
 // JSON forms: whole numbers as decimal strings (a long does not survive other languages' JSON), bytes as base64url, the rest as it is.
 import { isDeepStrictEqual } from "node:util";
-import { refuse } from "../../protocol/errors.ts";
+import { refuse } from "../refusals.ts";
 
 export type Fields = Record<string, unknown>;
 

@@ -200,10 +200,10 @@ function assignerOf(
 ): ReturnType<PartitionAssigner> {
   const version = 1;
   return {
-    name: "auth-sticky",
+    name: "balanced-sticky",
     version,
     protocol: ({ topics }) => ({
-      name: "auth-sticky",
+      name: "balanced-sticky",
       metadata: driver.AssignerProtocol.MemberMetadata.encode({ version, topics, userData: options.assign.userData() }),
     }),
     async assign({ members }) {

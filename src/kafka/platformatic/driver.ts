@@ -60,7 +60,7 @@ const fetchPatienceMs = 30_000;
 const lookAgainMs = 200;
 /** Later versions of Fetch name a topic by its id. */
 const lastFetchByName = 12;
-const protocol = { name: "auth-sticky", version: 1 };
+const protocol = { name: "balanced-sticky", version: 1 };
 
 /** Connects lazily; nothing is sent before the first call. */
 export function openPlatformatic(settings: KafkaSettings, log: Logger): KafkaDriver {

@@ -2,9 +2,10 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import driver, { type Admin } from "kafkajs";
 import { sealIn } from "../../../src/authctl/dlq/replayable.ts";
-import { deadLetter, deadLetterTopic } from "../../../src/bus/dead-letter.ts";
+import { deadLetter } from "../../../src/bus/dead-letter.ts";
 import { sealRequest } from "../../../src/bus/seal/seal.ts";
 import type { InRecord, OutRecord } from "../../../src/kafka/records.ts";
+import { busNames, deadLetterTopic } from "../../../src/protocol/bus-names.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
 import { type Raw, rawRequests, replyTopic } from "../../support/raw.ts";
 import { type Confirmed, confirmed, newUser, refusalOf, type TestUser } from "../../support/users.ts";
@@ -333,7 +334,7 @@ describe("what cannot be replayed is told in a sentence", () => {
     const all = { "test-mark": Buffer.from(mark), kafka_replyTopic: Buffer.from(replyTopic), ...headers };
     const given = { kafka_correlationId: randomBytes(16), ...all };
     const record = { topic, partition: 0, offset: 1n, timestamp, key: null, value: value ?? null, headers: given };
-    const made = deadLetter(record, "for this test", Date.now());
+    const made = deadLetter(record, { error: "for this test", now: Date.now(), deadLetters: busNames.deadLetters });
     await fleet.kafka.produce([{ ...made, headers: { ...made.headers, ...dlq } }]);
     return buried();
   }
@@ -463,7 +464,7 @@ test("more than are done at a time are done in several calls", async () => {
 
 function strangeLetter(offset: number): OutRecord {
   const record = { topic: "nobody", partition: 0, offset: BigInt(offset), timestamp: 1, key: null, value: null };
-  return deadLetter({ ...record, headers: {} }, "for this test", 1);
+  return deadLetter({ ...record, headers: {} }, { error: "for this test", now: 1, deadLetters: busNames.deadLetters });
 }
 
 describe("before something is done", () => {

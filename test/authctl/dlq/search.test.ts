@@ -4,8 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Letter, noteRecord } from "../../../src/authctl/dlq/letters.ts";
 import { readSpans } from "../../../src/authctl/dlq/read.ts";
 import { fetchLetters, findNewest } from "../../../src/authctl/dlq/search.ts";
-import { deadLetter, deadLetterTopic } from "../../../src/bus/dead-letter.ts";
+import { deadLetter } from "../../../src/bus/dead-letter.ts";
 import type { InRecord } from "../../../src/kafka/records.ts";
+import { busNames, deadLetterTopic } from "../../../src/protocol/bus-names.ts";
 import { type RealKafka, realKafka } from "../../kafka/real-kafka.ts";
 import { until } from "../../support/fleet.ts";
 import { testStack } from "../../support/stack.ts";
@@ -34,7 +35,7 @@ async function bury(count: number, { origin = "delete", partition = 0 } = {}): P
 
 function letter(topic: string, offset: number) {
   const record = { topic, partition: 0, offset: BigInt(offset), timestamp: 1, key: null, value: null, headers: {} };
-  return deadLetter(record, "no reason", 1);
+  return deadLetter(record, { error: "no reason", now: 1, deadLetters: busNames.deadLetters });
 }
 
 const ids = (letters: Letter[]) => letters.map(({ id }) => `${id.partition}/${id.offset}`);

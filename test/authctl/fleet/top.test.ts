@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { Unreachable } from "../../../src/authctl/command.ts";
 import { watchFleet } from "../../../src/authctl/fleet/watch.ts";
-import { type FleetReport, fleetTopic, noStats } from "../../../src/bus/fleet-feed.ts";
+import { type FleetReport, noStats } from "../../../src/bus/fleet-feed.ts";
+import { fleetTopic } from "../../../src/protocol/bus-names.ts";
 import { type RealKafka, realKafka, record, spec } from "../../kafka/real-kafka.ts";
 import { sharedFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
 import { confirmed, loggedIn } from "../../support/users.ts";

@@ -1,4 +1,5 @@
 // Which replies carry the mac of their request: every one to a request that was opened, however it ended; and none before.
+
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import { makeTextGate } from "../../../src/bus/avro/text-gate.ts";
@@ -7,6 +8,7 @@ import { makeExecute } from "../../../src/bus/execute.ts";
 import { makeLane } from "../../../src/bus/lanes.ts";
 import { isReplyMac, makeReplySecret } from "../../../src/bus/seal/reply-mac.ts";
 import { type RequestToSeal, sealRequest, thumbprint } from "../../../src/bus/seal/seal.ts";
+import { busNames } from "../../../src/protocol/bus-names.ts";
 import { refuse } from "../../../src/protocol/errors.ts";
 import { quiet } from "../../support/fleet.ts";
 
@@ -51,6 +53,7 @@ async function asked({
   const lanes = { hash: lane(), db: lane(), cheap: lane() };
   if (full) for (let n = 0; n < 2; n += 1) lanes.hash.admit(monotonic() + 1000);
   const execute = makeExecute({
+    protocol: { names: busNames },
     codec: {
       isWarm: true,
       warm: async () => {},

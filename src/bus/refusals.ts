@@ -1,0 +1,29 @@
+// What the bus itself refuses a request for. Its codes are parameters where they leave the process: an application that calls one of
+// them otherwise says so in BusProtocol.codes (names.ts).
+import { Refusal, type RefusalOptions } from "../lib/refusal.ts";
+
+/** code -> default words for people */
+export const busRefusals = {
+  INVALID_INPUT: "The request is not valid.",
+  SEAL_REQUIRED: "Secrets must be sealed.",
+  SEAL_INVALID: "The seal does not fit the request.",
+  THROTTLED: "Too many requests for this key.",
+  OVERLOADED: "The service is busy.",
+  DEADLINE_EXCEEDED: "The time for this request is over.",
+  NO_WORKERS: "Nobody serves this command.",
+  UNAVAILABLE: "The service is not available.",
+  UNSUPPORTED_SCHEMA: "The schema of the request is not supported.",
+  INTERNAL: "The service has failed.",
+} as const;
+
+export type BusCode = keyof typeof busRefusals;
+
+/** Makes a Refusal to throw. */
+export function refuse(code: BusCode, options: RefusalOptions = {}): Refusal {
+  return new Refusal(code, { message: busRefusals[code], ...options });
+}
+
+/** INVALID_INPUT that names the field and what is wrong with it. */
+export function invalid(field: string, problem: string): Refusal {
+  return refuse("INVALID_INPUT", { message: `${field}: ${problem}`, details: { field } });
+}
