@@ -1,6 +1,6 @@
-// The drivers as they come, for the echo: sending with the engine's coalescing (what is made in one tick or while a produce is in flight
-// shares the next one), and reading new records in a group of its own. No offsets are committed, and nothing of src/bus is used but what
-// makes a driver fit to run at all. Only the chosen driver is loaded.
+// The drivers as they come, for the echo: sending with the engine's coalescing (what is made in one tick or while a
+// produce is in flight shares the next one), and reading new records in a group of its own. No offsets are committed,
+// and nothing of src/bus is used but what makes a driver fit to run at all. Only the chosen driver is loaded.
 import { randomBytes } from "node:crypto";
 import type { KafkaDriverName } from "../src/kafka/kafka.ts";
 

@@ -1,5 +1,6 @@
-// A side of a row as a process of its own, so that requester and responder share no event loop: the parent calls, the child answers over IPC.
-// The child ends with its parent's channel. Not for records under measurement: those go through Kafka or gRPC only.
+// A side of a row as a process of its own, so that requester and responder share no event loop: the parent calls, the
+// child answers over IPC. The child ends with its parent's channel. Not for records under measurement: those go through
+// Kafka or gRPC only.
 import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
 

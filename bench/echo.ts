@@ -1,6 +1,6 @@
-// The raw limit beside the engine: a request and its reply over Kafka with nothing between, by a bare driver (bare.ts) in two processes, `ask`
-// and `answer`. The same bytes, headers and partitions as the engine's, the same acks, the same coalescing. Nothing is decoded, no offset is
-// committed, and nobody keeps a deadline.
+// The raw limit beside the engine: a request and its reply over Kafka with nothing between, by a bare driver (bare.ts)
+// in two processes, `ask` and `answer`. The same bytes, headers and partitions as the engine's, the same acks, the same
+// coalescing. Nothing is decoded, no offset is committed, and nobody keeps a deadline.
 import { randomBytes } from "node:crypto";
 import type { KafkaDriverName } from "../src/kafka/kafka.ts";
 import { type Bare, openBare } from "./bare.ts";

@@ -1,5 +1,6 @@
-// The engine's side: a service that asks the fleet through src/client, in a process of its own. Its people are registered like anybody
-// and confirmed in the database; each slot has a person, so that no row measures a queue behind one mailbox.
+// The engine's side: a service that asks the fleet through src/client, in a process of its own. Its people are
+// registered like anybody and confirmed in the database; each slot has a person, so that no row measures a queue behind
+// one mailbox.
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { connectRegistry } from "../src/bus/avro/schema-store.ts";
@@ -15,7 +16,10 @@ import { closedLoop, type Width } from "./measure.ts";
 import { openLoop, type Rate } from "./open-loop.ts";
 import type { Addresses } from "./target.ts";
 
-/** device: a login with the person's device token; stranger: one of a login that nobody has; besieged: the person's beside 100 guesses at their login. */
+/**
+ * device: a login with the person's device token; stranger: one of a login that nobody has; besieged: the person's
+ * beside 100 guesses at their login.
+ */
 export type Command = "list" | "login" | "device" | "stranger" | "besieged" | "besieged-device" | "inspect" | "refresh";
 
 interface Person {
@@ -77,7 +81,10 @@ const commands: Record<Command, (slot: number) => Promise<unknown>> = {
   },
 };
 
-/** So many people with a session each; few at a time and again where refused, because no hash may wait long at the fleet. */
+/**
+ * So many people with a session each; few at a time and again where refused, because no hash may wait long at the
+ * fleet.
+ */
 async function gather(count: number): Promise<string[]> {
   const fresh = Array.from({ length: Math.max(0, count - users.length) }, () => {
     const name = `b${randomBytes(6).toString("hex")}`;
@@ -168,7 +175,11 @@ async function repliesSoFar(kafka: KafkaPort): Promise<number> {
 
 const batch = 2000;
 
-/** Puts so many requests of auth.key.list on their topic without waiting for replies; their shape was taken while a worker ran. @returns replies there are before */
+/**
+ * Puts so many requests of auth.key.list on their topic without waiting for replies; their shape was taken while a
+ * worker ran.
+ * @returns replies there are before
+ */
 async function pile(count: number): Promise<number> {
   const { request } = await shape();
   const kafka = port();

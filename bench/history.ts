@@ -1,6 +1,7 @@
-// The rows that a fleet leaves behind in PostgreSQL: what it published, chained, answered and ended, and the people it was for. Written in
-// large statements beside the fleet, in the form in which its own rows are once they are over, so that what is measured then walks past them.
-// A tenth belongs to the people of the bench: whoever logs in has a history too. It is no audit: its rows are not chained to anything.
+// The rows that a fleet leaves behind in PostgreSQL: what it published, chained, answered and ended, and the people it
+// was for. Written in large statements beside the fleet, in the form in which its own rows are once they are over, so
+// that what is measured then walks past them. A tenth belongs to the people of the bench: whoever logs in has a history
+// too. It is no audit: its rows are not chained to anything.
 import pg from "pg";
 
 export interface HistoryOptions {
@@ -24,7 +25,10 @@ export interface History {
 /** Rows of one statement. */
 const chunk = 500_000;
 
-/** Rows by table for each event. Sessions, answers and tokens are reaped in time; every hundredth event is somebody's first. */
+/**
+ * Rows by table for each event. Sessions, answers and tokens are reaped in time; every hundredth event is somebody's
+ * first.
+ */
 const shares: Record<string, number> = { users: 0.01, outbox: 1, audit: 1, inbox: 0.1, sessions: 0.1, tokens: 0.01 };
 
 const digest = "decode(md5(each.n::text) || md5((-each.n)::text), 'hex')";

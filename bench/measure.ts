@@ -1,5 +1,6 @@
-// A closed loop: so many requests in flight for so long, each slot asking again as soon as it is answered; and what several runs of it say.
-// Throughput and latency come from the same run, so a latency belongs to the width it was measured at. Failures are counted, never hidden.
+// A closed loop: so many requests in flight for so long, each slot asking again as soon as it is answered; and what
+// several runs of it say. Throughput and latency come from the same run, so a latency belongs to the width it was
+// measured at. Failures are counted, never hidden.
 
 export interface Width {
   /** Requests in flight. */

@@ -1,5 +1,6 @@
-// An open loop: requests leave at a given rate, whatever becomes of those before, as those of many independent callers do. A latency counts
-// from the moment its request was due, so that a stall is seen by all that it held up and not only by the one it hit.
+// An open loop: requests leave at a given rate, whatever becomes of those before, as those of many independent callers
+// do. A latency counts from the moment its request was due, so that a stall is seen by all that it held up and not only
+// by the one it hit.
 import { at } from "./measure.ts";
 
 export interface Rate {

@@ -1,5 +1,6 @@
-// Where the time of a CPU profile (node --cpu-prof) went, as lines: by function, and by whom it was spent for, that is the nearest caller that
-// is a file of ours, else a package. Idle time is left out, so shares are of the time at work; the start of a process is in them.
+// Where the time of a CPU profile (node --cpu-prof) went, as lines: by function, and by whom it was spent for, that is
+// the nearest caller that is a file of ours, else a package. Idle time is left out, so shares are of the time at work;
+// the start of a process is in them.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,5 +1,6 @@
-// The rows of the bench: each a command through the whole engine and, where there is one, the raw limit beside it on the same stack.
-// The sides of a row run in turns, in changing order, so that a machine that is busy for a while is busy for both.
+// The rows of the bench: each a command through the whole engine and, where there is one, the raw limit beside it on
+// the same stack. The sides of a row run in turns, in changing order, so that a machine that is busy for a while is
+// busy for both.
 import { connectKafka, type KafkaDriverName } from "../src/kafka/kafka.ts";
 import { makeLogger } from "../src/runtime/log.ts";
 import { type Child, startChild } from "./child.ts";

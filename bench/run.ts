@@ -1,6 +1,7 @@
-// npm run bench [-- ROW...] [--quick] [--repeats N] [--profile]: figures of this machine, as a table here and as JSON in bench/out.
-// ROW is the beginning of a row's name. --quick makes short runs, good to see that something works and not for comparing.
-// --profile also writes CPU profiles of the worker and of all asking processes, and prints where their time went.
+// npm run bench [-- ROW...] [--quick] [--repeats N] [--profile]: figures of this machine, as a table here and as JSON
+// in bench/out. ROW is the beginning of a row's name. --quick makes short runs, good to see that something works and
+// not for comparing. --profile also writes CPU profiles of the worker and of all asking processes, and prints where
+// their time went.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";

@@ -1,5 +1,6 @@
-// The rows that are more than two sides in turns: what happens past the peak, beside other work, with a backlog, with more workers, and
-// while workers come and go. Each repeat plays the whole scenario, so its parts are compared within one repeat; a figure is the spread of all.
+// The rows that are more than two sides in turns: what happens past the peak, beside other work, with a backlog, with
+// more workers, and while workers come and go. Each repeat plays the whole scenario, so its parts are compared within
+// one repeat; a figure is the spread of all.
 import { availableParallelism } from "node:os";
 import { decodeJwt } from "jose";
 import { without } from "../test/support/faults.ts";

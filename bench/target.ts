@@ -1,5 +1,6 @@
-// Where a bench runs: a stack of its own in a new folder, with fsync as in production, and one worker, one relay and one bridge as
-// processes, with the defaults of a fleet. AUTH_ variables of the caller win, so that another cost or pool can be measured.
+// Where a bench runs: a stack of its own in a new folder, with fsync as in production, and one worker, one relay and
+// one bridge as processes, with the defaults of a fleet. AUTH_ variables of the caller win, so that another cost or
+// pool can be measured.
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

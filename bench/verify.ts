@@ -1,5 +1,6 @@
-// Verifications of access tokens in one process: our local verifier, with and without remembered signatures, and jose's jwtVerify with the
-// same checks, on the same tokens. No Kafka: the feeds are handed over as a driver would hand them over.
+// Verifications of access tokens in one process: our local verifier, with and without remembered signatures, and jose's
+// jwtVerify with the same checks, on the same tokens. No Kafka: the feeds are handed over as a driver would hand them
+// over.
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";

@@ -1,6 +1,7 @@
-// Where a request's CPU time goes: per process of the stack, the fleet and the asking side, read from /proc before and after a run. On a
-// machine with few cores this is what a rate is made of: cores x 1,000,000 / (CPU us a request) is the most that can be had.
-// "others" is what the machine did beside the bench; a run beside busy neighbours is not worth comparing. Linux only: elsewhere empty.
+// Where a request's CPU time goes: per process of the stack, the fleet and the asking side, read from /proc before and
+// after a run. On a machine with few cores this is what a rate is made of: cores x 1,000,000 / (CPU us a request) is
+// the most that can be had. "others" is what the machine did beside the bench; a run beside busy neighbours is not
+// worth comparing. Linux only: elsewhere empty.
 import { readdirSync, readFileSync } from "node:fs";
 
 const ticksPerSecond = 100; // USER_HZ, the same on every Linux that Node runs on

@@ -1,6 +1,7 @@
-// Brings Kafka and the registry from Maven to stack/.jars/KEY, where KEY stands for pom.xml's content.
-// Promises: a folder that is there is complete (filled beside it, then renamed), so a killed download is done again; two starts at
-// once fetch once; changed versions are fetched at the next start and the former ones removed. Maven is needed only when fetching.
+// Brings Kafka and the registry from Maven to stack/.jars/KEY, where KEY stands for pom.xml's content. Promises: a
+// folder that is there is complete (filled beside it, then renamed), so a killed download is done again; two starts at
+// once fetch once; changed versions are fetched at the next start and the former ones removed. Maven is needed only
+// when fetching.
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";

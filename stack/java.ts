@@ -1,5 +1,6 @@
 // Finds the Java that runs Kafka and the registry, and the Maven that fetches them.
-// Promises one sentence that says what to install where one is missing or too old. JAVA_HOME wins over PATH, as it does for Maven.
+// Promises one sentence that says what to install where one is missing or too old. JAVA_HOME wins over PATH, as it does
+// for Maven.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,8 @@
 // A Kafka node (KRaft, broker and controller in one process) as a service of the stack.
-// Promises: formatted once, started again after any crash with its data, topics made only on purpose, the first consumer of a group is not
-// kept waiting. Several nodes make one cluster when they are given the same quorum; one node is its own quorum.
-// Not for production: small heap, compiled by C1 only, which starts in 2.9 s instead of 4.7 s and costs 3.6 s of CPU instead of 6.8 s.
+// Promises: formatted once, started again after any crash with its data, topics made only on purpose, the first
+// consumer of a group is not kept waiting. Several nodes make one cluster when they are given the same quorum; one node
+// is its own quorum. Not for production: small heap, compiled by C1 only, which starts in 2.9 s instead of 4.7 s and
+// costs 3.6 s of CPU instead of 6.8 s.
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -104,10 +105,12 @@ function properties(node: KafkaNode, home: string): Record<string, string | numb
     "log.dirs": join(home, "data"),
     "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": 0,
-    // A killed node cannot register again before its session has run out: with the default of 9 s its restart took 13.6 s.
+    // A killed node cannot register again before its session has run out: with the default of 9 s its restart took 13.6
+    // s.
     "broker.session.timeout.ms": 4000,
     "broker.heartbeat.interval.ms": 500,
-    // The default of 50 partitions each costs a second of file creation at the first commit and buys one broker nothing.
+    // The default of 50 partitions each costs a second of file creation at the first commit and buys one broker
+    // nothing.
     "offsets.topic.num.partitions": 4,
     "transaction.state.log.num.partitions": 2,
     "share.coordinator.state.topic.num.partitions": 2,

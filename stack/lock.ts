@@ -1,6 +1,6 @@
 // A lock between processes: a folder that holds one file named after its owner's pid and start time.
-// It is moved into place whole, and a move onto a folder that is not empty fails: so a lock never lacks its owner, and of two that
-// take over from a dead owner only one succeeds (each removes only the dead one's file, by its name).
+// It is moved into place whole, and a move onto a folder that is not empty fails: so a lock never lacks its owner, and
+// of two that take over from a dead owner only one succeeds (each removes only the dead one's file, by its name).
 // Nothing is left to clean after kill -9: the next one sees that the owner is gone. It does not work across machines.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

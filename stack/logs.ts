@@ -1,5 +1,6 @@
-// The log files of the child processes: DIR/logs/NAME.log, appended to over the runs, one former file kept when it has grown.
-// Also the last lines of one, for the sentence that says why a child ended. It does not read what is written: children own the files.
+// The log files of the child processes: DIR/logs/NAME.log, appended to over the runs, one former file kept when it has
+// grown. Also the last lines of one, for the sentence that says why a child ended. It does not read what is written:
+// children own the files.
 import { closeSync, openSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,6 +1,6 @@
-// Whether a process that was noted earlier is still the same one: a pid alone is used again, pid and start time together are not.
-// The start time is the kernel's (field 22 of /proc/PID/stat, clock ticks since boot); where there is no /proc, what ps says.
-// A zombie counts as gone: it runs nothing and holds no port.
+// Whether a process that was noted earlier is still the same one: a pid alone is used again, pid and start time
+// together are not. The start time is the kernel's (field 22 of /proc/PID/stat, clock ticks since boot); where there is
+// no /proc, what ps says. A zombie counts as gone: it runs nothing and holds no port.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 

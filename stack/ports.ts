@@ -1,8 +1,8 @@
-// Ports of the stack on 127.0.0.1. Order of choice: the one a former run used for the same wish, the preferred one, any free one.
-// Promises: a preferred port that is taken is replaced and said so; no port is given out twice by one process.
-// A free port may still be taken by others before it is used: then the service fails at its start and says so.
-// Free ports come from below the range the kernel gives to outgoing connections: a client that tries a stopped broker's port again
-// and again would sooner or later be connected to itself there, and the broker could not come back.
+// Ports of the stack on 127.0.0.1. Order of choice: the one a former run used for the same wish, the preferred one, any
+// free one. Promises: a preferred port that is taken is replaced and said so; no port is given out twice by one
+// process. A free port may still be taken by others before it is used: then the service fails at its start and says so.
+// Free ports come from below the range the kernel gives to outgoing connections: a client that tries a stopped broker's
+// port again and again would sooner or later be connected to itself there, and the broker could not come back.
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { StackFailure } from "./failure.ts";

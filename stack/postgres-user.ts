@@ -1,12 +1,16 @@
-// Under which user PostgreSQL runs. It refuses to run as root, so root starts it as the system user `postgres`, made when missing.
-// That user may be unable to reach a checkout or data folder below a private one (mode 0700): then it gets the one capability to read and
-// search past file modes, for this process alone. Changing the modes of the user's folders instead would open them to everybody.
+// Under which user PostgreSQL runs. It refuses to run as root, so root starts it as the system user `postgres`, made
+// when missing. That user may be unable to reach a checkout or data folder below a private one (mode 0700): then it
+// gets the one capability to read and search past file modes, for this process alone. Changing the modes of the user's
+// folders instead would open them to everybody.
 import { execFileSync, spawnSync } from "node:child_process";
 import { StackFailure } from "./failure.ts";
 
 const SYSTEM_USER = "postgres";
 
-/** The weakest that works is taken: the second also covers programs without read and execute permission for others (umask 077). */
+/**
+ * The weakest that works is taken: the second also covers programs without read and execute permission for others
+ * (umask 077).
+ */
 const CAPABILITIES = ["dac_read_search", "dac_override"];
 
 interface Program {
@@ -50,8 +54,8 @@ function privileged(capability: string, { uid, gid }: { uid: number; gid: number
 }
 
 /**
- * Tried for real: folder modes, read-only mounts, bounding sets and a missing setpriv all answer here. `--show` makes initdb look for
- * the server and the files it needs, and do nothing.
+ * Tried for real: folder modes, read-only mounts, bounding sets and a missing setpriv all answer here. `--show` makes
+ * initdb look for the server and the files it needs, and do nothing.
  */
 function canRun(identity: Identity, initdb: string, dir: string): boolean {
   const { file, args, ...how } = identity.wrap(initdb, ["--show", "-D", dir]);

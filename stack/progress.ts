@@ -1,5 +1,5 @@
-// Says what a start is waiting for, at once and then every few seconds, so that nobody takes a slow first start for a hang.
-// It writes nothing itself: lines go to the report function its caller was given.
+// Says what a start is waiting for, at once and then every few seconds, so that nobody takes a slow first start for a
+// hang. It writes nothing itself: lines go to the report function its caller was given.
 
 /** Takes one line of progress for the person who waits. */
 export type Report = (line: string) => void;

@@ -1,6 +1,7 @@
 // The schema registry (Apicurio, by its Confluent-compatible API) as a service of the stack.
-// Its storage is a database of our PostgreSQL, so schema ids survive a restart: a registry that gave new ids to old schemas would make every
-// kept record unreadable. It needs PostgreSQL and nothing else, Kafka neither at the start nor later.
+// Its storage is a database of our PostgreSQL, so schema ids survive a restart: a registry that gave new ids to old
+// schemas would make every kept record unreadable. It needs PostgreSQL and nothing else, Kafka neither at the start nor
+// later.
 import type { Database } from "./postgres.ts";
 import type { Processes } from "./processes.ts";
 import { makeService, type Service } from "./service.ts";

@@ -1,7 +1,8 @@
-// The whole stack on one data folder: Kafka, PostgreSQL and the registry as child processes, started together and ended in order.
-// `dev` and the tests use the same. Promises: one stack per folder at a time; what a killed former run left running is ended first; the
-// ports of the former run are kept while they are free; every handle can be stopped, killed and started again on the same address.
-// Way of a start: folder and lock (claim), Java, leftovers, jars, ports, then Kafka beside PostgreSQL -> registry. stop() may come at any point of it.
+// The whole stack on one data folder: Kafka, PostgreSQL and the registry as child processes, started together and ended
+// in order. `dev` and the tests use the same. Promises: one stack per folder at a time; what a killed former run left
+// running is ended first; the ports of the former run are kept while they are free; every handle can be stopped, killed
+// and started again on the same address. Way of a start: folder and lock (claim), Java, leftovers, jars, ports, then
+// Kafka beside PostgreSQL -> registry. stop() may come at any point of it.
 import { accessSync, constants, mkdirSync, statfsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { codeOf, StackFailure } from "./failure.ts";
@@ -17,7 +18,9 @@ import { makeRegistry, type Registry } from "./registry.ts";
 import { projectRoot } from "./root.ts";
 import type { Service } from "./service.ts";
 
-/** 40 MB for an empty PostgreSQL, the rest for a while of use: a full disk later stops Kafka in the middle of a write. */
+/**
+ * 40 MB for an empty PostgreSQL, the rest for a while of use: a full disk later stops Kafka in the middle of a write.
+ */
 const NEEDED_BYTES = 300_000_000;
 /** How long a former run may take to notice that its parent was killed, and then to stop in order. */
 const NOTICE_MS = 3000;

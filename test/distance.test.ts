@@ -6,12 +6,12 @@ import { projectSources, type Rule, rules, type Source } from "../tools/distance
 const allowed: Record<keyof typeof rules, number> = {
   "loose files in src": 0,
   "files over 400 lines": 2,
-  "comments over 120 columns": 1496,
-  "he, his, him": 126,
+  "comments over 120 columns": 1095,
+  "he, his, him": 125,
   "exported types declared twice": 14,
-  "auth in src/kafka": 20,
-  "auth in src/bus": 64,
-  "retired names": 521,
+  "auth in src/kafka": 0,
+  "auth in src/bus": 0,
+  "retired names": 494,
 };
 
 const sources = projectSources();

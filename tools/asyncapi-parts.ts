@@ -1,4 +1,5 @@
-// What docs/asyncapi.yaml says beside the schemas: what each topic that is no command is for, the JSON of the feeds, and the headers.
+// What docs/asyncapi.yaml says beside the schemas: what each topic that is no command is for, the JSON of the feeds,
+// and the headers.
 import { sharedHeaders } from "../src/bus/headers.ts";
 import { busNames, deadLetterHeaders } from "../src/protocol/bus-names.ts";
 

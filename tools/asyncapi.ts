@@ -1,6 +1,6 @@
-// docs/asyncapi.yaml: AsyncAPI 3.0 of everything the fleet reads and writes, seen from the fleet (it receives requests, it sends replies and
-// events). Channels are the topics of src/processes/topic-specs.ts with their settings, payloads are the files in schemas/. What no schema holds (JSON of
-// the feeds, headers) stands in asyncapi-parts.ts.
+// docs/asyncapi.yaml: AsyncAPI 3.0 of everything the fleet reads and writes, seen from the fleet (it receives requests,
+// it sends replies and events). Channels are the topics of src/processes/topic-specs.ts with their settings, payloads
+// are the files in schemas/. What no schema holds (JSON of the feeds, headers) stands in asyncapi-parts.ts.
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { stringify } from "yaml";

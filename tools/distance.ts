@@ -1,6 +1,7 @@
-// How far the code is from what CONTRIBUTING.md asks for: each rule that is not kept everywhere yet, with the places that break it.
-// `node tools/distance.ts` prints the figures, `node tools/distance.ts RULE` the places of one rule. test/distance.test.ts lets no figure
-// grow. A rule that is kept everywhere moves to test/architecture.test.ts; this file is deleted when none is left.
+// How far the code is from what CONTRIBUTING.md asks for: each rule that is not kept everywhere yet, with the places
+// that break it. `node tools/distance.ts` prints the figures, `node tools/distance.ts RULE` the places of one rule.
+// test/distance.test.ts lets no figure grow. A rule that is kept everywhere moves to test/architecture.test.ts; this
+// file is deleted when none is left.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

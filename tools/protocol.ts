@@ -1,5 +1,5 @@
-// Keeps the table of commands in docs/protocol.md in step with schemas and handlers: what stands between two marks there
-// is written from them.
+// Keeps the table of commands in docs/protocol.md in step with schemas and handlers: what stands between two marks
+// there is written from them.
 import { readFileSync } from "node:fs";
 import { commandsIn } from "./schemas.ts";
 

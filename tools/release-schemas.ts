@@ -1,5 +1,5 @@
-// To be run at a release: appends to schemas/released.json every schema that changed since the last one. Nothing is ever taken out:
-// records of a released version must stay readable.
+// To be run at a release: appends to schemas/released.json every schema that changed since the last one. Nothing is
+// ever taken out: records of a released version must stay readable.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { subjects } from "../src/processes/topic-specs.ts";

@@ -1,7 +1,7 @@
-// Turns schemas/**/*.avsc into one TypeScript file: a type for each record as a handler or caller sees it (sealed fields are
-// ordinary fields there), and the schema texts themselves, so that no file is read at run time.
-// A request type has all fields; its Input form leaves out what has a default. Sealed fields are strings, or in a reply lists of strings
-// (`sealedLists`).
+// Turns schemas/**/*.avsc into one TypeScript file: a type for each record as a handler or caller sees it (sealed
+// fields are ordinary fields there), and the schema texts themselves, so that no file is read at run time.
+// A request type has all fields; its Input form leaves out what has a default. Sealed fields are strings, or in a reply
+// lists of strings (`sealedLists`).
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 

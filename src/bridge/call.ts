@@ -1,6 +1,6 @@
-// One gRPC call, from its arrival to its status: the caller's deadline becomes the request's time, its cancellation ends the waiting,
-// its metadata is handed on (metadata.ts). Each call is counted once, with the status it ended in, and nothing it meets ends the process.
-// It knows no method and no command; methods.ts does.
+// One gRPC call, from its arrival to its status: the caller's deadline becomes the request's time, its cancellation
+// ends the waiting, its metadata is handed on (metadata.ts). Each call is counted once, with the status it ended in,
+// and nothing it meets ends the process. It knows no method and no command; methods.ts does.
 import { type handleUnaryCall, Metadata, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import type { AuthClient, CallOptions } from "../client/types.ts";
 import type { Verifier } from "../client/verifier.ts";

@@ -1,8 +1,12 @@
-// What a gRPC call brings, before grpc-js reads it. Two things are only seen here, on the headers as they came over HTTP/2:
-// - a timeout above 24.8 days, which does not fit a timer of Node: grpc-js would end such a call after 1 ms. It is cut to what fits.
-// - metadata of ours that is given twice, binary or no text: grpc-js joins the first with commas, and drops the last with a line in the log
-//   that has its value. What is wrong is noted under `faultsKey`, for metadata.ts to refuse where it matters.
-// grpc-js has no public place for this, so its two entries of a call are wrapped on the one server that is given. A test holds the version.
+// What a gRPC call brings, before grpc-js reads it. Two things are only seen here, on the headers as they came over
+// HTTP/2:
+// - a timeout above 24.8 days, which does not fit a timer of Node: grpc-js would end such a call after 1 ms. It is cut
+//   to what fits.
+// - metadata of ours that is given twice, binary or no text: grpc-js joins the first with commas, and drops the last
+//   with a line in the log that has its value. What is wrong is noted under `faultsKey`, for metadata.ts to refuse
+//   where it matters.
+// grpc-js has no public place for this, so its two entries of a call are wrapped on the one server that is given. A
+// test holds the version.
 import type { Server } from "@grpc/grpc-js";
 
 /** Every name of ours in the metadata of a request. */

@@ -1,7 +1,7 @@
-// The metadata of a call: what everybody may send (idempotency key, trace), and what a caller says of the device that it serves, which counts
-// only from callers that are trusted: limits by network stand on it, and a stranger could put the blame on anybody.
-// Bad metadata is INVALID_INPUT, and names what is wrong; a trace that cannot be read begins a new one. What a caller that is not trusted says
-// of a device is not looked at.
+// The metadata of a call: what everybody may send (idempotency key, trace), and what a caller says of the device that
+// it serves, which counts only from callers that are trusted: limits by network stand on it, and a stranger could put
+// the blame on anybody. Bad metadata is INVALID_INPUT, and names what is wrong; a trace that cannot be read begins a
+// new one. What a caller that is not trusted says of a device is not looked at.
 import type { PeerCertificate } from "node:tls";
 import type { ServerUnaryCall } from "@grpc/grpc-js";
 import type { Config } from "../config/read.ts";
@@ -58,7 +58,10 @@ export function readMetadata(call: Call, rules: Rules): CallMetadata {
   return { traceparent, idempotencyKey, client: isKnown ? client : undefined, deviceToken, isTrusted: true };
 }
 
-/** The token that a result of the fleet has for the user's device, which the messages of package `auth` have no field for. */
+/**
+ * The token that a result of the fleet has for the user's device, which the messages of package `auth` have no field
+ * for.
+ */
 export function deviceTokenOf(result: object): string | undefined {
   const { deviceToken, tokens } = result as { deviceToken?: unknown; tokens?: { deviceToken?: unknown } | null };
   const token = deviceToken ?? tokens?.deviceToken;

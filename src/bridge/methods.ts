@@ -1,6 +1,6 @@
-// The six methods of auth.Auth (proto/auth.proto), each as the one command it asks of the fleet and the message it makes of the answer.
-// Fields are handed on as they come: the fleet judges them, so that a rule stands in one place. Sessions opened here do not rotate,
-// because RefreshToken has no way to return a new cookie.
+// The six methods of auth.Auth (proto/auth.proto), each as the one command it asks of the fleet and the message it
+// makes of the answer. Fields are handed on as they come: the fleet judges them, so that a rule stands in one place.
+// Sessions opened here do not rotate, because RefreshToken has no way to return a new cookie.
 import type { Verified, Verifier } from "../client/verifier.ts";
 import type { Config } from "../config/read.ts";
 import { refuse } from "../protocol/errors.ts";
@@ -11,7 +11,9 @@ import { Unrepresentable } from "./status.ts";
 /** Asks the fleet, with the rules of the call in hand (its time, its cancellation, its trace). */
 export type Ask = <T extends keyof Commands>(topic: T, input: Commands[T]["input"]) => Promise<Commands[T]["result"]>;
 
-/** The device that the caller serves, where it is known. Asked by whatever takes it, and counted there where it is not. */
+/**
+ * The device that the caller serves, where it is known. Asked by whatever takes it, and counted there where it is not.
+ */
 type KnownDevice = () => Device | undefined;
 
 type UserCreateRequest = { login: string; email: string; password: string; username: string };

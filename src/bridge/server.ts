@@ -1,6 +1,7 @@
-// The bridge: gRPC service auth.Auth for the gateway, with health and reflection, plaintext or TLS. To the fleet it is a requester like
-// any other. It holds no state and any number may run; it says SERVING only while its client can seal, send and receive.
-// Stopping: NOT_SERVING, no new connections, running calls end, and what is left after the grace time is cut.
+// The bridge: gRPC service auth.Auth for the gateway, with health and reflection, plaintext or TLS. To the fleet it is
+// a requester like any other. It holds no state and any number may run; it says SERVING only while its client can seal,
+// send and receive. Stopping: NOT_SERVING, no new connections, running calls end, and what is left after the grace time
+// is cut.
 import { findPackageJSON } from "node:module";
 import { dirname, join } from "node:path";
 import { type handleUnaryCall, Server, ServerCredentials, setLogger } from "@grpc/grpc-js";
@@ -23,7 +24,10 @@ export interface Bridge {
   readonly healthy: boolean;
 }
 
-/** The longest valid request (a password of 1,024 bytes, a token of some KiB) is far below. Larger ones are RESOURCE_EXHAUSTED, by gRPC. */
+/**
+ * The longest valid request (a password of 1,024 bytes, a token of some KiB) is far below. Larger ones are
+ * RESOURCE_EXHAUSTED, by gRPC.
+ */
 const messageLimit = 64 * 1024;
 /** How late health may notice a change of the client. Shorter than any prober's period. */
 const healthEveryMs = 250;

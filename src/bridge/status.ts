@@ -1,12 +1,14 @@
-// What a thrown value is on the wire of gRPC: a status, words for people, and trailing metadata for programs.
-// A Refusal has the status of its row in the table of errors.ts, and its code in `auth-error`; the gateway turns INVALID_ARGUMENT into
-// HTTP 400, NOT_FOUND into 404 and everything else into 500. Whatever is no Refusal is a fault of ours: the caller learns only that,
-// because the words of a fault may name what is inside the house.
+// What a thrown value is on the wire of gRPC: a status, words for people, and trailing metadata for programs. A Refusal
+// has the status of its row in the table of errors.ts, and its code in `auth-error`; the gateway turns INVALID_ARGUMENT
+// into HTTP 400, NOT_FOUND into 404 and everything else into 500. Whatever is no Refusal is a fault of ours: the caller
+// learns only that, because the words of a fault may name what is inside the house.
 import { Metadata, status } from "@grpc/grpc-js";
 import { asError } from "../lib/errors.ts";
 import { Refusal, refusals, refuse } from "../protocol/errors.ts";
 
-/** The answer exists, but this contract has no room for it. Not in the table of refusals: Kafka's callers never meet it. */
+/**
+ * The answer exists, but this contract has no room for it. Not in the table of refusals: Kafka's callers never meet it.
+ */
 export class Unrepresentable extends Error {
   override readonly name = "Unrepresentable";
 }
@@ -42,8 +44,9 @@ export function statusOfGone(pastDeadline: boolean): CallStatus {
 }
 
 /**
- * A fault as it may be logged: libraries put the value they choke on into their words (avsc: `invalid "string": …`), and every field of
- * a request may hold a password or a token. What is shorter than 4 characters would censor half the text and is no valid secret.
+ * A fault as it may be logged: libraries put the value they choke on into their words (avsc: `invalid "string": …`),
+ * and every field of a request may hold a password or a token. What is shorter than 4 characters would censor half the
+ * text and is no valid secret.
  */
 export function faultText(thrown: unknown, request: object): string {
   const error = asError(thrown);

@@ -1,6 +1,6 @@
-// The partitions a consumer holds, each with its watermark. A partition that stays across a rebalance keeps its watermark, so that what
-// the driver reads again from the last commit is known and skipped; a lost one is marked, and nothing of it is committed any more.
-// Commits go out on a timer, one at a time, and nobody waits for them.
+// The partitions a consumer holds, each with its watermark. A partition that stays across a rebalance keeps its
+// watermark, so that what the driver reads again from the last commit is known and skipped; a lost one is marked, and
+// nothing of it is committed any more. Commits go out on a timer, one at a time, and nobody waits for them.
 import type { Assignment, CommittedOffset, TopicPartition } from "../kafka/records.ts";
 import { OffsetTracker } from "./offset-tracker.ts";
 
@@ -20,8 +20,8 @@ export interface AssignedPartitions {
   assign(assignment: Assignment): void;
   /**
    * The assignedPartition that records of a fetch belong to; undefined where the partition is not ours (any more).
-   * @param end the partition's end as of the fetch: where it lies before what was read, the partition was made anew or cut, its offsets
-   *   start over, and what is known of them is given up as if the partition had been lost
+   * @param end the partition's end as of the fetch: where it lies before what was read, the partition was made anew or
+   *   cut, its offsets start over, and what is known of them is given up as if the partition had been lost
    */
   receive(partition: TopicPartition, end: bigint): AssignedPartition | undefined;
   all(): Iterable<AssignedPartition>;

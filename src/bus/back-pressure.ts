@@ -1,11 +1,12 @@
-// Back pressure: which partitions are paused, so that memory stays flat whatever the backlog. A partition is held back by its own
-// unfinished records, between two marks. All of a worker's together have marks too: at the upper one the worker is crowded, and until the
-// lower one partitions with more than their share are held back, while quiet ones are read on - so a backlog, or a database that hangs,
-// does not stop commands that need neither.
-// A record counts by its bytes too, so that memory stays flat also where each is as large as a broker takes.
-// A fetch must not bring much more than the marks let in: what a driver has decoded for nothing is garbage that outlives young generations.
-// Measured, `npm run bench -- drain`, a worker's peak with a backlog of 200,000 records: 1,054 MiB with marks by partition alone and fetches of
-// 1 MiB each, 943 with those of the worker beside them, 522 with fetches of 128 KiB as well.
+// Back pressure: which partitions are paused, so that memory stays flat whatever the backlog. A partition is held back
+// by its own unfinished records, between two marks. All of a worker's together have marks too: at the upper one the
+// worker is crowded, and until the lower one partitions with more than their share are held back, while quiet ones are
+// read on - so a backlog, or a database that hangs, does not stop commands that need neither.
+// A record counts by its bytes too, so that memory stays flat also where each is as large as a broker takes. A fetch
+// must not bring much more than the marks let in: what a driver has decoded for nothing is garbage that outlives young
+// generations. Measured, `npm run bench -- drain`, a worker's peak with a backlog of 200,000 records: 1,054 MiB with
+// marks by partition alone and fetches of 1 MiB each, 943 with those of the worker beside them, 522 with fetches of 128
+// KiB as well.
 
 import type { Consumption, FetchLimits } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";

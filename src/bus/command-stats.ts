@@ -1,5 +1,6 @@
-// What a process did since it was last asked: requests by command, their times as percentiles, their outcomes. Times are counted in
-// buckets that grow by a tenth, so a percentile is right within 10 % at a fixed cost however many requests there are.
+// What a process did since it was last asked: requests by command, their times as percentiles, their outcomes. Times
+// are counted in buckets that grow by a tenth, so a percentile is right within 10 % at a fixed cost however many
+// requests there are.
 import type { FleetStats } from "./fleet-feed.ts";
 
 const growth = Math.log(1.1);

@@ -7,7 +7,10 @@ import type { Lane, Permit } from "./lanes.ts";
 export type LaneName = "hash" | "db" | "cheap";
 export type Lanes = Record<LaneName, Lane>;
 
-/** A device token that was verified. What it says is for handlers; to the bus it is a place in queues that others do not get. */
+/**
+ * A device token that was verified. What it says is for handlers; to the bus it is a place in queues that others do not
+ * get.
+ */
 export interface HeldDevice {
   id: Buffer;
   epoch: number;
@@ -17,7 +20,10 @@ export interface HeldDevice {
 export interface Call {
   topic: string;
   envelope: Envelope;
-  /** When the broker took the record, Unix ms: what a request brings along is judged by it, so a second reading judges as the first. */
+  /**
+   * When the broker took the record, Unix ms: what a request brings along is judged by it, so a second reading judges
+   * as the first.
+   */
   recordedAt: number;
   /** Monotonic ms after which nobody waits any more. */
   deadline: number;

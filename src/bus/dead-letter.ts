@@ -1,10 +1,11 @@
-// What could not be processed goes to a topic of its own as it came: key, value (still sealed), headers, and why and from where.
-// The partition it came from moves on. Headers that begin with the prefix are ours: what a record brings of them is left out, so that nobody
-// can write a dead letter's history for us. One is kept, because it is the record's identity: replayedFrom.
+// What could not be processed goes to a topic of its own as it came: key, value (still sealed), headers, and why and
+// from where. The partition it came from moves on. Headers that begin with the prefix are ours: what a record brings of
+// them is left out, so that nobody can write a dead letter's history for us. One is kept, because it is the record's
+// identity: replayedFrom.
 //
-// A replayed record is its original again, in another place: it carries the original's partition, offset and broker time, and whoever
-// knows a record by these (headers.ts, recordKey) takes them from there. So a record that has no key of its own, and a legacy record, take effect
-// once, however often they are replayed.
+// A replayed record is its original again, in another place: it carries the original's partition, offset and broker
+// time, and whoever knows a record by these (headers.ts, recordKey) takes them from there. So a record that has no key
+// of its own, and a legacy record, take effect once, however often they are replayed.
 import type { InRecord, OutRecord, UnreadableRecords } from "../kafka/records.ts";
 import type { DeadLetterNames } from "./names.ts";
 
@@ -116,8 +117,8 @@ export function identityText({ partition, offset, timestamp }: RecordIdentity): 
 }
 
 /**
- * The record itself, or the one that it is a replay of. One that was to come later than the record is not believed: nobody can take
- * the identity of a record that is still to be written.
+ * The record itself, or the one that it is a replay of. One that was to come later than the record is not believed:
+ * nobody can take the identity of a record that is still to be written.
  */
 export function identityOf(
   record: RecordIdentity & Pick<InRecord, "headers">,

@@ -1,7 +1,8 @@
-// One request from its bytes to its answer: late? -> decode -> open the seal -> check the key -> handler -> encode the reply.
-// Decoding comes after queueing: expired work is dropped from its headers alone, and secrets are open only while their handler runs.
-// Three outcomes, decided here and nowhere else: *refuse* (a reply with its code), *retry* (a listed passing cause, with backoff
-// inside the deadline), *deadLetterReason* (a dead letter, and INTERNAL to a caller who can be told). Unlisted errors are not retried.
+// One request from its bytes to its answer: late? -> decode -> open the seal -> check the key -> handler -> encode the
+// reply. Decoding comes after queueing: expired work is dropped from its headers alone, and secrets are open only while
+// their handler runs. Three outcomes, decided here and nowhere else: *refuse* (a reply with its code), *retry* (a
+// listed passing cause, with backoff inside the deadline), *deadLetterReason* (a dead letter, and INTERNAL to a caller
+// who can be told). Unlisted errors are not retried.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { InRecord, OutRecord } from "../kafka/records.ts";
 import { asError } from "../lib/errors.ts";
@@ -121,7 +122,8 @@ async function attempt(parts: ExecuteDeps, delivered: Work, redelivered: boolean
   try {
     const work = await inTime(parts, delivered, redelivered);
     call = work.call;
-    // Before the request is opened: in a flood of logins a refusal must not cost the elliptic curves of one that is let in.
+    // Before the request is opened: in a flood of logins a refusal must not cost the elliptic curves of one that is let
+    // in.
     if (command.lane === "hash") admit(parts, call);
     const replyKey = await readReplyKey(parts, work);
     const request = await open(parts, work, { replyKey, opened });
@@ -144,7 +146,10 @@ async function attempt(parts: ExecuteDeps, delivered: Work, redelivered: boolean
   }
 }
 
-/** The hash lane is entered by the hash itself (ctx.passwords), so that no lane slot is held while the database is asked; its door is here. */
+/**
+ * The hash lane is entered by the hash itself (ctx.passwords), so that no lane slot is held while the database is
+ * asked; its door is here.
+ */
 function admit({ lanes }: ExecuteDeps, call: Call): Permit {
   call.permit ??= lanes.hash.admit(call.deadline, call.device !== undefined);
   return call.permit;
@@ -155,7 +160,8 @@ async function inTime(parts: ExecuteDeps, work: Work, redelivered: boolean): Pro
   const { command, call } = work;
   if (parts.monotonic() < call.deadline) return work;
   const late = { ...work, call: { ...call, deadline: parts.monotonic() + retryBudgetMs } };
-  // As patiently as a handler: a database that is away for a moment must not make a dead letter of a request that has its answer.
+  // As patiently as a handler: a database that is away for a moment must not make a dead letter of a request that has
+  // its answer.
   const look = { ...late, lane: command.lane };
   const answered = redelivered && command.storesAnswer && (await retry(parts, look, () => command.answered(call)));
   if (!answered) throw refuse("DEADLINE_EXCEEDED");
@@ -163,8 +169,8 @@ async function inTime(parts: ExecuteDeps, work: Work, redelivered: boolean): Pro
 }
 
 /**
- * Turns whatever was thrown into the caller's refusal; `deadLetterReason` says why the record is a dead letter as well: a fault
- * of ours.
+ * Turns whatever was thrown into the caller's refusal; `deadLetterReason` says why the record is a dead letter as well:
+ * a fault of ours.
  */
 function classify(error: unknown): { refusal: Refusal; deadLetterReason: string | undefined } {
   if (error instanceof Refusal) return { refusal: error, deadLetterReason: undefined };

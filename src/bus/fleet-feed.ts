@@ -1,10 +1,11 @@
-// The fleet feed: every process says every two seconds who it is (PING), what it serves (INFO) and how it does (STATS), in one JSON record
-// on a topic of its own. JSON, unlike everything else, so that an operator reads it with any console consumer and a process speaks it before it
-// has a schema. It is for people, and for requesters' NO_WORKERS: whoever may write here can keep no worker from starting (db/serving.ts decides
-// that), and what one record or many can cost a reader is bounded.
+// The fleet feed: every process says every two seconds who it is (PING), what it serves (INFO) and how it does (STATS),
+// in one JSON record on a topic of its own. JSON, unlike everything else, so that an operator reads it with any console
+// consumer and a process speaks it before it has a schema. It is for people, and for requesters' NO_WORKERS: whoever
+// may write here can keep no worker from starting (db/serving.ts decides that), and what one record or many can cost a
+// reader is bounded.
 // - startReporting: says it. A report that cannot be sent is given up; the next one says all of it again.
-// - makeFleetView: what a requester knows from it, counted in intervals in which the feed was seen to flow, so that a broker that is
-//   away, or a requester that slept, never looks like a fleet that is gone.
+// - makeFleetView: what a requester knows from it, counted in intervals in which the feed was seen to flow, so that a
+//   broker that is away, or a requester that slept, never looks like a fleet that is gone.
 // - announce: says "starting", and waits for the acknowledgement.
 import { z } from "zod";
 import type { KafkaPort } from "../kafka/kafka.ts";
@@ -19,7 +20,9 @@ export const reportEveryMs = 2000;
 /** Intervals without a beat after which a process counts as gone. */
 const patience = 3;
 
-/** Longer records are not read, and the topic takes none: a worker with all commands and 500 partitions says some 20 KB. */
+/**
+ * Longer records are not read, and the topic takes none: a worker with all commands and 500 partitions says some 20 KB.
+ */
 export const maxReportBytes = 256 * 1024;
 
 const count = z.number().nonnegative();
@@ -130,13 +133,17 @@ export interface FleetView {
   answered(topic: string): void;
   /** Whether nobody was seen to serve the command for three intervals of a feed that flowed. */
   nobodyServes(topic: string): boolean;
-  /** An interval has passed. @param reachable asked only where nothing came meanwhile: whether the broker answers and nothing is unread */
+  /**
+   * An interval has passed.
+   * @param reachable asked only where nothing came meanwhile: whether the broker answers and nothing is unread
+   */
   tick(reachable: () => Promise<boolean>): Promise<void>;
 }
 
 /**
- * So long without a beat of anybody, and the feed was interrupted, however soon its broker answers after: who was held up by that has his
- * time again. (A restart of 3 s between two ticks made NO_WORKERS of workers whose next beat came 5.2 s after their last one.)
+ * So long without a beat of anybody, and the feed was interrupted, however soon its broker answers after: who was held
+ * up by that has his time again. (A restart of 3 s between two ticks made NO_WORKERS of workers whose next beat came
+ * 5.2 s after their last one.)
  */
 const interruptedMs = 1.5 * reportEveryMs;
 
@@ -166,7 +173,8 @@ export function makeFleetView({ topics, monotonic = systemClock.monotonic }: Fle
         const now = monotonic();
         if (now - heardAt > interruptedMs) since = interval;
         heardAt = now;
-        // Who is away for a moment will be back and find the requests waiting: only who leaves, or falls silent, is no hope.
+        // Who is away for a moment will be back and find the requests waiting: only who leaves, or falls silent, is no
+        // hope.
         if (beat.ping.state === "leaving") continue;
         for (const topic of beat.info.commands) if (topics.has(topic)) lastServed.set(topic, interval);
       }
@@ -192,8 +200,8 @@ export function makeFleetView({ topics, monotonic = systemClock.monotonic }: Fle
 const driftPerMs = 0.001;
 
 /**
- * How long after its append a record is read, ms, compared with the one that was read soonest: the two clocks are different ones, so only the
- * difference of their differences says anything.
+ * How long after its append a record is read, ms, compared with the one that was read soonest: the two clocks are
+ * different ones, so only the difference of their differences says anything.
  */
 function makeLag(monotonic: () => number): (appendedAt: number) => number {
   let soonest = Number.NEGATIVE_INFINITY;
@@ -208,8 +216,8 @@ function makeLag(monotonic: () => number): (appendedAt: number) => number {
 }
 
 /**
- * Says once that a process is there, and waits until the broker has it: the acknowledgement shows the broker's time (broker-clock.ts), which a worker
- * knows before it takes its first request. What others say here decides nothing.
+ * Says once that a process is there, and waits until the broker has it: the acknowledgement shows the broker's time
+ * (broker-clock.ts), which a worker knows before it takes its first request. What others say here decides nothing.
  */
 export async function announce({ kafka, names, log }: FeedDeps, report: FleetReport): Promise<void> {
   const { fleetTopic, setupCommand } = names;

@@ -1,7 +1,7 @@
-// The headers of a request, read without touching its value, and the headers of its reply (docs/protocol.md, "Headers").
-// Spring's ReplyingKafkaTemplate sends its correlation id as 16 raw bytes and its partition as a 4-byte integer; NestJS's
-// ClientKafka sends both as text. A small integer's first byte is 0 and a text's is a digit, so the two forms of a partition
-// cannot be mistaken for each other.
+// The headers of a request, read without touching its value, and the headers of its reply (docs/protocol.md,
+// "Headers"). Spring's ReplyingKafkaTemplate sends its correlation id as 16 raw bytes and its partition as a 4-byte
+// integer; NestJS's ClientKafka sends both as text. A small integer's first byte is 0 and a text's is a digit, so the
+// two forms of a partition cannot be mistaken for each other.
 import { isUtf8 } from "node:buffer";
 import type { InRecord } from "../kafka/records.ts";
 import { readTrace, type Trace } from "../runtime/tracing.ts";
@@ -106,7 +106,10 @@ function fault(header: string, problem: string, address: ReplyAddress | undefine
   return { fault: problem, header, address };
 }
 
-/** A header's value; undefined also where it is given twice, unless it is part of the reply's address and says the same each time. */
+/**
+ * A header's value; undefined also where it is given twice, unless it is part of the reply's address and says the same
+ * each time.
+ */
 export function singleHeader(record: InRecord, name: string): Buffer | undefined {
   const value = record.headers[name];
   if (!Array.isArray(value)) return value;
@@ -115,7 +118,10 @@ export function singleHeader(record: InRecord, name: string): Buffer | undefined
   return isOne ? first : undefined;
 }
 
-/** What cannot be a token counts as none, as a token that does not hold: a device that lost its own must not be kept out for that. */
+/**
+ * What cannot be a token counts as none, as a token that does not hold: a device that lost its own must not be kept out
+ * for that.
+ */
 function readDevice(record: InRecord, own: BusNames["headers"]): string | undefined {
   const token = text(record, own.device);
   return token !== undefined && isPrintable(token, maxDeviceBytes) ? token : undefined;
@@ -136,7 +142,9 @@ function readPartition(raw: Buffer | undefined): number | undefined | "bad" {
   return "bad";
 }
 
-/** The timeout counts from the record's broker time and wins over the deadline; neither: 30 s; more than 5 min is cut. */
+/**
+ * The timeout counts from the record's broker time and wins over the deadline; neither: 30 s; more than 5 min is cut.
+ */
 function readDeadline(record: InRecord, own: BusNames["headers"]): number | HeaderFault {
   const timeout = text(record, own.timeout);
   const deadline = text(record, own.deadline);
@@ -154,8 +162,8 @@ function readDeadline(record: InRecord, own: BusNames["headers"]): number | Head
 type Key = Pick<Envelope, "idempotencyKey" | "callerKey">;
 
 /**
- * The caller's key; else their correlation id where that has as many random bits; else the record itself, so that a redelivery is
- * known again even when the caller gave nothing to know it by. The first byte keeps the two kinds apart.
+ * The caller's key; else their correlation id where that has as many random bits; else the record itself, so that a
+ * redelivery is known again even when the caller gave nothing to know it by. The first byte keeps the two kinds apart.
  */
 function readKey(
   record: InRecord,
@@ -178,8 +186,9 @@ function readKey(
 const binaryMark = "b64:";
 
 /**
- * A key as a seal's jti names it: its text, or `b64:` and base64url where it is binary. No two keys have the same: a copy of a record under a
- * key that is another in one byte must not pass for the record. So a text that begins with the mark is written like a binary one.
+ * A key as a seal's jti names it: its text, or `b64:` and base64url where it is binary. No two keys have the same: a
+ * copy of a record under a key that is another in one byte must not pass for the record. So a text that begins with the
+ * mark is written like a binary one.
  */
 export function jtiOf(key: Buffer): string {
   const text = key.toString("latin1");
@@ -192,7 +201,10 @@ function callerKey(bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.of(0), bytes]);
 }
 
-/** Identity of a record that carries none: the same however often it is delivered or replayed, another after its topic was made anew. */
+/**
+ * Identity of a record that carries none: the same however often it is delivered or replayed, another after its topic
+ * was made anew.
+ */
 export function recordKey(record: InRecord, { deadLetters }: Pick<BusNames, "deadLetters">): Buffer {
   return Buffer.from(`\u0001${identityText(identityOf(record, deadLetters))}`);
 }
@@ -216,7 +228,8 @@ function outcomeBytes(outcome: string): Buffer {
 }
 
 /**
- * The reply's headers: the correlation id byte for byte, the outcome readable without Avro, and what lets NestJS finish.
+ * The reply's headers: the correlation id byte for byte, the outcome readable without Avro, and what lets NestJS
+ * finish.
  * @param mac of seal/reply-mac.ts, where the request was opened and brought a reply secret
  */
 export function replyHeaders(

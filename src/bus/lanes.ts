@@ -1,14 +1,16 @@
-// Lanes: how many pieces of one kind of work run at a time. A lane takes the earliest deadline first and drops what can no longer
-// be met when its turn comes. Nobody is overtaken for longer than the queue target by pieces with less time: those may be made up. A lane with a queue target refuses at the door what would wait too long: better an answer in
+// Lanes: how many pieces of one kind of work run at a time. A lane takes the earliest deadline first and drops what can
+// no longer be met when its turn comes. Nobody is overtaken for longer than the queue target by pieces with less time:
+// those may be made up. A lane with a queue target refuses at the door what would wait too long: better an answer in
 // milliseconds than a late one (a login queue of seconds is what our peers are known for).
-// The target is for bursts. A queue that has been full, and to which more comes than it can take, stands: it makes everybody late and
-// nothing faster. So as long as somebody was turned away a moment ago, the door lets in only what waits for one piece (the idea of CoDel:
-// Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 2012; for servers, Maurer, "Fail at Scale", ACM Queue 2015). The lane is never idle for it.
-// A quarter of the queue is kept for requests with a device token that holds: others are turned away at three quarters of the target, and in a queue
-// that stands as above, those with a token at the whole target. So a flood without tokens leaves them their place. Others may always wait for
-// one piece, and those with a token for two, so that this holds for the smallest target, too.
-// Pieces may be of kinds that cost differently, such as a hash of another service beside our own: each kind has an average of its own, so
-// that a slow one does not make the usual ones look slow.
+// The target is for bursts. A queue that has been full, and to which more comes than it can take, stands: it makes
+// everybody late and nothing faster. So as long as somebody was turned away a moment ago, the door lets in only what
+// waits for one piece (the idea of CoDel: Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 2012; for servers,
+// Maurer, "Fail at Scale", ACM Queue 2015). The lane is never idle for it. A quarter of the queue is kept for requests
+// with a device token that holds: others are turned away at three quarters of the target, and in a queue that stands as
+// above, those with a token at the whole target. So a flood without tokens leaves them their place. Others may always
+// wait for one piece, and those with a token for two, so that this holds for the smallest target, too.
+// Pieces may be of kinds that cost differently, such as a hash of another service beside our own: each kind has an
+// average of its own, so that a slow one does not make the usual ones look slow.
 import { refuse } from "./refusals.ts";
 
 export interface LaneOptions {
@@ -19,15 +21,16 @@ export interface LaneOptions {
   /** First guess of the cost of one piece, ms. */
   cost?: number;
   /**
-   * Gets the usual cost, ms, of each piece that asks for the lane: of one that is refused at the door or has the door behind it. What somebody else
-   * refuses between the two asks for nothing.
+   * Gets the usual cost, ms, of each piece that asks for the lane: of one that is refused at the door or has the door
+   * behind it. What somebody else refuses between the two asks for nothing.
    */
   demanded?(ms: number): void;
 }
 
 export interface Lane {
   /**
-   * Runs the work when its turn comes. Its target is that of a burst: what the door let in has cost something meanwhile.
+   * Runs the work when its turn comes. Its target is that of a burst: what the door let in has cost something
+   * meanwhile.
    * @param deadline monotonic ms by which it must have begun
    * @throws Refusal OVERLOADED with retryAfterMs at once, DEADLINE_EXCEEDED when its turn comes too late
    */
@@ -47,13 +50,18 @@ export interface Lane {
 }
 
 export interface Task {
-  /** Pieces of one kind cost about the same; "" (default) is the usual one. There are few: each is remembered for ever. */
+  /**
+   * Pieces of one kind cost about the same; "" (default) is the usual one. There are few: each is remembered for ever.
+   */
   kind?: string;
   /** Where it was let in by the door: given up now, for a place in the queue. */
   permit?: Permit | undefined;
 }
 
-/** Of who was let in and has not come to the queue yet: a request asks the database first, and meanwhile many could be let in. */
+/**
+ * Of who was let in and has not come to the queue yet: a request asks the database first, and meanwhile many could be
+ * let in.
+ */
 export interface Permit {
   /** Gives it up. Once or more often. */
   release(): void;

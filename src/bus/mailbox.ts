@@ -1,13 +1,15 @@
-// Mailboxes: a bounded first-in-first-out queue per key. The first push starts the mailbox's worker, an item leaves only when it is
-// done, so an empty mailbox means nothing of that key is in flight, and there is no idle loop. Keys run side by side.
-// A mailbox exists only while it holds something.
-// Of its places some are kept for requests with a device token that holds: whoever floods a key cannot keep out the device that its owner uses.
+// Mailboxes: a bounded first-in-first-out queue per key. The first push starts the mailbox's worker, an item leaves
+// only when it is done, so an empty mailbox means nothing of that key is in flight, and there is no idle loop. Keys run
+// side by side. A mailbox exists only while it holds something.
+// Of its places some are kept for requests with a device token that holds: whoever floods a key cannot keep out the
+// device that its owner uses.
 import { asError } from "../lib/errors.ts";
 
 export interface Mailboxes {
   /**
    * Queues the task behind all earlier ones of its key and runs it when it is first.
-   * @param options.bound another bound than the usual one @param options.device whether it may have a place that is kept for devices
+   * @param options.bound another bound than the usual one @param options.device whether it may have a place that is
+   *   kept for devices
    * @returns false when the key's mailbox is full: the task was not taken.
    */
   push(key: string, task: () => Promise<void>, options?: { bound?: number; device?: boolean }): boolean;

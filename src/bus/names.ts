@@ -1,4 +1,5 @@
-// What the bus calls things on Kafka. All of it is the application's: two applications on one cluster differ in it and in their topics.
+// What the bus calls things on Kafka. All of it is the application's: two applications on one cluster differ in it and
+// in their topics.
 import type { BusCode } from "./refusals.ts";
 
 export interface BusNames {

@@ -8,7 +8,10 @@ export class OffsetTracker {
   #committable: bigint | undefined;
   #committed: bigint | undefined;
 
-  /** @returns false for an offset that was handed over before: after a rebalance the driver reads from the last commit again. */
+  /**
+   * @returns false for an offset that was handed over before: after a rebalance the driver reads from the last commit
+   *   again.
+   */
   add(offset: bigint): boolean {
     if (this.#next !== undefined && offset < this.#next) return false;
     this.#open.set(offset, false);

@@ -1,6 +1,7 @@
-// Follows topics in a group: each record is worked on at least once, one after the other per key and side by side across keys. Offsets
-// move only past work that is done; what fails is left, and read again by the next owner. A new group begins at the earliest record. For work that nobody waits for an answer to:
-// the platform's JSON topics, a service's own reading of events.
+// Follows topics in a group: each record is worked on at least once, one after the other per key and side by side
+// across keys. Offsets move only past work that is done; what fails is left, and read again by the next owner. A new
+// group begins at the earliest record. For work that nobody waits for an answer to: the platform's JSON topics, a
+// service's own reading of events.
 
 import { shared } from "../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../kafka/kafka.ts";

@@ -1,5 +1,5 @@
-// What the bus itself refuses a request for. Its codes are parameters where they leave the process: an application that calls one of
-// them otherwise says so in BusProtocol.codes (names.ts).
+// What the bus itself refuses a request for. Its codes are parameters where they leave the process: an application that
+// calls one of them otherwise says so in BusProtocol.codes (names.ts).
 import { Refusal, type RefusalOptions } from "../lib/refusal.ts";
 
 /** code -> default words for people */

@@ -1,6 +1,7 @@
-// Replies: where they may go, and getting them there. A destination is checked against cached metadata before any work is done for
-// it and again before the reply joins a batch: in kafkajs one unknown topic fails a whole batch, and a partition out of range is
-// skipped without a word. A reply is done when the broker has it, or when it never can: that is counted, logged and let go.
+// Replies: where they may go, and getting them there. A destination is checked against cached metadata before any work
+// is done for it and again before the reply joins a batch: in kafkajs one unknown topic fails a whole batch, and a
+// partition out of range is skipped without a word. A reply is done when the broker has it, or when it never can: that
+// is counted, logged and let go.
 import { setTimeout as sleep } from "node:timers/promises";
 import { KafkaFault, type KafkaFaultKind } from "../kafka/faults.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
@@ -30,7 +31,9 @@ const isOurs: ReadonlySet<KafkaFaultKind> = new Set(["unavailable", "not-authent
 
 const knownMs = 60_000;
 const unknownMs = 3000;
-/** How often at most a topic is looked up again because of a partition that it did not have; who asks meanwhile waits. */
+/**
+ * How often at most a topic is looked up again because of a partition that it did not have; who asks meanwhile waits.
+ */
 const againMs = 100;
 const maxTopics = 10_000;
 
@@ -76,7 +79,8 @@ export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesDeps
           return await sender.send(record);
         } catch (error) {
           if (!(error instanceof KafkaFault)) throw error;
-          // A broker that has just started lists a topic before it takes records for it: whether it is gone is asked anew.
+          // A broker that has just started lists a topic before it takes records for it: whether it is gone is asked
+          // anew.
           if (error.kind === "unknown-topic") topics.delete(record.topic);
           else if (!isOurs.has(error.kind)) return letGo(record, error.kind);
           log.warn({ err: error, topic: record.topic, attempt }, "reply is tried again");

@@ -1,10 +1,12 @@
-// The requester: sends requests and matches replies. One reply consumer per process in a group of its own, which takes one partition,
-// picked at random, of the service's reply topic, so no rebalance ever moves a pending reply and bytes read stay flat with the number
-// of instances. Two instances on one partition drop each other's replies: they are matched by id, and by a mac that only the fleet can make.
-// States: connecting -> ready <-> unhealthy -> closing -> closed. Calls made before ready wait, in bounded number.
-// It promises: every call ends, by its reply, its deadline, its signal or close(). Late replies are counted and dropped, and so are replies
-// that the caller takes for none. It learns the broker's clock from its probe and from every reply.
-// The same consumer reads the fleet feed: a command that nobody serves is refused NO_WORKERS instead of waiting for its deadline.
+// The requester: sends requests and matches replies. One reply consumer per process in a group of its own, which takes
+// one partition, picked at random, of the service's reply topic, so no rebalance ever moves a pending reply and bytes
+// read stay flat with the number of instances. Two instances on one partition drop each other's replies: they are
+// matched by id, and by a mac that only the fleet can make. States: connecting -> ready <-> unhealthy -> closing ->
+// closed. Calls made before ready wait, in bounded number. It promises: every call ends, by its reply, its deadline,
+// its signal or close(). Late replies are counted and dropped, and so are replies that the caller takes for none. It
+// learns the broker's clock from its probe and from every reply.
+// The same consumer reads the fleet feed: a command that nobody serves is refused NO_WORKERS instead of waiting for its
+// deadline.
 import { setTimeout as sleep } from "node:timers/promises";
 import { single } from "../kafka/assigner.ts";
 import { makeBrokerClock } from "../kafka/broker-clock.ts";
@@ -66,7 +68,9 @@ export interface OutgoingRequest<T> {
   traceparent?: string | undefined;
   /** The token by which the user's device is known. */
   deviceToken?: string | undefined;
-  /** Makes the call's end of a reply. undefined: it is none, and the call goes on waiting. What it throws ends the call. */
+  /**
+   * Makes the call's end of a reply. undefined: it is none, and the call goes on waiting. What it throws ends the call.
+   */
   read(reply: Reply): Promise<{ answer: T } | undefined>;
 }
 
@@ -80,7 +84,10 @@ export interface Requester {
   readonly replyTopic: string;
   /** Unix ms by the broker's clock; by ours before it is ready. */
   brokerNow(): number;
-  /** @throws Refusal DEADLINE_EXCEEDED, UNAVAILABLE, NO_WORKERS, OVERLOADED, INVALID_INPUT; the signal's reason, as it is; what read() throws */
+  /**
+   * @throws Refusal DEADLINE_EXCEEDED, UNAVAILABLE, NO_WORKERS, OVERLOADED, INVALID_INPUT; the signal's reason, as it
+   *   is; what read() throws
+   */
   request<T>(request: OutgoingRequest<T>): Promise<T>;
   close(drainMs: number): Promise<void>;
 }
@@ -201,8 +208,8 @@ export function makeRequester(parts: RequesterDeps): Requester {
   };
 
   /**
-   * Whether the feed's broker answers and has nothing that we have not read: then its silence is the fleet's. Not where our own records wait
-   * too: brokers that lack a replica answer questions and take nothing, from nobody.
+   * Whether the feed's broker answers and has nothing that we have not read: then its silence is the fleet's. Not where
+   * our own records wait too: brokers that lack a replica answer questions and take nothing, from nobody.
    */
   const feedIsQuiet = async (acknowledgedBefore: number): Promise<boolean> => {
     if (sender.pending > 0 && sender.acknowledged === acknowledgedBefore) return false;

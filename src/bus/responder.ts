@@ -1,8 +1,9 @@
-// The worker's side of the bus: request records -> mailboxes -> execute -> replies -> watermark -> offset commit.
-// The consumer hands records over and returns, so a slow handler holds up neither fetching nor heartbeats. A partition with too many
-// unfinished records is paused and resumed by two marks. Offsets move only past work whose reply the broker has acknowledged;
-// commits go out on a timer, nobody waits for them (measured: awaiting each batch's commit makes 6.5 ms of a 1.3 ms round trip).
-// A partition's life: assigned -> (paused <-> running) -> lost. Of a lost one what is queued is dropped, what runs finishes.
+// The worker's side of the bus: request records -> mailboxes -> execute -> replies -> watermark -> offset commit. The
+// consumer hands records over and returns, so a slow handler holds up neither fetching nor heartbeats. A partition with
+// too many unfinished records is paused and resumed by two marks. Offsets move only past work whose reply the broker
+// has acknowledged; commits go out on a timer, nobody waits for them (measured: awaiting each batch's commit makes 6.5
+// ms of a 1.3 ms round trip). A partition's life: assigned -> (paused <-> running) -> lost. Of a lost one what is
+// queued is dropped, what runs finishes.
 
 import { isUtf8 } from "node:buffer";
 import { shared } from "../kafka/assigner.ts";
@@ -34,7 +35,10 @@ export interface ResponderDeps {
   allowedReplyTopics: RegExp;
   codec: Codec;
   execute: Execute;
-  /** What the token in the header device says, where it holds for this record key at this time (Unix ms); undefined for any other text. */
+  /**
+   * What the token in the header device says, where it holds for this record key at this time (Unix ms); undefined for
+   * any other text.
+   */
   deviceOf(token: string, at: { recordKey: string; at: number }): HeldDevice | undefined;
   replies: Replies;
   deadLetters: DeadLetters;
@@ -146,7 +150,8 @@ export function consumeRequests(parts: ResponderDeps): RequestConsumer {
       parts.observe(record.topic, outcome, parts.now() - record.timestamp);
       owner.offsets.finish(record.offset);
     } catch (error) {
-      // Only a stop ends here: the reply was not acknowledged, so the record stays unfinished and is read again by the next owner.
+      // Only a stop ends here: the reply was not acknowledged, so the record stays unfinished and is read again by the
+      // next owner.
       parts.log.warn(
         { err: error, topic: record.topic, offset: String(record.offset) },
         "request is left for the next owner",
@@ -279,8 +284,9 @@ function isServable(key: Buffer | null, maxBytes: number): boolean {
 }
 
 /**
- * Same key, same mailbox, whichever command. Where any key will do nothing has to wait for anything else. Records without a key share
- * one mailbox per partition; it is bounded by the partition's own mark, because they are not one account's.
+ * Same key, same mailbox, whichever command. Where any key will do nothing has to wait for anything else. Records
+ * without a key share one mailbox per partition; it is bounded by the partition's own mark, because they are not one
+ * account's.
  */
 function mailboxOf(record: InRecord, command: BusCommand, limit: number): { key: string; bound: number } {
   const { topic, partition, offset, key } = record;

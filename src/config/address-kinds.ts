@@ -1,6 +1,6 @@
-// The kinds of configuration variable that say where something is: URLs, hosts, brokers, e-mail addresses, domains and origins. What is odd but right
-// (an IPv6 address, an internationalised domain) works; what is not taken is told in one sentence that says what is. No sentence repeats
-// a URL, which may have a password in it.
+// The kinds of configuration variable that say where something is: URLs, hosts, brokers, e-mail addresses, domains and
+// origins. What is odd but right (an IPv6 address, an internationalised domain) works; what is not taken is told in one
+// sentence that says what is. No sentence repeats a URL, which may have a password in it.
 import { isIPv4, isIPv6 } from "node:net";
 import { domainToASCII } from "node:url";
 import { readDatabaseAddress } from "../lib/database-address.ts";
@@ -86,7 +86,10 @@ export function listenHost(value: string): string {
 
 const sentence = "must be an address, or Name <address>";
 
-/** The sender of mails: an address, or a name and an address in angle brackets. Its domain is in ASCII afterwards; it may be of one label. */
+/**
+ * The sender of mails: an address, or a name and an address in angle brackets. Its domain is in ASCII afterwards; it
+ * may be of one label.
+ */
 export function mailSender(value: string): string {
   const [, name = "", bracketed, bare] =
     /^([^<>@\p{Cc}]*)<([^<>@\s\p{Cc}]+@[^<>@\s\p{Cc}]+)>$|^([^<>@\s\p{Cc}]+@[^<>@\s\p{Cc}]+)$/u.exec(value) ?? [];
@@ -105,7 +108,10 @@ export function linkUrl(value: string): string {
   return url(["http:", "https:"])(value);
 }
 
-/** A relying party's id (WebAuthn, section 5.4.2): a domain, without scheme or port. @returns it in ASCII and lower case, as browsers compare it */
+/**
+ * A relying party's id (WebAuthn, section 5.4.2): a domain, without scheme or port.
+ * @returns it in ASCII and lower case, as browsers compare it
+ */
 export function domain(value: string): string {
   const ascii = /^[\p{L}\p{M}\p{N}.-]+$/u.test(value) ? domainToASCII(value) : "";
   if (!/^(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*$/.test(ascii))

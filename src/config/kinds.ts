@@ -1,4 +1,5 @@
-// The kinds of configuration variable: how each text is read and what is said where it is wrong. Nothing here knows a variable by name.
+// The kinds of configuration variable: how each text is read and what is said where it is wrong. Nothing here knows a
+// variable by name.
 import { createPublicKey } from "node:crypto";
 import { readFleetIds } from "../protocol/fleet-cert.ts";
 
@@ -146,7 +147,10 @@ export function masterKeys(value: string): MasterKey[] {
   return keys;
 }
 
-/** Thumbprints (RFC 7638) of the root key and, while it turns, of the next one. What is compared with them stands in client/key-feed.ts. */
+/**
+ * Thumbprints (RFC 7638) of the root key and, while it turns, of the next one. What is compared with them stands in
+ * client/key-feed.ts.
+ */
 export function fleetIds(value: string): readonly string[] {
   return readFleetIds(list(value));
 }

@@ -1,11 +1,14 @@
-// Connections that would carry a credential or a secret in the open: each is a fault at the start unless AUTH_<WHAT>_PLAINTEXT=true says that the
-// network between is trusted. What stays on this machine is exempt.
+// Connections that would carry a credential or a secret in the open: each is a fault at the start unless
+// AUTH_<WHAT>_PLAINTEXT=true says that the network between is trusted. What stays on this machine is exempt.
 
 import { readDatabaseAddress, shownPlace } from "../lib/database-address.ts";
 import type { ProcessName } from "./kinds.ts";
 import type { Config } from "./read.ts";
 
-/** Whether what is sent there stays on this machine. @param host without brackets and port; empty: a socket in the file system */
+/**
+ * Whether what is sent there stays on this machine.
+ * @param host without brackets and port; empty: a socket in the file system
+ */
 export function isLoopback(host: string): boolean {
   const name = host.replace(/^\[|\]$/g, "").toLowerCase();
   if (name === "" || name.startsWith("/")) return true;

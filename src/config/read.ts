@@ -40,8 +40,9 @@ export function environment(): Environment {
 const threadsBesideHashing = 4;
 
 /**
- * Sizes libuv's thread pool for so many hashes at a time, unless UV_THREADPOOL_SIZE is set. libuv reads the variable when the pool gets its
- * first work, so this must come before any (measured, Node 24: set at the top of the entry it counts, after a DNS look-up no more).
+ * Sizes libuv's thread pool for so many hashes at a time, unless UV_THREADPOOL_SIZE is set. libuv reads the variable
+ * when the pool gets its first work, so this must come before any (measured, Node 24: set at the top of the entry it
+ * counts, after a DNS look-up no more).
  */
 export function sizeThreadPool(hashThreads: number): void {
   process.env["UV_THREADPOOL_SIZE"] ??= String(hashThreads + threadsBesideHashing);
@@ -106,7 +107,10 @@ function unknownNames(env: Environment): string[] {
     .map((name) => `${name} is not a variable of this service; \`help\` lists them`);
 }
 
-/** Hashes at a time that do not fit would end the worker under load, by the kernel's hand, and with it whatever it had taken. */
+/**
+ * Hashes at a time that do not fit would end the worker under load, by the kernel's hand, and with it whatever it had
+ * taken.
+ */
 function hashesTooLarge({ AUTH_HASH_THREADS: threads, AUTH_ARGON2_MEMORY: each }: Config, memory: number): string[] {
   const [needed, limit] = [(threads * each) / 1024, memory / 1024 ** 2].map(Math.round) as [number, number];
   if (needed <= limit) return [];
@@ -163,7 +167,10 @@ const rules: { of: (keyof Config)[]; check(config: Config): string[] }[] = [
   },
 ];
 
-/** Whether a browser at this origin lets a page use passkeys for the domain (HTML, "is a registrable domain suffix of or is equal to"). */
+/**
+ * Whether a browser at this origin lets a page use passkeys for the domain (HTML, "is a registrable domain suffix of or
+ * is equal to").
+ */
 function isWithin(origin: string, domain: string): boolean {
   if (origin.startsWith("android:")) return true;
   const { hostname, protocol } = new URL(origin);

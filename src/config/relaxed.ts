@@ -1,5 +1,6 @@
-// What a configuration relaxes, in one place: /readyz of every process and the ready lines of `dev` name it, so that what is meant for one machine
-// or for a migration is not forgotten in a deployment. A variable that takes less than its default does belongs here.
+// What a configuration relaxes, in one place: /readyz of every process and the ready lines of `dev` name it, so that
+// what is meant for one machine or for a migration is not forgotten in a deployment. A variable that takes less than
+// its default does belongs here.
 import type { Config } from "./read.ts";
 
 type Relaxation = { [Name in keyof Config]?: (value: Config[Name]) => boolean };

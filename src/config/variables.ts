@@ -1,5 +1,6 @@
-// Every AUTH_ variable: what it means, its range, its default, which roles need it. read.ts reads the environment by this table,
-// `node src/main.ts help` and docs/configuration.md print it. A secret has no default and may be given as NAME_FILE.
+// Every AUTH_ variable: what it means, its range, its default, which roles need it. read.ts reads the environment by
+// this table, `node src/main.ts help` and docs/configuration.md print it. A secret has no default and may be given as
+// NAME_FILE.
 import { availableParallelism } from "node:os";
 import {
   brokers,
@@ -476,8 +477,9 @@ export const variables = {
 const serviceLink = /_SERVICE_(HOST|PORT)$|_SERVICE_PORT_[A-Z0-9_]+$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
 
 /**
- * Whether Kubernetes has set this, for a service whose name begins with "auth" (its "service links"). A bare NAME_PORT is told by its
- * value, tcp://host:port: by its name it might be a misspelt variable, or AUTH_GRPC_PORT itself where a service is called auth-grpc.
+ * Whether Kubernetes has set this, for a service whose name begins with "auth" (its "service links"). A bare NAME_PORT
+ * is told by its value, tcp://host:port: by its name it might be a misspelt variable, or AUTH_GRPC_PORT itself where a
+ * service is called auth-grpc.
  */
 export function isServiceLink(name: string, value: string | undefined): boolean {
   return serviceLink.test(name) || (/_PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(value ?? ""));

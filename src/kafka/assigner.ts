@@ -1,7 +1,8 @@
 // Who reads which partitions. Two rules, both used by the group's leader on what every member says of itself:
-// - shared: each topic goes only to members that subscribed to it, balanced per topic, the same partition number of all topics with
-//   the same subscribers to the same member, and a member keeps what it had as far as balance allows.
-// - single: the one member of a requester's own group reads one partition of its reply topic, and all of whatever else it subscribed to.
+// - shared: each topic goes only to members that subscribed to it, balanced per topic, the same partition number of all
+//   topics with the same subscribers to the same member, and a member keeps what it had as far as balance allows.
+// - single: the one member of a requester's own group reads one partition of its reply topic, and all of whatever else
+//   it subscribed to.
 // Nothing here talks to Kafka.
 
 export interface Member {
@@ -76,8 +77,9 @@ function bySubscribers(members: Member[], topics: string[]) {
 }
 
 /**
- * The owner of each partition number. A topic of n partitions uses the numbers 0..n-1, so the numbers are dealt in blocks that end
- * where a topic ends, each block balanced on top of those before it: then every topic is balanced whatever its size.
+ * The owner of each partition number. A topic of n partitions uses the numbers 0..n-1, so the numbers are dealt in
+ * blocks that end where a topic ends, each block balanced on top of those before it: then every topic is balanced
+ * whatever its size.
  */
 function ownersOfNumbers(subscribers: Member[], sizes: number[], former: Map<number, string>): string[] {
   const owners: string[] = [];
@@ -90,7 +92,10 @@ function ownersOfNumbers(subscribers: Member[], sizes: number[], former: Map<num
   return owners;
 }
 
-/** Whoever held most of these topics' partitions of a number. Topics that were in other hands come together when subscriptions change. */
+/**
+ * Whoever held most of these topics' partitions of a number. Topics that were in other hands come together when
+ * subscriptions change.
+ */
 function formerOwners(subscribers: Member[], topics: string[]): Map<number, string> {
   const most = new Map<number, { owner: string; held: number }>();
   for (const member of subscribers) {

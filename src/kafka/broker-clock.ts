@@ -1,8 +1,10 @@
-// The broker's time on this machine, whatever this machine's clock says: requests' times count from the time at which the broker took
-// them (contract, section 3). A record that was sent at S, acknowledged at R and appended at T says that our clock is ahead by something
-// between S - T and R - T. The narrowest such span of the last minute counts: a clock drifts slowly. A span that does not fit the one
-// before says that the clock was set meanwhile, and is believed at once.
-// Before the first one our own clock is taken for right; a worker has one before it takes its first request (announce in bus/fleet-feed.ts).
+// The broker's time on this machine, whatever this machine's clock says: requests' times count from the time at which
+// the broker took them (contract, section 3). A record that was sent at S, acknowledged at R and appended at T says
+// that our clock is ahead by something between S - T and R - T. The narrowest such span of the last minute counts: a
+// clock drifts slowly. A span that does not fit the one before says that the clock was set meanwhile, and is believed
+// at once.
+// Before the first one our own clock is taken for right; a worker has one before it takes its first request (announce
+// in bus/fleet-feed.ts).
 import type { Clock } from "../lib/clock.ts";
 import type { TopicPartition } from "./records.ts";
 
@@ -21,7 +23,11 @@ export interface Append {
   partitions?: readonly PartitionAppend[];
 }
 
-/** What a produce says of the broker's clock. @param appends topics are those on the broker, with the prefix @returns undefined: nothing */
+/**
+ * What a produce says of the broker's clock.
+ * @param appends topics are those on the broker, with the prefix
+ * @returns undefined: nothing
+ */
 export function appendOf(
   times: Pick<Append, "sentAt" | "ackedAt">,
   appends: readonly PartitionAppend[],
@@ -47,7 +53,10 @@ interface Span {
   since: number;
 }
 
-/** Below this a clock counts as right: well-kept clocks differ by less, and what is estimated moves with each round trip. */
+/**
+ * Below this a clock counts as right: well-kept clocks differ by less, and what is estimated moves with each round
+ * trip.
+ */
 const rightMs = 1000;
 
 /** Our clock, or the broker's where ours is off: for times that other processes judge. */

@@ -1,6 +1,6 @@
-// What a Kafka error means for whoever asked, classified in one place. "unavailable" may pass by itself and is worth another try;
-// the other kinds are permanent for the record that caused them, but for "not-authenticated", which is whoever asks: nobody is let in with this
-// password, or trusts this certificate.
+// What a Kafka error means for whoever asked, classified in one place. "unavailable" may pass by itself and is worth
+// another try; the other kinds are permanent for the record that caused them, but for "not-authenticated", which is
+// whoever asks: nobody is let in with this password, or trusts this certificate.
 import { setTimeout as sleep } from "node:timers/promises";
 
 export type KafkaFaultKind =
@@ -25,7 +25,10 @@ export class KafkaFault extends Error {
   }
 }
 
-/** Protocol error name, or OpenSSL's, -> kind. What is not here is taken as unavailable: the broker may recover, and nothing may be lost. */
+/**
+ * Protocol error name, or OpenSSL's, -> kind. What is not here is taken as unavailable: the broker may recover, and
+ * nothing may be lost.
+ */
 const kinds: Record<string, KafkaFaultKind> = {
   UNKNOWN_TOPIC_OR_PARTITION: "unknown-topic",
   INVALID_TOPIC_EXCEPTION: "unknown-topic",
@@ -50,7 +53,10 @@ const kinds: Record<string, KafkaFaultKind> = {
   POLICY_VIOLATION: "refused",
 };
 
-/** Looks through the errors that a driver wraps around the broker's own, which kafkajs names by `type` and platformatic by `apiId`. */
+/**
+ * Looks through the errors that a driver wraps around the broker's own, which kafkajs names by `type` and platformatic
+ * by `apiId`.
+ */
 export function classify(error: unknown): KafkaFaultKind {
   for (const each of causes(error)) {
     if (each instanceof KafkaFault) return each.kind;

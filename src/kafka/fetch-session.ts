@@ -1,9 +1,11 @@
-// A fetch session (KIP-227), the consumer's side: a fetch names only what is new, has moved, or is given up, and the answer only what has
-// records or a new end. Without one every partition is named in every fetch and answered, and an idle worker makes its broker and itself spend
-// more on lists than on records. Measured with kafkajs, `npm run bench -- roundtrip-1` on 2 cores: CPU a request 1.39 -> 0.49 ms in a worker and
-// 1.14 -> 0.81 ms in the broker, and 2.8 -> 1.5 times the p50 of a bare echo.
-// Promises: what the consumer wants is what the broker knows, or the next fetch names everything again. Any fault ends in that: a fault in an
-// answer, an answer that did not come, a broker that has forgotten the session or keeps none (its cache has 1,000 places by default).
+// A fetch session (KIP-227), the consumer's side: a fetch names only what is new, has moved, or is given up, and the
+// answer only what has records or a new end. Without one every partition is named in every fetch and answered, and an
+// idle worker makes its broker and itself spend more on lists than on records. Measured with kafkajs, `npm run bench --
+// roundtrip-1` on 2 cores: CPU a request 1.39 -> 0.49 ms in a worker and 1.14 -> 0.81 ms in the broker, and 2.8 -> 1.5
+// times the p50 of a bare echo.
+// Promises: what the consumer wants is what the broker knows, or the next fetch names everything again. Any fault ends
+// in that: a fault in an answer, an answer that did not come, a broker that has forgotten the session or keeps none
+// (its cache has 1,000 places by default).
 
 /** Offsets are as the driver has them. */
 export type Offset = string | bigint;

@@ -1,5 +1,6 @@
-// The port, over the driver that the settings name. The driver is loaded at the first use, and the other one never is. What both need is
-// here and in supervisor.ts: faults in our words, consumers that are built again, and a bound on every close.
+// The port, over the driver that the settings name. The driver is loaded at the first use, and the other one never is.
+// What both need is here and in supervisor.ts: faults in our words, consumers that are built again, and a bound on
+// every close.
 import { systemClock } from "../lib/clock.ts";
 import { settledWithin } from "../lib/timeout.ts";
 import { makeCountedWarnings } from "../runtime/counted-warnings.ts";
@@ -98,7 +99,9 @@ export function portOver(
   };
 }
 
-/** The consumer of a driver that may still have to be loaded; until it has joined nothing is asked of it but to close. */
+/**
+ * The consumer of a driver that may still have to be loaded; until it has joined nothing is asked of it but to close.
+ */
 function buildWith(driver: Promise<KafkaDriver>, options: ConsumeOptions, instance: ConsumerInstance): Consumer {
   let made: Consumer | undefined;
   const making = driver.then((it) => {

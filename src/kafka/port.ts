@@ -1,9 +1,9 @@
-// The narrow port to Kafka: produce, consume in a group, ask and change topics. A driver (kafkajs/driver.ts, platformatic/driver.ts) is what
-// kafka.ts makes the port of.
+// The narrow port to Kafka: produce, consume in a group, ask and change topics. A driver (kafkajs/driver.ts,
+// platformatic/driver.ts) is what kafka.ts makes the port of.
 // What it promises:
 // - produce resolves when every record is acknowledged by all in-sync replicas, and rejects with KafkaFault otherwise.
-// - consume hands records over in order per partition and never waits for a handler, so no fetch and no heartbeat is held up.
-//   A consumer that crashes or is stopped by its library is built again, until it is closed.
+// - consume hands records over in order per partition and never waits for a handler, so no fetch and no heartbeat is
+//   held up. A consumer that crashes or is stopped by its library is built again, until it is closed.
 // - bytes that cannot be read as records, or are too many, are passed over and told of; what is before and behind them
 //   is handed over.
 // - topic names may carry a prefix on the broker; nobody above the port sees it.
@@ -44,9 +44,9 @@ export interface ConsumeOptions {
    */
   onUnreadable?(records: UnreadableRecords, highWatermark: bigint): void;
   /**
-   * After every rebalance, before records of the new assignment arrive. An empty assignment comes first where this process was out of
-   * the group meanwhile: whatever it held may have moved on in other hands, so nothing of it may be committed any more.
-   * No partition is paused afterwards: who wants one to be pauses it again, in here or later.
+   * After every rebalance, before records of the new assignment arrive. An empty assignment comes first where this
+   * process was out of the group meanwhile: whatever it held may have moved on in other hands, so nothing of it may be
+   * committed any more. No partition is paused afterwards: who wants one to be pauses it again, in here or later.
    */
   onAssigned(assignment: Assignment): void;
   /** How long an idle fetch waits on the broker, ms. */
@@ -98,11 +98,16 @@ export interface KafkaPort {
   consume(options: ConsumeOptions): Consumption;
   /** Number of partitions, or undefined where there is no such topic. */
   partitionsOf(topic: string): Promise<number | undefined>;
-  /** Creates what is missing, grows what has too few partitions, sets the configuration. Returns what it did, a sentence each. */
+  /**
+   * Creates what is missing, grows what has too few partitions, sets the configuration. Returns what it did, a sentence
+   * each.
+   */
   ensureTopics(specs: TopicSpec[]): Promise<string[]>;
   /** Those of the topics that are there. */
   describeTopics(topics: string[]): Promise<Map<string, TopicState>>;
-  /** What a group has committed, by topic and partition; a partition without a commit is not there. Every topic must be. */
+  /**
+   * What a group has committed, by topic and partition; a partition without a commit is not there. Every topic must be.
+   */
   committedOffsets(group: string, topics: string[]): Promise<Map<string, Map<number, bigint>>>;
   /** The offset after the last record of each partition. */
   endOffsets(topic: string): Promise<Map<number, bigint>>;
@@ -112,8 +117,8 @@ export interface KafkaPort {
 }
 
 /**
- * What a driver does for the port. It throws what its library throws (faults.ts tells what that means), and its close() may hang:
- * kafka.ts and supervisor.ts stand around it.
+ * What a driver does for the port. It throws what its library throws (faults.ts tells what that means), and its close()
+ * may hang: kafka.ts and supervisor.ts stand around it.
  */
 export interface KafkaDriver extends Omit<KafkaPort, "consume"> {
   /** One life of a consumer, which joins by itself and reports to `life`. */

@@ -1,14 +1,15 @@
-// What a consumer asks one broker for, in two halves that are fetched side by side: the partitions that have brought records lately, and all
-// others. At each fetch a broker goes through every partition of a session, quiet ones too, and a worker that serves every command holds 414 of
-// them by default. Measured, `npm run bench -- roundtrip` on 2 cores, one fetch -> two, medians: Kafka's CPU a request 2.3 -> 0.6 ms one at a time and
-// 53 -> 21 us at 64; p50 2.9 -> 1.4 times that of a bare echo, and at 64 in flight 0.64 -> 0.72 of its rate (second driver 2.3 -> 1.1, 0.61 -> 0.69).
-// The two need a connection each: a broker answers a connection's requests one after the other, and a fetch of quiet partitions waits.
-// Promises, whatever is lost or refused in between (fetch-session.ts):
+// What a consumer asks one broker for, in two halves that are fetched side by side: the partitions that have brought
+// records lately, and all others. At each fetch a broker goes through every partition of a session, quiet ones too, and
+// a worker that serves every command holds 414 of them by default. Measured, `npm run bench -- roundtrip` on 2 cores,
+// one fetch -> two, medians: Kafka's CPU a request 2.3 -> 0.6 ms one at a time and 53 -> 21 us at 64; p50 2.9 -> 1.4
+// times that of a bare echo, and at 64 in flight 0.64 -> 0.72 of its rate (second driver 2.3 -> 1.1, 0.61 -> 0.69). The
+// two need a connection each: a broker answers a connection's requests one after the other, and a fetch of quiet
+// partitions waits. Promises, whatever is lost or refused in between (fetch-session.ts):
 // - what is wanted is in one half at least, from the moment when one of them is asked for next.
-// - an answer says from where it was asked. A partition is in both while it changes over, so it may come twice: only what is still wanted from
-//   there counts.
-// A partition that is given up may be wanted again at once (back pressure), and only a fetch that is not on its way can name it: for a moment
-// after that nobody waits long.
+// - an answer says from where it was asked. A partition is in both while it changes over, so it may come twice: only
+//   what is still wanted from there counts.
+// A partition that is given up may be wanted again at once (back pressure), and only a fetch that is not on its way can
+// name it: for a moment after that nobody waits long.
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { KafkaFault } from "./faults.ts";
 import {
@@ -49,12 +50,18 @@ interface Half<O extends Offset, Answer> {
   underway: { waitMs: number; overdueAt: number; settled: Promise<() => Answer> } | undefined;
 }
 
-/** What has brought nothing for so long is quiet; its next record is brought by the quiet half, at the price of one look at all of it. */
+/**
+ * What has brought nothing for so long is quiet; its next record is brought by the quiet half, at the price of one look
+ * at all of it.
+ */
 const activeMs = 5000;
 /** So few cost a broker nothing worth a second connection. */
 export const fewPartitions = 16;
 const heldBackMs = 500;
-/** Drivers give a fetch up sooner. One that is lost without a word must not be waited for: the other half would go on as if all were well. */
+/**
+ * Drivers give a fetch up sooner. One that is lost without a word must not be waited for: the other half would go on as
+ * if all were well.
+ */
 const answerMs = 20_000;
 /** How long a fetch may wait meanwhile. */
 const shortWaitMs = 10;

@@ -1,9 +1,12 @@
-// Keeps a reader of a group alive whatever its driver does. A driver builds one life of a consumer at a time and reports what happens to
-// it; here it is decided when a life is over, and when the next begins. States: starting -> member -> (over -> waiting -> starting)* -> closed.
-// A life is over when the driver says so (crash, silent stop), and when nothing was heard of it for a bound though the broker answers others:
-// no heartbeat, no fetch, no join (kafkajs#1153, platformatic/kafka#374). Promises:
-// - nobody holds partitions of a life that is over: an empty assignment comes first, and also where a driver came back as another member.
-// - a reader of new records goes on where it was: joining again it would begin at the end of that moment and lose what came between.
+// Keeps a reader of a group alive whatever its driver does. A driver builds one life of a consumer at a time and
+// reports what happens to it; here it is decided when a life is over, and when the next begins. States: starting ->
+// member -> (over -> waiting -> starting)* -> closed. A life is over when the driver says so (crash, silent stop), and
+// when nothing was heard of it for a bound though the broker answers others: no heartbeat, no fetch, no join
+// (kafkajs#1153, platformatic/kafka#374). Promises:
+// - nobody holds partitions of a life that is over: an empty assignment comes first, and also where a driver came back
+//   as another member.
+// - a reader of new records goes on where it was: joining again it would begin at the end of that moment and lose what
+//   came between.
 // - the pause between lives grows, and is short again only when records were handled or a membership has lasted.
 // - closing returns within a bound, whatever the driver does (kafkajs#967, #1168).
 

@@ -1,5 +1,5 @@
-// Topics on the broker: looked up, described, created, grown and configured, never shrunk or deleted. What is missing or differs is decided here;
-// how to ask and to change is the driver's.
+// Topics on the broker: looked up, described, created, grown and configured, never shrunk or deleted. What is missing
+// or differs is decided here; how to ask and to change is the driver's.
 import { setTimeout as sleep } from "node:timers/promises";
 import { classify, KafkaFault } from "./faults.ts";
 import type { TopicSpec, TopicState } from "./port.ts";
@@ -8,7 +8,10 @@ import type { TopicSpec, TopicState } from "./port.ts";
 export interface TopicAdmin {
   list(): Promise<string[]>;
   create(specs: TopicSpec[]): Promise<void>;
-  /** The leader of each partition, below 0 where there is none. @throws what classify() calls unknown-topic where one is not there */
+  /**
+   * The leader of each partition, below 0 where there is none.
+   * @throws what classify() calls unknown-topic where one is not there
+   */
   leaders(topics: string[]): Promise<Map<string, number[]>>;
   grow(topics: { topic: string; partitions: number }[]): Promise<void>;
   configs(topics: string[]): Promise<Map<string, ConfigEntry[]>>;
@@ -109,7 +112,10 @@ async function differing(admin: TopicAdmin, specs: TopicSpec[]): Promise<ConfigC
   });
 }
 
-/** The values of the specification; where they are the least, what the topic has if that is more. Below 0 is without limit. */
+/**
+ * The values of the specification; where they are the least, what the topic has if that is more. Below 0 is without
+ * limit.
+ */
 function wanted(
   { config, atLeast = [] }: Pick<TopicSpec, "config" | "atLeast">,
   now: ReadonlyMap<string, string | null>,

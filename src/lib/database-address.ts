@@ -1,8 +1,9 @@
-// Where PostgreSQL is and how it is spoken to, from a URL as libpq has them (postgresql://user:password@host:port/database?sslmode=…): a host name,
-// an IPv4 or IPv6 address, or a folder with a Unix socket. One reading for slonik and pg alike, whose own readings differ from libpq's
-// and from each other's.
-// TLS: `require` and `verify-full` check the server's certificate and its name, `verify-ca` the certificate alone, `no-verify` nothing; against the
-// system's authorities, or those in `sslrootcert`. What would speak in the open when the server asks for it (allow, prefer) is not taken.
+// Where PostgreSQL is and how it is spoken to, from a URL as libpq has them
+// (postgresql://user:password@host:port/database?sslmode=…): a host name, an IPv4 or IPv6 address, or a folder with a
+// Unix socket. One reading for slonik and pg alike, whose own readings differ from libpq's and from each other's.
+// TLS: `require` and `verify-full` check the server's certificate and its name, `verify-ca` the certificate alone,
+// `no-verify` nothing; against the system's authorities, or those in `sslrootcert`. What would speak in the open when
+// the server asks for it (allow, prefer) is not taken.
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
 import { asError } from "./errors.ts";
@@ -57,7 +58,10 @@ export function readDatabaseAddress(text: string): DatabaseAddress {
   };
 }
 
-/** The same as slonik takes it, whose own reading knows no addresses in brackets and only some of sslmode. TLS is given to it beside. */
+/**
+ * The same as slonik takes it, whose own reading knows no addresses in brackets and only some of sslmode. TLS is given
+ * to it beside.
+ */
 export function slonikUrl(address: DatabaseAddress): string {
   const { host, port, database = "", user = "", password = "", applicationName, options } = address;
   const more = new URLSearchParams();

@@ -1,5 +1,6 @@
-// A worker's claim on its commands: it starts only where no other group serves one of them (db/serving.ts), renews its rows while it lives and
-// deletes them when it has stopped to serve. Two groups that serve one command would both do each of its requests.
+// A worker's claim on its commands: it starts only where no other group serves one of them (db/serving.ts), renews its
+// rows while it lives and deletes them when it has stopped to serve. Two groups that serve one command would both do
+// each of its requests.
 
 import { isTransient } from "../db/faults.ts";
 import type { DatabasePool } from "../db/pool.ts";

@@ -1,8 +1,9 @@
-// The process `dev`: the whole system on this machine. Real Kafka, registry and PostgreSQL, migrations, then workers, relay, mailer and bridge.
-// Its life: starting -> ready -> stopping -> gone. The first SIGINT, SIGTERM or SIGHUP, or the end of the process that started us, leads to
-// stopping from wherever it is; a second one while stopping kills every child at once. A failed start stops what had started.
-// Promises: stack.json is there exactly while ready; children end in the reverse order of who needs whom; the exit code is 0 after an
-// ordered stop, 1 when the start failed, 130 when it was cut short. What kill -9 of us leaves running, the next start ends.
+// The process `dev`: the whole system on this machine. Real Kafka, registry and PostgreSQL, migrations, then workers,
+// relay, mailer and bridge. Its life: starting -> ready -> stopping -> gone. The first SIGINT, SIGTERM or SIGHUP, or
+// the end of the process that started us, leads to stopping from wherever it is; a second one while stopping kills
+// every child at once. A failed start stops what had started. Promises: stack.json is there exactly while ready;
+// children end in the reverse order of who needs whom; the exit code is 0 after an ordered stop, 1 when the start
+// failed, 130 when it was cut short. What kill -9 of us leaves running, the next start ends.
 import { StackFailure } from "../../stack/failure.ts";
 import { type Report, stopwatch, whileSaying } from "../../stack/progress.ts";
 import { makeStack, type Stack } from "../../stack/stack.ts";
@@ -157,7 +158,10 @@ class System {
     };
   }
 
-  /** The bridge first, so that no call finds its workers gone; the relay after them, so that their last events leave, then the mailer. */
+  /**
+   * The bridge first, so that no call finds its workers gone; the relay after them, so that their last events leave,
+   * then the mailer.
+   */
   async stop(): Promise<void> {
     this.#stopped.abort();
     // Where another run holds the folder, what lies there is its own.

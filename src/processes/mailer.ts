@@ -91,7 +91,9 @@ async function openMail(keys: FleetKeys, sealed: string): Promise<Record<string,
   return openReply(sealed, key);
 }
 
-/** A link outlives its mail by nothing; what only tells something is told within a day, as long as the topic keeps it. */
+/**
+ * A link outlives its mail by nothing; what only tells something is told within a day, as long as the topic keeps it.
+ */
 function lifeOf(config: Config, kind: string): number {
   if (kind === "reset") return config.AUTH_RESET_TTL;
   if (kind === "confirm" || kind === "confirm-list" || kind === "email-confirm") return config.AUTH_CONFIRM_TTL;

@@ -1,5 +1,5 @@
-// The role `migrate`: brings database, keys, topics and schemas to what this version needs, says what it did, and ends. Safe to run
-// again at any time and beside a running fleet.
+// The role `migrate`: brings database, keys, topics and schemas to what this version needs, says what it did, and ends.
+// Safe to run again at any time and beside a running fleet.
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRegistryAway, type Registry } from "../bus/avro/schema-store.ts";
@@ -82,8 +82,9 @@ async function migrateTopics({ config, log, clock, signal, report }: Migrating, 
 }
 
 /**
- * Writes every key to auth.key, so that requesters find them before a relay runs, and in a topic that was made anew. A relay may publish a change
- * meanwhile: versions say which record is the newer one, and the relay writes it again where this one came last (keys/key-topic.ts).
+ * Writes every key to auth.key, so that requesters find them before a relay runs, and in a topic that was made anew. A
+ * relay may publish a change meanwhile: versions say which record is the newer one, and the relay writes it again where
+ * this one came last (keys/key-topic.ts).
  */
 async function publishKeys(kafka: KafkaPort, pool: DatabasePool, clock: Clock): Promise<void> {
   const { rows, gone } = await keyTruth(pool);

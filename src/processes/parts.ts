@@ -1,4 +1,5 @@
-// What several roles are built from: connections, keys, codec, client. Each resource that is opened leaves its undo behind (lifecycle.ts).
+// What several roles are built from: connections, keys, codec, client. Each resource that is opened leaves its undo
+// behind (lifecycle.ts).
 
 import { type Codec, makeCodec } from "../bus/avro/codec.ts";
 import { connectRegistry, makeSchemaStore, type Registry } from "../bus/avro/schema-store.ts";
@@ -14,6 +15,7 @@ import { agreedClock, type BrokerClock, makeBrokerClock } from "../kafka/broker-
 import { connectKafka, type KafkaPort, type KafkaSettings } from "../kafka/kafka.ts";
 import { type FleetKeys, type KeyParts, keyRulesOf, loadFleetKeys } from "../keys/fleet-keys.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
+import { busNames } from "../protocol/bus-names.ts";
 import type { Problem } from "../runtime/http.ts";
 import { type Lifecycle, untilAnswered } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
@@ -105,8 +107,8 @@ export interface WatchedClock {
 }
 
 /**
- * The broker's clock as a process sees it by what it produces, and for whoever watches the fleet, how far other clocks are off: by the broker's
- * are judged requests' times, ages of feeds, and what is signed.
+ * The broker's clock as a process sees it by what it produces, and for whoever watches the fleet, how far other clocks
+ * are off: by the broker's are judged requests' times, ages of feeds, and what is signed.
  */
 export function brokerClockOf({
   metrics,
@@ -164,14 +166,17 @@ export function keyDepsFor(
   return { pool, master: config.AUTH_MASTER_KEY ?? [], rules: keyRulesOf(config), clock };
 }
 
-/** A codec for all our schemas, ready: the table `schemas` answers before the registry, so a process starts while the registry is down. */
+/**
+ * A codec for all our schemas, ready: the table `schemas` answers before the registry, so a process starts while the
+ * registry is down.
+ */
 export async function codecOf(
   { config, log, lifecycle, clock = systemClock }: ProcessContext,
   pool: DatabasePool,
 ): Promise<Codec> {
   const registry = registryOf(config);
   const store = makeSchemaStore([savedSchemas(pool), ...(registry ? [registry] : [])], clock.monotonic);
-  const codec = makeCodec(store, schemasBySubject());
+  const codec = makeCodec(store, schemasBySubject(), busNames.setupCommand);
   await untilAnswered(() => codec.warm(), {
     what: "PostgreSQL",
     isTransient: isTransient,

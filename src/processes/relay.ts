@@ -116,7 +116,10 @@ function startChain(
   });
 }
 
-/** Any number of relays look; the lock on the keys lets one act. @returns a function that stops it and waits for the round under way */
+/**
+ * Any number of relays look; the lock on the keys lets one act.
+ * @returns a function that stops it and waits for the round under way
+ */
 function startKeySchedule(parts: KeyParts, log: Logger): () => Promise<void> {
   const everyMs = Math.min(60_000, parts.rules.publishAheadMs / 4);
   let round = Promise.resolve();
@@ -136,7 +139,9 @@ function startKeySchedule(parts: KeyParts, log: Logger): () => Promise<void> {
   };
 }
 
-/** A mail is for the fleet's own mailer, or for the one that AUTH_MAIL_SEAL_KEY names: sealed as a reply to it would be. */
+/**
+ * A mail is for the fleet's own mailer, or for the one that AUTH_MAIL_SEAL_KEY names: sealed as a reply to it would be.
+ */
 function mailSealer({ AUTH_MAIL_SEAL_KEY: outside }: Config, keys: FleetKeys): (mail: object) => Promise<string> {
   if (outside !== undefined) {
     const key = parseReplyKey(JSON.stringify(outside));

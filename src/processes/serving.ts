@@ -1,4 +1,5 @@
-// The part of a worker that serves requests: the consumer of its commands' topics, what Prometheus is told of it, and what the fleet is told of it.
+// The part of a worker that serves requests: the consumer of its commands' topics, what Prometheus is told of it, and
+// what the fleet is told of it.
 
 import type { Codec } from "../bus/avro/codec.ts";
 import type { BusCommand, Lanes } from "../bus/command.ts";
@@ -132,8 +133,8 @@ const slackMs = 15 * minute;
 const sealAheadMs = 60 * minute + slackMs;
 
 /**
- * When a seal may end, by this machine's clock: only while the answer to its request, given at its earliest time, is surely stored still. The
- * broker's time alone would let whoever sets the broker's clock repeat a request of days ago.
+ * When a seal may end, by this machine's clock: only while the answer to its request, given at its earliest time, is
+ * surely stored still. The broker's time alone would let whoever sets the broker's clock repeat a request of days ago.
  */
 function sealsEndBetween(now: number, answersStoredMs: number): readonly [number, number] {
   return [now - (answersStoredMs - sealAheadMs - slackMs), now + sealAheadMs];

@@ -26,7 +26,9 @@ interface NamedSchema {
   name: string;
 }
 
-/** Requests are BACKWARD (new workers read old requesters), replies and events FORWARD (old readers read new writers). */
+/**
+ * Requests are BACKWARD (new workers read old requesters), replies and events FORWARD (old readers read new writers).
+ */
 export function subjects(): SubjectSpec[] {
   const commands = Object.entries(commandSchemas).flatMap(([topic, { request, reply }]): SubjectSpec[] => [
     { subject: `${topic}-value`, schema: request, compatibility: "BACKWARD" },

@@ -1,4 +1,5 @@
-// Builds the process `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the platform's JSON topics.
+// Builds the process `worker`: the consumer of request topics with its lanes and handlers, and the consumer of the
+// platform's JSON topics.
 
 import type { Lanes } from "../bus/command.ts";
 import { makeCommandStats } from "../bus/command-stats.ts";
@@ -276,7 +277,9 @@ function runPartsOf(
 /** A ring serves all commits of so long, ms: relays gather that long anyway (relay/relay.ts). */
 const ringEveryMs = 10;
 
-/** Rings at once, then once for all that asked meanwhile; a lost ring only delays the relay until it looks by itself. */
+/**
+ * Rings at once, then once for all that asked meanwhile; a lost ring only delays the relay until it looks by itself.
+ */
 function bell(ring: () => Promise<void>, log: Logger): () => void {
   let ringing = false;
   let again = false;

@@ -1,6 +1,7 @@
-// What every process serves on AUTH_HTTP_PORT: /healthz (is it worth keeping alive?), /readyz (should it get work?), /metrics, and the
-// routes a role adds. Health is asked at the moment of the question, never remembered. GET and HEAD only; no secrets, no state.
-// Liveness must depend on nothing outside this process: a broker that is away would otherwise have every process restarted in circles.
+// What every process serves on AUTH_HTTP_PORT: /healthz (is it worth keeping alive?), /readyz (should it get work?),
+// /metrics, and the routes a role adds. Health is asked at the moment of the question, never remembered. GET and HEAD
+// only; no secrets, no state. Liveness must depend on nothing outside this process: a broker that is away would
+// otherwise have every process restarted in circles.
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { asError } from "../lib/errors.ts";
@@ -96,7 +97,10 @@ function ownRoutes({ checks, metrics, relaxed = [] }: HttpOptions): Record<strin
   };
 }
 
-/** RFC 7517; 503 while no key is known yet. A key is published 10 min before its first use, so a cache of 5 min never lacks one. */
+/**
+ * RFC 7517; 503 while no key is known yet. A key is published 10 min before its first use, so a cache of 5 min never
+ * lacks one.
+ */
 export function jwksAnswer(jwks: { keys: object[] } | undefined): HttpAnswer {
   if (jwks === undefined || jwks.keys.length === 0) return json(503, { error: "The keys are not known yet." });
   const headers = { "cache-control": "public, max-age=300" };
@@ -141,7 +145,10 @@ function reachable(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
-/** Connections are cut, not waited for: a scraper's kept-alive one would hold the process at its end, and a cut scrape is harmless. */
+/**
+ * Connections are cut, not waited for: a scraper's kept-alive one would hold the process at its end, and a cut scrape
+ * is harmless.
+ */
 function close(server: Server): Promise<void> {
   return new Promise((resolve, reject) => {
     server.close((error) => (error === undefined ? resolve() : reject(error)));

@@ -1,5 +1,6 @@
-// How a process lives: it starts, runs until it is told to stop, and stops in the reverse order of its start. Every resource leaves its
-// undo with onStop; all are undone, and the first error is kept. A part that fails for good ends the process with exit code 1.
+// How a process lives: it starts, runs until it is told to stop, and stops in the reverse order of its start. Every
+// resource leaves its undo with onStop; all are undone, and the first error is kept. A part that fails for good ends
+// the process with exit code 1.
 import { setTimeout as sleep } from "node:timers/promises";
 import { asError } from "../lib/errors.ts";
 import type { Logger } from "./log.ts";

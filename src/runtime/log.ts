@@ -1,6 +1,6 @@
-// The process's log: one JSON object a line on standard output (pino), without secrets: whatever is logged, the object, the message, what
-// is put into it and a child's bindings, goes through the censor first. Records' values are never logged. Characters that
-// move a terminal's cursor or hide what stands beside them are escaped, in whatever text.
+// The process's log: one JSON object a line on standard output (pino), without secrets: whatever is logged, the object,
+// the message, what is put into it and a child's bindings, goes through the censor first. Records' values are never
+// logged. Characters that move a terminal's cursor or hide what stands beside them are escaped, in whatever text.
 import { type DestinationStream, type LogFn, type Logger, pino, stdTimeFunctions } from "pino";
 import { safeJson } from "../lib/escaped.ts";
 import { makeRedact, type Redact } from "./redact.ts";

@@ -1,7 +1,8 @@
-// Takes secrets out of what is to be logged. It works on a copy, so what is logged stays as it was. Two things give a secret away: the
-// name it stands under, at whatever depth, and in texts its form (a JWT, a seal, an opaque token, a password in a URL) or its name before
-// a quote. Bytes are shown as a count. It is the second line of defence: nothing in src logs a request or a record's value on purpose.
-// It never throws, and never walks without end: big and deep things are cut.
+// Takes secrets out of what is to be logged. It works on a copy, so what is logged stays as it was. Two things give a
+// secret away: the name it stands under, at whatever depth, and in texts its form (a JWT, a seal, an opaque token, a
+// password in a URL) or its name before a quote. Bytes are shown as a count. It is the second line of defence: nothing
+// in src logs a request or a record's value on purpose. It never throws, and never walks without end: big and deep
+// things are cut.
 
 const censored = "[secret]";
 const deepest = 8;
@@ -95,7 +96,8 @@ function visitError(error: Error, place: Place): object {
 }
 
 function members(value: object, place: Place, isSecretHere: (name: string) => boolean): object {
-  // An error's code is the system's or PostgreSQL's word for what happened, also where some command has a secret of that name.
+  // An error's code is the system's or PostgreSQL's word for what happened, also where some command has a secret of
+  // that name.
   const isCode = (name: string): boolean => name === "code" && value instanceof Error;
   return Object.fromEntries(
     Object.keys(value).map((name) => {

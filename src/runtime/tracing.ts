@@ -1,5 +1,6 @@
-// The trace that a caller has begun (W3C Trace Context, level 1). What cannot be read, or is given twice, begins a new trace, and its state goes
-// with it: nothing about tracing is ever an error. What is handed on is well-formed, so no reader after us meets anything else.
+// The trace that a caller has begun (W3C Trace Context, level 1). What cannot be read, or is given twice, begins a new
+// trace, and its state goes with it: nothing about tracing is ever an error. What is handed on is well-formed, so no
+// reader after us meets anything else.
 
 export interface Trace {
   traceparent: string | undefined;

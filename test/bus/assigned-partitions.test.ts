@@ -1,5 +1,5 @@
-// Holdings: what stays across a rebalance keeps its watermark, what is lost is committed no more, and a partition that was made anew
-// starts over instead of being skipped in silence.
+// Holdings: what stays across a rebalance keeps its watermark, what is lost is committed no more, and a partition that
+// was made anew starts over instead of being skipped in silence.
 import { afterEach, expect, test } from "@jest/globals";
 import { type AssignedPartitions, makeAssignedPartitions } from "../../src/bus/assigned-partitions.ts";
 import type { CommittedOffset } from "../../src/kafka/records.ts";

@@ -1,4 +1,5 @@
-// Where a request is refused before any work, and one that was delivered again after its time was over, while the database is away for a moment.
+// Where a request is refused before any work, and one that was delivered again after its time was over, while the
+// database is away for a moment.
 
 import { describe, expect, test } from "@jest/globals";
 import { makeTextGate } from "../../src/bus/avro/text-gate.ts";

@@ -1,4 +1,5 @@
-// What a requester concludes from the fleet feed: nobody is there only where the feed flowed and stayed silent about a command.
+// What a requester concludes from the fleet feed: nobody is there only where the feed flowed and stayed silent about a
+// command.
 import { describe, expect, test } from "@jest/globals";
 import {
   type FleetReport,

@@ -346,7 +346,10 @@ describe("kinds of work", () => {
 });
 
 describe("what is demanded of a lane", () => {
-  /** So many a second ask for a lane of two pieces of 100 ms, for five seconds. @returns seconds of work that were demanded, and that were done */
+  /**
+   * So many a second ask for a lane of two pieces of 100 ms, for five seconds.
+   * @returns seconds of work that were demanded, and that were done
+   */
   async function flood(perSecond: number): Promise<{ demanded: number; done: number; refused: number }> {
     let demandedMs = 0;
     const demanded = (ms: number): void => {

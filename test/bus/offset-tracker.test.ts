@@ -1,8 +1,12 @@
-// Watermarks against their meaning: everything below the offset to commit is finished, and nothing finished in a row is left above it.
+// Watermarks against their meaning: everything below the offset to commit is finished, and nothing finished in a row is
+// left above it.
 import fc from "fast-check";
 import { OffsetTracker } from "../../src/bus/offset-tracker.ts";
 
-/** Ascending offsets with gaps, as compaction and transaction markers leave them, and an order in which they are finished. */
+/**
+ * Ascending offsets with gaps, as compaction and transaction markers leave them, and an order in which they are
+ * finished.
+ */
 const history = fc
   .tuple(fc.bigInt({ min: 0n, max: 1_000_000n }), fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 30 }))
   .map(([start, gaps]) => {

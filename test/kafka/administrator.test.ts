@@ -1,6 +1,6 @@
-// What an administrator of Kafka can read and do in spite of seals, by topic, as docs/security.md lists it. What they cannot do is in
-// sealing-attacker.test.ts and, for mails, in mail/mailer.test.ts. Where an attack works on a verifier or a service, the test also shows
-// what the fleet itself answers.
+// What an administrator of Kafka can read and do in spite of seals, by topic, as docs/security.md lists it. What they
+// cannot do is in sealing-attacker.test.ts and, for mails, in mail/mailer.test.ts. Where an attack works on a verifier
+// or a service, the test also shows what the fleet itself answers.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import avsc from "avsc";

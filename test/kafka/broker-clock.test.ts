@@ -1,5 +1,5 @@
-// The broker's clock, as it is seen through acknowledgements: right within half a round trip, for any skew, and again after a clock was set.
-// And the time that is written where other machines judge it.
+// The broker's clock, as it is seen through acknowledgements: right within half a round trip, for any skew, and again
+// after a clock was set. And the time that is written where other machines judge it.
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { agreedClock, makeBrokerClock } from "../../src/kafka/broker-clock.ts";

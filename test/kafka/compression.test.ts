@@ -37,7 +37,8 @@ describe.each(everyDriver)("with %s", (driverName) => {
 
   test("what a broker packs is read as it was sent, alone and together", async () => {
     const { consumption, ...reader } = real.reader(everyCodec);
-    // Each has a key of its own: a produce that is tried again, because one of its new topics was not led yet, writes the others twice.
+    // Each has a key of its own: a produce that is tried again, because one of its new topics was not led yet, writes
+    // the others twice.
     const keyed = (name: string, at: number) =>
       record(name, values[at % values.length]!, { key: Buffer.from(String(at)) });
     for (const at of values.keys()) await real.kafka.produce(everyCodec.map((name) => keyed(name, at)));

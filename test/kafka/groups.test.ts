@@ -218,7 +218,10 @@ describe.each(everyDriver)("with %s", (driverName) => {
       await second.close();
     });
 
-    /** A member that commits as a worker does, when it is told to. @param forgets whether it gives up what it has lost */
+    /**
+     * A member that commits as a worker does, when it is told to.
+     * @param forgets whether it gives up what it has lost
+     */
     function member(by: KafkaPort, topic: string, forgets: boolean) {
       const before: Record<string, number[]> = {};
       const held = new Map<number, AssignedPartition>();

@@ -1,5 +1,6 @@
-// Everything that is reached by an address, by one of version 6 in brackets, and PostgreSQL also by a socket's folder and over TLS. What the servers
-// of the stack do not offer themselves stands before them: a listener on ::1, on a socket or with a certificate that passes bytes on.
+// Everything that is reached by an address, by one of version 6 in brackets, and PostgreSQL also by a socket's folder
+// and over TLS. What the servers of the stack do not offer themselves stands before them: a listener on ::1, on a
+// socket or with a certificate that passes bytes on.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";

@@ -275,7 +275,10 @@ describe.each(everyDriver)("with %s", (driverName) => {
     });
   });
 
-  /** kafkajs counts the bytes of a null header before it asks whether there are any; other producers send such headers freely. */
+  /**
+   * kafkajs counts the bytes of a null header before it asks whether there are any; other producers send such headers
+   * freely.
+   */
   async function withNullHeaders<T>(run: () => Promise<T>): Promise<T> {
     const { byteLength } = Buffer;
     Buffer.byteLength = (value, encoding) => (value === null ? 0 : byteLength(value, encoding));

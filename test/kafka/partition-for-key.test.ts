@@ -1,4 +1,5 @@
-// The partition of a key, against another implementation of the same hash, and with the longest keys that a record can have.
+// The partition of a key, against another implementation of the same hash, and with the longest keys that a record can
+// have.
 import { createRequire } from "node:module";
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";

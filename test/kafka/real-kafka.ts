@@ -1,5 +1,5 @@
-// The port on the stack's Kafka for one test file: a topic prefix of its own, kafkajs itself beside it to see what the broker has, and
-// consumers that keep what they read.
+// The port on the stack's Kafka for one test file: a topic prefix of its own, kafkajs itself beside it to see what the
+// broker has, and consumers that keep what they read.
 import { randomBytes } from "node:crypto";
 import driver, { type Admin, type Kafka } from "kafkajs";
 import { shared } from "../../src/kafka/assigner.ts";

@@ -1,5 +1,6 @@
-// TLS and SASL with a broker that asks for them: what the configuration offers lets in, and what is wrong is said in one sentence. The broker
-// has three listeners: without TLS (another node would use it), with TLS and a password, and with TLS and a certificate of the client's.
+// TLS and SASL with a broker that asks for them: what the configuration offers lets in, and what is wrong is said in
+// one sentence. The broker has three listeners: without TLS (another node would use it), with TLS and a password, and
+// with TLS and a certificate of the client's.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { KafkaFault } from "../../src/kafka/faults.ts";

@@ -1,4 +1,5 @@
-// Two halves side by side: everything is read once and in order whatever is lost, paused or resumed, and quiet partitions are in no busy fetch.
+// Two halves side by side: everything is read once and in order whatever is lost, paused or resumed, and quiet
+// partitions are in no busy fetch.
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";

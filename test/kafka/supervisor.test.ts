@@ -1,4 +1,5 @@
-// How long a consumer lives and when its next life begins, over a driver that does what a test tells it: crash, fall silent, hang.
+// How long a consumer lives and when its next life begins, over a driver that does what a test tells it: crash, fall
+// silent, hang.
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { pino } from "pino";

@@ -194,7 +194,7 @@ export const faults = {
   /** What is sealed need not be known again. */
   "no-key-needed": {
     module: "bus/seal/seal.ts",
-    line: "  if (request.idempotencyKey === undefined) throw keyless();",
+    line: "  if (request.idempotencyKey === undefined) throw keyless((request.headers ?? plainNames).idempotencyKey);",
     instead: "  void keyless;",
   },
   /** Every request that was opened is written to the log, past the censor. */

@@ -1,6 +1,6 @@
-// Avro in the registry's wire format: a zero byte, the schema's 4-byte id, the record (Confluent wire format). Bytes are written and
-// read by avsc with our own schema on our side and the writer's on the other, where that is a version of the same
-// subject. Before avsc reads them they are walked through once (walk.ts): it believes counts and lengths.
+// Avro in the registry's wire format: a zero byte, the schema's 4-byte id, the record (Confluent wire format). Bytes
+// are written and read by avsc with our own schema on our side and the writer's on the other, where that is a version
+// of the same subject. Before avsc reads them they are walked through once (walk.ts): it believes counts and lengths.
 import { isUtf8 } from "node:buffer";
 import avsc from "avsc";
 import type { SchemaSource } from "./schema-store.ts";
@@ -127,8 +127,8 @@ interface Tap {
 }
 
 /**
- * avsc reads bytes that are no UTF-8 as replacement characters, so that another text arrives than was sent. Here half of a surrogate pair
- * stands for each, which no UTF-8 holds: the text gate refuses the field, and says which.
+ * avsc reads bytes that are no UTF-8 as replacement characters, so that another text arrives than was sent. Here half
+ * of a surrogate pair stands for each, which no UTF-8 holds: the text gate refuses the field, and says which.
  */
 class Utf8Type extends avsc.types.StringType {
   _read(tap: Tap): string | undefined {

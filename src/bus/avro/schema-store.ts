@@ -75,7 +75,10 @@ function cached<T>(monotonic: () => number) {
 export interface RegistrySettings {
   url: string;
   login?: { username: string; password: string } | undefined;
-  /** How long one question may take; default 10 s. Without a bound one lost answer would be waited for by everybody, for good. */
+  /**
+   * How long one question may take; default 10 s. Without a bound one lost answer would be waited for by everybody, for
+   * good.
+   */
   timeoutMs?: number;
 }
 
@@ -257,8 +260,9 @@ function within(timeout: number): Middleware {
 }
 
 /**
- * The library calls it status 400 where nobody answered, and takes a proxy's page for an answer: a registry that is away must not look like one
- * that has no such schema. Whatever goes wrong between us and the registry is a RegistryFault from here on.
+ * The library calls it status 400 where nobody answered, and takes a proxy's page for an answer: a registry that is
+ * away must not look like one that has no such schema. Whatever goes wrong between us and the registry is a
+ * RegistryFault from here on.
  */
 const faultsInWords =
   (host: string): Middleware =>
@@ -313,9 +317,10 @@ function whatHappened(status: number): string {
 }
 
 /**
- * A response other than 404, or none, means that the registry could not be asked. The library's own errors are the 404 of a schema in a
- * subject, and a schema that is there and is no Avro that avsc can read.
- * Words decide nothing: a refused connection to port 40404 and a proxy's "not found" are no proof that a schema does not exist.
+ * A response other than 404, or none, means that the registry could not be asked. The library's own errors are the 404
+ * of a schema in a subject, and a schema that is there and is no Avro that avsc can read.
+ * Words decide nothing: a refused connection to port 40404 and a proxy's "not found" are no proof that a schema does
+ * not exist.
  */
 function notFound(error: unknown): undefined {
   const isLibrarys = String((error as { name?: unknown }).name).startsWith("ConfluentSchemaRegistry");

@@ -1,10 +1,13 @@
-// The texts of a request, checked before anything else is done with them: one gate, made from the attributes of the request's schema.
-//   maxBytes  of a text field: bytes of UTF-8 at most, counted before anything is normalised; default 1,024
-//   text      line (no control characters, the default), lines (newline and tab allowed), json (is parsed), secret (any character)
-//   maxItems  of a field that is an array or a map; default 100
-// They stand at the Avro field whose type holds the text, and in the objects of `sealedFields`. No text may hold a NUL, which PostgreSQL does
-// not store, or half of a surrogate pair, which is how the codec shows bytes that are no UTF-8.
-// Knows nothing of what a field means: that an address is one is its handler's business. Types are checked by codec and seal.
+// The texts of a request, checked before anything else is done with them: one gate, made from the attributes of the
+// request's schema.
+//   maxBytes of a text field: bytes of UTF-8 at most, counted before anything is normalised; default 1,024
+//   text line (no control characters, the default), lines (newline and tab allowed), json (is parsed), secret (any
+//   character)
+//   maxItems of a field that is an array or a map; default 100
+// They stand at the Avro field whose type holds the text, and in the objects of `sealedFields`. No text may hold a NUL,
+// which PostgreSQL does not store, or half of a surrogate pair, which is how the codec shows bytes that are no UTF-8.
+// Knows nothing of what a field means: that an address is one is its handler's business. Types are checked by codec and
+// seal.
 import { invalid } from "../refusals.ts";
 
 export interface TextGate {
@@ -35,7 +38,10 @@ type Check = (value: unknown, path: string) => void;
 
 const defaultMaxBytes = 1024;
 const defaultMaxItems = 100;
-/** Of a request with the fields of later versions in it, and of JSON in a text: what is nested deeper could exhaust the stack of its readers. */
+/**
+ * Of a request with the fields of later versions in it, and of JSON in a text: what is nested deeper could exhaust the
+ * stack of its readers.
+ */
 const maxDepth = 32;
 
 /** @throws Error where the schema has an attribute that there is not */

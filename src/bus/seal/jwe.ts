@@ -1,12 +1,14 @@
 // The one form of JWE that seals have (compact, ECDH-ES+A256KW on P-256, A256GCM), by node:crypto's synchronous calls.
-// It makes what any JOSE library opens. It takes only the plainest texts of that form and leaves all others to jose (seal.ts), so nothing
-// opens here that jose would refuse. What it takes and cannot open is refused at once: jose's second opinion would make a writer's garbage
-// cost five times what a request of a new sender does (890 us of CPU beside 185, on a busy machine).
+// It makes what any JOSE library opens. It takes only the plainest texts of that form and leaves all others to jose
+// (seal.ts), so nothing opens here that jose would refuse. What it takes and cannot open is refused at once: jose's
+// second opinion would make a writer's garbage cost five times what a request of a new sender does (890 us of CPU
+// beside 185, on a busy machine).
 //
-// Why beside jose (measured per core, Node 24): jose's seal and open take 480 and 510 us of CPU each, nine tenths of it WebCrypto's
-// promises and key imports; these take 25 us once the key agreement is known, and 90 us when it is not. A sender keeps its ephemeral key
-// for one recipient up to an hour (contract, section 4) and the opening side remembers the agreed key, so that neither pays an
-// elliptic-curve operation per record. The content key and the nonce are new in every record.
+// Why beside jose (measured per core, Node 24): jose's seal and open take 480 and 510 us of CPU each, nine tenths of it
+// WebCrypto's promises and key imports; these take 25 us once the key agreement is known, and 90 us when it is not. A
+// sender keeps its ephemeral key for one recipient up to an hour (contract, section 4) and the opening side remembers
+// the agreed key, so that neither pays an elliptic-curve operation per record. The content key and the nonce are new in
+// every record.
 import {
   createCipheriv,
   createDecipheriv,
@@ -150,8 +152,8 @@ export function isBase64url32(text: unknown): text is string {
 }
 
 /**
- * Agreed keys of senders that were right once, by their ephemeral key and ours; the least recently used goes first. A sender that makes an
- * ephemeral key for every record only pays for it. At some 500 bytes each the bound is 5 MB.
+ * Agreed keys of senders that were right once, by their ephemeral key and ours; the least recently used goes first. A
+ * sender that makes an ephemeral key for every record only pays for it. At some 500 bytes each the bound is 5 MB.
  */
 const opened = new Map<string, { own: KeyObject; kek: KeyObject }>();
 const openedLimit = 10_000;

@@ -1,7 +1,8 @@
-// Binds a reply to its request. Inside each sealed request stand 32 random bytes that only the fleet can read; every reply to a request that
-// was opened carries an HMAC under them. So whoever writes to a reply topic can neither make an answer up nor move one to another call.
-// Promises: what is compared covers where the reply goes, which call it is for, its code and all its bytes; the time of a comparison tells
-// nothing of the mac. It does not know what a request or a reply means.
+// Binds a reply to its request. Inside each sealed request stand 32 random bytes that only the fleet can read; every
+// reply to a request that was opened carries an HMAC under them. So whoever writes to a reply topic can neither make an
+// answer up nor move one to another call. Promises: what is compared covers where the reply goes, which call it is for,
+// its code and all its bytes; the time of a comparison tells nothing of the mac. It does not know what a request or a
+// reply means.
 import { createHmac, randomFillSync, timingSafeEqual } from "node:crypto";
 
 /** Name of the member inside a sealed request that holds the reply secret. */

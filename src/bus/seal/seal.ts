@@ -1,11 +1,12 @@
-// Seals: the secret fields of a record as a JWE that only the fleet (request) or only the requester (reply) can open, so that a broker's
-// disk holds nothing to read. Promises: one form only (compact, ECDH-ES+A256KW on P-256, A256GCM, no compression), and a request's seal
-// fits exactly the record it came in - topic, reply topic, reply key, idempotency key and all fields - or is refused.
-// Knows no command, holds no key of its own, and leaves it to the caller to look for a reply key where a reply will need one.
-// jwe.ts makes seals and opens those of the plainest form, fast; every other text is jose's to open or refuse.
+// Seals: the secret fields of a record as a JWE that only the fleet (request) or only the requester (reply) can open,
+// so that a broker's disk holds nothing to read. Promises: one form only (compact, ECDH-ES+A256KW on P-256, A256GCM, no
+// compression), and a request's seal fits exactly the record it came in - topic, reply topic, reply key, idempotency
+// key and all fields - or is refused. Knows no command, holds no key of its own, and leaves it to the caller to look
+// for a reply key where a reply will need one. jwe.ts makes seals and opens those of the plainest form, fast; every
+// other text is jose's to open or refuse.
 //
-// SEAL_INVALID says why in details.reason: jwe (form, algorithms, does not open, no JSON object inside), unknown-kid, top, rpt, rkt, jti, exp,
-// reply (the reply secret inside), fields (with details.field), reply-key.
+// SEAL_INVALID says why in details.reason: jwe (form, algorithms, does not open, no JSON object inside), unknown-kid,
+// top, rpt, rkt, jti, exp, reply (the reply secret inside), fields (with details.field), reply-key.
 import { createHash, createPublicKey, KeyObject } from "node:crypto";
 import { type CryptoKey, compactDecrypt, type JWK } from "jose";
 import type { Refusal } from "../../lib/refusal.ts";
@@ -28,7 +29,10 @@ function broken(reason: SealFault, message: string): Refusal {
   return refuse("SEAL_INVALID", { message, details: { reason } });
 }
 
-/** A private key that opens seals. A CryptoKey, which cannot be exported, opens by jose alone: some 500 us instead of 25. */
+/**
+ * A private key that opens seals. A CryptoKey, which cannot be exported, opens by jose alone: some 500 us instead of
+ * 25.
+ */
 export type OpeningKey = KeyObject | CryptoKey;
 
 /** A public key that was checked and is fit to seal to. */
@@ -45,7 +49,10 @@ export function thumbprint({ crv, kty, x, y }: JWK): string {
   return createHash("sha256").update(JSON.stringify({ crv, kty, x, y })).digest("base64url");
 }
 
-/** Node checks that the point lies on the curve: with one that does not, an answer would tell parts of our key. @throws Error */
+/**
+ * Node checks that the point lies on the curve: with one that does not, an answer would tell parts of our key.
+ * @throws Error
+ */
 function sealingKey(jwk: JWK): ReplyKey {
   const { kty, crv, x, y } = jwk;
   if (kty !== "EC" || crv !== "P-256" || !isBase64url32(x) || !isBase64url32(y))
@@ -171,7 +178,8 @@ function headerOf(sealed: string): SealHeader {
 
 async function decrypt({ text, plain }: Seal, key: OpeningKey): Promise<Fields> {
   try {
-    // What does not open here is not tried by jose as well: a writer's garbage must not cost twenty times what a good seal does.
+    // What does not open here is not tried by jose as well: a writer's garbage must not cost twenty times what a good
+    // seal does.
     const quick = plain !== undefined && key instanceof KeyObject;
     const bytes = quick ? openPlain(plain, key) : await decryptByJose(text, key);
     if (bytes === undefined) throw new Error("it does not open");
@@ -197,7 +205,10 @@ export interface RequestToOpen {
   replyTopic: string;
   /** Of the record's reply key; undefined where it has none. */
   replyKeyThumbprint: string | undefined;
-  /** The record's idempotency key as jtiOf() writes it (headers.ts), the header's or else the correlation id; undefined where it has none. */
+  /**
+   * The record's idempotency key as jtiOf() writes it (headers.ts), the header's or else the correlation id; undefined
+   * where it has none.
+   */
   idempotencyKey: string | undefined;
   /** The fleet's private key of use enc by kid. */
   keys: (kid: string) => OpeningKey | undefined;
@@ -205,13 +216,16 @@ export interface RequestToOpen {
   requireSealed: boolean;
   /** Dotted paths, from the schema; each must be inside, as a text. */
   sealedFields: readonly string[];
-  /** Defaults of the schema's fields by dotted path: a field that an older requester does not know may be missing inside if it has its default. */
+  /**
+   * Defaults of the schema's fields by dotted path: a field that an older requester does not know may be missing inside
+   * if it has its default.
+   */
   defaults?: Readonly<Record<string, unknown>>;
   /** The record's broker time, Unix ms: by it a redelivery is judged as the first delivery was. */
   receivedAt: number;
   /**
-   * Unix ms by a clock that is not the broker's: the seal must end between the two, whatever the broker says. Else whoever sets the broker's
-   * clock could have a request carried out again when its stored answer is gone.
+   * Unix ms by a clock that is not the broker's: the seal must end between the two, whatever the broker says. Else
+   * whoever sets the broker's clock could have a request carried out again when its stored answer is gone.
    */
   endsBetween?: readonly [number, number];
   /** Gets the reply secret as soon as it is known: every reply from then on carries a mac, refusals too. */
@@ -280,8 +294,8 @@ function openBare({ sealed, requireSealed }: RequestToOpen): Fields {
 
 /**
  * The whole request, typed as its clear fields are. See reconcile for what may differ.
- * @throws Refusal SEAL_REQUIRED where the secrets are not sealed but must be, SEAL_INVALID with details.reason, INVALID_INPUT where nothing
- *   would know a copy again
+ * @throws Refusal SEAL_REQUIRED where the secrets are not sealed but must be, SEAL_INVALID with details.reason,
+ *   INVALID_INPUT where nothing would know a copy again
  */
 export async function openRequest(request: RequestToOpen): Promise<Fields> {
   const bare = isBare(request.sealed);

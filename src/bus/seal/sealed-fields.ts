@@ -1,7 +1,8 @@
-// The JSON inside a seal: how fields are written there, how they are compared with what stands beside it in clear, and how a record is
-// parted into clear and sealed fields. Pure data; seal.ts does the cryptography.
+// The JSON inside a seal: how fields are written there, how they are compared with what stands beside it in clear, and
+// how a record is parted into clear and sealed fields. Pure data; seal.ts does the cryptography.
 //
-// JSON forms: whole numbers as decimal strings (a long does not survive other languages' JSON), bytes as base64url, the rest as it is.
+// JSON forms: whole numbers as decimal strings (a long does not survive other languages' JSON), bytes as base64url, the
+// rest as it is.
 import { isDeepStrictEqual } from "node:util";
 import { refuse } from "../refusals.ts";
 
@@ -63,9 +64,10 @@ function differs(path: string): Error {
 /**
  * The request: every field that is inside, as the clear's type where it stands there too.
  *
- * What is in clear must be inside with the same value. It may be missing inside only where the clear holds null or the schema's default:
- * then it comes from a newer schema than the requester's, and nobody can have written anything else there. In a bare object it may be
- * missing anyway. What is only inside stays as it is: sealed fields, and fields of a newer schema than this process's.
+ * What is in clear must be inside with the same value. It may be missing inside only where the clear holds null or the
+ * schema's default: then it comes from a newer schema than the requester's, and nobody can have written anything else
+ * there. In a bare object it may be missing anyway. What is only inside stays as it is: sealed fields, and fields of a
+ * newer schema than this process's.
  * @throws Refusal SEAL_INVALID, reason fields, with the field's path
  */
 export function reconcile(clear: Fields, inside: Fields, how: Reconciliation): Fields {
@@ -106,7 +108,10 @@ function agree(clear: unknown, inside: unknown, place: Place): unknown {
   return clear;
 }
 
-/** Every sealed field must be inside, as a text; a null parent has nothing under it. @throws Refusal SEAL_INVALID, reason fields */
+/**
+ * Every sealed field must be inside, as a text; a null parent has nothing under it.
+ * @throws Refusal SEAL_INVALID, reason fields
+ */
 export function checkSealed(inside: Fields, sealedFields: readonly string[]): void {
   for (const path of sealedFields) {
     const names = path.split(".");
@@ -152,9 +157,9 @@ function within(value: unknown, held: unknown, names: readonly string[]): { clea
 }
 
 /**
- * Parts a record into what travels in clear and what is sealed. Paths are dotted (`tokens.accessToken`), from the schema's `sealedFields`;
- * a null parent has nothing under it, and under an array the rest of the path is that of each of its records (`users.email`), so that
- * the sealed array has as many. The record is not changed.
+ * Parts a record into what travels in clear and what is sealed. Paths are dotted (`tokens.accessToken`), from the
+ * schema's `sealedFields`; a null parent has nothing under it, and under an array the rest of the path is that of each
+ * of its records (`users.email`), so that the sealed array has as many. The record is not changed.
  */
 export function splitSealed(record: object, sealedFields: readonly string[]): { clear: Fields; secret: Fields } {
   const [clear, secret]: [Fields, Fields] = [{ ...record }, {}];
@@ -162,7 +167,10 @@ export function splitSealed(record: object, sealedFields: readonly string[]): { 
   return { clear, secret };
 }
 
-/** The whole record again. Where the clear has null nothing is put under it: there is nothing the secret could belong to. */
+/**
+ * The whole record again. Where the clear has null nothing is put under it: there is nothing the secret could belong
+ * to.
+ */
 export function mergeSealed(clear: object, secret: object): Fields {
   const whole: Fields = { ...clear };
   const additions = Object.entries(secret).map(([name, value]) => {

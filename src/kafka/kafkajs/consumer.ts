@@ -25,8 +25,9 @@ interface ConsumerDeps {
 }
 
 /**
- * One life of a consumer (supervisor.ts). kafkajs restarts by itself only after errors it calls retriable, and not always then; here it
- * never does: every crash, and every STOP that nobody asked for (kafkajs#1443, #1445), ends the life.
+ * One life of a consumer (supervisor.ts). kafkajs restarts by itself only after errors it calls retriable, and not
+ * always then; here it never does: every crash, and every STOP that nobody asked for (kafkajs#1443, #1445), ends the
+ * life.
  */
 export function buildConsumer(parts: ConsumerDeps, instance: ConsumerInstance): SupervisedConsumer {
   const { kafka, options, onBroker } = parts;
@@ -91,7 +92,8 @@ function report(made: Consumer, instance: ConsumerInstance, { onBroker, paused }
     const pairs = Object.entries(payload.memberAssignment).map(([topic, held]) => [bare(topic), held] as const);
     for (const [topic, partitions] of pairs) {
       for (const partition of partitions) {
-        // Only what was read before is known; of an offset that the broker no longer has kafkajs begins at the end again.
+        // Only what was read before is known; of an offset that the broker no longer has kafkajs begins at the end
+        // again.
         const offset = instance.positionOf({ topic, partition });
         if (offset !== undefined) made.seek({ topic: onBroker(topic), partition, offset: String(offset) });
       }
@@ -163,7 +165,10 @@ interface DriverAssigner {
   leave(group: string, memberId: string): Promise<void>;
 }
 
-/** Hands our assigner to kafkajs: each member says its own topics, the leader reads them (kafkajs's own gives everybody the leader's). */
+/**
+ * Hands our assigner to kafkajs: each member says its own topics, the leader reads them (kafkajs's own gives everybody
+ * the leader's).
+ */
 function driverAssigner(options: ConsumeOptions, onBroker: (name: string) => string): DriverAssigner {
   let cluster: Cluster | undefined;
   return {
@@ -172,9 +177,9 @@ function driverAssigner(options: ConsumeOptions, onBroker: (name: string) => str
       return assignerOf(cluster, options, onBroker);
     },
     /*
-     * kafkajs sends LeaveGroup for what crashed only while its connection holds. After a restart of the broker the new consumer would be a
-     * second member and wait until the first one's session has run out: measured after kill -9 of the broker, four rounds each, records were
-     * read 6.1-6.2 s after it was back, and with this 0.1-1.4 s.
+     * kafkajs sends LeaveGroup for what crashed only while its connection holds. After a restart of the broker the new
+     * consumer would be a second member and wait until the first one's session has run out: measured after kill -9 of
+     * the broker, four rounds each, records were read 6.1-6.2 s after it was back, and with this 0.1-1.4 s.
      */
     async leave(groupId, memberId) {
       try {

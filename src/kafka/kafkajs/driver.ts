@@ -1,5 +1,5 @@
-// The driver kafkajs: connections, producing, asking. Consuming is in consumer.ts, its traps are in patches.ts; no other file
-// imports kafkajs.
+// The driver kafkajs: connections, producing, asking. Consuming is in consumer.ts, its traps are in patches.ts; no
+// other file imports kafkajs.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin, KafkaConfig, PartitionerArgs, Producer, RecordMetadata } from "kafkajs";
 import driver from "kafkajs";
@@ -164,9 +164,10 @@ const tries = 4;
 const firstPauseMs = 50;
 
 /**
- * Tries again by ourselves. kafkajs's own second try keeps the first one's answers by broker: partitions whose leader was killed and that
- * a broker leads now which had answered already are left out, and the batch counts as sent (sendMessages.js; test/crash/brokers lost a
- * request in 3 of 8 runs). Sent anew as a whole a record may come twice, and never not at all.
+ * Tries again by ourselves. kafkajs's own second try keeps the first one's answers by broker: partitions whose leader
+ * was killed and that a broker leads now which had answered already are left out, and the batch counts as sent
+ * (sendMessages.js; test/crash/brokers lost a request in 3 of 8 runs). Sent anew as a whole a record may come twice,
+ * and never not at all.
  */
 async function sendAll<T>(send: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {

@@ -1,6 +1,7 @@
-// Fetch sessions for kafkajs 2.2.4 (fetch-session.ts), in two halves (split-fetch.ts): it names every partition that it holds in every fetch.
-// Each broker of each consumer keeps its own; kafkajs goes on asking for all it holds, and is handed what either half brings.
-// Pinned to kafkajs's version, as patches.ts is; brokers that know no sessions (Fetch below version 7) are asked as before.
+// Fetch sessions for kafkajs 2.2.4 (fetch-session.ts), in two halves (split-fetch.ts): it names every partition that it
+// holds in every fetch. Each broker of each consumer keeps its own; kafkajs goes on asking for all it holds, and is
+// handed what either half brings. Pinned to kafkajs's version, as patches.ts is; brokers that know no sessions (Fetch
+// below version 7) are asked as before.
 import { createRequire } from "node:module";
 import type { FetchAnswer, FetchTopic, SessionRequest } from "../fetch-session.ts";
 import { type HalfName, makeSplitFetch, type SplitFetch } from "../split-fetch.ts";

@@ -34,7 +34,10 @@ let factory: ISocketFactory | undefined;
 
 const literal = ".ipv6-literal.net";
 
-/** kafkajs parts a broker's host from its port at the first colon: an IPv6 address goes through it as a name that has none. */
+/**
+ * kafkajs parts a broker's host from its port at the first colon: an IPv6 address goes through it as a name that has
+ * none.
+ */
 export function withoutColons(broker: string): string {
   const [, address, port] = /^\[(.+)\]:(\d+)$/.exec(broker) ?? [];
   return address === undefined

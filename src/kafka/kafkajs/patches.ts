@@ -1,5 +1,5 @@
-// Traps of kafkajs 2.2.4 that no setting closes, closed at run time. test/kafka/kafkajs/patches.test.ts pins the version: a new
-// kafkajs must be looked at before this file is trusted with it.
+// Traps of kafkajs 2.2.4 that no setting closes, closed at run time. test/kafka/kafkajs/patches.test.ts pins the
+// version: a new kafkajs must be looked at before this file is trusted with it.
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 
@@ -35,7 +35,8 @@ export function applyPatches(): void {
 
 /**
  * Every connection re-arms a timer with a negative delay about 880 times a second, requests or not: Node 24 warns
- * (TimeoutNegativeWarning, kafkajs#1751) and an idle process burns 3 % of a core. Here the timer runs only while requests wait.
+ * (TimeoutNegativeWarning, kafkajs#1751) and an idle process burns 3 % of a core. Here the timer runs only while
+ * requests wait.
  */
 function closeTimerTrap(): void {
   const require = createRequire(import.meta.url);
@@ -54,9 +55,10 @@ function closeTimerTrap(): void {
 }
 
 /**
- * Each request that fails with its connection disconnects it, also where a socket is connecting again already, and each time its `unref` waits
- * for that: with eleven of them Node warned of a leak (MaxListenersExceededWarning). Once is enough, and all else of a disconnect must go on each
- * time: a socket that connects after it was ended leaves its connection as connected for good, unless somebody disconnects it once more.
+ * Each request that fails with its connection disconnects it, also where a socket is connecting again already, and each
+ * time its `unref` waits for that: with eleven of them Node warned of a leak (MaxListenersExceededWarning). Once is
+ * enough, and all else of a disconnect must go on each time: a socket that connects after it was ended leaves its
+ * connection as connected for good, unless somebody disconnects it once more.
  */
 function closeDisconnectTrap(): void {
   const require = createRequire(import.meta.url);
@@ -80,8 +82,9 @@ function closeDisconnectTrap(): void {
 }
 
 /**
- * A broker that takes a connection and answers nothing yet (stopped, starting) counts as connected, so nobody asks it for its versions again, and
- * without them every request fails with "Broker not connected", also when it answers long since.
+ * A broker that takes a connection and answers nothing yet (stopped, starting) counts as connected, so nobody asks it
+ * for its versions again, and without them every request fails with "Broker not connected", also when it answers long
+ * since.
  */
 function closeVersionsTrap(): void {
   const require = createRequire(import.meta.url);

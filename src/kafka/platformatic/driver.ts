@@ -1,9 +1,13 @@
-// The driver @platformatic/kafka. Its Consumer keeps the membership, heartbeats and rejoining included; producing, fetching and committing are
-// done here, over its connections and its protocol (no native addon is needed). Traps closed by that:
-// - its stream knows no pause of one partition; its fetch names every partition held each time, and one that fails hides all others' records.
-// - its commit joins the group anew after a rebalance and then commits, as another generation, what may be somebody else's by now.
-// - its producer sends all of a broker's records to where the first one's leader is, wraps partitions out of range around instead of refusing
-//   them, and keeps what it knows of partitions for half a minute while others were added; its murmur2 runs on BigInt.
+// The driver @platformatic/kafka. Its Consumer keeps the membership, heartbeats and rejoining included; producing,
+// fetching and committing are done here, over its connections and its protocol (no native addon is needed). Traps
+// closed by that:
+// - its stream knows no pause of one partition; its fetch names every partition held each time, and one that fails
+//   hides all others' records.
+// - its commit joins the group anew after a rebalance and then commits, as another generation, what may be somebody
+//   else's by now.
+// - its producer sends all of a broker's records to where the first one's leader is, wraps partitions out of range
+//   around instead of refusing them, and keeps what it knows of partitions for half a minute while others were added;
+//   its murmur2 runs on BigInt.
 // - its assigner is not asked where a member is alone.
 import { isIP } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -134,7 +138,10 @@ function baseOptions({ brokers, clientId, tls, sasl }: KafkaSettings): BaseOptio
 
 const hostOf = (broker: string): string => broker.slice(0, broker.lastIndexOf(":")).replace(/^\[|\]$/g, "");
 
-/** Without a cache and without retries: one that is not there is an answer. @throws KafkaFault for a topic that is not there */
+/**
+ * Without a cache and without retries: one that is not there is an answer.
+ * @throws KafkaFault for a topic that is not there
+ */
 async function metadataOf(client: Admin, topics: string[], fresh = true): Promise<ClusterMetadata> {
   try {
     return await client.metadata({ topics: [...topics], ...(fresh && { forceUpdate: true, retries: 0 }) });
@@ -161,7 +168,8 @@ const tries = 4;
 const firstPauseMs = 50;
 
 /**
- * Tries again what was not acknowledged, partition by partition: a leader that has moved, a partition that is not known yet.
+ * Tries again what was not acknowledged, partition by partition: a leader that has moved, a partition that is not known
+ * yet.
  * @returns the broker's time of each append, where its topic takes that; topics are those on the broker
  */
 async function send(writer: Admin, records: OutRecord[], prefix: string): Promise<PartitionAppend[]> {
@@ -313,7 +321,10 @@ function bytesOf(name: string): Buffer {
   return bytes;
 }
 
-/** A header with several values has a name of its own for each: the library keeps headers by name, and two buffers are two names. */
+/**
+ * A header with several values has a name of its own for each: the library keeps headers by name, and two buffers are
+ * two names.
+ */
 function headerMap(headers: OutRecord["headers"]): Map<Buffer, Buffer> {
   const map = new Map<Buffer, Buffer>();
   for (const name in headers) {
@@ -340,8 +351,9 @@ interface Membership {
 }
 
 /**
- * One life of a consumer (supervisor.ts). What a fetch brings counts only for partitions that are still held, not paused, and still wanted
- * from the offset that was asked for. A partition that stays across a rebalance goes on where it is.
+ * One life of a consumer (supervisor.ts). What a fetch brings counts only for partitions that are still held, not
+ * paused, and still wanted from the offset that was asked for. A partition that stays across a rebalance goes on where
+ * it is.
  */
 class GroupReader implements SupervisedConsumer {
   readonly #consumer: Consumer<Buffer, Buffer, Buffer, Buffer>;
@@ -667,7 +679,10 @@ class GroupReader implements SupervisedConsumer {
     }
   }
 
-  /** One partition that cannot be read holds up no other: it is left out until its leader, or its beginning, was looked for again. */
+  /**
+   * One partition that cannot be read holds up no other: it is left out until its leader, or its beginning, was looked
+   * for again.
+   */
   #refusedBy(errorCode: number, position: Position): void {
     const now = systemClock.monotonic();
     const id = idOf(position);
@@ -788,7 +803,10 @@ interface Wanted {
   position: Position;
 }
 
-/** What one broker is asked for, until the layout changes. Topics have the names by which it is asked: their ids, or what they are called. */
+/**
+ * What one broker is asked for, until the layout changes. Topics have the names by which it is asked: their ids, or
+ * what they are called.
+ */
 interface Leg {
   broker: Broker;
   layout: number;

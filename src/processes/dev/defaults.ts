@@ -1,5 +1,5 @@
-// What `dev` sets where its user does not: for one machine, and partly laxer than a deployment (config/relaxed.ts says what of it, and `dev` prints it).
-// authctl goes by the same where it finds the fleet by stack.json.
+// What `dev` sets where its user does not: for one machine, and partly laxer than a deployment (config/relaxed.ts says
+// what of it, and `dev` prints it). authctl goes by the same where it finds the fleet by stack.json.
 import type { Environment } from "../../config/read.ts";
 
 export const devDefaults: Environment = {

@@ -1,6 +1,7 @@
-// The data folder of `dev`: where it is, the master key and the operator's key in it, and stack.json, which tells others where the running system listens.
-// Promises: these files are readable by their owner only (the keys, and the database's password in stack.json); stack.json is there exactly
-// while the system is ready, and whole at any moment. authctl finds a running system by it.
+// The data folder of `dev`: where it is, the master key and the operator's key in it, and stack.json, which tells
+// others where the running system listens. Promises: these files are readable by their owner only (the keys, and the
+// database's password in stack.json); stack.json is there exactly while the system is ready, and whole at any moment.
+// authctl finds a running system by it.
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve, sep } from "node:path";

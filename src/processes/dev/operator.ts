@@ -1,5 +1,5 @@
-// The operator of `npm start`: operator:dev, who may do everything, with a key in the data folder. authctl acts as it where it finds the fleet by
-// stack.json and nobody is logged in.
+// The operator of `npm start`: operator:dev, who may do everything, with a key in the data folder. authctl acts as it
+// where it finds the fleet by stack.json and nobody is logged in.
 import { existsSync, readFileSync } from "node:fs";
 import { enrollOperator } from "../../accounts/enroll-operator.ts";
 import { type Environment, readConfig } from "../../config/read.ts";

@@ -1,5 +1,5 @@
-// Starts a process again when it has died, and says so: after 1 s, 2 s, 4 s ... 30 s; after a minute of health the row begins anew.
-// A process that dies three times before it was ever ready is given up: its fault is not one that passes.
+// Starts a process again when it has died, and says so: after 1 s, 2 s, 4 s ... 30 s; after a minute of health the row
+// begins anew. A process that dies three times before it was ever ready is given up: its fault is not one that passes.
 // A stop in between ends the waiting. It does not judge why the process died: the log does.
 import { setTimeout as pause } from "node:timers/promises";
 import type { Report } from "../../../stack/progress.ts";

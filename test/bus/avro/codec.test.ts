@@ -197,8 +197,8 @@ describe("warm", () => {
       },
       versionOf: async () => undefined,
     };
-    const codec = makeCodec(store, { one: schema, two: older });
-    await expect(codec.warm()).rejects.toThrow("The schema of two is not registered: run authfleet migrate first.");
+    const codec = makeCodec(store, { one: schema, two: older }, "the setup");
+    await expect(codec.warm()).rejects.toThrow("The schema of two is not registered: run the setup first.");
     ids["two"] = 2;
     await codec.warm();
     expect(asked).toEqual(["one", "two", "two"]);

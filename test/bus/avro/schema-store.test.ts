@@ -1,4 +1,5 @@
-// The store of schemas: what it asks for and what it remembers. And the registry's client, before a registry that misbehaves.
+// The store of schemas: what it asks for and what it remembers. And the registry's client, before a registry that
+// misbehaves.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import {

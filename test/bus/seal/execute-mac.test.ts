@@ -1,4 +1,5 @@
-// Which replies carry the mac of their request: every one to a request that was opened, however it ended; and none before.
+// Which replies carry the mac of their request: every one to a request that was opened, however it ended; and none
+// before.
 
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";

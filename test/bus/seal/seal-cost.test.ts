@@ -1,5 +1,5 @@
-// Whoever can write to a request topic can send garbage: refusing it may not cost a worker much more than opening a request does.
-// Asking jose as well where our own opening fails made it five times as much.
+// Whoever can write to a request topic can send garbage: refusing it may not cost a worker much more than opening a
+// request does. Asking jose as well where our own opening fails made it five times as much.
 import { generateKeyPairSync } from "node:crypto";
 import { openRequest } from "../../../src/bus/seal/seal.ts";
 import { ephemeralPair, forge, withParts } from "../../support/seals.ts";

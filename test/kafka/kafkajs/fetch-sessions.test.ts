@@ -1,11 +1,15 @@
-// Fetch sessions for kafkajs: what the broker knows is what the consumer wants, whatever happens in between, and less is said for it.
+// Fetch sessions for kafkajs: what the broker knows is what the consumer wants, whatever happens in between, and less
+// is said for it.
 import { createRequire } from "node:module";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { type FetchTopic, makeFetchSession, type SessionRequest } from "../../../src/kafka/fetch-session.ts";
 import { type RealKafka, realKafka, record, spec } from "../real-kafka.ts";
 
-/** A broker's side of KIP-227, as far as a client can tell: the next offset of each partition it was named and not told to forget. */
+/**
+ * A broker's side of KIP-227, as far as a client can tell: the next offset of each partition it was named and not told
+ * to forget.
+ */
 function makeBroker() {
   let wishes = new Map<string, string>();
   let session = 0;
@@ -132,7 +136,10 @@ describe("with a real broker", () => {
     await real.close();
   });
 
-  /** Reads a record and some more. @returns partitions in the smallest answer that brought one of those: a busy machine may have a session made anew */
+  /**
+   * Reads a record and some more.
+   * @returns partitions in the smallest answer that brought one of those: a busy machine may have a session made anew
+   */
   async function partitionsPerAnswer(topic: string, fetch: typeof alone): Promise<number> {
     let largest = 0;
     prototype.fetch = async function (this: Broker, options) {

@@ -61,7 +61,8 @@ test("kafkajs is 2.2.4: read src/kafka/kafkajs/patches.ts against another versio
 
 test("the timer of an idle connection does not fire; unpatched it does without end", async () => {
   const [patched, unpatched] = [queue(), queue(original)];
-  // Its delay is positive instead of negative here, which changes nothing but that Node does not warn: a warning fails the run.
+  // Its delay is positive instead of negative here, which changes nothing but that Node does not warn: a warning fails
+  // the run.
   Object.defineProperty(unpatched.queue, "throttledUntil", { get: () => Date.now() + 10 });
   patched.queue.checkPendingRequests();
   unpatched.queue.checkPendingRequests();
