@@ -17,13 +17,15 @@ import { asError } from "../lib/errors.ts";
 import { randomId } from "../lib/random-id.ts";
 import { Refusal } from "../lib/refusal.ts";
 import type { Logger } from "../runtime/log.ts";
-import { readTraceparent } from "../runtime/tracing.ts";
 import { makeFleetView, reportEveryMs } from "./fleet-feed.ts";
 import { sharedHeaders, singleHeader } from "./headers.ts";
-import type { BusNames, BusProtocol } from "./names.ts";
+import type { BusProtocol } from "./names.ts";
+import { type OutgoingRequest, type Reply, requestHeaders } from "./outgoing-request.ts";
 import { refuse } from "./refusals.ts";
 import { isReplyMac } from "./seal/reply-mac.ts";
 import type { Sender } from "./sender.ts";
+
+export type { OutgoingRequest, Reply } from "./outgoing-request.ts";
 
 export interface RequesterDeps {
   protocol: BusProtocol;
@@ -42,36 +44,6 @@ export interface RequesterDeps {
   late(): void;
   /** Counts replies that the caller took for none. */
   ignored(): void;
-}
-
-/** A reply that came under a request's correlation id; anybody who may write to the reply topic can have made it. */
-export interface Reply {
-  value: Buffer;
-  /** The header outcome. */
-  outcome: string;
-  /** Whether it carries the mac of its request; false also where the request brought no reply secret. */
-  authentic: boolean;
-}
-
-export interface OutgoingRequest<T> {
-  topic: string;
-  key: string | undefined;
-  value: Buffer;
-  /** JWK text of the key that reply secrets are sealed to. */
-  replyKey: string | undefined;
-  idempotencyKey: string;
-  /** What stands inside its seal for macs. */
-  replySecret: Buffer | undefined;
-  timeoutMs: number;
-  signal?: AbortSignal | undefined;
-  /** What is none is left out. */
-  traceparent?: string | undefined;
-  /** The token by which the user's device is known. */
-  deviceToken?: string | undefined;
-  /**
-   * Makes the call's end of a reply. undefined: it is none, and the call goes on waiting. What it throws ends the call.
-   */
-  read(reply: Reply): Promise<{ answer: T } | undefined>;
 }
 
 export interface Requester {
@@ -382,23 +354,4 @@ export function makeRequester(parts: RequesterDeps): Requester {
 /** What a call is told that close() ends, or that comes after it. */
 export function closedFault(): Refusal {
   return refuse("UNAVAILABLE", { message: "The client is closed." });
-}
-
-function requestHeaders(
-  id: string,
-  request: OutgoingRequest<unknown>,
-  to: { names: BusNames; replyTopic: string; partition: number; left: number },
-) {
-  const traceparent = readTraceparent(request.traceparent);
-  const { headers: own } = to.names;
-  return {
-    [sharedHeaders.correlationId]: id,
-    [sharedHeaders.replyTopic]: to.replyTopic,
-    [sharedHeaders.replyPartition]: String(to.partition),
-    [own.timeout]: String(to.left),
-    [own.idempotencyKey]: request.idempotencyKey,
-    ...(request.replyKey !== undefined && { [own.replyKey]: request.replyKey }),
-    ...(request.deviceToken !== undefined && { [own.device]: request.deviceToken }),
-    ...(traceparent !== undefined && { [sharedHeaders.traceparent]: traceparent }),
-  };
 }
