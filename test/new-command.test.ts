@@ -37,7 +37,7 @@ const files: Record<string, string> = {
             doc: "The session is there.",
             fields: [{ name: "userId", type: "long", doc: "Its user." }],
           },
-          JSON.parse(readFileSync(join(root, "schemas", "session", "list.reply.avsc"), "utf8")).fields[0].type[1],
+          "auth.Refusal",
         ],
         doc: "The result, or why there is none.",
       },

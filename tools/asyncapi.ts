@@ -1,6 +1,8 @@
 // docs/asyncapi.yaml: AsyncAPI 3.0 of everything the fleet reads and writes, seen from the fleet (it receives requests,
 // it sends replies and events). Channels are the topics of src/processes/topic-specs.ts with their settings, payloads
-// are the files in schemas/. What no schema holds (JSON of the feeds, headers) stands in asyncapi-parts.ts.
+// are the files in schemas/. A reply is written out with its refusal, which its file only names: AsyncAPI allows no
+// reference within an Avro schema. What no schema holds (JSON of the feeds, headers) is in asyncapi-parts.ts.
+
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { stringify } from "yaml";
@@ -28,10 +30,11 @@ interface Operation {
 
 const ref = (path: string): Message => ({ $ref: `#/${path}` });
 const correlationId = { location: "$message.header#/kafka_correlationId" };
-const avro = (file: string): Message => ({
+const avroSchema = (schema: object): Message => ({
   contentType: "application/vnd.confluent.avro",
-  payload: { schemaFormat: "application/vnd.apache.avro;version=1.9.0", schema: { $ref: `../schemas/${file}` } },
+  payload: { schemaFormat: "application/vnd.apache.avro;version=1.9.0", schema },
 });
+const avro = (file: string): Message => avroSchema({ $ref: `../schemas/${file}` });
 const json = (schema: Message): Message => ({ contentType: "application/json", payload: schema });
 const keyed = (description: string, inPayload = true): Message => ({
   bindings: {
@@ -85,7 +88,7 @@ function commandsOf(schemas: string) {
       summary: reply.doc,
       headers: ref("components/schemas/replyHeaders"),
       correlationId,
-      ...avro(`${file}.reply.avsc`),
+      ...avroSchema(reply),
       ...keyed("that of the request"),
     };
     operations[topic] = {

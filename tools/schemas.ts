@@ -1,7 +1,10 @@
 // Turns schemas/**/*.avsc into one TypeScript file: a type for each record as a handler or caller sees it (sealed
-// fields are ordinary fields there), and the schema texts themselves, so that no file is read at run time.
-// A request type has all fields; its Input form leaves out what has a default. Sealed fields are strings, or in a reply
-// lists of strings (`sealedLists`).
+// fields are ordinary fields there), and the schema texts themselves, so that no file is read at run time. A request
+// type has all fields; its Input form leaves out what has a default. Sealed fields are strings, or in a reply lists of
+// strings (`sealedLists`).
+// A reply names `auth.Refusal`, which is written once, in schemas/refusal.avsc: the schemas that are generated and
+// registered have it in full, since a reader of the registry gets one schema and nothing beside it.
+
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
@@ -11,7 +14,7 @@ interface SealedField {
   doc: string;
 }
 
-interface RecordSchema {
+export interface RecordSchema {
   type: "record";
   namespace: string;
   name: string;
@@ -74,6 +77,7 @@ function areas(folder: string): string[] {
 }
 
 function commandsOf(folder: string, area: string) {
+  const refusal = readRecord(join(folder, "refusal.avsc"));
   return readdirSync(join(folder, area))
     .filter((file) => file.endsWith(".request.avsc"))
     .sort()
@@ -82,9 +86,19 @@ function commandsOf(folder: string, area: string) {
       return {
         topic: `auth.${area}.${command}`,
         request: readRecord(join(folder, area, file)),
-        reply: readRecord(join(folder, area, `${command}.reply.avsc`)),
+        reply: withRefusal(readRecord(join(folder, area, `${command}.reply.avsc`)), refusal),
       };
     });
+}
+
+/** @returns the reply with the refusal in full. @throws Error where it is not a union of a result and the refusal */
+export function withRefusal(reply: RecordSchema, refusal: RecordSchema): RecordSchema {
+  const [outcome, ...others] = reply.fields;
+  const [result, second, ...more] = Array.isArray(outcome?.type) ? (outcome.type as unknown[]) : [];
+  const named = `${refusal.namespace}.${refusal.name}`;
+  if (others.length > 0 || more.length > 0 || second !== named)
+    throw new Error(`${reply.namespace}.${reply.name} must have one field, a union of its result and "${named}"`);
+  return { ...reply, fields: [{ ...outcome!, type: [result, refusal] }] };
 }
 
 function readRecord(path: string): RecordSchema {

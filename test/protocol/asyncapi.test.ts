@@ -21,7 +21,7 @@ interface Document {
     string,
     { action: string; messages: Ref[]; reply?: { address: object; channel: Ref; messages: Ref[] } }
   >;
-  components: { messages: Record<string, { correlationId?: object; payload?: { schema?: Ref } }> };
+  components: { messages: Record<string, { correlationId?: object; payload?: { schema?: unknown } }> };
 }
 interface Ref {
   $ref: string;
@@ -70,6 +70,13 @@ test("has an operation for every command, whose reply goes where the request say
   }
 });
 
+test("has every reply as the registry has it", () => {
+  for (const [topic, { reply }] of Object.entries(commandSchemas)) {
+    const { schema } = document.components.messages[`${topic}.reply`]!.payload!;
+    expect(JSON.stringify(schema)).toBe(JSON.stringify(reply));
+  }
+});
+
 describe("its references", () => {
   test("within it lead somewhere", () => {
     const own = refs(document).filter((ref) => ref.startsWith("#/"));
@@ -78,12 +85,12 @@ describe("its references", () => {
     expect(inside("#/components/messages/nothing")).toBeUndefined(); // the control
   });
 
-  test("to schemas/ lead to every schema of a command and an event, and to nothing that does not parse", () => {
+  test("to schemas/ lead to every schema of a request and an event, and to nothing that does not parse", () => {
     const files = [...new Set(refs(document).filter((ref) => !ref.startsWith("#/")))];
     const avro = files.filter((file) => file.endsWith(".avsc"));
     const names = avro.map((file) => avsc.Type.forSchema(JSON.parse(readFileSync(join(docs, file), "utf8"))).name);
-    const commands = Object.values(commandSchemas).flatMap(({ request, reply }) => [request, reply]);
-    const wanted = [...commands, ...Object.values(eventSchemas)].map(({ namespace, name }) => `${namespace}.${name}`);
+    const requests = Object.values(commandSchemas).map(({ request }) => request);
+    const wanted = [...requests, ...Object.values(eventSchemas)].map(({ namespace, name }) => `${namespace}.${name}`);
     expect(names.sort()).toEqual([...wanted, "auth.Mail"].sort());
     for (const file of files.filter((each) => each.endsWith(".json")))
       expect(JSON.parse(readFileSync(join(docs, file), "utf8"))).toMatchObject({ type: "object" });

@@ -1,12 +1,14 @@
 // Schemas as others rely on them: every version that was ever released is in schemas/released.json and stays readable. The registry
 // itself is the judge: it gets all released versions in order, then what is in the tree, with the compatibility of the subject.
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { connectRegistry, type Registry } from "../../src/bus/avro/schema-store.ts";
 import { type SubjectSpec, subjects } from "../../src/processes/topic-specs.ts";
+import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
+import { type RecordSchema, withRefusal } from "../../tools/schemas.ts";
 import { sharedFleet } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";
 
@@ -72,6 +74,42 @@ function without(subject: string, field: string): { before: SubjectSpec; after: 
   result.fields = result.fields.filter((each) => each.name !== field);
   return { before, after };
 }
+
+describe("auth.Refusal", () => {
+  const folder = join(import.meta.dirname, "..", "..", "schemas");
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".avsc"));
+  const textOf = (file: string): string => JSON.stringify(JSON.parse(readFileSync(join(folder, file), "utf8")));
+  const refusal = textOf("refusal.avsc");
+  const writtenOut = (texts: readonly string[]): number => texts.filter((text) => /"name":"Refusal"/.test(text)).length;
+
+  test("is written in one file, and named by every reply", () => {
+    expect(writtenOut(files.map(textOf))).toBe(1);
+    expect(writtenOut([refusal, refusal])).toBe(2); // the control
+    const replies = files.filter((file) => file.endsWith(".reply.avsc"));
+    expect(replies.filter((file) => !textOf(file).includes(',"auth.Refusal"]'))).toEqual([]);
+    expect(replies).toHaveLength(Object.keys(commandSchemas).length);
+  });
+
+  test("is in full, and nothing else is changed, in the replies that are generated and registered", () => {
+    for (const [topic, { reply }] of Object.entries(commandSchemas)) {
+      const file = `${topic.split(".").slice(1).join("/")}.reply.avsc`;
+      const expanded = textOf(file).replace('"auth.Refusal"', refusal);
+      expect(JSON.stringify(reply)).toBe(expanded);
+      expect(JSON.stringify(find(`${reply.namespace}.${reply.name}`).schema)).toBe(expanded);
+    }
+  });
+
+  test("must be in a reply: the generator says which one lacks it", () => {
+    const parsed = JSON.parse(refusal) as RecordSchema;
+    const reply = JSON.parse(textOf("session/logout.reply.avsc")) as RecordSchema;
+    expect(withRefusal(reply, parsed).fields[0]!.type).toContainEqual(parsed);
+    const [outcome] = reply.fields;
+    const without = { ...reply, fields: [{ ...outcome!, type: [(outcome!.type as unknown[])[0]] }] };
+    expect(() => withRefusal(without, parsed)).toThrow(
+      'auth.session.LogoutReply must have one field, a union of its result and "auth.Refusal"',
+    );
+  });
+});
 
 describe("schemas/released.json", () => {
   // Written at a release, by `npm run release-schemas`. Empty until the first one: nothing was released yet.
