@@ -1,7 +1,7 @@
 // The partitions a consumer holds, each with its watermark. A partition that stays across a rebalance keeps its
 // watermark, so that what the driver reads again from the last commit is known and skipped; a lost one is marked, and
 // nothing of it is committed any more. Commits go out on a timer, one at a time, and nobody waits for them.
-import type { Assignment, CommittedOffset, TopicPartition } from "../kafka/records.ts";
+import { type Assignment, type CommittedOffset, partitionKey, type TopicPartition } from "../kafka/records.ts";
 import { OffsetTracker } from "./offset-tracker.ts";
 
 export interface AssignedPartition extends TopicPartition {
@@ -70,15 +70,15 @@ export function makeAssignedPartitions(parts: AssignedPartitionsDeps): AssignedP
       const pairs = [...assignment].flatMap(([topic, partitions]) =>
         partitions.map((partition) => ({ topic, partition })),
       );
-      held = new Map(pairs.map((pair) => [idOf(pair), before.get(idOf(pair)) ?? fresh(pair)]));
+      held = new Map(pairs.map((pair) => [partitionKey(pair), before.get(partitionKey(pair)) ?? fresh(pair)]));
       for (const [id, each] of before) if (!held.has(id)) each.lost = true;
     },
     receive({ topic, partition }, end) {
-      let assignedPartition = held.get(idOf({ topic, partition }));
+      let assignedPartition = held.get(partitionKey({ topic, partition }));
       if (assignedPartition?.offsets.next !== undefined && end < assignedPartition.offsets.next) {
         assignedPartition.lost = true;
         assignedPartition = fresh({ topic, partition });
-        held.set(idOf(assignedPartition), assignedPartition);
+        held.set(partitionKey(assignedPartition), assignedPartition);
       }
       if (assignedPartition !== undefined) assignedPartition.end = end;
       return assignedPartition;
@@ -98,10 +98,6 @@ export function makeAssignedPartitions(parts: AssignedPartitionsDeps): AssignedP
     commit,
     stop: () => clearInterval(timer),
   };
-}
-
-function idOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }
 
 function fresh(partition: TopicPartition): AssignedPartition {

@@ -8,7 +8,14 @@
 import { isUtf8 } from "node:buffer";
 import { shared } from "../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
-import type { Assignment, InRecord, OutRecord, TopicPartition, UnreadableRecords } from "../kafka/records.ts";
+import {
+  type Assignment,
+  type InRecord,
+  type OutRecord,
+  partitionKey,
+  type TopicPartition,
+  type UnreadableRecords,
+} from "../kafka/records.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTrace } from "../runtime/tracing.ts";
 import { type AssignedPartition, lagOf, makeAssignedPartitions } from "./assigned-partitions.ts";
@@ -107,7 +114,7 @@ export function consumeRequests(parts: ResponderDeps): RequestConsumer {
     const { topic, partition, last: offset, timestamp } = records;
     const place = { topic, partition, offset, timestamp, key: null, value: null, headers: {} };
     const work = async () => {
-      await sendToDeadLetters(unreadableLetter(records, letterAt()), "unreadable", requesterOf(place));
+      await sendToDeadLetters(unreadableLetter(records, letterAt()), "unreadable", partitionKey(place));
       return "unreadable";
     };
     void settle(place, owner, work);
@@ -206,7 +213,7 @@ export function consumeRequests(parts: ResponderDeps): RequestConsumer {
       await sendToDeadLetters(
         deadLetter(record, { error: message, ...letterAt() }),
         "no-reply-address",
-        requesterOf(record),
+        partitionKey(record),
       );
       return "dead-letter";
     }
@@ -292,13 +299,8 @@ function mailboxOf(record: InRecord, command: BusCommand, limit: number): { key:
   const { topic, partition, offset, key } = record;
   if (command.keyKind === "any") return { key: `any:${topic}/${partition}/${offset}`, bound: limit };
   if (key === null || key.length === 0)
-    return { key: `partition:${topic}/${partition}`, bound: Number.POSITIVE_INFINITY };
+    return { key: `partition:${partitionKey(record)}`, bound: Number.POSITIVE_INFINITY };
   return { key: `${command.keyKind}:${key.toString("utf8")}`, bound: limit };
-}
-
-/** Of a record that names no reply topic that counts. */
-function requesterOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }
 
 function replyRecord(

@@ -49,3 +49,8 @@ export interface CommittedOffset extends TopicPartition {
 }
 
 export type Assignment = Map<string, number[]>;
+
+/** What a partition is kept under in maps: `topic/partition`. */
+export function partitionKey({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}

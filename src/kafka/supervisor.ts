@@ -15,7 +15,14 @@ import { settledWithin } from "../lib/timeout.ts";
 import type { Logger } from "../runtime/log.ts";
 import { guarded, KafkaFault } from "./faults.ts";
 import type { ConsumeOptions, Consumption } from "./port.ts";
-import type { Assignment, CommittedOffset, InRecord, TopicPartition, UnreadableRecords } from "./records.ts";
+import {
+  type Assignment,
+  type CommittedOffset,
+  type InRecord,
+  partitionKey,
+  type TopicPartition,
+  type UnreadableRecords,
+} from "./records.ts";
 
 /** What a driver's consumer can do while it lives. */
 export interface Consumer {
@@ -121,17 +128,17 @@ export function supervise(supervision: Supervision): Consumption {
       },
       records(records, partition, { highWatermark, next }) {
         if (!alive()) return;
-        if (options.from === "latest") positions.set(idOf(partition), next);
+        if (options.from === "latest") positions.set(partitionKey(partition), next);
         if (records.length === 0) return;
         options.onRecords(records, partition, highWatermark);
         attempt = 0;
       },
       unreadable(records, { highWatermark, next }) {
         if (!alive()) return;
-        if (options.from === "latest") positions.set(idOf(records), next);
+        if (options.from === "latest") positions.set(partitionKey(records), next);
         options.onUnreadable?.(records, highWatermark);
       },
-      positionOf: (partition) => positions.get(idOf(partition)),
+      positionOf: (partition) => positions.get(partitionKey(partition)),
       fail(reason) {
         if (alive()) end(self, reason);
       },
@@ -227,8 +234,4 @@ function makeComplaints(log: Logger, bindings: object) {
     },
     clear: () => times.clear(),
   };
-}
-
-function idOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }

@@ -5,7 +5,7 @@ import { settledWithin } from "../../lib/timeout.ts";
 import { deliver } from "../deliver.ts";
 import { classify } from "../faults.ts";
 import { type ConsumeOptions, largeFetch } from "../port.ts";
-import type { TopicPartition } from "../records.ts";
+import { partitionKey, type TopicPartition } from "../records.ts";
 import { type ConsumerInstance, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "../supervisor.ts";
 import type { BatchMessage } from "./fetch.ts";
 
@@ -65,11 +65,11 @@ export function buildConsumer(parts: ConsumerDeps, instance: ConsumerInstance): 
     commit: (offsets) =>
       made.commitOffsets(offsets.map(({ offset, ...place }) => ({ ...onDriver(place), offset: String(offset) }))),
     pause({ topic, partition }) {
-      paused.add(idOf({ topic, partition }));
+      paused.add(partitionKey({ topic, partition }));
       made.pause([{ topic: onBroker(topic), partitions: [partition] }]);
     },
     resume({ topic, partition }) {
-      paused.delete(idOf({ topic, partition }));
+      paused.delete(partitionKey({ topic, partition }));
       made.resume([{ topic: onBroker(topic), partitions: [partition] }]);
     },
     async close() {
@@ -122,7 +122,7 @@ function handOver(
     let from = BigInt(fetchedOffset);
     let fault: unknown;
     const isWanted = (): boolean =>
-      fault === undefined && !instance.over.aborted && !isStale() && !paused.has(idOf(partition));
+      fault === undefined && !instance.over.aborted && !isStale() && !paused.has(partitionKey(partition));
     const reached = (next: bigint): void => {
       from = next;
       resolveOffset(String(next - 1n));
@@ -153,10 +153,6 @@ function handOver(
     }
     if (fault !== undefined) throw fault; // kafkajs knows what it means: another generation, most often
   };
-}
-
-function idOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }
 
 interface DriverAssigner {

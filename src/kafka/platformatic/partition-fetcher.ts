@@ -1,0 +1,347 @@
+// Fetches what a consumer holds: one fetcher for each broker that leads a partition of it, which runs until there is
+// nothing to fetch from that broker any more.
+// - What a fetch brings counts only for partitions that are still held, not paused, and still wanted from the offset
+//   that was asked for.
+// - Every change of what is to be fetched, or where, makes a new plan (planVersion); a fetcher whose plan is an older
+//   one asks for a new one before its next fetch.
+// - A partition that cannot be read holds up no other: it backs off, and is asked for again after its leader, or its
+//   beginning, was looked for.
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Broker,
+  type ConnectionPool,
+  type Consumer,
+  FetchIsolationLevels,
+  type fetchV17,
+  ListOffsetTimestamps,
+  protocolErrorsCodesById,
+} from "@platformatic/kafka";
+import { systemClock } from "../../lib/clock.ts";
+import { deliver } from "../deliver.ts";
+import { classify, KafkaFault } from "../faults.ts";
+import type { RawFetchAnswer, RawFetchedPartition } from "../fetch-response.ts";
+import { type FetchPartition, type FetchTopic, isRefusal, type SessionRequest } from "../fetch-session.ts";
+import { type ConsumeOptions, largeFetch } from "../port.ts";
+import { hideAborted, splitBatches } from "../record-batch.ts";
+import { partitionKey, type TopicPartition } from "../records.ts";
+import { type Fetched, type HalfName, makeSplitFetch, type SplitFetch } from "../split-fetch.ts";
+import type { ConsumerInstance } from "../supervisor.ts";
+import { openRequest, withRawAnswers } from "./requests.ts";
+
+/** Fetching that fails for so long is not tried again on the same consumer. */
+const fetchPatienceMs = 30_000;
+/** How soon a partition is asked for again that has no leader, or whose leader does not let it be read. */
+const lookAgainMs = 200;
+/** Later versions of Fetch name a topic by its id. */
+const lastFetchByName = 12;
+
+export interface PartitionFetcherDeps {
+  consumer: Consumer<Buffer, Buffer, Buffer, Buffer>;
+  /** A fetch waits on the broker: neither heartbeats nor the other half's fetches must wait behind it. */
+  pools: Record<HalfName, ConnectionPool>;
+  options: ConsumeOptions;
+  prefix: string;
+  instance: ConsumerInstance;
+  /** Of one batch, unpacked. */
+  maxBytes: number;
+}
+
+/** What is held, by its name on the broker, and where it goes on. */
+export type Position = TopicPartition & FetchPartition<bigint>;
+
+interface Wanted {
+  topic: string;
+  topicId: string;
+  position: Position;
+}
+
+/** What one broker is asked for. Topics have the names by which it is asked: their ids, or what they are called. */
+interface FetchPlan {
+  broker: Broker;
+  version: number;
+  topics: FetchTopic<bigint>[];
+  /** What they are called. */
+  names: Map<string, string>;
+}
+
+export class PartitionFetcher {
+  readonly #deps: PartitionFetcherDeps;
+  readonly #paused = new Set<string>();
+  /** Brokers that are fetched from. */
+  readonly #fetching = new Set<number>();
+  #positions = new Map<string, Position>();
+  #planVersion = 0;
+  /** Partitions that a broker has refused to read since when, ms; they are left out for a moment each time. */
+  readonly #refused = new Map<string, number>();
+  readonly #backingOff = new Set<string>();
+
+  constructor(deps: PartitionFetcherDeps) {
+    this.#deps = deps;
+  }
+
+  /** A partition that stays goes on where it is. @returns whether the partition is held already */
+  retain(isHeld: (key: string) => boolean): (pair: TopicPartition) => boolean {
+    this.#positions = new Map([...this.#positions].filter(([key]) => isHeld(key)));
+    this.#paused.clear();
+    return (pair) => this.#positions.has(partitionKey(pair));
+  }
+
+  /** Begins with these partitions, and goes on with those that were retained. */
+  add(positions: Iterable<Position>): void {
+    for (const position of positions) this.#positions.set(partitionKey(position), position);
+    this.#planAnew();
+  }
+
+  pause(pair: TopicPartition): void {
+    this.#paused.add(partitionKey(pair));
+    this.#planVersion += 1;
+  }
+
+  resume(pair: TopicPartition): void {
+    if (this.#paused.delete(partitionKey(pair))) this.#planAnew();
+  }
+
+  get #over(): boolean {
+    return this.#deps.instance.over.aborted;
+  }
+
+  /** What is to be fetched, or where, has changed. */
+  #planAnew(): void {
+    this.#planVersion += 1;
+    this.#startFetchers();
+  }
+
+  /** Wherever something is to be fetched and nobody does. */
+  #startFetchers(patience = makePatience()): void {
+    if (this.#over) return;
+    this.#leaders().then(
+      (leaders) => {
+        for (const node of leaders.keys()) if (!this.#fetching.has(node)) void this.#fetchFrom(node);
+      },
+      (error: unknown) => this.#fetchFailed(error, patience).then(() => this.#startFetchers(patience)),
+    );
+  }
+
+  /** Leader -> what is to be fetched from it now. What has none is looked for again. */
+  async #leaders(): Promise<Map<number, { broker: Broker; wanted: Wanted[] }>> {
+    const { consumer } = this.#deps;
+    const wanted = [...this.#positions].flatMap(([key, each]) =>
+      this.#paused.has(key) || this.#backingOff.has(key) ? [] : [each],
+    );
+    const leaders = new Map<number, { broker: Broker; wanted: Wanted[] }>();
+    if (wanted.length === 0) return leaders;
+    const { topics, brokers } = await consumer.metadata({ topics: consumer.topics.current });
+    for (const position of wanted) {
+      const { topic, partition } = position;
+      const known = topics.get(topic);
+      const leader = known?.partitions[partition]?.leader ?? -1;
+      const broker = brokers.get(leader);
+      if (broker === undefined) {
+        this.#backOff(position, this.#lookAgain());
+        continue;
+      }
+      const some = leaders.get(leader) ?? { broker, wanted: [] };
+      some.wanted.push({ topic, topicId: known!.id, position });
+      leaders.set(leader, some);
+    }
+    return leaders;
+  }
+
+  /** Fetches from one broker until there is nothing to fetch from it any more. */
+  async #fetchFrom(node: number): Promise<void> {
+    this.#fetching.add(node);
+    const { options, instance } = this.#deps;
+    const patience = makePatience();
+    let plan: FetchPlan | undefined;
+    const split: SplitFetch<bigint, RawFetchAnswer> = makeSplitFetch((half, request, waitMs) =>
+      this.#ask({ broker: plan!.broker, half }, request, waitMs),
+    );
+    while (!this.#over) {
+      try {
+        if (plan?.version !== this.#planVersion) plan = await this.#planFor(node);
+        if (plan === undefined || this.#over) break;
+        const fetched = await split.next(plan.topics, options.maxWaitMs ?? 250);
+        if (fetched === undefined) continue;
+        instance.progress();
+        patience.succeeded();
+        await this.#take(fetched, plan, split);
+      } catch (error) {
+        plan = undefined;
+        await this.#fetchFailed(error, patience);
+      }
+    }
+    this.#fetching.delete(node);
+    this.#planAnew(); // what it had may be with a leader that is fetched from already
+  }
+
+  async #planFor(node: number): Promise<FetchPlan | undefined> {
+    const version = this.#planVersion;
+    const found = (await this.#leaders()).get(node);
+    if (found === undefined) return undefined;
+    const { broker, wanted } = found;
+    const { version: protocol } = await this.#fetchRequest(broker, "active");
+    const topics = Map.groupBy(wanted, ({ topic, topicId }) => (protocol > lastFetchByName ? topicId : topic));
+    return {
+      broker,
+      version,
+      topics: [...topics].map(([topic, some]) => ({ topic, partitions: some.map(({ position }) => position) })),
+      names: new Map([...topics].map(([name, some]) => [name, some[0]!.topic])),
+    };
+  }
+
+  #fetchRequest(broker: Broker, half: HalfName) {
+    const { consumer, pools } = this.#deps;
+    const how = { pool: pools[half], wrap: withRawAnswers };
+    return openRequest<fetchV17.FetchRequest, RawFetchAnswer>({ client: consumer, name: "Fetch", broker }, how);
+  }
+
+  async #ask(
+    { broker, half }: { broker: Broker; half: HalfName },
+    request: SessionRequest<bigint>,
+    waitMs: number,
+  ): Promise<RawFetchAnswer> {
+    const fetch = await this.#fetchRequest(broker, half);
+    const topics = request.topics.map(({ topic, partitions }) => ({
+      topicId: topic,
+      partitions: partitions.map(({ partition, fetchOffset, maxBytes }) => ({
+        partition,
+        fetchOffset,
+        currentLeaderEpoch: -1,
+        lastFetchedEpoch: -1,
+        partitionMaxBytes: maxBytes,
+      })),
+    }));
+    const { bytes } = this.#deps.options.fetch ?? largeFetch;
+    const { sessionId, sessionEpoch, forgottenTopics } = request;
+    const session = [sessionId, sessionEpoch, topics, forgottenTopics, ""] as const;
+    const { answer, fault } = await fetch.ask(waitMs, 1, bytes, FetchIsolationLevels.READ_COMMITTED, ...session);
+    if (answer === undefined) throw fault;
+    if (answer.errorCode !== 0 && !isRefusal(answer)) {
+      const apiId = codeText(answer.errorCode);
+      throw new KafkaFault(classify({ apiId }), apiId);
+    }
+    return answer;
+  }
+
+  /** Hands over what came. */
+  async #take(
+    { answer, askedFrom }: Fetched<bigint, RawFetchAnswer>,
+    plan: FetchPlan,
+    split: SplitFetch<bigint, RawFetchAnswer>,
+  ): Promise<void> {
+    for (const { topic: name, partitions } of answer.topics) {
+      const topic = plan.names.get(name);
+      if (topic === undefined) continue;
+      for (const fetched of partitions) {
+        const position = this.#positions.get(partitionKey({ topic, partition: fetched.partition }));
+        if (position === undefined || !this.#isWanted(position, askedFrom(name, fetched.partition))) continue;
+        if (fetched.errorCode !== 0) {
+          this.#refusedBy(fetched.errorCode, position);
+          continue;
+        }
+        this.#refused.delete(partitionKey(position));
+        if (fetched.records.length === 0) continue;
+        split.brought(name, fetched.partition);
+        await this.#deliver(fetched, position);
+      }
+    }
+  }
+
+  #isWanted(position: Position, next: bigint | undefined): boolean {
+    const key = partitionKey(position);
+    const isHeld = !this.#over && this.#positions.get(key) === position && !this.#paused.has(key);
+    return isHeld && position.fetchOffset === next;
+  }
+
+  async #deliver(fetched: RawFetchedPartition, position: Position): Promise<void> {
+    const { instance, prefix, maxBytes } = this.#deps;
+    const { highWatermark } = fetched;
+    const batches = splitBatches(fetched.records, { from: position.fetchOffset, end: highWatermark });
+    hideAborted(batches, fetched.aborted);
+    const partition = { topic: position.topic.slice(prefix.length), partition: position.partition };
+    const reached = (next: bigint): void => {
+      position.fetchOffset = next;
+    };
+    for (const batch of batches) {
+      const from = position.fetchOffset;
+      const isWanted = (next: bigint): boolean => this.#isWanted(position, next);
+      const delivery = { instance, partition, from, highWatermark, maxBytes, isWanted, reached };
+      if (!(await deliver(batch, delivery))) return;
+    }
+  }
+
+  #refusedBy(errorCode: number, position: Position): void {
+    const now = systemClock.monotonic();
+    const key = partitionKey(position);
+    const since = this.#refused.get(key) ?? now;
+    this.#refused.set(key, since);
+    const code = codeText(errorCode);
+    if (now - since > fetchPatienceMs) this.#deps.instance.fail(new KafkaFault("unavailable", `${key}: ${code}`));
+    this.#backOff(position, code === "OFFSET_OUT_OF_RANGE" ? this.#startOver(position) : this.#lookAgain());
+  }
+
+  #backOff(position: Position, until: Promise<void>): void {
+    const key = partitionKey(position);
+    this.#backingOff.add(key);
+    this.#planVersion += 1;
+    void until
+      .catch(() => sleep(lookAgainMs))
+      .then(() => {
+        this.#backingOff.delete(key);
+        this.#planAnew();
+      });
+  }
+
+  async #lookAgain(): Promise<void> {
+    await sleep(lookAgainMs);
+    this.#deps.consumer.clearMetadata();
+  }
+
+  /** An offset that the broker no longer has begins anew where the group would begin. */
+  async #startOver(position: Position): Promise<void> {
+    const { consumer, options } = this.#deps;
+    const { topic, partition, fetchOffset: offset } = position;
+    const asked = { topics: [topic], partitions: { [topic]: [partition] } };
+    const [starts, ends] = await Promise.all([
+      consumer.listOffsets({ ...asked, timestamp: ListOffsetTimestamps.EARLIEST }),
+      consumer.listOffsets({ ...asked, timestamp: ListOffsetTimestamps.LATEST }),
+    ]);
+    const [start, end] = [starts.get(topic)![partition]!, ends.get(topic)![partition]!];
+    if (position.fetchOffset !== offset || (offset >= start && offset <= end)) return;
+    position.fetchOffset = options.from === "earliest" ? start : end;
+  }
+
+  /** Waits before the next try; who leads what is asked again. */
+  async #fetchFailed(error: unknown, patience: Patience): Promise<void> {
+    if (this.#over) return;
+    const failingMs = patience.failed();
+    if (failingMs > fetchPatienceMs) this.#deps.instance.fail(error);
+    this.#deps.consumer.clearMetadata();
+    this.#planVersion += 1;
+    await sleep(Math.min(50 + failingMs / 4, 1000));
+  }
+}
+
+function codeText(errorCode: number): string {
+  return protocolErrorsCodesById[errorCode as keyof typeof protocolErrorsCodesById] ?? String(errorCode);
+}
+
+interface Patience {
+  /** @returns for how long it has been failing, ms */
+  failed(): number;
+  succeeded(): void;
+}
+
+function makePatience(): Patience {
+  let since: number | undefined;
+  return {
+    failed() {
+      const now = systemClock.monotonic();
+      since ??= now;
+      return now - since;
+    },
+    succeeded() {
+      since = undefined;
+    },
+  };
+}
