@@ -36,6 +36,7 @@ COPY docs docs
 COPY lists lists
 COPY proto proto
 COPY schemas schemas
+COPY templates templates
 COPY migrations migrations
 RUN printf '#!/bin/sh\nexec node /app/dist/src/main.js ctl "$@"\n' > /usr/local/bin/authctl && chmod 755 /usr/local/bin/authctl
 COPY --from=build /app/dist dist

@@ -159,6 +159,7 @@ describe("each driver has its place", () => {
     ["jose", /^jose$/, /^src\/(crypto\/|bus\/seal\/|client\/)/],
     ["pino", /^pino$/, /^src\/runtime\/log\.ts$/],
     ["prom-client", /^prom-client$/, /^src\/runtime\/metrics\.ts$/],
+    ["mustache", /^mustache$/, /^src\/mail\/(render|template-check)\.ts$/],
     ["nodemailer", /^nodemailer(\/|$)/, /^src\/mail\/smtp\.ts$/],
     ["gRPC", /^@grpc\//, /^src\/bridge\//],
   ])("%s is used where DESIGN.md says, and is used", (_name, module, place) => {

@@ -5,13 +5,13 @@ import { projectSources, type Rule, rules, type Source } from "../tools/distance
 /** Places that broke each rule when it was last looked at. Lowered with the code, never raised. */
 const allowed: Record<keyof typeof rules, number> = {
   "loose files in src": 0,
-  "files over 400 lines": 2,
-  "comments over 120 columns": 1095,
-  "he, his, him": 125,
+  "files over 400 lines": 1,
+  "comments over 120 columns": 1058,
+  "he, his, him": 119,
   "exported types declared twice": 14,
   "auth in src/kafka": 0,
   "auth in src/bus": 0,
-  "retired names": 494,
+  "retired names": 462,
 };
 
 const sources = projectSources();

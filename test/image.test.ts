@@ -19,6 +19,13 @@ describe("the image", () => {
     expect(userOf("FROM a\nUSER node\nCOPY x y\nUSER root\n")).toBe("root");
   });
 
+  test("has every directory that the program reads while it runs", () => {
+    const read = ["migrations", "proto", "lists", "templates"];
+    const copied = [...text("Dockerfile").matchAll(/^COPY (\w+) \1$/gm)].map(([, directory]) => directory);
+    expect(copied).toEqual(expect.arrayContaining(read));
+    expect(copied).not.toContain("test"); // the control: not everything is
+  });
+
   test("bounds memory as the commands of the package do", () => {
     const said = /^ENV NODE_OPTIONS=(\S+) MALLOC_ARENA_MAX=(\S+)$/m.exec(text("Dockerfile"))!;
     const command = text("bin/authfleet.js");

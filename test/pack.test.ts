@@ -14,7 +14,7 @@ const packages = join(root, "node_modules");
 
 /** Whatever is none of these is a source, a test, a secret or a leftover. */
 const published =
-  /^(bin\/(authfleet|authctl|bootstrap|install)\.js|dist\/(src|stack)\/[\w/-]+\.(js|d\.ts)|docs\/[\w/-]+\.(md|svg|json|ya?ml)|migrations\/\w+\.sql|proto\/\w+\.proto|lists\/(common-passwords\.txt|README\.md)|schemas\/[\w./-]+\.(avsc|json)|stack\/pom\.xml|package\.json|LICENSE|README\.md)$/;
+  /^(bin\/(authfleet|authctl|bootstrap|install)\.js|dist\/(src|stack)\/[\w/-]+\.(js|d\.ts)|docs\/[\w/-]+\.(md|svg|json|ya?ml)|migrations\/\w+\.sql|proto\/\w+\.proto|lists\/(common-passwords\.txt|README\.md)|schemas\/[\w./-]+\.(avsc|json)|stack\/pom\.xml|templates\/mail\/[\w/-]+\.(txt|html)|package\.json|LICENSE|README\.md)$/;
 
 let home: string;
 let files: string[];
@@ -55,6 +55,8 @@ describe("the tarball", () => {
         "proto/auth.proto",
         "migrations/0001_initial.sql",
         "stack/pom.xml",
+        "templates/mail/layout.html",
+        "templates/mail/ru/confirm-list.txt",
       ]),
     );
   });

@@ -1,7 +1,8 @@
-// Mails as handlers ask for them: a record of auth.mail, which a mailer turns into text (src/mail/mailer.ts). Address and secrets are encrypted in the
-// outbox; on the topic the address is in clear and the rest is sealed. Also the links in them: one-time tokens, of which only the hash is kept.
-// Confirmation links go to the platform's topic `auth` while legacy topics are on (confirmation.ts); all other mails go here, always: the
-// platform's mailer knows one kind of mail.
+// Mails as handlers ask for them: a record of auth.mail, which a mailer turns into text (src/mail/mailer.ts). Address
+// and secrets are encrypted in the outbox; on the topic the address is in clear and the rest is sealed. Also the links
+// in them: one-time tokens, of which only the hash is kept. Confirmation links go to the platform's topic `auth` while
+// legacy topics are on (confirmation.ts); all other mails go here, always: the platform's mailer knows one kind of
+// mail.
 
 import type { CountedMail, MailMaker, Message, Settings } from "../command/context.ts";
 import { keyedHash } from "../command/keyed-hash.ts";
@@ -10,37 +11,16 @@ import { hashSecret, newOpaque } from "../crypto/opaque.ts";
 import type { MailCount } from "../db/address-mails.ts";
 import { insertToken, type NewToken, type Purpose } from "../db/one-time-tokens.ts";
 import type { Write } from "../db/statements.ts";
+import type { MailKind } from "../protocol/mail-kinds.ts";
 
 /**
- * How long a command that may mail somebody takes at least. It does the same statements for an address that has an account and for one that has none,
- * some 1 to 3 ms; what differs is a row that is read or not, 0.1 ms, which 2,000 pairs of requests would show (docs/security.md).
+ * How long a command that may mail somebody takes at least. It does the same statements for an address that has an
+ * account and for one that has none, some 1 to 3 ms; what differs is a row that is read or not, 0.1 ms, which 2,000
+ * pairs of requests would show (docs/security.md).
  */
 export const mailedInMs = 25;
 
 export const mailTopic = "auth.mail";
-
-/** Each is a template of the mailer. */
-export type MailKind =
-  | "confirm"
-  | "confirm-list"
-  | "email-taken"
-  | "reset"
-  | "email-confirm"
-  | "email-change-requested"
-  | "email-changed"
-  | "password-changed"
-  | "password-reset"
-  | "data-exported"
-  | FactorNotice;
-
-/** What the owner of second factors is told of them (ASVS 5.0, 6.3.7): `change` of MfaChanged, but a reset of factors is not one of the password. */
-export type FactorNotice =
-  | "totp-activated"
-  | "totp-disabled"
-  | "recovery-codes"
-  | "passkey-added"
-  | "passkey-removed"
-  | "mfa-reset";
 
 export interface MailTo {
   /** Record key: what concerns one account goes out in order. */

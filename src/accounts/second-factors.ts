@@ -1,6 +1,7 @@
-// What every change of a user's factors does: it raises his generation, so that access tokens from before stop counting and challenges under
-// way end, and it ends his other sessions if he wants that (ASVS 5.0, 7.4.3). His own session goes on, and learns what was shown in it.
-// He is told by mail, in the same commit. Who can change factors has a session, so his address is confirmed: no notice goes to a stranger.
+// What every change of a user's factors does: it raises their generation, so that access tokens from before stop
+// counting and challenges under way end, and it ends their other sessions if they want that (ASVS 5.0, 7.4.3). The
+// session in which it was done goes on, and records which factor was shown in it. The user is told by mail, in the same
+// commit. Whoever can change factors has a session, so the address is confirmed: no notice goes to a stranger.
 
 import type { Change, Context, Message } from "../command/context.ts";
 import { event } from "../command/events.ts";
@@ -11,8 +12,9 @@ import { addAmr, endSessionsOf } from "../db/sessions.ts";
 import type { Write } from "../db/statements.ts";
 import { raiseGeneration } from "../db/users.ts";
 import { refuse } from "../protocol/errors.ts";
+import type { FactorNotice } from "../protocol/mail-kinds.ts";
 import type { Bearer } from "./bearer.ts";
-import { type FactorNotice, mail } from "./mails.ts";
+import { mail } from "./mails.ts";
 
 export interface FactorChange {
   change: Exclude<FactorNotice, "recovery-codes" | "mfa-reset">;
@@ -49,7 +51,10 @@ export const totpAad = (userId: number): string => `totp ${userId}`;
 
 const primary = ["pwd", "hwk", "swk"];
 
-/** A factor that was just shown in this session counts for it, as if it had been shown at its login - but beside a link from a mail it is no second one. */
+/**
+ * A factor that was just shown in this session counts for it, as if it had been shown at its login - but beside a link
+ * from a mail it is no second one.
+ */
 export function shownIn({ claims }: Bearer, method: string): Write {
   const second = claims.amr.some((each) => primary.includes(each));
   return addAmr(claims.sessionId, second ? [method, "mfa"] : [method]);

@@ -395,6 +395,9 @@ export const variables = {
     needed: ["mailer"] as ProcessName[],
     parse: linkUrl,
   },
+  AUTH_MAIL_TEMPLATES: text(
+    "Directory of mail templates that replace the built-in ones, file by file (docs/mails.md). Not set: the built-in ones.",
+  ),
   AUTH_MAIL_CONNECTIONS: whole("Connections to the SMTP server at a time, per mailer.", {
     min: 1,
     max: 100,

@@ -1,16 +1,17 @@
-// Handing a mail to an SMTP server (RFC 5321): the only file that imports nodemailer. One connection for each mail, so that a fault is the fault
-// of one mail, and it is known how far that one came.
-// Promises: ends within a minute, well or with an SmtpFault that says what may be done: "passing" - the server surely does not have the mail, try
-// again; "permanent" - it refuses this mail; "undecided" - the connection ended after the mail was given and before it was taken, so it may have
-// gone out. Speaks no password without TLS, unless it is told that it may.
+// Hands a mail to an SMTP server (RFC 5321): the only file that imports nodemailer. One connection for each mail, so
+// that a fault is the fault of one mail, and it is known how far that one came.
+// Promises: ends within a minute, well or with an SmtpFault that says what may be done. "transient": the server surely
+// does not have the mail, try again. "permanent": it refuses this mail. "undecided": the connection ended after the
+// mail was given and before the server took it, so it may have gone out. Sends no password without TLS, unless it was
+// told that it may.
 import { Readable } from "node:stream";
 import MailComposer from "nodemailer/lib/mail-composer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import { asError } from "../lib/errors.ts";
 import { escaped } from "../lib/escaped.ts";
-import type { RenderedMail } from "./templates.ts";
+import type { RenderedMail } from "./render.ts";
 
-export type SmtpFaultKind = "passing" | "permanent" | "undecided";
+export type SmtpFaultKind = "transient" | "permanent" | "undecided";
 
 export class SmtpFault extends Error {
   override readonly name = "SmtpFault";
@@ -35,12 +36,14 @@ export interface SmtpServer {
   send(mail: OutgoingMail): Promise<void>;
 }
 
-/** RFC 5321, 4.5.3.2, allows minutes; a mail here is a few KB, and a server that takes so long is better asked again. */
+/** RFC 5321, 4.5.3.2, allows minutes. A mail here is a few KB: a server that takes so long is better asked again. */
 const patienceMs = { connect: 10_000, greeting: 10_000, idle: 30_000, all: 60_000 };
 
 /**
- * @param url smtp://user:password@host:port or smtps://; over smtp:// STARTTLS where it is offered, demanded with a user or with ?starttls=required
- * @param from as in a header @param plaintext a user's password may go without TLS where the server offers none
+ * @param url smtp://user:password@host:port or smtps://; over smtp:// STARTTLS where it is offered, demanded with a
+ * user or with ?starttls=required
+ * @param from as in a header
+ * @param plaintext a user's password may go without TLS where the server offers none
  */
 export function smtpServer(url: string, from: string, { plaintext = false } = {}): SmtpServer {
   const { protocol, hostname, port, username, password, searchParams } = new URL(url);
@@ -78,7 +81,7 @@ function compose({ mailId, to, at, subject, text, html }: OutgoingMail, from: st
     html,
     date: new Date(at),
     messageId: `<${mailId}@${domain}>`,
-    headers: { "Auto-Submitted": "auto-generated" }, // RFC 3834: nobody's holiday notice answers it
+    headers: { "Auto-Submitted": "auto-generated" }, // RFC 3834: out-of-office programs do not answer it
     disableFileAccess: true,
     disableUrlAccess: true,
   });
@@ -122,18 +125,19 @@ function deliver({ options, auth, envelope, bytes }: Delivery): Promise<void> {
 }
 
 /**
- * What an error leaves open. A reply of the server decides: 4xx may pass; 5xx to the receiver or to the mail is for good. 5xx before that (greeting,
- * login, sender) is not about the mail but about how the two are set up: every other mail would be refused as well, so they wait.
+ * What an error leaves open. A reply of the server decides: 4xx may pass; 5xx to the receiver or to the mail is for
+ * good. 5xx before that (greeting, login, sender) is not about the mail but about the set-up: every other mail would be
+ * refused as well, so they wait.
  */
 function kindOf(error: Error, bodyWasRead: boolean): SmtpFaultKind {
   const { responseCode, command = "", code } = error as { responseCode?: number; command?: string; code?: string };
   if (responseCode !== undefined)
-    return responseCode >= 500 && /^(RCPT TO|DATA)$/.test(command) ? "permanent" : "passing";
+    return responseCode >= 500 && /^(RCPT TO|DATA)$/.test(command) ? "permanent" : "transient";
   if (code === "EENVELOPE" || code === "EMESSAGE") return "permanent"; // nodemailer finds the address or the mail impossible
-  return bodyWasRead ? "undecided" : "passing";
+  return bodyWasRead ? "undecided" : "transient";
 }
 
-/** Shows mails instead of sending them: for one machine, never for people's (what it shows is good for their accounts). */
+/** Prints mails instead of sending them. For one machine only: whoever reads them can use their links. */
 export function printedMail(print: (text: string) => void): SmtpServer {
   return {
     send({ to, subject, text }) {

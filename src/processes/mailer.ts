@@ -7,9 +7,11 @@ import { claimMail, markMail, releaseMail, takeOverMail } from "../db/mails.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import type { FleetKeys } from "../keys/fleet-keys.ts";
 import { systemClock } from "../lib/clock.ts";
-import { type MailBook, startMailer } from "../mail/mailer.ts";
+import type { SentMails } from "../mail/delivery.ts";
+import { Mailer } from "../mail/mailer.ts";
+import { type MailSite, renderMail } from "../mail/render.ts";
 import { printedMail, type SmtpServer, smtpServer } from "../mail/smtp.ts";
-import { renderMail } from "../mail/templates.ts";
+import { loadMailTemplates } from "../mail/template-files.ts";
 import { fleetMember } from "./fleet-report.ts";
 import {
   brokerClockOf,
@@ -28,6 +30,7 @@ export async function startMailerRole(wiring: ProcessContext): Promise<Running> 
     throw new Error(
       "AUTH_MAIL_SEAL_KEY names a mailer outside of the fleet, and this one cannot open its mails: run one of the two.",
     );
+  const site = siteOf(config);
   const clock = wiring.clock ?? systemClock;
   const kafka = kafkaOf(config, "mailer", log, { metrics, appended: brokerClockOf(wiring).broker.sample });
   lifecycle.onStop(() => kafka.close());
@@ -36,22 +39,17 @@ export async function startMailerRole(wiring: ProcessContext): Promise<Running> 
   const codec = await codecOf(wiring, pool);
   const mails = metrics.counter("auth_mails_total", "Mails by kind and what became of them.", ["kind", "outcome"]);
   const lane = makeLane({ width: config.AUTH_MAIL_CONNECTIONS }, clock.monotonic);
-  const site = {
-    product: config.AUTH_PRODUCT,
-    linkUrl: config.AUTH_MAIL_LINK_URL ?? "",
-    locale: config.AUTH_MAIL_LOCALE,
-  };
-  const mailer = startMailer({
+  const mailer = new Mailer({
     kafka,
     codec,
-    book: bookOf(pool),
+    sentMails: sentMailsIn(pool),
     smtp: smtpOf(config),
     open: (sealed) => openMail(keys, sealed),
-    render: (mail, secrets) => renderMail({ ...mail, ...saidIn(secrets), lifeMs: lifeOf(config, mail.kind) }, site),
+    render: (mail, secrets) => renderMail({ ...mail, ...secretsOf(secrets), lifeMs: lifeOf(config, mail.kind) }, site),
     lifeMs: (kind) => lifeOf(config, kind),
     deadLetters: deadLettersOf(wiring, kafka),
     turn: (work) => lane.run(Number.POSITIVE_INFINITY, work),
-    isTransient: isTransient,
+    isTransient,
     observe: (kind, outcome) => mails.inc({ kind, outcome }),
     log,
     clock,
@@ -61,12 +59,22 @@ export async function startMailerRole(wiring: ProcessContext): Promise<Running> 
   return {
     ready: () => [
       ...(mailer.healthy ? [] : [{ name: "kafka", reason: "not a member of the consumer group" }]),
-      ...(mailer.trouble === undefined ? [] : [{ name: "smtp", reason: mailer.trouble }]),
+      ...(mailer.lastRefusal === undefined ? [] : [{ name: "smtp", reason: mailer.lastRefusal }]),
     ],
   };
 }
 
-function bookOf(pool: DatabasePool): MailBook {
+/** Read before anything is connected to, so that a fault in a template is told at once. @throws MailTemplateFault */
+function siteOf(config: Config): MailSite {
+  return {
+    product: config.AUTH_PRODUCT,
+    linkUrl: config.AUTH_MAIL_LINK_URL ?? "",
+    locale: config.AUTH_MAIL_LOCALE,
+    templates: loadMailTemplates(config.AUTH_MAIL_TEMPLATES),
+  };
+}
+
+function sentMailsIn(pool: DatabasePool): SentMails {
   return {
     claim: (mailId) => claimMail(pool, mailId),
     takeOver: (mailId, afterMs) => takeOverMail(pool, mailId, afterMs),
@@ -91,9 +99,7 @@ async function openMail(keys: FleetKeys, sealed: string): Promise<Record<string,
   return openReply(sealed, key);
 }
 
-/**
- * A link outlives its mail by nothing; what only tells something is told within a day, as long as the topic keeps it.
- */
+/** A mail with a link is of use as long as its link works; a notice for a day, as long as the topic keeps it. */
 function lifeOf(config: Config, kind: string): number {
   if (kind === "reset") return config.AUTH_RESET_TTL;
   if (kind === "confirm" || kind === "confirm-list" || kind === "email-confirm") return config.AUTH_CONFIRM_TTL;
@@ -101,7 +107,7 @@ function lifeOf(config: Config, kind: string): number {
 }
 
 /** What is sealed in a mail, as far as it has the form that its template knows. */
-function saidIn({ token, username, login, accounts }: Record<string, unknown>) {
+function secretsOf({ token, username, login, accounts }: Record<string, unknown>) {
   const isAccount = (each: unknown): each is { login: string; token: string } =>
     typeof (each as { login?: unknown } | null)?.login === "string" &&
     typeof (each as { token?: unknown }).token === "string";

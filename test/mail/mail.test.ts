@@ -1,5 +1,6 @@
-// A fleet on its own, without the platform's JSON topics: confirmation goes out through auth.mail, its token sealed to the fleet's key.
-// With AUTH_MAIL_SEAL_KEY it is sealed to a mailer of somebody else. With AUTH_HIDE_EMAIL nobody learns whether an address has an account, and its owner is told.
+// A fleet on its own, without the platform's JSON topics: confirmation goes out through auth.mail, its token sealed to
+// the fleet's key. With AUTH_MAIL_SEAL_KEY it is sealed to a mailer of somebody else. With AUTH_HIDE_EMAIL nobody
+// learns whether an address has an account, and its owner is told.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { calculateJwkThumbprint, compactDecrypt, exportJWK, generateKeyPair } from "jose";
 import { called } from "../authctl/authctl.ts";

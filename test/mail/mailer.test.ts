@@ -1,8 +1,8 @@
-// The role mailer against a real SMTP server: mails arrive once, whatever the server answers and however often a record comes; what never can be
-// sent is a dead letter; a mailer that is killed in between leaves an operator the decision.
+// The mailer against a real SMTP server: mails arrive once, whatever the server answers and however often a record
+// comes; what never can be sent is a dead letter; a mailer that is killed in between leaves an operator the decision.
 import { generateKeyPairSync, randomUUID } from "node:crypto";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { SMTPServerOptions } from "smtp-server";
 import { identityText } from "../../src/bus/dead-letter.ts";
@@ -97,7 +97,7 @@ test("a link in a mail confirms an account, and another one sets a new password"
   const reset = /https:\/\/example\.com\/reset\?token=(\S+)/.exec(textPart(second))![1]!;
   const newPassword = `a new ${person.password}`;
   await fleet.client.request("auth.password.reset", { token: reset, newPassword });
-  expect(textPart((await smtp.to(person.email, 3))[2]!)).toContain("все сеансы завершены");
+  expect(textPart((await smtp.to(person.email, 3))[2]!)).toContain("Все сеансы завершены");
   expect(await loggedIn(fleet, { ...person, password: newPassword })).toMatchObject({ sessionId: expect.any(String) });
 });
 
@@ -265,9 +265,27 @@ test("beside a mailer outside of the fleet it does not start", async () => {
   await expect(own.start("mailer", "mailer-beside", { AUTH_MAIL_SEAL_KEY })).rejects.toThrow("run one of the two");
 });
 
-test("while no server is there it is not ready and says why; it goes on by itself", async () => {
+/** A directory for AUTH_MAIL_TEMPLATES. */
+function templates(name: string, files: Record<string, string>): string {
+  const folder = ownFolder(name);
+  for (const [file, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    writeFileSync(join(folder, file), text);
+  }
+  return folder;
+}
+
+test("with a fault in a template it does not start, and says which and where", async () => {
+  const AUTH_MAIL_TEMPLATES = templates("faulty-mails", { "ru/footer.txt": "{{nmae}}", "en/reset.txt": "Reset it." });
+  const starting = own.start("mailer", "mailer-faulty", { AUTH_MAIL_TEMPLATES });
+  await expect(starting).rejects.toThrow("faulty-mails/ru/footer.txt: has an unknown placeholder: {{nmae}}");
+  await expect(starting).rejects.toThrow("faulty-mails/en/reset.txt: does not show {{link}}");
+});
+
+test("while no server is there it is not ready and says why; it goes on by itself, with templates of its own", async () => {
   const { port } = smtp;
-  await own.start("mailer", "mailer-4");
+  const AUTH_MAIL_TEMPLATES = templates("own-mails", { "ru/footer.txt": "Ваш {{product}}, с наилучшими пожеланиями." });
+  await own.start("mailer", "mailer-4", { AUTH_MAIL_TEMPLATES, AUTH_PRODUCT: "Пример" });
   for (const name of ["mailer-1", "mailer-2", "mailer-3"]) {
     const process = own.processes.get(name);
     if (process !== undefined) await end(process);
@@ -279,7 +297,9 @@ test("while no server is there it is not ready and says why; it goes on by itsel
   await until("it says so", async () => (await ready()).status === 503);
   expect(await (await ready()).json()).toMatchObject({ failing: [{ name: "smtp", reason: expect.any(String) }] });
   smtp = await startSmtp(locked, { ...certificate, port });
-  expect(await smtp.to(person.email)).toHaveLength(1);
+  const [mail, ...others] = await smtp.to(person.email);
+  expect(others).toEqual([]);
+  expect(textPart(mail!)).toContain("\nВаш Пример, с наилучшими пожеланиями.\n");
   await until("it is ready again", async () => (await ready()).status === 200);
 }, 60_000);
 

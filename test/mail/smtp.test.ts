@@ -94,9 +94,9 @@ describe("the envelope", () => {
 
 describe("what is answered", () => {
   test.each([
-    ["451 to the receiver", { code: 451, at: "receiver" }, "passing"],
+    ["451 to the receiver", { code: 451, at: "receiver" }, "transient"],
     ["550 to the receiver", { code: 550, at: "receiver" }, "permanent"],
-    ["452 to the mail", { code: 452, at: "body" }, "passing"],
+    ["452 to the mail", { code: 452, at: "body" }, "transient"],
     ["554 to the mail", { code: 554, at: "body" }, "permanent"],
     ["nothing, behind the body,", "hang up", "undecided"],
   ] as const)("%s is %s", async (_what, manner, kind) => {
@@ -112,14 +112,14 @@ describe("what is answered", () => {
     smtp = await startSmtp();
     const gone = url();
     await smtp.close();
-    expect(await faultOf(send(gone))).toBe("passing");
+    expect(await faultOf(send(gone))).toBe("transient");
     smtp = await startSmtp({
       onMailFrom(_address, session, callback) {
         void session;
         callback(Object.assign(new Error("closing"), { responseCode: 421 }));
       },
     });
-    expect(await faultOf(send(url()))).toBe("passing");
+    expect(await faultOf(send(url()))).toBe("transient");
   });
 });
 
@@ -134,7 +134,7 @@ describe("a server with a password", () => {
       },
     });
     const address = `smtp://me:secret@127.0.0.1:${smtp.port}`;
-    expect(await faultOf(send(address))).toBe("passing");
+    expect(await faultOf(send(address))).toBe("transient");
     expect([told, smtp.mails]).toEqual([[], []]);
     await send(address, true); // the control: AUTH_SMTP_PLAINTEXT
     expect([told, smtp.mails.length]).toEqual([["me"], 1]);
@@ -142,8 +142,8 @@ describe("a server with a password", () => {
 
   test("and one without gets no mail without TLS where that is demanded", async () => {
     smtp = await startSmtp();
-    expect(await faultOf(send(`${url()}?starttls=required`))).toBe("passing");
-    expect(await faultOf(send(`${url()}/?starttls=required`, true))).toBe("passing");
+    expect(await faultOf(send(`${url()}?starttls=required`))).toBe("transient");
+    expect(await faultOf(send(`${url()}/?starttls=required`, true))).toBe("transient");
     expect(smtp.mails).toEqual([]);
     await send(url()); // the control
   });
@@ -155,7 +155,7 @@ describe("a server with a password", () => {
       done(null, { user: username });
     };
     smtp = await startSmtp({ allowInsecureAuth: true, onAuth }, selfSigned());
-    expect(await faultOf(send(`smtps://me:secret@127.0.0.1:${smtp.port}`))).toBe("passing");
+    expect(await faultOf(send(`smtps://me:secret@127.0.0.1:${smtp.port}`))).toBe("transient");
     expect([told, smtp.mails]).toEqual([[], []]);
   });
 });

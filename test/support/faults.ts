@@ -163,9 +163,9 @@ export const faults = {
   },
   /** A mail goes wherever its record says, whatever its seal says. */
   "mail-for-anybody": {
-    module: "mail/mailer.ts",
-    line: "  checkBound(written, inside);",
-    instead: "  void [checkBound, written];",
+    module: "mail/mail-record.ts",
+    line: "  checkBound(mail, inside);",
+    instead: "  void [checkBound, mail];",
   },
   /** A record of auth.key counts however late it comes. */
   "late-keys": {

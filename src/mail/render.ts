@@ -1,0 +1,96 @@
+// Makes a mail of its template and its values: subject, text and HTML. Mustache fills in, escapes for HTML and runs no
+// code; a value that looks like a template is not read as one.
+import Mustache from "mustache";
+import type { MailKind } from "../protocol/mail-kinds.ts";
+import { shownAddress, shownLogin, shownName, shownTime } from "./shown-values.ts";
+import type { LanguageTemplates, MailTemplates } from "./template-files.ts";
+import { placeholdersOf } from "./template-names.ts";
+
+export interface MailToRender {
+  kind: string;
+  /** BCP 47; the first subtag counts, and what is not known is the site's. */
+  locale: string;
+  /** Unix ms. */
+  at: number;
+  username?: string | undefined;
+  login?: string | undefined;
+  token?: string | undefined;
+  /** Of a mail that has a link for each. */
+  accounts?: readonly { login: string; token: string }[] | undefined;
+  /** How long its links are good, ms. */
+  lifeMs?: number | undefined;
+  /** From where it was asked for: an IP address. */
+  address?: string | undefined;
+  /** The same: a name of the device, which its owner chose. */
+  device?: string | undefined;
+}
+
+export interface RenderedMail {
+  subject: string;
+  text: string;
+  html: string;
+}
+
+/** What all mails of a fleet have in common. */
+export interface MailSite {
+  product: string;
+  /** With {token}, and {kind} if it likes. */
+  linkUrl: string;
+  /** For whoever asked for a language that there is no text in. */
+  locale: string;
+  templates: MailTemplates;
+}
+
+/** Each template is parsed once: a Writer remembers them by their text. */
+const writer = new Mustache.Writer();
+
+/** @returns undefined where there is no such kind, or one with links and no token for them */
+export function renderMail(mail: MailToRender, site: MailSite): RenderedMail | undefined {
+  const { languages, textLayout, htmlLayout } = site.templates;
+  const language = [mail.locale, site.locale, "en"].map(primarySubtag).find((each) => languages.has(each))!;
+  if (!Object.hasOwn(placeholdersOf, mail.kind)) return undefined;
+  const kind = mail.kind as MailKind;
+  const values = valuesOf(kind, mail, { ...site, language });
+  if (values === undefined) return undefined;
+  const { kinds, textPhrases, htmlPhrases }: LanguageTemplates = languages.get(language)!;
+  const template = kinds[kind];
+  const asText = { escape: (value: string): string => value };
+  const subject = writer.render(template.subject, values, {}, asText).replace(/\s+/g, " ").trim();
+  const text = writer.render(textLayout, values, { ...textPhrases, body: template.text }, asText);
+  const page = { ...values, language, subject };
+  return { subject, text, html: writer.render(htmlLayout, page, { ...htmlPhrases, body: template.html }) };
+}
+
+function primarySubtag(locale: string): string {
+  return locale.toLowerCase().split("-")[0]!;
+}
+
+/** @returns undefined where the mail lacks what its links are made of */
+function valuesOf(kind: MailKind, mail: MailToRender, site: MailSite & { language: string }): object | undefined {
+  const { at, username, login = "", token, lifeMs = 0 } = mail;
+  const values = {
+    product: site.product,
+    name: shownName(username),
+    time: shownTime(at, site.language),
+    address: shownAddress(mail.address),
+    device: shownName(mail.device),
+    login: shownLogin(login),
+    expires: shownTime(at + lifeMs, site.language),
+  };
+  const { required } = placeholdersOf[kind];
+  if (required.includes("accounts")) {
+    const { accounts = [] } = mail;
+    // Each link does what that of a mail about one account does.
+    const shown = accounts.map((each) => ({
+      login: shownLogin(each.login),
+      link: linkOf("confirm", each.token, site),
+    }));
+    return accounts.length === 0 ? undefined : { ...values, accounts: shown };
+  }
+  if (!required.includes("link")) return values;
+  return token ? { ...values, link: linkOf(kind, token, site) } : undefined;
+}
+
+function linkOf(kind: MailKind, token: string, { linkUrl }: MailSite): string {
+  return linkUrl.replaceAll("{kind}", encodeURIComponent(kind)).replaceAll("{token}", encodeURIComponent(token));
+}

@@ -1,0 +1,115 @@
+// Finds what is wrong with a template before any mail is made of it: tags that do not parse, placeholders that nobody
+// fills in, values that would be shown unescaped, and a missing link. Each fault is a sentence to be read after the
+// file's name.
+import Mustache from "mustache";
+import { asError } from "../lib/errors.ts";
+
+export interface Allowed {
+  required: readonly string[];
+  optional: readonly string[];
+  /** Templates that may be included. */
+  partials: readonly string[];
+  /** Those that must be. */
+  requiredPartials?: readonly string[];
+}
+
+/** As Mustache.parse makes them; a section's inner tokens are its fifth member. */
+type Token = [type: string, value: string, start: number, end: number, inner?: Token[] | string];
+
+interface Found {
+  /** Placeholders outside of conditions; within `accounts` as `accounts.NAME`. */
+  always: Set<string>;
+  partials: Set<string>;
+  faults: string[];
+}
+
+/** @returns one sentence for each fault; none for a good template */
+export function templateFaults(template: string, allowed: Allowed): string[] {
+  if (/\{\{[^}]*\n/.test(template)) return ["has a tag that does not end on its line"];
+  let tokens: Token[];
+  try {
+    tokens = Mustache.parse(template) as Token[];
+  } catch (error) {
+    return [`does not parse: ${asError(error).message}`];
+  }
+  const found: Found = { always: new Set(), partials: new Set(), faults: [] };
+  walk(tokens, found, { names: new Set([...allowed.required, ...allowed.optional]), scope: "", conditional: false });
+  const missing = allowed.required.filter((name) => !found.always.has(name));
+  return [
+    ...found.faults,
+    ...[...found.partials]
+      .filter((name) => !allowed.partials.includes(name))
+      .map((name) => `includes {{> ${name}}}, which there is not`),
+    ...missing.map(
+      (name) => `does not show {{${name.replace("accounts.", "")}}}${inAccounts(name)}, or only under a condition`,
+    ),
+    ...(allowed.requiredPartials ?? [])
+      .filter((name) => !found.partials.has(name))
+      .map((name) => `does not include {{> ${name}}}`),
+  ];
+}
+
+const inAccounts = (name: string): string => (name.startsWith("accounts.") ? " within {{#accounts}}" : "");
+
+interface Place {
+  names: ReadonlySet<string>;
+  /** `accounts.` within that section. */
+  scope: string;
+  conditional: boolean;
+}
+
+function walk(tokens: readonly Token[], found: Found, place: Place): void {
+  for (const token of tokens) {
+    const [type, value] = token;
+    if (type === ">") found.partials.add(value);
+    else if (type === "&") found.faults.push(`shows ${value} unescaped: write {{${value}}}`);
+    else if (type === "=") found.faults.push("changes the tags: they are always {{ and }}");
+    else if (type === "name") note(value, found, place);
+    else if (type === "#" || type === "^") walkSection(token, found, place);
+  }
+}
+
+function walkSection([type, name, , , inner]: Token, found: Found, place: Place): void {
+  note(name, found, place);
+  const isList = type === "#" && name === "accounts";
+  const within = isList ? { ...place, scope: "accounts." } : { ...place, conditional: true };
+  walk(inner as Token[], found, within);
+}
+
+function note(name: string, found: Found, { names, scope, conditional }: Place): void {
+  const full = names.has(scope + name) ? scope + name : name;
+  if (!names.has(full)) {
+    found.faults.push(`has an unknown placeholder: {{${name}}}`);
+    return;
+  }
+  if (!conditional) found.always.add(full);
+}
+
+/**
+ * A link becomes a button (html-from-text.ts), for which it needs a line of its own below what it does. @returns faults
+ */
+export function linkLineFaults(text: string): string[] {
+  const lines = text.split("\n").map((line) => line.trim());
+  const isGood = (line: string, index: number): boolean =>
+    /^\{\{\s*link\s*\}\}$/.test(line) && /[^\s}]/.test(lines[index - 1] ?? "") && (lines[index + 1] ?? "") === "";
+  return lines.every((line, index) => !/\{\{\s*link\s*\}\}/.test(line) || isGood(line, index))
+    ? []
+    : ["needs {{link}} on a line of its own, below a line that says what it does and above an empty one"];
+}
+
+/**
+ * Escaping makes a value safe as text and within quotes; as a tag's name, an unquoted attribute, a URL or a script it
+ * would still act. So within a tag there are only a link and the language, in quotes. @returns faults
+ */
+export function htmlPlaceFaults(html: string): string[] {
+  const faults: string[] = [];
+  if (/<script\b|<style\b[^>]*>[^<]*\{\{/i.test(html)) faults.push("has a script, or a placeholder in a style sheet");
+  if (/\b(?:src|srcset|background)\s*=|url\(|@import|<link\b/i.test(html))
+    faults.push("loads something from elsewhere");
+  for (const [tag] of html.matchAll(/<[a-z][^>]*>/gi))
+    for (const [placeholder] of tag.replace(/"\{\{\s*(?:link|language)\s*\}\}"/g, '""').matchAll(/\{\{[^}]*\}\}/g))
+      faults.push(
+        `has ${placeholder} within a tag: there may be "{{link}}" and "{{language}}" only, as a whole value in quotes`,
+      );
+  return faults;
+}
