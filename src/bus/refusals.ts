@@ -18,7 +18,7 @@ export const busRefusals = {
 
 export type BusCode = keyof typeof busRefusals;
 
-/** Makes a Refusal to throw. */
+/** Makes a Refusal to throw, inside the process. */
 export function refuse(code: BusCode, options: RefusalOptions = {}): Refusal {
   return new Refusal(code, { message: busRefusals[code], ...options });
 }
@@ -26,4 +26,10 @@ export function refuse(code: BusCode, options: RefusalOptions = {}): Refusal {
 /** INVALID_INPUT that names the field and what is wrong with it. */
 export function invalid(field: string, problem: string): Refusal {
   return refuse("INVALID_INPUT", { message: `${field}: ${problem}`, details: { field } });
+}
+
+/** The same with the codes that the application gives them: for what leaves the bus. */
+export function refuserWith(codes: Partial<Record<BusCode, string>> = {}) {
+  return (code: BusCode, options: RefusalOptions = {}): Refusal =>
+    new Refusal(codes[code] ?? code, { message: busRefusals[code], ...options });
 }

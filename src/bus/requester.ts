@@ -21,7 +21,7 @@ import { makeFleetView, reportEveryMs } from "./fleet-feed.ts";
 import { sharedHeaders, singleHeader } from "./headers.ts";
 import type { BusProtocol } from "./names.ts";
 import { type OutgoingRequest, type Reply, requestHeaders } from "./outgoing-request.ts";
-import { refuse } from "./refusals.ts";
+import { refuserWith } from "./refusals.ts";
 import { isReplyMac } from "./seal/reply-mac.ts";
 import type { Sender } from "./sender.ts";
 
@@ -82,9 +82,14 @@ const probeEveryMs = 100;
 const maxPending = 20_000;
 const producePauseMs = 100;
 
+/** What a call is told that close() ends, or that comes after it. */
+export const closedMessage = "The client is closed.";
+
 export function makeRequester(parts: RequesterDeps): Requester {
   const { kafka, sender, log, monotonic } = parts;
-  const { names } = parts.protocol;
+  const { names, codes } = parts.protocol;
+  const refuse = refuserWith(codes);
+  const closedFault = () => refuse("UNAVAILABLE", { message: closedMessage });
   const { fleetTopic } = names;
   const { probe: probeHeader } = names.headers;
   const replyTopic = `${names.replyTopicPrefix}${parts.name}`;
@@ -349,9 +354,4 @@ export function makeRequester(parts: RequesterDeps): Requester {
       await consumption?.close();
     },
   };
-}
-
-/** What a call is told that close() ends, or that comes after it. */
-export function closedFault(): Refusal {
-  return refuse("UNAVAILABLE", { message: "The client is closed." });
 }

@@ -10,7 +10,7 @@ import { makeSchemaStore, type SchemaSource } from "../bus/avro/schema-store.ts"
 import { makeTextGate, type TextGate } from "../bus/avro/text-gate.ts";
 import { requestSubject } from "../bus/command.ts";
 import { jtiOf } from "../bus/headers.ts";
-import { closedFault, makeRequester } from "../bus/requester.ts";
+import { closedMessage, makeRequester } from "../bus/requester.ts";
 import { makeReplySecret } from "../bus/seal/reply-mac.ts";
 import { sealRequest, thumbprint } from "../bus/seal/seal.ts";
 import { makeSender } from "../bus/sender.ts";
@@ -208,7 +208,7 @@ export function connectClient(parts: ClientDeps): ConnectedClient {
   return {
     keys,
     async request(topic, input, options = {}) {
-      if (closing) throw closedFault();
+      if (closing) throw refuse("UNAVAILABLE", { message: closedMessage });
       const traceparent = options.traceparent ?? hooked(() => parts.hooks?.traceparent?.());
       const began = clock.monotonic();
       const called = (outcome: string): void =>
@@ -280,11 +280,11 @@ interface PhaseEnds {
  */
 async function inTime<T>(run: () => Promise<T>, { ms, signal, closed }: PhaseEnds): Promise<T> {
   signal?.throwIfAborted();
-  if (closed.aborted) throw closedFault();
+  if (closed.aborted) throw refuse("UNAVAILABLE", { message: closedMessage });
   const over = Promise.withResolvers<never>();
   const timer = setTimeout(() => over.reject(refuse("DEADLINE_EXCEEDED")), Math.max(1, ms));
   const abort = (): void => over.reject(signal?.reason);
-  const close = (): void => over.reject(closedFault());
+  const close = (): void => over.reject(refuse("UNAVAILABLE", { message: closedMessage }));
   try {
     signal?.addEventListener("abort", abort, { once: true });
     closed.addEventListener("abort", close, { once: true });

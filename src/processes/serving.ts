@@ -5,11 +5,9 @@ import type { Codec } from "../bus/avro/codec.ts";
 import type { BusCommand, Lanes } from "../bus/command.ts";
 import type { CommandStats } from "../bus/command-stats.ts";
 import type { DeadLetters } from "../bus/dead-letter-sender.ts";
-import { makeExecute } from "../bus/execute.ts";
 import type { Lane } from "../bus/lanes.ts";
-import { makeReplies } from "../bus/replies.ts";
-import { consumeRequests, type RequestConsumer } from "../bus/responder.ts";
-import { makeSender } from "../bus/sender.ts";
+import type { RequestConsumer } from "../bus/responder.ts";
+import { serve } from "../bus/serve.ts";
 import type { DeviceTokens } from "../crypto/device-token.ts";
 import { isTransient } from "../db/faults.ts";
 import type { BrokerClock } from "../kafka/broker-clock.ts";
@@ -18,6 +16,7 @@ import type { FleetKeys } from "../keys/fleet-keys.ts";
 import type { Clock } from "../lib/clock.ts";
 import { busNames } from "../protocol/bus-names.ts";
 import { maxKeyBytes } from "../protocol/record-key.ts";
+import type { Metrics } from "../runtime/metrics.ts";
 import type { ProcessStatus } from "./fleet-report.ts";
 import type { ProcessContext } from "./parts.ts";
 
@@ -50,52 +49,38 @@ export function serveRequests(
     "Requests with a device token, by whether it holds for their record key; one that does not counts as none.",
     ["holds"],
   );
-  const sender = makeSender(kafka);
-  const replies = makeReplies({
-    kafka,
-    sender,
-    log,
-    monotonic: clock.monotonic,
-    lost: (reason) => lost.inc({ reason }),
-  });
-  const protocol = { names: busNames };
-  const consumer = consumeRequests({
-    protocol,
-    kafka,
-    commands,
-    codec,
-    replies,
-    deadLetters,
-    log,
+  const consumer = serve({
+    ...{ protocol: { names: busNames }, kafka, codec, commands, lanes, deadLetters, log, maxKeyBytes, isTransient },
     group: config.AUTH_GROUP,
     mailboxLimit: config.AUTH_MAILBOX_LIMIT,
-    maxKeyBytes,
     allowedReplyTopics: config.AUTH_REPLY_TOPICS,
+    requireSealed: config.AUTH_REQUIRE_SEALED,
     now: brokerClock.now,
     monotonic: clock.monotonic,
+    openingKey: (kid) => keys.keyring().opening(kid),
+    sealsEndBetween: () => sealsEndBetween(clock.now(), config.AUTH_IDEMPOTENCY_TTL),
     deviceOf(token, at) {
       const held = devices.verify(token, at);
       tokens.inc({ holds: String(held !== undefined) });
       return held;
     },
-    execute: makeExecute({
-      protocol,
-      codec,
-      lanes,
-      log,
-      monotonic: clock.monotonic,
-      openingKey: (kid) => keys.keyring().opening(kid),
-      requireSealed: config.AUTH_REQUIRE_SEALED,
-      sealsEndBetween: () => sealsEndBetween(clock.now(), config.AUTH_IDEMPOTENCY_TTL),
-      isTransient,
-    }),
     observe(topic, outcome, ms) {
       requests.inc({ topic, outcome });
       seconds.observe({ topic }, Math.max(ms, 0) / 1000);
       tally.observe(topic, outcome, ms);
     },
+    lost: (reason) => lost.inc({ reason }),
   });
   lifecycle.onStop(() => consumer.close(config.AUTH_DRAIN_TIMEOUT));
+  tellPrometheus(metrics, consumer, { commands, lanes });
+  return consumer;
+}
+
+function tellPrometheus(
+  metrics: Metrics,
+  consumer: RequestConsumer,
+  { commands, lanes }: Pick<Serving, "commands" | "lanes">,
+): void {
   metrics.gauge("auth_requests_in_flight", "Requests taken and not finished.", [], (gauge) =>
     gauge.set(consumer.inFlight),
   );
@@ -123,7 +108,6 @@ export function serveRequests(
   metrics.gauge("auth_hash_seconds", "Usual cost of one password hash.", [], (gauge) =>
     gauge.set(lanes.hash.cost / 1000),
   );
-  return consumer;
 }
 
 const minute = 60_000;

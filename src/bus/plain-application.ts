@@ -1,0 +1,107 @@
+// An application of plain commands (plain-command.ts), put together from its two ends: it sets its topics and schemas
+// up, serves its commands, and asks them. It is what to begin with; what it lacks (seals, stored answers, lanes,
+// devices) comes with the parts it is made of.
+import { connectKafka, type KafkaSettings } from "../kafka/kafka.ts";
+import { systemClock } from "../lib/clock.ts";
+import { randomId } from "../lib/random-id.ts";
+import type { Logger } from "../runtime/log.ts";
+import { makeCodec } from "./avro/codec.ts";
+import { connectRegistry, makeSchemaStore } from "./avro/schema-store.ts";
+import { requestSubject } from "./command.ts";
+import type { BusProtocol } from "./names.ts";
+import { definePlainCommand, type PlainCommand, readPlainReply } from "./plain-command.ts";
+import { makeRequester } from "./requester.ts";
+import type { RequestConsumer } from "./responder.ts";
+import { makeSender } from "./sender.ts";
+import { serve } from "./serve.ts";
+
+export interface PlainApplicationOptions {
+  kafka: KafkaSettings;
+  /** URL of a Confluent-compatible Schema Registry. */
+  registry: string;
+  protocol: BusProtocol;
+  commands: readonly PlainCommand[];
+  log: Logger;
+}
+
+export interface PlainApplication {
+  /** Creates topics, one for the replies of each service too, and registers schemas. Again and again, if you like. */
+  setUp(services: readonly string[], partitions?: number): Promise<void>;
+  /** Serves all commands in a consumer group, beside any number of others in it. @throws Error before setUp */
+  serve(group: string): Promise<RequestConsumer>;
+  /**
+   * Asks as this service until there is an answer or the time is over.
+   * @throws Refusal with a code of the application's
+   */
+  ask<T extends object>(service: string, topic: string, request: object, timeoutMs?: number): Promise<T>;
+  close(): Promise<void>;
+}
+
+const drainMs = 5000;
+
+export function openPlainApplication(options: PlainApplicationOptions): PlainApplication {
+  const { protocol, log } = options;
+  const { names } = protocol;
+  const kafka = connectKafka(options.kafka, log);
+  const registry = connectRegistry({ url: options.registry });
+  const defined = options.commands.map((command) => definePlainCommand(names, command));
+  const schemas = Object.assign({}, ...defined.map((each) => each.schemas)) as Record<string, object>;
+  const codec = makeCodec(makeSchemaStore([registry], systemClock.monotonic), schemas, names.setupCommand);
+  const closing: (() => Promise<void>)[] = [];
+  const requesters = new Map<string, ReturnType<typeof requester>>();
+
+  return {
+    async setUp(services, partitions = 6) {
+      const topics = [
+        ...options.commands.map(({ topic }) => topic),
+        ...services.map((service) => names.replyTopicPrefix + service),
+        names.deadLetters.topic,
+      ];
+      const config = { "message.timestamp.type": "LogAppendTime" };
+      await kafka.ensureTopics(topics.map((topic) => ({ topic, partitions, replication: 1, config })));
+      for (const [subject, schema] of Object.entries(schemas)) await registry.register(subject, schema, "BACKWARD");
+    },
+    async serve(group) {
+      await codec.warm();
+      const consumer = serve({ protocol, kafka, codec, commands: defined.map(({ command }) => command), group, log });
+      closing.push(() => consumer.close(drainMs));
+      await consumer.joined;
+      return consumer;
+    },
+    async ask<T extends object>(service: string, topic: string, request: object, timeoutMs = 30_000): Promise<T> {
+      const found = defined.find(({ command }) => command.topic === topic);
+      if (found === undefined) throw new TypeError(`There is no command ${topic}.`);
+      const known = requesters.get(service) ?? requester(service);
+      requesters.set(service, known);
+      await Promise.all([codec.warm(), known.ready()]);
+      return known.request<T>({
+        topic,
+        key: undefined,
+        value: codec.encode(requestSubject(topic), request),
+        replyKey: undefined,
+        idempotencyKey: randomId(),
+        replySecret: undefined,
+        timeoutMs,
+        read: readPlainReply<T>({ codec, names }, found.command),
+      });
+    },
+    async close() {
+      await Promise.all(closing.map((close) => close()));
+      await kafka.close();
+    },
+  };
+
+  function requester(name: string) {
+    const made = makeRequester({
+      ...{ protocol, kafka, name, log },
+      ...{ now: systemClock.now, monotonic: systemClock.monotonic },
+      sender: makeSender(kafka),
+      whenNoReplyTopic: `Run ${names.setupCommand} for the service ${name}.`,
+      topics: new Set(defined.map(({ command }) => command.topic)),
+      late: () => undefined,
+      ignored: () => undefined,
+    });
+    closing.push(() => made.close(drainMs));
+    return made;
+  }
+}
