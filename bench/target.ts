@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../src/config/read.ts";
-import { makeProcess, migrate, type Place, readFleetId } from "../src/processes/dev/fleet.ts";
+import { makeProcess, migrate, type DevFiles, readFleetId } from "../src/processes/dev/fleet.ts";
 import { makeStack } from "../stack/stack.ts";
 import type { Argon2Options } from "./hash.ts";
 import { makeWorkers, type Workers } from "./workers.ts";
@@ -61,7 +61,7 @@ export async function openBenchTarget(report: (line: string) => void, profiles?:
       AUTH_DATABASE_URL: stack.postgres.address,
     });
     const main = join(import.meta.dirname, "..", "src", "main.ts");
-    const place: Place = { main, dir, processes: stack.processes, env };
+    const place: DevFiles = { main, dir, processes: stack.processes, env };
     await migrate(place, new AbortController().signal);
     const execArgv = profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profiles}`];
     const grpcPort = await stack.ports.choose("gRPC");

@@ -1,5 +1,5 @@
 // The workers of a bench's site: one at first; rows stop it, give it another environment, add others or kill one.
-import { type DevProcess, makeProcess, type Place } from "../src/processes/dev/fleet.ts";
+import { type DevProcess, makeProcess, type DevFiles } from "../src/processes/dev/fleet.ts";
 import type { Ports } from "../stack/ports.ts";
 
 export interface Workers {
@@ -12,7 +12,7 @@ export interface Workers {
 }
 
 /** @param place of the stack @param more Node's own variables */
-export function makeWorkers(place: Place, ports: Ports, more: Record<string, string>): Workers {
+export function makeWorkers(place: DevFiles, ports: Ports, more: Record<string, string>): Workers {
   const running: DevProcess[] = [];
   let env: Record<string, string> = {};
   const start = async (): Promise<void> => {

@@ -6,9 +6,9 @@ import { projectSources, type Rule, rules, type Source } from "../tools/distance
 const allowed: Record<keyof typeof rules, number> = {
   "loose files in src": 0,
   "files over 400 lines": 1,
-  "comments over 120 columns": 1058,
+  "comments over 120 columns": 1059,
   "he, his, him": 119,
-  "exported types declared twice": 14,
+  "exported types declared twice": 13,
   "auth in src/kafka": 0,
   "auth in src/bus": 0,
   "retired names": 462,

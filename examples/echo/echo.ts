@@ -2,7 +2,7 @@
 // echo.shout the same in capitals. `node examples/echo/echo.ts setup | serve | say TEXT | shout TEXT`; README.md has more.
 import { namesFor } from "../../src/bus/names.ts";
 import { openPlainApplication } from "../../src/bus/plain-application.ts";
-import { Refusal } from "../../src/lib/refusal.ts";
+import { AnyRefusal } from "../../src/lib/refusal.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
 
 const { KAFKA = "localhost:9092", REGISTRY = "http://localhost:8081/apis/ccompat/v7", PREFIX = "" } = process.env;
@@ -18,7 +18,7 @@ const echo = openPlainApplication({
 
 function command(topic: string, change: (text: string) => string) {
   const handle = (request: { text: string }) => {
-    if (request.text === "") throw new Refusal("NOTHING_SAID", { message: "Say something." });
+    if (request.text === "") throw new AnyRefusal("NOTHING_SAID", { message: "Say something." });
     return { text: change(request.text) };
   };
   return { topic, request: text, result: text, handle };

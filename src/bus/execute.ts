@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { InRecord, OutRecord } from "../kafka/records.ts";
 import { asError } from "../lib/errors.ts";
-import { Refusal } from "../lib/refusal.ts";
+import { AnyRefusal } from "../lib/refusal.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type Codec, CodecFault } from "./avro/codec.ts";
 import { type BusCommand, type Call, type LaneName, type Lanes, replySubject, requestSubject } from "./command.ts";
@@ -97,7 +97,7 @@ function macOf({ envelope }: Call, { code, bytes: value, replySecret }: Outcome)
 export function encodeRefusal(
   { codec, protocol: { names, codes = {} } }: Pick<ExecuteDeps, "codec" | "protocol">,
   command: Pick<BusCommand, "resultName">,
-  refusal: Refusal,
+  refusal: AnyRefusal,
 ): { code: string; bytes: Buffer } {
   const { message, retryAfterMs = null, details } = refusal;
   const code = (codes as Record<string, string>)[refusal.code] ?? refusal.code;
@@ -172,14 +172,14 @@ async function inTime(parts: ExecuteDeps, work: Work, redelivered: boolean): Pro
  * Turns whatever was thrown into the caller's refusal; `deadLetterReason` says why the record is a dead letter as well:
  * a fault of ours.
  */
-function classify(error: unknown): { refusal: Refusal; deadLetterReason: string | undefined } {
-  if (error instanceof Refusal) return { refusal: error, deadLetterReason: undefined };
+function classify(error: unknown): { refusal: AnyRefusal; deadLetterReason: string | undefined } {
+  if (error instanceof AnyRefusal) return { refusal: error, deadLetterReason: undefined };
   if (error instanceof CodecFault) return { refusal: refusalOfBytes(error), deadLetterReason: undefined };
   return { refusal: refuse("INTERNAL"), deadLetterReason: asError(error).message };
 }
 
 /** Bytes that anybody can send are refused, and nothing is kept of them. */
-function refusalOfBytes({ kind, message }: CodecFault): Refusal {
+function refusalOfBytes({ kind, message }: CodecFault): AnyRefusal {
   switch (kind) {
     case "unreachable":
       return refuse("UNAVAILABLE", { message, retryAfterMs: 1000 });

@@ -1,6 +1,6 @@
 // A command without secrets, made of its fields alone: its schemas in the registry's form, and what the bus knows of it.
 
-import { Refusal } from "../lib/refusal.ts";
+import { AnyRefusal } from "../lib/refusal.ts";
 import type { Codec } from "./avro/codec.ts";
 import { makeTextGate } from "./avro/text-gate.ts";
 import { type BusCommand, replySubject, requestSubject } from "./command.ts";
@@ -8,13 +8,13 @@ import type { BusNames } from "./names.ts";
 import type { OutgoingRequest } from "./outgoing-request.ts";
 
 /** As an Avro record has them; a text may have the attributes of avro/text-gate.ts. */
-export type Fields = readonly { name: string; type: unknown; maxBytes?: number; text?: string }[];
+export type AvroFields = readonly { name: string; type: unknown; maxBytes?: number; text?: string }[];
 
 export interface PlainCommand {
   /** `namespace.command`; the records are `namespace.CommandRequest`, `…Result` and `…Reply`. */
   topic: string;
-  request: Fields;
-  result: Fields;
+  request: AvroFields;
+  result: AvroFields;
   /** @throws Refusal, or a fault */
   handle(request: never): object | Promise<object>;
 }
@@ -25,7 +25,7 @@ export interface DefinedCommand {
   schemas: Record<string, object>;
 }
 
-const refusalFields: Fields = [
+const refusalFields: AvroFields = [
   { name: "code", type: "string" },
   { name: "message", type: "string" },
   { name: "retryAfterMs", type: ["null", "long"] },
@@ -34,7 +34,7 @@ const refusalFields: Fields = [
 
 export function definePlainCommand(names: BusNames, { topic, request, result, handle }: PlainCommand): DefinedCommand {
   const [namespace = "", word = ""] = topic.split(/\.(?=[^.]*$)/);
-  const record = (suffix: string, fields: Fields) => {
+  const record = (suffix: string, fields: AvroFields) => {
     return { type: "record", namespace, name: `${word[0]?.toUpperCase()}${word.slice(1)}${suffix}`, fields };
   };
   const [refusalName = ""] = names.refusalRecord.split(".").slice(-1);
@@ -76,7 +76,7 @@ export function readPlainReply<T>(
   return async ({ value }) => {
     const { outcome } = (await codec.decode(replySubject(command), value)) as { outcome: Record<string, object> };
     const refused = outcome[names.refusalRecord] as { code: string; message: string } | undefined;
-    if (refused !== undefined) throw new Refusal(refused.code, { message: refused.message });
+    if (refused !== undefined) throw new AnyRefusal(refused.code, { message: refused.message });
     return { answer: outcome[command.resultName] as T };
   };
 }

@@ -1,6 +1,6 @@
 // What the bus itself refuses a request for. Its codes are parameters where they leave the process: an application that
 // calls one of them otherwise says so in BusProtocol.codes (names.ts).
-import { Refusal, type RefusalOptions } from "../lib/refusal.ts";
+import { AnyRefusal, type RefusalOptions } from "../lib/refusal.ts";
 
 /** code -> default words for people */
 export const busRefusals = {
@@ -19,17 +19,17 @@ export const busRefusals = {
 export type BusCode = keyof typeof busRefusals;
 
 /** Makes a Refusal to throw, inside the process. */
-export function refuse(code: BusCode, options: RefusalOptions = {}): Refusal {
-  return new Refusal(code, { message: busRefusals[code], ...options });
+export function refuse(code: BusCode, options: RefusalOptions = {}): AnyRefusal {
+  return new AnyRefusal(code, { message: busRefusals[code], ...options });
 }
 
 /** INVALID_INPUT that names the field and what is wrong with it. */
-export function invalid(field: string, problem: string): Refusal {
+export function invalid(field: string, problem: string): AnyRefusal {
   return refuse("INVALID_INPUT", { message: `${field}: ${problem}`, details: { field } });
 }
 
 /** The same with the codes that the application gives them: for what leaves the bus. */
 export function refuserWith(codes: Partial<Record<BusCode, string>> = {}) {
-  return (code: BusCode, options: RefusalOptions = {}): Refusal =>
-    new Refusal(codes[code] ?? code, { message: busRefusals[code], ...options });
+  return (code: BusCode, options: RefusalOptions = {}): AnyRefusal =>
+    new AnyRefusal(codes[code] ?? code, { message: busRefusals[code], ...options });
 }

@@ -15,7 +15,7 @@ import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord, TopicPartition } from "../kafka/records.ts";
 import { asError } from "../lib/errors.ts";
 import { randomId } from "../lib/random-id.ts";
-import { Refusal } from "../lib/refusal.ts";
+import { AnyRefusal } from "../lib/refusal.ts";
 import type { Logger } from "../runtime/log.ts";
 import { makeFleetView, reportEveryMs } from "./fleet-feed.ts";
 import { sharedHeaders, singleHeader } from "./headers.ts";
@@ -338,7 +338,7 @@ export function makeRequester(parts: RequesterDeps): Requester {
         const call = pending.get(id);
         if (call !== undefined)
           settle(id, call).reject(
-            error instanceof Refusal ? error : refuse("UNAVAILABLE", { message: asError(error).message }),
+            error instanceof AnyRefusal ? error : refuse("UNAVAILABLE", { message: asError(error).message }),
           );
       });
       return answer;

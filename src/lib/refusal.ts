@@ -10,7 +10,7 @@ export interface RefusalOptions {
 }
 
 /** The code is for programs, the message for people. */
-export class Refusal<Code extends string = string> extends Error {
+export class AnyRefusal<Code extends string = string> extends Error {
   override readonly name = "Refusal";
   readonly code: Code;
   readonly retryAfterMs: number | undefined;

@@ -10,10 +10,10 @@ import { makeStack, type Stack } from "../../stack/stack.ts";
 import { type Config, type Environment, readConfig } from "../config/read.ts";
 import { relaxed } from "../config/relaxed.ts";
 import {
+  type DevFiles,
   type DevProcess,
   makeProcess,
   migrate,
-  type Place,
   type ProcessPlan,
   processEnvironment,
   readFleetId,
@@ -117,7 +117,7 @@ class System {
     report(relaxedLine(place.env));
   }
 
-  #place(): Place {
+  #place(): DevFiles {
     const { kafka, registry, postgres, processes } = this.#stack;
     const fixed = {
       AUTH_KAFKA_BROKERS: kafka.address,
@@ -129,7 +129,7 @@ class System {
     return { main, dir: this.#dir, processes, env: processEnvironment(this.#env, fixed, masterKeyFile(this.#dir)) };
   }
 
-  async #makeRoles(place: Place, grpcPort: number): Promise<DevProcess[]> {
+  async #makeRoles(place: DevFiles, grpcPort: number): Promise<DevProcess[]> {
     const workers = Array.from({ length: this.#config.AUTH_DEV_WORKERS }, (_, index) => index + 1);
     const wanted: Pick<ProcessPlan, "processName" | "number">[] = [
       ...workers.map((number) => ({ processName: "worker" as const, number })),

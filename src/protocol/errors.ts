@@ -2,7 +2,7 @@
 // A refusal is an answer, not a fault: it travels to the caller as `auth.Refusal`. What is not a Refusal is a fault of ours.
 // The table's gRPC column is what the bridge makes of a code (contract, section 3).
 
-import { Refusal as AnyRefusal, type RefusalOptions } from "../lib/refusal.ts";
+import { AnyRefusal, type RefusalOptions } from "../lib/refusal.ts";
 
 export type { RefusalOptions };
 

@@ -9,7 +9,7 @@
 // top, rpt, rkt, jti, exp, reply (the reply secret inside), fields (with details.field), reply-key.
 import { createHash, createPublicKey, KeyObject } from "node:crypto";
 import { type CryptoKey, compactDecrypt, type JWK } from "jose";
-import type { Refusal } from "../../lib/refusal.ts";
+import type { AnyRefusal } from "../../lib/refusal.ts";
 import type { BusNames } from "../names.ts";
 import { refuse } from "../refusals.ts";
 import { alg, enc, isBase64url32, openPlain, type PlainJwe, readPlain, sealCompact } from "./jwe.ts";
@@ -25,7 +25,7 @@ const leeway = 5;
 
 type SealFault = "jwe" | "unknown-kid" | "top" | "rpt" | "rkt" | "jti" | "exp" | "reply" | "reply-key";
 
-function broken(reason: SealFault, message: string): Refusal {
+function broken(reason: SealFault, message: string): AnyRefusal {
   return refuse("SEAL_INVALID", { message, details: { reason } });
 }
 
@@ -269,7 +269,7 @@ async function openSealed(request: RequestToOpen): Promise<Fields> {
 }
 
 /** Nothing would know its copy again, so each copy would count as a request. */
-function keyless(header: string): Refusal {
+function keyless(header: string): AnyRefusal {
   const message = `header ${header}: a sealed request needs one, or a correlation id with 128 random bits`;
   return refuse("INVALID_INPUT", { message, details: { header } });
 }

@@ -15,7 +15,7 @@ import { devDefaults } from "./defaults.ts";
 /** Argon2 shares libuv's pool with file system and DNS calls. */
 const THREADS_BESIDE_HASHING = 4;
 
-export interface Place {
+export interface DevFiles {
   /** The file that runs a role by its first argument. */
   readonly main: string;
   readonly dir: string;
@@ -43,7 +43,7 @@ const isOurs = (name: string): boolean => /^AUTH_(DEV|TEST|FLEET_ID)_|^AUTH_((HT
 const isFixed = (name: string, fixed: StackAddresses): boolean => Object.hasOwn(fixed, name.replace(/_FILE$/, ""));
 
 /** Runs `main.ts migrate` to its end. @throws StackFailure with what it said last */
-export async function migrate({ main, dir, processes, env }: Place, stopped: AbortSignal): Promise<void> {
+export async function migrate({ main, dir, processes, env }: DevFiles, stopped: AbortSignal): Promise<void> {
   const file = logFile(dir, "migrate");
   const from = logSize(file);
   const own = { ...env, AUTH_HTTP_PORT: "0", AUTH_FLEET_ID_OUT: fleetIdFile(dir) };
@@ -74,7 +74,10 @@ export function readFleetId(dir: string): string {
 }
 
 /** Ready when its /readyz says so. */
-export function makeProcess({ processName: role, number, httpPort, grpcPort }: ProcessPlan, place: Place): DevProcess {
+export function makeProcess(
+  { processName: role, number, httpPort, grpcPort }: ProcessPlan,
+  place: DevFiles,
+): DevProcess {
   const url = `http://127.0.0.1:${httpPort}`;
   const ports = { AUTH_HTTP_PORT: String(httpPort), AUTH_GRPC_PORT: String(grpcPort) };
   const env = { ...place.env, ...ports, AUTH_FLEET_ID_FILE: fleetIdFile(place.dir) };
