@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../src/config/read.ts";
-import { makeProcess, migrate, type DevFiles, readFleetId } from "../src/processes/dev/fleet.ts";
+import { type DevFiles, makeProcess, migrate, readFleetId } from "../src/processes/dev/fleet.ts";
 import { makeStack } from "../stack/stack.ts";
 import type { Argon2Options } from "./hash.ts";
 import { makeWorkers, type Workers } from "./workers.ts";

@@ -1,5 +1,5 @@
 // The workers of a bench's site: one at first; rows stop it, give it another environment, add others or kill one.
-import { type DevProcess, makeProcess, type DevFiles } from "../src/processes/dev/fleet.ts";
+import { type DevFiles, type DevProcess, makeProcess } from "../src/processes/dev/fleet.ts";
 import type { Ports } from "../stack/ports.ts";
 
 export interface Workers {
