@@ -6,6 +6,11 @@ import { availableParallelism } from "node:os";
 import { argv, env } from "node:process";
 import { launch } from "./bootstrap.js";
 
+// Help and authctl hash nothing and need no other process than this.
+const args = argv.slice(2);
+const small =
+  args.length === 0 || args[0] === "ctl" || ["help", "--help", "-h", "--version"].some((word) => args.includes(word));
+
 // Argon2 runs on libuv's pool, whose size is read once, when the process starts; file system and DNS calls need threads beside it.
 const hashThreads = Number(env.AUTH_HASH_THREADS) || availableParallelism();
 env.UV_THREADPOOL_SIZE ??= String(hashThreads + 4);
@@ -14,5 +19,4 @@ env.UV_THREADPOOL_SIZE ??= String(hashThreads + 4);
 env.MALLOC_ARENA_MAX ??= "2";
 const nodeOptions = ["--max-semi-space-size=16"];
 
-const args = argv.slice(2);
-await launch({ program: "main", args, nodeOptions, interactive: args[0] === "ctl" });
+await launch({ program: "main", args, nodeOptions: small ? [] : nodeOptions, interactive: small });

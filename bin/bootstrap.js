@@ -1,4 +1,5 @@
-// How every command of the package starts: check the Node at hand, install when needed, go on under the project's Node 24.
+// How every command of the package starts: check the Node at hand, install when needed, go on under the project's
+// Node 24: in this process where it is that already and nothing else speaks against it, else in another.
 // Promises: a signal reaches the program once however often it was sent at one keystroke; the exit code is the program's; a program
 // whose starter was killed hears of it (its IPC channel closes) and can stop its own children.
 // Runs on Node 20.20, so nothing newer and no package may be used here.
@@ -7,12 +8,15 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { ensureInstalled, Refusal } from "./install.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** In a checkout the sources run as they are; a published package carries the compiled ones and is installed already. */
 const checkout = existsSync(join(root, "src", "main.ts"));
+
+/** The major version of the package `node` in package.json: a Node of it that is at hand does as well. */
+const PROJECT_MAJOR = 24;
 
 /** npm passes Ctrl-C on to a child that the terminal has already told: what comes within this time is the same keystroke. */
 const SAME_KEYSTROKE_MS = 1000;
@@ -28,7 +32,8 @@ export async function launch(task) {
   try {
     refuseOldNode();
     if (checkout) await ensureInstalled(root, task.development === true);
-    process.exitCode = await relaunch(task);
+    if (runsHere(task)) await runHere(task);
+    else process.exitCode = await relaunch(task);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     console.error(error.message);
@@ -41,6 +46,19 @@ function refuseOldNode() {
   if (process.platform === "win32") throw new Refusal("Windows is not supported: run this inside WSL.");
   if (major > 20 || (major === 20 && minor >= 20)) return;
   throw new Refusal(`Node ${process.versions.node} is too old: install Node 20.20 or newer and run the command again.`);
+}
+
+/** Saves a process where nothing would be gained by another one: same Node, no options for it, same terminal. */
+function runsHere({ interactive = false, nodeOptions = [] }) {
+  const [major] = process.versions.node.split(".").map(Number);
+  return interactive && nodeOptions.length === 0 && major === PROJECT_MAJOR;
+}
+
+/** The program sees its own arguments, and ends this process by itself. */
+async function runHere({ program, args }) {
+  const file = programFile(program);
+  process.argv = [process.execPath, file, ...args];
+  await import(pathToFileURL(file).href);
 }
 
 function projectNode() {

@@ -159,6 +159,8 @@ describe("each driver has its place", () => {
     ["jose", /^jose$/, /^src\/(crypto\/|bus\/seal\/|client\/)/],
     ["pino", /^pino$/, /^src\/runtime\/log\.ts$/],
     ["prom-client", /^prom-client$/, /^src\/runtime\/metrics\.ts$/],
+    ["commander", /^commander$/, /^src\/(authctl\/(parser|terminal\/help)|config\/command-line)\.ts$/],
+    ["string-width", /^string-width$/, /^src\/authctl\/terminal\/table\.ts$/],
     ["mustache", /^mustache$/, /^src\/mail\/(render|template-check)\.ts$/],
     ["nodemailer", /^nodemailer(\/|$)/, /^src\/mail\/smtp\.ts$/],
     ["gRPC", /^@grpc\//, /^src\/bridge\//],

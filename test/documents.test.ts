@@ -1,4 +1,4 @@
-// What documents for operators and callers name is there: every file they point to is in the image, and every role they name can be started.
+// What documents for operators and callers name is there: every file they point to is in the image, and every process they name can be started.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
@@ -11,6 +11,7 @@ const read = (file: string): string => readFileSync(join(root, file), "utf8");
 const pages = [
   "accounts",
   "administration",
+  "authctl",
   "audit",
   "configuration",
   "guessing",
@@ -99,21 +100,21 @@ describe("links", () => {
   });
 });
 
-describe("roles", () => {
-  const roles = [...helpText().matchAll(/^ {2}(\w+) {2,}/gm)].map(([, role]) => role!);
+describe("processes", () => {
+  const processes = [...helpText().matchAll(/^ {2}(\w+) {2,}/gm)].map(([, name]) => name!);
 
   test("are named in bin/authfleet.js as the help has them", () => {
     const [, named = ""] = /starts one process of the service \(([^)]+)\)/.exec(read("bin/authfleet.js")) ?? [];
-    expect(roles).toEqual(expect.arrayContaining(["worker", "dev", "help"]));
-    expect(named.split(", ").filter((role) => !roles.includes(role))).toEqual([]);
+    expect(processes).toEqual(expect.arrayContaining(["worker", "dev", "help"]));
+    expect(named.split(", ").filter((name) => !processes.includes(name))).toEqual([]);
     expect(named).toContain("bridge");
   });
 
-  test("are what main.ts starts, and compose runs no other", () => {
-    const source = read("src/main.ts");
-    for (const role of roles) expect(source).toMatch(new RegExp(`"${role}"|\\b${role}:`));
-    const commands = [...read("docker-compose.yml").matchAll(/^ {4}command: \[(\w+)\]$/gm)].map(([, role]) => role!);
-    expect(commands.filter((role) => !roles.includes(role))).toEqual([]);
+  test("are what is started, and compose runs no other", () => {
+    const source = ["src/main.ts", "src/processes/serve.ts", "src/config/command-line.ts"].map(read).join("\n");
+    for (const name of processes) expect(source).toMatch(new RegExp(`"${name}"|\\b${name}:`));
+    const commands = [...read("docker-compose.yml").matchAll(/^ {4}command: \[(\w+)\]$/gm)].map(([, name]) => name!);
+    expect(commands.filter((name) => !processes.includes(name))).toEqual([]);
     expect(commands.length).toBeGreaterThan(3);
   });
 });

@@ -73,11 +73,14 @@ describe("the commands, under the Node that is at hand", () => {
   test("authfleet help shows processes and variables", async () => {
     const said = await mustRun(home, ["node", "bin/authfleet.js", "help"]);
     expect(said).toContain("Usage: authfleet PROCESS");
-    expect(said).toContain("AUTH_KAFKA_BROKERS");
+    expect(await mustRun(home, ["node", "bin/authfleet.js", "worker", "--help"])).toContain("AUTH_KAFKA_BROKERS");
   });
 
-  test("authctl help shows its commands", async () => {
+  test("authctl help shows its commands, and both say their version", async () => {
     expect(await mustRun(home, ["node", "bin/authctl.js", "help"])).toContain("demo");
+    const { version } = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as { version: string };
+    for (const command of ["authctl", "authfleet"])
+      expect(await mustRun(home, ["node", `bin/${command}.js`, "--version"])).toBe(`${version}\n`);
   });
 
   test("a role without its configuration says what is missing", async () => {

@@ -1,6 +1,7 @@
 // Writes what is generated: src/protocol/generated/schemas.ts from schemas/, src/handlers/index.ts from the files
-// beside it, docs/configuration.md from src/config/variables.ts, the table of commands in docs/protocol.md from schemas
-// and handlers, and docs/asyncapi.yaml from schemas/ and src/processes/topic-specs.ts.
+// beside it, docs/configuration.md from src/config/variables.ts, docs/authctl.md from src/authctl/commands.ts, the table
+// of commands in docs/protocol.md from schemas and handlers, and docs/asyncapi.yaml from schemas/ and
+// src/processes/topic-specs.ts.
 // `npm run generate` writes; `npm run generate -- --check` only compares and exits 1 where something is out of date.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -16,6 +17,7 @@ const outputs: Record<string, () => string | Promise<string>> = {
   "src/handlers/index.ts": () => handlersIndex(join(root, "src", "handlers"), join(root, "schemas")),
   "docs/configuration.md": configurationPage,
   // Loaded here, because they read what was generated above.
+  "docs/authctl.md": async () => (await import("./authctl.ts")).authctlPage(),
   "docs/protocol.md": async () => {
     const { handlers } = await import("../src/handlers/index.ts");
     return protocolPage(join(root, "docs", "protocol.md"), join(root, "schemas"), handlers);

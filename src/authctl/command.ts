@@ -1,6 +1,8 @@
-// What a command of authctl is: the words that call it, what it takes, and a function from a call to an answer. A command neither parses
-// arguments nor prints its answer nor chooses an exit code: index.ts does, the same for all. What cannot be answered is thrown: UsageFault (the
-// caller's mistake), Unreachable (nobody to ask), Refusal (the fleet said no).
+// What a command of authctl is: how it is called (the definitions in <noun>/commands.ts, from which the parser, the
+// help, the completion and docs/authctl.md are made), and a function from an invocation to a result, which is loaded
+// only when the command runs. A command neither parses arguments nor prints its result nor chooses an exit code:
+// index.ts does that for all of them. What fails is thrown: UsageFault (called wrongly), Unreachable (nobody answers),
+// Refusal (the fleet refused).
 import type { Environment } from "../config/read.ts";
 import type { withFleet } from "./connect/connect.ts";
 import type { Terminal } from "./terminal/terminal.ts";
@@ -14,21 +16,43 @@ export interface Command {
   readonly usage: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** Paragraphs below the usage line. */
-  readonly help: string;
-  /** Names of the arguments it cannot do without, and of those it takes besides. */
-  readonly needs: readonly string[];
-  readonly takes?: readonly string[];
-  /** The last of these arguments may be given several times. */
-  readonly repeats?: boolean;
-  /** Besides --json and --help, which every command has. */
-  readonly options: Readonly<Record<string, { type: "string" | "boolean"; multiple?: boolean }>>;
-  run(call: Call): Promise<Answer>;
+  /** Paragraphs above arguments and options, wrapped to the width of the terminal. */
+  readonly about: string;
+  /** `<NAME>` must be given, `[NAME]` may be; the last one may be repeated: `<NAME...>`. With what each is. */
+  readonly arguments?: readonly (readonly [syntax: string, text: string])[];
+  /** What its argument may be, for the completion. */
+  readonly choices?: readonly string[];
+  /** By their long names. Every command has --json and --help besides. */
+  readonly options?: Readonly<Record<string, OptionDefinition>>;
+  /** Paragraphs below the options. A function where they take a module that nothing else at the start needs. */
+  readonly notes?: string | (() => Promise<string>);
+  load(): Promise<Run>;
 }
 
-export interface Call {
+export interface OptionDefinition {
+  /** What its value is called; absent: it has none. */
+  readonly value?: string;
+  readonly text: string;
+  /** For the help and the completion; what else is given, the command refuses. */
+  readonly choices?: readonly string[];
+  /** It may be given several times. */
+  readonly repeats?: true;
+}
+
+export const flag = (text: string): OptionDefinition => ({ text });
+export const valued = (value: string, text: string): OptionDefinition => ({ value, text });
+export const oneOf = (value: string, choices: readonly string[], text: string): OptionDefinition => ({
+  value,
+  text,
+  choices,
+});
+export const repeated = (value: string, text: string): OptionDefinition => ({ value, text, repeats: true });
+
+export type Run = (call: Invocation) => Promise<CommandResult>;
+
+export interface Invocation {
   readonly words: readonly string[];
-  readonly options: Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+  readonly options: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
   readonly env: Environment;
   readonly terminal: Terminal;
   /** Connects to a fleet: withFleet, or a test's own connection, which it opens once for many commands. */
@@ -37,7 +61,7 @@ export interface Call {
   say(line: string): void;
 }
 
-export interface Answer {
+export interface CommandResult {
   /** With --json, the one document on standard output. */
   readonly document: object;
   /** For people. */
@@ -46,7 +70,7 @@ export interface Answer {
   readonly failed?: boolean;
 }
 
-/** Arguments or environment do not do: exit code 2. The message is a sentence. */
+/** Arguments or environment are wrong: exit code 2. The message is a sentence. */
 export class UsageFault extends Error {
   override readonly name = "UsageFault";
 }
@@ -56,16 +80,24 @@ export class Unreachable extends Error {
   override readonly name = "Unreachable";
 }
 
-export function textOption(call: Call, name: string): string | undefined {
+export function textOption(call: Invocation, name: string): string | undefined {
   const value = call.options[name];
   return typeof value === "string" ? value : undefined;
 }
 
-/** `--name A=B` as often as it is said. @throws UsageFault */
-export function pairsOption(call: Call, name: string): [string, string][] {
-  const given = call.options[name];
-  return (Array.isArray(given) ? given : []).map((text) => {
-    const [before = "", ...after] = String(text).split("=");
+export function flagOption(call: Invocation, name: string): boolean {
+  return call.options[name] === true;
+}
+
+export function listOption(call: Invocation, name: string): readonly string[] {
+  const value = call.options[name];
+  return Array.isArray(value) ? value : [];
+}
+
+/** `--name A=B`, each time it is given. @throws UsageFault */
+export function pairsOption(call: Invocation, name: string): [string, string][] {
+  return listOption(call, name).map((text) => {
+    const [before = "", ...after] = text.split("=");
     if (before === "" || after.length === 0) throw new UsageFault(`--${name} takes A=B, not ${text}.`);
     return [before, after.join("=")];
   });

@@ -104,7 +104,7 @@ function unknownNames(env: Environment): string[] {
   return Object.keys(env)
     .filter((name) => name.startsWith("AUTH_") && !name.startsWith("AUTH_TEST_") && !isServiceLink(name, env[name]))
     .filter((name) => !Object.hasOwn(variables, name.replace(/_FILE$/, "")) && !Object.hasOwn(variables, name))
-    .map((name) => `${name} is not a variable of this service; \`help\` lists them`);
+    .map((name) => `${name} is not a variable of this service; docs/configuration.md lists them`);
 }
 
 /**

@@ -1,5 +1,5 @@
-// Every AUTH_ variable: what it means, its range, its default, which roles need it. read.ts reads the environment by
-// this table, `node src/main.ts help` and docs/configuration.md print it. A secret has no default and may be given as
+// Every AUTH_ variable: what it means, its range, its default, which processes need it. read.ts reads the environment by
+// this table, `authfleet PROCESS --help` and docs/configuration.md print it. A secret has no default and may be given as
 // NAME_FILE.
 import { availableParallelism } from "node:os";
 import {
@@ -515,7 +515,7 @@ export function configurationPage(): string {
     "",
     "By environment variables only. All faults are reported at once; an unknown `AUTH_` name is a fault. Every text may also be",
     "given as a file: `NAME_FILE` holds its path. Durations are written `500ms`, `10s`, `15m`, `24h`, `30d`.",
-    "This page is generated; `npx authfleet help` prints the same (in the image: the argument `help`).",
+    "This page is generated; `npx authfleet PROCESS --help` prints what one process reads (in the image: the arguments `PROCESS --help`).",
     "",
     "| variable | meaning | range | default |",
     "|---|---|---|---|",
@@ -524,12 +524,10 @@ export function configurationPage(): string {
   ].join("\n");
 }
 
-/** The table for a terminal. */
-export function configurationHelp(): string {
-  const rows = Object.entries<Variable<unknown>>(variables).map(([name, variable]) => {
-    const shown = defaultOf(variable);
-    const needed = variable.needed ? `; needed by ${variable.needed.join(", ")}` : "";
-    return `  ${name}\n      ${variable.meaning}\n      ${variable.range}${shown ? `; default ${shown}` : ""}${needed}`;
-  });
-  return rows.join("\n");
+/** One variable for a terminal. */
+export function variableHelp(name: keyof typeof variables): string {
+  const variable: Variable<unknown> = variables[name];
+  const shown = defaultOf(variable);
+  const needed = variable.needed ? `; needed by ${variable.needed.join(", ")}` : "";
+  return `  ${name}\n      ${variable.meaning}\n      ${variable.range}${shown ? `; default ${shown}` : ""}${needed}`;
 }

@@ -1,10 +1,10 @@
 // How authctl is called: help, wrong arguments, and where there is nobody to speak to. Nothing here reaches a fleet.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { commands } from "../../src/authctl/index.ts";
+import { commands } from "../../src/authctl/commands.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
-import { authctl, called } from "./authctl.ts";
+import { authctl, called, calledAt } from "./authctl.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -14,7 +14,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const nobody = () => ({ AUTH_DEV_DIR: folder });
 const names = commands.map(({ name }) => name);
-const width = Math.max(...names.map((name) => name.length));
+/** Without the layout: help is wrapped. */
+const words = (text: string): string => text.replace(/\s+/g, " ");
 /** Nothing listens on the discard port. */
 const closedPort = "127.0.0.1:9";
 const path = { PATH: process.env["PATH"] ?? "" };
@@ -23,7 +24,7 @@ describe("help", () => {
   test.each([[[]], [["help"]], [["--help"]]])("lists every command for %j", async (args) => {
     const { code, stdout, stderr } = await called(args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    for (const { name, summary } of commands) expect(stdout).toContain(`${name.padEnd(width)}  ${summary}`);
+    for (const { name, summary } of commands) expect(words(stdout)).toContain(` ${name} ${summary} `);
   });
 
   test.each(names)("tells how %s is called, the same by help and by --help", async (name) => {
@@ -34,7 +35,7 @@ describe("help", () => {
   });
 
   test("tells every option of every command", async () => {
-    for (const { name, options } of commands) {
+    for (const { name, options = {} } of commands) {
       const { stdout } = await called(["help", ...name.split(" ")]);
       for (const option of Object.keys(options)) expect(stdout).toContain(`--${option}`);
     }
@@ -42,7 +43,11 @@ describe("help", () => {
 
   test("tells all commands of a group", async () => {
     const { stdout } = await called(["users", "--help"]);
-    for (const name of names) expect(stdout.includes(`Usage: authctl ${name}`)).toBe(name.startsWith("users "));
+    for (const name of names) {
+      const [group, member] = name.split(" ");
+      if (group === "users") expect(words(stdout)).toContain(` ${member} `);
+    }
+    expect(stdout).not.toContain("rewrap");
   });
 
   test("of request warns of secrets on the command line and offers standard input", async () => {
@@ -55,6 +60,65 @@ describe("help", () => {
     const { stdout } = await called(["--json", "help"]);
     expect(JSON.parse(stdout)).toMatchObject({ commands: names.map((name) => ({ name })) });
   });
+});
+
+describe("the width of the terminal", () => {
+  const narrow = 44;
+
+  test.each([["help"], ["help users"], ["help users ban"], ["help request"]])(
+    "%s breaks no word in a narrow one",
+    async (line) => {
+      const [wide, small] = await Promise.all([200, narrow].map((columns) => calledAt(columns, line.split(" "))));
+      expect(words(small!.stdout)).toBe(words(wide!.stdout));
+      const tooLong = small!.stdout
+        .split("\n")
+        .filter((text) => text.length > narrow && /\S {1,2}\S/.test(text.trim()));
+      const fixed = /^(Usage: | {2}echo |.*\S+$)/; // usage and examples are shown as they are, and a word may be longer
+      expect(tooLong.filter((text) => !fixed.test(text))).toEqual([]);
+      expect(small!.stdout.split("\n").length).toBeGreaterThan(wide!.stdout.split("\n").length);
+    },
+  );
+});
+
+describe("the version", () => {
+  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8")) as {
+    version: string;
+  };
+
+  test("is that of the package", async () => {
+    expect(await called(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+    expect(JSON.parse((await called(["--version", "--json"])).stdout)).toEqual({ version });
+  });
+});
+
+describe("what is nearly right is suggested", () => {
+  test.each([
+    ["usres", "There is no command usres. Did you mean users?"],
+    ["help usres", "There is no command usres. Did you mean users?"],
+    ["users shwo ada", "There is no command users shwo. Did you mean show?"],
+    ["users show ada --josn", "Unknown option '--josn'. Did you mean --json?"],
+    ["users ban ada --reson spam", "Unknown option '--reson'. Did you mean --reason?"],
+    ["--verison", "Unknown option '--verison'. Did you mean --version?"],
+    ["frobnicate", "There is no command frobnicate."],
+    ["users show ada --frobnicate", "Unknown option '--frobnicate'."],
+  ])("%s", async (line, sentence) => {
+    const { code, stdout, stderr } = await called(line.split(" "), nobody());
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr.split("\n")[0]).toBe(sentence);
+  });
+});
+
+describe("the definition of every command", () => {
+  test.each(commands.map((command) => [command.name, command] as const))(
+    "of %s has a usage that says the same",
+    async (_name, command) => {
+      const { usage, arguments: taken = [], options = {} } = command;
+      const named = [...usage.matchAll(/--([a-z-]+)/g)].map(([, option]) => option!);
+      expect([...new Set(named)].sort()).toEqual(Object.keys(options).sort());
+      for (const [syntax] of taken) expect(usage).toMatch(new RegExp(`\\b${syntax.replace(/\W/g, "")}\\b|bash`));
+      expect(typeof (await command.load())).toBe("function");
+    },
+  );
 });
 
 describe("wrong arguments are told in one sentence with the usage, exit code 2", () => {
@@ -97,11 +161,11 @@ describe("wrong arguments are told in one sentence with the usage, exit code 2",
     ["users reset-mfa ada --reason lost", "say --yes."],
     ["users export", "LOGIN is missing."],
     ["users export ada", "Say why: --reason TEXT."],
-    ["users export ada --reason", "Option '--reason <value>' argument missing."],
+    ["users export ada --reason", "Option '--reason <TEXT>' argument missing."],
     ["roles require-mfa", "ROLE is missing."],
     ["request", "TOPIC and JSON are missing."],
     ["request key.list", "JSON is missing."],
-    ["request key.list {} --timeout", "Option '--timeout <value>' argument missing."],
+    ["request key.list {} --timeout", "Option '--timeout <DURATION>' argument missing."],
     ["request key.list {} --timeout soon", "--timeout takes a duration from 1ms to 5m, such as 10s, not soon."],
     ["request key.list {} --timeout 6m", "--timeout takes a duration from 1ms to 5m, such as 10s, not 6m."],
     [

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import type { Call } from "../../src/authctl/command.ts";
+import type { Invocation } from "../../src/authctl/command.ts";
 import { ctl } from "../../src/authctl/index.ts";
 import type { Terminal } from "../../src/authctl/terminal/terminal.ts";
 import type { Environment } from "../../src/config/read.ts";
@@ -30,6 +30,11 @@ export function called(args: string[], env: Environment = {}, input = ""): Promi
   return inProcess(args, env, { terminal: { input: async () => input } });
 }
 
+/** In this process, on a terminal of so many columns. */
+export function calledAt(columns: number, args: string[]): Promise<Ran> {
+  return inProcess(args, {}, { terminal: { columns } });
+}
+
 /** In this process, with somebody at the terminal who gives this answer to every question. */
 export async function answering(
   args: string[],
@@ -46,7 +51,7 @@ export async function answering(
 
 /** The fleet's commands over the test's own connection: some 50 ms instead of the half second and more that it takes to connect. */
 export function over({ client, kafka }: TestFleet) {
-  const reach: Call["reach"] = ({ config }, use) => use({ client, kafka, config });
+  const reach: Invocation["reach"] = ({ config }, use) => use({ client, kafka, config });
   return {
     called: (args: string[], env: Environment, input: string): Promise<Ran> =>
       inProcess(args, env, { terminal: { input: async () => input }, reach }),
@@ -70,7 +75,7 @@ export async function watching(args: string[], env: Environment, pictures: numbe
 
 interface Around {
   terminal: Partial<Terminal>;
-  reach?: Call["reach"];
+  reach?: Invocation["reach"];
 }
 
 async function inProcess(args: string[], env: Environment, { terminal, ...around }: Around): Promise<Ran> {

@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { type ProcessName, parseDuration, type Variable } from "../../src/config/kinds.ts";
 import { type Config, ConfigFault, type Environment, readConfig } from "../../src/config/read.ts";
 import { relaxed } from "../../src/config/relaxed.ts";
-import { configurationHelp, configurationPage, isServiceLink, variables } from "../../src/config/variables.ts";
+import { configurationPage, isServiceLink, variableHelp, variables } from "../../src/config/variables.ts";
 import { processEnvironment } from "../../src/processes/dev/fleet.ts";
 import { selfSigned } from "../bridge/certificate.ts";
 
@@ -297,7 +297,9 @@ describe("names", () => {
     "AUTH_UNKNOWN_FILE",
     "AUTH_",
   ])("%s is a fault", (name) => {
-    expect(faultsOf({ [name]: "1" })).toEqual([`${name} is not a variable of this service; \`help\` lists them`]);
+    expect(faultsOf({ [name]: "1" })).toEqual([
+      `${name} is not a variable of this service; docs/configuration.md lists them`,
+    ]);
   });
 
   test.each([
@@ -598,7 +600,7 @@ describe("the table", () => {
     expect(page).toBe(configurationPage());
     for (const [name] of table) {
       expect(page).toContain(`| \`${name}\` |`);
-      expect(configurationHelp()).toContain(`  ${name}\n`);
+      expect(variableHelp(name as keyof typeof variables)).toContain(`  ${name}\n`);
     }
   });
 });

@@ -12,63 +12,40 @@ import { profileByLogin } from "../../db/users.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { normalize } from "../../protocol/record-key.ts";
-import { type Answer, type Call, type Command, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
 import { withDatabase } from "../connect/database.ts";
 import { sinceOption } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
-import { columns } from "../terminal/table.ts";
+import { table } from "../terminal/table.ts";
+import { defaultShowLimit, maxShowLimit } from "./commands.ts";
 
-const defaultLimit = 100;
-const maxLimit = 10_000;
+export async function auditShow(call: Invocation): Promise<CommandResult> {
+  const since = sinceOption(call);
+  const actor = textOption(call, "actor");
+  const wanted: Wanted = {
+    limit: limitOf(call),
+    ...(actor !== undefined && { actor }),
+    ...(since !== undefined && { since: systemClock.now() - since }),
+  };
+  const target = targetOf(call.env);
+  return withDatabase(target, "to read the audit", async (pool) => {
+    const keys = loadDataKeys(target.config.AUTH_MASTER_KEY ?? [], await dataKeyRows(pool));
+    const userId = await userOf(pool, call);
+    const rows = await newestRows(pool, { ...wanted, ...(userId !== undefined && { userId }) });
+    return toResult(rows.map((row) => entryOf(row, keys)));
+  });
+}
 
-export const auditShow: Command = {
-  name: "audit show",
-  usage: "[--user LOGIN] [--actor ACTOR] [--since DURATION] [--limit N]",
-  summary: "what happened, to whom and by whom",
-  help: `Shows the newest rows of the audit, newest first: number, time, event, whom it is about, who did it, the outcome (ok, or why it was refused), and
-what is known besides. Something that has just happened comes when the relay has chained it, a second later.
-
-  --user LOGIN       only those about this user; id:NUMBER also for one who is deleted
-  --actor ACTOR      only those done by user:NUMBER, operator:NAME, service:NAME or anonymous
-  --since DURATION   only those of the last 30m, 12h, 7d ...
-  --limit N          so many at most, 1 to ${maxLimit}; default ${defaultLimit}
-
-What is personal can be read for as long as its user exists: deleting him deletes its key. It reads AUTH_DATABASE_URL itself, with AUTH_MASTER_KEY,
-and verifies nothing: see audit verify.`,
-  needs: [],
-  options: {
-    user: { type: "string" },
-    actor: { type: "string" },
-    since: { type: "string" },
-    limit: { type: "string" },
-  },
-  async run(call) {
-    const since = sinceOption(call);
-    const actor = textOption(call, "actor");
-    const wanted: Wanted = {
-      limit: limitOf(call),
-      ...(actor !== undefined && { actor }),
-      ...(since !== undefined && { since: systemClock.now() - since }),
-    };
-    const target = targetOf(call.env);
-    return withDatabase(target, "to read the audit", async (pool) => {
-      const keys = loadDataKeys(target.config.AUTH_MASTER_KEY ?? [], await dataKeyRows(pool));
-      const userId = await userOf(pool, call);
-      const rows = await newestRows(pool, { ...wanted, ...(userId !== undefined && { userId }) });
-      return answerOf(rows.map((row) => entryOf(row, keys)));
-    });
-  },
-};
-
-function limitOf(call: Call): number {
-  const text = textOption(call, "limit") ?? String(defaultLimit);
+function limitOf(call: Invocation): number {
+  const text = textOption(call, "limit") ?? String(defaultShowLimit);
   const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > maxLimit) throw new UsageFault(`--limit takes a number from 1 to ${maxLimit}, not ${text}.`);
+  if (limit < 1 || limit > maxShowLimit)
+    throw new UsageFault(`--limit takes a number from 1 to ${maxShowLimit}, not ${text}.`);
   return limit;
 }
 
 /** @throws Refusal NOT_FOUND: of a deleted user only the id is left */
-async function userOf(pool: DatabasePool, call: Call): Promise<number | undefined> {
+async function userOf(pool: DatabasePool, call: Invocation): Promise<number | undefined> {
   const target = textOption(call, "user");
   if (target === undefined) return undefined;
   const id = /^id:(\d{1,15})$/i.exec(target)?.[1];
@@ -131,7 +108,7 @@ function shownOf(personal: Record<string, unknown>): object | null {
   return rest === null || Object.keys(rest).length === 0 ? null : rest;
 }
 
-function answerOf(entries: Entry[]): Answer {
+function toResult(entries: Entry[]): CommandResult {
   const rows = entries.map((entry) => {
     const said = JSON.stringify({ ...entry.details, ...entry.personal });
     const user = entry.userId === null ? "-" : `id:${entry.userId}`;
@@ -146,5 +123,5 @@ function answerOf(entries: Entry[]): Answer {
     ];
   });
   const head = ["NUMBER", "AT", "EVENT", "USER", "ACTOR", "OUTCOME", "DETAILS"];
-  return { document: { rows: entries }, lines: rows.length === 0 ? ["No rows."] : columns([head, ...rows]) };
+  return { document: { rows: entries }, lines: rows.length === 0 ? ["No rows."] : table([head, ...rows]) };
 }

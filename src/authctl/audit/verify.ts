@@ -12,7 +12,7 @@ import type { DatabasePool } from "../../db/pool.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { asError } from "../../lib/errors.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { type Answer, type Call, type Command, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, flagOption, type Invocation, textOption, UsageFault } from "../command.ts";
 import { holdsMasterKey, withDatabaseAtLength } from "../connect/database.ts";
 import { withKafka } from "../connect/reach.ts";
 import { type Target, targetOf } from "../connect/target.ts";
@@ -21,68 +21,39 @@ import { readSpans } from "../dlq/read.ts";
 /** Two months of a head a minute; reading them takes seconds. */
 const mostHeads = 100_000n;
 
-export const auditVerify: Command = {
-  name: "audit verify",
-  usage: "[--from TIME] [--to TIME] [--heads FILE] [--offline] | --state [--heads FILE] [--offline]",
-  summary: "whether the audit is as it was written; exit code 1 where it is not",
-  help: `Computes the audit's chain anew, row by row, and compares it with the signed heads: those in the database, and those on the topic
-auth.audit, which who has the database alone cannot change. Where something is wrong it says the first row that is: changed, missing, put in, or
-moved, rows missing at the end, or a head that is not what it should be.
-
-  --from TIME     begins at the last head from before (2025-11-01, 2025-11-01T12:00:00Z); default: the first row
-  --to TIME       ends with the last row that was chained by then; whether rows are missing behind it is not asked
-  --heads FILE    more heads that were kept: any text with them in it, such as a relay's log; - for standard input
-  --offline       leaves the topic auth.audit out
-  --state         compares every account with what its last audited events made of it: password, confirmation, address, roles, ban, authenticator app,
-                  recovery codes, passkeys; and what roles permit, and who is an operator. What somebody wrote to the database past the fleet is named,
-                  account by account. Nothing is said of sessions, links and attempts, nor of accounts that were deleted so
-
-It reads AUTH_DATABASE_URL itself, with AUTH_MASTER_KEY, and Kafka unless --offline. It needs no right to write.`,
-  needs: [],
-  options: {
-    from: { type: "string" },
-    to: { type: "string" },
-    heads: { type: "string" },
-    offline: { type: "boolean" },
-    state: { type: "boolean" },
-  },
-  async run(call) {
-    const [from, to] = [timeOption(call, "from"), timeOption(call, "to")];
-    const withState = call.options["state"] === true;
-    if (withState && (from !== undefined || to !== undefined))
-      throw new UsageFault("--state goes by everything that was audited: leave --from and --to out.");
-    const target = targetOf(call.env);
-    if (!holdsMasterKey(target.config))
-      throw new ConfigFault([
-        "AUTH_DATABASE_URL and AUTH_MASTER_KEY (or AUTH_MASTER_KEY_FILE) are needed to verify the audit",
-      ]);
-    const heads = [
-      ...(await headsGiven(call)),
-      ...(call.options["offline"] === true ? [] : await headsOnTopic(target)),
-    ];
-    const {
-      AUTH_MASTER_KEY: master,
-      AUTH_AUDIT_RETENTION: retentionMs,
-      AUTH_AUDIT_HEAD_EVERY: headEveryMs,
-    } = target.config;
-    return withDatabaseAtLength(target, "to verify the audit", async (pool) => {
-      const dataKeys = loadDataKeys(master ?? [], await dataKeyRows(pool));
-      const rights = new Rights();
-      const verdict = await verifyAudit({
-        pool,
-        dataKeys,
-        seen: (row) => rights.see(row),
-        ...(from !== undefined && { from }),
-        ...(to !== undefined && { to }),
-        heads: [...new Set(heads)],
-        retentionMs,
-        headEveryMs,
-        now: systemClock.now(),
-      });
-      return withState ? stateAnswer(call, { verdict, rights, pool, dataKeys }) : answerOf(verdict);
+export async function auditVerify(call: Invocation): Promise<CommandResult> {
+  const [from, to] = [timeOption(call, "from"), timeOption(call, "to")];
+  const withState = flagOption(call, "state");
+  if (withState && (from !== undefined || to !== undefined))
+    throw new UsageFault("--state goes by everything that was audited: leave --from and --to out.");
+  const target = targetOf(call.env);
+  if (!holdsMasterKey(target.config))
+    throw new ConfigFault([
+      "AUTH_DATABASE_URL and AUTH_MASTER_KEY (or AUTH_MASTER_KEY_FILE) are needed to verify the audit",
+    ]);
+  const heads = [...(await headsGiven(call)), ...(flagOption(call, "offline") ? [] : await headsOnTopic(target))];
+  const {
+    AUTH_MASTER_KEY: master,
+    AUTH_AUDIT_RETENTION: retentionMs,
+    AUTH_AUDIT_HEAD_EVERY: headEveryMs,
+  } = target.config;
+  return withDatabaseAtLength(target, "to verify the audit", async (pool) => {
+    const dataKeys = loadDataKeys(master ?? [], await dataKeyRows(pool));
+    const rights = new Rights();
+    const verdict = await verifyAudit({
+      pool,
+      dataKeys,
+      seen: (row) => rights.see(row),
+      ...(from !== undefined && { from }),
+      ...(to !== undefined && { to }),
+      heads: [...new Set(heads)],
+      retentionMs,
+      headEveryMs,
+      now: systemClock.now(),
     });
-  },
-};
+    return withState ? stateAnswer(call, { verdict, rights, pool, dataKeys }) : toResult(verdict);
+  });
+}
 
 interface Verified {
   verdict: Verdict;
@@ -92,8 +63,8 @@ interface Verified {
 }
 
 /** A chain of which something is wrong is nothing to compare accounts with. */
-async function stateAnswer(call: Call, { verdict, rights, pool, dataKeys }: Verified): Promise<Answer> {
-  const chain = answerOf(verdict);
+async function stateAnswer(call: Invocation, { verdict, rights, pool, dataKeys }: Verified): Promise<CommandResult> {
+  const chain = toResult(verdict);
   if (verdict.broken !== null) return { ...chain, lines: [...chain.lines, "Accounts were not compared."] };
   const complete = verdict.first === 1 || (verdict.first === null && verdict.covered === 0);
   const moved = (accounts: number): void => call.terminal.progress?.(`${accounts} accounts`);
@@ -125,7 +96,7 @@ function accountLine({ userId, login, aspects }: Differing): string {
   return `${login} (id:${userId}): ${said.join(", ")}.`;
 }
 
-function answerOf(verdict: Verdict): Answer {
+function toResult(verdict: Verdict): CommandResult {
   const { rows, first, last, heads, covered, kept, waiting, broken } = verdict;
   const seen = rows === 0 ? "No row" : `Rows ${first} to ${last}`;
   const lines =
@@ -140,7 +111,7 @@ function answerOf(verdict: Verdict): Answer {
 }
 
 /** @throws UsageFault */
-function timeOption(call: Call, name: string): number | undefined {
+function timeOption(call: Invocation, name: string): number | undefined {
   const text = textOption(call, name);
   if (text === undefined) return undefined;
   const time = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN;
@@ -150,7 +121,7 @@ function timeOption(call: Call, name: string): number | undefined {
 }
 
 /** @throws UsageFault where the file cannot be read, or has no head in it: whoever gives one relies on it */
-async function headsGiven(call: Call): Promise<string[]> {
+async function headsGiven(call: Invocation): Promise<string[]> {
   const file = textOption(call, "heads");
   if (file === undefined) return [];
   const heads = headsIn(file === "-" ? await call.terminal.input() : read(file));

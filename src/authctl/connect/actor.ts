@@ -4,7 +4,7 @@
 import type { AuthClient } from "../../client/types.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { Refusal, refuse } from "../../protocol/errors.ts";
-import type { Call } from "../command.ts";
+import type { Invocation } from "../command.ts";
 import { type Login, type LoginFile, loginFile } from "./logins.ts";
 import { asOption, signerOf } from "./operator.ts";
 import { type Target, targetOf } from "./target.ts";
@@ -21,7 +21,7 @@ export interface Acting {
 }
 
 /** @throws Unreachable, ConfigFault, UsageFault */
-export async function actingFor(call: Call): Promise<Acting> {
+export async function actingFor(call: Invocation): Promise<Acting> {
   const named = asOption(call);
   const target = targetOf(call.env);
   const file = loginFile(call.env, target.config);

@@ -7,14 +7,11 @@ import { KafkaFault } from "../../kafka/faults.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import { asError } from "../../lib/errors.ts";
 import { withTimeout } from "../../lib/timeout.ts";
-import { clientOf, kafkaOf } from "../../processes/index.ts";
-import { makeLogger } from "../../runtime/log.ts";
+import { clientOf, kafkaOf } from "../../processes/parts.ts";
 import { makeMetrics } from "../../runtime/metrics.ts";
 import { Unreachable } from "../command.ts";
+import { silentLog } from "./silent-log.ts";
 import type { Target } from "./target.ts";
-
-/** Standard output is for answers alone. */
-export const quiet = makeLogger("silent", {});
 
 const name = "authctl";
 const reachMs = 10_000;
@@ -30,8 +27,8 @@ export interface Fleet {
 export async function withFleet<T>(target: Target, use: (fleet: Fleet) => Promise<T>): Promise<T> {
   const { config } = target;
   if (config.AUTH_REGISTRY_URL === undefined) throw new ConfigFault(["AUTH_REGISTRY_URL is not set"]);
-  const kafka = kafkaOf(config, name, quiet);
-  const { client, close } = clientOf({ config, log: quiet, metrics: makeMetrics({ process: "authctl" }) }, name);
+  const kafka = kafkaOf(config, name, silentLog);
+  const { client, close } = clientOf({ config, log: silentLog, metrics: makeMetrics({ process: "authctl" }) }, name);
   try {
     await reach({ client, kafka }, target);
     return await use({ client, kafka, config });

@@ -2,9 +2,7 @@
 // Whoever does not answer is named within reachMs.
 
 import { type Config, ConfigFault } from "../../config/read.ts";
-import { isTransient } from "../../db/faults.ts";
-import { isMigrated } from "../../db/imports.ts";
-import { type DatabasePool, openPool } from "../../db/pool.ts";
+import type { DatabasePool } from "../../db/pool.ts";
 import { readDatabaseAddress, shownPlace } from "../../lib/database-address.ts";
 import { asError } from "../../lib/errors.ts";
 import { withTimeout } from "../../lib/timeout.ts";
@@ -51,6 +49,7 @@ export async function withDatabaseAtLength<T>(
 function onceReached<T>(target: Target, run: (pool: DatabasePool) => Promise<T>): (pool: DatabasePool) => Promise<T> {
   const late = () => new Unreachable(sentence(target, `does not answer within ${reachMs / 1000} s`));
   return async (pool) => {
+    const { isMigrated } = await import("../../db/imports.ts");
     await withTimeout(isMigrated(pool), reachMs, late);
     return run(pool);
   };
@@ -61,6 +60,7 @@ async function connected<T>(
   run: (pool: DatabasePool) => Promise<T>,
   statementTimeoutMs?: number,
 ): Promise<T> {
+  const [{ isTransient }, { openPool }] = await Promise.all([import("../../db/faults.ts"), import("../../db/pool.ts")]);
   try {
     const pool = await openPool({
       url: target.config.AUTH_DATABASE_URL ?? "",

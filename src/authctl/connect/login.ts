@@ -5,7 +5,7 @@ import type { AuthClient } from "../../client/types.ts";
 import { Refusal, refuse } from "../../protocol/errors.ts";
 import type { SessionLoginResult } from "../../protocol/generated/schemas.ts";
 import { packageVersion } from "../../runtime/package-root.ts";
-import { type Answer, type Call, type Command, UsageFault } from "../command.ts";
+import { type CommandResult, type Invocation, UsageFault } from "../command.ts";
 import { rolesText } from "../users/show.ts";
 import { isOver, tokenOf } from "./actor.ts";
 import { type LoginFile, loginFile } from "./logins.ts";
@@ -17,58 +17,33 @@ type Challenge = NonNullable<SessionLoginResult["challenge"]>;
 /** Of codes at a terminal; the fleet judges five for one challenge. */
 const codeTries = 3;
 
-export const login: Command = {
-  name: "login",
-  usage: "[LOGIN]",
-  summary: "logs an administrator in, for the commands that change something",
-  help: `Logs in and keeps the session, so that users, sessions and roles commands are carried out as this administrator, with what his roles permit.
-It lasts like every session (AUTH_REFRESH_TTL, AUTH_REFRESH_IDLE), until logout, or until another login for the same fleet.
+export async function login(call: Invocation): Promise<CommandResult> {
+  const name = await nameOf(call);
+  const target = targetOf(call.env);
+  const file = loginFile(call.env, target.config);
+  const secrets = await secretsOf(call);
+  return call.reach(target, async ({ client }) => {
+    const tokens = await tokensOf(call, client, { name, secrets });
+    const before = file.read();
+    file.write({ login: name, ...tokens });
+    if (before !== undefined) await endBefore(client, before.accessToken);
+    const { roles } = await client.request("auth.session.inspect", { accessToken: tokens.accessToken });
+    return loggedIn(name, tokens, roles);
+  });
+}
 
-The password is asked for, unseen, and where the account has a second factor a code of its authenticator app, or a recovery code. Where standard input
-is no terminal, both are read from there: the password on the first line, a code on the second. A passkey needs a browser: authctl cannot use one, so
-whoever has nothing else takes a recovery code.
+export async function logout(call: Invocation): Promise<CommandResult> {
+  const target = targetOf(call.env);
+  const file = loginFile(call.env, target.config);
+  const kept = file.read();
+  if (kept === undefined)
+    return { document: { login: null, done: false }, lines: ["Nobody is logged in."], failed: true };
+  await call.reach(target, ({ client }) => end(client, kept, file));
+  file.remove();
+  return { document: { login: kept.login, done: true }, lines: [`${kept.login} is logged out.`] };
+}
 
-The session is kept in $XDG_STATE_HOME/authfleet (default ~/.local/state/authfleet), a file for each fleet that its owner alone may read. With
---as NAME those commands act as an operator instead.`,
-  needs: [],
-  takes: ["LOGIN"],
-  options: {},
-  async run(call) {
-    const name = await nameOf(call);
-    const target = targetOf(call.env);
-    const file = loginFile(call.env, target.config);
-    const secrets = await secretsOf(call);
-    return call.reach(target, async ({ client }) => {
-      const tokens = await tokensOf(call, client, { name, secrets });
-      const before = file.read();
-      file.write({ login: name, ...tokens });
-      if (before !== undefined) await endBefore(client, before.accessToken);
-      const { roles } = await client.request("auth.session.inspect", { accessToken: tokens.accessToken });
-      return loggedIn(name, tokens, roles);
-    });
-  },
-};
-
-export const logout: Command = {
-  name: "logout",
-  usage: "",
-  summary: "ends the session of authctl login",
-  help: `Ends the session that authctl login keeps for this fleet, at the fleet and here.`,
-  needs: [],
-  options: {},
-  async run(call) {
-    const target = targetOf(call.env);
-    const file = loginFile(call.env, target.config);
-    const kept = file.read();
-    if (kept === undefined)
-      return { document: { login: null, done: false }, lines: ["Nobody is logged in."], failed: true };
-    await call.reach(target, ({ client }) => end(client, kept, file));
-    file.remove();
-    return { document: { login: kept.login, done: true }, lines: [`${kept.login} is logged out.`] };
-  },
-};
-
-async function nameOf({ words: [given], terminal }: Call): Promise<string> {
+async function nameOf({ words: [given], terminal }: Invocation): Promise<string> {
   const name = given ?? (await terminal.ask?.("Login: ")) ?? "";
   if (name === "") throw new UsageFault("LOGIN is missing.");
   return name;
@@ -81,7 +56,7 @@ interface Secrets {
 }
 
 /** @throws UsageFault where no password is given */
-async function secretsOf({ terminal }: Call): Promise<Secrets> {
+async function secretsOf({ terminal }: Invocation): Promise<Secrets> {
   const { askUnseen } = terminal;
   if (askUnseen !== undefined) {
     const password = await askUnseen("Password: ");
@@ -107,7 +82,7 @@ interface Given {
   secrets: Secrets;
 }
 
-async function tokensOf(call: Call, client: AuthClient, { name, secrets }: Given): Promise<Tokens> {
+async function tokensOf(call: Invocation, client: AuthClient, { name, secrets }: Given): Promise<Tokens> {
   const device = { ip: null, userAgent: `authctl/${packageVersion()}`, device: `authctl on ${hostname()}` };
   const input = { login: name, password: secrets.password, client: device };
   const { tokens, challenge } = await client.request("auth.session.login", input);
@@ -118,7 +93,7 @@ async function tokensOf(call: Call, client: AuthClient, { name, secrets }: Given
 
 /** @throws Refusal MFA_REQUIRED where no code is given, or none would do; MFA_INVALID */
 async function answered(
-  { say }: Call,
+  { say }: Invocation,
   client: AuthClient,
   { name, secrets, challenge: { challenge, methods } }: Given & { challenge: Challenge },
 ): Promise<Tokens> {
@@ -164,7 +139,11 @@ function whereOver(error: unknown): void {
   if (!isOver(error)) throw error;
 }
 
-function loggedIn(name: string, { userId, sessionId, refreshExpiresAt }: Tokens, roles: readonly string[]): Answer {
+function loggedIn(
+  name: string,
+  { userId, sessionId, refreshExpiresAt }: Tokens,
+  roles: readonly string[],
+): CommandResult {
   const until = new Date(refreshExpiresAt).toISOString();
   const none = "No role counts in this session: what needs a permission will be refused.";
   return {

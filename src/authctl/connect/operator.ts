@@ -6,14 +6,14 @@ import { ConfigFault } from "../../config/read.ts";
 import { isOperatorName, operatorOfKey, signerFrom, signOperatorToken } from "../../crypto/operators.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { asError } from "../../lib/errors.ts";
-import { type Call, textOption, UsageFault } from "../command.ts";
+import { type Invocation, textOption, UsageFault } from "../command.ts";
 import type { Target } from "./target.ts";
 
 /** A new operator token. */
 export type SignOperator = () => Promise<string>;
 
 /** Who does it, where no token is signed: --as NAME, else the system's name for whoever runs this. @throws UsageFault */
-export function operatorName(call: Call): string {
+export function operatorName(call: Invocation): string {
   return (
     asOption(call) ??
     systemName()
@@ -23,7 +23,7 @@ export function operatorName(call: Call): string {
 }
 
 /** --as NAME. @throws UsageFault */
-export function asOption(call: Call): string | undefined {
+export function asOption(call: Invocation): string | undefined {
   const given = textOption(call, "as");
   if (given !== undefined && !isOperatorName(given))
     throw new UsageFault("--as takes 1 to 64 letters, digits or . _ @ -");
@@ -43,7 +43,7 @@ const lacking =
   "AUTH_OPERATOR_KEY_FILE is not set, and nobody is logged in: do authctl login as an administrator, or name the file with your operator's key; the first operator is enrolled by authctl operators add NAME --first";
 
 /** Signs as --as NAME, else as whom the key's file names. @throws ConfigFault, UsageFault */
-export async function signerOf({ config }: Target, call: Call): Promise<SignOperator> {
+export async function signerOf({ config }: Target, call: Invocation): Promise<SignOperator> {
   const file = config.AUTH_OPERATOR_KEY_FILE;
   const given = asOption(call);
   if (file === undefined) throw new ConfigFault([lacking]);

@@ -2,14 +2,11 @@
 // wrong), and the options that choose letters.
 import { setTimeout as sleep } from "node:timers/promises";
 import { globToRegExp, parseDuration } from "../../config/kinds.ts";
-import { KafkaFault } from "../../kafka/faults.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import { withTimeout } from "../../lib/timeout.ts";
-import { kafkaOf } from "../../processes/index.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { type Call, textOption, Unreachable, UsageFault } from "../command.ts";
+import { type Invocation, textOption, Unreachable, UsageFault } from "../command.ts";
 import type { Letter } from "../dlq/letters.ts";
-import { quiet } from "./connect.ts";
 import type { Target } from "./target.ts";
 
 const reachMs = 10_000;
@@ -19,7 +16,12 @@ const closeMs = 2000;
 export async function withKafka<T>(target: Target, use: (kafka: KafkaPort) => Promise<T>): Promise<T> {
   const { config, advice } = target;
   const brokers = `Kafka (${config.AUTH_KAFKA_BROKERS?.join(",")})`;
-  const kafka = kafkaOf(config, "authctl", quiet);
+  const [{ kafkaOf }, { KafkaFault }, { silentLog }] = await Promise.all([
+    import("../../processes/parts.ts"),
+    import("../../kafka/faults.ts"),
+    import("./silent-log.ts"),
+  ]);
+  const kafka = kafkaOf(config, "authctl", silentLog);
   try {
     const late = `${brokers} does not answer within ${reachMs / 1000} s. ${advice}`;
     await withTimeout(kafka.ping(), reachMs, () => new Unreachable(late));
@@ -35,7 +37,7 @@ export async function withKafka<T>(target: Target, use: (kafka: KafkaPort) => Pr
 }
 
 /** --topic GLOB, as what a letter must have been. @throws UsageFault */
-export function topicOption(call: Call): ((letter: Letter) => boolean) | undefined {
+export function topicOption(call: Invocation): ((letter: Letter) => boolean) | undefined {
   const glob = textOption(call, "topic");
   if (glob === undefined) return undefined;
   if (!/^[A-Za-z0-9._*-]{1,249}$/.test(glob)) {
@@ -46,7 +48,7 @@ export function topicOption(call: Call): ((letter: Letter) => boolean) | undefin
 }
 
 /** --since DURATION, ms. @throws UsageFault */
-export function sinceOption(call: Call): number | undefined {
+export function sinceOption(call: Invocation): number | undefined {
   const text = textOption(call, "since");
   if (text === undefined) return undefined;
   try {

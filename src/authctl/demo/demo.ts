@@ -1,7 +1,7 @@
 // authctl demo: the whole life of an account through Kafka, each step with its latency. The story is in journey.ts; here is who plays it.
 // It shows that a fleet works as the contract says, end to end; it is no measurement: steps go one after the other, most of them cold.
 import { systemClock } from "../../lib/clock.ts";
-import { type Answer, type Call, type Command, textOption } from "../command.ts";
+import { type CommandResult, type Invocation, textOption } from "../command.ts";
 import type { Fleet } from "../connect/connect.ts";
 import { asOption, signerOf } from "../connect/operator.ts";
 import { type Target, targetOf } from "../connect/target.ts";
@@ -12,30 +12,16 @@ import { makeSteps, type Steps, Unexpected } from "./steps.ts";
 const shownAtEnd =
   "signing up with a confirmation, logging in, rotating refresh tokens, refused attempts, {role}logging out with effect at once";
 
-export const demo: Command = {
-  name: "demo",
-  usage: "[--as NAME]",
-  summary: "the whole user journey through Kafka, with latencies",
-  help: `Plays the life of an account against the fleet, each step with its latency in ms: register, confirm, log in, inspect, refresh, be made
-admin and lose it again, log out; and what must be refused on the way. Exit code 1 when a step turns out otherwise than expected.
-
-  --as NAME   the operator who gives the role; default: the one whom AUTH_OPERATOR_KEY_FILE names
-
-The confirmation token is read from the platform's topic \`auth\`, so legacy topics must be on. The role is given by an operator: without
-AUTH_OPERATOR_KEY_FILE that part is left out. The account it makes, demo-..., stays: confirmed, logged out, without special roles.`,
-  needs: [],
-  options: { as: { type: "string" } },
-  async run(call) {
-    asOption(call);
-    const target = targetOf(call.env);
-    const clock = systemClock;
-    const steps = makeSteps({ clock, say: call.say, paint: call.terminal.paint });
-    const begun = clock.monotonic();
-    const failure = await play(call, { target, steps });
-    const ms = Math.round(clock.monotonic() - begun);
-    return failure === undefined ? success(steps, ms) : failed(call, { steps, failure });
-  },
-};
+export async function demo(call: Invocation): Promise<CommandResult> {
+  asOption(call);
+  const target = targetOf(call.env);
+  const clock = systemClock;
+  const steps = makeSteps({ clock, say: call.say, paint: call.terminal.paint });
+  const begun = clock.monotonic();
+  const failure = await play(call, { target, steps });
+  const ms = Math.round(clock.monotonic() - begun);
+  return failure === undefined ? success(steps, ms) : failed(call, { steps, failure });
+}
 
 interface DemoClients {
   target: Target;
@@ -43,7 +29,7 @@ interface DemoClients {
 }
 
 /** @returns why the demo failed, if it did */
-async function play(call: Call, { target, steps }: DemoClients): Promise<string | undefined> {
+async function play(call: Invocation, { target, steps }: DemoClients): Promise<string | undefined> {
   const named = target.config.AUTH_OPERATOR_KEY_FILE !== undefined || textOption(call, "as") !== undefined;
   const sign = named ? await signerOf(target, call) : undefined;
   try {
@@ -67,7 +53,7 @@ async function mailsOf({ config, kafka }: Fleet) {
   );
 }
 
-function success({ done }: Steps, ms: number): Answer {
+function success({ done }: Steps, ms: number): CommandResult {
   const withRole = done.some(({ topic }) => topic === "auth.admin.set-roles");
   const shown = shownAtEnd.replace("{role}", withRole ? "a role given and taken, " : "");
   return {
@@ -76,7 +62,7 @@ function success({ done }: Steps, ms: number): Answer {
   };
 }
 
-function failed({ terminal }: Call, { steps, failure }: { steps: Steps; failure: string }): Answer {
+function failed({ terminal }: Invocation, { steps, failure }: { steps: Steps; failure: string }): CommandResult {
   const document = { ok: false, failure, steps: steps.done };
   return { document, lines: ["", `${terminal.paint("red", "The demo failed.")} ${failure}`], failed: true };
 }

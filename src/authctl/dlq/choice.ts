@@ -1,11 +1,11 @@
-// Which dead letters a deed is for: those named by id, or the newest open ones from some topics; and how what came of it is told.
+// Which dead letters a command is for: those named by id, or the newest open ones from some topics; and the sentences
+// that say what was done with them.
 import type { KafkaPort } from "../../kafka/kafka.ts";
-import { type Call, UsageFault } from "../command.ts";
+import { type Invocation, UsageFault } from "../command.ts";
 import { topicOption } from "../connect/reach.ts";
+import { mostAtATime } from "./commands.ts";
 import { idOf, idText, type LetterId } from "./letters.ts";
 import { findNewest } from "./search.ts";
-
-export const mostAtATime = 1000;
 
 export interface Choice {
   ids: LetterId[];
@@ -16,7 +16,7 @@ export interface Choice {
 export type Choose = (kafka: KafkaPort) => Promise<Choice>;
 
 /** ID... or --topic GLOB. @throws UsageFault */
-export function choiceOf(call: Call): Choose {
+export function choiceOf(call: Invocation): Choose {
   const fits = topicOption(call);
   const ids = [...new Map(call.words.map((word) => [idText(idOf(word)), idOf(word)])).values()];
   if (ids.length === 0 && fits === undefined)

@@ -1,7 +1,7 @@
 // authctl dlq drop: notes about dead letters that nothing more is to be done. Kafka deletes records from a partition's beginning up to an offset or
 // not at all, so one letter cannot be erased without all those before it: its bytes stay until the topic forgets them.
 
-import type { Command } from "../command.ts";
+import type { CommandResult, Invocation } from "../command.ts";
 import { operatorName } from "../connect/operator.ts";
 import { withKafka } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
@@ -10,44 +10,26 @@ import { choiceOf, countText, moreText } from "./choice.ts";
 import { idText, noteRecord } from "./letters.ts";
 import { fetchLetters } from "./search.ts";
 
-export const dlqDrop: Command = {
-  name: "dlq drop",
-  usage: "(ID... | --topic GLOB) [--yes] [--as NAME]",
-  summary: "puts dead letters away: list, show and replay pass them over",
-  help: `Notes in auth.dead-letter, behind each letter, that it is dropped. From then on list, show and replay pass it over (--all shows it).
-
-  ID             partition/offset, as dlq list shows it
-  --topic GLOB   all open ones that came from this topic, the newest 1000; * stands for anything
-  --yes          does not ask
-  --as NAME      who does it, as the note says; default: the system's user name
-
-It erases nothing: Kafka cannot delete one record of such a topic. Its bytes stay on the brokers' disks until the topic's 30 days are over;
-docs/operations.md tells how to erase everything up to an offset.`,
-  needs: [],
-  takes: ["ID"],
-  repeats: true,
-  options: { topic: { type: "string" }, yes: { type: "boolean" }, as: { type: "string" } },
-  async run(call) {
-    const choose = choiceOf(call);
-    const by = operatorName(call);
-    checkAskable(call);
-    return withKafka(targetOf(call.env), async (kafka) => {
-      const { ids, more } = await choose(kafka);
-      const fetched = await fetchLetters(kafka, ids, 0);
-      const open = fetched.filter(({ letter }) => letter.note?.action !== "dropped");
-      const already = fetched
-        .filter(({ letter }) => letter.note?.action === "dropped")
-        .map(({ letter }) => idText(letter.id));
-      const topics = open.map(({ letter }) => letter.topic);
-      if (topics.length > 0 && !(await confirmed(call, `Drop ${countText(topics)}?`))) {
-        return { document: { dropped: [], already, more }, lines: ["Nothing was dropped."], failed: true };
-      }
-      if (open.length > 0) await kafka.produce(open.map(({ letter }) => noteRecord(letter.id, "dropped", by)));
-      const dropped = open.map(({ letter }) => idText(letter.id));
-      return { document: { dropped, already, more }, lines: linesOf(topics, already, more) };
-    });
-  },
-};
+export async function dlqDrop(call: Invocation): Promise<CommandResult> {
+  const choose = choiceOf(call);
+  const by = operatorName(call);
+  checkAskable(call);
+  return withKafka(targetOf(call.env), async (kafka) => {
+    const { ids, more } = await choose(kafka);
+    const fetched = await fetchLetters(kafka, ids, 0);
+    const open = fetched.filter(({ letter }) => letter.note?.action !== "dropped");
+    const already = fetched
+      .filter(({ letter }) => letter.note?.action === "dropped")
+      .map(({ letter }) => idText(letter.id));
+    const topics = open.map(({ letter }) => letter.topic);
+    if (topics.length > 0 && !(await confirmed(call, `Drop ${countText(topics)}?`))) {
+      return { document: { dropped: [], already, more }, lines: ["Nothing was dropped."], failed: true };
+    }
+    if (open.length > 0) await kafka.produce(open.map(({ letter }) => noteRecord(letter.id, "dropped", by)));
+    const dropped = open.map(({ letter }) => idText(letter.id));
+    return { document: { dropped, already, more }, lines: linesOf(topics, already, more) };
+  });
+}
 
 function linesOf(topics: string[], already: string[], more: boolean): string[] {
   return [

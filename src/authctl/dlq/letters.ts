@@ -91,17 +91,17 @@ export function isNote(found: Letter | Note): found is Note {
 }
 
 function readNote(record: InRecord): Note | undefined {
-  for (const deed of ["dropped", "replayed"] as const) {
-    const of = parseId(headerText(record, noteHeaders[deed]) ?? "");
+  for (const action of ["dropped", "replayed"] as const) {
+    const of = parseId(headerText(record, noteHeaders[action]) ?? "");
     if (of !== undefined)
-      return { of, action: deed, time: record.timestamp, by: headerText(record, byHeader) ?? "(unknown)" };
+      return { of, action, time: record.timestamp, by: headerText(record, byHeader) ?? "(unknown)" };
   }
   return undefined;
 }
 
 /** The record that says so. @param by who did it */
-export function noteRecord(of: LetterId, deed: LetterAction, by: string): OutRecord {
-  const headers = { [noteHeaders[deed]]: idText(of), [byHeader]: by };
+export function noteRecord(of: LetterId, action: LetterAction, by: string): OutRecord {
+  const headers = { [noteHeaders[action]]: idText(of), [byHeader]: by };
   return { topic: deadLetterTopic, partition: of.partition, key: Buffer.from(idText(of)), value: null, headers };
 }
 

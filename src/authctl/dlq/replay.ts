@@ -3,7 +3,7 @@
 
 import { KafkaFault } from "../../kafka/faults.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
-import type { Answer, Call, Command } from "../command.ts";
+import type { CommandResult, Invocation } from "../command.ts";
 import { operatorName } from "../connect/operator.ts";
 import { withKafka } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
@@ -17,37 +17,17 @@ import { replayDepsOf } from "./show.ts";
 /** Of values held at a time. */
 const maxBytes = 64 * 1024 * 1024;
 
-export const dlqReplay: Command = {
-  name: "dlq replay",
-  usage: "(ID... | --topic GLOB) [--yes] [--as NAME]",
-  summary: "sends dead letters to their topics again",
-  help: `Sends each record to its topic again, with its key, value and headers: a request keeps its correlation id, idempotency key and reply address.
-It is the same record to the fleet: what took effect already takes effect no second time. Its time counts anew from now.
-
-  ID             partition/offset, as dlq list shows it
-  --topic GLOB   all open ones that came from this topic, the newest 1000, the oldest of them first; * stands for anything
-  --yes          does not ask
-  --as NAME      who does it, as the note says; default: the system's user name
-
-What cannot be replayed is told, and exit code 1: it was replayed or dropped already, its seal has expired (requests are sealed for minutes), its
-value was cut, its topic or reply topic is gone, it is older than first answers are kept (AUTH_IDEMPOTENCY_TTL, requests only).
-Find out first why it is a dead letter: while the cause is there it becomes one again, with an id of its own. Whoever asked may have gone.`,
-  needs: [],
-  takes: ["ID"],
-  repeats: true,
-  options: { topic: { type: "string" }, yes: { type: "boolean" }, as: { type: "string" } },
-  async run(call) {
-    const choose = choiceOf(call);
-    const by = operatorName(call);
-    checkAskable(call);
-    const target = targetOf(call.env);
-    return withKafka(target, async (kafka) => {
-      const { ids, more } = await choose(kafka);
-      const judged = await judge(await fetchLetters(kafka, ids, maxBytes), replayDepsOf(target.config, kafka));
-      return carryOut(call, { kafka, by, judged, more });
-    });
-  },
-};
+export async function dlqReplay(call: Invocation): Promise<CommandResult> {
+  const choose = choiceOf(call);
+  const by = operatorName(call);
+  checkAskable(call);
+  const target = targetOf(call.env);
+  return withKafka(target, async (kafka) => {
+    const { ids, more } = await choose(kafka);
+    const judged = await judge(await fetchLetters(kafka, ids, maxBytes), replayDepsOf(target.config, kafka));
+    return carryOut(call, { kafka, by, judged, more });
+  });
+}
 
 interface Judged extends FetchedLetter {
   /** Why it is not replayed. */
@@ -73,14 +53,14 @@ interface Work {
   more: boolean;
 }
 
-async function carryOut(call: Call, { kafka, by, judged, more }: Work): Promise<Answer> {
+async function carryOut(call: Invocation, { kafka, by, judged, more }: Work): Promise<CommandResult> {
   const topics = judged.filter(({ why }) => why === undefined).map(({ letter }) => letter.topic);
   if (topics.length > 0 && !(await confirmed(call, `Replay ${countText(topics)}?`))) {
     return { document: { replayed: [], refused: [], more }, lines: ["Nothing was replayed."], failed: true };
   }
   const done: Judged[] = [];
   for (const each of judged) done.push(each.why === undefined ? { ...each, why: await replay(kafka, each, by) } : each);
-  return answerOf(done, more);
+  return toResult(done, more);
 }
 
 /** @returns why it could not be */
@@ -95,7 +75,7 @@ async function replay(kafka: KafkaPort, { letter, record }: FetchedLetter, by: s
   return undefined;
 }
 
-function answerOf(done: Judged[], more: boolean): Answer {
+function toResult(done: Judged[], more: boolean): CommandResult {
   const replayed = done.filter(({ why }) => why === undefined).map(({ letter }) => letter);
   const refused = done.flatMap(({ letter, why }) => (why === undefined ? [] : [{ id: idText(letter.id), why }]));
   return {

@@ -1,55 +1,46 @@
 // authctl dlq show: everything about one dead letter that may be seen, and whether it can be replayed.
-import { makeCodec } from "../../bus/avro/codec.ts";
-import { makeSchemaStore } from "../../bus/avro/schema-store.ts";
 import type { Config } from "../../config/read.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import type { InRecord } from "../../kafka/records.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { registryOf } from "../../processes/index.ts";
-import { schemasBySubject } from "../../processes/topic-specs.ts";
 import { refuse } from "../../protocol/errors.ts";
-import type { Answer, Command } from "../command.ts";
+import { type CommandResult, flagOption, type Invocation } from "../command.ts";
 import { withKafka } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
-import { aligned } from "../terminal/terminal.ts";
+import { aligned } from "../terminal/table.ts";
 import { idOf, idText, isoTime, type Letter, stateText } from "./letters.ts";
 import { summaryOf } from "./list.ts";
 import { notReplayableReason, type ReplayDeps } from "./replayable.ts";
 import { fetchLetters } from "./search.ts";
-import { bytesText, jsonText, type Reading, type ShownValue, shownBinary, shownHeaders, shownValue } from "./value.ts";
+import { bytesText, jsonText, shownBinary, shownHeaders } from "./shown-bytes.ts";
+import type { Reading, ShownValue } from "./value.ts";
 
-export const dlqShow: Command = {
-  name: "dlq show",
-  usage: "ID [--all]",
-  summary: "one dead letter: why, from where, headers, fields",
-  help: `Shows one dead letter: why it is one, where it came from, its headers and fields, and whether it can be replayed.
-
-  ID      partition/offset, as dlq list shows it
-  --all   also one that was dropped
-
-Avro is decoded where its schema is known. Secrets are never shown: a seal stays closed, and what may hold a token in clear is withheld.`,
-  needs: ["ID"],
-  options: { all: { type: "boolean" } },
-  async run(call) {
-    const id = idOf(call.words[0]!);
-    const { config, ...target } = targetOf(call.env);
-    return withKafka({ config, ...target }, async (kafka) => {
-      const [fetched] = await fetchLetters(kafka, [id], Number.POSITIVE_INFINITY);
-      const { letter, record } = fetched!;
-      if (letter.note?.action === "dropped" && call.options["all"] !== true) throw droppedAlready(letter);
-      const value = await shownValue(letter.topic, record!.value, readingOf(config));
-      const why = await notReplayableReason(letter, record!, replayDepsOf(config, kafka));
-      return answerOf(letter, { record: record!, value, why });
-    });
-  },
-};
+export async function dlqShow(call: Invocation): Promise<CommandResult> {
+  const id = idOf(call.words[0]!);
+  const { config, ...target } = targetOf(call.env);
+  return withKafka({ config, ...target }, async (kafka) => {
+    const [fetched] = await fetchLetters(kafka, [id], Number.POSITIVE_INFINITY);
+    const { letter, record } = fetched!;
+    if (letter.note?.action === "dropped" && !flagOption(call, "all")) throw droppedAlready(letter);
+    const { shownValue } = await import("./value.ts");
+    const value = await shownValue(letter.topic, record!.value, await readingOf(config));
+    const why = await notReplayableReason(letter, record!, replayDepsOf(config, kafka));
+    return toResult(letter, { record: record!, value, why });
+  });
+}
 
 function droppedAlready(letter: Letter): Error {
   const message = `The dead letter ${idText(letter.id)} was ${stateText(letter)}; --all shows it.`;
   return refuse("NOT_FOUND", { message, details: { id: idText(letter.id) } });
 }
 
-function readingOf(config: Config): Reading | undefined {
+async function readingOf(config: Config): Promise<Reading | undefined> {
+  const [{ registryOf }, { makeSchemaStore }, { makeCodec }, { schemasBySubject }] = await Promise.all([
+    import("../../processes/parts.ts"),
+    import("../../bus/avro/schema-store.ts"),
+    import("../../bus/avro/codec.ts"),
+    import("../../processes/topic-specs.ts"),
+  ]);
   const registry = registryOf(config);
   if (registry === undefined) return undefined;
   const store = makeSchemaStore([registry], systemClock.monotonic);
@@ -76,7 +67,7 @@ interface Shown {
   why: string | undefined;
 }
 
-function answerOf(letter: Letter, { record, value, why }: Shown): Answer {
+function toResult(letter: Letter, { record, value, why }: Shown): CommandResult {
   const headers = shownHeaders(record);
   const key = record.key === null ? null : shownBinary(record.key);
   const replay = why === undefined ? { possible: true } : { possible: false, why };

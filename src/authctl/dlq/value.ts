@@ -1,13 +1,14 @@
-// What a dead letter holds, as far as it may be seen. Secrets never: a seal stays closed, what stands in the field `sealed` without one is
-// withheld (AUTH_REQUIRE_SEALED=false lets it be bare), and of bytes that do not decode only the first five are shown, the registry's wire
-// format header: a secret may follow in clear. Of a foreign JSON body the values are shown that can be no token; of headers those that do not sound like one.
+// The value of a dead letter, as far as it may be seen. Secrets never: a seal stays closed, a field `sealed` that holds
+// no seal is withheld (AUTH_REQUIRE_SEALED=false accepts such), and of bytes that do not decode only the first five are
+// shown, the header of the registry's wire format: a secret may follow in clear. Of a foreign JSON body, the values are
+// shown that cannot be a token.
 import { type Codec, CodecFault } from "../../bus/avro/codec.ts";
 import type { Registry } from "../../bus/avro/schema-store.ts";
-import type { InRecord } from "../../kafka/records.ts";
 import { asError } from "../../lib/errors.ts";
 import { schemasBySubject } from "../../processes/topic-specs.ts";
-import { isoTime, textOf } from "./letters.ts";
+import { isoTime } from "./letters.ts";
 import { kindOf, sealIn } from "./replayable.ts";
+import { soundsSecret } from "./shown-bytes.ts";
 
 export interface ShownValue {
   bytes: number;
@@ -18,13 +19,8 @@ export interface ShownValue {
   undecoded?: string;
 }
 
-export type ShownBytes = { text: string } | { hex: string; bytes: number } | { withheld: true; bytes: number };
-
 const shownBytes = 5;
-const longestShown = 1000;
 const longestHarmless = 20;
-const soundsSecret = /authorization|cookie|passw|secret|token|credential|api-?key/i;
-const looksLikeToken = /eyJ[\w-]{8,}\.[\w-]+/;
 
 export interface Reading {
   codec: Codec;
@@ -99,37 +95,4 @@ function sealText(sealed: string): string {
   if (seal === undefined) return `(withheld: ${sealed.length} characters, not a seal)`;
   const until = typeof seal["exp"] === "number" ? `, until ${isoTime(seal["exp"] * 1000)}` : "";
   return `(sealed: ${sealed.length} characters, for the key ${String(seal["kid"]).slice(0, 100)}${until})`;
-}
-
-export function shownHeaders({ headers }: InRecord): Record<string, ShownBytes | ShownBytes[]> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => {
-      const each = [value ?? []].flat().map((bytes) => shownHeader(name, bytes));
-      return [name, each.length === 1 ? each[0]! : each];
-    }),
-  );
-}
-
-function shownHeader(name: string, bytes: Buffer): ShownBytes {
-  const secret = soundsSecret.test(name) || looksLikeToken.test(bytes.toString("latin1", 0, 4 * longestShown));
-  return secret ? { withheld: true, bytes: bytes.length } : shownBinary(bytes);
-}
-
-/** As text where it is text that can be shown, else in hex; a long one is cut. */
-export function shownBinary(bytes: Buffer): ShownBytes {
-  const text = textOf(bytes);
-  if (text !== undefined && text.length <= longestShown) return { text };
-  if (text !== undefined) return { text: `${text.slice(0, longestShown)}... (${bytes.length} bytes)` };
-  return { hex: bytes.subarray(0, longestShown / 2).toString("hex"), bytes: bytes.length };
-}
-
-export function bytesText(shown: ShownBytes): string {
-  if ("text" in shown) return shown.text;
-  if ("hex" in shown) return `0x${shown.hex}${shown.hex.length < 2 * shown.bytes ? `... (${shown.bytes} bytes)` : ""}`;
-  return `(withheld: ${shown.bytes} bytes)`;
-}
-
-/** JSON whatever Avro gave: longs beyond what a number holds, and bytes. */
-export function jsonText(fields: object): string {
-  return JSON.stringify(fields, (_, each: unknown) => (typeof each === "bigint" ? String(each) : each));
 }

@@ -1,5 +1,5 @@
-// Who may do what at Kafka: for each role, for each service with a reply topic and for the platform, the least with which it works. As data, for
-// `authctl topics acl` and for the test that runs a fleet under exactly these.
+// Who may do what at Kafka: for each process, for each service with a reply topic and for the platform, the least with
+// which it works. As data, for `authctl topics acl` and for the test that runs a fleet under exactly these.
 // - Requesters write request topics by their literal names and read their own reply topic. They write that one too: the client's probe, which shows
 //   that replies can be received, goes through it. Nobody but the workers writes another's.
 // - Only relays write what the fleet says: events, mails, revocations, keys, heads of the audit; and migrate the keys, so that they are there before a
@@ -26,8 +26,8 @@ export interface Grant {
   operations: readonly Operation[];
 }
 
-export interface Principal {
-  /** A role, a service of AUTH_REPLY_SERVICES, or one of the platform's. */
+export interface KafkaClient {
+  /** A process, a service of AUTH_REPLY_SERVICES, or one of the platform's. */
   name: string;
   what: string;
   grants: Grant[];
@@ -48,7 +48,7 @@ const group = (names: readonly string[], ...operations: Operation[]): Grant => (
   operations,
 });
 
-export function principals(config: Config): Principal[] {
+export function kafkaClients(config: Config): KafkaClient[] {
   const services = config.AUTH_REPLY_SERVICES.filter((name) => !own.includes(name));
   return [
     { name: "worker", what: "carries commands out", grants: worker(config) },
@@ -132,7 +132,7 @@ function authctl(config: Config): Grant[] {
 }
 
 /** Their consumer groups are theirs to name. */
-const platform: Principal[] = [
+const platform: KafkaClient[] = [
   {
     name: "platform-mailer",
     what: "the platform's mailer, which alone may read confirmation tokens; and Read on its own group",

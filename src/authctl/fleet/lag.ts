@@ -9,11 +9,11 @@ import { mailerGroup } from "../../mail/mailer.ts";
 import { legacyInbound } from "../../processes/topic-specs.ts";
 import { fleetTopic } from "../../protocol/bus-names.ts";
 import { commandSchemas } from "../../protocol/generated/schemas.ts";
-import type { Answer, Command } from "../command.ts";
+import { type CommandResult, flagOption, type Invocation } from "../command.ts";
 import { withKafka } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
 import { readSpans } from "../dlq/read.ts";
-import { columns } from "../terminal/table.ts";
+import { table } from "../terminal/table.ts";
 
 interface PartitionLag {
   partition: number;
@@ -42,23 +42,11 @@ const beatsRead = 1000n;
 const mostGroups = 50;
 const atOnce = 8;
 
-export const lag: Command = {
-  name: "lag",
-  usage: "[--partitions]",
-  summary: "how far each consumer group is behind, by topic and partition",
-  help: `Shows, for each consumer group of the fleet and each topic it reads, how many records it has not committed: the group of AUTH_GROUP, those of
-other pools that the fleet feed names, the mailer's and the one of the platform's JSON topics. A group that never committed is left out.
-Workers commit on a timer: a few records under load are no backlog. In seconds of work: authctl top.
-
-  --partitions   a line for each partition that has had records, with its offsets`,
-  needs: [],
-  options: { partitions: { type: "boolean" } },
-  async run(call) {
-    const target = targetOf(call.env);
-    const groups = await withKafka(target, (kafka) => lagOf(kafka, target.config));
-    return answerOf(groups, call.options["partitions"] === true);
-  },
-};
+export async function lag(call: Invocation): Promise<CommandResult> {
+  const target = targetOf(call.env);
+  const groups = await withKafka(target, (kafka) => lagOf(kafka, target.config));
+  return toResult(groups, flagOption(call, "partitions"));
+}
 
 async function lagOf(kafka: KafkaPort, config: Config): Promise<GroupLag[]> {
   const readers = await readersOf(kafka, config);
@@ -129,13 +117,13 @@ function topicLag(
 
 const sum = (all: readonly { lag: number | null }[]): number => all.reduce((total, each) => total + (each.lag ?? 0), 0);
 
-function answerOf(groups: GroupLag[], withPartitions: boolean): Answer {
+function toResult(groups: GroupLag[], withPartitions: boolean): CommandResult {
   const head = ["GROUP", "TOPIC", ...(withPartitions ? ["PARTITION", "COMMITTED", "END"] : ["PARTITIONS"]), "LAG"];
   const rows = groups.flatMap(({ group, topics }) =>
     topics.flatMap((each) => (withPartitions ? partitionRows(group, each) : [topicRow(group, each)])),
   );
   const total = groups.reduce((all, each) => all + each.lag, 0);
-  const lines = groups.length === 0 ? ["No group has committed anything yet."] : columns([head, ...rows]);
+  const lines = groups.length === 0 ? ["No group has committed anything yet."] : table([head, ...rows]);
   return {
     document: { lag: total, groups },
     lines: [...lines, ...(groups.length > 0 ? ["", `${total} records in all.`] : [])],

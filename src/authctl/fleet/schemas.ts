@@ -1,12 +1,11 @@
 // authctl schemas: the schemas of this version beside those of the registry. `check` changes nothing and says what registering would find;
 // `register` does what `authfleet migrate` does with them, but for the workers' table of ids, which needs the database.
-import { type Registry, RegistryFault } from "../../bus/avro/schema-store.ts";
+import type { Registry } from "../../bus/avro/schema-store.ts";
 import { ConfigFault } from "../../config/read.ts";
-import { registryOf } from "../../processes/index.ts";
-import { type SubjectSpec, subjects } from "../../processes/topic-specs.ts";
-import { type Answer, type Command, Unreachable } from "../command.ts";
+import type { SubjectSpec } from "../../processes/topic-specs.ts";
+import { type CommandResult, type Run, Unreachable } from "../command.ts";
 import { type Target, targetOf } from "../connect/target.ts";
-import { columns } from "../terminal/table.ts";
+import { table } from "../terminal/table.ts";
 
 type State = "registered" | "new subject" | "new version" | "incompatible" | "other compatibility";
 
@@ -22,41 +21,30 @@ export interface Judged {
 const atOnce = 4;
 const bad: readonly State[] = ["incompatible", "other compatibility"];
 
-export const schemasCheck: Command = {
-  name: "schemas check",
-  usage: "",
-  summary: "whether the registry has this version's schemas, or would take them",
-  help: `Asks the registry about every schema of this version: registered; a new subject or a new version that it would take; incompatible with the
-latest version of its subject; or its subject has another compatibility than ours (requests BACKWARD, replies and events FORWARD).
-Nothing is changed. The exit code is 1 where one of them would be refused: before a deploy, in CI.`,
-  needs: [],
-  options: {},
-  run: (call) => withRegistry(targetOf(call.env), async (registry) => checked(await judgeAll(registry, subjects()))),
-};
+export const schemasCheck: Run = (call) =>
+  withRegistry(targetOf(call.env), async (registry, specs) => checked(await judgeAll(registry, specs)));
 
-export const schemasRegister: Command = {
-  name: "schemas register",
-  usage: "",
-  summary: "registers this version's schemas",
-  help: `Registers every schema of this version, each with the compatibility of its kind where its subject is new. First all are checked: where the
-registry would refuse one, none is registered, and the exit code is 1. What is registered stays as it is. authfleet migrate does the same and writes the
-ids into the database too, from where workers know them while the registry is away.`,
-  needs: [],
-  options: {},
-  run: (call) =>
-    withRegistry(targetOf(call.env), async (registry) => {
-      const judged = await judgeAll(registry, subjects());
-      if (judged.some(({ state }) => bad.includes(state))) return checked(judged);
-      return registered(judged, await registerAll(registry, subjects()));
-    }),
-};
+export const schemasRegister: Run = (call) =>
+  withRegistry(targetOf(call.env), async (registry, specs) => {
+    const judged = await judgeAll(registry, specs);
+    if (judged.some(({ state }) => bad.includes(state))) return checked(judged);
+    return registered(judged, await registerAll(registry, specs));
+  });
 
 /** @throws Unreachable, ConfigFault */
-async function withRegistry(target: Target, use: (registry: Registry) => Promise<Answer>): Promise<Answer> {
+async function withRegistry(
+  target: Target,
+  use: (registry: Registry, specs: SubjectSpec[]) => Promise<CommandResult>,
+): Promise<CommandResult> {
+  const [{ registryOf }, { RegistryFault }, { subjects }] = await Promise.all([
+    import("../../processes/parts.ts"),
+    import("../../bus/avro/schema-store.ts"),
+    import("../../processes/topic-specs.ts"),
+  ]);
   const registry = registryOf(target.config);
   if (registry === undefined) throw new ConfigFault(["AUTH_REGISTRY_URL is not set"]);
   try {
-    return await use(registry);
+    return await use(registry, subjects());
   } catch (error) {
     if (!(error instanceof RegistryFault)) throw error;
     throw new Unreachable(`${error.message}. ${target.advice}`);
@@ -92,7 +80,7 @@ async function inOrder<T>(specs: SubjectSpec[], ask: (spec: SubjectSpec) => Prom
   return answers;
 }
 
-function checked(judged: Judged[]): Answer {
+function checked(judged: Judged[]): CommandResult {
   const open = judged.filter(({ state }) => state !== "registered");
   const faults = judged.filter(({ state }) => bad.includes(state));
   const rows = open.map(({ subject, state, faults: against }) => [subject, state, against.join("; ")]);
@@ -101,15 +89,12 @@ function checked(judged: Judged[]): Answer {
     faults.length > 0 ? `; ${faults.length} would be refused` : open.length > 0 ? "; the others would be taken" : "";
   return {
     document: { ok: faults.length === 0, schemas: judged },
-    lines: [
-      ...(open.length > 0 ? [...columns([["SUBJECT", "STATE", "WHY"], ...rows]), ""] : []),
-      `${known}${verdict}.`,
-    ],
+    lines: [...(open.length > 0 ? [...table([["SUBJECT", "STATE", "WHY"], ...rows]), ""] : []), `${known}${verdict}.`],
     failed: faults.length > 0,
   };
 }
 
-function registered(before: Judged[], ids: number[]): Answer {
+function registered(before: Judged[], ids: number[]): CommandResult {
   const schemas = before.map(({ subject, state }, at) => ({
     subject,
     id: ids[at] ?? null,
@@ -117,7 +102,7 @@ function registered(before: Judged[], ids: number[]): Answer {
   }));
   const fresh = schemas.filter((each) => each.registered);
   const rows = fresh.map(({ subject, id }) => [subject, String(id)]);
-  const lines = fresh.length > 0 ? [...columns([["SUBJECT", "ID"], ...rows]), ""] : [];
+  const lines = fresh.length > 0 ? [...table([["SUBJECT", "ID"], ...rows]), ""] : [];
   return {
     document: { ok: true, schemas },
     lines: [...lines, `${fresh.length} schemas were registered, ${schemas.length - fresh.length} were there.`],

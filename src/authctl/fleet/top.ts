@@ -2,44 +2,29 @@
 // seconds of hash work. At a terminal it is drawn again every two seconds; elsewhere, with --once and with --json, it is said once.
 import { type FleetStats, reportEveryMs } from "../../bus/fleet-feed.ts";
 import { systemClock } from "../../lib/clock.ts";
-import type { Answer, Command } from "../command.ts";
+import { type CommandResult, flagOption, type Invocation } from "../command.ts";
 import { withKafka } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
-import { columns } from "../terminal/table.ts";
+import { table } from "../terminal/table.ts";
 import { lasting } from "./topics.ts";
 import { type Heard, watchFleet } from "./watch.ts";
 
-export const top: Command = {
-  name: "top",
-  usage: "[--once]",
-  summary: "the fleet live: processes, lanes, rates, times, lag",
-  help: `Shows every process of the fleet as it said of itself within the last six seconds: its role and state, requests in flight, lanes (at work/wide,
-and how many wait), and its lag: requests not finished on the partitions it owns, and how many seconds its hash lane needs for them. Below, every
-command that was asked for in the last two seconds: how often, and the times within which half and 99 of 100 were answered, as the slowest
-process has them. At a terminal it goes on until Ctrl-C; elsewhere, and with --json, it is said once.
+export async function top(call: Invocation): Promise<CommandResult> {
+  const { live } = call.terminal;
+  const once = live === undefined || flagOption(call, "once") || call.options["json"] === true;
+  return withKafka(targetOf(call.env), async (kafka) => {
+    const watch = await watchFleet(kafka);
+    try {
+      if (!once) await live(() => linesOf(watch.present()), reportEveryMs);
+      const present = watch.present();
+      return once ? { document: documentOf(present), lines: linesOf(present) } : { document: {}, lines: [] };
+    } finally {
+      await watch.close();
+    }
+  });
+}
 
-  --once   also at a terminal
-
-It reads the topic auth.fleet and writes nothing. Exit code 3: no process was heard for six seconds.`,
-  needs: [],
-  options: { once: { type: "boolean" } },
-  async run(call) {
-    const { live } = call.terminal;
-    const once = live === undefined || call.options["once"] === true || call.options["json"] === true;
-    return withKafka(targetOf(call.env), async (kafka) => {
-      const watch = await watchFleet(kafka);
-      try {
-        if (!once) await live(() => linesOf(watch.present()), reportEveryMs);
-        const present = watch.present();
-        return once ? { document: documentOf(present), lines: linesOf(present) } : { document: {}, lines: [] };
-      } finally {
-        await watch.close();
-      }
-    });
-  },
-};
-
-function documentOf(present: Heard[]): Answer["document"] {
+function documentOf(present: Heard[]): CommandResult["document"] {
   return {
     at: new Date(systemClock.now()).toISOString(),
     processes: present.map(({ beat: { ping, info, stats }, at }) => ({ ...ping, heardAt: at, ...info, stats })),
@@ -94,7 +79,7 @@ function linesOf(present: Heard[]): string[] {
     `${rate.toFixed(1)} requests/s`,
     `lag ${lagText({ records, hashSeconds })}`,
   ].join("   ");
-  const processes = columns([
+  const processes = table([
     ["PROCESS", "STATE", "HOST", "UP", "PARTITIONS", "IN FLIGHT", "LAG", "LANES"],
     ...present.map(processRow),
   ]);
@@ -105,7 +90,7 @@ function linesOf(present: Heard[]): string[] {
     "",
     ...processes,
     "",
-    ...(commands.length === 0 ? idle : columns([head, ...commands.map(commandRow)])),
+    ...(commands.length === 0 ? idle : table([head, ...commands.map(commandRow)])),
   ];
 }
 

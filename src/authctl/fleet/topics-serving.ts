@@ -1,29 +1,17 @@
 // authctl topics serving: which group serves which command, from the table that workers claim their commands in (db/serving.ts).
 import { type ServingRow, servingRows } from "../../db/serving.ts";
 import { commandSchemas } from "../../protocol/generated/schemas.ts";
-import type { Answer, Command } from "../command.ts";
+import type { CommandResult, Invocation } from "../command.ts";
 import { withDatabaseAtLength } from "../connect/database.ts";
 import { targetOf } from "../connect/target.ts";
-import { columns } from "../terminal/table.ts";
+import { table } from "../terminal/table.ts";
 
-export const topicsServing: Command = {
-  name: "topics serving",
-  usage: "",
-  summary: "which group of workers serves each command",
-  help: `Shows for each command the group of workers that serves it (AUTH_GROUP), the processes, and until when each holds the command if it does not renew
-its claim. A worker starts only where no other group holds one of its commands; what a killed worker held is free after 30 s. A command that nobody
-holds is shown without a group.
+export async function topicsServing(call: Invocation): Promise<CommandResult> {
+  const rows = await withDatabaseAtLength(targetOf(call.env), "to see which group serves a command", servingRows);
+  return toResult(rows);
+}
 
-It needs AUTH_DATABASE_URL. The same processes as they say of themselves: authctl top.`,
-  needs: [],
-  options: {},
-  async run(call) {
-    const rows = await withDatabaseAtLength(targetOf(call.env), "to see which group serves a command", servingRows);
-    return answerOf(rows);
-  },
-};
-
-function answerOf(rows: readonly ServingRow[]): Answer {
+function toResult(rows: readonly ServingRow[]): CommandResult {
   const commands = [...new Set([...Object.keys(commandSchemas), ...rows.map(({ command }) => command)])].sort();
   const serving = commands.flatMap((command) => groupsOf(command, rows));
   const shown = serving.map(({ command, group, processes, until }) => [
@@ -32,7 +20,7 @@ function answerOf(rows: readonly ServingRow[]): Answer {
     processes.join(", ") || "-",
     until ?? "-",
   ]);
-  return { document: { serving }, lines: columns([["COMMAND", "GROUP", "PROCESSES", "UNTIL"], ...shown]) };
+  return { document: { serving }, lines: table([["COMMAND", "GROUP", "PROCESSES", "UNTIL"], ...shown]) };
 }
 
 interface Served {

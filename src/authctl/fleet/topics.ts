@@ -2,10 +2,10 @@
 
 import type { TopicSpec, TopicState } from "../../kafka/kafka.ts";
 import { topics } from "../../processes/topic-specs.ts";
-import type { Answer, Command } from "../command.ts";
+import type { CommandResult, Invocation } from "../command.ts";
 import { withKafka } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
-import { columns } from "../terminal/table.ts";
+import { table } from "../terminal/table.ts";
 
 /** One topic in a JSON document. */
 interface Described {
@@ -18,21 +18,12 @@ interface Described {
   differences: string[];
 }
 
-export const topicsList: Command = {
-  name: "topics",
-  usage: "",
-  summary: "the topics with their partitions and retention, and how they differ from what they should be",
-  help: `Shows every topic of the system: partitions, how long records are kept, and what authfleet migrate would change about it (the same
-environment must be set: AUTH_PARTITIONS, AUTH_REPLY_SERVICES, AUTH_LEGACY_TOPICS ...). Who may read and write them: topics acl.`,
-  needs: [],
-  options: {},
-  async run(call) {
-    const target = targetOf(call.env);
-    const specs = topics(target.config);
-    const found = await withKafka(target, (kafka) => kafka.describeTopics(specs.map(({ topic }) => topic)));
-    return answerOf(specs.map((spec) => described(spec, found.get(spec.topic))));
-  },
-};
+export async function topicsList(call: Invocation): Promise<CommandResult> {
+  const target = targetOf(call.env);
+  const specs = topics(target.config);
+  const found = await withKafka(target, (kafka) => kafka.describeTopics(specs.map(({ topic }) => topic)));
+  return toResult(specs.map((spec) => described(spec, found.get(spec.topic))));
+}
 
 function described(spec: TopicSpec, state: TopicState | undefined): Described {
   const { topic } = spec;
@@ -62,7 +53,7 @@ function otherSettings({ config, atLeast = [] }: TopicSpec, now: ReadonlyMap<str
   });
 }
 
-function answerOf(all: Described[]): Answer {
+function toResult(all: Described[]): CommandResult {
   const rows = all.map((each) => [
     each.topic,
     String(each.partitions ?? "-"),
@@ -74,7 +65,7 @@ function answerOf(all: Described[]): Answer {
     wrong === 0 ? [] : ["", `${wrong} of ${all.length} are not as they should be: authfleet migrate does it.`];
   return {
     document: { topics: all },
-    lines: [...columns([["TOPIC", "PARTITIONS", "KEPT", "STATE"], ...rows]), ...advice],
+    lines: [...table([["TOPIC", "PARTITIONS", "KEPT", "STATE"], ...rows]), ...advice],
   };
 }
 

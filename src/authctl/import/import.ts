@@ -21,69 +21,42 @@ import { dataKeyRows } from "../../db/keys.ts";
 import type { CommonQueryMethods } from "../../db/pool.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { type Answer, type Call, type Command, pairsOption, textOption, Unreachable, UsageFault } from "../command.ts";
+import {
+  type CommandResult,
+  flagOption,
+  type Invocation,
+  pairsOption,
+  textOption,
+  Unreachable,
+  UsageFault,
+} from "../command.ts";
 import { holdsMasterKey, withDatabaseAtLength } from "../connect/database.ts";
 import { operatorName } from "../connect/operator.ts";
 import { targetOf } from "../connect/target.ts";
 import type { Terminal } from "../terminal/terminal.ts";
+import { mappable } from "./commands.ts";
 import { linesOf } from "./lines.ts";
 import { openRejects, type RejectsFile } from "./rejects.ts";
-import { answerOf, makeProgress } from "./report.ts";
+import { importResult, makeProgress } from "./report.ts";
 import { type ImportRun, type Reached, runImport } from "./run.ts";
 import type { Source } from "./source.ts";
-import { mappable, oldDatabase, withTable } from "./table.ts";
+import { oldDatabase, withTable } from "./table.ts";
 
-export const importUsers: Command = {
-  name: "import",
-  usage:
-    "[FILE] [--dry-run] [--again] [--rejects FILE] [--table NAME] [--column OURS=THEIRS ...] [--role THEIRS=OURS ...] [--events] [--as NAME]",
-  summary: "users of another service, from its table or from JSON lines",
-  help: `Without FILE: from the table of the old service, whose database DATABASE_URL names, or POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER, POSTGRES_PASSWORD and
-POSTGRES_DB (or DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME). With FILE: one JSON object a line; - is standard input.
-
-  --dry-run             reads, checks and counts everything, and writes nothing but the file of rejects
-  --again               goes through all rows again instead of on where the last run ended: imports what was mended since. Who was imported
-                        already stays as he is, and who was deleted here since stays deleted
-  --rejects FILE        where rows go that are not imported, as JSON lines with the reason and without hashes; default import-rejects.jsonl
-                        (import-rejects.dry-run.jsonl)
-  --table NAME          the old service's table, with its schema where that is not public; default auth
-  --column OURS=THEIRS  which column is which, where the usual names do not do; OURS is ${mappable.join(", ")}
-  --role THEIRS=OURS    what a role of theirs is here; THEIRS= is none. By default user is none and all others are what they are called
-  --events              publishes UserRegistered for each; by default nothing is published: their profiles are there already
-  --as NAME             who does it: operator:NAME in events and in the table imports; default: the system's user name
-
-Ids are kept, and new ones begin above them: let nobody register before. is_active=false becomes banned, is_verified confirmed. Every one logs in with the password
-he had, hashed by Argon2, bcrypt, scrypt or PBKDF2, and gets an Argon2id hash then. Ctrl-C, a crash, kill -9: the same command goes on. Exit code 1: some
-rows were rejected, or it was stopped. The audit says who imported what, and how many (ImportStarted, ImportEnded). It needs AUTH_DATABASE_URL and, but for a dry run,
-AUTH_MASTER_KEY, and AUTH_KAFKA_BROKERS beside them, by which authctl knows that the AUTH_ environment is meant and not \`npm start\`.`,
-  needs: [],
-  takes: ["FILE"],
-  options: {
-    "dry-run": { type: "boolean" },
-    again: { type: "boolean" },
-    rejects: { type: "string" },
-    table: { type: "string" },
-    column: { type: "string", multiple: true },
-    role: { type: "string", multiple: true },
-    events: { type: "boolean" },
-    as: { type: "string" },
-  },
-  async run(call) {
-    const choice = choiceOf(call);
-    const withSource = sourceOf(call, choice);
-    const target = targetOf(call.env);
-    const { AUTH_MASTER_KEY: master = [] } = target.config;
-    if (!choice.dryRun && !holdsMasterKey(target.config)) throw new ConfigFault([needsKeys]);
-    const within = (source: Source) =>
-      withDatabaseAtLength(target, "to import users", (pool) =>
-        pool.connect((db) => importFrom(call, { ...choice, source, db, master })),
-      );
-    return withSource(within).catch((error: unknown) => {
-      if (!(error instanceof Unreachable)) throw error;
-      throw new Unreachable(`${error.message} What was imported stays: the same command goes on where it ended.`);
-    });
-  },
-};
+export async function importUsers(call: Invocation): Promise<CommandResult> {
+  const choice = choiceOf(call);
+  const withSource = sourceOf(call, choice);
+  const target = targetOf(call.env);
+  const { AUTH_MASTER_KEY: master = [] } = target.config;
+  if (!choice.dryRun && !holdsMasterKey(target.config)) throw new ConfigFault([needsKeys]);
+  const within = (source: Source) =>
+    withDatabaseAtLength(target, "to import users", (pool) =>
+      pool.connect((db) => importFrom(call, { ...choice, source, db, master })),
+    );
+  return withSource(within).catch((error: unknown) => {
+    if (!(error instanceof Unreachable)) throw error;
+    throw new Unreachable(`${error.message} What was imported stays: the same command goes on where it ended.`);
+  });
+}
 
 const needsKeys =
   "AUTH_DATABASE_URL and AUTH_MASTER_KEY (or AUTH_MASTER_KEY_FILE) are needed to import users: the audit says who did; a dry run needs no master key";
@@ -97,8 +70,8 @@ interface Choice {
   roles: Map<string, string | null>;
 }
 
-function choiceOf(call: Call): Choice {
-  const dryRun = call.options["dry-run"] === true;
+function choiceOf(call: Invocation): Choice {
+  const dryRun = flagOption(call, "dry-run");
   const columns = new Map(pairsOption(call, "column"));
   const strange = [...columns.keys()].find((ours) => !mappable.includes(ours));
   if (strange !== undefined) throw new UsageFault(`--column: ours is ${mappable.join(", ")}, not ${strange}.`);
@@ -107,7 +80,7 @@ function choiceOf(call: Call): Choice {
   const roles = pairsOption(call, "role").map(([theirs, ours]) => [theirs.toLowerCase(), ours || null] as const);
   return {
     dryRun,
-    again: call.options["again"] === true,
+    again: flagOption(call, "again"),
     rejectsPath: textOption(call, "rejects") ?? `import-rejects${dryRun ? ".dry-run" : ""}.jsonl`,
     actor: `operator:${operatorName(call)}`,
     columns,
@@ -116,7 +89,10 @@ function choiceOf(call: Call): Choice {
 }
 
 /** @throws UsageFault where it is not said which */
-function sourceOf(call: Call, { columns }: Choice): (use: (source: Source) => Promise<Answer>) => Promise<Answer> {
+function sourceOf(
+  call: Invocation,
+  { columns }: Choice,
+): (use: (source: Source) => Promise<CommandResult>) => Promise<CommandResult> {
   const [file] = call.words;
   if (file !== undefined) return async (use) => use(await linesOf(file));
   const url = oldDatabase(call.env);
@@ -138,7 +114,7 @@ interface Given extends Choice {
   master: MasterKey[];
 }
 
-async function importFrom(call: Call, given: Given): Promise<Answer> {
+async function importFrom(call: Invocation, given: Given): Promise<CommandResult> {
   const { db, source, dryRun } = given;
   if (!(await holdImport(db, source.name)))
     throw refuse("OVERLOADED", { message: `Another run imports ${source.name} just now.` });
@@ -173,7 +149,7 @@ async function standOf({ db, source, dryRun, again, actor }: Given) {
 type Run = Given & Stand & { rejects: RejectsFile };
 
 /** A run that is killed leaves no ImportEnded; the next one says from which row it goes on. */
-async function carryOut(call: Call, parts: Run): Promise<Answer> {
+async function carryOut(call: Invocation, parts: Run): Promise<CommandResult> {
   const { db, source, from, counts, rejects, before, dryRun } = parts;
   const clock = systemClock;
   const roles = { known: new Set(await roleNames(db)), names: parts.roles };
@@ -190,7 +166,7 @@ async function carryOut(call: Call, parts: Run): Promise<Answer> {
       ...{ db, source, from, roles, rejects, dryRun, counts, clock, reached },
       again: before,
       ...(await keyed(parts)),
-      events: call.options["events"] === true ? parts.actor : undefined,
+      events: flagOption(call, "events") ? parts.actor : undefined,
       stopping: stop.signal,
       moved: (place) => progress.moved(reached.rows, place),
     });
@@ -204,7 +180,7 @@ async function carryOut(call: Call, parts: Run): Promise<Answer> {
     progress.end();
   }
   const seconds = (clock.monotonic() - began) / 1000;
-  return answerOf({ ...reached, source: source.name, dryRun, counts, seconds, rejects: rejects.path });
+  return importResult({ ...reached, source: source.name, dryRun, counts, seconds, rejects: rejects.path });
 }
 
 /** What takes the fleet's data keys; without the master key, in a dry run, nothing is looked up by them and nothing audited. */
@@ -233,13 +209,13 @@ async function ended(parts: Run, { rows, ended: toItsEnd }: Reached): Promise<vo
 
 async function audited(
   { db, master, actor, source, dryRun }: Run,
-  deed: AuditedActionName,
+  action: AuditedActionName,
   said: object,
 ): Promise<void> {
   if (dryRun) return;
   const kind = source.name.startsWith("file:") ? "lines" : "table";
   const details = { kind, source: source.name, ...said };
-  await auditActions(db, { clock: systemClock, actor, master }, [{ action: deed, details }]);
+  await auditActions(db, { clock: systemClock, actor, master }, [{ action, details }]);
 }
 
 /** What was rejected once and is imported now counts as imported. */

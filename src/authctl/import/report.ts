@@ -3,8 +3,9 @@
 
 import type { Counts } from "../../db/imports.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type { Answer } from "../command.ts";
-import { aligned, type Terminal } from "../terminal/terminal.ts";
+import type { CommandResult } from "../command.ts";
+import { aligned } from "../terminal/table.ts";
+import type { Terminal } from "../terminal/terminal.ts";
 import type { Place } from "./source.ts";
 
 const barEveryMs = 200;
@@ -86,7 +87,7 @@ export interface Report {
 
 const int32 = 2 ** 31 - 1;
 
-export function answerOf(report: Report): Answer {
+export function importResult(report: Report): CommandResult {
   const { source, dryRun, counts, rows, seconds, ended, rejects, largestId } = report;
   const { imported, present, gone, rejected, algorithms, unverified } = counts;
   const all = sum(rejected);

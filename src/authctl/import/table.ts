@@ -64,7 +64,6 @@ const candidates: Readonly<Record<string, readonly string[]>> = {
   admin: ["is_superuser", "is_admin"],
   createdAt: ["created_at", "registered_at", "date_joined"],
 };
-export const mappable = Object.keys(candidates);
 const needed = ["id", "login", "email", "hash"];
 
 export interface TableChoice {

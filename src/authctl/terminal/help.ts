@@ -1,43 +1,77 @@
-// What `authctl help` prints, from the table of commands: the list of all, and one command at length.
-import { type Answer, type Command, exitCodes } from "../command.ts";
-import { aligned } from "./terminal.ts";
+// What `authctl help` prints, from the definitions of the commands: the list of all, a group, or one command. Laid out
+// by commander and wrapped to the width of the terminal at blanks only, so that no word is broken.
+import { Help, type Command as Parser } from "commander";
+import { type Command, type CommandResult, exitCodes } from "../command.ts";
+import { cellWidth } from "./table.ts";
 
-const everywhere = aligned(
-  [
-    [
-      "--json",
-      'one JSON document on standard output and nothing else; a refusal is {"refused":{code,message,details}}',
-    ],
-    ["--help", "how a command is called"],
-  ],
-  "  ",
-);
+export const helpSettings: Partial<Help> = {
+  displayWidth: cellWidth,
+  minWidthToWrap: 20,
+  showGlobalOptions: true,
+  subcommandTerm: (parser) => parser.name(),
+};
+
+const everywhere = [
+  ["--json", 'one JSON document on standard output and nothing else; a refusal is {"refused":{code,message,details}}'],
+  ["--help", "how a command is called"],
+  ["--version", "the version of authctl"],
+] as const;
+
+const closing = `The fleet is the one that the AUTH_ environment names (AUTH_KAFKA_BROKERS, AUTH_REGISTRY_URL, ...); without AUTH_KAFKA_BROKERS it is the one that \`npm start\` runs, found by its data directory (AUTH_DEV_DIR, default .data).
+
+Exit code: ${exitCodes.ok} carried out, ${exitCodes.refused} refused, ${exitCodes.usage} called wrongly, ${exitCodes.unreachable} nobody answers.`;
 
 export function usageLine({ name, usage }: Command): string {
   return `Usage: authctl ${name} ${usage}`.trimEnd();
 }
 
-export function overview(commands: readonly Command[]): Answer {
+export function overview(commands: readonly Command[], columns: number): CommandResult {
   const list = commands.map(({ name, summary }) => [name, summary] as const);
   const lines = [
-    "authctl: the operators' command line of the auth fleet.",
+    "authctl: the operators' command line of an authfleet.",
     "",
     "Usage: authctl COMMAND [ARGUMENT ...] [--json]",
     "",
-    ...aligned([...list, ["help [COMMAND]", "this list, or how a command is called"]], "  "),
+    ...items([...list, ["help [COMMAND]", "this list, or how a command is called"]], columns),
     "",
-    ...everywhere,
+    ...items(everywhere, columns),
     "",
-    "The fleet is the one that the AUTH_ environment names (AUTH_KAFKA_BROKERS, AUTH_REGISTRY_URL, ...); without AUTH_KAFKA_BROKERS",
-    "it is the one that `npm start` runs, found by its data folder (AUTH_DEV_DIR, default .data).",
-    `Exit code: ${exitCodes.ok} carried out, ${exitCodes.refused} refused, ${exitCodes.usage} called wrongly, ${exitCodes.unreachable} nobody answers.`,
+    ...wrapped(closing, columns),
   ];
   return { document: documentOf(commands), lines };
 }
 
-export function helpOf(commands: readonly Command[]): Answer {
-  const pages = commands.map((command) => [usageLine(command), "", command.help].join("\n"));
-  return { document: documentOf(commands), lines: [...pages.join("\n\n").split("\n"), "", ...everywhere] };
+interface HelpRequest {
+  parser: Parser;
+  /** Of a group all, else the command itself. */
+  members: readonly Command[];
+  columns: number;
+}
+
+export async function helpOf({ parser, members, columns }: HelpRequest): Promise<CommandResult> {
+  const [{ notes } = {}] = members.length === 1 ? members : [];
+  const text = typeof notes === "function" ? await notes() : notes;
+  const lines = parser.helpInformation().trimEnd().split("\n");
+  return {
+    document: documentOf(members),
+    lines: text === undefined ? lines : [...lines, "", ...wrapped(text, columns)],
+  };
+}
+
+function helpAt(columns: number): Help {
+  const help = Object.assign(new Help(), helpSettings);
+  help.prepareContext({ helpWidth: columns });
+  return help;
+}
+
+function items(rows: readonly (readonly [string, string])[], columns: number): string[] {
+  const help = helpAt(columns);
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.flatMap(([name, text]) => help.formatItem(name, width, text, help).split("\n"));
+}
+
+function wrapped(text: string, columns: number): string[] {
+  return helpAt(columns).boxWrap(text, columns).split("\n");
 }
 
 function documentOf(commands: readonly Command[]): object {

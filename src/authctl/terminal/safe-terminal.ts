@@ -23,12 +23,13 @@ export function safeTerminal(terminal: Terminal): Terminal {
     }
     return shown + escaped(line.slice(end));
   };
-  const { progress, live, ask, askUnseen } = terminal;
+  const { columns, progress, live, ask, askUnseen } = terminal;
   return {
     out: (line) => terminal.out(safe(line)),
     err: (line) => terminal.err(safe(line)),
     input: () => terminal.input(),
     paint: (colour, text) => `${mark}${colour} ${text}${mark}`,
+    ...(columns !== undefined && { columns }),
     ...(progress && { progress: (line) => progress(safe(line)) }),
     ...(live && { live: (draw, everyMs) => live(() => draw().map(safe), everyMs) }),
     ...(ask && { ask: (question) => ask(safe(question)) }),

@@ -1,11 +1,30 @@
-// A table for people: columns as wide as their widest cell, the last one as it is.
+// Tables for people: columns as wide as their widest cell on a terminal, where a Chinese character and an emoji take
+// two columns and a combining accent none. The last column is as it is.
+import stringWidth from "string-width";
+import { escaped } from "../../lib/escaped.ts";
 
-export function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
+/** How many columns of a terminal a text takes, once it is escaped as safe-terminal.ts shows it. */
+export function cellWidth(text: string): number {
+  return stringWidth(escaped(text));
+}
+
+/** The text with blanks behind it, up to so many columns. */
+export function padded(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - cellWidth(text)));
+}
+
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => cellWidth(row[at] ?? ""))));
   return rows.map((row) =>
     row
-      .map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd(widths[at]!)))
+      .map((cell, at) => (at === row.length - 1 ? cell : padded(cell, widths[at]!)))
       .join("  ")
       .trimEnd(),
   );
+}
+
+/** Rows of a name and a value, the values below each other. */
+export function aligned(rows: readonly (readonly [string, string])[], indent = ""): string[] {
+  const width = Math.max(...rows.map(([name]) => cellWidth(name)));
+  return rows.map(([name, value]) => `${indent}${padded(name, width)}  ${value}`.trimEnd());
 }

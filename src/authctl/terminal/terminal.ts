@@ -10,6 +10,8 @@ import type { Environment } from "../../config/read.ts";
 export type Colour = "green" | "red" | "dim";
 
 export interface Terminal {
+  /** Its width; absent where standard output is no terminal. */
+  readonly columns?: number;
   /** Prints a line to standard output. */
   out(line: string): void;
   /** Prints a line to standard error. */
@@ -37,6 +39,7 @@ export function processTerminal(env: Environment): Terminal {
     err: (line) => void process.stderr.write(`${line}\n`),
     input: () => text(process.stdin),
     paint: (colour, shown) => (colours ? styleText(colour, shown, { validateStream: false }) : shown),
+    ...(process.stdout.isTTY && { columns: process.stdout.columns }),
     ...(process.stderr.isTTY && { progress: (line) => void process.stderr.write(`\r\u001b[2K${line}`) }),
     ...(process.stdout.isTTY && { live }),
     ...(process.stdin.isTTY && process.stderr.isTTY && { ask, askUnseen }),
@@ -50,10 +53,13 @@ const restOfScreen = "\u001b[J";
 
 /** On a screen of its own, so that what stood there before comes back. What does not fit is cut. */
 async function live(draw: () => readonly string[], everyMs: number): Promise<void> {
+  const { default: sliceAnsi } = await import("slice-ansi");
   const { stdout } = process;
   const paint = (): void => {
     const shown = draw().slice(0, stdout.rows - 1);
-    stdout.write(home + shown.map((line) => `${line.slice(0, stdout.columns)}${restOfLine}\n`).join("") + restOfScreen);
+    stdout.write(
+      home + shown.map((line) => `${sliceAnsi(line, 0, stdout.columns)}${restOfLine}\n`).join("") + restOfScreen,
+    );
   };
   const over = Promise.withResolvers<void>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => over.resolve());
@@ -70,20 +76,20 @@ async function live(draw: () => readonly string[], everyMs: number): Promise<voi
 
 /** On standard error: standard output is for answers. */
 function ask(question: string): Promise<string> {
-  return answerOf(question, process.stderr);
+  return readLine(question, process.stderr);
 }
 
 /** The echo of what is typed, and whatever else is drawn of it, goes nowhere. */
 async function askUnseen(question: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const answer = answerOf("", nowhere); // from here on the terminal itself echoes nothing: only now may anybody type
+  const answer = readLine("", nowhere); // from here on the terminal itself echoes nothing: only now may anybody type
   process.stderr.write(question);
   const typed = await answer;
   process.stderr.write("\n");
   return typed;
 }
 
-async function answerOf(question: string, output: NodeJS.WritableStream): Promise<string> {
+async function readLine(question: string, output: NodeJS.WritableStream): Promise<string> {
   const lines = createInterface({ input: process.stdin, output, terminal: true });
   const gone = new Promise<string>((resolve) => lines.once("close", () => resolve(""))); // Ctrl-C, Ctrl-D: no answer
   try {
@@ -91,10 +97,4 @@ async function answerOf(question: string, output: NodeJS.WritableStream): Promis
   } finally {
     lines.close();
   }
-}
-
-/** Rows of a name and a value, the values below each other. */
-export function aligned(rows: readonly (readonly [string, string])[], indent = ""): string[] {
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd());
 }

@@ -2,13 +2,13 @@
 
 import { parseDuration } from "../../config/kinds.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { type Call, textOption, UsageFault } from "../command.ts";
+import { type Invocation, textOption, UsageFault } from "../command.ts";
 
 /** Without a zone a time of day would mean another moment on each machine. */
 const form = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/;
 
 /** Unix ms; null where it is not said. @throws UsageFault */
-export function untilOption(call: Call): number | null {
+export function untilOption(call: Invocation): number | null {
   const text = textOption(call, "until");
   if (text === undefined) return null;
   const time = form.test(text) ? dated(text) : systemClock.now() + lasting(text);

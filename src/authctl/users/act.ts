@@ -2,17 +2,9 @@
 // another operator does in between is not shown, and not lost in the fleet's events.
 import type { AuthClient } from "../../client/types.ts";
 import type { AdminGetUserResult } from "../../protocol/generated/schemas.ts";
-import { type Answer, type Call, type Command, textOption } from "../command.ts";
+import { type CommandResult, type Invocation, type Run, textOption } from "../command.ts";
 import { actingFor } from "../connect/actor.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
-
-export const actOptions = {
-  reason: { type: "string" },
-  as: { type: "string" },
-} as const;
-
-export const actHelp = `It goes through Kafka. Where somebody did \`authctl login\`, it is done in their name, with what they may; with --as NAME, or where nobody did, as the
-operator whose key AUTH_OPERATOR_KEY_FILE holds, with what that one may.`;
 
 export interface OperatorCall {
   client: AuthClient;
@@ -20,7 +12,10 @@ export interface OperatorCall {
 }
 
 /** For what asks no question: a token, one connection, an answer. */
-export async function asOperator(call: Call, act: (parts: OperatorCall) => Promise<Answer>): Promise<Answer> {
+export async function asOperator(
+  call: Invocation,
+  act: (parts: OperatorCall) => Promise<CommandResult>,
+): Promise<CommandResult> {
   const { target, actor } = await actingFor(call);
   return call.reach(target, async ({ client }) => act({ client, actorToken: await actor(client) }));
 }
@@ -39,10 +34,10 @@ export interface Act {
 
 /** @param ask absent: nothing is asked. Gives the question. */
 export async function actOnUser(
-  call: Call,
-  act: (parts: Act) => Promise<Answer>,
+  call: Invocation,
+  act: (parts: Act) => Promise<CommandResult>,
   ask?: (user: AdminGetUserResult) => string,
-): Promise<Answer> {
+): Promise<CommandResult> {
   if (ask !== undefined) checkAskable(call);
   const reason = textOption(call, "reason") ?? "";
   const { target, actor } = await actingFor(call);
@@ -59,40 +54,23 @@ export async function actOnUser(
   });
 }
 
-export interface UserCommand {
-  name: string;
-  summary: string;
-  /** Paragraphs above the options. */
-  about: string;
-  /** In which event the reason stands. */
-  event: string;
-  /** Gives the question; absent: it asks nothing. */
+export interface UserAct {
+  /** Returns the question; absent: it asks nothing. */
   ask?(user: AdminGetUserResult): string;
   /** @returns what the document has besides the user, and a line for people */
-  act(parts: Act): Promise<{ more?: object; line: string }>;
+  act(deps: Act): Promise<{ more?: object; line: string }>;
 }
 
-/** A command that takes a login, a reason that may be left out, and nothing else. */
-export function userCommand({ name, summary, about, event, ask, act }: UserCommand): Command {
-  const asks = ask !== undefined;
-  return {
-    name,
-    summary,
-    usage: `LOGIN [--reason TEXT] ${asks ? "[--yes] " : ""}[--as NAME]`,
-    help: `${about}
-
-  --reason TEXT   why; stands in the event ${event}
-${asks ? "  --yes           does not ask\n" : ""}  --as NAME       as this operator, also where an administrator is logged in
-
-${actHelp}`,
-    needs: ["LOGIN"],
-    options: asks ? { ...actOptions, yes: { type: "boolean" } } : actOptions,
-    run: (call) => actOnUser(call, (parts) => acted(parts, { act, asks }), ask),
-  };
-}
-
-async function acted(parts: Act, { act, asks }: Pick<UserCommand, "act"> & { asks: boolean }): Promise<Answer> {
-  const { more, line } = await act(parts);
-  const { userId, login } = parts.user;
-  return { document: { userId, login, ...(asks && { done: true }), ...more }, lines: [line] };
+/** Runs a command that takes a login and a reason that may be left out, and nothing else. */
+export function userAct({ ask, act }: UserAct): Run {
+  return (call) =>
+    actOnUser(
+      call,
+      async (deps) => {
+        const { more, line } = await act(deps);
+        const { userId, login } = deps.user;
+        return { document: { userId, login, ...(ask && { done: true }), ...more }, lines: [line] };
+      },
+      ask,
+    );
 }

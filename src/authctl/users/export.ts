@@ -2,42 +2,26 @@
 // A file of it is new and for its owner alone, and it is there before the fleet is asked: a copy that could not be kept would be an event for nothing,
 // and the next one waits ten minutes. Where there is no copy in the end, there is no file either.
 import { type FileHandle, open, rm } from "node:fs/promises";
-import { type Answer, type Command, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
 import { documentText } from "../terminal/safe-terminal.ts";
-import { actHelp, actOptions, asOperator } from "./act.ts";
+import { asOperator } from "./act.ts";
 
-export const usersExport: Command = {
-  name: "users export",
-  usage: "LOGIN --reason TEXT [--output FILE] [--as NAME]",
-  summary: "everything that is held about a user, as one JSON document",
-  help: `Gives what the user with this login (or \`id:NUMBER\`) would get from auth.account.export himself, for an answer to one who asks by letter or mail: make
-sure that it is he who asks. What is too long for one document is left out from the oldest on, and standard error says so. One copy of a
-user in ten minutes, whoever takes it.
-
-  --reason TEXT   why; stands in the event DataExported, and he sees it in his next copy
-  --output FILE   writes the document there, for your eyes only (mode 0600); the file must not be there yet; default: standard output
-  --as NAME       as this operator, also where an administrator is logged in
-
-${actHelp}`,
-  needs: ["LOGIN"],
-  options: { ...actOptions, output: { type: "string" } },
-  async run(call) {
-    const reason = textOption(call, "reason") ?? "";
-    if (reason.trim() === "") throw new UsageFault("Say why: --reason TEXT.");
-    const [target = ""] = call.words;
-    return asOperator(call, async ({ client, actorToken }) => {
-      const ask = async (): Promise<Copy> => {
-        const { document } = await client.request("auth.admin.export-user", { actorToken, target, reason });
-        return JSON.parse(document) as Copy;
-      };
-      const output = textOption(call, "output");
-      const copy = await (output === undefined ? ask() : intoNewFile(output, ask));
-      for (const [list, { olderThan }] of Object.entries(copy.leftOut))
-        call.terminal.err(`Too long for one document: ${leftOutText(list, olderThan)} is left out.`);
-      return output === undefined ? { document: copy, lines: documentText(copy).split("\n") } : keptIn(output, copy);
-    });
-  },
-};
+export async function usersExport(call: Invocation): Promise<CommandResult> {
+  const reason = textOption(call, "reason") ?? "";
+  if (reason.trim() === "") throw new UsageFault("Say why: --reason TEXT.");
+  const [target = ""] = call.words;
+  return asOperator(call, async ({ client, actorToken }) => {
+    const ask = async (): Promise<Copy> => {
+      const { document } = await client.request("auth.admin.export-user", { actorToken, target, reason });
+      return JSON.parse(document) as Copy;
+    };
+    const output = textOption(call, "output");
+    const copy = await (output === undefined ? ask() : intoNewFile(output, ask));
+    for (const [list, { olderThan }] of Object.entries(copy.leftOut))
+      call.terminal.err(`Too long for one document: ${leftOutText(list, olderThan)} is left out.`);
+    return output === undefined ? { document: copy, lines: documentText(copy).split("\n") } : keptIn(output, copy);
+  });
+}
 
 interface Copy {
   account: { id: number; login: string };
@@ -51,7 +35,7 @@ const textOf = (copy: Copy): string => JSON.stringify(copy, null, 2);
 const leftOutText = (list: string, olderThan: string | null): string =>
   olderThan === null ? `all of ${list}` : `what of ${list} is older than ${olderThan}`;
 
-function keptIn(output: string, { account: { id, login } }: Copy): Answer {
+function keptIn(output: string, { account: { id, login } }: Copy): CommandResult {
   return {
     document: { userId: id, login, output },
     lines: [`Everything that is held about ${login} (${id}) is in ${output}.`],

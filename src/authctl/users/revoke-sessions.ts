@@ -4,41 +4,24 @@
 import type { AuthClient } from "../../client/types.ts";
 import { Refusal } from "../../protocol/errors.ts";
 import type { AdminFindUsersResult, AdminFoundUser } from "../../protocol/generated/schemas.ts";
-import { type Answer, type Call, type Command, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, flagOption, type Invocation, textOption, UsageFault } from "../command.ts";
 import { type SignOperator, signerOf } from "../connect/operator.ts";
 import { targetOf } from "../connect/target.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
-import { actHelp, actOnUser, actOptions } from "./act.ts";
+import { actOnUser } from "./act.ts";
 
 const pageSize = 200;
 /** Requests at a time: what one worker takes on beside its users. */
 const atOnce = 8;
 
-export const usersRevokeSessions: Command = {
-  name: "users revoke-sessions",
-  usage: "LOGIN | --all [--reason TEXT] [--yes] [--as NAME]",
-  summary: "ends all sessions of a user, or of every user",
-  help: `Ends all sessions of the user with this login (or \`id:NUMBER\`), at once and everywhere. The user may log in again: to prevent that,
-see users ban.
+export async function usersRevokeSessions(call: Invocation): Promise<CommandResult> {
+  const all = flagOption(call, "all");
+  if (all && call.words.length > 0) throw new UsageFault("Either name a LOGIN or say --all, not both.");
+  if (!all && call.words.length === 0) throw new UsageFault("LOGIN is missing.");
+  return all ? ofEverybody(call) : ofOne(call);
+}
 
-  --all           of every user, a page after the other, and always as an operator; what was stopped on the way is run again
-  --reason TEXT   why; stands in the event SessionsRevoked
-  --yes           does not ask
-  --as NAME       as this operator, also where an administrator is logged in
-
-${actHelp}`,
-  needs: [],
-  takes: ["LOGIN"],
-  options: { ...actOptions, yes: { type: "boolean" }, all: { type: "boolean" } },
-  async run(call) {
-    const all = call.options["all"] === true;
-    if (all && call.words.length > 0) throw new UsageFault("Either name a LOGIN or say --all, not both.");
-    if (!all && call.words.length === 0) throw new UsageFault("LOGIN is missing.");
-    return all ? ofEverybody(call) : ofOne(call);
-  },
-};
-
-function ofOne(call: Call): Promise<Answer> {
+function ofOne(call: Invocation): Promise<CommandResult> {
   return actOnUser(
     call,
     async ({ client, input, user: { userId, login } }) => {
@@ -50,7 +33,7 @@ function ofOne(call: Call): Promise<Answer> {
   );
 }
 
-async function ofEverybody(call: Call): Promise<Answer> {
+async function ofEverybody(call: Invocation): Promise<CommandResult> {
   checkAskable(call);
   const target = targetOf(call.env);
   const sign = await signerOf(target, call); // an administrator would end their own session on the way, and may not end everybody's

@@ -1,64 +1,47 @@
 // authctl users set-roles: gives a user exactly these roles, over auth.admin.set-roles with an operator token, and shows those before and after.
 // The roles before are read just before the change: another operator's change in between is not shown, and not lost in the fleet's events.
 import type { AdminGetUserResult } from "../../protocol/generated/schemas.ts";
-import { type Call, type Command, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
 import { actingFor } from "../connect/actor.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
-import { aligned } from "../terminal/terminal.ts";
-import { actHelp, actOptions, lastAdminText } from "./act.ts";
+import { aligned } from "../terminal/table.ts";
+import { lastAdminText } from "./act.ts";
 import { rolesText } from "./show.ts";
 
-export const usersSetRoles: Command = {
-  name: "users set-roles",
-  usage: "LOGIN (ROLE[,ROLE] | --none) [--reason TEXT] [--yes] [--as NAME]",
-  summary: "gives a user exactly these roles",
-  help: `Gives the user with this login (or \`id:NUMBER\`) exactly the roles that are named, and takes all others away.
-Access tokens from before stop counting; a refresh gives one with the new roles.
-
-  --none          no role at all
-  --reason TEXT   why; stands in the event RolesChanged
-  --yes           does not ask where it takes the role admin from the last administrator; else nothing is asked
-  --as NAME       as this operator, also where an administrator is logged in
-
-${actHelp}`,
-  needs: ["LOGIN"],
-  takes: ["ROLE"],
-  options: { none: { type: "boolean" }, yes: { type: "boolean" }, ...actOptions },
-  async run(call) {
-    const roles = rolesOf(call);
-    const { target, actor } = await actingFor(call);
-    const [login = ""] = call.words;
-    const reason = textOption(call, "reason");
-    return call.reach(target, async ({ client }) => {
-      const before = await client.request("auth.admin.get-user", { actorToken: await actor(client), target: login });
-      if (before.lastAdmin && !roles.includes("admin") && !(await mayLeaveNoAdmin(call, before)))
-        return { document: { userId: before.userId, done: false }, lines: ["Nothing was done."], failed: true };
-      const input = {
-        actorToken: await actor(client),
-        target: `id:${before.userId}`,
-        roles,
-        ...(reason && { reason }),
-      };
-      const after = await client.request("auth.admin.set-roles", input);
-      return {
-        document: { userId: after.userId, login: before.login, before: before.roles, after: after.roles },
-        lines: aligned([
-          ["user", `${before.login} (${after.userId})`],
-          ["before", rolesText(before.roles)],
-          ["after", rolesText(after.roles)],
-        ]),
-      };
-    });
-  },
-};
+export async function usersSetRoles(call: Invocation): Promise<CommandResult> {
+  const roles = rolesOf(call);
+  const { target, actor } = await actingFor(call);
+  const [login = ""] = call.words;
+  const reason = textOption(call, "reason");
+  return call.reach(target, async ({ client }) => {
+    const before = await client.request("auth.admin.get-user", { actorToken: await actor(client), target: login });
+    if (before.lastAdmin && !roles.includes("admin") && !(await mayLeaveNoAdmin(call, before)))
+      return { document: { userId: before.userId, done: false }, lines: ["Nothing was done."], failed: true };
+    const input = {
+      actorToken: await actor(client),
+      target: `id:${before.userId}`,
+      roles,
+      ...(reason && { reason }),
+    };
+    const after = await client.request("auth.admin.set-roles", input);
+    return {
+      document: { userId: after.userId, login: before.login, before: before.roles, after: after.roles },
+      lines: aligned([
+        ["user", `${before.login} (${after.userId})`],
+        ["before", rolesText(before.roles)],
+        ["after", rolesText(after.roles)],
+      ]),
+    };
+  });
+}
 
 /** @throws UsageFault where nobody can be asked */
-function mayLeaveNoAdmin(call: Call, user: AdminGetUserResult): Promise<boolean> {
+function mayLeaveNoAdmin(call: Invocation, user: AdminGetUserResult): Promise<boolean> {
   checkAskable(call);
   return confirmed(call, `${lastAdminText(user)}Take the role admin from ${user.login} (${user.userId})?`);
 }
 
-function rolesOf({ words: [, list], options }: Call): string[] {
+function rolesOf({ words: [, list], options }: Invocation): string[] {
   const none = options["none"] === true;
   if (list === undefined && none) return [];
   if (list === undefined) throw new UsageFault("Name the roles, or say --none.");

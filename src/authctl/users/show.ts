@@ -1,28 +1,16 @@
 // authctl users show: one user, over auth.admin.get-user with an operator token.
 import type { AdminGetUserResult } from "../../protocol/generated/schemas.ts";
-import type { Command } from "../command.ts";
-import { aligned } from "../terminal/terminal.ts";
-import { actHelp, asOperator } from "./act.ts";
+import type { CommandResult, Invocation } from "../command.ts";
+import { aligned } from "../terminal/table.ts";
+import { asOperator } from "./act.ts";
 
-export const usersShow: Command = {
-  name: "users show",
-  usage: "LOGIN [--as NAME]",
-  summary: "one user: names, state, roles, sessions",
-  help: `Shows the user with this login (in any case), or \`id:NUMBER\`.
-
-  --as NAME   as this operator, also where an administrator is logged in
-
-${actHelp}`,
-  needs: ["LOGIN"],
-  options: { as: { type: "string" } },
-  async run(call) {
-    const [target = ""] = call.words;
-    return asOperator(call, async ({ client, actorToken }) => {
-      const user = await client.request("auth.admin.get-user", { actorToken, target });
-      return { document: user, lines: linesOf(user) };
-    });
-  },
-};
+export async function usersShow(call: Invocation): Promise<CommandResult> {
+  const [target = ""] = call.words;
+  return asOperator(call, async ({ client, actorToken }) => {
+    const user = await client.request("auth.admin.get-user", { actorToken, target });
+    return { document: user, lines: linesOf(user) };
+  });
+}
 
 function linesOf(user: AdminGetUserResult): string[] {
   return aligned([

@@ -69,7 +69,7 @@ describe("topics", () => {
 });
 
 interface Acl {
-  role: string;
+  client: string;
   principal: string;
   resource: string;
   pattern: string;
@@ -84,7 +84,7 @@ describe("topics acl", () => {
     const covers = ({ pattern, names }: Acl) =>
       names.some((each) => (pattern === "prefixed" ? name.startsWith(each) : name === each));
     const some = all.filter((each) => each.resource === "topic" && each.operations.includes(operation) && covers(each));
-    return [...new Set(some.map(({ role }) => role))].sort();
+    return [...new Set(some.map(({ client }) => client))].sort();
   };
 
   test("give nobody but relays what the fleet says, and nobody but workers another's replies", async () => {
@@ -118,10 +118,10 @@ describe("topics acl", () => {
     ).toBe(true);
   });
 
-  test("of a role that there is not are refused", async () => {
+  test("of a client that there is not are refused", async () => {
     const { code, stderr } = await called(["topics", "acl", "butler"], addresses.env);
     expect(code).toBe(2);
-    expect(stderr).toContain("There is no role butler: there are worker, relay, bridge,");
+    expect(stderr).toContain("There is no process or service butler: there are worker, relay, bridge,");
   });
 });
 

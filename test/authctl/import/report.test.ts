@@ -1,6 +1,6 @@
 // How an import shows where it is: a bar on a terminal, a line every few seconds elsewhere; by a clock that only the test moves.
 import { expect, test } from "@jest/globals";
-import { answerOf, makeProgress } from "../../../src/authctl/import/report.ts";
+import { importResult, makeProgress } from "../../../src/authctl/import/report.ts";
 import { noCounts } from "../../../src/db/imports.ts";
 
 function progress(parts: { onTerminal: boolean; total: number | undefined; unit: "rows" | "bytes" }) {
@@ -68,7 +68,7 @@ test("what was rejected for its hash is counted by the algorithm's name", () => 
     unverified: { "md5-crypt": 2, "argon2 with a secret key": 1, bcrypt: 1 },
   };
   const report = { source: "x", dryRun: false, rows: 1006, seconds: 1, ended: true, rejects: "r", largestId: 1 };
-  const { document, lines } = answerOf({ ...report, counts });
+  const { document, lines } = importResult({ ...report, counts });
   expect(document).toMatchObject({ unverified: counts.unverified });
   expect(lines.slice(7, 11).map((line) => line.replace(/ +/g, " "))).toEqual([
     "for their hash 4",

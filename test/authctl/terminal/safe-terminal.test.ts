@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import type { Call } from "../../../src/authctl/command.ts";
+import type { Invocation } from "../../../src/authctl/command.ts";
 import { ctl } from "../../../src/authctl/index.ts";
 import { documentText, safeTerminal } from "../../../src/authctl/terminal/safe-terminal.ts";
 import type { Colour, Terminal } from "../../../src/authctl/terminal/terminal.ts";
@@ -134,7 +134,7 @@ describe("every command that shows what the fleet answers", () => {
 
   /** In place of a fleet: answers with hostile texts, or refuses with them. */
   const reach =
-    (refuses: boolean): Call["reach"] =>
+    (refuses: boolean): Invocation["reach"] =>
     ({ config }, use) => {
       const request = async (topic: string): Promise<unknown> => {
         if (refuses) throw new Refusal("INVALID_INPUT", { message: hostile, details: { field: hostile } });

@@ -2,55 +2,32 @@
 // Knows every command from the generated schemas; a new command needs nothing here. What is wrong with the words is told before anything
 // is sent; what is wrong with the values is for the fleet to say.
 import { randomBytes } from "node:crypto";
-import type { Topic } from "../client/types.ts";
-import { parseDuration } from "../config/kinds.ts";
-import { Refusal } from "../protocol/errors.ts";
-import { type Commands, commandSchemas } from "../protocol/generated/schemas.ts";
-import { type SealedField, sealedPaths } from "../protocol/secret-fields.ts";
-import { type Call, type Command, textOption, UsageFault } from "./command.ts";
-import { targetOf } from "./connect/target.ts";
-import { documentText } from "./terminal/safe-terminal.ts";
+import type { Topic } from "../../client/types.ts";
+import { parseDuration } from "../../config/kinds.ts";
+import { Refusal } from "../../protocol/errors.ts";
+import { type Commands, commandSchemas } from "../../protocol/generated/schemas.ts";
+import { type SealedField, sealedPaths } from "../../protocol/secret-fields.ts";
+import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
+import { targetOf } from "../connect/target.ts";
+import { documentText } from "../terminal/safe-terminal.ts";
+import { defaultTimeout, shortestKey } from "./commands.ts";
 
-const topics = Object.keys(commandSchemas);
-const defaultTimeout = "10s";
+export const topics = Object.keys(commandSchemas);
 const longestTimeoutMs = 300_000;
-/** 128 random bits as base64url (contract, section 3). */
-const shortestKey = 22;
 
-export const request: Command = {
-  name: "request",
-  usage: "TOPIC JSON|- [--timeout 10s] [--idempotency-key KEY]",
-  summary: "sends one request and prints the reply",
-  help: `Seals the fields, sends them as one request, and prints the reply as JSON, opened.
-
-  TOPIC                   one of those below, with or without \`auth.\`
-  JSON                    the fields as one JSON object; \`-\` reads it from standard input
-  --timeout DURATION      how long the whole request may take, 1ms to 5m; default ${defaultTimeout}
-  --idempotency-key KEY   at least ${shortestKey} characters, random; the same key with the same fields gets the first reply again
-
-Secrets that stand on the command line are seen by every user of this machine (ps), and kept in the shell's history: give requests with
-passwords or tokens on standard input. The reply's secrets are printed.
-
-  echo '{"login":"ada","password":"..."}' | authctl request session.login -
-
-Topics:
-  ${topics.join("\n  ")}`,
-  needs: ["TOPIC", "JSON"],
-  options: { timeout: { type: "string" }, "idempotency-key": { type: "string" } },
-  async run(call) {
-    const topic = topicOf(call.words[0]!);
-    const timeoutMs = timeoutOf(textOption(call, "timeout") ?? defaultTimeout);
-    // Not base64url: a key that begins with a dash could not be given as an option.
-    const idempotencyKey = keyOf(call) ?? randomBytes(16).toString("hex");
-    const input = await inputOf(call, topic);
-    const document = await call.reach(targetOf(call.env), ({ client }) =>
-      client.request(topic, input, { timeoutMs, idempotencyKey }).catch((error: unknown) => {
-        throw withKey(error, idempotencyKey);
-      }),
-    );
-    return { document, lines: documentText(document).split("\n") };
-  },
-};
+export async function request(call: Invocation): Promise<CommandResult> {
+  const topic = topicOf(call.words[0]!);
+  const timeoutMs = timeoutOf(textOption(call, "timeout") ?? defaultTimeout);
+  // Not base64url: a key that begins with a dash could not be given as an option.
+  const idempotencyKey = keyOf(call) ?? randomBytes(16).toString("hex");
+  const input = await inputOf(call, topic);
+  const document = await call.reach(targetOf(call.env), ({ client }) =>
+    client.request(topic, input, { timeoutMs, idempotencyKey }).catch((error: unknown) => {
+      throw withKey(error, idempotencyKey);
+    }),
+  );
+  return { document, lines: documentText(document).split("\n") };
+}
 
 function topicOf(word: string): Topic {
   const topic = [word, `auth.${word}`].find((each): each is Topic => Object.hasOwn(commandSchemas, each));
@@ -68,7 +45,7 @@ function timeoutOf(text: string): number {
   throw new UsageFault(`--timeout takes a duration from 1ms to 5m, such as ${defaultTimeout}, not ${text}.`);
 }
 
-function keyOf(call: Call): string | undefined {
+function keyOf(call: Invocation): string | undefined {
   const key = textOption(call, "idempotency-key");
   if (key !== undefined && key.length < shortestKey) {
     throw new UsageFault(`--idempotency-key takes 128 random bits as text, ${shortestKey} characters or more.`);
@@ -76,7 +53,7 @@ function keyOf(call: Call): string | undefined {
   return key;
 }
 
-async function inputOf(call: Call, topic: Topic): Promise<Commands[Topic]["input"]> {
+async function inputOf(call: Invocation, topic: Topic): Promise<Commands[Topic]["input"]> {
   const word = call.words[1]!;
   const fields = objectOf(word === "-" ? await call.terminal.input() : word);
   const known = fieldsOf(topic);
