@@ -5,7 +5,7 @@
 // `npm run generate` writes; `npm run generate -- --check` only compares and exits 1 where something is out of date.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { configurationPage } from "../src/config/variables.ts";
+import { configurationPage } from "../src/config/page.ts";
 import { handlersIndex } from "./handlers.ts";
 import { protocolPage } from "./protocol.ts";
 import { generateSchemas } from "./schemas.ts";

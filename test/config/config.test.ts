@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { type ProcessName, parseDuration, type Variable } from "../../src/config/kinds.ts";
+import { configurationPage } from "../../src/config/page.ts";
 import { type Config, ConfigFault, type Environment, readConfig } from "../../src/config/read.ts";
 import { relaxed } from "../../src/config/relaxed.ts";
-import { configurationPage, isServiceLink, variableHelp, variables } from "../../src/config/variables.ts";
+import { isServiceLink, variableHelp, variables } from "../../src/config/variables.ts";
 import { processEnvironment } from "../../src/processes/dev/fleet.ts";
 import { selfSigned } from "../bridge/certificate.ts";
 
