@@ -44,12 +44,11 @@ function coalescing<T>(produce: (batch: T[]) => Promise<unknown>): (message: T) 
 }
 
 async function kafkajs(brokers: string[]): Promise<Bare> {
-  const [{ default: driver }, { applyPatches: closeTraps }] = await Promise.all([
+  const [{ default: driver }, { openPatched }] = await Promise.all([
     import("kafkajs"),
     import("../src/kafka/kafkajs/patches.ts"),
   ]);
-  closeTraps();
-  const kafka = new driver.Kafka({ clientId: "echo", brokers, logLevel: driver.logLevel.NOTHING });
+  const kafka = openPatched({ clientId: "echo", brokers, logLevel: driver.logLevel.NOTHING });
   const producer = kafka.producer({
     createPartitioner: driver.Partitioners.DefaultPartitioner,
     maxInFlightRequests: 1,

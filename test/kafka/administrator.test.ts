@@ -7,7 +7,7 @@ import avsc from "avsc";
 import driver from "kafkajs";
 import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { type AuthEvent, type Client, connect, type Verifier } from "../../src/client/index.ts";
-import { applyPatches } from "../../src/kafka/kafkajs/patches.ts";
+import { openPatched } from "../../src/kafka/kafkajs/patches.ts";
 import type { OutRecord } from "../../src/kafka/records.ts";
 import { eventSchemas } from "../../src/protocol/generated/schemas.ts";
 import { called } from "../authctl/authctl.ts";
@@ -29,9 +29,8 @@ beforeAll(async () => {
   fleet = await testFleet(own);
   seen = mailbox(fleet.kafka, [login, "auth.password.forgot"]);
   await seen.ready;
-  applyPatches();
   const brokers = own.env["AUTH_KAFKA_BROKERS"]!.split(",");
-  admin = new driver.Kafka({ brokers, logLevel: driver.logLevel.NOTHING }).admin();
+  admin = openPatched({ brokers, logLevel: driver.logLevel.NOTHING }).admin();
   await admin.connect();
 }, 90_000);
 afterAll(async () => {

@@ -10,7 +10,7 @@ import {
   type KafkaPort,
   type TopicSpec,
 } from "../../src/kafka/kafka.ts";
-import { applyPatches } from "../../src/kafka/kafkajs/patches.ts";
+import { openPatched } from "../../src/kafka/kafkajs/patches.ts";
 import type { ConsumeOptions } from "../../src/kafka/port.ts";
 import type { Assignment, InRecord, OutRecord } from "../../src/kafka/records.ts";
 import { quiet, until } from "../support/fleet.ts";
@@ -43,9 +43,8 @@ export interface RealKafka {
 export async function realKafka(name: string, driverName?: KafkaDriverName): Promise<RealKafka> {
   const prefix = `${name}-${randomBytes(4).toString("hex")}.`;
   const brokers = [testStack().kafka];
-  applyPatches();
   const kafka = connectKafka({ driver: driverName, brokers, clientId: name, prefix }, quiet);
-  const raw = new driver.Kafka({ clientId: "raw", brokers, logLevel: driver.logLevel.NOTHING });
+  const raw = openPatched({ clientId: "raw", brokers, logLevel: driver.logLevel.NOTHING });
   const admin = raw.admin();
   await admin.connect();
   return {

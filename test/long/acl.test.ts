@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import driver, { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from "kafkajs";
 import { connect } from "../../src/client/index.ts";
 import { connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
-import { applyPatches } from "../../src/kafka/kafkajs/patches.ts";
+import { openPatched } from "../../src/kafka/kafkajs/patches.ts";
 import { called } from "../authctl/authctl.ts";
 import { connectGateway } from "../bridge/gateway.ts";
 import { startBroker } from "../support/cluster.ts";
@@ -52,8 +52,7 @@ beforeAll(async () => {
   });
   address = started.addresses["SASL_PLAINTEXT"]!;
   stop = () => started.node.kill();
-  applyPatches();
-  superUser = new driver.Kafka({ brokers: [started.node.address], logLevel: driver.logLevel.NOTHING }).admin();
+  superUser = openPatched({ brokers: [started.node.address], logLevel: driver.logLevel.NOTHING }).admin();
   await superUser.connect();
 }, 60_000);
 afterAll(async () => {

@@ -4,7 +4,7 @@
 import zlib from "node:zlib";
 import { compressionsAlgorithms } from "@platformatic/kafka";
 import driver from "kafkajs";
-import { applyPatches } from "../../src/kafka/kafkajs/patches.ts";
+import { openPatched } from "../../src/kafka/kafkajs/patches.ts";
 
 export type Codec = "gzip" | "snappy" | "lz4" | "zstd";
 export const everyCodec: Codec[] = ["gzip", "snappy", "lz4", "zstd"];
@@ -125,8 +125,7 @@ let turn: Promise<unknown> = Promise.resolve();
 
 /** Changes kafkajs's codecs for the time of a produce: what this process reads with, is not read by them. */
 export async function foreignProducer(brokers: string[]): Promise<ForeignProducer> {
-  applyPatches(); // with the other driver nobody else in this process does
-  const kafka = new driver.Kafka({ clientId: "foreign", brokers, logLevel: driver.logLevel.NOTHING });
+  const kafka = openPatched({ clientId: "foreign", brokers, logLevel: driver.logLevel.NOTHING });
   const producer = kafka.producer({ allowAutoTopicCreation: false, retry: { retries: 0 } });
   await producer.connect();
   const send: ForeignProducer["send"] = async (topic, { codec, count, bytes, partition = 0 }) => {

@@ -1,13 +1,12 @@
 // A consumer group's commits, seen and removed as an operator would.
 import driver, { type Admin } from "kafkajs";
-import { applyPatches } from "../../src/kafka/kafkajs/patches.ts";
+import { openPatched } from "../../src/kafka/kafkajs/patches.ts";
 import type { FleetAddresses } from "./fleet.ts";
 
 /** kafkajs itself, whatever the fleet speaks with. */
 export async function asked<T>({ env }: Pick<FleetAddresses, "env">, ask: (admin: Admin) => Promise<T>): Promise<T> {
-  applyPatches();
   const brokers = env["AUTH_KAFKA_BROKERS"]!.split(",");
-  const admin = new driver.Kafka({ brokers, logLevel: driver.logLevel.NOTHING }).admin();
+  const admin = openPatched({ brokers, logLevel: driver.logLevel.NOTHING }).admin();
   await admin.connect();
   try {
     return await ask(admin);

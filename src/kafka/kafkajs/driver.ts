@@ -1,5 +1,5 @@
-// The driver kafkajs: connections, producing, asking. Consuming is in consumer.ts, its traps are in patches.ts; no
-// other file imports kafkajs.
+// The driver kafkajs: connections, producing, asking. Consuming is in consumer.ts, what is put right of kafkajs in
+// patches.ts. No file outside of this directory imports kafkajs.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin, KafkaConfig, PartitionerArgs, Producer, RecordMetadata } from "kafkajs";
 import driver from "kafkajs";
@@ -13,9 +13,10 @@ import { usualUnpackedBytes } from "../record-batch.ts";
 import type { OutRecord } from "../records.ts";
 import { describeTopics, ensureTopics, setForTopic, type TopicAdmin } from "../topics.ts";
 import { buildConsumer } from "./consumer.ts";
-import { ownSockets, readFetchesOurselves, withoutColons } from "./fetch.ts";
-import { keepFetchSessions } from "./fetch-sessions.ts";
-import { applyPatches } from "./patches.ts";
+import { sockets, undecodedFetches, withoutColons } from "./fetch.ts";
+import { fetchSessions } from "./fetch-sessions.ts";
+import { openClient } from "./instances.ts";
+import { patches } from "./patches.ts";
 
 const acksAll = -1;
 
@@ -31,10 +32,7 @@ function partitioner(): (args: PartitionerArgs) => number {
 
 /** Connects lazily; nothing is sent before the first call. */
 export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
-  applyPatches();
-  keepFetchSessions();
-  readFetchesOurselves();
-  const kafka = new driver.Kafka(clientConfig(settings, log));
+  const kafka = openClient(clientConfig(settings, log), [patches, fetchSessions, undecodedFetches]);
   const onBroker = (name: string) => settings.prefix + name;
   const producer = lazily<Producer>(async () => {
     const made = kafka.producer({
@@ -94,7 +92,7 @@ function clientConfig(settings: KafkaSettings, log: Logger): KafkaConfig {
   return {
     clientId: settings.clientId,
     brokers: settings.brokers.map(withoutColons),
-    socketFactory: ownSockets(),
+    socketFactory: sockets(),
     connectionTimeout: 3000,
     requestTimeout: 15_000,
     logLevel: driver.logLevel.WARN,

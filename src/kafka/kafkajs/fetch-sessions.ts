@@ -1,10 +1,11 @@
 // Fetch sessions for kafkajs 2.2.4 (fetch-session.ts), in two halves (split-fetch.ts): it names every partition that it
 // holds in every fetch. Each broker of each consumer keeps its own; kafkajs goes on asking for all it holds, and is
-// handed what either half brings. Pinned to kafkajs's version, as patches.ts is; brokers that know no sessions (Fetch
+// handed what either half brings. Pinned to kafkajs's version, as instances.ts is; brokers that know no sessions (Fetch
 // below version 7) are asked as before.
 import { createRequire } from "node:module";
 import type { FetchAnswer, FetchTopic, SessionRequest } from "../fetch-session.ts";
 import { type HalfName, makeSplitFetch, type SplitFetch } from "../split-fetch.ts";
+import type { Changes, Connection, ConnectionPool, Broker as DriverBroker, ProtocolRequest } from "./instances.ts";
 
 type Topic = FetchTopic<string>;
 
@@ -18,21 +19,11 @@ interface FetchOptions {
   maxWaitTime: number;
 }
 
-interface ProtocolRequest {
-  request: { apiVersion: number };
-}
-
-interface Connection {
-  send(request: ProtocolRequest): Promise<Answer>;
-}
-
-interface Broker {
-  connectionPool: { getConnection(index: number): Promise<Connection> };
+interface Broker extends DriverBroker {
   lookupRequest(
     apiKey: number,
     versions: unknown,
   ): (options: FetchOptions & Partial<SessionRequest<string>>) => ProtocolRequest;
-  disconnect(): Promise<void>;
   fetch(options: FetchOptions): Promise<Answer>;
 }
 
@@ -40,30 +31,29 @@ interface Broker {
 const connectionOf: Record<HalfName, number> = { active: 1, quiet: 2 };
 const fetchKey = 1;
 const firstWithSessions = 7;
-let kept = false;
+const require = createRequire(import.meta.url);
 
-/** From now on every consumer of kafkajs in this process fetches in sessions. */
-export function keepFetchSessions(): void {
-  if (kept) return;
-  kept = true;
-  const require = createRequire(import.meta.url);
-  const { prototype } = require("kafkajs/src/broker") as { prototype: Broker };
+/** A consumer that fetches in sessions. */
+export const fetchSessions: Changes = {
+  pool: addConnections,
+  broker: (made) => fetchInSessions(made as Broker),
+};
+
+function fetchInSessions(broker: Broker): void {
   const { requests } = require("kafkajs/src/protocol/requests") as { requests: { Fetch: unknown } };
-  makeConnections(require);
-  const withoutSession = prototype.fetch;
-  const conversations = new WeakMap<Broker, { ask: Conversation; isBusy: boolean }>();
-
-  prototype.fetch = async function (this: Broker, options: FetchOptions): Promise<Answer> {
-    const make = this.lookupRequest(fetchKey, requests.Fetch);
-    const own = conversations.get(this) ?? { ask: converse(this, make), isBusy: false };
-    conversations.set(this, own);
+  const make: ReturnType<Broker["lookupRequest"]> = (options) =>
+    broker.lookupRequest(fetchKey, requests.Fetch)(options);
+  const ask = converse(broker, make);
+  const withoutSession = broker.fetch.bind(broker);
+  let isBusy = false;
+  broker.fetch = async (options) => {
     // A consumer asks a broker for one thing at a time; should two ever ask, only one of them can be in step.
-    if (own.isBusy || make(options).request.apiVersion < firstWithSessions) return withoutSession.call(this, options);
-    own.isBusy = true;
+    if (isBusy || make(options).request.apiVersion < firstWithSessions) return withoutSession(options);
+    isBusy = true;
     try {
-      return await own.ask(options);
+      return await ask(options);
     } finally {
-      own.isBusy = false;
+      isBusy = false;
     }
   };
 }
@@ -74,7 +64,7 @@ function converse(broker: Broker, make: ReturnType<Broker["lookupRequest"]>): Co
   let given: FetchOptions | undefined;
   const split: SplitFetch<string, Answer> = makeSplitFetch(async (half, request, maxWaitTime) => {
     const connection = await broker.connectionPool.getConnection(connectionOf[half]);
-    return connection.send(make({ ...given!, ...request, maxWaitTime }));
+    return (await connection.send(make({ ...given!, ...request, maxWaitTime }))) as Answer;
   });
   return async (options) => {
     given = options;
@@ -99,39 +89,33 @@ function converse(broker: Broker, make: ReturnType<Broker["lookupRequest"]>): Co
   };
 }
 
-interface PooledConnection {
-  host: string;
-  requestQueue: object;
+interface PooledConnection extends Connection {
   versions: unknown;
   setVersions(versions: unknown): void;
   getSupportAuthenticationProtocol(): unknown;
   setSupportAuthenticationProtocol(supported: unknown): void;
 }
 
-interface Pool {
-  logger: object;
-  pool: PooledConnection[];
-  getConnection(index?: number): Promise<unknown>;
+/** A pool of kafkajs has two connections; here one more is made when it is asked for, like the others. */
+function addConnections(pool: ConnectionPool, adopt: (added: Connection) => void): void {
+  const getConnection = pool.getConnection.bind(pool);
+  pool.getConnection = (index = 0) => {
+    const [first] = pool.pool as PooledConnection[];
+    if (first !== undefined && index === pool.pool.length) {
+      const another = likeThe(first, pool.logger);
+      adopt(another);
+      pool.pool.push(another);
+    }
+    return getConnection(index);
+  };
 }
 
-/** A pool of kafkajs has two connections; from now on one more is made when it is asked for, like the others. */
-function makeConnections(require: NodeJS.Require): void {
-  const { prototype } = require("kafkajs/src/network/connectionPool") as { prototype: Pool };
-  const Connection = require("kafkajs/src/network/connection") as new (options: object) => PooledConnection;
-  const getConnection = prototype.getConnection;
-  prototype.getConnection = function (this: Pool, index = 0): Promise<unknown> {
-    const [first] = this.pool;
-    if (first !== undefined && index === this.pool.length) {
-      const { maxInFlightRequests, enforceRequestTimeout, instrumentationEmitter } = first.requestQueue as Record<
-        string,
-        unknown
-      >;
-      const queue = { maxInFlightRequests, enforceRequestTimeout, instrumentationEmitter };
-      const another = new Connection({ ...first, ...queue, logger: this.logger });
-      another.setVersions(first.versions);
-      another.setSupportAuthenticationProtocol(first.getSupportAuthenticationProtocol());
-      this.pool.push(another);
-    }
-    return getConnection.call(this, index);
-  };
+function likeThe(first: PooledConnection, logger: object): PooledConnection {
+  const Made = first.constructor as new (options: object) => PooledConnection;
+  const { maxInFlightRequests, enforceRequestTimeout, instrumentationEmitter } =
+    first.requestQueue as unknown as Record<string, unknown>;
+  const another = new Made({ ...first, maxInFlightRequests, enforceRequestTimeout, instrumentationEmitter, logger });
+  another.setVersions(first.versions);
+  another.setSupportAuthenticationProtocol(first.getSupportAuthenticationProtocol());
+  return another;
 }

@@ -1,12 +1,12 @@
 // What kafkajs 2.2.4 does with an answer to a fetch, done by us (fetch-response.ts, record-batch.ts): its own decoder
 // unpacks every batch of an answer at once and without a bound, gzip above all, and believes lengths and counts. Here
 // each batch becomes one message that holds it as it came, and is unpacked when it is its turn (consumer.ts).
-// Pinned to kafkajs's version, as patches.ts is. Only for connections of ours: who shares kafkajs with us reads as
-// before.
+// Pinned to kafkajs's version, as instances.ts is.
 import { createRequire } from "node:module";
 import type { ISocketFactory } from "kafkajs";
 import { firstVersion, type RawFetchedPartition, readFetchAnswer } from "../fetch-response.ts";
 import { hideAborted, type RecordBatch, splitBatches } from "../record-batch.ts";
+import type { Changes } from "./instances.ts";
 
 /** A message of kafkajs, as far as it looks at one before it hands it on, that stands for a whole batch. */
 export interface BatchMessage {
@@ -17,20 +17,8 @@ export interface BatchMessage {
   batch: RecordBatch;
 }
 
-interface ProtocolRequest {
-  request: { apiKey: number; apiVersion: number };
-  response: { decode(bytes: Buffer): Promise<unknown>; parse(answer: unknown): Promise<unknown> };
-}
-
-interface Connection {
-  socketFactory: unknown;
-  send(request: ProtocolRequest): Promise<unknown>;
-}
-
 const fetchKey = 1;
 const require = createRequire(import.meta.url);
-let isOn = false;
-let factory: ISocketFactory | undefined;
 
 const literal = ".ipv6-literal.net";
 
@@ -52,31 +40,28 @@ export function withColons(host: string): string {
   return address.replaceAll("-", ":") + (zone === undefined ? "" : `%${zone}`);
 }
 
-/** kafkajs's own sockets; by them our connections are known. */
-export function ownSockets(): ISocketFactory {
-  if (factory === undefined) {
-    const make = require("kafkajs/src/network/socketFactory") as () => ISocketFactory;
-    const connect = make();
-    factory = (asked) => connect({ ...asked, host: withColons(asked.host) });
-  }
-  return factory;
+/** kafkajs's own sockets, which also take what withoutColons() has made of an address. */
+export function sockets(): ISocketFactory {
+  const make = require("kafkajs/src/network/socketFactory") as () => ISocketFactory;
+  const connect = make();
+  return (asked) => connect({ ...asked, host: withColons(asked.host) });
 }
 
-/** From now on in this process. */
-export function readFetchesOurselves(): void {
-  if (isOn) return;
-  isOn = true;
-  const { prototype } = require("kafkajs/src/network/connection") as { prototype: Connection };
-  const send = prototype.send;
-  prototype.send = function (this: Connection, asked: ProtocolRequest): Promise<unknown> {
-    const { apiKey, apiVersion } = asked.request;
-    if (apiKey !== fetchKey || this.socketFactory !== factory) return send.call(this, asked);
-    if (apiVersion < firstVersion) return Promise.reject(new Error("brokers older than Kafka 0.11 are not read from"));
-    const { response } = asked;
-    const decode = async (bytes: Buffer) => answerOf(apiVersion, bytes);
-    return send.call(this, { ...asked, response: { decode, parse: (answer) => response.parse(answer) } });
-  };
-}
+/** A consumer that is given batches as they came. */
+export const undecodedFetches: Changes = {
+  connection(made) {
+    const send = made.send.bind(made);
+    made.send = (asked) => {
+      const { apiKey, apiVersion } = asked.request;
+      if (apiKey !== fetchKey) return send(asked);
+      if (apiVersion < firstVersion)
+        return Promise.reject(new Error("brokers older than Kafka 0.11 are not read from"));
+      const { response } = asked;
+      const decode = async (bytes: Buffer) => answerOf(apiVersion, bytes);
+      return send({ ...asked, response: { decode, parse: (answer) => response.parse(answer) } });
+    };
+  },
+};
 
 function answerOf(version: number, bytes: Buffer) {
   const { errorCode, sessionId, topics } = readFetchAnswer(version, bytes);

@@ -1,36 +1,23 @@
-// Traps of kafkajs 2.2.4 that no setting closes, closed at run time. test/kafka/kafkajs/patches.test.ts pins the
-// version: a new kafkajs must be looked at before this file is trusted with it.
-import { createRequire } from "node:module";
+// Faults of kafkajs 2.2.4 that no setting avoids, put right on each instance of a client (instances.ts).
+// test/kafka/kafkajs/patches.test.ts pins the version: a new kafkajs must be looked at before this file is trusted with
+// it.
 import type { Socket } from "node:net";
-
-interface RequestQueue {
-  throttledUntil: number;
-  throttleCheckTimeoutId: NodeJS.Timeout | null;
-  pending: unknown[];
-  checkPendingRequests(): void;
-  scheduleCheckPendingRequests(): void;
-}
-
-interface Broker {
-  versions: object | null;
-  isConnected(): boolean;
-}
-
-interface Connection {
-  socket: Socket | null | undefined;
-  disconnect(): Promise<boolean>;
-}
+import type { Kafka, KafkaConfig } from "kafkajs";
+import { type Broker, type Changes, type Connection, openClient, type RequestQueue } from "./instances.ts";
 
 const checkPendingMs = 10;
-let closed = false;
 
-/** In this process, from now on. */
-export function applyPatches(): void {
-  if (closed) return;
-  closed = true;
-  closeTimerTrap();
-  closeDisconnectTrap();
-  closeVersionsTrap();
+export const patches: Changes = {
+  connection(made) {
+    patchTimer(made.requestQueue);
+    patchDisconnect(made);
+  },
+  broker: patchVersions,
+};
+
+/** kafkajs with nothing changed but its faults. */
+export function openPatched(config: KafkaConfig): Kafka {
+  return openClient(config, [patches]);
 }
 
 /**
@@ -38,16 +25,14 @@ export function applyPatches(): void {
  * (TimeoutNegativeWarning, kafkajs#1751) and an idle process burns 3 % of a core. Here the timer runs only while
  * requests wait.
  */
-function closeTimerTrap(): void {
-  const require = createRequire(import.meta.url);
-  const queue = require("kafkajs/src/network/requestQueue") as { prototype: RequestQueue };
-  queue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue): void {
-    if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return;
-    const throttledFor = this.throttledUntil - Date.now();
-    this.throttleCheckTimeoutId = setTimeout(
+export function patchTimer(queue: RequestQueue): void {
+  queue.scheduleCheckPendingRequests = () => {
+    if (queue.throttleCheckTimeoutId !== null || queue.pending.length === 0) return;
+    const throttledFor = queue.throttledUntil - Date.now();
+    queue.throttleCheckTimeoutId = setTimeout(
       () => {
-        this.throttleCheckTimeoutId = null;
-        this.checkPendingRequests();
+        queue.throttleCheckTimeoutId = null;
+        queue.checkPendingRequests();
       },
       Math.max(throttledFor, checkPendingMs),
     );
@@ -60,13 +45,11 @@ function closeTimerTrap(): void {
  * enough, and all else of a disconnect must go on each time: a socket that connects after it was ended leaves its
  * connection as connected for good, unless somebody disconnects it once more.
  */
-function closeDisconnectTrap(): void {
-  const require = createRequire(import.meta.url);
-  const { prototype } = require("kafkajs/src/network/connection") as { prototype: Connection };
-  const disconnect = prototype.disconnect;
+export function patchDisconnect(connection: Pick<Connection, "socket" | "disconnect">): void {
+  const disconnect = connection.disconnect.bind(connection);
   const seen = new WeakSet<Socket>();
-  prototype.disconnect = function (this: Connection): Promise<boolean> {
-    const { socket } = this;
+  connection.disconnect = () => {
+    const { socket } = connection;
     if (socket && !seen.has(socket)) {
       seen.add(socket);
       const unref = socket.unref.bind(socket);
@@ -77,7 +60,7 @@ function closeDisconnectTrap(): void {
         return socket;
       };
     }
-    return disconnect.call(this);
+    return disconnect();
   };
 }
 
@@ -86,11 +69,7 @@ function closeDisconnectTrap(): void {
  * for its versions again, and without them every request fails with "Broker not connected", also when it answers long
  * since.
  */
-function closeVersionsTrap(): void {
-  const require = createRequire(import.meta.url);
-  const { prototype } = require("kafkajs/src/broker") as { prototype: Broker };
-  const isConnected = prototype.isConnected;
-  prototype.isConnected = function (this: Broker): boolean {
-    return this.versions !== null && isConnected.call(this);
-  };
+function patchVersions(broker: Broker): void {
+  const isConnected = broker.isConnected.bind(broker);
+  broker.isConnected = () => broker.versions !== null && isConnected();
 }

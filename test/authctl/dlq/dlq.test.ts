@@ -4,6 +4,7 @@ import driver, { type Admin } from "kafkajs";
 import { sealIn } from "../../../src/authctl/dlq/replayable.ts";
 import { deadLetter } from "../../../src/bus/dead-letter.ts";
 import { sealRequest } from "../../../src/bus/seal/seal.ts";
+import { openPatched } from "../../../src/kafka/kafkajs/patches.ts";
 import type { InRecord, OutRecord } from "../../../src/kafka/records.ts";
 import { busNames, deadLetterTopic } from "../../../src/protocol/bus-names.ts";
 import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
@@ -19,7 +20,7 @@ beforeAll(async () => {
   own = await startFleet("dlq", { roles: ["worker", "relay"] });
   fleet = await testFleet(own);
   raw = await rawRequests(fleet);
-  admin = new driver.Kafka({ brokers: [fleet.env["AUTH_KAFKA_BROKERS"]!], logLevel: driver.logLevel.NOTHING }).admin();
+  admin = openPatched({ brokers: [fleet.env["AUTH_KAFKA_BROKERS"]!], logLevel: driver.logLevel.NOTHING }).admin();
   await admin.connect();
 }, 90_000);
 afterAll(async () => {

@@ -1,10 +1,16 @@
 // Fetch sessions for kafkajs: what the broker knows is what the consumer wants, whatever happens in between, and less
 // is said for it.
-import { createRequire } from "node:module";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import driver from "kafkajs";
 import { type FetchTopic, makeFetchSession, type SessionRequest } from "../../../src/kafka/fetch-session.ts";
+import { fetchSessions } from "../../../src/kafka/kafkajs/fetch-sessions.ts";
+import { type Changes, openClient } from "../../../src/kafka/kafkajs/instances.ts";
+import { patches } from "../../../src/kafka/kafkajs/patches.ts";
+import { until } from "../../support/fleet.ts";
 import { type RealKafka, realKafka, record, spec } from "../real-kafka.ts";
+
+const fetchKey = 1;
 
 /**
  * A broker's side of KIP-227, as far as a client can tell: the next offset of each partition it was named and not told
@@ -116,54 +122,62 @@ describe("a session", () => {
   });
 });
 
-interface Broker {
-  fetch(options: object): Promise<{ sessionId: number; responses: { partitions: unknown[] }[] }>;
+interface Fetched {
+  responses: { partitions: unknown[] }[];
 }
 
 describe("with a real broker", () => {
-  const require = createRequire(import.meta.url);
-  const { prototype } = require("kafkajs/src/broker") as { prototype: Broker };
-  const alone = prototype.fetch;
-  let patched: typeof alone;
   let real: RealKafka;
   beforeAll(async () => {
     real = await realKafka("sessions", "kafkajs");
-    await real.kafka.ensureTopics([spec("wide", 40), spec("broad", 40)]); // the driver is loaded with its first use
-    patched = prototype.fetch;
+    await real.kafka.ensureTopics([spec("wide", 40)]);
   });
-  afterAll(async () => {
-    prototype.fetch = patched;
-    await real.close();
-  });
+  afterAll(() => real.close());
 
   /**
    * Reads a record and some more.
    * @returns partitions in the smallest answer that brought one of those: a busy machine may have a session made anew
    */
-  async function partitionsPerAnswer(topic: string, fetch: typeof alone): Promise<number> {
+  async function partitionsPerAnswer(changes: Changes[]): Promise<number> {
     let largest = 0;
-    prototype.fetch = async function (this: Broker, options) {
-      const answer = await fetch.call(this, options);
-      const partitions = answer.responses.flatMap((each) => each.partitions);
-      if (partitions.length > 0) largest = Math.max(largest, partitions.length);
-      return answer;
+    const counted: Changes = {
+      connection(made) {
+        const send = made.send.bind(made);
+        made.send = async (asked) => {
+          const answer = await send(asked);
+          if (asked.request.apiKey !== fetchKey) return answer;
+          const partitions = (answer as Fetched).responses.flatMap((each) => each.partitions);
+          largest = Math.max(largest, partitions.length);
+          return answer;
+        };
+      },
     };
-    const reader = real.reader([topic]);
-    await reader.consumption.joined;
+    const config = { clientId: "sessions", brokers: real.brokers, logLevel: driver.logLevel.NOTHING };
+    const kafka = openClient(config, [patches, counted, ...changes]);
+    const reader = kafka.consumer({ groupId: `${real.prefix}g${changes.length}`, maxWaitTimeInMs: 50 });
+    const read: string[] = [];
+    await reader.connect();
+    await reader.subscribe({ topics: [`${real.prefix}wide`] });
+    const joined = new Promise<void>((resolve) => reader.on(reader.events.GROUP_JOIN, () => resolve()));
+    await reader.run({ eachMessage: async ({ message }) => void read.push(message.value!.toString()) });
+    await joined;
+    await until("it reads", async () => {
+      await real.kafka.produce([record("wide", "first", { partition: 0 })]);
+      return read.includes("first");
+    });
     const partitions: number[] = [];
     for (const number of [1, 2, 3, 4]) {
       largest = 0;
-      await real.kafka.produce([record(topic, String(number), { partition: 9 * number })]);
-      await reader.has(number);
+      await real.kafka.produce([record("wide", String(number), { partition: 9 * number })]);
+      await until("it is read", () => read.includes(String(number)));
       partitions.push(largest);
     }
-    expect(reader.values()).toEqual(["1", "2", "3", "4"]);
-    await reader.consumption.close();
-    return Math.min(...partitions.slice(1));
+    await reader.disconnect();
+    return Math.min(...partitions);
   }
 
   test("an answer brings the partitions that have something; without sessions all of them", async () => {
-    expect(await partitionsPerAnswer("wide", patched)).toBeLessThan(5); // a partition is told of again when its end has moved
-    expect(await partitionsPerAnswer("broad", alone)).toBe(40);
+    expect(await partitionsPerAnswer([fetchSessions])).toBeLessThan(5); // a partition is told of again when its end has moved
+    expect(await partitionsPerAnswer([])).toBe(40);
   });
 });

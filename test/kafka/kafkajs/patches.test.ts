@@ -3,42 +3,32 @@ import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { join } from "node:path";
-import driver from "kafkajs";
-import { applyPatches } from "../../../src/kafka/kafkajs/patches.ts";
+import driver, { type Kafka, type KafkaConfig } from "kafkajs";
+import { openClient, type RequestQueue } from "../../../src/kafka/kafkajs/instances.ts";
+import { openPatched, patchDisconnect, patchTimer } from "../../../src/kafka/kafkajs/patches.ts";
 import { until } from "../../support/fleet.ts";
 import { testStack } from "../../support/stack.ts";
 
 const require = createRequire(import.meta.url);
 const root = join(import.meta.dirname, "..", "..", "..");
 
-interface Queue {
-  throttleCheckTimeoutId: unknown;
-  pending: unknown[];
-  throttledUntil: number;
-  checkPendingRequests(): void;
-  scheduleCheckPendingRequests(): void;
+interface Queue extends RequestQueue {
   push(request: object): void;
   fulfillRequest(response: object): void;
   destroy(): void;
 }
-const RequestQueue = require("kafkajs/src/network/requestQueue") as new (options: object) => Queue;
+const DriverQueue = require("kafkajs/src/network/requestQueue") as new (options: object) => Queue;
 const Connection = require("kafkajs/src/network/connection") as { prototype: { disconnect(): Promise<boolean> } };
-const Broker = require("kafkajs/src/broker") as { prototype: { isConnected(): boolean } };
-const originalIsConnected = Broker.prototype.isConnected;
-const originalDisconnect = Connection.prototype.disconnect;
-const original = RequestQueue.prototype.scheduleCheckPendingRequests;
-applyPatches();
-
 /** A connection's queue that counts how often its timer fires. */
-function queue(schedule?: () => void) {
-  const made = new RequestQueue({
+function queue(patch: (made: Queue) => void) {
+  const made = new DriverQueue({
     maxInFlightRequests: 1,
     requestTimeout: 1000,
     clientId: "test",
     broker: "test",
     logger: { debug: () => undefined, warn: () => undefined },
   });
-  if (schedule !== undefined) made.scheduleCheckPendingRequests = schedule;
+  patch(made);
   let fired = 0;
   const check = made.checkPendingRequests.bind(made);
   made.checkPendingRequests = () => {
@@ -60,7 +50,7 @@ test("kafkajs is 2.2.4: read src/kafka/kafkajs/patches.ts against another versio
 });
 
 test("the timer of an idle connection does not fire; unpatched it does without end", async () => {
-  const [patched, unpatched] = [queue(), queue(original)];
+  const [patched, unpatched] = [queue(patchTimer), queue(() => undefined)];
   // Its delay is positive instead of negative here, which changes nothing but that Node does not warn: a warning fails
   // the run.
   Object.defineProperty(unpatched.queue, "throttledUntil", { get: () => Date.now() + 10 });
@@ -73,21 +63,25 @@ test("the timer of an idle connection does not fire; unpatched it does without e
 
 test("a connection that is told often to disconnect is disconnected each time, and listens to its socket once; unpatched each time", async () => {
   /** A connection whose socket is connecting: what waits for that. */
-  const listeners = async (disconnect: () => Promise<boolean>): Promise<number> => {
+  const listeners = async (
+    patch: (made: { socket: Socket; disconnect(): Promise<boolean> }) => void,
+  ): Promise<number> => {
     const socket = new Socket().setMaxListeners(20);
     const requestQueue = { waitForPendingRequests: () => Promise.resolve(), destroy: () => undefined };
-    const connection = { socket, requestQueue, logDebug: () => undefined, connectionStatus: "" };
-    await disconnect.call(connection);
+    const { disconnect } = Connection.prototype;
+    const connection = { socket, requestQueue, logDebug: () => undefined, connectionStatus: "", disconnect };
+    patch(connection);
+    await connection.disconnect();
     connection.connectionStatus = "connected"; // so a socket says that connects after it was ended
-    const done = await Promise.all(Array.from({ length: 12 }, () => disconnect.call(connection)));
+    const done = await Promise.all(Array.from({ length: 12 }, () => connection.disconnect()));
     expect(done).toEqual(done.map(() => true));
     expect(connection.connectionStatus).toBe("disconnected");
     const count = socket.listenerCount("connect");
     socket.destroy();
     return count;
   };
-  expect(await listeners(Connection.prototype.disconnect)).toBeLessThan(3);
-  expect(await listeners(originalDisconnect)).toBeGreaterThan(10);
+  expect(await listeners(patchDisconnect)).toBeLessThan(3);
+  expect(await listeners(() => undefined)).toBeGreaterThan(10);
 });
 
 /** Before a real broker: takes connections and what comes over them, and passes it on only from `open` on. */
@@ -116,11 +110,11 @@ async function makeGate() {
 }
 
 test("a broker that took a connection and said nothing at first is asked again; unpatched it stays useless", async () => {
-  const patchedIsConnected = Broker.prototype.isConnected;
-  const ask = async (): Promise<string> => {
+  const timer = { connection: ({ requestQueue }: { requestQueue: RequestQueue }) => patchTimer(requestQueue) }; // else Node warns
+  const ask = async (open: (config: KafkaConfig) => Kafka): Promise<string> => {
     const gate = await makeGate();
     const retry = { retries: 1, initialRetryTime: 10 };
-    const kafka = new driver.Kafka({
+    const kafka = open({
       brokers: [gate.address],
       requestTimeout: 500,
       retry,
@@ -140,17 +134,12 @@ test("a broker that took a connection and said nothing at first is asked again; 
     expect(first).toMatch(/timed out|not connected/);
     return second;
   };
-  expect(await ask()).toMatch(/^[\w-]{22}$/);
-  Broker.prototype.isConnected = originalIsConnected;
-  try {
-    expect(await ask()).toMatch(/not connected/);
-  } finally {
-    Broker.prototype.isConnected = patchedIsConnected;
-  }
+  expect(await ask(openPatched)).toMatch(/^[\w-]{22}$/);
+  expect(await ask((config) => openClient(config, [timer]))).toMatch(/not connected/);
 });
 
 test("requests that wait are sent all the same: for an answer, and for the end of a throttle", async () => {
-  const { queue: made, sent, push } = queue();
+  const { queue: made, sent, push } = queue(patchTimer);
   push(1);
   push(2);
   expect(sent).toEqual([1]);

@@ -1,6 +1,7 @@
 // Puts records into batches as producers do, each uncompressed or packed by some codec, and between them batches that
 // nobody may unpack, or whose lengths lie.
 import driver, { type Producer } from "kafkajs";
+import { openPatched } from "../../../src/kafka/kafkajs/patches.ts";
 import {
   bomb,
   type Codec,
@@ -32,7 +33,7 @@ export interface SenderParts {
 
 export async function makeSender({ random, brokers, prefix, bombBytes }: SenderParts): Promise<Sender> {
   const foreign = await foreignProducer(brokers);
-  const kafka = new driver.Kafka({ clientId: "fuzz", brokers, logLevel: driver.logLevel.NOTHING });
+  const kafka = openPatched({ clientId: "fuzz", brokers, logLevel: driver.logLevel.NOTHING });
   const producer = kafka.producer({ allowAutoTopicCreation: false });
   await producer.connect();
   const bombs = new Map<Codec, Buffer>();
