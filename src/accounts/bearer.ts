@@ -3,7 +3,7 @@
 // SESSION_REVOKED (ended, or the user is banned or gone).
 
 import type { Context } from "../command/context.ts";
-import type { AccessClaims } from "../crypto/tokens.ts";
+import type { AccessClaims } from "../crypto/access-tokens.ts";
 import { factorsOf, type OwnedFactors } from "../db/factors.ts";
 import { sessionOfToken } from "../db/sessions.ts";
 import { Refusal, refuse } from "../protocol/errors.ts";

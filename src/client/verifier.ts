@@ -1,12 +1,12 @@
-// Checks access tokens where they are used, without asking anybody: signature and claims by the keys of auth.key, revocations by
-// auth.revocation (feeds.ts). It knows how old its knowledge is and says so; what happens when that is too old, or a token names a key it has not
-// read yet, is the caller's policy: ask the fleet, refuse, or accept and say that it is not fresh. A revocation that is known counts
-// under every policy. States: reading -> fresh <-> stale -> closed.
-// Where the fleet's id is known, only a key that its root key has certified makes a token good, and the fleet's answer to a question counts only
-// with the mac of that question.
-// A verified signature is remembered, a verdict never: expiry, key and revocations are looked at each time.
+// Checks access tokens where they are used, without asking anybody: signature and claims by the keys of auth.key,
+// revocations by auth.revocation (feeds.ts). It knows how old its knowledge is and says so; what happens when that is
+// too old, or a token names a key it has not read yet, is the caller's policy: ask the fleet, refuse, or accept and say
+// that it is not fresh. A revocation that is known counts under every policy. States: reading -> fresh <-> stale ->
+// closed. Where the fleet's id is known, only a key that its root key has certified makes a token good, and the fleet's
+// answer to a question counts only with the mac of that question. A verified signature is remembered, a verdict never:
+// expiry, key and revocations are looked at each time.
 import { decodeProtectedHeader } from "jose";
-import { type AccessClaims, longestToken, makeAccessVerifier, peekAccess } from "../crypto/tokens.ts";
+import { type AccessClaims, longestToken, makeAccessVerifier, peekAccess } from "../crypto/access-tokens.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { Clock } from "../lib/clock.ts";
 import { invalid, Refusal, refuse } from "../protocol/errors.ts";
@@ -19,16 +19,21 @@ export type StalePolicy = "ask" | "refuse" | "accept";
 export interface VerifierOptions {
   /** Knowledge older than this, ms, is not fresh. Default 10,000. */
   maxAgeMs?: number;
-  /** What to do with a good token while not fresh: ask the fleet (default), refuse UNAVAILABLE, or accept and say so. */
+  /**
+   * What to do with a good token while not fresh: ask the fleet (default), refuse UNAVAILABLE, or accept and say so.
+   */
   whenStale?: StalePolicy;
-  /** Claims iss and aud that a token must have: AUTH_ISSUER and AUTH_AUDIENCE of the fleet. Defaults "auth" and "platform". */
+  /**
+   * Claims iss and aud that a token must have: AUTH_ISSUER and AUTH_AUDIENCE of the fleet. Defaults "auth" and
+   * "platform".
+   */
   issuer?: string;
   audience?: string;
   /** Verified signatures to remember; 0: none. Default 10,000, some 2 KB each. */
   cache?: number;
   /**
-   * The longest life of an access token, ms: revocations are kept so long, and longer where the fleet says that tokens ever lived longer.
-   * Default 24 h, the most that AUTH_ACCESS_TTL can be.
+   * The longest life of an access token, ms: revocations are kept so long, and longer where the fleet says that tokens
+   * ever lived longer. Default 24 h, the most that AUTH_ACCESS_TTL can be.
    */
   tokenLifeMs?: number;
 }
@@ -59,11 +64,15 @@ export interface Verified {
 
 export interface Verifier {
   /**
-   * @throws Refusal INVALID_INPUT (empty), TOKEN_INVALID, TOKEN_EXPIRED (also: rights have changed, refresh), SESSION_REVOKED, UNAVAILABLE (not fresh, and the
+   * @throws Refusal INVALID_INPUT (empty), TOKEN_INVALID, TOKEN_EXPIRED (also: rights have changed, refresh),
+   * SESSION_REVOKED, UNAVAILABLE (not fresh, and the
    *   policy is to refuse, or the fleet does not answer; details.reason `stale`, `unknown-kid` or `uncertified-key`)
    */
   verify(token: string, options?: VerifyOptions): Promise<Verified>;
-  /** Resolves when it is fresh for the first time. @throws Refusal UNAVAILABLE where no key on auth.key has the fleet's certificate, or it is closed */
+  /**
+   * Resolves when it is fresh for the first time.
+   * @throws Refusal UNAVAILABLE where no key on auth.key has the fleet's certificate, or it is closed
+   */
   ready(): Promise<void>;
   readonly fresh: boolean;
   readonly ageMs: number;
@@ -71,7 +80,9 @@ export interface Verifier {
   readonly revocations: number;
   /** The fleet's signing keys as a JSON Web Key Set. */
   jwks(): { keys: object[] };
-  /** Ends the session of an access token here at once, for who has just logged it out and does not wait for the feed. */
+  /**
+   * Ends the session of an access token here at once, for who has just logged it out and does not wait for the feed.
+   */
   end(token: string): void;
   close(): Promise<void>;
 }

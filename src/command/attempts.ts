@@ -3,8 +3,8 @@
 // Who and where are kept as keyed hashes: a login that does not exist may be a password in the wrong field, and an address is personal.
 // Nothing here depends on whether there is such a login.
 import type { Call } from "../bus/command.ts";
+import type { AccessClaims } from "../crypto/access-tokens.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
-import type { AccessClaims } from "../crypto/tokens.ts";
 import {
   type AttemptRow,
   type AttemptRules,

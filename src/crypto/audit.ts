@@ -13,10 +13,10 @@ import {
   type KeyObject,
   randomBytes,
 } from "node:crypto";
+import type { SigningKey } from "./access-tokens.ts";
 import type { DataKeys, SecretBox } from "./envelope.ts";
 import { UnknownDataKey } from "./envelope.ts";
 import { signCompact, verifyPlain } from "./jws.ts";
-import type { SigningKey } from "./keys.ts";
 import { xaesOpen, xaesSeal } from "./xaes.ts";
 
 /** What a commit says for the audit. */

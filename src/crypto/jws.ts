@@ -1,9 +1,11 @@
-// Signatures of the fleet's tokens (compact JWS) by node:crypto's synchronous calls. It signs what any JOSE library verifies. It verifies
-// only tokens of the plainest header (alg, typ and kid, nothing else) and says undefined to everything else, which is then jose's to judge
-// (tokens.ts): so nothing holds here that jose would refuse, and every refusal is jose's own.
+// Signatures of the fleet's tokens (compact JWS) by node:crypto's synchronous calls. It signs what any JOSE library
+// verifies. It verifies only tokens of the plainest header (alg, typ and kid, nothing else) and says undefined to
+// everything else, which is then jose's to judge (access-tokens.ts): so nothing holds here that jose would refuse, and
+// every refusal is jose's own.
 //
-// Why beside jose (measured per core, Node 24, ES256): 53 us of CPU for a signature against 120, 98 for a verification against 144; and
-// jose's run on libuv's pool, where a token of 50 us waits for its turn beside password hashes of 25 ms that keep the cores busy.
+// Why beside jose (measured per core, Node 24, ES256): 53 us of CPU for a signature against 120, 98 for a verification
+// against 144; and jose's run on libuv's pool, where a token of 50 us waits for its turn beside password hashes of 25
+// ms that keep the cores busy.
 import { type KeyObject, sign, verify } from "node:crypto";
 
 interface Algorithm {
@@ -81,7 +83,10 @@ function objectOf(part: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Whether a signature is in its one spelling: with pad bits that are not zero (RFC 4648 3.5) one token would have several texts. */
+/**
+ * Whether a signature is in its one spelling: with pad bits that are not zero (RFC 4648 3.5) one token would have
+ * several texts.
+ */
 export function isCanonical(token: string): boolean {
   const signature = token.slice(token.lastIndexOf(".") + 1);
   return Buffer.from(signature, "base64url").toString("base64url") === signature;

@@ -1,14 +1,17 @@
-// The fleet's key pairs: `sig` keys sign tokens, `enc` keys open what requesters seal. A row holds the public JWK in clear and the private
-// one in a SecretBox; a kid is the RFC 7638 thumbprint of its public key, so that a kid cannot be given to another key.
+// The fleet's key pairs: `sig` keys sign tokens, `enc` keys open what requesters seal. A row holds the public JWK in
+// clear and the private one in a SecretBox; a kid is the RFC 7638 thumbprint of its public key, so that a kid cannot be
+// given to another key.
 //
-// A key's life: next (published, not used yet: everybody must know it first) -> active (the one that signs, or that requesters seal to)
-// -> retired (still verifies or opens what is under way) -> its row is deleted: gone. A keyring never judges by time: what is in the
-// rows it was made from is in force, whoever moves the states knows the times. Keyrings never change; load a new one instead.
-// The root key certifies the public halves of the others (fleet-cert.ts) and does nothing else.
+// A key's life: next (published, not used yet: everybody must know it first) -> active (the one that signs, or that
+// requesters seal to) -> retired (still verifies or opens what is under way) -> its row is deleted: gone. A keyring
+// never judges by time: what is in the rows it was made from is in force, whoever moves the states knows the times.
+// Keyrings never change; load a new one instead. The root key certifies the public halves of the others (fleet-cert.ts)
+// and does nothing else.
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, type GenerateKeyPairOptions, generateKeyPair, type JWK } from "jose";
 import type { Clock } from "../lib/clock.ts";
 import type { RootKey } from "../protocol/fleet-cert.ts";
+import type { SigningKey, VerificationKeys } from "./access-tokens.ts";
 import type { DataKeys, SecretBox } from "./envelope.ts";
 
 export type KeyUse = "sig" | "enc";
@@ -60,26 +63,22 @@ export interface FleetKey {
 /** As `jwks()` and auth.key.list show a key. */
 export type PublishedJwk = JWK & { kid: string; use: KeyUse; alg: string; cert?: string };
 
-export interface SigningKey {
-  kid: string;
-  alg: string;
-  key: KeyObject;
-}
-
-export interface Keyring {
+export interface Keyring extends VerificationKeys {
   /** The key that signs. @throws Error where no signing key is active */
   signing(): SigningKey;
-  /** The public half of a signing key of any state. */
-  verification(kid: string): SigningKey | undefined;
   /** The private half of a sealing key of any state. */
   opening(kid: string): KeyObject | undefined;
   /** The key to seal to. @throws Error where no sealing key is active */
   sealing(): PublishedJwk;
-  /** Every key of the rows: the active ones first, then next, then retired, so that who takes the first of a use takes the right one. */
+  /**
+   * Every key of the rows: the active ones first, then next, then retired, so that who takes the first of a use takes
+   * the right one.
+   */
   jwks(): { keys: PublishedJwk[] };
 }
 
-// RS256 with 2,048 bits: NIST SP 800-57 allows them until 2030, and a token lives 15 minutes; 3,072 halve the signs a second.
+// RS256 with 2,048 bits: NIST SP 800-57 allows them until 2030, and a token lives 15 minutes; 3,072 halve the signs a
+// second.
 const pairs: Record<KeyRow["alg"], GenerateKeyPairOptions> = {
   ES256: {},
   EdDSA: { crv: "Ed25519" },
@@ -129,7 +128,8 @@ export function activated(row: KeyRow, clock: Clock): KeyRow {
 }
 
 /**
- * Opens a row. The public half is taken from the box, not from the row: who can only write to the database cannot publish a key of theirs.
+ * Opens a row. The public half is taken from the box, not from the row: who can only write to the database cannot
+ * publish a key of theirs.
  * @throws Error where the box does not open or holds another key than the kid names
  */
 export async function openKeyRow(row: KeyRow, dataKeys: DataKeys): Promise<FleetKey> {

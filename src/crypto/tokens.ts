@@ -1,178 +1,25 @@
-// Access tokens (RFC 9068: JWT, typ at+jwt). Operators' tokens are in operators.ts.
-// Verification follows RFC 8725: listed algorithms only, the one the key was made for, explicit typ, issuer, audience and expiry always;
-// the key is found by kid among the fleet's and nowhere else (jku, jwk, x5u and x5c in a header are never looked at).
-// A bad token is always a Refusal; whether it has expired is told only where its signature holds.
-// Does not know whether a session was revoked: whoever holds the revocations asks.
-import { decodeJwt, decodeProtectedHeader, type JWTPayload, errors as joseErrors, jwtVerify } from "jose";
-import { z } from "zod";
-import type { Clock } from "../lib/clock.ts";
-import { refuse } from "../protocol/errors.ts";
-import { isUuid, uuidv7 } from "./ids.ts";
-import { isCanonical, signCompact, verifyPlain } from "./jws.ts";
-import type { Keyring, SigningAlg } from "./keys.ts";
-
-const algorithms: SigningAlg[] = ["ES256", "EdDSA", "RS256"];
-const accessType = "at+jwt";
-/** Seconds by which machines' clocks may differ. */
-const leeway = 5;
-/** A token of ours has some 700 characters; what is longer is not parsed. */
-export const longestToken = 8192;
-
-/** Whom an access token speaks for. */
-export interface AccessSubject {
-  userId: number;
-  login: string;
-  roles: string[];
-  sessionId: string;
-  /** Tokens below the user's minGeneration no longer count. */
-  generation: number;
-  /** How the user proved who they are (RFC 8176). */
-  amr: string[];
-  /** When they did, Unix ms. */
-  authTime: number;
-}
-
-/** What a verified access token says; times in Unix ms, whole seconds. */
-export interface AccessClaims extends AccessSubject {
-  tokenId: string;
-  /** The key that signed it. */
-  keyId: string;
-  issuedAt: number;
-  expiresAt: number;
-}
-
-export interface AccessVerifier {
-  /** @throws Refusal TOKEN_INVALID or TOKEN_EXPIRED, for any text whatsoever */
-  verifyAccess(token: string): Promise<AccessClaims>;
-}
-
-export interface AccessReader extends AccessVerifier {
-  /** The same for a token that may have expired: for what only takes rights away. @throws Refusal TOKEN_INVALID */
-  verifyGenuine(token: string): Promise<AccessClaims>;
-}
+// Issues access tokens (RFC 9068: JWT, typ at+jwt). access-tokens.ts verifies them; operators' tokens are in
+// operators.ts.
+import type { JWTPayload } from "jose";
+import {
+  type AccessReader,
+  type AccessSubject,
+  accessType,
+  makeAccessVerifier,
+  type VerifierOptions,
+} from "./access-tokens.ts";
+import { uuidv7 } from "./ids.ts";
+import { signCompact } from "./jws.ts";
+import type { Keyring } from "./keys.ts";
 
 export interface Tokens extends AccessReader {
   /** @returns the token and when it ends, Unix ms */
   issueAccess(subject: AccessSubject): Promise<{ token: string; expiresAt: number }>;
 }
 
-export interface VerifierOptions {
-  /** Asked at every token, so that a rotation needs no new verifier. */
-  keyring: () => Pick<Keyring, "verification">;
-  issuer: string;
-  audience: string;
-  clock: Clock;
-}
-
 export interface TokensOptions extends VerifierOptions {
   keyring: () => Pick<Keyring, "verification" | "signing">;
   accessTtlMs: number;
-}
-
-const seconds = z.number().int().nonnegative();
-const texts = z.array(z.string());
-
-const accessForm = z.object({
-  sub: z.string().regex(/^[1-9]\d{0,15}$/),
-  login: z.string(),
-  roles: texts,
-  sid: z.string().refine(isUuid),
-  gen: seconds,
-  amr: texts,
-  auth_time: seconds,
-  iat: seconds,
-  exp: seconds,
-  jti: z.string(),
-  client_id: z.string(),
-});
-
-/**
- * User and session of an access token WITHOUT verifying it, to choose a partition; undefined where there are none. Never decide by it.
- */
-export function peekAccess(token: string): { userId: number; sessionId: string } | undefined {
-  if (token.length > longestToken) return undefined;
-  try {
-    const { sub, sid } = accessForm.pick({ sub: true, sid: true }).parse(decodeJwt(token));
-    return Number.isSafeInteger(Number(sub)) ? { userId: Number(sub), sessionId: sid } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-interface Judging extends Omit<VerifierOptions, "keyring"> {
-  keyring: Pick<Keyring, "verification">;
-  /** Whether a token that has expired holds too. */
-  evenExpired: boolean;
-}
-
-/** The payload of a token that plainly holds (jws.ts); undefined leaves the judgement to jose. */
-function plainlyVerified(
-  token: string,
-  typ: string,
-  { issuer, audience, clock, keyring, evenExpired }: Judging,
-): JWTPayload | undefined {
-  const keyOf = ({ kid, alg }: { kid: string; alg: string }) => {
-    const found = keyring.verification(kid);
-    return found?.alg === alg ? found.key : undefined;
-  };
-  const plain = verifyPlain(token, keyOf);
-  if (plain === undefined || plain.header.typ !== typ) return undefined;
-  const { iss, aud, exp, iat, nbf } = plain.payload;
-  const ours = iss === issuer && aud === audience && nbf === undefined && typeof iat === "number";
-  if (!ours || typeof exp !== "number") return undefined;
-  return evenExpired || exp > Math.floor(clock.now() / 1000) - leeway ? plain.payload : undefined;
-}
-
-/** The payload of a token that holds. @throws Refusal */
-async function verified(
-  token: string,
-  typ: string,
-  { evenExpired = false, ...options }: VerifierOptions & { evenExpired?: boolean },
-): Promise<JWTPayload> {
-  if (token.length > longestToken || !isCanonical(token)) throw refuse("TOKEN_INVALID");
-  const judging = { ...options, evenExpired, keyring: options.keyring() }; // outside of try: having no keyring is our fault, not the token's
-  return plainlyVerified(token, typ, judging) ?? (await verifiedByJose(token, typ, judging));
-}
-
-async function verifiedByJose(token: string, typ: string, judging: Judging): Promise<JWTPayload> {
-  const { issuer, audience, clock, keyring, evenExpired } = judging;
-  const keyOf = ({ kid, alg }: { kid?: string; alg?: string }) => {
-    const found = typeof kid === "string" ? keyring.verification(kid) : undefined;
-    if (found === undefined || found.alg !== alg) throw refuse("TOKEN_INVALID");
-    return found.key;
-  };
-  const claims = { requiredClaims: ["exp"], clockTolerance: leeway, currentDate: new Date(clock.now()) };
-  try {
-    const { payload } = await jwtVerify(token, keyOf, { algorithms, typ, issuer, audience, ...claims });
-    return payload;
-  } catch (error) {
-    if (error instanceof joseErrors.JWTExpired) {
-      if (evenExpired) return error.payload; // jose looks at exp last: everything else holds
-      throw refuse("TOKEN_EXPIRED");
-    }
-    if (error instanceof joseErrors.JOSEError) throw refuse("TOKEN_INVALID");
-    throw error;
-  }
-}
-
-/** Verifies access tokens with public keys alone. */
-export function makeAccessVerifier(options: VerifierOptions): AccessReader {
-  return {
-    verifyAccess: async (token) => accessClaims(token, await verified(token, accessType, options)),
-    verifyGenuine: async (token) =>
-      accessClaims(token, await verified(token, accessType, { ...options, evenExpired: true })),
-  };
-}
-
-/** @throws Refusal TOKEN_INVALID */
-function accessClaims(token: string, payload: JWTPayload): AccessClaims {
-  const parsed = accessForm.safeParse(payload);
-  const userId = Number(parsed.data?.sub);
-  if (!parsed.success || !Number.isSafeInteger(userId)) throw refuse("TOKEN_INVALID");
-  const { login, roles, amr, sid, gen, jti, auth_time, iat, exp } = parsed.data;
-  const times = { authTime: auth_time * 1000, issuedAt: iat * 1000, expiresAt: exp * 1000 };
-  const keyId = String(decodeProtectedHeader(token).kid);
-  return { userId, login, roles, amr, sessionId: sid, generation: gen, tokenId: jti, keyId, ...times };
 }
 
 /** Issues and verifies the fleet's tokens. */

@@ -12,9 +12,10 @@ import {
   SignJWT,
   UnsecuredJWT,
 } from "jose";
+import { peekAccess } from "../../src/crypto/access-tokens.ts";
 import { DataKeys, makeDataKey } from "../../src/crypto/envelope.ts";
 import { activated, generateKeyRow, type Keyring, openKeyring } from "../../src/crypto/keys.ts";
-import { makeTokens, peekAccess, type Tokens, type TokensOptions } from "../../src/crypto/tokens.ts";
+import { makeTokens, type Tokens, type TokensOptions } from "../../src/crypto/tokens.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 
 const dataKeys = new DataKeys([{ id: 1, purpose: "signing", key: makeDataKey() }]);
