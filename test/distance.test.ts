@@ -6,12 +6,12 @@ import { projectSources, type Rule, rules, type Source } from "../tools/distance
 const allowed: Record<keyof typeof rules, number> = {
   "loose files in src": 0,
   "files over 400 lines": 1,
-  "comments over 120 columns": 1059,
-  "he, his, him": 119,
-  "exported types declared twice": 13,
+  "comments over 120 columns": 958,
+  "he, his, him": 107,
+  "exported types declared twice": 11,
   "auth in src/kafka": 0,
   "auth in src/bus": 0,
-  "retired names": 462,
+  "retired names": 459,
 };
 
 const sources = projectSources();

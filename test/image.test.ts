@@ -1,15 +1,36 @@
-// The image, as far as its Dockerfile says it without being built: it runs as a user without rights, named by number, and compose goes by the same.
-import { readFileSync } from "node:fs";
+// The image, as far as its Dockerfile says it without being built: it runs as a user without rights, named by number,
+// and compose goes by the same.
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 
-const text = (file: string): string => readFileSync(join(import.meta.dirname, "..", file), "utf8");
+const root = join(import.meta.dirname, "..");
+const text = (file: string): string => readFileSync(join(root, file), "utf8");
 
 /** Who the last runner runs as; undefined: root. */
 function userOf(dockerfile: string): string | undefined {
   const last = dockerfile.slice(dockerfile.search(/^FROM (?![\s\S]*^FROM )/m));
   return [...last.matchAll(/^USER\s+(\S+)/gm)].at(-1)?.[1];
+}
+
+interface Service {
+  image: string;
+  build?: string;
+  pull_policy?: string;
+  user?: string;
+  network_mode?: string;
+  command?: string[];
+}
+
+const composed = (): Record<string, Service> =>
+  (parse(text("docker-compose.yml"), { merge: true }) as { services: Record<string, Service> }).services;
+
+/** Names of the packages that a source imports. */
+function packagesIn(source: string): string[] {
+  const imports = /(?:^(?:import|export|\}).*? from |^import |\bimport\(|\brequire\()"((?!node:|\.)[^"]+)"/gm;
+  const modules = [...source.matchAll(imports)].map(([, module]) => module!);
+  return modules.map((module) => module.split("/", module.startsWith("@") ? 2 : 1).join("/"));
 }
 
 describe("the image", () => {
@@ -33,15 +54,49 @@ describe("the image", () => {
     expect(/MALLOC_ARENA_MAX \?\?= "(\S+)"/.exec(command)?.[1]).toBe(said[2]);
   });
 
+  test("has the folders that the program reads, and .dockerignore lets in whatever is copied", () => {
+    const copies = (dockerfile: string): string[] =>
+      [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, from]) => from!.split(" "));
+    const letIn = [...text(".dockerignore").matchAll(/^!(.+)$/gm)].map(([, path]) => path!);
+    const copied = copies(text("Dockerfile"));
+    expect(copied.filter((path) => !letIn.includes(path))).toEqual([]);
+    const read = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))
+      .flatMap((file) => [...readFileSync(join(root, "src", file), "utf8").matchAll(/packageRoot, "([\w.]+)"/g)])
+      .map(([, folder]) => folder!);
+    expect(read).toEqual(expect.arrayContaining(["lists", "migrations", "package.json"]));
+    expect(read.filter((folder) => !copied.includes(folder))).toEqual([]);
+    // The control: what another stage has made is not copied from the checkout.
+    expect(copies("COPY a b c\nCOPY --from=build /app/dist dist\nCOPY d d\n")).toEqual(["a", "b", "d"]);
+  });
+
+  test("is built by one service of compose, and asked of no registry by the others", () => {
+    const ours = Object.values(composed()).filter(({ image }) => image === "authfleet");
+    expect(ours.filter(({ build }) => build !== undefined)).toHaveLength(1);
+    expect(ours.filter(({ build, pull_policy: policy }) => (build === undefined) !== (policy === "never"))).toEqual([]);
+    expect(
+      Object.values(composed()).filter(({ build, image }) => build !== undefined && image !== "authfleet"),
+    ).toEqual([]);
+  });
+
+  test("has the packages that the program imports, as npm installs them for production, and none is deleted by hand", () => {
+    expect(text("Dockerfile")).toMatch(/npm ci --omit=dev /);
+    expect(text("Dockerfile")).not.toMatch(/\brm /);
+    const { dependencies } = JSON.parse(text("package.json")) as { dependencies: Record<string, string> };
+    const imported = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))
+      .flatMap((file) => packagesIn(readFileSync(join(root, "src", file), "utf8")));
+    expect([...new Set(imported)].sort()).toEqual(Object.keys(dependencies).sort());
+    // The control: both ways of importing, and names of two parts.
+    expect(packagesIn('import a from "@b/c/d.js";\nconst e = await import("f/g");\nimport "./h.ts";')).toEqual([
+      "@b/c",
+      "f",
+    ]);
+  });
+
   test("is run as that user by compose, but for what makes the secrets, which gives them to it", () => {
-    interface Service {
-      build?: string;
-      user?: string;
-      network_mode?: string;
-      command?: string[];
-    }
-    const { services } = parse(text("docker-compose.yml"), { merge: true }) as { services: Record<string, Service> };
-    const ours = Object.entries(services).filter(([, { build }]) => build === ".");
+    const services = composed();
+    const ours = Object.entries(services).filter(([, { image }]) => image === "authfleet");
     expect(ours.length).toBeGreaterThan(5);
     const others = ours.filter(([, { user }]) => user !== undefined);
     expect(others.map(([name, { network_mode }]) => [name, network_mode])).toEqual([["secrets", "none"]]);

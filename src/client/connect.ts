@@ -1,7 +1,8 @@
-// connect(): the fleet as a service sees it, over Kafka. Requests with secrets are sealed to a fleet key, replies come sealed to a key
-// that this process made at start and that never leaves it. The fleet's keys come from the topic auth.key (key-reader.ts), which is read to
-// its end again when the fleet says that it does not know ours any more. A reply to a sealed request counts only with the mac of that request,
-// but for the few refusals that are given before a request is opened.
+// connect(): the fleet as a service sees it, over Kafka. Requests with secrets are sealed to a fleet key, replies come
+// sealed to a key that this process made at start and that never leaves it. The fleet's keys come from the topic
+// auth.key (key-reader.ts), which is read to its end again when the fleet says that it does not know ours any more. A
+// reply to a sealed request counts only with the mac of that request, but for the few refusals that are given before a
+// request is opened.
 
 import { generateKeyPairSync } from "node:crypto";
 import type { JWK } from "jose";
@@ -245,7 +246,10 @@ export function connectClient(parts: ClientDeps): ConnectedClient {
   };
 }
 
-/** How long a call may take. @throws Refusal INVALID_INPUT for what is no number; DEADLINE_EXCEEDED where no time is left */
+/**
+ * How long a call may take.
+ * @throws Refusal INVALID_INPUT for what is no number; DEADLINE_EXCEEDED where no time is left
+ */
 function timeOf({ timeoutMs = defaultTimeoutMs }: CallOptions): number {
   if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) throw invalid("timeoutMs", "must be a number of ms");
   if (timeoutMs <= 0) throw refuse("DEADLINE_EXCEEDED", { message: `No time is left: timeoutMs is ${timeoutMs}.` });
@@ -254,7 +258,10 @@ function timeOf({ timeoutMs = defaultTimeoutMs }: CallOptions): number {
 
 const isHeaderText = (text: string): boolean => /^[\x20-\x7e]{0,256}$/.test(text);
 
-/** What goes into headers as it is. @throws Refusal INVALID_INPUT: in a header it would be refused too, or fail the sending of others' records */
+/**
+ * What goes into headers as it is.
+ * @throws Refusal INVALID_INPUT: in a header it would be refused too, or fail the sending of others' records
+ */
 function checkTexts({ idempotencyKey, deviceToken }: CallOptions): void {
   if (idempotencyKey !== undefined) {
     const isKey = typeof idempotencyKey === "string" && idempotencyKey.length >= 22 && isHeaderText(idempotencyKey);
@@ -274,9 +281,9 @@ interface PhaseEnds {
 }
 
 /**
- * Runs a phase of a call that waits for what is not ours to bound: the fleet's keys, the registry. It ends with the call's time, its signal or
- * close(), whichever is first. It takes a function, and begins nothing for a call that is over already: a promise that was made before and
- * is not waited for then would end the process when it rejects.
+ * Runs a phase of a call that waits for what is not ours to bound: the fleet's keys, the registry. It ends with the
+ * call's time, its signal or close(), whichever is first. It takes a function, and begins nothing for a call that is
+ * over already: a promise that was made before and is not waited for then would end the process when it rejects.
  */
 async function inTime<T>(run: () => Promise<T>, { ms, signal, closed }: PhaseEnds): Promise<T> {
   signal?.throwIfAborted();

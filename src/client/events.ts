@@ -1,5 +1,6 @@
-// Reading what happened: every event of auth.event, typed, in the order of its user, at least once. The service's group shares the work
-// among its processes and goes on where it was. A reader that fails is given the same event again, with growing pauses; others go on.
+// Reading what happened: every event of auth.event, typed, in the order of its user, at least once. The service's group
+// shares the work among its processes and goes on where it was. A reader that fails is given the same event again, with
+// growing pauses; others go on.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Codec, CodecFault } from "../bus/avro/codec.ts";
 import { follow } from "../bus/partition-consumer.ts";
@@ -13,7 +14,9 @@ import type { Logger } from "../runtime/log.ts";
 export type AuthEvent = { [Name in keyof Events]: { name: Name } & Events[Name] }[keyof Events];
 
 export interface EventsOptions {
-  /** Consumer group; a new one begins with the oldest event there is (7 days). Default: `<name of the service>.events`. */
+  /**
+   * Consumer group; a new one begins with the oldest event there is (7 days). Default: `<name of the service>.events`.
+   */
   group?: string;
   /** Names of events to read; default all. */
   only?: (keyof Events)[];
@@ -23,7 +26,9 @@ export interface EventReader {
   /** Resolves when it is a member of its group; rejects where it is closed before. */
   ready: Promise<void>;
   readonly healthy: boolean;
-  /** Takes no other events, waits up to drainMs (5,000) for those that it has taken, and leaves the rest to the next. */
+  /**
+   * Takes no other events, waits up to drainMs (5,000) for those that it has taken, and leaves the rest to the next.
+   */
   close(drainMs?: number): Promise<void>;
 }
 
@@ -38,7 +43,10 @@ const topic = "auth.event";
 const retryMs = { first: 100, longest: 5000 };
 const defaultDrainMs = 5000;
 
-/** @param read is called once per event, and again where it rejects. eventId tells a repetition; sequence counts a user's events without gaps. */
+/**
+ * @param read is called once per event, and again where it rejects. eventId tells a repetition; sequence counts a
+ * user's events without gaps.
+ */
 export function readEvents(
   { kafka, codec, group, log }: EventDeps,
   read: (event: AuthEvent) => Promise<void>,

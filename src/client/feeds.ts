@@ -1,6 +1,6 @@
-// What a verifier knows: the fleet's signing keys by auth.key, what counts no more by auth.revocation, and how old that knowledge is.
-// Promises: what looks fresh is complete up to its age; the time never goes behind the fleet's; and after an absence longer than
-// auth.revocation remembers no key counts before auth.key is read to its end.
+// What a verifier knows: the fleet's signing keys by auth.key, what counts no more by auth.revocation, and how old that
+// knowledge is. Promises: what looks fresh is complete up to its age; the time never goes behind the fleet's; and after
+// an absence longer than auth.revocation remembers no key counts before auth.key is read to its end.
 import { shared } from "../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
@@ -37,8 +37,8 @@ export interface Feeds {
 
 const revocationTopic = "auth.revocation";
 /**
- * auth.revocation is kept for 10 minutes at least. Whoever hears a mark that is so much younger than their last one may have missed that a key
- * was revoked: auth.key says so for ever, but nothing orders the two topics.
+ * auth.revocation is kept for 10 minutes at least. Whoever hears a mark that is so much younger than their last one may
+ * have missed that a key was revoked: auth.key says so for ever, but nothing orders the two topics.
  */
 const absentMs = 5 * 60_000;
 
@@ -52,7 +52,10 @@ export function makeFeeds(parts: FeedsDeps): Feeds {
   let freshAt: number | undefined;
   let closed = false;
 
-  /** A clock that is behind must not make a feed that has stopped look fresh: what counts is also when its mark last moved. */
+  /**
+   * A clock that is behind must not make a feed that has stopped look fresh: what counts is also when its mark last
+   * moved.
+   */
   const age = (): number => {
     const { asOf } = revocations;
     if (asOf === undefined) return Number.POSITIVE_INFINITY;

@@ -1,15 +1,18 @@
-// The library for services: `import { connect } from "authfleet/client"`.
+// The library for services, published as authfleet-client (clients/typescript): `import { connect } from
+// "authfleet-client"`.
 //
-//   const auth = connect({ brokers: ["localhost:9092"], registry: "http://localhost:8081/apis/ccompat/v7", name: "gateway" });
+//   const auth = connect({ brokers: ["localhost:9092"], registry: "http://localhost:8081/apis/ccompat/v7", name:
+// "gateway" });
 //   const { tokens } = await auth.session.login({ login: "alice", password: "correct horse" }, { timeoutMs: 5000 });
-//   const verifier = auth.verifier();                                  // checks access tokens here, without asking anybody
+//   const verifier = auth.verifier();                                  // checks access tokens here, without asking
+// anybody
 //   const { userId, roles, fresh } = await verifier.verify(accessToken);
 //   auth.events(async (event) => { if (event.name === "UserDeleted") await forget(event.userId); });
 //   await auth.close();
 
 import { makeCodec } from "../bus/avro/codec.ts";
 import { connectRegistry, makeSchemaStore } from "../bus/avro/schema-store.ts";
-import { connectKafka, type KafkaSettings } from "../kafka/kafka.ts";
+import { connectKafka, isDriverName, type KafkaSettings } from "../kafka/kafka.ts";
 import { systemClock } from "../lib/clock.ts";
 import { readFleetIds } from "../protocol/fleet-cert.ts";
 import { eventSchemas } from "../protocol/generated/schemas.ts";
@@ -23,7 +26,9 @@ import type { AuthClient, CallHooks } from "./types.ts";
 import { makeVerifier, type Verifier, type VerifierOptions } from "./verifier.ts";
 
 export { Refusal, type RefusalCode } from "../protocol/errors.ts";
-export type { Commands } from "../protocol/generated/schemas.ts";
+export type * from "../protocol/generated/schemas.ts";
+/** Who calls, in the requests that take a `client`; `Client` itself is what connect() returns. */
+export type { Client as RequestClient } from "../protocol/generated/schemas.ts";
 export type { AuthEvent, EventReader, EventsOptions } from "./events.ts";
 export type { Methods } from "./methods.ts";
 export type { AuthClient, CallHooks, CallOptions, Topic } from "./types.ts";
@@ -32,20 +37,26 @@ export type { StalePolicy, Verified, Verifier, VerifierOptions, VerifyOptions } 
 export interface ConnectOptions {
   /** host:port of Kafka brokers to start from. */
   brokers: string[];
-  /** The library that speaks to Kafka: kafkajs (default), or platformatic, which needs Node 22.22. */
+  /**
+   * What speaks to Kafka: kafkajs (default), or platformatic: the package @platformatic/kafka, to be installed beside
+   * this one, under Node 22.22 or later.
+   */
   driver?: KafkaSettings["driver"];
   /** URL of the Schema Registry, with the path of its Confluent-compatible API. */
   registry: string;
-  /** Name of the calling service; replies come on auth.reply.<name>, which `migrate` creates for AUTH_REPLY_SERVICES. */
+  /**
+   * Name of the calling service; replies come on auth.reply.<name>, which `migrate` creates for AUTH_REPLY_SERVICES.
+   */
   name: string;
   /** Credentials of the registry (HTTP Basic). */
   registryAuth?: { username: string; password: string };
   tls?: KafkaSettings["tls"];
   sasl?: KafkaSettings["sasl"];
   /**
-   * What the fleet is known by (AUTH_FLEET_ID): what `authctl keys root` prints there, one thumbprint, or two while the root key turns. No key
-   * without that root key's certificate is sealed to, and no token of one is accepted: UNAVAILABLE with details.reason `uncertified-key`.
-   * Without it whoever can write to the topic auth.key can stand in for the fleet.
+   * What the fleet is known by (AUTH_FLEET_ID): what `authctl keys root` prints there, one thumbprint, or two while the
+   * root key turns. No key without that root key's certificate is sealed to, and no token of one is accepted:
+   * UNAVAILABLE with details.reason `uncertified-key`. Without it whoever can write to the topic auth.key can stand in
+   * for the fleet.
    */
   fleetId?: string | string[];
   /** Tracing and metrics of the caller: see CallHooks. */
@@ -66,7 +77,8 @@ export type Client = AuthClient &
 
 /**
  * Connects a service to the fleet; calls may be made at once and wait until replies can be received.
- * @throws TypeError where an option is missing or of a wrong form, Error where this Node is too old
+ * @throws TypeError where an option is missing or of a wrong form, Error where this Node is too old or
+ * the driver is not installed
  */
 export function connect(options: ConnectOptions): Client {
   const fault = runtimeFault(process.versions.node);
@@ -122,6 +134,8 @@ const eventsBySubject = (): Record<string, object> =>
 function check(options: ConnectOptions): ConnectOptions {
   const { brokers, registry, name } = options;
   if (!Array.isArray(brokers) || brokers.length === 0) throw new TypeError('"brokers" must be a list of host:port');
+  const { driver = "kafkajs" } = options;
+  if (!isDriverName(driver)) throw new TypeError('"driver" must be kafkajs or platformatic');
   if (!URL.canParse(registry)) throw new TypeError('"registry" must be a URL');
   if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) throw new TypeError('"name" must be lower-case letters, digits and dashes');
   return options;

@@ -1,8 +1,9 @@
-// The fleet's keys as the compacted topic auth.key tells them: those to seal to, those that verify access tokens, what JWKS over HTTP shows.
-// Promises: where the fleet's id is known, no key counts without a certificate of that root key which fits the record and has not expired; a
-// key under another name than its thumbprint never counts; and a record that comes late takes back nothing, neither a change of a key's
-// state nor the word that it is gone. What anybody else writes there is passed over, but for that word: it has no certificate. So it never
-// is the last: in the same version a later certificate counts, and of keys that were never seen so many ends only are remembered.
+// The fleet's keys as the compacted topic auth.key tells them: those to seal to, those that verify access tokens, what
+// JWKS over HTTP shows. Promises: where the fleet's id is known, no key counts without a certificate of that root key
+// which fits the record and has not expired; a key under another name than its thumbprint never counts; and a record
+// that comes late takes back nothing, neither a change of a key's state nor the word that it is gone. What anybody else
+// writes there is passed over, but for that word: it has no certificate. So it never is the last: in the same version a
+// later certificate counts, and of keys that were never seen so many ends only are remembered.
 import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import type { JWK } from "jose";
 import type { InRecord } from "../kafka/records.ts";
@@ -49,7 +50,10 @@ export interface KeyFeedOptions {
 /** What is known of a key; `key` undefined: it is gone. */
 interface Known {
   version: number;
-  /** Unix ms: when the broker took the word that it is gone, or its certificate was made; 0 where certificates are not looked at. */
+  /**
+   * Unix ms: when the broker took the word that it is gone, or its certificate was made; 0 where certificates are not
+   * looked at.
+   */
   at: number;
   key: LiveKey | undefined;
 }
@@ -182,7 +186,10 @@ function inOrder(keys: LiveKey[]): LiveKey[] {
   return keys.filter((key) => rank(key) >= 0).sort((a, b) => rank(a) - rank(b) || b.since - a.since);
 }
 
-/** The key type, and curve, that an algorithm needs: alg says what a key is for, the key must be fit for it (RFC 8725, 3.1). */
+/**
+ * The key type, and curve, that an algorithm needs: alg says what a key is for, the key must be fit for it (RFC 8725,
+ * 3.1).
+ */
 const fit: Record<string, { use: string; kty: string; crv?: string }> = {
   ES256: { use: "sig", kty: "EC", crv: "P-256" },
   EdDSA: { use: "sig", kty: "OKP", crv: "Ed25519" },
@@ -190,7 +197,10 @@ const fit: Record<string, { use: string; kty: string; crv?: string }> = {
   "ECDH-ES+A256KW": { use: "enc", kty: "EC", crv: "P-256" },
 };
 
-/** undefined for what is no key of a kind that we know, such as a later version's, or has another name than its thumbprint. */
+/**
+ * undefined for what is no key of a kind that we know, such as a later version's, or has another name than its
+ * thumbprint.
+ */
 function readKey(
   kid: string,
   record: Record<string, unknown>,

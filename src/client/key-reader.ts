@@ -1,6 +1,7 @@
-// Reads the topic auth.key, from its beginning on and for as long as it is open; one reader serves a client and its verifiers. It begins when
-// somebody needs it. "Read" means: to the end that the topic had when it was asked. States: idle -> reading <-> read -> closed.
-// Keys come from this topic and never from a reply: a reply is from whoever may write to the reply topic.
+// Reads the topic auth.key, from its beginning on and for as long as it is open; one reader serves a client and its
+// verifiers. It begins when somebody needs it. "Read" means: to the end that the topic had when it was asked. States:
+// idle -> reading <-> read -> closed. Keys come from this topic and never from a reply: a reply is from whoever may
+// write to the reply topic.
 import { setTimeout as sleep } from "node:timers/promises";
 import { shared } from "../kafka/assigner.ts";
 import { KafkaFault } from "../kafka/faults.ts";
@@ -27,7 +28,10 @@ export interface KeyReader {
   readonly untimed: boolean;
   /** Begins to read, unless it does. */
   start(): void;
-  /** The key to seal to. @throws Refusal UNAVAILABLE where there is none that counts, details.reason `uncertified-key` or `no-key` */
+  /**
+   * The key to seal to.
+   * @throws Refusal UNAVAILABLE where there is none that counts, details.reason `uncertified-key` or `no-key`
+   */
   sealing(): Promise<SealingJwk>;
   /** Signing keys that count now. */
   readonly keys: Pick<KeyFeed, "verification" | "jwks" | "size">;
@@ -37,7 +41,10 @@ export interface KeyReader {
   readonly missing: Refusal | undefined;
   /** Why a signing key is missing that should be there; undefined where nothing is known against the keys. */
   readonly objection: Refusal | undefined;
-  /** Resolves when the topic is read to its present end. @throws Refusal UNAVAILABLE where it is closed; Error where there is no such topic */
+  /**
+   * Resolves when the topic is read to its present end.
+   * @throws Refusal UNAVAILABLE where it is closed; Error where there is no such topic
+   */
   catchUp(): Promise<void>;
   /** No signing key counts until the topic has been read to its end. */
   suspend(): void;
@@ -47,7 +54,10 @@ export interface KeyReader {
 const keyTopic = "auth.key";
 const lookMs = 50;
 const retryMs = 500;
-/** The last offsets of a compacted topic may have no record any more: whoever has read some and hears nothing for so long has read all. */
+/**
+ * The last offsets of a compacted topic may have no record any more: whoever has read some and hears nothing for so
+ * long has read all.
+ */
 const quietMs = 2000;
 
 export const idAdvice =

@@ -1,6 +1,6 @@
-// What a reply says, and whether it is one. Anybody who may write to the reply topic can make a record that looks like a reply, so one to a
-// sealed request counts only with that request's mac. The exceptions are the refusals that are given before a request is opened: they end a
-// call, are marked as not authentic, and say nothing about an effect.
+// What a reply says, and whether it is one. Anybody who may write to the reply topic can make a record that looks like
+// a reply, so one to a sealed request counts only with that request's mac. The exceptions are the refusals that are
+// given before a request is opened: they end a call, are marked as not authentic, and say nothing about an effect.
 import type { KeyObject } from "node:crypto";
 import { type Codec, CodecFault } from "../bus/avro/codec.ts";
 import { replySubject } from "../bus/command.ts";

@@ -1,9 +1,10 @@
-// What auth.revocation has said so far (contract, section 5): sessions that are over, users' minimum generations, keys that count no more,
-// and for each partition the time up to which everything committed is known.
-// Promises: a revocation counts as soon as it is read, whatever times it names, and until no token that it concerns can be alive: for the
-// longest life that tokens ever had, which the marks tell. What is known only grows: a record that comes again, late, or with other times
-// takes nothing back. Nobody's times are believed beyond what the broker saw: a mark is none that is later than its record, and a revocation
-// is neither forgotten early nor kept for ever. Does not know whether a token is genuine.
+// What auth.revocation has said so far (contract, section 5): sessions that are over, users' minimum generations, keys
+// that count no more, and for each partition the time up to which everything committed is known. Promises: a revocation
+// counts as soon as it is read, whatever times it names, and until no token that it concerns can be alive: for the
+// longest life that tokens ever had, which the marks tell. What is known only grows: a record that comes again, late,
+// or with other times takes nothing back. Nobody's times are believed beyond what the broker saw: a mark is none that
+// is later than its record, and a revocation is neither forgotten early nor kept for ever. Does not know whether a
+// token is genuine.
 
 import type { InRecord } from "../kafka/records.ts";
 import { readJsonObject } from "../lib/json-object.ts";
@@ -46,7 +47,9 @@ interface Minimum {
 
 /** A mark may be so much later than its record: clocks of brokers differ, and partitions move between them. */
 const aheadMs = 5000;
-/** `at` of a revocation counts up to so much beyond the broker's time of its record: the database's clock may be ahead. */
+/**
+ * `at` of a revocation counts up to so much beyond the broker's time of its record: the database's clock may be ahead.
+ */
 const latestMs = 10 * 60_000;
 /** No access token lives longer (AUTH_ACCESS_TTL). */
 const longestLifeMs = 24 * 60 * 60_000;

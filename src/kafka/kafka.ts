@@ -1,6 +1,7 @@
 // The port, over the driver that the settings name. The driver is loaded at the first use, and the other one never is.
 // What both need is here and in supervisor.ts: faults in our words, consumers that are built again, and a bound on
 // every close.
+import { createRequire } from "node:module";
 import { systemClock } from "../lib/clock.ts";
 import { settledWithin } from "../lib/timeout.ts";
 import { makeCountedWarnings } from "../runtime/counted-warnings.ts";
@@ -29,9 +30,29 @@ const drivers: Record<KafkaDriverName, () => Promise<OpenDriver>> = {
   platformatic: async () => (await import("./platformatic/driver.ts")).openPlatformatic,
 };
 
-/** Connects lazily; nothing is sent before the first call. */
+export function isDriverName(name: string): name is KafkaDriverName {
+  return Object.hasOwn(drivers, name);
+}
+
+/** Who installs the client alone has the second driver only where they installed it themselves. */
+function checkInstalled(name: KafkaDriverName): void {
+  if (name === "kafkajs") return;
+  try {
+    createRequire(import.meta.url).resolve("@platformatic/kafka");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") return; // it is there, and not for require()
+    throw new Error(`the driver ${name} needs a package: run \`npm install @platformatic/kafka\``);
+  }
+}
+
+/**
+ * Connects lazily; nothing is sent before the first call.
+ * @throws Error where the driver is not installed
+ */
 export function connectKafka(settings: KafkaSettings, log: Logger): KafkaPort {
-  const load = drivers[settings.driver ?? "kafkajs"];
+  const name = settings.driver ?? "kafkajs";
+  checkInstalled(name);
+  const load = drivers[name];
   return portOver(async () => (await load())(settings, log), log, { passedOver: settings.passedOver });
 }
 

@@ -124,7 +124,7 @@ class System {
       AUTH_REGISTRY_URL: registry.address,
       AUTH_DATABASE_URL: postgres.address,
     };
-    // The file this process runs: src/main.ts in a checkout, dist/src/main.js in a package.
+    // The file this process runs: src/main.ts in a checkout, dist/src/main.js in the image.
     const main = process.argv[1] as string;
     return { main, dir: this.#dir, processes, env: processEnvironment(this.#env, fixed, masterKeyFile(this.#dir)) };
   }

@@ -1,5 +1,5 @@
-// Where this package lies: the folder that holds migrations/, proto/ and schemas/, in a checkout and in an installed
-// package alike; and its version.
+// Where the program lies: the folder that holds migrations/, proto/ and schemas/, in a checkout and in the image alike;
+// and its version.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 

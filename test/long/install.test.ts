@@ -1,15 +1,18 @@
-// The published package in an empty folder, installed by npm with all that it depends on: as long as that takes.
-import { mkdirSync, writeFileSync } from "node:fs";
+// The client's package in a project of its own, under Node 24; under the lowest Node it is in test/pack.test.ts. And
+// its reference, which npm fetches a program for.
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import { mustRun, pack } from "../support/package.ts";
+import { mustRun } from "../support/package.ts";
+import { installService, journey, wanted } from "../support/service.ts";
 
-test("npm install brings commands that run", async () => {
-  const { folder, tarball } = await pack("install");
-  const home = join(folder, "empty");
-  mkdirSync(home);
-  writeFileSync(join(home, "package.json"), "{}");
-  await mustRun(home, ["npm", "install", "--no-audit", "--no-fund", tarball]);
-  expect(await mustRun(home, ["npx", "--no-install", "authfleet", "help"])).toContain("Usage: authfleet PROCESS");
-  expect(await mustRun(home, ["npx", "--no-install", "authctl", "help"])).toContain("demo");
+test("the installed client calls, verifies and reads events under Node 24, and leaves every kafkajs as it was", async () => {
+  expect(process.versions.node).toMatch(/^24\./);
+  const { told, login } = await journey(await installService("install"), process.execPath);
+  expect(told).toEqual(wanted(process.versions.node, login));
+}, 300_000);
+
+test("npm run docs writes the reference of the client's types, and warns of nothing", async () => {
+  const home = join(import.meta.dirname, "..", "..", "clients", "typescript");
+  // What it warns of is an error (typedoc.json).
+  expect(await mustRun(home, ["npm", "run", "docs"])).toContain("html generated at ./docs");
 }, 300_000);

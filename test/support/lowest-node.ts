@@ -1,5 +1,5 @@
-// The lowest Node under which the library for services promises to run, as npm has it for this machine: installed once below
-// node_modules/.cache, without install scripts.
+// The lowest Node under which the library for services promises to run, as npm has it for this machine: installed once
+// below node_modules/.cache, without install scripts.
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";

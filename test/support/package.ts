@@ -1,11 +1,12 @@
-// The package as others get it: packed by npm, unpacked outside the checkout, and run by the Node that a user has.
+// The client's package as others get it: packed by npm, unpacked outside the checkout, and run by the Node that a user
+// has.
 import { execFile } from "node:child_process";
 import { mkdirSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { ownFolder } from "./stack.ts";
 
-const root = join(import.meta.dirname, "..", "..");
+const client = join(import.meta.dirname, "..", "..", "clients", "typescript");
 
 export interface Ran {
   code: number;
@@ -13,7 +14,10 @@ export interface Ran {
   stderr: string;
 }
 
-/** The PATH and the npm settings of a user's shell: `npm test` puts the project's own Node and its own settings before them. */
+/**
+ * The PATH and the npm settings of a user's shell: `npm test` puts the project's own Node and its own settings before
+ * them.
+ */
 function shellEnvironment(): NodeJS.ProcessEnv {
   const path = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => !folder.includes("node_modules"));
   const kept = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|AUTH_)/.test(name));
@@ -42,7 +46,7 @@ export async function mustRun(folder: string, command: string[]): Promise<string
 /** `npm pack`, with the build that belongs to it. @returns a folder of the test's own, and the tarball in it */
 export async function pack(name: string): Promise<{ folder: string; tarball: string }> {
   const folder = ownFolder(name);
-  await mustRun(root, ["npm", "pack", "--pack-destination", folder]);
+  await mustRun(client, ["npm", "pack", "--pack-destination", folder]);
   const tarball = readdirSync(folder).find((each) => each.endsWith(".tgz"));
   if (tarball === undefined) throw new Error("npm pack left no tarball");
   return { folder, tarball: join(folder, tarball) };

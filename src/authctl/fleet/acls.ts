@@ -59,7 +59,7 @@ export function kafkaClients(config: Config): KafkaClient[] {
     { name: "authctl", what: "the operators' command line", grants: authctl(config) },
     ...services.map((name) => ({
       name,
-      what: "a service with authfleet/client: requests, verifier, events in groups that begin with its name",
+      what: "a service with authfleet-client: requests, verifier, events in groups that begin with its name",
       grants: [...requester(name), ...verifier, topicGrant(["auth.event"], "Read")],
     })),
     ...(config.AUTH_LEGACY_TOPICS ? platform : []),
