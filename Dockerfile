@@ -1,4 +1,4 @@
-# The image of every role: `docker run IMAGE ROLE`, compiled JavaScript under Node 24, as a user without rights, with production packages only.
+# The image of every process: `docker run IMAGE PROCESS`, compiled JavaScript under Node 24, as a user without rights, with production packages only.
 # What only `npm start` and tests need (a second Node, PostgreSQL, the compiler) are development packages. Packages' install
 # scripts stay off in both stages: argon2 and bcrypt carry their binaries.
 # Build: `docker build -t authfleet .`; configuration is in docs/configuration.md, a whole system in docker-compose.yml.
@@ -44,6 +44,6 @@ EXPOSE 50051 8080
 # Whether a restart would help. Whether it should get work is /readyz: an orchestrator asks there.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.AUTH_HTTP_PORT || 8080}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# No shell and no npm before it: the role itself gets the signals.
+# No shell and no npm before it: the process itself gets the signals.
 ENTRYPOINT ["node", "dist/src/main.js"]
 CMD ["help"]

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
-// authfleet PROCESS: starts one process of the service (worker, relay, bridge, mailer, migrate), or the whole system
-// with `dev`. Plain JavaScript for the Node that is at hand; bootstrap.js installs what is missing and goes on under
-// the project's own Node. It promises to pass signals in, each once, and the exit code out; what a process does is in
-// src/main.ts.
+// authfleet PROCESS: starts one process of the service (worker, relay, bridge, mailer, migrate), or all with `dev`.
+// Plain JavaScript for any Node from 20.20; bootstrap.js installs missing packages and continues under Node 24.
+// Promises: each signal reaches the process once, and the exit code is the process's. What runs is in src/main.ts.
 import { availableParallelism } from "node:os";
 import { argv, env } from "node:process";
 import { launch } from "./bootstrap.js";
@@ -12,8 +11,7 @@ const args = argv.slice(2);
 const small =
   args.length === 0 || args[0] === "ctl" || ["help", "--help", "-h", "--version"].some((word) => args.includes(word));
 
-// Argon2 runs on libuv's pool, whose size is read once, when the process starts; file system and DNS calls need threads
-// beside it.
+// Argon2 runs on libuv's pool, whose size is read once, when the process starts. File system and DNS need threads too.
 const hashThreads = Number(env.AUTH_HASH_THREADS) || availableParallelism();
 env.UV_THREADPOOL_SIZE ??= String(hashThreads + 4);
 

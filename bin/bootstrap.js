@@ -1,8 +1,8 @@
-// How every command of a checkout starts: check the Node at hand, install when needed, go on under the project's Node
-// 24: in this process where it is that already and nothing else speaks against it, else in another.
-// Promises: a signal reaches the program once however often it was sent at one keystroke; the exit code is the
-// program's; a program whose starter was killed hears of it (its IPC channel closes) and can stop its own children.
-// Runs on Node 20.20, so nothing newer and no package may be used here.
+// How every command of a checkout starts: check the Node at hand, install when needed, go on under the project's
+// Node 24: in this process where it is that already and nothing else speaks against it, else in another.
+// Promises: a signal reaches the program once, however often one keystroke sends it; the exit code is the program's; a
+// program whose parent was killed sees its IPC channel close and can stop its own children.
+// Runs on Node 20.20, so it uses nothing newer and no package.
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -16,16 +16,17 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** The major version of the package `node` in package.json: a Node of it that is at hand does as well. */
 const PROJECT_MAJOR = 24;
 
-/**
- * npm passes Ctrl-C on to a child that the terminal has already told: what comes within this time is the same
- * keystroke.
- */
+/** npm passes Ctrl-C on to a child that already got it from the terminal: within this time it is the same keystroke. */
 const SAME_KEYSTROKE_MS = 1000;
 const PARENT_WATCH_MS = 500;
 
 /**
  * Runs a program of the checkout and ends this process with its exit code.
- * @param {{ program: "main" | "run-jest", args: string[], nodeOptions?: string[], interactive?: boolean }} task
+ * @param {object} task
+ * @param {"main" | "run-jest"} task.program
+ * @param {string[]} task.args
+ * @param {string[]} [task.nodeOptions]
+ * @param {boolean} [task.interactive]
  *   nodeOptions: of Node itself, for the program and the processes that it starts;
  *   interactive: keep the terminal (prompts).
  */
@@ -98,9 +99,7 @@ function passSignals(child, interactive) {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => pass(signal));
 }
 
-/**
- * A killed npm cannot tell its script, and the system would run on unseen: the next start would find its folder in use.
- */
+/** A killed npm cannot stop its script. The system would go on running, and the next start find its folder in use. */
 function stopWithNpm(child) {
   if (process.env.npm_lifecycle_event === undefined) return;
   const before = parents();

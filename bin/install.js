@@ -1,7 +1,7 @@
-// Brings node_modules to what package-lock.json says, with `npm ci`, when it is not: so `npm start` may be the first
-// command after a clone. Promises: nothing is touched when all is there, also when the user ran `npm ci`; two commands
-// started at once install once; a killed install is done again (the stamp is written last). Runs on Node 20.20, so
-// nothing newer and no package may be used here.
+// Runs `npm ci` where node_modules is not what package-lock.json says, so that `npm start` may be the first command
+// after a clone. Promises: nothing is touched when everything is installed, also by the user's own `npm ci`; two
+// commands started at once install once; a killed install is repeated, because the stamp is written last.
+// Runs on Node 20.20, so nothing newer and no package may be used here.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
@@ -88,8 +88,8 @@ function npmCi(root) {
 }
 
 /**
- * A folder that holds one file named after its owner. It is moved into place whole, and a move onto a folder that is
- * not empty fails, so a lock never lacks its owner and of two that take over from a dead one only one succeeds.
+ * A folder that holds one file named after its owner. It is moved into place as a whole, and a move onto a folder that is
+ * not empty fails. So a lock never lacks its owner, and of two processes that take over from a dead one, one succeeds.
  */
 async function lock(folder) {
   const owner = `${process.pid}-${startTime(process.pid)}`;
@@ -133,10 +133,7 @@ function moved(from, to) {
   }
 }
 
-/**
- * When the kernel started a process, so that a number used again is not taken for its former owner; elsewhere whether
- * it lives.
- */
+/** When the kernel started a process, so that a reused number is not its former owner; elsewhere: whether it lives. */
 function startTime(pid) {
   const stat = read(`/proc/${pid}/stat`);
   if (stat !== undefined) return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];

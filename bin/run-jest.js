@@ -1,7 +1,7 @@
-// Runs Jest under the project's Node and gives its verdict: the last line is `N passed, N failed`. A run has a folder
-// of its own (stack, logs, results), named to the tests by TEST_RUN_DIR. Promises: what the tests left running is ended
-// and counts as a failure; the folder is removed after a run without failures, and named after one with; what a killed
-// run left behind is cleaned up by the next one.
+// Runs Jest under the project's Node and gives its verdict: the last line is `N passed, N failed`.
+// A run has a folder of its own (stack, logs, results); TEST_RUN_DIR tells the tests. Promises: processes that tests left
+// running are ended and count as a failure; the folder is removed after a run without failures and named after one with
+// some; what a killed run left behind, the next one removes.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -60,10 +60,7 @@ function jest(args) {
   return new Promise((resolve) => child.once("exit", (code) => resolve(code ?? 1))).finally(() => clearInterval(bound));
 }
 
-/**
- * With its results written and its teardown done Jest ends, unless a test left something open: then a run must fail,
- * not hang.
- */
+/** After results and teardown Jest ends, unless a test left something open: then the run must fail, not hang. */
 function endWhenStuck(child) {
   return setInterval(() => {
     const written = statSync(join(folder, "results.json"), { throwIfNoEntry: false })?.mtimeMs;
@@ -81,10 +78,7 @@ function verdict(exitCode, faults) {
   return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed };
 }
 
-/**
- * What Node warned of in any process of the run, with the place. Each counts as a failure, since nobody reads a log for
- * it.
- */
+/** Warnings of Node in any process of the run, with the place. Each is a failure: nobody reads logs for them. */
 function warnings() {
   const faults = faultyWarnings(readText(join(folder, "warnings")) ?? "");
   for (const text of faults) console.log(`A process warned: ${text}`);
@@ -106,10 +100,7 @@ function report() {
   console.log(`Left out of this run:\n${missing.map((each) => `- ${each}`).join("\n")}`);
 }
 
-/**
- * Every stack below the folder, the shared one and those of single tests, then all else that was started in the run.
- * @returns names
- */
+/** Ends every stack below the folder, then everything else that the run started. @returns names */
 async function leftBehind(parent) {
   const names = await endStacks(parent);
   const began = performance.now();
@@ -158,10 +149,7 @@ async function sweepKilledRuns() {
   }
 }
 
-/**
- * A folder kept for its logs has no live runner either: the next run removes it. One that was just made may lack the
- * note yet.
- */
+/** A folder kept for its logs has no live runner either: the next run removes it. A new one may lack the note yet. */
 function runnerLives(other) {
   try {
     const [pid, startTime] = readFileSync(join(other, "runner"), "utf8").split("-");

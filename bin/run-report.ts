@@ -1,8 +1,9 @@
-// What a test run tells beside its verdict: warnings of Node that count as failures, the slowest files, and what was left out.
+// What a test run prints besides its result: warnings of Node that count as failures, the slowest files, and what was
+// left out.
 // Pure functions over texts and Jest's results; run-jest.js reads and prints.
 
 /**
- * Warnings that are no fault of this project, each told by its kind and its cause, so that no other warning hides behind them.
+ * Warnings that are no fault of this project, each by its kind and its cause, so that none hides another.
  * - Node says that something is experimental, or that `punycode` is deprecated (DEP0040), which dependencies import.
  * - @platformatic/kafka adds listeners to a socket each time it closes a connection that is still being made.
  * - slonik's logger adds a listener to standard output, once per process; Jest loads it anew for every file.

@@ -10,7 +10,7 @@ import { escaped } from "./lib/escaped.ts";
 async function main(args: string[], env: Environment): Promise<number> {
   const line = readCommandLine(args);
   if ("print" in line) {
-    (line.code === 0 ? process.stdout : process.stderr).write(line.print);
+    (line.code === 0 ? process.stdout : process.stderr).write(safe(line.print));
     return line.code;
   }
   if ("ctl" in line) return (await import("./authctl/index.ts")).ctl(line.ctl, env);
@@ -25,12 +25,17 @@ async function run(name: HelpedProcess, env: Environment): Promise<number> {
   return (await import("./processes/serve.ts")).serve(name, config);
 }
 
+/** What a caller gave as a name must not reach the terminal as escape sequences. */
+function safe(text: string): string {
+  return text.split("\n").map(escaped).join("\n");
+}
+
 try {
   const code = await main(process.argv.slice(2), environment());
-  // Whatever is left by now is not ours to wait for: kafkajs keeps a stopped consumer's sockets for a while (kafkajs#967).
+  // Nothing that is left needs waiting for: kafkajs keeps a stopped consumer's sockets for a while (kafkajs#967).
   process.exit(code);
 } catch (error) {
   const told = error instanceof ConfigFault ? error.message : (asError(error).stack ?? "");
-  process.stderr.write(`${told.split("\n").map(escaped).join("\n")}\n`);
+  process.stderr.write(`${safe(told)}\n`);
   process.exit(error instanceof ConfigFault ? 2 : 1);
 }

@@ -5,13 +5,13 @@ import { projectSources, type Rule, rules, type Source } from "../tools/distance
 /** Places that broke each rule when it was last looked at. Lowered with the code, never raised. */
 const allowed: Record<keyof typeof rules, number> = {
   "loose files in src": 0,
-  "files over 400 lines": 1,
-  "comments over 120 columns": 958,
-  "he, his, him": 107,
-  "exported types declared twice": 11,
+  "files over 400 lines": 0,
+  "comments over 120 columns": 848,
+  "he, his, him": 96,
+  "exported types declared twice": 9,
   "auth in src/kafka": 0,
   "auth in src/bus": 0,
-  "retired names": 459,
+  "retired names": 407,
 };
 
 const sources = projectSources();

@@ -33,6 +33,12 @@ function packagesIn(source: string): string[] {
   return modules.map((module) => module.split("/", module.startsWith("@") ? 2 : 1).join("/"));
 }
 
+test("the commands run in their own process under the Node that the package brings, and no other", () => {
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(text("package.json")) as Record<string, object>;
+  const { node } = { ...dependencies, ...devDependencies } as Record<string, string>;
+  expect(/PROJECT_MAJOR = (\d+);/.exec(text("bin/bootstrap.js"))?.[1]).toBe(node!.split(".")[0]);
+});
+
 describe("the image", () => {
   test("runs as user and group 1000, by number", () => {
     expect(userOf(text("Dockerfile"))).toBe("1000:1000");

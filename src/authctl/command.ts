@@ -4,10 +4,9 @@
 // index.ts does that for all of them. What fails is thrown: UsageFault (called wrongly), Unreachable (nobody answers),
 // Refusal (the fleet refused).
 import type { Environment } from "../config/read.ts";
-import type { withFleet } from "./connect/connect.ts";
+import type { ReachFleet } from "./connect/fleet.ts";
+import { UsageFault } from "./faults.ts";
 import type { Terminal } from "./terminal/terminal.ts";
-
-export const exitCodes = { ok: 0, refused: 1, usage: 2, unreachable: 3 } as const;
 
 export interface Command {
   /** The words that call it, e.g. `users show`. */
@@ -53,10 +52,12 @@ export type Run = (call: Invocation) => Promise<CommandResult>;
 export interface Invocation {
   readonly words: readonly string[];
   readonly options: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+  /** All commands, for the completion. */
+  readonly commands: readonly Command[];
   readonly env: Environment;
   readonly terminal: Terminal;
-  /** Connects to a fleet: withFleet, or a test's own connection, which it opens once for many commands. */
-  readonly reach: typeof withFleet;
+  /** Connects to a fleet, or gives a test's own connection, which it opens once for many commands. */
+  readonly reach: ReachFleet;
   /** A line for people while the command is under way; silent with --json. */
   say(line: string): void;
 }
@@ -68,16 +69,6 @@ export interface CommandResult {
   readonly lines: readonly string[];
   /** It was carried out, but shows a failure: exit code 1. */
   readonly failed?: boolean;
-}
-
-/** Arguments or environment are wrong: exit code 2. The message is a sentence. */
-export class UsageFault extends Error {
-  override readonly name = "UsageFault";
-}
-
-/** Kafka, the registry or the database does not answer, or there is no fleet: exit code 3. The message says what to do. */
-export class Unreachable extends Error {
-  override readonly name = "Unreachable";
 }
 
 export function textOption(call: Invocation, name: string): string | undefined {

@@ -27,15 +27,3 @@ export const commands: readonly Command[] = [
   importUsers,
   completion,
 ];
-
-/** First words of several commands, which are no command by themselves. */
-export const groups: Readonly<Record<string, string>> = {
-  users: "find, show and change users",
-  sessions: "list and end a user's sessions",
-  roles: "what roles permit",
-  operators: "who acts with a key of their own",
-  dlq: "dead letters",
-  keys: "the fleet's keys",
-  audit: "the record of what happened",
-  schemas: "the schemas in the registry",
-};

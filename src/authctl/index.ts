@@ -5,7 +5,9 @@
 import { ConfigFault, type Environment } from "../config/read.ts";
 import { asError } from "../lib/errors.ts";
 import { Refusal } from "../protocol/errors.ts";
-import { type Command, type CommandResult, exitCodes, type Invocation, Unreachable, UsageFault } from "./command.ts";
+import type { Command, CommandResult, Invocation } from "./command.ts";
+import { commands } from "./commands.ts";
+import { exitCodes, Unreachable, UsageFault } from "./faults.ts";
 import { parse } from "./parser.ts";
 import { usageLine } from "./terminal/help.ts";
 import { documentText, safeTerminal } from "./terminal/safe-terminal.ts";
@@ -50,7 +52,9 @@ async function dispatch(args: readonly string[], { env, terminal, reach, json }:
   if (!("command" in parsed)) return parsed;
   const { command, words, options } = parsed;
   const say = (line: string): void => (json ? undefined : terminal.out(line));
-  return withUsage(command, async () => (await command.load())({ words, options, env, terminal, reach, say }));
+  return withUsage(command, async () =>
+    (await command.load())({ words, options, commands, env, terminal, reach, say }),
+  );
 }
 
 /** A command says what is wrong with its arguments; how it is called is added here. */

@@ -3,8 +3,10 @@
 // Commander neither prints nor exits here: index.ts does, the same for all that is printed.
 import { Argument, type CommanderError, Option, Command as Parser } from "commander";
 import { packageVersion } from "../runtime/package-root.ts";
-import { type Command, type CommandResult, type Invocation, type OptionDefinition, UsageFault } from "./command.ts";
-import { commands, groups } from "./commands.ts";
+import type { Command, CommandResult, Invocation, OptionDefinition } from "./command.ts";
+import { commands } from "./commands.ts";
+import { UsageFault } from "./faults.ts";
+import { groups } from "./groups.ts";
 import { helpOf, helpSettings, overview, usageLine } from "./terminal/help.ts";
 
 export interface ParsedCommand extends Pick<Invocation, "words" | "options"> {

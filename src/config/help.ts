@@ -1,4 +1,4 @@
-// What `authfleet --help` and `authfleet PROCESS --help` print: what each process does, and the variables that it reads.
+// What `authfleet --help` and `authfleet PROCESS --help` print: what each process does, and which variables it reads.
 import { type HelpedProcess, variablesOf } from "./readers.ts";
 import { variableHelp } from "./variables.ts";
 

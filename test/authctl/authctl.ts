@@ -35,7 +35,7 @@ export function calledAt(columns: number, args: string[]): Promise<Ran> {
   return inProcess(args, {}, { terminal: { columns } });
 }
 
-/** In this process, with somebody at the terminal who gives this answer to every question. */
+/** In this process, at a terminal where every question gets this answer. */
 export async function answering(
   args: string[],
   env: Environment,
@@ -49,13 +49,13 @@ export async function answering(
   return { ...(await inProcess(args, env, { terminal: { ask } })), questions };
 }
 
-/** The fleet's commands over the test's own connection: some 50 ms instead of the half second and more that it takes to connect. */
+/** Commands over the test's own connection: some 50 ms instead of half a second and more for connecting. */
 export function over({ client, kafka }: TestFleet) {
   const reach: Invocation["reach"] = ({ config }, use) => use({ client, kafka, config });
   return {
     called: (args: string[], env: Environment, input: string): Promise<Ran> =>
       inProcess(args, env, { terminal: { input: async () => input }, reach }),
-    /** With somebody at the terminal who gives these answers one after the other, unseen where that is asked. */
+    /** At a terminal where the questions get these answers one after the other, also those that show nothing. */
     async typing(args: string[], env: Environment, answers: string[]): Promise<Ran & { questions: string[] }> {
       const questions: string[] = [];
       const ask = async (question: string): Promise<string> => answers[questions.push(question) - 1] ?? "";

@@ -47,7 +47,7 @@ async function start(line: string, besides: string[] = []): Promise<Started> {
   return { code: code as number, ...(JSON.parse(said.trim().split("\n").at(-1)!) as Omit<Started, "code">) };
 }
 
-/** What parses arguments and prints, with what it takes itself; zod reads the stored login, jose signs as an operator. */
+/** What parses arguments and prints, with its dependencies; zod reads the stored login, jose signs as an operator. */
 const light = ["commander", "string-width", "get-east-asian-width", "strip-ansi", "ansi-regex", "zod", "jose"];
 const loadedBeyond = ({ packages }: Started): string[] => packages.filter((name) => !light.includes(name));
 

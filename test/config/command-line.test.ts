@@ -1,4 +1,5 @@
 // The arguments of authfleet: which process runs, and what is printed instead.
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
@@ -65,6 +66,14 @@ test.each([
   ["worker relay", "Too many arguments for 'worker'. Expected 0 arguments but got 1: relay."],
 ])("%s is told with a suggestion, exit code 2", (line, sentence) => {
   expect(read(line)).toEqual({ print: `${sentence}\n`, code: 2 });
+});
+
+test("an escape sequence in the name of a process does not reach the terminal", () => {
+  const hostile = "\u001b[31mworker";
+  expect((read(hostile) as { print: string }).print).toContain(hostile); // the control: it is escaped where it is printed
+  const { status, stderr } = spawnSync(process.execPath, [join(root, "src", "main.ts"), hostile], { encoding: "utf8" });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^There is no process \\u001b\[31mworker: use /);
 });
 
 describe("which process reads which variable", () => {

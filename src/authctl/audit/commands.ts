@@ -1,8 +1,6 @@
 // How the commands on the audit are called.
 import { type Command, flag, valued } from "../command.ts";
-
-export const defaultShowLimit = 100;
-export const maxShowLimit = 10_000;
+import { defaultShowLimit, maxShowLimit } from "./limits.ts";
 
 const verify: Command = {
   name: "audit verify",

@@ -1,6 +1,5 @@
-// authctl audit show: what happened, to whom, by whom, from the database itself, newest first. What is personal is opened with its subject's key;
-// where the user is gone, so is that key, and it says so.
-
+// authctl audit show: the newest rows of the audit, read from the database itself. Personal details are opened with the
+// key of the user concerned; where that user is deleted, the key is too, and the row says so.
 import { requireUser } from "../../accounts/users.ts";
 import { openPersonal, openSubjectKey, withoutState } from "../../crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "../../crypto/envelope.ts";
@@ -11,13 +10,14 @@ import type { DatabasePool } from "../../db/pool.ts";
 import { profileByLogin } from "../../db/users.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { normalize } from "../../protocol/record-key.ts";
-import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
+import { parseTarget } from "../../protocol/target.ts";
+import { type CommandResult, type Invocation, textOption } from "../command.ts";
 import { withDatabase } from "../connect/database.ts";
 import { sinceOption } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
+import { UsageFault } from "../faults.ts";
 import { table } from "../terminal/table.ts";
-import { defaultShowLimit, maxShowLimit } from "./commands.ts";
+import { defaultShowLimit, maxShowLimit } from "./limits.ts";
 
 export async function auditShow(call: Invocation): Promise<CommandResult> {
   const since = sinceOption(call);
@@ -32,7 +32,7 @@ export async function auditShow(call: Invocation): Promise<CommandResult> {
     const keys = loadDataKeys(target.config.AUTH_MASTER_KEY ?? [], await dataKeyRows(pool));
     const userId = await userOf(pool, call);
     const rows = await newestRows(pool, { ...wanted, ...(userId !== undefined && { userId }) });
-    return toResult(rows.map((row) => entryOf(row, keys)));
+    return rowsResult(rows.map((row) => entryOf(row, keys)));
   });
 }
 
@@ -48,9 +48,9 @@ function limitOf(call: Invocation): number {
 async function userOf(pool: DatabasePool, call: Invocation): Promise<number | undefined> {
   const target = textOption(call, "user");
   if (target === undefined) return undefined;
-  const id = /^id:(\d{1,15})$/i.exec(target)?.[1];
-  if (id !== undefined) return Number(id);
-  const user = await readOnly(pool, profileByLogin(normalize(target)));
+  const parsed = parseTarget(target);
+  if ("id" in parsed) return parsed.id;
+  const user = await readOnly(pool, profileByLogin(parsed.loginKey));
   if (user === null)
     throw refuse("NOT_FOUND", { message: "There is no such user. One who is deleted is known by id:NUMBER alone." });
   return requireUser(user).id;
@@ -65,7 +65,7 @@ interface Entry {
   outcome: string;
   eventId: string;
   traceparent: string | null;
-  /** What is nobody's, and what is personal; null: erased with its user. */
+  /** Details of no user, and personal ones; null: erased with their user. */
   details: object;
   personal: object | null;
   erased: boolean;
@@ -102,13 +102,13 @@ function entryOf(row: ShownRow, keys: DataKeys): Entry {
   };
 }
 
-/** null, as where nothing is personal, also where there were digests alone. */
+/** null also where there are only digests. */
 function shownOf(personal: Record<string, unknown>): object | null {
   const rest = withoutState(personal);
   return rest === null || Object.keys(rest).length === 0 ? null : rest;
 }
 
-function toResult(entries: Entry[]): CommandResult {
+function rowsResult(entries: Entry[]): CommandResult {
   const rows = entries.map((entry) => {
     const said = JSON.stringify({ ...entry.details, ...entry.personal });
     const user = entry.userId === null ? "-" : `id:${entry.userId}`;

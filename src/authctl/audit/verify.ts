@@ -1,5 +1,5 @@
-// authctl audit verify: the audit's chain from its first row to its end, from the database itself, beside the heads that are kept elsewhere; with --state
-// also whether every account is as its audit says.
+// authctl audit verify: reads the audit's chain from the database and compares it with the heads in the database and
+// those that are kept elsewhere; with --state it also compares every account with its audit.
 import { readFileSync } from "node:fs";
 import { Rights } from "../../audit/rights.ts";
 import { compareAccounts, type Differing, TooManyWait } from "../../audit/state.ts";
@@ -12,11 +12,12 @@ import type { DatabasePool } from "../../db/pool.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { asError } from "../../lib/errors.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { type CommandResult, flagOption, type Invocation, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, flagOption, type Invocation, textOption } from "../command.ts";
 import { holdsMasterKey, withDatabaseAtLength } from "../connect/database.ts";
 import { withKafka } from "../connect/reach.ts";
-import { type Target, targetOf } from "../connect/target.ts";
+import { type FleetTarget, targetOf } from "../connect/target.ts";
 import { readSpans } from "../dlq/read.ts";
+import { UsageFault } from "../faults.ts";
 
 /** Two months of a head a minute; reading them takes seconds. */
 const mostHeads = 100_000n;
@@ -51,7 +52,7 @@ export async function auditVerify(call: Invocation): Promise<CommandResult> {
       headEveryMs,
       now: systemClock.now(),
     });
-    return withState ? stateAnswer(call, { verdict, rights, pool, dataKeys }) : toResult(verdict);
+    return withState ? stateAnswer(call, { verdict, rights, pool, dataKeys }) : chainResult(verdict);
   });
 }
 
@@ -62,9 +63,9 @@ interface Verified {
   dataKeys: DataKeys;
 }
 
-/** A chain of which something is wrong is nothing to compare accounts with. */
+/** Accounts are not compared with a chain that is broken. */
 async function stateAnswer(call: Invocation, { verdict, rights, pool, dataKeys }: Verified): Promise<CommandResult> {
-  const chain = toResult(verdict);
+  const chain = chainResult(verdict);
   if (verdict.broken !== null) return { ...chain, lines: [...chain.lines, "Accounts were not compared."] };
   const complete = verdict.first === 1 || (verdict.first === null && verdict.covered === 0);
   const moved = (accounts: number): void => call.terminal.progress?.(`${accounts} accounts`);
@@ -96,7 +97,7 @@ function accountLine({ userId, login, aspects }: Differing): string {
   return `${login} (id:${userId}): ${said.join(", ")}.`;
 }
 
-function toResult(verdict: Verdict): CommandResult {
+function chainResult(verdict: Verdict): CommandResult {
   const { rows, first, last, heads, covered, kept, waiting, broken } = verdict;
   const seen = rows === 0 ? "No row" : `Rows ${first} to ${last}`;
   const lines =
@@ -120,7 +121,7 @@ function timeOption(call: Invocation, name: string): number | undefined {
   return time;
 }
 
-/** @throws UsageFault where the file cannot be read, or has no head in it: whoever gives one relies on it */
+/** @throws UsageFault where the file cannot be read or has no head, because the caller relies on it */
 async function headsGiven(call: Invocation): Promise<string[]> {
   const file = textOption(call, "heads");
   if (file === undefined) return [];
@@ -137,7 +138,7 @@ function read(file: string): string {
   }
 }
 
-async function headsOnTopic(target: Target): Promise<string[]> {
+async function headsOnTopic(target: FleetTarget): Promise<string[]> {
   return withKafka(target, async (kafka) => {
     const heads: string[] = [];
     const ends = await kafka.endOffsets(auditTopic);

@@ -1,22 +1,23 @@
-// Who acts: the administrator who did `authctl login`, or, with --as NAME or where nobody is logged in, the operator whose key AUTH_OPERATOR_KEY_FILE
-// holds. Of the administrator the fleet is asked each time whether his access token still counts, and refreshed where it does not, so that
-// a change of their own roles or factors does not fail their next act.
+// The actor of a command: the administrator who did `authctl login`, or, with --as NAME or where nobody is logged in,
+// the operator whose key AUTH_OPERATOR_KEY_FILE names. An administrator's access token is checked with the fleet each
+// time, and refreshed where it no longer counts, so that a change of their own roles or factors does not fail their
+// next command.
 import type { AuthClient } from "../../client/types.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { Refusal, refuse } from "../../protocol/errors.ts";
 import type { Invocation } from "../command.ts";
 import { type Login, type LoginFile, loginFile } from "./logins.ts";
 import { asOption, signerOf } from "./operator.ts";
-import { type Target, targetOf } from "./target.ts";
+import { type FleetTarget, targetOf } from "./target.ts";
 
-/** A token that counts now. @throws Refusal where the login is over */
+/** Returns a token that counts now. @throws Refusal where the login is over */
 export type ActorToken = (client: AuthClient) => Promise<string>;
 
-/** Left of an access token's life, so that it lasts for the act, ms. */
+/** What must be left of an access token's life, so that it lasts for the command, ms. */
 const leastLeftMs = 30_000;
 
 export interface Acting {
-  target: Target;
+  target: FleetTarget;
   actor: ActorToken;
 }
 
@@ -36,7 +37,7 @@ export interface KeptLogin {
   file: LoginFile;
 }
 
-/** @throws Refusal SESSION_REVOKED and the like where the login is over: it is forgotten then */
+/** @throws Refusal SESSION_REVOKED and the like where the login is over: its file is removed then */
 export async function tokenOf(client: AuthClient, { login, file }: KeptLogin): Promise<string> {
   if (login.accessExpiresAt - systemClock.now() > leastLeftMs && (await counts(client, login.accessToken)))
     return login.accessToken;
@@ -54,12 +55,12 @@ async function counts(client: AuthClient, accessToken: string): Promise<boolean>
     await client.request("auth.session.inspect", { accessToken });
     return true;
   } catch (error) {
-    if (isOver(error)) return false; // or outdated: the refresh says which
+    if (isOver(error)) return false; // or outdated: the refresh tells
     throw error;
   }
 }
 
-/** Whether the fleet says that a token counts no more. */
+/** Whether the fleet says that a token no longer counts. */
 export function isOver(error: unknown): error is Refusal {
   const codes = ["TOKEN_INVALID", "TOKEN_EXPIRED", "SESSION_REVOKED", "REFRESH_REUSED"];
   return error instanceof Refusal && codes.includes(error.code);

@@ -1,30 +1,24 @@
 // authctl's connection to a fleet: a requester like any other, with replies on auth.reply.authctl, and a port to Kafka.
-// Promises: whoever does not answer is named within reachMs, not waited for, and closing takes closeMs at most, because an operator waits.
+// Promises, because an operator waits: whatever does not answer is named within reachMs, and closing takes at most
+// closeMs.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { AuthClient } from "../../client/types.ts";
-import { type Config, ConfigFault } from "../../config/read.ts";
+import { ConfigFault } from "../../config/read.ts";
 import { KafkaFault } from "../../kafka/faults.ts";
-import type { KafkaPort } from "../../kafka/kafka.ts";
 import { asError } from "../../lib/errors.ts";
 import { withTimeout } from "../../lib/timeout.ts";
 import { clientOf, kafkaOf } from "../../processes/parts.ts";
 import { makeMetrics } from "../../runtime/metrics.ts";
-import { Unreachable } from "../command.ts";
+import { Unreachable } from "../faults.ts";
+import type { Fleet } from "./fleet.ts";
 import { silentLog } from "./silent-log.ts";
-import type { Target } from "./target.ts";
+import type { FleetTarget } from "./target.ts";
 
 const name = "authctl";
 const reachMs = 10_000;
 const closeMs = 2000;
 
-export interface Fleet {
-  readonly client: AuthClient;
-  readonly kafka: KafkaPort;
-  readonly config: Config;
-}
-
 /** Connects, lets `use` speak to the fleet, and disconnects. @throws Unreachable, ConfigFault, and what `use` throws */
-export async function withFleet<T>(target: Target, use: (fleet: Fleet) => Promise<T>): Promise<T> {
+export async function withFleet<T>(target: FleetTarget, use: (fleet: Fleet) => Promise<T>): Promise<T> {
   const { config } = target;
   if (config.AUTH_REGISTRY_URL === undefined) throw new ConfigFault(["AUTH_REGISTRY_URL is not set"]);
   const kafka = kafkaOf(config, name, silentLog);
@@ -37,8 +31,8 @@ export async function withFleet<T>(target: Target, use: (fleet: Fleet) => Promis
   }
 }
 
-/** The client alone would wait for Kafka for ever, as a service should; the ping tells at once. */
-async function reach({ client, kafka }: Omit<Fleet, "config">, { config, advice }: Target): Promise<void> {
+/** The client alone would wait for Kafka for ever, as a service should; the ping fails at once. */
+async function reach({ client, kafka }: Omit<Fleet, "config">, { config, advice }: FleetTarget): Promise<void> {
   const brokers = `Kafka (${config.AUTH_KAFKA_BROKERS?.join(",")})`;
   const late = `${brokers} does not answer within ${reachMs / 1000} s. ${advice}`;
   try {

@@ -1,17 +1,16 @@
-// authctl at the database itself: for the few acts that do not go through Kafka (contract, section 9), by who holds its URL and AUTH_MASTER_KEY.
-// Whoever does not answer is named within reachMs.
-
+// authctl at the database itself, for the few commands that do not go through Kafka. They need AUTH_DATABASE_URL and
+// AUTH_MASTER_KEY. A database that does not answer is named within reachMs.
 import { type Config, ConfigFault } from "../../config/read.ts";
 import type { DatabasePool } from "../../db/pool.ts";
 import { readDatabaseAddress, shownPlace } from "../../lib/database-address.ts";
 import { asError } from "../../lib/errors.ts";
 import { withTimeout } from "../../lib/timeout.ts";
 import { Refusal } from "../../protocol/errors.ts";
-import { Unreachable, UsageFault } from "../command.ts";
-import type { Target } from "./target.ts";
+import { Unreachable, UsageFault } from "../faults.ts";
+import type { FleetTarget } from "./target.ts";
 
 const reachMs = 10_000;
-/** Of a batch, which may have to wait for somebody else's. */
+/** For a batch of an import, which may have to wait for another transaction. */
 const lengthyMs = 60_000;
 
 export function holdsMasterKey({ AUTH_DATABASE_URL, AUTH_MASTER_KEY }: Config): boolean {
@@ -24,7 +23,7 @@ export function holdsMasterKey({ AUTH_DATABASE_URL, AUTH_MASTER_KEY }: Config): 
  * @throws Unreachable, ConfigFault, Refusal
  */
 export async function withDatabase<T>(
-  target: Target,
+  target: FleetTarget,
   what: string,
   run: (pool: DatabasePool) => Promise<T>,
 ): Promise<T> {
@@ -35,9 +34,9 @@ export async function withDatabase<T>(
   return connected(target, onceReached(target, run));
 }
 
-/** As withDatabase, for statements that take their time, and without need of the master key. */
+/** As withDatabase, for statements that may take long, and without the master key. */
 export async function withDatabaseAtLength<T>(
-  target: Target,
+  target: FleetTarget,
   what: string,
   run: (pool: DatabasePool) => Promise<T>,
 ): Promise<T> {
@@ -45,8 +44,11 @@ export async function withDatabaseAtLength<T>(
   return connected(target, onceReached(target, run), lengthyMs);
 }
 
-/** The first answer has a bound; after it each statement has its own, and what is waited for between them is the command's business. */
-function onceReached<T>(target: Target, run: (pool: DatabasePool) => Promise<T>): (pool: DatabasePool) => Promise<T> {
+/** Bounds the first answer; after it each statement has a bound of its own, and the command bounds the rest. */
+function onceReached<T>(
+  target: FleetTarget,
+  run: (pool: DatabasePool) => Promise<T>,
+): (pool: DatabasePool) => Promise<T> {
   const late = () => new Unreachable(sentence(target, `does not answer within ${reachMs / 1000} s`));
   return async (pool) => {
     const { isMigrated } = await import("../../db/imports.ts");
@@ -56,7 +58,7 @@ function onceReached<T>(target: Target, run: (pool: DatabasePool) => Promise<T>)
 }
 
 async function connected<T>(
-  target: Target,
+  target: FleetTarget,
   run: (pool: DatabasePool) => Promise<T>,
   statementTimeoutMs?: number,
 ): Promise<T> {
@@ -82,7 +84,7 @@ async function connected<T>(
   }
 }
 
-/** Without the password that stands in the URL. */
-function sentence({ config, advice }: Target, what: string): string {
+/** Without the password in the URL. */
+function sentence({ config, advice }: FleetTarget, what: string): string {
   return `PostgreSQL (${shownPlace(readDatabaseAddress(config.AUTH_DATABASE_URL ?? ""))}) ${what}. ${advice}`;
 }

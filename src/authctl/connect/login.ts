@@ -1,11 +1,12 @@
-// authctl login and logout: an administrator's session for the commands that go through Kafka. Password and code are asked for, unseen, or read
-// from standard input; they never stand on the command line, and no token is ever shown.
+// authctl login and logout: an administrator's session for the commands that go through Kafka. Password and code are
+// asked for and not shown, or read from standard input; they are never arguments, and no token is ever printed.
 import { hostname } from "node:os";
 import type { AuthClient } from "../../client/types.ts";
 import { Refusal, refuse } from "../../protocol/errors.ts";
 import type { SessionLoginResult } from "../../protocol/generated/schemas.ts";
 import { packageVersion } from "../../runtime/package-root.ts";
-import { type CommandResult, type Invocation, UsageFault } from "../command.ts";
+import type { CommandResult, Invocation } from "../command.ts";
+import { UsageFault } from "../faults.ts";
 import { rolesText } from "../users/show.ts";
 import { isOver, tokenOf } from "./actor.ts";
 import { type LoginFile, loginFile } from "./logins.ts";
@@ -14,7 +15,7 @@ import { targetOf } from "./target.ts";
 type Tokens = NonNullable<SessionLoginResult["tokens"]>;
 type Challenge = NonNullable<SessionLoginResult["challenge"]>;
 
-/** Of codes at a terminal; the fleet judges five for one challenge. */
+/** Codes asked for at a terminal; the fleet accepts five attempts for one challenge. */
 const codeTries = 3;
 
 export async function login(call: Invocation): Promise<CommandResult> {
@@ -118,7 +119,7 @@ function needs(name: string, but: string, methods: readonly string[]): Refusal {
   return refuse("MFA_REQUIRED", { message, details: { methods: methods.join(" ") } });
 }
 
-/** Of a login that another follows; one that is over already is no fault. */
+/** Ends the session that this login replaces; one that is already over is no error. */
 async function endBefore(client: AuthClient, accessToken: string): Promise<void> {
   await client.request("auth.session.logout", { accessToken }).catch(whereOver);
 }

@@ -1,6 +1,6 @@
-// Where `authctl login` keeps its session: one file a fleet below $XDG_STATE_HOME/authfleet (default ~/.local/state/authfleet), readable by its
-// owner alone, replaced as a whole. It holds tokens in clear, as the files of ssh and other clients do: whoever reads it is that administrator
-// until the session ends.
+// Where `authctl login` stores its session: one file for each fleet in $XDG_STATE_HOME/authfleet (default
+// ~/.local/state/authfleet), readable by its owner alone, replaced as a whole. It holds tokens in clear, as the files
+// of ssh and other clients do: whoever reads it can act as that administrator until the session ends.
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -9,7 +9,7 @@ import { z } from "zod";
 import type { Config, Environment } from "../../config/read.ts";
 
 const form = z.object({
-  /** Whose fleet it is, for a person who looks. */
+  /** Which fleet it is for, for people who read the file. */
   fleet: z.string(),
   login: z.string(),
   userId: z.number(),

@@ -1,18 +1,20 @@
-// The operator who acts: their key lies in AUTH_OPERATOR_KEY_FILE, readable by nobody else, and authctl signs a token of 60 s with it for each act
-// (contract, section 2). The fleet knows the public half; neither the database nor the master key is needed.
+// The operator who acts: AUTH_OPERATOR_KEY_FILE names the file with their private key, which nobody else may read, and
+// authctl signs a token of 60 s with it for each command. The fleet stores the public half; neither the database nor
+// the master key is needed.
 import { readFileSync, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { ConfigFault } from "../../config/read.ts";
 import { isOperatorName, operatorOfKey, signerFrom, signOperatorToken } from "../../crypto/operators.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { asError } from "../../lib/errors.ts";
-import { type Invocation, textOption, UsageFault } from "../command.ts";
-import type { Target } from "./target.ts";
+import { type Invocation, textOption } from "../command.ts";
+import { UsageFault } from "../faults.ts";
+import type { FleetTarget } from "./target.ts";
 
 /** A new operator token. */
 export type SignOperator = () => Promise<string>;
 
-/** Who does it, where no token is signed: --as NAME, else the system's name for whoever runs this. @throws UsageFault */
+/** The actor where no token is signed: --as NAME, else the name of the system's user. @throws UsageFault */
 export function operatorName(call: Invocation): string {
   return (
     asOption(call) ??
@@ -42,8 +44,8 @@ function systemName(): string {
 const lacking =
   "AUTH_OPERATOR_KEY_FILE is not set, and nobody is logged in: do authctl login as an administrator, or name the file with your operator's key; the first operator is enrolled by authctl operators add NAME --first";
 
-/** Signs as --as NAME, else as whom the key's file names. @throws ConfigFault, UsageFault */
-export async function signerOf({ config }: Target, call: Invocation): Promise<SignOperator> {
+/** Signs as --as NAME, else as the operator that the key's file names. @throws ConfigFault, UsageFault */
+export async function signerOf({ config }: FleetTarget, call: Invocation): Promise<SignOperator> {
   const file = config.AUTH_OPERATOR_KEY_FILE;
   const given = asOption(call);
   if (file === undefined) throw new ConfigFault([lacking]);
@@ -59,7 +61,7 @@ export async function signerOf({ config }: Target, call: Invocation): Promise<Si
   }
 }
 
-/** A key that others may read is not theirs alone any more. @throws ConfigFault */
+/** A key that others may read is no longer the operator's alone. @throws ConfigFault */
 function readKeyFile(file: string): string {
   try {
     const mode = statSync(file).mode & 0o777;

@@ -1,19 +1,20 @@
-// What the dlq commands share besides the letters: a port to Kafka (the registry may be away: dead letters are looked at when something is
-// wrong), and the options that choose letters.
+// A port to Kafka alone, for commands that must work while the registry is down, such as those on dead letters; and the
+// options that choose dead letters.
 import { setTimeout as sleep } from "node:timers/promises";
 import { globToRegExp, parseDuration } from "../../config/kinds.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import { withTimeout } from "../../lib/timeout.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { type Invocation, textOption, Unreachable, UsageFault } from "../command.ts";
+import { type Invocation, textOption } from "../command.ts";
 import type { Letter } from "../dlq/letters.ts";
-import type { Target } from "./target.ts";
+import { Unreachable, UsageFault } from "../faults.ts";
+import type { FleetTarget } from "./target.ts";
 
 const reachMs = 10_000;
 const closeMs = 2000;
 
 /** @throws Unreachable, Refusal FORBIDDEN, and what `use` throws */
-export async function withKafka<T>(target: Target, use: (kafka: KafkaPort) => Promise<T>): Promise<T> {
+export async function withKafka<T>(target: FleetTarget, use: (kafka: KafkaPort) => Promise<T>): Promise<T> {
   const { config, advice } = target;
   const brokers = `Kafka (${config.AUTH_KAFKA_BROKERS?.join(",")})`;
   const [{ kafkaOf }, { KafkaFault }, { silentLog }] = await Promise.all([
@@ -36,7 +37,7 @@ export async function withKafka<T>(target: Target, use: (kafka: KafkaPort) => Pr
   }
 }
 
-/** --topic GLOB, as what a letter must have been. @throws UsageFault */
+/** --topic GLOB, as a test on a dead letter's original topic. @throws UsageFault */
 export function topicOption(call: Invocation): ((letter: Letter) => boolean) | undefined {
   const glob = textOption(call, "topic");
   if (glob === undefined) return undefined;

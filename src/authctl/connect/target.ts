@@ -1,21 +1,21 @@
-// Which fleet authctl speaks to: the one that the AUTH_ environment names, else the one that `npm start` runs on AUTH_DEV_DIR, found by
-// stack.json, the master key and the operator's key beside it. What names another fleet's servers is never mixed: without AUTH_KAFKA_BROKERS the addresses
-// of registry and database come from stack.json too.
+// Which fleet authctl speaks to: the one that the AUTH_ environment names, else the one that `npm start` runs in
+// AUTH_DEV_DIR, found by stack.json, the master key and the operator's key there. Addresses of two fleets are never
+// mixed: without AUTH_KAFKA_BROKERS, registry and database come from stack.json too.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, type Environment, readConfig } from "../../config/read.ts";
 import { devDefaults } from "../../processes/dev/defaults.ts";
 import { type Addresses, devFolder, operatorKeyFile, readAddresses } from "../../processes/dev/folder.ts";
-import { Unreachable } from "../command.ts";
+import { Unreachable } from "../faults.ts";
 
-export interface Target {
+export interface FleetTarget {
   readonly config: Config;
-  /** What to check when nobody answers there: a sentence. */
+  /** What to check when nothing answers: a sentence. */
   readonly advice: string;
 }
 
 /** @throws Unreachable where there is no fleet to speak to; ConfigFault */
-export function targetOf(env: Environment): Target {
+export function targetOf(env: Environment): FleetTarget {
   if (env["AUTH_KAFKA_BROKERS"] || env["AUTH_KAFKA_BROKERS_FILE"]) {
     return { config: readConfig(env, "ctl"), advice: "Check the AUTH_ environment, and that it is running." };
   }

@@ -1,6 +1,7 @@
-// The confirmation token, as the platform's mailer gets it: from the legacy topic `auth`, where it stands in clear by contract. A consumer in
-// a group of its own, from now on. It cannot prove with a probe that it reads already (the mailer would have to read the probe too), so a mail sent
-// in the first moments may be missed: whoever waits in vain asks the fleet for another one.
+// The confirmation token as the platform's mailer gets it: from the legacy topic `auth`, which carries it in clear. A
+// consumer in a group of its own reads from now on. No probe can show that it reads already, because the mailer would
+// read the probe too. So it may miss a mail sent in the first moments, and the demo then asks the fleet for another
+// one.
 import { randomBytes } from "node:crypto";
 import { shared } from "../../kafka/assigner.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
@@ -58,7 +59,7 @@ export async function watchConfirmations(kafka: KafkaPort): Promise<Confirmation
   };
 }
 
-/** What others write there is not ours to judge. */
+/** Others write to this topic too: a record of another form is skipped. */
 function readMail(value: Buffer | null): (Confirmation & { email: string }) | undefined {
   try {
     const { id, token, email } = JSON.parse(value?.toString("utf8") ?? "") as Record<string, unknown>;

@@ -1,10 +1,11 @@
-// authctl demo: the whole life of an account through Kafka, each step with its latency. The story is in journey.ts; here is who plays it.
-// It shows that a fleet works as the contract says, end to end; it is no measurement: steps go one after the other, most of them cold.
+// authctl demo: the life of an account through Kafka, each step with its latency. The steps are in journey.ts; here
+// they get their clients. It shows that a fleet works end to end. It is no benchmark: the steps run one after the
+// other, most of them for the first time.
 import { systemClock } from "../../lib/clock.ts";
 import { type CommandResult, type Invocation, textOption } from "../command.ts";
-import type { Fleet } from "../connect/connect.ts";
+import type { Fleet } from "../connect/fleet.ts";
 import { asOption, signerOf } from "../connect/operator.ts";
-import { type Target, targetOf } from "../connect/target.ts";
+import { type FleetTarget, targetOf } from "../connect/target.ts";
 import { watchConfirmations } from "./confirmation.ts";
 import { journey, newAccount } from "./journey.ts";
 import { makeSteps, type Steps, Unexpected } from "./steps.ts";
@@ -24,7 +25,7 @@ export async function demo(call: Invocation): Promise<CommandResult> {
 }
 
 interface DemoClients {
-  target: Target;
+  target: FleetTarget;
   steps: Steps;
 }
 

@@ -1,6 +1,6 @@
-// The demo's story, act by act: signing up, logging in, going on, being given a role, leaving. Every step goes through Kafka to the fleet
-// as a service's request would. The account is new and random, its password is shown to nobody, and it keeps no role that the demo gave it,
-// also when the demo fails.
+// The steps of the demo: signing up, logging in, refreshing, being given a role, logging out. Each goes through Kafka
+// as a service's request would. The account is new and random, its password is never shown, and it keeps no role that
+// the demo gave it, also when the demo fails.
 import { randomBytes } from "node:crypto";
 import type { AuthClient, Topic } from "../../client/types.ts";
 import type { Commands, SessionInspectResult, Tokens } from "../../protocol/generated/schemas.ts";
@@ -9,13 +9,13 @@ import { rolesText } from "../users/show.ts";
 import { type Confirmations, confirmationTopic } from "./confirmation.ts";
 import { type StepName, type Steps, Unexpected } from "./steps.ts";
 
-export interface Stage {
+export interface DemoDeps {
   client: AuthClient;
   steps: Steps;
   confirmations: Confirmations;
-  /** Undefined where no operator's key is at hand: the role's act is left out. */
+  /** Undefined where there is no operator's key: the steps on the role are left out. */
   sign: SignOperator | undefined;
-  /** Whether the fleet gives the token before the current one the same successor again. */
+  /** Whether the fleet has a grace time, in which the previous refresh token returns the same successor again. */
   grace: boolean;
 }
 
@@ -27,7 +27,7 @@ interface Account {
 }
 
 const timeoutMs = 15_000;
-/** A mail takes some 50 ms; what has not come by now was sent before we read. */
+/** A mail takes some 50 ms; one that has not come by then was sent before this consumer read. */
 const firstMailMs = 5000;
 const secondMailMs = 10_000;
 const role = "admin";
@@ -38,7 +38,7 @@ export function newAccount(): Account {
   return { login, username: login, email: `${login}@example.org`, password: randomBytes(192).toString("base64url") };
 }
 
-export async function journey(stage: Stage, account: Account): Promise<void> {
+export async function journey(stage: DemoDeps, account: Account): Promise<void> {
   await signUp(stage, account);
   const { tokens, identity } = await logIn(stage, account);
   const current = await goOn(stage, account, tokens);
@@ -52,14 +52,14 @@ export async function journey(stage: Stage, account: Account): Promise<void> {
 const setRoles = (does: string): StepName => [does, "auth.admin.set-roles"];
 
 function ask<T extends Topic>(
-  { client }: Stage,
+  { client }: DemoDeps,
   topic: T,
   input: Commands[T]["input"],
 ): Promise<Commands[T]["result"]> {
   return client.request(topic, input, { timeoutMs });
 }
 
-async function signUp(stage: Stage, account: Account): Promise<void> {
+async function signUp(stage: DemoDeps, account: Account): Promise<void> {
   const { steps, confirmations } = stage;
   await steps.ok(["ask for the fleet's keys", "auth.key.list"], () => ask(stage, "auth.key.list", {}), tellKeys);
   const { userId, registrationSecret } = await steps.ok(
@@ -90,13 +90,13 @@ async function signUp(stage: Stage, account: Account): Promise<void> {
   );
 }
 
-async function logIn(stage: Stage, { login, password }: Account) {
+async function logIn(stage: DemoDeps, { login, password }: Account) {
   const { tokens } = await stage.steps.ok(
     ["log in", "auth.session.login"],
     () => ask(stage, "auth.session.login", { login, password }),
     (result) => {
       if (result.tokens === null)
-        throw new Unexpected("The login asks for a second factor, which a new account has not.");
+        throw new Unexpected("The login asks for a second factor, which a new account does not have.");
       return tellSession(result.tokens);
     },
   );
@@ -104,7 +104,7 @@ async function logIn(stage: Stage, { login, password }: Account) {
   return { tokens: tokens!, identity };
 }
 
-async function goOn(stage: Stage, { login }: Account, first: Tokens): Promise<Tokens> {
+async function goOn(stage: DemoDeps, { login }: Account, first: Tokens): Promise<Tokens> {
   const { steps } = stage;
   const refresh = () => ask(stage, "auth.session.refresh", { refreshToken: first.refreshToken });
   const second = await steps.ok(["refresh", "auth.session.refresh"], refresh, ({ refreshToken }) => {
@@ -125,8 +125,8 @@ async function goOn(stage: Stage, { login }: Account, first: Tokens): Promise<To
   return second;
 }
 
-/** The role is taken back whatever happens in between: a failed demo must leave no admin behind. */
-async function promoted(stage: Stage, identity: SessionInspectResult, act: () => Promise<void>): Promise<void> {
+/** The role is taken back whatever happens in between: a failed demo must leave no administrator. */
+async function promoted(stage: DemoDeps, identity: SessionInspectResult, act: () => Promise<void>): Promise<void> {
   const { steps, sign } = stage;
   const target = `id:${identity.userId}`;
   const set = async (roles: string[], reason: string) =>
@@ -143,7 +143,7 @@ async function promoted(stage: Stage, identity: SessionInspectResult, act: () =>
   await steps.ok(setRoles("take the role back"), () => set(identity.roles, "authctl demo ends"), shown);
 }
 
-async function useRole(stage: Stage, current: Tokens): Promise<Tokens> {
+async function useRole(stage: DemoDeps, current: Tokens): Promise<Tokens> {
   const { steps } = stage;
   await steps.refused(["inspect the token from before", "auth.session.inspect"], "TOKEN_EXPIRED", () =>
     ask(stage, "auth.session.inspect", { accessToken: current.accessToken }),
@@ -154,11 +154,11 @@ async function useRole(stage: Stage, current: Tokens): Promise<Tokens> {
     () => "an access token with the new roles",
   );
   const { roles } = await inspect(stage, "inspect it", renewed.accessToken);
-  if (!roles.includes(role)) throw new Unexpected(`The new access token should have the role ${role}, and has not.`);
+  if (!roles.includes(role)) throw new Unexpected(`The new access token should have the role ${role}, and does not.`);
   return renewed;
 }
 
-async function logOut(stage: Stage, { accessToken }: Tokens): Promise<void> {
+async function logOut(stage: DemoDeps, { accessToken }: Tokens): Promise<void> {
   const { steps } = stage;
   await steps.ok(
     ["log out everywhere", "auth.session.logout"],
@@ -170,7 +170,7 @@ async function logOut(stage: Stage, { accessToken }: Tokens): Promise<void> {
   );
 }
 
-function inspect(stage: Stage, does: string, accessToken: string): Promise<SessionInspectResult> {
+function inspect(stage: DemoDeps, does: string, accessToken: string): Promise<SessionInspectResult> {
   return stage.steps.ok(
     [does, "auth.session.inspect"],
     () => ask(stage, "auth.session.inspect", { accessToken }),

@@ -1,6 +1,5 @@
-// The demo's steps: each is carried out, timed, shown, and kept for --json. A step says what it expects; what turns out otherwise ends the demo
-// with a sentence. Latency is what a caller sees: sealing, Kafka both ways, the worker, opening.
-
+// The demo's steps: each is run, timed, printed, and kept for --json. A step says what it expects; any other outcome
+// ends the demo with a sentence. Latency is what a caller sees: sealing, Kafka both ways, the worker, opening.
 import type { Clock } from "../../lib/clock.ts";
 import { asError } from "../../lib/errors.ts";
 import { Refusal, type RefusalCode } from "../../protocol/errors.ts";
@@ -18,14 +17,14 @@ export interface Step {
   shown: string;
 }
 
-/** A step turned out otherwise than expected. The message is a sentence. */
+/** A step had another outcome than expected. The message is a sentence. */
 export class Unexpected extends Error {
   override readonly name = "Unexpected";
 }
 
 export interface Steps {
   readonly done: readonly Step[];
-  /** Expects the step to be carried out. `tell` says what came, and throws Unexpected where it is not right. */
+  /** Expects the step to be carried out. `tell` describes the result, and throws Unexpected where it is wrong. */
   ok<T>(name: StepName, run: () => Promise<T>, tell: (result: T) => string): Promise<T>;
   /** Expects a refusal with this code. */
   refused(name: StepName, code: RefusalCode, run: () => Promise<unknown>): Promise<void>;

@@ -1,24 +1,25 @@
 // Which dead letters a command is for: those named by id, or the newest open ones from some topics; and the sentences
 // that say what was done with them.
 import type { KafkaPort } from "../../kafka/kafka.ts";
-import { type Invocation, UsageFault } from "../command.ts";
+import type { Invocation } from "../command.ts";
 import { topicOption } from "../connect/reach.ts";
-import { mostAtATime } from "./commands.ts";
-import { idOf, idText, type LetterId } from "./letters.ts";
+import { UsageFault } from "../faults.ts";
+import { idText, type LetterId, letterIdFrom } from "./letters.ts";
+import { mostAtATime } from "./limits.ts";
 import { findNewest } from "./search.ts";
 
 export interface Choice {
   ids: LetterId[];
-  /** More fit than are done at a time. */
+  /** More match than are done at a time. */
   more: boolean;
 }
 
 export type Choose = (kafka: KafkaPort) => Promise<Choice>;
 
 /** ID... or --topic GLOB. @throws UsageFault */
-export function choiceOf(call: Invocation): Choose {
+export function readChoice(call: Invocation): Choose {
   const fits = topicOption(call);
-  const ids = [...new Map(call.words.map((word) => [idText(idOf(word)), idOf(word)])).values()];
+  const ids = [...new Map(call.words.map((word) => [idText(letterIdFrom(word)), letterIdFrom(word)])).values()];
   if (ids.length === 0 && fits === undefined)
     throw new UsageFault("Name the dead letters by their ids, or say --topic.");
   if (ids.length > 0 && fits !== undefined) throw new UsageFault("Either name ids or say --topic, not both.");
@@ -38,7 +39,7 @@ export function countText(topics: readonly string[]): string {
   return `${topics.length} dead letter${topics.length === 1 ? "" : "s"}: ${parts.join(", ")}`;
 }
 
-/** @param stuck some stay open, and would be chosen again */
+/** @param stuck some could not be replayed, stay open, and would be chosen again */
 export function moreText(stuck: boolean): string {
   const first = stuck ? "drop what cannot be replayed, then call again" : "call again";
   return `More of them exist than are done at a time (${mostAtATime}): ${first}.`;

@@ -1,11 +1,7 @@
 // How the commands on dead letters are called.
 import { type Command, flag, type OptionDefinition, valued } from "../command.ts";
 import { yes } from "../users/commands.ts";
-
-export const defaultListLimit = 20;
-export const maxListLimit = 1000;
-/** Dead letters that one replay or drop is for. */
-export const mostAtATime = 1000;
+import { defaultListLimit, maxListLimit, mostAtATime } from "./limits.ts";
 
 const by = valued("NAME", "who does it, in the note; default: the system's user name");
 const ids = ["[ID...]", "partition/offset, as dlq list shows it"] as const;

@@ -1,17 +1,17 @@
-// authctl dlq drop: notes about dead letters that nothing more is to be done. Kafka deletes records from a partition's beginning up to an offset or
-// not at all, so one letter cannot be erased without all those before it: its bytes stay until the topic forgets them.
-
+// authctl dlq drop: writes notes that dead letters are done. Kafka deletes records only from the beginning of a
+// partition up to an offset, so one dead letter cannot be erased without all those before it: its bytes stay until
+// retention ends.
 import type { CommandResult, Invocation } from "../command.ts";
 import { operatorName } from "../connect/operator.ts";
 import { withKafka } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
-import { choiceOf, countText, moreText } from "./choice.ts";
+import { countText, moreText, readChoice } from "./choice.ts";
 import { idText, noteRecord } from "./letters.ts";
 import { fetchLetters } from "./search.ts";
 
 export async function dlqDrop(call: Invocation): Promise<CommandResult> {
-  const choose = choiceOf(call);
+  const choose = readChoice(call);
   const by = operatorName(call);
   checkAskable(call);
   return withKafka(targetOf(call.env), async (kafka) => {

@@ -1,20 +1,21 @@
-// Dead letters as an operator sees them, and the notes that authctl leaves about them. An id is `partition/offset` in the dead-letter topic.
+// Dead letters as an operator sees them, and the notes that authctl writes about them. An id is `partition/offset` in
+// the dead-letter topic.
 //
-// Kafka cannot change or delete one record, so what became of a letter is written behind it, in the same partition: a note, with a header
-// auth-dlq-replayed or auth-dlq-dropped that holds the letter's id. States: open -> replayed | dropped, and replayed -> dropped. The topic forgets
-// its oldest records first, so no letter outlives the note about it. A note has no auth-dlq-topic, a dead letter always has.
-
+// Kafka cannot change or delete one record, so what became of a dead letter is written after it, in the same partition:
+// a note, with a header auth-dlq-replayed or auth-dlq-dropped that holds the id. States: open -> replayed | dropped,
+// and replayed -> dropped. Retention deletes the oldest records first, so no dead letter outlives its note. A note has
+// no header auth-dlq-topic; a dead letter always has one.
 import type { InRecord, OutRecord } from "../../kafka/records.ts";
 import { isPlain } from "../../lib/escaped.ts";
 import { deadLetterHeaders, deadLetterTopic } from "../../protocol/bus-names.ts";
-import { UsageFault } from "../command.ts";
+import { UsageFault } from "../faults.ts";
 
 export interface LetterId {
   readonly partition: number;
   readonly offset: bigint;
 }
 
-/** What a dead letter's headers tell, without its value. */
+/** What a dead letter's headers say, without its value. */
 export interface Letter {
   readonly id: LetterId;
   /** Broker time of the dead letter, Unix ms. */
@@ -51,7 +52,7 @@ export function idText({ partition, offset }: LetterId): string {
 }
 
 /** @throws UsageFault */
-export function idOf(word: string): LetterId {
+export function letterIdFrom(word: string): LetterId {
   const id = parseId(word);
   if (id === undefined) {
     throw new UsageFault(
@@ -99,13 +100,13 @@ function readNote(record: InRecord): Note | undefined {
   return undefined;
 }
 
-/** The record that says so. @param by who did it */
+/** The record of a note. @param by who did it */
 export function noteRecord(of: LetterId, action: LetterAction, by: string): OutRecord {
   const headers = { [noteHeaders[action]]: idText(of), [byHeader]: by };
   return { topic: deadLetterTopic, partition: of.partition, key: Buffer.from(idText(of)), value: null, headers };
 }
 
-/** Where it came from, in a word: topic/partition/offset, or the span of offsets. */
+/** Where it came from, as one word: topic/partition/offset, or the span of offsets. */
 export function placeText({ topic, partition, offset, lastOffset }: Letter): string {
   return `${topic}/${partition}/${offset}${lastOffset === undefined || lastOffset === offset ? "" : `-${lastOffset}`}`;
 }
@@ -124,7 +125,7 @@ function headerText({ headers }: InRecord, name: string): string | undefined {
   return value === undefined ? undefined : [value].flat().at(-1)!.toString("utf8");
 }
 
-/** The bytes as text where they are text that can be shown as it is. */
+/** The bytes as text, where they are text that is printed unchanged; else undefined. */
 export function textOf(bytes: Buffer): string | undefined {
   const text = bytes.toString("utf8");
   return Buffer.from(text).equals(bytes) && isPlain(text) ? text : undefined;

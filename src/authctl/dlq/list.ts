@@ -1,11 +1,12 @@
 // authctl dlq list: the newest dead letters, one a line, from their headers alone.
 import { systemClock } from "../../lib/clock.ts";
-import { type CommandResult, flagOption, type Invocation, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, flagOption, type Invocation, textOption } from "../command.ts";
 import { sinceOption, topicOption, withKafka } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
+import { UsageFault } from "../faults.ts";
 import { table } from "../terminal/table.ts";
-import { defaultListLimit, maxListLimit } from "./commands.ts";
 import { idText, isoTime, type Letter, placeText, stateText } from "./letters.ts";
+import { defaultListLimit, maxListLimit } from "./limits.ts";
 import { type FoundLetters, findNewest } from "./search.ts";
 
 export async function dlqList(call: Invocation): Promise<CommandResult> {
@@ -18,7 +19,7 @@ export async function dlqList(call: Invocation): Promise<CommandResult> {
     since: since === undefined ? 0 : systemClock.now() - since,
   };
   const found = await withKafka(targetOf(call.env), (kafka) => findNewest(kafka, wanted));
-  return toResult(found, wanted.all);
+  return listResult(found, wanted.all);
 }
 
 function limitOf(call: Invocation): number {
@@ -29,7 +30,7 @@ function limitOf(call: Invocation): number {
   return limit;
 }
 
-function toResult({ letters, more, unread }: FoundLetters, all: boolean): CommandResult {
+function listResult({ letters, more, unread }: FoundLetters, all: boolean): CommandResult {
   const rows = letters.map((letter) => rowOf(letter, all));
   const head = ["ID", "AT", "FROM", ...(all ? ["STATE"] : []), "ERROR"];
   const lines = letters.length === 0 ? ["No dead letters."] : table([head, ...rows]);
@@ -63,7 +64,7 @@ export function summaryOf({ id, time, topic, partition, offset, error, bytes, no
   };
 }
 
-/** Said wherever a reading may not have seen everything. */
+/** Printed wherever not everything may have been read. */
 export function unreadLines(unread: number[]): string[] {
   if (unread.length === 0) return [];
   return [

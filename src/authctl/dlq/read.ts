@@ -1,20 +1,21 @@
-// Reads spans of a topic's partitions over the port, which can only consume in a group: a group of its own, and only the partitions asked for.
-// Where much would be read in vain, the group's offsets are put at the beginning of the spans first (join, commit, leave); that costs a second
-// join, and the group's name stays on the broker until its offsets expire (offsets.retention.minutes, 7 days by default).
-// Promises: each record of a span is handed over once and in order per partition, none outside; a partition is read no further than its span.
-// What the topic does not keep any more does not come, and the port cannot ask where a topic begins: a partition from which nothing
-// comes for quietMs is given up, and named.
+// Reads spans of offsets of a topic's partitions. The port can only consume in a group, so this uses a group of its own
+// that takes only the partitions asked for. Where many records would be read in vain, the group's offsets are first set
+// to the beginning of the spans (join, commit, leave). That costs a second join, and the group's name stays on the
+// broker until its offsets expire (offsets.retention.minutes, 7 days by default).
+// Promises: each record of a span is handed over once and in order per partition, and none outside; no partition is
+// read beyond its span. Records that retention has deleted do not come, and the port cannot ask where a topic begins: a
+// partition that gives nothing for quietMs is given up and named.
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { AssignPartitions } from "../../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../../kafka/kafka.ts";
 import type { InRecord } from "../../kafka/records.ts";
 import { withTimeout } from "../../lib/timeout.ts";
-import { Unreachable } from "../command.ts";
+import { Unreachable } from "../faults.ts";
 
 export interface Span {
   readonly from: bigint;
-  /** The offset behind the last one. */
+  /** The offset after the last one. */
   readonly to: bigint;
 }
 
@@ -22,7 +23,7 @@ export interface ReadOptions {
   readonly topic: string;
   readonly spans: ReadonlyMap<number, Span>;
   onRecord(record: InRecord): void;
-  /** As many records before the spans are read in vain sooner than joined for twice. */
+  /** Up to this many records before the spans are read in vain, because that is cheaper than a second join. */
   readonly skipWorth?: number;
   readonly quietMs?: number;
 }
@@ -30,7 +31,10 @@ export interface ReadOptions {
 const joinMs = 20_000;
 const leaveMs = 2000;
 const defaultQuietMs = 5000;
-/** Some 100 ms of reading small records; a join takes about as long, and up to 3 s where group.initial.rebalance.delay.ms has its default. */
+/**
+ * Some 100 ms of reading small records. A join takes about as long, and up to 3 s where
+ * group.initial.rebalance.delay.ms has its default.
+ */
 const defaultSkipWorth = 5000;
 
 /** @returns the partitions that ended before their spans did. @throws Unreachable, KafkaFault */
@@ -49,7 +53,7 @@ interface Reading extends ReadOptions {
   group: string;
 }
 
-/** Puts the group's offsets where the spans begin. */
+/** Sets the group's offsets to the beginning of the spans. */
 async function stand({ kafka, group, topic, spans }: Reading): Promise<void> {
   const consumption: Consumption = kafka.consume({
     group,
@@ -118,7 +122,7 @@ async function follow({ kafka, group, topic, spans, onRecord, quietMs = defaultQ
   return [...left.keys()].sort((a, b) => a - b);
 }
 
-/** All of it to the one member that there is. */
+/** Assigns everything to the only member. */
 function only(topic: string, partitions: number[]): AssignPartitions {
   return {
     userData: () => Buffer.alloc(0),

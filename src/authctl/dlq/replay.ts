@@ -1,6 +1,6 @@
-// authctl dlq replay: sends dead letters to their topics again, each as the record it was. A note behind the letter says that it was done; it is
-// written after the record is acknowledged, so a crash between the two leaves a letter that can be replayed once more, without harm.
-
+// authctl dlq replay: sends dead letters to their topics again, each as the record it was. A note after the dead letter
+// says that it was replayed. The note is written after the record is acknowledged, so a crash between the two leaves a
+// dead letter that can be replayed once more, which does no harm.
 import { KafkaFault } from "../../kafka/faults.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import type { CommandResult, Invocation } from "../command.ts";
@@ -8,17 +8,17 @@ import { operatorName } from "../connect/operator.ts";
 import { withKafka } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
-import { choiceOf, countText, moreText } from "./choice.ts";
+import { countText, moreText, readChoice } from "./choice.ts";
 import { idText, noteRecord } from "./letters.ts";
 import { notReplayableReason, type ReplayDeps, replayRecord } from "./replayable.ts";
 import { type FetchedLetter, fetchLetters } from "./search.ts";
 import { replayDepsOf } from "./show.ts";
 
-/** Of values held at a time. */
+/** Bytes of values held at a time. */
 const maxBytes = 64 * 1024 * 1024;
 
 export async function dlqReplay(call: Invocation): Promise<CommandResult> {
-  const choose = choiceOf(call);
+  const choose = readChoice(call);
   const by = operatorName(call);
   checkAskable(call);
   const target = targetOf(call.env);
@@ -60,7 +60,7 @@ async function carryOut(call: Invocation, { kafka, by, judged, more }: Work): Pr
   }
   const done: Judged[] = [];
   for (const each of judged) done.push(each.why === undefined ? { ...each, why: await replay(kafka, each, by) } : each);
-  return toResult(done, more);
+  return replayResult(done, more);
 }
 
 /** @returns why it could not be */
@@ -75,7 +75,7 @@ async function replay(kafka: KafkaPort, { letter, record }: FetchedLetter, by: s
   return undefined;
 }
 
-function toResult(done: Judged[], more: boolean): CommandResult {
+function replayResult(done: Judged[], more: boolean): CommandResult {
   const replayed = done.filter(({ why }) => why === undefined).map(({ letter }) => letter);
   const refused = done.flatMap(({ letter, why }) => (why === undefined ? [] : [{ id: idText(letter.id), why }]));
   return {

@@ -1,7 +1,8 @@
-// Whether a dead letter can be replayed, and the record that a replay is. A replay is its original again: same topic, key, value and headers,
-// and its identity (auth-dlq-replayed-from), so what took effect already takes effect no second time, and a second replay none at all. What stands
-// in its way is told before it is sent, because a worker would refuse it, or would not know it again. Nothing is opened: a seal's time
-// stands in its protected header, readable without a key.
+// Whether a dead letter can be replayed, and the record that a replay sends. A replay is the original again: same
+// topic, key, value and headers, and its identity (auth-dlq-replayed-from), so what took effect before does not take
+// effect twice, nor does a second replay. Reasons against it are found before anything is sent, because a worker would
+// refuse the record or not recognise it. Nothing is opened: the time of a seal is in its protected header, readable
+// without a key.
 import { foreignHeaders, identityOf, identityText, type RecordIdentity } from "../../bus/dead-letter.ts";
 import { type Envelope, readHeaders } from "../../bus/headers.ts";
 import type { InRecord, OutRecord } from "../../kafka/records.ts";
@@ -14,19 +15,19 @@ export type Kind = "request" | "legacy" | "event";
 
 export interface ReplayDeps {
   replyTopics: RegExp;
-  /** How long the fleet keeps first answers, ms. */
+  /** How long the fleet stores answers, ms. */
   answersKeptMs: number;
   /** Unix ms. */
   now(): number;
   partitionsOf(topic: string): Promise<number | undefined>;
 }
 
-/** A seal must still hold when a worker opens it. */
+/** A seal must still be valid when a worker opens it. */
 const sealMarginMs = 10_000;
 /** The longest time a worker may take to begin it. */
 const answersMarginMs = 300_000;
 
-/** @returns undefined for topics to which nothing is replayed: a dead letter must not be a way to write just anywhere */
+/** @returns undefined for topics to which nothing is replayed: a dead letter must not be a way to write anywhere */
 export function kindOf(topic: string): Kind | undefined {
   if (Object.hasOwn(commandSchemas, topic)) return "request";
   if ((legacyInbound as readonly string[]).includes(topic)) return "legacy";
@@ -97,8 +98,8 @@ function sealHindrance(value: Buffer | null, now: number): string | undefined {
 }
 
 /**
- * The protected header of the seal within a value: five parts in base64url, the first a JSON object (`eyJ` is how one begins). Found without
- * the value's schema, which may be what is missing. A byte before it, which tells its length, may look like a part of it.
+ * The protected header of the seal in a value: five parts in base64url, the first a JSON object (it begins with `eyJ`).
+ * Found without the value's schema, which may be what is missing. The byte before it, its length, may look like a part.
  */
 export function sealIn(value: Buffer | null): Record<string, unknown> | undefined {
   for (const [run] of (value?.toString("latin1") ?? "").matchAll(/[\w.-]+/g)) {
@@ -121,7 +122,7 @@ function jsonObject(base64url: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Place and time of the record that the letter was, or was a replay of; undefined where they were not noted. */
+/** Position and time of the original record, also of a replay of it; undefined where no header has them. */
 function originalOf(record: InRecord): RecordIdentity | undefined {
   const names = deadLetterHeaders;
   const [partition, offset, timestamp] = [names.partition, names.offset, names.timestamp].map((name) => {
@@ -133,7 +134,7 @@ function originalOf(record: InRecord): RecordIdentity | undefined {
   return identityOf({ ...buried, headers: record.headers }, busNames.deadLetters);
 }
 
-/** @throws Error where there is a hindrance that was not asked for */
+/** @throws Error where notReplayableReason was not asked first, and there is a reason */
 export function replayRecord(letter: Letter, record: InRecord): OutRecord {
   const original = originalOf(record);
   const identity = original && { [deadLetterHeaders.replayedFrom]: identityText(original) };

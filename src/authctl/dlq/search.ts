@@ -1,18 +1,17 @@
-// Finds dead letters: the newest that fit, and some by their ids. What became of a letter stands behind it, so whatever is read is read to the end
-// of its partition. Memory is bounded: the newest are searched for in windows from the end that grow tenfold, summaries alone are
-// kept, and of values as many bytes as the caller allows.
-
+// Finds dead letters: the newest that match, and some by their ids. What became of a dead letter is written after it,
+// so whatever is read is read to the end of its partition. Memory is bounded: the newest are searched for in windows
+// from the end that grow tenfold, only summaries are kept, and of values as many bytes as the caller allows.
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import type { InRecord } from "../../kafka/records.ts";
 import { deadLetterTopic } from "../../protocol/bus-names.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { Unreachable } from "../command.ts";
+import { Unreachable } from "../faults.ts";
 import { idText, isNote, type Letter, type LetterId, type Note, readLetter } from "./letters.ts";
 import { readSpans, type Span } from "./read.ts";
 
 export interface LetterQuery {
   fits(letter: Letter): boolean;
-  /** Also those with which something was done already. */
+  /** Also those that were replayed or dropped. */
   all: boolean;
   limit: number;
   /** Unix ms; older ones are not looked for. */
@@ -24,7 +23,7 @@ export interface LetterQuery {
 export interface FoundLetters {
   /** Newest first. */
   letters: Letter[];
-  /** There are, or may be, older ones that fit. */
+  /** There are, or may be, older ones that match. */
   more: boolean;
   /** Partitions that ended before they should. */
   unread: number[];
@@ -51,10 +50,10 @@ export async function findNewest(kafka: KafkaPort, wanted: LetterQuery): Promise
     window *= growth;
   }
   const held = [...shelves.values()];
-  const letters = held.flatMap((shelf) => shelf.letters()).sort(newestFirst);
+  const letters = held.flatMap((window) => window.letters()).sort(newestFirst);
   return {
     letters: letters.slice(0, wanted.limit),
-    more: letters.length > wanted.limit || held.some((shelf) => shelf.forgot),
+    more: letters.length > wanted.limit || held.some((window) => window.forgot),
     unread: [...unread].sort((a, b) => a - b),
   };
 }
@@ -77,15 +76,15 @@ function newestFirst(a: Letter, b: Letter): number {
 }
 
 interface NewestPerPartition {
-  /** Whether some that fit had to be given up for newer ones. */
+  /** Whether some that match were given up for newer ones. */
   readonly forgot: boolean;
   put(record: InRecord): void;
   letters(): Letter[];
-  /** Nothing before the window can be among the wanted. */
+  /** Nothing before the window can match. */
   enough(): boolean;
 }
 
-/** The newest letters of one partition's window that are wanted, as far as there is room. */
+/** The newest matching dead letters of one partition's window, as far as there is room. */
 function makeNewestPerPartition(
   { fits, all, limit, since }: LetterQuery,
   { room, span }: { room: number; span: Span },
@@ -130,11 +129,14 @@ function makeNewestPerPartition(
 
 export interface FetchedLetter {
   letter: Letter;
-  /** The dead letter as it lies there; undefined where the bytes that may be held were used up. */
+  /** The dead letter's record; undefined where the bytes that may be held were used up. */
   record: InRecord | undefined;
 }
 
-/** In the order asked. @throws Refusal NOT_FOUND where one is not there, before anything else happens; Unreachable, KafkaFault */
+/**
+ * In the order asked.
+ * @throws Refusal NOT_FOUND where one does not exist, before anything else happens; Unreachable, KafkaFault
+ */
 export async function fetchLetters(
   kafka: KafkaPort,
   ids: readonly LetterId[],

@@ -8,7 +8,7 @@ import { type CommandResult, flagOption, type Invocation } from "../command.ts";
 import { withKafka } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
 import { aligned } from "../terminal/table.ts";
-import { idOf, idText, isoTime, type Letter, stateText } from "./letters.ts";
+import { idText, isoTime, type Letter, letterIdFrom, stateText } from "./letters.ts";
 import { summaryOf } from "./list.ts";
 import { notReplayableReason, type ReplayDeps } from "./replayable.ts";
 import { fetchLetters } from "./search.ts";
@@ -16,7 +16,7 @@ import { bytesText, jsonText, shownBinary, shownHeaders } from "./shown-bytes.ts
 import type { Reading, ShownValue } from "./value.ts";
 
 export async function dlqShow(call: Invocation): Promise<CommandResult> {
-  const id = idOf(call.words[0]!);
+  const id = letterIdFrom(call.words[0]!);
   const { config, ...target } = targetOf(call.env);
   return withKafka({ config, ...target }, async (kafka) => {
     const [fetched] = await fetchLetters(kafka, [id], Number.POSITIVE_INFINITY);
@@ -25,7 +25,7 @@ export async function dlqShow(call: Invocation): Promise<CommandResult> {
     const { shownValue } = await import("./value.ts");
     const value = await shownValue(letter.topic, record!.value, await readingOf(config));
     const why = await notReplayableReason(letter, record!, replayDepsOf(config, kafka));
-    return toResult(letter, { record: record!, value, why });
+    return letterResult(letter, { record: record!, value, why });
   });
 }
 
@@ -67,7 +67,7 @@ interface Shown {
   why: string | undefined;
 }
 
-function toResult(letter: Letter, { record, value, why }: Shown): CommandResult {
+function letterResult(letter: Letter, { record, value, why }: Shown): CommandResult {
   const headers = shownHeaders(record);
   const key = record.key === null ? null : shownBinary(record.key);
   const replay = why === undefined ? { possible: true } : { possible: false, why };

@@ -37,7 +37,7 @@ export function bytesText(shown: ShownBytes): string {
   return `(withheld: ${shown.bytes} bytes)`;
 }
 
-/** JSON whatever Avro gave: longs beyond what a number holds, and bytes. */
+/** JSON of whatever Avro decodes to, such as longs that no number holds. */
 export function jsonText(fields: object): string {
   return JSON.stringify(fields, (_, each: unknown) => (typeof each === "bigint" ? String(each) : each));
 }

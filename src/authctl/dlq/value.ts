@@ -74,7 +74,7 @@ async function avroFields({ topic, value, reading }: AvroValue): Promise<Record<
   return typeof record["sealed"] === "string" ? { ...record, sealed: sealText(record["sealed"]) } : record;
 }
 
-/** Events and mails stand under the full name of their record. */
+/** Subjects of events and mails are the full names of their records. */
 async function subjectOf(value: Buffer, schemas: Reading["schemas"]): Promise<string> {
   if (value.length < shownBytes || value[0] !== 0) {
     throw new CodecFault("not-avro", "the value is not in the registry's wire format");

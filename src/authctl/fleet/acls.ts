@@ -1,10 +1,9 @@
-// Who may do what at Kafka: for each process, for each service with a reply topic and for the platform, the least with
-// which it works. As data, for `authctl topics acl` and for the test that runs a fleet under exactly these.
-// - Requesters write request topics by their literal names and read their own reply topic. They write that one too: the client's probe, which shows
-//   that replies can be received, goes through it. Nobody but the workers writes another's.
-// - Only relays write what the fleet says: events, mails, revocations, keys, heads of the audit; and migrate the keys, so that they are there before a
-//   relay runs. Relays read the keys back, to write again what came late.
-
+// The rights at Kafka of each process, of each service with a reply topic and of the platform: the least with which
+// each works. As data, for `authctl topics acl` and for the test that runs a fleet under exactly these.
+// - Requesters write request topics by their literal names and read their own reply topic. They also write that one:
+//   the client's probe, which shows that replies can be received, goes through it. Only workers write the others.
+// - Only relays write events, mails, revocations, keys and heads of the audit; migrate writes keys too, so that they
+//   exist before a relay runs. Relays read the keys back, to write again what came late.
 import type { Config } from "../../config/read.ts";
 import { auditTopic } from "../../db/audit.ts";
 import { revocationTopic } from "../../db/revocations.ts";
@@ -40,7 +39,7 @@ const topicGrant = (names: readonly string[], ...operations: Operation[]): Grant
   names,
   operations,
 });
-/** Of groups whose names begin so. */
+/** For groups whose names begin like this. */
 const groupsOf = (...names: string[]): Grant => ({ resource: "group", names, prefixed: true, operations: ["Read"] });
 const group = (names: readonly string[], ...operations: Operation[]): Grant => ({
   resource: "group",
@@ -53,7 +52,7 @@ export function kafkaClients(config: Config): KafkaClient[] {
   return [
     { name: "worker", what: "carries commands out", grants: worker(config) },
     { name: "relay", what: "publishes what was committed", grants: relay(config) },
-    { name: "bridge", what: "gRPC in front of the fleet", grants: [...requester("bridge"), ...verifier, beats] },
+    { name: "bridge", what: "gRPC in front of the fleet", grants: [...requester("bridge"), ...verifier, reports] },
     { name: "mailer", what: "mails to the SMTP server", grants: mailer },
     { name: "migrate", what: "makes topics; once per deploy", grants: migrate(config) },
     { name: "authctl", what: "the operators' command line", grants: authctl(config) },
@@ -66,10 +65,10 @@ export function kafkaClients(config: Config): KafkaClient[] {
   ];
 }
 
-/** Those among the services of the configuration that have their own lines. */
+/** Services of the configuration that have entries of their own. */
 const own = ["authctl", "bridge"];
 
-const beats = topicGrant([fleetTopic], "Write");
+const reports = topicGrant([fleetTopic], "Write");
 
 function worker({ AUTH_GROUP, AUTH_LEGACY_TOPICS: legacy }: Config): Grant[] {
   return [
@@ -131,7 +130,7 @@ function authctl(config: Config): Grant[] {
   ];
 }
 
-/** Their consumer groups are theirs to name. */
+/** They name their consumer groups themselves. */
 const platform: KafkaClient[] = [
   {
     name: "platform-mailer",

@@ -1,6 +1,6 @@
-// authctl lag: how far each consumer group of the fleet is behind, by topic and partition: the end of the partition less what the group has
-// committed. Workers commit on a timer, so work of the last moment may be counted that is done; what a worker itself counts, and how many seconds
-// of hashing that is, stands in `authctl top`.
+// authctl lag: how far each consumer group of the fleet is behind, by topic and partition: the end of the partition
+// minus what the group has committed. Workers commit on a timer, so requests finished in the last moment may still be
+// counted. What a worker counts itself, and how many seconds of hashing that is, is in `authctl top`.
 import { readReport } from "../../bus/fleet-feed.ts";
 import type { Config } from "../../config/read.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
@@ -36,16 +36,16 @@ interface GroupLag {
   topics: TopicLag[];
 }
 
-/** Beats that are looked at for groups: a minute of thirty processes. */
-const beatsRead = 1000n;
-/** Each takes a question for every topic: whoever may write to the feed can name any number. */
+/** Reports that are searched for groups: a minute of thirty processes. */
+const reportsRead = 1000n;
+/** Each group costs a request for every topic, and whoever may write to the feed can name any number. */
 const mostGroups = 50;
 const atOnce = 8;
 
 export async function lag(call: Invocation): Promise<CommandResult> {
   const target = targetOf(call.env);
   const groups = await withKafka(target, (kafka) => lagOf(kafka, target.config));
-  return toResult(groups, flagOption(call, "partitions"));
+  return lagResult(groups, flagOption(call, "partitions"));
 }
 
 async function lagOf(kafka: KafkaPort, config: Config): Promise<GroupLag[]> {
@@ -73,14 +73,14 @@ async function readersOf(kafka: KafkaPort, config: Config): Promise<Map<string, 
   return readers;
 }
 
-/** The groups that the latest beats of the fleet feed name. */
+/** The groups that the latest reports of the fleet name. */
 async function poolsOf(kafka: KafkaPort): Promise<Set<string>> {
   const groups = new Set<string>();
   if ((await kafka.partitionsOf(fleetTopic)) === undefined) return groups;
   const to = (await kafka.endOffsets(fleetTopic)).get(0) ?? 0n;
   await readSpans(kafka, {
     topic: fleetTopic,
-    spans: new Map([[0, { from: to > beatsRead ? to - beatsRead : 0n, to }]]),
+    spans: new Map([[0, { from: to > reportsRead ? to - reportsRead : 0n, to }]]),
     quietMs: 1000,
     onRecord(record) {
       const group = readReport(record)?.info.group;
@@ -117,7 +117,7 @@ function topicLag(
 
 const sum = (all: readonly { lag: number | null }[]): number => all.reduce((total, each) => total + (each.lag ?? 0), 0);
 
-function toResult(groups: GroupLag[], withPartitions: boolean): CommandResult {
+function lagResult(groups: GroupLag[], withPartitions: boolean): CommandResult {
   const head = ["GROUP", "TOPIC", ...(withPartitions ? ["PARTITION", "COMMITTED", "END"] : ["PARTITIONS"]), "LAG"];
   const rows = groups.flatMap(({ group, topics }) =>
     topics.flatMap((each) => (withPartitions ? partitionRows(group, each) : [topicRow(group, each)])),

@@ -1,20 +1,22 @@
-// authctl schemas: the schemas of this version beside those of the registry. `check` changes nothing and says what registering would find;
-// `register` does what `authfleet migrate` does with them, but for the workers' table of ids, which needs the database.
+// authctl schemas: compares the schemas of this version with those of the registry. `check` changes nothing and says
+// what registering would do. `register` does what `authfleet migrate` does, without the workers' table of ids, which
+// needs the database.
 import type { Registry } from "../../bus/avro/schema-store.ts";
 import { ConfigFault } from "../../config/read.ts";
 import type { SubjectSpec } from "../../processes/topic-specs.ts";
-import { type CommandResult, type Run, Unreachable } from "../command.ts";
-import { type Target, targetOf } from "../connect/target.ts";
+import type { CommandResult, Run } from "../command.ts";
+import { type FleetTarget, targetOf } from "../connect/target.ts";
+import { Unreachable } from "../faults.ts";
 import { table } from "../terminal/table.ts";
 
 type State = "registered" | "new subject" | "new version" | "incompatible" | "other compatibility";
 
-export interface Judged {
+export interface SchemaState {
   subject: string;
   state: State;
   /** Of exactly this schema; null where it is not registered. */
   id: number | null;
-  /** What stands against it, a sentence each. */
+  /** Why the registry would refuse it, a sentence each. */
   faults: string[];
 }
 
@@ -22,18 +24,18 @@ const atOnce = 4;
 const bad: readonly State[] = ["incompatible", "other compatibility"];
 
 export const schemasCheck: Run = (call) =>
-  withRegistry(targetOf(call.env), async (registry, specs) => checked(await judgeAll(registry, specs)));
+  withRegistry(targetOf(call.env), async (registry, specs) => checked(await compareAll(registry, specs)));
 
 export const schemasRegister: Run = (call) =>
   withRegistry(targetOf(call.env), async (registry, specs) => {
-    const judged = await judgeAll(registry, specs);
-    if (judged.some(({ state }) => bad.includes(state))) return checked(judged);
-    return registered(judged, await registerAll(registry, specs));
+    const compared = await compareAll(registry, specs);
+    if (compared.some(({ state }) => bad.includes(state))) return checked(compared);
+    return registered(compared, await registerAll(registry, specs));
   });
 
 /** @throws Unreachable, ConfigFault */
 async function withRegistry(
-  target: Target,
+  target: FleetTarget,
   use: (registry: Registry, specs: SubjectSpec[]) => Promise<CommandResult>,
 ): Promise<CommandResult> {
   const [{ registryOf }, { RegistryFault }, { subjects }] = await Promise.all([
@@ -52,11 +54,11 @@ async function withRegistry(
 }
 
 /** In the order of the specifications. */
-export async function judgeAll(registry: Registry, specs: SubjectSpec[]): Promise<Judged[]> {
-  return inOrder(specs, (spec) => judge(registry, spec));
+export async function compareAll(registry: Registry, specs: SubjectSpec[]): Promise<SchemaState[]> {
+  return inOrder(specs, (spec) => compare(registry, spec));
 }
 
-async function judge(registry: Registry, { subject, schema, compatibility }: SubjectSpec): Promise<Judged> {
+async function compare(registry: Registry, { subject, schema, compatibility }: SubjectSpec): Promise<SchemaState> {
   const id = (await registry.idOf(subject, schema)) ?? null;
   if (id !== null) return { subject, state: "registered", id, faults: [] };
   const { compatibility: has, exists, faults } = await registry.judge(subject, schema);
@@ -80,21 +82,21 @@ async function inOrder<T>(specs: SubjectSpec[], ask: (spec: SubjectSpec) => Prom
   return answers;
 }
 
-function checked(judged: Judged[]): CommandResult {
-  const open = judged.filter(({ state }) => state !== "registered");
-  const faults = judged.filter(({ state }) => bad.includes(state));
+function checked(compared: SchemaState[]): CommandResult {
+  const open = compared.filter(({ state }) => state !== "registered");
+  const faults = compared.filter(({ state }) => bad.includes(state));
   const rows = open.map(({ subject, state, faults: against }) => [subject, state, against.join("; ")]);
-  const known = `${judged.length - open.length} of ${judged.length} schemas are registered`;
+  const known = `${compared.length - open.length} of ${compared.length} schemas are registered`;
   const verdict =
     faults.length > 0 ? `; ${faults.length} would be refused` : open.length > 0 ? "; the others would be taken" : "";
   return {
-    document: { ok: faults.length === 0, schemas: judged },
+    document: { ok: faults.length === 0, schemas: compared },
     lines: [...(open.length > 0 ? [...table([["SUBJECT", "STATE", "WHY"], ...rows]), ""] : []), `${known}${verdict}.`],
     failed: faults.length > 0,
   };
 }
 
-function registered(before: Judged[], ids: number[]): CommandResult {
+function registered(before: SchemaState[], ids: number[]): CommandResult {
   const schemas = before.map(({ subject, state }, at) => ({
     subject,
     id: ids[at] ?? null,

@@ -1,5 +1,6 @@
-// authctl top: the fleet as it is now, from the feed auth.fleet alone: processes, lanes, commands with their rates and times, lag in records and in
-// seconds of hash work. At a terminal it is drawn again every two seconds; elsewhere, with --once and with --json, it is said once.
+// authctl top: the fleet as it is now, from the feed auth.fleet alone: processes, lanes, commands with their rates and
+// times, lag in records and in seconds of hash work. At a terminal it is redrawn every two seconds; elsewhere, with
+// --once and with --json, it is printed once.
 import { type FleetStats, reportEveryMs } from "../../bus/fleet-feed.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { type CommandResult, flagOption, type Invocation } from "../command.ts";
@@ -7,7 +8,7 @@ import { withKafka } from "../connect/reach.ts";
 import { targetOf } from "../connect/target.ts";
 import { table } from "../terminal/table.ts";
 import { lasting } from "./topics.ts";
-import { type Heard, watchFleet } from "./watch.ts";
+import { type SeenProcess, watchFleet } from "./watch.ts";
 
 export async function top(call: Invocation): Promise<CommandResult> {
   const { live } = call.terminal;
@@ -24,10 +25,10 @@ export async function top(call: Invocation): Promise<CommandResult> {
   });
 }
 
-function documentOf(present: Heard[]): CommandResult["document"] {
+function documentOf(present: SeenProcess[]): CommandResult["document"] {
   return {
     at: new Date(systemClock.now()).toISOString(),
-    processes: present.map(({ beat: { ping, info, stats }, at }) => ({ ...ping, heardAt: at, ...info, stats })),
+    processes: present.map(({ report: { ping, info, stats }, at }) => ({ ...ping, heardAt: at, ...info, stats })),
     commands: commandsOf(present),
     lag: lagOf(present),
   };
@@ -38,14 +39,14 @@ interface CommandNow {
   perSecond: number;
   p50Ms: number;
   p99Ms: number;
-  /** Requests by outcome, of the last beat of each process. */
+  /** Requests by outcome, of the last report of each process. */
   outcomes: Record<string, number>;
 }
 
-/** Percentiles of several processes cannot be added up: the slowest one's stand for all. */
-function commandsOf(present: Heard[]): CommandNow[] {
+/** Percentiles of several processes cannot be added up: those of the slowest one count. */
+function commandsOf(present: SeenProcess[]): CommandNow[] {
   const all = new Map<string, CommandNow>();
-  for (const [command, said] of present.flatMap(({ beat }) => Object.entries(beat.stats.commands))) {
+  for (const [command, said] of present.flatMap(({ report }) => Object.entries(report.stats.commands))) {
     const before = all.get(command) ?? { command, perSecond: 0, p50Ms: 0, p99Ms: 0, outcomes: {} };
     const outcomes = { ...before.outcomes };
     for (const [outcome, count] of Object.entries(said.outcomes)) outcomes[outcome] = (outcomes[outcome] ?? 0) + count;
@@ -60,16 +61,16 @@ function commandsOf(present: Heard[]): CommandNow[] {
   return [...all.values()].sort((a, b) => b.perSecond - a.perSecond || a.command.localeCompare(b.command));
 }
 
-/** Workers hash side by side: the one with most to do is done last. */
-function lagOf(present: Heard[]): FleetStats["lag"] {
-  const lags = present.map(({ beat }) => beat.stats.lag);
+/** Workers hash side by side: the one with the most to do ends last. */
+function lagOf(present: SeenProcess[]): FleetStats["lag"] {
+  const lags = present.map(({ report }) => report.stats.lag);
   return {
     records: lags.reduce((sum, { records }) => sum + records, 0),
     hashSeconds: Math.max(0, ...lags.map(({ hashSeconds }) => hashSeconds)),
   };
 }
 
-function linesOf(present: Heard[]): string[] {
+function linesOf(present: SeenProcess[]): string[] {
   const commands = commandsOf(present);
   const { records, hashSeconds } = lagOf(present);
   const rate = commands.reduce((sum, { perSecond }) => sum + perSecond, 0);
@@ -94,7 +95,7 @@ function linesOf(present: Heard[]): string[] {
   ];
 }
 
-function processRow({ beat: { ping, info, stats }, at }: Heard): string[] {
+function processRow({ report: { ping, info, stats }, at }: SeenProcess): string[] {
   const partitions = Object.values(info.partitions).reduce((sum, each) => sum + each.length, 0);
   const worker = info.commands.length > 0;
   const lanes = Object.entries(stats.lanes).map(
@@ -124,7 +125,7 @@ function lagText({ records, hashSeconds }: FleetStats["lag"]): string {
   return `${records} (${hashSeconds.toFixed(1)} s)`;
 }
 
-/** In whole minutes, from the first on: a start is told by the process's own clock. */
+/** In whole minutes: the start is by the process's own clock. */
 function upFor(ms: number): string {
   return ms < 60_000 ? "<1m" : lasting(ms < 7_200_000 ? ms - (ms % 60_000) : ms - (ms % 3_600_000));
 }

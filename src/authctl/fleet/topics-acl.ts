@@ -1,8 +1,9 @@
 // authctl topics acl: prints the commands that give each client of Kafka the rights that it needs, and no more. It
 // changes nothing and asks nobody: the operator reads them, and runs them as whoever may.
 import type { Config } from "../../config/read.ts";
-import { type CommandResult, type Invocation, pairsOption, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, type Invocation, pairsOption, textOption } from "../command.ts";
 import { targetOf } from "../connect/target.ts";
+import { UsageFault } from "../faults.ts";
 import { type Grant, type KafkaClient, kafkaClients } from "./acls.ts";
 
 /** One grant in a JSON document, with names as they are on the broker. */
@@ -24,7 +25,7 @@ export async function topicsAcl(call: Invocation): Promise<CommandResult> {
         `There is no process or service ${name}: there are ${all.map((each) => each.name).join(", ")}.`,
       );
   const chosen = all.filter(({ name }) => call.words.length === 0 || call.words.includes(name));
-  return toResult(call, { config, chosen, names });
+  return aclResult(call, { config, chosen, names });
 }
 
 interface Chosen {
@@ -33,7 +34,7 @@ interface Chosen {
   names: ReadonlyMap<string, string>;
 }
 
-function toResult(call: Invocation, { config, chosen, names }: Chosen): CommandResult {
+function aclResult(call: Invocation, { config, chosen, names }: Chosen): CommandResult {
   const who = textOption(call, "bootstrap") ?? config.AUTH_KAFKA_BROKERS?.join(",") ?? "";
   const login = textOption(call, "command-config");
   const start = [

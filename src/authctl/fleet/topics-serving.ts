@@ -1,4 +1,4 @@
-// authctl topics serving: which group serves which command, from the table that workers claim their commands in (db/serving.ts).
+// authctl topics serving: which group serves which command, from the table in which workers claim their commands.
 import { type ServingRow, servingRows } from "../../db/serving.ts";
 import { commandSchemas } from "../../protocol/generated/schemas.ts";
 import type { CommandResult, Invocation } from "../command.ts";
@@ -8,10 +8,10 @@ import { table } from "../terminal/table.ts";
 
 export async function topicsServing(call: Invocation): Promise<CommandResult> {
   const rows = await withDatabaseAtLength(targetOf(call.env), "to see which group serves a command", servingRows);
-  return toResult(rows);
+  return servingResult(rows);
 }
 
-function toResult(rows: readonly ServingRow[]): CommandResult {
+function servingResult(rows: readonly ServingRow[]): CommandResult {
   const commands = [...new Set([...Object.keys(commandSchemas), ...rows.map(({ command }) => command)])].sort();
   const serving = commands.flatMap((command) => groupsOf(command, rows));
   const shown = serving.map(({ command, group, processes, until }) => [
@@ -28,7 +28,7 @@ interface Served {
   /** Null: nobody holds it. */
   group: string | null;
   processes: string[];
-  /** When the last of the claims lapses where nobody renews it; by the database's clock. */
+  /** When the last of the claims ends if it is not renewed; by the database's clock. */
   until: string | null;
 }
 

@@ -1,5 +1,5 @@
-// authctl topics: every topic of the system as it is on the brokers, beside what `authfleet migrate` would make of it. It changes nothing.
-
+// authctl topics: compares every topic on the brokers with what `authfleet migrate` would make of it. It changes
+// nothing.
 import type { TopicSpec, TopicState } from "../../kafka/kafka.ts";
 import { topics } from "../../processes/topic-specs.ts";
 import type { CommandResult, Invocation } from "../command.ts";
@@ -22,7 +22,7 @@ export async function topicsList(call: Invocation): Promise<CommandResult> {
   const target = targetOf(call.env);
   const specs = topics(target.config);
   const found = await withKafka(target, (kafka) => kafka.describeTopics(specs.map(({ topic }) => topic)));
-  return toResult(specs.map((spec) => described(spec, found.get(spec.topic))));
+  return topicsResult(specs.map((spec) => described(spec, found.get(spec.topic))));
 }
 
 function described(spec: TopicSpec, state: TopicState | undefined): Described {
@@ -44,7 +44,7 @@ function tooFew(spec: TopicSpec, partitions: number): string[] {
   return partitions < spec.partitions ? [`has ${partitions} partitions, not ${spec.partitions}`] : [];
 }
 
-/** As kafka/topics.ts sees it: more is right where the specification is the least. */
+/** As kafka/topics.ts compares: where the specification is a minimum, more is right too. */
 function otherSettings({ config, atLeast = [] }: TopicSpec, now: ReadonlyMap<string, string>): string[] {
   return Object.entries(config).flatMap(([name, value]) => {
     const has = now.get(name);
@@ -53,7 +53,7 @@ function otherSettings({ config, atLeast = [] }: TopicSpec, now: ReadonlyMap<str
   });
 }
 
-function toResult(all: Described[]): CommandResult {
+function topicsResult(all: Described[]): CommandResult {
   const rows = all.map((each) => [
     each.topic,
     String(each.partitions ?? "-"),

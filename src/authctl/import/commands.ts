@@ -1,19 +1,6 @@
 // How import is called.
 import { type Command, flag, repeated, valued } from "../command.ts";
-
-/** The fields of a user that --column may name. */
-export const mappable: readonly string[] = [
-  "id",
-  "login",
-  "username",
-  "email",
-  "hash",
-  "active",
-  "verified",
-  "role",
-  "admin",
-  "createdAt",
-];
+import { mappable } from "./fields.ts";
 
 export const importUsers: Command = {
   name: "import",

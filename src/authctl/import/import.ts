@@ -1,5 +1,6 @@
-// authctl import: users of another service, from its table in PostgreSQL or from JSON lines, into the database itself (contract, section 9).
-// What was imported stays, whatever ends a run: the next one goes on where it ended. docs/operations.md has the way of a move.
+// authctl import: users of another service, from its table in PostgreSQL or from JSON lines, into the database itself.
+// However a run ends, imported users stay and the next run continues after them. docs/operations.md describes a whole
+// move.
 import { type AuditedActionName, auditActions, importedEntry } from "../../audit/actions.ts";
 import { loginHash } from "../../command/keyed-hash.ts";
 import type { MasterKey } from "../../config/kinds.ts";
@@ -21,20 +22,13 @@ import { dataKeyRows } from "../../db/keys.ts";
 import type { CommonQueryMethods } from "../../db/pool.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { refuse } from "../../protocol/errors.ts";
-import {
-  type CommandResult,
-  flagOption,
-  type Invocation,
-  pairsOption,
-  textOption,
-  Unreachable,
-  UsageFault,
-} from "../command.ts";
+import { type CommandResult, flagOption, type Invocation, pairsOption, textOption } from "../command.ts";
 import { holdsMasterKey, withDatabaseAtLength } from "../connect/database.ts";
 import { operatorName } from "../connect/operator.ts";
 import { targetOf } from "../connect/target.ts";
+import { Unreachable, UsageFault } from "../faults.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import { mappable } from "./commands.ts";
+import { mappable } from "./fields.ts";
 import { linesOf } from "./lines.ts";
 import { openRejects, type RejectsFile } from "./rejects.ts";
 import { importResult, makeProgress } from "./report.ts";
@@ -100,7 +94,7 @@ function sourceOf(
   return (use) => withTable(url, { table: textOption(call, "table") ?? "auth", columns }, use);
 }
 
-/** @throws ConfigFault where its rows, hashes among them, would come in the open without leave */
+/** @throws ConfigFault where its rows, with hashes, would travel in clear and nothing permits it */
 function checkOldDatabase(url: URL, { AUTH_DATABASE_PLAINTEXT: allowed }: Config): void {
   if (allowed || !isPlainDatabase(url.href)) return;
   throw new ConfigFault([
@@ -118,21 +112,21 @@ async function importFrom(call: Invocation, given: Given): Promise<CommandResult
   const { db, source, dryRun } = given;
   if (!(await holdImport(db, source.name)))
     throw refuse("OVERLOADED", { message: `Another run imports ${source.name} just now.` });
-  const stand = await standOf(given);
-  const rejects = await openRejects(given.rejectsPath, stand.rejectsBytes);
+  const start = await startingPoint(given);
+  const rejects = await openRejects(given.rejectsPath, start.rejectsBytes);
   if (dryRun) await rehearse(db);
   else await passIds(db, source.largestId);
   try {
-    return await carryOut(call, { ...given, ...stand, rejects });
+    return await carryOut(call, { ...given, ...start, rejects });
   } finally {
     await rejects.close();
   }
 }
 
-type Stand = Awaited<ReturnType<typeof standOf>>;
+type StartingPoint = Awaited<ReturnType<typeof startingPoint>>;
 
 /** Where this run begins. */
-async function standOf({ db, source, dryRun, again, actor }: Given) {
+async function startingPoint({ db, source, dryRun, again, actor }: Given) {
   const { name, fingerprint, start, resumable } = source;
   const found = await importState(db, name);
   const known = found !== null && found.fingerprint === fingerprint && resumable ? found : null;
@@ -146,9 +140,9 @@ async function standOf({ db, source, dryRun, again, actor }: Given) {
   return { from, counts: known.counts, rejectsBytes: dryRun ? 0 : known.rejectsBytes, before: undefined };
 }
 
-type Run = Given & Stand & { rejects: RejectsFile };
+type Run = Given & StartingPoint & { rejects: RejectsFile };
 
-/** A run that is killed leaves no ImportEnded; the next one says from which row it goes on. */
+/** A run that is killed leaves no ImportEnded; the next ImportStarted says from which row it continues. */
 async function carryOut(call: Invocation, parts: Run): Promise<CommandResult> {
   const { db, source, from, counts, rejects, before, dryRun } = parts;
   const clock = systemClock;
@@ -172,7 +166,7 @@ async function carryOut(call: Invocation, parts: Run): Promise<CommandResult> {
     });
     await ended(parts, reached);
   } catch (error) {
-    // Where it is the database that is away nothing is noted, and what the operator must hear of is the first fault.
+    // Where the database is down, nothing can be stored, and the operator must see the first fault.
     await ended(parts, reached).catch(() => undefined);
     throw error;
   } finally {
@@ -183,7 +177,7 @@ async function carryOut(call: Invocation, parts: Run): Promise<CommandResult> {
   return importResult({ ...reached, source: source.name, dryRun, counts, seconds, rejects: rejects.path });
 }
 
-/** What takes the fleet's data keys; without the master key, in a dry run, nothing is looked up by them and nothing audited. */
+/** What needs the data keys. A dry run without the master key looks nothing up by them and audits nothing. */
 async function keyed({ db, master, actor }: Run): Promise<Pick<ImportRun, "loginHash" | "audited">> {
   if (master.length === 0) return { loginHash: undefined, audited: () => Buffer.alloc(0) };
   const keys = loadDataKeys(master, await dataKeyRows(db));
@@ -193,7 +187,7 @@ async function keyed({ db, master, actor }: Run): Promise<Pick<ImportRun, "login
   };
 }
 
-/** Came to the end of its source, or ended before: the next run goes on. */
+/** Stores how the run ended: at the end of its source, or before, so that the next run continues. */
 async function ended(parts: Run, { rows, ended: toItsEnd }: Reached): Promise<void> {
   const { db, source, counts, before, dryRun } = parts;
   if (dryRun) return;
@@ -218,7 +212,7 @@ async function audited(
   await auditActions(db, { clock: systemClock, actor, master }, [{ action, details }]);
 }
 
-/** What was rejected once and is imported now counts as imported. */
+/** A row that was rejected before and is imported now counts as imported. */
 function altogether(now: Counts, before: Counts | undefined): Counts {
   if (before === undefined) return now;
   const algorithms = { ...before.algorithms };
@@ -226,10 +220,10 @@ function altogether(now: Counts, before: Counts | undefined): Counts {
   return { ...now, imported: before.imported + now.imported, present: before.present, algorithms };
 }
 
-/** One keystroke comes twice: from the terminal, and from who started us (bin/bootstrap.js). */
+/** One keystroke may come twice: from the terminal, and from the parent process (bin/bootstrap.js). */
 const sameKeystrokeMs = 1000;
 
-/** Told once, it says so and stops after the batch; told again, it ends at once, which loses nothing either. */
+/** The first signal stops the run after the batch, a later one ends it at once, which loses nothing either. */
 function listenForStop({ err }: Terminal): { signal: AbortSignal; forget(): void } {
   const stop = new AbortController();
   let first: number | undefined;

@@ -1,17 +1,17 @@
-// The lines of a file, or of standard input, as rows of an import: one JSON object a line. Memory does not grow with the file nor with a line:
-// what is longer than a line may be is passed over and rejected.
+// The lines of a file, or of standard input, as rows of an import: one JSON object a line. Memory grows neither with
+// the file nor with a line: a line that is too long is skipped and rejected.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, realpath, stat } from "node:fs/promises";
 import { asError } from "../../lib/errors.ts";
-import { UsageFault } from "../command.ts";
+import { UsageFault } from "../faults.ts";
 import { RowFault, type SourceRow } from "./rows.ts";
-import { type Place, pageRows, type Source } from "./source.ts";
+import { pageRows, type Source, type SourcePosition } from "./source.ts";
 
 /** Names, an address and a hash are 1 KB at the most. */
 const longestLine = 65_536;
 const fingerprintBytes = 65_536;
-const start: Place = { position: 0, nextByte: 0 };
+const start: SourcePosition = { position: 0, nextByte: 0 };
 
 /** @param file "-" is standard input. @throws UsageFault where it cannot be read */
 export async function linesOf(file: string): Promise<Source> {
@@ -53,7 +53,7 @@ async function fingerprintOf(path: string): Promise<string> {
   }
 }
 
-async function* pagesOf(stream: AsyncIterable<Buffer>, after: Place): AsyncGenerator<readonly SourceRow[]> {
+async function* pagesOf(stream: AsyncIterable<Buffer>, after: SourcePosition): AsyncGenerator<readonly SourceRow[]> {
   let page: SourceRow[] = [];
   let { position, nextByte } = after;
   for await (const { line, bytes } of split(stream)) {
@@ -111,7 +111,7 @@ function readLine(line: Buffer | undefined, first: boolean): SourceRow["given"] 
     const value: unknown = JSON.parse(plain);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch {
-    // Its message would repeat what stands there, and that may be a hash.
+    // The parser's message would repeat the text, which may be a hash.
   }
   return new RowFault("row-invalid", "the line is not one JSON object");
 }

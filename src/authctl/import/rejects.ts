@@ -1,17 +1,17 @@
-// The file of rejects: a JSON line for each row that was not imported, without its hash. What a batch rejects is written before the batch is,
-// and counts only when that is: a run that was killed between the two leaves lines behind the place that the import's state names, and the
-// next run writes over them.
+// The file of rejects: a JSON line for each row that was not imported, without its hash. The rejects of a batch are
+// written before the batch and count only with it. A run that is killed between the two leaves lines after the offset
+// in the import's state, and the next run overwrites them.
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { asError } from "../../lib/errors.ts";
-import { UsageFault } from "../command.ts";
+import { UsageFault } from "../faults.ts";
 import type { Reject } from "./rows.ts";
 
 export interface RejectsFile {
   readonly path: string;
   /** That count. */
   readonly bytes: number;
-  /** Writes behind what counts. @returns bytes that will count */
+  /** Writes after what counts. @returns the bytes that will count */
   write(rejects: readonly Reject[]): Promise<number>;
   /** What was written counts. */
   keep(): void;

@@ -1,19 +1,18 @@
-// What an import says: while it runs, a bar where a terminal shows it and a line every few seconds elsewhere; at its end, what was imported, what was
-// not and why, and how long it took.
-
+// What an import prints: while it runs, a progress bar on a terminal and a line every few seconds elsewhere; at its
+// end, what was imported, what was not and why, and how long it took.
 import type { Counts } from "../../db/imports.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { CommandResult } from "../command.ts";
 import { aligned } from "../terminal/table.ts";
 import type { Terminal } from "../terminal/terminal.ts";
-import type { Place } from "./source.ts";
+import type { SourcePosition } from "./source.ts";
 
 const barEveryMs = 200;
 const lineEveryMs = 5000;
 const barWidth = 24;
 
 export interface Progress {
-  moved(rows: number, place: Place): void;
+  moved(rows: number, place: SourcePosition): void;
   /** Takes the bar away. */
   end(): void;
 }
@@ -23,7 +22,7 @@ export interface ProgressDeps {
   clock: Clock;
   counts: Counts;
   extent: { total: number | undefined; unit: "rows" | "bytes" };
-  from: Place;
+  from: SourcePosition;
 }
 
 export function makeProgress({ terminal, clock, counts, extent, from }: ProgressDeps): Progress {

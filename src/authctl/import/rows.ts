@@ -1,7 +1,6 @@
-// What a row of an import must be to become a user. The old service's table and the lines of a file are brought to the same fields first;
-// here they are judged, each alone: the rules for names and e-mail addresses are those of registration, so that whoever is imported can log in.
-// A row that does not do is told with a reason for programs and a sentence for people, never with its hash.
-
+// The checks of one row of an import. Rows of the old service's table and lines of a file are first brought to the same
+// fields. Names and e-mail addresses follow the rules of registration, so that whoever is imported can log in. A
+// rejected row gets a reason for programs and a sentence for people, never its hash.
 import { checkEmail, checkName } from "../../accounts/input.ts";
 import { hashName } from "../../crypto/hash-names.ts";
 import { storedForm } from "../../crypto/hash-spellings.ts";
@@ -58,14 +57,14 @@ export interface Reject {
   algorithm?: string;
 }
 
-/** A user to be, if nobody has his id, login or e-mail address. */
+/** The user to create, unless another one has their id, login or e-mail address. */
 export interface Candidate extends Omit<ImportedUser, "id"> {
-  /** Null: he gets a new one. */
+  /** Null: the user gets a new one. */
   id: number | null;
   algorithm: string;
 }
 
-export type Judged = { candidate: Candidate } | { reject: Reject };
+export type CheckedRow = { candidate: Candidate } | { reject: Reject };
 
 export interface Roles {
   /** Those that exist here. */
@@ -78,7 +77,7 @@ export const fieldNames = [
   ...["id", "login", "username", "email", "hash", "confirmed", "banned", "roles", "createdAt"],
 ] as const;
 
-export function judge({ position, given }: SourceRow, roles: Roles): Judged {
+export function checkRow({ position, given }: SourceRow, roles: Roles): CheckedRow {
   const fields = given instanceof RowFault ? {} : given;
   try {
     if (given instanceof RowFault) throw given;
@@ -98,7 +97,7 @@ export function rejectOf(
   return { row: position, ...Object.fromEntries(said), reason, message, ...(algorithm && { algorithm }) };
 }
 
-/** Whatever stands there instead of a name is not repeated at length. */
+/** A text that is no name is not repeated at length. */
 function short(value: unknown): unknown {
   if (typeof value === "string") return value.length > 254 ? `${value.slice(0, 254)}...` : value;
   return typeof value === "number" ? value : undefined;
@@ -112,7 +111,7 @@ function candidateOf(position: number, given: Readonly<Record<string, unknown>>,
   const email = follow("email-invalid", () => checkEmail(textOf("email", given["email"])));
   return {
     position,
-    id: idOf(given["id"]),
+    id: letterIdFrom(given["id"]),
     login,
     loginKey: normalize(login),
     username: nameOf("username", given["username"] ?? login),
@@ -144,7 +143,7 @@ function follow<T>(reason: Reason, check: () => T): T {
   }
 }
 
-function idOf(value: unknown): number | null {
+function letterIdFrom(value: unknown): number | null {
   if (value === undefined || value === null) return null;
   if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
   throw new RowFault("id-invalid", "id must be a whole number from 1 to 2^53 - 1");

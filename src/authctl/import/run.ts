@@ -1,8 +1,8 @@
-// The run of an import: page by page from its source, judged, split where two rows of one page want the same name, and written with the place
-// that was reached. Memory holds two pages. It stops between two batches when it is told to, and the next run goes on there.
+// The run of an import: page by page from its source. A page is checked, split where two of its rows want the same
+// name, and written together with the position reached. Memory holds two pages. A run that is told to stop does so
+// between two batches, and the next run continues there.
 //
-// A dry run reads, judges and looks everybody up in the same way; whom it would make it notes in a table of its own connection.
-
+// A dry run reads, checks and looks users up in the same way; it notes the users it would create in a temporary table.
 import { eventTopic } from "../../command/outbox-rows.ts";
 import { uuidv7 } from "../../crypto/ids.ts";
 import {
@@ -20,19 +20,19 @@ import {
 import type { CommonQueryMethods } from "../../db/pool.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { RejectsFile } from "./rejects.ts";
-import { type Candidate, type Judged, judge, type Reject, type Roles, RowFault, rejectOf } from "./rows.ts";
-import { ahead, type Place, type Source } from "./source.ts";
+import { type Candidate, type CheckedRow, checkRow, type Reject, type Roles, RowFault, rejectOf } from "./rows.ts";
+import { ahead, type Source, type SourcePosition } from "./source.ts";
 
 export interface ImportRun {
   db: CommonQueryMethods;
   source: Source;
-  from: Place;
+  from: SourcePosition;
   roles: Roles;
   rejects: RejectsFile;
   dryRun: boolean;
-  /** What a login that was given up is found by; undefined: not without the master key, in a dry run. */
+  /** Finds logins that were given up; undefined in a dry run without the master key. */
   loginHash: ((loginKey: string) => Buffer) | undefined;
-  /** All is gone through again that an earlier run went through up to here; what it says of that stays. */
+  /** With --again: how far the earlier run came, and its counts, which stay. */
   again: { upTo: number; counts: Counts } | undefined;
   /** Who publishes UserRegistered; undefined: nobody. */
   events: string | undefined;
@@ -45,7 +45,7 @@ export interface ImportRun {
   /** Noted in here. */
   reached: Reached;
   /** After each batch. */
-  moved(place: Place): void;
+  moved(place: SourcePosition): void;
 }
 
 /** How far this run came. */
@@ -61,8 +61,8 @@ const maxAttempts = 5;
 export async function runImport(run: ImportRun): Promise<void> {
   const { reached } = run;
   for await (const page of ahead(run.source.pages(run.from))) {
-    const judged = page.map((row) => ({ ...judge(row, run.roles), place: row }));
-    for (const group of apart(judged)) {
+    const checked = page.map((row) => ({ ...checkRow(row, run.roles), place: row }));
+    for (const group of apart(checked)) {
       if (run.stopping.aborted) return;
       await writeGroup(run, group);
       reached.rows += group.length;
@@ -72,13 +72,13 @@ export async function runImport(run: ImportRun): Promise<void> {
   reached.ended = true;
 }
 
-type Placed = Judged & { place: Place };
+type Placed = CheckedRow & { place: SourcePosition };
 
 /** Groups in which no two rows want the same id, login or e-mail address: the second finds the first one there. */
-function* apart(judged: readonly Placed[]): Generator<Placed[]> {
+function* apart(checked: readonly Placed[]): Generator<Placed[]> {
   let group: Placed[] = [];
   let taken = new Set<string>();
-  for (const each of judged) {
+  for (const each of checked) {
     const keys = "candidate" in each ? keysOf(each.candidate) : [];
     if (keys.some((key) => taken.has(key))) {
       yield group;
@@ -173,8 +173,8 @@ function holdersBy(holders: readonly Holder[]): Holders {
 }
 
 /**
- * Undefined: nobody is there. Who has the same id and login is the same user, also with another e-mail address since. An address is taken only by
- * who is confirmed: accounts that wait for their confirmation share it, and lose it to one that is imported as confirmed.
+ * Undefined: there is none. The same id and login are the same user, also with another e-mail address since. Only a
+ * confirmed account takes an address: unconfirmed accounts share it, and lose it to one that is imported as confirmed.
  */
 function standing({ id, loginKey, emailKey }: Candidate, held: Holders): "present" | RowFault | undefined {
   const login = held.logins.get(loginKey);
@@ -221,7 +221,7 @@ function counted(before: Counts, { fresh, rejects, present, gone }: Decided): Co
 
 async function write(
   run: ImportRun,
-  { decided, counts, place }: { decided: Decided; counts: Counts; place: Place },
+  { decided, counts, place }: { decided: Decided; counts: Counts; place: SourcePosition },
 ): Promise<void> {
   const { db, source, dryRun, clock, events } = run;
   const rejectsBytes = await run.rejects.write(decided.rejects);

@@ -1,29 +1,29 @@
-// Where an import reads from, whatever it is: how it is called, how much there is, and its rows in pages from any row on.
+// The source of an import, whatever it is: its name, its extent, and its rows in pages from any row on.
 import type { SourceRow } from "./rows.ts";
 
 /** Rows of a page, which is what one statement writes. */
 export const pageRows = 1000;
 
-/** After which row to go on. */
-export interface Place {
+/** After which row to continue. */
+export interface SourcePosition {
   position: number;
   nextByte: number;
 }
 
 export interface Source {
-  /** By which its state is found again: without who reads it, and without a secret. */
+  /** The key of its stored state: without the reader's name and without a secret. */
   readonly name: string;
-  /** Another one: another export under the same name. */
+  /** Differs where another export has the same name. */
   readonly fingerprint: string;
   /** Absent where a run cannot go on where another ended. */
   readonly resumable: boolean;
   /** Before its first row. */
-  readonly start: Place;
+  readonly start: SourcePosition;
   /** The largest id, where that is known before. */
   readonly largestId: number;
-  /** How much comes after that place; undefined where nobody knows. Rows, or bytes of a file. */
-  extent(after: Place): Promise<{ total: number | undefined; unit: "rows" | "bytes" }>;
-  pages(after: Place): AsyncGenerator<readonly SourceRow[]>;
+  /** How much comes after that position; undefined where it is unknown. Rows, or bytes of a file. */
+  extent(after: SourcePosition): Promise<{ total: number | undefined; unit: "rows" | "bytes" }>;
+  pages(after: SourcePosition): AsyncGenerator<readonly SourceRow[]>;
 }
 
 /** Asks for the next page while this one is worked on. */

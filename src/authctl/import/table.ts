@@ -1,5 +1,5 @@
-// The old service's table as rows of an import: where its database is, by the names under which that service knew it; which of its columns are
-// which; and its rows, with its words for roles and states.
+// The old service's table as rows of an import: where its database is, by the names under which that service knew it;
+// which of its columns is which; and its rows, with its words for roles and states.
 import type { Environment } from "../../config/read.ts";
 import {
   type ColumnMap,
@@ -13,9 +13,9 @@ import {
 import type { DatabasePool } from "../../db/pool.ts";
 import { readDatabaseAddress, shownPlace } from "../../lib/database-address.ts";
 import { asError } from "../../lib/errors.ts";
-import { Unreachable, UsageFault } from "../command.ts";
+import { Unreachable, UsageFault } from "../faults.ts";
 import type { SourceRow } from "./rows.ts";
-import { type Place, pageRows, type Source } from "./source.ts";
+import { pageRows, type Source, type SourcePosition } from "./source.ts";
 
 /** What a service in Python calls them; the first that is set counts. */
 const names = {
@@ -110,7 +110,7 @@ async function sourceOf(
   const name: TableName = { schema, table };
   const columns = await reach(() => mapColumns(pool, name, choice.columns));
   const id = columns.get("id") ?? "";
-  const start: Place = { position: Number.MIN_SAFE_INTEGER, nextByte: 0 };
+  const start: SourcePosition = { position: Number.MIN_SAFE_INTEGER, nextByte: 0 };
   const { largest } = await reach(() => extentOf(pool, name, { id, after: start.position }));
   if (largest > Number.MAX_SAFE_INTEGER) throw new UsageFault(`${id} goes beyond 2^53, and ids are kept.`);
   return {
@@ -123,7 +123,7 @@ async function sourceOf(
       const { rows } = await reach(() => extentOf(pool, name, { id, after: position }));
       return { total: rows, unit: "rows" };
     },
-    async *pages(after: Place) {
+    async *pages(after: SourcePosition) {
       for (let position = after.position; ; ) {
         const rows = await reach(() => pageOf(pool, name, { columns, after: position, limit: pageRows }));
         if (rows.length === 0) return;

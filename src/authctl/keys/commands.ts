@@ -39,7 +39,7 @@ const rotate: Command = {
   name: "keys rotate",
   usage: "[--use sig|enc|data]",
   summary: "makes the next keys now; they become active once everybody can know them",
-  about: `Makes the next keys now instead of at the scheduled time (AUTH_KEY_ROTATION). A key pair is published at once and becomes active when it has been published for AUTH_KEY_PUBLISH_AHEAD; the previous one still verifies or opens what is under way. A key that somebody else may know must go at once: see keys revoke. Data keys become active some seconds later; the previous ones still read what they wrote, and are removed when no row needs them.`,
+  about: `Makes the next keys now instead of at the scheduled time (AUTH_KEY_ROTATION). A key pair is published at once and becomes active when it has been published for AUTH_KEY_PUBLISH_AHEAD; the previous one still verifies or opens what is under way. A key that another person may know must go at once: see keys revoke. Data keys become active some seconds later; the previous ones still read what they wrote, and are removed when no row needs them.`,
   options: {
     use: oneOf(
       "USE",
@@ -55,7 +55,7 @@ const revoke: Command = {
   name: "keys revoke",
   usage: "KID [--yes]",
   summary: "removes a key at once: what it signed no longer counts",
-  about: `For a key that somebody else may know. What it signed is refused everywhere within a fetch of auth.revocation (users continue with a refresh: refresh tokens are not signed); what was sealed to it can no longer be opened (requesters seal again by themselves). An active key is first replaced by the next one, and removed some seconds later, when all processes know that.`,
+  about: `For a key that another person may know. What it signed is refused everywhere within a fetch of auth.revocation (users continue with a refresh: refresh tokens are not signed); what was sealed to it can no longer be opened (requesters seal again by themselves). An active key is first replaced by the next one, and removed some seconds later, when all processes know that.`,
   arguments: [["<KID>", "the key, as keys list shows it"]],
   options: { yes },
   notes: needs,

@@ -1,15 +1,16 @@
-// authctl keys: the fleet's key pairs and data keys, shown and changed in the database itself, by who holds AUTH_DATABASE_URL and AUTH_MASTER_KEY.
-
+// authctl keys: shows and changes the fleet's key pairs and data keys in the database itself, which needs
+// AUTH_DATABASE_URL and AUTH_MASTER_KEY.
 import { currentOf, masterKid } from "../../crypto/envelope.ts";
 import type { KeyUse } from "../../crypto/keys.ts";
 import type { dataKeyRows } from "../../db/keys.ts";
 import type { KeyParts as KeyDeps } from "../../keys/fleet-keys.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, type Invocation, textOption } from "../command.ts";
 import { withDatabase } from "../connect/database.ts";
 import { operatorName } from "../connect/operator.ts";
 import { targetOf } from "../connect/target.ts";
+import { UsageFault } from "../faults.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 import { table } from "../terminal/table.ts";
 

@@ -1,13 +1,14 @@
-// authctl operators: who acts on the fleet with a key of their own. All but the first are enrolled through Kafka, over auth.admin.add-operator; the first
-// at the database itself, with the master key, which is good for nothing else here.
+// authctl operators: who acts on the fleet with a key of their own. All but the first are enrolled through Kafka, with
+// auth.admin.add-operator; the first one at the database itself, with the master key.
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Config } from "../../config/read.ts";
 import { everything, isOperatorName, newSigner, publicHalfOf } from "../../crypto/operators.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { asError } from "../../lib/errors.ts";
-import { type CommandResult, flagOption, type Invocation, listOption, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, flagOption, type Invocation, listOption, textOption } from "../command.ts";
 import { withDatabase } from "../connect/database.ts";
-import { type Target, targetOf } from "../connect/target.ts";
+import { type FleetTarget, targetOf } from "../connect/target.ts";
+import { UsageFault } from "../faults.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 import { table } from "../terminal/table.ts";
 import { asOperator } from "../users/act.ts";
@@ -24,7 +25,7 @@ export async function operatorsAdd(call: Invocation): Promise<CommandResult> {
 
 type Key = Awaited<ReturnType<typeof publicHalfOf>>;
 
-/** The public half of the key that is given, or of a new one, whose file goes where the operator is not enrolled. @throws UsageFault */
+/** Uses the public half of the given key or of a new one, whose file is removed where `use` fails. @throws UsageFault */
 async function withKey(
   call: Invocation,
   name: string,
@@ -79,7 +80,7 @@ function add(call: Invocation, { name, key, permissions }: Adding & { permission
   });
 }
 
-async function first(call: Invocation, target: Target, { name, key }: Adding): Promise<CommandResult> {
+async function first(call: Invocation, target: FleetTarget, { name, key }: Adding): Promise<CommandResult> {
   const given = permissionsOf(call);
   if (given.length > 0) throw new UsageFault("The first operator may do everything: leave --permission out.");
   const changed = await withDatabase(target, "to enrol the first operator", async (pool) => {

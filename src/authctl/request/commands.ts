@@ -1,9 +1,6 @@
 // How request is called.
 import { type Command, valued } from "../command.ts";
-
-export const defaultTimeout = "10s";
-/** 128 random bits as base64url. */
-export const shortestKey = 22;
+import { defaultTimeout, shortestKey } from "./limits.ts";
 
 export const request: Command = {
   name: "request",

@@ -1,16 +1,17 @@
-// authctl request: any one command with its fields as JSON, sealed and keyed by its schema, and the reply.
-// Knows every command from the generated schemas; a new command needs nothing here. What is wrong with the words is told before anything
-// is sent; what is wrong with the values is for the fleet to say.
+// authctl request: sends any command with its fields as JSON, sealed and keyed by its schema, and prints the reply. It
+// knows every command from the generated schemas, so a new command needs nothing here. Unknown topics and fields are
+// refused before anything is sent; values are checked by the fleet.
 import { randomBytes } from "node:crypto";
 import type { Topic } from "../../client/types.ts";
 import { parseDuration } from "../../config/kinds.ts";
 import { Refusal } from "../../protocol/errors.ts";
 import { type Commands, commandSchemas } from "../../protocol/generated/schemas.ts";
 import { type SealedField, sealedPaths } from "../../protocol/secret-fields.ts";
-import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, type Invocation, textOption } from "../command.ts";
 import { targetOf } from "../connect/target.ts";
+import { UsageFault } from "../faults.ts";
 import { documentText } from "../terminal/safe-terminal.ts";
-import { defaultTimeout, shortestKey } from "./commands.ts";
+import { defaultTimeout, shortestKey } from "./limits.ts";
 
 export const topics = Object.keys(commandSchemas);
 const longestTimeoutMs = 300_000;
@@ -40,7 +41,7 @@ function timeoutOf(text: string): number {
     const ms = parseDuration(text);
     if (ms >= 1 && ms <= longestTimeoutMs) return ms;
   } catch {
-    // said below
+    // the sentence below says it
   }
   throw new UsageFault(`--timeout takes a duration from 1ms to 5m, such as ${defaultTimeout}, not ${text}.`);
 }
@@ -70,12 +71,12 @@ function objectOf(text: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch {
-    // said below, and without the text, which may hold a secret
+    // the sentence below says it, without the text, which may hold a secret
   }
   throw new UsageFault('The fields must be one JSON object, such as \'{"login":"ada"}\' (mind the shell\'s quotes).');
 }
 
-/** In clear and sealed alike: the caller need not know which is which. */
+/** In clear and sealed: the caller need not know which is which. */
 function fieldsOf(topic: Topic): string[] {
   const schema = commandSchemas[topic].request as {
     fields: readonly { name: string }[];
@@ -84,7 +85,7 @@ function fieldsOf(topic: Topic): string[] {
   return [...schema.fields.map(({ name }) => name).filter((name) => name !== "sealed"), ...sealedPaths(schema)];
 }
 
-/** Where no answer came, asking again is safe only with the key that nobody has seen yet. */
+/** Where no reply came, only a repetition with the same key is safe, and nobody has seen the key yet. */
 function withKey(error: unknown, idempotencyKey: string): unknown {
   if (!(error instanceof Refusal && error.code === "DEADLINE_EXCEEDED")) return error;
   const { code, message, details } = error;

@@ -1,5 +1,4 @@
-// authctl roles require-mfa: over auth.admin.require-mfa with an operator token.
-
+// authctl roles require-mfa: makes a role count only in sessions with a second factor (auth.admin.require-mfa).
 import { type CommandResult, flagOption, type Invocation, textOption } from "../command.ts";
 import { actingFor } from "../connect/actor.ts";
 

@@ -1,5 +1,4 @@
-// authctl roles: what roles permit, over auth.admin.list-roles, change-role and delete-role with an operator token.
-
+// authctl roles: what roles permit (auth.admin.list-roles, change-role, delete-role).
 import { type CommandResult, type Invocation, type Run, textOption } from "../command.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 import { table } from "../terminal/table.ts";

@@ -1,5 +1,6 @@
-// The question before something is done that cannot be undone, and --yes instead of an answer.
-import { flagOption, type Invocation, UsageFault } from "../command.ts";
+// The question before something that cannot be undone, and --yes instead of an answer.
+import { flagOption, type Invocation } from "../command.ts";
+import { UsageFault } from "../faults.ts";
 
 /** To be called before anything is read. @throws UsageFault where nobody can be asked and --yes is not said */
 export function checkAskable(call: Invocation): void {

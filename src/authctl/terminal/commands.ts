@@ -1,7 +1,6 @@
 // How completion is called.
 import type { Command } from "../command.ts";
-
-export const shells = ["bash", "zsh", "fish"] as const;
+import { shells } from "./shells.ts";
 
 export const completion: Command = {
   name: "completion",

@@ -1,7 +1,8 @@
 // What `authctl help` prints, from the definitions of the commands: the list of all, a group, or one command. Laid out
 // by commander and wrapped to the width of the terminal at blanks only, so that no word is broken.
 import { Help, type Command as Parser } from "commander";
-import { type Command, type CommandResult, exitCodes } from "../command.ts";
+import type { Command, CommandResult } from "../command.ts";
+import { exitCodes } from "../faults.ts";
 import { cellWidth } from "./table.ts";
 
 export const helpSettings: Partial<Help> = {

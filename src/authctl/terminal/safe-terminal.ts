@@ -1,7 +1,8 @@
-// Whatever authctl prints goes through here, because most of it came from outside: names, devices, reasons, errors, headers of records. A line is one
-// line, and no text in it moves the cursor, colours, hides or turns around what an operator reads: such characters are shown escaped, as
-// JSON writes them (`\u001b`). A document of --json is escaped where JSON itself would let such a character stand.
-// A command gives one element for each line; colours come from `paint` alone, and are told from text by a mark that nobody else can know.
+// Everything that authctl prints goes through here, because most of it came from outside: names, devices, reasons,
+// errors, headers of records. A line is one line, and no text in it moves the cursor, colours, hides or reverses what
+// an operator reads: such characters are escaped as JSON writes them (`\u001b`). A document of --json is escaped where
+// JSON itself would leave such a character. A command gives one element for each line. Colours come from `paint` alone;
+// they are told from text by a mark that nobody else can know.
 import { randomUUID } from "node:crypto";
 import { escaped, safeJson } from "../../lib/escaped.ts";
 import type { Colour, Terminal } from "./terminal.ts";

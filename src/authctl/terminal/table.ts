@@ -8,7 +8,7 @@ export function cellWidth(text: string): number {
   return stringWidth(escaped(text));
 }
 
-/** The text with blanks behind it, up to so many columns. */
+/** The text with blanks after it, up to this many columns. */
 export function padded(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - cellWidth(text)));
 }

@@ -1,6 +1,6 @@
-// Where authctl prints and reads: standard output for answers, standard error for what went wrong, standard input for a `-` and
-// for the answer to a question.
-// Colours only where a terminal shows them and NO_COLOR (no-color.org) is not set. A reader that goes away (`| head`) ends nothing.
+// Where authctl prints and reads: results on standard output, errors on standard error, input and answers to questions
+// from standard input. Colours only where a terminal shows them and NO_COLOR (no-color.org) is not set. A reader that
+// goes away (`| head`) ends nothing.
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { text } from "node:stream/consumers";
@@ -23,7 +23,7 @@ export interface Terminal {
   progress?(line: string): void;
   /** Draws these lines over the whole screen, again and again, until Ctrl-C. Absent where no terminal shows it. */
   live?(draw: () => readonly string[], everyMs: number): Promise<void>;
-  /** One line from whoever sits at the terminal; absent where nobody does. */
+  /** One line from the user at the terminal; absent where standard input is no terminal. */
   ask?(question: string): Promise<string>;
   /** The same, but what is typed is not shown. */
   askUnseen?(question: string): Promise<string>;
@@ -74,7 +74,7 @@ async function live(draw: () => readonly string[], everyMs: number): Promise<voi
   }
 }
 
-/** On standard error: standard output is for answers. */
+/** On standard error: standard output is for results. */
 function ask(question: string): Promise<string> {
   return readLine(question, process.stderr);
 }

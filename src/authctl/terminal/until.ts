@@ -1,13 +1,13 @@
-// --until T: a time to come, as a date, a time of day with its zone, or so long from now.
-
+// --until TIME: a time in the future, as a date, a time of day with its zone, or a duration from now.
 import { parseDuration } from "../../config/kinds.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { type Invocation, textOption, UsageFault } from "../command.ts";
+import { type Invocation, textOption } from "../command.ts";
+import { UsageFault } from "../faults.ts";
 
 /** Without a zone a time of day would mean another moment on each machine. */
 const form = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/;
 
-/** Unix ms; null where it is not said. @throws UsageFault */
+/** Unix ms; null where it is not given. @throws UsageFault */
 export function untilOption(call: Invocation): number | null {
   const text = textOption(call, "until");
   if (text === undefined) return null;

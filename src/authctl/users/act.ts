@@ -1,5 +1,5 @@
-// What the commands of authctl that change one user share: who acts, the question before, and the user as he was just before the act. What
-// another operator does in between is not shown, and not lost in the fleet's events.
+// What the commands that change one user share: the actor, the question, and the user as they were just before. A
+// change by another operator in between is not shown, but its events are not lost.
 import type { AuthClient } from "../../client/types.ts";
 import type { AdminGetUserResult } from "../../protocol/generated/schemas.ts";
 import { type CommandResult, type Invocation, type Run, textOption } from "../command.ts";
@@ -11,7 +11,7 @@ export interface OperatorCall {
   actorToken: string;
 }
 
-/** For what asks no question: a token, one connection, an answer. */
+/** For commands that ask no question: a token, one connection, a result. */
 export async function asOperator(
   call: Invocation,
   act: (parts: OperatorCall) => Promise<CommandResult>,
@@ -20,19 +20,19 @@ export async function asOperator(
   return call.reach(target, async ({ client }) => act({ client, actorToken: await actor(client) }));
 }
 
-/** What stands before a question about who may not be missed. */
+/** What precedes a question about the last administrator. */
 export function lastAdminText({ login, lastAdmin }: AdminGetUserResult): string {
   return lastAdmin ? `${login} is the last administrator. ` : "";
 }
 
 export interface Act {
   client: AuthClient;
-  /** As an admin command takes it: who acts, on whom, why. */
+  /** As an admin command takes it: the actor, the user, the reason. */
   input: { actorToken: string; target: string; reason: string };
   user: AdminGetUserResult;
 }
 
-/** @param ask absent: nothing is asked. Gives the question. */
+/** @param ask returns the question; absent: nothing is asked */
 export async function actOnUser(
   call: Invocation,
   act: (parts: Act) => Promise<CommandResult>,

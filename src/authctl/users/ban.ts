@@ -1,5 +1,6 @@
-// authctl users ban: over auth.admin.ban-user with an operator token. The reason is asked for, because it is all that the next operator has.
-import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
+// authctl users ban (auth.admin.ban-user). A reason is required, because it is all that the next operator has.
+import { type CommandResult, type Invocation, textOption } from "../command.ts";
+import { UsageFault } from "../faults.ts";
 import { untilOption } from "../terminal/until.ts";
 import { actOnUser, lastAdminText } from "./act.ts";
 

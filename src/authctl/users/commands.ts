@@ -1,5 +1,6 @@
 // How the commands on users and their sessions are called.
 import { type Command, flag, type OptionDefinition, oneOf, valued } from "../command.ts";
+import { userStates } from "./states.ts";
 
 export const actNotes = `The command goes through Kafka. It is done in the name of the administrator who did \`authctl login\`, with their permissions. With --as NAME, or where nobody is logged in, it is done as the operator whose key AUTH_OPERATOR_KEY_FILE names.`;
 
@@ -8,8 +9,6 @@ export const as = valued("NAME", "act as this operator, also where an administra
 
 /** @param event in which the reason is kept */
 export const reasonFor = (event: string): OptionDefinition => valued("TEXT", `why; kept in the event ${event}`);
-
-export const userStates = ["unconfirmed", "active", "banned"];
 
 const login = ["<LOGIN>", "the user's login, in any case, or id:NUMBER"] as const;
 
@@ -114,7 +113,7 @@ const exportUser: Command = {
   name: "users export",
   usage: "LOGIN --reason TEXT [--output FILE] [--as NAME]",
   summary: "everything that is stored about a user, as one JSON document",
-  about: `Returns the document that auth.account.export would return to the user, for somebody who asks by letter or mail. Check first that it is the user who asks. What does not fit into one document is left out, oldest first, and standard error says what. There is one export of a user in ten minutes, whoever takes it.`,
+  about: `Returns the document that auth.account.export would return to the user, for a user who asks by letter or mail. Check first that it is the user who asks. What does not fit into one document is left out, oldest first, and standard error says what. There is one export of a user in ten minutes, whoever takes it.`,
   arguments: [login],
   options: {
     reason: valued("TEXT", "why; kept in the event DataExported, and the user sees it in their next export"),

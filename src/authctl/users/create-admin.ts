@@ -1,14 +1,14 @@
-// authctl users create-admin: an administrator before there is any, so at the database itself (contract, section 9): one commit makes the account,
-// confirmed, with its password, its role and its events, which a relay publishes as all others.
-// The password never stands on the command line: it is asked for, unseen, or read from standard input.
-
+// authctl users create-admin: an administrator before there is any, so at the database itself. One commit creates the
+// account, confirmed, with its password, its role and its events, which a relay publishes like all others. The password
+// is never an argument: it is asked for and not shown, or read from standard input.
 import { checkEmail, checkName, checkNewPassword } from "../../accounts/input.ts";
 import { adminRole } from "../../accounts/users.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, type Invocation, textOption } from "../command.ts";
 import { withDatabase } from "../connect/database.ts";
 import { operatorName } from "../connect/operator.ts";
 import { targetOf } from "../connect/target.ts";
+import { UsageFault } from "../faults.ts";
 
 export async function usersCreateAdmin(call: Invocation): Promise<CommandResult> {
   const [typedLogin = "", typedEmail = ""] = call.words;

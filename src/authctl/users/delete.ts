@@ -1,4 +1,4 @@
-// authctl users delete: over auth.admin.delete-user with an operator token. It cannot be taken back, so it asks with the whole name.
+// authctl users delete (auth.admin.delete-user). It cannot be undone, so the question names the user in full.
 import { lastAdminText, userAct } from "./act.ts";
 
 export const usersDelete = userAct({

@@ -1,8 +1,10 @@
-// authctl users export: everything that is held about a user, for one who asks by letter or mail, over auth.admin.export-user with an operator token.
-// A file of it is new and for its owner alone, and it is there before the fleet is asked: a copy that could not be kept would be an event for nothing,
-// and the next one waits ten minutes. Where there is no copy in the end, there is no file either.
+// authctl users export: everything that is stored about a user, for one who asks by letter or mail
+// (auth.admin.export-user). The output file is new and readable by its owner alone. It is created before the fleet is
+// asked: an export that could not be saved would still be an event, and the next one has to wait ten minutes. Where
+// there is no export, the file is removed.
 import { type FileHandle, open, rm } from "node:fs/promises";
-import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, type Invocation, textOption } from "../command.ts";
+import { UsageFault } from "../faults.ts";
 import { documentText } from "../terminal/safe-terminal.ts";
 import { asOperator } from "./act.ts";
 

@@ -1,11 +1,12 @@
-// authctl users find: users by the beginning of a login or an e-mail address, over auth.admin.find-users with an operator token. One page; the
-// next one by --cursor, because an operator looks for somebody and does not read a million rows.
+// authctl users find: users by the beginning of a login or e-mail address (auth.admin.find-users). It prints one page,
+// and --cursor gets the next one, because an operator looks for one user and does not read a million rows.
 import type { AdminFindUsersResult, AdminFoundUser } from "../../protocol/generated/schemas.ts";
-import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, type Invocation, textOption } from "../command.ts";
+import { UsageFault } from "../faults.ts";
 import { table } from "../terminal/table.ts";
 import { asOperator } from "./act.ts";
-import { userStates } from "./commands.ts";
 import { rolesText } from "./show.ts";
+import { userStates } from "./states.ts";
 
 export async function usersFind(call: Invocation): Promise<CommandResult> {
   const [search = ""] = call.words;

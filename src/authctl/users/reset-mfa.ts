@@ -1,6 +1,7 @@
-// authctl users reset-mfa: over auth.admin.reset-mfa with an operator token. It asks, because whoever talks an operator into this needs
-// only the password afterwards.
-import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
+// authctl users reset-mfa (auth.admin.reset-mfa). It asks, because afterwards the password alone is enough: an attacker
+// who talks an operator into it needs nothing else.
+import { type CommandResult, type Invocation, textOption } from "../command.ts";
+import { UsageFault } from "../faults.ts";
 import { actOnUser } from "./act.ts";
 
 export async function usersResetMfa(call: Invocation): Promise<CommandResult> {

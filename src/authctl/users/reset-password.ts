@@ -1,5 +1,5 @@
-// authctl users reset-password: has a link mailed with which the owner sets a new password. An operator starts it and never knows the password
-// (OWASP ASVS 6.4.6); until the link is used nothing changes.
+// authctl users reset-password: mails a link with which the owner sets a new password. An operator starts it and never
+// knows the password (OWASP ASVS 6.4.6); until the link is used nothing changes.
 import type { CommandResult, Invocation } from "../command.ts";
 import { actOnUser } from "./act.ts";
 

@@ -1,17 +1,19 @@
-// authctl users revoke-sessions: ends all sessions of one user, or of every user (ASVS 7.4.5). Over auth.admin.revoke-sessions with an operator
-// token, user by user, so that each has his event and his row in the audit; of every user by the pages of auth.admin.find-users. Who logs in
-// meanwhile, and was passed already, stays logged in: a key that is stolen is revoked (authctl keys revoke), not outrun.
+// authctl users revoke-sessions: ends all sessions of one user, or of every user (ASVS 7.4.5), with
+// auth.admin.revoke-sessions. Every user is revoked one by one, so that each has their own event and row in the audit.
+// A user who was already passed and logs in again meanwhile stays logged in: against a stolen key, revoke the key
+// (authctl keys revoke).
 import type { AuthClient } from "../../client/types.ts";
 import { Refusal } from "../../protocol/errors.ts";
 import type { AdminFindUsersResult, AdminFoundUser } from "../../protocol/generated/schemas.ts";
-import { type CommandResult, flagOption, type Invocation, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, flagOption, type Invocation, textOption } from "../command.ts";
 import { type SignOperator, signerOf } from "../connect/operator.ts";
 import { targetOf } from "../connect/target.ts";
+import { UsageFault } from "../faults.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 import { actOnUser } from "./act.ts";
 
 const pageSize = 200;
-/** Requests at a time: what one worker takes on beside its users. */
+/** Requests at a time: few enough that one worker still serves its users. */
 const atOnce = 8;
 
 export async function usersRevokeSessions(call: Invocation): Promise<CommandResult> {
@@ -36,7 +38,7 @@ function ofOne(call: Invocation): Promise<CommandResult> {
 async function ofEverybody(call: Invocation): Promise<CommandResult> {
   checkAskable(call);
   const target = targetOf(call.env);
-  const sign = await signerOf(target, call); // an administrator would end their own session on the way, and may not end everybody's
+  const sign = await signerOf(target, call); // an administrator would end their own session on the way
   if (!(await confirmed(call, "End all sessions of EVERY user?")))
     return { document: { done: false }, lines: ["Nothing was done."], failed: true };
   const reason = textOption(call, "reason") ?? "";
@@ -55,7 +57,7 @@ async function ofEverybody(call: Invocation): Promise<CommandResult> {
   });
 }
 
-/** The users who can have a session, a page at a time, shared out to so many queues as run at once. */
+/** The users who can have a session, page by page, divided among the queues that run at once. */
 async function* pages(client: AuthClient, sign: SignOperator): AsyncGenerator<AdminFoundUser[][]> {
   for (let cursor: string | undefined = ""; cursor !== undefined; ) {
     const asked = { actorToken: await sign(), search: "", state: "active", limit: pageSize, cursor };
@@ -81,7 +83,7 @@ async function endAll(
   return sum;
 }
 
-/** Who was deleted since his page was read has no session any more. @throws any other fault */
+/** A user who was deleted since their page was read has no session left. @throws any other fault */
 function goneMeanwhile(error: unknown): { ended: number } {
   if (error instanceof Refusal && error.code === "NOT_FOUND") return { ended: 0 };
   throw error;

@@ -1,4 +1,4 @@
-// authctl sessions list and revoke: over auth.admin.list-sessions and revoke-sessions with an operator token.
+// authctl sessions list and revoke (auth.admin.list-sessions, revoke-sessions).
 import type { AuthClient } from "../../client/types.ts";
 import type { Session } from "../../protocol/generated/schemas.ts";
 import type { CommandResult, Invocation } from "../command.ts";

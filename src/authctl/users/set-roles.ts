@@ -1,8 +1,10 @@
-// authctl users set-roles: gives a user exactly these roles, over auth.admin.set-roles with an operator token, and shows those before and after.
-// The roles before are read just before the change: another operator's change in between is not shown, and not lost in the fleet's events.
+// authctl users set-roles: gives a user exactly these roles (auth.admin.set-roles), and shows the roles before and
+// after. Those before are read just before the change: a change by another operator in between is not shown, but its
+// events are not lost.
 import type { AdminGetUserResult } from "../../protocol/generated/schemas.ts";
-import { type CommandResult, type Invocation, textOption, UsageFault } from "../command.ts";
+import { type CommandResult, type Invocation, textOption } from "../command.ts";
 import { actingFor } from "../connect/actor.ts";
+import { UsageFault } from "../faults.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 import { aligned } from "../terminal/table.ts";
 import { lastAdminText } from "./act.ts";

@@ -1,4 +1,4 @@
-// authctl users show: one user, over auth.admin.get-user with an operator token.
+// authctl users show: one user (auth.admin.get-user).
 import type { AdminGetUserResult } from "../../protocol/generated/schemas.ts";
 import type { CommandResult, Invocation } from "../command.ts";
 import { aligned } from "../terminal/table.ts";
@@ -28,7 +28,7 @@ function linesOf(user: AdminGetUserResult): string[] {
   ]);
 }
 
-/** A worker of an older version says nothing of the end. */
+/** A worker of an older version does not send the end. */
 function bannedText({ isActive, bannedUntil }: AdminGetUserResult): string {
   if (isActive) return "no";
   return bannedUntil == null ? "yes, until it is lifted" : `yes, until ${new Date(bannedUntil).toISOString()}`;

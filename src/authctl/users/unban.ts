@@ -1,4 +1,4 @@
-// authctl users unban: over auth.admin.unban-user with an operator token.
+// authctl users unban (auth.admin.unban-user).
 import { userAct } from "./act.ts";
 
 export const usersUnban = userAct({

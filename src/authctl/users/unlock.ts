@@ -1,4 +1,4 @@
-// authctl users unlock: over auth.admin.unlock-user with an operator token.
+// authctl users unlock (auth.admin.unlock-user).
 import { userAct } from "./act.ts";
 
 export const usersUnlock = userAct({

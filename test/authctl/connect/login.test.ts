@@ -1,4 +1,5 @@
-// authctl login and logout against the real fleet: an administrator's session, second factors, and what becomes of the commands that act.
+// authctl login and logout against the real fleet: an administrator's session, second factors, and how the commands
+// that act use it.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
@@ -75,7 +76,7 @@ describe("an administrator who is logged in", () => {
     ]);
   });
 
-  test("may do what his roles permit, and goes on when they change", async () => {
+  test("may do what their roles permit, and goes on when these change", async () => {
     const person = await confirmed(fleet);
     const none = await logIn(person);
     expect(none.stdout).toContain("No role counts in this session");

@@ -1,5 +1,5 @@
-// authctl against the real fleet: what it prints and its exit code. Each command once as an operator runs it (bin/authctl.js, a process), the
-// rest of its behaviours in this process.
+// authctl against the real fleet: what it prints and its exit code. Each command once as an operator runs it
+// (bin/authctl.js, a process), the other cases in this process.
 import { randomBytes } from "node:crypto";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
-// authctl dlq against a fleet of its own: what cannot be processed is listed, shown without secrets, replayed as the record it was, and dropped.
+// authctl dlq against a fleet of its own: dead letters are listed, shown without secrets, replayed as the records they
+// were, and dropped.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import driver, { type Admin } from "kafkajs";
 import { sealIn } from "../../../src/authctl/dlq/replayable.ts";

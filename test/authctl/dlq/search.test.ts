@@ -1,4 +1,4 @@
-// How dead letters are found: bounded reads of a topic, windows from its end, and notes that stand behind what they are about.
+// How dead letters are found: bounded reads of a topic, windows from its end, and notes after what they are about.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Letter, noteRecord } from "../../../src/authctl/dlq/letters.ts";
@@ -15,7 +15,7 @@ import { called } from "../authctl.ts";
 let real: RealKafka;
 beforeEach(async () => {
   real = await realKafka("dlq");
-  // kafkajs asks for a new topic's leaders once the topic is made, and a busy broker may not know it yet: then it is there at the next call.
+  // kafkajs asks for the leaders of a new topic at once, and a busy broker may not know them yet: the next call does.
   await until("the topic is there", async () => {
     await real.kafka.ensureTopics([{ topic: deadLetterTopic, partitions: 2, replication: 1, config: {} }]);
     return true;
@@ -23,8 +23,8 @@ beforeEach(async () => {
 });
 afterEach(() => real.close());
 
-/** Records of the topic `origin`, as dead letters, one after the other in a partition; the next ones are later by the clock, too. */
-async function bury(count: number, { origin = "delete", partition = 0 } = {}): Promise<void> {
+/** Writes dead letters of records from the topic `origin`, one after the other, each later by the clock too. */
+async function addDeadLetters(count: number, { origin = "delete", partition = 0 } = {}): Promise<void> {
   for (let done = 0; done < count; done += 500) {
     const letters = Array.from({ length: Math.min(500, count - done) }, (_, index) => letter(origin, done + index));
     await real.kafka.produce(letters.map((each) => ({ ...each, partition })));
@@ -46,8 +46,8 @@ describe("a bounded read", () => {
     ["from the beginning", 1_000_000],
     ["from where it begins", 1],
   ])("gives each record of its spans once, in order, and no other: %s", async (_how, skipWorth) => {
-    await bury(1500);
-    await bury(20, { partition: 1 });
+    await addDeadLetters(1500);
+    await addDeadLetters(20, { partition: 1 });
     const seen: InRecord[] = [];
     const spans = new Map([
       [0, { from: 900n, to: 1400n }],
@@ -63,8 +63,8 @@ describe("a bounded read", () => {
   test.each([1_000_000, 1])(
     "names the partition whose records are no longer kept (skipWorth %d)",
     async (skipWorth) => {
-      await bury(10);
-      await bury(10, { partition: 1 });
+      await addDeadLetters(10);
+      await addDeadLetters(10, { partition: 1 });
       const topic = real.prefix + deadLetterTopic;
       await real.admin.fetchTopicOffsets(topic); // kafkajs deletes only where it knows the topic
       await real.admin.deleteTopicRecords({
@@ -86,9 +86,9 @@ describe("a bounded read", () => {
 
 describe("the newest", () => {
   test("come from the end of every partition, in order of time, with word of older ones", async () => {
-    await bury(5);
-    await bury(5, { partition: 1 });
-    await bury(1);
+    await addDeadLetters(5);
+    await addDeadLetters(5, { partition: 1 });
+    await addDeadLetters(1);
     expect(await findNewest(real.kafka, wanted)).toMatchObject({ more: true, unread: [] });
     expect(ids((await findNewest(real.kafka, wanted)).letters)).toEqual(["0/5", "1/4", "1/3"]);
     const all = await findNewest(real.kafka, { ...wanted, limit: 11 });
@@ -96,8 +96,8 @@ describe("the newest", () => {
   });
 
   test("are searched for further back where those at the end do not fit or were put away", async () => {
-    await bury(3, { origin: "check_verified" });
-    await bury(60);
+    await addDeadLetters(3, { origin: "check_verified" });
+    await addDeadLetters(60);
     const put = [60n, 61n, 62n].map((offset) => noteRecord({ partition: 0, offset }, "dropped", "me"));
     await real.kafka.produce([...put, noteRecord({ partition: 0, offset: 59n }, "replayed", "me")]);
     const small = { ...wanted, window: 4 };
@@ -113,16 +113,16 @@ describe("the newest", () => {
 
   test("are none where all are older, or there are none", async () => {
     expect(await findNewest(real.kafka, wanted)).toEqual({ letters: [], more: false, unread: [] });
-    await bury(20);
+    await addDeadLetters(20);
     const later = { ...wanted, window: 4, since: Number.MAX_SAFE_INTEGER };
     expect(await findNewest(real.kafka, later)).toEqual({ letters: [], more: false, unread: [] });
   });
 
-  test("do not count what is neither a dead letter nor a note, nor a note that a stranger wrote into his record", async () => {
+  test("do not count what is neither a dead letter nor a note, nor a note that another client wrote into its record", async () => {
     await real.kafka.produce([
       { topic: deadLetterTopic, partition: 0, key: null, value: null, headers: { probe: "x" } },
     ]);
-    await bury(1);
+    await addDeadLetters(1);
     const forged = { ...letter("delete", 9), partition: 0 };
     await real.kafka.produce([{ ...forged, headers: { ...forged.headers, "auth-dlq-dropped": "0/1" } }]);
     expect(ids((await findNewest(real.kafka, wanted)).letters)).toEqual(["0/2", "0/1"]);
@@ -130,7 +130,7 @@ describe("the newest", () => {
 });
 
 test("a letter whose topic is gone is not replayed", async () => {
-  await bury(1);
+  await addDeadLetters(1);
   const env = { AUTH_KAFKA_BROKERS: testStack().kafka, AUTH_TOPIC_PREFIX: real.prefix };
   const { code, stdout } = await called(["dlq", "replay", "0/0", "--yes"], env);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "0/0 was not replayed. Its topic delete is gone.\n" });
@@ -138,8 +138,8 @@ test("a letter whose topic is gone is not replayed", async () => {
 
 describe("letters by id", () => {
   test("come in the order asked, with what became of them", async () => {
-    await bury(10);
-    await bury(10, { partition: 1 });
+    await addDeadLetters(10);
+    await addDeadLetters(10, { partition: 1 });
     await real.kafka.produce([noteRecord({ partition: 1, offset: 2n }, "replayed", "me")]);
     const asked = [
       { partition: 1, offset: 2n },
@@ -152,7 +152,7 @@ describe("letters by id", () => {
   });
 
   test("hold no more bytes than may be held", async () => {
-    await bury(2);
+    await addDeadLetters(2);
     const asked = [0n, 1n].map((offset) => ({ partition: 0, offset }));
     const found = await fetchLetters(real.kafka, asked, 60);
     expect(found.map(({ record }) => record !== undefined)).toEqual([true, false]);
@@ -164,7 +164,7 @@ describe("letters by id", () => {
     ["an empty partition", 1, 0n, "is empty"],
     ["a note", 0, 1n, "a note about another one"],
   ])("are refused for %s", async (_what, partition, offset, sentence) => {
-    await bury(1);
+    await addDeadLetters(1);
     await real.kafka.produce([noteRecord({ partition: 0, offset: 0n }, "dropped", "me")]);
     const asked = fetchLetters(real.kafka, [{ partition, offset }], 0);
     await expect(asked).rejects.toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining(sentence) });

@@ -1,7 +1,7 @@
-// authctl at Kafka and the registry: topics, topics acl, lag, schemas. What they show is that of the brokers: the shared fleet's, and topics of this
-// file's own where something must be wrong.
+// authctl at Kafka and the registry: topics, topics acl, lag, schemas. They show what the brokers have: the shared
+// fleet's topics, and topics of this file where something must be wrong.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { judgeAll } from "../../../src/authctl/fleet/schemas.ts";
+import { compareAll } from "../../../src/authctl/fleet/schemas.ts";
 import { connectRegistry } from "../../../src/bus/avro/schema-store.ts";
 import { readConfig } from "../../../src/config/read.ts";
 import { subjects, topics } from "../../../src/processes/topic-specs.ts";
@@ -212,7 +212,7 @@ describe("schemas", () => {
     const backward = "BACKWARD" as const;
     for (const name of ["compatible", "incompatible"]) await registry.register(subject(name), record(), backward);
     await registry.register(subject("other"), record(), "FORWARD");
-    const judged = await judgeAll(registry, [
+    const judged = await compareAll(registry, [
       { subject: subject("new"), schema: record(), compatibility: backward },
       { subject: subject("compatible"), schema: record("mayBe"), compatibility: backward },
       { subject: subject("incompatible"), schema: record("must"), compatibility: backward },

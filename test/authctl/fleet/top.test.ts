@@ -1,6 +1,6 @@
 // authctl top against the real fleet's feed, and against a feed that says what a test wants.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { Unreachable } from "../../../src/authctl/command.ts";
+import { Unreachable } from "../../../src/authctl/faults.ts";
 import { watchFleet } from "../../../src/authctl/fleet/watch.ts";
 import { type FleetReport, noStats } from "../../../src/bus/fleet-feed.ts";
 import { fleetTopic } from "../../../src/protocol/bus-names.ts";

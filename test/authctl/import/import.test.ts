@@ -1,5 +1,5 @@
-// authctl import against a fleet of its own: 5,000 users of an old service, with a kill -9 and a Ctrl-C on the way; then they log in through Kafka.
-// Then files of JSON lines. A million: test/long/import.test.ts.
+// authctl import against a fleet of its own: 5,000 users of an old service, with a kill -9 and a Ctrl-C on the way;
+// then they log in through Kafka. Then files of JSON lines. A million rows: test/long/import.test.ts.
 import type { ChildProcess } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -76,7 +76,7 @@ const rejectLines = (): Record<string, unknown>[] =>
 /** On a machine that does much else, two processes start in half a minute. */
 const patience = 60_000;
 
-/** A process of its own, stopped before the batch of this row: somebody registers with that login and has not committed. */
+/** A process of its own, held before the batch of this row: a registration with that login has not committed yet. */
 async function held(row: number): Promise<{ child: ChildProcess; said: () => string; release(): Promise<void> }> {
   await site.sql.query("BEGIN");
   await site.sql.query(
@@ -288,7 +288,7 @@ describe("from the old service's table", () => {
     expect(await everything()).toBe(before);
     expect(await runJson("--again")).toMatchObject({ rows, imported: 0, present: rows - 9, gone: 1 });
     expect(await everything()).toBe(before);
-    await old.sql.query("UPDATE auth SET email = 'somebody@example.org' WHERE id = 11");
+    await old.sql.query("UPDATE auth SET email = 'another@example.org' WHERE id = 11");
     expect(await runJson("--again", "--role", "emperor=admin")).toMatchObject({ imported: 2, gone: 1 });
     expect(rejectLines()).toHaveLength(6);
     await old.sql.query(`
@@ -377,23 +377,23 @@ describe("from JSON lines", () => {
     return path;
   };
   const importing = (file: string, ...args: string[]) => runJson(file, "--rejects", `${file}.rejects`, ...args);
-  const somebody = (login: string) => ({ login, email: `${login}@example.net`, hash });
+  const userWith = (login: string) => ({ login, email: `${login}@example.net`, hash });
 
   test("every field counts, what is left out has its default, and who has no id gets one", async () => {
     const file = write("fields.jsonl", [
-      `\ufeff${JSON.stringify(somebody("lines1"))}`,
+      `\ufeff${JSON.stringify(userWith("lines1"))}`,
       "",
       {
-        ...somebody("lines2"),
+        ...userWith("lines2"),
         id: 80_002,
         username: "Two of them",
         roles: ["admin"],
         createdAt: "2019-05-01T10:00:00Z",
       },
-      { ...somebody("lines3"), confirmed: false, createdAt: 1_556_704_800_000 },
-      { ...somebody("lines4"), banned: true },
+      { ...userWith("lines3"), confirmed: false, createdAt: 1_556_704_800_000 },
+      { ...userWith("lines4"), banned: true },
       {
-        ...somebody("lines5"),
+        ...userWith("lines5"),
         hash: { algorithm: "bcrypt", hash: oldUsers(rows).find(({ login }) => login === "some-bcrypt")!.hash },
       },
     ]);
@@ -427,18 +427,18 @@ describe("from JSON lines", () => {
       "{",
       "[]",
       `{"login":"${"x".repeat(70_000)}"}`,
-      { ...somebody("bad4"), isBanned: true },
-      { ...somebody("bad5"), id: "5" },
-      { ...somebody("bad6"), id: 0 },
-      { ...somebody("bad7"), confirmed: "yes" },
-      { ...somebody("bad8"), roles: ["emperor"] },
-      { ...somebody("bad9"), createdAt: "yesterday" },
-      { ...somebody("bad10"), login: "bad\u0000ten" },
-      { ...somebody("bad11"), hash: { algorithm: "firebase-scrypt", hash, salt: "x" } },
-      { ...somebody("good12"), id: 90_012 },
-      { ...somebody("GOOD12"), email: "other@example.net" },
-      { ...somebody("good14"), id: 90_012 },
-      somebody("good12"),
+      { ...userWith("bad4"), isBanned: true },
+      { ...userWith("bad5"), id: "5" },
+      { ...userWith("bad6"), id: 0 },
+      { ...userWith("bad7"), confirmed: "yes" },
+      { ...userWith("bad8"), roles: ["emperor"] },
+      { ...userWith("bad9"), createdAt: "yesterday" },
+      { ...userWith("bad10"), login: "bad\u0000ten" },
+      { ...userWith("bad11"), hash: { algorithm: "firebase-scrypt", hash, salt: "x" } },
+      { ...userWith("good12"), id: 90_012 },
+      { ...userWith("GOOD12"), email: "other@example.net" },
+      { ...userWith("good14"), id: 90_012 },
+      userWith("good12"),
     ]);
     const said = await importing(file);
     expect(said).toMatchObject({ code: 1, imported: 1, present: 1 });
@@ -463,7 +463,7 @@ describe("from JSON lines", () => {
   });
 
   test("a login that a registration keeps taken (AUTH_HIDE_EMAIL) comes in once it is free", async () => {
-    const file = write("kept.jsonl", [somebody("kept1")]);
+    const file = write("kept.jsonl", [userWith("kept1")]);
     await site.sql.query(
       "INSERT INTO users (id, login, login_key, username, email, email_key, decoy) VALUES (nextval('user_ids'), 'Kept1', 'kept1', 'x', '', '', true)",
     );
@@ -475,9 +475,9 @@ describe("from JSON lines", () => {
 
   test("--events publishes UserRegistered for each, and without it nothing is", async () => {
     const before = await count("outbox");
-    await importing(write("silent.jsonl", [somebody("silent1")]));
+    await importing(write("silent.jsonl", [userWith("silent1")]));
     expect(await count("outbox")).toBe(before);
-    await importing(write("told.jsonl", [somebody("told1"), somebody("told2")]), "--events", "--as", "mover");
+    await importing(write("told.jsonl", [userWith("told1"), userWith("told2")]), "--events", "--as", "mover");
     const { rows: events } = await site.sql.query(
       "SELECT o.kind, o.sequence::int, o.actor, o.body->>'login' AS login, o.user_id = u.id AND o.key = u.id::text AND u.sequence = 1 AS fits FROM outbox o JOIN users u ON u.id = o.user_id WHERE u.login LIKE 'told_' ORDER BY login",
     );
@@ -493,14 +493,14 @@ describe("from JSON lines", () => {
   });
 
   test("another export under the same name is another import", async () => {
-    const file = write("export.jsonl", [somebody("export1"), somebody("export2")]);
+    const file = write("export.jsonl", [userWith("export1"), userWith("export2")]);
     expect(await importing(file)).toMatchObject({ imported: 2 });
-    write("export.jsonl", [somebody("export0"), somebody("export1"), somebody("export2")]);
+    write("export.jsonl", [userWith("export0"), userWith("export1"), userWith("export2")]);
     expect(await importing(file)).toMatchObject({ rows: 3, imported: 1, present: 2 });
   });
 
   test("a file of rejects never takes the place of something else", async () => {
-    const file = write("mine.jsonl", [somebody("mine1")]);
+    const file = write("mine.jsonl", [userWith("mine1")]);
     const { code, stderr } = await run(file, "--rejects", file);
     expect(code).toBe(2);
     expect(stderr).toContain(`${file} is no file of rejects`);

@@ -1,4 +1,5 @@
-// How an import shows where it is: a bar on a terminal, a line every few seconds elsewhere; by a clock that only the test moves.
+// How an import shows its progress: a bar on a terminal, a line every few seconds elsewhere; by a clock that only the
+// test moves.
 import { expect, test } from "@jest/globals";
 import { importResult, makeProgress } from "../../../src/authctl/import/report.ts";
 import { noCounts } from "../../../src/db/imports.ts";

@@ -2,12 +2,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import { type Judged, judge } from "../../../src/authctl/import/rows.ts";
+import { type CheckedRow, checkRow } from "../../../src/authctl/import/rows.ts";
 import { makePasswords } from "../../../src/crypto/passwords.ts";
 
 const page = readFileSync(join(import.meta.dirname, "..", "..", "..", "docs", "operations.md"), "utf8");
 const roles = { known: new Set(["admin"]), names: new Map() };
-const judged = (given: Record<string, unknown>): Judged => judge({ position: 1, nextByte: 0, given }, roles);
+const judged = (given: Record<string, unknown>): CheckedRow => checkRow({ position: 1, nextByte: 0, given }, roles);
 
 test("every line of docs/operations.md is a user whose password is the one it names", async () => {
   const block = page.slice(page.indexOf("### From a file")).split("```")[1]!;

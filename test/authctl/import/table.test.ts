@@ -1,6 +1,6 @@
 // Where the old service's database is, by the names that services in Python give it.
 import { describe, expect, test } from "@jest/globals";
-import { UsageFault } from "../../../src/authctl/command.ts";
+import { UsageFault } from "../../../src/authctl/faults.ts";
 import { oldDatabase } from "../../../src/authctl/import/table.ts";
 
 describe("the old service's database", () => {

@@ -1,4 +1,4 @@
-// authctl completion: what the tab key offers, asked of a real bash; the scripts for zsh and fish as far as their text says it.
+// authctl completion: what the tab key offers in a real bash; the scripts for zsh and fish by their text.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

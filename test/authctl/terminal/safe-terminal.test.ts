@@ -1,5 +1,5 @@
-// What authctl prints of texts that came from outside: nothing of them reaches the terminal as anything but characters, in any command, and
-// --json gives them as they were.
+// How authctl prints texts from outside: in no command do they reach the terminal as anything but characters, and
+// --json gives them unchanged.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";

@@ -189,7 +189,7 @@ async function freshDatabase(): Promise<string> {
   return url.href;
 }
 
-/** At a terminal of its own, which echoes what is typed unless it is told not to: each answer follows a question that ends with a colon. */
+/** At a terminal of its own, which echoes unless told not to: each answer follows a question that ends with a colon. */
 async function typing(args: string[], answers: string[]): Promise<{ code: number | null; shown: string }> {
   const bin = join(import.meta.dirname, "..", "..", "..", "bin", "authctl.js");
   const terminal = `import os, pty, sys

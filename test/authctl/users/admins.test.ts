@@ -1,5 +1,5 @@
-// What is about all administrators of a fleet, on one that has no others: the role admin requires a second factor, and the last one who has it
-// stays. With what else authctl has to say of factors.
+// What concerns all administrators of a fleet, on a fleet of its own: the role admin requires a second factor, and the
+// last administrator stays. With the other commands on factors.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { Refusal } from "../../../src/protocol/errors.ts";
@@ -33,7 +33,7 @@ describe("users reset-mfa", () => {
     const declined = await answering(args, own.env, "n");
     expect(declined).toMatchObject({ code: 1, stdout: "Nothing was done.\n" });
     expect(declined.questions[0]).toContain(`Remove all second factors of ${person.login}`);
-    await expect(loggedIn(fleet, person)).resolves.toBeNull(); // a challenge: he still has them
+    await expect(loggedIn(fleet, person)).resolves.toBeNull(); // a challenge: they still have them
     const { code, stdout, stderr } = await authctl([...args, "--yes"], own.env);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toBe(`${person.login} (${person.id}) has no second factor any more; all sessions ended.\n`);
@@ -107,7 +107,7 @@ describe("the last administrator", () => {
     return rows.map(({ id }: { id: number }) => id);
   };
 
-  test("is neither demoted nor banned nor deleted by himself; beside another one he is", async () => {
+  test("is neither demoted nor banned nor deleted by themselves; beside another one they are", async () => {
     const [admin] = (await onlyAdmins(1)) as [Holder];
     for (const act of [
       setRoles(admin.login, [], admin.accessToken),
@@ -166,8 +166,8 @@ describe("the last administrator", () => {
 
   test("stays where two who are the last resign at the same moment: one of them is refused", async () => {
     const both = await onlyAdmins(2);
-    // Both have read that there is another one before either commits. The hold is what an UPDATE takes: the relay, which gives new users
-    // their keys for the audit, must not wait here too.
+    // Both have read that there is another one before either commits. The lock is the one an UPDATE takes, so that the
+    // relay, which gives new users their keys for the audit, does not wait here too.
     await fleet.sql.query("BEGIN");
     await fleet.sql.query("SELECT FROM users WHERE id = ANY($1) FOR NO KEY UPDATE", [both.map(({ id }) => id)]);
     const resigned = both.map(({ login, accessToken }) => setRoles(login, [], accessToken).then(() => "done", codeOf));

@@ -1,4 +1,4 @@
-// authctl users export against the real fleet: the document on standard output or in a file, and what is said where there is none.
+// authctl users export against the real fleet: the document on standard output or in a file, and the errors.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,7 +69,7 @@ describe("users export", () => {
   test("says what is too long for one document", async () => {
     const person = await confirmed(fleet);
     await withTooMuch(fleet, person);
-    await auditOf(fleet, person.id); // his history has something
+    await auditOf(fleet, person.id); // their history has something
     const { code, stdout, stderr } = await called(
       ["users", "export", person.login, "--reason", "a letter", "--json"],
       fleet.env,

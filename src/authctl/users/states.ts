@@ -1,0 +1,3 @@
+// The states of a user, as users find takes them.
+
+export const userStates = ["unconfirmed", "active", "banned"];
