@@ -6,12 +6,12 @@ import { projectSources, type Rule, rules, type Source } from "../tools/distance
 const allowed: Record<keyof typeof rules, number> = {
   "loose files in src": 0,
   "files over 400 lines": 0,
-  "comments over 120 columns": 848,
-  "he, his, him": 96,
+  "comments over 120 columns": 844,
+  "he, his, him": 95,
   "exported types declared twice": 9,
   "auth in src/kafka": 0,
   "auth in src/bus": 0,
-  "retired names": 407,
+  "retired names": 401,
 };
 
 const sources = projectSources();

@@ -19,7 +19,7 @@ export interface RightPassword {
 }
 
 export async function afterPassword(
-  ctx: Context,
+  ctx: Context<"sessions">,
   account: AccountWithPassword,
   { request, writes, remember }: RightPassword,
 ): Promise<SessionLoginResult> {

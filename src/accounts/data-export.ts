@@ -20,7 +20,7 @@ export interface DataExport {
 }
 
 /** @returns null: there is no such user (any more). @throws Refusal THROTTLED where a copy was taken less than ten minutes ago */
-export async function exportOf(ctx: Context, id: number): Promise<DataExport | null> {
+export async function exportOf(ctx: Context<"personalData">, id: number): Promise<DataExport | null> {
   const about = await ctx.read(heldAbout(id, everyMs));
   if (about === null) return null;
   if (about.waitMs > 0)
@@ -43,10 +43,10 @@ interface HistoryRow {
   personal: string | null;
 }
 
-async function history(ctx: Context, userId: number): Promise<object[]> {
+async function history(ctx: Context<"personalData">, userId: number): Promise<object[]> {
   const found = await ctx.read(historyOf(userId, mostHistory + 1));
   if (found === null || found.subjectBox === null) return [];
-  const open = ctx.personalOf(userId, found.subjectBox);
+  const open = ctx.personalData.reader(userId, found.subjectBox);
   return (JSON.parse(found.rows) as HistoryRow[]).map(({ eventId, at, event, actor, outcome, details, personal }) => {
     const { [stateField.aspects]: _, ...said } = details;
     return {

@@ -1,7 +1,7 @@
 // The rules for what people type in, shared by handlers, as refusals: protocol/names.ts and protocol/email-addresses.ts know what is right. A check gives the form that is
 // stored. Logging in never applies the policy: only empty and absurd input is refused there.
 
-import type { Context } from "../command/context.ts";
+import type { HandlerPasswords } from "../command/context.ts";
 import { maxPasswordBytes, type Weakness } from "../crypto/password-policy.ts";
 import { maxAddressBytes, storedAddress } from "../protocol/email-addresses.ts";
 import { invalid, refuse } from "../protocol/errors.ts";
@@ -73,7 +73,7 @@ const weakBecause: Record<Exclude<Weakness, "long">, (min: number) => string> = 
  * @throws Refusal WEAK_PASSWORD (details.reason: short, context, common, breached) or INVALID_INPUT
  */
 export async function checkNewPassword(
-  { policy }: Pick<Context, "policy">,
+  { policy }: Pick<HandlerPasswords, "policy">,
   { field, password, about }: NewPassword,
 ): Promise<void> {
   const reason = await policy.weakness(password, about);

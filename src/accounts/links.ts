@@ -21,14 +21,30 @@ export interface Link extends OneTimeToken {
  * one that has done its work, `outdated` of one that an ending took back (docs/accounts.md), and `address-taken` where another account has
  * confirmed the address meanwhile.
  * A user who is banned is told so here where the link is enough to show who it is; to confirm, more is asked (account/confirm.ts).
- * @param client whom the requester serves, where the request says it: links that do not hold are counted by its network
+ * @param client whom the requester serves: links that do not hold are counted by its network
  * @throws Refusal INVALID_INPUT, THROTTLED, TOKEN_INVALID (unknown, forged, of another purpose: without a reason), TOKEN_EXPIRED, BANNED
  */
-export async function linkOf(ctx: Context, token: string, purpose: Purpose, client?: Client | null): Promise<Link> {
+export function linkOf(ctx: Context<"uses">, token: string, purpose: Purpose, client: Client | null): Promise<Link> {
+  return checkedLink(token, purpose, async (read) => {
+    const { row, refund } = await ctx.uses.count({ use: "link", client }, read);
+    return { row, refund: [refund] };
+  });
+}
+
+/** The same, and counts nothing: of a request that does not say whom it serves, or that was counted before. */
+export function linkUncounted(ctx: Context, token: string, purpose: Purpose): Promise<Link> {
+  return checkedLink(token, purpose, async (read) => ({ row: await ctx.read(read), refund: [] }));
+}
+
+async function checkedLink(
+  token: string,
+  purpose: Purpose,
+  readToken: (read: Read<OneTimeToken>) => Promise<{ row: OneTimeToken | null; refund: Write[] }>,
+): Promise<Link> {
   checkToken("token", token);
   const presented = parseOpaque(token);
   if (presented === undefined) throw refuse("TOKEN_INVALID");
-  const { row: stored, refund } = await readCounted(ctx, tokenById(presented.id, purpose), client);
+  const { row: stored, refund } = await readToken(tokenById(presented.id, purpose));
   if (stored === null || !isSecretOf(stored.secretHash, presented.secret)) throw refuse("TOKEN_INVALID");
   if (stored.used || (purpose === "confirm" && stored.confirmed))
     throw refuse("TOKEN_INVALID", { message: "The link was used before.", details: { reason: "used" } });
@@ -45,10 +61,4 @@ export async function linkOf(ctx: Context, token: string, purpose: Purpose, clie
       details: { reason: "outdated" },
     });
   return { ...stored, id: presented.id, use: useToken(presented.id), refund };
-}
-
-async function readCounted<T>(ctx: Context, read: Read<T>, client: Client | null | undefined) {
-  if (client === undefined) return { row: await ctx.read(read), refund: [] };
-  const { row, refund } = await ctx.countUse({ use: "link", client }, read);
-  return { row, refund: [refund] };
 }

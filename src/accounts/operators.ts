@@ -18,16 +18,16 @@ export interface StoredOperator extends Operator {
 }
 
 /** null where there is none; whoever put a row there without the fleet's keys has made no operator. @throws UnknownDataKey */
-export async function operatorNamed(ctx: Context, name: string): Promise<StoredOperator | null> {
+export async function operatorNamed(ctx: Context<"operators">, name: string): Promise<StoredOperator | null> {
   const row = await ctx.read(operatorRow(name));
   const operator = row === null ? undefined : opened(ctx, name, row.box);
   return row === null || operator === undefined ? null : { ...operator, version: row.version };
 }
 
 /** undefined: not sealed by this fleet. @throws UnknownDataKey */
-export function opened(ctx: Context, name: string, box: Buffer): Operator | undefined {
+export function opened(ctx: Context<"operators">, name: string, box: Buffer): Operator | undefined {
   try {
-    return openOperator(ctx.operatorBox(), name, box);
+    return openOperator(ctx.operators.box(), name, box);
   } catch (error) {
     if (error instanceof UnknownDataKey) throw error;
     return undefined;

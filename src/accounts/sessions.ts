@@ -44,18 +44,18 @@ export interface OpenedSession {
  * A rotating session ends after AUTH_REFRESH_TTL, another after AUTH_COOKIE_MAX_AGE; either when idle for AUTH_REFRESH_IDLE.
  */
 export async function openSession(
-  ctx: Context,
+  ctx: Context<"sessions">,
   user: SessionUser,
   how: { rotating: boolean; client: Client | null; amr: string[]; deviceKey?: string },
 ): Promise<OpenedSession> {
-  const { settings, tokens } = ctx;
+  const { settings } = ctx;
   const now = ctx.now();
   const sessionId = ctx.uuid();
   const refresh = newOpaque(sessionId);
   const loginKey = normalize(user.login);
   const { deviceKey = loginKey } = how;
   const expiresAt = now + (how.rotating ? settings.refreshTtlMs : settings.cookieMaxAgeMs);
-  const access = await tokens.issueAccess({
+  const access = await ctx.sessions.issueAccess({
     userId: user.id,
     login: user.login,
     roles: user.roles.filter((role) => how.amr.includes("mfa") || !user.strongRoles.includes(role)),
@@ -72,7 +72,7 @@ export async function openSession(
       accessExpiresAt: access.expiresAt,
       refreshToken: refresh.token,
       refreshExpiresAt: Math.min(expiresAt, now + settings.refreshIdleMs),
-      deviceToken: ctx.deviceToken({ recordKey: deviceKey, epoch: user.deviceEpoch }),
+      deviceToken: ctx.sessions.deviceToken({ recordKey: deviceKey, epoch: user.deviceEpoch }),
     },
     write: insertSession(
       {
@@ -80,7 +80,7 @@ export async function openSession(
         userId: user.id,
         rotating: how.rotating,
         refreshHash: hashSecret(refresh.secret),
-        refreshKey: ctx.refreshKey().id,
+        refreshKey: ctx.sessions.refreshKey().id,
         now,
         expiresAt,
         amr: how.amr,

@@ -1,7 +1,7 @@
 // What administrators' commands, the platform's JSON topics and, where it is deleted, its owner do to an account alike: ban it, lift the ban, delete it. Banning and
 // deleting end every session and every access token; lifting a ban brings none of them back.
 
-import type { Change, Context } from "../command/context.ts";
+import type { Capabilities, Change, Context } from "../command/context.ts";
 import { event } from "../command/events.ts";
 import { purposes, voidLinks } from "../db/one-time-tokens.ts";
 import { erasures } from "../db/personal-data.ts";
@@ -73,11 +73,11 @@ export function unban({ id }: Profile, { actor, reason }: AccountAction): Change
 
 /** The account and all that is personal about its user (db/personal-data.ts); a login that was ever confirmed stays taken for a while. */
 export function erase(
-  ctx: Pick<Context, "keepLogin">,
+  ctx: Pick<Capabilities, "givenUpLogins">,
   user: Pick<Profile, "id" | "generation" | "login" | "confirmed">,
   deed: AccountAction,
 ): Change {
-  return erasing(user, deed, { confirmed: user.confirmed, kept: ctx.keepLogin(user) });
+  return erasing(user, deed, { confirmed: user.confirmed, kept: ctx.givenUpLogins.keep(user) });
 }
 
 /** The same of an account that nobody confirmed: its login is free at once. Where somebody has confirmed it meanwhile nothing happens. */

@@ -22,7 +22,7 @@ import { releaseUse } from "../db/uses.ts";
 import { type Refusal, refuse } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
 import { normalize } from "../protocol/record-key.ts";
-import { AlreadyAnswered } from "./context.ts";
+import { AlreadyAnswered } from "./inbox.ts";
 import { keyedHash, lastingHash } from "./keyed-hash.ts";
 import { networksOf } from "./networks.ts";
 import { limitsOf, refundable, type UseDeps, usedUp } from "./uses.ts";
@@ -62,7 +62,7 @@ export interface AttemptDeps extends UseDeps {
 
 /** The attempt of one request. */
 export interface Attempts {
-  /** Counts it in the read's own statement. @throws Refusal THROTTLED with retryAfterMs and nothing counted; Kept */
+  /** Counts it in the read's own statement. @throws Refusal THROTTLED with retryAfterMs and nothing counted; AlreadyAnswered */
   reserve<T>(attempt: Attempt, read: Read<T>): Promise<Reservation & { row: T | null }>;
   /** Counts another request under a key that has its answer. @throws Refusal THROTTLED */
   conflict(attempt: Attempt): Promise<void>;

@@ -1,6 +1,10 @@
-// What a handler is given: reads, one commit, passwords, tokens, the time. It knows no Kafka and no SQL text.
-// The first read asks the inbox too; where the request has its answer already, read or commit throw Kept, and run.ts gives that answer.
+// What a handler is given. Every handler has the core: the request's time, reads, who acts, and one commit. What not every
+// command may do (hash a password, count an attempt, open a session) is a capability, which a handler names (define.ts):
+// without that its code does not compile, so who does what is read at the top of each handler.
+// A handler knows no Kafka and no SQL text. Its first read asks the inbox too: where the request has its answer already, the
+// read or the commit throws AlreadyAnswered, and run.ts gives that answer.
 import type { Call } from "../bus/command.ts";
+import type { AccessReader } from "../crypto/access-tokens.ts";
 import type { SecretBox } from "../crypto/envelope.ts";
 import type { RelyingParty } from "../crypto/passkeys.ts";
 import type { PasswordPolicy } from "../crypto/password-policy.ts";
@@ -8,7 +12,6 @@ import type { Tokens } from "../crypto/tokens.ts";
 import type { MailCount } from "../db/address-mails.ts";
 import type { AttemptRules } from "../db/attempts.ts";
 import type { Commit, OutboxRow } from "../db/commit.ts";
-import type { InboxRow } from "../db/inbox.ts";
 import type { Read, Write } from "../db/statements.ts";
 import type { Refusal, RefusalCode } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
@@ -18,6 +21,8 @@ import type { UseRules, Using } from "./uses.ts";
 
 /** Passwords as a handler uses them: each hash waits for its turn in the hash lane, inside the request's time. */
 export interface HandlerPasswords {
+  /** What a new password must be. */
+  policy: PasswordPolicy;
   hash(password: string): Promise<string>;
   /** @param stored undefined for an unknown login: costs the same and is never ok */
   verify(password: string, stored: string | undefined): Promise<{ ok: boolean; stale: boolean }>;
@@ -119,82 +124,110 @@ export interface PersonalPart {
   personal: Buffer;
 }
 
-export interface Context {
+/** What every handler has. */
+export interface CoreContext {
   call: Call;
   settings: Settings;
-  tokens: Tokens;
-  passwords: HandlerPasswords;
-  /** What a new password must be. */
-  policy: PasswordPolicy;
-  /** The key that successors of refresh tokens are derived with: the newest, or the one a session was opened with. */
-  refreshKey(id?: number): { id: number; key: Buffer };
-  /** Encrypts the secrets of authenticator apps. */
-  mfaBox(): SecretBox;
-  /** Seals rows of operators. */
-  operatorBox(): SecretBox;
-  /** What user handles of passkeys are made with; the oldest, because they must stay the same. 32 bytes. */
-  passkeyKey(): Buffer;
-  jwks(): string;
-  /** A device token for this record key: that of the request renewed, where it came with one that is known, else a new one. */
-  deviceToken(given: { recordKey: string; epoch: number }): string;
-  /** Opens what is personal in the user's audit rows. @param subjectBox his key, as it is kept */
-  personalOf(userId: number, subjectBox: Buffer): (row: PersonalPart) => Record<string, unknown>;
   now(): number;
   uuid(): string;
-  /** The audit row of an event that the commit itself may add (db/sessions.ts), sealed. */
-  audited(event: AuditedEvent, userId: number): Buffer;
-  /** At most one row. */
-  read<T>(read: Read<T>): Promise<T | null>;
+  /** Reads access tokens. */
+  tokens: AccessReader;
   /**
-   * The same, and in the same statement counts an attempt at a secret before it is verified. Counted it stays, unless `refund` is among
-   * the writes of the commit. The handler must also say whose `attempt` its request is (define.ts).
-   * @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be verified
-   */
-  reserveAttempt<T>(attempt: Attempt, read: Read<T>): Promise<Reservation & { row: T | null }>;
-  /**
-   * The same as `read`, and in the same statement counts a use under the limits across accounts (uses.ts). It stays counted, unless `refund` is
-   * among the writes of the commit. @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be done
-   */
-  countUse<T>(using: Using, read: Read<T>): Promise<{ row: T | null; refund: Write }>;
-  /** In a statement of its own, where whom the requester serves is known only after the first read. @throws Refusal THROTTLED */
-  countUseAlone(using: Using): Promise<{ refund: Write }>;
-  /**
-   * Belongs into the commit that opens a session where the attempt that began the login is long over (a challenge was answered), or there
-   * was none (a passkey alone): what a reservation's `remember` does.
-   */
-  rememberDevice(user: { id: number; login: string }, client: Client | null): Write[];
-  /** What a login that was given up is found by (db/given-up-logins.ts). */
-  loginHash(loginKey: string): Buffer;
-  /** Belongs into the commit that deletes a user: the login stays taken for others, where it was ever confirmed. */
-  keepLogin(user: { login: string; confirmed: boolean }): Write[];
-  /** What a mail to the address is counted by. */
-  mailCount(kind: CountedMail, email: string): MailCount;
-  /** For the metrics, after the commit. */
-  countConfirmed(proof: Proof): void;
-  /**
-   * The command is given in this session. From here on every commit demands that it stands: that neither it was ended nor its user's rights
-   * were changed by what was committed meanwhile.
+   * The command is given in this session. From here on every commit demands that it goes on: that neither it was ended
+   * nor its user's rights were changed by what was committed meanwhile.
    */
   actIn(session: ActingSession): void;
+  /** At most one row. */
+  read<T>(read: Read<T>): Promise<T | null>;
   /** Asks the inbox where no read did: before a refusal that only time has brought about, such as an expired token. */
   checkInbox(): Promise<void>;
-  /** Writes everything in one statement, keeps `result` as the request's answer, and returns it. */
+  /** The audit row of an event that the commit itself may add (db/sessions.ts), sealed. */
+  audited(event: AuditedEvent, userId: number): Buffer;
+  /** Writes everything in one statement, stores `result` as the request's answer, and returns it. */
   commit<R extends object>(change: Change, result: R): Promise<R>;
-  /** Whether the audit gets a row of this refused attempt of an administrator (admin/denials.ts). */
-  admitDenial(actor: string): boolean;
-  /** Commits what happened and keeps no answer: the same request may be carried out later, and asked again it is noted again. */
-  commitAuditOnly(change: Change, code: RefusalCode): Promise<void>;
-  /** Commits what a refusal counted or sent, keeps the refusal as the answer, and throws it. */
+  /** Commits what a refusal counted or sent, stores the refusal as the answer, and throws it. */
   commitRefusal(change: Change, refusal: Refusal): Promise<never>;
 }
 
-/** The request has its answer already. */
-export class AlreadyAnswered extends Error {
-  override readonly name = "Kept";
-  readonly row: InboxRow;
-
-  constructor(row: InboxRow) {
-    super("answered before");
-    this.row = row;
-  }
+/** What only some commands may do. */
+export interface Capabilities {
+  passwords: HandlerPasswords;
+  /** Guesses at a password or a code. The handler must also say whose `attempt` its request is (define.ts). */
+  attempts: {
+    /**
+     * Reads, and in the same statement counts an attempt at a secret before it is verified. It stays counted unless
+     * `refund` is among the writes of the commit.
+     * @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be verified
+     */
+    reserve<T>(attempt: Attempt, read: Read<T>): Promise<Reservation & { row: T | null }>;
+  };
+  /** Limits across accounts (uses.ts). */
+  uses: {
+    /**
+     * Reads, and in the same statement counts a use. It stays counted unless `refund` is among the writes of the commit.
+     * @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be done
+     */
+    count<T>(using: Using, read: Read<T>): Promise<{ row: T | null; refund: Write }>;
+    /** In a statement of its own, where the first read tells whom the requester serves. @throws Refusal THROTTLED */
+    countAlone(using: Using): Promise<{ refund: Write }>;
+  };
+  mails: {
+    /** What a mail to the address is counted by. */
+    count(kind: CountedMail, email: string): MailCount;
+  };
+  /** The tokens of a session. */
+  sessions: Pick<Tokens, "issueAccess"> & {
+    /** What successors of refresh tokens are derived with: the newest key, or the one that a session was opened with. */
+    refreshKey(id?: number): { id: number; key: Buffer };
+    /** For this record key: the request's own device token renewed, where it came with a known one, else a new one. */
+    deviceToken(given: { recordKey: string; epoch: number }): string;
+    /**
+     * Belongs into the commit that opens a session where no attempt of this request did: after a challenge, or by a
+     * passkey alone. What a reservation's `remember` does.
+     */
+    rememberDevice(user: { id: number; login: string }, client: Client | null): Write[];
+  };
+  mfa: {
+    /** Encrypts the secrets of authenticator apps. */
+    box(): SecretBox;
+  };
+  passkeys: {
+    /** What user handles are made with; the oldest key, because they must stay the same. 32 bytes. */
+    handleKey(): Buffer;
+  };
+  operators: {
+    /** Seals rows of operators. */
+    box(): SecretBox;
+  };
+  /** Logins that were given up stay taken for a while (db/given-up-logins.ts). */
+  givenUpLogins: {
+    /** What one is found by. */
+    hash(loginKey: string): Buffer;
+    /** Belongs into the commit that deletes a user: keeps the login taken, where it was ever confirmed. */
+    keep(user: { login: string; confirmed: boolean }): Write[];
+  };
+  personalData: {
+    /** Opens what is personal in the user's audit rows. @param subjectBox the user's key, as it is stored */
+    reader(userId: number, subjectBox: Buffer): (row: PersonalPart) => Record<string, unknown>;
+  };
+  /** Refused attempts of administrators (admin/denials.ts). */
+  denials: {
+    /** Whether the audit gets a row of this one. */
+    admit(actor: string): boolean;
+    /** Commits what happened and stores no answer: the same request may be carried out later, and is noted again. */
+    commitAuditOnly(change: Change, code: RefusalCode): Promise<void>;
+  };
+  /** The fleet's public keys. */
+  keys: {
+    jwks(): string;
+  };
+  metrics: {
+    /** After the commit. */
+    countConfirmed(proof: Proof): void;
+  };
 }
+
+export type Capability = keyof Capabilities;
+
+/** The core, and the capabilities that a handler names. */
+export type Context<C extends Capability = never> = CoreContext & Pick<Capabilities, C>;

@@ -10,7 +10,7 @@ import type { Read, Write } from "../db/statements.ts";
 import { type CountedUse, countUse, releaseUse, takeBackUse, type UseLimit, useCount } from "../db/uses.ts";
 import { type Refusal, refuse } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
-import { AlreadyAnswered } from "./context.ts";
+import { AlreadyAnswered } from "./inbox.ts";
 import { type KeyedHash, keyedHash } from "./keyed-hash.ts";
 import { networksOf } from "./networks.ts";
 
@@ -54,7 +54,7 @@ export interface UseDeps {
 export interface Uses {
   /**
    * Counts a use in the read's own statement; once, however often the handler is started anew.
-   * @returns what takes it back in a commit. @throws Refusal THROTTLED with retryAfterMs and nothing counted; Kept
+   * @returns what takes it back in a commit. @throws Refusal THROTTLED with retryAfterMs and nothing counted; AlreadyAnswered
    */
   count<T>(using: Using, read: Read<T>): Promise<{ row: T | null; refund: Write }>;
   /** The same in a statement of its own. @throws Refusal THROTTLED */

@@ -4,17 +4,16 @@
 // dead letter that says so (keepAnAdmin).
 
 import { type AccountAction, ban, erase, eraseUnconfirmed, keepAnAdmin, unban } from "../accounts/users.ts";
-import type { Context } from "../command/context.ts";
-import { defineLegacyHandler, type LegacyHandler } from "../command/define.ts";
+import { defineLegacyHandler, type LegacyContext, type LegacyHandler } from "../command/define.ts";
 import { type Profile, profileById } from "../db/users.ts";
 
-async function accountOf(ctx: Context, id: number): Promise<Profile | null> {
+async function accountOf(ctx: LegacyContext, id: number): Promise<Profile | null> {
   const found = await ctx.read(profileById(id));
   return found?.decoy === true ? null : found;
 }
 
 /** @throws Refusal FORBIDDEN, reason last-admin */
-async function gone(ctx: Context, id: number, deed: AccountAction): Promise<void> {
+async function gone(ctx: LegacyContext, id: number, deed: AccountAction): Promise<void> {
   const user = await accountOf(ctx, id);
   if (user !== null) await ctx.commit(erase(ctx, user, { ...deed, demands: await keepAnAdmin(ctx, user) }), {});
 }

@@ -105,7 +105,7 @@ export const endingFaults = {
   },
   "session-not-demanded": switched(
     "session-not-demanded",
-    "command/run.ts",
+    "command/commit.ts",
     '  const outcome = "refusal" in answer ? answer.refusal.code : "ok";',
     "acting = undefined;",
   ),

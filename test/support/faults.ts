@@ -22,7 +22,7 @@ export const faults = {
   ...endingFaults,
   /** Every process remembers for itself alone which requests have their answer. */
   "no-inbox": {
-    module: "command/run.ts",
+    module: "command/inbox.ts",
     line: "return { topic, replyTopic: envelope.reply.topic, idempotencyKey: envelope.idempotencyKey };",
     instead:
       "return { topic, replyTopic: envelope.reply.topic, idempotencyKey: Buffer.concat([envelope.idempotencyKey, Buffer.from(String(process.pid))]) };",

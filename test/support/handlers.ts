@@ -9,7 +9,8 @@ import type { BusCommand, Call, HeldDevice, Lanes } from "../../src/bus/command.
 import { type Lane, makeLane } from "../../src/bus/lanes.ts";
 import { delayUntil } from "../../src/bus/min-response.ts";
 import type { Settings } from "../../src/command/context.ts";
-import { busCommand, type RunDeps, runLegacy } from "../../src/command/run.ts";
+import type { RunDeps } from "../../src/command/deps.ts";
+import { busCommand, runLegacy } from "../../src/command/run.ts";
 import type { MasterKey } from "../../src/config/kinds.ts";
 import { readConfig } from "../../src/config/read.ts";
 import { makeDeviceTokens } from "../../src/crypto/device-token.ts";

@@ -27,7 +27,7 @@ export interface Actor extends Rights {
  * A user by the roles that the session bears, an operator by the row as it is now.
  * @throws Refusal INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED
  */
-export async function actorOf(ctx: Context, actorToken: string): Promise<Actor> {
+export async function actorOf(ctx: Context<"operators">, actorToken: string): Promise<Actor> {
   checkToken("actorToken", actorToken);
   const claim = peekOperator(actorToken);
   if (claim !== undefined) return operatorOf(ctx, actorToken, claim);
@@ -36,7 +36,7 @@ export async function actorOf(ctx: Context, actorToken: string): Promise<Actor> 
   return { name: `user:${userId}`, userId, holds: (each) => held.has(each) };
 }
 
-async function operatorOf(ctx: Context, token: string, { name, kid }: OperatorClaim): Promise<Actor> {
+async function operatorOf(ctx: Context<"operators">, token: string, { name, kid }: OperatorClaim): Promise<Actor> {
   const operator = name === undefined ? null : await operatorNamed(ctx, name);
   const key = operator?.keys.find((each) => each.kid === kid);
   if (operator === null || key === undefined) throw await unknownToken(ctx);

@@ -12,7 +12,7 @@ import { profileOf } from "../../db/users.ts";
 import { Refusal, type RefusalCode } from "../../protocol/errors.ts";
 import type { Commands } from "../../protocol/generated/schemas.ts";
 import { parseTarget } from "../../protocol/target.ts";
-import type { Change, Context } from "../context.ts";
+import type { Capability, Change, Context } from "../context.ts";
 import { defineHandler, type Handler } from "../define.ts";
 import { event } from "../events.ts";
 import { type Actor, actorOf, demandPermission } from "./actor.ts";
@@ -20,11 +20,13 @@ import { isRole, type Permission } from "./permissions.ts";
 
 type AdminTopic = Extract<keyof Commands, `auth.admin.${string}`>;
 
-export interface AdminHandler<T extends AdminTopic> {
+export interface AdminHandler<T extends AdminTopic, C extends Capability = never> {
   topic: T;
   /** What it takes; the handler asks for more where it depends on the request. */
   permission: Permission;
-  handle(request: Commands[T]["request"], ctx: Context, actor: Actor): Promise<Commands[T]["result"]>;
+  /** Beside what every such command has. */
+  needs?: readonly C[];
+  handle(request: Commands[T]["request"], ctx: Context<C>, actor: Actor): Promise<Commands[T]["result"]>;
 }
 
 const area = "auth.admin.";
@@ -34,9 +36,18 @@ const denied: ReadonlySet<RefusalCode> = new Set(["FORBIDDEN", "MFA_REQUIRED"]);
 const unknown: ReadonlySet<RefusalCode> = new Set(["TOKEN_INVALID", "TOKEN_EXPIRED", "SESSION_REVOKED"]);
 const nobody = "anonymous";
 
-export function defineAdminHandler<T extends AdminTopic>({ topic, permission, handle }: AdminHandler<T>): Handler<T> {
-  return defineHandler({
+/** To know an operator, and to note who was denied. */
+type AdminCapability = "operators" | "denials";
+
+export function defineAdminHandler<T extends AdminTopic, C extends Capability = never>({
+  topic,
+  permission,
+  needs = [],
+  handle,
+}: AdminHandler<T, C>): Handler<T, C | AdminCapability> {
+  return defineHandler<T, C | AdminCapability>({
     topic,
+    needs: ["operators", "denials", ...needs],
     lane: "db",
     storesAnswer: true, // also where it only reads: a refusal is a change
     async vouch(request, ctx) {
@@ -49,16 +60,30 @@ export function defineAdminHandler<T extends AdminTopic>({ topic, permission, ha
         await demandPermission(ctx, actor, permission);
         return await handle(request, ctx, actor);
       } catch (error) {
-        if (!(error instanceof Refusal) || !(actor === undefined ? unknown : denied).has(error.code)) throw error;
-        const name = actor?.name ?? nobody;
-        if (!ctx.admitDenial(name)) throw error;
-        const change = attempt(name, { topic, refusal: error, target: await targetIn(ctx, request) });
-        if (actor !== undefined) return ctx.commitRefusal(change, error);
-        await ctx.commitAuditOnly(change, error.code);
-        throw error;
+        if (!(error instanceof Refusal)) throw error;
+        throw await noteDenial(ctx, { topic, request, actor, refusal: error });
       }
     },
   });
+}
+
+interface Denial {
+  topic: string;
+  request: object;
+  /** Undefined: the token does not count. */
+  actor: Actor | undefined;
+  refusal: Refusal;
+}
+
+/** Leaves a row of the audit, where the refusal is one of a right. @returns the refusal */
+async function noteDenial(ctx: Context<"denials">, { topic, request, actor, refusal }: Denial): Promise<Refusal> {
+  const codes = actor === undefined ? unknown : denied;
+  const name = actor?.name ?? nobody;
+  if (!codes.has(refusal.code) || !ctx.denials.admit(name)) return refusal;
+  const change = attempt(name, { topic, refusal, target: await targetIn(ctx, request) });
+  if (actor !== undefined) return ctx.commitRefusal(change, refusal);
+  await ctx.denials.commitAuditOnly(change, refusal.code);
+  return refusal;
 }
 
 function attempt(actor: string, what: { topic: string; refusal: Refusal; target: string }): Change {

@@ -19,6 +19,7 @@ export default defineHandler({
   topic: "auth.account.change-email",
   lane: "hash",
   storesAnswer: true,
+  needs: ["attempts", "mails", "passwords"],
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password, newEmail: typed }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
@@ -26,7 +27,7 @@ export default defineHandler({
     checkTyped("password", password);
     const newEmail = checkEmail(typed, "newEmail");
     await demandFactor(ctx, bearer);
-    const count = ctx.mailCount("confirm", newEmail);
+    const count = ctx.mails.count("confirm", newEmail);
     const account = await ctx.read(addressChangeOf(id, normalize(newEmail), count));
     if (account === null) throw refuse("SESSION_REVOKED");
     const { email, username, locale, newOwner } = account;
@@ -35,7 +36,7 @@ export default defineHandler({
     if (newEmail === email) throw invalid("newEmail", "must not be the current one");
     if (account.mails >= mailsPerHour) throw tooManyMails(account.freeInMs);
     if (account.mailWaitMs > 0) throw tooManyMails(account.mailWaitMs);
-    const attempt = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
+    const attempt = await ctx.attempts.reserve(attemptInSession(claims), passwordOf(id));
     const { ok } = await ctx.passwords.verify(password, attempt.row?.hash);
     if (!ok) {
       const events = [event("PasswordRefused", { sessionId: claims.sessionId })];

@@ -7,7 +7,7 @@
 
 import { profileMessage } from "../../accounts/confirmation.ts";
 import { checkTyped } from "../../accounts/input.ts";
-import { type Link, linkOf } from "../../accounts/links.ts";
+import { type Link, linkOf, linkUncounted } from "../../accounts/links.ts";
 import { openSession } from "../../accounts/sessions.ts";
 import type { Attempt } from "../../command/attempts.ts";
 import type { Context, Proof } from "../../command/context.ts";
@@ -24,8 +24,9 @@ export default defineHandler({
   lane: "db",
   laneOf: ({ password }) => (password === "" ? "db" : "hash"),
   storesAnswer: true,
+  needs: ["attempts", "metrics", "passwords", "sessions", "uses"],
   attempt: async (request, ctx) =>
-    request.password === "" ? undefined : attemptOf(request, await linkOf(ctx, request.token, "confirm")),
+    request.password === "" ? undefined : attemptOf(request, await linkUncounted(ctx, request.token, "confirm")),
   async handle(request, ctx) {
     const proof = proofOf(request, ctx);
     const link = await linkOf(ctx, request.token, "confirm", request.client);
@@ -57,13 +58,13 @@ interface Shown {
 /** @throws Refusal INVALID_CREDENTIALS, THROTTLED */
 async function show(
   request: AccountConfirmRequest,
-  ctx: Context,
+  ctx: Context<"attempts" | "passwords">,
   { link, proof }: { link: Link; proof: Proof },
 ): Promise<Shown> {
   const { userId: id, registrationHash } = link;
   if (proof === "password") {
     checkTyped("password", request.password);
-    const attempt = await ctx.reserveAttempt(attemptOf(request, link), passwordOf(id));
+    const attempt = await ctx.attempts.reserve(attemptOf(request, link), passwordOf(id));
     const { ok } = await ctx.passwords.verify(request.password, attempt.row?.hash);
     if (!ok) return refused(request, ctx, { link, refusal: refuse("INVALID_CREDENTIALS"), writes: link.refund });
     return { amr: ["pwd", "otp"], refund: [attempt.refund, ...link.refund], remember: attempt.remember(id) };
@@ -94,7 +95,7 @@ function refused(
 
 async function commit(
   { rotating, client }: AccountConfirmRequest,
-  ctx: Context,
+  ctx: Context<"sessions" | "metrics">,
   { link, proof, amr, refund, remember }: { link: Link; proof: Proof } & Shown,
 ): Promise<AccountConfirmResult> {
   const { userId: id, login, username } = link;
@@ -112,6 +113,6 @@ async function commit(
     },
     session.tokens,
   );
-  ctx.countConfirmed(proof);
+  ctx.metrics.countConfirmed(proof);
   return tokens;
 }

@@ -16,13 +16,14 @@ export default defineHandler({
   topic: "auth.account.delete",
   lane: "hash",
   storesAnswer: true,
+  needs: ["attempts", "givenUpLogins", "passwords"],
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const { claims, userId: id, login, generation, roles } = bearer;
     checkTyped("password", password);
     await demandFactor(ctx, bearer);
-    const { row } = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
+    const { row } = await ctx.attempts.reserve(attemptInSession(claims), passwordOf(id));
     const { ok } = await ctx.passwords.verify(password, row?.hash);
     if (!ok) {
       const events = [event("PasswordRefused", { sessionId: claims.sessionId })];

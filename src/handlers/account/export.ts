@@ -13,6 +13,7 @@ export default defineHandler({
   topic: "auth.account.export",
   lane: "db",
   storesAnswer: true,
+  needs: ["personalData"],
   async handle({ accessToken }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const { email, username, locale } = await demandFreshLogin(ctx, bearer);

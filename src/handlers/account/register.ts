@@ -24,18 +24,19 @@ export default defineHandler({
   topic: "auth.account.register",
   lane: "hash",
   storesAnswer: true,
+  needs: ["givenUpLogins", "mails", "passwords", "uses"],
   async handle(request, ctx) {
     const { login, username, email } = checked(request);
     const { password } = request;
     const locale = checkLocale(request.locale);
     const loginKey = normalize(login);
-    const loginHash = ctx.loginHash(loginKey);
+    const loginHash = ctx.givenUpLogins.hash(loginKey);
     const emailKey = normalize(email);
-    const count = ctx.mailCount("confirm", email);
+    const count = ctx.mails.count("confirm", email);
     const using = { use: "register", client: request.client } as const;
-    const { row: vacancy } = await ctx.countUse(using, vacancyFor({ loginKey, loginHash, emailKey, count }));
+    const { row: vacancy } = await ctx.uses.count(using, vacancyFor({ loginKey, loginHash, emailKey, count }));
     if (vacancy === null) throw new Error("a read without a table gave no row");
-    await checkNewPassword(ctx, { field: "password", password, about: [login, username, email] });
+    await checkNewPassword(ctx.passwords, { field: "password", password, about: [login, username, email] });
     if (vacancy.loginTaken) return ctx.commitRefusal({ events: [] }, refuse("LOGIN_TAKEN"));
     if (vacancy.emailOwner !== null && !ctx.settings.hideEmail)
       return ctx.commitRefusal({ events: [] }, refuse("EMAIL_TAKEN"));

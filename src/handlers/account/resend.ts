@@ -18,12 +18,13 @@ export default defineHandler({
   topic: "auth.account.resend",
   lane: "db",
   storesAnswer: true,
+  needs: ["mails", "uses"],
   minResponseMs: mailedInMs,
   async handle(request, ctx) {
     const email = checkEmail(request.email);
-    const count = ctx.mailCount("confirm", email);
+    const count = ctx.mails.count("confirm", email);
     const using = { use: "mail", client: request.client } as const;
-    const { row } = await ctx.countUse(using, waitingAt(normalize(email), count));
+    const { row } = await ctx.uses.count(using, waitingAt(normalize(email), count));
     const { accounts = [], mailWaitMs = 0 } = row ?? {};
     const actor = "anonymous";
     if (accounts.length > 0 && mailWaitMs === 0) {

@@ -21,6 +21,7 @@ import { invalid } from "../../protocol/errors.ts";
 export default defineAdminHandler({
   topic: "auth.admin.add-operator",
   permission: "operators.manage",
+  needs: ["operators"],
   async handle({ name, publicKey, permissions: asked, reason }, ctx, actor) {
     checkOperatorName(name);
     checkReason(reason);
@@ -37,7 +38,7 @@ export default defineAdminHandler({
       throw invalid("publicKey", `an operator has at most ${mostKeys} keys: remove one first`);
     if (before === null && ((await ctx.read(operatorRows()))?.operators.length ?? 0) >= mostOperators)
       throw invalid("name", `there are ${mostOperators} operators, and may be no more`);
-    const box = sealOperator(ctx.operatorBox(), { name, permissions, keys: [...keys, key] });
+    const box = sealOperator(ctx.operators.box(), { name, permissions, keys: [...keys, key] });
     return ctx.commit(
       {
         key: `operator:${name}`,

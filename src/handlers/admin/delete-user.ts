@@ -9,6 +9,7 @@ import { defineAdminHandler } from "../../command/admin/define.ts";
 export default defineAdminHandler({
   topic: "auth.admin.delete-user",
   permission: "users.delete",
+  needs: ["givenUpLogins"],
   async handle({ reason, target }, ctx, actor) {
     checkReason(reason);
     const user = await subjectOf(ctx, actor, target);

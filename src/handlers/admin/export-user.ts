@@ -13,6 +13,7 @@ import { invalid } from "../../protocol/errors.ts";
 export default defineAdminHandler({
   topic: "auth.admin.export-user",
   permission: "users.export",
+  needs: ["personalData"],
   async handle({ reason, target }, ctx, actor) {
     checkReason(reason);
     if (reason.trim() === "") throw invalid("reason", "must say why, for the audit");

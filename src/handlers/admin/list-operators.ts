@@ -8,6 +8,7 @@ import { operatorRows } from "../../db/operators.ts";
 export default defineAdminHandler({
   topic: "auth.admin.list-operators",
   permission: "operators.manage",
+  needs: ["operators"],
   async handle(_request, ctx) {
     const rows = (await ctx.read(operatorRows()))?.operators ?? [];
     const operators = rows.flatMap(({ name, box }) => opened(ctx, name, Buffer.from(box, "base64")) ?? []);

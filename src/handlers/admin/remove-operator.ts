@@ -14,6 +14,7 @@ import { refuse } from "../../protocol/errors.ts";
 export default defineAdminHandler({
   topic: "auth.admin.remove-operator",
   permission: "operators.manage",
+  needs: ["operators"],
   async handle({ name, kid, reason }, ctx, actor) {
     checkOperatorName(name);
     checkReason(reason);
@@ -31,7 +32,7 @@ export default defineAdminHandler({
         writes: [
           removed
             ? deleteOperator(before)
-            : changeOperator(before, sealOperator(ctx.operatorBox(), { ...before, keys })),
+            : changeOperator(before, sealOperator(ctx.operators.box(), { ...before, keys })),
         ],
         actor: actor.name,
       },

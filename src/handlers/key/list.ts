@@ -5,5 +5,6 @@ export default defineHandler({
   topic: "auth.key.list",
   lane: "cheap",
   storesAnswer: false,
-  handle: (_request, ctx) => Promise.resolve({ jwks: ctx.jwks() }),
+  needs: ["keys"],
+  handle: (_request, ctx) => Promise.resolve({ jwks: ctx.keys.jwks() }),
 });

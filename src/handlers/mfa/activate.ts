@@ -14,6 +14,7 @@ export default defineHandler({
   topic: "auth.mfa.activate",
   lane: "db",
   storesAnswer: true,
+  needs: ["mfa"],
   async handle({ accessToken, code, endOthers }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     if (code === "" || code.length > 64) throw invalid("code", "must have 1 to 64 characters");
@@ -22,7 +23,7 @@ export default defineHandler({
     const found = await ctx.read(totpOf(userId));
     if (found === null || found.active)
       throw refuse("NOT_FOUND", { message: "No authenticator app waits to be activated." });
-    const secret = ctx.mfaBox().open(found.totpSecret, totpAad(userId));
+    const secret = ctx.mfa.box().open(found.totpSecret, totpAad(userId));
     const judgement = judgeTotp(secret, code, { now: ctx.now(), lastStep: found.totpStep });
     if (typeof judgement === "string") throw refuse("MFA_INVALID");
     const { codes, write } = newRecoveryCodes(userId);

@@ -14,6 +14,7 @@ export default defineHandler({
   topic: "auth.mfa.enroll",
   lane: "db",
   storesAnswer: true,
+  needs: ["mfa"],
   async handle({ accessToken }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const { userId: id, login, generation } = bearer;
@@ -24,7 +25,7 @@ export default defineHandler({
         details: { reason: "active" },
       });
     const secret = makeTotpSecret();
-    const box = ctx.mfaBox().seal(secret, totpAad(id));
+    const box = ctx.mfa.box().seal(secret, totpAad(id));
     return ctx.commit(
       { user: { id, subject: lockUser(id, { generation }) }, events: [], writes: [enrollTotp(id, box)] },
       { secret: base32(secret), uri: totpUri(secret, { issuer: ctx.settings.totpIssuer, login }) },

@@ -24,6 +24,7 @@ export default defineHandler({
   minResponseMs: minPasskeyLoginMs, // finding rows or none differs by 0.1 ms
   lane: "db",
   storesAnswer: true,
+  needs: ["passkeys", "uses"],
   async handle(request, ctx) {
     if (request.challenge !== "") return secondFactor(request, ctx);
     if (request.login !== "") checkLoginLength(request.login);
@@ -33,11 +34,11 @@ export default defineHandler({
 
 async function instead(
   { login, rotating, client }: PasskeyBeginLoginRequest,
-  ctx: Context,
+  ctx: Context<"passkeys" | "uses">,
 ): Promise<PasskeyBeginLoginResult> {
   const discoverable = login === "";
   const named = await namedBy(ctx, login);
-  const { row: known } = await ctx.countUse({ use: "passkey", client }, credentialsOfLogin(named.loginKey));
+  const { row: known } = await ctx.uses.count({ use: "passkey", client }, credentialsOfLogin(named.loginKey));
   const has = known !== null && known.credentials.length > 0;
   const challenge = newChallenge(ctx, {
     purpose: "passkey-login",
@@ -48,7 +49,7 @@ async function instead(
     byAddress: has && named.loginKey !== normalize(login),
   });
   const typed = named.found === null ? normalize(named.countedBy) : addressKey(login);
-  const decoys = decoyCredentials(ctx.passkeyKey(), typed); // by the text: it must not tell whose address it is
+  const decoys = decoyCredentials(ctx.passkeys.handleKey(), typed); // by the text: it must not tell whose address it is
   const { party, challengeTtlMs: timeoutMs } = ctx.settings;
   const allowed = discoverable ? undefined : has ? known.credentials : decoys;
   const options = await loginOptions({ party, secret: challenge.secret, timeoutMs, allowed, verification: "required" });
@@ -57,10 +58,10 @@ async function instead(
 
 async function secondFactor(
   { login, challenge, client }: PasskeyBeginLoginRequest,
-  ctx: Context,
+  ctx: Context<"uses">,
 ): Promise<PasskeyBeginLoginResult> {
   const presented = presentedChallenge(challenge);
-  const { row } = await ctx.countUse({ use: "passkey", client }, challengeWithPasskeys(presented.id));
+  const { row } = await ctx.uses.count({ use: "passkey", client }, challengeWithPasskeys(presented.id));
   const found = checkChallenge(row, presented);
   const { loginKey, emailKey, credentials: allowed } = found;
   if (loginKey !== normalize(login) && emailKey !== addressKey(login)) throw refuse("TOKEN_INVALID");

@@ -15,6 +15,7 @@ export default defineHandler({
   topic: "auth.passkey.begin-registration",
   lane: "db",
   storesAnswer: true,
+  needs: ["passkeys"],
   async handle({ accessToken }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const { passkeys } = await demandFreshLogin(ctx, bearer);
@@ -28,7 +29,7 @@ export default defineHandler({
       party: ctx.settings.party,
       secret: challenge.secret,
       timeoutMs: ctx.settings.challengeTtlMs,
-      user: { handle: userHandle(ctx.passkeyKey(), id), login },
+      user: { handle: userHandle(ctx.passkeys.handleKey(), id), login },
       known,
     });
     const user = { id, subject: lockUser(id, { generation, banned: false }) };

@@ -22,6 +22,7 @@ export default defineHandler({
   minResponseMs: minPasskeyLoginMs,
   lane: "db",
   storesAnswer: true,
+  needs: ["passkeys", "sessions"],
   async handle({ challenge, response }, ctx) {
     const presented = presentedChallenge(challenge);
     const credential = parseCredential(response);
@@ -34,7 +35,7 @@ export default defineHandler({
       credentialId: credential.id,
       publicKey: owner?.publicKey ?? dummyPublicKey,
       signCount: owner?.signCount ?? 0,
-      handle: userHandle(ctx.passkeyKey(), owner?.id ?? 0),
+      handle: userHandle(ctx.passkeys.handleKey(), owner?.id ?? 0),
       verified: found.purpose === "passkey-login",
     });
     if (owner === null) return refused(ctx, { found, presented, owner, reason: "wrong" });
@@ -57,7 +58,7 @@ interface Answer {
 }
 
 async function open(
-  ctx: Context,
+  ctx: Context<"sessions">,
   { found, presented, owner, judged }: Answer & { owner: PasskeyOwner; judged: Exclude<Assertion, string> },
 ): Promise<SessionTokens> {
   const { id, login, generation, passkeyId, signCount, synced } = owner;
@@ -74,7 +75,7 @@ async function open(
         session.write,
         answered(presented.id),
         usePasskey(passkeyId, { before: signCount, after: judged.signCount }),
-        ...ctx.rememberDevice(owner, client),
+        ...ctx.sessions.rememberDevice(owner, client),
       ],
     },
     session.tokens,

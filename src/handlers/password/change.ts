@@ -17,6 +17,7 @@ export default defineHandler({
   topic: "auth.password.change",
   lane: "hash",
   storesAnswer: true,
+  needs: ["attempts", "passwords"],
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, currentPassword, newPassword }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
@@ -26,10 +27,10 @@ export default defineHandler({
     if (currentPassword.normalize("NFKC") === newPassword.normalize("NFKC"))
       throw invalid("newPassword", "must not be the current one");
     await demandFactor(ctx, bearer);
-    const attempt = await ctx.reserveAttempt(attemptInSession(claims), passwordOf(id));
+    const attempt = await ctx.attempts.reserve(attemptInSession(claims), passwordOf(id));
     const stored = attempt.row;
     const about = stored === null ? [] : [stored.login, stored.username, stored.email];
-    await checkNewPassword(ctx, { field: "newPassword", password: newPassword, about });
+    await checkNewPassword(ctx.passwords, { field: "newPassword", password: newPassword, about });
     const { ok } = await ctx.passwords.verify(currentPassword, stored?.hash);
     if (stored === null || !ok) {
       const events = [event("PasswordRefused", { sessionId })];

@@ -20,13 +20,14 @@ export default defineHandler({
   topic: "auth.password.forgot",
   lane: "db",
   storesAnswer: true,
+  needs: ["mails", "uses"],
   minResponseMs: mailedInMs,
   async handle(request, ctx) {
     const typed = checkEmail(request.email);
     const emailKey = normalize(typed);
-    const count = ctx.mailCount("reset", typed);
+    const count = ctx.mails.count("reset", typed);
     const using = { use: "mail", client: request.client } as const;
-    const { row } = await ctx.countUse(using, ownerOf(emailKey, count));
+    const { row } = await ctx.uses.count(using, ownerOf(emailKey, count));
     const { owner = null, mailWaitMs = 0 } = row ?? {};
     const mailed = owner !== null && !owner.banned && mailWaitMs === 0;
     const standIn = dummyUserFor(emailKey);

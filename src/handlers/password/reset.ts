@@ -20,10 +20,15 @@ export default defineHandler({
   topic: "auth.password.reset",
   lane: "hash",
   storesAnswer: true,
+  needs: ["passwords", "uses"],
   async handle({ token, newPassword, client }, ctx) {
     const link = await linkOf(ctx, token, "reset", client);
     const { userId: id, login, username, email, locale, generation } = link;
-    await checkNewPassword(ctx, { field: "newPassword", password: newPassword, about: [login, username, email] });
+    await checkNewPassword(ctx.passwords, {
+      field: "newPassword",
+      password: newPassword,
+      about: [login, username, email],
+    });
     const hash = await ctx.passwords.hash(newPassword);
     return ctx.commit(
       {

@@ -24,6 +24,7 @@ export default defineHandler({
   topic: "auth.session.login-mfa",
   lane: "db",
   storesAnswer: true,
+  needs: ["mfa", "sessions", "uses"],
   async handle({ challenge, method, code }, ctx) {
     const presented = presentedChallenge(challenge);
     checkMethod(method);
@@ -32,7 +33,7 @@ export default defineHandler({
     const found = checkChallenge(await ctx.read(challengeForCode(presented.id, recoveryHash)), presented);
     if (found.banned) throw refuse("TOKEN_INVALID");
     const { id, login, generation, rotating, client, amr } = found;
-    const { refund } = await ctx.countUseAlone({ use: "code", client });
+    const { refund } = await ctx.uses.countAlone({ use: "code", client });
     const judged = method === "totp" ? judgeApp(ctx, found, code) : judgeRecovery(found, recoveryHash);
     const user = { id, subject: lockUser(id, { generation, banned: false }) };
     if ("reason" in judged) {
@@ -47,7 +48,13 @@ export default defineHandler({
       {
         user,
         events: [event("LoggedIn", { login, sessionId, method: `password+${method}`, client })],
-        writes: [session.write, answered(presented.id), judged.write, refund, ...ctx.rememberDevice(found, client)],
+        writes: [
+          session.write,
+          answered(presented.id),
+          judged.write,
+          refund,
+          ...ctx.sessions.rememberDevice(found, client),
+        ],
       },
       session.tokens,
     );
@@ -61,7 +68,7 @@ function checkMethod(method: string): asserts method is Method {
 type Judged = { write: Write } | { reason: "wrong" | "replayed" | "absent"; writes: Write[] };
 
 /** @throws Refusal THROTTLED: the code is not looked at */
-function judgeApp(ctx: Context, found: ChallengeForCode, code: string): Judged {
+function judgeApp(ctx: Context<"mfa">, found: ChallengeForCode, code: string): Judged {
   const { id, totpSecret, totpStep, totpWaitMs } = found;
   if (totpSecret === null) return { reason: "absent", writes: [] };
   if (totpWaitMs > 0)
@@ -69,7 +76,7 @@ function judgeApp(ctx: Context, found: ChallengeForCode, code: string): Judged {
       message: "Too many wrong codes: wait, or use another factor.",
       retryAfterMs: totpWaitMs,
     });
-  const secret = ctx.mfaBox().open(totpSecret, totpAad(id));
+  const secret = ctx.mfa.box().open(totpSecret, totpAad(id));
   const judgement = judgeTotp(secret, code, { now: ctx.now(), lastStep: totpStep ?? 0 });
   if (typeof judgement === "object") return { write: useTotpStep(id, judgement.step) };
   return { reason: judgement, writes: [countTotpFailure(id)] };

@@ -20,11 +20,12 @@ export default defineHandler({
   topic: "auth.session.login",
   lane: "hash",
   storesAnswer: true,
+  needs: ["attempts", "passwords", "sessions"],
   attempt: async (request, ctx) => attemptOf(request, await namedBy(ctx, request.login)),
   async handle(request, ctx) {
     checkAttempt(request.login, request.password);
     const named = await namedBy(ctx, request.login);
-    const attempt = await ctx.reserveAttempt(attemptOf(request, named), accountForLogin(named.loginKey));
+    const attempt = await ctx.attempts.reserve(attemptOf(request, named), accountForLogin(named.loginKey));
     const account = attempt.row;
     const { ok, stale } = await ctx.passwords.verify(request.password, account?.hash ?? undefined);
     const refused = (code: RefusalCode, right?: Reservation): Promise<never> =>

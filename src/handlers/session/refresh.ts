@@ -44,6 +44,7 @@ export default defineHandler({
   topic: "auth.session.refresh",
   lane: "cheap",
   storesAnswer: true,
+  needs: ["sessions"],
   async handle(request, ctx) {
     checkToken("refreshToken", request.refreshToken);
     const presented = parseOpaque(request.refreshToken);
@@ -69,33 +70,33 @@ function isOwned(session: SessionForRefresh): session is Owned {
 type Place = "current" | "parent" | "older" | "unknown";
 
 /** Where in the session's chain of secrets the presented one stands. */
-function placeOf(session: SessionForRefresh, { secret }: OpaqueToken, ctx: Context): Place {
+function placeOf(session: SessionForRefresh, { secret }: OpaqueToken, ctx: Context<"sessions">): Place {
   if (isSecretOf(session.currentHash, secret)) return "current";
   if (!session.rotating) return "unknown";
   if (session.previousHash !== null && isSecretOf(session.previousHash, secret)) {
     const age = ctx.now() - (session.rotatedAt ?? 0);
     return age <= ctx.settings.refreshGraceMs ? "parent" : "older";
   }
-  const { key: refreshKey } = ctx.refreshKey(session.refreshKey);
+  const { key: refreshKey } = ctx.sessions.refreshKey(session.refreshKey);
   const max = Math.min(session.rotations, longestWalk);
   return ancestorDistance(secret, session.currentHash, { refreshKey, max }) === undefined ? "unknown" : "older";
 }
 
 async function renew(
-  ctx: Context,
+  ctx: Context<"sessions">,
   { session, presented, place }: { session: Owned; presented: OpaqueToken; place: "current" | "parent" },
 ): Promise<SessionTokens> {
   const now = ctx.now();
   const { userId, login, roles, generation, amr } = session;
   const sessionId = presented.id;
   const next = session.rotating
-    ? successor(ctx.refreshKey(session.refreshKey).key, presented.secret)
+    ? successor(ctx.sessions.refreshKey(session.refreshKey).key, presented.secret)
     : presented.secret;
   const write: Write =
     session.rotating && place === "current"
       ? rotateSession(sessionId, { current: session.currentHash, successor: hashSecret(next), now })
       : touchSession(sessionId, now);
-  const access = await ctx.tokens.issueAccess({
+  const access = await ctx.sessions.issueAccess({
     userId,
     login,
     roles,
@@ -117,7 +118,7 @@ async function renew(
       accessExpiresAt: access.expiresAt,
       refreshToken: formatOpaque({ id: sessionId, secret: next }),
       refreshExpiresAt: Math.min(session.expiresAt, now + ctx.settings.refreshIdleMs),
-      deviceToken: ctx.deviceToken({ recordKey: session.deviceKey, epoch: session.deviceEpoch }),
+      deviceToken: ctx.sessions.deviceToken({ recordKey: session.deviceKey, epoch: session.deviceEpoch }),
     },
   );
 }

@@ -1,0 +1,74 @@
+// The one statement in which a handler's change and the request's answer are written (db/commit.ts).
+import type { Call } from "../bus/command.ts";
+import { uuidv7 } from "../crypto/ids.ts";
+import { type Commit, commitOnce } from "../db/commit.ts";
+import { findAnswer } from "../db/inbox.ts";
+import { demandSession } from "../db/sessions.ts";
+import type { Write } from "../db/statements.ts";
+import type { Attempts } from "./attempts.ts";
+import { auditRows } from "./audit-rows.ts";
+import type { ActingSession, Change } from "./context.ts";
+import type { RunDeps } from "./deps.ts";
+import { AlreadyAnswered, inboxKey, type StoredAnswer, sealAnswer } from "./inbox.ts";
+import { outboxRows } from "./outbox-rows.ts";
+import type { Uses } from "./uses.ts";
+
+/** What is stored of one request. */
+export interface Storing {
+  /** Absent: its answer is not stored, and it commits nothing. */
+  fingerprint: Buffer | undefined;
+  ttlMs: number;
+  attempts: Attempts | undefined;
+  uses: Uses | undefined;
+}
+
+export interface Committing {
+  call: Call;
+  storing: Storing;
+  acting: ActingSession | undefined;
+  change: Change;
+  answer: StoredAnswer;
+}
+
+/** @throws AlreadyAnswered where the request has its answer; AU409 (db/faults.ts) where the world has changed */
+export async function commitAnswer(deps: RunDeps, committing: Committing): Promise<void> {
+  const { call, storing } = committing;
+  if (storing.fingerprint === undefined)
+    throw new Error(`${call.topic} commits, so its handler must say storesAnswer: true`);
+  const commit = commitOf(deps, committing, storing.fingerprint);
+  if ((await commitOnce(deps.pool, commit)) === "done") {
+    storing.attempts?.settle(commit.writes);
+    return deps.committed();
+  }
+  const row = await findAnswer(deps.pool, inboxKey(call));
+  if (row === null) throw new Error("the inbox row of a repeated request is gone");
+  throw new AlreadyAnswered(row);
+}
+
+function commitOf(
+  { clock, dataKeys }: RunDeps,
+  { call, storing, acting, change, answer }: Committing,
+  fingerprint: Buffer,
+): Commit {
+  const [key, keys] = [inboxKey(call), dataKeys()];
+  const outbox = outboxRows(change, {
+    call,
+    now: clock.now(),
+    uuid: () => uuidv7(clock),
+    box: keys.box("outbox"),
+  });
+  const outcome = "refusal" in answer ? answer.refusal.code : "ok";
+  return {
+    inbox: { ...key, fingerprint, reply: sealAnswer(keys, key, answer), ttlMs: storing.ttlMs },
+    subject: change.user?.subject,
+    writes: [...(acting === undefined ? [] : [demandActing(acting, change)]), ...(change.writes ?? [])],
+    outbox,
+    audit: auditRows(outbox, { change, outcome, dataKeys: keys }),
+  };
+}
+
+/** Before all other writes: what they do to the session is done by the command itself. */
+function demandActing({ sessionId, userId, generation }: ActingSession, { user }: Change): Write {
+  if (user?.id !== userId) return demandSession({ sessionId, userId, generation });
+  return demandSession({ sessionId, userId, generation: user.deleted ? null : (user.generation ?? generation) });
+}

@@ -1,0 +1,50 @@
+// The stored answer of a request: under which key the inbox has it, how it is sealed, and how it is given again.
+import type { Call } from "../bus/command.ts";
+import type { DataKeys } from "../crypto/envelope.ts";
+import type { InboxKey, InboxRow } from "../db/inbox.ts";
+import { Refusal, type RefusalCode } from "../protocol/errors.ts";
+
+/** The request has its answer already. */
+export class AlreadyAnswered extends Error {
+  override readonly name = "AlreadyAnswered";
+  readonly row: InboxRow;
+
+  constructor(row: InboxRow) {
+    super("answered before");
+    this.row = row;
+  }
+}
+
+/** What the inbox keeps, encrypted: the result with its secrets in clear, or the refusal. */
+export type StoredAnswer =
+  | { ok: object }
+  | {
+      refusal: {
+        code: RefusalCode;
+        message: string;
+        retryAfterMs?: number | undefined;
+        details: Record<string, string>;
+      };
+    };
+
+export function inboxKey({ topic, envelope }: Call): InboxKey {
+  return { topic, replyTopic: envelope.reply.topic, idempotencyKey: envelope.idempotencyKey };
+}
+
+export function sealAnswer(keys: DataKeys, key: InboxKey, answer: StoredAnswer): Buffer {
+  return keys.box("inbox").seal(Buffer.from(JSON.stringify(answer)), boxContext(key));
+}
+
+/** @returns the result as it was. @throws Refusal, where the answer was one */
+export function repeatAnswer(keys: DataKeys, key: InboxKey, { reply }: InboxRow): object {
+  const opened = keys.box("inbox").open(reply, boxContext(key));
+  const answer = JSON.parse(opened.toString("utf8")) as StoredAnswer;
+  if ("ok" in answer) return answer.ok;
+  const { code, message, retryAfterMs, details } = answer.refusal;
+  throw new Refusal(code, { message, details, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+}
+
+/** An answer opens under the key of its own request only. */
+function boxContext({ topic, replyTopic, idempotencyKey }: InboxKey): Buffer {
+  return Buffer.concat([Buffer.from(`${topic}\n${replyTopic}\n`), idempotencyKey]);
+}
