@@ -118,3 +118,39 @@ describe("processes", () => {
     expect(commands.length).toBeGreaterThan(3);
   });
 });
+
+/** Every command of README's shell blocks, with the test that runs it. A block that no test runs is not to be in there. */
+const ranBy: Record<string, string> = {
+  "npm start": "test/stack.test.ts",
+  "docker compose up -d --build --wait --scale worker=4": "test/peers/compose.test.ts",
+  "npx authctl demo": "test/authctl/demo/journey.test.ts",
+  "npx authctl top": "test/authctl/fleet/top.test.ts",
+};
+
+describe("README", () => {
+  const commandsOf = (text: string): string[] =>
+    [...text.matchAll(/^```sh\n(.*?)^```/gms)].flatMap(([, block]) => block!.trim().split("\n"));
+
+  test("has no command that no test runs", () => {
+    expect(commandsOf(read("README.md")).sort()).toEqual(Object.keys(ranBy).sort());
+    for (const [command, file] of Object.entries(ranBy)) {
+      const last = command
+        .split(" ")
+        .filter((word) => /^[a-z]+$/.test(word))
+        .at(-1)!;
+      expect(read(file)).toContain(last);
+    }
+  });
+
+  test("has no line over 120 columns", () => {
+    expect(
+      read("README.md")
+        .split("\n")
+        .filter((line) => line.length > 120),
+    ).toEqual([]);
+  });
+
+  test("the check sees a command", () => {
+    expect(commandsOf("text\n```sh\nmake it\nso\n```\n")).toEqual(["make it", "so"]);
+  });
+});

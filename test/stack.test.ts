@@ -249,7 +249,7 @@ function failedStart(env: Record<string, string>): Promise<string> {
   return new Promise((resolve, reject) => {
     execFile(
       process.execPath,
-      [join(root, "bin", "auth.js"), "dev"],
+      [join(root, "bin", "authfleet.js"), "dev"],
       { env: { ...inherited, ...env } },
       (error, stdout, stderr) => {
         if (error?.code !== 1) reject(new Error(`exit code ${error?.code ?? 0}: ${stdout}${stderr}`));
