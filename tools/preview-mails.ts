@@ -4,9 +4,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { asError } from "../src/lib/errors.ts";
-import { type RenderedMail, renderMail } from "../src/mail/render.ts";
+import { type MailToRender, type RenderedMail, renderMail } from "../src/mail/render.ts";
 import { loadMailTemplates } from "../src/mail/template-files.ts";
-import { mailKinds } from "../src/protocol/mail-kinds.ts";
+import { type MailKind, mailKinds } from "../src/protocol/mail-kinds.ts";
 
 export interface PreviewedMail extends RenderedMail {
   language: string;
@@ -32,12 +32,23 @@ export function previewMails(directory?: string): PreviewedMail[] {
     token,
     accounts: ["ada.lovelace", "countess_of_lovelace_1815"].map((login) => ({ login, token })),
     lifeMs: 3_600_000,
-    address: "2001:db8:85a3:8d3:1319:8a2e:370:7348",
-    device: "Kitchen laptop",
   };
   return [...templates.languages.keys()].flatMap((language) =>
-    mailKinds.map((kind) => ({ language, kind, ...renderMail({ ...values, kind, locale: language }, site)! })),
+    mailKinds.map((kind) => {
+      const mail = { ...values, ...originOf(kind), kind, locale: language };
+      return { language, kind, ...renderMail(mail, site)! };
+    }),
   );
+}
+
+const address = "2001:db8:85a3:8d3:1319:8a2e:370:7348";
+
+/** From where each kind comes, as handlers say it. */
+function originOf(kind: MailKind): Partial<MailToRender> {
+  if (["confirm", "confirm-list", "email-taken", "reset", "password-reset"].includes(kind))
+    return { requestAddress: address };
+  if (["email-changed", "mfa-reset"].includes(kind)) return {};
+  return { loginAddress: address, ...(kind !== "email-confirm" && { loginDevice: "Kitchen laptop" }) };
 }
 
 if (import.meta.main) {

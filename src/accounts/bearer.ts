@@ -7,6 +7,7 @@ import type { AccessClaims } from "../crypto/access-tokens.ts";
 import { factorsOf, type OwnedFactors } from "../db/factors.ts";
 import { sessionOfToken } from "../db/sessions.ts";
 import { Refusal, refuse } from "../protocol/errors.ts";
+import type { Client } from "../protocol/generated/schemas.ts";
 import { factorMethods } from "./challenges.ts";
 import { checkToken } from "./input.ts";
 
@@ -16,6 +17,8 @@ export interface Bearer {
   login: string;
   roles: string[];
   generation: number;
+  /** From where the session was logged in to. */
+  client: Client | null;
 }
 
 export async function bearerOf(ctx: Context, accessToken: string, field = "accessToken"): Promise<Bearer> {
@@ -25,12 +28,12 @@ export async function bearerOf(ctx: Context, accessToken: string, field = "acces
   if (session?.keyKnown === false) throw refuse("TOKEN_INVALID");
   if (session === null || session.ended || session.banned || session.expiresAt <= ctx.now())
     throw refuse("SESSION_REVOKED");
-  const { userId, login, generation, roles, confirmed } = session;
+  const { userId, login, generation, roles, confirmed, client } = session;
   if (userId === null || login === null || generation === null || !confirmed) throw refuse("SESSION_REVOKED");
   if (userId !== claims.userId) throw refuse("TOKEN_INVALID");
   if (claims.generation < generation) throw refuse("TOKEN_EXPIRED", { details: { reason: "generation" } });
   ctx.actIn({ sessionId: claims.sessionId, userId, generation });
-  return { claims, userId, login, roles, generation };
+  return { claims, userId, login, roles, generation, client };
 }
 
 /** A token that was good when the request was first carried out may have expired since: the first answer counts. */

@@ -10,6 +10,7 @@ import { insertToken, insertTokens } from "../db/one-time-tokens.ts";
 import { shardOf } from "../db/outbox.ts";
 import type { Write } from "../db/statements.ts";
 import { mailGoesOut, requestConfirmations, type Waiting } from "../db/waiting.ts";
+import type { Client } from "../protocol/generated/schemas.ts";
 import { normalize } from "../protocol/record-key.ts";
 import { mail, newLink, newToken } from "./mails.ts";
 
@@ -24,10 +25,21 @@ export function nobodyAt(email: string): Waiting {
 const linkFor = ({ settings }: Pick<MailMaker, "settings">, userId: number) =>
   ({ userId, purpose: "confirm", ttlMs: settings.confirmTtlMs }) as const;
 
-/** For one account. @param insert makes the token's row: `insertStandInToken` for nobody */
-export function confirmation(ctx: Context, account: Waiting, insert = insertToken): { write: Write; message: Message } {
+interface Asked {
+  /** From where it was asked for. */
+  client: Client | null;
+  /** Makes the token's row: `insertDummyToken` for nobody. */
+  insert?: typeof insertToken;
+}
+
+/** For one account. */
+export function confirmation(
+  ctx: Context,
+  account: Waiting,
+  { client, insert = insertToken }: Asked,
+): { write: Write; message: Message } {
   const { token, write } = newLink(ctx, linkFor(ctx, account.id), insert);
-  const [message] = messagesFor(ctx, [{ account, token }]);
+  const [message] = messagesFor(ctx, [{ account, token }], client);
   return { write, message: message! };
 }
 
@@ -35,6 +47,8 @@ interface Asking {
   count: MailCount;
   actor: string;
   traceparent?: string | undefined;
+  /** From where it was asked for; absent where the fleet does it by itself. */
+  client?: Client | null;
 }
 
 /** The change that mails a link to each of the accounts that wait with one address, which are given with the newest first. */
@@ -50,7 +64,7 @@ export function confirmations(maker: MailMaker, accounts: readonly Waiting[], as
       countMail(asking.count, true),
       ...(others.length > 0 ? [eventsOf(maker, others, asking)] : []),
     ],
-    messages: messagesFor(maker, made),
+    messages: messagesFor(maker, made, asking.client),
     actor: asking.actor,
   };
 }
@@ -69,11 +83,12 @@ function eventsOf(maker: MailMaker, others: readonly Waiting[], { actor, tracepa
 function messagesFor(
   { settings }: Pick<MailMaker, "settings">,
   made: readonly { account: Waiting; token: string }[],
+  client: Client | null = null,
 ): Message[] {
   if (settings.legacyTopics) return made.map(({ account, token }) => legacyMail(account, token));
   const { account, token } = made[0]!;
   const { email, locale, username, login } = account;
-  const to = { key: String(account.id), email, locale };
+  const to = { key: String(account.id), email, locale, from: { request: client } };
   if (made.length === 1) return [mail({ settings }, "confirm", { ...to, username, login, token })];
   const accounts = made.map((each) => ({ login: each.account.login, token: each.token }));
   return [mail({ settings }, "confirm-list", { ...to, accounts })];

@@ -11,6 +11,7 @@ import { hashSecret, newOpaque } from "../crypto/opaque.ts";
 import type { MailCount } from "../db/address-mails.ts";
 import { insertToken, type NewToken, type Purpose } from "../db/one-time-tokens.ts";
 import type { Write } from "../db/statements.ts";
+import type { Client } from "../protocol/generated/schemas.ts";
 import type { MailKind } from "../protocol/mail-kinds.ts";
 
 /**
@@ -33,11 +34,19 @@ export interface MailTo {
   login?: string;
   /** Of a mail that lists several accounts: the newest first. */
   accounts?: { login: string; token: string }[];
+  from?: MailOrigin;
 }
 
+/**
+ * From where a mail was brought about: by a request that names its client, or within a session, which was logged in to
+ * from there.
+ */
+export type MailOrigin = { request: Client | null } | { session: Client | null };
+
 export function mail({ settings }: Pick<MailMaker, "settings">, kind: MailKind, to: MailTo): Message {
-  const { key, email, locale, ...secrets } = to;
-  const sealed = Object.fromEntries(Object.entries(secrets).filter(([, value]) => value !== undefined));
+  const { key, email, locale, from, ...secrets } = to;
+  const said = { ...secrets, ...(from && originFields(kind, from)) };
+  const sealed = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
   return {
     topic: mailTopic,
     key,
@@ -45,6 +54,19 @@ export function mail({ settings }: Pick<MailMaker, "settings">, kind: MailKind, 
     body: { kind, locale: locale ?? settings.mailLocale },
     secret: { to: email, sealed },
   };
+}
+
+/** Their receiver may be a stranger to whoever brings them about. */
+const toStrangers: readonly MailKind[] = ["confirm", "confirm-list", "email-taken", "email-confirm"];
+
+/**
+ * The name of a device is its owner's own words: these go to their own mailbox only, and only with a session that is
+ * theirs.
+ */
+function originFields(kind: MailKind, from: MailOrigin): Record<string, string | undefined> {
+  if ("request" in from) return { requestAddress: from.request?.ip ?? undefined };
+  const { ip, device } = from.session ?? {};
+  return { loginAddress: ip ?? undefined, loginDevice: toStrangers.includes(kind) ? undefined : (device ?? undefined) };
 }
 
 export interface LinkFor {

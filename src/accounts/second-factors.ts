@@ -14,7 +14,7 @@ import { raiseGeneration } from "../db/users.ts";
 import { refuse } from "../protocol/errors.ts";
 import type { FactorNotice } from "../protocol/mail-kinds.ts";
 import type { Bearer } from "./bearer.ts";
-import { mail } from "./mails.ts";
+import { type MailTo, mail } from "./mails.ts";
 
 export interface FactorChange {
   change: Exclude<FactorNotice, "recovery-codes" | "mfa-reset">;
@@ -25,7 +25,7 @@ export interface FactorChange {
 
 export function factorChange(
   ctx: Context,
-  { userId: id, generation, claims }: Bearer,
+  { userId: id, generation, claims, client }: Bearer,
   { change, owner, endOthers, writes }: FactorChange,
 ): Change {
   const { sessionId } = claims;
@@ -33,7 +33,7 @@ export function factorChange(
     user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
     events: [event("MfaChanged", { change, sessionId })],
     writes: [...writes, ...(endOthers ? [endSessionsOf(id, "mfa-changed", sessionId)] : [])],
-    messages: [notice(ctx, change, { id, ...owner })],
+    messages: [notice(ctx, change, { id, ...owner, from: { session: client } })],
   };
 }
 
@@ -41,9 +41,9 @@ export function factorChange(
 export function notice(
   ctx: Context,
   kind: FactorNotice,
-  { id, email, username, locale }: Contact & { id: number },
+  { id, email, username, locale, from }: Contact & Pick<MailTo, "from"> & { id: number },
 ): Message {
-  return mail(ctx, kind, { key: String(id), email, username, locale });
+  return mail(ctx, kind, { key: String(id), email, username, locale, ...(from && { from }) });
 }
 
 /** What the sealed secret of an authenticator app belongs to: it opens for no other user. */

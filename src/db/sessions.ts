@@ -32,7 +32,13 @@ export function sessionById(id: string): Read<z.infer<typeof sessionForAccess>> 
   return { select, row: sessionForAccess };
 }
 
-const sessionForToken = z.object({ ...owner, keyKnown: z.boolean() });
+const sessionClient = z.object({
+  ip: z.string().nullable(),
+  userAgent: z.string().nullable(),
+  device: z.string().nullable(),
+});
+
+const sessionForToken = z.object({ ...owner, keyKnown: z.boolean(), client: sessionClient.nullable() });
 
 /** The same for a token that this key signed: a key that was revoked a moment ago is gone here before every process has heard of it. */
 export function sessionOfToken({
@@ -44,7 +50,7 @@ export function sessionOfToken({
 }): Read<z.infer<typeof sessionForToken>> {
   const select = sql.fragment`
     SELECT s.user_id AS "userId", s.ended_at IS NOT NULL AS ended, s.expires_at AS "expiresAt", ${userColumns},
-      EXISTS (SELECT FROM fleet_keys WHERE kid = ${keyId}) AS "keyKnown"
+      EXISTS (SELECT FROM fleet_keys WHERE kid = ${keyId}) AS "keyKnown", s.client
     FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE s.id = ${sessionId}::uuid`;
   return { select, row: sessionForToken };
 }
@@ -183,14 +189,12 @@ export function endSessionsOf(userId: number, reason: string, spared: string | n
   return callFunction("end_sessions", sql.fragment`end_sessions(${userId}, ${spared}::uuid, ${reason})`);
 }
 
-const client = z.object({ ip: z.string().nullable(), userAgent: z.string().nullable(), device: z.string().nullable() });
-
 const listedSession = z.object({
   sessionId: z.string(),
   createdAt: z.number(),
   lastUsedAt: z.number(),
   expiresAt: z.number(),
-  client: client.nullable(),
+  client: sessionClient.nullable(),
 });
 
 /** Neither ended nor past its end nor unused for too long. */

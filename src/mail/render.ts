@@ -19,10 +19,12 @@ export interface MailToRender {
   accounts?: readonly { login: string; token: string }[] | undefined;
   /** How long its links are good, ms. */
   lifeMs?: number | undefined;
-  /** From where it was asked for: an IP address. */
-  address?: string | undefined;
-  /** The same: a name of the device, which its owner chose. */
-  device?: string | undefined;
+  /** IP address that it was asked for from. */
+  requestAddress?: string | undefined;
+  /** Of what was done in a session: the IP address that it was logged in to from. */
+  loginAddress?: string | undefined;
+  /** The same: the name of the device, which its owner chose. */
+  loginDevice?: string | undefined;
 }
 
 export interface RenderedMail {
@@ -72,8 +74,9 @@ function valuesOf(kind: MailKind, mail: MailToRender, site: MailSite & { languag
     product: site.product,
     name: shownName(username),
     time: shownTime(at, site.language),
-    address: shownAddress(mail.address),
-    device: shownName(mail.device),
+    requestAddress: shownAddress(mail.requestAddress),
+    loginAddress: shownAddress(mail.loginAddress),
+    loginDevice: shownName(mail.loginDevice),
     login: shownLogin(login),
     expires: shownTime(at + lifeMs, site.language),
   };

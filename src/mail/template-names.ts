@@ -12,7 +12,7 @@ export const phrases = ["greeting", "when", "not-you-password", "not-you-inside"
  * In every template. Those that may be absent can be asked for: `{{#name}}Hello
  * {{name}},{{/name}}{{^name}}Hello,{{/name}}`.
  */
-export const commonPlaceholders = ["product", "name", "time", "address", "device"] as const;
+export const commonPlaceholders = ["product", "name", "time", "requestAddress", "loginAddress", "loginDevice"] as const;
 
 export interface Placeholders {
   /** Without one of these the mail does not do what it is for. */

@@ -107,7 +107,7 @@ function lifeOf(config: Config, kind: string): number {
 }
 
 /** What is sealed in a mail, as far as it has the form that its template knows. */
-function secretsOf({ token, username, login, accounts }: Record<string, unknown>) {
+function secretsOf({ token, username, login, accounts, ...origin }: Record<string, unknown>) {
   const isAccount = (each: unknown): each is { login: string; token: string } =>
     typeof (each as { login?: unknown } | null)?.login === "string" &&
     typeof (each as { token?: unknown }).token === "string";
@@ -115,6 +115,9 @@ function secretsOf({ token, username, login, accounts }: Record<string, unknown>
     token: textOf(token),
     username: textOf(username),
     login: textOf(login),
+    requestAddress: textOf(origin["requestAddress"]),
+    loginAddress: textOf(origin["loginAddress"]),
+    loginDevice: textOf(origin["loginDevice"]),
     accounts: Array.isArray(accounts) ? accounts.filter(isAccount) : undefined,
   };
 }

@@ -121,6 +121,60 @@ describe.each(notices)("%s", (kind) => {
   });
 });
 
+describe("from where a mail was brought about", () => {
+  const client = { ip: "203.0.113.7", userAgent: "Browser/1.0", device: "Kitchen laptop" };
+  const within = { loginAddress: client.ip, loginDevice: client.device };
+
+  test("is told of a session: its address and device, and to a new address no device", async () => {
+    const owner = await confirmed(fleet);
+    const { login, password, email, username } = owner;
+    const { tokens } = await fleet.client.request("auth.session.login", { login, password, client });
+    const { accessToken } = tokens!;
+    const newEmail = newUser().email;
+    await fleet.client.request("auth.account.change-email", { accessToken, password, newEmail });
+    await fleet.client.request("auth.account.export", { accessToken });
+    const newPassword = `a new ${password}`;
+    await fleet.client.request("auth.password.change", { accessToken, currentPassword: password, newPassword });
+    for (const kind of ["email-change-requested", "data-exported", "password-changed"])
+      expect(await openMail(fleet, await mailTo(fleet, email, kind))).toEqual({ username, ...within });
+    const toNew = await openMail(fleet, await mailTo(fleet, newEmail, "email-confirm"));
+    expect(toNew).toEqual({ username, token: expect.any(String), loginAddress: client.ip });
+  });
+
+  test("is told of a change of factors", async () => {
+    const { login, password, email, username } = await confirmed(fleet);
+    const { tokens } = await fleet.client.request("auth.session.login", { login, password, client });
+    let { accessToken, refreshToken } = tokens!;
+    await fleet.client.request("auth.mfa.activate", {
+      accessToken,
+      code: shownNow(await enrolled(fleet, accessToken)),
+    });
+    ({ accessToken, refreshToken } = await fleet.client.request("auth.session.refresh", { refreshToken }));
+    await fleet.client.request("auth.mfa.recovery-codes", { accessToken });
+    for (const kind of ["totp-activated", "recovery-codes"])
+      expect(await openMail(fleet, await mailTo(fleet, email, kind))).toEqual({ username, ...within });
+  });
+
+  test("is told of a request without a session: its address, and no word of whoever sent it", async () => {
+    const { email, username, password } = await confirmed(fleet);
+    await fleet.client.request("auth.password.forgot", { email, client });
+    const { token, ...others } = await openMail(fleet, await mailTo(fleet, email, "reset"));
+    expect(others).toEqual({ username, requestAddress: client.ip });
+    const change = { token: String(token), newPassword: `a new ${password}`, client };
+    await fleet.client.request("auth.password.reset", change);
+    const told = await openMail(fleet, await mailTo(fleet, email, "password-reset"));
+    expect(told).toEqual({ username, requestAddress: client.ip });
+  });
+
+  test("is not told of what an operator does", async () => {
+    const owner = await confirmed(fleet);
+    await addPasskey(owner);
+    await fleet.client.request("auth.admin.reset-mfa", { actorToken: operator, target: owner.login, reason: "a test" });
+    const { username } = owner;
+    expect(await openMail(fleet, await mailTo(fleet, owner.email, "mfa-reset"))).toEqual({ username });
+  });
+});
+
 test("who gave a language is told in it", async () => {
   const owner = await confirmed(fleet, { ...newUser(), locale: "ru-ru" });
   await addPasskey(owner);

@@ -47,11 +47,20 @@ describe.each(hostile)("a user who calls themselves and their device %j", (value
       const harmless = rendered(kind, {
         locale,
         username: undefined,
-        device: undefined,
-        address: undefined,
+        loginDevice: undefined,
+        requestAddress: undefined,
+        loginAddress: undefined,
         accounts: [{ login: "bob", token: "t" }],
       });
-      const mail = rendered(kind, { locale, username: value, device: value, address: value, login: value, accounts });
+      const mail = rendered(kind, {
+        locale,
+        username: value,
+        loginDevice: value,
+        requestAddress: value,
+        loginAddress: value,
+        login: value,
+        accounts,
+      });
       expect(mail.subject).toBe(harmless.subject);
       expect(tagsOf(mail.html)).toEqual(tagsOf(harmless.html));
       expect(mail.text + shownText(mail.html)).not.toMatch(unsafe);
@@ -76,7 +85,12 @@ test.each([
 test.each(["evil.example", "http://x", "<b>x</b>", "x\r\ny", "{{product}}", "1.2.3.4, and more"])(
   "neither a name nor an address that is %j is shown",
   (value) => {
-    const { text } = rendered("password-changed", { username: value, device: value, address: value });
+    const { text } = rendered("password-changed", {
+      username: value,
+      loginDevice: value,
+      requestAddress: value,
+      loginAddress: value,
+    });
     expect(text.startsWith("Hello,\n")).toBe(true);
     expect(text).not.toContain(value);
   },
@@ -106,7 +120,7 @@ describe("templates of the operator's own", () => {
   test("escape as the built-in ones do, in text and in HTML", () => {
     const templates = loadMailTemplates(
       own({
-        "en/reset.html": '<p>{{name}} {{device}}</p><a href="{{link}}">{{product}}</a>\n',
+        "en/reset.html": '<p>{{name}} {{loginDevice}}</p><a href="{{link}}">{{product}}</a>\n',
         "layout.html": "{{> greeting}}{{> body}}{{> footer}}<i>{{subject}}</i>",
       }),
     );

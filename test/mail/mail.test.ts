@@ -46,6 +46,23 @@ test("registering sends a mail whose token is sealed, and confirms the account",
   });
 });
 
+test("a mail says from which address it was asked for, and no other word of whoever asked", async () => {
+  const client = { ip: "203.0.113.7", userAgent: "Browser/1.0", device: "Kitchen laptop" };
+  const person = { ...newUser(), client };
+  const { email, login, username } = await confirmedHere(person);
+  const confirmation = await openMail(fleet, await mailTo(fleet, email, "confirm"));
+  expect(confirmation).toEqual({ username, login, token: expect.any(String), requestAddress: client.ip });
+  await fleet.client.request("auth.account.register", { ...newUser(), email, client });
+  expect(await openMail(fleet, await mailTo(fleet, email, "email-taken"))).toEqual({ requestAddress: client.ip });
+  const waiting = newUser();
+  await fleet.client.request("auth.account.register", waiting);
+  const { token: _, ...first } = await openMail(fleet, await mailTo(fleet, waiting.email, "confirm"));
+  expect(first).toEqual({ username: waiting.username, login: waiting.login }); // the control: nobody said from where
+  await fleet.client.request("auth.account.resend", { email: waiting.email, client });
+  const again = await openMail(fleet, await mailTo(fleet, waiting.email, "confirm", 2));
+  expect(again).toMatchObject({ requestAddress: client.ip });
+});
+
 test("every mail is in its receiver's own language: also one that somebody else's request has brought about", async () => {
   const waiting = { ...newUser(), locale: "RU" };
   await fleet.client.request("auth.account.register", waiting);

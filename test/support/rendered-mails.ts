@@ -27,8 +27,9 @@ export const mailOf = (kind: string, more: Partial<MailToRender> = {}): MailToRe
     { login: "alice2", token: "two.secret" },
   ],
   lifeMs: 3_600_000,
-  address: "203.0.113.7",
-  device: "Kitchen laptop",
+  requestAddress: "203.0.113.7",
+  loginAddress: "198.51.100.8",
+  loginDevice: "Kitchen laptop",
   ...more,
 });
 

@@ -23,7 +23,7 @@ export default defineHandler({
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password, newEmail: typed }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
-    const { claims, userId: id, generation } = bearer;
+    const { claims, userId: id, generation, client } = bearer;
     checkTyped("password", password);
     const newEmail = checkEmail(typed, "newEmail");
     await demandFactor(ctx, bearer);
@@ -51,16 +51,17 @@ export default defineHandler({
       ...{ generation, sessionId },
     });
     const key = String(id);
+    const from = { session: client };
     const toNew =
       newOwner === null
-        ? mail(ctx, "email-confirm", { key, email: newEmail, username, locale, token: link.token })
-        : mail(ctx, "email-taken", { key: normalize(newOwner.email), ...newOwner });
+        ? mail(ctx, "email-confirm", { key, email: newEmail, username, locale, token: link.token, from })
+        : mail(ctx, "email-taken", { key: normalize(newOwner.email), ...newOwner, from });
     return ctx.commit(
       {
         user: { id, subject: lockUser(id, { generation, banned: false }) },
         events: [event("EmailChangeRequested", {})],
         writes: [link.write, countMail(count, true), attempt.refund],
-        messages: [toNew, mail(ctx, "email-change-requested", { key, email, username, locale })],
+        messages: [toNew, mail(ctx, "email-change-requested", { key, email, username, locale, from })],
       },
       {},
     );

@@ -17,12 +17,13 @@ export default defineHandler({
   async handle({ accessToken }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
     const { email, username, locale } = await demandFreshLogin(ctx, bearer);
-    const { claims, userId } = bearer;
+    const { claims, userId, client } = bearer;
     const copy = await exportOf(ctx, userId);
     if (copy === null) throw refuse("SESSION_REVOKED"); // deleted a moment ago
     const { document, user } = copy;
     const events = [event("DataExported", { sessionId: claims.sessionId, reason: "" })];
-    const messages = [mail(ctx, "data-exported", { key: String(userId), email, username, locale })];
+    const to = { key: String(userId), email, username, locale, from: { session: client } };
+    const messages = [mail(ctx, "data-exported", to)];
     return ctx.commit({ user, events, messages }, { document });
   },
 });

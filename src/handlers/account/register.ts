@@ -17,7 +17,7 @@ import { countMail } from "../../db/address-mails.ts";
 import { demandFree } from "../../db/given-up-logins.ts";
 import { insertPassword, insertUser, vacancyFor } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
-import type { AccountRegisterRequest } from "../../protocol/generated/schemas.ts";
+import type { AccountRegisterRequest, Client } from "../../protocol/generated/schemas.ts";
 import { normalize } from "../../protocol/record-key.ts";
 
 export default defineHandler({
@@ -46,7 +46,7 @@ export default defineHandler({
     const sends = mailWaitMs === 0;
     const registrationSecret = randomBytes(32).toString("base64url");
     const registrationHash = hashSecret(Buffer.from(registrationSecret));
-    const link = confirmation(ctx, { id, login, username, email, locale });
+    const link = confirmation(ctx, { id, login, username, email, locale }, { client: request.client });
     const address = decoy ? { email: "", emailKey: "" } : { email, emailKey, mailWaitMs };
     const made = { id, login, loginKey, username, locale, decoy, registrationHash, ...address };
     return ctx.commit(
@@ -56,7 +56,7 @@ export default defineHandler({
         publish: !decoy,
         ...(decoy && { actor: "anonymous" }), // there is no such user
         writes: [insertPassword(id, hash), link.write, countMail(count, sends), demandFree(loginHash)],
-        messages: [{ ...(decoy ? tellOwner(ctx, emailOwner) : link.message), publish: sends }],
+        messages: [{ ...(decoy ? tellOwner(ctx, emailOwner, request.client) : link.message), publish: sends }],
       },
       { userId: ctx.settings.hideEmail ? null : id, confirmationSent: true, registrationSecret },
     );
@@ -64,8 +64,12 @@ export default defineHandler({
 });
 
 /** In place of the link; while legacy topics are on, that one is of another topic, and this one costs as much. */
-function tellOwner(ctx: Context, { email, locale }: { email: string; locale: string | null }): Message {
-  return mail(ctx, "email-taken", { key: normalize(email), email, locale });
+function tellOwner(
+  ctx: Context,
+  { email, locale }: { email: string; locale: string | null },
+  client: Client | null,
+): Message {
+  return mail(ctx, "email-taken", { key: normalize(email), email, locale, from: { request: client } });
 }
 
 /** As they are stored. */

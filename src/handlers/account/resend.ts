@@ -29,10 +29,10 @@ export default defineHandler({
     const actor = "anonymous";
     if (accounts.length > 0 && mailWaitMs === 0) {
       const { traceparent } = ctx.call.envelope;
-      return ctx.commit(confirmations(ctx, accounts, { count, actor, traceparent }), {});
+      return ctx.commit(confirmations(ctx, accounts, { count, actor, traceparent, client: request.client }), {});
     }
     const nobody = nobodyAt(email);
-    const { write, message } = confirmation(ctx, nobody, insertDummyToken);
+    const { write, message } = confirmation(ctx, nobody, { client: request.client, insert: insertDummyToken });
     const held = accounts.slice(0, 1).map(({ id }) => holdMail(id, mailWaitMs));
     return ctx.commit(
       {

@@ -17,11 +17,11 @@ export default defineHandler({
     const bearer = await bearerOf(ctx, accessToken);
     const factors = await demandFreshLogin(ctx, bearer);
     if (factorMethods(factors).length === 0) throw refuse("NOT_FOUND", { message: "There is no second factor." });
-    const { userId: id, generation, claims } = bearer;
+    const { userId: id, generation, claims, client } = bearer;
     const { codes, write } = newRecoveryCodes(id);
     const events = [event("MfaChanged", { change: "recovery-codes", sessionId: claims.sessionId })];
     const user = { id, subject: lockUser(id, { generation, banned: false }) };
-    const messages = [notice(ctx, "recovery-codes", { id, ...factors })];
+    const messages = [notice(ctx, "recovery-codes", { id, ...factors, from: { session: client } })];
     return ctx.commit({ user, events, writes: [write], messages }, { codes });
   },
 });

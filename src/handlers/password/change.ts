@@ -21,7 +21,7 @@ export default defineHandler({
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, currentPassword, newPassword }, ctx) {
     const bearer = await bearerOf(ctx, accessToken);
-    const { claims, userId: id, generation } = bearer;
+    const { claims, userId: id, generation, client } = bearer;
     const { sessionId } = claims;
     checkTyped("currentPassword", currentPassword);
     if (currentPassword.normalize("NFKC") === newPassword.normalize("NFKC"))
@@ -47,7 +47,9 @@ export default defineHandler({
           endSessionsOf(id, "password-changed", sessionId),
           attempt.refund,
         ],
-        messages: [mail(ctx, "password-changed", { key: String(id), email, username, locale })],
+        messages: [
+          mail(ctx, "password-changed", { key: String(id), email, username, locale, from: { session: client } }),
+        ],
       },
       {},
     );

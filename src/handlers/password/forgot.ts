@@ -36,7 +36,8 @@ export default defineHandler({
     const ttlMs = ctx.settings.resetTtlMs;
     const bound = owner === null ? {} : { generation: owner.generation };
     const link = newLink(ctx, { userId, purpose: "reset", ttlMs, ...bound }, mailed ? insertToken : insertDummyToken);
-    const message = mail(ctx, "reset", { key: String(userId), email, username, locale, token: link.token });
+    const to = { key: String(userId), email, username, locale, from: { request: request.client } };
+    const message = mail(ctx, "reset", { ...to, token: link.token });
     const common = {
       events: [event("PasswordResetRequested", { mailed })],
       messages: [{ ...message, publish: mailed }],

@@ -35,7 +35,9 @@ export default defineHandler({
         user: { id, subject: raiseGenerationAndEpoch(id, { generation, banned: false }), generation: generation + 1 },
         events: [event("PasswordReset", {})],
         writes: [link.use, setPassword(id, hash), endSessionsOf(id, "password-reset"), ...lifted(id), ...link.refund],
-        messages: [mail(ctx, "password-reset", { key: String(id), email, username, locale })],
+        messages: [
+          mail(ctx, "password-reset", { key: String(id), email, username, locale, from: { request: client } }),
+        ],
       },
       {},
     );
