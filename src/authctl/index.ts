@@ -83,7 +83,7 @@ function explain(error: Error, { terminal, json }: Explaining): number {
     inLines(error.message.split("\n"));
     return exitCodes.usage;
   }
-  const document = documentOf(error);
+  const document = errorDocument(error);
   if (document === undefined) throw error;
   if (json) json(document);
   else inLines(error instanceof Refusal ? refusedLines(error) : error.message.split("\n"));
@@ -91,7 +91,7 @@ function explain(error: Error, { terminal, json }: Explaining): number {
 }
 
 /** With --json; undefined: a fault of ours. */
-function documentOf(error: Error): object | undefined {
+function errorDocument(error: Error): object | undefined {
   if (error instanceof Unreachable) return { unreachable: { message: error.message } };
   if (!(error instanceof Refusal)) return undefined;
   const { code, message, details, retryAfterMs } = error;

@@ -7,7 +7,7 @@ import type { Command, CommandResult, Invocation, OptionDefinition } from "./com
 import { commands } from "./commands.ts";
 import { UsageFault } from "./faults.ts";
 import { groups } from "./groups.ts";
-import { helpOf, helpSettings, overview, usageLine } from "./terminal/help.ts";
+import { commandHelp, helpSettings, overview, usageLine } from "./terminal/help.ts";
 
 export interface ParsedCommand extends Pick<Invocation, "words" | "options"> {
   readonly command: Command;
@@ -63,12 +63,12 @@ function makeParser(columns: number): Made {
   for (const command of commands) {
     const parser = silent(new Parser(command.name.split(" ").at(-1)), columns);
     for (const [syntax, text] of command.arguments ?? []) parser.addArgument(new Argument(syntax, text));
-    for (const [name, option] of Object.entries(command.options ?? {})) parser.addOption(optionOf(name, option));
+    for (const [name, option] of Object.entries(command.options ?? {})) parser.addOption(makeOption(name, option));
     parser.usage(command.usage).summary(command.summary).description(command.about);
     parser.action(() => {
-      made.parsed = { command, words: parser.args, options: valuesOf(parser, command) };
+      made.parsed = { command, words: parser.args, options: optionValues(parser, command) };
     });
-    parentOf(program, command, columns).addCommand(parser);
+    parentFor(program, command, columns).addCommand(parser);
     definitions.set(parser, command);
   }
   return made;
@@ -85,7 +85,7 @@ function silent(parser: Parser, columns: number): Parser {
     });
 }
 
-function parentOf(program: Parser, { name }: Command, columns: number): Parser {
+function parentFor(program: Parser, { name }: Command, columns: number): Parser {
   const [first = "", second] = name.split(" ");
   if (second === undefined) return program;
   const known = program.commands.find((each) => each.name() === first);
@@ -96,7 +96,7 @@ function parentOf(program: Parser, { name }: Command, columns: number): Parser {
   return group;
 }
 
-function optionOf(name: string, { value, text, choices, repeats }: OptionDefinition): Option {
+function makeOption(name: string, { value, text, choices, repeats }: OptionDefinition): Option {
   const option = new Option(value === undefined ? `--${name}` : `--${name} <${value}>`, text);
   if (choices !== undefined) option.argChoices = [...choices]; // for completion; the command says what is wrong
   if (repeats) option.argParser((each: string, before: string[] | undefined) => [...(before ?? []), each]);
@@ -104,7 +104,7 @@ function optionOf(name: string, { value, text, choices, repeats }: OptionDefinit
 }
 
 /** By the names as they are typed. */
-function valuesOf(parser: Parser, { options = {} }: Command): Invocation["options"] {
+function optionValues(parser: Parser, { options = {} }: Command): Invocation["options"] {
   const values = parser.optsWithGlobals<Record<string, string | boolean | string[]>>();
   const named = parser.options.flatMap((option) => {
     const name = option.long?.slice(2) ?? "";
@@ -121,16 +121,16 @@ async function resultOfExit(
 ): Promise<ParsedCommand | CommandResult> {
   const { parser, reason } = exit;
   const command = definitions.get(parser);
-  const members = membersOf(parser);
+  const members = groupMembers(parser);
   switch (reason.code) {
     case "commander.version":
       return { document: { version: packageVersion() }, lines: [packageVersion()] };
     case "commander.helpDisplayed": {
-      const [unknown] = command === undefined ? wordsOf(parser) : [];
+      const [unknown] = command === undefined ? operands(parser) : [];
       // Commander overlooks an unknown word beside --help; without --help it says that it is unknown.
       if (unknown !== undefined) return parse(parser.parent === null ? [unknown] : [parser.name(), unknown], columns);
       if (parser.parent === null) return overview(commands, columns);
-      return helpOf({ parser, members: command === undefined ? members : [command], columns });
+      return commandHelp({ parser, members: command === undefined ? members : [command], columns });
     }
     case "commander.help":
       throw new UsageFault(
@@ -140,21 +140,21 @@ async function resultOfExit(
       throw new UsageFault(unknownCommand(parser, reason));
     default:
       throw new UsageFault(
-        [sentenceOf(exit, command), command === undefined ? usageOfAll : usageLine(command)].join("\n"),
+        [errorSentence(exit, command), command === undefined ? usageOfAll : usageLine(command)].join("\n"),
       );
   }
 }
 
 const usageOfAll = "Usage: authctl COMMAND [ARGUMENT ...]   (authctl help lists the commands)";
 
-const membersOf = (parser: Parser): Command[] =>
+const groupMembers = (parser: Parser): Command[] =>
   commands.filter(({ name }) => parser.parent !== null && name.startsWith(`${parser.name()} `));
 
-const wordsOf = (parser: Parser): string[] => parser.args.filter((word) => !word.startsWith("-"));
+const operands = (parser: Parser): string[] => parser.args.filter((word) => !word.startsWith("-"));
 
 function unknownCommand(parser: Parser, reason: CommanderError): string {
-  const [unknown = ""] = wordsOf(parser);
-  const members = membersOf(parser);
+  const [unknown = ""] = operands(parser);
+  const members = groupMembers(parser);
   const name = parser.parent === null ? unknown : `${parser.name()} ${unknown}`;
   const said = [`There is no command ${name}.`, suggestionIn(reason)].join(" ").trim();
   return [said, ...(members.length > 0 ? members.map(usageLine) : [usageOfAll])].join("\n");
@@ -165,7 +165,7 @@ function suggestionIn({ message }: CommanderError): string {
   return /\((Did you mean [^)]*)\)/.exec(message)?.[1] ?? "";
 }
 
-function sentenceOf({ parser, reason }: ParserExit, command: Command | undefined): string {
+function errorSentence({ parser, reason }: ParserExit, command: Command | undefined): string {
   const required = (command?.arguments ?? []).filter(([syntax]) => syntax.startsWith("<"));
   if (reason.code === "commander.missingArgument") {
     const missing = required.slice(parser.args.length).map(([syntax]) => syntax.replace(/^<|(\.\.\.)?>$/g, ""));

@@ -48,7 +48,17 @@ async function start(line: string, besides: string[] = []): Promise<Started> {
 }
 
 /** What parses arguments and prints, with its dependencies; zod reads the stored login, jose signs as an operator. */
-const light = ["commander", "string-width", "get-east-asian-width", "strip-ansi", "ansi-regex", "zod", "jose"];
+const light = [
+  "commander",
+  "slice-ansi",
+  "ansi-styles",
+  "string-width",
+  "get-east-asian-width",
+  "strip-ansi",
+  "ansi-regex",
+  "zod",
+  "jose",
+];
 const loadedBeyond = ({ packages }: Started): string[] => packages.filter((name) => !light.includes(name));
 
 test.each([

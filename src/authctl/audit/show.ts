@@ -14,7 +14,7 @@ import { parseTarget } from "../../protocol/target.ts";
 import { type CommandResult, type Invocation, textOption } from "../command.ts";
 import { withDatabase } from "../connect/database.ts";
 import { sinceOption } from "../connect/reach.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { UsageFault } from "../faults.ts";
 import { table } from "../terminal/table.ts";
 import { defaultShowLimit, maxShowLimit } from "./limits.ts";
@@ -23,20 +23,20 @@ export async function auditShow(call: Invocation): Promise<CommandResult> {
   const since = sinceOption(call);
   const actor = textOption(call, "actor");
   const wanted: Wanted = {
-    limit: limitOf(call),
+    limit: readLimit(call),
     ...(actor !== undefined && { actor }),
     ...(since !== undefined && { since: systemClock.now() - since }),
   };
-  const target = targetOf(call.env);
+  const target = findTarget(call.env);
   return withDatabase(target, "to read the audit", async (pool) => {
     const keys = loadDataKeys(target.config.AUTH_MASTER_KEY ?? [], await dataKeyRows(pool));
-    const userId = await userOf(pool, call);
+    const userId = await findUserId(pool, call);
     const rows = await newestRows(pool, { ...wanted, ...(userId !== undefined && { userId }) });
-    return rowsResult(rows.map((row) => entryOf(row, keys)));
+    return rowsResult(rows.map((row) => toEntry(row, keys)));
   });
 }
 
-function limitOf(call: Invocation): number {
+function readLimit(call: Invocation): number {
   const text = textOption(call, "limit") ?? String(defaultShowLimit);
   const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > maxShowLimit)
@@ -45,7 +45,7 @@ function limitOf(call: Invocation): number {
 }
 
 /** @throws Refusal NOT_FOUND: of a deleted user only the id is left */
-async function userOf(pool: DatabasePool, call: Invocation): Promise<number | undefined> {
+async function findUserId(pool: DatabasePool, call: Invocation): Promise<number | undefined> {
   const target = textOption(call, "user");
   if (target === undefined) return undefined;
   const parsed = parseTarget(target);
@@ -71,7 +71,7 @@ interface Entry {
   erased: boolean;
 }
 
-function entryOf(row: ShownRow, keys: DataKeys): Entry {
+function toEntry(row: ShownRow, keys: DataKeys): Entry {
   const {
     number,
     at,
@@ -97,13 +97,14 @@ function entryOf(row: ShownRow, keys: DataKeys): Entry {
     eventId,
     traceparent,
     details: JSON.parse(details) as object,
-    personal: sealed !== null && known ? shownOf(openPersonal(keys, subject, { eventId, personal: sealed })) : null,
+    personal:
+      sealed !== null && known ? personalDetails(openPersonal(keys, subject, { eventId, personal: sealed })) : null,
     erased: !known,
   };
 }
 
 /** null also where there are only digests. */
-function shownOf(personal: Record<string, unknown>): object | null {
+function personalDetails(personal: Record<string, unknown>): object | null {
   const rest = withoutState(personal);
   return rest === null || Object.keys(rest).length === 0 ? null : rest;
 }

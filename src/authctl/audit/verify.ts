@@ -15,7 +15,7 @@ import { refuse } from "../../protocol/errors.ts";
 import { type CommandResult, flagOption, type Invocation, textOption } from "../command.ts";
 import { holdsMasterKey, withDatabaseAtLength } from "../connect/database.ts";
 import { withKafka } from "../connect/reach.ts";
-import { type FleetTarget, targetOf } from "../connect/target.ts";
+import { type FleetTarget, findTarget } from "../connect/target.ts";
 import { readSpans } from "../dlq/read.ts";
 import { UsageFault } from "../faults.ts";
 
@@ -27,7 +27,7 @@ export async function auditVerify(call: Invocation): Promise<CommandResult> {
   const withState = flagOption(call, "state");
   if (withState && (from !== undefined || to !== undefined))
     throw new UsageFault("--state goes by everything that was audited: leave --from and --to out.");
-  const target = targetOf(call.env);
+  const target = findTarget(call.env);
   if (!holdsMasterKey(target.config))
     throw new ConfigFault([
       "AUTH_DATABASE_URL and AUTH_MASTER_KEY (or AUTH_MASTER_KEY_FILE) are needed to verify the audit",

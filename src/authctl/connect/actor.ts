@@ -7,8 +7,8 @@ import { systemClock } from "../../lib/clock.ts";
 import { Refusal, refuse } from "../../protocol/errors.ts";
 import type { Invocation } from "../command.ts";
 import { type Login, type LoginFile, loginFile } from "./logins.ts";
-import { asOption, signerOf } from "./operator.ts";
-import { type FleetTarget, targetOf } from "./target.ts";
+import { asOption, operatorSigner } from "./operator.ts";
+import { type FleetTarget, findTarget } from "./target.ts";
 
 /** Returns a token that counts now. @throws Refusal where the login is over */
 export type ActorToken = (client: AuthClient) => Promise<string>;
@@ -24,11 +24,12 @@ export interface Acting {
 /** @throws Unreachable, ConfigFault, UsageFault */
 export async function actingFor(call: Invocation): Promise<Acting> {
   const named = asOption(call);
-  const target = targetOf(call.env);
+  const target = findTarget(call.env);
   const file = loginFile(call.env, target.config);
   const login = named === undefined ? file.read() : undefined;
-  if (login !== undefined) return { target, actor: (client) => tokenOf(client, { login: file.read() ?? login, file }) };
-  const sign = await signerOf(target, call);
+  if (login !== undefined)
+    return { target, actor: (client) => currentToken(client, { login: file.read() ?? login, file }) };
+  const sign = await operatorSigner(target, call);
   return { target, actor: () => sign() };
 }
 
@@ -38,7 +39,7 @@ export interface KeptLogin {
 }
 
 /** @throws Refusal SESSION_REVOKED and the like where the login is over: its file is removed then */
-export async function tokenOf(client: AuthClient, { login, file }: KeptLogin): Promise<string> {
+export async function currentToken(client: AuthClient, { login, file }: KeptLogin): Promise<string> {
   if (login.accessExpiresAt - systemClock.now() > leastLeftMs && (await counts(client, login.accessToken)))
     return login.accessToken;
   try {

@@ -8,9 +8,9 @@ import { packageVersion } from "../../runtime/package-root.ts";
 import type { CommandResult, Invocation } from "../command.ts";
 import { UsageFault } from "../faults.ts";
 import { rolesText } from "../users/show.ts";
-import { isOver, tokenOf } from "./actor.ts";
+import { currentToken, isOver } from "./actor.ts";
 import { type LoginFile, loginFile } from "./logins.ts";
-import { targetOf } from "./target.ts";
+import { findTarget } from "./target.ts";
 
 type Tokens = NonNullable<SessionLoginResult["tokens"]>;
 type Challenge = NonNullable<SessionLoginResult["challenge"]>;
@@ -19,12 +19,12 @@ type Challenge = NonNullable<SessionLoginResult["challenge"]>;
 const codeTries = 3;
 
 export async function login(call: Invocation): Promise<CommandResult> {
-  const name = await nameOf(call);
-  const target = targetOf(call.env);
+  const name = await askLogin(call);
+  const target = findTarget(call.env);
   const file = loginFile(call.env, target.config);
-  const secrets = await secretsOf(call);
+  const secrets = await askSecrets(call);
   return call.reach(target, async ({ client }) => {
-    const tokens = await tokensOf(call, client, { name, secrets });
+    const tokens = await requestTokens(call, client, { name, secrets });
     const before = file.read();
     file.write({ login: name, ...tokens });
     if (before !== undefined) await endBefore(client, before.accessToken);
@@ -34,7 +34,7 @@ export async function login(call: Invocation): Promise<CommandResult> {
 }
 
 export async function logout(call: Invocation): Promise<CommandResult> {
-  const target = targetOf(call.env);
+  const target = findTarget(call.env);
   const file = loginFile(call.env, target.config);
   const kept = file.read();
   if (kept === undefined)
@@ -44,7 +44,7 @@ export async function logout(call: Invocation): Promise<CommandResult> {
   return { document: { login: kept.login, done: true }, lines: [`${kept.login} is logged out.`] };
 }
 
-async function nameOf({ words: [given], terminal }: Invocation): Promise<string> {
+async function askLogin({ words: [given], terminal }: Invocation): Promise<string> {
   const name = given ?? (await terminal.ask?.("Login: ")) ?? "";
   if (name === "") throw new UsageFault("LOGIN is missing.");
   return name;
@@ -57,7 +57,7 @@ interface Secrets {
 }
 
 /** @throws UsageFault where no password is given */
-async function secretsOf({ terminal }: Invocation): Promise<Secrets> {
+async function askSecrets({ terminal }: Invocation): Promise<Secrets> {
   const { askUnseen } = terminal;
   if (askUnseen !== undefined) {
     const password = await askUnseen("Password: ");
@@ -83,7 +83,7 @@ interface Given {
   secrets: Secrets;
 }
 
-async function tokensOf(call: Invocation, client: AuthClient, { name, secrets }: Given): Promise<Tokens> {
+async function requestTokens(call: Invocation, client: AuthClient, { name, secrets }: Given): Promise<Tokens> {
   const device = { ip: null, userAgent: `authctl/${packageVersion()}`, device: `authctl on ${hostname()}` };
   const input = { login: name, password: secrets.password, client: device };
   const { tokens, challenge } = await client.request("auth.session.login", input);
@@ -130,7 +130,7 @@ async function end(
   file: LoginFile,
 ): Promise<void> {
   try {
-    await client.request("auth.session.logout", { accessToken: await tokenOf(client, { login: kept, file }) });
+    await client.request("auth.session.logout", { accessToken: await currentToken(client, { login: kept, file }) });
   } catch (error) {
     whereOver(error);
   }

@@ -31,7 +31,7 @@ export interface LoginFile {
 }
 
 export function loginFile(env: Environment, config: Config): LoginFile {
-  const fleet = fleetOf(config);
+  const fleet = fleetKey(config);
   const state = env["XDG_STATE_HOME"] || join(env["HOME"] || homedir(), ".local", "state");
   const folder = join(state, "authfleet");
   const path = join(folder, `login-${createHash("sha256").update(fleet).digest("hex").slice(0, 16)}.json`);
@@ -54,6 +54,10 @@ export function loginFile(env: Environment, config: Config): LoginFile {
   };
 }
 
-function fleetOf({ AUTH_KAFKA_BROKERS: brokers = [], AUTH_TOPIC_PREFIX: prefix, AUTH_ISSUER: issuer }: Config): string {
+function fleetKey({
+  AUTH_KAFKA_BROKERS: brokers = [],
+  AUTH_TOPIC_PREFIX: prefix,
+  AUTH_ISSUER: issuer,
+}: Config): string {
   return [issuer, [...brokers].sort().join(","), prefix].join(" ");
 }

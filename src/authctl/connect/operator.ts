@@ -45,7 +45,7 @@ const lacking =
   "AUTH_OPERATOR_KEY_FILE is not set, and nobody is logged in: do authctl login as an administrator, or name the file with your operator's key; the first operator is enrolled by authctl operators add NAME --first";
 
 /** Signs as --as NAME, else as the operator that the key's file names. @throws ConfigFault, UsageFault */
-export async function signerOf({ config }: FleetTarget, call: Invocation): Promise<SignOperator> {
+export async function operatorSigner({ config }: FleetTarget, call: Invocation): Promise<SignOperator> {
   const file = config.AUTH_OPERATOR_KEY_FILE;
   const given = asOption(call);
   if (file === undefined) throw new ConfigFault([lacking]);

@@ -15,7 +15,7 @@ export interface FleetTarget {
 }
 
 /** @throws Unreachable where there is no fleet to speak to; ConfigFault */
-export function targetOf(env: Environment): FleetTarget {
+export function findTarget(env: Environment): FleetTarget {
   if (env["AUTH_KAFKA_BROKERS"] || env["AUTH_KAFKA_BROKERS_FILE"]) {
     return { config: readConfig(env, "ctl"), advice: "Check the AUTH_ environment, and that it is running." };
   }

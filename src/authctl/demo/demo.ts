@@ -4,8 +4,8 @@
 import { systemClock } from "../../lib/clock.ts";
 import { type CommandResult, type Invocation, textOption } from "../command.ts";
 import type { Fleet } from "../connect/fleet.ts";
-import { asOption, signerOf } from "../connect/operator.ts";
-import { type FleetTarget, targetOf } from "../connect/target.ts";
+import { asOption, operatorSigner } from "../connect/operator.ts";
+import { type FleetTarget, findTarget } from "../connect/target.ts";
 import { watchConfirmations } from "./confirmation.ts";
 import { journey, newAccount } from "./journey.ts";
 import { makeSteps, type Steps, Unexpected } from "./steps.ts";
@@ -15,7 +15,7 @@ const shownAtEnd =
 
 export async function demo(call: Invocation): Promise<CommandResult> {
   asOption(call);
-  const target = targetOf(call.env);
+  const target = findTarget(call.env);
   const clock = systemClock;
   const steps = makeSteps({ clock, say: call.say, paint: call.terminal.paint });
   const begun = clock.monotonic();
@@ -32,10 +32,10 @@ interface DemoClients {
 /** @returns why the demo failed, if it did */
 async function play(call: Invocation, { target, steps }: DemoClients): Promise<string | undefined> {
   const named = target.config.AUTH_OPERATOR_KEY_FILE !== undefined || textOption(call, "as") !== undefined;
-  const sign = named ? await signerOf(target, call) : undefined;
+  const sign = named ? await operatorSigner(target, call) : undefined;
   try {
     await call.reach(target, async (fleet) => {
-      const confirmations = await mailsOf(fleet);
+      const confirmations = await requireConfirmations(fleet);
       const grace = fleet.config.AUTH_REFRESH_GRACE > 0;
       await journey({ client: fleet.client, steps, confirmations, sign, grace }, newAccount());
     });
@@ -46,7 +46,7 @@ async function play(call: Invocation, { target, steps }: DemoClients): Promise<s
   }
 }
 
-async function mailsOf({ config, kafka }: Fleet) {
+async function requireConfirmations({ config, kafka }: Fleet) {
   const confirmations = config.AUTH_LEGACY_TOPICS ? await watchConfirmations(kafka) : undefined;
   if (confirmations !== undefined) return confirmations;
   throw new Unexpected(

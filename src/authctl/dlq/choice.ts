@@ -4,7 +4,7 @@ import type { KafkaPort } from "../../kafka/kafka.ts";
 import type { Invocation } from "../command.ts";
 import { topicOption } from "../connect/reach.ts";
 import { UsageFault } from "../faults.ts";
-import { idText, type LetterId, letterIdFrom } from "./letters.ts";
+import { idText, type LetterId, parseLetterId } from "./letters.ts";
 import { mostAtATime } from "./limits.ts";
 import { findNewest } from "./search.ts";
 
@@ -19,7 +19,7 @@ export type Choose = (kafka: KafkaPort) => Promise<Choice>;
 /** ID... or --topic GLOB. @throws UsageFault */
 export function readChoice(call: Invocation): Choose {
   const fits = topicOption(call);
-  const ids = [...new Map(call.words.map((word) => [idText(letterIdFrom(word)), letterIdFrom(word)])).values()];
+  const ids = [...new Map(call.words.map((word) => [idText(parseLetterId(word)), parseLetterId(word)])).values()];
   if (ids.length === 0 && fits === undefined)
     throw new UsageFault("Name the dead letters by their ids, or say --topic.");
   if (ids.length > 0 && fits !== undefined) throw new UsageFault("Either name ids or say --topic, not both.");

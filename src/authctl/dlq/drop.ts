@@ -4,7 +4,7 @@
 import type { CommandResult, Invocation } from "../command.ts";
 import { operatorName } from "../connect/operator.ts";
 import { withKafka } from "../connect/reach.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 import { countText, moreText, readChoice } from "./choice.ts";
 import { idText, noteRecord } from "./letters.ts";
@@ -14,7 +14,7 @@ export async function dlqDrop(call: Invocation): Promise<CommandResult> {
   const choose = readChoice(call);
   const by = operatorName(call);
   checkAskable(call);
-  return withKafka(targetOf(call.env), async (kafka) => {
+  return withKafka(findTarget(call.env), async (kafka) => {
     const { ids, more } = await choose(kafka);
     const fetched = await fetchLetters(kafka, ids, 0);
     const open = fetched.filter(({ letter }) => letter.note?.action !== "dropped");
@@ -27,11 +27,11 @@ export async function dlqDrop(call: Invocation): Promise<CommandResult> {
     }
     if (open.length > 0) await kafka.produce(open.map(({ letter }) => noteRecord(letter.id, "dropped", by)));
     const dropped = open.map(({ letter }) => idText(letter.id));
-    return { document: { dropped, already, more }, lines: linesOf(topics, already, more) };
+    return { document: { dropped, already, more }, lines: dropLines(topics, already, more) };
   });
 }
 
-function linesOf(topics: string[], already: string[], more: boolean): string[] {
+function dropLines(topics: string[], already: string[], more: boolean): string[] {
   return [
     topics.length > 0 ? `Dropped ${countText(topics)}.` : "Nothing to drop.",
     ...(already.length > 0 ? [`Dropped before: ${already.join(", ")}.`] : []),

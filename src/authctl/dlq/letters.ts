@@ -52,7 +52,7 @@ export function idText({ partition, offset }: LetterId): string {
 }
 
 /** @throws UsageFault */
-export function letterIdFrom(word: string): LetterId {
+export function parseLetterId(word: string): LetterId {
   const id = parseId(word);
   if (id === undefined) {
     throw new UsageFault(
@@ -126,7 +126,7 @@ function headerText({ headers }: InRecord, name: string): string | undefined {
 }
 
 /** The bytes as text, where they are text that is printed unchanged; else undefined. */
-export function textOf(bytes: Buffer): string | undefined {
+export function printableText(bytes: Buffer): string | undefined {
   const text = bytes.toString("utf8");
   return Buffer.from(text).equals(bytes) && isPlain(text) ? text : undefined;
 }

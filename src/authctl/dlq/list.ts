@@ -2,7 +2,7 @@
 import { systemClock } from "../../lib/clock.ts";
 import { type CommandResult, flagOption, type Invocation, textOption } from "../command.ts";
 import { sinceOption, topicOption, withKafka } from "../connect/reach.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { UsageFault } from "../faults.ts";
 import { table } from "../terminal/table.ts";
 import { idText, isoTime, type Letter, placeText, stateText } from "./letters.ts";
@@ -10,7 +10,7 @@ import { defaultListLimit, maxListLimit } from "./limits.ts";
 import { type FoundLetters, findNewest } from "./search.ts";
 
 export async function dlqList(call: Invocation): Promise<CommandResult> {
-  const limit = limitOf(call);
+  const limit = readLimit(call);
   const since = sinceOption(call);
   const wanted = {
     fits: topicOption(call) ?? (() => true),
@@ -18,11 +18,11 @@ export async function dlqList(call: Invocation): Promise<CommandResult> {
     limit,
     since: since === undefined ? 0 : systemClock.now() - since,
   };
-  const found = await withKafka(targetOf(call.env), (kafka) => findNewest(kafka, wanted));
+  const found = await withKafka(findTarget(call.env), (kafka) => findNewest(kafka, wanted));
   return listResult(found, wanted.all);
 }
 
-function limitOf(call: Invocation): number {
+function readLimit(call: Invocation): number {
   const text = textOption(call, "limit") ?? String(defaultListLimit);
   const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > maxListLimit)
@@ -31,25 +31,25 @@ function limitOf(call: Invocation): number {
 }
 
 function listResult({ letters, more, unread }: FoundLetters, all: boolean): CommandResult {
-  const rows = letters.map((letter) => rowOf(letter, all));
+  const rows = letters.map((letter) => letterRow(letter, all));
   const head = ["ID", "AT", "FROM", ...(all ? ["STATE"] : []), "ERROR"];
   const lines = letters.length === 0 ? ["No dead letters."] : table([head, ...rows]);
   const oldest = letters.at(-1);
   const moreLine =
     oldest && more ? [`More exist, from before ${isoTime(oldest.time)}: raise --limit, or narrow with --topic.`] : [];
   return {
-    document: { letters: letters.map(summaryOf), more, unread },
+    document: { letters: letters.map(letterSummary), more, unread },
     lines: [...lines, ...moreLine, ...unreadLines(unread)],
   };
 }
 
-function rowOf(letter: Letter, all: boolean): string[] {
+function letterRow(letter: Letter, all: boolean): string[] {
   const { error, time } = letter;
   return [idText(letter.id), isoTime(time), placeText(letter), ...(all ? [stateText(letter)] : []), error];
 }
 
 /** A letter in a JSON document. */
-export function summaryOf({ id, time, topic, partition, offset, error, bytes, note, ...more }: Letter): object {
+export function letterSummary({ id, time, topic, partition, offset, error, bytes, note, ...more }: Letter): object {
   const { cutFrom, partsCut, lastOffset } = more;
   return {
     id: idText(id),

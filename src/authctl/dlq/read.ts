@@ -44,7 +44,7 @@ export async function readSpans(kafka: KafkaPort, options: ReadOptions): Promise
   const group = `authctl.${randomBytes(9).toString("base64url")}`;
   const reading = { ...options, kafka, group, spans };
   const before = [...spans.values()].reduce((sum, { from }) => sum + from, 0n);
-  if (before >= BigInt(options.skipWorth ?? defaultSkipWorth)) await stand(reading);
+  if (before >= BigInt(options.skipWorth ?? defaultSkipWorth)) await commitStarts(reading);
   return follow(reading);
 }
 
@@ -54,7 +54,7 @@ interface Reading extends ReadOptions {
 }
 
 /** Sets the group's offsets to the beginning of the spans. */
-async function stand({ kafka, group, topic, spans }: Reading): Promise<void> {
+async function commitStarts({ kafka, group, topic, spans }: Reading): Promise<void> {
   const consumption: Consumption = kafka.consume({
     group,
     topics: [topic],

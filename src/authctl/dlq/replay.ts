@@ -6,13 +6,13 @@ import type { KafkaPort } from "../../kafka/kafka.ts";
 import type { CommandResult, Invocation } from "../command.ts";
 import { operatorName } from "../connect/operator.ts";
 import { withKafka } from "../connect/reach.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 import { countText, moreText, readChoice } from "./choice.ts";
 import { idText, noteRecord } from "./letters.ts";
 import { notReplayableReason, type ReplayDeps, replayRecord } from "./replayable.ts";
 import { type FetchedLetter, fetchLetters } from "./search.ts";
-import { replayDepsOf } from "./show.ts";
+import { makeReplayDeps } from "./show.ts";
 
 /** Bytes of values held at a time. */
 const maxBytes = 64 * 1024 * 1024;
@@ -21,10 +21,10 @@ export async function dlqReplay(call: Invocation): Promise<CommandResult> {
   const choose = readChoice(call);
   const by = operatorName(call);
   checkAskable(call);
-  const target = targetOf(call.env);
+  const target = findTarget(call.env);
   return withKafka(target, async (kafka) => {
     const { ids, more } = await choose(kafka);
-    const judged = await judge(await fetchLetters(kafka, ids, maxBytes), replayDepsOf(target.config, kafka));
+    const judged = await judge(await fetchLetters(kafka, ids, maxBytes), makeReplayDeps(target.config, kafka));
     return carryOut(call, { kafka, by, judged, more });
   });
 }

@@ -28,7 +28,7 @@ const sealMarginMs = 10_000;
 const answersMarginMs = 300_000;
 
 /** @returns undefined for topics to which nothing is replayed: a dead letter must not be a way to write anywhere */
-export function kindOf(topic: string): Kind | undefined {
+export function topicKind(topic: string): Kind | undefined {
   if (Object.hasOwn(commandSchemas, topic)) return "request";
   if ((legacyInbound as readonly string[]).includes(topic)) return "legacy";
   return topic === "auth.event" || topic === "auth.mail" ? "event" : undefined;
@@ -45,11 +45,11 @@ export async function notReplayableReason(
   if (letter.lastOffset !== undefined) return "It stands for records that could not be read: nothing of them was kept.";
   if (partsCut !== undefined) return `Not all was kept of its ${partsCut.replace(",", " and ")}, because of its size.`;
   if (cutFrom !== undefined) return `Only ${letter.bytes} of its ${cutFrom} bytes were kept, because of its size.`;
-  const kind = kindOf(topic);
+  const kind = topicKind(topic);
   if (kind === undefined) return `Its topic ${topic} is none that dead letters are replayed to.`;
   if ((await around.partitionsOf(topic)) === undefined) return `Its topic ${topic} is gone.`;
   if (kind === "event") return undefined;
-  const original = originalOf(record);
+  const original = originalRecord(record);
   if (kind === "request") return requestHindrance(record, original, around);
   return original === undefined ? unknownIdentity : undefined;
 }
@@ -123,7 +123,7 @@ function jsonObject(base64url: string): Record<string, unknown> | undefined {
 }
 
 /** Position and time of the original record, also of a replay of it; undefined where no header has them. */
-function originalOf(record: InRecord): RecordIdentity | undefined {
+function originalRecord(record: InRecord): RecordIdentity | undefined {
   const names = deadLetterHeaders;
   const [partition, offset, timestamp] = [names.partition, names.offset, names.timestamp].map((name) => {
     const text = String(record.headers[name] ?? "");
@@ -136,7 +136,7 @@ function originalOf(record: InRecord): RecordIdentity | undefined {
 
 /** @throws Error where notReplayableReason was not asked first, and there is a reason */
 export function replayRecord(letter: Letter, record: InRecord): OutRecord {
-  const original = originalOf(record);
+  const original = originalRecord(record);
   const identity = original && { [deadLetterHeaders.replayedFrom]: identityText(original) };
   const headers = { ...foreignHeaders(record, busNames.deadLetters), ...identity };
   return { topic: letter.topic, key: record.key, value: record.value, headers };

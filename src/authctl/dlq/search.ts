@@ -35,30 +35,30 @@ const maxKept = 20_000;
 
 /** @throws Unreachable, KafkaFault */
 export async function findNewest(kafka: KafkaPort, wanted: LetterQuery): Promise<FoundLetters> {
-  const ends = await endsOf(kafka);
+  const ends = await partitionEnds(kafka);
   const room = Math.max(wanted.limit + 1, Math.floor(maxKept / ends.size));
-  const shelves = new Map<number, NewestPerPartition>();
+  const newest = new Map<number, NewestPerPartition>();
   const unread = new Set<number>();
   let window = BigInt(wanted.window ?? Math.max(1000, 2 * wanted.limit));
   let open = [...ends.keys()];
   while (open.length > 0) {
-    const spans = new Map(open.map((each) => [each, lastOf(ends.get(each)!, window)]));
-    for (const each of open) shelves.set(each, makeNewestPerPartition(wanted, { room, span: spans.get(each)! }));
-    const onRecord = (record: InRecord): void => shelves.get(record.partition)?.put(record);
+    const spans = new Map(open.map((each) => [each, lastWindow(ends.get(each)!, window)]));
+    for (const each of open) newest.set(each, makeNewestPerPartition(wanted, { room, span: spans.get(each)! }));
+    const onRecord = (record: InRecord): void => newest.get(record.partition)?.put(record);
     for (const each of await readSpans(kafka, { topic: deadLetterTopic, spans, onRecord })) unread.add(each);
-    open = open.filter((each) => !unread.has(each) && !shelves.get(each)!.enough());
+    open = open.filter((each) => !unread.has(each) && !newest.get(each)!.enough());
     window *= growth;
   }
-  const held = [...shelves.values()];
-  const letters = held.flatMap((window) => window.letters()).sort(newestFirst);
+  const held = [...newest.values()];
+  const letters = held.flatMap((each) => each.letters()).sort(newestFirst);
   return {
     letters: letters.slice(0, wanted.limit),
-    more: letters.length > wanted.limit || held.some((window) => window.forgot),
+    more: letters.length > wanted.limit || held.some((each) => each.forgot),
     unread: [...unread].sort((a, b) => a - b),
   };
 }
 
-async function endsOf(kafka: KafkaPort): Promise<Map<number, bigint>> {
+async function partitionEnds(kafka: KafkaPort): Promise<Map<number, bigint>> {
   if ((await kafka.partitionsOf(deadLetterTopic)) === undefined) {
     throw new Unreachable(
       `Kafka has no topic ${deadLetterTopic}: run authfleet migrate first, and check AUTH_TOPIC_PREFIX.`,
@@ -67,7 +67,7 @@ async function endsOf(kafka: KafkaPort): Promise<Map<number, bigint>> {
   return kafka.endOffsets(deadLetterTopic);
 }
 
-function lastOf(end: bigint, count: bigint): Span {
+function lastWindow(end: bigint, count: bigint): Span {
   return { from: end > count ? end - count : 0n, to: end };
 }
 
@@ -142,7 +142,7 @@ export async function fetchLetters(
   ids: readonly LetterId[],
   maxBytes: number,
 ): Promise<FetchedLetter[]> {
-  const ends = await endsOf(kafka);
+  const ends = await partitionEnds(kafka);
   for (const id of ids) checkPlace(id, ends);
   const found = new Map<string, FetchedLetter>();
   const notes = new Map<string, Note>();
@@ -157,10 +157,10 @@ export async function fetchLetters(
       notes.set(id, each);
       return;
     }
-    bytes += sizeOf(record);
+    bytes += recordBytes(record);
     found.set(id, { letter: each, record: bytes <= maxBytes ? record : undefined });
   };
-  await readSpans(kafka, { topic: deadLetterTopic, spans: spansOf(ids, ends), onRecord: take });
+  await readSpans(kafka, { topic: deadLetterTopic, spans: spansFor(ids, ends), onRecord: take });
   return ids.map((id) => {
     const fetched = found.get(idText(id));
     if (fetched === undefined) throw nothingAt(id);
@@ -182,7 +182,7 @@ function nothingAt(id: LetterId): Error {
   return refuse("NOT_FOUND", { message, details: { id: idText(id) } });
 }
 
-function spansOf(ids: readonly LetterId[], ends: Map<number, bigint>): Map<number, Span> {
+function spansFor(ids: readonly LetterId[], ends: Map<number, bigint>): Map<number, Span> {
   const spans = new Map<number, Span>();
   for (const { partition, offset } of ids) {
     const known = spans.get(partition);
@@ -191,7 +191,7 @@ function spansOf(ids: readonly LetterId[], ends: Map<number, bigint>): Map<numbe
   return spans;
 }
 
-function sizeOf({ key, value, headers }: InRecord): number {
+function recordBytes({ key, value, headers }: InRecord): number {
   const sizes = Object.values(headers).flatMap((value) => [value ?? []].flat().map((each) => each.length));
   return sizes.reduce((sum, each) => sum + each, (key?.length ?? 0) + (value?.length ?? 0));
 }

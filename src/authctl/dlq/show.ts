@@ -6,25 +6,25 @@ import { systemClock } from "../../lib/clock.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { type CommandResult, flagOption, type Invocation } from "../command.ts";
 import { withKafka } from "../connect/reach.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { aligned } from "../terminal/table.ts";
-import { idText, isoTime, type Letter, letterIdFrom, stateText } from "./letters.ts";
-import { summaryOf } from "./list.ts";
+import { idText, isoTime, type Letter, parseLetterId, stateText } from "./letters.ts";
+import { letterSummary } from "./list.ts";
 import { notReplayableReason, type ReplayDeps } from "./replayable.ts";
 import { fetchLetters } from "./search.ts";
 import { bytesText, jsonText, shownBinary, shownHeaders } from "./shown-bytes.ts";
 import type { Reading, ShownValue } from "./value.ts";
 
 export async function dlqShow(call: Invocation): Promise<CommandResult> {
-  const id = letterIdFrom(call.words[0]!);
-  const { config, ...target } = targetOf(call.env);
+  const id = parseLetterId(call.words[0]!);
+  const { config, ...target } = findTarget(call.env);
   return withKafka({ config, ...target }, async (kafka) => {
     const [fetched] = await fetchLetters(kafka, [id], Number.POSITIVE_INFINITY);
     const { letter, record } = fetched!;
     if (letter.note?.action === "dropped" && !flagOption(call, "all")) throw droppedAlready(letter);
     const { shownValue } = await import("./value.ts");
-    const value = await shownValue(letter.topic, record!.value, await readingOf(config));
-    const why = await notReplayableReason(letter, record!, replayDepsOf(config, kafka));
+    const value = await shownValue(letter.topic, record!.value, await openReading(config));
+    const why = await notReplayableReason(letter, record!, makeReplayDeps(config, kafka));
     return letterResult(letter, { record: record!, value, why });
   });
 }
@@ -34,7 +34,7 @@ function droppedAlready(letter: Letter): Error {
   return refuse("NOT_FOUND", { message, details: { id: idText(letter.id) } });
 }
 
-async function readingOf(config: Config): Promise<Reading | undefined> {
+async function openReading(config: Config): Promise<Reading | undefined> {
   const [{ registryOf }, { makeSchemaStore }, { makeCodec }, { schemasBySubject }] = await Promise.all([
     import("../../processes/parts.ts"),
     import("../../bus/avro/schema-store.ts"),
@@ -47,7 +47,7 @@ async function readingOf(config: Config): Promise<Reading | undefined> {
   return { schemas: registry, codec: makeCodec(store, schemasBySubject()) };
 }
 
-export function replayDepsOf(config: Config, kafka: KafkaPort): ReplayDeps {
+export function makeReplayDeps(config: Config, kafka: KafkaPort): ReplayDeps {
   const known = new Map<string, Promise<number | undefined>>();
   return {
     replyTopics: config.AUTH_REPLY_TOPICS,
@@ -85,7 +85,7 @@ function letterResult(letter: Letter, { record, value, why }: Shown): CommandRes
     [shown].flat().map((each) => [name, bytesText(each)] as const),
   );
   return {
-    document: JSON.parse(jsonText({ ...summaryOf(letter), key, value, headers, replay })) as object,
+    document: JSON.parse(jsonText({ ...letterSummary(letter), key, value, headers, replay })) as object,
     lines: [...aligned(rows), "", "Headers:", ...aligned(headerRows, "  ")],
   };
 }

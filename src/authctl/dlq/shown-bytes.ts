@@ -1,7 +1,7 @@
 // Keys and headers of a dead letter, as far as they may be seen: as text where it is text, else in hex; headers that
 // sound like a secret or look like a token are withheld.
 import type { InRecord } from "../../kafka/records.ts";
-import { textOf } from "./letters.ts";
+import { printableText } from "./letters.ts";
 
 export type ShownBytes = { text: string } | { hex: string; bytes: number } | { withheld: true; bytes: number };
 
@@ -25,7 +25,7 @@ function shownHeader(name: string, bytes: Buffer): ShownBytes {
 
 /** As text where it is text that can be shown, else in hex; a long one is cut. */
 export function shownBinary(bytes: Buffer): ShownBytes {
-  const text = textOf(bytes);
+  const text = printableText(bytes);
   if (text !== undefined && text.length <= longestShown) return { text };
   if (text !== undefined) return { text: `${text.slice(0, longestShown)}... (${bytes.length} bytes)` };
   return { hex: bytes.subarray(0, longestShown / 2).toString("hex"), bytes: bytes.length };

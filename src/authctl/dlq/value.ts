@@ -7,7 +7,7 @@ import type { Registry } from "../../bus/avro/schema-store.ts";
 import { asError } from "../../lib/errors.ts";
 import { schemasBySubject } from "../../processes/topic-specs.ts";
 import { isoTime } from "./letters.ts";
-import { kindOf, sealIn } from "./replayable.ts";
+import { sealIn, topicKind } from "./replayable.ts";
 import { soundsSecret } from "./shown-bytes.ts";
 
 export interface ShownValue {
@@ -34,7 +34,7 @@ export async function shownValue(
 ): Promise<ShownValue> {
   if (value === null) return { bytes: 0, undecoded: "there is no value" };
   try {
-    const fields = kindOf(topic) === "legacy" ? jsonFields(value) : await avroFields({ topic, value, reading });
+    const fields = topicKind(topic) === "legacy" ? jsonFields(value) : await avroFields({ topic, value, reading });
     return { bytes: value.length, fields };
   } catch (error) {
     const begins = value.subarray(0, shownBytes).toString("hex");
@@ -69,13 +69,13 @@ interface AvroValue {
 /** @throws Error, CodecFault */
 async function avroFields({ topic, value, reading }: AvroValue): Promise<Record<string, unknown>> {
   if (reading === undefined) throw new Error("no registry is named (AUTH_REGISTRY_URL)");
-  const subject = kindOf(topic) === "request" ? `${topic}-value` : await subjectOf(value, reading.schemas);
+  const subject = topicKind(topic) === "request" ? `${topic}-value` : await subjectFromSchema(value, reading.schemas);
   const record = { ...(await reading.codec.decode(subject, value)) } as Record<string, unknown>;
   return typeof record["sealed"] === "string" ? { ...record, sealed: sealText(record["sealed"]) } : record;
 }
 
 /** Subjects of events and mails are the full names of their records. */
-async function subjectOf(value: Buffer, schemas: Reading["schemas"]): Promise<string> {
+async function subjectFromSchema(value: Buffer, schemas: Reading["schemas"]): Promise<string> {
   if (value.length < shownBytes || value[0] !== 0) {
     throw new CodecFault("not-avro", "the value is not in the registry's wire format");
   }

@@ -40,7 +40,12 @@ const topicGrant = (names: readonly string[], ...operations: Operation[]): Grant
   operations,
 });
 /** For groups whose names begin like this. */
-const groupsOf = (...names: string[]): Grant => ({ resource: "group", names, prefixed: true, operations: ["Read"] });
+const prefixedGroups = (...names: string[]): Grant => ({
+  resource: "group",
+  names,
+  prefixed: true,
+  operations: ["Read"],
+});
 const group = (names: readonly string[], ...operations: Operation[]): Grant => ({
   resource: "group",
   names,
@@ -84,7 +89,7 @@ function relay({ AUTH_LEGACY_TOPICS: legacy }: Config): Grant[] {
   return [
     topicGrant([...said, ...(legacy ? ["auth", "registration"] : [])], "Write"),
     topicGrant([keyTopic], "Read"),
-    groupsOf("relay."),
+    prefixedGroups("relay."),
   ];
 }
 
@@ -99,7 +104,7 @@ function requester(name: string): Grant[] {
     topicGrant(requests, "Write"),
     topicGrant([`auth.reply.${name}`], "Read", "Write"),
     topicGrant([fleetTopic, keyTopic], "Read"),
-    groupsOf(`${name}.`),
+    prefixedGroups(`${name}.`),
   ];
 }
 

@@ -11,7 +11,7 @@ import { fleetTopic } from "../../protocol/bus-names.ts";
 import { commandSchemas } from "../../protocol/generated/schemas.ts";
 import { type CommandResult, flagOption, type Invocation } from "../command.ts";
 import { withKafka } from "../connect/reach.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { readSpans } from "../dlq/read.ts";
 import { table } from "../terminal/table.ts";
 
@@ -43,16 +43,16 @@ const mostGroups = 50;
 const atOnce = 8;
 
 export async function lag(call: Invocation): Promise<CommandResult> {
-  const target = targetOf(call.env);
-  const groups = await withKafka(target, (kafka) => lagOf(kafka, target.config));
+  const target = findTarget(call.env);
+  const groups = await withKafka(target, (kafka) => readLag(kafka, target.config));
   return lagResult(groups, flagOption(call, "partitions"));
 }
 
-async function lagOf(kafka: KafkaPort, config: Config): Promise<GroupLag[]> {
-  const readers = await readersOf(kafka, config);
+async function readLag(kafka: KafkaPort, config: Config): Promise<GroupLag[]> {
+  const readers = await topicsByGroup(kafka, config);
   const wanted = [...new Set([...readers.values()].flat())];
   const present = new Set((await kafka.describeTopics(wanted)).keys());
-  const ends = await endsOf(kafka, [...present]);
+  const ends = await endsByTopic(kafka, [...present]);
   const groups: GroupLag[] = [];
   for (const [group, topics] of readers) {
     const there = topics.filter((topic) => present.has(topic));
@@ -65,16 +65,16 @@ async function lagOf(kafka: KafkaPort, config: Config): Promise<GroupLag[]> {
 }
 
 /** Which groups there may be, and what each reads. */
-async function readersOf(kafka: KafkaPort, config: Config): Promise<Map<string, string[]>> {
+async function topicsByGroup(kafka: KafkaPort, config: Config): Promise<Map<string, string[]>> {
   const readers = new Map<string, string[]>([[config.AUTH_GROUP, Object.keys(commandSchemas)]]);
-  for (const group of await poolsOf(kafka)) readers.set(group, Object.keys(commandSchemas));
+  for (const group of await reportedGroups(kafka)) readers.set(group, Object.keys(commandSchemas));
   readers.set(mailerGroup, ["auth.mail"]);
   if (config.AUTH_LEGACY_TOPICS) readers.set(legacyGroup, [...legacyInbound]);
   return readers;
 }
 
 /** The groups that the latest reports of the fleet name. */
-async function poolsOf(kafka: KafkaPort): Promise<Set<string>> {
+async function reportedGroups(kafka: KafkaPort): Promise<Set<string>> {
   const groups = new Set<string>();
   if ((await kafka.partitionsOf(fleetTopic)) === undefined) return groups;
   const to = (await kafka.endOffsets(fleetTopic)).get(0) ?? 0n;
@@ -90,7 +90,7 @@ async function poolsOf(kafka: KafkaPort): Promise<Set<string>> {
   return groups;
 }
 
-async function endsOf(kafka: KafkaPort, topics: string[]): Promise<Map<string, Map<number, bigint>>> {
+async function endsByTopic(kafka: KafkaPort, topics: string[]): Promise<Map<string, Map<number, bigint>>> {
   const queue = [...topics];
   const ends = new Map<string, Map<number, bigint>>();
   const work = async (): Promise<void> => {

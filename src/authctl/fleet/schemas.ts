@@ -5,7 +5,7 @@ import type { Registry } from "../../bus/avro/schema-store.ts";
 import { ConfigFault } from "../../config/read.ts";
 import type { SubjectSpec } from "../../processes/topic-specs.ts";
 import type { CommandResult, Run } from "../command.ts";
-import { type FleetTarget, targetOf } from "../connect/target.ts";
+import { type FleetTarget, findTarget } from "../connect/target.ts";
 import { Unreachable } from "../faults.ts";
 import { table } from "../terminal/table.ts";
 
@@ -24,10 +24,10 @@ const atOnce = 4;
 const bad: readonly State[] = ["incompatible", "other compatibility"];
 
 export const schemasCheck: Run = (call) =>
-  withRegistry(targetOf(call.env), async (registry, specs) => checked(await compareAll(registry, specs)));
+  withRegistry(findTarget(call.env), async (registry, specs) => checked(await compareAll(registry, specs)));
 
 export const schemasRegister: Run = (call) =>
-  withRegistry(targetOf(call.env), async (registry, specs) => {
+  withRegistry(findTarget(call.env), async (registry, specs) => {
     const compared = await compareAll(registry, specs);
     if (compared.some(({ state }) => bad.includes(state))) return checked(compared);
     return registered(compared, await registerAll(registry, specs));

@@ -5,7 +5,7 @@ import { type FleetStats, reportEveryMs } from "../../bus/fleet-feed.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { type CommandResult, flagOption, type Invocation } from "../command.ts";
 import { withKafka } from "../connect/reach.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { table } from "../terminal/table.ts";
 import { lasting } from "./topics.ts";
 import { type SeenProcess, watchFleet } from "./watch.ts";
@@ -13,24 +13,24 @@ import { type SeenProcess, watchFleet } from "./watch.ts";
 export async function top(call: Invocation): Promise<CommandResult> {
   const { live } = call.terminal;
   const once = live === undefined || flagOption(call, "once") || call.options["json"] === true;
-  return withKafka(targetOf(call.env), async (kafka) => {
+  return withKafka(findTarget(call.env), async (kafka) => {
     const watch = await watchFleet(kafka);
     try {
-      if (!once) await live(() => linesOf(watch.present()), reportEveryMs);
+      if (!once) await live(() => screenLines(watch.present()), reportEveryMs);
       const present = watch.present();
-      return once ? { document: documentOf(present), lines: linesOf(present) } : { document: {}, lines: [] };
+      return once ? { document: toDocument(present), lines: screenLines(present) } : { document: {}, lines: [] };
     } finally {
       await watch.close();
     }
   });
 }
 
-function documentOf(present: SeenProcess[]): CommandResult["document"] {
+function toDocument(present: SeenProcess[]): CommandResult["document"] {
   return {
     at: new Date(systemClock.now()).toISOString(),
     processes: present.map(({ report: { ping, info, stats }, at }) => ({ ...ping, heardAt: at, ...info, stats })),
-    commands: commandsOf(present),
-    lag: lagOf(present),
+    commands: sumCommands(present),
+    lag: sumLag(present),
   };
 }
 
@@ -44,7 +44,7 @@ interface CommandNow {
 }
 
 /** Percentiles of several processes cannot be added up: those of the slowest one count. */
-function commandsOf(present: SeenProcess[]): CommandNow[] {
+function sumCommands(present: SeenProcess[]): CommandNow[] {
   const all = new Map<string, CommandNow>();
   for (const [command, said] of present.flatMap(({ report }) => Object.entries(report.stats.commands))) {
     const before = all.get(command) ?? { command, perSecond: 0, p50Ms: 0, p99Ms: 0, outcomes: {} };
@@ -62,7 +62,7 @@ function commandsOf(present: SeenProcess[]): CommandNow[] {
 }
 
 /** Workers hash side by side: the one with the most to do ends last. */
-function lagOf(present: SeenProcess[]): FleetStats["lag"] {
+function sumLag(present: SeenProcess[]): FleetStats["lag"] {
   const lags = present.map(({ report }) => report.stats.lag);
   return {
     records: lags.reduce((sum, { records }) => sum + records, 0),
@@ -70,9 +70,9 @@ function lagOf(present: SeenProcess[]): FleetStats["lag"] {
   };
 }
 
-function linesOf(present: SeenProcess[]): string[] {
-  const commands = commandsOf(present);
-  const { records, hashSeconds } = lagOf(present);
+function screenLines(present: SeenProcess[]): string[] {
+  const commands = sumCommands(present);
+  const { records, hashSeconds } = sumLag(present);
   const rate = commands.reduce((sum, { perSecond }) => sum + perSecond, 0);
   const heading = [
     new Date(systemClock.now()).toISOString().replace(/\.\d+/, ""),

@@ -2,7 +2,7 @@
 // changes nothing and asks nobody: the operator reads them, and runs them as whoever may.
 import type { Config } from "../../config/read.ts";
 import { type CommandResult, type Invocation, pairsOption, textOption } from "../command.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { UsageFault } from "../faults.ts";
 import { type Grant, type KafkaClient, kafkaClients } from "./acls.ts";
 
@@ -17,7 +17,7 @@ interface Rule {
 
 export async function topicsAcl(call: Invocation): Promise<CommandResult> {
   const names = new Map(pairsOption(call, "principal"));
-  const { config } = targetOf(call.env);
+  const { config } = findTarget(call.env);
   const all = kafkaClients(config);
   for (const name of [...call.words, ...names.keys()])
     if (!all.some((each) => each.name === name))
@@ -43,20 +43,20 @@ function aclResult(call: Invocation, { config, chosen, names }: Chosen): Command
     who,
     ...(login === undefined ? [] : ["--command-config", login]),
   ];
-  const rules = chosen.map((each) => ({ each, rules: rulesOf(each, { config, names }) }));
+  const rules = chosen.map((each) => ({ each, rules: aclRules(each, { config, names }) }));
   return {
     document: { acls: rules.flatMap(({ each, rules: some }) => some.map((rule) => ({ client: each.name, ...rule }))) },
     lines: rules.flatMap(({ each, rules: some }, at) => [
       ...(at === 0 ? [] : [""]),
       `# ${each.name}: ${each.what}`,
-      ...some.map((rule) => [...start, ...commandOf(rule)].map(quoted).join(" ")),
+      ...some.map((rule) => [...start, ...aclCommand(rule)].map(quoted).join(" ")),
     ]),
   };
 }
 
 const ours = ["worker", "relay", "bridge", "mailer", "migrate"];
 
-function rulesOf({ name, grants }: KafkaClient, { config, names }: Omit<Chosen, "chosen">): Rule[] {
+function aclRules({ name, grants }: KafkaClient, { config, names }: Omit<Chosen, "chosen">): Rule[] {
   const principal = `User:${names.get(name) ?? (ours.includes(name) ? `auth-${name}` : name)}`;
   return grants.map(({ resource, names: bare, prefixed, operations }) => ({
     principal,
@@ -67,7 +67,7 @@ function rulesOf({ name, grants }: KafkaClient, { config, names }: Omit<Chosen, 
   }));
 }
 
-function commandOf({ principal, resource, pattern, names, operations }: Rule): string[] {
+function aclCommand({ principal, resource, pattern, names, operations }: Rule): string[] {
   return [
     ...["--add", "--allow-principal", principal],
     ...operations.flatMap((each) => ["--operation", each]),

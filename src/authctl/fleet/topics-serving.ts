@@ -3,17 +3,17 @@ import { type ServingRow, servingRows } from "../../db/serving.ts";
 import { commandSchemas } from "../../protocol/generated/schemas.ts";
 import type { CommandResult, Invocation } from "../command.ts";
 import { withDatabaseAtLength } from "../connect/database.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { table } from "../terminal/table.ts";
 
 export async function topicsServing(call: Invocation): Promise<CommandResult> {
-  const rows = await withDatabaseAtLength(targetOf(call.env), "to see which group serves a command", servingRows);
+  const rows = await withDatabaseAtLength(findTarget(call.env), "to see which group serves a command", servingRows);
   return servingResult(rows);
 }
 
 function servingResult(rows: readonly ServingRow[]): CommandResult {
   const commands = [...new Set([...Object.keys(commandSchemas), ...rows.map(({ command }) => command)])].sort();
-  const serving = commands.flatMap((command) => groupsOf(command, rows));
+  const serving = commands.flatMap((command) => groupsServing(command, rows));
   const shown = serving.map(({ command, group, processes, until }) => [
     command,
     group ?? "-",
@@ -32,7 +32,7 @@ interface Served {
   until: string | null;
 }
 
-function groupsOf(command: string, rows: readonly ServingRow[]): Served[] {
+function groupsServing(command: string, rows: readonly ServingRow[]): Served[] {
   const of = rows.filter((row) => row.command === command);
   if (of.length === 0) return [{ command, group: null, processes: [], until: null }];
   return [...new Set(of.map(({ group }) => group))].map((group) => {

@@ -4,7 +4,7 @@ import type { TopicSpec, TopicState } from "../../kafka/kafka.ts";
 import { topics } from "../../processes/topic-specs.ts";
 import type { CommandResult, Invocation } from "../command.ts";
 import { withKafka } from "../connect/reach.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { table } from "../terminal/table.ts";
 
 /** One topic in a JSON document. */
@@ -19,7 +19,7 @@ interface Described {
 }
 
 export async function topicsList(call: Invocation): Promise<CommandResult> {
-  const target = targetOf(call.env);
+  const target = findTarget(call.env);
   const specs = topics(target.config);
   const found = await withKafka(target, (kafka) => kafka.describeTopics(specs.map(({ topic }) => topic)));
   return topicsResult(specs.map((spec) => described(spec, found.get(spec.topic))));

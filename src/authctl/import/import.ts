@@ -25,11 +25,11 @@ import { refuse } from "../../protocol/errors.ts";
 import { type CommandResult, flagOption, type Invocation, pairsOption, textOption } from "../command.ts";
 import { holdsMasterKey, withDatabaseAtLength } from "../connect/database.ts";
 import { operatorName } from "../connect/operator.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { Unreachable, UsageFault } from "../faults.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { mappable } from "./fields.ts";
-import { linesOf } from "./lines.ts";
+import { openLines } from "./lines.ts";
 import { openRejects, type RejectsFile } from "./rejects.ts";
 import { importResult, makeProgress } from "./report.ts";
 import { type ImportRun, type Reached, runImport } from "./run.ts";
@@ -37,9 +37,9 @@ import type { Source } from "./source.ts";
 import { oldDatabase, withTable } from "./table.ts";
 
 export async function importUsers(call: Invocation): Promise<CommandResult> {
-  const choice = choiceOf(call);
-  const withSource = sourceOf(call, choice);
-  const target = targetOf(call.env);
+  const choice = readChoice(call);
+  const withSource = chooseSource(call, choice);
+  const target = findTarget(call.env);
   const { AUTH_MASTER_KEY: master = [] } = target.config;
   if (!choice.dryRun && !holdsMasterKey(target.config)) throw new ConfigFault([needsKeys]);
   const within = (source: Source) =>
@@ -64,7 +64,7 @@ interface Choice {
   roles: Map<string, string | null>;
 }
 
-function choiceOf(call: Invocation): Choice {
+function readChoice(call: Invocation): Choice {
   const dryRun = flagOption(call, "dry-run");
   const columns = new Map(pairsOption(call, "column"));
   const strange = [...columns.keys()].find((ours) => !mappable.includes(ours));
@@ -83,14 +83,14 @@ function choiceOf(call: Invocation): Choice {
 }
 
 /** @throws UsageFault where it is not said which */
-function sourceOf(
+function chooseSource(
   call: Invocation,
   { columns }: Choice,
 ): (use: (source: Source) => Promise<CommandResult>) => Promise<CommandResult> {
   const [file] = call.words;
-  if (file !== undefined) return async (use) => use(await linesOf(file));
+  if (file !== undefined) return async (use) => use(await openLines(file));
   const url = oldDatabase(call.env);
-  checkOldDatabase(url, targetOf(call.env).config);
+  checkOldDatabase(url, findTarget(call.env).config);
   return (use) => withTable(url, { table: textOption(call, "table") ?? "auth", columns }, use);
 }
 

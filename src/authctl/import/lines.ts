@@ -14,19 +14,19 @@ const fingerprintBytes = 65_536;
 const start: SourcePosition = { position: 0, nextByte: 0 };
 
 /** @param file "-" is standard input. @throws UsageFault where it cannot be read */
-export async function linesOf(file: string): Promise<Source> {
+export async function openLines(file: string): Promise<Source> {
   if (file === "-") return standardInput;
   try {
     const path = await realpath(file);
     const { size } = await stat(path);
     return {
       name: `file:${path}`,
-      fingerprint: await fingerprintOf(path),
+      fingerprint: await fileFingerprint(path),
       resumable: true,
       start,
       largestId: 0,
       extent: async ({ nextByte }) => ({ total: Math.max(size - nextByte, 0), unit: "bytes" }),
-      pages: (after) => pagesOf(createReadStream(path, { start: after.nextByte }), after),
+      pages: (after) => readPages(createReadStream(path, { start: after.nextByte }), after),
     };
   } catch (error) {
     throw new UsageFault(`${file} cannot be read: ${asError(error).message}`);
@@ -40,10 +40,10 @@ const standardInput: Source = {
   start,
   largestId: 0,
   extent: async () => ({ total: undefined, unit: "bytes" }),
-  pages: (after) => pagesOf(process.stdin, after),
+  pages: (after) => readPages(process.stdin, after),
 };
 
-async function fingerprintOf(path: string): Promise<string> {
+async function fileFingerprint(path: string): Promise<string> {
   const file = await open(path);
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(fingerprintBytes), 0, fingerprintBytes, 0);
@@ -53,7 +53,7 @@ async function fingerprintOf(path: string): Promise<string> {
   }
 }
 
-async function* pagesOf(stream: AsyncIterable<Buffer>, after: SourcePosition): AsyncGenerator<readonly SourceRow[]> {
+async function* readPages(stream: AsyncIterable<Buffer>, after: SourcePosition): AsyncGenerator<readonly SourceRow[]> {
   let page: SourceRow[] = [];
   let { position, nextByte } = after;
   for await (const { line, bytes } of split(stream)) {

@@ -35,7 +35,7 @@ export function makeProgress({ terminal, clock, counts, extent, from }: Progress
       shown = now;
       const done = extent.unit === "rows" ? rows : place.nextByte - from.nextByte;
       const share = extent.total === undefined ? undefined : Math.min(done / Math.max(extent.total, 1), 1);
-      const words = wordsOf({ rows, share, seconds: (now - began) / 1000, rejected: sum(counts.rejected) });
+      const words = describeProgress({ rows, share, seconds: (now - began) / 1000, rejected: sum(counts.rejected) });
       if (terminal.progress === undefined) terminal.err(words);
       else terminal.progress(share === undefined ? words : `${bar(share)} ${words}`);
     },
@@ -55,7 +55,7 @@ interface Words {
   rejected: number;
 }
 
-function wordsOf({ rows, share, seconds, rejected }: Words): string {
+function describeProgress({ rows, share, seconds, rejected }: Words): string {
   const left = share === undefined || share === 0 ? undefined : Math.round((seconds / share) * (1 - share));
   return [
     ...(share === undefined ? [] : [`${Math.floor(share * 100)} %`]),
@@ -92,7 +92,7 @@ export function importResult(report: Report): CommandResult {
   const all = sum(rejected);
   const rowsPerSecond = Math.round(rows / Math.max(seconds, 0.001));
   const peakMemoryMiB = Math.round(process.resourceUsage().maxRSS / 1024);
-  const notes = notesOf({ algorithms, largestId, ended, rejected: all, rejects });
+  const notes = noteLines({ algorithms, largestId, ended, rejected: all, rejects });
   const document = {
     ...{ source, dryRun, ended, imported, present, gone, rejected, algorithms, unverified },
     ...{
@@ -133,7 +133,7 @@ interface Noted extends Pick<Report, "ended" | "rejects" | "largestId"> {
   rejected: number;
 }
 
-function notesOf({ algorithms, largestId, ended, rejected, rejects }: Noted): string[] {
+function noteLines({ algorithms, largestId, ended, rejected, rejects }: Noted): string[] {
   const { bcrypt = 0 } = algorithms;
   return [
     ...(rejected > 0 ? [`Rejected rows and why: ${rejects}`] : []),

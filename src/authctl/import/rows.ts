@@ -81,14 +81,14 @@ export function checkRow({ position, given }: SourceRow, roles: Roles): CheckedR
   const fields = given instanceof RowFault ? {} : given;
   try {
     if (given instanceof RowFault) throw given;
-    return { candidate: candidateOf(position, given, roles) };
+    return { candidate: toCandidate(position, given, roles) };
   } catch (error) {
-    if (error instanceof RowFault) return { reject: rejectOf({ position, ...fields }, error) };
+    if (error instanceof RowFault) return { reject: toReject({ position, ...fields }, error) };
     throw error;
   }
 }
 
-export function rejectOf(
+export function toReject(
   { position, id, login, email }: { position: number; id?: unknown; login?: unknown; email?: unknown },
   { reason, message, algorithm }: RowFault,
 ): Reject {
@@ -103,35 +103,35 @@ function short(value: unknown): unknown {
   return typeof value === "number" ? value : undefined;
 }
 
-function candidateOf(position: number, given: Readonly<Record<string, unknown>>, roles: Roles): Candidate {
+function toCandidate(position: number, given: Readonly<Record<string, unknown>>, roles: Roles): Candidate {
   const strange = Object.keys(given).find((name) => !(fieldNames as readonly string[]).includes(name));
   if (strange !== undefined)
     throw new RowFault("row-invalid", `there is no field ${strange}: the fields are ${fieldNames.join(", ")}`);
-  const login = nameOf("login", given["login"]);
-  const email = follow("email-invalid", () => checkEmail(textOf("email", given["email"])));
+  const login = checkedName("login", given["login"]);
+  const email = follow("email-invalid", () => checkEmail(readText("email", given["email"])));
   return {
     position,
-    id: letterIdFrom(given["id"]),
+    id: parseLetterId(given["id"]),
     login,
     loginKey: normalize(login),
-    username: nameOf("username", given["username"] ?? login),
+    username: checkedName("username", given["username"] ?? login),
     email,
     emailKey: normalize(email),
-    ...hashOf(given["hash"]),
-    confirmed: truthOf("confirmed", given["confirmed"] ?? true),
-    banned: truthOf("banned", given["banned"] ?? false),
-    roles: rolesOf(given["roles"] ?? [], roles),
-    createdAt: timeOf(given["createdAt"] ?? null),
+    ...readHash(given["hash"]),
+    confirmed: readBoolean("confirmed", given["confirmed"] ?? true),
+    banned: readBoolean("banned", given["banned"] ?? false),
+    roles: readRoles(given["roles"] ?? [], roles),
+    createdAt: readTime(given["createdAt"] ?? null),
   };
 }
 
-function textOf(field: "login" | "username" | "email", value: unknown): string {
+function readText(field: "login" | "username" | "email", value: unknown): string {
   if (typeof value === "string" && value !== "") return value;
   throw new RowFault(`${field}-invalid`, `${field} must be a text`);
 }
 
-function nameOf(field: "login" | "username", value: unknown): string {
-  return follow(`${field}-invalid`, () => checkName(field, textOf(field, value)));
+function checkedName(field: "login" | "username", value: unknown): string {
+  return follow(`${field}-invalid`, () => checkName(field, readText(field, value)));
 }
 
 /** The rules of registration, with a reason of ours. */
@@ -143,13 +143,13 @@ function follow<T>(reason: Reason, check: () => T): T {
   }
 }
 
-function letterIdFrom(value: unknown): number | null {
+function parseLetterId(value: unknown): number | null {
   if (value === undefined || value === null) return null;
   if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
   throw new RowFault("id-invalid", "id must be a whole number from 1 to 2^53 - 1");
 }
 
-function hashOf(value: unknown): { hash: string; algorithm: string } {
+function readHash(value: unknown): { hash: string; algorithm: string } {
   if (value === undefined || value === null || value === "")
     throw new RowFault("hash-missing", "there is no password hash");
   const isObject = typeof value === "object" && !Array.isArray(value);
@@ -164,12 +164,12 @@ function hashOf(value: unknown): { hash: string; algorithm: string } {
   return { hash: stored, algorithm: found.algorithm };
 }
 
-function truthOf(field: string, value: unknown): boolean {
+function readBoolean(field: string, value: unknown): boolean {
   if (typeof value === "boolean") return value;
   throw new RowFault("row-invalid", `${field} must be true or false`);
 }
 
-function rolesOf(value: unknown, { known, names }: Roles): string[] {
+function readRoles(value: unknown, { known, names }: Roles): string[] {
   if (!Array.isArray(value) || !value.every((each): each is string => typeof each === "string"))
     throw new RowFault("row-invalid", "roles must be a list of texts");
   const ours = value.flatMap((theirs) => {
@@ -186,7 +186,7 @@ function rolesOf(value: unknown, { known, names }: Roles): string[] {
 }
 
 /** From -62135596800000 (year 1) to the year 9999. */
-function timeOf(value: unknown): number | null {
+function readTime(value: unknown): number | null {
   if (value === null) return null;
   const time = typeof value === "string" ? Date.parse(value) : value;
   if (typeof time === "number" && Number.isInteger(time) && time >= -62_135_596_800_000 && time < 253_402_300_800_000)

@@ -20,7 +20,7 @@ import {
 import type { CommonQueryMethods } from "../../db/pool.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { RejectsFile } from "./rejects.ts";
-import { type Candidate, type CheckedRow, checkRow, type Reject, type Roles, RowFault, rejectOf } from "./rows.ts";
+import { type Candidate, type CheckedRow, checkRow, type Reject, type Roles, RowFault, toReject } from "./rows.ts";
 import { ahead, type Source, type SourcePosition } from "./source.ts";
 
 export interface ImportRun {
@@ -79,7 +79,7 @@ function* apart(checked: readonly Placed[]): Generator<Placed[]> {
   let group: Placed[] = [];
   let taken = new Set<string>();
   for (const each of checked) {
-    const keys = "candidate" in each ? keysOf(each.candidate) : [];
+    const keys = "candidate" in each ? uniqueKeys(each.candidate) : [];
     if (keys.some((key) => taken.has(key))) {
       yield group;
       [group, taken] = [[], new Set()];
@@ -90,7 +90,7 @@ function* apart(checked: readonly Placed[]): Generator<Placed[]> {
   if (group.length > 0) yield group;
 }
 
-function keysOf({ id, loginKey, emailKey }: Candidate): string[] {
+function uniqueKeys({ id, loginKey, emailKey }: Candidate): string[] {
   return [`l ${loginKey}`, `e ${emailKey}`, ...(id === null ? [] : [`i ${id}`])];
 }
 
@@ -138,9 +138,9 @@ async function decide({ db, source, dryRun, again, loginHash }: ImportRun, group
   for (const [place, candidate] of candidates.entries()) {
     const found = standing(candidate, held);
     if (found === "present") decided.present += 1;
-    else if (found instanceof RowFault) decided.rejects.push(rejectOf(candidate, found));
+    else if (found instanceof RowFault) decided.rejects.push(toReject(candidate, found));
     else if (done.has(candidate)) decided.gone += 1;
-    else if (kept.has(place)) decided.rejects.push(rejectOf(candidate, new RowFault("login-taken", keptForItsUser)));
+    else if (kept.has(place)) decided.rejects.push(toReject(candidate, new RowFault("login-taken", keptForItsUser)));
     else decided.fresh.push(candidate);
   }
   decided.rejects.sort((left, right) => left.row - right.row);

@@ -80,7 +80,7 @@ export async function withTable<T>(url: URL, choice: TableChoice, use: (source: 
   const reach = reaching(url);
   const pool = await reach(() => openSource(url.href));
   try {
-    return await use(await sourceOf(pool, { url, choice, reach }));
+    return await use(await tableSource(pool, { url, choice, reach }));
   } finally {
     await pool.end();
   }
@@ -102,7 +102,7 @@ function reaching({ href }: URL): Reach {
   };
 }
 
-async function sourceOf(
+async function tableSource(
   pool: DatabasePool,
   { url, choice, reach }: { url: URL; choice: TableChoice; reach: Reach },
 ): Promise<Source> {
@@ -127,7 +127,7 @@ async function sourceOf(
       for (let position = after.position; ; ) {
         const rows = await reach(() => pageOf(pool, name, { columns, after: position, limit: pageRows }));
         if (rows.length === 0) return;
-        yield rows.map(rowOf);
+        yield rows.map(toSourceRow);
         position = Number(rows.at(-1)?.["id"]);
       }
     },
@@ -175,7 +175,7 @@ async function checkId(
     );
 }
 
-function rowOf(row: Readonly<Record<string, unknown>>): SourceRow {
+function toSourceRow(row: Readonly<Record<string, unknown>>): SourceRow {
   const { id, active, verified, role, admin, createdAt, ...same } = row;
   const roles = [...(typeof role === "string" && role !== "" ? [role] : []), ...(isTrue(admin) ? ["admin"] : [])];
   const given = {

@@ -9,7 +9,7 @@ import { refuse } from "../../protocol/errors.ts";
 import { type CommandResult, type Invocation, textOption } from "../command.ts";
 import { withDatabase } from "../connect/database.ts";
 import { operatorName } from "../connect/operator.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { UsageFault } from "../faults.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 import { table } from "../terminal/table.ts";
@@ -28,7 +28,7 @@ type KeyStore = Awaited<ReturnType<typeof loadKeyStore>>;
 
 /** @param what is done with them, for the sentence that says what is missing: "to ..." */
 function withKeys<T>(call: Invocation, what: string, run: (store: KeyStore, deps: KeyDeps) => Promise<T>): Promise<T> {
-  const target = targetOf(call.env);
+  const target = findTarget(call.env);
   const actor = `operator:${operatorName(call)}`;
   return withDatabase(target, what, async (pool) => {
     const { keyDepsFor } = await import("../../processes/parts.ts");
@@ -82,7 +82,7 @@ export async function keysRoot(call: Invocation): Promise<CommandResult> {
 }
 
 export async function keysRotate(call: Invocation): Promise<CommandResult> {
-  const uses = usesOf(call);
+  const uses = readUses(call);
   const pairs = uses.filter((use) => use !== "data");
   const done = await withKeys(call, "to rotate keys", async (store, deps) => [
     ...(pairs.length > 0 ? await store.rotateKeys(deps, pairs) : []),
@@ -111,7 +111,7 @@ export async function keysRewrap(call: Invocation): Promise<CommandResult> {
   return { document: { wrapped: count, master: kid }, lines: [line] };
 }
 
-function usesOf(call: Invocation): (KeyUse | "data")[] {
+function readUses(call: Invocation): (KeyUse | "data")[] {
   const use = textOption(call, "use");
   if (use === undefined) return ["sig", "enc", "data"];
   if (use !== "sig" && use !== "enc" && use !== "data")

@@ -7,17 +7,17 @@ import { systemClock } from "../../lib/clock.ts";
 import { asError } from "../../lib/errors.ts";
 import { type CommandResult, flagOption, type Invocation, listOption, textOption } from "../command.ts";
 import { withDatabase } from "../connect/database.ts";
-import { type FleetTarget, targetOf } from "../connect/target.ts";
+import { type FleetTarget, findTarget } from "../connect/target.ts";
 import { UsageFault } from "../faults.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 import { table } from "../terminal/table.ts";
-import { asOperator } from "../users/act.ts";
+import { asActor } from "../users/act.ts";
 
 export async function operatorsAdd(call: Invocation): Promise<CommandResult> {
   const [name = ""] = call.words;
   if (!isOperatorName(name)) throw new UsageFault("An operator's name is 1 to 64 letters, digits or . _ @ -");
-  const target = targetOf(call.env);
-  const permissions = permissionsOf(call);
+  const target = findTarget(call.env);
+  const permissions = readPermissions(call);
   return withKey(call, name, (key) =>
     flagOption(call, "first") ? first(call, target, { name, key }) : add(call, { name, key, permissions }),
   );
@@ -64,7 +64,7 @@ function writeNew(file: string, text: string): void {
   }
 }
 
-function permissionsOf(call: Invocation): string[] {
+function readPermissions(call: Invocation): string[] {
   return [...listOption(call, "permission")];
 }
 
@@ -74,14 +74,14 @@ interface Adding {
 }
 
 function add(call: Invocation, { name, key, permissions }: Adding & { permissions: string[] }): Promise<CommandResult> {
-  return asOperator(call, async ({ client, actorToken }) => {
-    const input = { actorToken, name, publicKey: JSON.stringify(key.jwk), permissions, reason: reasonOf(call) };
+  return asActor(call, async ({ client, actorToken }) => {
+    const input = { actorToken, name, publicKey: JSON.stringify(key.jwk), permissions, reason: readReason(call) };
     return added(await client.request("auth.admin.add-operator", input));
   });
 }
 
 async function first(call: Invocation, target: FleetTarget, { name, key }: Adding): Promise<CommandResult> {
-  const given = permissionsOf(call);
+  const given = readPermissions(call);
   if (given.length > 0) throw new UsageFault("The first operator may do everything: leave --permission out.");
   const changed = await withDatabase(target, "to enrol the first operator", async (pool) => {
     const [{ enrollOperator }, { loadFleetKeys }, { silentLog }] = await Promise.all([
@@ -89,10 +89,10 @@ async function first(call: Invocation, target: FleetTarget, { name, key }: Addin
       import("../../keys/fleet-keys.ts"),
       import("../connect/silent-log.ts"),
     ]);
-    const keys = await loadFleetKeys(pool, masterOf(target.config), silentLog);
+    const keys = await loadFleetKeys(pool, masterKeys(target.config), silentLog);
     keys.stop();
     const parts = { pool, clock: systemClock, dataKeys: keys.dataKeys };
-    return enrollOperator(parts, { name, key, reason: reasonOf(call), first: true });
+    return enrollOperator(parts, { name, key, reason: readReason(call), first: true });
   });
   const { kid } = key;
   if (changed) return added({ name, kid, permissions: [everything] });
@@ -102,8 +102,8 @@ async function first(call: Invocation, target: FleetTarget, { name, key }: Addin
   };
 }
 
-const masterOf = ({ AUTH_MASTER_KEY: master = [] }: Config) => master;
-const reasonOf = (call: Invocation): string => textOption(call, "reason") ?? "";
+const masterKeys = ({ AUTH_MASTER_KEY: master = [] }: Config) => master;
+const readReason = (call: Invocation): string => textOption(call, "reason") ?? "";
 
 function added(done: { name: string; kid: string; permissions: string[] }): CommandResult {
   const { name, kid, permissions } = done;
@@ -112,7 +112,7 @@ function added(done: { name: string; kid: string; permissions: string[] }): Comm
 }
 
 export async function operatorsList(call: Invocation): Promise<CommandResult> {
-  return asOperator(call, async ({ client, actorToken }) => {
+  return asActor(call, async ({ client, actorToken }) => {
     const { operators } = await client.request("auth.admin.list-operators", { actorToken });
     const rows = operators.flatMap(({ name, permissions, keys }) =>
       keys.map(({ kid, alg, addedAt }) => [name, permissions.join(", "), alg, kid, new Date(addedAt).toISOString()]),
@@ -128,8 +128,8 @@ export async function operatorsRemove(call: Invocation): Promise<CommandResult> 
   const what = kid === null ? `the operator ${name}` : `the key ${kid} of the operator ${name}`;
   if (!(await confirmed(call, `Remove ${what}?`)))
     return { document: { name, done: false }, lines: ["Nothing was done."], failed: true };
-  return asOperator(call, async ({ client, actorToken }) => {
-    const input = { actorToken, name, kid, reason: reasonOf(call) };
+  return asActor(call, async ({ client, actorToken }) => {
+    const input = { actorToken, name, kid, reason: readReason(call) };
     const { removed } = await client.request("auth.admin.remove-operator", input);
     const line = removed ? `${name} is an operator no more.` : `${name} has that key no more.`;
     return { document: { name, kid, done: true, removed }, lines: [line] };

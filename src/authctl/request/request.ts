@@ -8,7 +8,7 @@ import { Refusal } from "../../protocol/errors.ts";
 import { type Commands, commandSchemas } from "../../protocol/generated/schemas.ts";
 import { type SealedField, sealedPaths } from "../../protocol/secret-fields.ts";
 import { type CommandResult, type Invocation, textOption } from "../command.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { UsageFault } from "../faults.ts";
 import { documentText } from "../terminal/safe-terminal.ts";
 import { defaultTimeout, shortestKey } from "./limits.ts";
@@ -17,12 +17,12 @@ export const topics = Object.keys(commandSchemas);
 const longestTimeoutMs = 300_000;
 
 export async function request(call: Invocation): Promise<CommandResult> {
-  const topic = topicOf(call.words[0]!);
-  const timeoutMs = timeoutOf(textOption(call, "timeout") ?? defaultTimeout);
+  const topic = findTopic(call.words[0]!);
+  const timeoutMs = readTimeout(textOption(call, "timeout") ?? defaultTimeout);
   // Not base64url: a key that begins with a dash could not be given as an option.
-  const idempotencyKey = keyOf(call) ?? randomBytes(16).toString("hex");
-  const input = await inputOf(call, topic);
-  const document = await call.reach(targetOf(call.env), ({ client }) =>
+  const idempotencyKey = readIdempotencyKey(call) ?? randomBytes(16).toString("hex");
+  const input = await readInput(call, topic);
+  const document = await call.reach(findTarget(call.env), ({ client }) =>
     client.request(topic, input, { timeoutMs, idempotencyKey }).catch((error: unknown) => {
       throw withKey(error, idempotencyKey);
     }),
@@ -30,13 +30,13 @@ export async function request(call: Invocation): Promise<CommandResult> {
   return { document, lines: documentText(document).split("\n") };
 }
 
-function topicOf(word: string): Topic {
+function findTopic(word: string): Topic {
   const topic = [word, `auth.${word}`].find((each): each is Topic => Object.hasOwn(commandSchemas, each));
   if (topic === undefined) throw new UsageFault(`There is no topic ${word}; there are:\n  ${topics.join("\n  ")}`);
   return topic;
 }
 
-function timeoutOf(text: string): number {
+function readTimeout(text: string): number {
   try {
     const ms = parseDuration(text);
     if (ms >= 1 && ms <= longestTimeoutMs) return ms;
@@ -46,7 +46,7 @@ function timeoutOf(text: string): number {
   throw new UsageFault(`--timeout takes a duration from 1ms to 5m, such as ${defaultTimeout}, not ${text}.`);
 }
 
-function keyOf(call: Invocation): string | undefined {
+function readIdempotencyKey(call: Invocation): string | undefined {
   const key = textOption(call, "idempotency-key");
   if (key !== undefined && key.length < shortestKey) {
     throw new UsageFault(`--idempotency-key takes 128 random bits as text, ${shortestKey} characters or more.`);
@@ -54,10 +54,10 @@ function keyOf(call: Invocation): string | undefined {
   return key;
 }
 
-async function inputOf(call: Invocation, topic: Topic): Promise<Commands[Topic]["input"]> {
+async function readInput(call: Invocation, topic: Topic): Promise<Commands[Topic]["input"]> {
   const word = call.words[1]!;
-  const fields = objectOf(word === "-" ? await call.terminal.input() : word);
-  const known = fieldsOf(topic);
+  const fields = parseObject(word === "-" ? await call.terminal.input() : word);
+  const known = fieldNames(topic);
   const strange = Object.keys(fields).filter((name) => !known.includes(name));
   if (strange.length > 0) {
     const has = known.length > 0 ? `it has ${known.join(", ")}` : "it has none";
@@ -66,7 +66,7 @@ async function inputOf(call: Invocation, topic: Topic): Promise<Commands[Topic][
   return fields as unknown as Commands[Topic]["input"];
 }
 
-function objectOf(text: string): Record<string, unknown> {
+function parseObject(text: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
@@ -77,7 +77,7 @@ function objectOf(text: string): Record<string, unknown> {
 }
 
 /** In clear and sealed: the caller need not know which is which. */
-function fieldsOf(topic: Topic): string[] {
+function fieldNames(topic: Topic): string[] {
   const schema = commandSchemas[topic].request as {
     fields: readonly { name: string }[];
     sealedFields?: readonly SealedField[];

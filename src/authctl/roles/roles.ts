@@ -2,10 +2,10 @@
 import { type CommandResult, type Invocation, type Run, textOption } from "../command.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 import { table } from "../terminal/table.ts";
-import { asOperator } from "../users/act.ts";
+import { asActor } from "../users/act.ts";
 
 export async function rolesList(call: Invocation): Promise<CommandResult> {
-  return asOperator(call, async ({ client, actorToken }) => {
+  return asActor(call, async ({ client, actorToken }) => {
     const { roles } = await client.request("auth.admin.list-roles", { actorToken });
     const rows = roles.map(({ name, permissions }) => [name, listed(permissions)]);
     return { document: { roles }, lines: table([["role", "permissions"], ...rows]) };
@@ -27,8 +27,8 @@ export async function rolesDelete(call: Invocation): Promise<CommandResult> {
   checkAskable(call);
   const [role = ""] = call.words;
   if (!(await confirmed(call, `Delete the role ${role}?`))) return nothingDone(call);
-  return asOperator(call, async ({ client, actorToken }) => {
-    await client.request("auth.admin.delete-role", { actorToken, role, reason: reasonOf(call) });
+  return asActor(call, async ({ client, actorToken }) => {
+    await client.request("auth.admin.delete-role", { actorToken, role, reason: readReason(call) });
     return { document: { role, done: true }, lines: [`The role ${role} is deleted.`] };
   });
 }
@@ -41,14 +41,14 @@ interface What {
 
 function change(call: Invocation, what: (permissions: string[]) => What): Promise<CommandResult> {
   const [role = "", ...permissions] = call.words;
-  return asOperator(call, async ({ client, actorToken }) => {
-    const input = { actorToken, role, reason: reasonOf(call), ...what(permissions) };
+  return asActor(call, async ({ client, actorToken }) => {
+    const input = { actorToken, role, reason: readReason(call), ...what(permissions) };
     const changed = await client.request("auth.admin.change-role", input);
     return { document: changed, lines: [`${role} permits ${listed(changed.permissions)}`] };
   });
 }
 
-const reasonOf = (call: Invocation): string => textOption(call, "reason") ?? "";
+const readReason = (call: Invocation): string => textOption(call, "reason") ?? "";
 const listed = (permissions: readonly string[]): string => permissions.join(", ") || "(nothing)";
 
 function nothingDone({ words: [role] }: Invocation): CommandResult {

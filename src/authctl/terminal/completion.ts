@@ -24,7 +24,7 @@ const everywhere: Record<string, OptionDefinition> = {
   help: { text: "how a command is called" },
 };
 
-const optionsOf = ({ options = {} }: Command): [string, OptionDefinition][] =>
+const allOptions = ({ options = {} }: Command): [string, OptionDefinition][] =>
   Object.entries({ ...options, ...everywhere });
 
 const isFile = ({ value }: OptionDefinition): boolean => value === "FILE";
@@ -34,14 +34,14 @@ const takesFile = (command: Command): boolean =>
 
 /** What may follow these words: members of a group, and of a command its choices and options. */
 function nextWords(commands: Commands, command: Command): string[] {
-  const options = optionsOf(command).map(([name]) => `--${name}`);
+  const options = allOptions(command).map(([name]) => `--${name}`);
   const members = commands.flatMap(({ name }) =>
     name.startsWith(`${command.name} `) ? [name.slice(command.name.length + 1)] : [],
   );
   return [...members, ...(command.choices ?? []), ...options];
 }
 
-const membersOf = (commands: Commands, group: string): Command[] =>
+const groupMembers = (commands: Commands, group: string): Command[] =>
   commands.filter(({ name }) => name.startsWith(`${group} `));
 
 const firstWords = (commands: Commands): string[] => [...new Set(commands.map(({ name }) => name.split(" ")[0]!))];
@@ -53,7 +53,7 @@ const firstWords = (commands: Commands): string[] => [...new Set(commands.map(({
 function cases(commands: Commands): string {
   const longestFirst = [...commands].sort((a, b) => b.name.split(" ").length - a.name.split(" ").length);
   const ofCommands = longestFirst.map((command) => {
-    const values = optionsOf(command).flatMap(([name, option]) => {
+    const values = allOptions(command).flatMap(([name, option]) => {
       if (option.value === undefined) return [];
       const set = isFile(option) ? "choices=; files=1" : `choices="${option.choices?.join(" ") ?? ""}"; files=`;
       return [`        --${name}) ${set} ;;`];
@@ -67,7 +67,7 @@ function cases(commands: Commands): string {
     ].join("\n");
   });
   const ofGroups = Object.keys(groups).map((group) => {
-    const members = membersOf(commands, group).map(({ name }) => name.slice(group.length + 1));
+    const members = groupMembers(commands, group).map(({ name }) => name.slice(group.length + 1));
     return `    "${group} "*) choices="${members.join(" ")} --help" ;;`;
   });
   const first = [...firstWords(commands), "help", "--json", "--help", "--version"];
@@ -124,7 +124,7 @@ function fish(commands: Commands): string {
   const members = commands.flatMap(({ name, summary }) => {
     const [group = "", member] = name.split(" ");
     if (member === undefined) return [];
-    const others = membersOf(commands, group).map((each) => each.name.slice(group.length + 1));
+    const others = groupMembers(commands, group).map((each) => each.name.slice(group.length + 1));
     const condition = `${seen(group)}; and not __fish_seen_subcommand_from ${others.join(" ")}`;
     return [line(condition, `-a ${member} -d ${quoted(summary)}`)];
   });
@@ -135,7 +135,7 @@ function fish(commands: Commands): string {
     return [
       ...words,
       ...file,
-      ...optionsOf(command).map(([name, option]) => {
+      ...allOptions(command).map(([name, option]) => {
         const takes = option.value === undefined ? "" : isFile(option) ? " -r -F" : " -x";
         const choices = option.choices === undefined ? "" : ` -a ${quoted(option.choices.join(" "))}`;
         return line(condition, `-l ${name}${takes}${choices} -d ${quoted(option.text)}`);

@@ -39,7 +39,7 @@ export function overview(commands: readonly Command[], columns: number): Command
     "",
     ...wrapped(closing, columns),
   ];
-  return { document: documentOf(commands), lines };
+  return { document: helpDocument(commands), lines };
 }
 
 interface HelpRequest {
@@ -49,12 +49,12 @@ interface HelpRequest {
   columns: number;
 }
 
-export async function helpOf({ parser, members, columns }: HelpRequest): Promise<CommandResult> {
+export async function commandHelp({ parser, members, columns }: HelpRequest): Promise<CommandResult> {
   const [{ notes } = {}] = members.length === 1 ? members : [];
   const text = typeof notes === "function" ? await notes() : notes;
   const lines = parser.helpInformation().trimEnd().split("\n");
   return {
-    document: documentOf(members),
+    document: helpDocument(members),
     lines: text === undefined ? lines : [...lines, "", ...wrapped(text, columns)],
   };
 }
@@ -75,7 +75,7 @@ function wrapped(text: string, columns: number): string[] {
   return helpAt(columns).boxWrap(text, columns).split("\n");
 }
 
-function documentOf(commands: readonly Command[]): object {
+function helpDocument(commands: readonly Command[]): object {
   return {
     commands: commands.map(({ name, usage, summary }) => ({
       name,

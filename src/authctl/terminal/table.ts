@@ -1,5 +1,6 @@
 // Tables for people: columns as wide as their widest cell on a terminal, where a Chinese character and an emoji take
 // two columns and a combining accent none. The last column is as it is.
+import sliceAnsi from "slice-ansi";
 import stringWidth from "string-width";
 import { escaped } from "../../lib/escaped.ts";
 
@@ -11,6 +12,11 @@ export function cellWidth(text: string): number {
 /** The text with blanks after it, up to this many columns. */
 export function padded(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - cellWidth(text)));
+}
+
+/** The beginning of a line that fits into so many columns; colours in it stay whole, and so does each character. */
+export function fitted(line: string, columns: number): string {
+  return sliceAnsi(line, 0, Math.max(columns, 0));
 }
 
 export function table(rows: readonly (readonly string[])[]): string[] {

@@ -6,6 +6,7 @@ import { Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { styleText } from "node:util";
 import type { Environment } from "../../config/read.ts";
+import { fitted } from "./table.ts";
 
 export type Colour = "green" | "red" | "dim";
 
@@ -40,10 +41,15 @@ export function processTerminal(env: Environment): Terminal {
     input: () => text(process.stdin),
     paint: (colour, shown) => (colours ? styleText(colour, shown, { validateStream: false }) : shown),
     ...(process.stdout.isTTY && { columns: process.stdout.columns }),
-    ...(process.stderr.isTTY && { progress: (line) => void process.stderr.write(`\r\u001b[2K${line}`) }),
+    ...(process.stderr.isTTY && { progress }),
     ...(process.stdout.isTTY && { live }),
     ...(process.stdin.isTTY && process.stderr.isTTY && { ask, askUnseen }),
   };
+}
+
+/** Cut to one row of the terminal: of a line that goes on in the next row, only the last row would be replaced. */
+function progress(line: string): void {
+  process.stderr.write(`\r\u001b[2K${fitted(line, process.stderr.columns - 1)}`);
 }
 
 const ownScreen = { enter: "\u001b[?1049h\u001b[?25l", leave: "\u001b[?25h\u001b[?1049l" };
@@ -53,13 +59,10 @@ const restOfScreen = "\u001b[J";
 
 /** On a screen of its own, so that what stood there before comes back. What does not fit is cut. */
 async function live(draw: () => readonly string[], everyMs: number): Promise<void> {
-  const { default: sliceAnsi } = await import("slice-ansi");
   const { stdout } = process;
   const paint = (): void => {
     const shown = draw().slice(0, stdout.rows - 1);
-    stdout.write(
-      home + shown.map((line) => `${sliceAnsi(line, 0, stdout.columns)}${restOfLine}\n`).join("") + restOfScreen,
-    );
+    stdout.write(home + shown.map((line) => `${fitted(line, stdout.columns)}${restOfLine}\n`).join("") + restOfScreen);
   };
   const over = Promise.withResolvers<void>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => over.resolve());

@@ -6,15 +6,15 @@ import { type CommandResult, type Invocation, type Run, textOption } from "../co
 import { actingFor } from "../connect/actor.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 
-export interface OperatorCall {
+export interface ActorCall {
   client: AuthClient;
   actorToken: string;
 }
 
 /** For commands that ask no question: a token, one connection, a result. */
-export async function asOperator(
+export async function asActor(
   call: Invocation,
-  act: (parts: OperatorCall) => Promise<CommandResult>,
+  act: (deps: ActorCall) => Promise<CommandResult>,
 ): Promise<CommandResult> {
   const { target, actor } = await actingFor(call);
   return call.reach(target, async ({ client }) => act({ client, actorToken: await actor(client) }));
@@ -35,7 +35,7 @@ export interface Act {
 /** @param ask returns the question; absent: nothing is asked */
 export async function actOnUser(
   call: Invocation,
-  act: (parts: Act) => Promise<CommandResult>,
+  act: (deps: Act) => Promise<CommandResult>,
   ask?: (user: AdminGetUserResult) => string,
 ): Promise<CommandResult> {
   if (ask !== undefined) checkAskable(call);

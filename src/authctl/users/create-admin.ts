@@ -7,7 +7,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { type CommandResult, type Invocation, textOption } from "../command.ts";
 import { withDatabase } from "../connect/database.ts";
 import { operatorName } from "../connect/operator.ts";
-import { targetOf } from "../connect/target.ts";
+import { findTarget } from "../connect/target.ts";
 import { UsageFault } from "../faults.ts";
 
 export async function usersCreateAdmin(call: Invocation): Promise<CommandResult> {
@@ -16,9 +16,9 @@ export async function usersCreateAdmin(call: Invocation): Promise<CommandResult>
   const username = checkName("username", textOption(call, "username") ?? login);
   const email = checkEmail(typedEmail);
   const actor = `operator:${operatorName(call)}`;
-  const target = targetOf(call.env);
+  const target = findTarget(call.env);
   const { config } = target;
-  const password = await passwordOf(call);
+  const password = await askPassword(call);
   const [{ passwordsOf, policyOf }, { loadFleetKeys }, { createConfirmedAccount }, { silentLog }] = await Promise.all([
     import("../../processes/worker.ts"),
     import("../../keys/fleet-keys.ts"),
@@ -47,7 +47,7 @@ export async function usersCreateAdmin(call: Invocation): Promise<CommandResult>
 }
 
 /** @throws UsageFault where none is given, or two different ones */
-async function passwordOf({ terminal }: Invocation): Promise<string> {
+async function askPassword({ terminal }: Invocation): Promise<string> {
   const { askUnseen } = terminal;
   if (askUnseen === undefined) {
     const given = (await terminal.input()).replace(/\r?\n$/, "");

@@ -6,13 +6,13 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { type CommandResult, type Invocation, textOption } from "../command.ts";
 import { UsageFault } from "../faults.ts";
 import { documentText } from "../terminal/safe-terminal.ts";
-import { asOperator } from "./act.ts";
+import { asActor } from "./act.ts";
 
 export async function usersExport(call: Invocation): Promise<CommandResult> {
   const reason = textOption(call, "reason") ?? "";
   if (reason.trim() === "") throw new UsageFault("Say why: --reason TEXT.");
   const [target = ""] = call.words;
-  return asOperator(call, async ({ client, actorToken }) => {
+  return asActor(call, async ({ client, actorToken }) => {
     const ask = async (): Promise<Copy> => {
       const { document } = await client.request("auth.admin.export-user", { actorToken, target, reason });
       return JSON.parse(document) as Copy;
@@ -31,7 +31,7 @@ interface Copy {
   leftOut: Record<string, { olderThan: string | null }>;
 }
 
-const textOf = (copy: Copy): string => JSON.stringify(copy, null, 2);
+const exportText = (copy: Copy): string => JSON.stringify(copy, null, 2);
 
 /** @param olderThan null: there was no room for any of it */
 const leftOutText = (list: string, olderThan: string | null): string =>
@@ -51,7 +51,7 @@ async function intoNewFile(path: string, ask: () => Promise<Copy>): Promise<Copy
   });
   try {
     const copy = await ask();
-    await written(file, `${textOf(copy)}\n`, path);
+    await written(file, `${exportText(copy)}\n`, path);
     return copy;
   } catch (error) {
     await rm(path, { force: true });

@@ -6,8 +6,8 @@ import type { AuthClient } from "../../client/types.ts";
 import { Refusal } from "../../protocol/errors.ts";
 import type { AdminFindUsersResult, AdminFoundUser } from "../../protocol/generated/schemas.ts";
 import { type CommandResult, flagOption, type Invocation, textOption } from "../command.ts";
-import { type SignOperator, signerOf } from "../connect/operator.ts";
-import { targetOf } from "../connect/target.ts";
+import { operatorSigner, type SignOperator } from "../connect/operator.ts";
+import { findTarget } from "../connect/target.ts";
 import { UsageFault } from "../faults.ts";
 import { checkAskable, confirmed } from "../terminal/ask.ts";
 import { actOnUser } from "./act.ts";
@@ -37,8 +37,8 @@ function ofOne(call: Invocation): Promise<CommandResult> {
 
 async function ofEverybody(call: Invocation): Promise<CommandResult> {
   checkAskable(call);
-  const target = targetOf(call.env);
-  const sign = await signerOf(target, call); // an administrator would end their own session on the way
+  const target = findTarget(call.env);
+  const sign = await operatorSigner(target, call); // an administrator would end their own session on the way
   if (!(await confirmed(call, "End all sessions of EVERY user?")))
     return { document: { done: false }, lines: ["Nothing was done."], failed: true };
   const reason = textOption(call, "reason") ?? "";

@@ -3,14 +3,14 @@ import type { AuthClient } from "../../client/types.ts";
 import type { Session } from "../../protocol/generated/schemas.ts";
 import type { CommandResult, Invocation } from "../command.ts";
 import { table } from "../terminal/table.ts";
-import { actOnUser, asOperator } from "./act.ts";
+import { actOnUser, asActor } from "./act.ts";
 
 export async function sessionsList(call: Invocation): Promise<CommandResult> {
   const [target = ""] = call.words;
-  return asOperator(call, async ({ client, actorToken }) => {
+  return asActor(call, async ({ client, actorToken }) => {
     const { userId, sessions } = await every(client, { actorToken, target });
     const heading = ["session", "opened", "last used", "ends", "device"];
-    const lines = sessions.length === 0 ? ["No session goes on."] : table([heading, ...sessions.map(rowOf)]);
+    const lines = sessions.length === 0 ? ["No session goes on."] : table([heading, ...sessions.map(sessionRow)]);
     return { document: { userId, sessions }, lines };
   });
 }
@@ -44,7 +44,7 @@ async function every(
   }
 }
 
-function rowOf({ sessionId, createdAt, lastUsedAt, expiresAt, client }: Session): string[] {
+function sessionRow({ sessionId, createdAt, lastUsedAt, expiresAt, client }: Session): string[] {
   const device = [client?.device, client?.ip, client?.userAgent].filter(Boolean).join(", ");
   return [sessionId, ...[createdAt, lastUsedAt, expiresAt].map((ms) => new Date(ms).toISOString()), device || "-"];
 }

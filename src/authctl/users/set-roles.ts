@@ -11,7 +11,7 @@ import { lastAdminText } from "./act.ts";
 import { rolesText } from "./show.ts";
 
 export async function usersSetRoles(call: Invocation): Promise<CommandResult> {
-  const roles = rolesOf(call);
+  const roles = readRoles(call);
   const { target, actor } = await actingFor(call);
   const [login = ""] = call.words;
   const reason = textOption(call, "reason");
@@ -43,7 +43,7 @@ function mayLeaveNoAdmin(call: Invocation, user: AdminGetUserResult): Promise<bo
   return confirmed(call, `${lastAdminText(user)}Take the role admin from ${user.login} (${user.userId})?`);
 }
 
-function rolesOf({ words: [, list], options }: Invocation): string[] {
+function readRoles({ words: [, list], options }: Invocation): string[] {
   const none = options["none"] === true;
   if (list === undefined && none) return [];
   if (list === undefined) throw new UsageFault("Name the roles, or say --none.");

@@ -2,17 +2,17 @@
 import type { AdminGetUserResult } from "../../protocol/generated/schemas.ts";
 import type { CommandResult, Invocation } from "../command.ts";
 import { aligned } from "../terminal/table.ts";
-import { asOperator } from "./act.ts";
+import { asActor } from "./act.ts";
 
 export async function usersShow(call: Invocation): Promise<CommandResult> {
   const [target = ""] = call.words;
-  return asOperator(call, async ({ client, actorToken }) => {
+  return asActor(call, async ({ client, actorToken }) => {
     const user = await client.request("auth.admin.get-user", { actorToken, target });
-    return { document: user, lines: linesOf(user) };
+    return { document: user, lines: userLines(user) };
   });
 }
 
-function linesOf(user: AdminGetUserResult): string[] {
+function userLines(user: AdminGetUserResult): string[] {
   return aligned([
     ["id", String(user.userId)],
     ["login", user.login],

@@ -3,7 +3,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "@jest/globals";
 import stringWidth from "string-width";
-import { aligned, cellWidth, table } from "../../../src/authctl/terminal/table.ts";
+import { aligned, cellWidth, fitted, table } from "../../../src/authctl/terminal/table.ts";
 import { escaped } from "../../../src/lib/escaped.ts";
 
 const names = ["ada", "山田太郎", "👩‍👩‍👧 family", "Zoë", "ﾊﾝｶｸ", "e\u0301clair", "🇳🇱", "a\u001b[2Jb", "김철수"];
@@ -24,6 +24,24 @@ describe("a table", () => {
 
   test("has its values below each other where each has a name", () => {
     expect(new Set(aligned(names.map((name) => [name, "|"])).map(begins)).size).toBe(1);
+  });
+});
+
+describe("a line that is too long for the terminal", () => {
+  test.each([
+    ["山田太郎", 5, "山田"],
+    ["👩‍👩‍👧 family", 1, ""],
+    ["e\u0301clair", 2, "e\u0301c"],
+    ["ada", 10, "ada"],
+    ["ada", -1, ""],
+  ])("%j is cut to %i columns between characters: %j", (line, columns, cut) => {
+    expect(fitted(line, columns)).toBe(cut);
+  });
+
+  test("keeps its colours whole, and the control: a cut by length would not", () => {
+    const red = "\u001b[31mada\u001b[39m";
+    expect(fitted(red, 2)).toBe("\u001b[31mad\u001b[39m");
+    expect(red.slice(0, 2)).toBe("\u001b[");
   });
 });
 
