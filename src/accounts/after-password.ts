@@ -1,5 +1,6 @@
-// What follows a right password: the session, or where the user has a second factor a challenge and nothing else. The challenge is for
-// this login with its `rotating` and `client`, and ends with any change of the user's rights, password or factors.
+// What follows a right password: the session, or where the user has a second factor a challenge and nothing else. The
+// challenge is for this login with its `rotating` and `client`, and ends with any change of the user's rights, password
+// or factors.
 
 import type { Context } from "../command/context.ts";
 import { event } from "../command/events.ts";

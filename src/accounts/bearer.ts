@@ -1,6 +1,6 @@
-// Who an access token speaks for right now: its signature and claims, then its session and user as the database has them.
-// Refuses TOKEN_INVALID, TOKEN_EXPIRED (also for a token from before the user's last change of rights: a refresh gives a current one),
-// SESSION_REVOKED (ended, or the user is banned or gone).
+// Who an access token speaks for right now: its signature and claims, then its session and user as the database has
+// them. Refuses TOKEN_INVALID, TOKEN_EXPIRED (also for a token from before the user's last change of rights: a refresh
+// gives a current one), SESSION_REVOKED (ended, or the user is banned or gone).
 
 import type { Context } from "../command/context.ts";
 import type { AccessClaims } from "../crypto/access-tokens.ts";
@@ -47,9 +47,11 @@ export async function unlessAnswered<T>(ctx: Context, verify: () => Promise<T>):
 }
 
 /**
- * For commands that change how a user logs in, or that give everything that is held about them (ASVS 5.0, 7.5.1): the login must be younger than
- * AUTH_STEP_UP_MAX_AGE, and a second factor, where the user has one, must have been shown. There is no command for it: logging in again is the way.
- * @returns the user's factors. @throws Refusal MFA_REQUIRED, details action `login`, reason `age` (with maxAgeMs) or `factor` (with methods)
+ * For commands that change how a user logs in, or that give everything that is held about them (ASVS 5.0, 7.5.1): the
+ * login must be younger than AUTH_STEP_UP_MAX_AGE, and a second factor, where the user has one, must have been shown.
+ * There is no command for it: logging in again is the way.
+ * @returns the user's factors.
+ * @throws Refusal MFA_REQUIRED, details action `login`, reason `age` (with maxAgeMs) or `factor` (with methods)
  */
 export async function demandFreshLogin(ctx: Context, bearer: Bearer): Promise<OwnedFactors> {
   const { stepUpMaxAgeMs } = ctx.settings;
@@ -62,8 +64,10 @@ export async function demandFreshLogin(ctx: Context, bearer: Bearer): Promise<Ow
 }
 
 /**
- * For commands of that kind that ask for the password themselves: a second factor that he has must have been shown in this session.
- * @returns his factors. @throws Refusal MFA_REQUIRED, details action `login`, reason `factor` (with methods)
+ * For commands of that kind that ask for the password themselves: a second factor that he has must have been shown in
+ * this session.
+ * @returns his factors.
+ * @throws Refusal MFA_REQUIRED, details action `login`, reason `factor` (with methods)
  */
 export async function demandFactor(ctx: Context, { claims, userId }: Bearer): Promise<OwnedFactors> {
   const factors = await ctx.read(factorsOf(userId));

@@ -1,6 +1,7 @@
-// Challenges of logins and passkey registrations: opaque one-time tokens, as long as AUTH_CHALLENGE_TTL (10 min at most: ASVS 5.0, 6.5.5), for
-// what was asked and nothing else (6.6.2), with five attempts (6.6.3). An attempt and its answer are one commit, and the commit demands
-// that fewer than five were counted: of a hundred guesses side by side five are answered, whatever was judged meanwhile.
+// Challenges of logins and passkey registrations: opaque one-time tokens, as long as AUTH_CHALLENGE_TTL (10 min at
+// most: ASVS 5.0, 6.5.5), for what was asked and nothing else (6.6.2), with five attempts (6.6.3). An attempt and its
+// answer are one commit, and the commit demands that fewer than five were counted: of a hundred guesses side by side
+// five are answered, whatever was judged meanwhile.
 
 import type { Context } from "../command/context.ts";
 import { hashSecret, isSecretOf, newOpaque, type OpaqueToken, parseOpaque } from "../crypto/opaque.ts";

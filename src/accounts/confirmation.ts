@@ -1,6 +1,7 @@
-// Confirmation links, for whoever registers, asks for another one, or waited for the hour to be over: one-time tokens, and what gets them mailed.
-// Several accounts may wait with one address; then one mail lists them all. While legacy topics are on the platform's mailer reads them from the
-// topic `auth` (in clear, by contract), a record for each account, the newest first; else they go to auth.mail, sealed.
+// Confirmation links, for whoever registers, asks for another one, or waited for the hour to be over: one-time tokens,
+// and what gets them mailed. Several accounts may wait with one address; then one mail lists them all. While legacy
+// topics are on the platform's mailer reads them from the topic `auth` (in clear, by contract), a record for each
+// account, the newest first; else they go to auth.mail, sealed.
 
 import type { Change, Context, MailMaker, Message } from "../command/context.ts";
 import { event } from "../command/events.ts";
@@ -17,7 +18,10 @@ import { mail, newLink, newToken } from "./mails.ts";
 export const legacyMailTopic = "auth";
 const profileTopic = "registration";
 
-/** A stand-in for the user of an address that nobody has: what is made for it costs the same, and is never published or used. */
+/**
+ * A stand-in for the user of an address that nobody has: what is made for it costs the same, and is never published or
+ * used.
+ */
 export function nobodyAt(email: string): Waiting {
   return { id: dummyUserFor(normalize(email)), login: "nobody", username: "nobody", email, locale: null };
 }
@@ -51,7 +55,10 @@ interface Asking {
   client?: Client | null;
 }
 
-/** The change that mails a link to each of the accounts that wait with one address, which are given with the newest first. */
+/**
+ * The change that mails a link to each of the accounts that wait with one address, which are given with the newest
+ * first.
+ */
 export function confirmations(maker: MailMaker, accounts: readonly Waiting[], asking: Asking): Change {
   const made = accounts.map((account) => ({ account, ...newToken(maker, linkFor(maker, account.id)) }));
   const [newest, ...others] = accounts;

@@ -1,5 +1,6 @@
-// An account that needs no confirmation, made at the database itself: by authctl, before a fleet is there to ask. One commit, with the
-// events that registering, confirming and giving roles would have left; checks only that login and e-mail address are free.
+// An account that needs no confirmation, made at the database itself: by authctl, before a fleet is there to ask. One
+// commit, with the events that registering, confirming and giving roles would have left; checks only that login and
+// e-mail address are free.
 
 import { type CommitWithoutReplyDeps, commitWithoutReply } from "../command/commit-without-reply.ts";
 import type { Change } from "../command/context.ts";

@@ -1,14 +1,18 @@
-// A copy of everything that is held about a user, as one JSON document: his account, roles, kinds of credentials, links, sessions, and his history
-// from the audit. No hash, no secret, and no name of somebody else who acted; it is written to himself, whoever asks for it.
-// The document has at most `mostBytes`; beyond that the oldest sessions and history are left out, and `leftOut` says from when on.
-// Taking one is an act that is audited, so its answer is kept like any other's; that is why the next copy waits for a while, for whoever takes it.
+// A copy of everything that is held about a user, as one JSON document: his account, roles, kinds of credentials,
+// links, sessions, and his history from the audit. No hash, no secret, and no name of somebody else who acted; it is
+// written to himself, whoever asks for it. The document has at most `mostBytes`; beyond that the oldest sessions and
+// history are left out, and `leftOut` says from when on. Taking one is an act that is audited, so its answer is kept
+// like any other's; that is why the next copy waits for a while, for whoever takes it.
 
 import type { Change, Context } from "../command/context.ts";
 import { stateField, withoutState } from "../crypto/audit.ts";
 import { heldAbout, historyOf, markExported, mostRows } from "../db/personal-data.ts";
 import { refuse } from "../protocol/errors.ts";
 
-/** Of the document as it stands in a sealed reply, a JSON text within a JSON text; base64 makes 870 KB of it, and a record has 1 MB. */
+/**
+ * Of the document as it stands in a sealed reply, a JSON text within a JSON text; base64 makes 870 KB of it, and a
+ * record has 1 MB.
+ */
 const mostBytes = 640 * 1024;
 const everyMs = 600_000;
 const mostHistory = 2000;
@@ -19,7 +23,10 @@ export interface DataExport {
   user: NonNullable<Change["user"]>;
 }
 
-/** @returns null: there is no such user (any more). @throws Refusal THROTTLED where a copy was taken less than ten minutes ago */
+/**
+ * @returns null: there is no such user (any more).
+ * @throws Refusal THROTTLED where a copy was taken less than ten minutes ago
+ */
 export async function exportOf(ctx: Context<"personalData">, id: number): Promise<DataExport | null> {
   const about = await ctx.read(heldAbout(id, everyMs));
   if (about === null) return null;

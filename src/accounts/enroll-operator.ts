@@ -1,5 +1,6 @@
-// An operator enrolled at the database itself, by who holds it and the master key: the first one, before anybody can act through Kafka (authctl
-// operators add --first), and operator:dev of `npm start`. All others are enrolled by auth.admin.add-operator.
+// An operator enrolled at the database itself, by who holds it and the master key: the first one, before anybody can
+// act through Kafka (authctl operators add --first), and operator:dev of `npm start`. All others are enrolled by
+// auth.admin.add-operator.
 
 import { type CommitWithoutReplyDeps, commitWithoutReply } from "../command/commit-without-reply.ts";
 import { event } from "../command/events.ts";
@@ -22,7 +23,8 @@ export interface Enrollment {
 
 /**
  * An operator who may do everything.
- * @returns whether something changed: not where the operator has the key already. @throws Refusal FORBIDDEN where there are others, and it must be the first
+ * @returns whether something changed: not where the operator has the key already.
+ * @throws Refusal FORBIDDEN where there are others, and it must be the first
  */
 export async function enrollOperator(
   parts: CommitWithoutReplyDeps,

@@ -1,5 +1,6 @@
-// The rules for what people type in, shared by handlers, as refusals: protocol/names.ts and protocol/email-addresses.ts know what is right. A check gives the form that is
-// stored. Logging in never applies the policy: only empty and absurd input is refused there.
+// The rules for what people type in, shared by handlers, as refusals: protocol/names.ts and protocol/email-addresses.ts
+// know what is right. A check gives the form that is stored. Logging in never applies the policy: only empty and absurd
+// input is refused there.
 
 import type { HandlerPasswords } from "../command/context.ts";
 import { maxPasswordBytes, type Weakness } from "../crypto/password-policy.ts";
@@ -14,7 +15,11 @@ export function checkName(field: NameKind, value: string): string {
   return read.name;
 }
 
-/** What a user calls one of their things; may be empty. @returns the form that is stored. @throws Refusal INVALID_INPUT */
+/**
+ * What a user calls one of their things; may be empty.
+ * @returns the form that is stored.
+ * @throws Refusal INVALID_INPUT
+ */
 export function checkLabel(field: string, value: string, maxLength: number): string {
   const read = readLabel(value, maxLength);
   if ("problem" in read) throw invalid(field, read.problem);
@@ -38,8 +43,9 @@ const longestAddress = 254;
 const longestLocale = 35; // RFC 5646, section 4.4.1
 
 /**
- * A language tag in its canonical form, null where none was given. Well-formed is enough: whether there is a text in that language is the
- * mailer's business. What JavaScript takes for one is BCP 47 without its old forms: cmn and not zh-cmn, tlh and not i-klingon.
+ * A language tag in its canonical form, null where none was given. Well-formed is enough: whether there is a text in
+ * that language is the mailer's business. What JavaScript takes for one is BCP 47 without its old forms: cmn and not
+ * zh-cmn, tlh and not i-klingon.
  * @throws Refusal INVALID_INPUT
  */
 export function checkLocale(tag: string | null): string | null {
@@ -69,7 +75,8 @@ const weakBecause: Record<Exclude<Weakness, "long">, (min: number) => string> = 
 };
 
 /**
- * To be called after the first read: what was accepted once must be given its first answer, whatever is common or stolen since.
+ * To be called after the first read: what was accepted once must be given its first answer, whatever is common or
+ * stolen since.
  * @throws Refusal WEAK_PASSWORD (details.reason: short, context, common, breached) or INVALID_INPUT
  */
 export async function checkNewPassword(

@@ -17,12 +17,14 @@ export interface Link extends OneTimeToken {
 }
 
 /**
- * The row of a token that is still good, and the user it is for. Who holds the link is told more than that it is not: details.reason is `used` of
- * one that has done its work, `outdated` of one that an ending took back (docs/accounts.md), and `address-taken` where another account has
- * confirmed the address meanwhile.
- * A user who is banned is told so here where the link is enough to show who it is; to confirm, more is asked (account/confirm.ts).
+ * The row of a token that is still good, and the user it is for. Who holds the link is told more than that it is not:
+ * details.reason is `used` of one that has done its work, `outdated` of one that an ending took back
+ * (docs/accounts.md), and `address-taken` where another account has confirmed the address meanwhile.
+ * A user who is banned is told so here where the link is enough to show who it is; to confirm, more is asked
+ * (account/confirm.ts).
  * @param client whom the requester serves: links that do not hold are counted by its network
- * @throws Refusal INVALID_INPUT, THROTTLED, TOKEN_INVALID (unknown, forged, of another purpose: without a reason), TOKEN_EXPIRED, BANNED
+ * @throws Refusal INVALID_INPUT, THROTTLED, TOKEN_INVALID (unknown, forged, of another purpose: without a reason),
+ * TOKEN_EXPIRED, BANNED
  */
 export function linkOf(ctx: Context<"uses">, token: string, purpose: Purpose, client: Client | null): Promise<Link> {
   return checkedLink(token, purpose, async (read) => {

@@ -1,6 +1,7 @@
-// Who is meant by what somebody types to log in: a login, or the e-mail address of a confirmed account. What contains `@` is tried as a login first,
-// because old ones may have it; a new one may not. An account that is not confirmed has no address, so it is found by its login alone.
-// Nothing tells whether an address has an account: the same statements run either way, and attempts count by the text where nobody is found.
+// Who is meant by what somebody types to log in: a login, or the e-mail address of a confirmed account. What contains
+// `@` is tried as a login first, because old ones may have it; a new one may not. An account that is not confirmed has
+// no address, so it is found by its login alone. Nothing tells whether an address has an account: the same statements
+// run either way, and attempts count by the text where nobody is found.
 
 import type { Context } from "../command/context.ts";
 import { type AccountName, loginOf } from "../db/users.ts";
@@ -8,7 +9,9 @@ import { addressKey } from "../protocol/email-addresses.ts";
 import { normalize } from "../protocol/record-key.ts";
 
 export interface Named {
-  /** The login of the account that was found; else the text, in one form for all its spellings. Attempts count by it. */
+  /**
+   * The login of the account that was found; else the text, in one form for all its spellings. Attempts count by it.
+   */
   countedBy: string;
   /** What the account is looked up by. */
   loginKey: string;

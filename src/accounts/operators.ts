@@ -17,7 +17,10 @@ export interface StoredOperator extends Operator {
   version: number;
 }
 
-/** null where there is none; whoever put a row there without the fleet's keys has made no operator. @throws UnknownDataKey */
+/**
+ * null where there is none; whoever put a row there without the fleet's keys has made no operator.
+ * @throws UnknownDataKey
+ */
 export async function operatorNamed(ctx: Context<"operators">, name: string): Promise<StoredOperator | null> {
   const row = await ctx.read(operatorRow(name));
   const operator = row === null ? undefined : opened(ctx, name, row.box);

@@ -1,5 +1,6 @@
-// Sessions as several commands treat them. Opening one: every command that ends with tokens does it here. A user has AUTH_SESSIONS_MAX
-// sessions at most; the commit that opens one more ends the oldest, whichever command it is of. Listing a user's, and finding one of his.
+// Sessions as several commands treat them. Opening one: every command that ends with tokens does it here. A user has
+// AUTH_SESSIONS_MAX sessions at most; the commit that opens one more ends the oldest, whichever command it is of.
+// Listing a user's, and finding one of his.
 
 import type { Context } from "../command/context.ts";
 import { event } from "../command/events.ts";
@@ -41,7 +42,8 @@ export interface OpenedSession {
  * Makes the tokens of a new session and the write that opens it; nothing is stored yet.
  * A role that requires a second factor is borne only where `amr` has mfa.
  * Its device token is for `deviceKey`, the record key of the login that lets the user in; default: the account's login.
- * A rotating session ends after AUTH_REFRESH_TTL, another after AUTH_COOKIE_MAX_AGE; either when idle for AUTH_REFRESH_IDLE.
+ * A rotating session ends after AUTH_REFRESH_TTL, another after AUTH_COOKIE_MAX_AGE; either when idle for
+ * AUTH_REFRESH_IDLE.
  */
 export async function openSession(
   ctx: Context<"sessions">,
@@ -93,8 +95,8 @@ export async function openSession(
 }
 
 /**
- * SessionsRevoked of sessions that are found when the commit holds the user's row: what is said of them has its form from here, its ids from
- * there.
+ * SessionsRevoked of sessions that are found when the commit holds the user's row: what is said of them has its form
+ * from here, its ids from there.
  */
 export function endedLater(
   ctx: Context,

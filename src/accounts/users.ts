@@ -1,5 +1,6 @@
-// What administrators' commands, the platform's JSON topics and, where it is deleted, its owner do to an account alike: ban it, lift the ban, delete it. Banning and
-// deleting end every session and every access token; lifting a ban brings none of them back.
+// What administrators' commands, the platform's JSON topics and, where it is deleted, its owner do to an account alike:
+// ban it, lift the ban, delete it. Banning and deleting end every session and every access token; lifting a ban brings
+// none of them back.
 
 import type { Capabilities, Change, Context } from "../command/context.ts";
 import { event } from "../command/events.ts";
@@ -19,9 +20,10 @@ export interface AccountAction {
 }
 
 /**
- * Whom administrators and operators may look at and act on. A decoy (account/register.ts) is told apart from nobody, but only by a sentence: shown as a
- * user it would be taken for a person, with an address that is none, and acted on it would make events about nobody; kept quiet, its login would be
- * free for `users show` and taken for `users create-admin`.
+ * Whom administrators and operators may look at and act on. A decoy (account/register.ts) is told apart from nobody,
+ * but only by a sentence: shown as a user it would be taken for a person, with an address that is none, and acted on it
+ * would make events about nobody; kept quiet, its login would be free for `users show` and taken for `users
+ * create-admin`.
  * @throws Refusal NOT_FOUND; details.reason `decoy`
  */
 export function requireUser<T extends { decoy: boolean }>(found: T | null): T {
@@ -36,14 +38,18 @@ export function noSuchUser(): Refusal {
   return refuse("NOT_FOUND", { message: "There is no such user." });
 }
 
-/** Of this role a fleet that has one user never runs out by what users do. It permits all that the service itself asks for. */
+/**
+ * Of this role a fleet that has one user never runs out by what users do. It permits all that the service itself asks
+ * for.
+ */
 export const adminRole = "admin";
 
 type Standing = Pick<Profile, "id" | "roles" | "banned" | "confirmed">;
 
 /**
  * For what takes a user's administration from the fleet: his role, his access, himself.
- * @returns what the commit must demand. @throws Refusal FORBIDDEN, reason last-admin, where nobody else has the role and can log in
+ * @returns what the commit must demand.
+ * @throws Refusal FORBIDDEN, reason last-admin, where nobody else has the role and can log in
  */
 export async function keepAnAdmin(ctx: Context, user: Standing): Promise<Write[]> {
   if (!user.roles.includes(adminRole) || user.banned || !user.confirmed) return [];
@@ -71,7 +77,10 @@ export function unban({ id }: Profile, { actor, reason }: AccountAction): Change
   return { user: { id, subject: unbanUser(id) }, events: [event("UserUnbanned", { reason })], actor };
 }
 
-/** The account and all that is personal about its user (db/personal-data.ts); a login that was ever confirmed stays taken for a while. */
+/**
+ * The account and all that is personal about its user (db/personal-data.ts); a login that was ever confirmed stays
+ * taken for a while.
+ */
 export function erase(
   ctx: Pick<Capabilities, "givenUpLogins">,
   user: Pick<Profile, "id" | "generation" | "login" | "confirmed">,
@@ -80,7 +89,10 @@ export function erase(
   return erasing(user, deed, { confirmed: user.confirmed, kept: ctx.givenUpLogins.keep(user) });
 }
 
-/** The same of an account that nobody confirmed: its login is free at once. Where somebody has confirmed it meanwhile nothing happens. */
+/**
+ * The same of an account that nobody confirmed: its login is free at once. Where somebody has confirmed it meanwhile
+ * nothing happens.
+ */
 export function eraseUnconfirmed(user: Pick<Profile, "id" | "generation">, deed: AccountAction): Change {
   return erasing(user, deed, { confirmed: false, kept: [] });
 }

@@ -1,5 +1,6 @@
-// What is audited without being an event: deeds on keys, imports, and each user who was imported. Nobody but who reads the audit hears of them. Each is
-// written in the transaction of the deed itself, sealed like what a commit leaves (crypto/audit.ts), so it is there exactly where the deed is.
+// What is audited without being an event: deeds on keys, imports, and each user who was imported. Nobody but who reads
+// the audit hears of them. Each is written in the transaction of the deed itself, sealed like what a commit leaves
+// (crypto/audit.ts), so it is there exactly where the deed is.
 
 import { stateOf } from "../command/audit-rows.ts";
 import type { MasterKey } from "../config/kinds.ts";
@@ -60,7 +61,10 @@ export async function auditActions(
   for (const done of deeds) await auditAction(transaction, dataKeys, { ...doer, ...done });
 }
 
-/** The row of a user who was imported: what audit verify --state compares the account with until something else changes it. */
+/**
+ * The row of a user who was imported: what audit verify --state compares the account with until something else changes
+ * it.
+ */
 export function importedEntry(
   dataKeys: DataKeys,
   { id, login, emailKey, hash, confirmed, banned, roles }: ImportedUser,

@@ -1,16 +1,19 @@
-// The audit's chain. Commits leave sealed rows (command/audit-rows.ts); once a second one relay, whichever gets the lock, takes what is there,
-// gives each row the next number and chains it, and now and then signs where the chain stands. Never inside a request: a chain has one end, and
-// all commits of a fleet would wait for it.
+// The audit's chain. Commits leave sealed rows (command/audit-rows.ts); once a second one relay, whichever gets the
+// lock, takes what is there, gives each row the next number and chains it, and now and then signs where the chain
+// stands. Never inside a request: a chain has one end, and all commits of a fleet would wait for it.
 //
-// A row that commits late, though its id is an early one, is chained in the next batch: rows stand in the order in which they were found. Rows of
-// one user are in the order of his commits all the same, since his row is locked from his row's id to its commit.
+// A row that commits late, though its id is an early one, is chained in the next batch: rows stand in the order in
+// which they were found. Rows of one user are in the order of his commits all the same, since his row is locked from
+// his row's id to its commit.
 //
-// The relay goes on from the end that it sealed itself (audit_state), never from the last row that it finds: a row that somebody else put behind the
-// end, chained as it should be, is then a number that stands twice, and not the beginning of what the next head signs.
+// The relay goes on from the end that it sealed itself (audit_state), never from the last row that it finds: a row that
+// somebody else put behind the end, chained as it should be, is then a number that stands twice, and not the beginning
+// of what the next head signs.
 //
-// What is personal in a row is sealed anew, under the key of its subject (subject_keys). The first row of a user makes his key, in the same
-// transaction and only while he is there; the key goes with him (ON DELETE CASCADE), also where his rows wait here still: they are chained without
-// what was personal. So an erased user cannot come back by a row that was late.
+// What is personal in a row is sealed anew, under the key of its subject (subject_keys). The first row of a user makes
+// his key, in the same transaction and only while he is there; the key goes with him (ON DELETE CASCADE), also where
+// his rows wait here still: they are chained without what was personal. So an erased user cannot come back by a row
+// that was late.
 
 import { createHash } from "node:crypto";
 import {
@@ -221,7 +224,10 @@ async function keysOfSubjects(
   return found;
 }
 
-/** Rows of another month are to come: the last row of a partition has a head, from which the rest is verified once it is dropped. */
+/**
+ * Rows of another month are to come: the last row of a partition has a head, from which the rest is verified once it is
+ * dropped.
+ */
 function isClosing(end: ChainEnd, { partition, headNumber }: ChainStanding): boolean {
   return end.number > (headNumber ?? 0) && end.partition !== partition;
 }

@@ -1,5 +1,6 @@
-// What roles permit and require, and who is an operator, as the audit's rows made them, beside what the database says now: a permission that somebody wrote
-// there past the fleet, or an operator who was brought back. The rows are seen on the walk that verifies the chain, so this reads the audit no second time.
+// What roles permit and require, and who is an operator, as the audit's rows made them, beside what the database says
+// now: a permission that somebody wrote there past the fleet, or an operator who was brought back. The rows are seen on
+// the walk that verifies the chain, so this reads the audit no second time.
 
 import { adminRole } from "../accounts/users.ts";
 import { permissions as own } from "../command/admin/permissions.ts";

@@ -1,13 +1,16 @@
-// Compares accounts with their audit: every account as it stands - password, confirmation, address, roles, ban, authenticator app, recovery codes,
-// passkeys - with the digest that the last event about that aspect left (command/audit-rows.ts); and a recovery code whose use was audited is used.
-// What somebody wrote to the database past the fleet is then another value than its audit says. What the audit itself is worth, audit/verify.ts says;
-// this believes it.
+// Compares accounts with their audit: every account as it stands - password, confirmation, address, roles, ban,
+// authenticator app, recovery codes, passkeys - with the digest that the last event about that aspect left
+// (command/audit-rows.ts); and a recovery code whose use was audited is used. What somebody wrote to the database past
+// the fleet is then another value than its audit says. What the audit itself is worth, audit/verify.ts says; this
+// believes it.
 //
-// A page of accounts, their newest digests and the rows that wait to be chained are read in one snapshot, in which a commit is there with all of
-// its parts or not at all; so nothing that goes on meanwhile looks like a write of somebody else's. Memory holds a page and what waits.
+// A page of accounts, their newest digests and the rows that wait to be chained are read in one snapshot, in which a
+// commit is there with all of its parts or not at all; so nothing that goes on meanwhile looks like a write of somebody
+// else's. Memory holds a page and what waits.
 //
-// An aspect is unknown where its last event is from before digests were kept, or where the audit's oldest months are gone, no event is left, and it is not
-// as it was in the beginning. It does not know whom somebody deleted from the database, and tells no session, link or attempt from a forged one.
+// An aspect is unknown where its last event is from before digests were kept, or where the audit's oldest months are
+// gone, no event is left, and it is not as it was in the beginning. It does not know whom somebody deleted from the
+// database, and tells no session, link or attempt from a forged one.
 import { type AuditEntry, openEntry, openPersonal, openSubjectKey, stateDigest, stateField } from "../crypto/audit.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
 import {
@@ -36,7 +39,10 @@ export interface Comparing {
 export interface Differing {
   userId: number;
   login: string;
-  /** What is not as its last event left it, each with the number of that row: 0 where it waits to be chained, null where there is no event. */
+  /**
+   * What is not as its last event left it, each with the number of that row: 0 where it waits to be chained, null where
+   * there is no event.
+   */
   aspects: { aspect: string; row: number | null }[];
 }
 

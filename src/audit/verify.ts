@@ -1,15 +1,18 @@
-// Verifies the audit's chain: every row in turn, every head on the way, and whether it reaches as far as it once did. It says the first thing
-// that is wrong, and where; a chain of which something is known to be wrong proves nothing behind that.
+// Verifies the audit's chain: every row in turn, every head on the way, and whether it reaches as far as it once did.
+// It says the first thing that is wrong, and where; a chain of which something is known to be wrong proves nothing
+// behind that.
 //
 //   a row was changed, or put in        it does not follow from the row before it
-//   a row is missing, or moved           its number is missing, or stands twice; where numbers were changed too, the above
+//   a row is missing, or moved           its number is missing, or stands twice; where numbers were changed too, the
+//   above
 //   rows at the end are missing          the sealed end (audit_state), or a head, reaches further
 //   a head was changed, or is another's  its signature does not hold, or it names another row
 //   heads are missing                    rows were chained for longer than one goes without a head
 //   the oldest rows are missing          no head stands at their end, or they went before AUTH_AUDIT_RETENTION was over
 //
-// Who has the database alone can do none of this unseen but one: put an older copy of everything in its place. The heads that were kept elsewhere
-// (topic auth.audit, logs) show that: they are given as `heads`. Who has the master key as well can forge what is in the database, not those.
+// Who has the database alone can do none of this unseen but one: put an older copy of everything in its place. The
+// heads that were kept elsewhere (topic auth.audit, logs) show that: they are given as `heads`. Who has the master key
+// as well can forge what is in the database, not those.
 import {
   type ChainEnd,
   type Head,
@@ -35,7 +38,10 @@ import type { DatabasePool } from "../db/pool.ts";
 export interface Verifying {
   pool: DatabasePool;
   dataKeys: DataKeys;
-  /** Unix ms. From: begins at the last head from before. To: the last row that counts; how far the chain reaches is not asked then. */
+  /**
+   * Unix ms. From: begins at the last head from before. To: the last row that counts; how far the chain reaches is not
+   * asked then.
+   */
   from?: number;
   to?: number;
   /** Heads that were kept elsewhere (JWS). */
@@ -185,7 +191,9 @@ function headOf({ number, partition, jws }: StoredHead, keyOf: Standing["keyOf"]
   throw new Found("head", number, `At row ${number} stands the head of row ${head.count} (${head.partition}).`);
 }
 
-/** The first row that is still there must be the very first, or stand behind a partition that was dropped in its time. */
+/**
+ * The first row that is still there must be the very first, or stand behind a partition that was dropped in its time.
+ */
 async function checkStart(verifying: Verifying, standing: Standing, row: ReadRow): Promise<Head | undefined> {
   const { pool, retentionMs, now } = verifying;
   const last = row.number - 1;

@@ -1,7 +1,7 @@
-// Attempts at secrets that can be guessed: passwords and codes. Each is counted before it is verified and refunded when it was right, so
-// parallel guesses cannot outrun the count. The rules are in docs/guessing.md, the decision is the database's (src/db/attempts.ts).
-// Who and where are kept as keyed hashes: a login that does not exist may be a password in the wrong field, and an address is personal.
-// Nothing here depends on whether there is such a login.
+// Attempts at secrets that can be guessed: passwords and codes. Each is counted before it is verified and refunded when
+// it was right, so parallel guesses cannot outrun the count. The rules are in docs/guessing.md, the decision is the
+// database's (src/db/attempts.ts). Who and where are kept as keyed hashes: a login that does not exist may be a
+// password in the wrong field, and an address is personal. Nothing here depends on whether there is such a login.
 import type { Call } from "../bus/command.ts";
 import type { AccessClaims } from "../crypto/access-tokens.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
@@ -34,11 +34,16 @@ export interface Attempt {
   factor: Factor;
   /** As it was typed, or as the account has it: case does not matter. */
   login: string;
-  /** Whom the requester serves; or the session of somebody who is logged in, whom guesses from elsewhere never delay. */
+  /**
+   * Whom the requester serves; or the session of somebody who is logged in, whom guesses from elsewhere never delay.
+   */
   from: { client: Client | null } | { sessionId: string; userId: number };
 }
 
-/** At the password of whoever is logged in. By session: who guesses at the login does not keep its owner from proving himself. */
+/**
+ * At the password of whoever is logged in. By session: who guesses at the login does not keep its owner from proving
+ * himself.
+ */
 export function attemptInSession({ login, sessionId, userId }: AccessClaims): Attempt {
   return { factor: "password", login, from: { sessionId, userId } };
 }
@@ -47,7 +52,10 @@ export function attemptInSession({ login, sessionId, userId }: AccessClaims): At
 export interface Reservation {
   /** Belongs into the commit where the secret was right, whatever it then refuses. */
   refund: Write;
-  /** Belongs into the commit that lets a user in who has shown all his factors: from here guesses from elsewhere delay him no more. */
+  /**
+   * Belongs into the commit that lets a user in who has shown all his factors: from here guesses from elsewhere delay
+   * him no more.
+   */
   remember(userId: number): Write[];
 }
 
@@ -62,7 +70,10 @@ export interface AttemptDeps extends UseDeps {
 
 /** The attempt of one request. */
 export interface Attempts {
-  /** Counts it in the read's own statement. @throws Refusal THROTTLED with retryAfterMs and nothing counted; AlreadyAnswered */
+  /**
+   * Counts it in the read's own statement.
+   * @throws Refusal THROTTLED with retryAfterMs and nothing counted; AlreadyAnswered
+   */
   reserve<T>(attempt: Attempt, read: Read<T>): Promise<Reservation & { row: T | null }>;
   /** Counts another request under a key that has its answer. @throws Refusal THROTTLED */
   conflict(attempt: Attempt): Promise<void>;
@@ -131,8 +142,8 @@ function throttled(parts: AttemptDeps, { factor }: Attempt, { waitMs, limit = "a
 }
 
 /**
- * For a login that ends without a password of its own: by the answer to a challenge, or by a passkey alone. The same writes as a
- * reservation's `remember`, for who was let in with all his factors.
+ * For a login that ends without a password of its own: by the answer to a challenge, or by a passkey alone. The same
+ * writes as a reservation's `remember`, for who was let in with all his factors.
  */
 export function rememberedDevice(
   { dataKeys, settings }: Pick<AttemptDeps, "dataKeys" | "settings">,

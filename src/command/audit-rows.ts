@@ -1,7 +1,8 @@
-// The audit rows of a change: one for each of its events, under the same id. What an event says is personal unless it is listed here, and is then
-// readable for as long as its user exists (crypto/audit.ts); so a new event is audited and cannot forget anything.
-// What the change makes of its user's account goes with its last event, as digests that audit verify --state compares accounts with. The statements say it
-// themselves (db/statements.ts), so no handler can forget that either.
+// The audit rows of a change: one for each of its events, under the same id. What an event says is personal unless it
+// is listed here, and is then readable for as long as its user exists (crypto/audit.ts); so a new event is audited and
+// cannot forget anything. What the change makes of its user's account goes with its last event, as digests that audit
+// verify --state compares accounts with. The statements say it themselves (db/statements.ts), so no handler can forget
+// that either.
 import { type AuditEntry, sealEntry, stateDigest, stateField } from "../crypto/audit.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
 import { kindOf } from "../db/account-state.ts";
@@ -37,7 +38,10 @@ const impersonal = new Set([
   ],
 ]);
 
-/** The reason of a deletion is all that is left to explain it: its user's key goes in the same moment. A role and an operator have no user at all. */
+/**
+ * The reason of a deletion is all that is left to explain it: its user's key goes in the same moment. A role and an
+ * operator have no user at all.
+ */
 const outliving: Readonly<Record<string, ReadonlySet<string>>> = {
   OperatorAdded: new Set(["reason"]),
   OperatorRemoved: new Set(["reason"]),
@@ -48,7 +52,8 @@ const outliving: Readonly<Record<string, ReadonlySet<string>>> = {
 
 /**
  * An event that nobody hears of, because it is about nobody, says so: `nobody` among its details.
- * @param outcome `ok`, or the code of the refusal that is the request's answer @returns a sealed row each, in the order of the events
+ * @param outcome `ok`, or the code of the refusal that is the request's answer
+ * @returns a sealed row each, in the order of the events
  */
 export function auditRows(
   outbox: readonly OutboxRow[],

@@ -1,4 +1,5 @@
-// The field `client` of a request: checked, and in the form in which sessions and events keep it, before any handler sees it.
+// The field `client` of a request: checked, and in the form in which sessions and events keep it, before any handler
+// sees it.
 import { readIp } from "../protocol/client-address.ts";
 import { invalid } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";

@@ -1,5 +1,6 @@
-// A change that keeps no answer: what the fleet or authctl does by itself, and what is noted of a request that must not keep one. With its events,
-// revocations and audit rows, in one statement like any commit; done twice, it is there twice.
+// A change that keeps no answer: what the fleet or authctl does by itself, and what is noted of a request that must not
+// keep one. With its events, revocations and audit rows, in one statement like any commit; done twice, it is there
+// twice.
 
 import type { DataKeys } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";

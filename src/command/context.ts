@@ -1,8 +1,8 @@
-// What a handler is given. Every handler has the core: the request's time, reads, who acts, and one commit. What not every
-// command may do (hash a password, count an attempt, open a session) is a capability, which a handler names (define.ts):
-// without that its code does not compile, so who does what is read at the top of each handler.
-// A handler knows no Kafka and no SQL text. Its first read asks the inbox too: where the request has its answer already, the
-// read or the commit throws AlreadyAnswered, and run.ts gives that answer.
+// What a handler is given. Every handler has the core: the request's time, reads, who acts, and one commit. What not
+// every command may do (hash a password, count an attempt, open a session) is a capability, which a handler names
+// (define.ts): without that its code does not compile, so who does what is read at the top of each handler.
+// A handler knows no Kafka and no SQL text. Its first read asks the inbox too: where the request has its answer
+// already, the read or the commit throws AlreadyAnswered, and run.ts gives that answer.
 import type { Call } from "../bus/command.ts";
 import type { AccessReader } from "../crypto/access-tokens.ts";
 import type { SecretBox } from "../crypto/envelope.ts";
@@ -57,7 +57,9 @@ export interface Change {
   user?: {
     id: number;
     subject: NonNullable<Commit["subject"]>;
-    /** Where `subject` raises the user's generation, which it then must demand as it was read: what it is afterwards. */
+    /**
+     * Where `subject` raises the user's generation, which it then must demand as it was read: what it is afterwards.
+     */
     generation?: number;
     /** `subject` deletes the user. */
     deleted?: true;
@@ -66,8 +68,8 @@ export interface Change {
   key?: string;
   events: DomainEvent[];
   /**
-   * Default true. False: the events are about a dummy user (db/dummy-user.ts). They are written, so that it costs the same, and never
-   * published.
+   * Default true. False: the events are about a dummy user (db/dummy-user.ts). They are written, so that it costs the
+   * same, and never published.
    */
   publish?: boolean;
   writes?: Write[];
@@ -112,7 +114,9 @@ export interface Settings {
   party: RelyingParty;
 }
 
-/** Mails that AUTH_MAILS_PER_HOUR counts, each kind by itself; `confirm` is every link that makes an address somebody's. */
+/**
+ * Mails that AUTH_MAILS_PER_HOUR counts, each kind by itself; `confirm` is every link that makes an address somebody's.
+ */
 export type CountedMail = "confirm" | "reset";
 
 /** What shows, beside the link, that whoever confirms an account is whoever registered. */
@@ -164,7 +168,8 @@ export interface Capabilities {
   /** Limits across accounts (uses.ts). */
   uses: {
     /**
-     * Reads, and in the same statement counts a use. It stays counted unless `refund` is among the writes of the commit.
+     * Reads, and in the same statement counts a use. It stays counted unless `refund` is among the writes of the
+     * commit.
      * @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be done
      */
     count<T>(using: Using, read: Read<T>): Promise<{ row: T | null; refund: Write }>;
@@ -177,7 +182,9 @@ export interface Capabilities {
   };
   /** The tokens of a session. */
   sessions: Pick<Tokens, "issueAccess"> & {
-    /** What successors of refresh tokens are derived with: the newest key, or the one that a session was opened with. */
+    /**
+     * What successors of refresh tokens are derived with: the newest key, or the one that a session was opened with.
+     */
     refreshKey(id?: number): { id: number; key: Buffer };
     /** For this record key: the request's own device token renewed, where it came with a known one, else a new one. */
     deviceToken(given: { recordKey: string; epoch: number }): string;

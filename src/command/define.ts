@@ -1,6 +1,6 @@
-// defineHandler(): what a command is made of. The topic brings the types of request and result, the schemas, the record key
-// and the sealed fields; the handler adds its lane, whether its answer is stored, which capabilities it needs, and what it
-// does.
+// defineHandler(): what a command is made of. The topic brings the types of request and result, the schemas, the record
+// key and the sealed fields; the handler adds its lane, whether its answer is stored, which capabilities it needs, and
+// what it does.
 import type { LaneName } from "../bus/command.ts";
 import type { Commands } from "../protocol/generated/schemas.ts";
 import type { Attempt } from "./attempts.ts";
@@ -15,15 +15,19 @@ export interface Handler<T extends keyof Commands = keyof Commands, C extends Ca
   needs?: readonly C[];
   /** Whether it changes or counts something: its first answer is stored and given again to the same request. */
   storesAnswer: boolean;
-  /** Answered no sooner than so many ms after it was begun: its time must not tell what it found. Default: as soon as it is done. */
+  /**
+   * Answered no sooner than so many ms after it was begun: its time must not tell what it found. Default: as soon as it
+   * is done.
+   */
   minResponseMs?: number;
   /**
-   * Whose attempt a request is that has a password or a code. Another request under a key that has its answer is a guess at the first one's
-   * secret, so it counts as a failed attempt (contract, section 3).
+   * Whose attempt a request is that has a password or a code. Another request under a key that has its answer is a
+   * guess at the first one's secret, so it counts as a failed attempt (contract, section 3).
    */
   attempt?(request: Commands[T]["request"], ctx: Context<C>): Attempt | undefined | Promise<Attempt | undefined>;
   /**
-   * Whether the actor's token of this request counts, where it is another than that of the first one, which has its answer (fingerprint.ts).
+   * Whether the actor's token of this request counts, where it is another than that of the first one, which has its
+   * answer (fingerprint.ts).
    * @throws Refusal where it does not
    */
   vouch?(request: Commands[T]["request"], ctx: Context<C>): Promise<void>;

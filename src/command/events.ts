@@ -1,6 +1,6 @@
-// Events: what a command made true. A handler commits events; the rows that tell others about them derive from them here: the event in
-// auth.event, what it takes away from access tokens that are under way, in auth.revocation, and its row of the audit (audit-rows.ts).
-// No event carries an e-mail address or a secret.
+// Events: what a command made true. A handler commits events; the rows that tell others about them derive from them
+// here: the event in auth.event, what it takes away from access tokens that are under way, in auth.revocation, and its
+// row of the audit (audit-rows.ts). No event carries an e-mail address or a secret.
 import { revocationTopic } from "../db/revocations.ts";
 import type { Events } from "../protocol/generated/schemas.ts";
 
@@ -15,8 +15,8 @@ export function event<Name extends keyof Events>(event: Name, body: Body<Name>):
 }
 
 /**
- * What an event revokes. Sessions: these are over. "outdated": every access token of the user from before; sessions that go on get a
- * current one by a refresh. "over": those too, and there is no session left that could refresh.
+ * What an event revokes. Sessions: these are over. "outdated": every access token of the user from before; sessions
+ * that go on get a current one by a refresh. "over": those too, and there is no session left that could refresh.
  */
 type Revokes = { sessions: readonly string[] } | "outdated" | "over" | "nothing";
 
@@ -69,10 +69,10 @@ export interface RevocationRecord {
 }
 
 /**
- * The records of auth.revocation for an event (contract, section 5). JSON, though commands and events are Avro: a verifier in any language
- * then needs neither a registry nor its being up, and the values are smaller than a schema id would be worth.
- * A record may come twice, and after a relay that hung even an older one after a newer: a reader keeps the highest minGeneration.
- * The database adds `at`, its own time, when the row is written (migrations/0015).
+ * The records of auth.revocation for an event (contract, section 5). JSON, though commands and events are Avro: a
+ * verifier in any language then needs neither a registry nor its being up, and the values are smaller than a schema id
+ * would be worth. A record may come twice, and after a relay that hung even an older one after a newer: a reader keeps
+ * the highest minGeneration. The database adds `at`, its own time, when the row is written (migrations/0015).
  * @throws Error where a change and its events disagree whether the user's generation rises
  */
 export function revocationsOf(events: readonly DomainEvent[], user: Revoked | undefined): RevocationRecord[] {

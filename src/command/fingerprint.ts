@@ -1,8 +1,9 @@
-// What the inbox keeps of a request beside its answer: the id of a data key, and an HMAC with that key over the opened request. It tells the
-// same request, sealed anew or delivered again, from another one under the same idempotency key; nobody without the key can try passwords
-// against it. The id, because by then another key may be the current one.
-// A request whose actor signs a token for each try (an operator) has a second HMAC, in which the token's subject stands for its text: with a token made
-// anew it is the same request. By that one alone no answer is given before the new token is verified.
+// What the inbox keeps of a request beside its answer: the id of a data key, and an HMAC with that key over the opened
+// request. It tells the same request, sealed anew or delivered again, from another one under the same idempotency key;
+// nobody without the key can try passwords against it. The id, because by then another key may be the current one.
+// A request whose actor signs a token for each try (an operator) has a second HMAC, in which the token's subject stands
+// for its text: with a token made anew it is the same request. By that one alone no answer is given before the new
+// token is verified.
 import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 import type { DataKey, DataKeys } from "../crypto/envelope.ts";
 import { peekOperator } from "../crypto/operators.ts";
@@ -49,8 +50,9 @@ function withSubject(request: object): object | undefined {
 }
 
 /**
- * JSON with sorted names, so that a schema's field order does not matter, and without fields that are null: one that a later version adds, and
- * its requester does not know, makes no other request of the one that an earlier worker has answered.
+ * JSON with sorted names, so that a schema's field order does not matter, and without fields that are null: one that a
+ * later version adds, and its requester does not know, makes no other request of the one that an earlier worker has
+ * answered.
  */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;

@@ -1,5 +1,6 @@
-// The networks of a client's address: what attempts and limits across accounts count by (docs/guessing.md). IPv4 counts by address. A subscriber's
-// IPv6 prefix is 56 bits or shorter, so counting single addresses there would count nothing (RFC 6177; BCP 157); a site's is 48.
+// The networks of a client's address: what attempts and limits across accounts count by (docs/guessing.md). IPv4 counts
+// by address. A subscriber's IPv6 prefix is 56 bits or shorter, so counting single addresses there would count nothing
+// (RFC 6177; BCP 157); a site's is 48.
 import { isIPv4 } from "node:net";
 import { groupsOf, readIp } from "../protocol/client-address.ts";
 

@@ -1,6 +1,6 @@
-// Runs handlers: gives each call its context, gives the stored answer to a request that has one, and starts a handler anew
-// whose commit found the world changed. This is where "one outcome" is decided: whatever a handler does, its answer is the
-// one in the inbox.
+// Runs handlers: gives each call its context, gives the stored answer to a request that has one, and starts a handler
+// anew whose commit found the world changed. This is where "one outcome" is decided: whatever a handler does, its
+// answer is the one in the inbox.
 
 import { type GatedSchema, makeTextGate } from "../bus/avro/text-gate.ts";
 import type { BusCommand, Call } from "../bus/command.ts";
@@ -100,7 +100,9 @@ async function answerAgain(deps: RunDeps, handler: Handler, { request, call, att
   throw refuse("IDEMPOTENCY_CONFLICT");
 }
 
-/** The text gate should have seen it, or the handler. No dead letter: whoever sent it could send as many as they like. */
+/**
+ * The text gate should have seen it, or the handler. No dead letter: whoever sent it could send as many as they like.
+ */
 function notStorable({ log }: RunDeps, { topic }: Call, error: unknown): Refusal {
   log.error({ err: error, topic }, "a request has a value that cannot be stored");
   return refuse("INVALID_INPUT", { message: "The request has a value that cannot be stored." });
@@ -131,8 +133,8 @@ export async function runLegacy(deps: RunDeps, handler: LegacyHandler, body: Leg
 }
 
 /**
- * A commit that found the world changed, or a name taken meanwhile, took itself back: the handler reads anew and decides anew. So it does
- * after another process has used a data key that this one had not loaded.
+ * A commit that found the world changed, or a name taken meanwhile, took itself back: the handler reads anew and
+ * decides anew. So it does after another process has used a data key that this one had not loaded.
  */
 async function retryWhenChanged(deps: RunDeps, call: Call, run: () => Promise<object>): Promise<object> {
   for (let attempt = 1; ; attempt += 1) {

@@ -1,7 +1,8 @@
-// Limits across accounts: what somebody may do from one network, at whichever accounts, before they have to wait (docs/guessing.md). Counted
-// before anything is hashed or mailed, in the statement of the handler's first read. Networks are those of `client.ip`, as the requester says
-// it: a request without one falls under the limits of its account or address alone, and is counted in a metric.
-// Nothing here depends on whether there is such an account. Networks are kept as keyed hashes.
+// Limits across accounts: what somebody may do from one network, at whichever accounts, before they have to wait
+// (docs/guessing.md). Counted before anything is hashed or mailed, in the statement of the handler's first read.
+// Networks are those of `client.ip`, as the requester says it: a request without one falls under the limits of its
+// account or address alone, and is counted in a metric. Nothing here depends on whether there is such an account.
+// Networks are kept as keyed hashes.
 import type { Call } from "../bus/command.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
 import { type InboxKey, readReserving } from "../db/inbox.ts";
@@ -54,7 +55,8 @@ export interface UseDeps {
 export interface Uses {
   /**
    * Counts a use in the read's own statement; once, however often the handler is started anew.
-   * @returns what takes it back in a commit. @throws Refusal THROTTLED with retryAfterMs and nothing counted; AlreadyAnswered
+   * @returns what takes it back in a commit.
+   * @throws Refusal THROTTLED with retryAfterMs and nothing counted; AlreadyAnswered
    */
   count<T>(using: Using, read: Read<T>): Promise<{ row: T | null; refund: Write }>;
   /** The same in a statement of its own. @throws Refusal THROTTLED */
@@ -63,7 +65,10 @@ export interface Uses {
   release(): Promise<void>;
 }
 
-/** What requests under way have used. By the call, because a handler that is tried again after a fault is one request still. */
+/**
+ * What requests under way have used. By the call, because a handler that is tried again after a fault is one request
+ * still.
+ */
 const usedBy = new WeakMap<Call, Buffer[]>();
 
 export function makeUses(parts: UseDeps, { key, call }: { key: InboxKey; call: Call }): Uses {

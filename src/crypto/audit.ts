@@ -1,9 +1,13 @@
-// The audit's cryptography: what a commit leaves for the relay, what a row of the chain is made of, and what stands sealed beside it. Boxes
-// are of the purpose audit; each opens only as what it was sealed for. Nothing here reads the database.
-//   intake   a row that waits to be chained, whole: who can only write to the database can neither read, change nor forge one
-//   chain    SHA-256(chain of the row before || bytes of the row); anybody can compute it, so it is worth what its heads are worth
+// The audit's cryptography: what a commit leaves for the relay, what a row of the chain is made of, and what stands
+// sealed beside it. Boxes are of the purpose audit; each opens only as what it was sealed for. Nothing here reads the
+// database.
+//   intake   a row that waits to be chained, whole: who can only write to the database can neither read, change nor
+//   forge one
+//   chain    SHA-256(chain of the row before || bytes of the row); anybody can compute it, so it is worth what its
+//   heads are worth
 //   head     a JWS by the fleet's signing key over {partition, count, chain, at}
-//   personal what is personal in a row, under a key of its subject: without that key it is noise, and the chain holds all the same
+//   personal what is personal in a row, under a key of its subject: without that key it is noise, and the chain holds
+//   all the same
 import {
   createHash,
   createHmac,
@@ -78,7 +82,10 @@ export function openEntry(keys: DataKeys, box: Buffer): AuditEntry | "forged" | 
   }
 }
 
-/** Chain value of a row. Its bytes are a JSON array, so no two rows have the same, and any language can make them (docs/audit.md). */
+/**
+ * Chain value of a row. Its bytes are a JSON array, so no two rows have the same, and any language can make them
+ * (docs/audit.md).
+ */
 export function link(previous: Buffer, row: ChainRow): Buffer {
   const { number, chainedAt, eventId, at, event, actor, userId, outcome, traceparent, details, personal } = row;
   const sealed = personal === null ? null : personal.toString("base64");
@@ -127,12 +134,16 @@ export function openPersonal(
   return parsed(xaesOpen(subject, { sealed: personal, aad: Buffer.from(eventId) }));
 }
 
-/** By this name digests of what an event made of its user's account stand among what is personal, and its aspects among what is not. */
+/**
+ * By this name digests of what an event made of its user's account stand among what is personal, and its aspects among
+ * what is not.
+ */
 export const stateField = { digests: "$state", aspects: "state" } as const;
 
 /**
- * Of an aspect of an account, for its audit: tells whether two states are the same, and nothing to who has not the master key. By the oldest data key,
- * because digests from before must stay comparable; keys of the audit are never removed.
+ * Of an aspect of an account, for its audit: tells whether two states are the same, and nothing to who has not the
+ * master key. By the oldest data key, because digests from before must stay comparable; keys of the audit are never
+ * removed.
  */
 export function stateDigest(keys: DataKeys, aspect: string, value: unknown): string {
   const oldest = keys.all("audit").at(-1);

@@ -1,7 +1,8 @@
-// Stolen passwords, from files that a deployer supplies: a folder of "Have I Been Pwned" ranges (k-anonymity). A file is named by the first five hex
-// digits of a SHA-1, with or without .txt, and has one line for each hash that begins so: the other 35 digits, a colon, how often it was seen.
-// Promises: one small file is read for each question, on libuv's threads, within 300 ms; whatever cannot be read in that time is not stolen
-// (fail-open: a slow disk must not stop people from registering), and the log says so once. Nothing leaves the machine.
+// Stolen passwords, from files that a deployer supplies: a folder of "Have I Been Pwned" ranges (k-anonymity). A file
+// is named by the first five hex digits of a SHA-1, with or without .txt, and has one line for each hash that begins
+// so: the other 35 digits, a colon, how often it was seen. Promises: one small file is read for each question, on
+// libuv's threads, within 300 ms; whatever cannot be read in that time is not stolen (fail-open: a slow disk must not
+// stop people from registering), and the log says so once. Nothing leaves the machine.
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,11 +1,13 @@
-// Device tokens: what a device that its user was let in from brings along, so that it is told from others before anything else is known. A token
-// opens nothing: it gives a place in queues that others do not get (bus/), and lets attempts be counted by the device (command/attempts.ts).
+// Device tokens: what a device that its user was let in from brings along, so that it is told from others before
+// anything else is known. A token opens nothing: it gives a place in queues that others do not get (bus/), and lets
+// attempts be counted by the device (command/attempts.ts).
 //
 //   d1.<base64url of: data key's id (4 bytes), day (2), epoch (4), id (16)>.<base64url of HMAC-SHA-256>
 //
-// All numbers are big-endian; days are counted from 1970-01-01 UTC. The HMAC is under the data key of that id, over everything before the last dot,
-// the dot, and the record key of the login that let the user in (an address in the form in which it is stored, whichever way its domain was typed):
-// so it holds for that record key alone, and is checked with nothing but a key that the process has. Of the epoch the account decides (db/attempts.ts).
+// All numbers are big-endian; days are counted from 1970-01-01 UTC. The HMAC is under the data key of that id, over
+// everything before the last dot, the dot, and the record key of the login that let the user in (an address in the form
+// in which it is stored, whichever way its domain was typed): so it holds for that record key alone, and is checked
+// with nothing but a key that the process has. Of the epoch the account decides (db/attempts.ts).
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { addressKey } from "../protocol/email-addresses.ts";
 import type { DataKeys } from "./envelope.ts";
@@ -20,7 +22,10 @@ export interface DeviceClaims {
 export interface DeviceTokens {
   /** @param now Unix ms. @param id of a token that is renewed; default: a new one */
   issue(given: { recordKey: string; epoch: number; id?: Buffer | undefined; now: number }): string;
-  /** What the token says, where it holds for this record key at this time; never throws, whatever the text is. @param at Unix ms */
+  /**
+   * What the token says, where it holds for this record key at this time; never throws, whatever the text is.
+   * @param at Unix ms
+   */
   verify(token: string, at: { recordKey: string; at: number }): DeviceClaims | undefined;
 }
 

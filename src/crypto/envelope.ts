@@ -1,16 +1,17 @@
-// Envelope encryption: master keys (configuration) wrap data keys (database), data keys protect what is stored. A stolen database without
-// the configuration opens nothing, and a change of the master key rewraps a few rows instead of all data.
-// Every data key has one purpose, and a box opens only for the purpose and the additional data (the row it belongs to) it was sealed for.
-// Nothing here reads the database, and a key is never in an error's text.
+// Envelope encryption: master keys (configuration) wrap data keys (database), data keys protect what is stored. A
+// stolen database without the configuration opens nothing, and a change of the master key rewraps a few rows instead of
+// all data. Every data key has one purpose, and a box opens only for the purpose and the additional data (the row it
+// belongs to) it was sealed for. Nothing here reads the database, and a key is never in an error's text.
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import type { MasterKey } from "../config/kinds.ts";
 import { overhead, xaesOpen, xaesSeal } from "./xaes.ts";
 
 /**
- * inbox: stored replies; outbox: secrets in outbox rows; fingerprint: HMAC of requests; refresh: successors of refresh tokens;
- * signing: private keys of the fleet; audit: rows that wait to be chained, keys of subjects; attempts: HMAC of who tried and from where;
- * mfa: secrets of authenticator apps; passkey: user handles, and ids for logins that have no passkey; operator: who acts on the fleet, by which keys;
- * lookup: HMAC of what must be found again after months, known devices and logins that were given up; device: HMAC of device tokens.
+ * inbox: stored replies; outbox: secrets in outbox rows; fingerprint: HMAC of requests; refresh: successors of refresh
+ * tokens; signing: private keys of the fleet; audit: rows that wait to be chained, keys of subjects; attempts: HMAC of
+ * who tried and from where; mfa: secrets of authenticator apps; passkey: user handles, and ids for logins that have no
+ * passkey; operator: who acts on the fleet, by which keys; lookup: HMAC of what must be found again after months, known
+ * devices and logins that were given up; device: HMAC of device tokens.
  */
 export const purposes = [
   "inbox",
@@ -55,7 +56,10 @@ export interface SecretBox {
   open(box: Buffer, aad: Buffer | string): Buffer;
 }
 
-/** A box names a data key that this process has not loaded: another process made it since, or its row is gone. Load again, once. */
+/**
+ * A box names a data key that this process has not loaded: another process made it since, or its row is gone. Load
+ * again, once.
+ */
 export class UnknownDataKey extends Error {
   override readonly name = "UnknownDataKey";
   readonly id: number;
@@ -88,7 +92,10 @@ export function masterKid(wrapped: string): string {
   return kid;
 }
 
-/** @throws Error where the master key is missing or another one of the same name, or the wrapping is of another purpose or damaged */
+/**
+ * @throws Error where the master key is missing or another one of the same name, or the wrapping is of another purpose
+ * or damaged
+ */
 export function unwrapDataKey(master: readonly MasterKey[], wrapped: string, purpose: string): Buffer {
   const kid = masterKid(wrapped);
   const reader = master.find((each) => each.kid === kid);
@@ -107,7 +114,8 @@ export function unwrapDataKey(master: readonly MasterKey[], wrapped: string, pur
   }
 }
 
-// A box: version (1), data key's id (4 bytes, big-endian), then XAES-256-GCM. The first five bytes are authenticated too.
+// A box: version (1), data key's id (4 bytes, big-endian), then XAES-256-GCM. The first five bytes are authenticated
+// too.
 const version = 1;
 const headLength = 5;
 
@@ -138,7 +146,10 @@ function openBox(find: (id: number) => DataKey, box: Buffer, aad: Buffer | strin
   }
 }
 
-/** The one that writes, of one purpose's keys, the newest first: the newest that is not pending, or else the first of all. */
+/**
+ * The one that writes, of one purpose's keys, the newest first: the newest that is not pending, or else the first of
+ * all.
+ */
 export function currentOf<T extends { pending?: boolean }>(keys: readonly T[]): T | undefined {
   return keys.find(({ pending }) => pending !== true) ?? keys.at(-1);
 }
@@ -151,7 +162,10 @@ export class DataKeys {
     this.#byId = new Map(keys.map((each) => [each.id, each]));
   }
 
-  /** The key of this id and purpose. @throws UnknownDataKey where it is not loaded, Error where it is for something else */
+  /**
+   * The key of this id and purpose.
+   * @throws UnknownDataKey where it is not loaded, Error where it is for something else
+   */
   get(purpose: Purpose, id: number): DataKey {
     const key = this.#byId.get(id);
     if (key === undefined) throw new UnknownDataKey(id);

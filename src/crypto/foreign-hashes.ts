@@ -1,8 +1,9 @@
-// Hashes that other services made, as they stand in credentials after an import: bcrypt, scrypt, PBKDF2, and what Argon2 there is. One table of
-// algorithms: the form each is stored in, what it may cost, and how it is verified, on libuv's threads like every other hash.
-// Promises: what is beyond a bound never matches and costs nothing. Does not make such hashes: whoever logs in with one gets an Argon2id
-// hash in its place (handlers/session/login.ts). Other spellings are brought into these forms when they are imported (hash-spellings.ts).
-// Argon2id of version 19 without associated data is passwords.ts's own.
+// Hashes that other services made, as they stand in credentials after an import: bcrypt, scrypt, PBKDF2, and what
+// Argon2 there is. One table of algorithms: the form each is stored in, what it may cost, and how it is verified, on
+// libuv's threads like every other hash. Promises: what is beyond a bound never matches and costs nothing. Does not
+// make such hashes: whoever logs in with one gets an Argon2id hash in its place (handlers/session/login.ts). Other
+// spellings are brought into these forms when they are imported (hash-spellings.ts). Argon2id of version 19 without
+// associated data is passwords.ts's own.
 import { pbkdf2, scrypt, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 import { hash as argon2, argon2d, argon2i, argon2id } from "argon2";
@@ -19,8 +20,8 @@ export interface ForeignHash {
 export type HashFault = "unknown" | "beyond";
 
 /**
- * Beyond these a stored hash never matches: whoever can write one row must not be able to stop the workers with it. Times are of one core of
- * the machine of docs/scaling.md; each bound leaves room above what libraries make by default.
+ * Beyond these a stored hash never matches: whoever can write one row must not be able to stop the workers with it.
+ * Times are of one core of the machine of docs/scaling.md; each bound leaves room above what libraries make by default.
  */
 export const limits = {
   bcryptCost: 15, // 2 s; libraries make 10 to 12
@@ -42,7 +43,10 @@ interface Algorithm {
   read(parts: (string | undefined)[]): ForeignHash | undefined;
 }
 
-/** Salts of at least 4 bytes (NIST SP 800-63B-4, 3.1.1.2) and hashes of 16 to 64: one of 4 bytes would match one password in 2^32. */
+/**
+ * Salts of at least 4 bytes (NIST SP 800-63B-4, 3.1.1.2) and hashes of 16 to 64: one of 4 bytes would match one
+ * password in 2^32.
+ */
 const saltForm = "([A-Za-z0-9+/.]{6,128})";
 const hashForm = "([A-Za-z0-9+/.]{22,86})";
 
@@ -75,8 +79,9 @@ export function costClass(algorithm: string, work: number): string {
 }
 
 /**
- * The letter after $2 tells which old fault a library had mended; what it made of 72 bytes is the same. It is always read as $2b$ and of bytes
- * that are cut here: the package would do to a $2a$ hash what OpenBSD did until 2014, counting the length in one byte.
+ * The letter after $2 tells which old fault a library had mended; what it made of 72 bytes is the same. It is always
+ * read as $2b$ and of bytes that are cut here: the package would do to a $2a$ hash what OpenBSD did until 2014,
+ * counting the length in one byte.
  */
 function readBcrypt([cost = "", salt = "", tag = ""]: (string | undefined)[]): ForeignHash | undefined {
   if (Number(cost) < 4 || Number(cost) > limits.bcryptCost) return undefined;
@@ -119,7 +124,9 @@ function readPbkdf2([digest = "", rounds = "", salt = "", tag = ""]: (string | u
   };
 }
 
-/** Associated data is hashed with the password and no secret; a secret key, which `keyid` names, is its service's alone. */
+/**
+ * Associated data is hashed with the password and no secret; a secret key, which `keyid` names, is its service's alone.
+ */
 function readArgon2([kind = "", version = "", memory = "", passes = "", lanes = "", data, salt = "", tag = ""]: (
   | string
   | undefined

@@ -1,5 +1,5 @@
-// What a password hash is called that this service does not verify, for the report of an import: from how it begins, and never with any of its text,
-// which may be a plain password.
+// What a password hash is called that this service does not verify, for the report of an import: from how it begins,
+// and never with any of its text, which may be a plain password.
 
 const names: readonly (readonly [RegExp, string])[] = [
   [/^\$argon2(id|i|d)\$.*[$,]keyid=/, "argon2 with a secret key"],

@@ -1,9 +1,10 @@
-// The spellings in which services write one and the same password hash, each brought into the form that is stored here: PHC strings and
-// passlib's, whatever the order of their parameters and the padding of their base64; those of Django, Werkzeug (Flask) and lambdaworks' scrypt
-// (Spring); with the name of a scheme in braces before them or not; and an object of an algorithm and its parameters.
-// Does not judge what a hash costs: passwords.ts does, of the stored form. Left out, because this service does not verify them: Firebase's own
-// scrypt (it has a secret key), bcrypt over a digest (Django's bcrypt_sha256, passlib's bcrypt-sha256), unsalted and plain texts; hash-names.ts
-// says what they are called.
+// The spellings in which services write one and the same password hash, each brought into the form that is stored here:
+// PHC strings and passlib's, whatever the order of their parameters and the padding of their base64; those of Django,
+// Werkzeug (Flask) and lambdaworks' scrypt (Spring); with the name of a scheme in braces before them or not; and an
+// object of an algorithm and its parameters. Does not judge what a hash costs: passwords.ts does, of the stored form.
+// Left out, because this service does not verify them: Firebase's own scrypt (it has a secret key), bcrypt over a
+// digest (Django's bcrypt_sha256, passlib's bcrypt-sha256), unsalted and plain texts; hash-names.ts says what they are
+// called.
 
 /** Undefined where the spelling is not known. */
 export function storedForm(hash: string | Readonly<Record<string, unknown>>): string | undefined {

@@ -1,6 +1,6 @@
-// Ids of sessions, events and tokens: UUIDs of version 7 (RFC 9562, 5.7), which begin with the time, so that rows made together
-// lie together in an index. An id is no secret: 74 random bits make it unique, a token's secret stands beside it.
-// Two ids of one millisecond are in no order.
+// Ids of sessions, events and tokens: UUIDs of version 7 (RFC 9562, 5.7), which begin with the time, so that rows made
+// together lie together in an index. An id is no secret: 74 random bits make it unique, a token's secret stands beside
+// it. Two ids of one millisecond are in no order.
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";
 

@@ -1,10 +1,11 @@
-// Refresh tokens and one-time tokens: `<id>.<32 random bytes in base64url>`. The id finds the row, the row holds only the SHA-256 of the
-// secret: 256 random bits need no slow hash. Nothing here knows what a token is for; the row does.
+// Refresh tokens and one-time tokens: `<id>.<32 random bytes in base64url>`. The id finds the row, the row holds only
+// the SHA-256 of the secret: 256 random bits need no slow hash. Nothing here knows what a token is for; the row does.
 //
-// Refresh tokens form a chain: the successor of a secret is HMAC-SHA256(refresh data key, secret). Two things follow without a stored
-// history. The immediate parent can be given the very same successor again. And a presented secret that leads to the current one in a
-// few steps is an OLD token of this session (reuse: the session ends), while one that leads nowhere was never issued (a guess: refused,
-// nothing ends) - else anybody who knows a session id could end it. Nobody without the data key can walk the chain in either direction.
+// Refresh tokens form a chain: the successor of a secret is HMAC-SHA256(refresh data key, secret). Two things follow
+// without a stored history. The immediate parent can be given the very same successor again. And a presented secret
+// that leads to the current one in a few steps is an OLD token of this session (reuse: the session ends), while one
+// that leads nowhere was never issued (a guess: refused, nothing ends) - else anybody who knows a session id could end
+// it. Nobody without the data key can walk the chain in either direction.
 import { createHash, createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
 import { isUuid } from "./ids.ts";
 
@@ -56,8 +57,9 @@ function step(refreshKey: KeyObject, secret: Buffer): Buffer {
 }
 
 /**
- * How many steps lead from the presented secret to the one whose hash is current: 0 is the current one, 1 its parent; undefined: not an
- * ancestor within `max` steps. A step holds the event loop some 8 us: give the session's own count of rotations as `max`, no round number.
+ * How many steps lead from the presented secret to the one whose hash is current: 0 is the current one, 1 its parent;
+ * undefined: not an ancestor within `max` steps. A step holds the event loop some 8 us: give the session's own count of
+ * rotations as `max`, no round number.
  */
 export function ancestorDistance(
   presented: Buffer,

@@ -1,7 +1,8 @@
-// Operators' keys and tokens. An operator signs a token of 60 s with a key of their own (JWS, typ operator+jwt, ES256 or EdDSA, RFC 8725); the
-// fleet knows the public half from the operator's row, which is sealed, and finds it by name and kid alone (jku, jwk and x5c in a header are never
-// looked at). Times are judged by what the caller gives as now: for a request, when the broker took its record.
-// A bad token is always a Refusal; whether it has expired is told only where everything else holds.
+// Operators' keys and tokens. An operator signs a token of 60 s with a key of their own (JWS, typ operator+jwt, ES256
+// or EdDSA, RFC 8725); the fleet knows the public half from the operator's row, which is sealed, and finds it by name
+// and kid alone (jku, jwk and x5c in a header are never looked at). Times are judged by what the caller gives as now:
+// for a request, when the broker took its record. A bad token is always a Refusal; whether it has expired is told only
+// where everything else holds.
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, errors as joseErrors, jwtVerify } from "jose";
 import { z } from "zod";

@@ -1,7 +1,8 @@
-// Passkeys: WebAuthn (Level 3) by @simplewebauthn/server. Makes what navigator.credentials is called with and judges what comes back.
-// Attestations are neither asked for nor looked at: a passkey's maker is not our business, and verifying one would fetch the revocation
-// lists that the caller's own certificate names. A challenge is derived from the secret of the row that stands for it, so it is bound to
-// that row and nothing of it has to be stored. Whatever the other side sends: a judgement or undefined, never an exception.
+// Passkeys: WebAuthn (Level 3) by @simplewebauthn/server. Makes what navigator.credentials is called with and judges
+// what comes back. Attestations are neither asked for nor looked at: a passkey's maker is not our business, and
+// verifying one would fetch the revocation lists that the caller's own certificate names. A challenge is derived from
+// the secret of the row that stands for it, so it is bound to that row and nothing of it has to be stored. Whatever the
+// other side sends: a judgement or undefined, never an exception.
 import { createHash, createHmac, createSecretKey } from "node:crypto";
 import {
   type AuthenticationResponseJSON,
@@ -35,7 +36,10 @@ export function userHandle(key: Buffer, userId: number): string {
   return createHmac("sha256", createSecretKey(key)).update(`user handle\n${userId}`).digest("base64url");
 }
 
-/** Credential ids for a login that has none, always the same, so that asking does not tell who has passkeys; one, or sometimes two. */
+/**
+ * Credential ids for a login that has none, always the same, so that asking does not tell who has passkeys; one, or
+ * sometimes two.
+ */
 export function decoyCredentials(key: Buffer, loginKey: string): string[] {
   const made = (label: string): Buffer =>
     createHmac("sha256", createSecretKey(key)).update(`decoy ${label}\n${loginKey}`).digest();
@@ -170,9 +174,9 @@ function transportsOf(response: object): string[] {
 export type Assertion = { signCount: number; userVerified: boolean } | "wrong" | "counter";
 
 /**
- * What an answer is judged by where nobody has the passkey: begin-login gives made-up credential ids, and an answer that costs no signature
- * would tell these from real ones. A COSE key (RFC 9053, section 7.1.1) with the base point of P-256. Anybody can sign for it, so what is
- * judged by it lets nobody in.
+ * What an answer is judged by where nobody has the passkey: begin-login gives made-up credential ids, and an answer
+ * that costs no signature would tell these from real ones. A COSE key (RFC 9053, section 7.1.1) with the base point of
+ * P-256. Anybody can sign for it, so what is judged by it lets nobody in.
  */
 export const dummyPublicKey = Buffer.from(
   "a5010203262001215820" +
@@ -191,8 +195,9 @@ export interface AssertionFor extends Pick<LoginFor, "party" | "secret"> {
 }
 
 /**
- * Whether the credential's owner signed the challenge of this secret. A signature that holds with a count that has not grown is "counter":
- * somebody else may have a copy (WebAuthn, section 6.1.1). Authenticators that always say 0, as synced passkeys do, do not count.
+ * Whether the credential's owner signed the challenge of this secret. A signature that holds with a count that has not
+ * grown is "counter": somebody else may have a copy (WebAuthn, section 6.1.1). Authenticators that always say 0, as
+ * synced passkeys do, do not count.
  */
 export async function judgeAssertion(
   credential: { id: string; response: object },

@@ -1,6 +1,7 @@
-// What a new password must be, after NIST SP 800-63B-4 (3.1.1.2) and OWASP ASVS 5.0 (6.2): long enough, not one that everybody knows, not
-// made of what is known about its owner, not known to be stolen. There are no rules of composition, and nothing is ever asked to be changed for
-// its age. The whole password is compared, never a part of it. Logging in applies none of this.
+// What a new password must be, after NIST SP 800-63B-4 (3.1.1.2) and OWASP ASVS 5.0 (6.2): long enough, not one that
+// everybody knows, not made of what is known about its owner, not known to be stolen. There are no rules of
+// composition, and nothing is ever asked to be changed for its age. The whole password is compared, never a part of it.
+// Logging in applies none of this.
 // Does not hash and does not say a password back: it says the reason, and the caller says which field.
 
 export interface PolicyRules {
@@ -43,8 +44,10 @@ export function makePasswordPolicy({ min, common, words, breached }: PolicyRules
 const fold = (text: string): string => text.normalize("NFKC").toLowerCase();
 
 /**
- * What is wrong with a new password's length. Every code point counts as one character, after normalisation (NIST SP 800-63B-4, 3.1.1.2).
- * @param bounds min in code points after NFKC; max in bytes of the text as it came (UTF-8), checked first because normalising costs time
+ * What is wrong with a new password's length. Every code point counts as one character, after normalisation (NIST SP
+ * 800-63B-4, 3.1.1.2).
+ * @param bounds min in code points after NFKC; max in bytes of the text as it came (UTF-8), checked first because
+ * normalising costs time
  */
 export function passwordFault(password: string, bounds: { min: number; max?: number }): "short" | "long" | undefined {
   if (Buffer.byteLength(password) > (bounds.max ?? maxPasswordBytes)) return "long";
@@ -52,8 +55,9 @@ export function passwordFault(password: string, bounds: { min: number; max?: num
 }
 
 /**
- * Whether a text is made of the words (ASVS 6.2.11): nothing but them, forwards or backwards, in any order and number, and beside them
- * no letter and no more digits and signs than they take themselves. alice2024 is made of "alice"; a sentence with "alice" in it is not.
+ * Whether a text is made of the words (ASVS 6.2.11): nothing but them, forwards or backwards, in any order and number,
+ * and beside them no letter and no more digits and signs than they take themselves. alice2024 is made of "alice"; a
+ * sentence with "alice" in it is not.
  */
 function isMadeOf(folded: string, words: readonly string[]): boolean {
   const all = [...new Set(words.flatMap(formsOf))].sort((left, right) => right.length - left.length);

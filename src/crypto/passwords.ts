@@ -1,16 +1,19 @@
-// Passwords: hashes and verifies them with Argon2id. The work runs on libuv's pool, never on the event loop (a synchronous hash would stop
-// every other request for 45 to 160 ms), and an unknown login costs what a wrong password costs.
+// Passwords: hashes and verifies them with Argon2id. The work runs on libuv's pool, never on the event loop (a
+// synchronous hash would stop every other request for 45 to 160 ms), and an unknown login costs what a wrong password
+// costs.
 // Does not queue or count anything (bus/lanes.ts does) and never says why a hash did not match.
 //
-// A text is normalised with NFKC before it is hashed (NIST SP 800-63B, 5.1.1.2), so that one password typed on two keyboards is one
-// password. The old service hashed the raw text: where raw and normalised text differ, both are tried - for an unknown login too, or the
-// time would tell who exists. A match of the raw text is stale.
+// A text is normalised with NFKC before it is hashed (NIST SP 800-63B, 5.1.1.2), so that one password typed on two
+// keyboards is one password. The old service hashed the raw text: where raw and normalised text differ, both are tried
+// - for an unknown login too, or the time would tell who exists. A match of the raw text is stale.
 //
-// Before Argon2 comes a keyed step where there is a pepper (NIST SP 800-63B-4, 3.1.1.2): HMAC-SHA-256(pepper, text). The hash names its pepper in
-// the field `keyid` of the PHC form, so old ones verify for as long as AUTH_PEPPER has theirs, and are made anew at the next login.
+// Before Argon2 comes a keyed step where there is a pepper (NIST SP 800-63B-4, 3.1.1.2): HMAC-SHA-256(pepper, text).
+// The hash names its pepper in the field `keyid` of the PHC form, so old ones verify for as long as AUTH_PEPPER has
+// theirs, and are made anew at the next login.
 //
-// The cost is the same only between a hash of the current parameters and the dummy. Imported hashes (64 MiB, 3, 4: 160 ms against 45; other
-// algorithms: foreign-hashes.ts) tell by time that a login exists, until its owner logs in and is rehashed (docs/operations.md).
+// The cost is the same only between a hash of the current parameters and the dummy. Imported hashes (64 MiB, 3, 4: 160
+// ms against 45; other algorithms: foreign-hashes.ts) tell by time that a login exists, until its owner logs in and is
+// rehashed (docs/operations.md).
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
 import { hash as argon2, argon2id } from "argon2";
 import type { Clock } from "../lib/clock.ts";
@@ -24,7 +27,10 @@ export interface Argon2Cost {
 
 export interface Verdict {
   ok: boolean;
-  /** The password is right, but its hash should be made anew: other parameters, another pepper, or made of the raw text. False where ok is false. */
+  /**
+   * The password is right, but its hash should be made anew: other parameters, another pepper, or made of the raw text.
+   * False where ok is false.
+   */
   stale: boolean;
 }
 
@@ -41,14 +47,20 @@ export interface Passwords {
   calibrate(clock: Clock): Promise<number>;
 }
 
-/** Beyond these a stored hash never matches, and `report` is told: whoever can write one row must not be able to stop the workers with it. */
+/**
+ * Beyond these a stored hash never matches, and `report` is told: whoever can write one row must not be able to stop
+ * the workers with it.
+ */
 const limits: Argon2Cost = {
   memoryKiB: 1_048_576, // 1 GiB a hash, all threads at once: beyond it the kernel kills the worker
   time: 16, // with 1 GiB some 10 s of a core, already past every deadline
   parallelism: 16, // Argon2 starts so many threads for each hash
 };
 
-/** passlib, by which the old service hashed, takes no longer text; in bytes: 4 for each of its 4,096 characters. NFKC of 1 MB stops the loop 39 ms. */
+/**
+ * passlib, by which the old service hashed, takes no longer text; in bytes: 4 for each of its 4,096 characters. NFKC of
+ * 1 MB stops the loop 39 ms.
+ */
 const longestVerified = 16_384;
 
 /** A key of the keyed step. */
@@ -145,7 +157,10 @@ export function hashAlgorithm(stored: string): { algorithm: string } | HashFault
   return own === undefined ? foreignHash(stored) : "beyond";
 }
 
-/** Said once of each reason: whoever can write a row must not be able to fill the log with it. The reasons are few, but for peppers' names. */
+/**
+ * Said once of each reason: whoever can write a row must not be able to fill the log with it. The reasons are few, but
+ * for peppers' names.
+ */
 function onceOf(report: PasswordOptions["report"]): (problem: string) => void {
   const reported = new Set<string>();
   return (problem) => {

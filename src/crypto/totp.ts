@@ -1,11 +1,13 @@
-// Authenticator apps: TOTP (RFC 6238) as every app speaks it - SHA-1, 6 digits, 30 s - over HOTP (RFC 4226) by node:crypto, because a
-// library says only right or wrong, and what is needed here is which step was right: that step, and any before it, is never accepted again.
-// Knows no user and no database; the secret comes and goes as bytes.
+// Authenticator apps: TOTP (RFC 6238) as every app speaks it - SHA-1, 6 digits, 30 s - over HOTP (RFC 4226) by
+// node:crypto, because a library says only right or wrong, and what is needed here is which step was right: that step,
+// and any before it, is never accepted again. Knows no user and no database; the secret comes and goes as bytes.
 import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from "node:crypto";
 
 const stepSeconds = 30;
 const digits = 6;
-/** Steps before and after the present one that count too: clocks differ, and typing takes time (RFC 6238, section 5.2). */
+/**
+ * Steps before and after the present one that count too: clocks differ, and typing takes time (RFC 6238, section 5.2).
+ */
 const window = 1;
 /** RFC 4226, section 4, R6: 160 bits. */
 const secretBytes = 20;
@@ -31,7 +33,8 @@ export function totpStep(now: number): number {
 export type TotpJudgement = { step: number } | "wrong" | "replayed";
 
 /**
- * Whether the code is that of a step near now and after `lastStep`. Every step of the window is compared, each in constant time.
+ * Whether the code is that of a step near now and after `lastStep`. Every step of the window is compared, each in
+ * constant time.
  * @param code as typed: blanks do not count
  * @param lastStep the newest step that was accepted; 0: none
  */

@@ -1,5 +1,5 @@
-// What of an account is compared with its audit (audit/state.ts): the aspects of it, each with one form of its value, which the statements that change
-// it say (StateChange) and which is read here from the tables.
+// What of an account is compared with its audit (audit/state.ts): the aspects of it, each with one form of its value,
+// which the statements that change it say (StateChange) and which is read here from the tables.
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 import type { StateChange, Subject } from "./statements.ts";
@@ -10,7 +10,9 @@ export const confirmedState = (confirmed: boolean): StateChange => ({ aspect: "c
 /** @param emailKey normalised */
 export const addressState = (emailKey: string | null): StateChange => ({ aspect: "address", value: emailKey });
 export const rolesState = (names: readonly string[]): StateChange => ({ aspect: "roles", value: [...names].sort() });
-/** @param ban until: when it ends by itself, Unix ms; null: there is none. One whose end is past still stands in the row */
+/**
+ * @param ban until: when it ends by itself, Unix ms; null: there is none. One whose end is past still stands in the row
+ */
 export const banState = (ban: { until: number | null } | null): StateChange => ({ aspect: "ban", value: ban });
 /** @param secret of an app that is active, as it is stored */
 export const appState = (secret: Buffer | null): StateChange => ({

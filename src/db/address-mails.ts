@@ -1,6 +1,7 @@
-// How many mails of a kind an address got within the last hour, whoever asked for them: one row for each kind and address, whose lock counts exactly
-// (migrations/0018). Addresses are keyed hashes here. A handler reads how long the next mail has to wait, and its commit demands that this is still
-// so: of ten commits at once as many go through as may, and the others read anew.
+// How many mails of a kind an address got within the last hour, whoever asked for them: one row for each kind and
+// address, whose lock counts exactly (migrations/0018). Addresses are keyed hashes here. A handler reads how long the
+// next mail has to wait, and its commit demands that this is still so: of ten commits at once as many go through as
+// may, and the others read anew.
 import { type DatabasePool, sql } from "slonik";
 import type { Fragment, Write } from "./statements.ts";
 

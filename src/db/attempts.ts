@@ -1,11 +1,11 @@
-// Attempts at passwords and codes, and the devices that accounts were used from. The decision stands in the database's function
-// reserve_attempt (migrations/0006): under the lock of one row it is exact, however many workers count at once. Nothing here knows a login
-// or an address: subjects and places are keyed hashes (command/attempts.ts).
+// Attempts at passwords and codes, and the devices that accounts were used from. The decision stands in the database's
+// function reserve_attempt (migrations/0006): under the lock of one row it is exact, however many workers count at
+// once. Nothing here knows a login or an address: subjects and places are keyed hashes (command/attempts.ts).
 //
-// A reservation rides on the handler's own read, so a login is still two statements. Medians of 2,100, PostgreSQL 18 with fsync, two cores
-// beside a load of 13: the read 0.36 ms without it and 0.49 with it (as a statement of its own it takes 0.42 more); the commit 0.92 and
-// with the refund 1.14. If the reservation waited for the disk too it would take 1.17 instead of 0.50 (beside a load of 23). All 8,611
-// changes of the row were HOT, and the table stayed one page.
+// A reservation rides on the handler's own read, so a login is still two statements. Medians of 2,100, PostgreSQL 18
+// with fsync, two cores beside a load of 13: the read 0.36 ms without it and 0.49 with it (as a statement of its own it
+// takes 0.42 more); the commit 0.92 and with the refund 1.14. If the reservation waited for the disk too it would take
+// 1.17 instead of 0.50 (beside a load of 23). All 8,611 changes of the row were HOT, and the table stayed one page.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { totpFailures } from "./factors.ts";
@@ -38,7 +38,10 @@ export interface AttemptRow {
   /** The login's own hash, under which its devices are known, whatever the factor. */
   owner: Buffer;
   device: Buffer;
-  /** Of the device token that the request came with, and that holds for its login: its id's hash, and which of the account's epochs it is of. */
+  /**
+   * Of the device token that the request came with, and that holds for its login: its id's hash, and which of the
+   * account's epochs it is of.
+   */
   held: { place: Buffer; epoch: number } | null;
   /** Whether the device is told from others, so that it can be known again. */
   identified: boolean;
@@ -90,7 +93,9 @@ export function refund({ subject }: Pick<AttemptRow, "subject">, place: Buffer, 
   return callFunction("refund_attempt", sql.fragment`refund_attempt(${given})`);
 }
 
-/** The device was let in. Of one that was seen within a day it writes nothing: that is not worth a row's new version. */
+/**
+ * The device was let in. Of one that was seen within a day it writes nothing: that is not worth a row's new version.
+ */
 export function rememberDevice(
   { owner, device }: Pick<AttemptRow, "owner" | "device">,
   userId: number,
@@ -116,7 +121,10 @@ export function rememberDevice(
   ];
 }
 
-/** How many attempts count against the account, whatever the factor; wrong codes of an authenticator app are counted with it. */
+/**
+ * How many attempts count against the account, whatever the factor; wrong codes of an authenticator app are counted
+ * with it.
+ */
 export function failedAttempts(userId: number): Read<{ failed: number }> {
   const select = sql.fragment`
     SELECT COALESCE(sum((SELECT count(*) FROM unnest(l.attempts) AS a WHERE a.at > now() - interval '1 day')), 0)::int
@@ -130,7 +138,10 @@ export function forgetAttempts(userId: number): Write {
   return callFunction("forget_attempts", sql.fragment`forget_attempts(${userId})`);
 }
 
-/** No device is known any more, also none that a login was being let in from: whoever knew the old password may have made it known. */
+/**
+ * No device is known any more, also none that a login was being let in from: whoever knew the old password may have
+ * made it known.
+ */
 export function forgetDevices(userId: number): Write {
   return callFunction("forget_devices", sql.fragment`forget_devices(${userId})`);
 }

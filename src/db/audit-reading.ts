@@ -1,4 +1,5 @@
-// The audit as operators read it: rows in the order of the chain, page by page, and what is needed to verify them (audit/verify.ts).
+// The audit as operators read it: rows in the order of the chain, page by page, and what is needed to verify them
+// (audit/verify.ts).
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 import type { ChainedRow } from "./audit.ts";

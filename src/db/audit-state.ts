@@ -23,7 +23,10 @@ const stateRow = z.object({
 });
 export type StateRow = z.infer<typeof stateRow>;
 
-/** Of each of the users the newest row about each kind of aspect; about passkeys and used codes all, because each is an aspect of its own. */
+/**
+ * Of each of the users the newest row about each kind of aspect; about passkeys and used codes all, because each is an
+ * aspect of its own.
+ */
 export async function stateRows(db: CommonQueryMethods, users: readonly number[]): Promise<readonly StateRow[]> {
   return db.any(sql.type(stateRow)`
     SELECT user_id AS "userId", number, event_id::text AS "eventId", array_agg(aspect) AS aspects, personal, box AS "subjectBox"

@@ -1,5 +1,6 @@
-// The audit from the relay's side: rows that wait, the chain's end, subjects' keys, signed heads; all in the one transaction that chains a
-// batch. audit/chain.ts says in which order, crypto/audit.ts what stands in the boxes, audit-reading.ts reads what is chained.
+// The audit from the relay's side: rows that wait, the chain's end, subjects' keys, signed heads; all in the one
+// transaction that chains a batch. audit/chain.ts says in which order, crypto/audit.ts what stands in the boxes,
+// audit-reading.ts reads what is chained.
 import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { ChainRow } from "../crypto/audit.ts";
@@ -64,7 +65,10 @@ export async function subjectKeys(connection: CommonQueryMethods, users: number[
     SELECT user_id AS "userId", box FROM subject_keys WHERE user_id = ANY(${sql.array(users, "int8")})`);
 }
 
-/** Those of the users who are there, held until the transaction ends: nobody can be deleted between this look and his key's coming. */
+/**
+ * Those of the users who are there, held until the transaction ends: nobody can be deleted between this look and his
+ * key's coming.
+ */
 export async function holdUsers(transaction: CommonQueryMethods, users: number[]): Promise<number[]> {
   const rows = await transaction.any(sql.type(z.object({ id: z.number() }))`
     SELECT id FROM users WHERE id = ANY(${sql.array(users, "int8")}) ORDER BY id FOR KEY SHARE`);
@@ -87,7 +91,9 @@ export interface ChainedRow extends ChainRow {
   chain: Buffer;
 }
 
-/** One statement for any number of rows. An array of bytea takes no null in slonik, so what is personal goes as text. */
+/**
+ * One statement for any number of rows. An array of bytea takes no null in slonik, so what is personal goes as text.
+ */
 export async function insertChained(transaction: CommonQueryMethods, rows: ChainedRow[]): Promise<void> {
   const column = <T>(pick: (row: ChainedRow) => T, type: string) => sql.array(rows.map(pick) as string[], type);
   await transaction.query(sql.unsafe`

@@ -1,5 +1,6 @@
-// Challenges: one-time tokens of logins and passkey registrations under way. Only the hash of the secret is kept; an attempt is counted in
-// the commit that gives its answer, so nobody learns of more attempts than are allowed, however many are made side by side.
+// Challenges: one-time tokens of logins and passkey registrations under way. Only the hash of the secret is kept; an
+// attempt is counted in the commit that gives its answer, so nobody learns of more attempts than are allowed, however
+// many are made side by side.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { factorColumns, factorShape, hasRecoveryCode, totpColumns, totpShape } from "./factors.ts";
@@ -149,7 +150,10 @@ export function insertChallenge(given: NewChallenge): Write {
   };
 }
 
-/** Exactly one use wins, and none of a challenge whose time was ended meanwhile. @param most attempts that are judged, this one included */
+/**
+ * Exactly one use wins, and none of a challenge whose time was ended meanwhile.
+ * @param most attempts that are judged, this one included
+ */
 export function useChallenge(id: string, most: number): Write {
   return {
     name: "use_challenge",
@@ -171,7 +175,10 @@ export function countAttempt(id: string, most: number): Write {
   };
 }
 
-/** Deletes up to `limit` whose time was over an hour ago: until then it is said of them that it is over. @returns how many */
+/**
+ * Deletes up to `limit` whose time was over an hour ago: until then it is said of them that it is over.
+ * @returns how many
+ */
 export async function reapChallenges(pool: DatabasePool, limit: number): Promise<number> {
   const { rowCount } = await pool.query(sql.unsafe`
     DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE expires_at <= now() - interval '1 hour' LIMIT ${limit})`);

@@ -1,13 +1,12 @@
-// The commit: one statement carries the state change, the inbox row and the outbox rows, so there is no moment in which one of them
-// is there without the others. Its parts, in the order they depend on each other:
+// The commit: one statement carries the state change, the inbox row and the outbox rows, so there is no moment in which
+// one of them is there without the others. Its parts, in the order they depend on each other:
 //   won      the inbox row; empty when the request was answered before, and then nothing else happens
 //   subject  the user the events are about: their row is locked, checked, and gives the events their numbers
 //   …        the writes of the handler, each gated by subject (or by won where there is no user)
 //   sent     the outbox rows
 //   audited  what the relay chains into the audit (audit/chain.ts), sealed
-//   …        the writes that come last
-// The last line demands what must have changed; where it has not, the whole statement takes itself back (SQLSTATE AU409) and the
-// handler starts anew on what the world is now.
+//   …        the writes that come last The last line demands what must have changed; where it has not, the whole
+//   statement takes itself back (SQLSTATE AU409) and the handler starts anew on what the world is now.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { InboxKey } from "./inbox.ts";
@@ -42,7 +41,10 @@ export interface Commit {
 
 const outcome = z.object({ done: z.boolean() });
 
-/** @returns "repeated" where the request was answered before: nothing was written. @throws AU409 (faults.ts), unique violations */
+/**
+ * @returns "repeated" where the request was answered before: nothing was written.
+ * @throws AU409 (faults.ts), unique violations
+ */
 export async function commitOnce(pool: DatabasePool, commit: Commit): Promise<"done" | "repeated"> {
   const numbers = commit.outbox.filter((row) => row.numbered).length;
   const won = commit.inbox === undefined ? sql.fragment`won AS (SELECT 1)` : insertInbox(commit.inbox);
@@ -120,10 +122,11 @@ function insertOutbox(rows: OutboxRow[], numbers: number, withUser: boolean): Fr
 }
 
 /**
- * As the outbox, behind the lock on the user, so that ids of his rows are in the order of his commits.
- * What it costs (PostgreSQL 18, medians of 8 blocks of 300 commits each way): a refresh 267 us of the server's CPU instead of 233, 70 us more of the
- * worker's with the sealing, 450 bytes more of WAL; a login 405 us instead of 350, beside 25 ms for its hash. Chaining it later: 13 us and 70 us.
- * Rejected: hashing or numbering it here, because all commits of a fleet would wait for one row.
+ * As the outbox, behind the lock on the user, so that ids of his rows are in the order of his commits. What it costs
+ * (PostgreSQL 18, medians of 8 blocks of 300 commits each way): a refresh 267 us of the server's CPU instead of 233, 70
+ * us more of the worker's with the sealing, 450 bytes more of WAL; a login 405 us instead of 350, beside 25 ms for its
+ * hash. Chaining it later: 13 us and 70 us. Rejected: hashing or numbering it here, because all commits of a fleet
+ * would wait for one row.
  */
 function insertAudit(boxes: Buffer[], withUser: boolean): Fragment {
   const source = withUser ? sql.fragment`subject` : sql.fragment`won`;

@@ -1,5 +1,5 @@
-// How a user is written to: what a mail to him needs, in whichever read has it. Only what is confirmed may be written to without being asked:
-// an unconfirmed address may be somebody else's, and a decoy's is none (users.ts).
+// How a user is written to: what a mail to him needs, in whichever read has it. Only what is confirmed may be written
+// to without being asked: an unconfirmed address may be somebody else's, and a decoy's is none (users.ts).
 import { sql } from "slonik";
 import { z } from "zod";
 

@@ -1,13 +1,16 @@
-// Stand-ins for users who are not there. Whoever asks for a mail to an address, or tries a login, must not learn from the time it takes whether
-// there is such a user: so where there is none, the same statements run on a row that stands in for his (ASVS 5.0, 6.3.8). Nothing of it is
-// ever published or used.
+// Stand-ins for users who are not there. Whoever asks for a mail to an address, or tries a login, must not learn from
+// the time it takes whether there is such a user: so where there is none, the same statements run on a row that stands
+// in for his (ASVS 5.0, 6.3.8). Nothing of it is ever published or used.
 import { type DatabasePool, sql } from "slonik";
 import type { NewToken } from "./one-time-tokens.ts";
 import type { Fragment, Write } from "./statements.ts";
 
 const dummyUsers = 64;
 
-/** Which row stands in for the user of this login or address: always the same one, as the user's would be. Ids are negative, as no user's is. */
+/**
+ * Which row stands in for the user of this login or address: always the same one, as the user's would be. Ids are
+ * negative, as no user's is.
+ */
 export function dummyUserFor(key: string): number {
   let hash = 0;
   for (const character of key) hash = (hash * 31 + character.codePointAt(0)!) >>> 0;

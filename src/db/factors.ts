@@ -1,12 +1,16 @@
-// Second factors of a user: what he has, his authenticator app (TOTP), his recovery codes. Secrets come encrypted, codes hashed.
-// What a code proves is written in the commit that makes use of it, so no code works twice and no wrong one goes uncounted.
+// Second factors of a user: what he has, his authenticator app (TOTP), his recovery codes. Secrets come encrypted,
+// codes hashed. What a code proves is written in the commit that makes use of it, so no code works twice and no wrong
+// one goes uncounted.
 import { sql } from "slonik";
 import { z } from "zod";
 import { appState, noPasskeysState, recoveryState, usedCodeState } from "./account-state.ts";
 import { contactColumns, contactShape } from "./contacts.ts";
 import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
-/** Columns of a user `u`, for whoever decides about a login: factors, which roles count only with one, and which device tokens are known. */
+/**
+ * Columns of a user `u`, for whoever decides about a login: factors, which roles count only with one, and which device
+ * tokens are known.
+ */
 export const factorColumns = sql.fragment`
   EXISTS (SELECT FROM totp_factors f WHERE f.user_id = u.id AND f.activated_at IS NOT NULL) AS totp,
   EXISTS (SELECT FROM recovery_codes r WHERE r.user_id = u.id AND r.used_at IS NULL) AS recovery,
@@ -127,8 +131,9 @@ export function forgetTotpFailures(userId: number): Write {
 }
 
 /**
- * Somebody came by the owner's mailbox, and whoever knew the password before does not know it any more: the wait he brought about is over. The
- * count stays, so that who reads the mails has one try for each link and not five: the next wrong code is waited for as if nothing had been.
+ * Somebody came by the owner's mailbox, and whoever knew the password before does not know it any more: the wait he
+ * brought about is over. The count stays, so that who reads the mails has one try for each link and not five: the next
+ * wrong code is waited for as if nothing had been.
  */
 export function endTotpWait(userId: number): Write {
   return {
@@ -177,7 +182,10 @@ export function deleteRecoveryCodes(userId: number): Write {
   return { ...callFunction("delete_recovery_codes", call), state: [recoveryState([])] };
 }
 
-/** Everything a user has as a second factor, also an app that was never activated, and what was being committed meanwhile. */
+/**
+ * Everything a user has as a second factor, also an app that was never activated, and what was being committed
+ * meanwhile.
+ */
 export function deleteFactors(userId: number): Write {
   const state = [recoveryState([]), appState(null), noPasskeysState];
   return { ...callFunction("delete_factors", sql.fragment`delete_factors(${userId})`), state };

@@ -1,5 +1,6 @@
-// What a database error means: whether it may pass by itself, or whether the world changed between reading and committing.
-// Codes are PostgreSQL's (appendix A of its manual). What is not listed is a fault of ours and is not tried again.
+// What a database error means: whether it may pass by itself, or whether the world changed between reading and
+// committing. Codes are PostgreSQL's (appendix A of its manual). What is not listed is a fault of ours and is not tried
+// again.
 import {
   BackendTerminatedError,
   BackendTerminatedUnexpectedlyError,
@@ -51,7 +52,10 @@ export function changedPart(error: unknown): string | undefined {
   return undefined;
 }
 
-/** A value that PostgreSQL cannot take, such as a text with a NUL (class 22, data exception): it came with the request, and comes again with it. */
+/**
+ * A value that PostgreSQL cannot take, such as a text with a NUL (class 22, data exception): it came with the request,
+ * and comes again with it.
+ */
 export function isDataFault(error: unknown): boolean {
   for (const each of causes(error)) {
     const { code } = each as { code?: unknown };
@@ -60,7 +64,10 @@ export function isDataFault(error: unknown): boolean {
   return false;
 }
 
-/** Name of the constraint that a write ran into: a key that is taken, or a row that is gone or is referred to since it was looked at. */
+/**
+ * Name of the constraint that a write ran into: a key that is taken, or a row that is gone or is referred to since it
+ * was looked at.
+ */
 export function takenConstraint(error: unknown): string | undefined {
   for (const each of causes(error)) {
     if (

@@ -1,8 +1,9 @@
-// Finding users by the beginning of a login or of an e-mail address. A beginning is a range of an index by bytes (COLLATE "C"), because a
-// plan made before the value is known cannot make a range of LIKE. Pages are ranges too: as fast in the middle of a million as at the start.
-// Most addresses begin as their users' logins do, and are passed over, because those were found by their login: not more than so many for
-// one page, which may then hold less than it could (1,000,000 users, one letter: 430 ms when all were passed over at once, 2 ms so).
-// A search within a text would need trigrams (pg_trgm), which not every PostgreSQL has: not offered.
+// Finding users by the beginning of a login or of an e-mail address. A beginning is a range of an index by bytes
+// (COLLATE "C"), because a plan made before the value is known cannot make a range of LIKE. Pages are ranges too: as
+// fast in the middle of a million as at the start. Most addresses begin as their users' logins do, and are passed over,
+// because those were found by their login: not more than so many for one page, which may then hold less than it could
+// (1,000,000 users, one letter: 430 ms when all were passed over at once, 2 ms so). A search within a text would need
+// trigrams (pg_trgm), which not every PostgreSQL has: not offered.
 import { sql } from "slonik";
 import { z } from "zod";
 import type { Fragment, Read } from "./statements.ts";
@@ -26,7 +27,10 @@ export function isState(text: string): text is State {
 /** Those found by their login come first, then those found by their address alone. */
 export interface Place {
   part: "login" | "email";
-  /** The login or address, normalised, of the last one on the page before, and the id: several may wait with one address. */
+  /**
+   * The login or address, normalised, of the last one on the page before, and the id: several may wait with one
+   * address.
+   */
   place: string;
   userId: number;
 }

@@ -1,7 +1,7 @@
-// The table of the service whose users are imported, read from its own database: what columns it has, and its rows in pages by their ids.
-// A page is a statement of its own. Rejected: a cursor over everything, which is one transaction for as long as the import takes, holds
-// the old database's vacuum up and ends with its connection; a page goes on where the last one ended, in whichever run.
-// Only reads: the session cannot write.
+// The table of the service whose users are imported, read from its own database: what columns it has, and its rows in
+// pages by their ids. A page is a statement of its own. Rejected: a cursor over everything, which is one transaction
+// for as long as the import takes, holds the old database's vacuum up and ends with its connection; a page goes on
+// where the last one ended, in whichever run. Only reads: the session cannot write.
 import { type CommonQueryMethods, createPool, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { readDatabaseAddress, slonikUrl } from "../lib/database-address.ts";

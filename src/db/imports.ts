@@ -1,6 +1,7 @@
-// Imports: what authctl import asks and writes. A batch is one statement: users, password hashes, roles, events, the rows that were rejected
-// and how far the import came, so that a killed run has either all of a batch or nothing of it. Races with people who register meanwhile are decided by
-// the unique keys: the batch takes itself back and is judged anew (isLostRace).
+// Imports: what authctl import asks and writes. A batch is one statement: users, password hashes, roles, events, the
+// rows that were rejected and how far the import came, so that a killed run has either all of a batch or nothing of it.
+// Races with people who register meanwhile are decided by the unique keys: the batch takes itself back and is judged
+// anew (isLostRace).
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 import { changedPart, takenConstraint } from "./faults.ts";
@@ -64,7 +65,9 @@ export async function importState(db: CommonQueryMethods, source: string): Promi
     FROM imports WHERE source = ${source}`);
 }
 
-/** Begins the import of a source, or begins it anew: what was noted of another file under the same name is forgotten. */
+/**
+ * Begins the import of a source, or begins it anew: what was noted of another file under the same name is forgotten.
+ */
 export async function beginImport(
   db: CommonQueryMethods,
   { source, fingerprint, actor, position }: { source: string; fingerprint: string; actor: string; position: number },

@@ -1,6 +1,6 @@
-// The inbox: the first answer to each request that changed or counted something, by topic, reply topic and idempotency key.
-// A handler's first read asks for it in the same statement. The answer is kept encrypted; the fingerprint of the opened request tells
-// a repeated request from another one with the same key.
+// The inbox: the first answer to each request that changed or counted something, by topic, reply topic and idempotency
+// key. A handler's first read asks for it in the same statement. The answer is kept encrypted; the fingerprint of the
+// opened request tells a repeated request from another one with the same key.
 import { type DatabasePool, sql } from "slonik";
 import { type ZodType, type ZodTypeDef, z } from "zod";
 import type { Fragment, Read } from "./statements.ts";
@@ -49,8 +49,9 @@ export function readWithInbox<T>(pool: DatabasePool, key: InboxKey, read: Read<T
 }
 
 /**
- * The same, and counts an attempt (command/attempts.ts) or a use (command/uses.ts) in that statement; not where an answer is kept. Where it has to wait, the
- * read is not begun either, so that the refusal costs the same whomever it is about (OFFSET 0 keeps the planner from merging them).
+ * The same, and counts an attempt (command/attempts.ts) or a use (command/uses.ts) in that statement; not where an
+ * answer is kept. Where it has to wait, the read is not begun either, so that the refusal costs the same whomever it is
+ * about (OFFSET 0 keeps the planner from merging them).
  */
 export async function readReserving<T, R>(
   pool: DatabasePool,

@@ -5,7 +5,9 @@ import type { DataKeyRow } from "../crypto/envelope.ts";
 import type { KeyRow, RootRow } from "../crypto/keys.ts";
 import type { Fragment } from "./statements.ts";
 
-/** By then a process that lives has looked at the keys, which it does every second, and what it did before has left it. */
+/**
+ * By then a process that lives has looked at the keys, which it does every second, and what it did before has left it.
+ */
 export const knownMs = 2500;
 
 /** By the database's clock, so that all processes agree when a data key comes into use. */

@@ -1,5 +1,6 @@
-// Brings the database to the form this version needs: migrations/*.sql in the order of their numbers, forward only, each in its own
-// transaction, one migrator at a time. A file that was applied must never change; that is checked by its hash.
+// Brings the database to the form this version needs: migrations/*.sql in the order of their numbers, forward only,
+// each in its own transaction, one migrator at a time. A file that was applied must never change; that is checked by
+// its hash.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +10,10 @@ import type { CommonQueryMethods, DatabasePool } from "./pool.ts";
 
 const applied = z.object({ version: z.number(), hash: z.string() });
 
-/** @returns names of the migrations it applied. @throws Error where an applied file changed, or the database is newer than this version */
+/**
+ * @returns names of the migrations it applied.
+ * @throws Error where an applied file changed, or the database is newer than this version
+ */
 export async function migrateDatabase(pool: DatabasePool, folder: string): Promise<string[]> {
   return pool.connect(async (connection) => {
     await connection.query(sql.unsafe`SELECT pg_advisory_lock(hashtext('auth migrations'))`);

@@ -121,7 +121,10 @@ export function voidLinks(userId: number, links: VoidLinks = {}): Write {
   return callFunction("void_links", sql.fragment`void_links(${userId}, ${except}::uuid, ${kinds}, ${askedIn}::uuid)`);
 }
 
-/** Deletes tokens that were over long ago: until then their holders are told that they have expired. @returns how many */
+/**
+ * Deletes tokens that were over long ago: until then their holders are told that they have expired.
+ * @returns how many
+ */
 export async function reapTokens(pool: DatabasePool, limit: number): Promise<number> {
   const result = await pool.query(sql.unsafe`
     DELETE FROM one_time_tokens WHERE id = ANY(ARRAY(

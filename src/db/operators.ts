@@ -1,5 +1,5 @@
-// Rows of operators: a name, and what is sealed under it (crypto/operators.ts). Asked for with each of their requests, so a removed operator or
-// key counts from the next one on.
+// Rows of operators: a name, and what is sealed under it (crypto/operators.ts). Asked for with each of their requests,
+// so a removed operator or key counts from the next one on.
 import { sql } from "slonik";
 import { z } from "zod";
 import type { Read, Write } from "./statements.ts";

@@ -1,13 +1,17 @@
-// The outbox from the relay's side. Rows of one shard are published by one relay at a time: the relay holds the shard's advisory lock for
-// the transaction in which it reads, publishes and marks, so a relay that dies gives its shards back at once and nothing has to expire.
-// Rejected: claiming single rows with SKIP LOCKED (two relays would publish one user's events side by side, out of order), and leases
-// in a table (a killed relay's shards would stand still until they run out).
+// The outbox from the relay's side. Rows of one shard are published by one relay at a time: the relay holds the shard's
+// advisory lock for the transaction in which it reads, publishes and marks, so a relay that dies gives its shards back
+// at once and nothing has to expire. Rejected: claiming single rows with SKIP LOCKED (two relays would publish one
+// user's events side by side, out of order), and leases in a table (a killed relay's shards would stand still until
+// they run out).
 import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 
 export const shards = 16;
 
-/** The shard of a user or of what stands in for one, or of a key where there is neither: all rows of one are in one shard. */
+/**
+ * The shard of a user or of what stands in for one, or of a key where there is neither: all rows of one are in one
+ * shard.
+ */
 export function shardOf(user: number | string): number {
   if (typeof user === "number") return Math.abs(user) % shards;
   let hash = 0;
@@ -32,7 +36,8 @@ const outboxRow = z.object({
 export type StoredOutboxRow = z.infer<typeof outboxRow>;
 
 /**
- * Takes up to `take` free shards that have something to publish, hands their rows over in order, and marks them when `publish` resolves.
+ * Takes up to `take` free shards that have something to publish, hands their rows over in order, and marks them when
+ * `publish` resolves.
  * @returns whether there may be more to take at once; what is committed meanwhile rings the bell
  */
 export async function publishShards(
@@ -72,12 +77,16 @@ async function unpublished(
     FROM outbox WHERE published_at IS NULL AND shard = ANY(${sql.array(held, "int2")}) ORDER BY id LIMIT ${limit}`);
 }
 
-/** Fields of bodies that tell who somebody is. What is published is read here no more: they are gone before he asks to be erased. */
+/**
+ * Fields of bodies that tell who somebody is. What is published is read here no more: they are gone before he asks to
+ * be erased.
+ */
 const personal = ["client", "email", "login", "reason", "username"];
 
 /**
- * The row is written anew anyway, so that forgetting costs nothing: a secret, what of the body is personal, and a key that is a login or an e-mail
- * address (those of a user are his id). The times only tell PostgreSQL which partitions to look into.
+ * The row is written anew anyway, so that forgetting costs nothing: a secret, what of the body is personal, and a key
+ * that is a login or an e-mail address (those of a user are his id). The times only tell PostgreSQL which partitions to
+ * look into.
  */
 async function markPublished(transaction: CommonQueryMethods, rows: readonly StoredOutboxRow[]): Promise<void> {
   const times = rows.map((row) => row.createdAt / 1000);
@@ -106,7 +115,10 @@ export async function maintainOutboxPartitions(pool: DatabasePool): Promise<numb
 
 export const outboxChannel = "auth_outbox";
 
-/** Tells listening relays that there is something to publish; outside any transaction, because NOTIFY serialises commits. */
+/**
+ * Tells listening relays that there is something to publish; outside any transaction, because NOTIFY serialises
+ * commits.
+ */
 export async function notifyRelays(pool: DatabasePool): Promise<void> {
   await pool.query(sql.unsafe`SELECT pg_notify(${outboxChannel}, '')`);
 }

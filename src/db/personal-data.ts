@@ -1,6 +1,7 @@
-// What is held about a person, table by table: what of it he is given when he asks (auth.account.export, auth.admin.export-user), and how it goes when he is erased.
-// test/personal-data.test.ts walks the database: a table that names a user and is not here, or is here and says nothing, fails it. A new table is
-// a new line, and exporting and erasing follow.
+// What is held about a person, table by table: what of it he is given when he asks (auth.account.export,
+// auth.admin.export-user), and how it goes when he is erased. test/personal-data.test.ts walks the database: a table
+// that names a user and is not here, or is here and says nothing, fails it. A new table is a new line, and exporting
+// and erasing follow.
 //
 // What has a foreign key to users ON DELETE CASCADE goes with his row, whoever deletes it.
 import { sql } from "slonik";
@@ -185,7 +186,10 @@ export function markExported(userId: number, everyMs: number): (numbers: number,
 
 const history = z.object({ rows: z.string(), subjectBox: z.instanceof(Buffer).nullable() });
 
-/** The newest rows of the audit about the user, as JSON, newest first; what is personal is base64 and sealed under the key beside. */
+/**
+ * The newest rows of the audit about the user, as JSON, newest first; what is personal is base64 and sealed under the
+ * key beside.
+ */
 export function historyOf(userId: number, most: number): Read<z.infer<typeof history>> {
   const select = sql.fragment`
     SELECT (

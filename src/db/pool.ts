@@ -1,6 +1,6 @@
-// The pool of connections to PostgreSQL, through slonik. Its defaults are switched off where they cost or hide something: DISCARD ALL
-// after each query is a second round trip, and five silent retries would make an outage look slow instead of failing.
-// Every row is parsed by the zod schema of its query.
+// The pool of connections to PostgreSQL, through slonik. Its defaults are switched off where they cost or hide
+// something: DISCARD ALL after each query is a second round trip, and five silent retries would make an outage look
+// slow instead of failing. Every row is parsed by the zod schema of its query.
 import {
   createPool,
   createTimestampWithTimeZoneTypeParser,
@@ -28,9 +28,10 @@ const connectTimeoutMs = 3000;
 const maxPrepared = 500;
 
 /**
- * Statements are prepared, and planned once per connection, whatever their values: of the two statements of a refresh planning was more than
- * half (PostgreSQL 18, CPU per refresh: 1,400 us unprepared, 830 prepared with plans by value, 600 so; a session's row: 285, 76, 76).
- * Such a plan must not be made for the size that tables happen to have: every statement here has an index, and takes it.
+ * Statements are prepared, and planned once per connection, whatever their values: of the two statements of a refresh
+ * planning was more than half (PostgreSQL 18, CPU per refresh: 1,400 us unprepared, 830 prepared with plans by value,
+ * 600 so; a session's row: 285, 76, 76). Such a plan must not be made for the size that tables happen to have: every
+ * statement here has an index, and takes it.
  */
 const session = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
 
@@ -68,8 +69,9 @@ const taking = new Set<string | symbol>([
 ]);
 
 /**
- * Nobody waits for a connection in slonik's own queue, but here: when connecting fails, slonik leaves its queue waiting for a connection
- * that is released later (slonik#631). With the database away, 10 of 20 requests were UNAVAILABLE after 3 s and 10 were never answered.
+ * Nobody waits for a connection in slonik's own queue, but here: when connecting fails, slonik leaves its queue waiting
+ * for a connection that is released later (slonik#631). With the database away, 10 of 20 requests were UNAVAILABLE
+ * after 3 s and 10 were never answered.
  */
 function inTurn(pool: DatabasePool, width: number): DatabasePool {
   const waiting: (() => void)[] = [];
@@ -102,8 +104,9 @@ function wholeNumber(text: string): number {
 }
 
 /**
- * Gives each statement text a name, by which PostgreSQL keeps it parsed and planned in each connection. slonik hands what it takes for the
- * text on to `pg`, which takes {text, name} in its place; the values go beside it. Texts are few: values never stand in them.
+ * Gives each statement text a name, by which PostgreSQL keeps it parsed and planned in each connection. slonik hands
+ * what it takes for the text on to `pg`, which takes {text, name} in its place; the values go beside it. Texts are few:
+ * values never stand in them.
  */
 function prepared(): Interceptor {
   const statements = new Map<string, { text: string; name: string }>();

@@ -25,8 +25,9 @@ const moment = z.object({
 });
 
 /**
- * The order counts: the time is that of the statement's arrival, before its snapshot, before its number and before the sequence is read.
- * The number is taken, not looked up: pg_snapshot_xmax() is one past the highest number that has ENDED, and older ones may be under way.
+ * The order counts: the time is that of the statement's arrival, before its snapshot, before its number and before the
+ * sequence is read. The number is taken, not looked up: pg_snapshot_xmax() is one past the highest number that has
+ * ENDED, and older ones may be under way.
  */
 export async function nextMoment(connection: CommonQueryMethods): Promise<Moment> {
   return connection.one(sql.type(moment)`
@@ -37,7 +38,10 @@ export async function nextMoment(connection: CommonQueryMethods): Promise<Moment
 const standing = z.object({ ended: z.boolean(), published: z.boolean() });
 export type Standing = z.infer<typeof standing>;
 
-/** Both of one snapshot: it sees whatever has ended, so a row it does not see was not written by a transaction before the moment. */
+/**
+ * Both of one snapshot: it sees whatever has ended, so a row it does not see was not written by a transaction before
+ * the moment.
+ */
 export async function standingOf({ transaction, lastId }: Moment, connection: CommonQueryMethods): Promise<Standing> {
   return connection.one(sql.type(standing)`
     SELECT pg_snapshot_xmin(pg_current_snapshot()) >= ${transaction}::xid8 AS ended,
@@ -48,9 +52,9 @@ export async function standingOf({ transaction, lastId }: Moment, connection: Co
 const lock = sql.fragment`hashtext('auth asOf'), 0`;
 
 /**
- * Runs while no other process does, and not at all where another is at it. No transaction is open meanwhile, which would hold on to the
- * tables it has looked at. The lock goes with its connection (slonik closes one whose use has failed), and the database takes both away
- * from a process that hangs.
+ * Runs while no other process does, and not at all where another is at it. No transaction is open meanwhile, which
+ * would hold on to the tables it has looked at. The lock goes with its connection (slonik closes one whose use has
+ * failed), and the database takes both away from a process that hangs.
  * @returns whether it ran
  */
 export async function asTheOnlyOne(

@@ -1,5 +1,5 @@
-// Roles: what they permit, who has them, and the statements that change either. A role has a version, raised with each change of its
-// permissions; who changes or deletes it demands the version he read.
+// Roles: what they permit, who has them, and the statements that change either. A role has a version, raised with each
+// change of its permissions; who changes or deletes it demands the version he read.
 import { sql } from "slonik";
 import { z } from "zod";
 import { rolesState } from "./account-state.ts";
@@ -122,7 +122,10 @@ export function deleteRole({ id, version }: Pick<StoredRole, "id" | "version">):
   };
 }
 
-/** Gives the user exactly these roles, each once: where one of them is none, or none any more, the commit takes itself back. */
+/**
+ * Gives the user exactly these roles, each once: where one of them is none, or none any more, the commit takes itself
+ * back.
+ */
 export function replaceRoles(userId: number, names: string[]): Write[] {
   const wanted = sql.fragment`(SELECT id FROM roles WHERE name = ANY(${sql.array(names, "text")}))`;
   return [

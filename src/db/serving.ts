@@ -1,5 +1,5 @@
-// Which group of workers serves which command: rows that lapse by the database's clock (migrations/0021_serving.sql). A worker without rows of
-// its own does not start; one that cannot renew them goes on.
+// Which group of workers serves which command: rows that lapse by the database's clock (migrations/0021_serving.sql). A
+// worker without rows of its own does not start; one that cannot renew them goes on.
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 
@@ -35,7 +35,10 @@ export async function claimCommands(
     FROM claim_commands(${sql.array([...commands], "text")}, ${group}, ${process}, ${lasting})`);
 }
 
-/** Whoever else serves them, since both do. @returns the other groups whose rows are in force for one of the commands */
+/**
+ * Whoever else serves them, since both do.
+ * @returns the other groups whose rows are in force for one of the commands
+ */
 export async function renewCommands(
   db: CommonQueryMethods,
   { commands, group, process }: Claim,

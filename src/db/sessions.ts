@@ -40,7 +40,10 @@ const sessionClient = z.object({
 
 const sessionForToken = z.object({ ...owner, keyKnown: z.boolean(), client: sessionClient.nullable() });
 
-/** The same for a token that this key signed: a key that was revoked a moment ago is gone here before every process has heard of it. */
+/**
+ * The same for a token that this key signed: a key that was revoked a moment ago is gone here before every process has
+ * heard of it.
+ */
 export function sessionOfToken({
   sessionId,
   keyId,
@@ -202,7 +205,10 @@ function goesOn(idleMs: number): Fragment {
   return sql.fragment`ended_at IS NULL AND expires_at > now() AND last_used_at > now() - ${idleMs} * interval '1 millisecond'`;
 }
 
-/** Sessions that go on, the newest first, from after the one that is named; `known`: that one is, or was, a session of the user. */
+/**
+ * Sessions that go on, the newest first, from after the one that is named; `known`: that one is, or was, a session of
+ * the user.
+ */
 export function sessionPageOf(
   userId: number,
   { idleMs, after, most }: { idleMs: number; after: string | null; most: number },
@@ -272,15 +278,19 @@ export interface StandingSession {
   generation: number | null;
 }
 
-/** Demands that the session goes on and its user has the rights that were read, until the commit: nothing is done in one that was ended before. */
+/**
+ * Demands that the session goes on and its user has the rights that were read, until the commit: nothing is done in one
+ * that was ended before.
+ */
 export function demandSession({ sessionId, userId, generation }: StandingSession): Write {
   const call = sql.fragment`session_stands(${sessionId}::uuid, ${userId}, ${generation}::int)`;
   return callFunction("session_stands", call);
 }
 
 /**
- * Deletes sessions that have been over for so long: up to `limit` that have ended, and as many that are past their absolute end. What was
- * unused too long is kept until that end. Other sweepers' rows are left to them. @returns how many
+ * Deletes sessions that have been over for so long: up to `limit` that have ended, and as many that are past their
+ * absolute end. What was unused too long is kept until that end. Other sweepers' rows are left to them.
+ * @returns how many
  */
 export async function reapSessions(pool: DatabasePool, keepMs: number, limit: number): Promise<number> {
   const before = sql.fragment`now() - ${keepMs} * interval '1 millisecond'`;

@@ -1,5 +1,5 @@
-// The two kinds of statement a handler works with, without running them: a Read gives at most one row, a Write changes something
-// inside a commit. Handlers combine them; commit.ts and inbox.ts turn them into SQL. Fragments are slonik's.
+// The two kinds of statement a handler works with, without running them: a Read gives at most one row, a Write changes
+// something inside a commit. Handlers combine them; commit.ts and inbox.ts turn them into SQL. Fragments are slonik's.
 import { type FragmentSqlToken, sql } from "slonik";
 import type { ZodType, ZodTypeDef } from "zod";
 
@@ -11,7 +11,10 @@ export interface Read<T> {
   row: ZodType<T, ZodTypeDef, unknown>;
 }
 
-/** What a statement makes of an account, for the audit: `authctl audit verify --state` compares accounts with it (audit/state.ts). */
+/**
+ * What a statement makes of an account, for the audit: `authctl audit verify --state` compares accounts with it
+ * (audit/state.ts).
+ */
 export interface StateChange {
   aspect: string;
   /** JSON, of one form for each aspect (db/account-state.ts). */
@@ -39,8 +42,9 @@ export interface Write {
 }
 
 /**
- * Calls a function of the database that must give true, or the commit takes itself back. A volatile one sees what was committed while the
- * commit waited for its user's row, which a statement's own part does not: whatever ends rows that others may be adding is such a function.
+ * Calls a function of the database that must give true, or the commit takes itself back. A volatile one sees what was
+ * committed while the commit waited for its user's row, which a statement's own part does not: whatever ends rows that
+ * others may be adding is such a function.
  */
 export function callFunction(name: string, call: Fragment): Write {
   return {

@@ -1,5 +1,5 @@
-// Users: what handlers ask about them, and the statements that change them. Each `subject` statement locks the user's row, checks
-// that he is as the handler read him, and takes the numbers for his events.
+// Users: what handlers ask about them, and the statements that change them. Each `subject` statement locks the user's
+// row, checks that he is as the handler read him, and takes the numbers for his events.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { Target } from "../protocol/target.ts";
@@ -44,7 +44,10 @@ export function accountForLogin(loginKey: string): Read<AccountWithPassword> {
 const accountName = z.object({ id: z.number(), loginKey: z.string() });
 export type AccountName = z.infer<typeof accountName>;
 
-/** Whose account is meant: the one that has this login, else the confirmed one that has this address. Both are looked for by one statement. */
+/**
+ * Whose account is meant: the one that has this login, else the confirmed one that has this address. Both are looked
+ * for by one statement.
+ */
 export function loginOf(loginKey: string, emailKey: string): Read<AccountName> {
   const select = sql.fragment`
     SELECT u.id, u.login_key AS "loginKey" FROM users u WHERE u.id = COALESCE(
@@ -91,7 +94,9 @@ export const isTaken = (emailKey: Fragment): Fragment => sql.fragment`
 const mailable = z.object({ id: z.number(), banned: z.boolean(), generation: z.number(), ...contactShape });
 const owner = z.object({ mailWaitMs: z.number(), owner: mailable.nullable() });
 
-/** The confirmed account of a normalised e-mail address, if there is one, and how long the next mail to it has to wait. */
+/**
+ * The confirmed account of a normalised e-mail address, if there is one, and how long the next mail to it has to wait.
+ */
 export function ownerOf(emailKey: string, count: MailCount): Read<z.infer<typeof owner>> {
   const select = sql.fragment`
     SELECT ${mailWait(count)} AS "mailWaitMs", (SELECT to_jsonb(o) FROM (
@@ -142,7 +147,10 @@ export interface Wanted {
   count?: MailCount;
 }
 
-/** An id for a new user, whether the login is taken, and who has the e-mail address; ids of refused registrations stay unused. */
+/**
+ * An id for a new user, whether the login is taken, and who has the e-mail address; ids of refused registrations stay
+ * unused.
+ */
 export function vacancyFor({ loginKey, loginHash, emailKey, count }: Wanted): Read<z.infer<typeof vacancy>> {
   const select = sql.fragment`
     SELECT nextval('user_ids') AS id,
@@ -182,7 +190,10 @@ export async function reapDecoys(
   return rowCount;
 }
 
-/** The unique indexes users_login_unique and, of who is confirmed, users_email_unique decide races: the loser reads anew. */
+/**
+ * The unique indexes users_login_unique and, of who is confirmed, users_email_unique decide races: the loser reads
+ * anew.
+ */
 export function insertUser(user: NewUser): Subject {
   const { id, login, loginKey, username, email, emailKey, locale = null, confirmed = false, decoy = false } = user;
   const secretHash = user.registrationHash === undefined ? sql.fragment`NULL` : sql.binary(user.registrationHash);
@@ -272,7 +283,10 @@ export function deleteUser(id: number, expected: Omit<Expected, "banned">): Subj
 
 const passwordAndOwner = z.object({ hash: z.string(), login: z.string(), ...contactShape });
 
-/** The hash of the user's password, if he has one, and what is known of him: what a new one must not be made of, and where to tell him. */
+/**
+ * The hash of the user's password, if he has one, and what is known of him: what a new one must not be made of, and
+ * where to tell him.
+ */
 export function passwordOf(userId: number): Read<z.infer<typeof passwordAndOwner>> {
   const select = sql.fragment`
     SELECT c.hash, u.login, ${contactColumns} FROM credentials c JOIN users u ON u.id = c.user_id
@@ -289,7 +303,8 @@ const addressChange = passwordAndOwner.omit({ hash: true }).extend({
 
 /**
  * What changing a user's e-mail address needs to know: what he has, how many links he was given within the last hour
- * and in how many ms there will be one less, who has the new address, and how long the next mail to that one has to wait.
+ * and in how many ms there will be one less, who has the new address, and how long the next mail to that one has to
+ * wait.
  */
 export function addressChangeOf(
   userId: number,
@@ -350,13 +365,17 @@ export function insertPassword(userId: number, hash: string): Write {
     name: "insert_password",
     changes: 1,
     state: [passwordState(hash)],
-    // Reads subject itself: a foreign key to a user of the same statement is checked at its end, but the row must come after his.
+    // Reads subject itself: a foreign key to a user of the same statement is checked at its end, but the row must come
+    // after his.
     statement: (gate) => sql.fragment`
       INSERT INTO credentials (user_id, kind, hash) SELECT ${userId}, 'password', ${hash} WHERE ${gate} RETURNING 1`,
   };
 }
 
-/** Replaces a hash made with other parameters. Where the password was changed meanwhile, the login that goes by the old one begins anew. */
+/**
+ * Replaces a hash made with other parameters. Where the password was changed meanwhile, the login that goes by the old
+ * one begins anew.
+ */
 export function replaceHash(userId: number, before: string, after: string): Write {
   return {
     name: "replace_hash",

@@ -1,10 +1,10 @@
-// Uses under limits across accounts: how often a network, or the whole fleet, may do what costs something or is a guess. The count stands in
-// the database's function count_use (migrations/0023_networks.sql), exact however many workers ask at once. Nothing here knows an address:
-// subjects are keyed hashes (command/uses.ts).
+// Uses under limits across accounts: how often a network, or the whole fleet, may do what costs something or is a
+// guess. The count stands in the database's function count_use (migrations/0023_networks.sql), exact however many
+// workers ask at once. Nothing here knows an address: subjects are keyed hashes (command/uses.ts).
 //
-// A use rides on the handler's own read, as a reservation of an attempt does (attempts.ts), so it costs no round trip. Medians of 900 on two
-// cores beside a load of 17: the read of a login 1.78 ms without a limit, 1.94 with a network's, 2.22 with a /56 and a /48; its commit 1.82,
-// 1.93 and 2.12 with what is taken back.
+// A use rides on the handler's own read, as a reservation of an attempt does (attempts.ts), so it costs no round trip.
+// Medians of 900 on two cores beside a load of 17: the read of a login 1.78 ms without a limit, 1.94 with a network's,
+// 2.22 with a /56 and a /48; its commit 1.82, 1.93 and 2.12 with what is taken back.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { Reservation } from "./inbox.ts";
@@ -50,7 +50,10 @@ export async function countUse(pool: DatabasePool, limits: readonly UseLimit[]):
   return row.counted;
 }
 
-/** The use was a right one, which does not count. Stands behind whatever the commit does to attempts: that is the order of the locks. */
+/**
+ * The use was a right one, which does not count. Stands behind whatever the commit does to attempts: that is the order
+ * of the locks.
+ */
 export function takeBackUse(subjects: readonly Buffer[]): Write {
   return callFunction("take_back_use", sql.fragment`take_back_use(${subjectArray(subjects)})`);
 }

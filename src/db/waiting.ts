@@ -1,5 +1,6 @@
-// Accounts that wait for their confirmation, as the mails to their address see them: any number may share one (migrations/0017), and a mail to it
-// lists them all. `mail_due_at` of one of them says that such a mail was held back, and until when.
+// Accounts that wait for their confirmation, as the mails to their address see them: any number may share one
+// (migrations/0017), and a mail to it lists them all. `mail_due_at` of one of them says that such a mail was held back,
+// and until when.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { type MailCount, mailWait } from "./address-mails.ts";
@@ -16,7 +17,10 @@ const mostListed = 100;
 const mailsDue = z.object({ mailWaitMs: z.number(), accounts: z.array(waiting) });
 export type MailsDue = z.infer<typeof mailsDue>;
 
-/** The accounts that wait with a normalised address, the newest first; none where another account has confirmed it. How long the next mail waits. */
+/**
+ * The accounts that wait with a normalised address, the newest first; none where another account has confirmed it. How
+ * long the next mail waits.
+ */
 export function waitingAt(emailKey: string, count: MailCount): Read<MailsDue> {
   const select = sql.fragment`
     SELECT ${mailWait(count)} AS "mailWaitMs", COALESCE((

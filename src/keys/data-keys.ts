@@ -1,8 +1,10 @@
-// The fleet's data keys over time: made where they are missing, followed by new ones, wrapped anew under another master key, and removed when
-// no row needs them any more. Each box and fingerprint names its key by id, so nothing is encrypted anew but the few private keys.
+// The fleet's data keys over time: made where they are missing, followed by new ones, wrapped anew under another master
+// key, and removed when no row needs them any more. Each box and fingerprint names its key by id, so nothing is
+// encrypted anew but the few private keys.
 //
-// A new one is not used before every process can have it: it is pending for knownMs by the database's clock, and current only then (envelope.ts).
-// A process that meets one even so (it could not look for a while) loads the keys again and goes on (command/run.ts).
+// A new one is not used before every process can have it: it is pending for knownMs by the database's clock, and
+// current only then (envelope.ts). A process that meets one even so (it could not look for a while) loads the keys
+// again and goes on (command/run.ts).
 import { auditActions } from "../audit/actions.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import {
@@ -34,8 +36,8 @@ export interface DataKeyRules {
   /** A data key is followed by another after so long, ms. */
   rotateEveryMs: number;
   /**
-   * How long after its successor's making a key is kept at least, ms; then it goes, where no row needs it (db/keys.ts). What is not named here
-   * is kept for ever: secrets that live as long as their user.
+   * How long after its successor's making a key is kept at least, ms; then it goes, where no row needs it (db/keys.ts).
+   * What is not named here is kept for ever: secrets that live as long as their user.
    */
   keepDataMs: Partial<Record<Purpose, number>>;
 }
@@ -59,7 +61,10 @@ export interface MadeDataKey {
 
 type Times = Pick<StoredDataKey, "id" | "purpose" | "createdAt">;
 
-/** What is due: purposes whose newest key is old, and keys whose time is over. Carrying it out and asking again leads to nothing but what rows need. */
+/**
+ * What is due: purposes whose newest key is old, and keys whose time is over. Carrying it out and asking again leads to
+ * nothing but what rows need.
+ */
 export function dueDataKeys(
   rows: readonly Times[],
   now: number,
@@ -104,7 +109,10 @@ async function removeDataKey(parts: ByHand, key: { id: number; purpose: string }
   });
 }
 
-/** Makes a new key for each of the purposes now, but where the newest is not in use yet. @returns what it did, a sentence each */
+/**
+ * Makes a new key for each of the purposes now, but where the newest is not in use yet.
+ * @returns what it did, a sentence each
+ */
 export async function rotateDataKeys(
   { pool, ...parts }: ByHand,
   wanted: readonly Purpose[] = purposes,

@@ -1,6 +1,7 @@
-// The keys a process works with: data keys, opened with AUTH_MASTER_KEY, and the fleet's key pairs. Made once for a fleet; a process looks
-// every second whether they changed and loads them then, so a new key is known long before it is needed and a revoked one is gone.
-// What is done to them - by migrate, by the relay's schedule, by operators - stands here too, step by step; key-changes.ts writes it.
+// The keys a process works with: data keys, opened with AUTH_MASTER_KEY, and the fleet's key pairs. Made once for a
+// fleet; a process looks every second whether they changed and loads them then, so a new key is known long before it is
+// needed and a revoked one is gone. What is done to them - by migrate, by the relay's schedule, by operators - stands
+// here too, step by step; key-changes.ts writes it.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MasterKey } from "../config/kinds.ts";
 import type { Config } from "../config/read.ts";
@@ -50,7 +51,10 @@ export function keyRulesOf(config: Config): KeyRules & DataKeyRules {
   };
 }
 
-/** Makes what a new fleet lacks: data keys, a root key, an active signing key, an active sealing key. @returns what it made */
+/**
+ * Makes what a new fleet lacks: data keys, a root key, an active signing key, an active sealing key.
+ * @returns what it made
+ */
 export async function ensureKeys(parts: KeyDeps): Promise<string[]> {
   return changeKeys(parts, async (keys) => {
     const made = keys.madeDataKeys.map(({ purpose }) => `made the data key for ${purpose}`);
@@ -84,7 +88,9 @@ async function turnPairs(parts: KeyDeps): Promise<string[]> {
   });
 }
 
-/** Makes the next key now, where there is none yet; the schedule puts it to use when it has been published long enough. */
+/**
+ * Makes the next key now, where there is none yet; the schedule puts it to use when it has been published long enough.
+ */
 export async function rotateKeys(parts: KeyDeps, uses: KeyUse[]): Promise<string[]> {
   return changeKeys(parts, async (keys) => {
     const done: string[] = [];
@@ -101,9 +107,10 @@ export async function rotateKeys(parts: KeyDeps, uses: KeyUse[]): Promise<string
 }
 
 /**
- * Takes a key away: what it signed counts no more, what was sealed to it cannot be opened. Where it is the active one the next one, or a
- * new one, takes its place first, and it goes when every process has looked since: otherwise those who log in meanwhile would be given
- * tokens that are dead. @returns what was done; undefined where there is no such key
+ * Takes a key away: what it signed counts no more, what was sealed to it cannot be opened. Where it is the active one
+ * the next one, or a new one, takes its place first, and it goes when every process has looked since: otherwise those
+ * who log in meanwhile would be given tokens that are dead.
+ * @returns what was done; undefined where there is no such key
  */
 export async function revokeKey(parts: KeyDeps, kid: string): Promise<string[] | undefined> {
   const before = await changeKeys(parts, async (keys) => {
@@ -123,12 +130,18 @@ export async function revokeKey(parts: KeyDeps, kid: string): Promise<string[] |
   return [...before.done, `revoked ${kid} (${before.alg}, ${before.state})`];
 }
 
-/** What AUTH_FLEET_ID is, in its order: the thumbprint of the root key that certifies and, while it turns, of the next one. */
+/**
+ * What AUTH_FLEET_ID is, in its order: the thumbprint of the root key that certifies and, while it turns, of the next
+ * one.
+ */
 export async function fleetIds(pool: CommonQueryMethods): Promise<string[]> {
   return (await rootKeyRows(pool)).map(({ kid }) => kid);
 }
 
-/** Makes the next root key, where there is none yet; it certifies nothing before switchRootKey(). @returns what was done */
+/**
+ * Makes the next root key, where there is none yet; it certifies nothing before switchRootKey().
+ * @returns what was done
+ */
 export async function makeNextRootKey(parts: KeyDeps): Promise<string[]> {
   return changeKeys(parts, async (keys) => {
     const next = keys.roots.find(({ state }) => state === "next");
@@ -137,7 +150,10 @@ export async function makeNextRootKey(parts: KeyDeps): Promise<string[]> {
   });
 }
 
-/** Certifies every key with the next root key from now on. @returns what was done; undefined where there is no next one */
+/**
+ * Certifies every key with the next root key from now on.
+ * @returns what was done; undefined where there is no next one
+ */
 export async function switchRootKey(parts: KeyDeps): Promise<string[] | undefined> {
   return changeKeys(parts, async (keys) => {
     const next = keys.roots.find(({ state }) => state === "next");

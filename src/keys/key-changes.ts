@@ -1,6 +1,6 @@
-// One change of the fleet's key pairs: a transaction that holds the lock on the keys, so one process at a time. Whatever changes in it gets a
-// higher version and a certificate by the root key, and goes to the topic auth.key by the outbox; all of it is audited.
-// It does not decide what changes: fleet-keys.ts does.
+// One change of the fleet's key pairs: a transaction that holds the lock on the keys, so one process at a time.
+// Whatever changes in it gets a higher version and a certificate by the root key, and goes to the topic auth.key by the
+// outbox; all of it is audited. It does not decide what changes: fleet-keys.ts does.
 import { type AuditedActionName, auditAction } from "../audit/actions.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
@@ -121,7 +121,10 @@ export class KeyChanges {
     await this.audit("KeyRemoved", { kid });
   }
 
-  /** Writes the row with a new certificate, and publishes it. @param after Unix ms by the broker; the certificate is later */
+  /**
+   * Writes the row with a new certificate, and publishes it.
+   * @param after Unix ms by the broker; the certificate is later
+   */
   async certify(row: KeyRow, version = row.version, after = 0): Promise<void> {
     await this.#sign(row, version, after);
     await updateFleetKey(this.#transaction, row);
@@ -169,7 +172,10 @@ export class KeyChanges {
     return auditAction(this.#transaction, this.#dataKeys, { ...this.#parts, action: deed, details });
   }
 
-  /** What is signed comes out of the key's own box: who can only write to the database must not have a key of theirs certified. */
+  /**
+   * What is signed comes out of the key's own box: who can only write to the database must not have a key of theirs
+   * certified.
+   */
   async #sign(row: KeyRow, version: number, after = 0): Promise<void> {
     const root = this.roots.find(({ state }) => state === "active");
     if (root === undefined) throw new Error("there is no root key: run migrate");

@@ -1,7 +1,7 @@
-// When the fleet's key pairs change, decided from their rows and the time alone: whoever holds the lock on the keys (fleet-keys.ts) carries
-// it out. A key is made (next), known to everybody for publishAheadMs, then active, and the one before it retired until nothing that it
-// signed or that was sealed to it can still be under way. Any `next` key means a rotation is meant, whoever made it: the schedule or
-// `authctl keys rotate`. Certificates are renewed daily.
+// When the fleet's key pairs change, decided from their rows and the time alone: whoever holds the lock on the keys
+// (fleet-keys.ts) carries it out. A key is made (next), known to everybody for publishAheadMs, then active, and the one
+// before it retired until nothing that it signed or that was sealed to it can still be under way. Any `next` key means
+// a rotation is meant, whoever made it: the schedule or `authctl keys rotate`. Certificates are renewed daily.
 import type { KeyRow, KeyUse, SigningAlg } from "../crypto/keys.ts";
 
 export interface KeyRules {

@@ -1,7 +1,8 @@
-// Follows the topic auth.key and writes a key again where the topic's last record of it is not what the database says: one that was written late
-// (by a relay that hung, or by somebody who keeps old records) would be all that compaction leaves, and a fresh reader would take a key that
-// is gone for one that counts. Every relay follows; what one has written again the others find mended.
-// States: reading (to the end that the topic had at the start) -> following -> stopped.
+// Follows the topic auth.key and writes a key again where the topic's last record of it is not what the database says:
+// one that was written late (by a relay that hung, or by somebody who keeps old records) would be all that compaction
+// leaves, and a fresh reader would take a key that is gone for one that counts. Every relay follows; what one has
+// written again the others find mended. States: reading (to the end that the topic had at the start) -> following ->
+// stopped.
 
 import { keyRecordsWait } from "../db/keys.ts";
 import { shared } from "../kafka/assigner.ts";
@@ -76,7 +77,8 @@ export function followKeyTopic(parts: KeyTopicDeps): () => Promise<void> {
 }
 
 /**
- * Writes again what was to be repaired in the round before too: what has just been committed may not have come back from the topic yet.
+ * Writes again what was to be repaired in the round before too: what has just been committed may not have come back
+ * from the topic yet.
  * @returns what is to be repaired
  */
 async function round(

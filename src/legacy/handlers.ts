@@ -1,7 +1,7 @@
-// What the platform's other services say about accounts, as JSON: delete, check_verified, admin_delete_user, admin_ban_user.
-// Each record works once, however often it is delivered. A user who is gone, or was never there (a decoy too), changes nothing and stops nothing.
-// The last administrator is neither deleted nor banned from here: nobody could take it back, and these records name no actor. Such a record is a
-// dead letter that says so (keepAnAdmin).
+// What the platform's other services say about accounts, as JSON: delete, check_verified, admin_delete_user,
+// admin_ban_user. Each record works once, however often it is delivered. A user who is gone, or was never there (a
+// decoy too), changes nothing and stops nothing. The last administrator is neither deleted nor banned from here: nobody
+// could take it back, and these records name no actor. Such a record is a dead letter that says so (keepAnAdmin).
 
 import { type AccountAction, ban, erase, eraseUnconfirmed, keepAnAdmin, unban } from "../accounts/users.ts";
 import { defineLegacyHandler, type LegacyContext, type LegacyHandler } from "../command/define.ts";

@@ -1,4 +1,5 @@
-// The address of a device as its requester knows it, perhaps from a proxy: in the one form in which it is stored and counted.
+// The address of a device as its requester knows it, perhaps from a proxy: in the one form in which it is stored and
+// counted.
 
 import { isIPv4, isIPv6 } from "node:net";
 
@@ -6,7 +7,8 @@ const longestText = 128;
 const longestPort = 65_535;
 
 /**
- * IPv4 in dots, IPv6 as RFC 5952 writes it. Brackets, a port and a zone id are taken off, and IPv4 in IPv6 (::ffff:…) is IPv4.
+ * IPv4 in dots, IPv6 as RFC 5952 writes it. Brackets, a port and a zone id are taken off, and IPv4 in IPv6 (::ffff:…)
+ * is IPv4.
  * @returns undefined for what is no address
  */
 export function readIp(text: string): string | undefined {

@@ -1,8 +1,8 @@
-// E-mail addresses: which are taken, and the one form in which each is stored. The local part stays as it was typed, because only its own mail
-// server knows what it means; the domain is in ASCII and lower case (punycode), so that an internationalised one has one form however it
-// was typed, and a mail's envelope needs no more than ASCII for it.
-// Narrower than RFC 5321 and 6531 on purpose: no quoted local parts (they may hold spaces, `@` and line ends), no comments, no addresses of
-// hosts; beyond ASCII only letters, marks and digits; nothing that shows no glyph.
+// E-mail addresses: which are taken, and the one form in which each is stored. The local part stays as it was typed,
+// because only its own mail server knows what it means; the domain is in ASCII and lower case (punycode), so that an
+// internationalised one has one form however it was typed, and a mail's envelope needs no more than ASCII for it.
+// Narrower than RFC 5321 and 6531 on purpose: no quoted local parts (they may hold spaces, `@` and line ends), no
+// comments, no addresses of hosts; beyond ASCII only letters, marks and digits; nothing that shows no glyph.
 import { domainToASCII, domainToUnicode } from "node:url";
 import isEmail from "validator/lib/isEmail.js";
 import { normalize } from "./record-key.ts";

@@ -1,8 +1,8 @@
-// Certificates of the fleet's public keys: the fleet's root key signs each of them, and who knows the root key's thumbprint (AUTH_FLEET_ID)
-// takes no key without one, whoever may write to Kafka. A compact JWS (ES256, typ `fleet-key+jwt`) whose header has the root's public key;
-// docs/protocol.md has its form and one to try.
-// Both sides stand here, the fleet's that signs and the requester's that checks. node:crypto's synchronous calls do the work, so that records of
-// auth.key are judged in their order. Only the one plain form is taken.
+// Certificates of the fleet's public keys: the fleet's root key signs each of them, and who knows the root key's
+// thumbprint (AUTH_FLEET_ID) takes no key without one, whoever may write to Kafka. A compact JWS (ES256, typ
+// `fleet-key+jwt`) whose header has the root's public key; docs/protocol.md has its form and one to try.
+// Both sides stand here, the fleet's that signs and the requester's that checks. node:crypto's synchronous calls do the
+// work, so that records of auth.key are judged in their order. Only the one plain form is taken.
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject, sign, verify } from "node:crypto";
 import { readJsonObject } from "../lib/json-object.ts";
 
@@ -92,7 +92,10 @@ export function makeCert(root: RootKey, key: Pick<KeyCert, "jwk" | "use" | "vers
 
 const form = /^([A-Za-z0-9_-]{2,2048})\.([A-Za-z0-9_-]{2,4096})\.([A-Za-z0-9_-]{86})$/;
 
-/** What a certificate says, where one of these roots has signed it; its times are not looked at. @param fleetIds thumbprints */
+/**
+ * What a certificate says, where one of these roots has signed it; its times are not looked at.
+ * @param fleetIds thumbprints
+ */
 export function readCert(text: unknown, fleetIds: ReadonlySet<string>): KeyCert | undefined {
   const [, head = "", body = "", signature = ""] = form.exec(typeof text === "string" ? text : "") ?? [];
   const root = head === "" ? undefined : rootOf(head, fleetIds);
@@ -104,7 +107,10 @@ export function readCert(text: unknown, fleetIds: ReadonlySet<string>): KeyCert 
 
 const roots = new Map<string, KeyObject>();
 
-/** The key in a certificate's header, where it is one of these. Of no others anything is remembered, so they are bounded. */
+/**
+ * The key in a certificate's header, where it is one of these. Of no others anything is remembered, so they are
+ * bounded.
+ */
 function rootOf(head: string, fleetIds: ReadonlySet<string>): KeyObject | undefined {
   const { jwk, typ, alg: named, ...more } = objectOf(head) ?? {};
   if (named !== alg || typ !== certType || !isObject(jwk) || Object.keys(more).length > 0) return undefined;

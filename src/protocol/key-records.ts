@@ -1,6 +1,7 @@
-// What stands on the compacted topic auth.key, record by record: a key of the fleet with its certificate, or the word that a key is gone for
-// ever. Both have a version, so that a record that comes late takes nothing back. And what must be written again where the topic's last
-// record of a key is not what the database says: compaction keeps the last record, not the newest truth.
+// What stands on the compacted topic auth.key, record by record: a key of the fleet with its certificate, or the word
+// that a key is gone for ever. Both have a version, so that a record that comes late takes nothing back. And what must
+// be written again where the topic's last record of a key is not what the database says: compaction keeps the last
+// record, not the newest truth.
 import { isDeepStrictEqual } from "node:util";
 import type { KeyRow } from "../crypto/keys.ts";
 import { isVersion, keyThumbprint, mostVersion, nextVersion, readCert } from "./fleet-cert.ts";
@@ -40,10 +41,11 @@ export interface KeyRepair {
 }
 
 /**
- * What to write again. `last` must not be older than rows and gone: a key that has just been made is on the topic later than in the database.
- * Who may write to the topic can say that a key is gone, or the database was restored from a copy: ours gets a higher version. What else they
- * write without a certificate counts for nobody, so it must not use versions up. A key that one of our roots has certified and the database
- * does not know is of a time that the restored database has not seen: it is gone.
+ * What to write again. `last` must not be older than rows and gone: a key that has just been made is on the topic later
+ * than in the database. Who may write to the topic can say that a key is gone, or the database was restored from a
+ * copy: ours gets a higher version. What else they write without a certificate counts for nobody, so it must not use
+ * versions up. A key that one of our roots has certified and the database does not know is of a time that the restored
+ * database has not seen: it is gone.
  * @param roots thumbprints of our root keys
  */
 export function keyRepairs(
@@ -53,7 +55,9 @@ export function keyRepairs(
 ): KeyRepair[] {
   const repairs: KeyRepair[] = [];
   const known = new Set<string>();
-  /** The version in which a root of ours has certified the key; 0: in none. A copy of another key's certificate is none. */
+  /**
+   * The version in which a root of ours has certified the key; 0: in none. A copy of another key's certificate is none.
+   */
   const certified = (kid: string, seen: LastRecord | undefined): number => {
     const cert = readCert(seen?.body?.["cert"], roots);
     return cert !== undefined && keyThumbprint(cert.jwk) === kid ? cert.version : 0;

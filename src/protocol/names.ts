@@ -1,12 +1,17 @@
-// Names that people choose: the login, by which an account is found, and the user name, which is shown. Which are taken, and the one form in which
-// each is stored; every rule holds on that form. Both have 4 to 32 characters (code points) after NFKC.
+// Names that people choose: the login, by which an account is found, and the user name, which is shown. Which are
+// taken, and the one form in which each is stored; every rule holds on that form. Both have 4 to 32 characters (code
+// points) after NFKC.
 //
-// login      stored in NFKC, found by its lower case (record-key.ts). After RFC 8265 (UsernameCaseMapped) and UTS 39 (highly restrictive):
-//            letters, marks and decimal digits of one script in use, or of those that Chinese, Japanese or Korean is written in, Latin with
+// login      stored in NFKC, found by its lower case (record-key.ts). After RFC 8265 (UsernameCaseMapped) and UTS 39
+// (highly restrictive):
+//            letters, marks and decimal digits of one script in use, or of those that Chinese, Japanese or Korean is
+//            written in, Latin with
 //            these; printable ASCII but `@`; single spaces inside. Nothing invisible, so neither joiner nor filler.
 //            Not found: names of one script that look like another's (Cyrillic `рора`).
-// user name  stored in NFC, each space as U+0020. After RFC 8266: what people write, emoji included; invisible characters only where a script
-//            or an emoji needs them; no control or private characters, nothing that turns the direction of what follows.
+// user name  stored in NFC, each space as U+0020. After RFC 8266: what people write, emoji included; invisible
+// characters only where a script
+//            or an emoji needs them; no control or private characters, nothing that turns the direction of what
+//            follows.
 import { normalize } from "./record-key.ts";
 
 export type NameKind = "login" | "username";
@@ -25,7 +30,10 @@ export function readName(kind: NameKind, text: string): { name: string } | { pro
   return problem === undefined ? { name } : { problem };
 }
 
-/** What people call a thing, by the rules of user names. @returns the form that is stored, or what is wrong with the text */
+/**
+ * What people call a thing, by the rules of user names.
+ * @returns the form that is stored, or what is wrong with the text
+ */
 export function readLabel(text: string, maxLength: number): { name: string } | { problem: string } {
   if (text.length > maxTyped) return { problem: `must have at most ${maxLength} characters` };
   const name = spaced(text).normalize("NFC");
@@ -45,7 +53,8 @@ const outerOrDoubleSpace = /^ | $| {2}/;
 /** More than a script needs hide what stands above and below (UTS 39, section 5.4). */
 const heapOfMarks = /\p{Mn}{5}/u;
 
-// Logins ------------------------------------------------------------------------------------------------------------------------------
+// Logins
+// ------------------------------------------------------------------------------------------------------------------------------
 
 const loginForm = /^[\p{L}\p{Mn}\p{Mc}\p{Nd}\x20-\x7e]+$/u;
 /** Default-ignorable, and the jamo of which whole syllables are made: what is left of them after NFKC makes none. */
@@ -86,7 +95,8 @@ function isOfOneScript(text: string): boolean {
   return scriptForms.some((form) => form.test(text));
 }
 
-// What is shown -----------------------------------------------------------------------------------------------------------------------
+// What is shown
+// -----------------------------------------------------------------------------------------------------------------------
 
 const spaced = (text: string): string => text.replace(/\p{Zs}/gu, " ");
 
@@ -100,7 +110,10 @@ const orthography = new RegExp(
     "|(?<=\\p{Script=Han})[\\ufe00-\\ufe02\\u{e0100}-\\u{e01ef}]|(?<=\\p{Script=Mong})[\\u180b-\\u180d\\u180f]",
   "gu",
 );
-/** Of no category that says so, and without a glyph: Braille's empty cell, the null notehead, a filler, stand-ins for what is not text. */
+/**
+ * Of no category that says so, and without a glyph: Braille's empty cell, the null notehead, a filler, stand-ins for
+ * what is not text.
+ */
 const blank = /[\u2800\u{1d159}\u{16fe4}\ufff9-\ufffd]/u;
 
 function shownProblem(text: string): string | undefined {

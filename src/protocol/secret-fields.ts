@@ -1,5 +1,5 @@
-// Which fields travel sealed, from the schemas: those of one record by their paths, and of all records by their last names, whose values the
-// log never shows.
+// Which fields travel sealed, from the schemas: those of one record by their paths, and of all records by their last
+// names, whose values the log never shows.
 import { commandSchemas, eventSchemas, mailSchema } from "./generated/schemas.ts";
 
 /** A field that travels only inside `sealed`, as a schema's attribute `sealedFields` has it. */

@@ -1,5 +1,6 @@
-// Whom an administrative command is about, as it is typed: a login, or `id:<number>`. Both are read in the normalised form, in which logins are
-// kept: else a login such as `id：17` (with a full-width colon) would be found under the id of another user.
+// Whom an administrative command is about, as it is typed: a login, or `id:<number>`. Both are read in the normalised
+// form, in which logins are kept: else a login such as `id：17` (with a full-width colon) would be found under the id of
+// another user.
 import { normalize } from "./record-key.ts";
 
 export type Target = { id: number } | { loginKey: string };

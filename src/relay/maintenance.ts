@@ -1,6 +1,7 @@
-// What has to be swept up now and then: inbox rows and challenges whose time is over, outbox partitions of past days, audit partitions of past
-// years, links and notes of mails from long ago, sessions that have been over for long, attempts, uses and devices that count no more, what was
-// written for nobody, accounts that nobody confirmed; and confirmation mails that were held back go out. Any number may run; each step is safe to run twice.
+// What has to be swept up now and then: inbox rows and challenges whose time is over, outbox partitions of past days,
+// audit partitions of past years, links and notes of mails from long ago, sessions that have been over for long,
+// attempts, uses and devices that count no more, what was written for nobody, accounts that nobody confirmed; and
+// confirmation mails that were held back go out. Any number may run; each step is safe to run twice.
 import { reapAddressMails } from "../db/address-mails.ts";
 import { reapAttempts, reapDevices } from "../db/attempts.ts";
 import { turnAudit } from "../db/audit.ts";

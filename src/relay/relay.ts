@@ -1,7 +1,8 @@
-// The relay: outbox rows -> topics. It listens for the word that there is something, and looks by itself every so often in case the
-// word was lost. A row is marked when the broker has it, so an event may come twice (with the same eventId) and is never lost.
-// Events of one user come in the order of their sequence, however many relays run (db/outbox.ts says why).
-// Beside that it marks auth.revocation once a second with the time up to which everything is published (as-of.ts).
+// The relay: outbox rows -> topics. It listens for the word that there is something, and looks by itself every so often
+// in case the word was lost. A row is marked when the broker has it, so an event may come twice (with the same eventId)
+// and is never lost. Events of one user come in the order of their sequence, however many relays run (db/outbox.ts says
+// why). Beside that it marks auth.revocation once a second with the time up to which everything is published
+// (as-of.ts).
 import pg from "pg";
 import type { Codec } from "../bus/avro/codec.ts";
 import type { Sender } from "../bus/sender.ts";
@@ -39,7 +40,10 @@ export interface Relay {
 }
 
 const idleMs = 200;
-/** What comes so soon after a look shares the next one: five statements and a produce cost as much for one event as for many. */
+/**
+ * What comes so soon after a look shares the next one: five statements and a produce cost as much for one event as for
+ * many.
+ */
 const gatherMs = 10;
 const batch = 500;
 
@@ -113,7 +117,8 @@ function eventValue(codec: Codec, row: StoredOutboxRow): Buffer {
 
 async function mailValue(parts: RelayDeps, row: StoredOutboxRow, secret: object): Promise<{ value: Buffer }> {
   const { to, sealed } = secret as { to: string; sealed: object };
-  // All of it stands in the seal, too: whoever can write to auth.mail could send a link to themselves by another receiver beside the same seal.
+  // All of it stands in the seal, too: whoever can write to auth.mail could send a link to themselves by another
+  // receiver beside the same seal.
   const mail = { ...row.body, to, mailId: row.eventId };
   return { value: parts.codec.encode("auth.Mail", { ...mail, sealed: await parts.sealMail({ ...sealed, ...mail }) }) };
 }

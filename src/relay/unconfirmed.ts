@@ -1,7 +1,8 @@
-// Accounts that nobody has confirmed in AUTH_UNCONFIRMED_TTL, and those that nobody can confirm any more, because another account has confirmed their
-// e-mail address: deleted by the fleet itself, as an administrator would (accounts/users.ts): the event UserDeleted, the revocation and the
-// deletion are one statement each. Any number of relays may do this at once: the row's lock lets one delete it, and who is confirmed meanwhile
-// stays. While the platform's JSON topics are on, its check_verified comes long before.
+// Accounts that nobody has confirmed in AUTH_UNCONFIRMED_TTL, and those that nobody can confirm any more, because
+// another account has confirmed their e-mail address: deleted by the fleet itself, as an administrator would
+// (accounts/users.ts): the event UserDeleted, the revocation and the deletion are one statement each. Any number of
+// relays may do this at once: the row's lock lets one delete it, and who is confirmed meanwhile stays. While the
+// platform's JSON topics are on, its check_verified comes long before.
 
 import { eraseUnconfirmed } from "../accounts/users.ts";
 import { type CommitWithoutReplyDeps, commitWithoutReply } from "../command/commit-without-reply.ts";

@@ -1,6 +1,7 @@
-// Confirmation mails that were held back because their address had got AUTH_MAILS_PER_HOUR within the hour: when it is over, one mail goes to the
-// address and lists every account that waits there by then. One relay at a time does it. A mail that another process has sent meanwhile counts, and
-// what waits then waits on; an address that somebody has confirmed meanwhile gets none.
+// Confirmation mails that were held back because their address had got AUTH_MAILS_PER_HOUR within the hour: when it is
+// over, one mail goes to the address and lists every account that waits there by then. One relay at a time does it. A
+// mail that another process has sent meanwhile counts, and what waits then waits on; an address that somebody has
+// confirmed meanwhile gets none.
 
 import { confirmations } from "../accounts/confirmation.ts";
 import { mailCount } from "../accounts/mails.ts";

@@ -1,5 +1,6 @@
-// The audit: what is in it, that it is chained whatever comes late or is forged, and that whoever changes one row of it, or a head, is found.
-// The tampering is done by who has the whole database: triggers off, everything writable, but no key of the fleet.
+// The audit: what is in it, that it is chained whatever comes late or is forged, and that whoever changes one row of
+// it, or a head, is found. The tampering is done by who has the whole database: triggers off, everything writable, but
+// no key of the fleet.
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -430,7 +431,10 @@ describe("verify", () => {
     );
   }
 
-  /** As if a copy of the tables had been made at the second head: the fleet had sealed the end that it was then. @returns its row's number */
+  /**
+   * As if a copy of the tables had been made at the second head: the fleet had sealed the end that it was then.
+   * @returns its row's number
+   */
   async function older(): Promise<number> {
     const { rows: heads } = await fleet.sql.query<{ number: string }>(
       "SELECT number FROM audit_heads ORDER BY number OFFSET 1 LIMIT 1",

@@ -1,5 +1,6 @@
-// Accounts beside their audit: what the fleet has done to them, in every way, is what their audit says; what somebody writes to the database past the
-// fleet is found, account by account. All commands through Kafka are gone through in test/redelivery-commands.test.ts.
+// Accounts beside their audit: what the fleet has done to them, in every way, is what their audit says; what somebody
+// writes to the database past the fleet is found, account by account. All commands through Kafka are gone through in
+// test/redelivery-commands.test.ts.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";

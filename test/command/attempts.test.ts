@@ -1,5 +1,6 @@
-// Guessing at a password. Through Kafka: it has to wait, from its own network and then from all; whoever logged in from his device before, or
-// is logged in, does not; an operator ends the waiting. And a hundred at once, at the handler itself, where each hash can be counted.
+// Guessing at a password. Through Kafka: it has to wait, from its own network and then from all; whoever logged in from
+// his device before, or is logged in, does not; an operator ends the waiting. And a hundred at once, at the handler
+// itself, where each hash can be counted.
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";

@@ -1,5 +1,5 @@
-// A handler has the capabilities that it names and no others: its code does not compile without the name, and the value is
-// not there when it runs.
+// A handler has the capabilities that it names and no others: its code does not compile without the name, and the value
+// is not there when it runs.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { Call } from "../../src/bus/command.ts";
 import { makeContext } from "../../src/command/capabilities.ts";

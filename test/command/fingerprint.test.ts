@@ -1,4 +1,5 @@
-// Which requests are one and the same: whatever order their fields come in, and whichever version of the schema their requester has.
+// Which requests are one and the same: whatever order their fields come in, and whichever version of the schema their
+// requester has.
 import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import { fingerprintOf, samenessOf } from "../../src/command/fingerprint.ts";

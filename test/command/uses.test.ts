@@ -1,5 +1,6 @@
-// Limits across accounts at the handlers, where each hash can be counted: lists of stolen passwords, heaps of registrations and mails from one
-// network, IPv4 and IPv6, from several workers at once. The controls are the same requests where there is no limit.
+// Limits across accounts at the handlers, where each hash can be counted: lists of stolen passwords, heaps of
+// registrations and mails from one network, IPv4 and IPv6, from several workers at once. The controls are the same
+// requests where there is no limit.
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";

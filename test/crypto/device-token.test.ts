@@ -1,5 +1,5 @@
-// Device tokens: what holds, for which record key and how long; whatever else a caller sends counts as none, and never as a fault. The form is
-// made anew here by docs/protocol.md, with nothing of the code under test.
+// Device tokens: what holds, for which record key and how long; whatever else a caller sends counts as none, and never
+// as a fault. The form is made anew here by docs/protocol.md, with nothing of the code under test.
 import { createHmac, randomBytes } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import { type DeviceTokens, makeDeviceTokens } from "../../src/crypto/device-token.ts";

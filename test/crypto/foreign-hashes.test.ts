@@ -1,5 +1,5 @@
-// Hashes of other services, made by the libraries themselves: each is brought into its stored form, verified, and stale; and its owner logs in
-// with it once, after which there is one of ours.
+// Hashes of other services, made by the libraries themselves: each is brought into its stored form, verified, and
+// stale; and its owner logs in with it once, after which there is one of ours.
 import fc from "fast-check";
 import { sql } from "slonik";
 import { hashName } from "../../src/crypto/hash-names.ts";

@@ -1,4 +1,5 @@
-// The threads of libuv's pool give way, the event loop does not. In a process of its own: this one's threads have other work.
+// The threads of libuv's pool give way, the event loop does not. In a process of its own: this one's threads have other
+// work.
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";

@@ -14,7 +14,10 @@ import { systemClock } from "../../src/lib/clock.ts";
 const id = "0199f3a0-1111-7222-8333-444455556666";
 
 describe("an id", () => {
-  /** RFC 9562, 5.7: 48 bits of Unix milliseconds, version 7, variant 10. The time is that of the RFC's example (appendix A.6). */
+  /**
+   * RFC 9562, 5.7: 48 bits of Unix milliseconds, version 7, variant 10. The time is that of the RFC's example (appendix
+   * A.6).
+   */
   it("is a UUID of version 7 that begins with the time", () => {
     const made = uuidv7({ ...systemClock, now: () => 0x017f22e279b0 });
     expect(made).toMatch(/^017f22e2-79b0-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);

@@ -1,5 +1,5 @@
-// Operators' tokens, key by key and claim by claim: what counts and what does not, with the exact code. What the fleet makes of them through its
-// commands is in test/handlers/operators.test.ts.
+// Operators' tokens, key by key and claim by claim: what counts and what does not, with the exact code. What the fleet
+// makes of them through its commands is in test/handlers/operators.test.ts.
 import { createHmac, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";

@@ -1,4 +1,5 @@
-// Passkeys below the handlers: options, decoys, and that whatever is sent instead of a credential is judged and never thrown.
+// Passkeys below the handlers: options, decoys, and that whatever is sent instead of a credential is judged and never
+// thrown.
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";

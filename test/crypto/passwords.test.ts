@@ -9,7 +9,10 @@ function stored(parameters: string, rest = "c29tZXNhbHRzb21lc2FsdA$0000000000000
   return `$argon2id$v=19$${parameters}$${rest}`;
 }
 
-/** CPU time of all threads of this process in ms, the least of five runs: what a hash costs, whatever else the machine is doing. */
+/**
+ * CPU time of all threads of this process in ms, the least of five runs: what a hash costs, whatever else the machine
+ * is doing.
+ */
 async function timed(run: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
   for (let each = 0; each < 5; each += 1) {
@@ -115,7 +118,9 @@ describe("passwords", () => {
     expect((await passwords.verify("x".repeat(16_385), longer)).ok).toBe(false);
   });
 
-  /** ASVS 6.3.8: no enumeration by time. Parameters as on a small machine, so that hashing outweighs everything else. */
+  /**
+   * ASVS 6.3.8: no enumeration by time. Parameters as on a small machine, so that hashing outweighs everything else.
+   */
   it("cost the same for an unknown login, a wrong password and a damaged hash", async () => {
     const real = makePasswords({ memoryKiB: 8192, time: 2, parallelism: 1 });
     await real.warm();
@@ -126,7 +131,8 @@ describe("passwords", () => {
       expect(cost / wrong).toBeGreaterThan(0.4);
       expect(cost / wrong).toBeLessThan(2.5);
     }
-    // The control: such a difference would be seen. A text that NFKC changes is hashed twice - for an unknown login too.
+    // The control: such a difference would be seen. A text that NFKC changes is hashed twice - for an unknown login
+    // too.
     const twice = await timed(() => real.verify("\ufb01", undefined));
     expect(twice / (await timed(() => real.verify("\ufb01", hash)))).toBeLessThan(2.5);
     const tenth = makePasswords({ memoryKiB: 512, time: 1, parallelism: 1 });
@@ -164,7 +170,9 @@ describe("peppers", () => {
     expect(hash).toMatch(/^\$argon2id\$v=19\$m=64,t=2,p=1,keyid=cDE\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
   });
 
-  /** NIST SP 800-63B-4, 3.1.1.2: an additional keyed operation. HMAC-SHA-256 over the normalised text, then Argon2id. */
+  /**
+   * NIST SP 800-63B-4, 3.1.1.2: an additional keyed operation. HMAC-SHA-256 over the normalised text, then Argon2id.
+   */
   it("go into the text before Argon2, as anybody who has the key can do again", async () => {
     const hash = await makePasswords(cheap, { peppers: [old] }).hash("\ufb01ne");
     const keyed = createHmac("sha256", old.key).update("fine").digest();

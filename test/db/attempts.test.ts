@@ -1,5 +1,5 @@
-// How attempts are counted: exactly, whatever comes at once; by place and by account; forgotten when they are a day old. The database decides,
-// so the database is asked.
+// How attempts are counted: exactly, whatever comes at once; by place and by account; forgotten when they are a day
+// old. The database decides, so the database is asked.
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";

@@ -1,5 +1,6 @@
-// The audit over its partitions: a month's last row gets a head, a month that is older than the audit is kept is dropped once it has one, and what is
-// left verifies from there; and more rows than a page and a batch. No fleet: the relay's step is called by hand, on a database of its own.
+// The audit over its partitions: a month's last row gets a head, a month that is older than the audit is kept is
+// dropped once it has one, and what is left verifies from there; and more rows than a page and a batch. No fleet: the
+// relay's step is called by hand, on a database of its own.
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";

@@ -1,4 +1,5 @@
-// The most sessions of a user where commits truly meet: side by side, each in a connection of its own, as of several workers.
+// The most sessions of a user where commits truly meet: side by side, each in a connection of its own, as of several
+// workers.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { sql } from "slonik";

@@ -1,5 +1,5 @@
-// How uses are counted under limits across accounts: exactly, whatever comes at once; forgotten evenly by the database's clock. The database
-// decides, so the database is asked.
+// How uses are counted under limits across accounts: exactly, whatever comes at once; forgotten evenly by the
+// database's clock. The database decides, so the database is asked.
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";

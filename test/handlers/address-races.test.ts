@@ -1,6 +1,6 @@
-// Two accounts that want one e-mail address at the same moment: whichever commit comes first has it, and the other is told. Each commit in turn is
-// held in the database after it has written its user, until the other one waits for it; what decides is the index over confirmed addresses. The
-// control is the same without that index: both get the address.
+// Two accounts that want one e-mail address at the same moment: whichever commit comes first has it, and the other is
+// told. Each commit in turn is held in the database after it has written its user, until the other one waits for it;
+// what decides is the index over confirmed addresses. The control is the same without that index: both get the address.
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
@@ -31,7 +31,10 @@ afterAll(() => harness.close());
 
 const newLogin = (): string => `u${randomBytes(6).toString("hex")}`;
 
-/** What ends with the address being somebody's. Prepared first, so that nothing but the commit is left to do. @returns ok, or why not */
+/**
+ * What ends with the address being somebody's. Prepared first, so that nothing but the commit is left to do.
+ * @returns ok, or why not
+ */
 type Wish = (harness: HandlerHarness, email: string) => Promise<() => Promise<string>>;
 
 /** A link as it is mailed: the token's secret is known to nobody else. */
@@ -127,7 +130,10 @@ const waiting = ({ pool }: HandlerHarness): Promise<number> =>
     SELECT count(*) AS n FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE NOT granted AND datname = current_database() AND backend_type = 'client backend'`);
 
-/** Lets the first commit write its user and holds it there, until the second waits too. @returns how the two end, and how many have the address */
+/**
+ * Lets the first commit write its user and holds it there, until the second waits too.
+ * @returns how the two end, and how many have the address
+ */
 async function race(at: HandlerHarness, first: Wish, second: Wish): Promise<[string, string, number]> {
   const email = `${newLogin()}@example.com`;
   const [one, two] = [await first(at, email), await second(at, email)];

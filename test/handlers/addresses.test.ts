@@ -1,4 +1,5 @@
-// Every command that takes an e-mail address, against a live fleet: what is refused, and that two spellings of one address are one.
+// Every command that takes an e-mail address, against a live fleet: what is refused, and that two spellings of one
+// address are one.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";

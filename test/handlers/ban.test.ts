@@ -1,4 +1,5 @@
-// Banning, lifting a ban and deleting through Kafka: ok replies, every refusal, events, and a ban's end that needs no job.
+// Banning, lifting a ban and deleting through Kafka: ok replies, every refusal, events, and a ban's end that needs no
+// job.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { auditOf } from "../support/audited.ts";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";

@@ -1,5 +1,6 @@
-// Confirming: the link and a proof of who registered, so that nobody can make an account ready for the owner of an address to open. What the link
-// alone must be is in account.test.ts; who goes without a proof is in ../bridge/journey.test.ts.
+// Confirming: the link and a proof of who registered, so that nobody can make an account ready for the owner of an
+// address to open. What the link alone must be is in account.test.ts; who goes without a proof is in
+// ../bridge/journey.test.ts.
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "../support/fleet.ts";

@@ -1,5 +1,6 @@
-// Device tokens at the handlers: every command that gives tokens gives one, it is renewed, and whoever comes with one is not delayed by guesses
-// from elsewhere, until the password is set anew by a link. The controls come without it, or with one that does not hold.
+// Device tokens at the handlers: every command that gives tokens gives one, it is renewed, and whoever comes with one
+// is not delayed by guesses from elsewhere, until the password is set anew by a link. The controls come without it, or
+// with one that does not hold.
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";

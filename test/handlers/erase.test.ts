@@ -1,5 +1,5 @@
-// Erasing an account and taking a copy of it, through Kafka. After erasing, every table of the database is searched for whatever is personal; the
-// control is the same search before, which finds it.
+// Erasing an account and taking a copy of it, through Kafka. After erasing, every table of the database is searched for
+// whatever is personal; the control is the same search before, which finds it.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { called } from "../authctl/authctl.ts";
 import { type Audited, auditOf } from "../support/audited.ts";
@@ -65,7 +65,10 @@ async function whereIs(...texts: string[]): Promise<string[]> {
 
 const personal = (person: Confirmed) => [person.login, person.email, client(person).ip];
 
-/** Somebody of whom there is something everywhere: sessions that go on and that are over, refusals, events, a waiting link. */
+/**
+ * Somebody of whom there is something everywhere: sessions that go on and that are over, refusals, events, a waiting
+ * link.
+ */
 async function known(one = newUser()): Promise<Confirmed> {
   const person = await confirmed(fleet, one);
   const { tokens } = await login(person);

@@ -1,5 +1,5 @@
-// The copy of everything that is held about a user, taken for him by an operator or an administrator, through Kafka. What the owner's own copy has in it is
-// tested in erase.test.ts; here, that this is the same one, and who gets it.
+// The copy of everything that is held about a user, taken for him by an operator or an administrator, through Kafka.
+// What the owner's own copy has in it is tested in erase.test.ts; here, that this is the same one, and who gets it.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { type Audited, auditOf } from "../support/audited.ts";

@@ -1,5 +1,5 @@
-// Known devices through Kafka: whoever was let in with all his factors from a device does not wait for what is guessed from elsewhere, however his
-// login ended. The controls are devices from where he was not let in, which wait.
+// Known devices through Kafka: whoever was let in with all his factors from a device does not wait for what is guessed
+// from elsewhere, however his login ended. The controls are devices from where he was not let in, which wait.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import type { ClientInput } from "../../src/protocol/generated/schemas.ts";
@@ -37,7 +37,10 @@ async function challengeOf(person: TestUser, client: ClientInput): Promise<strin
 const beginLogin = (login: string, challenge: string, client: ClientInput | null) =>
   fleet.client.request("auth.passkey.begin-login", { login, challenge, client });
 
-/** Guesses from ever other networks until one has to wait; then as if the last of them were to be waited for longer than any test takes. */
+/**
+ * Guesses from ever other networks until one has to wait; then as if the last of them were to be waited for longer than
+ * any test takes.
+ */
 async function attack({ login }: TestUser, net: number): Promise<void> {
   for (let host = 0, code = ""; code !== "THROTTLED"; host += 1) {
     code = await refusalOf(logIn({ login, password: "not the right one" }, { ip: `10.${net}.${host}.1` }));
@@ -135,7 +138,8 @@ describe.each(ways)("a login that ended by %s", (name, { person, enter, fail }) 
     expect(await fail(cafe)).toBe("MFA_INVALID");
     await attack(person(), net);
     expect(await logIn(person(), home)).toMatchObject({ challenge: { challenge: expect.any(String) } });
-    // The controls: from a device he never used, and from one where his factor was not shown, his right password has to wait.
+    // The controls: from a device he never used, and from one where his factor was not shown, his right password has to
+    // wait.
     expect(await refused(logIn(person(), { ...home, device: "another" }))).toMatchObject({
       code: "THROTTLED",
       details: { reason: "attempts" },

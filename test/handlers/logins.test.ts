@@ -1,4 +1,5 @@
-// What users log in with: a login, or the e-mail address of a confirmed account; and logins that were given up, which others may not take for a while.
+// What users log in with: a login, or the e-mail address of a confirmed account; and logins that were given up, which
+// others may not take for a while.
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -229,7 +230,10 @@ describe("at the handlers", () => {
     ]);
   });
 
-  /** Somebody's account that is made and deleted in one transaction, which the registration does not see before it waits for it. */
+  /**
+   * Somebody's account that is made and deleted in one transaction, which the registration does not see before it waits
+   * for it.
+   */
   async function outcomeBeside(givenUp: boolean): Promise<string> {
     const login = `u${randomBytes(6).toString("hex")}`;
     const url = new URL(testStack().database);

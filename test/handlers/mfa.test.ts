@@ -1,4 +1,5 @@
-// Authenticator apps and recovery codes through Kafka: setting up, logging in, guessing, what ends what, and who must log in again first.
+// Authenticator apps and recovery codes through Kafka: setting up, logging in, guessing, what ends what, and who must
+// log in again first.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { newOpaque } from "../../src/crypto/opaque.ts";

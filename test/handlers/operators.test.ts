@@ -1,5 +1,5 @@
-// Operators as the fleet knows them: enrolled, acting with tokens of their own, removed; and as authctl enrols them. The token itself, claim by claim,
-// is in test/crypto/operators.test.ts.
+// Operators as the fleet knows them: enrolled, acting with tokens of their own, removed; and as authctl enrols them.
+// The token itself, claim by claim, is in test/crypto/operators.test.ts.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// Passkeys through Kafka, with a device in software: registering, logging in with one instead of a password and beside it, whatever may be
-// wrong with an answer, and what asking for a login tells about it.
+// Passkeys through Kafka, with a device in software: registering, logging in with one instead of a password and beside
+// it, whatever may be wrong with an answer, and what asking for a login tells about it.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { newOpaque } from "../../src/crypto/opaque.ts";

@@ -1,4 +1,5 @@
-// Forgetting and resetting a password through Kafka: the ok replies, every refusal, and what becomes of sessions, tokens and links.
+// Forgetting and resetting a password through Kafka: the ok replies, every refusal, and what becomes of sessions,
+// tokens and links.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { newOpaque } from "../../src/crypto/opaque.ts";
 import { type TestFleet, testFleet } from "../support/fleet.ts";

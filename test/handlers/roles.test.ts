@@ -1,5 +1,5 @@
-// Roles and permissions through Kafka: what administrators may, and what they may not give themselves. That one of them always stays is in
-// test/authctl/users/admins.test.ts, whose fleet has no others.
+// Roles and permissions through Kafka: what administrators may, and what they may not give themselves. That one of them
+// always stays is in test/authctl/users/admins.test.ts, whose fleet has no others.
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

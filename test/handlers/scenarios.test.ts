@@ -1,4 +1,5 @@
-// Every command as its scenario has it, at the handlers: carried out, and refused. A command without a scenario fails here.
+// Every command as its scenario has it, at the handlers: carried out, and refused. A command without a scenario fails
+// here.
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { enrollOperator } from "../../src/accounts/enroll-operator.ts";

@@ -1,5 +1,5 @@
-// A user's sessions through Kafka: how many there may be, listing them, by their owner and by an administrator, and an administrator's end
-// of them.
+// A user's sessions through Kafka: how many there may be, listing them, by their owner and by an administrator, and an
+// administrator's end of them.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Session } from "../../src/protocol/generated/schemas.ts";

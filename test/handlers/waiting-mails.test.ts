@@ -1,5 +1,5 @@
-// Mails to an address with which accounts wait for their confirmation: how many it gets within an hour, and what goes out when the hour is over.
-// With handlers in this process and maintenance by hand; the hour is moved in the database.
+// Mails to an address with which accounts wait for their confirmation: how many it gets within an hour, and what goes
+// out when the hour is over. With handlers in this process and maintenance by hand; the hour is moved in the database.
 import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";

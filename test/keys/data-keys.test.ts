@@ -1,5 +1,6 @@
-// What the database keeps encrypted stays readable while its keys turn: kept answers and their fingerprints, secrets that wait in the outbox,
-// sessions that were opened before. Old keys go when nothing needs them, and the master key above them can be changed and dropped.
+// What the database keeps encrypted stays readable while its keys turn: kept answers and their fingerprints, secrets
+// that wait in the outbox, sessions that were opened before. Old keys go when nothing needs them, and the master key
+// above them can be changed and dropped.
 import { randomBytes } from "node:crypto";
 import { userInfo } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";

@@ -1,5 +1,5 @@
-// The schedule of keys, over any history: there is always one active key per use, nobody meets a key that was not published long enough,
-// and none goes while something of it may be under way.
+// The schedule of keys, over any history: there is always one active key per use, nobody meets a key that was not
+// published long enough, and none goes while something of it may be under way.
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { purposes } from "../../src/crypto/envelope.ts";

@@ -1,6 +1,6 @@
-// auth.key after the broker's cleaner has run over it: compaction keeps the last record of a key, not the newest truth. A record that was written late,
-// by a relay that hung or by somebody who keeps old ones, would be all that a fresh verifier finds of a key that is gone. On a broker of this
-// file's own, whose cleaner runs all the time.
+// auth.key after the broker's cleaner has run over it: compaction keeps the last record of a key, not the newest truth.
+// A record that was written late, by a relay that hung or by somebody who keeps old ones, would be all that a fresh
+// verifier finds of a key that is gone. On a broker of this file's own, whose cleaner runs all the time.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { makeKeyReader } from "../../src/client/key-reader.ts";
 import { readConfig } from "../../src/config/read.ts";

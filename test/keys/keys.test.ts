@@ -1,4 +1,5 @@
-// The fleet's keys live: they are published, they turn under load without a refusal, and they are kept as long as they are needed.
+// The fleet's keys live: they are published, they turn under load without a refusal, and they are kept as long as they
+// are needed.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader } from "jose";
 import { makeKeyReader } from "../../src/client/key-reader.ts";

@@ -1,5 +1,5 @@
-// The platform's JSON topics, in: each record works once, what cannot be read is a dead letter, and the partition moves on.
-// What goes out (topics auth and registration) is in handlers/account.test.ts.
+// The platform's JSON topics, in: each record works once, what cannot be read is a dead letter, and the partition moves
+// on. What goes out (topics auth and registration) is in handlers/account.test.ts.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf, registered } from "../support/users.ts";

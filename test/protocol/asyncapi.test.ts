@@ -1,5 +1,5 @@
-// docs/asyncapi.yaml: a document by AsyncAPI's own schema, complete, and with references that lead somewhere. Whether it is up to date is
-// guarded with all that is generated (test/architecture.test.ts).
+// docs/asyncapi.yaml: a document by AsyncAPI's own schema, complete, and with references that lead somewhere. Whether
+// it is up to date is guarded with all that is generated (test/architecture.test.ts).
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";

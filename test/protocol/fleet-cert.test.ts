@@ -1,5 +1,5 @@
-// Certificates of the fleet's keys, held against jose, which knows nothing of ours: each reads what the other makes, and of everything else
-// ours takes nothing.
+// Certificates of the fleet's keys, held against jose, which knows nothing of ours: each reads what the other makes,
+// and of everything else ours takes nothing.
 import { createHmac, generateKeyPairSync, type JsonWebKey } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import { CompactSign, calculateJwkThumbprint, compactVerify, importJWK, type JWK } from "jose";

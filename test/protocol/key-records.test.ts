@@ -1,4 +1,5 @@
-// What relays write to auth.key again: whatever last record the topic has, it ends as the database says, and where it is so nothing is written.
+// What relays write to auth.key again: whatever last record the topic has, it ends as the database says, and where it
+// is so nothing is written.
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";

@@ -1,4 +1,5 @@
-// Record keys: which request waits behind which. Tokens are read without being verified, so whatever is sent here must not throw.
+// Record keys: which request waits behind which. Tokens are read without being verified, so whatever is sent here must
+// not throw.
 import fc from "fast-check";
 import { normalize, recordKey } from "../../src/protocol/record-key.ts";
 

@@ -1,5 +1,6 @@
-// Schemas as others rely on them: every version that was ever released is in schemas/released.json and stays readable. The registry
-// itself is the judge: it gets all released versions in order, then what is in the tree, with the compatibility of the subject.
+// Schemas as others rely on them: every version that was ever released is in schemas/released.json and stays readable.
+// The registry itself is the judge: it gets all released versions in order, then what is in the tree, with the
+// compatibility of the subject.
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

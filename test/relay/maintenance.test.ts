@@ -1,5 +1,5 @@
-// What the relay sweeps up by itself: accounts that nobody confirmed in time, links from long ago. Against the shared fleet's database; other
-// tests' accounts are minutes old.
+// What the relay sweeps up by itself: accounts that nobody confirmed in time, links from long ago. Against the shared
+// fleet's database; other tests' accounts are minutes old.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { variables } from "../../src/config/variables.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";

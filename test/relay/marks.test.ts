@@ -1,6 +1,6 @@
-// Marks `asOf` in auth.revocation, as relays write them to Kafka: they must stand still rather than lie, beside a commit
-// that waits, a shard that nobody publishes, without a relay, and where a relay hangs; whatever the clocks of its
-// machine and of the database say. as-of.test.ts shows the same for each part of the mechanism.
+// Marks `asOf` in auth.revocation, as relays write them to Kafka: they must stand still rather than lie, beside a
+// commit that waits, a shard that nobody publishes, without a relay, and where a relay hangs; whatever the clocks of
+// its machine and of the database say. as-of.test.ts shows the same for each part of the mechanism.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -114,7 +114,9 @@ async function underLoad(rounds: number): Promise<Load> {
   };
 }
 
-/** A shard whose lock somebody holds, as a relay that hangs would, with a revocation in it; what marks say meanwhile. */
+/**
+ * A shard whose lock somebody holds, as a relay that hangs would, with a revocation in it; what marks say meanwhile.
+ */
 async function besideHeldShard(spanMs?: number): Promise<{ key: string; replied: number; highest: number }> {
   const [person, bystander] = [await confirmed(fleet), await confirmed(fleet)];
   if (shardOf(bystander.id) === shardOf(person.id)) throw new Error("the next id is in the next shard");

@@ -1,5 +1,6 @@
-// Who gives an administrative command, and whom it is about. The actor is a user, who may do what their roles permit, or an operator, who signs with a
-// key of their own and may do what they were enrolled with; neither does anything to whoever may do more (rank.ts). The target is a login, or `id:<number>`.
+// Who gives an administrative command, and whom it is about. The actor is a user, who may do what their roles permit,
+// or an operator, who signs with a key of their own and may do what they were enrolled with; neither does anything to
+// whoever may do more (rank.ts). The target is a login, or `id:<number>`.
 
 import { bearerOf } from "../../accounts/bearer.ts";
 import { factorMethods } from "../../accounts/challenges.ts";
@@ -58,7 +59,10 @@ export async function demandPermission(ctx: Context, actor: Actor, permission: P
   throw actor.userId === null ? lacks(permission) : await withoutRight(ctx, actor.userId, permission);
 }
 
-/** Of a command that changes something of its target. @throws what targetOf throws; FORBIDDEN for a target who may do more */
+/**
+ * Of a command that changes something of its target.
+ * @throws what targetOf throws; FORBIDDEN for a target who may do more
+ */
 export async function subjectOf(ctx: Context, actor: Actor, target: string): Promise<Profile> {
   const user = await targetOf(ctx, target);
   demandRank(actor, (await ctx.read(rolesOf(user.id)))?.roles ?? [], "act-on-holder");

@@ -1,8 +1,10 @@
-// How many refused administrative attempts get a row of the audit, so that nobody can fill it with them (define.ts): of each actor, and of all
-// who are nobody together, so many a minute in each worker. What is over is counted, and the count is a row of its own when the minute ends.
+// How many refused administrative attempts get a row of the audit, so that nobody can fill it with them (define.ts): of
+// each actor, and of all who are nobody together, so many a minute in each worker. What is over is counted, and the
+// count is a row of its own when the minute ends.
 //
-// In memory, because a count in the database would be a write for each attempt, which is what is to be bounded. So a worker that is killed loses
-// the count of a minute at most, never a row that it wrote; `auth_requests_total` counts every refusal besides.
+// In memory, because a count in the database would be a write for each attempt, which is what is to be bounded. So a
+// worker that is killed loses the count of a minute at most, never a row that it wrote; `auth_requests_total` counts
+// every refusal besides.
 
 /** Rows of one actor within a minute. */
 export const rowsPerMinute = 20;

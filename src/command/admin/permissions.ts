@@ -1,5 +1,6 @@
-// What the administrative commands ask for, and how names of permissions and roles look. The role admin has all of these, by migration; an operator
-// has what they were enrolled with. Services may ask auth.access.check for permissions of their own naming.
+// What the administrative commands ask for, and how names of permissions and roles look. The role admin has all of
+// these, by migration; an operator has what they were enrolled with. Services may ask auth.access.check for permissions
+// of their own naming.
 import { invalid } from "../../protocol/errors.ts";
 
 /** permission -> what it allows */

@@ -1,5 +1,5 @@
-// Check: whether an access token's user may do something right now, by the permissions of the roles that his session bears. A permission that nobody has, or
-// that nobody knows, is not allowed.
+// Check: whether an access token's user may do something right now, by the permissions of the roles that his session
+// bears. A permission that nobody has, or that nobody knows, is not allowed.
 // Refuses INVALID_INPUT (no name of a permission), and what bearerOf refuses.
 
 import { bearerOf } from "../../accounts/bearer.ts";

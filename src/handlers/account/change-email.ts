@@ -1,8 +1,9 @@
-// Change-email: asks for another e-mail address, for who knows the password. A link goes to the new address, a notice to the old one, and
-// nothing changes until the link is used (confirm-email.ts).
-// Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in password/change.ts), EMAIL_TAKEN, THROTTLED (also
-// where the account has asked for, or the new address has got, AUTH_MAILS_PER_HOUR such mails);
-// with AUTH_HIDE_EMAIL a taken address looks like success in answer, events and mails to the asker, and its owner is told.
+// Change-email: asks for another e-mail address, for who knows the password. A link goes to the new address, a notice
+// to the old one, and nothing changes until the link is used (confirm-email.ts).
+// Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in
+// password/change.ts), EMAIL_TAKEN, THROTTLED (also where the account has asked for, or the new address has got,
+// AUTH_MAILS_PER_HOUR such mails); with AUTH_HIDE_EMAIL a taken address looks like success in answer, events and mails
+// to the asker, and its owner is told.
 
 import { bearerOf, demandFactor } from "../../accounts/bearer.ts";
 import { checkEmail, checkTyped } from "../../accounts/input.ts";

@@ -1,9 +1,10 @@
-// Confirm: exchanges the token of a confirmation link, once, for a confirmed account and its first session. The link shows that whoever holds it
-// reads the mails of the address, and nothing else: an account that somebody made with another's address would become theirs if that were enough.
-// So whoever opens the link shows that they are whoever registered, too: by the secret that registering answered, or by the password, which is
-// an attempt at the account as in a login. Only requesters in AUTH_CONFIRM_WITHOUT_PROOF may give neither.
-// Refuses INVALID_INPUT (neither, or both), what linkOf refuses, INVALID_CREDENTIALS (the link stays good), THROTTLED and OVERLOADED with a password,
-// and BANNED to whoever has shown that the account is theirs.
+// Confirm: exchanges the token of a confirmation link, once, for a confirmed account and its first session. The link
+// shows that whoever holds it reads the mails of the address, and nothing else: an account that somebody made with
+// another's address would become theirs if that were enough. So whoever opens the link shows that they are whoever
+// registered, too: by the secret that registering answered, or by the password, which is an attempt at the account as
+// in a login. Only requesters in AUTH_CONFIRM_WITHOUT_PROOF may give neither. Refuses INVALID_INPUT (neither, or both),
+// what linkOf refuses, INVALID_CREDENTIALS (the link stays good), THROTTLED and OVERLOADED with a password, and BANNED
+// to whoever has shown that the account is theirs.
 
 import { profileMessage } from "../../accounts/confirmation.ts";
 import { checkTyped } from "../../accounts/input.ts";

@@ -1,6 +1,7 @@
-// Export: everything that is held about the owner of an access token, as one JSON document (accounts/data-export.ts says what is in it, and how much).
-// The copy is worth as much as the account to whoever stole a token: the login must be young, and the owner is told by mail.
-// Refuses what bearerOf and demandFreshLogin refuse, THROTTLED (a copy was taken less than ten minutes ago).
+// Export: everything that is held about the owner of an access token, as one JSON document (accounts/data-export.ts
+// says what is in it, and how much). The copy is worth as much as the account to whoever stole a token: the login must
+// be young, and the owner is told by mail. Refuses what bearerOf and demandFreshLogin refuse, THROTTLED (a copy was
+// taken less than ten minutes ago).
 
 import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
 import { exportOf } from "../../accounts/data-export.ts";

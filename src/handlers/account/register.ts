@@ -1,10 +1,12 @@
-// Register: creates an account that its owner has to confirm (confirm.ts): by the link sent to its e-mail address, and by the secret that is answered
-// here, or the password. Until then it holds its login and no address: EMAIL_TAKEN means that a confirmed account has the address.
-// Refuses INVALID_INPUT, THROTTLED (by network), WEAK_PASSWORD, LOGIN_TAKEN, EMAIL_TAKEN; with AUTH_HIDE_EMAIL a taken e-mail address looks like success at
-// the same cost, and its owner is told: a decoy keeps the login taken, as the account would, with that password and no way to confirm it, so that
-// neither registering nor logging in later tells the difference. No event speaks of a decoy, and maintenance deletes it. Races are decided by unique
-// keys: the loser reads anew and finds the name taken. LOGIN_TAKEN and EMAIL_TAKEN are kept, so that asking again cannot turn out otherwise.
-// An address gets AUTH_MAILS_PER_HOUR such mails at most, links and what its owner is told; a link beyond goes out later (relay/waiting-mails.ts).
+// Register: creates an account that its owner has to confirm (confirm.ts): by the link sent to its e-mail address, and
+// by the secret that is answered here, or the password. Until then it holds its login and no address: EMAIL_TAKEN means
+// that a confirmed account has the address. Refuses INVALID_INPUT, THROTTLED (by network), WEAK_PASSWORD, LOGIN_TAKEN,
+// EMAIL_TAKEN; with AUTH_HIDE_EMAIL a taken e-mail address looks like success at the same cost, and its owner is told:
+// a decoy keeps the login taken, as the account would, with that password and no way to confirm it, so that neither
+// registering nor logging in later tells the difference. No event speaks of a decoy, and maintenance deletes it. Races
+// are decided by unique keys: the loser reads anew and finds the name taken. LOGIN_TAKEN and EMAIL_TAKEN are kept, so
+// that asking again cannot turn out otherwise. An address gets AUTH_MAILS_PER_HOUR such mails at most, links and what
+// its owner is told; a link beyond goes out later (relay/waiting-mails.ts).
 import { randomBytes } from "node:crypto";
 import { confirmation } from "../../accounts/confirmation.ts";
 import { checkEmail, checkLocale, checkName, checkNewPassword } from "../../accounts/input.ts";

@@ -1,7 +1,7 @@
-// Resend: one more mail to an address, with a link for each account that waits for its confirmation there. Always ok: nobody learns whether the
-// address has such an account, nor from the time it takes: where there is none, the same is done for a stand-in.
-// An address gets AUTH_MAILS_PER_HOUR such mails at most, registrations' included; what is over is not lost: when the hour is over, one mail lists
-// what waits (relay/waiting-mails.ts).
+// Resend: one more mail to an address, with a link for each account that waits for its confirmation there. Always ok:
+// nobody learns whether the address has such an account, nor from the time it takes: where there is none, the same is
+// done for a stand-in. An address gets AUTH_MAILS_PER_HOUR such mails at most, registrations' included; what is over is
+// not lost: when the hour is over, one mail lists what waits (relay/waiting-mails.ts).
 // Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
 
 import { confirmation, confirmations, nobodyAt } from "../../accounts/confirmation.ts";

@@ -1,6 +1,7 @@
-// Add-operator: enrols an operator with a key of their own, or gives one who is there another key, so that a key can be changed without a gap.
-// Nobody enrols an operator who may do what they may not, nor gives such a one a key: with it they could act in that name.
-// Refuses INVALID_INPUT (also a private key, and permissions for one who is there), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
+// Add-operator: enrols an operator with a key of their own, or gives one who is there another key, so that a key can be
+// changed without a gap. Nobody enrols an operator who may do what they may not, nor gives such a one a key: with it
+// they could act in that name. Refuses INVALID_INPUT (also a private key, and permissions for one who is there),
+// TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
 
 import {
   checkOperatorName,

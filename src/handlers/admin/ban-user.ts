@@ -1,7 +1,7 @@
-// Ban-user: ends all sessions of a user and lets nobody log in to the account, until the ban's end if it has one, else until it is lifted.
-// For a user who is banned already the new end and reason count.
-// Refuses INVALID_INPUT (also an end that is past), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of the last
-// administrator, by an administrator), NOT_FOUND.
+// Ban-user: ends all sessions of a user and lets nobody log in to the account, until the ban's end if it has one, else
+// until it is lifted. For a user who is banned already the new end and reason count.
+// Refuses INVALID_INPUT (also an end that is past), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of
+// the last administrator, by an administrator), NOT_FOUND.
 
 import { ban, keepAnAdmin } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";

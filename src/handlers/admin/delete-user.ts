@@ -1,6 +1,6 @@
-// Delete-user: the account is gone for ever, its sessions are over and its e-mail address is free; its login is after AUTH_LOGIN_QUARANTINE.
-// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of the last administrator, by an
-// administrator), NOT_FOUND.
+// Delete-user: the account is gone for ever, its sessions are over and its e-mail address is free; its login is after
+// AUTH_LOGIN_QUARANTINE. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of the
+// last administrator, by an administrator), NOT_FOUND.
 
 import { erase, keepAnAdmin } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";

@@ -1,7 +1,8 @@
-// Export-user: the copy that auth.account.export gives a user himself, for one who asks by letter or mail (GDPR, articles 15 and 20). It says everything
-// about him, so it takes a permission of its own and a reason, nobody takes one of a user who may do more than he, and it is an event of the user.
-// Refuses INVALID_INPUT (also without a reason), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND, THROTTLED (a copy
-// was taken less than ten minutes ago, by whomever).
+// Export-user: the copy that auth.account.export gives a user himself, for one who asks by letter or mail (GDPR,
+// articles 15 and 20). It says everything about him, so it takes a permission of its own and a reason, nobody takes one
+// of a user who may do more than he, and it is an event of the user. Refuses INVALID_INPUT (also without a reason),
+// TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND, THROTTLED (a copy was taken less
+// than ten minutes ago, by whomever).
 
 import { exportOf } from "../../accounts/data-export.ts";
 import { noSuchUser } from "../../accounts/users.ts";

@@ -1,6 +1,6 @@
-// Find-users: users by the beginning of a login or of an e-mail address, by id (`id:<number>`), or all; of one state, if wanted; a page at a
-// time. A cursor says after whom the next page begins: who comes or goes in between moves nobody else. A page may hold fewer than `limit`
-// and still not be the last one: that is the one without a cursor.
+// Find-users: users by the beginning of a login or of an e-mail address, by id (`id:<number>`), or all; of one state,
+// if wanted; a page at a time. A cursor says after whom the next page begins: who comes or goes in between moves nobody
+// else. A page may hold fewer than `limit` and still not be the last one: that is the one without a cursor.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
 
 import { defineAdminHandler } from "../../command/admin/define.ts";

@@ -1,6 +1,7 @@
-// Reset-mfa: removes all second factors of a user who has lost them, and ends his sessions. His password alone logs in again, so whoever
-// asks for this must be known to be him, and he is told by mail; a role that requires a factor stays without effect until he has set one up.
-// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND.
+// Reset-mfa: removes all second factors of a user who has lost them, and ends his sessions. His password alone logs in
+// again, so whoever asks for this must be known to be him, and he is told by mail; a role that requires a factor stays
+// without effect until he has set one up. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED,
+// FORBIDDEN, MFA_REQUIRED, NOT_FOUND.
 
 import { factorMethods } from "../../accounts/challenges.ts";
 import { notice } from "../../accounts/second-factors.ts";

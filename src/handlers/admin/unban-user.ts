@@ -1,5 +1,5 @@
-// Unban-user: lifts a ban. Sessions that the ban ended stay over. Without a ban nothing changes, and the answer says so.
-// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
+// Unban-user: lifts a ban. Sessions that the ban ended stay over. Without a ban nothing changes, and the answer says
+// so. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 
 import { unban } from "../../accounts/users.ts";
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";

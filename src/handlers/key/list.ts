@@ -1,4 +1,5 @@
-// Key list: the fleet's public keys as a JSON Web Key Set (RFC 7517): use "sig" verifies access tokens, use "enc" seals requests.
+// Key list: the fleet's public keys as a JSON Web Key Set (RFC 7517): use "sig" verifies access tokens, use "enc" seals
+// requests.
 import { defineHandler } from "../../command/define.ts";
 
 export default defineHandler({

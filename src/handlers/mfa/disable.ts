@@ -1,5 +1,6 @@
-// Disable: removes the authenticator app. With the last factor the recovery codes go, too; where a role requires a factor, the last one stays.
-// Refuses what bearerOf and demandFreshLogin refuse (so the app, or what stands in for it, was shown a moment ago), NOT_FOUND.
+// Disable: removes the authenticator app. With the last factor the recovery codes go, too; where a role requires a
+// factor, the last one stays. Refuses what bearerOf and demandFreshLogin refuse (so the app, or what stands in for it,
+// was shown a moment ago), NOT_FOUND.
 
 import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
 import { checkNotLast, factorChange } from "../../accounts/second-factors.ts";

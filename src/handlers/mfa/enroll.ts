@@ -1,6 +1,7 @@
-// Enroll: begins to set up an authenticator app. Gives the secret, as text to type in and as a URI to show as a QR code; nothing counts until
-// auth.mfa.activate shows that the app has it. Enrolling again replaces a secret that was never activated.
-// Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (an app is active: disable it first).
+// Enroll: begins to set up an authenticator app. Gives the secret, as text to type in and as a URI to show as a QR
+// code; nothing counts until auth.mfa.activate shows that the app has it. Enrolling again replaces a secret that was
+// never activated. Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (an app is active: disable it
+// first).
 
 import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
 import { totpAad } from "../../accounts/second-factors.ts";

@@ -1,7 +1,7 @@
-// Finish-login: opens the session for a passkey that answers the challenge of begin-login, or of auth.session.login. Alone it must have
-// verified its owner; after a password the possession is enough.
-// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (also for whoever has no passkey, and for one whose counter went back), and
-// to whoever has the passkey BANNED.
+// Finish-login: opens the session for a passkey that answers the challenge of begin-login, or of auth.session.login.
+// Alone it must have verified its owner; after a password the possession is enough.
+// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (also for whoever has no passkey, and for one whose
+// counter went back), and to whoever has the passkey BANNED.
 
 import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../../accounts/challenges.ts";
 import { minPasskeyLoginMs } from "../../accounts/passkeys.ts";

@@ -1,7 +1,7 @@
-// Password change: a new password for who knows the current one. All other sessions end. The one it was changed in goes on: its access
-// token counts no more, as all from before, and its next refresh gives a current one.
-// Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen access token must not be worth
-// guesses at the password that nobody sees), THROTTLED.
+// Password change: a new password for who knows the current one. All other sessions end. The one it was changed in goes
+// on: its access token counts no more, as all from before, and its next refresh gives a current one.
+// Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen
+// access token must not be worth guesses at the password that nobody sees), THROTTLED.
 
 import { bearerOf, demandFactor } from "../../accounts/bearer.ts";
 import { checkNewPassword, checkTyped } from "../../accounts/input.ts";

@@ -1,6 +1,6 @@
-// Forgot: mails a link to set a new password with to the owner of a confirmed account. Always ok: nobody learns whether the address has one, and
-// the answer costs the same statements either way (db/dummy-user.ts), and takes the same time (mailedInMs). An address gets AUTH_MAILS_PER_HOUR such
-// mails at most; what is over is swallowed.
+// Forgot: mails a link to set a new password with to the owner of a confirmed account. Always ok: nobody learns whether
+// the address has one, and the answer costs the same statements either way (db/dummy-user.ts), and takes the same time
+// (mailedInMs). An address gets AUTH_MAILS_PER_HOUR such mails at most; what is over is swallowed.
 // Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
 
 import { checkEmail } from "../../accounts/input.ts";

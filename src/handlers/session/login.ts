@@ -1,7 +1,9 @@
-// Login: exchanges a login, or the e-mail address of a confirmed account (accounts/named.ts), and a password for a session, or for a challenge where the user
-// has a second factor (accounts/after-password.ts). Other sessions of the user go on.
-// Refuses INVALID_INPUT (empty or absurd fields; the password policy is never applied here), INVALID_CREDENTIALS (same words and cost
-// for an unknown login and a wrong password), THROTTLED before any hash, and to whoever knew the password NOT_CONFIRMED and BANNED.
+// Login: exchanges a login, or the e-mail address of a confirmed account (accounts/named.ts), and a password for a
+// session, or for a challenge where the user has a second factor (accounts/after-password.ts). Other sessions of the
+// user go on.
+// Refuses INVALID_INPUT (empty or absurd fields; the password policy is never applied here), INVALID_CREDENTIALS (same
+// words and cost for an unknown login and a wrong password), THROTTLED before any hash, and to whoever knew the
+// password NOT_CONFIRMED and BANNED.
 
 import { afterPassword } from "../../accounts/after-password.ts";
 import { checkAttempt } from "../../accounts/input.ts";

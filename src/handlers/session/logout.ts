@@ -1,8 +1,9 @@
-// Logout: ends the session of an access token, or all sessions of its user. Ending all raises the user's generation, so that every
-// access token from before stops counting everywhere.
-// A genuine token is enough to end its own session: ok also where the token has expired, the session is over or the user is gone, so that
-// nobody keeps a session only because logging out came late or came twice. What asks for everything to end needs a token that is still good.
-// Refuses INVALID_INPUT and TOKEN_INVALID (forged, or signed by a key that the fleet does not have any more); everywhere, what bearerOf refuses.
+// Logout: ends the session of an access token, or all sessions of its user. Ending all raises the user's generation, so
+// that every access token from before stops counting everywhere.
+// A genuine token is enough to end its own session: ok also where the token has expired, the session is over or the
+// user is gone, so that nobody keeps a session only because logging out came late or came twice. What asks for
+// everything to end needs a token that is still good. Refuses INVALID_INPUT and TOKEN_INVALID (forged, or signed by a
+// key that the fleet does not have any more); everywhere, what bearerOf refuses.
 
 import { bearerOf } from "../../accounts/bearer.ts";
 import { checkToken } from "../../accounts/input.ts";

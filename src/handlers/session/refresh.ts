@@ -1,7 +1,7 @@
-// Refresh: a new access token for a refresh token. In a rotating session the refresh token changes too: the successor is derived from
-// its parent, so the parent gets that same successor again within the grace time (a client that lost the answer, or fifty at once), and
-// anything older ends this session and no other (RFC 9700, section 4.14.2). A session that does not rotate gets its own token back.
-// The device token is renewed, too.
+// Refresh: a new access token for a refresh token. In a rotating session the refresh token changes too: the successor
+// is derived from its parent, so the parent gets that same successor again within the grace time (a client that lost
+// the answer, or fifty at once), and anything older ends this session and no other (RFC 9700, section 4.14.2). A
+// session that does not rotate gets its own token back. The device token is renewed, too.
 // Refuses INVALID_INPUT, TOKEN_INVALID (unknown or forged), TOKEN_EXPIRED, SESSION_REVOKED, REFRESH_REUSED.
 
 import { checkToken } from "../../accounts/input.ts";
@@ -29,7 +29,9 @@ import type { Write } from "../../db/statements.ts";
 import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 
-/** A forged secret costs this many HMACs at most, some 5 ms; a session at 15 min per rotation makes 2,880 in 30 days. */
+/**
+ * A forged secret costs this many HMACs at most, some 5 ms; a session at 15 min per rotation makes 2,880 in 30 days.
+ */
 const longestWalk = 3000;
 
 type Owned = SessionForRefresh & {

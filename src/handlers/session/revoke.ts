@@ -1,6 +1,7 @@
-// Revoke: ends one session of an access token's user, or all but the token's own. That one goes on, with its access token, as long as the
-// others can be listed; where they are more, the user's generation rises instead of a record for each, and it needs a refresh.
-// Refuses what bearerOf refuses, INVALID_INPUT, NOT_FOUND (no such session, over already, or somebody else's).
+// Revoke: ends one session of an access token's user, or all but the token's own. That one goes on, with its access
+// token, as long as the others can be listed; where they are more, the user's generation rises instead of a record for
+// each, and it needs a refresh. Refuses what bearerOf refuses, INVALID_INPUT, NOT_FOUND (no such session, over already,
+// or somebody else's).
 
 import { type Bearer, bearerOf } from "../../accounts/bearer.ts";
 import { endedLater, openSessionOf } from "../../accounts/sessions.ts";

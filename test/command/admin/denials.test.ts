@@ -1,5 +1,6 @@
-// Refused attempts at administrative commands: each is a row of the audit and an event, once per request, by who is known; and how many rows
-// there can be. Those of nobody, and the bound through Kafka, are in test/audit/audit.test.ts, whose fleet nobody else asks.
+// Refused attempts at administrative commands: each is a row of the audit and an event, once per request, by who is
+// known; and how many rows there can be. Those of nobody, and the bound through Kafka, are in test/audit/audit.test.ts,
+// whose fleet nobody else asks.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { makeDenials, rowsPerMinute } from "../../../src/command/admin/denials.ts";
 import { handlers } from "../../../src/handlers/index.ts";

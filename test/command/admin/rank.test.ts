@@ -1,5 +1,6 @@
-// Who may act on whom: every administrative command, given by a user and by an operator who hold exactly its permission,
-// on a user and on roles that are above them. A new command fails the first test until its scenario says its rights.
+// Who may act on whom: every administrative command, given by a user and by an operator who hold exactly its
+// permission, on a user and on roles that are above them. A new command fails the first test until its scenario says
+// its rights.
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
