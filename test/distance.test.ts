@@ -6,12 +6,12 @@ import { projectSources, type Rule, rules, type Source } from "../tools/distance
 const allowed: Record<keyof typeof rules, number> = {
   "loose files in src": 0,
   "files over 400 lines": 0,
-  "comments over 120 columns": 845,
-  "he, his, him": 95,
+  "comments over 120 columns": 229,
+  "he, his, him": 16,
   "exported types declared twice": 9,
   "auth in src/kafka": 0,
   "auth in src/bus": 0,
-  "retired names": 401,
+  "retired names": 397,
 };
 
 const sources = projectSources();

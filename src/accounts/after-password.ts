@@ -15,7 +15,10 @@ export interface RightPassword {
   request: SessionLoginRequest;
   /** What else is to be written: the attempt's refund, the password's hash at another cost. */
   writes: Write[];
-  /** Notes the device as one its owner uses; with a second factor it is not known yet that it is he. */
+  /**
+   * Notes the device as one that the owner of the account uses. Not where a second factor is asked for: whoever has the
+   * password may not be the owner.
+   */
   remember: Write[];
 }
 

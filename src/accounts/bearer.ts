@@ -64,9 +64,9 @@ export async function demandFreshLogin(ctx: Context, bearer: Bearer): Promise<Ow
 }
 
 /**
- * For commands of that kind that ask for the password themselves: a second factor that he has must have been shown in
- * this session.
- * @returns his factors.
+ * For commands of that kind that ask for the password themselves: a second factor, where the user has one, must have
+ * been shown in this session.
+ * @returns the user's factors.
  * @throws Refusal MFA_REQUIRED, details action `login`, reason `factor` (with methods)
  */
 export async function demandFactor(ctx: Context, { claims, userId }: Bearer): Promise<OwnedFactors> {

@@ -1,8 +1,8 @@
-// A copy of everything that is held about a user, as one JSON document: his account, roles, kinds of credentials,
-// links, sessions, and his history from the audit. No hash, no secret, and no name of somebody else who acted; it is
-// written to himself, whoever asks for it. The document has at most `mostBytes`; beyond that the oldest sessions and
-// history are left out, and `leftOut` says from when on. Taking one is an act that is audited, so its answer is kept
-// like any other's; that is why the next copy waits for a while, for whoever takes it.
+// Everything that is held about a user, as one JSON document: account, roles, kinds of credentials, links, sessions,
+// and the history from the audit. No hash, no secret, and no name of another user or operator; it addresses the user,
+// whoever asks for it. The document has at most `mostBytes`; beyond that the oldest sessions and history are left out,
+// and `leftOut` says from when on. Taking one is audited, so its answer is stored like that of any change; therefore
+// the next copy has to wait for ten minutes.
 
 import type { Change, Context } from "../command/context.ts";
 import { stateField, withoutState } from "../crypto/audit.ts";

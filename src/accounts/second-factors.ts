@@ -67,7 +67,7 @@ export function newRecoveryCodes(userId: number): { codes: string[]; write: Writ
   return { codes, write: replaceRecoveryCodes(userId, hashes) };
 }
 
-/** @throws Refusal MFA_REQUIRED where a role of the user requires a factor and this is his last */
+/** @throws Refusal MFA_REQUIRED where a role of the user requires a factor and this is the last one */
 export function checkNotLast(roles: readonly string[]): void {
   if (roles.length === 0) return;
   throw refuse("MFA_REQUIRED", {

@@ -1,6 +1,6 @@
 // Sessions as several commands treat them. Opening one: every command that ends with tokens does it here. A user has
 // AUTH_SESSIONS_MAX sessions at most; the commit that opens one more ends the oldest, whichever command it is of.
-// Listing a user's, and finding one of his.
+// Lists the sessions of a user, and finds one of them.
 
 import type { Context } from "../command/context.ts";
 import { event } from "../command/events.ts";

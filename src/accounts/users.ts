@@ -47,7 +47,7 @@ export const adminRole = "admin";
 type Standing = Pick<Profile, "id" | "roles" | "banned" | "confirmed">;
 
 /**
- * For what takes a user's administration from the fleet: his role, his access, himself.
+ * For what may leave the fleet without an administrator: taking the role from a user, banning or deleting them.
  * @returns what the commit must demand.
  * @throws Refusal FORBIDDEN, reason last-admin, where nobody else has the role and can log in
  */

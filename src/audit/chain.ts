@@ -3,17 +3,17 @@
 // stands. Never inside a request: a chain has one end, and all commits of a fleet would wait for it.
 //
 // A row that commits late, though its id is an early one, is chained in the next batch: rows stand in the order in
-// which they were found. Rows of one user are in the order of his commits all the same, since his row is locked from
-// his row's id to its commit.
+// which they were found. Rows of one user are in the order of the commits all the same: a commit locks the user before
+// its rows get their ids.
 //
 // The relay goes on from the end that it sealed itself (audit_state), never from the last row that it finds: a row that
 // somebody else put behind the end, chained as it should be, is then a number that stands twice, and not the beginning
 // of what the next head signs.
 //
 // What is personal in a row is sealed anew, under the key of its subject (subject_keys). The first row of a user makes
-// his key, in the same transaction and only while he is there; the key goes with him (ON DELETE CASCADE), also where
-// his rows wait here still: they are chained without what was personal. So an erased user cannot come back by a row
-// that was late.
+// the key, in the same transaction and only while the user is there; the key is deleted with the user (ON DELETE
+// CASCADE), also while rows still wait here: they are chained without what was personal. So a late row brings back
+// nothing about an erased user.
 
 import { createHash } from "node:crypto";
 import {

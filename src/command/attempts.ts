@@ -41,8 +41,8 @@ export interface Attempt {
 }
 
 /**
- * At the password of whoever is logged in. By session: who guesses at the login does not keep its owner from proving
- * himself.
+ * At the password of a user who is logged in. Counted by session, so that guesses at the login from elsewhere do not
+ * lock its owner out.
  */
 export function attemptInSession({ login, sessionId, userId }: AccessClaims): Attempt {
   return { factor: "password", login, from: { sessionId, userId } };
@@ -53,8 +53,8 @@ export interface Reservation {
   /** Belongs into the commit where the secret was right, whatever it then refuses. */
   refund: Write;
   /**
-   * Belongs into the commit that lets a user in who has shown all his factors: from here guesses from elsewhere delay
-   * him no more.
+   * Belongs into the commit that opens a session for a user who has shown every factor: on this device guesses from
+   * elsewhere delay the user no more.
    */
   remember(userId: number): Write[];
 }
@@ -143,7 +143,7 @@ function throttled(parts: AttemptDeps, { factor }: Attempt, { waitMs, limit = "a
 
 /**
  * For a login that ends without a password of its own: by the answer to a challenge, or by a passkey alone. The same
- * writes as a reservation's `remember`, for who was let in with all his factors.
+ * writes as a reservation's `remember`, for a user who has shown every factor.
  */
 export function rememberedDevice(
   { dataKeys, settings }: Pick<AttemptDeps, "dataKeys" | "settings">,

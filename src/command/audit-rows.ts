@@ -11,7 +11,7 @@ import type { StateChange } from "../db/statements.ts";
 import type { AuditedEvent, Change } from "./context.ts";
 import { eventTopic } from "./outbox-rows.ts";
 
-/** Fields of events that say nothing of a person: they outlive him. */
+/** Fields of events that say nothing of a person: they stay when the user is erased. */
 const impersonal = new Set([
   ...[
     "cause",

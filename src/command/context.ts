@@ -74,7 +74,7 @@ export interface Change {
   publish?: boolean;
   writes?: Write[];
   messages?: Message[];
-  /** Who did it; default the user himself, or anonymous. */
+  /** Who did it; default the user whom the events are about, or anonymous. */
   actor?: string;
 }
 

@@ -55,10 +55,10 @@ const revokes: { [Name in keyof Events]: (body: Body<Name>) => Revokes } = {
   UserUnlocked: () => "nothing",
 };
 
-/** The user of a change, as its revocations need him. */
+/** What revocations need of the user of a change. */
 export interface Revoked {
   id: number;
-  /** His generation after the change; where an event outdates his tokens, the change has raised it. */
+  /** The user's generation after the change; where an event outdates tokens, the change has raised it. */
   generation?: number;
 }
 

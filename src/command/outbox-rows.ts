@@ -1,6 +1,6 @@
 // The outbox rows of a change: its events, then what they revoke, then its messages. An event's row takes the next
-// number of its user; a secret is encrypted before it is written. All rows of a user are in his shard, so his
-// revocations leave in their order.
+// number of its user; a secret is encrypted before it is written. All rows of a user are in one shard, so revocations
+// are published in their order.
 import type { SecretBox } from "../crypto/envelope.ts";
 import type { OutboxRow } from "../db/commit.ts";
 import { shardOf } from "../db/outbox.ts";

@@ -34,7 +34,7 @@ export const limits = {
   argon2Lanes: 16,
 } as const;
 
-/** bcrypt reads no more of a password. Whoever has a longer one gets it hashed whole at his next login. */
+/** bcrypt reads no more of a password. A longer one is hashed whole at the user's next login. */
 export const bcryptReads = 72;
 
 interface Algorithm {

@@ -1,4 +1,4 @@
-// Recovery codes: what lets a user in who has lost his other factors, each once. 25 letters of Crockford's base32 are
+// Recovery codes: what lets a user in who has lost the other factors, each once. 25 letters of Crockford's base32 are
 // 125 random bits, so SHA-256 is enough to keep them by (ASVS 5.0, 6.5.2 asks for the password's KDF below 112 bits).
 // Rejected: 10 letters under Argon2, because one wrong code would then cost as many hashes as there are codes, in the
 // lane that logins wait for; typing 15 letters more, once in a year, is the cheaper half of that bargain.

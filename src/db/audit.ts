@@ -66,8 +66,8 @@ export async function subjectKeys(connection: CommonQueryMethods, users: number[
 }
 
 /**
- * Those of the users who are there, held until the transaction ends: nobody can be deleted between this look and his
- * key's coming.
+ * The users among them that are there, locked until the transaction ends: none can be deleted before the key is
+ * written.
  */
 export async function holdUsers(transaction: CommonQueryMethods, users: number[]): Promise<number[]> {
   const rows = await transaction.any(sql.type(z.object({ id: z.number() }))`

@@ -122,11 +122,11 @@ function insertOutbox(rows: OutboxRow[], numbers: number, withUser: boolean): Fr
 }
 
 /**
- * As the outbox, behind the lock on the user, so that ids of his rows are in the order of his commits. What it costs
- * (PostgreSQL 18, medians of 8 blocks of 300 commits each way): a refresh 267 us of the server's CPU instead of 233, 70
- * us more of the worker's with the sealing, 450 bytes more of WAL; a login 405 us instead of 350, beside 25 ms for its
- * hash. Chaining it later: 13 us and 70 us. Rejected: hashing or numbering it here, because all commits of a fleet
- * would wait for one row.
+ * As the outbox, behind the lock on the user, so that the ids of a user's rows are in the order of the commits. What it
+ * costs (PostgreSQL 18, medians of 8 blocks of 300 commits each way): a refresh 267 us of the server's CPU instead of
+ * 233, 70 us more of the worker's with the sealing, 450 bytes more of WAL; a login 405 us instead of 350, beside 25 ms
+ * for its hash. Chaining it later: 13 us and 70 us. Rejected: hashing or numbering it here, because all commits of a
+ * fleet would wait for one row.
  */
 function insertAudit(boxes: Buffer[], withUser: boolean): Fragment {
   const source = withUser ? sql.fragment`subject` : sql.fragment`won`;

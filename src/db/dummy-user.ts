@@ -1,6 +1,6 @@
-// Stand-ins for users who are not there. Whoever asks for a mail to an address, or tries a login, must not learn from
-// the time it takes whether there is such a user: so where there is none, the same statements run on a row that stands
-// in for his (ASVS 5.0, 6.3.8). Nothing of it is ever published or used.
+// Dummy users. Whoever asks for a mail to an address, or tries a login, must not learn from the time it takes whether
+// there is such a user: where there is none, the same statements run on the row of a dummy user (ASVS 5.0, 6.3.8).
+// Nothing of it is ever published or used.
 import { type DatabasePool, sql } from "slonik";
 import type { NewToken } from "./one-time-tokens.ts";
 import type { Fragment, Write } from "./statements.ts";
@@ -8,7 +8,7 @@ import type { Fragment, Write } from "./statements.ts";
 const dummyUsers = 64;
 
 /**
- * Which row stands in for the user of this login or address: always the same one, as the user's would be. Ids are
+ * The dummy user of this login or address: always the same one, as a user's row would be. Ids are
  * negative, as no user's is.
  */
 export function dummyUserFor(key: string): number {
@@ -17,7 +17,7 @@ export function dummyUserFor(key: string): number {
   return -1 - (hash % dummyUsers);
 }
 
-/** As `lockUser` of a user who is as he was read. */
+/** As `lockUser` of a user who was not changed meanwhile. */
 export function lockDummyUser(id: number): (numbers: number, gate: Fragment) => Fragment {
   return (numbers, gate) => sql.fragment`
     UPDATE stand_ins SET sequence = sequence + ${numbers} WHERE id = ${id} AND ${gate} RETURNING id::bigint, sequence`;

@@ -1,4 +1,4 @@
-// Second factors of a user: what he has, his authenticator app (TOTP), his recovery codes. Secrets come encrypted,
+// Second factors of a user: which there are, the authenticator app (TOTP), the recovery codes. Secrets come encrypted,
 // codes hashed. What a code proves is written in the commit that makes use of it, so no code works twice and no wrong
 // one goes uncounted.
 import { sql } from "slonik";
@@ -37,7 +37,7 @@ const owned = factors.extend({
   /** There is something to take away, if only an app that was never activated or a passkey that is being registered. */
   resettable: z.boolean(),
 });
-/** A user's factors, and how he is told when they change. */
+/** A user's factors, and where the mail goes when they change. */
 export type OwnedFactors = z.infer<typeof owned>;
 
 export function factorsOf(userId: number): Read<OwnedFactors> {
@@ -131,9 +131,9 @@ export function forgetTotpFailures(userId: number): Write {
 }
 
 /**
- * Somebody came by the owner's mailbox, and whoever knew the password before does not know it any more: the wait he
- * brought about is over. The count stays, so that who reads the mails has one try for each link and not five: the next
- * wrong code is waited for as if nothing had been.
+ * After a reset by a mailed link. Whoever knew the old password does not know the new one, so the wait that their wrong
+ * codes caused is over. The count of wrong codes stays: otherwise whoever reads the user's mails would have five tries
+ * for each link, and now has one.
  */
 export function endTotpWait(userId: number): Write {
   return {

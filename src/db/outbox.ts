@@ -78,15 +78,15 @@ async function unpublished(
 }
 
 /**
- * Fields of bodies that tell who somebody is. What is published is read here no more: they are gone before he asks to
- * be erased.
+ * Fields of bodies that tell who somebody is. What is published is read here no more, so they are taken out at once,
+ * and erasing a user finds nothing to do here.
  */
 const personal = ["client", "email", "login", "reason", "username"];
 
 /**
  * The row is written anew anyway, so that forgetting costs nothing: a secret, what of the body is personal, and a key
- * that is a login or an e-mail address (those of a user are his id). The times only tell PostgreSQL which partitions to
- * look into.
+ * that is a login or an e-mail address (those of a user are the user's id). The times only tell PostgreSQL which
+ * partitions to look into.
  */
 async function markPublished(transaction: CommonQueryMethods, rows: readonly StoredOutboxRow[]): Promise<void> {
   const times = rows.map((row) => row.createdAt / 1000);

@@ -1,18 +1,18 @@
-// What is held about a person, table by table: what of it he is given when he asks (auth.account.export,
-// auth.admin.export-user), and how it goes when he is erased. test/personal-data.test.ts walks the database: a table
-// that names a user and is not here, or is here and says nothing, fails it. A new table is a new line, and exporting
-// and erasing follow.
+// What is held about a person, table by table: what of it the user is given (auth.account.export,
+// auth.admin.export-user), and how it is deleted when the user is erased. test/personal-data.test.ts walks the
+// database: a table that names a user and is not here, or is here and says nothing, fails it. A new table is a new
+// line, and exporting and erasing follow.
 //
-// What has a foreign key to users ON DELETE CASCADE goes with his row, whoever deletes it.
+// What has a foreign key to users ON DELETE CASCADE is deleted with the user's row, whoever deletes it.
 import { sql } from "slonik";
 import { z } from "zod";
 import { forgetWhoGaveUp } from "./given-up-logins.ts";
 import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
 export interface Holding {
-  /** A JSON expression, an array with the newest first unless it is one thing; or why he is not given it. */
+  /** A JSON expression, an array with the newest first unless it is one thing; or why the user is not given it. */
   exported: { as: string; json(userId: number): Fragment } | { not: string };
-  /** With his row; by a write in the same statement; or otherwise, as said. */
+  /** With the user's row; by a write in the same statement; or otherwise, as said. */
   erased: "with the user" | ((userId: number) => Write) | { otherwise: string };
 }
 
@@ -111,7 +111,7 @@ export const holdings: Readonly<Record<string, Holding>> = {
     erased: forgetWhoGaveUp, // the rows stay until their time, and name nobody
   },
   login_attempts: {
-    exported: { not: "counts of guesses, by keyed hashes; what was refused is in his history" },
+    exported: { not: "counts of guesses, by keyed hashes; what was refused is in the history" },
     // No foreign key, so by a write. Those at a login that was nobody's then name no user, and go after a day.
     erased: (userId) => callFunction("erase_attempts", sql.fragment`erase_attempts(${userId})`),
   },
@@ -138,14 +138,16 @@ export const holdings: Readonly<Record<string, Holding>> = {
   },
   audit: {
     exported: { not: "is, as `history`: what is personal in it has to be opened first (accounts/data-export.ts)" },
-    erased: { otherwise: "what is personal is sealed under his key, which goes with him (subject_keys)" },
+    erased: {
+      otherwise: "what is personal is sealed under the user's key, which is deleted with the user (subject_keys)",
+    },
   },
   subject_keys: {
-    exported: { not: "a key of the house, that opens his history" },
+    exported: { not: "a key of the service, which opens the history" },
     erased: "with the user",
   },
   outbox: {
-    exported: { not: "on its way to auth.event, and in his history" },
+    exported: { not: "on its way to auth.event, and in the history" },
     erased: {
       otherwise: "what is personal is taken out once a row is published, the row goes with its day (db/outbox.ts)",
     },
@@ -157,7 +159,7 @@ function eraseSessionsOf(userId: number): Write {
   return callFunction("erase_sessions", sql.fragment`erase_sessions(${userId})`);
 }
 
-/** What erasing a user writes besides deleting his row. */
+/** What erasing a user writes besides deleting the user's row. */
 export function erasures(userId: number): Write[] {
   return Object.values(holdings).flatMap(({ erased }) => (typeof erased === "function" ? [erased(userId)] : []));
 }

@@ -1,11 +1,11 @@
 // Roles: what they permit, who has them, and the statements that change either. A role has a version, raised with each
-// change of its permissions; who changes or deletes it demands the version he read.
+// change of its permissions; who changes or deletes it demands the version that was read.
 import { sql } from "slonik";
 import { z } from "zod";
 import { rolesState } from "./account-state.ts";
 import type { Read, Write } from "./statements.ts";
 
-/** What a user may do: the permissions of all his roles. */
+/** What a user may do: the permissions of all their roles. */
 export function permissionsOf(userId: number): Read<{ permissions: string[] }> {
   const select = sql.fragment`
     SELECT ARRAY(

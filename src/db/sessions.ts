@@ -24,7 +24,7 @@ const owner = {
 
 const sessionForAccess = z.object(owner);
 
-/** The session of an access token, with its user as he is now. */
+/** The session of an access token, with its user as the row is now. */
 export function sessionById(id: string): Read<z.infer<typeof sessionForAccess>> {
   const select = sql.fragment`
     SELECT s.user_id AS "userId", s.ended_at IS NOT NULL AS ended, s.expires_at AS "expiresAt", ${userColumns}
@@ -122,7 +122,7 @@ export interface EndedSessionsEvent {
   event: object;
 }
 
-/** Opens a session; in the same commit the user's oldest ones end where he has too many. */
+/** Opens a session; in the same commit the user's oldest ones end where there are too many. */
 export function insertSession(session: NewSession, { most, idleMs, shard, said, audited }: SessionLimit): Write {
   const client =
     session.client === null ? sql.fragment`NULL::jsonb` : sql.fragment`${sql.jsonb(session.client as never)}`;

@@ -1,5 +1,5 @@
 // Users: what handlers ask about them, and the statements that change them. Each `subject` statement locks the user's
-// row, checks that he is as the handler read him, and takes the numbers for his events.
+// row, checks that nothing changed since the handler read it, and takes the numbers for the user's events.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { Target } from "../protocol/target.ts";
@@ -209,7 +209,7 @@ export function insertUser(user: NewUser): Subject {
 export interface Expected {
   /** The user must still be of this generation. */
   generation?: number;
-  /** Whether he must be banned or not, confirmed or not. */
+  /** Whether the user must be banned or not, confirmed or not. */
   banned?: boolean;
   confirmed?: boolean;
   /** The normalised e-mail address must still be this one. */
@@ -228,7 +228,7 @@ function lock(id: number, expected: Expected, changes: Fragment): Subject {
     RETURNING u.id, sequence`;
 }
 
-/** Nothing of the user changes but his event numbers. */
+/** Nothing of the user changes but the event numbers. */
 export function lockUser(id: number, expected: Expected): Subject {
   return lock(id, expected, sql.fragment``);
 }
@@ -284,8 +284,8 @@ export function deleteUser(id: number, expected: Omit<Expected, "banned">): Subj
 const passwordAndOwner = z.object({ hash: z.string(), login: z.string(), ...contactShape });
 
 /**
- * The hash of the user's password, if he has one, and what is known of him: what a new one must not be made of, and
- * where to tell him.
+ * The hash of the user's password, if there is one, and what a new one must not be made of: login, name and address,
+ * which is also where the mail goes.
  */
 export function passwordOf(userId: number): Read<z.infer<typeof passwordAndOwner>> {
   const select = sql.fragment`
@@ -302,7 +302,7 @@ const addressChange = passwordAndOwner.omit({ hash: true }).extend({
 });
 
 /**
- * What changing a user's e-mail address needs to know: what he has, how many links he was given within the last hour
+ * What changing a user's e-mail address needs to know: the present one, how many links were mailed within the last hour
  * and in how many ms there will be one less, who has the new address, and how long the next mail to that one has to
  * wait.
  */
@@ -366,7 +366,7 @@ export function insertPassword(userId: number, hash: string): Write {
     changes: 1,
     state: [passwordState(hash)],
     // Reads subject itself: a foreign key to a user of the same statement is checked at its end, but the row must come
-    // after his.
+    // after the user's.
     statement: (gate) => sql.fragment`
       INSERT INTO credentials (user_id, kind, hash) SELECT ${userId}, 'password', ${hash} WHERE ${gate} RETURNING 1`,
   };

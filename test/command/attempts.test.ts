@@ -1,6 +1,6 @@
-// Guessing at a password. Through Kafka: it has to wait, from its own network and then from all; whoever logged in from
-// his device before, or is logged in, does not; an operator ends the waiting. And a hundred at once, at the handler
-// itself, where each hash can be counted.
+// Guessing at a password. Through Kafka: it has to wait, from its own network and then from all; a user does not who
+// logged in from this device before, or is logged in; an operator ends the waiting. And a hundred at once, at the
+// handler itself, where each hash can be counted.
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
@@ -59,7 +59,7 @@ describe("guessing", () => {
     expect([nobody.refusal.message, nobody.refusal.details]).toEqual([person.refusal.message, person.refusal.details]);
   });
 
-  test("from many networks delays unknown ones, but not the owner's device, nor his session, and nobody for ever", async () => {
+  test("from many networks delays unknown ones, but not the owner's device or session, and nobody for ever", async () => {
     const person = await confirmed(fleet);
     const home = { ...address(300), device: "laptop" };
     const { tokens } = await logIn(person, home);

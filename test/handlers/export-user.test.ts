@@ -1,4 +1,4 @@
-// The copy of everything that is held about a user, taken for him by an operator or an administrator, through Kafka.
+// The copy of everything that is held about a user, taken by an operator or an administrator, through Kafka.
 // What the owner's own copy has in it is tested in erase.test.ts; here, that this is the same one, and who gets it.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
@@ -48,9 +48,9 @@ const copiesOf = async ({ id }: Confirmed): Promise<Audited[]> =>
 const later = ({ id }: Confirmed) => fleet.sql.query("UPDATE users SET exported_at = NULL WHERE id = $1", [id]);
 
 describe("auth.admin.export-user", () => {
-  test("gives what the user himself is given, by login and by id, and no secret", async () => {
+  test("gives what the user is given, by login and by id, and no secret", async () => {
     const person = await withApp(fleet);
-    await auditOf(fleet, person.id); // from here on his history has all of it
+    await auditOf(fleet, person.id); // from here on the history has all of it
     const answer = await exportOf(person.login.toUpperCase());
     expect(answer.userId).toBe(person.id);
     const copy = partsOf(answer);

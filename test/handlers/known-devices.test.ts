@@ -1,5 +1,5 @@
-// Known devices through Kafka: whoever was let in with all his factors from a device does not wait for what is guessed
-// from elsewhere, however his login ended. The controls are devices from where he was not let in, which wait.
+// Known devices through Kafka: a user who has shown every factor on a device does not wait there for guesses from
+// elsewhere, however the login ended. The controls are devices on which the user did not log in, which wait.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import type { ClientInput } from "../../src/protocol/generated/schemas.ts";
@@ -55,7 +55,7 @@ async function attack({ login }: TestUser, net: number): Promise<void> {
 
 interface Way {
   person(): WithApp | WithPasskey;
-  /** Lets him in from the device. */
+  /** Logs in from the device. */
   enter(device: ClientInput): Promise<SessionTokens>;
   /** Begins alike, and does not get in. */
   fail(device: ClientInput): Promise<string>;
@@ -138,8 +138,8 @@ describe.each(ways)("a login that ended by %s", (name, { person, enter, fail }) 
     expect(await fail(cafe)).toBe("MFA_INVALID");
     await attack(person(), net);
     expect(await logIn(person(), home)).toMatchObject({ challenge: { challenge: expect.any(String) } });
-    // The controls: from a device he never used, and from one where his factor was not shown, his right password has to
-    // wait.
+    // The controls: from a device that was never used, and from one where the factor was not shown, the right password
+    // has to wait.
     expect(await refused(logIn(person(), { ...home, device: "another" }))).toMatchObject({
       code: "THROTTLED",
       details: { reason: "attempts" },

@@ -61,7 +61,7 @@ async function saidOf({ id }: Confirmed) {
 
 describe("the most sessions a user may have", () => {
   test("are kept by twenty logins at once: exactly the oldest end, each is told to verifiers, and the events have no gap", async () => {
-    const person = await confirmed(fleet); // his oldest: the session of confirming
+    const person = await confirmed(fleet); // the oldest: the session of confirming
     const old = await moreSessions(person, most - 5);
     await fleet.sql.query("UPDATE sessions SET created_at = now() - interval '1 day' WHERE id = $1", [
       person.tokens.sessionId,

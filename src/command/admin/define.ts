@@ -1,14 +1,13 @@
-// defineAdminHandler(): an administrative command. It knows who acts and that he may before its handler is called, and
-// leaves a row of the audit, with the event AdminRefused, of every attempt that is refused to somebody: for lack of a
-// permission or of a second factor, and for a token that does not count. What is wrong in the request itself is no
-// attempt at a right.
+// defineAdminHandler(): an administrative command. Who acts, and that they have the permission, is checked before its
+// handler is called. Every attempt that is refused for lack of a permission or of a second factor, or for a token that
+// does not count, leaves a row of the audit and the event AdminRefused. A fault in the request itself does not.
 //
-// Who is known gets the refusal as his request's one answer, kept like any other, so a repeated request leaves no
-// second row. Whose token does not count gets nothing kept: with a good token the same request may be carried out. How
-// many rows there can be is bounded (denials.ts); beyond that the answer is the same, and it is counted.
+// Where the actor is known the refusal is the stored answer of the request, so repeating it leaves no second row. Where
+// the token does not count nothing is stored: with a good token the same request may be carried out. How many rows
+// there can be is bounded (denials.ts); beyond that the answer is the same, and it is counted.
 //
-// A row says whom the attempt was about by their id, or names the role or the operator: what somebody typed who may not
-// ask is not written anywhere.
+// A row names the target by id, or the role or the operator: what an actor without the right typed is not written
+// anywhere.
 import { isOperatorName } from "../../crypto/operators.ts";
 import { profileOf } from "../../db/users.ts";
 import { Refusal, type RefusalCode } from "../../protocol/errors.ts";

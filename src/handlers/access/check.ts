@@ -1,4 +1,4 @@
-// Check: whether an access token's user may do something right now, by the permissions of the roles that his session
+// Check: whether an access token's user may do something right now, by the permissions of the roles that the session
 // bears. A permission that nobody has, or that nobody knows, is not allowed.
 // Refuses INVALID_INPUT (no name of a permission), and what bearerOf refuses.
 

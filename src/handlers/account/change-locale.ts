@@ -1,5 +1,5 @@
 // Change-locale: the language that the owner of an access token is written to in, from now on. For whoever registered
-// without one, or came with an import. It is no part of how he logs in: no password is asked for, no event is made,
+// without one, or came with an import. It is no part of logging in: no password is asked for, no event is made,
 // nobody is told. Refuses what bearerOf refuses, INVALID_INPUT.
 
 import { bearerOf } from "../../accounts/bearer.ts";

@@ -1,7 +1,7 @@
 // Delete: the owner of an account erases it, by the password. All sessions are over, the e-mail address is free, the
 // login is after AUTH_LOGIN_QUARANTINE, and what is personal in the audit can be read no more (db/personal-data.ts
 // lists what goes how). Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as
-// at a change of the password), THROTTLED, FORBIDDEN (he is the last administrator).
+// at a change of the password), THROTTLED, FORBIDDEN (the last administrator).
 
 import { bearerOf, demandFactor } from "../../accounts/bearer.ts";
 import { checkTyped } from "../../accounts/input.ts";

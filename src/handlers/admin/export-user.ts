@@ -1,6 +1,6 @@
-// Export-user: the copy that auth.account.export gives a user himself, for one who asks by letter or mail (GDPR,
-// articles 15 and 20). It says everything about him, so it takes a permission of its own and a reason, nobody takes one
-// of a user who may do more than he, and it is an event of the user. Refuses INVALID_INPUT (also without a reason),
+// Export-user: the copy that auth.account.export gives, for a user who asks by letter or mail (GDPR, articles 15 and
+// 20). It says everything about the user, so it takes a permission of its own and a reason, is refused for a user who
+// may do more than the actor, and is an event of the user. Refuses INVALID_INPUT (also without a reason),
 // TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND, THROTTLED (a copy was taken less
 // than ten minutes ago, by whomever).
 

@@ -1,6 +1,6 @@
-// Reset-mfa: removes all second factors of a user who has lost them, and ends his sessions. His password alone logs in
-// again, so whoever asks for this must be known to be him, and he is told by mail; a role that requires a factor stays
-// without effect until he has set one up. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED,
+// Reset-mfa: removes all second factors of a user who has lost them, and ends their sessions. From then on the password
+// alone logs in, so make sure that it is the user who asks; they are told by mail. A role that requires a factor has no
+// effect until the user has set one up. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED,
 // FORBIDDEN, MFA_REQUIRED, NOT_FOUND.
 
 import { factorMethods } from "../../accounts/challenges.ts";

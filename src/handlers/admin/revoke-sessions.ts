@@ -1,7 +1,7 @@
-// Revoke-sessions: ends all sessions of a user, or one of them; he may log in again. Ending all raises his generation,
-// so that it holds for every access token under way, however many sessions there are.
+// Revoke-sessions: ends all sessions of a user, or one of them; the user may log in again. Ending all raises the user's
+// generation, so that it holds for every access token under way, however many sessions there are.
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND (also: no such session of
-// his that goes on).
+// the user that goes on).
 
 import { openSessionOf } from "../../accounts/sessions.ts";
 import { type Actor, checkReason, subjectOf } from "../../command/admin/actor.ts";

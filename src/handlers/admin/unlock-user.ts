@@ -1,7 +1,7 @@
-// Unlock-user: forgets the failed attempts at a user's password and the wrong codes of his authenticator app, so that
-// he need not wait. Without any nothing changes, and the answer says so. Recovery codes and passkeys have no wait: what
-// is counted of them is their challenge's own. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED,
-// FORBIDDEN, NOT_FOUND.
+// Unlock-user: forgets the failed attempts at a user's password and the wrong codes of their authenticator app, so that
+// they need not wait. Without any nothing changes, and the answer says so. Recovery codes and passkeys have no wait:
+// what is counted of them is their challenge's own. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED,
+// SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 
 import { checkReason, subjectOf } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";

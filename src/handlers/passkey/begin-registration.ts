@@ -1,6 +1,6 @@
 // Begin-registration: gives what navigator.credentials.create is called with, and the challenge that goes back with its
 // answer. Both are for this session alone.
-// Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (the user has as many passkeys as he may have).
+// Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (the user has as many passkeys as are allowed).
 
 import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
 import { newChallenge } from "../../accounts/challenges.ts";

@@ -45,7 +45,7 @@ export default defineHandler({
   },
 });
 
-/** The passkey's owner, if he is the one the challenge is for. */
+/** The passkey's owner, if the challenge is for them. */
 function ownerOf({ passkey, challengeUser, discoverable }: ChallengeForAssertion): PasskeyOwner | null {
   if (passkey === null) return null;
   return discoverable || passkey.id === challengeUser ? passkey : null;

@@ -1,10 +1,10 @@
 // Reset: a new password for who holds the link that was mailed to the account's address, once. All sessions end, every
 // other link, and what is known of devices.
 // It opens no session and takes no factor away: who has a second one is asked for it at the next login (OWASP ASVS
-// 6.4.3), and his next code need not wait for what was guessed before.
+// 6.4.3), and the next code need not wait for what was guessed before.
 // Refuses INVALID_INPUT, THROTTLED, WEAK_PASSWORD (the link stays good), TOKEN_INVALID (unknown, forged, used, of
 // another purpose, account changed since), TOKEN_EXPIRED, BANNED (whoever holds the link has shown that the account is
-// his).
+// theirs).
 
 import { checkNewPassword } from "../../accounts/input.ts";
 import { linkOf } from "../../accounts/links.ts";
@@ -45,7 +45,7 @@ export default defineHandler({
   },
 });
 
-/** What else is over for an account whose owner has come back by his mailbox. */
+/** What else ends when the owner resets the password by mail. */
 function lifted(userId: number): Write[] {
   return [forgetAttempts(userId), forgetDevices(userId), endTotpWait(userId)];
 }

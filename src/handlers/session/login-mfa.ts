@@ -1,8 +1,8 @@
-// Login-mfa: answers the challenge of a login with a code of the user's authenticator app, or with one of his recovery
-// codes, and opens the session that was asked for. A code works once. Wrong codes of the app are counted for the user,
-// too, and must soon be waited for (0007_mfa.sql): without that, whoever knows the password could ask for challenge
-// after challenge. Recovery codes cannot be guessed, so they work also then. Refuses INVALID_INPUT, TOKEN_INVALID
-// (unknown, answered, five wrong answers, account changed), TOKEN_EXPIRED, MFA_INVALID, THROTTLED.
+// Login-mfa: answers the challenge of a login with a code of the user's authenticator app, or with a recovery code, and
+// opens the session that was asked for. A code works once. Wrong codes of the app are counted for the user, too, and
+// must soon be waited for (0007_mfa.sql): without that, whoever knows the password could ask for challenge after
+// challenge. Recovery codes cannot be guessed, so they work also then. Refuses INVALID_INPUT, TOKEN_INVALID (unknown,
+// answered, five wrong answers, account changed), TOKEN_EXPIRED, MFA_INVALID, THROTTLED.
 
 import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../../accounts/challenges.ts";
 import { totpAad } from "../../accounts/second-factors.ts";
