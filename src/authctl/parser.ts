@@ -35,7 +35,7 @@ class ParserExit extends Error {
 /** @param columns of the terminal, to which help is wrapped. @throws UsageFault */
 export async function parse(args: readonly string[], columns: number): Promise<ParsedCommand | CommandResult> {
   const asked = withoutHelpCommand(args);
-  if (asked.every((word) => flags.includes(word))) return overview(commands, columns);
+  if (asked.every((word) => word === "help" || flags.includes(word))) return overview(commands, columns);
   const made = makeParser(columns);
   try {
     await made.program.parseAsync(asked, { from: "user" });

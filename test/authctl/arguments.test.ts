@@ -21,7 +21,7 @@ const closedPort = "127.0.0.1:9";
 const path = { PATH: process.env["PATH"] ?? "" };
 
 describe("help", () => {
-  test.each([[[]], [["help"]], [["--help"]]])("lists every command for %j", async (args) => {
+  test.each([[[]], [["help"]], [["--help"]], [["help", "help"]]])("lists every command for %j", async (args) => {
     const { code, stdout, stderr } = await called(args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     for (const { name, summary } of commands) expect(words(stdout)).toContain(` ${name} ${summary} `);
