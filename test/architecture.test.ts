@@ -1,4 +1,5 @@
-// The shape of the house, as sentences that fail when somebody builds through a wall. Each guard is tested itself, on a line that it must catch.
+// The shape of the house, as sentences that fail when somebody builds through a wall. Each guard is tested itself, on a
+// line that it must catch.
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -47,7 +48,10 @@ const all = sources("src");
 const within = (folder: string): Source[] => all.filter((file) => file.path.startsWith(folder));
 const except = (...paths: string[]): Source[] => all.filter((file) => !paths.includes(file.path));
 
-/** What each directory of src may import beside itself. lib imports nothing of ours; lib and runtime may be imported by all. */
+/**
+ * What each directory of src may import beside itself. lib imports nothing of ours; lib and runtime may be imported by
+ * all.
+ */
 const below: Record<string, readonly string[]> = {
   lib: [],
   runtime: [],

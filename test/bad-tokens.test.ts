@@ -1,5 +1,6 @@
-// Every bad access token, at each of the three that judge it: the fleet (auth.session.inspect), a local verifier, and the bridge's CurrentUser.
-// All give the same code; and the verifier says so by itself, without asking the fleet, for whatever names a key that it has.
+// Every bad access token, at each of the three that judge it: the fleet (auth.session.inspect), a local verifier, and
+// the bridge's CurrentUser. All give the same code; and the verifier says so by itself, without asking the fleet, for
+// whatever names a key that it has.
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import {
@@ -70,7 +71,7 @@ const signed = (change: JWTPayload, header: object = {}): Promise<string> =>
     .setProtectedHeader({ ...genuineHeader(), ...header } as never)
     .sign(keyring.signing().key);
 
-/** Signed with a key of the forger's, which he names in the header or not. */
+/** Signed with a key of the forger's, which they name in the header or not. */
 async function forged(header: (jwk: object) => object, alg = "ES256"): Promise<string> {
   const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
   const all = { ...genuineHeader(), ...header(await exportJWK(publicKey)) };

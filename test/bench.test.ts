@@ -1,5 +1,5 @@
-// Every row of the bench runs, on the fleet that tests share and for a moment only: the figures mean nothing here, but a row that no
-// longer works is seen before somebody needs its figures.
+// Every row of the bench runs, on the fleet that tests share and for a moment only: the figures mean nothing here, but
+// a row that no longer works is seen before somebody needs its figures.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { spread } from "../bench/measure.ts";
 import { type Clients, makeClients, measure, rows } from "../bench/rows.ts";
@@ -42,7 +42,10 @@ test.each(rows.map((row) => [row.name, row] as const))(
   60_000,
 );
 
-/** Without stopping a worker, which is not this file's to stop: what a scenario does to workers is only seen in `npm run bench`. */
+/**
+ * Without stopping a worker, which is not this file's to stop: what a scenario does to workers is only seen in `npm run
+ * bench`.
+ */
 test.each(scenarios.map((scenario) => [scenario.name, scenario] as const))(
   "%s",
   async (name, scenario) => {

@@ -1,5 +1,6 @@
-// What somebody can do who writes to the database and holds no key of the fleet, as docs/security.md lists it: what works, and whether
-// `authctl audit verify --state` finds it. What they cannot do is in audit/audit.test.ts, audit/state.test.ts and handlers/operators.test.ts.
+// What somebody can do who writes to the database and holds no key of the fleet, as docs/security.md lists it: what
+// works, and whether `authctl audit verify --state` finds it. What they cannot do is in audit/audit.test.ts,
+// audit/state.test.ts and handlers/operators.test.ts.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";

@@ -1,4 +1,5 @@
-// The rules that the code does not keep everywhere yet (tools/distance.ts): how many places break each, and that none are added.
+// The rules that the code does not keep everywhere yet (tools/distance.ts): how many places break each, and that none
+// are added.
 import { expect, test } from "@jest/globals";
 import { projectSources, type Rule, rules, type Source } from "../tools/distance.ts";
 

@@ -1,4 +1,5 @@
-// What documents for operators and callers name is there: every file they point to is in the image, and every process they name can be started.
+// What documents for operators and callers name is there: every file they point to is in the image, and every process
+// they name can be started.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
@@ -36,7 +37,10 @@ function named(text: string): string[] {
   return [...text.matchAll(new RegExp(`(?<!(?<!\\.)/)\\b(?:${folders})/[\\w./-]*\\w`, "g"))].map(([path]) => path);
 }
 
-/** Files that a text names and the image lacks. What `npm test` and `npm run` are given is of a checkout; other such files are said to be in the repository. */
+/**
+ * Files that a text names and the image lacks. What `npm test` and `npm run` are given is of a checkout; other such
+ * files are said to be in the repository.
+ */
 function lacking(text: string): string[] {
   const ofCheckouts = /npm (?:test|run) [^`\n]*|in the repository,? `[^`]+`/g;
   return named(text.replace(ofCheckouts, "")).filter((path) => !inImage.includes(path.split("/")[0]!));
@@ -59,7 +63,10 @@ describe("documents for users without a checkout", () => {
   });
 });
 
-/** The anchors of a page: its headings as they are made into links, in small letters, without signs, with dashes for blanks. */
+/**
+ * The anchors of a page: its headings as they are made into links, in small letters, without signs, with dashes for
+ * blanks.
+ */
 function anchorsOf(text: string): string[] {
   const headings = [...text.replace(/^```.*?^```/gms, "").matchAll(/^#+ (.*)$/gm)];
   return headings.map(([, heading]) =>
@@ -70,7 +77,9 @@ function anchorsOf(text: string): string[] {
   );
 }
 
-/** Links within the repository that lead nowhere: to a file that is not there, or to a heading that its page has not. */
+/**
+ * Links within the repository that lead nowhere: to a file that is not there, or to a heading that its page has not.
+ */
 function deadLinks(file: string, text: string): string[] {
   const links = [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)];
   const dead = links.filter(([, path, anchor]) => {
@@ -119,7 +128,9 @@ describe("processes", () => {
   });
 });
 
-/** Every command of README's shell blocks, with the test that runs it. A block that no test runs is not to be in there. */
+/**
+ * Every command of README's shell blocks, with the test that runs it. A block that no test runs is not to be in there.
+ */
 const ranBy: Record<string, string> = {
   "npm start": "test/stack.test.ts",
   "docker compose up -d --build --wait --scale worker=4": "test/peers/compose.test.ts",

@@ -1,5 +1,6 @@
-// Nobody learns who has an account: not by words or code, and not by the time an answer takes. The longer version, with enough pairs for
-// smaller differences, is below test/long. The controls: differences that the comparison must find, among them what these commands once had.
+// Nobody learns who has an account: not by words or code, and not by the time an answer takes. The longer version, with
+// enough pairs for smaller differences, is below test/long. The controls: differences that the comparison must find,
+// among them what these commands once had.
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";

@@ -1,4 +1,5 @@
-// Every fault that a control plants is still a line of src, once: a control whose line has gone would show nothing, or would never come up.
+// Every fault that a control plants is still a line of src, once: a control whose line has gone would show nothing, or
+// would never come up.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";

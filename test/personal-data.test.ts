@@ -1,5 +1,5 @@
-// Every table that says something of a person is in the list of src/db/personal-data.ts, which exports and erases by it; so that a new table cannot
-// be forgotten. The database itself is walked, not the migrations.
+// Every table that says something of a person is in the list of src/db/personal-data.ts, which exports and erases by
+// it; so that a new table cannot be forgotten. The database itself is walked, not the migrations.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { documentOf } from "../src/accounts/data-export.ts";
 import { holdings } from "../src/db/personal-data.ts";

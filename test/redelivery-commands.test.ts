@@ -47,7 +47,10 @@ const idOf = ({ headers }: { headers: Record<string, unknown> }): string =>
 
 /** What a relay or a worker writes by the clock, whatever was asked. */
 const byTheClock = ["serving", "migrations", "audit_heads", "audit_intake", "audit_state"];
-/** Of an outbox row nothing is kept once it is published but what it was; the audit's chain and times come later than the commit. */
+/**
+ * Of an outbox row nothing is kept once it is published but what it was; the audit's chain and times come later than
+ * the commit.
+ */
 const compared: Record<string, string[]> = {
   outbox: ["id", "event_id", "topic", "kind", "user_id", "sequence"],
   audit: ["number", "event_id", "event", "actor", "user_id", "outcome"],

@@ -1,5 +1,5 @@
-// Everything delivered again, from the first record on: the state does not change, no event is made twice, and every request that
-// changed something gets its first answer again - also when its time is long over.
+// Everything delivered again, from the first record on: the state does not change, no event is made twice, and every
+// request that changed something gets its first answer again - also when its time is long over.
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { without } from "./support/faults.ts";

@@ -1,5 +1,5 @@
-// Requests made by hand, as Spring, NestJS or any other service makes them: headers in every form, bad input of every kind, and what
-// becomes of the partition after it.
+// Requests made by hand, as Spring, NestJS or any other service makes them: headers in every form, bad input of every
+// kind, and what becomes of the partition after it.
 
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";

@@ -1,4 +1,5 @@
-// The feed auth.revocation: what each command revokes, in which order and how soon. Its marks are in relay/as-of.test.ts and relay/marks.test.ts.
+// The feed auth.revocation: what each command revokes, in which order and how soon. Its marks are in
+// relay/as-of.test.ts and relay/marks.test.ts.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { type Feed, readFeed } from "./support/feed.ts";
@@ -149,7 +150,10 @@ async function administrator(): Promise<string> {
   return tokens.accessToken;
 }
 
-/** Three commands that raise the user's generation, each read before any of them was committed: under one key they would come one by one. */
+/**
+ * Three commands that raise the user's generation, each read before any of them was committed: under one key they would
+ * come one by one.
+ */
 async function raisedAtOnce({ id, login: target }: Confirmed, actors: string[]): Promise<void> {
   const reason = "a test";
   const [first = "", second = "", third = ""] = actors;
@@ -184,7 +188,10 @@ async function reachTimes(users: readonly Confirmed[], rounds: number): Promise<
   return took.sort((a, b) => a - b);
 }
 
-/** A relay that is slow is seen in relay/marks.test.ts, "gathers for long". On a machine that is busy with other tests the best of three counts. */
+/**
+ * A relay that is slow is seen in relay/marks.test.ts, "gathers for long". On a machine that is busy with other tests
+ * the best of three counts.
+ */
 test("half of all revocations are on the feed within 100 ms of their reply, 49 of 50 within a second", async () => {
   const users: Confirmed[] = [];
   for (let one = 0; one < 5; one += 1) users.push(await confirmed(fleet));

@@ -1,6 +1,6 @@
-// An attacker who reads and writes every topic, auth.key included, from before a client's first start: they learn no secret, swap no answer, repeat
-// no effect, make no token and bring no key back. Each with a control in which one mechanism is off, and then they do.
-// And a bridge that was told another fleet's thumbprint.
+// An attacker who reads and writes every topic, auth.key included, from before a client's first start: they learn no
+// secret, swap no answer, repeat no effect, make no token and bring no key back. Each with a control in which one
+// mechanism is off, and then they do. And a bridge that was told another fleet's thumbprint.
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -136,7 +136,10 @@ test("makes no token: neither a verifier nor the bridge takes one of a key that 
 });
 
 describe("swaps no answer", () => {
-  /** While the fleet is held, a call of mallory's gets alice's answer. @returns how the call ends when the fleet goes on */
+  /**
+   * While the fleet is held, a call of mallory's gets alice's answer.
+   * @returns how the call ends when the fleet goes on
+   */
   async function swapped(
     service: Victim,
     make: (alices: Seen, call: Seen) => OutRecord[],
@@ -203,7 +206,10 @@ describe("repeats no effect", () => {
     first = requestOf(alice).at(-1)!;
   });
 
-  /** Copies her login to another service's reply topic, under another correlation id. @returns the outcome, and what it counted */
+  /**
+   * Copies her login to another service's reply topic, under another correlation id.
+   * @returns the outcome, and what it counted
+   */
   async function copied(): Promise<[string, number]> {
     const before = await sessionsOf(alice);
     const id = randomBytes(16).toString("base64url");
@@ -240,7 +246,10 @@ describe("repeats no effect", () => {
   const nearly = (id: Buffer) => Buffer.concat([Buffer.of(0xfe), id.subarray(1)]);
   const short = Buffer.from("short");
 
-  /** A foreign client's login, its record sent again under all headers that a seal does not bind. @returns outcomes, and what it counted */
+  /**
+   * A foreign client's login, its record sent again under all headers that a seal does not bind.
+   * @returns outcomes, and what it counted
+   */
   async function underOtherHeaders(): Promise<[string[], number]> {
     const before = await sessionsOf(genuine.person);
     const outcomes: string[] = [];

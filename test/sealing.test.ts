@@ -1,6 +1,6 @@
-// A fleet that requires seals (the default): secrets in the bare form are refused before any work, sealed ones are served. Then the attacker
-// who reads and writes the broker: whatever he copies, changes or makes up is refused with SEAL_INVALID, and the partition moves on.
-// And what a worker does with its threads.
+// A fleet that requires seals (the default): secrets in the bare form are refused before any work, sealed ones are
+// served. Then the attacker who reads and writes the broker: whatever he copies, changes or makes up is refused with
+// SEAL_INVALID, and the partition moves on. And what a worker does with its threads.
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";

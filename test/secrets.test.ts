@@ -1,6 +1,7 @@
-// Nothing secret on a broker's disk, in the database, in a log. First the schemas: what sounds like a secret is sealed. Then the proof by
-// looking: a fleet of its own on servers of its own does all that the commands can do, also what is refused and what becomes a dead letter,
-// and then every file is searched for every secret in every form. A second fleet, which seals nothing, shows that the search finds them.
+// Nothing secret on a broker's disk, in the database, in a log. First the schemas: what sounds like a secret is sealed.
+// Then the proof by looking: a fleet of its own on servers of its own does all that the commands can do, also what is
+// refused and what becomes a dead letter, and then every file is searched for every secret in every form. A second
+// fleet, which seals nothing, shows that the search finds them.
 import { readFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -298,7 +299,10 @@ describe("a fleet that seals", () => {
   });
 
   describe("while the platform's JSON topics are on", () => {
-    /** Contract, section 6: the platform's mailer reads the confirmation token in clear. Retention 1 h; only the mailer may read it. */
+    /**
+     * Contract, section 6: the platform's mailer reads the confirmation token in clear. Retention 1 h; only the mailer
+     * may read it.
+     */
     test("writes confirmation tokens in clear to the topic auth, which is kept for an hour, and to no other place", async () => {
       const env = { ...strict, AUTH_LEGACY_TOPICS: "true" };
       const fleet = await started("platform", { roles: ["worker", "relay"], env, again: done.fleet });

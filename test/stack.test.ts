@@ -1,5 +1,6 @@
-// The pieces of the embedded stack that decide whether `npm start` can be trusted: ports, locks, leftovers, and what it says when it cannot start.
-// Real processes throughout; the services themselves are started by globalSetup.ts for all tests, so they are not started here again.
+// The pieces of the embedded stack that decide whether `npm start` can be trusted: ports, locks, leftovers, and what it
+// says when it cannot start. Real processes throughout; the services themselves are started by globalSetup.ts for all
+// tests, so they are not started here again.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import {
   chmodSync,

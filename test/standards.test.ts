@@ -1,6 +1,6 @@
-// docs/standards.md lists requirements and docs/security.md attackers, with the tests that show each statement, by file and by name as
-// `npm test -- FILE -t NAME` takes it: those tests must exist, and each file must be named with one at least. Here are also the few requirements
-// that a table or a default shows better than a request would.
+// docs/standards.md lists requirements and docs/security.md attackers, with the tests that show each statement, by file
+// and by name as `npm test -- FILE -t NAME` takes it: those tests must exist, and each file must be named with one at
+// least. Here are also the few requirements that a table or a default shows better than a request would.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
@@ -50,7 +50,10 @@ function testsIn(shown: string): Named[] {
   }));
 }
 
-/** The full names of a file's tests: the titles of what surrounds one, and its own, as Jest joins them. A table's title stands as it is written. */
+/**
+ * The full names of a file's tests: the titles of what surrounds one, and its own, as Jest joins them. A table's title
+ * stands as it is written.
+ */
 function namesIn(source: string): Set<string> {
   const titles = /^( *)(?:(?:test|it|describe)(?:\.each\b.*?)?|\]\)|\))\(\s*"((?:[^"\\]|\\.)*)",/gm;
   const names = new Set<string>();

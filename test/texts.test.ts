@@ -1,6 +1,7 @@
-// Every text field of every command, with what it must not hold and with one byte too many: refused by the worker and by the client library, for
-// that field, without a trace. The cases are derived from the schemas, the bytes are made without our codec. Then the longest texts that
-// come through and those that do not, and how long they keep an event loop.
+// Every text field of every command, with what it must not hold and with one byte too many: refused by the worker and
+// by the client library, for that field, without a trace. The cases are derived from the schemas, the bytes are made
+// without our codec. Then the longest texts that come through and those that do not, and how long they keep an event
+// loop.
 
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -331,8 +332,8 @@ describe("an event loop", () => {
   }
 
   /**
-   * ms that the event loop's thread computes for it, the least of three tries: never less than it is kept from other work for, and not more
-   * where other processes want the machine, too.
+   * ms that the event loop's thread computes for it, the least of three tries: never less than it is kept from other
+   * work for, and not more where other processes want the machine, too.
    */
   async function computedMs(work: () => Promise<unknown>): Promise<number> {
     let least = Number.POSITIVE_INFINITY;
@@ -419,7 +420,8 @@ describe("an event loop", () => {
       const { user, system } = process.threadCpuUsage(before);
       return (user + system) / 1000;
     };
-    // Twice as long takes four times as long; how fast the machine is says where it begins, and a record has room for 1 MB.
+    // Twice as long takes four times as long; how fast the machine is says where it begins, and a record has room for 1
+    // MB.
     let bytes = 30_000;
     while (normalizedMs(bytes) <= 50) bytes *= 2;
     expect(bytes).toBeLessThan(1_000_000);

@@ -1,7 +1,7 @@
-// Access tokens after something was taken away: {logout, everywhere, revoke, ban, delete, password change and reset, MFA
-// change, role change, key revoke} x
-// {refresh, inspect, local verifier, CurrentUser of the bridge}. Each cell states its outcome; for those that learn it from the feed, how
-// long that took is printed. And the verifier's own promises: it says how fresh it is, and what it does when it is not.
+// Access tokens after something was taken away: {logout, everywhere, revoke, ban, delete, password change and reset,
+// MFA change, role change, key revoke} x {refresh, inspect, local verifier, CurrentUser of the bridge}. Each cell
+// states its outcome; for those that learn it from the feed, how long that took is printed. And the verifier's own
+// promises: it says how fresh it is, and what it does when it is not.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { decodeProtectedHeader } from "jose";
 import { type Client, connect, type Verifier } from "../src/client/index.ts";
@@ -59,8 +59,9 @@ const bridge = async ({ accessToken }: Session): Promise<string> => {
 };
 
 /**
- * ms until it is no longer accepted. Returns once it is refused for good: a verifier that may not ask the fleet says UNAVAILABLE
- * between the record that takes a key away and the one that says that the key was revoked, which stand on two topics.
+ * ms until it is no longer accepted. Returns once it is refused for good: a verifier that may not ask the fleet says
+ * UNAVAILABLE between the record that takes a key away and the one that says that the key was revoked, which stand on
+ * two topics.
  */
 async function lasted(since: number, ask: () => Promise<string>): Promise<number> {
   const said = async (...passing: string[]): Promise<number> => {
@@ -77,7 +78,9 @@ async function lasted(since: number, ask: () => Promise<string>): Promise<number
 
 const took: Record<string, { local: number[]; bridge: number[] }> = {};
 
-/** Does the action, waits until both that read the feed have heard of it, and says what each of the four answers then. */
+/**
+ * Does the action, waits until both that read the feed have heard of it, and says what each of the four answers then.
+ */
 async function outcomesOf(name: string, session: Session, action: () => Promise<unknown>): Promise<Outcomes> {
   expect([await local(session), await bridge(session)]).toEqual(["ok", "ok"]);
   await action();
@@ -215,7 +218,7 @@ describe("after", () => {
   });
 
   /** ASVS 7.4.5. */
-  test("authctl users revoke-sessions --all: nobody's session goes on, whatever page he is on", async () => {
+  test("authctl users revoke-sessions --all: nobody's session goes on, whatever page they are on", async () => {
     const people = [await confirmed(fleet), await confirmed(fleet)];
     // More of them than a page has.
     await fleet.sql.query(`

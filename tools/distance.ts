@@ -62,10 +62,10 @@ const authBelow =
 /** Old names, each with the new one: what is left of them in identifiers. */
 const retired: readonly RegExp[] = [
   /\b(door|coming|permitsOut|Holdings?|letOn|holdBack|crowded|formerMember|bury|poison)\b/,
-  /\b(Beat|Pulse|Rival|Kept|spoilKept|unheard|standIns?|somebody|founding|foundAccount|Deed|Doer)\b/,
+  /\b(Beat|Pulse|Rival|Kept|spoilKept|unheard|standIns?|founding|foundAccount|Deed|Doer)\b/,
   /\b(commitAlone|AloneParts|Aside|leastMs|noSoonerThan|tally|turnKeys|turnOutbox|giveWay|hindrance|shelf)\b/,
   /\b(\w+Parts|Surroundings|Wiring|catalogue|censor|patiently|orThrow|traps|isPassing|passing|Watermark|watermark)\b/,
-  /\b(house|exercises|Scene|Site|crowd|goesOn|Cast|spoilt|second factors?|once: true|once\(\))\b/,
+  /\b(house|exercises|Scene|Site|crowd|goesOn|Cast|spoilt|further factors?\))\b/,
 ];
 const retiredNames = byLine((line) => retired.some((pattern) => pattern.test(line)));
 

@@ -45,7 +45,7 @@ export function statusOfGone(pastDeadline: boolean): CallStatus {
 
 /**
  * A fault as it may be logged: libraries put the value they choke on into their words (avsc: `invalid "string": …`),
- * and every field of a request may hold a password or a token. What is shorter than 4 characters would censor half the
+ * and every field of a request may hold a password or a token. What is shorter than 4 characters would redact half the
  * text and is no valid secret.
  */
 export function faultText(thrown: unknown, request: object): string {

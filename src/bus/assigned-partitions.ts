@@ -1,6 +1,6 @@
-// The partitions a consumer holds, each with its watermark. A partition that stays across a rebalance keeps its
-// watermark, so that what the driver reads again from the last commit is known and skipped; a lost one is marked, and
-// nothing of it is committed any more. Commits go out on a timer, one at a time, and nobody waits for them.
+// The partitions a consumer is assigned, each with its offsets. A partition that stays across a rebalance keeps them,
+// so that what the driver reads again from the last commit is recognized and skipped. A lost one is marked, and nothing
+// of it is committed any more. Commits go out on a timer, one at a time, and nothing waits for them.
 import { type Assignment, type CommittedOffset, partitionKey, type TopicPartition } from "../kafka/records.ts";
 import { OffsetTracker } from "./offset-tracker.ts";
 
@@ -45,13 +45,13 @@ export function makeAssignedPartitions(parts: AssignedPartitionsDeps): AssignedP
   let committing = false;
 
   const commit = async (): Promise<void> => {
-    const moved = [...held.values()].flatMap(({ topic, partition, offsets: watermark }) => {
-      const offset = watermark.committable;
-      return offset === undefined ? [] : [{ topic, partition, offset, watermark }];
+    const moved = [...held.values()].flatMap(({ topic, partition, offsets }) => {
+      const offset = offsets.committable;
+      return offset === undefined ? [] : [{ topic, partition, offset, offsets }];
     });
     if (moved.length === 0) return;
     await parts.commit(moved.map(({ topic, partition, offset }) => ({ topic, partition, offset })));
-    for (const { watermark, offset } of moved) watermark.committed(offset);
+    for (const { offsets, offset } of moved) offsets.committed(offset);
   };
 
   const timer = setInterval(() => {
@@ -113,6 +113,6 @@ function fresh(partition: TopicPartition): AssignedPartition {
 }
 
 /** Records of the partition that are not finished, fetched or not, as of the last fetch. */
-export function lagOf({ offsets: watermark, end }: AssignedPartition): number {
-  return watermark.size + (watermark.next === undefined ? 0 : Math.max(0, Number(end - watermark.next)));
+export function lagOf({ offsets, end }: AssignedPartition): number {
+  return offsets.size + (offsets.next === undefined ? 0 : Math.max(0, Number(end - offsets.next)));
 }

@@ -1,12 +1,12 @@
-// Back pressure: which partitions are paused, so that memory stays flat whatever the backlog. A partition is held back
-// by its own unfinished records, between two marks. All of a worker's together have marks too: at the upper one the
-// worker is crowded, and until the lower one partitions with more than their share are held back, while quiet ones are
-// read on - so a backlog, or a database that hangs, does not stop commands that need neither.
-// A record counts by its bytes too, so that memory stays flat also where each is as large as a broker takes. A fetch
-// must not bring much more than the marks let in: what a driver has decoded for nothing is garbage that outlives young
-// generations. Measured, `npm run bench -- drain`, a worker's peak with a backlog of 200,000 records: 1,054 MiB with
-// marks by partition alone and fetches of 1 MiB each, 943 with those of the worker beside them, 522 with fetches of 128
-// KiB as well.
+// Back pressure: which partitions are paused, so that memory stays flat whatever the backlog.
+// - A partition is paused at 1,000 unfinished records and resumed at 250.
+// - All partitions of a worker together have a limit too. Above it each partition may have its share, and those with
+//   more are paused, so that a backlog, or a database that hangs, does not stop commands that need neither.
+// - A large record counts as several, so that memory stays flat also where every record is as large as a broker takes.
+// A fetch must not bring much more than these limits admit: what a driver has decoded for nothing is garbage that
+// outlives young generations. Measured with `npm run bench -- drain`, a worker's peak with a backlog of 200,000
+// records: 1,054 MiB with limits by partition alone and fetches of 1 MiB each, 943 with the worker's limit beside them,
+// 522 with fetches of 128 KiB as well.
 
 import type { Consumption, FetchLimits } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
@@ -14,13 +14,13 @@ import type { AssignedPartition } from "./assigned-partitions.ts";
 
 export interface BackPressure {
   /** Call after records of the partition were taken. @param load of all of them (loadOf) */
-  taken(assignedPartition: AssignedPartition, load: number): void;
+  taken(partition: AssignedPartition, load: number): void;
   /** Call once for each record taken: it was finished, or given up. @param load of that record */
-  left(assignedPartition: AssignedPartition, load?: number): void;
+  left(partition: AssignedPartition, load?: number): void;
 }
 
 export interface BackPressureDeps {
-  /** All that are held now. */
+  /** All partitions of the consumer now. */
   assigned(): Iterable<AssignedPartition>;
   consumption(): Pick<Consumption, "pause" | "resume">;
 }
@@ -28,60 +28,60 @@ export interface BackPressureDeps {
 /** Unfinished records at which a partition is paused, and at which it goes on. */
 const highWater = 1000;
 const lowWater = 250;
-/** Unfinished records of all partitions at which the worker is crowded, and at which it is no longer. */
+/** Unfinished records of all partitions at which the worker is over its limit, and at which it is no longer. */
 const totalHigh = 2000;
 const totalLow = totalHigh / 2;
-/** What one fetch may bring to whoever holds back like this. */
+/** What one fetch may bring to a consumer with this back pressure. */
 export const smallFetch: FetchLimits = { bytes: 1024 * 1024, partitionBytes: 128 * 1024 };
 /** So many bytes more count as a record more: 1,000 records that are held hold no more than 16 MiB. */
 const bytesOfOne = 16 * 1024;
-/** What each partition may have in a crowded worker, however many it holds. */
+/** What each partition may have in a worker over its limit, however many it has. */
 const leastShare = 16;
 
 export function loadOf({ bytes = 0 }: Pick<InRecord, "bytes">): number {
   return 1 + Math.floor(bytes / bytesOfOne);
 }
 
-export function makeBackPressure({ assigned: holdings, consumption: taps }: BackPressureDeps): BackPressure {
+export function makeBackPressure({ assigned, consumption }: BackPressureDeps): BackPressure {
   let unfinished = 0;
   let overLimit = false;
   let share = highWater;
 
-  const pause = (assignedPartition: AssignedPartition): void => {
-    if (assignedPartition.paused || unfinishedIn(assignedPartition) < (overLimit ? share : highWater)) return;
-    assignedPartition.paused = true;
-    taps().pause(assignedPartition);
+  const pause = (partition: AssignedPartition): void => {
+    if (partition.paused || unfinishedIn(partition) < (overLimit ? share : highWater)) return;
+    partition.paused = true;
+    consumption().pause(partition);
   };
-  const resume = (assignedPartition: AssignedPartition): void => {
-    if (!assignedPartition.paused || assignedPartition.lost || unfinishedIn(assignedPartition) > lowWater) return;
-    assignedPartition.paused = false;
-    taps().resume(assignedPartition);
+  const resume = (partition: AssignedPartition): void => {
+    if (!partition.paused || partition.lost || unfinishedIn(partition) > lowWater) return;
+    partition.paused = false;
+    consumption().resume(partition);
   };
 
   return {
-    taken(assignedPartition, load) {
+    taken(partition, load) {
       unfinished += load;
-      assignedPartition.load += load;
-      if (overLimit || unfinished < totalHigh) return pause(assignedPartition);
-      const all = [...holdings()];
+      partition.load += load;
+      if (overLimit || unfinished < totalHigh) return pause(partition);
+      const all = [...assigned()];
       overLimit = true;
       share = Math.max(leastShare, Math.floor(totalHigh / all.length));
       for (const each of all) pause(each);
     },
-    left(assignedPartition, load = 1) {
+    left(partition, load = 1) {
       unfinished -= load;
-      assignedPartition.load -= load;
+      partition.load -= load;
       if (overLimit) {
         if (unfinished > totalLow) return;
         overLimit = false;
-        for (const each of holdings()) resume(each);
+        for (const each of assigned()) resume(each);
       }
-      resume(assignedPartition);
+      resume(partition);
     },
   };
 }
 
-/** Those that are done and wait behind one that is not count as well: they would be read again. */
-function unfinishedIn({ offsets: watermark, load }: AssignedPartition): number {
-  return Math.max(watermark.size, load);
+/** Finished records behind an unfinished one count as well: after a crash they would be read again. */
+function unfinishedIn({ offsets, load }: AssignedPartition): number {
+  return Math.max(offsets.size, load);
 }

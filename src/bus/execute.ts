@@ -1,8 +1,10 @@
-// One request from its bytes to its answer: late? -> decode -> open the seal -> check the key -> handler -> encode the
-// reply. Decoding comes after queueing: expired work is dropped from its headers alone, and secrets are open only while
-// their handler runs. Three outcomes, decided here and nowhere else: *refuse* (a reply with its code), *retry* (a
-// listed passing cause, with backoff inside the deadline), *deadLetterReason* (a dead letter, and INTERNAL to a caller
-// who can be told). Unlisted errors are not retried.
+// One request from its bytes to its reply: in time? -> admission -> decode -> open the seal -> check texts and key ->
+// handler -> encode. Decoding comes after queueing, so that a request that is too late is dropped from its headers
+// alone, and secrets are open only while their handler runs.
+// Three outcomes, decided here and nowhere else:
+// - refuse: a reply with its code;
+// - retry: a listed transient cause, with growing pauses inside the deadline;
+// - dead letter: a fault of ours; the caller gets INTERNAL where they can be told. Unlisted errors are not retried.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { InRecord, OutRecord } from "../kafka/records.ts";
 import { asError } from "../lib/errors.ts";
@@ -41,14 +43,14 @@ export interface ExecuteDeps {
   isTransient(error: unknown): boolean;
 }
 
-/** The reply, and why the record belongs into the dead letters too, if it does. */
+/** The reply, and why the record is a dead letter as well, where it is one. */
 export interface Executed {
   outcome: string;
   reply: OutRecord;
   deadLetterReason: string | undefined;
 }
 
-/** @param redelivered the record may have been handled before, so the inbox is asked before its time is judged */
+/** @param redelivered the record may have been handled before, so the inbox is asked before it is called too late */
 export type Execute = (record: InRecord, command: BusCommand, call: Call, redelivered: boolean) => Promise<Executed>;
 
 const retryBudgetMs = 3000;
@@ -148,20 +150,20 @@ async function attempt(parts: ExecuteDeps, delivered: Work, redelivered: boolean
 
 /**
  * The hash lane is entered by the hash itself (ctx.passwords), so that no lane slot is held while the database is
- * asked; its door is here.
+ * asked; its admission is here.
  */
 function admit({ lanes }: ExecuteDeps, call: Call): Permit {
   call.permit ??= lanes.hash.admit(call.deadline, call.device !== undefined);
   return call.permit;
 }
 
-/** Its time is over, but it has its answer already: the first answer is given again, in the time that takes. */
+/** A request that is too late but has its stored answer gets it, in the time that this takes. */
 async function inTime(parts: ExecuteDeps, work: Work, redelivered: boolean): Promise<Work> {
   const { command, call } = work;
   if (parts.monotonic() < call.deadline) return work;
   const late = { ...work, call: { ...call, deadline: parts.monotonic() + retryBudgetMs } };
-  // As patiently as a handler: a database that is away for a moment must not make a dead letter of a request that has
-  // its answer.
+  // With the retries of a handler: a database that is away for a moment must not make a dead letter of a request that
+  // has its answer.
   const look = { ...late, lane: command.lane };
   const answered = redelivered && command.storesAnswer && (await retry(parts, look, () => command.answered(call)));
   if (!answered) throw refuse("DEADLINE_EXCEEDED");
@@ -237,7 +239,7 @@ function checkKey(record: InRecord, command: BusCommand, request: object): void 
   }
 }
 
-/** Runs the handler, again after a passing fault, with growing pauses inside the deadline and a budget. */
+/** Runs the handler, again after a transient fault, with growing pauses inside the deadline and a budget. */
 async function retry<T>(
   parts: ExecuteDeps,
   { lane, call, record }: Work & { lane: LaneName },
@@ -247,12 +249,12 @@ async function retry<T>(
   for (let pause = 25; ; pause *= 2) {
     try {
       if (lane !== "hash") return await parts.lanes[lane].run(call.deadline, run);
-      const place = admit(parts, call);
+      const permit = admit(parts, call);
       try {
         return await run();
       } finally {
-        place.release();
-        delete call.permit; // the next try comes to the door anew
+        permit.release();
+        delete call.permit; // the next try is admitted anew
       }
     } catch (error) {
       if (!parts.isTransient(error)) throw error;

@@ -142,7 +142,7 @@ export interface FleetView {
 
 /**
  * So long without a beat of anybody, and the feed was interrupted, however soon its broker answers after: who was held
- * up by that has his time again. (A restart of 3 s between two ticks made NO_WORKERS of workers whose next beat came
+ * up by that has that time again. (A restart of 3 s between two ticks made NO_WORKERS of workers whose next beat came
  * 5.2 s after their last one.)
  */
 const interruptedMs = 1.5 * reportEveryMs;

@@ -1,75 +1,79 @@
-// Lanes: how many pieces of one kind of work run at a time. A lane takes the earliest deadline first and drops what can
-// no longer be met when its turn comes. Nobody is overtaken for longer than the queue target by pieces with less time:
-// those may be made up. A lane with a queue target refuses at the door what would wait too long: better an answer in
-// milliseconds than a late one (a login queue of seconds is what our peers are known for).
-// The target is for bursts. A queue that has been full, and to which more comes than it can take, stands: it makes
-// everybody late and nothing faster. So as long as somebody was turned away a moment ago, the door lets in only what
-// waits for one piece (the idea of CoDel: Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 2012; for servers,
-// Maurer, "Fail at Scale", ACM Queue 2015). The lane is never idle for it. A quarter of the queue is kept for requests
-// with a device token that holds: others are turned away at three quarters of the target, and in a queue that stands as
-// above, those with a token at the whole target. So a flood without tokens leaves them their place. Others may always
-// wait for one piece, and those with a token for two, so that this holds for the smallest target, too.
-// Pieces may be of kinds that cost differently, such as a hash of another service beside our own: each kind has an
-// average of its own, so that a slow one does not make the usual ones look slow.
+// Lanes: how many tasks of one kind of work run at a time. A lane starts the task with the earliest deadline first, and
+// drops a task whose deadline has passed when its turn comes. A task whose deadline is late is overtaken for at most
+// the queue target, because callers choose their deadlines.
+//
+// Admission: a lane with a queue target refuses at once (OVERLOADED) what would wait longer than the target. An answer
+// in milliseconds is better than a late one. The target is meant for bursts: a queue that stays full makes every task
+// late and none faster. So after a refusal, and for as long as refusals go on, only so much is admitted as waits for
+// one task (the idea of CoDel: Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 2012; for servers, Maurer,
+// "Fail at Scale", ACM Queue 2015). The lane is never idle because of it.
+//
+// Devices: a quarter of the queue is kept for requests with a valid device token. Others are refused at three quarters
+// of the target, and in a saturated queue as above; those with a token at the whole target. So a flood without tokens
+// leaves them their place. Others may always wait for one task and those with a token for two, so that this holds for
+// the smallest target too.
+//
+// Tasks may be of kinds that cost differently, such as a hash that was imported from another service. Each kind has an
+// average of its own, so that a slow kind does not make the usual one look slow.
 import { refuse } from "./refusals.ts";
 
 export interface LaneOptions {
-  /** Pieces that run at a time. */
+  /** Tasks that run at a time. */
   width: number;
   /** Longest acceptable wait as a multiple of the lane's usual cost, in a burst; absent: only the deadline counts. */
   queueTarget?: number;
-  /** First guess of the cost of one piece, ms. */
+  /** First guess of the cost of one task, ms. */
   cost?: number;
   /**
-   * Gets the usual cost, ms, of each piece that asks for the lane: of one that is refused at the door or has the door
-   * behind it. What somebody else refuses between the two asks for nothing.
+   * Gets the usual cost, ms, of each task that asks for the lane: of those that are refused at admission and of those
+   * that run. A request that is refused by others in between asks for nothing.
    */
   demanded?(ms: number): void;
 }
 
 export interface Lane {
   /**
-   * Runs the work when its turn comes. Its target is that of a burst: what the door let in has cost something
-   * meanwhile.
+   * Runs the work when its turn comes. It is held to the target of a burst, because what was admitted has cost
+   * something already.
    * @param deadline monotonic ms by which it must have begun
    * @throws Refusal OVERLOADED with retryAfterMs at once, DEADLINE_EXCEEDED when its turn comes too late
    */
-  run<T>(deadline: number, work: () => Promise<T>, piece?: Task): Promise<T>;
+  run<T>(deadline: number, work: () => Promise<T>, task?: Task): Promise<T>;
   /**
-   * Refuses at the door what would wait too long; what is let in has a place, and counts from now on.
-   * @param device whether it may have what is kept for devices
+   * Refuses what would wait too long. What is admitted gets a permit, and counts as waiting from now on.
+   * @param device whether it may use what is kept for devices
    * @throws Refusal OVERLOADED with retryAfterMs
    */
   admit(deadline: number, device?: boolean): Permit;
-  /** Pieces that run at a time. */
+  /** Tasks that run at a time. */
   readonly width: number;
   readonly running: number;
   readonly queued: number;
-  /** Cost of one piece of the usual kind, ms: a moving average. */
+  /** Cost of one task of the usual kind, ms: a moving average. */
   readonly cost: number;
 }
 
 export interface Task {
   /**
-   * Pieces of one kind cost about the same; "" (default) is the usual one. There are few: each is remembered for ever.
+   * Tasks of one kind cost about the same; "" (default) is the usual one. There are few kinds: each is remembered.
    */
   kind?: string;
-  /** Where it was let in by the door: given up now, for a place in the queue. */
+  /** From admission; released when the task joins the queue. */
   permit?: Permit | undefined;
 }
 
 /**
- * Of who was let in and has not come to the queue yet: a request asks the database first, and meanwhile many could be
- * let in.
+ * Held between admission and the queue: a request asks the database in between, and meanwhile many others could be
+ * admitted.
  */
 export interface Permit {
-  /** Gives it up. Once or more often. */
+  /** May be called more than once. */
   release(): void;
 }
 
 interface Waiting {
   deadline: number;
-  /** Monotonic ms at which its turn should have come, at the latest its deadline: who is in the queue first. */
+  /** Monotonic ms by which its turn should have come, at the latest its deadline: the queue is in this order. */
   due: number;
   kind: string;
   start(): void;
@@ -77,11 +81,11 @@ interface Waiting {
 }
 
 const smoothing = 0.1;
-/** What may wait in a queue that stands, in pieces of the usual kind. */
+/** What may wait in a saturated queue, in tasks of the usual kind. */
 const saturatedTarget = 1;
-/** Of the target, what others than devices may wait. */
+/** The share of the target that requests without a device token may wait. */
 const withoutDevice = 3 / 4;
-/** For how long after the last one that was turned away: so many times what a full queue takes. */
+/** How long a queue counts as saturated after the last refusal, in times that a full queue takes. */
 const saturatedFor = 2;
 
 export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
@@ -94,11 +98,11 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
   const costOf = (kinds: readonly string[]): number =>
     kinds.reduce((total, kind) => total + (costs.get(kind) ?? usual()), 0);
 
-  /** @param target in pieces of the usual kind @param coming how many come before */
-  const checkWait = (deadline: number, { target, coming }: { target: number; coming: number }): void => {
-    if (running.length + queue.length + coming < options.width) return;
-    const first = running.length < options.width ? 0 : costOf(running) / running.length; // one of those that run ends first
-    const wait = (costOf(queue.map(({ kind }) => kind)) + coming * usual() + first) / options.width;
+  /** @param target in tasks of the usual kind @param ahead how many were admitted and are not in the queue yet */
+  const checkWait = (deadline: number, { target, ahead }: { target: number; ahead: number }): void => {
+    if (running.length + queue.length + ahead < options.width) return;
+    const first = running.length < options.width ? 0 : costOf(running) / running.length; // one of the running ones ends first
+    const wait = (costOf(queue.map(({ kind }) => kind)) + ahead * usual() + first) / options.width;
     const longest = target * usual();
     if (wait <= Math.min(deadline - monotonic(), longest)) return;
     if (wait > longest) fullAt = monotonic();
@@ -115,9 +119,9 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
     const { queueTarget } = options;
     if (queueTarget !== undefined) {
       try {
-        checkWait(deadline, { target: targetOf(queueTarget, device), coming: admitted });
+        checkWait(deadline, { target: targetOf(queueTarget, device), ahead: admitted });
       } catch (refusal) {
-        options.demanded?.(usual()); // it will not come to run(), where all others are counted
+        options.demanded?.(usual()); // it will never reach run(), where all others are counted
         throw refusal;
       }
     }
@@ -164,7 +168,7 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
     });
 
   const learn = (kind: string, took: number): void => {
-    const known = costs.get(kind) || took; // the first one of its kind is all that is known of it
+    const known = costs.get(kind) || took; // the first of its kind is all that is known
     costs.set(kind, known + (took - known) * smoothing);
   };
 
@@ -174,7 +178,7 @@ export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
       permit?.release();
       options.demanded?.(costOf([kind]));
       const { queueTarget } = options;
-      if (queueTarget !== undefined) checkWait(deadline, { target: targetOf(queueTarget, true), coming: 0 });
+      if (queueTarget !== undefined) checkWait(deadline, { target: targetOf(queueTarget, true), ahead: 0 });
       await acquire(deadline, kind);
       const began = monotonic();
       try {

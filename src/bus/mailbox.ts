@@ -1,8 +1,8 @@
 // Mailboxes: a bounded first-in-first-out queue per key. The first push starts the mailbox's worker, an item leaves
 // only when it is done, so an empty mailbox means nothing of that key is in flight, and there is no idle loop. Keys run
 // side by side. A mailbox exists only while it holds something.
-// Of its places some are kept for requests with a device token that holds: whoever floods a key cannot keep out the
-// device that its owner uses.
+// Some of its places are kept for requests with a valid device token, so that a flood on one key does not keep out the
+// device that the account's user has.
 import { asError } from "../lib/errors.ts";
 
 export interface Mailboxes {
@@ -76,7 +76,7 @@ export function makeMailboxes(limit: number, failed: (error: unknown) => void = 
   };
 }
 
-/** Nobody asked to be told: the process hears of it as of any rejection that nobody handles. */
+/** The default: an unhandled rejection, as of any promise that nobody waits for. */
 function surface(error: unknown): void {
   void Promise.reject(asError(error));
 }

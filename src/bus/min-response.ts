@@ -1,7 +1,7 @@
-// Answers no sooner than a set time after the work was begun, whatever was done and whether it went well: for commands
-// whose time must not tell what they found. The timer starts before the work, so no part of the work's own time is in
-// the moment at which it fires. Does not hide work that takes longer than that: such commands still have to do the same
-// for everybody.
+// A reply no sooner than a set time after the work began, whether it succeeded or not: for commands whose duration must
+// not show what they found (whether an address has an account). The timer starts before the work, so the moment at
+// which it fires does not depend on the work. It does not hide work that takes longer: such commands still have to do
+// the same statements in every case.
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** @param minResponseMs undefined: as soon as it is done */

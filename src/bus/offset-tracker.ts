@@ -1,8 +1,8 @@
-// How far a partition is done: the offset below which everything has been finished, in whatever order it was.
-// Records of a generation that is gone still finish here; nobody reads their watermark any more.
+// How far a partition is done: the offset below which every record is finished, in whatever order they were. Records of
+// a partition that was lost still finish here; nothing of it is committed any more.
 
 export class OffsetTracker {
-  /** Offsets handed over and not below the watermark: true once finished. Insertion order is offset order. */
+  /** Offsets handed over that cannot be committed yet: true once finished. Insertion order is offset order. */
   readonly #open = new Map<bigint, boolean>();
   #next: bigint | undefined;
   #committable: bigint | undefined;

@@ -1,4 +1,5 @@
-// A command without secrets, made of its fields alone: its schemas in the registry's form, and what the bus knows of it.
+// A command without secrets, made of its fields alone: its schemas in the registry's form, and what the bus knows of
+// it.
 
 import { AnyRefusal } from "../lib/refusal.ts";
 import type { Codec } from "./avro/codec.ts";

@@ -1,6 +1,6 @@
-// Every AUTH_ variable: what it means, its range, its default, which processes need it. read.ts reads the environment by
-// this table, `authfleet PROCESS --help` and docs/configuration.md print it. A secret has no default and may be given as
-// NAME_FILE.
+// Every AUTH_ variable: what it means, its range, its default, which processes need it. read.ts reads the environment
+// by this table, `authfleet PROCESS --help` and docs/configuration.md print it. A secret has no default and may be
+// given as NAME_FILE.
 
 import type { Variable } from "./kinds.ts";
 import { accountsVariables } from "./variables/accounts.ts";

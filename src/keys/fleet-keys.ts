@@ -16,7 +16,7 @@ import { type DataKeyRules, turnDataKeys } from "./data-keys.ts";
 import { changeKeys, type KeyChanges, type KeyDeps } from "./key-changes.ts";
 import { algOf, dueSteps, type KeyRules, type KeyStep } from "./key-schedule.ts";
 
-export type { KeyDeps as KeyParts } from "./key-changes.ts";
+export type { KeyDeps } from "./key-changes.ts";
 
 export interface FleetKeys {
   dataKeys(): DataKeys;

@@ -14,11 +14,11 @@ import { isThumbprint, readKeyRecord } from "../protocol/fleet-cert.ts";
 import { type KeyRepair, keyRepairs, keyTopic, type LastRecord } from "../protocol/key-records.ts";
 import { pause } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
-import { fleetIds, type KeyParts, keyTruth, repairKeys } from "./fleet-keys.ts";
+import { fleetIds, type KeyDeps, keyTruth, repairKeys } from "./fleet-keys.ts";
 
 export interface KeyTopicDeps {
   kafka: Pick<KafkaPort, "consume">;
-  keys: KeyParts;
+  keys: KeyDeps;
   log: Logger;
   /** Counts keys that were written again. */
   repaired(count: number): void;

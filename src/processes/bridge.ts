@@ -8,10 +8,10 @@ import { untilAnswered } from "../runtime/lifecycle.ts";
 import { fleetMember } from "./fleet-report.ts";
 import { clientOf, type ProcessContext, type Running } from "./parts.ts";
 
-export async function startBridge(wiring: ProcessContext): Promise<Running> {
-  const { config, log, metrics, lifecycle } = wiring;
-  const clock = wiring.clock ?? systemClock;
-  const { client, kafka, agreed, close } = clientOf(wiring, "bridge");
+export async function startBridge(context: ProcessContext): Promise<Running> {
+  const { config, log, metrics, lifecycle } = context;
+  const clock = context.clock ?? systemClock;
+  const { client, kafka, agreed, close } = clientOf(context, "bridge");
   lifecycle.onStop(close);
   const verifier = makeVerifier(
     {
@@ -42,7 +42,7 @@ export async function startBridge(wiring: ProcessContext): Promise<Running> {
   // Why a key is missing is known only when auth.key was read to its end.
   const ready = () => Promise.all([client.ready(), client.keys.catchUp()]);
   untilAnswered(ready, patience).catch((error: unknown) => lifecycle.fail(asError(error)));
-  fleetMember(wiring, { kafka, processName: "bridge" }).start(() => ({
+  fleetMember(context, { kafka, processName: "bridge" }).start(() => ({
     state: bridge.healthy ? "serving" : "away",
     stats: { inFlight: client.pending },
   }));

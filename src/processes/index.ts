@@ -6,7 +6,7 @@ export {
   kafkaOf,
   keyDepsFor as keyPartsOf,
   keysOf,
-  type ProcessContext as Wiring,
+  type ProcessContext,
   poolOf,
   type Running,
   registryOf,

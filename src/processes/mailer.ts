@@ -24,19 +24,19 @@ import {
   type Running,
 } from "./parts.ts";
 
-export async function startMailerRole(wiring: ProcessContext): Promise<Running> {
-  const { config, log, metrics, lifecycle } = wiring;
+export async function startMailerRole(context: ProcessContext): Promise<Running> {
+  const { config, log, metrics, lifecycle } = context;
   if (config.AUTH_MAIL_SEAL_KEY !== undefined)
     throw new Error(
       "AUTH_MAIL_SEAL_KEY names a mailer outside of the fleet, and this one cannot open its mails: run one of the two.",
     );
   const site = siteOf(config);
-  const clock = wiring.clock ?? systemClock;
-  const kafka = kafkaOf(config, "mailer", log, { metrics, appended: brokerClockOf(wiring).broker.sample });
+  const clock = context.clock ?? systemClock;
+  const kafka = kafkaOf(config, "mailer", log, { metrics, appended: brokerClockOf(context).broker.sample });
   lifecycle.onStop(() => kafka.close());
-  const pool = await poolOf(wiring, "mailer");
-  const keys = await keysOf(wiring, pool);
-  const codec = await codecOf(wiring, pool);
+  const pool = await poolOf(context, "mailer");
+  const keys = await keysOf(context, pool);
+  const codec = await codecOf(context, pool);
   const mails = metrics.counter("auth_mails_total", "Mails by kind and what became of them.", ["kind", "outcome"]);
   const lane = makeLane({ width: config.AUTH_MAIL_CONNECTIONS }, clock.monotonic);
   const mailer = new Mailer({
@@ -47,7 +47,7 @@ export async function startMailerRole(wiring: ProcessContext): Promise<Running> 
     open: (sealed) => openMail(keys, sealed),
     render: (mail, secrets) => renderMail({ ...mail, ...secretsOf(secrets), lifeMs: lifeOf(config, mail.kind) }, site),
     lifeMs: (kind) => lifeOf(config, kind),
-    deadLetters: deadLettersOf(wiring, kafka),
+    deadLetters: deadLettersOf(context, kafka),
     turn: (work) => lane.run(Number.POSITIVE_INFINITY, work),
     isTransient,
     observe: (kind, outcome) => mails.inc({ kind, outcome }),
@@ -55,7 +55,7 @@ export async function startMailerRole(wiring: ProcessContext): Promise<Running> 
     clock,
   });
   lifecycle.onStop(() => mailer.close(config.AUTH_DRAIN_TIMEOUT));
-  fleetMember(wiring, { kafka, processName: "mailer" }).start(() => ({ state: mailer.healthy ? "serving" : "away" }));
+  fleetMember(context, { kafka, processName: "mailer" }).start(() => ({ state: mailer.healthy ? "serving" : "away" }));
   return {
     ready: () => [
       ...(mailer.healthy ? [] : [{ name: "kafka", reason: "not a member of the consumer group" }]),

@@ -13,7 +13,7 @@ import { type DatabasePool, openPool } from "../db/pool.ts";
 import { savedSchemas } from "../db/schemas.ts";
 import { agreedClock, type BrokerClock, makeBrokerClock } from "../kafka/broker-clock.ts";
 import { connectKafka, type KafkaPort, type KafkaSettings } from "../kafka/kafka.ts";
-import { type FleetKeys, type KeyParts, keyRulesOf, loadFleetKeys } from "../keys/fleet-keys.ts";
+import { type FleetKeys, type KeyDeps, keyRulesOf, loadFleetKeys } from "../keys/fleet-keys.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { busNames } from "../protocol/bus-names.ts";
 import type { Problem } from "../runtime/http.ts";
@@ -162,7 +162,7 @@ export async function keysOf({ config, log, lifecycle }: ProcessContext, pool: D
 export function keyDepsFor(
   { config, clock = systemClock }: Pick<ProcessContext, "config" | "clock">,
   pool: DatabasePool,
-): KeyParts {
+): KeyDeps {
   return { pool, master: config.AUTH_MASTER_KEY ?? [], rules: keyRulesOf(config), clock };
 }
 

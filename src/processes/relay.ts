@@ -6,7 +6,7 @@ import { makeSender } from "../bus/sender.ts";
 import type { Config } from "../config/read.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import type { Append } from "../kafka/broker-clock.ts";
-import { type FleetKeys, type KeyParts, rotateDueKeys } from "../keys/fleet-keys.ts";
+import { type FleetKeys, type KeyDeps, rotateDueKeys } from "../keys/fleet-keys.ts";
 import { followKeyTopic } from "../keys/key-topic.ts";
 import { systemClock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
@@ -26,10 +26,10 @@ import {
   type Running,
 } from "./parts.ts";
 
-export async function startRelayRole(wiring: ProcessContext): Promise<Running> {
-  const { config, log, metrics, lifecycle } = wiring;
-  const { clock = systemClock } = wiring;
-  const { broker, databaseTime } = brokerClockOf(wiring);
+export async function startRelayRole(context: ProcessContext): Promise<Running> {
+  const { config, log, metrics, lifecycle } = context;
+  const { clock = systemClock } = context;
+  const { broker, databaseTime } = brokerClockOf(context);
   const appends = makeAppendTimes(clock.monotonic);
   const appended = (append: Append): void => {
     broker.sample(append);
@@ -37,9 +37,9 @@ export async function startRelayRole(wiring: ProcessContext): Promise<Running> {
   };
   const kafka = kafkaOf(config, "relay", log, { metrics, appended });
   lifecycle.onStop(() => kafka.close());
-  const pool = await poolOf(wiring, "relay");
-  const keys = await keysOf(wiring, pool);
-  const codec = await codecOf(wiring, pool);
+  const pool = await poolOf(context, "relay");
+  const keys = await keysOf(context, pool);
+  const codec = await codecOf(context, pool);
   const published = metrics.counter("auth_outbox_published_total", "Outbox rows published, by topic.", ["topic"]);
   const marked = metrics.gauge(
     "auth_revocation_as_of_seconds",
@@ -66,7 +66,7 @@ export async function startRelayRole(wiring: ProcessContext): Promise<Running> {
     },
   });
   lifecycle.onStop(() => relay.stop());
-  lifecycle.onStop(startChain(wiring, pool, keys));
+  lifecycle.onStop(startChain(context, pool, keys));
   const maintenance = startMaintenance({
     pool,
     log,
@@ -84,14 +84,14 @@ export async function startRelayRole(wiring: ProcessContext): Promise<Running> {
     dataKeys: keys.dataKeys,
   });
   lifecycle.onStop(maintenance);
-  const keyParts = keyDepsFor(wiring, pool);
-  lifecycle.onStop(startKeySchedule(keyParts, log));
+  const keyDeps = keyDepsFor(context, pool);
+  lifecycle.onStop(startKeySchedule(keyDeps, log));
   const repairs = metrics.counter(
     "auth_key_repairs_total",
     "Keys written to auth.key again, because its last record was not the truth.",
   );
-  lifecycle.onStop(followKeyTopic({ kafka, keys: keyParts, log, repaired: (count) => repairs.inc({}, count) }));
-  fleetMember(wiring, { kafka, processName: "relay" }).start(() => ({ state: relay.healthy ? "serving" : "away" }));
+  lifecycle.onStop(followKeyTopic({ kafka, keys: keyDeps, log, repaired: (count) => repairs.inc({}, count) }));
+  fleetMember(context, { kafka, processName: "relay" }).start(() => ({ state: relay.healthy ? "serving" : "away" }));
   return { ready: () => (relay.healthy ? [] : [{ name: "outbox", reason: "cannot be read or published" }]) };
 }
 
@@ -120,7 +120,7 @@ function startChain(
  * Any number of relays look; the lock on the keys lets one act.
  * @returns a function that stops it and waits for the round under way
  */
-function startKeySchedule(parts: KeyParts, log: Logger): () => Promise<void> {
+function startKeySchedule(parts: KeyDeps, log: Logger): () => Promise<void> {
   const everyMs = Math.min(60_000, parts.rules.publishAheadMs / 4);
   let round = Promise.resolve();
   const turn = async (): Promise<void> => {

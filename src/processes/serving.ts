@@ -29,13 +29,13 @@ export interface Serving {
   devices: DeviceTokens;
   clock: Clock;
   brokerClock: BrokerClock;
-  tally: CommandStats;
+  commandStats: CommandStats;
   deadLetters: DeadLetters;
 }
 
 export function serveRequests(
   { config, log, metrics, lifecycle }: ProcessContext,
-  { kafka, codec, commands, lanes, keys, devices, clock, brokerClock, tally, deadLetters }: Serving,
+  { kafka, codec, commands, lanes, keys, devices, clock, brokerClock, commandStats, deadLetters }: Serving,
 ): RequestConsumer {
   const lost = metrics.counter("auth_replies_lost_total", "Replies that can never arrive.", ["reason"]);
   const requests = metrics.counter("auth_requests_total", "Requests by topic and outcome.", ["topic", "outcome"]);
@@ -67,7 +67,7 @@ export function serveRequests(
     observe(topic, outcome, ms) {
       requests.inc({ topic, outcome });
       seconds.observe({ topic }, Math.max(ms, 0) / 1000);
-      tally.observe(topic, outcome, ms);
+      commandStats.observe(topic, outcome, ms);
     },
     lost: (reason) => lost.inc({ reason }),
   });
@@ -126,7 +126,7 @@ function sealsEndBetween(now: number, answersStoredMs: number): readonly [number
 
 export function pulseOf(
   consumer: RequestConsumer,
-  { commands, lanes, tally }: Pick<Serving, "commands" | "lanes" | "tally">,
+  { commands, lanes, commandStats }: Pick<Serving, "commands" | "lanes" | "commandStats">,
 ): ProcessStatus {
   return {
     state: consumer.healthy ? "serving" : "away",
@@ -140,7 +140,7 @@ export function pulseOf(
           { width, running, queued, costMs: cost },
         ]),
       ),
-      commands: tally.take(),
+      commands: commandStats.take(),
       lag: lagOf(consumer, { commands, lanes }),
     },
   };

@@ -129,38 +129,38 @@ export function served(globs: string[]): Handler[] {
   );
 }
 
-export async function startWorker(wiring: ProcessContext): Promise<Running> {
-  const { config, log, lifecycle } = wiring;
-  const clock = wiring.clock ?? systemClock;
-  const { broker: brokerClock } = brokerClockOf(wiring);
-  const kafka = kafkaOf(config, "worker", log, { appended: brokerClock.sample, metrics: wiring.metrics });
+export async function startWorker(context: ProcessContext): Promise<Running> {
+  const { config, log, lifecycle } = context;
+  const clock = context.clock ?? systemClock;
+  const { broker: brokerClock } = brokerClockOf(context);
+  const kafka = kafkaOf(config, "worker", log, { appended: brokerClock.sample, metrics: context.metrics });
   lifecycle.onStop(() => kafka.close());
-  const pool = await poolOf(wiring, "worker");
-  const keys = await keysOf(wiring, pool);
+  const pool = await poolOf(context, "worker");
+  const keys = await keysOf(context, pool);
   const passwords = passwordsOf(config, log);
   const policy = policyOf(config, log);
   const hashCost = await passwords.calibrate(clock);
   lowerHashPriority();
-  const lanes = lanesOf(wiring, { hashCost, monotonic: clock.monotonic });
+  const lanes = lanesOf(context, { hashCost, monotonic: clock.monotonic });
   const devices = makeDeviceTokens(keys.dataKeys, config.AUTH_KNOWN_DEVICE_TTL);
-  await tellTokenLife(wiring, pool);
+  await tellTokenLife(context, pool);
   // Sessions and tokens are judged by other machines, too.
   const agreed = agreedClock(clock, brokerClock);
-  const run = runPartsOf(wiring, { pool, keys, devices, lanes, passwords, policy, clock: agreed });
+  const run = runPartsOf(context, { pool, keys, devices, lanes, passwords, policy, clock: agreed });
   const commands = served(config.AUTH_TOPICS).map((handler) => busCommand(handler, run));
   if (commands.length === 0) throw new Error("AUTH_TOPICS leaves no command to serve.");
-  const codec = await codecOf(wiring, pool);
-  const member = fleetMember(wiring, {
+  const codec = await codecOf(context, pool);
+  const member = fleetMember(context, {
     kafka,
     processName: "worker",
     commands: commands.map((command) => command.topic),
   });
   const claim = { commands: commands.map((command) => command.topic), group: config.AUTH_GROUP, process: member.id };
-  await holdCommands(wiring, pool, claim);
+  await holdCommands(context, pool, claim);
   await member.announce();
-  const tally = makeCommandStats(clock.monotonic);
-  const deadLetters = deadLettersOf(wiring, kafka);
-  const consumer = serveRequests(wiring, {
+  const commandStats = makeCommandStats(clock.monotonic);
+  const deadLetters = deadLettersOf(context, kafka);
+  const consumer = serveRequests(context, {
     kafka,
     codec,
     commands,
@@ -169,11 +169,11 @@ export async function startWorker(wiring: ProcessContext): Promise<Running> {
     devices,
     clock,
     brokerClock,
-    tally,
+    commandStats,
     deadLetters,
   });
-  member.start(() => pulseOf(consumer, { commands, lanes, tally }));
-  const legacy = config.AUTH_LEGACY_TOPICS ? startLegacy(wiring, { kafka, run, clock, deadLetters }) : undefined;
+  member.start(() => pulseOf(consumer, { commands, lanes, commandStats }));
+  const legacy = config.AUTH_LEGACY_TOPICS ? startLegacy(context, { kafka, run, clock, deadLetters }) : undefined;
   log.info({ hashCostMs: Math.round(hashCost), commands: commands.map((command) => command.topic) }, "worker started");
   return {
     ready: () => [

@@ -72,16 +72,16 @@ export interface Patience {
   signal: AbortSignal;
 }
 
-/** Tries until it works: a process that starts before what it needs waits for it. @throws what is not passing */
+/** Tries until it works: a process that starts before what it needs waits for it. @throws what is not transient */
 export async function untilAnswered<T>(
   ask: () => Promise<T>,
-  { what, isTransient: passing, log, signal }: Patience,
+  { what, isTransient, log, signal }: Patience,
 ): Promise<T> {
   for (let ms = 100; ; ms = Math.min(ms * 2, 3000)) {
     try {
       return await ask();
     } catch (error) {
-      if (!passing(error) || signal.aborted) throw error;
+      if (!isTransient(error) || signal.aborted) throw error;
       log.warn({ err: asError(error), pause: ms }, `${what} does not answer yet, tried again`);
       await pause(ms, signal);
     }

@@ -1,5 +1,6 @@
-// A self-signed X.509 certificate for localhost (RFC 5280), made anew for each test run: nothing in the repository can expire or leak,
-// and no openssl is needed. Only what TLS asks for: version 3, ECDSA with P-256 and SHA-256, basicConstraints, subjectAltName.
+// A self-signed X.509 certificate for localhost (RFC 5280), made anew for each test run: nothing in the repository can
+// expire or leak, and no openssl is needed. Only what TLS asks for: version 3, ECDSA with P-256 and SHA-256,
+// basicConstraints, subjectAltName.
 import { generateKeyPairSync, sign } from "node:crypto";
 
 /** One ASN.1 value in DER (X.690): its tag, its length, its content. */

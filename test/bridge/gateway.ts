@@ -1,5 +1,5 @@
-// The gateway as the tests play it: a gRPC client with the messages of the gateway's own definition, test/interop/gateway/auth.proto. Not with
-// ours, which would find every mistake right that both sides make.
+// The gateway as the tests play it: a gRPC client with the messages of the gateway's own definition,
+// test/interop/gateway/auth.proto. Not with ours, which would find every mistake right that both sides make.
 import { join } from "node:path";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { load, type PackageDefinition, type ServiceDefinition } from "@grpc/proto-loader";

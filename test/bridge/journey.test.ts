@@ -1,5 +1,6 @@
-// The gateway's six calls through the real fleet: bridge, Kafka, workers, PostgreSQL and back. Each method with its answer and each of
-// its refusals, as status and `auth-error`. Every test has its own account; username is login, for the mailer's topic names only that.
+// The gateway's six calls through the real fleet: bridge, Kafka, workers, PostgreSQL and back. Each method with its
+// answer and each of its refusals, as status and `auth-error`. Every test has its own account; username is login, for
+// the mailer's topic names only that.
 import { randomBytes } from "node:crypto";
 import { testFleet } from "../support/fleet.ts";
 import { type Answer, connectGateway, type Gateway } from "./gateway.ts";

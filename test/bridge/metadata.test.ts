@@ -1,5 +1,6 @@
-// What callers send beside the message: for which device they call, their idempotency key, their trace, their time. From whom it counts, what
-// is handed to the fleet, and what is said of bad metadata; by clients of gRPC and, for what those would not send, by HTTP/2 itself.
+// What callers send beside the message: for which device they call, their idempotency key, their trace, their time.
+// From whom it counts, what is handed to the fleet, and what is said of bad metadata; by clients of gRPC and, for what
+// those would not send, by HTTP/2 itself.
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
 import { credentials, Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
@@ -37,7 +38,10 @@ async function unknownOf({ metrics }: StartedBridge): Promise<number> {
   return Number(/^auth_client_unknown_total\{.*\} (\d+)$/m.exec(await metrics.text())?.[1] ?? 0);
 }
 
-/** A call as bytes, with headers that no gRPC library sends. @returns status, auth-error and the words; the reset where there is no answer */
+/**
+ * A call as bytes, with headers that no gRPC library sends.
+ * @returns status, auth-error and the words; the reset where there is no answer
+ */
 function rawCall(session: ClientHttp2Session, headers: Record<string, string | string[]>, message = Buffer.alloc(0)) {
   const length = Buffer.alloc(5);
   length.writeUInt32BE(message.length, 1);

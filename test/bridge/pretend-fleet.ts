@@ -1,5 +1,6 @@
-// A bridge in this process before a pretended fleet that answers as a test tells it. For what the real fleet cannot be made to do at
-// will: refuse with each of its codes, never answer, fail. The journey through the real one is in journey.test.ts.
+// A bridge in this process before a pretended fleet that answers as a test tells it. For what the real fleet cannot be
+// made to do at will: refuse with each of its codes, never answer, fail. The journey through the real one is in
+// journey.test.ts.
 import { setTimeout as delay } from "node:timers/promises";
 import type { ChannelCredentials } from "@grpc/grpc-js";
 import { pino } from "pino";
@@ -52,7 +53,10 @@ export async function startBridge(options: BridgeOptions = {}) {
       return fleet.healthy;
     },
   };
-  /** Never fresh, so that every question reaches the pretended fleet; the real one is in journey.test.ts and verifier.test.ts. */
+  /**
+   * Never fresh, so that every question reaches the pretended fleet; the real one is in journey.test.ts and
+   * verifier.test.ts.
+   */
   const verifier: BridgeVerifier = {
     verify: async (token, options) => ({ ...(await options!.inspect!(token)), by: "fleet", fresh: true, ageMs: 0 }),
     end: () => undefined,

@@ -1,5 +1,5 @@
-// What the bridge tells of itself (grpc.reflection.v1), as grpcurl asks: the messages of the gateway's own definition, each field with its name, its
-// number and its type.
+// What the bridge tells of itself (grpc.reflection.v1), as grpcurl asks: the messages of the gateway's own definition,
+// each field with its name, its number and its type.
 import { createRequire } from "node:module";
 import { Client, credentials } from "@grpc/grpc-js";
 import { load, loadFileDescriptorSetFromBuffer, type PackageDefinition } from "@grpc/proto-loader";
@@ -76,7 +76,10 @@ async function reflect(client: Client, symbols: string[]): Promise<PackageDefini
 
 const reflectionProto = "@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto";
 
-/** google.protobuf.FileDescriptorSet is one repeated field, number 1: for each file its tag, its length as a varint, its bytes. */
+/**
+ * google.protobuf.FileDescriptorSet is one repeated field, number 1: for each file its tag, its length as a varint, its
+ * bytes.
+ */
 function fileDescriptorSet(files: Buffer[]): Buffer {
   return Buffer.concat(files.flatMap((file) => [Buffer.from([0x0a, ...varint(file.length)]), file]));
 }

@@ -1,5 +1,5 @@
-// What a refused call looks like to the gateway: for every code of the table its status, words and trailing metadata; and for what is
-// no refusal.
+// What a refused call looks like to the gateway: for every code of the table its status, words and trailing metadata;
+// and for what is no refusal.
 import { type RefusalCode, refusals, refuse } from "../../src/protocol/errors.ts";
 import { identity, type StartedBridge, startBridge } from "./pretend-fleet.ts";
 

@@ -90,7 +90,7 @@ describe("the reply partition", () => {
     ["ten digits", "1234567890"],
     ["a line end", "7\n"],
     ["white space", " 7"],
-  ])("%s is told to the caller, on whichever partition his key gives", (_form, raw) => {
+  ])("%s is told to the caller, on whichever partition their key gives", (_form, raw) => {
     expect(faultOf({ kafka_replyPartition: raw, kafka_correlationId: id })).toEqual({
       header: "kafka_replyPartition",
       fault: "neither a 4-byte integer nor decimal text",

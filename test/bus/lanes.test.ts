@@ -162,7 +162,7 @@ describe("a lane with a queue target", () => {
     expect(admits()).toBe(true);
   });
 
-  test("counts who was let in until he comes to the queue, or goes away", async () => {
+  test("counts who was let in until they come to the queue, or go away", async () => {
     const { lane: made, run, order } = lane({ width: 1, queueTarget: 4, cost: 100 });
     const places = Array.from({ length: 5 }, () => made.admit(Number.POSITIVE_INFINITY, true));
     expect(refusalOf(() => made.admit(Number.POSITIVE_INFINITY, true))).toMatchObject({

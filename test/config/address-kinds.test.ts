@@ -1,5 +1,5 @@
-// Where things are, as operators write it: what is odd but right works, what is not taken is told in one sentence that names the variable and
-// repeats no password.
+// Where things are, as operators write it: what is odd but right works, what is not taken is told in one sentence that
+// names the variable and repeats no password.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

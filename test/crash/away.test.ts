@@ -1,6 +1,7 @@
-// What the fleet needs goes away and comes back: Kafka, PostgreSQL and the registry, killed and restarted under a running fleet. Requests
-// end inside their time with a code that says so, or wait where their time allows it; afterwards all works again, nothing is half done,
-// and no role was restarted. Beside it a second fleet lives through the same without three of its mechanisms, and shows what they are for.
+// What the fleet needs goes away and comes back: Kafka, PostgreSQL and the registry, killed and restarted under a
+// running fleet. Requests end inside their time with a code that says so, or wait where their time allows it;
+// afterwards all works again, nothing is half done, and no role was restarted. Beside it a second fleet lives through
+// the same without three of its mechanisms, and shows what they are for.
 import { afterEach, beforeAll, expect, test } from "@jest/globals";
 import { connectKafka } from "../../src/kafka/kafka.ts";
 import type { Refusal } from "../../src/protocol/errors.ts";
@@ -96,7 +97,8 @@ test("Kafka away: a request ends inside its time, one with time to wait is answe
   expect(["UNAVAILABLE", "DEADLINE_EXCEEDED"]).toContain(short.value.code);
   expect(short.ms).toBeLessThan(2500);
   const long = timed(() => login(60_000));
-  // Its readers have given up on their connections and build new ones, after pauses: what comes first when Kafka is back, comes without them.
+  // Its readers have given up on their connections and build new ones, after pauses: what comes first when Kafka is
+  // back, comes without them.
   await until("the client is out", () => !fixture.fleet.client.healthy);
   const relay = `${fixture.own.http["relay-1"]}/readyz`;
   await until("the relay has noticed", async () => (await fetch(relay)).status === 503, 60_000);
@@ -158,7 +160,10 @@ test("PostgreSQL restarts under load: UNAVAILABLE at worst, nothing half done, a
   expect(await poolIsWhole()).toEqual([]);
 }, 180_000);
 
-/** Somebody whom nobody knows: his login asks the database and changes nothing, and no mailbox makes him wait for others. */
+/**
+ * Somebody whom nobody knows: his login asks the database and changes nothing, and no mailbox makes him wait for
+ * others.
+ */
 async function strangersLogin(fleet = fixture.fleet, timeoutMs = 20_000): Promise<Refusal> {
   const { login: name, password } = newUser();
   return refused(fleet.client.request("auth.session.login", { login: name, password }, { timeoutMs }));
@@ -166,7 +171,10 @@ async function strangersLogin(fleet = fixture.fleet, timeoutMs = 20_000): Promis
 
 const strangers = (count: number, ask = strangersLogin) => Promise.all(Array.from({ length: count }, () => timed(ask)));
 
-/** More requests at once than the pool has connections are answered, and leave no more connections than it may have, none in use. */
+/**
+ * More requests at once than the pool has connections are answered, and leave no more connections than it may have,
+ * none in use.
+ */
 async function poolIsWhole(): Promise<string[]> {
   const answers = await strangers(40);
   expect(new Set(answers.map(({ value }) => value.code))).toEqual(new Set(["INVALID_CREDENTIALS"]));

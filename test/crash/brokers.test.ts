@@ -1,5 +1,6 @@
-// One of three brokers is killed -9 under load: the coordinator of the workers' group, so that every worker has to find its new one, while
-// it leads a third of all partitions too. Requests wait until the others have taken over; what was acknowledged is on one of them.
+// One of three brokers is killed -9 under load: the coordinator of the workers' group, so that every worker has to find
+// its new one, while it leads a third of all partitions too. Requests wait until the others have taken over; what was
+// acknowledged is on one of them.
 import { expect, test } from "@jest/globals";
 import { connectKafka, type KafkaDriverName, type KafkaPort } from "../../src/kafka/kafka.ts";
 import { everyDriver, makeReader, record } from "../kafka/real-kafka.ts";
@@ -21,7 +22,10 @@ const fixture = crashFixture("brokers", {
   },
 });
 
-/** A group's commits are in the partition of __consumer_offsets that Java's hash of its name gives; who leads that is its coordinator. */
+/**
+ * A group's commits are in the partition of __consumer_offsets that Java's hash of its name gives; who leads that is
+ * its coordinator.
+ */
 async function coordinatorOf(group: string): Promise<number> {
   let hash = 0;
   for (const character of `${fixture.own.prefix}${group}`) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) | 0;
@@ -81,13 +85,17 @@ test("kill -9 of one of three brokers under load: every request is answered, not
   console.log(
     `kill -9 of broker ${id} of three, the group's coordinator: ${sent.length} requests, the longest took ${said}`,
   );
-  // While the new coordinator is found no worker is a member of its group: who asks then is told so, and nothing is begun.
+  // While the new coordinator is found no worker is a member of its group: who asks then is told so, and nothing is
+  // begun.
   expect(failures(sent)).toEqual([]);
   expect(pause).toBeLessThan(30_000);
   expect(await audit(fixture.fleet, fixture.users, sent)).toEqual([]);
 }, 180_000);
 
-/** The coordinator of these readers' groups lives on, and each reads from the broker already that leads the dead one's partition next. */
+/**
+ * The coordinator of these readers' groups lives on, and each reads from the broker already that leads the dead one's
+ * partition next.
+ */
 test("what the dead broker led is read on from the new leader, over either driver", async () => {
   const topic = "moves";
   const readers = everyDriver.map((driver) => ({

@@ -1,6 +1,6 @@
-// A worker whose machine's clock is ten minutes off. The contract: auth-timeout counts from the record's broker time, so clocks do not
-// matter; a request in its time is served, one past its time is not begun (src/kafka/broker-clock.ts). What it signs goes by that time too, and what
-// it revokes by the database's.
+// A worker whose machine's clock is ten minutes off. The contract: auth-timeout counts from the record's broker time,
+// so clocks do not matter; a request in its time is served, one past its time is not begun (src/kafka/broker-clock.ts).
+// What it signs goes by that time too, and what it revokes by the database's.
 import { expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { crashFixture } from "../support/crash.ts";
@@ -45,7 +45,10 @@ test("a clock that is a second off: the same, and what that worker issues and se
   expect(userId).toBe(fixture.users[0]!.id);
 }, 180_000);
 
-/** How far the times are off that such a worker writes, ms: when a token was issued and ends, when its session's end was revoked. */
+/**
+ * How far the times are off that such a worker writes, ms: when a token was issued and ends, when its session's end was
+ * revoked.
+ */
 async function timesWritten(): Promise<{ issued: number; expires: number; revoked: number }> {
   feed ??= await readFeed(fixture.fleet.kafka);
   const { accessToken, sessionId } = await loggedIn(fixture.fleet, fixture.users[0]!);

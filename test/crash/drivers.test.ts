@@ -1,6 +1,7 @@
-// The driver of a fleet is changed while it runs, process by process: both are members of one group meanwhile, and each leads it once. Then a
-// worker of the second driver is killed. Nobody is refused, nothing is lost or done twice, whichever driver asks.
-// In `npm test` this is what sees the second driver fail under load; all of test/crash over it is `npm run test:crash`.
+// The driver of a fleet is changed while it runs, process by process: both are members of one group meanwhile, and each
+// leads it once. Then a worker of the second driver is killed. Nobody is refused, nothing is lost or done twice,
+// whichever driver asks. In `npm test` this is what sees the second driver fail under load; all of test/crash over it
+// is `npm run test:crash`.
 import { expect, test } from "@jest/globals";
 import { audit } from "../support/audit.ts";
 import { crashFixture } from "../support/crash.ts";

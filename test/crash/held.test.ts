@@ -1,6 +1,7 @@
-// kill -9 of a worker in the middle of one commit, while what came after it in the partition is done and answered. What the dead worker
-// had sent still takes effect in PostgreSQL when the row it waits for is free; the next worker reads on from the gap, finds the first
-// answer, and gives it. The controls switch off what this rests on, and each time the same steps show it.
+// kill -9 of a worker in the middle of one commit, while what came after it in the partition is done and answered. What
+// the dead worker had sent still takes effect in PostgreSQL when the row it waits for is free; the next worker reads on
+// from the gap, finds the first answer, and gives it. The controls switch off what this rests on, and each time the
+// same steps show it.
 import { expect, test } from "@jest/globals";
 import { settledWithin } from "../../src/lib/timeout.ts";
 import { effects, eventsMissing } from "../support/audit.ts";

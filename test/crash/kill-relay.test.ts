@@ -1,5 +1,6 @@
-// kill -9 of the relay between the commit of events and the mark that they are published, under load, twice: no event is lost, each comes
-// at least once under its own id, and a user's events keep their order. A relay that marks first loses what it had marked.
+// kill -9 of the relay between the commit of events and the mark that they are published, under load, twice: no event
+// is lost, each comes at least once under its own id, and a user's events keep their order. A relay that marks first
+// loses what it had marked.
 import { expect, test } from "@jest/globals";
 import { events, eventsMissing, repeats } from "../support/audit.ts";
 import { crashFixture } from "../support/crash.ts";

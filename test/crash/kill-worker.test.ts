@@ -1,5 +1,6 @@
-// kill -9 of a worker under load, with another one there and a fresh one started: every request gets its one answer and has its one
-// effect, no event is lost, and all goes on within the time that Kafka takes to miss a member (session timeout 6 s).
+// kill -9 of a worker under load, with another one there and a fresh one started: every request gets its one answer and
+// has its one effect, no event is lost, and all goes on within the time that Kafka takes to miss a member (session
+// timeout 6 s).
 import { expect, test } from "@jest/globals";
 import { answers, audit, effects, events, eventsMissing } from "../support/audit.ts";
 import { crashFixture } from "../support/crash.ts";

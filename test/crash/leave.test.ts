@@ -1,5 +1,6 @@
-// Workers come and go under load, one after the other and all at once: nobody is refused, nothing is lost or done twice, and a pause is
-// the time of a rebalance. Who is told to stop finishes what he has begun, as far as his time allows, hands the rest over and is gone.
+// Workers come and go under load, one after the other and all at once: nobody is refused, nothing is lost or done
+// twice, and a pause is the time of a rebalance. Who is told to stop finishes what he has begun, as far as his time
+// allows, hands the rest over and is gone.
 import { expect, test } from "@jest/globals";
 import { audit, effects, eventsMissing } from "../support/audit.ts";
 import { crashFixture } from "../support/crash.ts";
@@ -99,11 +100,17 @@ interface Filling {
   timeoutMs: number;
   drain: string;
   node?: string[];
-  /** What else must have come about before it is told to stop. @param before offsets that were committed before, together */
+  /**
+   * What else must have come about before it is told to stop.
+   * @param before offsets that were committed before, together
+   */
   begun?: (before: number) => Promise<void>;
 }
 
-/** One worker, alone, gets so many registrations at once that it cannot finish them before it is gone; another one comes. */
+/**
+ * One worker, alone, gets so many registrations at once that it cannot finish them before it is gone; another one
+ * comes.
+ */
 async function stoppedWhenFull({ requests, timeoutMs, drain, node = [], begun = async () => undefined }: Filling) {
   const others = running();
   // Each hash four times as long as usual: there is more to do than the drain has time for. Of what may wait for two

@@ -1,6 +1,7 @@
-// Faults at random, one after the other, for as long as AUTH_TEST_CRASH_SECONDS says (`npm run test:crash`): workers and the relay are
-// killed, told to leave, joined; Kafka, PostgreSQL and the registry restart. People go on all the while; then everything is audited.
-// The seed is printed; AUTH_TEST_CRASH_SEED gives the same order again. `npm test` leaves it out: each fault has a test of its own there.
+// Faults at random, one after the other, for as long as AUTH_TEST_CRASH_SECONDS says (`npm run test:crash`): workers
+// and the relay are killed, told to leave, joined; Kafka, PostgreSQL and the registry restart. People go on all the
+// while; then everything is audited. The seed is printed; AUTH_TEST_CRASH_SEED gives the same order again. `npm test`
+// leaves it out: each fault has a test of its own there.
 import { randomInt } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import { audit, repeats } from "../support/audit.ts";

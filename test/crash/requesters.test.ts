@@ -1,5 +1,6 @@
-// Requesters come, go, stop and die under load. Each reads one partition of the reply topic, in a group of its own: nobody's coming moves
-// another's replies, and what each reads does not grow with their number. One that does not read, or is dead, costs the worker nothing.
+// Requesters come, go, stop and die under load. Each reads one partition of the reply topic, in a group of its own:
+// nobody's coming moves another's replies, and what each reads does not grow with their number. One that does not read,
+// or is dead, costs the worker nothing.
 import { expect, test } from "@jest/globals";
 import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";
@@ -78,7 +79,10 @@ function calls(of: Requester, timeoutMs: number, awaitProgress: () => boolean): 
 
 const comings = 3;
 
-/** Five places; in each one requester after the other comes, calls for a while, and goes as soon as its last call has its outcome. */
+/**
+ * Five places; in each one requester after the other comes, calls for a while, and goes as soon as its last call has
+ * its outcome.
+ */
 async function comeAndGo(timeoutMs: number, how?: Parameters<typeof requester>[0]): Promise<Requester[]> {
   const all: Requester[] = [];
   const place = async (index: number): Promise<void> => {

@@ -1,6 +1,7 @@
-// A broker that falls silent: its process is stopped (SIGSTOP), so connections stay open, new ones are taken by the kernel, and nothing is
-// ever answered. A request ends inside its time all the same, one that has time is answered when the broker goes on, and nobody has to be
-// started anew. Both drivers at once, each with a fleet of its own on the one broker.
+// A broker that falls silent: its process is stopped (SIGSTOP), so connections stay open, new ones are taken by the
+// kernel, and nothing is ever answered. A request ends inside its time all the same, one that has time is answered when
+// the broker goes on, and nobody has to be started anew. Both drivers at once, each with a fleet of its own on the one
+// broker.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";

@@ -1,5 +1,5 @@
-// What is made beside an ending: the columns of the matrix. Each command that opens a session, renews its tokens, or makes a link, a
-// challenge or a factor; `prepare` leads up to the one call that is held at the user's row.
+// What is made beside an ending: the columns of the matrix. Each command that opens a session, renews its tokens, or
+// makes a link, a challenge or a factor; `prepare` leads up to the one call that is held at the user's row.
 import { randomBytes } from "node:crypto";
 import { sql } from "slonik";
 import { hashRecoveryCode } from "../../src/crypto/recovery-codes.ts";
@@ -27,7 +27,9 @@ export interface Column {
   inSession?: true;
   /** What of the user it goes by. */
   shows?: "password" | "challenge" | "passkey" | "address";
-  /** It raises the user's generation itself: an ending in another session, or by a link, that comes after it is refused. */
+  /**
+   * It raises the user's generation itself: an ending in another session, or by a link, that comes after it is refused.
+   */
   outdates?: true;
   prepare(scenario: Scenario): Promise<() => Promise<Product[]>>;
 }
@@ -257,7 +259,10 @@ export const columns: Column[] = [
   },
 ];
 
-/** A session, or a challenge: which of them depends on what was set up or taken away meanwhile. @param code answers the challenge */
+/**
+ * A session, or a challenge: which of them depends on what was set up or taken away meanwhile.
+ * @param code answers the challenge
+ */
 async function loggedIn(scenario: Scenario, code: string | undefined): Promise<Product[]> {
   const { harness, id, login, password } = scenario;
   const { tokens, challenge } = await harness.ask("auth.session.login", { login, password, client: client() });

@@ -1,6 +1,7 @@
-// The controls of the matrix: each piece of the mechanism is switched off, and cells that it is there for come out wrong. Every row has one.
-// Run as a script under sabotage.ts with all of endingFaults, it prints what each control came to; without, nothing can be switched off.
-// And a user's generation, raised by three commands at once, where none of them asks whether it was raised since it was read.
+// The controls of the matrix: each piece of the mechanism is switched off, and cells that it is there for come out
+// wrong. Every row has one. Run as a script under sabotage.ts with all of endingFaults, it prints what each control
+// came to; without, nothing can be switched off. And a user's generation, raised by three commands at once, where none
+// of them asks whether it was raised since it was read.
 import { handlerHarness } from "../support/handlers.ts";
 import type { endingFaults } from "./faults.ts";
 import { type Cell, cellsOf, type First, type Judged, runMatrix, width } from "./matrix.ts";

@@ -1,6 +1,6 @@
-// After an ending was answered nothing that was made before it counts, also where the two were being committed beside each other. The
-// matrix is derived: what ends something and what makes something is seen at the database while every command is carried out, so that a
-// new command fails the test until it is in rows.ts or columns.ts.
+// After an ending was answered nothing that was made before it counts, also where the two were being committed beside
+// each other. The matrix is derived: what ends something and what makes something is seen at the database while every
+// command is carried out, so that a new command fails the test until it is in rows.ts or columns.ts.
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -52,7 +52,10 @@ describe("the matrix", () => {
     const row = await holdUser(harness.url, id);
     const actorToken = await administrator(harness);
     let waiting = 0;
-    /** One after the other, so that each waits before the next has begun. Who waits first has the row first, of the others it is not known. */
+    /**
+     * One after the other, so that each waits before the next has begun. Who waits first has the row first, of the
+     * others it is not known.
+     */
     const queued = async <T>(call: () => Promise<T>): Promise<{ answer: Promise<T> }> => {
       const answer = call();
       waiting += 1;
@@ -115,7 +118,8 @@ describe("the controls", () => {
     const owing = judged.filter(({ owes }) => owes);
     expect(owing.length).toBeGreaterThan(judged.length / 3);
     expect(owing.filter(({ faults }) => faults.length === 0)).toEqual([]);
-    // The others say that what goes on goes on: an ending that ended it would be "over for nothing", or "refused for nothing".
+    // The others say that what goes on goes on: an ending that ended it would be "over for nothing", or "refused for
+    // nothing".
     expect(judged.filter(({ owes, made }) => !owes && made.length === 0)).toEqual([]);
   }, 120_000);
 

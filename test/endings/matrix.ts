@@ -1,5 +1,6 @@
-// The matrix of endings: every row beside every column, both commits held at the user's row and let go in either order. What a cell must come to
-// is said here, by what its row ends. The held statements are real: two connections of PostgreSQL wait in its queue for the row.
+// The matrix of endings: every row beside every column, both commits held at the user's row and let go in either order.
+// What a cell must come to is said here, by what its row ends. The held statements are real: two connections of
+// PostgreSQL wait in its queue for the row.
 import pg from "pg";
 import { sql } from "slonik";
 import type { HandlerHarness } from "../support/handlers.ts";
@@ -19,7 +20,9 @@ export interface Judged {
   row: string;
   column: string;
   first: First;
-  /** What the ending was answered, and what was made: `kind: ways in which it counts`, or the code it was refused with. */
+  /**
+   * What the ending was answered, and what was made: `kind: ways in which it counts`, or the code it was refused with.
+   */
   ended: string;
   made: string[];
   /** What is not as it must be. */
@@ -214,8 +217,8 @@ export interface Given {
 }
 
 /**
- * What an ending comes to whose own session is ended while it waits: `a`, or the administrator's, by who is not held. What was made in a
- * session is in the matrix; this is about all that is done in one.
+ * What an ending comes to whose own session is ended while it waits: `a`, or the administrator's, by who is not held.
+ * What was made in a session is in the matrix; this is about all that is done in one.
  */
 export async function runGiven(harness: HandlerHarness, url: string): Promise<Given[]> {
   const [holder, watcher] = [new pg.Client(url), new pg.Client(url)];

@@ -1,5 +1,5 @@
-// What ends something: the rows of the matrix, each with what it ends. A command stands here more than once where what it ends depends on
-// how it is asked.
+// What ends something: the rows of the matrix, each with what it ends. A command stands here more than once where what
+// it ends depends on how it is asked.
 import { randomBytes } from "node:crypto";
 import { sql } from "slonik";
 import { z } from "zod";

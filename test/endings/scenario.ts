@@ -1,5 +1,6 @@
-// One cell of the matrix: a user with two sessions, and what can be asked about what was made for that user. In session `a` the ending is
-// given, where it is given in one; in session `b` things are made, and it is the one that is ended where one is.
+// One cell of the matrix: a user with two sessions, and what can be asked about what was made for that user. In session
+// `a` the ending is given, where it is given in one; in session `b` things are made, and it is the one that is ended
+// where one is.
 import { randomBytes, randomUUID } from "node:crypto";
 import { sql } from "slonik";
 import { z } from "zod";

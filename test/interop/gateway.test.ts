@@ -1,5 +1,6 @@
-// The platform's gateway, as it is: gateway/client.py, with stubs generated from its own definition, goes through a user's life at a real
-// bridge and fleet. Its definition is not ours: gateway/auth.proto is a copy that nothing here may change.
+// The platform's gateway, as it is: gateway/client.py, with stubs generated from its own definition, goes through a
+// user's life at a real bridge and fleet. Its definition is not ours: gateway/auth.proto is a copy that nothing here
+// may change.
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";

@@ -1,5 +1,5 @@
-// docs/protocol.md says what is so: its bytes, its seal, mac and certificate, its headers, codes and commands are those of the code, and other
-// libraries come to the same. (Its table of commands is generated: test/architecture.test.ts.)
+// docs/protocol.md says what is so: its bytes, its seal, mac and certificate, its headers, codes and commands are those
+// of the code, and other libraries come to the same. (Its table of commands is generated: test/architecture.test.ts.)
 import { execFileSync } from "node:child_process";
 import { createHmac, createPrivateKey, type JsonWebKey } from "node:crypto";
 import { readFileSync } from "node:fs";

@@ -1,5 +1,6 @@
-// docs/protocol.md by a service that is not ours: client.py, in Python with stock libraries, carries out the journey of journey.py against a
-// fleet, and this file says what must have come of it. Once where seals are optional, and once as a fleet is by default, where they are not.
+// docs/protocol.md by a service that is not ours: client.py, in Python with stock libraries, carries out the journey of
+// journey.py against a fleet, and this file says what must have come of it. Once where seals are optional, and once as
+// a fleet is by default, where they are not.
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";

@@ -1,6 +1,6 @@
-// Python for the tests of this folder: a virtual environment with exactly what requirements.txt names, below node_modules/.cache. It is made
-// once for each requirements.txt and each Python, with pip as this machine has it configured, and is then only used.
-// Whoever comes while it is being made waits for that.
+// Python for the tests of this folder: a virtual environment with exactly what requirements.txt names, below
+// node_modules/.cache. It is made once for each requirements.txt and each Python, with pip as this machine has it
+// configured, and is then only used. Whoever comes while it is being made waits for that.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";

@@ -211,7 +211,7 @@ describe.each(everyDriver)("with %s", (driverName) => {
       await share([again, 4]);
       await round();
       expect(new Set(read())).toEqual(new Set(sent));
-      // Rounds that were committed before somebody joined are not read by him.
+      // Rounds that were committed before somebody joined are not read by them.
       const rounds = (of: Reader) => of.values().map((value) => Number(value.split(" ")[0]));
       expect([Math.min(...rounds(guest)), Math.min(...rounds(again))]).toEqual([1, 3]);
       await again.consumption.close();

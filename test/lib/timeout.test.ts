@@ -1,4 +1,5 @@
-// Waiting with a bound: whatever number the bound is, it is waited for so long, and no timer of Node is given one that it does not take.
+// Waiting with a bound: whatever number the bound is, it is waited for so long, and no timer of Node is given one that
+// it does not take.
 import { setTimeout as sleep } from "node:timers/promises";
 import { settledWithin, timerMs, withTimeout } from "../../src/lib/timeout.ts";
 

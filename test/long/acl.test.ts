@@ -1,5 +1,6 @@
-// What `authctl topics acl` prints is enough, and no more: a fleet on a broker that denies whatever is not allowed, each role as a user of its own
-// with exactly these ACLs. A whole journey passes; and what a requester must not do is refused by the broker.
+// What `authctl topics acl` prints is enough, and no more: a fleet on a broker that denies whatever is not allowed,
+// each role as a user of its own with exactly these ACLs. A whole journey passes; and what a requester must not do is
+// refused by the broker.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import driver, { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from "kafkajs";
 import { connect } from "../../src/client/index.ts";

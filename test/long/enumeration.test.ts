@@ -1,5 +1,5 @@
-// Nobody learns from the time of an answer who has an account, with pairs enough for small differences: 2,000 where nothing is hashed, 600
-// where something is. What it prints are the figures of docs/security.md.
+// Nobody learns from the time of an answer who has an account, with pairs enough for small differences: 2,000 where
+// nothing is hashed, 600 where something is. What it prints are the figures of docs/security.md.
 import { expect, test } from "@jest/globals";
 import { askBoth, askHandlers, questions } from "../support/enumeration.ts";
 import type { Comparison } from "../support/timing.ts";

@@ -1,6 +1,7 @@
-// The image and the compose file on a real Docker engine, as README.md starts them: the image built from its Dockerfile, its user and its file system,
-// the system coming to health, the demo, the gateway's calls from outside, a bridge that was told another fleet's id, plain gRPC, a killed worker.
-// The containers run under a project of their own, on free ports, and are gone at the end with their volumes. The image `authfleet` stays.
+// The image and the compose file on a real Docker engine, as README.md starts them: the image built from its
+// Dockerfile, its user and its file system, the system coming to health, the demo, the gateway's calls from outside, a
+// bridge that was told another fleet's id, plain gRPC, a killed worker. The containers run under a project of their
+// own, on free ports, and are gone at the end with their volumes. The image `authfleet` stays.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { freePort } from "../../stack/ports.ts";

@@ -1,6 +1,7 @@
-// A Docker engine, and the project's compose file on it under a name of its own, so that whatever else the engine has stays as it is.
-// The engine is the one that `docker info` reaches. Where there is none, AUTH_TEST_DOCKER_UP says how one is started: a shell command that may print
-// `export NAME=value` lines; AUTH_TEST_DOCKER_DOWN ends it afterwards, and only then. With neither, the tests fail with one sentence.
+// A Docker engine, and the project's compose file on it under a name of its own, so that whatever else the engine has
+// stays as it is. The engine is the one that `docker info` reaches. Where there is none, AUTH_TEST_DOCKER_UP says how
+// one is started: a shell command that may print `export NAME=value` lines; AUTH_TEST_DOCKER_DOWN ends it afterwards,
+// and only then. With neither, the tests fail with one sentence.
 import { randomBytes } from "node:crypto";
 import { freePort } from "../../stack/ports.ts";
 import { lastLines, run } from "./program.ts";

@@ -1,5 +1,6 @@
-// grpcurl, a gRPC client in Go, at the bridge: with the gateway's own definition, with what the bridge tells by reflection, and its health.
-// Left out on purpose: health by reflection. What protobufjs tells of its map is not taken by Go, so grpcurl needs health's definition.
+// grpcurl, a gRPC client in Go, at the bridge: with the gateway's own definition, with what the bridge tells by
+// reflection, and its health. Left out on purpose: health by reflection. What protobufjs tells of its map is not taken
+// by Go, so grpcurl needs health's definition.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { newUser } from "../support/users.ts";

@@ -1,5 +1,5 @@
-// /metrics of every role as Prometheus reads it: `promtool check metrics` (Debian's package prometheus brings it) finds nothing to say of what a fleet
-// tells that has worked, and neither does it find a broken text right.
+// /metrics of every role as Prometheus reads it: `promtool check metrics` (Debian's package prometheus brings it) finds
+// nothing to say of what a fleet tells that has worked, and neither does it find a broken text right.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { connectGateway } from "../bridge/gateway.ts";
 import { type Fleet, type FleetProcess, startFleet, type TestFleet, testFleet } from "../support/fleet.ts";

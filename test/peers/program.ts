@@ -1,4 +1,5 @@
-// Programs that the tests here need and npm does not bring. One that is missing fails its tests with a sentence that names it.
+// Programs that the tests here need and npm does not bring. One that is missing fails its tests with a sentence that
+// names it.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -19,7 +20,10 @@ interface RunOptions {
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** Runs a program to its end, in the folder of the repository. @throws Error in one sentence where there is no such program */
+/**
+ * Runs a program to its end, in the folder of the repository.
+ * @throws Error in one sentence where there is no such program
+ */
 export async function run(program: string, args: string[], options: RunOptions = {}): Promise<Ran> {
   const { env = process.env, input = "", boundMs = 60_000 } = options;
   const child = spawn(program, args, { cwd: root, env, stdio: "pipe", timeout: boundMs });

@@ -1,4 +1,5 @@
-// The fleet feed on real processes: who is there, what it does; what a requester makes of silence; groups that would do work twice.
+// The fleet feed on real processes: who is there, what it does; what a requester makes of silence; groups that would do
+// work twice.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type FleetReport, readReport } from "../../src/bus/fleet-feed.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";

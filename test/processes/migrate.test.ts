@@ -1,5 +1,5 @@
-// migrate: what the database looks like afterwards is in test/schema.sql, checked in; running it again changes nothing; two at once do
-// not get into each other's way; an applied file must not change.
+// migrate: what the database looks like afterwards is in test/schema.sql, checked in; running it again changes nothing;
+// two at once do not get into each other's way; an applied file must not change.
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";

@@ -1,4 +1,5 @@
-// How a fleet grows: more partitions under load, more workers than partitions, pools that serve a part of the commands each.
+// How a fleet grows: more partitions under load, more workers than partitions, pools that serve a part of the commands
+// each.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { FleetReport } from "../../src/bus/fleet-feed.ts";
 import { readReport } from "../../src/bus/fleet-feed.ts";

@@ -1,5 +1,5 @@
-// The whole stack dies as in a power cut (kill -9 of everything) and starts again in the same folder: users, sessions and schema ids
-// are still there, and what was issued before still works.
+// The whole stack dies as in a power cut (kill -9 of everything) and starts again in the same folder: users, sessions
+// and schema ids are still there, and what was issued before still works.
 import { afterAll, expect, test } from "@jest/globals";
 import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { subjects } from "../../src/processes/topic-specs.ts";

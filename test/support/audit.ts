@@ -1,6 +1,7 @@
-// The audit after a fault: what the database and the topics hold, beside what callers were answered. Each check returns its faults as
-// sentences, an empty list where all is well; a request that failed may have had its effect once or not at all.
-// The queries run on the fleet's own connection, so a test can plant a fault in a transaction, see it found, and roll it back.
+// The audit after a fault: what the database and the topics hold, beside what callers were answered. Each check returns
+// its faults as sentences, an empty list where all is well; a request that failed may have had its effect once or not
+// at all. The queries run on the fleet's own connection, so a test can plant a fault in a transaction, see it found,
+// and roll it back.
 import { isDeepStrictEqual } from "node:util";
 import { type TestFleet, until } from "./fleet.ts";
 import type { SentRequest } from "./load.ts";
@@ -116,7 +117,10 @@ interface Stored {
   sequence: string | null;
 }
 
-/** Every event is published with its own id; those of a user are numbered without a gap, and first seen in the order of their numbers. */
+/**
+ * Every event is published with its own id; those of a user are numbered without a gap, and first seen in the order of
+ * their numbers.
+ */
 export async function events(fleet: TestFleet): Promise<string[]> {
   await until("the outbox is published", async () => {
     const { rows } = await fleet.sql.query("SELECT FROM outbox WHERE published_at IS NULL LIMIT 1");

@@ -1,5 +1,5 @@
-// What the audit says of a user, as `authctl audit show` gives it. Tests read there what an event said: the outbox forgets who somebody is as
-// soon as a row is published.
+// What the audit says of a user, as `authctl audit show` gives it. Tests read there what an event said: the outbox
+// forgets who somebody is as soon as a row is published.
 import { sql } from "slonik";
 import { z } from "zod";
 import { chainBatch } from "../../src/audit/chain.ts";
@@ -33,7 +33,10 @@ export async function auditShown(env: Record<string, string>, ...options: string
 const number = z.object({ number: z.number() });
 const truth = z.object({ truth: z.boolean() });
 
-/** Chains what waits by now, as a relay would, but at once: theirs look once a second, and where one is at it, it has it done. */
+/**
+ * Chains what waits by now, as a relay would, but at once: theirs look once a second, and where one is at it, it has it
+ * done.
+ */
 export async function chainWaiting(env: Record<string, string>): Promise<void> {
   const pool = await openPool({ url: env["AUTH_DATABASE_URL"]!, size: 2, applicationName: "test" });
   const { dataKeys, keyring, stop } = await loadFleetKeys(

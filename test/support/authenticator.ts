@@ -1,13 +1,13 @@
-// A passkey device in software, by nothing but node:crypto: makes ES256 credentials with attestation none and signs assertions (WebAuthn
-// Level 3, sections 6.1 and 6.3), and does wrong whatever a test wants it to. It plays browser too: it reads options as JSON and answers
-// as JSON, as navigator.credentials and PublicKeyCredential.toJSON() do.
+// A passkey device in software, by nothing but node:crypto: makes ES256 credentials with attestation none and signs
+// assertions (WebAuthn Level 3, sections 6.1 and 6.3), and does wrong whatever a test wants it to. It plays browser
+// too: it reads options as JSON and answers as JSON, as navigator.credentials and PublicKeyCredential.toJSON() do.
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
 
 export interface Wrongs {
   /** Where the page is. */
   origin?: string;
   rpId?: string;
-  /** Whether the device has checked its owner (flag UV) and felt him (flag UP). */
+  /** Whether the device has checked its owner (flag UV) and felt them (flag UP). */
   verified?: boolean;
   present?: boolean;
   /** Instead of the options' challenge, base64url. */
@@ -33,7 +33,10 @@ export interface Authenticator {
   readonly credentials: Credential[];
   /** Answers PublicKeyCredentialCreationOptions. */
   create(options: string, wrongs?: Wrongs): string;
-  /** Answers PublicKeyCredentialRequestOptions with the first credential that they allow. @throws Error where it has none */
+  /**
+   * Answers PublicKeyCredentialRequestOptions with the first credential that they allow.
+   * @throws Error where it has none
+   */
   get(options: string, wrongs?: Wrongs): string;
 }
 

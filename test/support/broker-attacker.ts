@@ -1,5 +1,6 @@
-// Who reads and writes every topic of a fleet, auth.key included: with keys of their own, and a root key of their own to certify them. What they
-// write before a service's first start, what they find in what others write, and tokens they make.
+// Who reads and writes every topic of a fleet, auth.key included: with keys of their own, and a root key of their own
+// to certify them. What they write before a service's first start, what they find in what others write, and tokens they
+// make.
 import { generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypto";
 import { CompactSign, decodeJwt } from "jose";
 import { openReply } from "../../src/bus/seal/seal.ts";

@@ -1,5 +1,5 @@
-// Kafka nodes of a test's own: three as one cluster, each broker and controller, for tests that kill one; or one alone, which may have other
-// listeners than the shared one. Registry and PostgreSQL are those that all tests share.
+// Kafka nodes of a test's own: three as one cluster, each broker and controller, for tests that kill one; or one alone,
+// which may have other listeners than the shared one. Registry and PostgreSQL are those that all tests share.
 // Whatever the three acknowledge is on two of them (min.insync.replicas), so one may go at any time.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

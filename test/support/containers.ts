@@ -1,6 +1,6 @@
-// The stack as Docker containers (AUTH_TEST_STACK=containers), by testcontainers: the images that docker-compose.yml runs.
-// Kafka gets a fixed port, because it must announce the address by which the tests reach it before it has started. PostgreSQL is started
-// first: the registry keeps its schemas there, over a network of their own.
+// The stack as Docker containers (AUTH_TEST_STACK=containers), by testcontainers: the images that docker-compose.yml
+// runs. Kafka gets a fixed port, because it must announce the address by which the tests reach it before it has
+// started. PostgreSQL is started first: the registry keeps its schemas there, over a network of their own.
 import { PostgreSqlContainer, type StartedPostgreSqlContainer } from "@testcontainers/postgresql";
 import { GenericContainer, Network, type StartedNetwork, type StartedTestContainer, Wait } from "testcontainers";
 import { freePort } from "../../stack/ports.ts";
@@ -87,7 +87,8 @@ function kafkaContainer(port: number): Promise<StartedTestContainer> {
     .withEnvironment({
       KAFKA_NODE_ID: "1",
       KAFKA_PROCESS_ROLES: "broker,controller",
-      // The broker asks itself over the network too, to check transactions, and the published port is not in the container.
+      // The broker asks itself over the network too, to check transactions, and the published port is not in the
+      // container.
       KAFKA_LISTENERS: "PLAINTEXT://:9092,INTERNAL://localhost:19092,CONTROLLER://:9093",
       KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://localhost:${port},INTERNAL://localhost:19092`,
       KAFKA_INTER_BROKER_LISTENER_NAME: "INTERNAL",

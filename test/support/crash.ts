@@ -1,5 +1,6 @@
-// What the files of test/crash share: a fleet that may be broken, with users on it, made before the tests of a file and ended after them
-// in the reverse order; ways to ask more of it; and a request that is held up in the middle of its commit.
+// What the files of test/crash share: a fleet that may be broken, with users on it, made before the tests of a file and
+// ended after them in the reverse order; ways to ask more of it; and a request that is held up in the middle of its
+// commit.
 import { afterAll, beforeAll } from "@jest/globals";
 import pg from "pg";
 import type { KafkaDriverName } from "../../src/kafka/kafka.ts";
@@ -43,7 +44,10 @@ export interface Plan {
   stack?: "own" | ((fixture: CrashFixture) => Promise<TestStack>);
 }
 
-/** The load is bounded by its users, and a recovery ends in a burst: no login may be refused for the length of the queue. */
+/**
+ * The load is bounded by its users, and a recovery ends in a burst: no login may be refused for the length of the
+ * queue.
+ */
 export const patient = { AUTH_HASH_QUEUE_TARGET: "1000" };
 
 /** @returns what beforeAll fills */

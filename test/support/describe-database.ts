@@ -1,5 +1,5 @@
-// The shape of a database as text: tables with columns and constraints, indexes, sequences, functions, in the order of their names.
-// Names of the outbox's daily and the audit's monthly partitions are left out: they depend on the day.
+// The shape of a database as text: tables with columns and constraints, indexes, sequences, functions, in the order of
+// their names. Names of the outbox's daily and the audit's monthly partitions are left out: they depend on the day.
 import type pg from "pg";
 
 const turned = "^(outbox_\\d{8}|audit_\\d{6})";

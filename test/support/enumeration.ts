@@ -1,11 +1,14 @@
-// What somebody can ask who wants to know whether a login or an e-mail address has an account. Each row asks once about one that has and once
-// about one that has not: words, code and cost must be the same. A new command that takes a login or an address is one row more; one that
-// strangers may call and that takes neither says in its scenario why it tells nothing.
+// What somebody can ask who wants to know whether a login or an e-mail address has an account. Each row asks once about
+// one that has and once about one that has not: words, code and cost must be the same. A new command that takes a login
+// or an address is one row more; one that strangers may call and that takes neither says in its scenario why it tells
+// nothing.
 //
-// Measured at the handlers (support/handlers.ts), with the real statements: two hops through Kafka would only add noise. What may mail somebody
-// is answered after a set time (bus/min-response.ts), which is measured too. A difference of 0.09
-// of 0.95 ms decides 68 to 74 of 100 pairs here, beside a load of 15 to 20 on two cores, and the one that resend once had, 0.45 of 1.0 ms,
-// 84. Hashes are cheap where the same one is made for both, since its 10 ms would hide what is beside it; one row has the real one.
+// Measured at the handlers (support/handlers.ts), with the real statements: two hops through Kafka would only add
+// noise. What may mail somebody is answered after a set time (bus/min-response.ts), which is measured too. A difference
+// of 0.09 of 0.95 ms decides 68 to 74 of 100 pairs here, beside a load of 15 to 20 on two cores, and the one that
+// resend once had, 0.45 of 1.0 ms,
+// 84. Hashes are cheap where the same one is made for both, since its 10 ms would hide what is beside it; one row has
+//     the real one.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { sql } from "slonik";
 import { mailedInMs } from "../../src/accounts/mails.ts";
@@ -78,7 +81,10 @@ async function withPasskey(harness: HandlerHarness): Promise<{ login: string; em
   return { login, email };
 }
 
-/** What a device would answer that has a passkey of the id that is asked for, and another key: right in everything but the signature. */
+/**
+ * What a device would answer that has a passkey of the id that is asked for, and another key: right in everything but
+ * the signature.
+ */
 function forgedAnswer(options: string, userHandle: string): string {
   const { rpId, allowCredentials } = JSON.parse(options) as { rpId: string; allowCredentials: [{ id: string }] };
   const device = makeAuthenticator();
@@ -87,7 +93,10 @@ function forgedAnswer(options: string, userHandle: string): string {
   return device.get(options);
 }
 
-/** Begins a login with a passkey. Left out is what differs each time, and what docs/security.md says can be told: which ids, and how many. */
+/**
+ * Begins a login with a passkey. Left out is what differs each time, and what docs/security.md says can be told: which
+ * ids, and how many.
+ */
 const begun = async ({ ask }: HandlerHarness, login: string) => {
   const { options, challenge } = await ask("auth.passkey.begin-login", { login, challenge: "" });
   const { challenge: _, allowCredentials, ...rest } = JSON.parse(options) as Record<string, unknown>;

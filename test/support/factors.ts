@@ -40,7 +40,9 @@ export async function withApp(fleet: TestFleet, person?: Confirmed, { endOthers 
   return { ...owner, secret, codes, session };
 }
 
-/** A code that works now, as if none had been shown yet: a code works once, and a test does not wait for the next one. */
+/**
+ * A code that works now, as if none had been shown yet: a code works once, and a test does not wait for the next one.
+ */
 export async function codeOf(fleet: TestFleet, { id, secret }: Pick<WithApp, "id" | "secret">): Promise<string> {
   await fleet.sql.query("UPDATE totp_factors SET last_step = 0 WHERE user_id = $1", [id]);
   return shownNow(secret);

@@ -1,6 +1,7 @@
-// Mechanisms that can be switched off, one at a time, in a process that a test starts: the control of a test that says "it does not
-// happen". Each fault rewrites one line of one module of src as that module is loaded (sabotage.ts); src itself knows nothing of it.
-// A line that is not there any more, or is there twice, ends the process at its start: no control passes because it did nothing.
+// Mechanisms that can be switched off, one at a time, in a process that a test starts: the control of a test that says
+// "it does not happen". Each fault rewrites one line of one module of src as that module is loaded (sabotage.ts); src
+// itself knows nothing of it. A line that is not there any more, or is there twice, ends the process at its start: no
+// control passes because it did nothing.
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { endingFaults } from "../endings/faults.ts";
@@ -15,7 +16,9 @@ export interface Fault {
 const counted = (stage: string): string =>
   `{ const counts = ((globalThis as any).counted ??= {}); counts.${stage} = (counts.${stage} ?? 0) + 1; }`;
 
-/** Whether a fault counts now: always, or where the process has a set `off` in its global scope, those that are in it. */
+/**
+ * Whether a fault counts now: always, or where the process has a set `off` in its global scope, those that are in it.
+ */
 const isOn = (name: string): string => `((globalThis as { off?: Set<string> }).off?.has("${name}") ?? true)`;
 
 export const faults = {

@@ -1,6 +1,6 @@
-// The fleet that most tests share: one worker, one relay and one bridge as processes of their own against the shared stack, started once
-// by globalSetup.ts. Tests keep apart by logins of their own. A test that stops or breaks things starts a fleet of its own with
-// startFleet(): another topic prefix, another database, nothing shared but the servers.
+// The fleet that most tests share: one worker, one relay and one bridge as processes of their own against the shared
+// stack, started once by globalSetup.ts. Tests keep apart by logins of their own. A test that stops or breaks things
+// starts a fleet of its own with startFleet(): another topic prefix, another database, nothing shared but the servers.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -43,7 +43,10 @@ const file = (): string => join(runFolder(), "fleet.json");
 /** Cheap enough that a test does not wait for it, and above the bound of AUTH_ARGON2_MEMORY. */
 const testArgon2 = { AUTH_ARGON2_MEMORY: "7168", AUTH_ARGON2_TIME: "1", AUTH_ARGON2_PARALLELISM: "1" };
 
-/** What the fleets and the clients of the tests speak to Kafka with: AUTH_TEST_KAFKA_DRIVER, by default what users get by default. */
+/**
+ * What the fleets and the clients of the tests speak to Kafka with: AUTH_TEST_KAFKA_DRIVER, by default what users get
+ * by default.
+ */
 export function testDriver(): KafkaDriverName {
   const name = process.env["AUTH_TEST_KAFKA_DRIVER"] || "kafkajs";
   if (name === "kafkajs" || name === "platformatic") return name;
@@ -261,7 +264,10 @@ export interface TestFleet extends FleetAddresses {
   close(): Promise<void>;
 }
 
-/** A pool of one: transactions work as on a client, and queries may be made side by side, which pg deprecates on a client. */
+/**
+ * A pool of one: transactions work as on a client, and queries may be made side by side, which pg deprecates on a
+ * client.
+ */
 export function oneConnection(connectionString: string): pg.Pool {
   const pool = new pg.Pool({ connectionString, max: 1, idleTimeoutMillis: 0, connectionTimeoutMillis: 30_000 });
   pool.on("error", () => undefined); // a test that stops PostgreSQL loses the connection; the next query makes another

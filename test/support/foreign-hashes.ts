@@ -1,5 +1,5 @@
-// Hashes that other libraries made (passlib 1.7.4, argon2-cffi 25, npm argon2 0.45, Django 5, Werkzeug 3, Python's bcrypt 4.0), each in the
-// spelling of its library, or in one that some libraries write.
+// Hashes that other libraries made (passlib 1.7.4, argon2-cffi 25, npm argon2 0.45, Django 5, Werkzeug 3, Python's
+// bcrypt 4.0), each in the spelling of its library, or in one that some libraries write.
 
 /** All of "correct horse". */
 export const foreignHashes: [made: string, algorithm: string, hash: string | Record<string, unknown>][] = [

@@ -1,6 +1,7 @@
 // Before all tests: brings up the stack that AUTH_TEST_STACK names, once for all files.
-// local (default): stack/ as child processes in the folder of this run, on free ports; containers: Docker by testcontainers; external: what
-// AUTH_TEST_KAFKA, AUTH_TEST_REGISTRY and AUTH_TEST_DATABASE point to, left as it is afterwards.
+// local (default): stack/ as child processes in the folder of this run, on free ports; containers: Docker by
+// testcontainers; external: what AUTH_TEST_KAFKA, AUTH_TEST_REGISTRY and AUTH_TEST_DATABASE point to, left as it is
+// afterwards.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { startStack } from "../../stack/stack.ts";
@@ -43,8 +44,9 @@ async function startLocal(): Promise<RunningStack> {
   const dir = join(runFolder(), "shared");
   mkdirSync(dir);
   const report = (line: string) => console.log(`stack: ${line}`);
-  // Tests kill processes, never the machine: what is in the kernel's hands is safe. Two files at a time may each have a fleet with its
-  // pools and a pool of 80 connections of their own, and the backends of a process that was stopped stay.
+  // Tests kill processes, never the machine: what is in the kernel's hands is safe. Two files at a time may each have a
+  // fleet with its pools and a pool of 80 connections of their own, and the backends of a process that was stopped
+  // stay.
   const stack = await startStack({ dir, report, postgres: { fsync: "off", max_connections: 400 } });
   const addresses = { kafka: stack.kafka.address, registry: stack.registry.address, database: stack.postgres.address };
   return { addresses, stop: () => stack.stop() };

@@ -1,4 +1,5 @@
-// After all tests: ends the fleet and the stack that globalSetup.ts started. What survives this is found and counted by bin/run-jest.js.
+// After all tests: ends the fleet and the stack that globalSetup.ts started. What survives this is found and counted by
+// bin/run-jest.js.
 import "./globalSetup.ts";
 
 export default async function globalTeardown(): Promise<void> {

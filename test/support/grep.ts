@@ -1,5 +1,5 @@
-// Looks for secrets in files, in every form in which they could have been left there. All forms of all secrets are looked for in one walk
-// over the bytes: some thousand forms in 100 MB take about a second.
+// Looks for secrets in files, in every form in which they could have been left there. All forms of all secrets are
+// looked for in one walk over the bytes: some thousand forms in 100 MB take about a second.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
@@ -60,7 +60,9 @@ function encodings(bytes: Buffer, of: string): [string, Buffer][] {
   ];
 }
 
-/** How the bytes look in base64 with `shift` other bytes before them: without the characters that others have a part in. */
+/**
+ * How the bytes look in base64 with `shift` other bytes before them: without the characters that others have a part in.
+ */
 function shifted(bytes: Buffer, shift: number, encoding: "base64" | "base64url"): string {
   const text = Buffer.concat([Buffer.alloc(shift), bytes]).toString(encoding);
   const whole = Math.floor(((shift + bytes.length) * 8) / 6);

@@ -1,5 +1,6 @@
-// Handlers in this process against a database of their own: the real statements, hashes and keys, and no Kafka. For what must be measured
-// without the noise of two hops, or be exact among a hundred at once. What goes through Kafka is tested through Kafka.
+// Handlers in this process against a database of their own: the real statements, hashes and keys, and no Kafka. For
+// what must be measured without the noise of two hops, or be exact among a hundred at once. What goes through Kafka is
+// tested through Kafka.
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import pg from "pg";
@@ -37,7 +38,10 @@ export interface AskOptions {
   idempotencyKey?: Buffer;
   /** When the broker took the record; default: now. */
   recordedAt?: number;
-  /** What the request's device token holds, as if the bus had verified it; or the token, which is verified as the bus does it. */
+  /**
+   * What the request's device token holds, as if the bus had verified it; or the token, which is verified as the bus
+   * does it.
+   */
   device?: HeldDevice | string;
 }
 

@@ -1,5 +1,5 @@
-// A user's row, held by a test: whoever commits about that user waits behind it, in PostgreSQL's own queue, until it is let go. What only
-// refers to the user does not, such as a relay that writes the audit.
+// A user's row, held by a test: whoever commits about that user waits behind it, in PostgreSQL's own queue, until it is
+// let go. What only refers to the user does not, such as a relay that writes the audit.
 import pg from "pg";
 
 export interface HeldRow {

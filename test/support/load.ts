@@ -1,6 +1,6 @@
-// Load on a fleet: people who log in, refresh and register one after the other, all side by side, at a bounded rate. Every request is
-// noted with its key, its time and its outcome, so that an audit (audit.ts) can compare what was answered with what was done.
-// Nothing is asked twice here and no failure is hidden: a refusal is noted like an answer.
+// Load on a fleet: people who log in, refresh and register one after the other, all side by side, at a bounded rate.
+// Every request is noted with its key, its time and its outcome, so that an audit (audit.ts) can compare what was
+// answered with what was done. Nothing is asked twice here and no failure is hidden: a refusal is noted like an answer.
 import { randomBytes } from "node:crypto";
 import type { Topic } from "../../src/client/types.ts";
 import { Refusal } from "../../src/protocol/errors.ts";

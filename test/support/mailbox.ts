@@ -53,7 +53,10 @@ export function mailbox(kafka: KafkaPort, topics: string[]): Mailbox {
   };
 }
 
-/** Writes a probe to every partition until all are read: from then on nothing is missed. Legacy topics get none: workers read them. */
+/**
+ * Writes a probe to every partition until all are read: from then on nothing is missed. Legacy topics get none: workers
+ * read them.
+ */
 async function position(
   kafka: KafkaPort,
   { topics, probe, probed, joined }: { topics: string[]; probe: string; probed: Set<string>; joined: Promise<void> },

@@ -48,7 +48,10 @@ export function mailsTo(fleet: TestFleet, address: string): string[] {
     .map(({ kind }) => kind);
 }
 
-/** What a mail has sealed beside the record's own fields, which must be the same in both. As the fleet's own mailer opens it. */
+/**
+ * What a mail has sealed beside the record's own fields, which must be the same in both. As the fleet's own mailer
+ * opens it.
+ */
 export async function openMail(fleet: TestFleet, mail: StoredMail): Promise<Record<string, unknown>> {
   const { sealed, ...clear } = mail;
   const inside = await opened(fleet, sealed);

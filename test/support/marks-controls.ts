@@ -1,5 +1,5 @@
-// The controls of relay/as-of.test.ts: what marks come to where a part of the mechanism is switched off. Run as a script
-// under sabotage.ts with all of these faults; it prints what each came to.
+// The controls of relay/as-of.test.ts: what marks come to where a part of the mechanism is switched off. Run as a
+// script under sabotage.ts with all of these faults; it prints what each came to.
 import { handlerHarness } from "./handlers.ts";
 import { aheadMs, holdable, type MarkScenario, playedFeed, publishAll, scenarios, type Watched } from "./marks.ts";
 

@@ -1,5 +1,6 @@
-// What marks of auth.revocation may not pass: the real code of the relay (src/relay/as-of.ts) on a real database, with a
-// stand-in for the broker, so that each scenario takes a second at most. relay/marks.test.ts shows the same through Kafka.
+// What marks of auth.revocation may not pass: the real code of the relay (src/relay/as-of.ts) on a real database, with
+// a stand-in for the broker, so that each scenario takes a second at most. relay/marks.test.ts shows the same through
+// Kafka.
 import pg from "pg";
 import { sql } from "slonik";
 import type { OutRecord } from "../../src/kafka/records.ts";

@@ -1,5 +1,6 @@
-// The service whose users are imported: its database with the one table `auth`, filled with as many rows as are wanted. Somebody of each
-// algorithm has a password that the test knows; the hashes were made by passlib (test/crypto/foreign-hashes.test.ts).
+// The service whose users are imported: its database with the one table `auth`, filled with as many rows as are wanted.
+// Somebody of each algorithm has a password that the test knows; the hashes were made by passlib
+// (test/crypto/foreign-hashes.test.ts).
 import pg from "pg";
 
 export const password = "correct horse";

@@ -1,5 +1,5 @@
-// Operators for tests: enrolled by a row, as authctl operators add --first leaves one, all with the fleet's own key; their tokens; and administrators
-// made with them.
+// Operators for tests: enrolled by a row, as authctl operators add --first leaves one, all with the fleet's own key;
+// their tokens; and administrators made with them.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { enrollOperator } from "../../src/accounts/enroll-operator.ts";
 import { variables } from "../../src/config/variables.ts";

@@ -1,4 +1,5 @@
-// Requests made by hand, as a foreign service would make them: bytes, headers and key as a test wants them, and the replies as they come.
+// Requests made by hand, as a foreign service would make them: bytes, headers and key as a test wants them, and the
+// replies as they come.
 import { randomBytes } from "node:crypto";
 import avsc from "avsc";
 import { connectRegistry } from "../../src/bus/avro/schema-store.ts";

@@ -1,5 +1,6 @@
-// A requester as a process of its own, for tests that stop or kill one: asks for the fleet's keys without end, so many calls at a time, and
-// writes a line of figures about once a second. Its environment, a fleet's, says where and with which driver.
+// A requester as a process of its own, for tests that stop or kill one: asks for the fleet's keys without end, so many
+// calls at a time, and writes a line of figures about once a second. Its environment, a fleet's, says where and with
+// which driver.
 
 import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";

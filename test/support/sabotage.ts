@@ -1,5 +1,6 @@
-// Loaded before a process's own code: `node --import file:///…/sabotage.ts?early-commit src/main.ts worker` runs the worker with that fault
-// of faults.ts in it. All lines are looked for at once, so a process whose fault does not fit any more never comes up.
+// Loaded before a process's own code: `node --import file:///…/sabotage.ts?early-commit src/main.ts worker` runs the
+// worker with that fault of faults.ts in it. All lines are looked for at once, so a process whose fault does not fit
+// any more never comes up.
 import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// Seals made by hand, with whatever is wrong in them, by nothing but node:crypto: neither jose nor src/bus/seal/jwe.ts, which keep to the rules,
-// stands between a test and the bytes.
+// Seals made by hand, with whatever is wrong in them, by nothing but node:crypto: neither jose nor src/bus/seal/jwe.ts,
+// which keep to the rules, stands between a test and the bytes.
 import {
   createCipheriv,
   createHash,

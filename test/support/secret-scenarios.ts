@@ -1,5 +1,6 @@
-// A fleet that scenarios act on, and whose secrets are noted on the way: what the schemas seal, in requests and in replies. Two kinds of
-// requester: one that seals, the client library; and one that does not, as in a migration, for the control.
+// A fleet that scenarios act on, and whose secrets are noted on the way: what the schemas seal, in requests and in
+// replies. Two kinds of requester: one that seals, the client library; and one that does not, as in a migration, for
+// the control.
 import { randomBytes } from "node:crypto";
 import avsc from "avsc";
 import { decodeProtectedHeader } from "jose";

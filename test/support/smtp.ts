@@ -5,7 +5,8 @@ import { createServer as createTlsServer } from "node:tls";
 import type { SMTPServerOptions } from "smtp-server";
 import { until } from "./fleet.ts";
 
-// Its CommonJS form: Jest's own loader of ES modules ends with a segmentation fault over the other one (Jest 30.5, Node 24.21).
+// Its CommonJS form: Jest's own loader of ES modules ends with a segmentation fault over the other one (Jest 30.5, Node
+// 24.21).
 const { SMTPServer } = createRequire(import.meta.url)("smtp-server") as typeof import("smtp-server");
 
 export interface TakenMail {
@@ -15,7 +16,10 @@ export interface TakenMail {
   raw: string;
 }
 
-/** What the server does with a mail: takes it, answers with a code, hangs up behind the body, or holds its answer until it is told. */
+/**
+ * What the server does with a mail: takes it, answers with a code, hangs up behind the body, or holds its answer until
+ * it is told.
+ */
 export type Manner = "take" | "hang up" | "hold" | { code: number; at: "receiver" | "body" };
 
 export interface TestSmtp {

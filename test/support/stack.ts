@@ -1,6 +1,7 @@
 // The stack that the tests run against: where it is, and the folder of this run.
-// Started once for all files by globalSetup.ts; a test only reads the addresses. A test that stops or kills services starts a stack of its own
-// (stack/stack.ts) in a folder below runFolder(), so that the runner finds and ends what it may leave behind.
+// Started once for all files by globalSetup.ts; a test only reads the addresses. A test that stops or kills services
+// starts a stack of its own (stack/stack.ts) in a folder below runFolder(), so that the runner finds and ends what it
+// may leave behind.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 

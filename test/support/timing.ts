@@ -1,11 +1,13 @@
-// Whether two things take the same time, on a machine that is busy with others. Both are done in pairs whose order is drawn, and only asked is which of a pair took longer: the paired sign test. It knows no distribution, one slow moment costs one pair, and what slows
-// the machine down slows both.
+// Whether two things take the same time, on a machine that is busy with others. Both are done in pairs whose order is
+// drawn, and only asked is which of a pair took longer: the paired sign test. It knows no distribution, one slow moment
+// costs one pair, and what slows the machine down slows both.
 //
-// Told apart means: one took longer in more than 60 of 100 pairs, and by chance that would come with p < 3e-10 (two-sided, |z| > 6.3). So a
-// false alarm comes less than once in a million comparisons also where a real but useless difference decides 53 of 100 pairs (300 pairs:
-// 5.2 sigma) or 54.5 (2,000 pairs: 4.9). And at 300 pairs, with the alarm from 68.2 on, a difference that decides 80 of 100 pairs is missed
-// less than once in a million runs (5.1 sigma), at 2,000 pairs one that decides 66 (5.6), at 200 one that decides 85 (5.0): a hash that is
-// not made decided 88 beside a load of 28.
+// Told apart means: one took longer in more than 60 of 100 pairs, and by chance that would come with p < 3e-10
+// (two-sided, |z| > 6.3). So a false alarm comes less than once in a million comparisons also where a real but useless
+// difference decides 53 of 100 pairs (300 pairs: 5.2 sigma) or 54.5 (2,000 pairs: 4.9). And at 300 pairs, with the
+// alarm from 68.2 on, a difference that decides 80 of 100 pairs is missed less than once in a million runs (5.1 sigma),
+// at 2,000 pairs one that decides 66 (5.6), at 200 one that decides 85 (5.0): a hash that is not made decided 88 beside
+// a load of 28.
 export interface Comparison {
   pairs: number;
   /** Share of pairs in which the second took longer: 0.5 where nothing is to be told. */

@@ -76,7 +76,10 @@ export async function refused(call: Promise<unknown>): Promise<Refusal> {
   throw answer instanceof Error ? answer : new Error(`it was not refused: ${JSON.stringify(answer)}`);
 }
 
-/** Gives him 1,100 sessions that are over, with so much said of their devices that a copy of what is held about him has no room for all. */
+/**
+ * Gives him 1,100 sessions that are over, with so much said of their devices that a copy of what is held about him has
+ * no room for all.
+ */
 export async function withTooMuch({ sql }: TestFleet, { id }: Registered): Promise<void> {
   await sql.query(
     `INSERT INTO sessions (id, user_id, rotating, refresh_hash, refresh_key, created_at, expires_at, ended_at, amr, client)

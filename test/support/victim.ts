@@ -1,5 +1,6 @@
-// A service as a process of its own, with our client and verifier, that does what it is told over IPC: so a test can switch mechanisms of the
-// client off in it (faults.ts), and stop the fleet meanwhile. Its environment is a fleet's; AUTH_FLEET_ID absent: it trusts whoever writes.
+// A service as a process of its own, with our client and verifier, that does what it is told over IPC: so a test can
+// switch mechanisms of the client off in it (faults.ts), and stop the fleet meanwhile. Its environment is a fleet's;
+// AUTH_FLEET_ID absent: it trusts whoever writes.
 
 import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { connectClient } from "../../src/client/connect.ts";

@@ -3,7 +3,7 @@
 import { currentOf, masterKid } from "../../crypto/envelope.ts";
 import type { KeyUse } from "../../crypto/keys.ts";
 import type { dataKeyRows } from "../../db/keys.ts";
-import type { KeyParts as KeyDeps } from "../../keys/fleet-keys.ts";
+import type { KeyDeps } from "../../keys/fleet-keys.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { type CommandResult, type Invocation, textOption } from "../command.ts";

@@ -1,7 +1,8 @@
-// A client of kafkajs 2.2.4 with changes to what it makes inside: connection pools, connections and brokers, each instance
-// as it is made. It promises that the library itself stays as it was, its classes included: a service may share the
-// installed kafkajs with us, and must find what it installed. It knows nothing of what a change does (patches.ts,
-// fetch-sessions.ts, fetch.ts). Pinned to kafkajs's version: what it reaches for here is private to kafkajs.
+// A client of kafkajs 2.2.4 with changes to what it makes inside: connection pools, connections and brokers, each
+// instance as it is made. It promises that the library itself stays as it was, its classes included: a service may
+// share the installed kafkajs with us, and must find what it installed. It knows nothing of what a change does
+// (patches.ts, fetch-sessions.ts, fetch.ts). Pinned to kafkajs's version: what it reaches for here is private to
+// kafkajs.
 import type { Socket } from "node:net";
 import type { Kafka, KafkaConfig } from "kafkajs";
 import driver from "kafkajs";

@@ -1,5 +1,5 @@
-// A request as it is made: right in all its parts, with whatever is to be wrong put in before it is sealed, and the seal
-// to the fleet's own key.
+// A request as it is made: right in all its parts, with whatever is to be wrong put in before it is sealed, and the
+// seal to the fleet's own key.
 import { randomBytes } from "node:crypto";
 import { forge } from "../seals.ts";
 import type { Field, Material, RequestShape, Victim } from "./material.ts";

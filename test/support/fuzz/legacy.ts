@@ -5,7 +5,9 @@ import type { Random } from "./random.ts";
 import { oddJson, oddText } from "./values.ts";
 
 const mostBodyBytes = 65_536;
-/** What is nested by the thousand may be no JSON to its reader, or be; and what is longer than a body may be is none. */
+/**
+ * What is nested by the thousand may be no JSON to its reader, or be; and what is longer than a body may be is none.
+ */
 const shallow = (json: string): string =>
   /[[{]{40}|(\{"a":){40}/.test(json) || Buffer.byteLength(json) > mostBodyBytes - 100 ? "0" : json;
 
