@@ -1,4 +1,4 @@
-// One service of the stack as a handle: start, stop, kill, start again. Kafka, the registry, PostgreSQL and the role
+// One service of the stack as a handle: start, stop, kill, start again. Kafka, the registry, PostgreSQL and our
 // processes share it. start() resolves when the service answers, and rejects with the last lines of its log when it
 // ends before, is not ready in time, or is stopped meanwhile. stop() asks first and kills after a bound. Both may be
 // called in any state and do nothing when there is nothing to do. It does not restart anything by itself: see

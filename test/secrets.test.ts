@@ -115,7 +115,7 @@ describe("the schemas", () => {
     expect(faults).toEqual([]);
   });
 
-  test("of the platform's JSON have one token, in the topic auth: the exception that the contract makes", () => {
+  test("of the platform's JSON have one token, in the topic auth: the one exception", () => {
     const files = filesBelow(join(root, "schemas", "legacy"));
     const named = files.flatMap((file) => {
       const { properties } = JSON.parse(readFileSync(file, "utf8")) as { properties: object };
@@ -300,7 +300,7 @@ describe("a fleet that seals", () => {
 
   describe("while the platform's JSON topics are on", () => {
     /**
-     * Contract, section 6: the platform's mailer reads the confirmation token in clear. Retention 1 h; only the mailer
+     * The platform's mailer reads the confirmation token in clear. Retention 1 h; only the mailer
      * may read it.
      */
     test("writes confirmation tokens in clear to the topic auth, which is kept for an hour, and to no other place", async () => {

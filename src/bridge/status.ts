@@ -1,13 +1,13 @@
 // What a thrown value is on the wire of gRPC: a status, words for people, and trailing metadata for programs. A Refusal
 // has the status of its row in the table of errors.ts, and its code in `auth-error`; the gateway turns INVALID_ARGUMENT
 // into HTTP 400, NOT_FOUND into 404 and everything else into 500. Whatever is no Refusal is a fault of ours: the caller
-// learns only that, because the words of a fault may name what is inside the house.
+// learns only that, because the words of a fault may name what is inside the service.
 import { Metadata, status } from "@grpc/grpc-js";
 import { asError } from "../lib/errors.ts";
 import { Refusal, refusals, refuse } from "../protocol/errors.ts";
 
 /**
- * The answer exists, but this contract has no room for it. Not in the table of refusals: Kafka's callers never meet it.
+ * The answer exists, but the gateway's messages have no room for it. Not in the table of refusals: Kafka's callers never meet it.
  */
 export class Unrepresentable extends Error {
   override readonly name = "Unrepresentable";

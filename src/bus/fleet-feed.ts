@@ -91,7 +91,7 @@ function recordOf(beat: FleetReport, topic: string) {
   return { topic, partition: 0, key: Buffer.from(beat.ping.id), value, headers: {} };
 }
 
-const leaving = (beat: FleetReport): FleetReport => ({ ...beat, ping: { ...beat.ping, state: "leaving" } });
+const leavingReport = (beat: FleetReport): FleetReport => ({ ...beat, ping: { ...beat.ping, state: "leaving" } });
 
 export interface FeedDeps {
   kafka: Pick<KafkaPort, "partitionsOf" | "produce">;
@@ -122,7 +122,7 @@ export function startReporting({ kafka, names, log }: FeedDeps, describe: () => 
   return {
     async stop(waitMs) {
       clearInterval(timer);
-      await settledWithin(waitMs, () => say(leaving(describe())));
+      await settledWithin(waitMs, () => say(leavingReport(describe())));
     },
   };
 }

@@ -180,7 +180,7 @@ function readKey(
   if (correlationId !== undefined && hasRandomBits(correlationId)) {
     return { idempotencyKey: callerKey(correlationId), callerKey: jtiOf(correlationId) };
   }
-  return { idempotencyKey: recordKey(record, names), callerKey: undefined };
+  return { idempotencyKey: identityKey(record, names), callerKey: undefined };
 }
 
 const binaryMark = "b64:";
@@ -205,7 +205,7 @@ function callerKey(bytes: Buffer): Buffer {
  * Identity of a record that carries none: the same however often it is delivered or replayed, another after its topic
  * was made anew.
  */
-export function recordKey(record: InRecord, { deadLetters }: Pick<BusNames, "deadLetters">): Buffer {
+export function identityKey(record: InRecord, { deadLetters }: Pick<BusNames, "deadLetters">): Buffer {
   return Buffer.from(`\u0001${identityText(identityOf(record, deadLetters))}`);
 }
 

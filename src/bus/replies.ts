@@ -74,7 +74,7 @@ export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesDeps
       for (let attempt = 0; !signal.aborted; attempt += 1) {
         try {
           if (!(await reachable({ topic: record.topic, partition: record.partition, correlationId: undefined }))) {
-            return letGo(record, "unknown-destination");
+            return giveUp(record, "unknown-destination");
           }
           return await sender.send(record);
         } catch (error) {
@@ -82,7 +82,7 @@ export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesDeps
           // A broker that has just started lists a topic before it takes records for it: whether it is gone is asked
           // anew.
           if (error.kind === "unknown-topic") topics.delete(record.topic);
-          else if (!isOurs.has(error.kind)) return letGo(record, error.kind);
+          else if (!isOurs.has(error.kind)) return giveUp(record, error.kind);
           log.warn({ err: error, topic: record.topic, attempt }, "reply is tried again");
           await sleep(Math.min(50 * 2 ** attempt, 2000), undefined, { signal }).catch(() => undefined);
         }
@@ -91,7 +91,7 @@ export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesDeps
     },
   };
 
-  function letGo(record: OutRecord, reason: string): void {
+  function giveUp(record: OutRecord, reason: string): void {
     lost(reason);
     log.warn({ topic: record.topic, partition: record.partition, reason }, "reply cannot be delivered");
   }

@@ -9,7 +9,7 @@ type Camel<Name extends string> = Name extends `${infer Head}-${infer Tail}`
 type Area = Topic extends infer Each ? (Each extends `auth.${infer Name}.${string}` ? Name : never) : never;
 type Method<T extends Topic> = (input: Commands[T]["input"], options?: CallOptions) => Promise<Commands[T]["result"]>;
 
-/** client.<area>.<command>(input, options): every command of the contract. */
+/** client.<area>.<command>(input, options): every command. */
 export type Methods = {
   [Name in Area]: { [T in Topic as T extends `auth.${Name}.${infer Command}` ? Camel<Command> : never]: Method<T> };
 };

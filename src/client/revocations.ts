@@ -1,4 +1,4 @@
-// What auth.revocation has said so far (contract, section 5): sessions that are over, users' minimum generations, keys
+// What auth.revocation has said so far (docs/protocol.md): sessions that are over, users' minimum generations, keys
 // that count no more, and for each partition the time up to which everything committed is known. Promises: a revocation
 // counts as soon as it is read, whatever times it names, and until no token that it concerns can be alive: for the
 // longest life that tokens ever had, which the marks tell. What is known only grows: a record that comes again, late,

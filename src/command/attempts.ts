@@ -49,7 +49,7 @@ export function attemptInSession({ login, sessionId, userId }: AccessClaims): At
 }
 
 /** An attempt counts as failed unless its commit says otherwise. */
-export interface Reservation {
+export interface AttemptReservation {
   /** Belongs into the commit where the secret was right, whatever it then refuses. */
   refund: Write;
   /**
@@ -74,7 +74,7 @@ export interface Attempts {
    * Counts it in the read's own statement.
    * @throws Refusal THROTTLED with retryAfterMs and nothing counted; AlreadyAnswered
    */
-  reserve<T>(attempt: Attempt, read: Read<T>): Promise<Reservation & { row: T | null }>;
+  reserve<T>(attempt: Attempt, read: Read<T>): Promise<AttemptReservation & { row: T | null }>;
   /** Counts another request under a key that has its answer. @throws Refusal THROTTLED */
   conflict(attempt: Attempt): Promise<void>;
   /** The commit with these writes was made. */

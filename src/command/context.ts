@@ -15,7 +15,7 @@ import type { Commit, OutboxRow } from "../db/commit.ts";
 import type { Read, Write } from "../db/statements.ts";
 import type { Refusal, RefusalCode } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
-import type { Attempt, Reservation } from "./attempts.ts";
+import type { Attempt, AttemptReservation } from "./attempts.ts";
 import type { DomainEvent } from "./events.ts";
 import type { UseRules, Using } from "./uses.ts";
 
@@ -163,7 +163,7 @@ export interface Capabilities {
      * `refund` is among the writes of the commit.
      * @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be verified
      */
-    reserve<T>(attempt: Attempt, read: Read<T>): Promise<Reservation & { row: T | null }>;
+    reserve<T>(attempt: Attempt, read: Read<T>): Promise<AttemptReservation & { row: T | null }>;
   };
   /** Limits across accounts (uses.ts). */
   uses: {

@@ -22,7 +22,7 @@ export interface Handler<T extends keyof Commands = keyof Commands, C extends Ca
   minResponseMs?: number;
   /**
    * Whose attempt a request is that has a password or a code. Another request under a key that has its answer is a
-   * guess at the first one's secret, so it counts as a failed attempt (contract, section 3).
+   * guess at the first one's secret, so it counts as a failed attempt (docs/protocol.md, Once).
    */
   attempt?(request: Commands[T]["request"], ctx: Context<C>): Attempt | undefined | Promise<Attempt | undefined>;
   /**

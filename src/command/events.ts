@@ -69,7 +69,7 @@ export interface RevocationRecord {
 }
 
 /**
- * The records of auth.revocation for an event (contract, section 5). JSON, though commands and events are Avro: a
+ * The records of auth.revocation for an event (docs/protocol.md). JSON, though commands and events are Avro: a
  * verifier in any language then needs neither a registry nor its being up, and the values are smaller than a schema id
  * would be worth. A record may come twice, and after a relay that hung even an older one after a newer: a reader keeps
  * the highest minGeneration. The database adds `at`, its own time, when the row is written (migrations/0015).

@@ -1,5 +1,5 @@
 // The broker's time on this machine, whatever this machine's clock says: requests' times count from the time at which
-// the broker took them (contract, section 3). A record that was sent at S, acknowledged at R and appended at T says
+// the broker took them (docs/protocol.md, Time). A record that was sent at S, acknowledged at R and appended at T says
 // that our clock is ahead by something between S - T and R - T. The narrowest such span of the last minute counts: a
 // clock drifts slowly. A span that does not fit the one before says that the clock was set meanwhile, and is believed
 // at once.

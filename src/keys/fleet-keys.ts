@@ -29,7 +29,7 @@ export interface FleetKeys {
 const lookMs = 1000;
 const minute = 60_000;
 const day = 24 * 60 * minute;
-/** Contract, section 5: retired sealing keys open for 24 h more. */
+/** Retired sealing keys open for 24 h more. */
 const keepSealingMs = day;
 /** Answers to legacy records are kept for 60 days, all others shorter. */
 const keepInboxMs = 61 * day;

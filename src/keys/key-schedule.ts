@@ -8,7 +8,7 @@ export interface KeyRules {
   signingAlg: SigningAlg;
   /** A key is followed by another after so long, ms. */
   rotateEveryMs: number;
-  /** A key is published so long before its first use, ms (contract, section 5: 10 min). */
+  /** A key is published so long before its first use, ms (AUTH_KEY_PUBLISH_AHEAD, 10 min). */
   publishAheadMs: number;
   /** How long a retired key is still there, ms: to verify what it signed, to open what was sealed to it. */
   keepMs: Record<KeyUse, number>;

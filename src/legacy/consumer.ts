@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "../bus/command.ts";
 import { deadLetter, unreadableLetter } from "../bus/dead-letter.ts";
 import type { DeadLetters } from "../bus/dead-letter-sender.ts";
-import { recordKey } from "../bus/headers.ts";
+import { identityKey } from "../bus/headers.ts";
 import { follow } from "../bus/partition-consumer.ts";
 import type { LegacyBody, LegacyHandler } from "../command/define.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
@@ -138,7 +138,7 @@ function callOf(record: InRecord): Call {
   const envelope = {
     reply,
     deadline: Number.POSITIVE_INFINITY,
-    idempotencyKey: recordKey(record, busNames),
+    idempotencyKey: identityKey(record, busNames),
     callerKey: undefined,
     replyKey: undefined,
     device: undefined,

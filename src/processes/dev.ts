@@ -77,7 +77,7 @@ class System {
   readonly #stack: Stack;
   readonly #stopped = new AbortController();
   #claimed = false as boolean;
-  #roles: DevProcess[] = [];
+  #processes: DevProcess[] = [];
 
   constructor({ env, config, report }: { env: Environment; config: Config; report: Report }) {
     this.#env = env;
@@ -107,9 +107,9 @@ class System {
     const place = this.#place();
     await whileSaying({ what: "migrating (database, topics, schemas)", report }, () => migrate(place, watch.stopped));
     await enrolDevOperator(place.env, this.#dir);
-    this.#roles = await this.#makeRoles(place, grpcPort);
-    const what = `waiting for ${this.#roles.map((role) => role.name).join(", ")}`;
-    await whileSaying({ what, report }, () => Promise.all(this.#roles.map((role) => startSupervised(role, watch))));
+    this.#processes = await this.#makeProcesses(place, grpcPort);
+    const what = `waiting for ${this.#processes.map((each) => each.name).join(", ")}`;
+    await whileSaying({ what, report }, () => Promise.all(this.#processes.map((each) => startSupervised(each, watch))));
     if (this.#stopped.signal.aborted) return;
     const addresses = this.#addresses(grpcPort);
     writeAddresses(this.#dir, addresses);
@@ -129,7 +129,7 @@ class System {
     return { main, dir: this.#dir, processes, env: processEnvironment(this.#env, fixed, masterKeyFile(this.#dir)) };
   }
 
-  async #makeRoles(place: DevFiles, grpcPort: number): Promise<DevProcess[]> {
+  async #makeProcesses(place: DevFiles, grpcPort: number): Promise<DevProcess[]> {
     const workers = Array.from({ length: this.#config.AUTH_DEV_WORKERS }, (_, index) => index + 1);
     const wanted: Pick<ProcessPlan, "processName" | "number">[] = [
       ...workers.map((number) => ({ processName: "worker" as const, number })),
@@ -137,17 +137,17 @@ class System {
       { processName: "mailer", number: 1 },
       { processName: "bridge", number: 1 },
     ];
-    const roles: DevProcess[] = [];
+    const processes: DevProcess[] = [];
     for (const each of wanted) {
       const httpPort = await this.#stack.ports.choose(`${each.processName}-${each.number}`);
-      roles.push(makeProcess({ ...each, httpPort, grpcPort }, place));
+      processes.push(makeProcess({ ...each, httpPort, grpcPort }, place));
     }
-    return roles;
+    return processes;
   }
 
   #addresses(grpcPort: number): Addresses {
     const { kafka, registry, postgres } = this.#stack;
-    const http = Object.fromEntries(this.#roles.map((role) => [role.name, role.url]));
+    const http = Object.fromEntries(this.#processes.map((each) => [each.name, each.url]));
     return {
       kafka: kafka.address,
       registry: registry.address,
@@ -169,8 +169,8 @@ class System {
     this.#stack.announceEnd();
     removeAddresses(this.#dir);
     for (const kind of ["bridge", "worker", "relay", "mailer"]) {
-      const group = this.#roles.filter((role) => role.name.startsWith(kind));
-      await Promise.all(group.map((role) => role.stop()));
+      const group = this.#processes.filter((each) => each.name.startsWith(kind));
+      await Promise.all(group.map((each) => each.stop()));
     }
     await this.#stack.stop();
   }
@@ -189,6 +189,6 @@ function relaxedLine(env: Environment): string {
 function shown({ kafka, registry, database, grpc, http }: Addresses): string {
   const url = new URL(database);
   url.password = "";
-  const roles = Object.entries(http).map(([name, address]) => `${name}=${address}`);
-  return [`kafka=${kafka}`, `registry=${registry}`, `database=${url}`, `grpc=${grpc}`, ...roles].join(" ");
+  const processes = Object.entries(http).map(([name, address]) => `${name}=${address}`);
+  return [`kafka=${kafka}`, `registry=${registry}`, `database=${url}`, `grpc=${grpc}`, ...processes].join(" ");
 }

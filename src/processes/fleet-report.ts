@@ -1,4 +1,4 @@
-// What each role says of itself on the fleet feed (bus/fleet-feed.ts).
+// What each process says of itself on the fleet feed (bus/fleet-feed.ts).
 
 import { hostname } from "node:os";
 import { announce, type FleetReport, type FleetState, noStats, startReporting } from "../bus/fleet-feed.ts";

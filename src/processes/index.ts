@@ -1,6 +1,6 @@
-// Every role is built from its configuration here and in wire/, and nowhere else.
+// Every process is put together from its configuration here, and nowhere else.
 export { startBridge } from "./bridge.ts";
-export { startMailerRole } from "./mailer.ts";
+export { startMailerProcess } from "./mailer.ts";
 export {
   clientOf,
   kafkaOf,
@@ -11,5 +11,5 @@ export {
   type Running,
   registryOf,
 } from "./parts.ts";
-export { startRelayRole } from "./relay.ts";
+export { startRelayProcess } from "./relay.ts";
 export { passwordsOf, policyOf, served, settingsOf, startWorker } from "./worker.ts";

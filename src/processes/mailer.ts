@@ -24,7 +24,7 @@ import {
   type Running,
 } from "./parts.ts";
 
-export async function startMailerRole(context: ProcessContext): Promise<Running> {
+export async function startMailerProcess(context: ProcessContext): Promise<Running> {
   const { config, log, metrics, lifecycle } = context;
   if (config.AUTH_MAIL_SEAL_KEY !== undefined)
     throw new Error(

@@ -1,4 +1,4 @@
-// What several roles are built from: connections, keys, codec, client. Each resource that is opened leaves its undo
+// What several processes are put together from: connections, keys, codec, client. Each resource that is opened leaves its undo
 // behind (lifecycle.ts).
 
 import { type Codec, makeCodec } from "../bus/avro/codec.ts";

@@ -26,7 +26,7 @@ import {
   type Running,
 } from "./parts.ts";
 
-export async function startRelayRole(context: ProcessContext): Promise<Running> {
+export async function startRelayProcess(context: ProcessContext): Promise<Running> {
   const { config, log, metrics, lifecycle } = context;
   const { clock = systemClock } = context;
   const { broker, databaseTime } = brokerClockOf(context);

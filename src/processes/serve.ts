@@ -18,9 +18,9 @@ export type ServingProcess = "worker" | "relay" | "bridge" | "mailer";
 /** A process loads its own code and no other's. */
 const starts: Record<ServingProcess, () => Promise<(context: ProcessContext) => Promise<Running>>> = {
   worker: async () => (await import("./worker.ts")).startWorker,
-  relay: async () => (await import("./relay.ts")).startRelayRole,
+  relay: async () => (await import("./relay.ts")).startRelayProcess,
   bridge: async () => (await import("./bridge.ts")).startBridge,
-  mailer: async () => (await import("./mailer.ts")).startMailerRole,
+  mailer: async () => (await import("./mailer.ts")).startMailerProcess,
 };
 
 /** @returns the exit code */

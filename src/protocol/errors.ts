@@ -1,6 +1,6 @@
 // Every code with which a command is refused, in one table, and the one error type that carries a refusal. A refusal is
 // an answer, not a fault: it travels to the caller as `auth.Refusal`. What is not a Refusal is a fault of ours. The
-// table's gRPC column is what the bridge makes of a code (contract, section 3).
+// table's gRPC column is what the bridge makes of a code (docs/protocol.md, Refusals).
 
 import { AnyRefusal, type RefusalOptions } from "../lib/refusal.ts";
 

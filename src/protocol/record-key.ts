@@ -1,4 +1,4 @@
-// The record key of a request: partition key and mailbox key at once (contract, section 2). The request's schema says
+// The record key of a request: partition key and mailbox key at once (docs/protocol.md, Commands). The request's schema says
 // which kind of key it has and from which field it is made:
 //   login, email  the field, normalised with Unicode NFKC and lower case; none where it is empty (a passkey says by
 //   itself whose it is)

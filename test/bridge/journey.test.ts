@@ -101,7 +101,7 @@ describe("CreateUser", () => {
 });
 
 describe("RegistrationUser", () => {
-  test("confirms once, and opens a session with the cookie of the contract", async () => {
+  test("confirms once, and opens a session with the cookie that the gateway expects", async () => {
     const { login, token } = await registered();
     const session = ok(await confirm(token)) as Session;
     expect(session).toEqual({

@@ -5,7 +5,7 @@ import { identity, type StartedBridge, startBridge } from "./pretend-fleet.ts";
 
 const login = { login: "ada.l", password: "correct horse battery" };
 
-// Written out here, not taken from errors.ts: this is what the gateway relies on (contract, section 3).
+// Written out here, not taken from errors.ts: this is what the gateway relies on (docs/protocol.md, Refusals).
 const promised: Record<RefusalCode, string> = {
   INVALID_INPUT: "INVALID_ARGUMENT",
   LOGIN_TAKEN: "INVALID_ARGUMENT",

@@ -1,6 +1,6 @@
 // Dead letters: as the record came, with why and from where.
 import * as letters from "../../src/bus/dead-letter.ts";
-import { recordKey as keyOf } from "../../src/bus/headers.ts";
+import { identityKey as keyOf } from "../../src/bus/headers.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 import { busNames } from "../../src/protocol/bus-names.ts";
 

@@ -1,4 +1,4 @@
-// The headers of a request and of its reply, as a table (contract, section 3).
+// The headers of a request and of its reply, as a table (docs/protocol.md, Headers).
 import * as headers from "../../src/bus/headers.ts";
 import { namesFor } from "../../src/bus/names.ts";
 import { variables } from "../../src/config/variables.ts";
@@ -9,7 +9,7 @@ const { sharedHeaders } = headers;
 const names = { ...sharedHeaders, ...busNames.headers };
 const readHeaders = (of: InRecord, allowedReplyTopics: RegExp) =>
   headers.readHeaders(of, { names: busNames, allowedReplyTopics });
-const recordKey = (of: InRecord) => headers.recordKey(of, busNames);
+const recordKey = (of: InRecord) => headers.identityKey(of, busNames);
 const replyHeaders = (to: headers.ReplyAddress, outcome: string, more: object = {}) =>
   headers.replyHeaders(to, { traceparent: undefined, tracestate: undefined, ...more, outcome, names: busNames });
 

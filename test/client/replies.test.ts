@@ -148,7 +148,7 @@ const to = ({ correlationId }: Request, code: string, more: OutRecord["headers"]
 /** Whatever came is read by now. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-/** By contract: what may be said before a request is opened. */
+/** docs/protocol.md: what may be said before a request is opened. */
 const early = ["OVERLOADED", "THROTTLED", "DEADLINE_EXCEEDED", "UNAVAILABLE", "UNSUPPORTED_SCHEMA"].concat([
   "INVALID_INPUT",
   "SEAL_REQUIRED",

@@ -98,7 +98,7 @@ describe("a user of the platform", () => {
     expect(await call("Authenticate", credentials)).toMatchObject(refused("NOT_CONFIRMED"));
   });
 
-  test("confirms once, with the cookie of the contract", async () => {
+  test("confirms once, with the cookie that it expects", async () => {
     const token_pod = await fleet.confirmationToken(username);
     first = await session("RegistrationUser", { token_pod });
     expect(first.cookie).toEqual({

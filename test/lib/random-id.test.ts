@@ -1,4 +1,4 @@
-// Ids from the pool: as long as the contract asks for an idempotency key, and never the same twice, also where the pool
+// Ids from the pool: as long as docs/protocol.md asks for an idempotency key, and never the same twice, also where the pool
 // is filled anew.
 import { expect, test } from "@jest/globals";
 import { randomId } from "../../src/lib/random-id.ts";

@@ -25,7 +25,7 @@ type Topic = RawRequest["topic"];
 type Answer = Record<string, unknown>;
 type Ask = (topic: Topic, input: object) => Promise<Answer>;
 
-/** Sealed, and no secret: what it is stands in clear elsewhere, by contract. */
+/** Sealed, and no secret: what it is stands in clear elsewhere, as documented. */
 export const personal: Record<string, string> = {
   username: "auth.account.register has it in clear",
   email: "auth.mail and the record key have it in clear",

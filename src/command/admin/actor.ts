@@ -63,7 +63,7 @@ export async function demandPermission(ctx: Context, actor: Actor, permission: P
  * Of a command that changes something of its target.
  * @throws what targetOf throws; FORBIDDEN for a target who may do more
  */
-export async function subjectOf(ctx: Context, actor: Actor, target: string): Promise<Profile> {
+export async function targetProfile(ctx: Context, actor: Actor, target: string): Promise<Profile> {
   const user = await targetOf(ctx, target);
   demandRank(actor, (await ctx.read(rolesOf(user.id)))?.roles ?? [], "act-on-holder");
   return user;

@@ -4,7 +4,7 @@
 // the last administrator, by an administrator), NOT_FOUND.
 
 import { ban, keepAnAdmin } from "../../accounts/users.ts";
-import { checkReason, subjectOf } from "../../command/admin/actor.ts";
+import { checkReason, targetProfile } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { invalid } from "../../protocol/errors.ts";
 
@@ -16,7 +16,7 @@ export default defineAdminHandler({
   permission: "users.ban",
   async handle({ reason, until, target }, ctx, actor) {
     checkReason(reason);
-    const user = await subjectOf(ctx, actor, target);
+    const user = await targetProfile(ctx, actor, target);
     if (until !== null && (until <= ctx.now() || until > latest)) throw invalid("until", "must be a time to come");
     const demands = actor.userId === null ? [] : await keepAnAdmin(ctx, user);
     return ctx.commit(ban(user, until, { actor: actor.name, reason, demands }), { userId: user.id, until });

@@ -3,7 +3,7 @@
 // last administrator, by an administrator), NOT_FOUND.
 
 import { erase, keepAnAdmin } from "../../accounts/users.ts";
-import { checkReason, subjectOf } from "../../command/admin/actor.ts";
+import { checkReason, targetProfile } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 
 export default defineAdminHandler({
@@ -12,7 +12,7 @@ export default defineAdminHandler({
   needs: ["givenUpLogins"],
   async handle({ reason, target }, ctx, actor) {
     checkReason(reason);
-    const user = await subjectOf(ctx, actor, target);
+    const user = await targetProfile(ctx, actor, target);
     const demands = actor.userId === null ? [] : await keepAnAdmin(ctx, user);
     return ctx.commit(erase(ctx, user, { actor: actor.name, reason, demands }), { userId: user.id });
   },

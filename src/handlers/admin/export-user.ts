@@ -6,7 +6,7 @@
 
 import { exportOf } from "../../accounts/data-export.ts";
 import { noSuchUser } from "../../accounts/users.ts";
-import { checkReason, subjectOf } from "../../command/admin/actor.ts";
+import { checkReason, targetProfile } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { event } from "../../command/events.ts";
 import { invalid } from "../../protocol/errors.ts";
@@ -18,7 +18,7 @@ export default defineAdminHandler({
   async handle({ reason, target }, ctx, actor) {
     checkReason(reason);
     if (reason.trim() === "") throw invalid("reason", "must say why, for the audit");
-    const { id: userId } = await subjectOf(ctx, actor, target);
+    const { id: userId } = await targetProfile(ctx, actor, target);
     const copy = await exportOf(ctx, userId);
     if (copy === null) throw noSuchUser(); // deleted a moment ago
     const { document, user } = copy;

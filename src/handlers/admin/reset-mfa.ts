@@ -6,7 +6,7 @@
 import { factorMethods } from "../../accounts/challenges.ts";
 import { notice } from "../../accounts/second-factors.ts";
 import { noSuchUser } from "../../accounts/users.ts";
-import { checkReason, subjectOf } from "../../command/admin/actor.ts";
+import { checkReason, targetProfile } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { event } from "../../command/events.ts";
 import { deleteFactors, demandNoFactors, factorsOf } from "../../db/factors.ts";
@@ -18,7 +18,7 @@ export default defineAdminHandler({
   permission: "users.reset-mfa",
   async handle({ reason, target }, ctx, actor) {
     checkReason(reason);
-    const user = await subjectOf(ctx, actor, target);
+    const user = await targetProfile(ctx, actor, target);
     const { id, generation } = user;
     const factors = await ctx.read(factorsOf(id));
     if (factors === null) throw noSuchUser(); // deleted a moment ago

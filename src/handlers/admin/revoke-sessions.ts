@@ -4,7 +4,7 @@
 // the user that goes on).
 
 import { openSessionOf } from "../../accounts/sessions.ts";
-import { type Actor, checkReason, subjectOf } from "../../command/admin/actor.ts";
+import { type Actor, checkReason, targetProfile } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import type { Change } from "../../command/context.ts";
 import { event } from "../../command/events.ts";
@@ -17,7 +17,7 @@ export default defineAdminHandler({
   permission: "sessions.revoke",
   async handle({ sessionId, reason, target }, ctx, actor) {
     checkReason(reason);
-    const user = await subjectOf(ctx, actor, target);
+    const user = await targetProfile(ctx, actor, target);
     const acting = { actor, user };
     const userId = user.id;
     if (sessionId !== null) {

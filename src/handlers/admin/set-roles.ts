@@ -4,7 +4,7 @@
 // SESSION_REVOKED, FORBIDDEN (also where an administrator takes the role from the last one), NOT_FOUND.
 
 import { adminRole, keepAnAdmin } from "../../accounts/users.ts";
-import { checkReason, subjectOf } from "../../command/admin/actor.ts";
+import { checkReason, targetProfile } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { demandRank } from "../../command/admin/rank.ts";
 import { event } from "../../command/events.ts";
@@ -20,7 +20,7 @@ export default defineAdminHandler({
   async handle({ roles: asked, reason, target }, ctx, actor) {
     if (asked.length > maxRoles) throw invalid("roles", `must be at most ${maxRoles}`);
     checkReason(reason);
-    const user = await subjectOf(ctx, actor, target);
+    const user = await targetProfile(ctx, actor, target);
     const { id, generation } = user;
     const roles = [...new Set(asked)].sort();
     const { roles: weighed = [] } = (await ctx.read(rolesOfAnd(id, roles))) ?? {};

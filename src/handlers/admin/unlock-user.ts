@@ -3,7 +3,7 @@
 // what is counted of them is their challenge's own. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED,
 // SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 
-import { checkReason, subjectOf } from "../../command/admin/actor.ts";
+import { checkReason, targetProfile } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { event } from "../../command/events.ts";
 import { failedAttempts, forgetAttempts } from "../../db/attempts.ts";
@@ -15,7 +15,7 @@ export default defineAdminHandler({
   permission: "users.unlock",
   async handle({ reason, target }, ctx, actor) {
     checkReason(reason);
-    const user = await subjectOf(ctx, actor, target);
+    const user = await targetProfile(ctx, actor, target);
     const { id } = user;
     const failed = (await ctx.read(failedAttempts(id)))?.failed ?? 0;
     const result = { userId: id, failedAttempts: failed };

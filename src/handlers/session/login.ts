@@ -8,7 +8,7 @@
 import { afterPassword } from "../../accounts/after-password.ts";
 import { checkAttempt } from "../../accounts/input.ts";
 import { type Named, namedBy } from "../../accounts/named.ts";
-import type { Attempt, Reservation } from "../../command/attempts.ts";
+import type { Attempt, AttemptReservation } from "../../command/attempts.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
 import { event } from "../../command/events.ts";
@@ -30,7 +30,7 @@ export default defineHandler({
     const attempt = await ctx.attempts.reserve(attemptOf(request, named), accountForLogin(named.loginKey));
     const account = attempt.row;
     const { ok, stale } = await ctx.passwords.verify(request.password, account?.hash ?? undefined);
-    const refused = (code: RefusalCode, right?: Reservation): Promise<never> =>
+    const refused = (code: RefusalCode, right?: AttemptReservation): Promise<never> =>
       refuseLogin(request, ctx, { named, account, refusal: refuse(code), ...(right && { attempt: right }) });
     if (account === null || !ok) return refused("INVALID_CREDENTIALS");
     if (!account.confirmed) return refused("NOT_CONFIRMED", attempt);
@@ -53,7 +53,7 @@ interface Refused {
   account: AccountWithPassword | null;
   refusal: Refusal;
   /** Where the password was right. */
-  attempt?: Reservation;
+  attempt?: AttemptReservation;
 }
 
 /** Of events about a login that nobody has: with a sign that no user's id has. An address stands in none. */

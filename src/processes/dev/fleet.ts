@@ -1,6 +1,6 @@
-// The role processes that `dev` runs: workers, relay, mailer and bridge, each `src/main.ts ROLE` with its own HTTP port
+// The processes that `dev` runs: workers, relay, mailer and bridge, each `src/main.ts PROCESS` with its own HTTP port
 // and log file. Their configuration: our defaults for one machine, then the user's AUTH_ variables, then the addresses
-// of the stack, which always win. AUTH_DEV_ and AUTH_TEST_ variables are ours and not handed on. Each role has an IPC
+// of the stack, which always win. AUTH_DEV_ and AUTH_TEST_ variables are ours and not handed on. Each process has an IPC
 // channel, by whose end it notices that we are gone.
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -16,7 +16,7 @@ import { devDefaults } from "./defaults.ts";
 const THREADS_BESIDE_HASHING = 4;
 
 export interface DevFiles {
-  /** The file that runs a role by its first argument. */
+  /** The file that runs a process by its first argument. */
   readonly main: string;
   readonly dir: string;
   readonly processes: Processes;
@@ -74,17 +74,14 @@ export function readFleetId(dir: string): string {
 }
 
 /** Ready when its /readyz says so. */
-export function makeProcess(
-  { processName: role, number, httpPort, grpcPort }: ProcessPlan,
-  place: DevFiles,
-): DevProcess {
+export function makeProcess({ processName, number, httpPort, grpcPort }: ProcessPlan, place: DevFiles): DevProcess {
   const url = `http://127.0.0.1:${httpPort}`;
   const ports = { AUTH_HTTP_PORT: String(httpPort), AUTH_GRPC_PORT: String(grpcPort) };
   const env = { ...place.env, ...ports, AUTH_FLEET_ID_FILE: fleetIdFile(place.dir) };
   const service = makeService(
     {
-      name: `${role}-${number}`,
-      prepare: async () => launchOf(place.main, role, env),
+      name: `${processName}-${number}`,
+      prepare: async () => launchOf(place.main, processName, env),
       ready: () => answers(`${url}/readyz`),
     },
     place,
@@ -92,8 +89,8 @@ export function makeProcess(
   return Object.assign(service, { url });
 }
 
-function launchOf(main: string, role: string, env: Environment) {
-  return { file: process.execPath, args: [...process.execArgv, main, role], env, ipc: true };
+function launchOf(main: string, processName: string, env: Environment) {
+  return { file: process.execPath, args: [...process.execArgv, main, processName], env, ipc: true };
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -8,14 +8,14 @@ import { join, resolve, sep } from "node:path";
 import { projectRoot } from "../../../stack/root.ts";
 import type { Environment } from "../../config/read.ts";
 
-/** contract.md section 1. */
+/** What others read to find the system that runs here. */
 export interface Addresses {
   readonly kafka: string;
   /** With the path of the Confluent-compatible API. */
   readonly registry: string;
   readonly database: string;
   readonly grpc: string;
-  /** `<role>-<n>` -> where its /healthz, /readyz and /metrics are. */
+  /** `<process>-<n>` -> where its /healthz, /readyz and /metrics are. */
   readonly http: Readonly<Record<string, string>>;
   /** AUTH_FLEET_ID. */
   readonly fleetId: string;

@@ -12,7 +12,7 @@ import { operatorKeyFile, writeWhole } from "./folder.ts";
 
 const name = "dev";
 
-/** @param env what the roles get: the database and the master key are in it */
+/** @param env what the processes get: the database and the master key are in it */
 export async function enrolDevOperator(env: Environment, folder: string): Promise<void> {
   const file = operatorKeyFile(folder);
   if (!existsSync(file)) writeWhole(file, `${newSigner(name)}\n`);

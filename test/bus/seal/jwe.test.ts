@@ -122,7 +122,7 @@ describe("a seal that was tampered with", () => {
   });
 });
 
-/** Contract, section 4: a sender may keep its ephemeral key for one recipient up to an hour. */
+/** docs/protocol.md, Seals: a sender may keep its ephemeral key for one recipient up to an hour. */
 describe("the ephemeral key of a sender", () => {
   const time = { ms: 0 };
   const clock = { now: () => time.ms, monotonic: () => time.ms };

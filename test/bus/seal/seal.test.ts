@@ -93,7 +93,7 @@ describe("a sealed request", () => {
     expect(await openRequest({ ...toOpen, sealed })).toEqual(fields);
   });
 
-  /** The contract's form, so that any JOSE library can make and read it. */
+  /** The form of docs/protocol.md, so that any JOSE library can make and read it. */
   it("is a compact JWE with top, rpt, rkt, jti and exp in its protected header", async () => {
     const sealed = await sealRequest(toSeal);
     const { epk, ...header } = decodeProtectedHeader(sealed);
