@@ -1,4 +1,4 @@
-// `node tools/preview-mails.ts OUT [TEMPLATES]`: every mail as files to be looked at, or what is wrong with the templates.
+// `node tools/preview-mails.ts OUT [TEMPLATES]`: every mail as files to be looked at, or what is wrong with templates.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
