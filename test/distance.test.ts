@@ -7,12 +7,12 @@ import { projectSources, type Rule, rules, type Source } from "../tools/distance
 const allowed: Record<keyof typeof rules, number> = {
   "loose files in src": 0,
   "files over 400 lines": 0,
-  "comments over 120 columns": 31,
+  "comments over 120 columns": 30,
   "he, his, him": 8,
-  "exported types declared twice": 8,
+  "exported types declared twice": 2,
   "auth in src/kafka": 0,
   "auth in src/bus": 0,
-  "retired names": 87,
+  "retired names": 83,
 };
 
 const sources = projectSources();

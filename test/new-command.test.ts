@@ -43,8 +43,8 @@ const files: Record<string, string> = {
       },
     ],
   }),
-  "src/handlers/session/ping.ts": `// Ping: says whose session an access token is of. Refuses what bearerOf refuses.
-import { bearerOf } from "../../accounts/bearer.ts";
+  "src/handlers/session/ping.ts": `// Ping: says whose session an access token is of. Refuses what requireBearer refuses.
+import { requireBearer } from "../../accounts/bearer.ts";
 import { defineHandler } from "../../command/define.ts";
 
 export default defineHandler({
@@ -52,7 +52,7 @@ export default defineHandler({
   lane: "db",
   storesAnswer: false,
   async handle({ accessToken }, ctx) {
-    const { userId } = await bearerOf(ctx, accessToken);
+    const { userId } = await requireBearer(ctx, accessToken);
     return { userId };
   },
 });

@@ -1,8 +1,8 @@
 // Every table that says something of a person is in the list of src/db/personal-data.ts, which exports and erases by
 // it; so that a new table cannot be forgotten. The database itself is walked, not the migrations.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { documentOf } from "../src/accounts/data-export.ts";
-import { holdings } from "../src/db/personal-data.ts";
+import { exportDocument } from "../src/accounts/data-export.ts";
+import { personalTables } from "../src/db/personal-data.ts";
 import { type TestFleet, testFleet } from "./support/fleet.ts";
 
 let fleet: TestFleet;
@@ -27,7 +27,7 @@ async function tables(): Promise<string[]> {
 }
 
 test("every table that says something of a person is exported and erased, or says why not", async () => {
-  const listed = [...Object.keys(holdings), ...Object.keys(impersonal)];
+  const listed = [...Object.keys(personalTables), ...Object.keys(impersonal)];
   expect((await tables()).filter((name) => !listed.includes(name))).toEqual([]);
 });
 
@@ -37,7 +37,7 @@ test("the guard sees a table that nobody has thought of, and the list has none t
   expect(await tables()).toContain("forgotten");
   await fleet.sql.query("ROLLBACK");
   const found = await tables();
-  expect(Object.keys(holdings).filter((name) => !found.includes(name))).toEqual([]);
+  expect(Object.keys(personalTables).filter((name) => !found.includes(name))).toEqual([]);
 });
 
 test("what goes with the user has a foreign key that takes it along", async () => {
@@ -45,7 +45,7 @@ test("what goes with the user has a foreign key that takes it along", async () =
     "SELECT conrelid::regclass::text AS name FROM pg_constraint WHERE confrelid = 'users'::regclass AND contype = 'f' AND confdeltype = 'c'",
   );
   const taken = ["users", ...rows.map(({ name }) => name)];
-  const claimed = Object.entries(holdings).filter(([, { erased }]) => erased === "with the user");
+  const claimed = Object.entries(personalTables).filter(([, { erased }]) => erased === "with the user");
   expect(claimed.map(([name]) => name).filter((name) => !taken.includes(name))).toEqual([]);
 });
 
@@ -53,7 +53,7 @@ describe("the document", () => {
   const row = (text: string) => ({ at: text, text: text.repeat(100_000) });
 
   test("takes what there is room for, the newest first, and says what it leaves out", () => {
-    const { a, b, history, leftOut } = documentOf(
+    const { a, b, history, leftOut } = exportDocument(
       { a: [1, 2], b: { c: 3 }, history: [..."987654321"].map(row) },
       0,
     ) as Record<string, unknown[]>;
@@ -63,7 +63,7 @@ describe("the document", () => {
   });
 
   test("counts what a text needs in a sealed reply, where it is a JSON text within a JSON text", () => {
-    const { history } = documentOf(
+    const { history } = exportDocument(
       { history: Array.from({ length: 9 }, () => ({ text: '"'.repeat(100_000) })) },
       0,
     ) as { history: unknown[] };

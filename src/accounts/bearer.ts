@@ -21,7 +21,7 @@ export interface Bearer {
   client: Client | null;
 }
 
-export async function bearerOf(ctx: Context, accessToken: string, field = "accessToken"): Promise<Bearer> {
+export async function requireBearer(ctx: Context, accessToken: string, field = "accessToken"): Promise<Bearer> {
   checkToken(field, accessToken);
   const claims = await unlessAnswered(ctx, () => ctx.tokens.verifyAccess(accessToken));
   const session = await ctx.read(sessionOfToken(claims));

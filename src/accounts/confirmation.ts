@@ -22,7 +22,7 @@ const profileTopic = "registration";
  * A stand-in for the user of an address that nobody has: what is made for it costs the same, and is never published or
  * used.
  */
-export function nobodyAt(email: string): Waiting {
+export function dummyUserAt(email: string): Waiting {
   return { id: dummyUserFor(normalize(email)), login: "nobody", username: "nobody", email, locale: null };
 }
 
@@ -47,7 +47,7 @@ export function confirmation(
   return { write, message: message! };
 }
 
-interface Asking {
+interface MailRequest {
   count: MailCount;
   actor: string;
   traceparent?: string | undefined;
@@ -59,7 +59,7 @@ interface Asking {
  * The change that mails a link to each of the accounts that wait with one address, which are given with the newest
  * first.
  */
-export function confirmations(maker: MailMaker, accounts: readonly Waiting[], asking: Asking): Change {
+export function confirmations(maker: MailMaker, accounts: readonly Waiting[], asking: MailRequest): Change {
   const made = accounts.map((account) => ({ account, ...newToken(maker, linkFor(maker, account.id)) }));
   const [newest, ...others] = accounts;
   if (newest === undefined) throw new Error("a mail to an address where nobody waits");
@@ -69,7 +69,7 @@ export function confirmations(maker: MailMaker, accounts: readonly Waiting[], as
     writes: [
       insertTokens(made.map(({ row }) => row)),
       countMail(asking.count, true),
-      ...(others.length > 0 ? [eventsOf(maker, others, asking)] : []),
+      ...(others.length > 0 ? [requestEvents(maker, others, asking)] : []),
     ],
     messages: messagesFor(maker, made, asking.client),
     actor: asking.actor,
@@ -77,7 +77,11 @@ export function confirmations(maker: MailMaker, accounts: readonly Waiting[], as
 }
 
 /** The same event for each of the others: a commit numbers those of one user only. */
-function eventsOf(maker: MailMaker, others: readonly Waiting[], { actor, traceparent = undefined }: Asking): Write {
+function requestEvents(
+  maker: MailMaker,
+  others: readonly Waiting[],
+  { actor, traceparent = undefined }: MailRequest,
+): Write {
   const said = { actor, traceparent: traceparent ?? null, body: { at: maker.now() } };
   const rows = others.map(({ id }) => {
     const eventId = maker.uuid();

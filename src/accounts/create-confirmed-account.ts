@@ -38,7 +38,7 @@ export async function createConfirmedAccount(parts: CommitWithoutReplyDeps, acco
   if (vacancy.emailOwner !== null) throw refuse("EMAIL_TAKEN");
   const { id } = vacancy;
   try {
-    await commitWithoutReply(parts, changeOf(id, account, { loginKey, emailKey }));
+    await commitWithoutReply(parts, accountChange(id, account, { loginKey, emailKey }));
   } catch (error) {
     const taken = lostTo[takenConstraint(error) ?? ""];
     throw taken === undefined ? error : refuse(taken);
@@ -48,7 +48,7 @@ export async function createConfirmedAccount(parts: CommitWithoutReplyDeps, acco
 
 const lostTo: Record<string, RefusalCode> = { users_login_unique: "LOGIN_TAKEN", users_email_unique: "EMAIL_TAKEN" };
 
-function changeOf(id: number, account: NewAccount, keys: { loginKey: string; emailKey: string }): Change {
+function accountChange(id: number, account: NewAccount, keys: { loginKey: string; emailKey: string }): Change {
   const { login, username, email, hash, roles, actor, reason } = account;
   return {
     // Giving roles outdates access tokens from before: there is none, and the generation is the first.

@@ -27,13 +27,13 @@ export interface DataExport {
  * @returns null: there is no such user (any more).
  * @throws Refusal THROTTLED where a copy was taken less than ten minutes ago
  */
-export async function exportOf(ctx: Context<"personalData">, id: number): Promise<DataExport | null> {
+export async function exportData(ctx: Context<"personalData">, id: number): Promise<DataExport | null> {
   const about = await ctx.read(heldAbout(id, everyMs));
   if (about === null) return null;
   if (about.waitMs > 0)
     throw refuse("THROTTLED", { message: "A copy was made a moment ago.", retryAfterMs: about.waitMs });
   const sections = { ...(JSON.parse(about.held) as Sections), history: await history(ctx, id) };
-  const document = JSON.stringify(documentOf(sections, ctx.now()));
+  const document = JSON.stringify(exportDocument(sections, ctx.now()));
   return { document, user: { id, subject: markExported(id, everyMs) } };
 }
 
@@ -68,7 +68,7 @@ async function history(ctx: Context<"personalData">, userId: number): Promise<ob
 }
 
 /** Takes sections in their order, and of lists as much as there is room for. */
-export function documentOf(sections: Sections, now: number): object {
+export function exportDocument(sections: Sections, now: number): object {
   const document: Sections = { format: 1, exportedAt: new Date(now).toISOString() };
   const leftOut: Record<string, object> = {};
   let room = mostBytes - 1000; // for what stands around it

@@ -26,7 +26,12 @@ export interface Link extends OneTimeToken {
  * @throws Refusal INVALID_INPUT, THROTTLED, TOKEN_INVALID (unknown, forged, of another purpose: without a reason),
  * TOKEN_EXPIRED, BANNED
  */
-export function linkOf(ctx: Context<"uses">, token: string, purpose: Purpose, client: Client | null): Promise<Link> {
+export function requireLink(
+  ctx: Context<"uses">,
+  token: string,
+  purpose: Purpose,
+  client: Client | null,
+): Promise<Link> {
   return checkedLink(token, purpose, async (read) => {
     const { row, refund } = await ctx.uses.count({ use: "link", client }, read);
     return { row, refund: [refund] };
@@ -34,7 +39,7 @@ export function linkOf(ctx: Context<"uses">, token: string, purpose: Purpose, cl
 }
 
 /** The same, and counts nothing: of a request that does not say whom it serves, or that was counted before. */
-export function linkUncounted(ctx: Context, token: string, purpose: Purpose): Promise<Link> {
+export function requireUncountedLink(ctx: Context, token: string, purpose: Purpose): Promise<Link> {
   return checkedLink(token, purpose, async (read) => ({ row: await ctx.read(read), refund: [] }));
 }
 

@@ -8,7 +8,7 @@ import { type AccountName, loginOf } from "../db/users.ts";
 import { addressKey } from "../protocol/email-addresses.ts";
 import { normalize } from "../protocol/record-key.ts";
 
-export interface Named {
+export interface NamedAccount {
   /**
    * The login of the account that was found; else the text, in one form for all its spellings. Attempts count by it.
    */
@@ -20,7 +20,7 @@ export interface Named {
   found: AccountName | null;
 }
 
-export async function namedBy(ctx: Context, text: string): Promise<Named> {
+export async function namedBy(ctx: Context, text: string): Promise<NamedAccount> {
   const loginKey = normalize(text);
   if (!text.includes("@")) return { countedBy: text, loginKey, said: loginKey, found: null };
   const emailKey = addressKey(text);

@@ -89,7 +89,7 @@ export async function openSession(
         client: how.client,
         byAddress: deviceKey !== loginKey,
       },
-      limitOf(ctx, user.id),
+      sessionLimit(ctx, user.id),
     ),
   };
 }
@@ -114,7 +114,7 @@ export function endedLater(
   };
 }
 
-function limitOf(ctx: Context, userId: number): SessionLimit {
+function sessionLimit(ctx: Context, userId: number): SessionLimit {
   const { sessionsMax: most, refreshIdleMs: idleMs } = ctx.settings;
   return { most, idleMs, ...endedLater(ctx, userId, { kept: null, cause: "limit", reason: "" }) };
 }
@@ -136,7 +136,7 @@ export async function sessionPage(
 }
 
 /** @throws Refusal INVALID_INPUT, NOT_FOUND where it is unknown, over, or somebody else's: the same words for all */
-export async function openSessionOf(ctx: Context, userId: number, sessionId: string): Promise<void> {
+export async function requireOpenSession(ctx: Context, userId: number, sessionId: string): Promise<void> {
   if (!isUuid(sessionId)) throw invalid("sessionId", "must be a session's id");
   const session = await ctx.read(sessionById(sessionId));
   if (session === null || session.userId !== userId || session.ended || session.expiresAt <= ctx.now())

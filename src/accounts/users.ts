@@ -44,14 +44,14 @@ export function noSuchUser(): Refusal {
  */
 export const adminRole = "admin";
 
-type Standing = Pick<Profile, "id" | "roles" | "banned" | "confirmed">;
+type AdminStatus = Pick<Profile, "id" | "roles" | "banned" | "confirmed">;
 
 /**
  * For what may leave the fleet without an administrator: taking the role from a user, banning or deleting them.
  * @returns what the commit must demand.
  * @throws Refusal FORBIDDEN, reason last-admin, where nobody else has the role and can log in
  */
-export async function keepAnAdmin(ctx: Context, user: Standing): Promise<Write[]> {
+export async function keepAnAdmin(ctx: Context, user: AdminStatus): Promise<Write[]> {
   if (!user.roles.includes(adminRole) || user.banned || !user.confirmed) return [];
   const others = await ctx.read(adminBeside(user.id));
   if (others?.beside === true) return [demandAdminBeside(user.id)];

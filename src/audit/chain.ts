@@ -121,13 +121,13 @@ function endOf(keys: DataKeys, { end, headNumber }: ChainStanding): ChainEnd {
 
 type SignedHead = Head & { jws: string };
 
-interface Opened {
+interface OpenedEntry {
   id: number;
   entry: AuditEntry;
 }
 
 /** What no data key of ours has sealed is not taken for what it says, and does not vanish either. */
-function openable({ dataKeys, clock, log }: ChainDeps, rows: readonly WaitingRow[]): Opened[] {
+function openable({ dataKeys, clock, log }: ChainDeps, rows: readonly WaitingRow[]): OpenedEntry[] {
   return rows.flatMap(({ id, box }) => {
     const entry = openEntry(dataKeys(), box);
     if (entry === "later") return []; // its data key was made a moment ago: the next round has it
@@ -152,8 +152,8 @@ function forgedEntry(box: Buffer, clock: Clock): AuditEntry {
   };
 }
 
-interface Chaining {
-  waiting: Opened[];
+interface ChainInput {
+  waiting: OpenedEntry[];
   before: ChainEnd;
   standing: ChainStanding;
 }
@@ -161,7 +161,7 @@ interface Chaining {
 async function chainAll(
   { dataKeys }: ChainDeps,
   transaction: CommonQueryMethods,
-  { waiting, before, standing }: Chaining,
+  { waiting, before, standing }: ChainInput,
 ): Promise<ChainEnd> {
   const keys = dataKeys();
   const subjects = await keysOfSubjects(keys, transaction, waiting);
@@ -211,7 +211,7 @@ function rowOf(
 async function keysOfSubjects(
   keys: DataKeys,
   transaction: CommonQueryMethods,
-  waiting: Opened[],
+  waiting: OpenedEntry[],
 ): Promise<Map<number, Buffer>> {
   const users = [...new Set(waiting.flatMap(({ entry }) => entry.userId ?? []))];
   const known = await subjectKeys(transaction, users);

@@ -25,7 +25,7 @@ import {
 import { inSnapshot, type StateRow, speakingRows, stateRows, waitingEntries } from "../db/audit-state.ts";
 import type { DatabasePool } from "../db/pool.ts";
 
-export interface Comparing {
+export interface AccountComparison {
   pool: DatabasePool;
   dataKeys: DataKeys;
   /** Whether the audit has every row from its first on: then an account without an event was made by nobody. */
@@ -68,7 +68,7 @@ export async function compareAccounts({
   complete,
   pageSize = 1000,
   moved,
-}: Comparing): Promise<StateVerdict> {
+}: AccountComparison): Promise<StateVerdict> {
   const verdict: StateVerdict = { accounts: 0, unknown: 0, differing: 0, found: [] };
   const initial = new Map(initialStates.map(({ aspect, value }) => [aspect, stateDigest(dataKeys, aspect, value)]));
   const opened = new Map<number, AuditEntry | undefined>(); // rows that wait are met on many pages
@@ -89,7 +89,7 @@ export async function compareAccounts({
         entries,
       };
     });
-    const known = knownOf(page, dataKeys);
+    const known = histories(page, dataKeys);
     for (const account of page.accounts) {
       verdict.accounts += 1;
       const history = known.get(account.id) ?? noHistory();
@@ -119,7 +119,7 @@ function entryOf(
   return opened.get(id);
 }
 
-interface Said {
+interface AuditedAspect {
   digest: string | undefined;
   /** Of the row; what waits comes behind all that is chained. */
   order: number;
@@ -127,7 +127,7 @@ interface Said {
 
 interface History {
   /** By aspect, the newest. */
-  said: Map<string, Said>;
+  said: Map<string, AuditedAspect>;
   /** By kind of aspect, the order of the newest event that is from before digests were kept. */
   old: Map<string, number>;
 }
@@ -141,7 +141,7 @@ interface Page {
   entries: readonly { id: number; entry: AuditEntry | undefined }[];
 }
 
-function knownOf({ chained, old, entries }: Page, dataKeys: DataKeys): Map<number, History> {
+function histories({ chained, old, entries }: Page, dataKeys: DataKeys): Map<number, History> {
   const known = new Map<number, History>();
   const historyOf = (userId: number): History => {
     const history = known.get(userId) ?? noHistory();
@@ -195,7 +195,7 @@ function digestsIn(
   }
 }
 
-interface Judging {
+interface ComparisonInput {
   complete: boolean;
   initial: ReadonlyMap<string, string>;
   dataKeys: DataKeys;
@@ -204,7 +204,7 @@ interface Judging {
 function compare(
   { decoy, state, unused }: AccountState,
   { said, old }: History,
-  { complete, initial, dataKeys }: Judging,
+  { complete, initial, dataKeys }: ComparisonInput,
 ): { differing: Differing["aspects"]; unknown: boolean } {
   if (decoy) {
     // It is about nobody, so nothing is audited of it; one that has a history was somebody.
@@ -213,7 +213,13 @@ function compare(
   }
   const differing: Differing["aspects"] = [];
   let unknown = false;
-  const judge = (aspect: string, kind: string, now: string, audited: Said | undefined, otherwise: string): void => {
+  const judge = (
+    aspect: string,
+    kind: string,
+    now: string,
+    audited: AuditedAspect | undefined,
+    otherwise: string,
+  ): void => {
     const before = old.get(kind);
     if (before !== undefined && before > (audited?.order ?? -1)) unknown = true;
     else if (audited === undefined && !complete && otherwise !== now) unknown = true;
@@ -246,4 +252,4 @@ function absent(dataKeys: DataKeys, aspect: string): string {
   return stateDigest(dataKeys, aspect, value);
 }
 
-const rowOf = ({ order }: Said): number => (order >= waitingFrom ? 0 : order);
+const rowOf = ({ order }: AuditedAspect): number => (order >= waitingFrom ? 0 : order);

@@ -113,7 +113,7 @@ export async function verifyAudit(verifying: Verifying): Promise<Verdict> {
 }
 
 /** Where the walk stands: the row before, as it was verified, and the last head. */
-interface Standing {
+interface ChainPosition {
   end: ChainEnd;
   headAt: number;
   /** Chain values that heads from elsewhere name, by number. */
@@ -124,7 +124,7 @@ interface Standing {
 async function walk(verifying: Verifying, verdict: Verdict): Promise<void> {
   const { pool, to } = verifying;
   const keyOf = await keysOfHeads(verifying);
-  const standing: Standing = { end: noChain, headAt: 0, kept: keptHeads(verifying, keyOf), keyOf };
+  const standing: ChainPosition = { end: noChain, headAt: 0, kept: keptHeads(verifying, keyOf), keyOf };
   const start = await startOf(verifying, keyOf);
   if (start !== undefined) beginAt(start, standing, verdict);
   for (;;) {
@@ -142,7 +142,7 @@ async function walk(verifying: Verifying, verdict: Verdict): Promise<void> {
   if (to === undefined) await verifyEnd(verifying, standing, verdict);
 }
 
-async function keysOfHeads({ pool, dataKeys }: Verifying): Promise<Standing["keyOf"]> {
+async function keysOfHeads({ pool, dataKeys }: Verifying): Promise<ChainPosition["keyOf"]> {
   const keys = new Map<string, HeadKey>();
   for (const { kid, box } of await headKeys(pool)) {
     try {
@@ -154,7 +154,7 @@ async function keysOfHeads({ pool, dataKeys }: Verifying): Promise<Standing["key
   return (kid) => keys.get(kid);
 }
 
-function keptHeads({ heads }: Verifying, keyOf: Standing["keyOf"]): Standing["kept"] {
+function keptHeads({ heads }: Verifying, keyOf: ChainPosition["keyOf"]): ChainPosition["kept"] {
   return new Map(
     heads.map((jws) => {
       const head = readHead(jws, keyOf);
@@ -166,12 +166,12 @@ function keptHeads({ heads }: Verifying, keyOf: Standing["keyOf"]): Standing["ke
 }
 
 /** Where --from lets the walk begin: at a head, whose chain value stands for all before. */
-async function startOf({ pool, from }: Verifying, keyOf: Standing["keyOf"]): Promise<Head | undefined> {
+async function startOf({ pool, from }: Verifying, keyOf: ChainPosition["keyOf"]): Promise<Head | undefined> {
   const stored = from === undefined ? null : await headBefore(pool, from);
   return stored === null ? undefined : headOf(stored, keyOf);
 }
 
-function beginAt(head: Head | undefined, standing: Standing, verdict: Verdict): void {
+function beginAt(head: Head | undefined, standing: ChainPosition, verdict: Verdict): void {
   if (head === undefined) return;
   standing.end = endAt(head);
   standing.headAt = head.at;
@@ -184,7 +184,7 @@ function endAt({ count, chain, partition }: Head): ChainEnd {
 }
 
 /** @throws Found */
-function headOf({ number, partition, jws }: StoredHead, keyOf: Standing["keyOf"]): Head {
+function headOf({ number, partition, jws }: StoredHead, keyOf: ChainPosition["keyOf"]): Head {
   const head = readHead(jws, keyOf);
   if (head === undefined) throw new Found("head", number, `The signature of the head at row ${number} does not hold.`);
   if (head.count === number && head.partition === partition) return head;
@@ -194,7 +194,7 @@ function headOf({ number, partition, jws }: StoredHead, keyOf: Standing["keyOf"]
 /**
  * The first row that is still there must be the very first, or stand behind a partition that was dropped in its time.
  */
-async function checkStart(verifying: Verifying, standing: Standing, row: ReadRow): Promise<Head | undefined> {
+async function checkStart(verifying: Verifying, standing: ChainPosition, row: ReadRow): Promise<Head | undefined> {
   const { pool, retentionMs, now } = verifying;
   const last = row.number - 1;
   if (last <= 0 || standing.end.number > 0) return undefined; // behind a head the row's number says what is missing
@@ -224,7 +224,7 @@ async function headsOver(pool: DatabasePool, rows: readonly ReadRow[]): Promise<
 
 function verifyRow(
   row: ReadRow,
-  { standing, verdict, head: stored }: { standing: Standing; verdict: Verdict; head: StoredHead | undefined },
+  { standing, verdict, head: stored }: { standing: ChainPosition; verdict: Verdict; head: StoredHead | undefined },
 ): void {
   const { end, kept, keyOf } = standing;
   const { number, chain, chainedAt, partition } = row;
@@ -255,7 +255,7 @@ function verifyRow(
   verdict.covered = number;
 }
 
-function checkKept(kept: Standing["kept"], { number, chain }: ChainEnd, verdict: Verdict): void {
+function checkKept(kept: ChainPosition["kept"], { number, chain }: ChainEnd, verdict: Verdict): void {
   const wanted = kept.get(number);
   if (wanted === undefined) return;
   if (wanted !== chain.toString("base64url"))
@@ -264,7 +264,7 @@ function checkKept(kept: Standing["kept"], { number, chain }: ChainEnd, verdict:
 }
 
 /** Read after the rows: it can only reach further than they did. */
-async function verifyEnd(verifying: Verifying, standing: Standing, verdict: Verdict): Promise<void> {
+async function verifyEnd(verifying: Verifying, standing: ChainPosition, verdict: Verdict): Promise<void> {
   const { pool, dataKeys, headEveryMs } = verifying;
   const { end, headAt, kept } = standing;
   const { end: box, lastHead, lastRow } = await auditExtent(pool);
@@ -295,7 +295,11 @@ async function verifyEnd(verifying: Verifying, standing: Standing, verdict: Verd
 }
 
 /** A fleet that did nothing for longer than its audit is kept has no row, and a head at the end of those it had. */
-async function allDropped({ pool, retentionMs, now }: Verifying, { keyOf }: Standing, reach: number): Promise<boolean> {
+async function allDropped(
+  { pool, retentionMs, now }: Verifying,
+  { keyOf }: ChainPosition,
+  reach: number,
+): Promise<boolean> {
   const [stored] = reach === 0 ? [] : await headsBetween(pool, reach, reach);
   return stored !== undefined && now - overAt(headOf(stored, keyOf)) >= retentionMs;
 }

@@ -24,8 +24,8 @@ import type { Client } from "../protocol/generated/schemas.ts";
 import { normalize } from "../protocol/record-key.ts";
 import { AlreadyAnswered } from "./inbox.ts";
 import { keyedHash, lastingHash } from "./keyed-hash.ts";
-import { networksOf } from "./networks.ts";
-import { limitsOf, refundable, type UseDeps, usedUp } from "./uses.ts";
+import { clientNetworks } from "./networks.ts";
+import { refundable, type UseDeps, usedUp, useLimits } from "./uses.ts";
 
 /** What is guessed at; each factor of an account is counted by itself. */
 export type Factor = "password" | "code";
@@ -84,13 +84,13 @@ export interface Attempts {
 }
 
 /** Whose attempts are counted: the request, by which a redelivered one is known again. */
-interface Attempting {
+interface AttemptRequest {
   key: InboxKey;
   fingerprint: Buffer;
   call: Call;
 }
 
-export function makeAttempts(parts: AttemptDeps, request: Attempting): Attempts {
+export function makeAttempts(parts: AttemptDeps, request: AttemptRequest): Attempts {
   const { pool, settings, attempted } = parts;
   const rules = settings.attempts;
   let open: { factor: Factor; row: AttemptRow; refund: Write; uses: Buffer[] } | undefined;
@@ -100,18 +100,18 @@ export function makeAttempts(parts: AttemptDeps, request: Attempting): Attempts 
   };
   return {
     async reserve(attempt, read) {
-      const row = rowOf(parts, attempt, request);
+      const row = attemptRow(parts, attempt, request);
       const answer = await readReserving(pool, request.key, read, reservation(row, rules));
       if ("kept" in answer) throw new AlreadyAnswered(answer.kept);
       const { waitMs, device } = answer.reserved;
       if (waitMs > 0) throw throttled(parts, attempt, answer.reserved);
       const uses = device === "new" ? refundable(row.limits) : [];
-      const refunded = refund(row, placeOf(row, device), uses);
+      const refunded = refund(row, attemptPlace(row, device), uses);
       open = { factor: attempt.factor, row, refund: refunded, uses };
       return { row: answer.row, refund: refunded, remember: (userId) => remembering(row, userId, { device, rules }) };
     },
     async conflict(attempt) {
-      const counted = await countAttempt(pool, rowOf(parts, attempt, request), rules);
+      const counted = await countAttempt(pool, attemptRow(parts, attempt, request), rules);
       attempted(attempt.factor, "conflict");
       if (counted.waitMs === 0) return;
       // A right guess would get the kept answer, at no hash's cost: so from now on there is none under this key.
@@ -129,7 +129,7 @@ export function makeAttempts(parts: AttemptDeps, request: Attempting): Attempts 
 }
 
 /** What an attempt of this kind of device is counted by. */
-function placeOf(row: AttemptRow, device: Reserved["device"]): Buffer {
+function attemptPlace(row: AttemptRow, device: Reserved["device"]): Buffer {
   if (device === "new") return row.place;
   return device === "token" && row.held !== null ? row.held.place : row.device;
 }
@@ -150,7 +150,7 @@ export function rememberedDevice(
   { id, login }: { id: number; login: string },
   client: Client | null,
 ): Write[] {
-  const known = deviceOf(dataKeys(), login, client);
+  const known = deviceHashes(dataKeys(), login, client);
   return known.identified ? rememberDevice(known, id, settings.attempts) : [];
 }
 
@@ -162,10 +162,10 @@ function remembering(
   return row.identified && device !== "known" && device !== "token" ? rememberDevice(row, userId, rules) : [];
 }
 
-function rowOf(
+function attemptRow(
   parts: AttemptDeps,
   { factor, login, from }: Attempt,
-  { key, fingerprint, call }: Attempting,
+  { key, fingerprint, call }: AttemptRequest,
 ): AttemptRow {
   const hash = keyedHash(parts.dataKeys());
   const loginKey = normalize(login);
@@ -187,7 +187,7 @@ function rowOf(
       limits: [],
     };
   }
-  const { network, ...known } = deviceOf(parts.dataKeys(), login, from.client);
+  const { network, ...known } = deviceHashes(parts.dataKeys(), login, from.client);
   const using = { use: factor, client: from.client };
   return {
     ...common,
@@ -197,15 +197,15 @@ function rowOf(
     place: hash("network", subject, network ?? ""),
     held:
       call.device === undefined ? null : { place: hash("token", subject, call.device.id), epoch: call.device.epoch },
-    limits: limitsOf(parts, using, call),
+    limits: useLimits(parts, using, call),
   };
 }
 
 /** Whom the requester serves, as an account knows its devices: for longer than a data key lives. */
-function deviceOf(keys: DataKeys, login: string, client: Client | null) {
+function deviceHashes(keys: DataKeys, login: string, client: Client | null) {
   const hash = lastingHash(keys);
   const owner = hash("owner", normalize(login));
-  const network = networksOf(client?.ip)?.narrow;
+  const network = clientNetworks(client?.ip)?.narrow;
   const device = client?.device ?? "";
   return {
     owner,

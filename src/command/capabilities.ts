@@ -2,7 +2,7 @@
 import { mailCount } from "../accounts/mails.ts";
 import type { Call } from "../bus/command.ts";
 import { openPersonal, openSubjectKey } from "../crypto/audit.ts";
-import type { Purpose } from "../crypto/envelope.ts";
+import type { DataKeyPurpose } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import type { Keyring } from "../crypto/keys.ts";
 import { giveUpLogin } from "../db/given-up-logins.ts";
@@ -10,7 +10,7 @@ import { findAnswer, readOnly, readWithInbox } from "../db/inbox.ts";
 import { normalize } from "../protocol/record-key.ts";
 import { rememberedDevice } from "./attempts.ts";
 import { auditRow } from "./audit-rows.ts";
-import { commitAnswer, type Storing } from "./commit.ts";
+import { commitAnswer, type RequestStorage } from "./commit.ts";
 import { commitWithoutReply } from "./commit-without-reply.ts";
 import type { ActingSession, Capabilities, Capability, Context, CoreContext } from "./context.ts";
 import type { RunDeps } from "./deps.ts";
@@ -20,7 +20,7 @@ import { loginHash } from "./keyed-hash.ts";
 /** One run of a handler. */
 interface Run {
   call: Call;
-  storing: Storing;
+  storing: RequestStorage;
   /** Whether this request was looked for in the inbox; one whose answer is not stored is not. */
   inboxAsked: boolean;
   acting: ActingSession | undefined;
@@ -28,7 +28,7 @@ interface Run {
 
 export function makeContext(
   deps: RunDeps,
-  { call, storing }: { call: Call; storing: Storing },
+  { call, storing }: { call: Call; storing: RequestStorage },
   needs: readonly Capability[],
 ): Context<Capability> {
   const run: Run = { call, storing, inboxAsked: storing.fingerprint === undefined, acting: undefined };
@@ -164,7 +164,7 @@ function deviceToken(
   return devices.issue({ recordKey, epoch, now, id: known?.epoch === epoch ? known.id : undefined });
 }
 
-function oldestKey({ dataKeys }: RunDeps, purpose: Purpose): Buffer {
+function oldestKey({ dataKeys }: RunDeps, purpose: DataKeyPurpose): Buffer {
   const oldest = dataKeys().all(purpose).at(-1);
   if (oldest === undefined) throw new Error(`there is no data key for ${purpose}: run migrate`);
   return oldest.key;

@@ -14,7 +14,7 @@ import { outboxRows } from "./outbox-rows.ts";
 import type { Uses } from "./uses.ts";
 
 /** What is stored of one request. */
-export interface Storing {
+export interface RequestStorage {
   /** Absent: its answer is not stored, and it commits nothing. */
   fingerprint: Buffer | undefined;
   ttlMs: number;
@@ -22,20 +22,20 @@ export interface Storing {
   uses: Uses | undefined;
 }
 
-export interface Committing {
+export interface AnswerCommit {
   call: Call;
-  storing: Storing;
+  storing: RequestStorage;
   acting: ActingSession | undefined;
   change: Change;
   answer: StoredAnswer;
 }
 
 /** @throws AlreadyAnswered where the request has its answer; AU409 (db/faults.ts) where the world has changed */
-export async function commitAnswer(deps: RunDeps, committing: Committing): Promise<void> {
+export async function commitAnswer(deps: RunDeps, committing: AnswerCommit): Promise<void> {
   const { call, storing } = committing;
   if (storing.fingerprint === undefined)
     throw new Error(`${call.topic} commits, so its handler must say storesAnswer: true`);
-  const commit = commitOf(deps, committing, storing.fingerprint);
+  const commit = commitFor(deps, committing, storing.fingerprint);
   if ((await commitOnce(deps.pool, commit)) === "done") {
     storing.attempts?.settle(commit.writes);
     return deps.committed();
@@ -45,9 +45,9 @@ export async function commitAnswer(deps: RunDeps, committing: Committing): Promi
   throw new AlreadyAnswered(row);
 }
 
-function commitOf(
+function commitFor(
   { clock, dataKeys }: RunDeps,
-  { call, storing, acting, change, answer }: Committing,
+  { call, storing, acting, change, answer }: AnswerCommit,
   fingerprint: Buffer,
 ): Commit {
   const [key, keys] = [inboxKey(call), dataKeys()];

@@ -17,7 +17,7 @@ import type { Refusal, RefusalCode } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
 import type { Attempt, AttemptReservation } from "./attempts.ts";
 import type { DomainEvent } from "./events.ts";
-import type { UseRules, Using } from "./uses.ts";
+import type { ClientUse, UseRules } from "./uses.ts";
 
 /** Passwords as a handler uses them: each hash waits for its turn in the hash lane, inside the request's time. */
 export interface HandlerPasswords {
@@ -172,9 +172,9 @@ export interface Capabilities {
      * commit.
      * @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be done
      */
-    count<T>(using: Using, read: Read<T>): Promise<{ row: T | null; refund: Write }>;
+    count<T>(using: ClientUse, read: Read<T>): Promise<{ row: T | null; refund: Write }>;
     /** In a statement of its own, where the first read tells whom the requester serves. @throws Refusal THROTTLED */
-    countAlone(using: Using): Promise<{ refund: Write }>;
+    countAlone(using: ClientUse): Promise<{ refund: Write }>;
   };
   mails: {
     /** What a mail to the address is counted by. */

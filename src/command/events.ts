@@ -75,7 +75,7 @@ export interface RevocationRecord {
  * the highest minGeneration. The database adds `at`, its own time, when the row is written (migrations/0015).
  * @throws Error where a change and its events disagree whether the user's generation rises
  */
-export function revocationsOf(events: readonly DomainEvent[], user: Revoked | undefined): RevocationRecord[] {
+export function revocationRecords(events: readonly DomainEvent[], user: Revoked | undefined): RevocationRecord[] {
   const all = events.map(({ event, body }) => (revokes[event] as (body: object) => Revokes)(body));
   const sessions = all.flatMap((each) => (typeof each === "object" ? each.sessions : []));
   const byUser = all.filter((each) => each === "outdated" || each === "over");

@@ -9,7 +9,7 @@ import type { DataKey, DataKeys } from "../crypto/envelope.ts";
 import { peekOperator } from "../crypto/operators.ts";
 
 /** Over the opened request: the same request sealed twice has different bytes. */
-export function fingerprintOf(keys: DataKeys, request: object): Buffer {
+export function requestFingerprint(keys: DataKeys, request: object): Buffer {
   const key = keys.current("fingerprint");
   const head = Buffer.alloc(headLength);
   head.writeUInt32BE(key.id);
@@ -21,7 +21,7 @@ export function fingerprintOf(keys: DataKeys, request: object): Buffer {
 export type Sameness = "same" | "renewed" | "other";
 
 /** @throws UnknownDataKey */
-export function samenessOf(keys: DataKeys, fingerprint: Buffer, request: object): Sameness {
+export function compareFingerprint(keys: DataKeys, fingerprint: Buffer, request: object): Sameness {
   const key = keys.get("fingerprint", fingerprint.readUInt32BE());
   const [whole, bySubject] = [macIn(fingerprint, 0), macIn(fingerprint, 1)];
   if (equal(whole, macOf(key, request))) return "same";

@@ -12,7 +12,7 @@ export interface Networks {
 }
 
 /** Undefined where the text is no address. */
-export function networksOf(ip: string | null | undefined): Networks | undefined {
+export function clientNetworks(ip: string | null | undefined): Networks | undefined {
   const address = readIp(ip ?? "");
   if (address === undefined) return undefined;
   if (isIPv4(address)) return { narrow: `${address}/32`, wide: undefined };

@@ -5,11 +5,11 @@ import type { SecretBox } from "../crypto/envelope.ts";
 import type { OutboxRow } from "../db/commit.ts";
 import { shardOf } from "../db/outbox.ts";
 import type { Change, Message } from "./context.ts";
-import { revocationsOf } from "./events.ts";
+import { revocationRecords } from "./events.ts";
 
 export const eventTopic = "auth.event";
 
-interface Making {
+interface OutboxRowOptions {
   /** The request, or nothing of one where the fleet acts by itself. */
   call: { envelope: { traceparent: string | undefined } };
   now: number;
@@ -17,7 +17,7 @@ interface Making {
   box: SecretBox;
 }
 
-export function outboxRows(change: Change, { call, now, uuid, box }: Making): OutboxRow[] {
+export function outboxRows(change: Change, { call, now, uuid, box }: OutboxRowOptions): OutboxRow[] {
   const { user, messages = [], publish = true } = change;
   const key = user === undefined ? (change.key ?? "") : String(user.id);
   const shard = shardOf(user?.id ?? key);
@@ -34,7 +34,7 @@ export function outboxRows(change: Change, { call, now, uuid, box }: Making): Ou
     secret: null,
     publish,
   }));
-  const revocations = revocationsOf(change.events, user).map((record) => ({ ...record, kind: "json" as const }));
+  const revocations = revocationRecords(change.events, user).map((record) => ({ ...record, kind: "json" as const }));
   const others = [...revocations, ...messages].map((message) =>
     messageRow(message, { ...common, eventId: uuid() }, { now, box }),
   );

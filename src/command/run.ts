@@ -14,11 +14,11 @@ import { type SealedField, sealedPaths } from "../protocol/secret-fields.ts";
 import { type Attempts, makeAttempts } from "./attempts.ts";
 import { makeContext } from "./capabilities.ts";
 import { withClient } from "./clients.ts";
-import type { Storing } from "./commit.ts";
+import type { RequestStorage } from "./commit.ts";
 import type { Capability, Context } from "./context.ts";
 import { type Handler, type LegacyBody, type LegacyHandler, legacyNeeds } from "./define.ts";
 import type { RunDeps } from "./deps.ts";
-import { fingerprintOf, samenessOf } from "./fingerprint.ts";
+import { compareFingerprint, requestFingerprint } from "./fingerprint.ts";
 import { AlreadyAnswered, inboxKey, repeatAnswer } from "./inbox.ts";
 import { makeUses } from "./uses.ts";
 
@@ -60,7 +60,7 @@ interface CommandSchema {
 }
 
 async function runWithInbox(deps: RunDeps, handler: Handler, request: object, call: Call): Promise<object> {
-  const fingerprint = handler.storesAnswer ? fingerprintOf(deps.dataKeys(), request) : undefined;
+  const fingerprint = handler.storesAnswer ? requestFingerprint(deps.dataKeys(), request) : undefined;
   const asked = { key: inboxKey(call), call };
   const attempts = fingerprint && makeAttempts(deps, { ...asked, fingerprint });
   const uses = makeUses(deps, asked);
@@ -78,9 +78,9 @@ async function runWithInbox(deps: RunDeps, handler: Handler, request: object, ca
   });
 }
 
-const nothingStored: Storing = { fingerprint: undefined, ttlMs: 0, attempts: undefined, uses: undefined };
+const nothingStored: RequestStorage = { fingerprint: undefined, ttlMs: 0, attempts: undefined, uses: undefined };
 
-interface Repeated {
+interface RepeatedRequest {
   request: object;
   call: Call;
   attempts: Attempts | undefined;
@@ -89,10 +89,10 @@ interface Repeated {
 }
 
 /** To the same request its first answer; another one under its key is a conflict. @throws Refusal */
-async function answerAgain(deps: RunDeps, handler: Handler, { request, call, attempts, row }: Repeated) {
+async function answerAgain(deps: RunDeps, handler: Handler, { request, call, attempts, row }: RepeatedRequest) {
   // Its reads do not ask the inbox, which has an answer under this key.
   const ctx = makeContext(deps, { call, storing: nothingStored }, handler.needs ?? []);
-  const sameness = samenessOf(deps.dataKeys(), row.fingerprint, request);
+  const sameness = compareFingerprint(deps.dataKeys(), row.fingerprint, request);
   if (sameness === "renewed") await demandGoodToken(handler, request, ctx);
   if (sameness !== "other") return repeatAnswer(deps.dataKeys(), inboxKey(call), row);
   const guess = await handler.attempt?.(request as never, ctx);
@@ -120,7 +120,7 @@ const isBusy = (error: unknown): boolean =>
 
 /** One legacy record, once. */
 export async function runLegacy(deps: RunDeps, handler: LegacyHandler, body: LegacyBody, call: Call): Promise<void> {
-  const fingerprint = fingerprintOf(deps.dataKeys(), body);
+  const fingerprint = requestFingerprint(deps.dataKeys(), body);
   const storing = { fingerprint, ttlMs: legacyTtlMs, attempts: undefined, uses: undefined };
   await retryWhenChanged(deps, call, async () => {
     try {

@@ -13,7 +13,7 @@ import { type Refusal, refuse } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
 import { AlreadyAnswered } from "./inbox.ts";
 import { type KeyedHash, keyedHash } from "./keyed-hash.ts";
-import { networksOf } from "./networks.ts";
+import { clientNetworks } from "./networks.ts";
 
 /**
  * What is counted, each by itself, so that guesses at passwords from a network keep nobody there from registering.
@@ -36,7 +36,7 @@ export interface UseRules {
   fleet: Rate | "off";
 }
 
-export interface Using {
+export interface ClientUse {
   use: Use;
   client: Client | null;
 }
@@ -58,9 +58,9 @@ export interface Uses {
    * @returns what takes it back in a commit.
    * @throws Refusal THROTTLED with retryAfterMs and nothing counted; AlreadyAnswered
    */
-  count<T>(using: Using, read: Read<T>): Promise<{ row: T | null; refund: Write }>;
+  count<T>(using: ClientUse, read: Read<T>): Promise<{ row: T | null; refund: Write }>;
   /** The same in a statement of its own. @throws Refusal THROTTLED */
-  countAlone(using: Using): Promise<{ refund: Write }>;
+  countAlone(using: ClientUse): Promise<{ refund: Write }>;
   /** Takes it back: nothing was done. */
   release(): Promise<void>;
 }
@@ -73,7 +73,7 @@ const usedBy = new WeakMap<Call, Buffer[]>();
 
 export function makeUses(parts: UseDeps, { key, call }: { key: InboxKey; call: Call }): Uses {
   const { pool } = parts;
-  const before = (using: Using): UseLimit[] => (usedBy.has(call) ? [] : limitsOf(parts, using, call));
+  const before = (using: ClientUse): UseLimit[] => (usedBy.has(call) ? [] : useLimits(parts, using, call));
   const after = (use: Use, limits: UseLimit[], counted: CountedUse): Write => {
     if (counted.waitMs > 0) throw usedUp(parts, use, counted);
     if (!usedBy.has(call)) usedBy.set(call, refundable(limits));
@@ -105,13 +105,13 @@ const hashing: ReadonlySet<Use> = new Set<Use>(["password", "register"]);
 const withoutDevice = 3 / 4;
 
 /** The limits that a use falls under, from the narrow network to the fleet: the order in which they are locked. */
-export function limitsOf(
+export function useLimits(
   parts: Pick<UseDeps, "dataKeys" | "settings" | "clientUnknown">,
-  { use, client }: Using,
+  { use, client }: ClientUse,
   { topic, device }: Pick<Call, "topic" | "device">,
 ): UseLimit[] {
   const rules = parts.settings.uses;
-  const networks = networksOf(client?.ip);
+  const networks = clientNetworks(client?.ip);
   if (networks === undefined) parts.clientUnknown(topic);
   const hash = keyedHash(parts.dataKeys());
   const rate = rules.network[use];

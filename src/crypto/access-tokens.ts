@@ -63,7 +63,7 @@ export interface VerificationKeys {
   verification(kid: string): SigningKey | undefined;
 }
 
-export interface VerifierOptions {
+export interface AccessVerifierOptions {
   /** Asked at every token, so that a rotation needs no new verifier. */
   keyring: () => VerificationKeys;
   issuer: string;
@@ -102,7 +102,7 @@ export function peekAccess(token: string): { userId: number; sessionId: string }
   }
 }
 
-interface Judging extends Omit<VerifierOptions, "keyring"> {
+interface Judging extends Omit<AccessVerifierOptions, "keyring"> {
   keyring: VerificationKeys;
   /** Whether a token that has expired holds too. */
   evenExpired: boolean;
@@ -130,7 +130,7 @@ function plainlyVerified(
 async function verified(
   token: string,
   typ: string,
-  { evenExpired = false, ...options }: VerifierOptions & { evenExpired?: boolean },
+  { evenExpired = false, ...options }: AccessVerifierOptions & { evenExpired?: boolean },
 ): Promise<JWTPayload> {
   if (token.length > longestToken || !isCanonical(token)) throw refuse("TOKEN_INVALID");
   const judging = { ...options, evenExpired, keyring: options.keyring() }; // outside of try: having no keyring is our fault, not the token's
@@ -159,7 +159,7 @@ async function verifiedByJose(token: string, typ: string, judging: Judging): Pro
 }
 
 /** Verifies access tokens with public keys alone. */
-export function makeAccessVerifier(options: VerifierOptions): AccessReader {
+export function makeAccessVerifier(options: AccessVerifierOptions): AccessReader {
   return {
     verifyAccess: async (token) => accessClaims(token, await verified(token, accessType, options)),
     verifyGenuine: async (token) =>

@@ -27,10 +27,10 @@ export const purposes = [
   "lookup",
   "device",
 ] as const;
-export type Purpose = (typeof purposes)[number];
+export type DataKeyPurpose = (typeof purposes)[number];
 
 /** Whose first key stays: under another one nothing would be found again that was kept under it. */
-export const lasting: ReadonlySet<string> = new Set<Purpose>(["lookup"]);
+export const lasting: ReadonlySet<string> = new Set<DataKeyPurpose>(["lookup"]);
 
 export interface DataKey {
   id: number;
@@ -166,7 +166,7 @@ export class DataKeys {
    * The key of this id and purpose.
    * @throws UnknownDataKey where it is not loaded, Error where it is for something else
    */
-  get(purpose: Purpose, id: number): DataKey {
+  get(purpose: DataKeyPurpose, id: number): DataKey {
     const key = this.#byId.get(id);
     if (key === undefined) throw new UnknownDataKey(id);
     if (key.purpose !== purpose) throw new Error(`data key ${id} is for ${key.purpose}, not for ${purpose}`);
@@ -174,26 +174,26 @@ export class DataKeys {
   }
 
   /** The same, without a fault: for an id that a caller may have made up. */
-  find(purpose: Purpose, id: number): DataKey | undefined {
+  find(purpose: DataKeyPurpose, id: number): DataKey | undefined {
     const key = this.#byId.get(id);
     return key?.purpose === purpose ? key : undefined;
   }
 
   /** All keys of a purpose, the newest (highest id) first. */
-  all(purpose: Purpose): DataKey[] {
+  all(purpose: DataKeyPurpose): DataKey[] {
     const found = [...this.#byId.values()].filter((each) => each.purpose === purpose);
     return found.sort((left, right) => right.id - left.id);
   }
 
   /** The key that writes. @throws Error where there is none */
-  current(purpose: Purpose): DataKey {
+  current(purpose: DataKeyPurpose): DataKey {
     const key = currentOf(this.all(purpose));
     if (key === undefined) throw new Error(`there is no data key for ${purpose}: run migrate`);
     return key;
   }
 
   /** Seals with the current key of the purpose, opens with any key of the purpose. */
-  box(purpose: Purpose): SecretBox {
+  box(purpose: DataKeyPurpose): SecretBox {
     const writer = this.current(purpose);
     return {
       seal: (plaintext, aad) => sealBox(writer, plaintext, aad),

@@ -25,7 +25,7 @@ export interface Argon2Cost {
   parallelism: number;
 }
 
-export interface Verdict {
+export interface PasswordCheck {
   ok: boolean;
   /**
    * The password is right, but its hash should be made anew: other parameters, another pepper, or made of the raw text.
@@ -38,7 +38,7 @@ export interface Passwords {
   /** A PHC string. */
   hash(password: string): Promise<string>;
   /** @param stored PHC string; undefined for an unknown login, which costs the same and is never ok */
-  verify(password: string, stored: string | undefined): Promise<Verdict>;
+  verify(password: string, stored: string | undefined): Promise<PasswordCheck>;
   /** Verifications of one class cost about the same: "" for a hash of the current parameters and for the dummy. */
   costClass(stored: string | undefined): string;
   /** Makes the dummy hash now, so that the first unknown login need not wait for it. */
@@ -144,7 +144,7 @@ const same = (left: Argon2Cost, right: Argon2Cost): boolean =>
   left.memoryKiB === right.memoryKiB && left.time === right.time && left.parallelism === right.parallelism;
 
 /** A hash that another service made is always stale: whoever knows its password gets one of the current parameters. */
-async function verifyForeign(texts: readonly string[], foreign: ForeignHash): Promise<Verdict> {
+async function verifyForeign(texts: readonly string[], foreign: ForeignHash): Promise<PasswordCheck> {
   for (const text of texts) if (await foreign.matches(text)) return { ok: true, stale: true };
   return { ok: false, stale: false };
 }
@@ -209,7 +209,7 @@ export function makePasswords(current: Argon2Cost, { peppers = [], report }: Pas
 
   const isCurrent = (stored: Stored): boolean => same(stored, current) && stored.pepper === pepper;
 
-  const verify = async (password: string, stored: string | undefined): Promise<Verdict> => {
+  const verify = async (password: string, stored: string | undefined): Promise<PasswordCheck> => {
     const long = Buffer.byteLength(password) > longestVerified;
     const known = stored === undefined || long ? undefined : read(stored);
     const raw = long ? "" : password;

@@ -4,9 +4,9 @@ import type { JWTPayload } from "jose";
 import {
   type AccessReader,
   type AccessSubject,
+  type AccessVerifierOptions,
   accessType,
   makeAccessVerifier,
-  type VerifierOptions,
 } from "./access-tokens.ts";
 import { uuidv7 } from "./ids.ts";
 import { signCompact } from "./jws.ts";
@@ -17,7 +17,7 @@ export interface Tokens extends AccessReader {
   issueAccess(subject: AccessSubject): Promise<{ token: string; expiresAt: number }>;
 }
 
-export interface TokensOptions extends VerifierOptions {
+export interface TokensOptions extends AccessVerifierOptions {
   keyring: () => Pick<Keyring, "verification" | "signing">;
   accessTtlMs: number;
 }

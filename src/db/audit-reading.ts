@@ -30,7 +30,7 @@ const columns = sql.fragment`
   a.traceparent, a.details::text AS details, a.personal, a.chain`;
 
 /** Place of a row: a number may stand twice where somebody put a row in. */
-export interface Place {
+export interface AuditPosition {
   number: number;
   chainedAt: number;
 }
@@ -38,7 +38,7 @@ export interface Place {
 /** The rows behind a place, in the order of the chain. */
 export async function rowsBehind(
   connection: CommonQueryMethods,
-  { number, chainedAt }: Place,
+  { number, chainedAt }: AuditPosition,
   limit: number,
 ): Promise<readonly ReadRow[]> {
   return connection.any(sql.type(chained)`
@@ -88,7 +88,7 @@ export async function auditExtent(connection: CommonQueryMethods): Promise<z.inf
       (SELECT count(*) FROM audit_intake) AS waiting`);
 }
 
-export interface Wanted {
+export interface AuditFilter {
   userId?: number;
   actor?: string;
   /** Unix ms. */
@@ -100,7 +100,7 @@ const shown = chained.extend({ subjectBox: bytes.nullable() });
 export type ShownRow = z.infer<typeof shown>;
 
 /** The newest that fit, newest first, each with the key of its subject where there still is one. */
-export async function newestRows(connection: CommonQueryMethods, wanted: Wanted): Promise<readonly ShownRow[]> {
+export async function newestRows(connection: CommonQueryMethods, wanted: AuditFilter): Promise<readonly ShownRow[]> {
   const { userId, actor, since, limit } = wanted;
   const conditions: Fragment[] = [
     ...(userId === undefined ? [] : [sql.fragment`a.user_id = ${userId}`]),

@@ -25,7 +25,7 @@ export function isState(text: string): text is State {
 }
 
 /** Those found by their login come first, then those found by their address alone. */
-export interface Place {
+export interface SearchPosition {
   part: "login" | "email";
   /**
    * The login or address, normalised, of the last one on the page before, and the id: several may wait with one
@@ -35,7 +35,7 @@ export interface Place {
   userId: number;
 }
 
-export type Search = { state: State; limit: number; after: Place | undefined } & (
+export type Search = { state: State; limit: number; after: SearchPosition | undefined } & (
   | { beginning: string }
   | { id: number }
 );
@@ -60,14 +60,14 @@ const lookedTo = z.object({ place: z.string(), userId: z.number() }).nullable();
 const roles = sql.fragment`to_jsonb(ARRAY(
   SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name))`;
 
-export interface Found {
+export interface FoundUsers {
   /** One more than `limit`, where there is one. */
   users: z.infer<typeof user>[];
   /** Up to where all addresses were looked at, where that is not the last one: there may be more users after it. */
-  lookedTo: Omit<Place, "part"> | null;
+  lookedTo: Omit<SearchPosition, "part"> | null;
 }
 
-export function findUsers(search: Search): Read<Found> {
+export function findUsers(search: Search): Read<FoundUsers> {
   const most = search.limit + 1;
   const select = sql.fragment`
     WITH by_login AS MATERIALIZED (${"id" in search ? byId(search.id, search.state) : byLogin(search, search.beginning)}),

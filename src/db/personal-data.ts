@@ -9,7 +9,7 @@ import { z } from "zod";
 import { forgetWhoGaveUp } from "./given-up-logins.ts";
 import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
-export interface Holding {
+export interface PersonalTable {
   /** A JSON expression, an array with the newest first unless it is one thing; or why the user is not given it. */
   exported: { as: string; json(userId: number): Fragment } | { not: string };
   /** With the user's row; by a write in the same statement; or otherwise, as said. */
@@ -27,7 +27,7 @@ function rows(table: string, { fields, newest }: { fields: Fragment; newest: str
       ORDER BY ${sql.identifier([newest])} DESC LIMIT ${mostRows + 1}) AS t)`;
 }
 
-export const holdings: Readonly<Record<string, Holding>> = {
+export const personalTables: Readonly<Record<string, PersonalTable>> = {
   users: {
     exported: {
       as: "account",
@@ -161,14 +161,14 @@ function eraseSessionsOf(userId: number): Write {
 
 /** What erasing a user writes besides deleting the user's row. */
 export function erasures(userId: number): Write[] {
-  return Object.values(holdings).flatMap(({ erased }) => (typeof erased === "function" ? [erased(userId)] : []));
+  return Object.values(personalTables).flatMap(({ erased }) => (typeof erased === "function" ? [erased(userId)] : []));
 }
 
 const held = z.object({ held: z.string(), waitMs: z.number() });
 
 /** Everything but the history, as JSON by section; and how long until the next copy may be taken. */
 export function heldAbout(userId: number, everyMs: number): Read<z.infer<typeof held>> {
-  const sections = Object.values(holdings).flatMap(({ exported }) =>
+  const sections = Object.values(personalTables).flatMap(({ exported }) =>
     "as" in exported ? [sql.fragment`${exported.as}::text, ${exported.json(userId)}`] : [],
   );
   const select = sql.fragment`

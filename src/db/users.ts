@@ -138,7 +138,7 @@ const vacancy = z.object({
 });
 
 /** What a new user is to have. */
-export interface Wanted {
+export interface NewUserNames {
   loginKey: string;
   /** What it would be found by, had it been given up a while ago. */
   loginHash: Buffer;
@@ -151,7 +151,7 @@ export interface Wanted {
  * An id for a new user, whether the login is taken, and who has the e-mail address; ids of refused registrations stay
  * unused.
  */
-export function vacancyFor({ loginKey, loginHash, emailKey, count }: Wanted): Read<z.infer<typeof vacancy>> {
+export function vacancyFor({ loginKey, loginHash, emailKey, count }: NewUserNames): Read<z.infer<typeof vacancy>> {
   const select = sql.fragment`
     SELECT nextval('user_ids') AS id,
       EXISTS (SELECT FROM users WHERE login_key = ${loginKey}) OR NOT ${isFree(loginHash)} AS "loginTaken",

@@ -9,12 +9,12 @@ import { auditActions } from "../audit/actions.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import {
   boxKeyId,
+  type DataKeyPurpose,
   type DataKeys,
   lasting,
   loadDataKeys,
   makeDataKey,
   masterKid,
-  type Purpose,
   purposes,
   unwrapDataKey,
   wrapDataKey,
@@ -39,7 +39,7 @@ export interface DataKeyRules {
    * How long after its successor's making a key is kept at least, ms; then it goes, where no row needs it (db/keys.ts).
    * What is not named here is kept for ever: secrets that live as long as their user.
    */
-  keepDataMs: Partial<Record<Purpose, number>>;
+  keepDataMs: Partial<Record<DataKeyPurpose, number>>;
 }
 
 export interface DataKeyDeps {
@@ -56,7 +56,7 @@ type ByHand = Omit<DataKeyDeps, "rules">;
 
 export interface MadeDataKey {
   id: number;
-  purpose: Purpose;
+  purpose: DataKeyPurpose;
 }
 
 type Times = Pick<StoredDataKey, "id" | "purpose" | "createdAt">;
@@ -69,7 +69,7 @@ export function dueDataKeys(
   rows: readonly Times[],
   now: number,
   rules: DataKeyRules,
-): { make: Purpose[]; remove: Times[] } {
+): { make: DataKeyPurpose[]; remove: Times[] } {
   const newest = (purpose: string) => ofPurpose(rows, purpose).at(-1);
   const over = (row: Times): boolean => {
     const next = ofPurpose(rows, row.purpose).find(({ id }) => id > row.id);
@@ -115,7 +115,7 @@ async function removeDataKey(parts: ByHand, key: { id: number; purpose: string }
  */
 export async function rotateDataKeys(
   { pool, ...parts }: ByHand,
-  wanted: readonly Purpose[] = purposes,
+  wanted: readonly DataKeyPurpose[] = purposes,
 ): Promise<string[]> {
   return withKeyLock(pool, async (transaction) => {
     const rows = await dataKeyRows(transaction);

@@ -51,7 +51,7 @@ export function consumeLegacy(parts: LegacyDeps): LegacyConsumer {
       return "dead-letter";
     }
     try {
-      await retry(() => parts.run(handler, body, callOf(record)), stopping);
+      await retry(() => parts.run(handler, body, legacyCall(record)), stopping);
       return "ok";
     } catch (error) {
       if (stopping.aborted) throw error;
@@ -68,7 +68,7 @@ export function consumeLegacy(parts: LegacyDeps): LegacyConsumer {
     const letter = {
       record: deadLetter(record, { error: why, now: parts.now(), deadLetters }),
       reason: "legacy",
-      requester: placeOf(record),
+      requester: partitionName(record),
     } as const;
     return parts.deadLetters.send(letter, stopping);
   };
@@ -96,7 +96,7 @@ export function consumeLegacy(parts: LegacyDeps): LegacyConsumer {
     },
     async passOver(records, stopping) {
       const record = unreadableLetter(records, { now: parts.now(), deadLetters });
-      await parts.deadLetters.send({ record, reason: "unreadable", requester: placeOf(records) }, stopping);
+      await parts.deadLetters.send({ record, reason: "unreadable", requester: partitionName(records) }, stopping);
       parts.observe(records.topic, "unreadable");
     },
   });
@@ -125,7 +125,7 @@ function readBody(value: Buffer | null): LegacyBody | undefined {
   }
 }
 
-function placeOf({ topic, partition }: TopicPartition): string {
+function partitionName({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
 }
 
@@ -133,7 +133,7 @@ function mailboxKey(record: InRecord): string {
   return `user:${readBody(record.value)?.id ?? "none"}`;
 }
 
-function callOf(record: InRecord): Call {
+function legacyCall(record: InRecord): Call {
   const reply = { topic: "", partition: undefined, correlationId: undefined };
   const envelope = {
     reply,

@@ -7,34 +7,34 @@ import { type AccountAction, ban, erase, eraseUnconfirmed, keepAnAdmin, unban } 
 import { defineLegacyHandler, type LegacyContext, type LegacyHandler } from "../command/define.ts";
 import { type Profile, profileById } from "../db/users.ts";
 
-async function accountOf(ctx: LegacyContext, id: number): Promise<Profile | null> {
+async function requireAccount(ctx: LegacyContext, id: number): Promise<Profile | null> {
   const found = await ctx.read(profileById(id));
   return found?.decoy === true ? null : found;
 }
 
 /** @throws Refusal FORBIDDEN, reason last-admin */
-async function gone(ctx: LegacyContext, id: number, deed: AccountAction): Promise<void> {
-  const user = await accountOf(ctx, id);
+async function eraseAccount(ctx: LegacyContext, id: number, deed: AccountAction): Promise<void> {
+  const user = await requireAccount(ctx, id);
   if (user !== null) await ctx.commit(erase(ctx, user, { ...deed, demands: await keepAnAdmin(ctx, user) }), {});
 }
 
 /** The profile is gone: the account goes too. */
 const profileDeleted = defineLegacyHandler({
   topic: "delete",
-  handle: ({ id }, ctx) => gone(ctx, id, { reason: "profile deleted", actor: "service:user" }),
+  handle: ({ id }, ctx) => eraseAccount(ctx, id, { reason: "profile deleted", actor: "service:user" }),
 });
 
 /** An administrator deleted the account. */
 const adminDeleted = defineLegacyHandler({
   topic: "admin_delete_user",
-  handle: ({ id }, ctx) => gone(ctx, id, { reason: "deleted by an administrator", actor: "service:admin" }),
+  handle: ({ id }, ctx) => eraseAccount(ctx, id, { reason: "deleted by an administrator", actor: "service:admin" }),
 });
 
 /** The time for confirming is over: an account that is still unconfirmed goes. */
 const checkVerified = defineLegacyHandler({
   topic: "check_verified",
   async handle({ id }, ctx) {
-    const user = await accountOf(ctx, id);
+    const user = await requireAccount(ctx, id);
     if (user === null || user.confirmed) return;
     await ctx.commit(eraseUnconfirmed(user, { reason: "not confirmed in time", actor: "service:task" }), {});
   },
@@ -44,7 +44,7 @@ const checkVerified = defineLegacyHandler({
 const adminBanToggled = defineLegacyHandler({
   topic: "admin_ban_user",
   async handle({ id }, ctx) {
-    const user = await accountOf(ctx, id);
+    const user = await requireAccount(ctx, id);
     if (user === null) return;
     const deed = { reason: "toggled by an administrator", actor: "service:admin" };
     if (user.banned) await ctx.commit(unban(user, deed), {});

@@ -25,11 +25,11 @@ export function normalize(text: string): string {
  * @returns undefined where the field gives no key: such a request is refused by its handler, whatever its record key
  */
 export function recordKey(rule: RecordKeyRule | undefined, request: object): string | undefined {
-  const key = rule && keyOf(rule, request);
+  const key = rule && requestKey(rule, request);
   return key === undefined || Buffer.byteLength(key) > maxKeyBytes ? undefined : key;
 }
 
-function keyOf(rule: RecordKeyRule, request: object): string | undefined {
+function requestKey(rule: RecordKeyRule, request: object): string | undefined {
   const value = (request as Record<string, unknown>)[rule.field];
   if (typeof value !== "string") return undefined;
   switch (rule.kind) {
@@ -37,9 +37,9 @@ function keyOf(rule: RecordKeyRule, request: object): string | undefined {
     case "email":
       return value === "" || value.length > maxKeyBytes ? undefined : normalize(value);
     case "token":
-      return idOf(value);
+      return tokenId(value);
     case "session":
-      return value.split(".").length === 3 ? claim(value, "sid") : idOf(value);
+      return value.split(".").length === 3 ? claim(value, "sid") : tokenId(value);
     case "user":
       return claim(value, "sub");
     default:
@@ -47,7 +47,7 @@ function keyOf(rule: RecordKeyRule, request: object): string | undefined {
   }
 }
 
-function idOf(token: string): string | undefined {
+function tokenId(token: string): string | undefined {
   const dot = token.indexOf(".");
   return dot > 0 ? token.slice(0, dot) : undefined;
 }

@@ -45,7 +45,7 @@ async function mailTo(parts: WaitingMailsDeps, emailKey: string): Promise<boolea
     return false;
   }
   try {
-    await commitWithoutReply(parts, confirmations(makerOf(parts), accounts, { count, actor }));
+    await commitWithoutReply(parts, confirmations(mailMaker(parts), accounts, { count, actor }));
   } catch (error) {
     if (changedPart(error) !== undefined) return false;
     throw error;
@@ -54,7 +54,7 @@ async function mailTo(parts: WaitingMailsDeps, emailKey: string): Promise<boolea
   return true;
 }
 
-function makerOf({ settings, clock, dataKeys }: WaitingMailsDeps): MailMaker {
+function mailMaker({ settings, clock, dataKeys }: WaitingMailsDeps): MailMaker {
   return {
     settings,
     uuid: () => uuidv7(clock),

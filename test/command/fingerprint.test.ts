@@ -2,12 +2,12 @@
 // requester has.
 import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
-import { fingerprintOf, samenessOf } from "../../src/command/fingerprint.ts";
+import { compareFingerprint, requestFingerprint } from "../../src/command/fingerprint.ts";
 import type { DataKeys } from "../../src/crypto/envelope.ts";
 
 const key = { id: 7, key: randomBytes(32) };
 const keys = { current: () => key, get: () => key } as unknown as DataKeys;
-const sameness = (one: object, other: object) => samenessOf(keys, fingerprintOf(keys, one), other);
+const sameness = (one: object, other: object) => compareFingerprint(keys, requestFingerprint(keys, one), other);
 const same = (one: object, other: object) => sameness(one, other) === "same";
 
 test("the order of fields does not matter; any value does", () => {

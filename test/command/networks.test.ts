@@ -1,6 +1,6 @@
 // The networks that an address is counted by.
 import { expect, test } from "@jest/globals";
-import { networksOf } from "../../src/command/networks.ts";
+import { clientNetworks } from "../../src/command/networks.ts";
 
 test.each([
   ["192.0.2.77", "192.0.2.77/32", undefined],
@@ -13,9 +13,9 @@ test.each([
   ["fe80::1%eth0", "fe80:0:0:0::/56", "fe80:0:0::/48"],
   ["::1", "0:0:0:0::/56", "0:0:0::/48"],
 ])("of %s are %s and %s", (ip, narrow, wide) => {
-  expect(networksOf(ip)).toEqual({ narrow, wide });
+  expect(clientNetworks(ip)).toEqual({ narrow, wide });
 });
 
 test.each([[null], [undefined], [""], ["localhost"], ["1.2.3"], [":::"]])("of %s are none", (text) => {
-  expect(networksOf(text)).toBeUndefined();
+  expect(clientNetworks(text)).toBeUndefined();
 });

@@ -10,12 +10,12 @@ const script = `
   import { readdirSync, readFileSync } from "node:fs";
   import { getPriority } from "node:os";
   import { hash } from "argon2";
-  import { giveWay } from ${JSON.stringify(source)};
+  import { lowerHashPriority } from ${JSON.stringify(source)};
   const pool = () => readdirSync("/proc/self/task").filter((id) => readFileSync("/proc/self/task/" + id + "/comm", "utf8") === "libuv-worker\\n");
   const priorities = () => [...new Set(pool().map((id) => getPriority(Number(id))))];
   await hash("something", { memoryCost: 1024, timeCost: 2, parallelism: 1 });
   const before = priorities();
-  const threads = giveWay();
+  const threads = lowerHashPriority();
   console.log(JSON.stringify({ before, after: priorities(), loop: getPriority(), threads }));
 `;
 

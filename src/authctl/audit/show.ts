@@ -3,7 +3,7 @@
 import { requireUser } from "../../accounts/users.ts";
 import { openPersonal, openSubjectKey, withoutState } from "../../crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "../../crypto/envelope.ts";
-import { newestRows, type ShownRow, type Wanted } from "../../db/audit-reading.ts";
+import { type AuditFilter, newestRows, type ShownRow } from "../../db/audit-reading.ts";
 import { readOnly } from "../../db/inbox.ts";
 import { dataKeyRows } from "../../db/keys.ts";
 import type { DatabasePool } from "../../db/pool.ts";
@@ -22,7 +22,7 @@ import { defaultShowLimit, maxShowLimit } from "./limits.ts";
 export async function auditShow(call: Invocation): Promise<CommandResult> {
   const since = sinceOption(call);
   const actor = textOption(call, "actor");
-  const wanted: Wanted = {
+  const wanted: AuditFilter = {
     limit: readLimit(call),
     ...(actor !== undefined && { actor }),
     ...(since !== undefined && { since: systemClock.now() - since }),

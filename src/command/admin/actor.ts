@@ -2,7 +2,7 @@
 // or an operator, who signs with a key of their own and may do what they were enrolled with; neither does anything to
 // whoever may do more (rank.ts). The target is a login, or `id:<number>`.
 
-import { bearerOf } from "../../accounts/bearer.ts";
+import { requireBearer } from "../../accounts/bearer.ts";
 import { factorMethods } from "../../accounts/challenges.ts";
 import { checkToken } from "../../accounts/input.ts";
 import { operatorNamed } from "../../accounts/operators.ts";
@@ -15,9 +15,9 @@ import { invalid, type Refusal, refuse } from "../../protocol/errors.ts";
 import { parseTarget } from "../../protocol/target.ts";
 import type { Context } from "../context.ts";
 import type { Permission } from "./permissions.ts";
-import { demandRank, lacks, type Rights } from "./rank.ts";
+import { demandRank, lacks, type PermissionHolder } from "./rank.ts";
 
-export interface Actor extends Rights {
+export interface Actor extends PermissionHolder {
   /** For events. */
   name: string;
   /** Null: an operator. */
@@ -28,16 +28,16 @@ export interface Actor extends Rights {
  * A user by the roles that the session bears, an operator by the row as it is now.
  * @throws Refusal INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED
  */
-export async function actorOf(ctx: Context<"operators">, actorToken: string): Promise<Actor> {
+export async function requireActor(ctx: Context<"operators">, actorToken: string): Promise<Actor> {
   checkToken("actorToken", actorToken);
   const claim = peekOperator(actorToken);
-  if (claim !== undefined) return operatorOf(ctx, actorToken, claim);
-  const { userId, roles } = await bearerOf(ctx, actorToken, "actorToken");
+  if (claim !== undefined) return requireOperator(ctx, actorToken, claim);
+  const { userId, roles } = await requireBearer(ctx, actorToken, "actorToken");
   const held = new Set((await ctx.read(permissionsOfRoles(roles)))?.permissions);
   return { name: `user:${userId}`, userId, holds: (each) => held.has(each) };
 }
 
-async function operatorOf(ctx: Context<"operators">, token: string, { name, kid }: OperatorClaim): Promise<Actor> {
+async function requireOperator(ctx: Context<"operators">, token: string, { name, kid }: OperatorClaim): Promise<Actor> {
   const operator = name === undefined ? null : await operatorNamed(ctx, name);
   const key = operator?.keys.find((each) => each.kid === kid);
   if (operator === null || key === undefined) throw await unknownToken(ctx);
@@ -61,10 +61,10 @@ export async function demandPermission(ctx: Context, actor: Actor, permission: P
 
 /**
  * Of a command that changes something of its target.
- * @throws what targetOf throws; FORBIDDEN for a target who may do more
+ * @throws what requireTarget throws; FORBIDDEN for a target who may do more
  */
 export async function targetProfile(ctx: Context, actor: Actor, target: string): Promise<Profile> {
-  const user = await targetOf(ctx, target);
+  const user = await requireTarget(ctx, target);
   demandRank(actor, (await ctx.read(rolesOf(user.id)))?.roles ?? [], "act-on-holder");
   return user;
 }
@@ -78,7 +78,7 @@ async function withoutRight(ctx: Context, userId: number, permission: Permission
 }
 
 /** @throws Refusal NOT_FOUND, INVALID_INPUT */
-export async function targetOf(ctx: Context, target: string): Promise<Profile> {
+export async function requireTarget(ctx: Context, target: string): Promise<Profile> {
   if (target === "") throw invalid("target", "must be a login or id:<number>");
   return requireUser(await ctx.read(profileOf(parseTarget(target))));
 }

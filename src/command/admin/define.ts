@@ -16,7 +16,7 @@ import { parseTarget } from "../../protocol/target.ts";
 import type { Capability, Change, Context } from "../context.ts";
 import { defineHandler, type Handler } from "../define.ts";
 import { event } from "../events.ts";
-import { type Actor, actorOf, demandPermission } from "./actor.ts";
+import { type Actor, demandPermission, requireActor } from "./actor.ts";
 import { isRole, type Permission } from "./permissions.ts";
 
 type AdminTopic = Extract<keyof Commands, `auth.admin.${string}`>;
@@ -52,12 +52,12 @@ export function defineAdminHandler<T extends AdminTopic, C extends Capability = 
     lane: "db",
     storesAnswer: true, // also where it only reads: a refusal is a change
     async vouch(request, ctx) {
-      await actorOf(ctx, request.actorToken);
+      await requireActor(ctx, request.actorToken);
     },
     async handle(request, ctx) {
       let actor: Actor | undefined;
       try {
-        actor = await actorOf(ctx, request.actorToken);
+        actor = await requireActor(ctx, request.actorToken);
         await demandPermission(ctx, actor, permission);
         return await handle(request, ctx, actor);
       } catch (error) {

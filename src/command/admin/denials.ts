@@ -17,7 +17,7 @@ export interface Denials {
   close(): Promise<void>;
 }
 
-interface Counted {
+interface DenialCount {
   rows: number;
   more: number;
 }
@@ -35,7 +35,7 @@ export function makeDenials({
   failed(error: unknown): void;
   every?: number;
 }): Denials {
-  let counted = new Map<string, Counted>();
+  let counted = new Map<string, DenialCount>();
   const turn = async (): Promise<void> => {
     const over = [...counted].filter(([, { more }]) => more > 0);
     counted = new Map();

@@ -10,7 +10,7 @@ import { type Refusal, refuse } from "../../protocol/errors.ts";
 import type { Permission } from "./permissions.ts";
 
 /** What an actor holds. */
-export interface Rights {
+export interface PermissionHolder {
   holds(permission: string): boolean;
 }
 
@@ -20,7 +20,7 @@ type RoleUse = "act-on-holder" | "give";
 const giveAny: Permission = "roles.give-any";
 
 /** @throws Refusal FORBIDDEN, details.permission: the first one that is lacking */
-export function demandRank(actor: Rights, roles: readonly RoleRank[], use: RoleUse): void {
+export function demandRank(actor: PermissionHolder, roles: readonly RoleRank[], use: RoleUse): void {
   for (const { name, permissions } of roles) {
     demandAll(actor, permissions);
     if (use === "give" && !actor.holds(giveAny) && !actor.holds(`role.${name}`)) throw mayNotGive(name);
@@ -28,7 +28,7 @@ export function demandRank(actor: Rights, roles: readonly RoleRank[], use: RoleU
 }
 
 /** Nobody gives or takes a permission that they do not hold. @throws Refusal FORBIDDEN */
-export function demandAll(actor: Rights, permissions: readonly string[]): void {
+export function demandAll(actor: PermissionHolder, permissions: readonly string[]): void {
   const lacking = permissions.find((each) => !actor.holds(each));
   if (lacking !== undefined) throw lacks(lacking);
 }

@@ -1,8 +1,8 @@
 // Check: whether an access token's user may do something right now, by the permissions of the roles that the session
 // bears. A permission that nobody has, or that nobody knows, is not allowed.
-// Refuses INVALID_INPUT (no name of a permission), and what bearerOf refuses.
+// Refuses INVALID_INPUT (no name of a permission), and what requireBearer refuses.
 
-import { bearerOf } from "../../accounts/bearer.ts";
+import { requireBearer } from "../../accounts/bearer.ts";
 import { checkPermission } from "../../command/admin/permissions.ts";
 import { defineHandler } from "../../command/define.ts";
 import { isPermitted } from "../../db/roles.ts";
@@ -13,7 +13,7 @@ export default defineHandler({
   storesAnswer: false,
   async handle({ accessToken, permission }, ctx) {
     checkPermission("permission", permission);
-    const { roles } = await bearerOf(ctx, accessToken);
+    const { roles } = await requireBearer(ctx, accessToken);
     return { allowed: (await ctx.read(isPermitted(roles, permission)))?.allowed ?? false };
   },
 });

@@ -1,11 +1,11 @@
 // Change-email: asks for another e-mail address, for who knows the password. A link goes to the new address, a notice
 // to the old one, and nothing changes until the link is used (confirm-email.ts).
-// Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in
+// Refuses what requireBearer and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in
 // password/change.ts), EMAIL_TAKEN, THROTTLED (also where the account has asked for, or the new address has got,
 // AUTH_MAILS_PER_HOUR such mails); with AUTH_HIDE_EMAIL a taken address looks like success in answer, events and mails
 // to the asker, and its owner is told.
 
-import { bearerOf, demandFactor } from "../../accounts/bearer.ts";
+import { demandFactor, requireBearer } from "../../accounts/bearer.ts";
 import { checkEmail, checkTyped } from "../../accounts/input.ts";
 import { mail, newLink } from "../../accounts/mails.ts";
 import { attemptInSession } from "../../command/attempts.ts";
@@ -23,7 +23,7 @@ export default defineHandler({
   needs: ["attempts", "mails", "passwords"],
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password, newEmail: typed }, ctx) {
-    const bearer = await bearerOf(ctx, accessToken);
+    const bearer = await requireBearer(ctx, accessToken);
     const { claims, userId: id, generation, client } = bearer;
     checkTyped("password", password);
     const newEmail = checkEmail(typed, "newEmail");

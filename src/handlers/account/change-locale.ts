@@ -1,8 +1,8 @@
 // Change-locale: the language that the owner of an access token is written to in, from now on. For whoever registered
 // without one, or came with an import. It is no part of logging in: no password is asked for, no event is made,
-// nobody is told. Refuses what bearerOf refuses, INVALID_INPUT.
+// nobody is told. Refuses what requireBearer refuses, INVALID_INPUT.
 
-import { bearerOf } from "../../accounts/bearer.ts";
+import { requireBearer } from "../../accounts/bearer.ts";
 import { checkLocale } from "../../accounts/input.ts";
 import { defineHandler } from "../../command/define.ts";
 import { changeLocale as setLocale } from "../../db/users.ts";
@@ -12,7 +12,7 @@ export default defineHandler({
   lane: "db",
   storesAnswer: true,
   async handle(request, ctx) {
-    const { userId: id } = await bearerOf(ctx, request.accessToken);
+    const { userId: id } = await requireBearer(ctx, request.accessToken);
     const locale = checkLocale(request.locale);
     return ctx.commit({ user: { id, subject: setLocale(id, locale) }, events: [] }, { locale });
   },

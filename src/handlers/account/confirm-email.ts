@@ -4,7 +4,7 @@
 // mailbox). Of two accounts that want one address at once the unique key lets one have it; the other reads anew and
 // finds it taken.
 
-import { linkUncounted } from "../../accounts/links.ts";
+import { requireUncountedLink } from "../../accounts/links.ts";
 import { mail } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
 import { event } from "../../command/events.ts";
@@ -18,7 +18,7 @@ export default defineHandler({
   lane: "db",
   storesAnswer: true,
   async handle({ token }, ctx) {
-    const link = await linkUncounted(ctx, token, "email");
+    const link = await requireUncountedLink(ctx, token, "email");
     const { userId: id, username, email: old, locale, generation, newEmail, addressTaken } = link;
     if (newEmail === null) throw new Error("a link to another address has none");
     if (addressTaken) throw refuse("EMAIL_TAKEN", { details: { reason: "address-taken" } });

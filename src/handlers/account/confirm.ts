@@ -3,12 +3,12 @@
 // another's address would become theirs if that were enough. So whoever opens the link shows that they are whoever
 // registered, too: by the secret that registering answered, or by the password, which is an attempt at the account as
 // in a login. Only requesters in AUTH_CONFIRM_WITHOUT_PROOF may give neither. Refuses INVALID_INPUT (neither, or both),
-// what linkOf refuses, INVALID_CREDENTIALS (the link stays good), THROTTLED and OVERLOADED with a password, and BANNED
-// to whoever has shown that the account is theirs.
+// what requireLink refuses, INVALID_CREDENTIALS (the link stays good), THROTTLED and OVERLOADED with a password, and
+// BANNED to whoever has shown that the account is theirs.
 
 import { profileMessage } from "../../accounts/confirmation.ts";
 import { checkTyped } from "../../accounts/input.ts";
-import { type Link, linkOf, linkUncounted } from "../../accounts/links.ts";
+import { type Link, requireLink, requireUncountedLink } from "../../accounts/links.ts";
 import { openSession } from "../../accounts/sessions.ts";
 import type { Attempt } from "../../command/attempts.ts";
 import type { Context, Proof } from "../../command/context.ts";
@@ -27,11 +27,11 @@ export default defineHandler({
   storesAnswer: true,
   needs: ["attempts", "metrics", "passwords", "sessions", "uses"],
   attempt: async (request, ctx) =>
-    request.password === "" ? undefined : attemptOf(request, await linkUncounted(ctx, request.token, "confirm")),
+    request.password === "" ? undefined : attemptOf(request, await requireUncountedLink(ctx, request.token, "confirm")),
   async handle(request, ctx) {
     const proof = proofOf(request, ctx);
-    const link = await linkOf(ctx, request.token, "confirm", request.client);
-    const shown = await show(request, ctx, { link, proof });
+    const link = await requireLink(ctx, request.token, "confirm", request.client);
+    const shown = await checkProof(request, ctx, { link, proof });
     if (link.banned) return refused(request, ctx, { link, refusal: refuse("BANNED"), writes: shown.refund });
     return commit(request, ctx, { link, proof, ...shown });
   },
@@ -48,7 +48,7 @@ function proofOf({ registrationSecret, password }: AccountConfirmRequest, { sett
 }
 
 /** What follows from the proof. */
-interface Shown {
+interface ProofResult {
   amr: string[];
   /** Belongs into the commit, whatever it then says: link and proof were right. */
   refund: Write[];
@@ -57,11 +57,11 @@ interface Shown {
 }
 
 /** @throws Refusal INVALID_CREDENTIALS, THROTTLED */
-async function show(
+async function checkProof(
   request: AccountConfirmRequest,
   ctx: Context<"attempts" | "passwords">,
   { link, proof }: { link: Link; proof: Proof },
-): Promise<Shown> {
+): Promise<ProofResult> {
   const { userId: id, registrationHash } = link;
   if (proof === "password") {
     checkTyped("password", request.password);
@@ -97,7 +97,7 @@ function refused(
 async function commit(
   { rotating, client }: AccountConfirmRequest,
   ctx: Context<"sessions" | "metrics">,
-  { link, proof, amr, refund, remember }: { link: Link; proof: Proof } & Shown,
+  { link, proof, amr, refund, remember }: { link: Link; proof: Proof } & ProofResult,
 ): Promise<AccountConfirmResult> {
   const { userId: id, login, username } = link;
   const session = await openSession(ctx, { ...link, id }, { rotating, client, amr });

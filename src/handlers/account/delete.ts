@@ -1,9 +1,9 @@
 // Delete: the owner of an account erases it, by the password. All sessions are over, the e-mail address is free, the
 // login is after AUTH_LOGIN_QUARANTINE, and what is personal in the audit can be read no more (db/personal-data.ts
-// lists what goes how). Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as
-// at a change of the password), THROTTLED, FORBIDDEN (the last administrator).
+// lists what goes how). Refuses what requireBearer and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS
+// (counted, as at a change of the password), THROTTLED, FORBIDDEN (the last administrator).
 
-import { bearerOf, demandFactor } from "../../accounts/bearer.ts";
+import { demandFactor, requireBearer } from "../../accounts/bearer.ts";
 import { checkTyped } from "../../accounts/input.ts";
 import { erase, keepAnAdmin } from "../../accounts/users.ts";
 import { attemptInSession } from "../../command/attempts.ts";
@@ -19,7 +19,7 @@ export default defineHandler({
   needs: ["attempts", "givenUpLogins", "passwords"],
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password }, ctx) {
-    const bearer = await bearerOf(ctx, accessToken);
+    const bearer = await requireBearer(ctx, accessToken);
     const { claims, userId: id, login, generation, roles } = bearer;
     checkTyped("password", password);
     await demandFactor(ctx, bearer);
@@ -29,7 +29,7 @@ export default defineHandler({
       const events = [event("PasswordRefused", { sessionId: claims.sessionId })];
       return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, events }, refuse("INVALID_CREDENTIALS"));
     }
-    const demands = await keepAnAdmin(ctx, { id, roles, banned: false, confirmed: true }); // bearerOf has seen both
+    const demands = await keepAnAdmin(ctx, { id, roles, banned: false, confirmed: true }); // requireBearer has seen both
     const user = { id, generation, login, confirmed: true };
     return ctx.commit(erase(ctx, user, { actor: `user:${id}`, reason: "deleted by its owner", demands }), {});
   },

@@ -4,7 +4,7 @@
 // not lost: when the hour is over, one mail lists what waits (relay/waiting-mails.ts).
 // Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
 
-import { confirmation, confirmations, nobodyAt } from "../../accounts/confirmation.ts";
+import { confirmation, confirmations, dummyUserAt } from "../../accounts/confirmation.ts";
 import { checkEmail } from "../../accounts/input.ts";
 import { mailedInMs } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
@@ -31,7 +31,7 @@ export default defineHandler({
       const { traceparent } = ctx.call.envelope;
       return ctx.commit(confirmations(ctx, accounts, { count, actor, traceparent, client: request.client }), {});
     }
-    const nobody = nobodyAt(email);
+    const nobody = dummyUserAt(email);
     const { write, message } = confirmation(ctx, nobody, { client: request.client, insert: insertDummyToken });
     const held = accounts.slice(0, 1).map(({ id }) => holdMail(id, mailWaitMs));
     return ctx.commit(

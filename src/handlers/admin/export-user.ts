@@ -4,7 +4,7 @@
 // TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND, THROTTLED (a copy was taken less
 // than ten minutes ago, by whomever).
 
-import { exportOf } from "../../accounts/data-export.ts";
+import { exportData } from "../../accounts/data-export.ts";
 import { noSuchUser } from "../../accounts/users.ts";
 import { checkReason, targetProfile } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
@@ -19,7 +19,7 @@ export default defineAdminHandler({
     checkReason(reason);
     if (reason.trim() === "") throw invalid("reason", "must say why, for the audit");
     const { id: userId } = await targetProfile(ctx, actor, target);
-    const copy = await exportOf(ctx, userId);
+    const copy = await exportData(ctx, userId);
     if (copy === null) throw noSuchUser(); // deleted a moment ago
     const { document, user } = copy;
     const events = [event("DataExported", { sessionId: "", reason })];

@@ -4,7 +4,7 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
 
 import { defineAdminHandler } from "../../command/admin/define.ts";
-import { type Found, findUsers as found, isState, type Place, type Search } from "../../db/find-users.ts";
+import { type FoundUsers, findUsers as found, isState, type Search, type SearchPosition } from "../../db/find-users.ts";
 import { addressKey } from "../../protocol/email-addresses.ts";
 import { invalid } from "../../protocol/errors.ts";
 import type { AdminFindUsersRequest, AdminFoundUser } from "../../protocol/generated/schemas.ts";
@@ -40,22 +40,22 @@ function searchOf({ search, state, limit, cursor }: AdminFindUsersRequest): Sear
   };
 }
 
-function userOf({ part: _part, place: _place, banned, ...user }: Found["users"][number]): AdminFoundUser {
+function userOf({ part: _part, place: _place, banned, ...user }: FoundUsers["users"][number]): AdminFoundUser {
   return { ...user, isActive: !banned };
 }
 
-function lookedAt(looked: Found["lookedTo"]): Place | undefined {
+function lookedAt(looked: FoundUsers["lookedTo"]): SearchPosition | undefined {
   return looked === null ? undefined : { part: "email", ...looked };
 }
 
 /** Empty: there is no next page. */
-function cursorOf(last: Place | undefined): string {
+function cursorOf(last: SearchPosition | undefined): string {
   return last === undefined ? "" : Buffer.from(`${last.part}.${last.userId}.${last.place}`).toString("base64url");
 }
 
-function placeOf(cursor: string): Place {
+function placeOf(cursor: string): SearchPosition {
   const text = Buffer.from(cursor, "base64url").toString("utf8");
   const [, part, userId, place] = /^(login|email)\.(\d{1,15})\.(.*)$/su.exec(text) ?? [];
   if (part === undefined || place === undefined) throw invalid("cursor", "is not one that a page gave");
-  return { part: part as Place["part"], place, userId: Number(userId) };
+  return { part: part as SearchPosition["part"], place, userId: Number(userId) };
 }

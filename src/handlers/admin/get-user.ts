@@ -2,7 +2,7 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 
 import { adminRole } from "../../accounts/users.ts";
-import { targetOf } from "../../command/admin/actor.ts";
+import { requireTarget } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { adminBeside } from "../../db/roles.ts";
 import { countSessions } from "../../db/sessions.ts";
@@ -18,7 +18,7 @@ export default defineAdminHandler({
       generation: _,
       decoy: _decoy,
       ...shown
-    } = await targetOf(ctx, target);
+    } = await requireTarget(ctx, target);
     const count = await ctx.read(countSessions(userId, ctx.settings.refreshIdleMs));
     const isAdmin = shown.roles.includes(adminRole) && isVerified && !banned;
     const lastAdmin = isAdmin && (await ctx.read(adminBeside(userId)))?.beside === false;

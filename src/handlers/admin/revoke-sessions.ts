@@ -3,7 +3,7 @@
 // Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND (also: no such session of
 // the user that goes on).
 
-import { openSessionOf } from "../../accounts/sessions.ts";
+import { requireOpenSession } from "../../accounts/sessions.ts";
 import { type Actor, checkReason, targetProfile } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import type { Change } from "../../command/context.ts";
@@ -21,7 +21,7 @@ export default defineAdminHandler({
     const acting = { actor, user };
     const userId = user.id;
     if (sessionId !== null) {
-      await openSessionOf(ctx, userId, sessionId);
+      await requireOpenSession(ctx, userId, sessionId);
       return ctx.commit(one(acting, sessionId, reason), { userId, ended: 1 });
     }
     const count = await ctx.read(countSessions(userId, ctx.settings.refreshIdleMs));

@@ -1,9 +1,9 @@
 // Activate: makes the enrolled authenticator app a factor, by a code it shows, and gives recovery codes. The session
 // goes on as one that has shown it; its access token needs a refresh.
-// Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT, NOT_FOUND (nothing enrolled, or active already),
-// MFA_INVALID. A wrong code is not counted: whoever can ask was given the secret itself.
+// Refuses what requireBearer and demandFreshLogin refuse, INVALID_INPUT, NOT_FOUND (nothing enrolled, or active
+// already), MFA_INVALID. A wrong code is not counted: whoever can ask was given the secret itself.
 
-import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { factorChange, newRecoveryCodes, shownIn, totpAad } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
 import { judgeTotp } from "../../crypto/totp.ts";
@@ -16,7 +16,7 @@ export default defineHandler({
   storesAnswer: true,
   needs: ["mfa"],
   async handle({ accessToken, code, endOthers }, ctx) {
-    const bearer = await bearerOf(ctx, accessToken);
+    const bearer = await requireBearer(ctx, accessToken);
     if (code === "" || code.length > 64) throw invalid("code", "must have 1 to 64 characters");
     const owner = await demandFreshLogin(ctx, bearer);
     const { userId } = bearer;

@@ -1,8 +1,8 @@
 // Disable: removes the authenticator app. With the last factor the recovery codes go, too; where a role requires a
-// factor, the last one stays. Refuses what bearerOf and demandFreshLogin refuse (so the app, or what stands in for it,
-// was shown a moment ago), NOT_FOUND.
+// factor, the last one stays. Refuses what requireBearer and demandFreshLogin refuse (so the app, or what stands in for
+// it, was shown a moment ago), NOT_FOUND.
 
-import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { checkNotLast, factorChange } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
 import { deleteRecoveryCodes, deleteTotp } from "../../db/factors.ts";
@@ -13,7 +13,7 @@ export default defineHandler({
   lane: "db",
   storesAnswer: true,
   async handle({ accessToken, endOthers }, ctx) {
-    const bearer = await bearerOf(ctx, accessToken);
+    const bearer = await requireBearer(ctx, accessToken);
     const owner = await demandFreshLogin(ctx, bearer);
     const { totp, passkeys, strongRoles } = owner;
     if (!totp) throw refuse("NOT_FOUND", { message: "There is no authenticator app." });

@@ -1,9 +1,9 @@
 // Enroll: begins to set up an authenticator app. Gives the secret, as text to type in and as a URI to show as a QR
 // code; nothing counts until auth.mfa.activate shows that the app has it. Enrolling again replaces a secret that was
-// never activated. Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (an app is active: disable it
+// never activated. Refuses what requireBearer and demandFreshLogin refuse, INVALID_INPUT (an app is active: disable it
 // first).
 
-import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { totpAad } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
 import { base32, makeTotpSecret, totpUri } from "../../crypto/totp.ts";
@@ -17,7 +17,7 @@ export default defineHandler({
   storesAnswer: true,
   needs: ["mfa"],
   async handle({ accessToken }, ctx) {
-    const bearer = await bearerOf(ctx, accessToken);
+    const bearer = await requireBearer(ctx, accessToken);
     const { userId: id, login, generation } = bearer;
     const { totp } = await demandFreshLogin(ctx, bearer);
     if (totp)

@@ -1,7 +1,7 @@
 // Recovery-codes: gives new recovery codes; those from before stop working.
-// Refuses what bearerOf and demandFreshLogin refuse, NOT_FOUND (without a factor there is nothing to recover).
+// Refuses what requireBearer and demandFreshLogin refuse, NOT_FOUND (without a factor there is nothing to recover).
 
-import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { factorMethods } from "../../accounts/challenges.ts";
 import { newRecoveryCodes, notice } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
@@ -14,7 +14,7 @@ export default defineHandler({
   lane: "db",
   storesAnswer: true,
   async handle({ accessToken }, ctx) {
-    const bearer = await bearerOf(ctx, accessToken);
+    const bearer = await requireBearer(ctx, accessToken);
     const factors = await demandFreshLogin(ctx, bearer);
     if (factorMethods(factors).length === 0) throw refuse("NOT_FOUND", { message: "There is no second factor." });
     const { userId: id, generation, claims, client } = bearer;

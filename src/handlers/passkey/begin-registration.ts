@@ -1,8 +1,8 @@
 // Begin-registration: gives what navigator.credentials.create is called with, and the challenge that goes back with its
 // answer. Both are for this session alone.
-// Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (the user has as many passkeys as are allowed).
+// Refuses what requireBearer and demandFreshLogin refuse, INVALID_INPUT (the user has as many passkeys as are allowed).
 
-import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { newChallenge } from "../../accounts/challenges.ts";
 import { maxPasskeys } from "../../accounts/passkeys.ts";
 import { defineHandler } from "../../command/define.ts";
@@ -17,7 +17,7 @@ export default defineHandler({
   storesAnswer: true,
   needs: ["passkeys"],
   async handle({ accessToken }, ctx) {
-    const bearer = await bearerOf(ctx, accessToken);
+    const bearer = await requireBearer(ctx, accessToken);
     const { passkeys } = await demandFreshLogin(ctx, bearer);
     const { userId: id, login, generation, claims } = bearer;
     if (passkeys >= maxPasskeys)

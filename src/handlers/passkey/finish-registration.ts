@@ -1,10 +1,9 @@
 // Finish-registration: stores the passkey that answers the challenge of begin-registration. From then on a login needs
-// a second factor. The session goes on as one that has shown it; its access token needs a refresh.
-// Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT (no credential, one that is known already, a label
-// that is too long), TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (it does not answer this challenge, or not for this
-// service).
+// a second factor. The session goes on as one that has shown it; its access token needs a refresh. Refuses what
+// requireBearer and demandFreshLogin refuse, INVALID_INPUT (no credential, one that is known already, a label that is
+// too long), TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (it does not answer this challenge, or not for this service).
 
-import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { answered, checkChallenge, presentedChallenge } from "../../accounts/challenges.ts";
 import { checkLabel } from "../../accounts/input.ts";
 import { maxPasskeys } from "../../accounts/passkeys.ts";
@@ -22,7 +21,7 @@ export default defineHandler({
   lane: "db",
   storesAnswer: true,
   async handle({ accessToken, challenge, response, label: typedLabel, endOthers }, ctx) {
-    const bearer = await bearerOf(ctx, accessToken);
+    const bearer = await requireBearer(ctx, accessToken);
     const presented = presentedChallenge(challenge);
     const credential = parseCredential(response);
     if (credential === undefined) throw invalid("response", "must be the JSON of a credential");

@@ -1,7 +1,7 @@
 // List: what a user has as second factors.
-// Refuses what bearerOf refuses.
+// Refuses what requireBearer refuses.
 
-import { bearerOf } from "../../accounts/bearer.ts";
+import { requireBearer } from "../../accounts/bearer.ts";
 import { defineHandler } from "../../command/define.ts";
 import { factorOverview } from "../../db/passkeys.ts";
 
@@ -10,7 +10,7 @@ export default defineHandler({
   lane: "db",
   storesAnswer: false,
   async handle({ accessToken }, ctx) {
-    const { userId } = await bearerOf(ctx, accessToken);
+    const { userId } = await requireBearer(ctx, accessToken);
     const found = await ctx.read(factorOverview(userId));
     if (found === null) throw new Error("a read without a table gave no row");
     const passkeys = found.passkeys.map(({ createdAt, lastUsedAt, ...passkey }) => ({

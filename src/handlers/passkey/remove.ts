@@ -1,8 +1,8 @@
 // Remove: removes a passkey. With the last factor the recovery codes go, too; where a role requires a factor, the last
-// one stays. Refuses what bearerOf and demandFreshLogin refuse, INVALID_INPUT, NOT_FOUND (no such passkey, or somebody
-// else's).
+// one stays. Refuses what requireBearer and demandFreshLogin refuse, INVALID_INPUT, NOT_FOUND (no such passkey, or
+// somebody else's).
 
-import { bearerOf, demandFreshLogin } from "../../accounts/bearer.ts";
+import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { checkNotLast, factorChange } from "../../accounts/second-factors.ts";
 import { defineHandler } from "../../command/define.ts";
 import { isUuid } from "../../crypto/ids.ts";
@@ -15,7 +15,7 @@ export default defineHandler({
   lane: "db",
   storesAnswer: true,
   async handle({ accessToken, passkeyId, endOthers }, ctx) {
-    const bearer = await bearerOf(ctx, accessToken);
+    const bearer = await requireBearer(ctx, accessToken);
     if (!isUuid(passkeyId)) throw invalid("passkeyId", "must be a passkey's id");
     const owner = await demandFreshLogin(ctx, bearer);
     const { totp, passkeys, strongRoles } = owner;

@@ -1,9 +1,9 @@
 // Password change: a new password for who knows the current one. All other sessions end. The one it was changed in goes
-// on: its access token counts no more, as all from before, and its next refresh gives a current one.
-// Refuses what bearerOf and demandFactor refuse, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen
-// access token must not be worth guesses at the password that nobody sees), THROTTLED.
+// on: its access token counts no more, as all from before, and its next refresh gives a current one. Refuses what
+// requireBearer and demandFactor refuse, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen access
+// token must not be worth guesses at the password that nobody sees), THROTTLED.
 
-import { bearerOf, demandFactor } from "../../accounts/bearer.ts";
+import { demandFactor, requireBearer } from "../../accounts/bearer.ts";
 import { checkNewPassword, checkTyped } from "../../accounts/input.ts";
 import { mail } from "../../accounts/mails.ts";
 import { attemptInSession } from "../../command/attempts.ts";
@@ -20,7 +20,7 @@ export default defineHandler({
   needs: ["attempts", "passwords"],
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, currentPassword, newPassword }, ctx) {
-    const bearer = await bearerOf(ctx, accessToken);
+    const bearer = await requireBearer(ctx, accessToken);
     const { claims, userId: id, generation, client } = bearer;
     const { sessionId } = claims;
     checkTyped("currentPassword", currentPassword);

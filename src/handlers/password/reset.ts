@@ -7,7 +7,7 @@
 // theirs).
 
 import { checkNewPassword } from "../../accounts/input.ts";
-import { linkOf } from "../../accounts/links.ts";
+import { requireLink } from "../../accounts/links.ts";
 import { mail } from "../../accounts/mails.ts";
 import { defineHandler } from "../../command/define.ts";
 import { event } from "../../command/events.ts";
@@ -23,7 +23,7 @@ export default defineHandler({
   storesAnswer: true,
   needs: ["passwords", "uses"],
   async handle({ token, newPassword, client }, ctx) {
-    const link = await linkOf(ctx, token, "reset", client);
+    const link = await requireLink(ctx, token, "reset", client);
     const { userId: id, login, username, email, locale, generation } = link;
     await checkNewPassword(ctx.passwords, {
       field: "newPassword",

@@ -1,7 +1,7 @@
 // Inspect: tells whose access token this is, asking the database, so that a revoked one is refused at once.
-// Refuses what bearerOf refuses.
+// Refuses what requireBearer refuses.
 
-import { bearerOf } from "../../accounts/bearer.ts";
+import { requireBearer } from "../../accounts/bearer.ts";
 import { defineHandler } from "../../command/define.ts";
 
 export default defineHandler({
@@ -9,7 +9,7 @@ export default defineHandler({
   lane: "cheap",
   storesAnswer: false,
   async handle(request, ctx) {
-    const { claims, userId, login, roles } = await bearerOf(ctx, request.accessToken);
+    const { claims, userId, login, roles } = await requireBearer(ctx, request.accessToken);
     const { sessionId, expiresAt } = claims;
     return { userId, login, roles, sessionId, expiresAt, isActive: true, isVerified: true };
   },

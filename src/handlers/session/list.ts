@@ -1,7 +1,7 @@
 // List: the sessions of an access token's user that go on, the newest first. What is over, by its end or by being
-// unused, is left out. Refuses INVALID_INPUT (a cursor that no page gave), and what bearerOf refuses.
+// unused, is left out. Refuses INVALID_INPUT (a cursor that no page gave), and what requireBearer refuses.
 
-import { bearerOf } from "../../accounts/bearer.ts";
+import { requireBearer } from "../../accounts/bearer.ts";
 import { sessionPage } from "../../accounts/sessions.ts";
 import { defineHandler } from "../../command/define.ts";
 
@@ -10,7 +10,7 @@ export default defineHandler({
   lane: "db",
   storesAnswer: false,
   async handle({ accessToken, cursor }, ctx) {
-    const { claims, userId } = await bearerOf(ctx, accessToken);
+    const { claims, userId } = await requireBearer(ctx, accessToken);
     return sessionPage(ctx, userId, { cursor, current: claims.sessionId });
   },
 });

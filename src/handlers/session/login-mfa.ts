@@ -35,7 +35,7 @@ export default defineHandler({
     if (found.banned) throw refuse("TOKEN_INVALID");
     const { id, login, generation, rotating, client, amr } = found;
     const { refund } = await ctx.uses.countAlone({ use: "code", client });
-    const judged = method === "totp" ? judgeApp(ctx, found, code) : judgeRecovery(found, recoveryHash);
+    const judged = method === "totp" ? checkAppCode(ctx, found, code) : checkRecoveryCode(found, recoveryHash);
     const user = { id, subject: lockUser(id, { generation, banned: false }) };
     if ("reason" in judged) {
       const events = [event("MfaRefused", { method, reason: judged.reason, client })];
@@ -66,10 +66,10 @@ function checkMethod(method: string): asserts method is Method {
   if (method !== "totp" && method !== "recovery") throw invalid("method", "must be totp or recovery");
 }
 
-type Judged = { write: Write } | { reason: "wrong" | "replayed" | "absent"; writes: Write[] };
+type CodeCheck = { write: Write } | { reason: "wrong" | "replayed" | "absent"; writes: Write[] };
 
 /** @throws Refusal THROTTLED: the code is not looked at */
-function judgeApp(ctx: Context<"mfa">, found: ChallengeForCode, code: string): Judged {
+function checkAppCode(ctx: Context<"mfa">, found: ChallengeForCode, code: string): CodeCheck {
   const { id, totpSecret, totpStep, totpWaitMs } = found;
   if (totpSecret === null) return { reason: "absent", writes: [] };
   if (totpWaitMs > 0)
@@ -83,6 +83,6 @@ function judgeApp(ctx: Context<"mfa">, found: ChallengeForCode, code: string): J
   return { reason: judgement, writes: [countTotpFailure(id)] };
 }
 
-function judgeRecovery({ id, recoveryCode }: ChallengeForCode, hash: Buffer | undefined): Judged {
+function checkRecoveryCode({ id, recoveryCode }: ChallengeForCode, hash: Buffer | undefined): CodeCheck {
   return recoveryCode && hash !== undefined ? { write: useRecoveryCode(id, hash) } : { reason: "wrong", writes: [] };
 }

@@ -7,7 +7,7 @@
 
 import { afterPassword } from "../../accounts/after-password.ts";
 import { checkAttempt } from "../../accounts/input.ts";
-import { type Named, namedBy } from "../../accounts/named.ts";
+import { type NamedAccount, namedBy } from "../../accounts/named.ts";
 import type { Attempt, AttemptReservation } from "../../command/attempts.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
@@ -23,11 +23,11 @@ export default defineHandler({
   lane: "hash",
   storesAnswer: true,
   needs: ["attempts", "passwords", "sessions"],
-  attempt: async (request, ctx) => attemptOf(request, await namedBy(ctx, request.login)),
+  attempt: async (request, ctx) => passwordAttempt(request, await namedBy(ctx, request.login)),
   async handle(request, ctx) {
     checkAttempt(request.login, request.password);
     const named = await namedBy(ctx, request.login);
-    const attempt = await ctx.attempts.reserve(attemptOf(request, named), accountForLogin(named.loginKey));
+    const attempt = await ctx.attempts.reserve(passwordAttempt(request, named), accountForLogin(named.loginKey));
     const account = attempt.row;
     const { ok, stale } = await ctx.passwords.verify(request.password, account?.hash ?? undefined);
     const refused = (code: RefusalCode, right?: AttemptReservation): Promise<never> =>
@@ -44,12 +44,12 @@ export default defineHandler({
   },
 });
 
-function attemptOf({ client }: SessionLoginRequest, { countedBy: login }: Named): Attempt {
+function passwordAttempt({ client }: SessionLoginRequest, { countedBy: login }: NamedAccount): Attempt {
   return { factor: "password", login, from: { client } };
 }
 
-interface Refused {
-  named: Named;
+interface LoginRefusal {
+  named: NamedAccount;
   account: AccountWithPassword | null;
   refusal: Refusal;
   /** Where the password was right. */
@@ -57,13 +57,13 @@ interface Refused {
 }
 
 /** Of events about a login that nobody has: with a sign that no user's id has. An address stands in none. */
-const keyOf = ({ said }: Named): string => (said === "" ? "unknown" : `login:${said}`);
+const keyOf = ({ said }: NamedAccount): string => (said === "" ? "unknown" : `login:${said}`);
 
 /** A failed attempt is counted whether the login exists or not, in a statement of the same cost. */
 function refuseLogin(
   request: SessionLoginRequest,
   ctx: Context,
-  { named, account, refusal, attempt }: Refused,
+  { named, account, refusal, attempt }: LoginRefusal,
 ): Promise<never> {
   const said = account === null ? named.said : normalize(account.login);
   const events = [event("LoginRefused", { login: said, code: refusal.code, client: request.client })];

@@ -3,9 +3,9 @@
 // A genuine token is enough to end its own session: ok also where the token has expired, the session is over or the
 // user is gone, so that nobody keeps a session only because logging out came late or came twice. What asks for
 // everything to end needs a token that is still good. Refuses INVALID_INPUT and TOKEN_INVALID (forged, or signed by a
-// key that the fleet does not have any more); everywhere, what bearerOf refuses.
+// key that the fleet does not have any more); everywhere, what requireBearer refuses.
 
-import { bearerOf } from "../../accounts/bearer.ts";
+import { requireBearer } from "../../accounts/bearer.ts";
 import { checkToken } from "../../accounts/input.ts";
 import type { Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
@@ -23,7 +23,7 @@ export default defineHandler({
 });
 
 async function endAll(ctx: Context, accessToken: string): Promise<object> {
-  const { claims, userId: id, generation } = await bearerOf(ctx, accessToken);
+  const { claims, userId: id, generation } = await requireBearer(ctx, accessToken);
   return ctx.commit(
     {
       user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },

@@ -34,7 +34,7 @@ import { refuse } from "../../protocol/errors.ts";
  */
 const longestWalk = 3000;
 
-type Owned = SessionForRefresh & {
+type OwnedSession = SessionForRefresh & {
   userId: number;
   login: string;
   generation: number;
@@ -53,7 +53,7 @@ export default defineHandler({
     if (presented === undefined) throw refuse("TOKEN_INVALID");
     const session = await ctx.read(sessionToRefresh(presented.id));
     if (session === null) throw refuse("TOKEN_INVALID");
-    const place = placeOf(session, presented, ctx);
+    const place = secretPosition(session, presented, ctx);
     if (place === "unknown") throw refuse("TOKEN_INVALID");
     if (!isOwned(session) || session.ended || session.banned) throw refuse("SESSION_REVOKED");
     const now = ctx.now();
@@ -64,15 +64,15 @@ export default defineHandler({
   },
 });
 
-function isOwned(session: SessionForRefresh): session is Owned {
+function isOwned(session: SessionForRefresh): session is OwnedSession {
   const { userId, login, generation, deviceKey, deviceEpoch } = session;
   return [userId, login, generation, deviceKey, deviceEpoch].every((each) => each !== null);
 }
 
-type Place = "current" | "parent" | "older" | "unknown";
+type SecretPosition = "current" | "parent" | "older" | "unknown";
 
 /** Where in the session's chain of secrets the presented one stands. */
-function placeOf(session: SessionForRefresh, { secret }: OpaqueToken, ctx: Context<"sessions">): Place {
+function secretPosition(session: SessionForRefresh, { secret }: OpaqueToken, ctx: Context<"sessions">): SecretPosition {
   if (isSecretOf(session.currentHash, secret)) return "current";
   if (!session.rotating) return "unknown";
   if (session.previousHash !== null && isSecretOf(session.previousHash, secret)) {
@@ -86,7 +86,7 @@ function placeOf(session: SessionForRefresh, { secret }: OpaqueToken, ctx: Conte
 
 async function renew(
   ctx: Context<"sessions">,
-  { session, presented, place }: { session: Owned; presented: OpaqueToken; place: "current" | "parent" },
+  { session, presented, place }: { session: OwnedSession; presented: OpaqueToken; place: "current" | "parent" },
 ): Promise<SessionTokens> {
   const now = ctx.now();
   const { userId, login, roles, generation, amr } = session;
@@ -125,7 +125,7 @@ async function renew(
   );
 }
 
-function reused(ctx: Context, sessionId: string, { userId }: Owned): Promise<never> {
+function reused(ctx: Context, sessionId: string, { userId }: OwnedSession): Promise<never> {
   return ctx.commitRefusal(
     {
       user: { id: userId, subject: lockUser(userId, {}) },

@@ -1,10 +1,10 @@
 // Revoke: ends one session of an access token's user, or all but the token's own. That one goes on, with its access
 // token, as long as the others can be listed; where they are more, the user's generation rises instead of a record for
-// each, and it needs a refresh. Refuses what bearerOf refuses, INVALID_INPUT, NOT_FOUND (no such session, over already,
-// or somebody else's).
+// each, and it needs a refresh. Refuses what requireBearer refuses, INVALID_INPUT, NOT_FOUND (no such session, over
+// already, or somebody else's).
 
-import { type Bearer, bearerOf } from "../../accounts/bearer.ts";
-import { endedLater, openSessionOf } from "../../accounts/sessions.ts";
+import { type Bearer, requireBearer } from "../../accounts/bearer.ts";
+import { endedLater, requireOpenSession } from "../../accounts/sessions.ts";
 import type { Change, Context } from "../../command/context.ts";
 import { defineHandler } from "../../command/define.ts";
 import { event } from "../../command/events.ts";
@@ -23,7 +23,7 @@ export default defineHandler({
   lane: "db",
   storesAnswer: true,
   async handle({ accessToken, sessionId, others }, ctx) {
-    const bearer = await bearerOf(ctx, accessToken);
+    const bearer = await requireBearer(ctx, accessToken);
     if ((sessionId !== null) === others)
       throw invalid("sessionId", "must be given where others is false, and only there");
     return ctx.commit(sessionId === null ? await allOthers(ctx, bearer) : await one(ctx, bearer, sessionId), {});
@@ -31,7 +31,7 @@ export default defineHandler({
 });
 
 async function one(ctx: Context, { userId: id }: Bearer, sessionId: string): Promise<Change> {
-  await openSessionOf(ctx, id, sessionId);
+  await requireOpenSession(ctx, id, sessionId);
   return {
     user: { id, subject: lockUser(id, {}) },
     events: [event("SessionsRevoked", { sessionIds: [sessionId], kept: null, ...byUser })],
