@@ -292,8 +292,8 @@ def main() -> None:
         sameId=all(each["headers"]["ce_id"] == each["says"]["eventId"] for each in told),
     )
     serving = lambda beat: "auth.session.login" in beat["info"]["commands"]  # noqa: E731
-    roles = {beat["ping"]["role"] for beat in beats.wait(lambda seen: any(map(serving, seen))) if serving(beat)}
-    say("saw the fleet", roles=sorted(roles))
+    processes = {beat["ping"]["process"] for beat in beats.wait(lambda seen: any(map(serving, seen))) if serving(beat)}
+    say("saw the fleet", processes=sorted(processes))
 
     for each in (fleet, verifier, keys, *readers):
         each.close()

@@ -180,7 +180,7 @@ describe.each([
   });
 
   test("sees who serves", () => {
-    expect(steps["saw the fleet"]).toEqual({ roles: ["worker"] });
+    expect(steps["saw the fleet"]).toEqual({ processes: ["worker"] });
   });
 
   test("put no secret on the broker", () => {
