@@ -35,7 +35,8 @@ function own(): { id: string; token: string; hash: Buffer } {
   return { id, token, hash: hashSecret(secret) };
 }
 
-const run = (query: ReturnType<typeof sql.fragment>) => harness.pool.any(sql.type(z.record(z.unknown()))`${query}`);
+const run = (query: ReturnType<typeof sql.fragment>) =>
+  harness.pool.any(sql.type(z.record(z.string(), z.unknown()))`${query}`);
 
 describe("a row that somebody writes past the fleet", () => {
   test("is a session of whomever they name: the fleet signs tokens for it, and no comparison with the audit finds it", async () => {

@@ -43,15 +43,18 @@ const reportForm = z.object({
     /** Of workers: their consumer group, the commands they serve, the partitions they own. */
     group: z.string().optional(),
     commands: z.array(z.string()),
-    partitions: z.record(z.array(count)),
+    partitions: z.record(z.string(), z.array(count)),
   }),
   stats: z.object({
     /** Requests taken and not finished; of a requester, calls that wait for their reply. */
     inFlight: count,
     mailboxes: count,
-    lanes: z.record(z.object({ width: count, running: count, queued: count, costMs: count })),
+    lanes: z.record(z.string(), z.object({ width: count, running: count, queued: count, costMs: count })),
     /** Since the last beat: requests by command, with their times in ms and their outcomes. */
-    commands: z.record(z.object({ perSecond: count, p50Ms: count, p99Ms: count, outcomes: z.record(count) })),
+    commands: z.record(
+      z.string(),
+      z.object({ perSecond: count, p50Ms: count, p99Ms: count, outcomes: z.record(z.string(), count) }),
+    ),
     /** Not begun or not finished on the partitions owned, and how long the hash lane needs for its share. */
     lag: z.object({ records: count, hashSeconds: count }),
   }),

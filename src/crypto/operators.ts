@@ -46,7 +46,12 @@ export function isOperatorName(name: string): boolean {
 const boxed = z.object({
   permissions: z.array(z.string()),
   keys: z.array(
-    z.object({ kid: z.string(), alg: z.enum(["ES256", "EdDSA"]), jwk: z.record(z.string()), addedAt: z.number() }),
+    z.object({
+      kid: z.string(),
+      alg: z.enum(["ES256", "EdDSA"]),
+      jwk: z.record(z.string(), z.string()),
+      addedAt: z.number(),
+    }),
   ),
 });
 

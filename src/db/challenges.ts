@@ -94,7 +94,7 @@ const forAssertion = z.object({
 export type ChallengeForAssertion = z.infer<typeof forAssertion>;
 export type PasskeyOwner = NonNullable<ChallengeForAssertion["passkey"]>;
 
-const flat = z.object({ ...challengeShape, passkeyId: z.string().nullable() }).passthrough();
+const flat = z.looseObject({ ...challengeShape, passkeyId: z.string().nullable() });
 
 /** A challenge of a login, with the passkey of this credential id and its owner, if there is one. */
 export function challengeForAssertion(id: string, credentialId: string): Read<ChallengeForAssertion> {

@@ -82,7 +82,7 @@ export async function pageOf(
         : sql.fragment`${value}::text`;
     return sql.fragment`${text} AS ${sql.identifier([ours])}`;
   });
-  return db.any(sql.type(z.record(z.unknown()))`
+  return db.any(sql.type(z.record(z.string(), z.unknown()))`
     SELECT ${sql.join(read, sql.fragment`, `)} FROM ${sql.identifier([schema, table])} AS source
     WHERE ${id} > ${after}::int8 ORDER BY ${id} LIMIT ${limit}::int`);
 }

@@ -26,10 +26,10 @@ const counts = z.object({
   present: z.number(),
   /** Imported once, and deleted since by their owners or by an operator. */
   gone: z.number(),
-  rejected: z.record(z.number()),
-  algorithms: z.record(z.number()),
+  rejected: z.record(z.string(), z.number()),
+  algorithms: z.record(z.string(), z.number()),
   /** Of those rejected for their hash, by the name of its algorithm. */
-  unverified: z.record(z.number()).default({}),
+  unverified: z.record(z.string(), z.number()).default({}),
 });
 export type Counts = z.infer<typeof counts>;
 

@@ -2,7 +2,7 @@
 // key. A handler's first read asks for it in the same statement. The answer is kept encrypted; the fingerprint of the
 // opened request tells a repeated request from another one with the same key.
 import { type DatabasePool, sql } from "slonik";
-import { type ZodType, type ZodTypeDef, z } from "zod";
+import { type ZodType, z } from "zod";
 import type { Fragment, Read } from "./statements.ts";
 
 export interface InboxKey {
@@ -22,20 +22,18 @@ export type Answer<T, R = null> = { kept: InboxRow } | { row: T | null; reserved
 /** An expression that counts something in the read's statement, and gives an object with `waitMs`. */
 export interface Reservation<R> {
   expression: Fragment;
-  given: ZodType<R, ZodTypeDef, unknown>;
+  given: ZodType<R>;
 }
 
 const bytes = z.instanceof(Buffer);
 const keptRow = z.object({ fingerprint: bytes, reply: bytes });
-const keptOrFound = z
-  .object({
-    kept_fingerprint: bytes.nullable(),
-    kept_reply: bytes.nullable(),
-    reservation: z.unknown(),
-    found: z.boolean().nullable(),
-  })
-  .passthrough();
-const anyRow = z.object({}).passthrough();
+const keptOrFound = z.looseObject({
+  kept_fingerprint: bytes.nullable(),
+  kept_reply: bytes.nullable(),
+  reservation: z.unknown(),
+  found: z.boolean().nullable(),
+});
+const anyRow = z.looseObject({});
 
 function matches({ topic, replyTopic, idempotencyKey }: InboxKey): Fragment {
   return sql.fragment`topic = ${topic} AND reply_topic = ${replyTopic} AND idempotency_key = ${sql.binary(idempotencyKey)} AND expires_at > now()`;

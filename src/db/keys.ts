@@ -72,7 +72,7 @@ const fleetKey = z.object({
   use: z.enum(["sig", "enc"]),
   alg: z.enum(["ES256", "EdDSA", "RS256", "ECDH-ES+A256KW"]),
   state: z.enum(["next", "active", "retired"]),
-  publicJwk: z.record(z.unknown()),
+  publicJwk: z.record(z.string(), z.unknown()),
   privateBox: z.instanceof(Buffer),
   createdAt: z.number(),
   activeAt: z.number().nullable(),
@@ -85,7 +85,7 @@ const fleetKey = z.object({
 const rootKey = z.object({
   kid: z.string(),
   state: z.enum(["next", "active"]),
-  publicJwk: z.record(z.unknown()),
+  publicJwk: z.record(z.string(), z.unknown()),
   privateBox: z.instanceof(Buffer),
   createdAt: z.number(),
 });

@@ -30,7 +30,7 @@ const outboxRow = z.object({
   sequence: z.number().nullable(),
   actor: z.string(),
   traceparent: z.string().nullable(),
-  body: z.record(z.unknown()),
+  body: z.record(z.string(), z.unknown()),
   secret: z.instanceof(Buffer).nullable(),
 });
 export type StoredOutboxRow = z.infer<typeof outboxRow>;

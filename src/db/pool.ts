@@ -127,8 +127,9 @@ const parseRows: Interceptor = {
   name: "parse rows",
   transformRow: (context, query, row) => {
     if (context.resultParser === undefined) return row;
-    const parsed = context.resultParser.safeParse(row);
-    if (!parsed.success) throw new SchemaValidationError(query, row, parsed.error.issues);
-    return parsed.data as typeof row;
+    const parsed = context.resultParser["~standard"].validate(row);
+    if (parsed instanceof Promise) throw new TypeError("the schema of a row must not be asynchronous");
+    if (parsed.issues !== undefined) throw new SchemaValidationError(query, row, parsed.issues);
+    return parsed.value as typeof row;
   },
 };

@@ -1,14 +1,14 @@
 // The two kinds of statement a handler works with, without running them: a Read gives at most one row, a Write changes
 // something inside a commit. Handlers combine them; commit.ts and inbox.ts turn them into SQL. Fragments are slonik's.
 import { type FragmentSqlToken, sql } from "slonik";
-import type { ZodType, ZodTypeDef } from "zod";
+import type { ZodType } from "zod";
 
 export type Fragment = FragmentSqlToken;
 
 /** A question with at most one row as its answer. */
 export interface Read<T> {
   select: Fragment;
-  row: ZodType<T, ZodTypeDef, unknown>;
+  row: ZodType<T>;
 }
 
 /**

@@ -5,7 +5,7 @@
 // A use rides on the handler's own read, as a reservation of an attempt does (attempts.ts), so it costs no round trip.
 // Medians of 900 on two cores beside a load of 17: the read of a login 1.78 ms without a limit, 1.94 with a network's,
 // 2.22 with a /56 and a /48; its commit 1.82, 1.93 and 2.12 with what is taken back.
-import { type DatabasePool, sql } from "slonik";
+import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { Reservation } from "./inbox.ts";
 import { callFunction, type Fragment, type Write } from "./statements.ts";
@@ -43,7 +43,7 @@ export function useCount(limits: readonly UseLimit[]): Reservation<CountedUse> {
 }
 
 /** Counts a use by itself, without a handler's read. */
-export async function countUse(pool: DatabasePool, limits: readonly UseLimit[]): Promise<CountedUse> {
+export async function countUse(pool: CommonQueryMethods, limits: readonly UseLimit[]): Promise<CountedUse> {
   const row = await pool.one(
     sql.type(z.object({ counted: countedUse }))`SELECT ${useCount(limits).expression} AS counted`,
   );

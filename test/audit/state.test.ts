@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterAll(() => harness.close());
 
 const parts = () => ({ pool: harness.pool, clock: systemClock, dataKeys: harness.dataKeys });
-const row = z.record(z.unknown());
+const row = z.record(z.string(), z.unknown());
 const run = (query: ReturnType<typeof sql.fragment>) => harness.pool.any(sql.type(row)`${query}`);
 const compared = (complete = true): Promise<StateVerdict> =>
   compareAccounts({ pool: harness.pool, dataKeys: harness.dataKeys(), complete, pageSize: 8 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { z } from "zod";
 import { isTransient } from "../../src/db/faults.ts";
-import { type DatabasePool, openPool } from "../../src/db/pool.ts";
+import { type CommonQueryMethods, type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { sharedFleet } from "../support/fleet.ts";
 
 let pool: DatabasePool;
@@ -12,7 +12,7 @@ const table = sql.identifier([`pool_test_${process.pid}`]);
 
 beforeAll(async () => {
   url = sharedFleet().env["AUTH_DATABASE_URL"]!;
-  pool = await openPool({ url, size: 1, applicationName: "test pool" }); // one connection, so that each look sees what the one before left
+  pool = await openPool({ url, size: 1, applicationName: "test pool" });
   await pool.query(sql.unsafe`CREATE TABLE ${table} (id integer PRIMARY KEY, name text)`);
   await pool.query(sql.unsafe`INSERT INTO ${table} VALUES (1, 'one')`);
 });
@@ -22,13 +22,16 @@ afterAll(async () => {
 });
 
 const row = z.object({ id: z.number(), name: z.string() });
-const find = (id: number) => pool.maybeOne(sql.type(row)`SELECT id, name FROM ${table} WHERE id = ${id}`);
+const find = (id: number, db: CommonQueryMethods = pool) =>
+  db.maybeOne(sql.type(row)`SELECT id, name FROM ${table} WHERE id = ${id}`);
 
 test("a statement is prepared once for all its values", async () => {
-  for (let id = 1; id <= 20; id += 1) await find(id);
-  const known = await pool.any(sql.type(z.object({ generic: z.number(), custom: z.number() }))`
-    SELECT generic_plans AS generic, custom_plans AS custom FROM pg_prepared_statements
-    WHERE statement LIKE ${`SELECT id, name FROM "pool_test_${process.pid}"%`}`);
+  const known = await pool.connect(async (connection) => {
+    for (let id = 1; id <= 20; id += 1) await find(id, connection);
+    return connection.any(sql.type(z.object({ generic: z.number(), custom: z.number() }))`
+      SELECT generic_plans AS generic, custom_plans AS custom FROM pg_prepared_statements
+      WHERE statement LIKE ${`SELECT id, name FROM "pool_test_${process.pid}"%`}`);
+  });
   expect(known).toEqual([{ generic: 20, custom: 0 }]);
 });
 

@@ -32,7 +32,7 @@ const newName = (): string => `o${randomBytes(5).toString("hex")}`;
 const newKey = (): Promise<OperatorSigner> => signerFrom(newSigner("x"));
 const publicKey = ({ jwk }: OperatorSigner): string => JSON.stringify(jwk);
 
-const row = z.record(z.unknown());
+const row = z.record(z.string(), z.unknown());
 const all = (query: ReturnType<typeof sql.fragment>) => harness.pool.any(sql.type(row)`${query}`);
 const events = (key: string) =>
   all(

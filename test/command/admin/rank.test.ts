@@ -29,7 +29,7 @@ const rows = Object.entries(scenarios).flatMap(([topic, { rights }]): [topic: st
 );
 const doing = (...kinds: Rights["does"][]) => rows.filter(([, { does }]) => kinds.includes(does));
 
-const row = z.record(z.unknown());
+const row = z.record(z.string(), z.unknown());
 const all = (query: ReturnType<typeof sql.fragment>) => harness.pool.any(sql.type(row)`${query}`);
 
 async function newRole(...permits: string[]): Promise<string> {
