@@ -51,7 +51,7 @@ export interface RunScope {
 export function leftOut({ long, peers, crash, driver, patterns }: RunScope): string[] {
   if (patterns.length > 0) return [`every file that does not match ${patterns.join(" ")}`];
   return [
-    ...(long ? [] : ["what takes minutes: npm run test:long"]),
+    ...(long ? [] : ["what takes minutes, and what each Kafka driver must do, with the second one: npm run test:long"]),
     ...(peers ? [] : ["what needs other programs (Docker, Go, Chromium and others): npm run test:peers"]),
     ...(crash ? [] : ["faults at random, for minutes, with both Kafka drivers: npm run test:crash"]),
     ...(driver === "platformatic"

@@ -8,7 +8,7 @@ import driver from "kafkajs";
 import { Unreadable, unpack } from "../../src/kafka/compression.ts";
 import { until } from "../support/fleet.ts";
 import { bomb, type Codec, everyCodec, packed } from "../support/foreign-batches.ts";
-import { everyDriver, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
+import { driversOfRun, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
 const ids = { gzip: 1, snappy: 2, lz4: 3, zstd: 4 };
 const bound = 2 * 1024 * 1024;
@@ -25,7 +25,7 @@ const values = [
 
 const unpackedBy = (codec: Codec, bytes: Buffer, maxBytes = bound) => unpack(ids[codec], bytes, maxBytes);
 
-describe.each(everyDriver)("with %s", (driverName) => {
+describe.each(driversOfRun)("with %s", (driverName) => {
   let real: RealKafka;
   beforeAll(async () => {
     real = await realKafka("packed", driverName);

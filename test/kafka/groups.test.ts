@@ -5,9 +5,18 @@ import { smallFetch } from "../../src/bus/back-pressure.ts";
 import { shared, single } from "../../src/kafka/assigner.ts";
 import { type Consumption, connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
 import { quiet, until } from "../support/fleet.ts";
-import { everyDriver, makeReader, type Reader, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
+import {
+  driversOfRun,
+  everyDriver,
+  makeReader,
+  type Reader,
+  type RealKafka,
+  realKafka,
+  record,
+  spec,
+} from "./real-kafka.ts";
 
-describe.each(everyDriver)("with %s", (driverName) => {
+describe.each(driversOfRun)("with %s", (driverName) => {
   let real: RealKafka;
   let kafka: KafkaPort;
   let admin: Admin;

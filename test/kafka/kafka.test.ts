@@ -5,9 +5,9 @@ import type { Append } from "../../src/kafka/broker-clock.ts";
 import { connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
 import type { OutRecord } from "../../src/kafka/records.ts";
 import { quiet, until } from "../support/fleet.ts";
-import { everyDriver, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
+import { driversOfRun, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
-describe.each(everyDriver)("with %s", (driverName) => {
+describe.each(driversOfRun)("with %s", (driverName) => {
   let real: RealKafka;
   let kafka: KafkaPort;
   let admin: Admin;

@@ -13,11 +13,14 @@ import {
 import { openPatched } from "../../src/kafka/kafkajs/patches.ts";
 import type { ConsumeOptions } from "../../src/kafka/port.ts";
 import type { Assignment, InRecord, OutRecord } from "../../src/kafka/records.ts";
-import { quiet, until } from "../support/fleet.ts";
+import { quiet, testDriver, until } from "../support/fleet.ts";
 import { testStack } from "../support/stack.ts";
 
 /** What the port promises, it promises with each. */
 export const everyDriver: KafkaDriverName[] = ["kafkajs", "platformatic"];
+
+/** Of which this run looks whether it keeps that: the one that the fleet has, and with `npm run test:long` both. */
+export const driversOfRun = process.env["AUTH_TEST_LONG"] ? everyDriver : [testDriver()];
 
 export interface Reader {
   consumption: Consumption;

@@ -11,7 +11,7 @@ import { selfSigned } from "../bridge/certificate.ts";
 import { startBroker } from "../support/cluster.ts";
 import { quiet, run, sharedFleet } from "../support/fleet.ts";
 import { ownFolder } from "../support/stack.ts";
-import { everyDriver, makeReader, record, spec } from "./real-kafka.ts";
+import { driversOfRun, makeReader, record, spec } from "./real-kafka.ts";
 
 const broker = selfSigned();
 const client = selfSigned();
@@ -57,7 +57,7 @@ afterAll(() => stop());
 type Mechanism = NonNullable<KafkaSettings["sasl"]>["mechanism"];
 const mechanisms: Mechanism[] = ["plain", "scram-sha-256", "scram-sha-512"];
 
-describe.each(everyDriver)("with %s", (driver: KafkaDriverName) => {
+describe.each(driversOfRun)("with %s", (driver: KafkaDriverName) => {
   const opened: KafkaPort[] = [];
   afterAll(() => Promise.all(opened.map((each) => each.close())));
 

@@ -12,12 +12,12 @@ import {
   packed,
   recordsBytes,
 } from "../support/foreign-batches.ts";
-import { everyDriver, makeReader, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
+import { driversOfRun, makeReader, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
 const unpackedBytes = 1024 * 1024;
 const text = (value: string) => ({ value: Buffer.from(value) });
 
-describe.each(everyDriver)("with %s", (driver) => {
+describe.each(driversOfRun)("with %s", (driver) => {
   let real: RealKafka;
   let foreign: ForeignProducer;
   const told: UnreadableRecords[] = [];
