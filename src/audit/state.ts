@@ -76,11 +76,7 @@ export async function compareAccounts({
     const page = await inSnapshot(pool, async (db) => {
       const accounts = await accountStates(db, { after, limit: pageSize });
       const ids = accounts.map(({ id }) => id);
-      const waiting = await waitingEntries(db, mostWaiting + 1);
-      if (waiting.length > mostWaiting)
-        throw new TooManyWait(
-          `More than ${mostWaiting} rows wait to be chained: run a relay, and this again when it is done.`,
-        );
+      const waiting = await waitingRows(db);
       const entries = waiting.map(({ id, box }) => ({ id, entry: entryOf(opened, dataKeys, { id, box }) }));
       return {
         accounts,
@@ -91,20 +87,31 @@ export async function compareAccounts({
     });
     const known = histories(page, dataKeys);
     for (const account of page.accounts) {
-      verdict.accounts += 1;
       const history = known.get(account.id) ?? noHistory();
-      const { differing, unknown } = compare(account, history, { complete, initial, dataKeys });
-      if (differing.length > 0) {
-        verdict.differing += 1;
-        if (verdict.found.length < mostFound)
-          verdict.found.push({ userId: account.id, login: account.login, aspects: differing });
-      } else if (unknown) verdict.unknown += 1;
+      count(verdict, account, compare(account, history, { complete, initial, dataKeys }));
     }
     moved?.(verdict.accounts);
     const last = page.accounts.at(-1);
     if (last === undefined || page.accounts.length < pageSize) return verdict;
     after = last.id;
   }
+}
+
+/** @throws TooManyWait */
+async function waitingRows(db: Parameters<typeof waitingEntries>[0]): ReturnType<typeof waitingEntries> {
+  const waiting = await waitingEntries(db, mostWaiting + 1);
+  if (waiting.length <= mostWaiting) return waiting;
+  throw new TooManyWait(
+    `More than ${mostWaiting} rows wait to be chained: run a relay, and this again when it is done.`,
+  );
+}
+
+function count(verdict: StateVerdict, { id, login }: AccountState, { differing, unknown }: Compared): void {
+  verdict.accounts += 1;
+  if (differing.length > 0) {
+    verdict.differing += 1;
+    if (verdict.found.length < mostFound) verdict.found.push({ userId: id, login, aspects: differing });
+  } else if (unknown) verdict.unknown += 1;
 }
 
 function entryOf(
@@ -195,6 +202,12 @@ function digestsIn(
   }
 }
 
+interface Compared {
+  differing: Differing["aspects"];
+  /** It cannot be told: something changed the aspect before the audit said what it was. */
+  unknown: boolean;
+}
+
 interface ComparisonInput {
   complete: boolean;
   initial: ReadonlyMap<string, string>;
@@ -205,9 +218,9 @@ function compare(
   { decoy, state, unused }: AccountState,
   { said, old }: History,
   { complete, initial, dataKeys }: ComparisonInput,
-): { differing: Differing["aspects"]; unknown: boolean } {
+): Compared {
   if (decoy) {
-    // It is about nobody, so nothing is audited of it; one that has a history was somebody.
+    // A decoy has no user, so nothing is audited of it: one that has a history was an account.
     const newest = [...said.values()].at(-1);
     return { differing: newest === undefined ? [] : [{ aspect: "decoy", row: rowOf(newest) }], unknown: false };
   }
@@ -231,11 +244,7 @@ function compare(
     const used = said.get(`${usedCodePrefix}${hash}`);
     if (used !== undefined) differing.push({ aspect: "used code", row: rowOf(used) });
   }
-  const isPasskey = (aspect: string): boolean => aspect.startsWith(passkeyPrefix);
-  const current = new Map(state.map(({ aspect, value }) => [aspect, stateDigest(dataKeys, aspect, value)]));
-  for (const aspect of [...said.keys()].filter(isPasskey))
-    if (!current.has(aspect)) current.set(aspect, absent(dataKeys, aspect));
-  for (const [aspect, now] of current) {
+  for (const [aspect, now] of currentDigests(state, said, dataKeys)) {
     if (!isPasskey(aspect)) {
       judge(aspect, aspect, now, said.get(aspect), initial.get(aspect) ?? "");
       continue;
@@ -245,6 +254,20 @@ function compare(
     judge("passkey", "passkey", now, audited, absent(dataKeys, aspect));
   }
   return { differing, unknown };
+}
+
+const isPasskey = (aspect: string): boolean => aspect.startsWith(passkeyPrefix);
+
+/** Of the account as it is; passkeys that only the audit knows are among them, as absent. */
+function currentDigests(
+  state: AccountState["state"],
+  said: ReadonlyMap<string, AuditedAspect>,
+  dataKeys: DataKeys,
+): Map<string, string> {
+  const current = new Map(state.map(({ aspect, value }) => [aspect, stateDigest(dataKeys, aspect, value)]));
+  for (const aspect of [...said.keys()].filter(isPasskey))
+    if (!current.has(aspect)) current.set(aspect, absent(dataKeys, aspect));
+  return current;
 }
 
 function absent(dataKeys: DataKeys, aspect: string): string {

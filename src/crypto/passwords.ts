@@ -169,6 +169,52 @@ function onceOf(report: PasswordOptions["report"]): (problem: string) => void {
   };
 }
 
+type Texts = readonly [normal: string, ...raw: string[]];
+
+/** Costs what another password costs, and matches nothing. */
+const tooLong: Texts = [""];
+
+/** In its normalised form, and raw where that is another: hashes that were imported may be of either. */
+function verifiedTexts(raw: string): Texts {
+  if (Buffer.byteLength(raw) > longestVerified) return tooLong;
+  const normal = raw.normalize("NFKC");
+  return raw === normal ? [normal] : [normal, raw];
+}
+
+/** Makes hashes of the current parameters, and the dummy that unknown logins are verified against. */
+function hashMaker(current: Argon2Cost, pepper: HeldPepper | undefined) {
+  let made: Promise<Stored> | undefined;
+  const make = async (text: string | Buffer): Promise<Stored> => {
+    const salted = { ...current, salt: randomBytes(16), pepper };
+    return { ...salted, tag: await tagOf(text, salted) };
+  };
+  const dummy = (): Promise<Stored> => {
+    // A failure (no memory) is not kept: the next call tries again.
+    made ??= make(randomBytes(32)).catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+  return { make, dummy };
+}
+
+/** @returns how a stored hash is verified; undefined, and `refused` is told why, where nothing matches it */
+function storedReader(held: Peppers, refused: (problem: string) => void) {
+  const problems: Record<string, string> = {
+    unknown: "its algorithm is not known",
+    beyond: "its cost is too high",
+  };
+  return (stored: string): Stored | ForeignHash | undefined => {
+    const own = parse(stored, held);
+    if (typeof own === "object") return own;
+    const foreign = own === undefined ? foreignHash(stored) : own;
+    if (typeof foreign === "object") return foreign;
+    refused(problems[foreign] ?? foreign);
+    return undefined;
+  };
+}
+
 /** @throws Error where the parameters are beyond what would be verified */
 export function makePasswords(current: Argon2Cost, { peppers = [], report }: PasswordOptions = {}): Passwords {
   if (beyond(current) !== undefined) {
@@ -178,48 +224,18 @@ export function makePasswords(current: Argon2Cost, { peppers = [], report }: Pas
   }
   const held = new Map(peppers.map(({ id, key }) => [id, { id, key: createSecretKey(key) }]));
   const [pepper] = held.values();
-  const refused = onceOf(report);
-  let made: Promise<Stored> | undefined;
-
-  const make = async (text: string | Buffer): Promise<Stored> => {
-    const salted = { ...current, salt: randomBytes(16), pepper };
-    return { ...salted, tag: await tagOf(text, salted) };
-  };
-
-  const dummy = (): Promise<Stored> => {
-    // A failure (no memory) is not kept: the next call tries again.
-    made ??= make(randomBytes(32)).catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    });
-    return made;
-  };
-
-  /** How a stored hash is held against a text; undefined, and said, where it never matches. */
-  const read = (stored: string): Stored | ForeignHash | undefined => {
-    const own = parse(stored, held);
-    if (typeof own === "object") return own;
-    const foreign = own === undefined ? foreignHash(stored) : own;
-    if (typeof foreign === "object") return foreign;
-    refused(
-      foreign === "unknown" ? "its algorithm is not known" : foreign === "beyond" ? "its cost is too high" : foreign,
-    );
-    return undefined;
-  };
-
+  const { make, dummy } = hashMaker(current, pepper);
+  const read = storedReader(held, onceOf(report));
   const isCurrent = (stored: Stored): boolean => same(stored, current) && stored.pepper === pepper;
 
   const verify = async (password: string, stored: string | undefined): Promise<PasswordCheck> => {
-    const long = Buffer.byteLength(password) > longestVerified;
-    const known = stored === undefined || long ? undefined : read(stored);
-    const raw = long ? "" : password;
-    const normal = raw.normalize("NFKC");
-    const texts = raw === normal ? [normal] : [normal, raw];
+    const texts = verifiedTexts(password);
+    const known = stored === undefined || texts === tooLong ? undefined : read(stored);
     if (known !== undefined && "matches" in known) return verifyForeign(texts, known);
     const target = known ?? (await dummy());
     for (const text of texts) {
       const ok = (await matches(text, target)) && known !== undefined;
-      if (ok) return { ok, stale: text !== normal || !isCurrent(target) };
+      if (ok) return { ok, stale: text !== texts[0] || !isCurrent(target) };
     }
     return { ok: false, stale: false };
   };

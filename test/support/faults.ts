@@ -45,8 +45,8 @@ export const faults = {
   /** A reply that no broker takes now is given up. */
   "reply-given-up": {
     module: "bus/replies.ts",
-    line: "else if (!isOurs.has(error.kind)) return letGo(record, error.kind);",
-    instead: "else return letGo(record, error.kind);",
+    line: "else if (!isOurs.has(error.kind)) return giveUp(record, error.kind);",
+    instead: "else return giveUp(record, error.kind);",
   },
   /** No fault of the database is worth another try, or a code that says so. */
   "no-retry": {
