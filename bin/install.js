@@ -88,8 +88,9 @@ function npmCi(root) {
 }
 
 /**
- * A folder that holds one file named after its owner. It is moved into place as a whole, and a move onto a folder that is
- * not empty fails. So a lock never lacks its owner, and of two processes that take over from a dead one, one succeeds.
+ * A folder that holds one file named after its owner. It is moved into place as a whole, and a move onto a folder that
+ * is not empty fails. So a lock never lacks its owner, and of two processes that take over from a dead one, one
+ * succeeds.
  */
 async function lock(folder) {
   const owner = `${process.pid}-${startTime(process.pid)}`;

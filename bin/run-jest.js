@@ -1,7 +1,7 @@
 // Runs Jest under the project's Node and gives its verdict: the last line is `N passed, N failed`.
-// A run has a folder of its own (stack, logs, results); TEST_RUN_DIR tells the tests. Promises: processes that tests left
-// running are ended and count as a failure; the folder is removed after a run without failures and named after one with
-// some; what a killed run left behind, the next one removes.
+// A run has a folder of its own (stack, logs, results); TEST_RUN_DIR tells the tests. Promises: processes that tests
+// left running are ended and count as a failure; the folder is removed after a run without failures and named after one
+// with some; what a killed run left behind, the next one removes.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-// The shape of the house, as sentences that fail when somebody builds through a wall. Each guard is tested itself, on a
+// The rules of the code, as sentences that fail when one is broken. Each guard is tested itself, on a
 // line that it must catch.
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";

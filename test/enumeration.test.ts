@@ -19,14 +19,14 @@ describe("whoever asks about somebody and about nobody is told the same, in the 
   test.each(questions.map((question) => [question.what, question] as const))(
     "%s",
     async (_what, question) => {
-      const { hashed, leastMs = 0 } = question;
+      const { hashed, minResponseMs = 0 } = question;
       const { somebody, nobody, comparison } = await askBoth(
         question,
-        hashed ? pairs.hashed : leastMs > 0 ? pairs.slow : pairs.other,
+        hashed ? pairs.hashed : minResponseMs > 0 ? pairs.slow : pairs.other,
       );
       expect(nobody).toEqual(somebody);
       expect(comparison).toMatchObject({ apart: false });
-      expect(Math.min(...comparison.medians)).toBeGreaterThan(leastMs - 2); // timers count whole ms
+      expect(Math.min(...comparison.medians)).toBeGreaterThan(minResponseMs - 2); // timers count whole ms
     },
     60_000,
   );
@@ -85,7 +85,8 @@ describe("a difference is found, in as many pairs", () => {
 
   test("of some ms, and not where the bus answers no sooner than a set time", async () => {
     const longer = (): Promise<void> => sleep(3);
-    const at = (leastMs: number | undefined) => (work: () => Promise<void>) => () => delayUntil(leastMs, work);
+    const at = (minResponseMs: number | undefined) => (work: () => Promise<void>) => () =>
+      delayUntil(minResponseMs, work);
     const [seen, hidden] = [at(undefined), at(mailedInMs)];
     const nothing = (): Promise<void> => Promise.resolve();
     expect(await compare(pairs.slow, seen(longer), seen(nothing))).toMatchObject({ apart: true });

@@ -143,7 +143,7 @@ describe("swaps no answer", () => {
   async function swapped(
     service: Victim,
     make: (alices: Seen, call: Seen) => OutRecord[],
-    letOn: () => Promise<void>,
+    resume: () => Promise<void>,
   ): Promise<Answer> {
     expect(await service.ask("login", credentials(alice))).toMatchObject({ ok: { tokens: { userId: alice.id } } });
     const alices = await replyTo(requestOf(alice).at(-1)!);
@@ -154,7 +154,7 @@ describe("swaps no answer", () => {
       const call = service.ask("login", credentials(mallory));
       await until("mallory's request is there", () => requestOf(mallory).length > before);
       await fleet.kafka.produce(make(alices, requestOf(mallory).at(-1)!));
-      await letOn();
+      await resume();
       worker.kill("SIGCONT");
       return await call;
     } finally {

@@ -1,5 +1,5 @@
 // A fleet that requires seals (the default): secrets in the bare form are refused before any work, sealed ones are
-// served. Then the attacker who reads and writes the broker: whatever he copies, changes or makes up is refused with
+// served. Then the attacker who reads and writes the broker: whatever they copy, change or make up is refused with
 // SEAL_INVALID, and the partition moves on. And what a worker does with its threads.
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -166,7 +166,7 @@ describe("an attacker who reads and writes the broker", () => {
     expect(await sessionsOf(genuine.person)).toBe(3);
   });
 
-  test("gets nothing by a JWE for two recipients, one of them himself: it is no seal", async () => {
+  test("gets nothing by a JWE for two recipients, one of them the attacker: it is no seal", async () => {
     const { kid, ...bound } = genuine.header as { kid: string };
     const both = new GeneralEncrypt(Buffer.from(JSON.stringify(genuine.all)));
     both.setProtectedHeader({ enc: "A256GCM", ...bound });

@@ -277,8 +277,8 @@ test("a value that PostgreSQL does not take is no dead letter either, where no g
   );
   expect(nul).toHaveLength(1);
   for (const each of nul) {
-    const { outcome, deadLetterReason: poison } = await worker(open)(each, recordOf(each));
-    expect([outcome, poison]).toEqual(["INVALID_INPUT", undefined]);
+    const { outcome, deadLetterReason } = await worker(open)(each, recordOf(each));
+    expect([outcome, deadLetterReason]).toEqual(["INVALID_INPUT", undefined]);
   }
 });
 

@@ -64,8 +64,8 @@ const bridge = async ({ accessToken }: Session): Promise<string> => {
  * two topics.
  */
 async function lasted(since: number, ask: () => Promise<string>): Promise<number> {
-  const said = async (...passing: string[]): Promise<number> => {
-    while (passing.includes(await ask())) {
+  const said = async (...temporary: string[]): Promise<number> => {
+    while (temporary.includes(await ask())) {
       if (performance.now() - since > 5000) throw new Error("it is still accepted after 5 s");
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
@@ -224,7 +224,7 @@ describe("after", () => {
     await fleet.sql.query(`
       INSERT INTO users (id, login, login_key, username, email, email_key, confirmed_at)
       SELECT nextval('user_ids'), name, name, name, name || '@example.com', name || '@example.com', now()
-      FROM (SELECT 'crowd' || i AS name FROM generate_series(1, 250) AS i) AS crowd`);
+      FROM (SELECT 'user' || i AS name FROM generate_series(1, 250) AS i) AS made`);
     const sessions = people.map(({ tokens }) => tokens);
     expect(await Promise.all(sessions.map(local))).toEqual(["ok", "ok"]); // the control
     const said = await called(["users", "revoke-sessions", "--all", "--yes", "--reason", "a leak", "--json"], own.env);

@@ -1,6 +1,6 @@
 // Writes what is generated: src/protocol/generated/schemas.ts from schemas/, src/handlers/index.ts from the files
-// beside it, docs/configuration.md from src/config/variables.ts, docs/authctl.md from src/authctl/commands.ts, the table
-// of commands in docs/protocol.md from schemas and handlers, and docs/asyncapi.yaml from schemas/ and
+// beside it, docs/configuration.md from src/config/variables.ts, docs/authctl.md from src/authctl/commands.ts, the
+// table of commands in docs/protocol.md from schemas and handlers, and docs/asyncapi.yaml from schemas/ and
 // src/processes/topic-specs.ts.
 // `npm run generate` writes; `npm run generate -- --check` only compares and exits 1 where something is out of date.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";

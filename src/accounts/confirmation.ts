@@ -1,7 +1,7 @@
 // Confirmation links, for whoever registers, asks for another one, or waited for the hour to be over: one-time tokens,
 // and what gets them mailed. Several accounts may wait with one address; then one mail lists them all. While legacy
-// topics are on the platform's mailer reads them from the topic `auth` (in clear, as that mailer expects them), a record for each
-// account, the newest first; else they go to auth.mail, sealed.
+// topics are on the platform's mailer reads them from the topic `auth` (in clear, as that mailer expects them), a
+// record for each account, the newest first; else they go to auth.mail, sealed.
 
 import type { Change, Context, MailMaker, Message } from "../command/context.ts";
 import { event } from "../command/events.ts";

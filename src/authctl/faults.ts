@@ -7,7 +7,9 @@ export class UsageFault extends Error {
   override readonly name = "UsageFault";
 }
 
-/** Kafka, the registry or the database does not answer, or there is no fleet: exit code 3; the message says what to do. */
+/**
+ * Kafka, the registry or the database does not answer, or there is no fleet: exit code 3; the message says what to do.
+ */
 export class Unreachable extends Error {
   override readonly name = "Unreachable";
 }

@@ -7,7 +7,8 @@ import { asError } from "../lib/errors.ts";
 import { Refusal, refusals, refuse } from "../protocol/errors.ts";
 
 /**
- * The answer exists, but the gateway's messages have no room for it. Not in the table of refusals: Kafka's callers never meet it.
+ * The answer exists, but the gateway's messages have no room for it. Not in the table of refusals: Kafka's callers
+ * never meet it.
  */
 export class Unrepresentable extends Error {
   override readonly name = "Unrepresentable";

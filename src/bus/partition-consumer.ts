@@ -43,12 +43,12 @@ export function follow(parts: FollowDeps): Following {
   const mailboxes = makeMailboxes(Number.POSITIVE_INFINITY);
   const stopping = new AbortController();
   let closing = false;
-  const holdings = makeAssignedPartitions({
+  const assigned = makeAssignedPartitions({
     commit: (offsets) => consumption.commit(offsets),
     everyMs: commitEveryMs,
     failed: (error) => parts.log.debug({ err: asError(error) }, "commit failed, tried again with the next"),
   });
-  const pressure = makeBackPressure({ assigned: () => holdings.all(), consumption: () => consumption });
+  const pressure = makeBackPressure({ assigned: () => assigned.all(), consumption: () => consumption });
 
   const settle = async (offset: bigint, owner: AssignedPartition, work: () => Promise<void>): Promise<void> => {
     if (stopping.signal.aborted || owner.lost) return;
@@ -73,13 +73,13 @@ export function follow(parts: FollowDeps): Following {
     topics: parts.topics,
     from: "earliest", // a new group misses nothing that the topic still holds
     fetch: smallFetch,
-    assign: shared(() => holdings.byTopic()),
+    assign: shared(() => assigned.byTopic()),
     onAssigned(assignment) {
-      holdings.assign(assignment);
-      for (const each of holdings.all()) if (each.paused) consumption.pause(each);
+      assigned.assign(assignment);
+      for (const each of assigned.all()) if (each.paused) consumption.pause(each);
     },
     onRecords(records, partition, end) {
-      const owner = holdings.receive(partition, end);
+      const owner = assigned.receive(partition, end);
       if (owner === undefined || closing) return;
       const taken = records.filter(({ offset }) => owner.offsets.add(offset));
       for (const record of taken) take(record, owner);
@@ -89,7 +89,7 @@ export function follow(parts: FollowDeps): Following {
       );
     },
     onUnreadable(records, end) {
-      const owner = holdings.receive(records, end);
+      const owner = assigned.receive(records, end);
       if (owner === undefined || closing || !owner.offsets.add(records.last)) return;
       const work = async () => parts.passOver?.(records, stopping.signal);
       mailboxes.push(`unreadable:${records.topic}/${records.partition}`, () => settle(records.last, owner, work));
@@ -106,8 +106,8 @@ export function follow(parts: FollowDeps): Following {
       // Out of its order much may be done already: what is left before it would have that read again.
       if (drainMs > 0) await settledWithin(drainMs, () => mailboxes.idle());
       stopping.abort();
-      holdings.stop();
-      await holdings.commit().catch((error: unknown) => parts.log.debug({ err: asError(error) }, "last commit failed"));
+      assigned.stop();
+      await assigned.commit().catch((error: unknown) => parts.log.debug({ err: asError(error) }, "last commit failed"));
       await consumption.close();
     },
   };

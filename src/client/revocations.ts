@@ -57,15 +57,15 @@ const longestLifeMs = 24 * 60 * 60_000;
 const marginMs = 60_000;
 
 /**
- * @param leastMs revocations are kept for so long at least
+ * @param keepAtLeastMs revocations are kept for so long at least
  * @param now Unix ms; for records whose broker has not said when they came
  */
-export function makeRevocations(leastMs: number, now: () => number = () => 0): Revocations {
+export function makeRevocations(keepAtLeastMs: number, now: () => number = () => 0): Revocations {
   const sessions = new Map<string, number>(); // id -> at; insertion order is about time order
   const users = new Map<number, Minimum>();
   const keys = new Map<string, number>();
   const marks = new Map<number, number | undefined>();
-  let keepMs = leastMs;
+  let keepMs = keepAtLeastMs;
 
   const oldestMark = (): number | undefined => {
     let oldest: number | undefined;

@@ -146,7 +146,7 @@ export function forgetDevices(userId: number): Write {
   return callFunction("forget_devices", sql.fragment`forget_devices(${userId})`);
 }
 
-/** The attempt was not verified after all, because the house is busy. */
+/** The attempt was not verified after all, because the fleet is overloaded. */
 export async function releaseAttempt(pool: DatabasePool, { subject, key }: AttemptRow): Promise<void> {
   await pool.query(sql.unsafe`
     UPDATE login_attempts SET attempts = ARRAY(SELECT a FROM unnest(attempts) AS a WHERE a.key <> ${sql.binary(key)}::bytea)

@@ -201,7 +201,7 @@ const listedSession = z.object({
 });
 
 /** Neither ended nor past its end nor unused for too long. */
-function goesOn(idleMs: number): Fragment {
+function isLive(idleMs: number): Fragment {
   return sql.fragment`ended_at IS NULL AND expires_at > now() AND last_used_at > now() - ${idleMs} * interval '1 millisecond'`;
 }
 
@@ -221,7 +221,7 @@ export function sessionPageOf(
       ORDER BY created_at DESC, id DESC), '[]') AS sessions
     FROM (
       SELECT * FROM sessions
-      WHERE user_id = ${userId} AND ${goesOn(idleMs)}
+      WHERE user_id = ${userId} AND ${isLive(idleMs)}
         AND (${after}::uuid IS NULL OR (created_at, id) < (SELECT created_at, id ${named}))
       ORDER BY created_at DESC, id DESC LIMIT ${most}) AS page`;
   return { select, row: z.object({ known: z.boolean(), sessions: z.array(listedSession) }) };
@@ -233,7 +233,7 @@ function milliseconds(time: Fragment): Fragment {
 
 /** How many sessions of the user go on. */
 export function countSessions(userId: number, idleMs: number): Read<{ sessions: number }> {
-  const select = sql.fragment`SELECT count(*) AS sessions FROM sessions WHERE user_id = ${userId} AND ${goesOn(idleMs)}`;
+  const select = sql.fragment`SELECT count(*) AS sessions FROM sessions WHERE user_id = ${userId} AND ${isLive(idleMs)}`;
   return { select, row: z.object({ sessions: z.number() }) };
 }
 

@@ -1,7 +1,7 @@
 // The platform's JSON topics, inbound: a consumer of their own in the group auth_service. A body that is no JSON or has
 // no numeric id goes to the dead letters; an id that is gone changes nothing; either way the partition moves on.
-// Records of one user are handled in the order they came, one after the other. A record that fails for a passing reason
-// is tried until it succeeds: nobody waits for an answer, and nothing may be lost.
+// Records of one user are handled in the order they came, one after the other. A record that fails for a transient
+// reason is tried until it succeeds: nobody waits for an answer, and nothing may be lost.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "../bus/command.ts";

@@ -1,5 +1,5 @@
-// The process `migrate`: brings database, keys, topics and schemas to what this version needs, says what it did, and ends.
-// Safe to run again at any time and beside a running fleet.
+// The process `migrate`: brings database, keys, topics and schemas to what this version needs, says what it did, and
+// ends. Safe to run again at any time and beside a running fleet.
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRegistryAway, type Registry } from "../bus/avro/schema-store.ts";

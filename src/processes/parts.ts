@@ -1,5 +1,5 @@
-// What several processes are put together from: connections, keys, codec, client. Each resource that is opened leaves its undo
-// behind (lifecycle.ts).
+// What several processes are put together from: connections, keys, codec, client. Each resource that is opened leaves
+// its undo behind (lifecycle.ts).
 
 import { type Codec, makeCodec } from "../bus/avro/codec.ts";
 import { connectRegistry, makeSchemaStore, type Registry } from "../bus/avro/schema-store.ts";

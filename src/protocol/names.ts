@@ -54,7 +54,7 @@ const outerOrDoubleSpace = /^ | $| {2}/;
 const heapOfMarks = /\p{Mn}{5}/u;
 
 // Logins
-// ------------------------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------
 
 const loginForm = /^[\p{L}\p{Mn}\p{Mc}\p{Nd}\x20-\x7e]+$/u;
 /** Default-ignorable, and the jamo of which whole syllables are made: what is left of them after NFKC makes none. */
@@ -96,7 +96,7 @@ function isOfOneScript(text: string): boolean {
 }
 
 // What is shown
-// -----------------------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------
 
 const spaced = (text: string): string => text.replace(/\p{Zs}/gu, " ");
 

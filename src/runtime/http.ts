@@ -1,6 +1,6 @@
 // What every process serves on AUTH_HTTP_PORT: /healthz (is it worth keeping alive?), /readyz (should it get work?),
-// /metrics, and the routes a process adds. Health is asked at the moment of the question, never remembered. GET and HEAD
-// only; no secrets, no state. Liveness must depend on nothing outside this process: a broker that is away would
+// /metrics, and the routes a process adds. Health is asked at the moment of the question, never remembered. GET and
+// HEAD only; no secrets, no state. Liveness must depend on nothing outside this process: a broker that is away would
 // otherwise have every process restarted in circles.
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -1,5 +1,5 @@
-// Holdings: what stays across a rebalance keeps its watermark, what is lost is committed no more, and a partition that
-// was made anew starts over instead of being skipped in silence.
+// Assigned partitions: what stays across a rebalance keeps its offsets, what is lost is committed no more, and a
+// partition that was made anew starts over instead of being skipped in silence.
 import { afterEach, expect, test } from "@jest/globals";
 import { type AssignedPartitions, makeAssignedPartitions } from "../../src/bus/assigned-partitions.ts";
 import type { CommittedOffset } from "../../src/kafka/records.ts";
@@ -23,7 +23,7 @@ function make(): CommittedOffset[] {
 
 const both = new Map([["a", [0, 1]]]);
 
-test("a partition that stays keeps its watermark, a lost one is marked and not committed", async () => {
+test("a partition that stays keeps its offsets, a lost one is marked and not committed", async () => {
   const committed = make();
   holdings.assign(both);
   const stays = holdings.receive(p0, 10n)!;

@@ -98,7 +98,7 @@ test("work that comes after its deadline is refused though there is room", async
 });
 
 describe("a lane with a queue target", () => {
-  test("refuses OVERLOADED at the door what would wait longer than the target, and nothing before", async () => {
+  test("refuses OVERLOADED at admission what would wait longer than the target, and nothing before", async () => {
     const { lane: made, run } = lane({ width: 2, queueTarget: 4, cost: 100 });
     const outcomes = Array.from({ length: 10 }, (_, number) => run(String(number)));
     await settled();
@@ -190,7 +190,7 @@ describe("a lane with a queue target", () => {
     expect(refusalOf(() => made.admit(Number.POSITIVE_INFINITY))).toBeUndefined();
   });
 
-  test("what has come in by the door is not turned away because the queue stands", async () => {
+  test("what was admitted is not refused because the queue is saturated", async () => {
     const { lane: made, run } = lane({ width: 1, queueTarget: 4, cost: 100 });
     for (let number = 0; number < 4; number += 1) void run(String(number));
     await settled();
@@ -255,7 +255,7 @@ describe("a lane with a queue target", () => {
     });
   });
 
-  test("one without a target refuses nobody at the door", async () => {
+  test("one without a target refuses nobody at admission", async () => {
     const { lane: made, run } = lane({ width: 1, cost: 100 });
     for (let number = 0; number < 50; number += 1) void run(String(number));
     await settled();

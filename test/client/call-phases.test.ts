@@ -1,4 +1,5 @@
-// However a call fails, and in whichever of its phases: one rejection, that of its promise; nobody else hears of it, and nothing of it stays.
+// However a call fails, and in whichever of its phases: one rejection, that of its promise; nobody else hears of it,
+// and nothing of it stays.
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -16,7 +17,7 @@ interface Row {
   listeners: number;
   timers: number;
   /** Unhandled rejections. */
-  unheard: number;
+  unhandled: number;
 }
 
 /** Runs call-phases.ts as a process. @param fault a mechanism that is switched off in it */
@@ -36,7 +37,10 @@ async function rows(scenarios: string[], fault?: FaultName): Promise<Row[]> {
 const phases = ["keys", "registry", "produce", "wait", "open"];
 const failures = ["none", "aborted before", "aborted during", "deadline", "close", "away"];
 
-/** What a caller is told. Kafka and workers that are away may come back in time; a registry that is away is told at once. */
+/**
+ * What a caller is told. Kafka and workers that are away may come back in time; a registry that is away is told at
+ * once.
+ */
 function expected(phase: string, failure: string): string {
   if (failure === "none") return "OVERLOADED"; // the pretended fleet's answer
   if (failure.startsWith("aborted")) return "changed my mind";
@@ -56,14 +60,14 @@ describe("a call that fails", () => {
       const came = expected(phase, failure);
       const outcomes = [failure.startsWith("aborted") ? "aborted" : came];
       const row = all.find((each) => each.phase === phase && each.failure === failure);
-      expect(row).toEqual({ phase, failure, came, outcomes, pending: 0, listeners: 0, timers: 0, unheard: 0 });
+      expect(row).toEqual({ phase, failure, came, outcomes, pending: 0, listeners: 0, timers: 0, unhandled: 0 });
     },
   );
 });
 
 describe("each of these would be seen:", () => {
   test.each<[FaultName, string[], Partial<Row>[]]>([
-    ["begun-at-once", ["keys/aborted before", "registry/aborted before"], [{ unheard: 1 }, { unheard: 1 }]],
+    ["begun-at-once", ["keys/aborted before", "registry/aborted before"], [{ unhandled: 1 }, { unhandled: 1 }]],
     ["signal-kept", ["registry/away"], [{ listeners: 1 }]],
     ["call-kept", ["wait/deadline"], [{ timers: 1 }]],
     ["close-waits", ["keys/close"], [{ came: "nothing came", pending: 1 }]],

@@ -1,6 +1,6 @@
-// A program of its own, because what it looks for ends a process: lets calls fail in each of their phases, in each way, and writes one line
-// of JSON for each. Kafka, the registry and the fleet are pretended, so that each phase can be held or refused for itself.
-// Arguments: `phase/failure` pairs; without any, all of them.
+// A program of its own, because what it looks for ends a process: lets calls fail in each of their phases, in each way,
+// and writes one line of JSON for each. Kafka, the registry and the fleet are pretended, so that each phase can be held
+// or refused for itself. Arguments: `phase/failure` pairs; without any, all of them.
 import { generateKeyPairSync } from "node:crypto";
 import { getEventListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -21,7 +21,10 @@ type Phase = (typeof phases)[number];
 const failures = ["none", "aborted before", "aborted during", "deadline", "close", "away"] as const;
 type Failure = (typeof failures)[number];
 
-/** What a phase asks for is answered at once, refused at once, or neither until the scenario is over, when it is refused. */
+/**
+ * What a phase asks for is answered at once, refused at once, or neither until the scenario is over, when it is
+ * refused.
+ */
 type Answers = "yes" | "no" | "later";
 
 const away = {
@@ -33,8 +36,8 @@ const away = {
 };
 
 const deadlineMs = 60;
-const unheard: unknown[] = [];
-process.on("unhandledRejection", (reason) => unheard.push(reason));
+const unhandled: unknown[] = [];
+process.on("unhandledRejection", (reason) => unhandled.push(reason));
 
 /** One phase that does not go well, and the others that do. */
 function pretend(troubled: Phase, answers: Answers) {
@@ -144,7 +147,7 @@ async function macOf({ value, headers }: OutRecord): Promise<string> {
 const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
 
 async function scenario(phase: Phase, failure: Failure): Promise<object> {
-  const before = { timers: timers(), unheard: unheard.length };
+  const before = { timers: timers(), unhandled: unhandled.length };
   const world = pretend(
     phase,
     failure === "none" ? "yes" : failure === "away" || failure === "aborted before" ? "no" : "later",
@@ -181,7 +184,7 @@ async function scenario(phase: Phase, failure: Failure): Promise<object> {
     pending,
     listeners,
     timers: Math.max(0, timers() - before.timers),
-    unheard: unheard.length - before.unheard,
+    unhandled: unhandled.length - before.unhandled,
   };
   return { phase, failure, came, outcomes, ...left };
 }

@@ -1,4 +1,5 @@
-// The library for services: its methods follow the commands, its mistakes are told at once, every call ends, and closing leaves nothing open.
+// The library for services: its methods follow the commands, its mistakes are told at once, every call ends, and
+// closing leaves nothing open.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Client, type ConnectOptions, connect, Refusal } from "../../src/client/index.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";

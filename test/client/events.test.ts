@@ -1,4 +1,5 @@
-// client.events(): every event typed, in the order of its user, at least once, shared by a group; and the hooks of connect().
+// client.events(): every event typed, in the order of its user, at least once, shared by a group; and the hooks of
+// connect().
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type AuthEvent, type Client, type ConnectOptions, connect, Refusal } from "../../src/client/index.ts";

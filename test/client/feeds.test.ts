@@ -1,5 +1,5 @@
-// A verifier whose clock is wrong, or that was away for longer than the feeds remember, over a port to Kafka that the test plays: no test can
-// wait for days.
+// A verifier whose clock is wrong, or that was away for longer than the feeds remember, over a port to Kafka that the
+// test plays: no test can wait for days.
 import { beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
 import { makeKeyReader } from "../../src/client/key-reader.ts";
@@ -66,7 +66,9 @@ let warnings: string[];
 
 const readersOf = (topic: string): Played[] => consumptions.filter(({ topics }) => topics.includes(topic));
 
-/** A record comes, on the reader given or on the topic's last, with the broker's time of now unless it says otherwise. */
+/**
+ * A record comes, on the reader given or on the topic's last, with the broker's time of now unless it says otherwise.
+ */
 function comes(
   topic: string,
   key: string,

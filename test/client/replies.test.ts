@@ -1,5 +1,5 @@
-// Which records a client takes for the reply to its call, over a Kafka that the test plays, with an attacker who writes to the reply topic
-// whatever they like. And by whose clock a seal ends.
+// Which records a client takes for the reply to its call, over a Kafka that the test plays, with an attacker who writes
+// to the reply topic whatever they like. And by whose clock a seal ends.
 import { generateKeyPairSync } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { makeCodec } from "../../src/bus/avro/codec.ts";

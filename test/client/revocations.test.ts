@@ -1,5 +1,5 @@
-// What a verifier remembers of auth.revocation: whatever order and repetition records come in, what was revoked stays so, and what no
-// token can need any more is forgotten.
+// What a verifier remembers of auth.revocation: whatever order and repetition records come in, what was revoked stays
+// so, and what no token can need any more is forgotten.
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { makeRevocations } from "../../src/client/revocations.ts";

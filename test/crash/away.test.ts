@@ -161,7 +161,7 @@ test("PostgreSQL restarts under load: UNAVAILABLE at worst, nothing half done, a
 }, 180_000);
 
 /**
- * Somebody whom nobody knows: his login asks the database and changes nothing, and no mailbox makes him wait for
+ * A login that nobody has: it asks the database and changes nothing, and no mailbox makes it wait for
  * others.
  */
 async function strangersLogin(fleet = fixture.fleet, timeoutMs = 20_000): Promise<Refusal> {

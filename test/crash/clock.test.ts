@@ -1,6 +1,6 @@
-// A worker whose machine's clock is ten minutes off. docs/protocol.md, Time: auth-timeout counts from the record's broker time,
-// so clocks do not matter; a request in its time is served, one past its time is not begun (src/kafka/broker-clock.ts).
-// What it signs goes by that time too, and what it revokes by the database's.
+// A worker whose machine's clock is ten minutes off. docs/protocol.md, Time: auth-timeout counts from the record's
+// broker time, so clocks do not matter; a request in its time is served, one past its time is not begun
+// (src/kafka/broker-clock.ts). What it signs goes by that time too, and what it revokes by the database's.
 import { expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { crashFixture } from "../support/crash.ts";

@@ -74,7 +74,7 @@ test("kill -9 in a commit: one effect, and its answer from the next worker", asy
 test.each([
   ["an inbox that all workers share", "no-inbox", [/no login accounts for/, /events LoggedIn/]],
   ["commits that wait for the work", "early-commit", [/never answered/]],
-  ["a watermark that waits for gaps", "gaps-committed", [/never answered/]],
+  ["offsets that wait for gaps", "gaps-committed", [/never answered/]],
 ] as const)(
   "without %s the same is found to be wrong",
   async (_what, fault, expected) => {

@@ -1,6 +1,6 @@
 // Workers come and go under load, one after the other and all at once: nobody is refused, nothing is lost or done
-// twice, and a pause is the time of a rebalance. Who is told to stop finishes what he has begun, as far as his time
-// allows, hands the rest over and is gone.
+// twice, and a pause is the time of a rebalance. A process that is told to stop finishes what it has begun, as far as
+// its time allows, hands the rest over and is gone.
 import { expect, test } from "@jest/globals";
 import { audit, effects, eventsMissing } from "../support/audit.ts";
 import { crashFixture } from "../support/crash.ts";

@@ -95,8 +95,8 @@ test("whatever stands in a credential is judged: nothing is thrown, nothing acce
   const names = fc.constantFrom("clientDataJSON", "authenticatorData", "signature", "attestationObject");
   await fc.assert(
     fc.asyncProperty(names, fc.oneof(fc.jsonValue(), fc.base64String()), async (name, value) => {
-      const spoilt = { ...good, response: { ...good.response, [name]: value } };
-      if (name !== "attestationObject") expect(await judgeAssertion(spoilt as never, expected)).toBe("wrong");
+      const malformed = { ...good, response: { ...good.response, [name]: value } };
+      if (name !== "attestationObject") expect(await judgeAssertion(malformed as never, expected)).toBe("wrong");
       const other = { ...made, response: { ...made.response, [name]: value } };
       if (name === "clientDataJSON" || name === "attestationObject")
         expect(await judgeRegistration(other as never, { party, secret })).toBeUndefined();

@@ -18,7 +18,7 @@ import { account, type HandlerHarness, handlerHarness } from "../support/handler
 import { testStack } from "../support/stack.ts";
 
 let harness: HandlerHarness;
-const door = 4711;
+const lock = 4711;
 beforeAll(async () => {
   harness = await handlerHarness();
   // Whoever has written a confirmed user waits here before the commit, while somebody holds the lock.
@@ -138,7 +138,7 @@ async function race(at: HandlerHarness, first: Wish, second: Wish): Promise<[str
   const email = `${newLogin()}@example.com`;
   const [one, two] = [await first(at, email), await second(at, email)];
   const holder = await connectionTo(at);
-  await holder.query("SELECT pg_advisory_lock($1)", [door]);
+  await holder.query("SELECT pg_advisory_lock($1)", [lock]);
   const begun = [one()];
   try {
     await until("the first is held", async () => (await waiting(at)) === 1);

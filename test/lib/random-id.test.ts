@@ -1,5 +1,5 @@
-// Ids from the pool: as long as docs/protocol.md asks for an idempotency key, and never the same twice, also where the pool
-// is filled anew.
+// Ids from the pool: as long as docs/protocol.md asks for an idempotency key, and never the same twice, also where the
+// pool is filled anew.
 import { expect, test } from "@jest/globals";
 import { randomId } from "../../src/lib/random-id.ts";
 

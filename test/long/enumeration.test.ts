@@ -10,7 +10,7 @@ test.each(questions.map((question) => [question.what, question] as const))(
     const pairs = question.hashed ? 600 : 2000;
     const { comparison } = await askBoth(question, pairs);
     say(what, comparison);
-    if (question.leastMs !== undefined)
+    if (question.minResponseMs !== undefined)
       say(`${what}, the handler alone`, (await askHandlers(question, pairs)).comparison);
     expect(comparison).toMatchObject({ apart: false });
   },

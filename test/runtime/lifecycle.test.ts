@@ -92,13 +92,13 @@ describe("untilAnswered", () => {
       setImmediate(waiting.resolve);
       return Promise.reject(new Error("not yet"));
     };
-    const started = untilAnswered(ask, { what: "it", isTransient: passing, log, signal: lifecycle.stopping });
+    const started = untilAnswered(ask, { what: "it", isTransient, log, signal: lifecycle.stopping });
     await waiting.promise;
     end(lifecycle);
     await expect(started).rejects.toThrow("not yet");
   });
 
-  const passing = (error: unknown): boolean => (error as Error).message === "not yet";
+  const isTransient = (error: unknown): boolean => (error as Error).message === "not yet";
 
   test("asks again after what passes, until there is an answer", async () => {
     let asked = 0;
@@ -108,7 +108,7 @@ describe("untilAnswered", () => {
       return "here";
     };
     const { signal } = new AbortController();
-    await expect(untilAnswered(ask, { what: "it", isTransient: passing, log, signal })).resolves.toBe("here");
+    await expect(untilAnswered(ask, { what: "it", isTransient, log, signal })).resolves.toBe("here");
     expect(asked).toBe(3);
   });
 
@@ -119,7 +119,7 @@ describe("untilAnswered", () => {
       return Promise.reject(new Error("never"));
     };
     const { signal } = new AbortController();
-    await expect(untilAnswered(ask, { what: "it", isTransient: passing, log, signal })).rejects.toThrow("never");
+    await expect(untilAnswered(ask, { what: "it", isTransient, log, signal })).rejects.toThrow("never");
     expect(asked).toBe(1);
   });
 
@@ -130,7 +130,7 @@ describe("untilAnswered", () => {
       setImmediate(waiting.resolve);
       return Promise.reject(new Error("not yet"));
     };
-    const answer = untilAnswered(ask, { what: "it", isTransient: passing, log, signal: stopping.signal });
+    const answer = untilAnswered(ask, { what: "it", isTransient, log, signal: stopping.signal });
     await waiting.promise;
     stopping.abort();
     await expect(answer).rejects.toThrow("not yet");

@@ -1,6 +1,6 @@
 // What an attacker who reads and writes the broker can make of somebody's sealed login: copies in other records, and
-// seals that he makes himself (the fleet's key is public) with something wrong in them. Each with the reason for which
-// it is refused.
+// seals that they make themselves (the fleet's key is public) with something wrong in them. Each with the reason for
+// which it is refused.
 import { generateKeyPairSync, type JsonWebKey, randomBytes } from "node:crypto";
 import { deflateRawSync } from "node:zlib";
 import { CompactEncrypt, importJWK, type JWK } from "jose";

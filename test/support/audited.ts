@@ -62,7 +62,7 @@ export async function chainWaiting(env: Record<string, string>): Promise<void> {
   await pool.end();
 }
 
-/** All about the user, once each of his events is chained. Oldest first. */
+/** All about the user, once each of their events is chained. Oldest first. */
 export async function auditOf({ env, sql }: TestFleet, userId: number): Promise<Audited[]> {
   await until("the events are chained", async () => {
     await chainWaiting(env);

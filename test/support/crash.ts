@@ -135,7 +135,7 @@ export interface Held {
   forget(): void;
 }
 
-/** Somebody logs in, and the commit waits for his row: a request that is surely in the middle of its work. */
+/** A user logs in, and the commit waits for their row: a request that is surely in the middle of its work. */
 export async function heldLogin(fleet: TestFleet, { id, login, password }: Confirmed): Promise<Held> {
   const holder = await connected(fleet.env["AUTH_DATABASE_URL"]!);
   const waiting = async (): Promise<number> => {

@@ -29,8 +29,8 @@ export interface Question {
   /** With a real hash, which costs 10 ms: fewer pairs. */
   hashed?: true;
   /** Answered no sooner than after so many ms: fewer pairs, too. */
-  leastMs?: number;
-  /** Asks at the handlers: without `leastMs`. */
+  minResponseMs?: number;
+  /** Asks at the handlers: without `minResponseMs`. */
   prepare(harness: HandlerHarness): Promise<Asks>;
 }
 
@@ -163,7 +163,7 @@ export const questions: Question[] = [
   },
   {
     what: "auth.account.resend: an address that waits for its confirmation",
-    leastMs: mailedInMs,
+    minResponseMs: mailedInMs,
     async prepare(harness) {
       const waiting = Array.from({ length: users }, unusedAddress);
       for (const email of waiting) await register(harness, email);
@@ -175,7 +175,7 @@ export const questions: Question[] = [
   },
   {
     what: "auth.account.resend: an address that is confirmed",
-    leastMs: mailedInMs,
+    minResponseMs: mailedInMs,
     async prepare(harness) {
       const known = await all(() => account(harness));
       return {
@@ -186,7 +186,7 @@ export const questions: Question[] = [
   },
   {
     what: "auth.password.forgot: an address that has an account",
-    leastMs: mailedInMs,
+    minResponseMs: mailedInMs,
     async prepare(harness) {
       const known = await all(() => account(harness));
       return {
@@ -197,7 +197,7 @@ export const questions: Question[] = [
   },
   {
     what: "auth.passkey.begin-login: a login that has a passkey",
-    leastMs: minPasskeyLoginMs,
+    minResponseMs: minPasskeyLoginMs,
     async prepare(harness) {
       const known = await all(() => withPasskey(harness));
       return {
@@ -209,7 +209,7 @@ export const questions: Question[] = [
   },
   {
     what: "auth.passkey.begin-login: a login that has none",
-    leastMs: minPasskeyLoginMs,
+    minResponseMs: minPasskeyLoginMs,
     async prepare(harness) {
       const known = await all(() => account(harness));
       return {
@@ -221,7 +221,7 @@ export const questions: Question[] = [
   },
   {
     what: "auth.passkey.begin-login: the e-mail address of an account that has a passkey",
-    leastMs: minPasskeyLoginMs,
+    minResponseMs: minPasskeyLoginMs,
     async prepare(harness) {
       const known = await all(() => withPasskey(harness));
       return {
@@ -233,7 +233,7 @@ export const questions: Question[] = [
   },
   {
     what: "auth.passkey.finish-login: an answer by a stranger's device to what begin-login gave",
-    leastMs: minPasskeyLoginMs,
+    minResponseMs: minPasskeyLoginMs,
     async prepare(harness) {
       const known = await all(() => withPasskey(harness));
       const begin = async (login: string) => {

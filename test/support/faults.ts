@@ -200,7 +200,7 @@ export const faults = {
     line: "  if (request.idempotencyKey === undefined) throw keyless((request.headers ?? plainNames).idempotencyKey);",
     instead: "  void keyless;",
   },
-  /** Every request that was opened is written to the log, past the censor. */
+  /** Every request that was opened is written to the log, past the redaction. */
   "request-shown": {
     module: "bus/execute.ts",
     line: "    checkKey(record, command, request);",

@@ -69,7 +69,7 @@ export interface HandlerHarness {
   /** Topic of every request that did not say whom it serves, as auth_client_unknown_total counts them. */
   unknown: string[];
   ask<T extends Topic>(topic: T, request: Commands[T]["input"], options?: AskOptions): Promise<Commands[T]["result"]>;
-  /** The same in the time in which the bus answers it (`leastMs`). */
+  /** The same in the time in which the bus answers it (`minResponseMs`). */
   askInTime: HandlerHarness["ask"];
   /** "ok", or the code it was refused with. */
   outcome<T extends Topic>(topic: T, request: Commands[T]["input"], options?: AskOptions): Promise<string>;

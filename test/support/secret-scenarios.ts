@@ -190,12 +190,12 @@ export async function recordsOf(fleet: TestFleet, topics: string[]): Promise<InR
   return records;
 }
 
-/** Header of what `spoilt` makes, and of its dead letters. */
-export const malformedMark = "test-spoilt";
+/** Header of what `malformed` makes, and of its dead letters. */
+export const malformedMark = "test-malformed";
 
 /**
- * A request's record, spoilt in four ways, and without the address of a reply, so that each is a dead letter; what it
- * holds stays in it.
+ * A request's record, malformed in four ways, and without the address of a reply, so that each is a dead letter; what
+ * it holds stays in it.
  */
 export function malformed({ topic, key, value, headers }: InRecord): OutRecord[] {
   const given = Object.entries(headers).flatMap(([name, each]) => (each ? [[name, each]] : []));

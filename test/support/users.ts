@@ -77,8 +77,8 @@ export async function refused(call: Promise<unknown>): Promise<Refusal> {
 }
 
 /**
- * Gives him 1,100 sessions that are over, with so much said of their devices that a copy of what is held about him has
- * no room for all.
+ * Gives them 1,100 sessions that are over, with so much said of their devices that a copy of what is held about them
+ * has no room for all.
  */
 export async function withTooMuch({ sql }: TestFleet, { id }: Registered): Promise<void> {
   await sql.query(

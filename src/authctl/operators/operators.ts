@@ -25,7 +25,10 @@ export async function operatorsAdd(call: Invocation): Promise<CommandResult> {
 
 type Key = Awaited<ReturnType<typeof publicHalfOf>>;
 
-/** Uses the public half of the given key or of a new one, whose file is removed where `use` fails. @throws UsageFault */
+/**
+ * Uses the public half of the given key or of a new one, whose file is removed where `use` fails.
+ * @throws UsageFault
+ */
 async function withKey(
   call: Invocation,
   name: string,

@@ -6,9 +6,9 @@
 //
 // Why beside jose (measured per core, Node 24): jose's seal and open take 480 and 510 us of CPU each, nine tenths of it
 // WebCrypto's promises and key imports; these take 25 us once the key agreement is known, and 90 us when it is not. A
-// sender keeps its ephemeral key for one recipient up to an hour (docs/protocol.md, Seals) and the opening side remembers
-// the agreed key, so that neither pays an elliptic-curve operation per record. The content key and the nonce are new in
-// every record.
+// sender keeps its ephemeral key for one recipient up to an hour (docs/protocol.md, Seals) and the opening side
+// remembers the agreed key, so that neither pays an elliptic-curve operation per record. The content key and the nonce
+// are new in every record.
 import {
   createCipheriv,
   createDecipheriv,

@@ -30,8 +30,8 @@ export default defineHandler({
     const { row } = await ctx.uses.count(using, ownerOf(emailKey, count));
     const { owner = null, mailWaitMs = 0 } = row ?? {};
     const mailed = owner !== null && !owner.banned && mailWaitMs === 0;
-    const standIn = dummyUserFor(emailKey);
-    const nobody = { id: standIn, username: "nobody", email: typed, locale: null };
+    const dummyUser = dummyUserFor(emailKey);
+    const nobody = { id: dummyUser, username: "nobody", email: typed, locale: null };
     const { id: userId, username, email, locale } = mailed ? owner : nobody;
     const ttlMs = ctx.settings.resetTtlMs;
     const bound = owner === null ? {} : { generation: owner.generation };
@@ -45,7 +45,7 @@ export default defineHandler({
     };
     const writes = [link.write, countMail(count, mailed)];
     if (owner === null)
-      return ctx.commit({ ...common, key: nobodysKey, writes: [...writes, touchDummyUser(standIn)] }, {});
+      return ctx.commit({ ...common, key: nobodysKey, writes: [...writes, touchDummyUser(dummyUser)] }, {});
     const { id, banned, generation } = owner;
     // Also the address: a link that waited while it was changed would go to the old one.
     const subject = lockUser(id, { confirmed: true, banned, generation, emailKey });

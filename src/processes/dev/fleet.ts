@@ -1,7 +1,7 @@
 // The processes that `dev` runs: workers, relay, mailer and bridge, each `src/main.ts PROCESS` with its own HTTP port
 // and log file. Their configuration: our defaults for one machine, then the user's AUTH_ variables, then the addresses
-// of the stack, which always win. AUTH_DEV_ and AUTH_TEST_ variables are ours and not handed on. Each process has an IPC
-// channel, by whose end it notices that we are gone.
+// of the stack, which always win. AUTH_DEV_ and AUTH_TEST_ variables are ours and not handed on. Each process has an
+// IPC channel, by whose end it notices that we are gone.
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";

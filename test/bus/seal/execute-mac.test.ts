@@ -142,7 +142,7 @@ describe("a request that was opened is answered with its mac", () => {
 describe("a request that was not opened is refused without one", () => {
   test.each<[string, string, Asked]>([
     ["DEADLINE_EXCEEDED", "past its time", { leftMs: -1 }],
-    ["OVERLOADED", "at the door of the hash lane", { command: { lane: "hash" }, full: true }],
+    ["OVERLOADED", "at admission to the hash lane", { command: { lane: "hash" }, full: true }],
     ["SEAL_INVALID", "for another topic", { seal: { topic: "auth.other" } }],
     ["SEAL_INVALID", "for another reply topic", { seal: { replyTopic: "auth.reply.y" } }],
     ["SEAL_INVALID", "to a key that is gone", { seal: { key: { ...jwk, kid: "gone" } } }],

@@ -1,6 +1,6 @@
-// What a service does with the installed package: it calls, checks tokens by itself and reads events. Plain JavaScript, run
-// in a project of its own (test/support/service.ts) under the Node that is asked for. It has a kafkajs of its own, and says
-// what it finds changed in that one, and in the one that the package carries, after all was done.
+// What a service does with the installed package: it calls, checks tokens by itself and reads events. Plain JavaScript,
+// run in a project of its own (test/support/service.ts) under the Node that is asked for. It has a kafkajs of its own,
+// and says what it finds changed in that one, and in the one that the package carries, after all was done.
 import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, sep } from "node:path";

@@ -22,7 +22,7 @@ export interface Sender {
   close(): Promise<void>;
 }
 
-export interface SenderParts {
+export interface SenderDeps {
   random: Random;
   brokers: string[];
   /** Of topics on the broker. */
@@ -31,7 +31,7 @@ export interface SenderParts {
   bombBytes: number;
 }
 
-export async function makeSender({ random, brokers, prefix, bombBytes }: SenderParts): Promise<Sender> {
+export async function makeSender({ random, brokers, prefix, bombBytes }: SenderDeps): Promise<Sender> {
   const foreign = await foreignProducer(brokers);
   const kafka = openPatched({ clientId: "fuzz", brokers, logLevel: driver.logLevel.NOTHING });
   const producer = kafka.producer({ allowAutoTopicCreation: false });

@@ -181,8 +181,8 @@ function valueBytes(material: Material, draft: Draft, { clear = {}, content, spo
   }
   if (shape.sealed.length > 0) {
     const sealed = sealOf(material, draft, content ?? JSON.stringify(jsonOf(draft)));
-    const spoilt = spoil?.(sealed);
-    record["sealed"] = spoilt === undefined ? sealed : spoilt.toString("latin1");
+    const malformed = spoil?.(sealed);
+    record["sealed"] = malformed === undefined ? sealed : malformed.toString("latin1");
   }
   let body = shape.type.toBuffer(record);
   for (const [text, bytes] of places) body = replaced(body, Buffer.from(text), bytes);
