@@ -6,6 +6,7 @@ import { join, relative } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { handlers } from "../src/handlers/index.ts";
 import { commandSchemas, eventSchemas, mailSchema } from "../src/protocol/generated/schemas.ts";
+import { projectSources, type Rule, rules } from "./support/code-rules.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -58,7 +59,7 @@ const below: Record<string, readonly string[]> = {
   config: ["protocol"],
   protocol: [],
   kafka: [],
-  bus: ["kafka", "protocol"],
+  bus: ["kafka"],
   crypto: ["protocol", "config"],
   db: ["protocol", "crypto"],
   client: ["bus", "kafka", "protocol"],
@@ -338,5 +339,30 @@ describe("a handler", () => {
     expect(crossings(files, /^src\/handlers\//)).toEqual([]);
     const bad = { path: "src/handlers/session/x.ts", text: 'import { a } from "./login.ts";' };
     expect(crossings([bad], /^src\/handlers\//)).toHaveLength(1);
+  });
+});
+
+describe("the rules of the code are kept everywhere", () => {
+  const project = projectSources();
+  test.each(Object.entries(rules))("%s: none", (_name, rule) => {
+    expect(rule(project)).toEqual([]);
+  });
+
+  const broken: Record<keyof typeof rules, Source[]> = {
+    "loose files in src": [{ path: "src/loose.ts", text: "" }],
+    "files over 400 lines": [{ path: "src/lib/long.ts", text: "\n".repeat(401) }],
+    "comments over 120 columns": [{ path: "src/lib/wide.ts", text: `// ${"x".repeat(120)}` }],
+    "he, his, him": [{ path: "src/lib/x.ts", text: "// the user and his login" }],
+    "exported types declared twice": ["a", "b"].map((name) => ({
+      path: `src/lib/${name}.ts`,
+      text: "export interface Twice {}",
+    })),
+    "auth in src/kafka": [{ path: "src/kafka/x.ts", text: 'const topic = "auth.event";' }],
+    "auth in src/bus": [{ path: "src/bus/x.ts", text: "const prefix = authPrefix;" }],
+  };
+  test.each(Object.entries(broken))("the rule about %s sees a place that breaks it", (name, places) => {
+    const rule: Rule = rules[name as keyof typeof rules];
+    expect(rule(places)).toHaveLength(1);
+    expect(rule([])).toEqual([]);
   });
 });

@@ -29,7 +29,7 @@ type AccessTokenResponse = { access_token: string };
 type CurrentUserResponse = { id: number; login: string; is_active: boolean; is_verified: boolean; role: string };
 type Empty = Record<string, never>;
 
-export interface Methods {
+export interface BridgeMethods {
   CreateUser(request: UserCreateRequest, ask: Ask, device: KnownDevice): Promise<Okey>;
   RegistrationUser(request: TokenRequest, ask: Ask, device: KnownDevice): Promise<CookieResponse>;
   RefreshToken(request: CookieRequest, ask: Ask): Promise<AccessTokenResponse>;
@@ -40,7 +40,7 @@ export interface Methods {
 
 type CookieConfig = Pick<Config, "AUTH_COOKIE_MAX_AGE" | "AUTH_COOKIE_SAMESITE">;
 
-export function makeMethods(config: CookieConfig, verifier: Pick<Verifier, "verify" | "end">): Methods {
+export function makeMethods(config: CookieConfig, verifier: Pick<Verifier, "verify" | "end">): BridgeMethods {
   return {
     async CreateUser({ login, username, email, password }, ask, device) {
       await ask("auth.account.register", { login, username, email, password, ...clientOf(device) });

@@ -10,7 +10,7 @@ import type { InRecord } from "../kafka/records.ts";
 import { readJsonObject } from "../lib/json-object.ts";
 
 /** over: log in again; outdated: a refresh gives a current token; key: the key that signed it was revoked. */
-export type Judgement = "good" | "over" | "outdated" | "key";
+export type TokenStanding = "good" | "over" | "outdated" | "key";
 
 export interface Judged {
   sessionId: string;
@@ -25,7 +25,7 @@ export interface Revocations {
   assigned(partitions: number[]): void;
   /** Forgets up to when it is known, and no revocation: for who reads the feed anew. */
   unmark(): void;
-  judge(token: Judged): Judgement;
+  judge(token: Judged): TokenStanding;
   /** Unix ms up to which every revocation is known; undefined before the first word of some partition. */
   readonly asOf: number | undefined;
   /** How long revocations are kept, ms. */

@@ -105,10 +105,10 @@ export interface Registry extends SchemaSource {
    */
   register(subject: string, schema: object, compatibility: Compatibility): Promise<number>;
   /** What registering would find, with nothing changed. */
-  judge(subject: string, schema: object): Promise<Judgement>;
+  judge(subject: string, schema: object): Promise<SchemaComparison>;
 }
 
-export interface Judgement {
+export interface SchemaComparison {
   /** Whether there is such a subject. */
   exists: boolean;
   /** The subject's own; undefined where it has none. */

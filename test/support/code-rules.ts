@@ -1,12 +1,10 @@
-// How far the code is from what CONTRIBUTING.md asks for: each rule that is not kept everywhere yet, with the places
-// that break it. `node tools/distance.ts` prints the figures, `node tools/distance.ts RULE` the places of one rule.
-// test/distance.test.ts lets no figure grow. A rule that is kept everywhere moves to test/architecture.test.ts; this
-// file is deleted when none is left.
+// The rules of the code that a glance at the files can judge: each with the places that break it. test/architecture.test.ts
+// asks for none, and shows that each rule sees a place that breaks it.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const root = join(import.meta.dirname, "..");
+const root = join(import.meta.dirname, "..", "..");
 
 export interface Source {
   /** From the project's root. */
@@ -59,16 +57,6 @@ const authBelow =
   (sources) =>
     byLine((line) => /auth(?!ori[sz]|entic|tag)/i.test(line))(sources.filter(({ path }) => path.startsWith(directory)));
 
-/** Old names, each with the new one: what is left of them in identifiers. */
-const retired: readonly RegExp[] = [
-  /\b(door|coming|permitsOut|Holdings?|letOn|holdBack|crowded|formerMember|bury|poison)\b/,
-  /\b(Beat|Pulse|Rival|Kept|spoilKept|unheard|standIns?|founding|foundAccount|Deed|Doer)\b/,
-  /\b(commitAlone|AloneParts|Aside|leastMs|noSoonerThan|tally|turnKeys|turnOutbox|giveWay|hindrance|shelf)\b/,
-  /\b(\w+Parts|Surroundings|Wiring|catalogue|censor|patiently|orThrow|traps|isPassing|passing|Watermark|watermark)\b/,
-  /\b(house|exercises|Scene|Site|crowd|goesOn|Cast|spoilt|further factors?\))\b/,
-];
-const retiredNames = byLine((line) => retired.some((pattern) => pattern.test(line)));
-
 export const rules = {
   "loose files in src": inSrc(looseFiles),
   "files over 400 lines": inSrc(longFiles),
@@ -77,12 +65,11 @@ export const rules = {
   "exported types declared twice": inSrc(typesDeclaredTwice),
   "auth in src/kafka": authBelow("src/kafka/"),
   "auth in src/bus": authBelow("src/bus/"),
-  "retired names": retiredNames,
 } as const satisfies Record<string, Rule>;
 
 /** The hand-written code that is under version control. */
 export function projectSources(): Source[] {
-  const own = [/^tools\/distance\.ts$/, /^test\/distance\.test\.ts$/, /\/generated\//];
+  const own = [/^test\/support\/code-rules\.ts$/, /^test\/architecture\.test\.ts$/, /\/generated\//];
   return execFileSync("git", ["ls-files", "src", "test", "bench", "tools", "stack", "bin"], {
     cwd: root,
     encoding: "utf8",
@@ -90,14 +77,4 @@ export function projectSources(): Source[] {
     .split("\n")
     .filter((path) => /\.(ts|js)$/.test(path) && !own.some((pattern) => pattern.test(path)))
     .map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
-}
-
-if (import.meta.main) {
-  const sources = projectSources();
-  const [, , asked] = process.argv;
-  for (const [name, rule] of Object.entries(rules)) {
-    const places = rule(sources);
-    if (asked === undefined) console.log(`${String(places.length).padStart(6)}  ${name}`);
-    else if (asked === name) console.log(places.join("\n"));
-  }
 }
