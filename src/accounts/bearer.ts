@@ -37,7 +37,7 @@ export async function requireBearer(ctx: Context, accessToken: string, field = "
 }
 
 /** A token that was good when the request was first carried out may have expired since: the first answer counts. */
-export async function unlessAnswered<T>(ctx: Context, verify: () => Promise<T>): Promise<T> {
+async function unlessAnswered<T>(ctx: Context, verify: () => Promise<T>): Promise<T> {
   try {
     return await verify();
   } catch (error) {

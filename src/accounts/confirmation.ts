@@ -15,7 +15,7 @@ import type { Client } from "../protocol/generated/schemas.ts";
 import { normalize } from "../protocol/record-key.ts";
 import { mail, newLink, newToken } from "./mails.ts";
 
-export const legacyMailTopic = "auth";
+const legacyMailTopic = "auth";
 const profileTopic = "registration";
 
 /**

@@ -21,7 +21,7 @@ import type { MailKind } from "../protocol/mail-kinds.ts";
  */
 export const mailedInMs = 25;
 
-export const mailTopic = "auth.mail";
+const mailTopic = "auth.mail";
 
 export interface MailTo {
   /** Record key: what concerns one account goes out in order. */
@@ -41,7 +41,7 @@ export interface MailTo {
  * From where a mail was brought about: by a request that names its client, or within a session, which was logged in to
  * from there.
  */
-export type MailOrigin = { request: Client | null } | { session: Client | null };
+type MailOrigin = { request: Client | null } | { session: Client | null };
 
 export function mail({ settings }: Pick<MailMaker, "settings">, kind: MailKind, to: MailTo): Message {
   const { key, email, locale, from, ...secrets } = to;

@@ -22,7 +22,7 @@ interface OperatorSaid {
 }
 
 /** Events that change rights. */
-export const rightsEvents = ["RoleChanged", "RoleDeleted", "MfaRequirementChanged", "OperatorAdded", "OperatorRemoved"];
+const rightsEvents = ["RoleChanged", "RoleDeleted", "MfaRequirementChanged", "OperatorAdded", "OperatorRemoved"];
 
 interface Event {
   event: string;

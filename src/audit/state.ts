@@ -57,7 +57,7 @@ export interface StateVerdict {
 }
 
 /** Rows that may wait to be chained: beyond it the relay is to catch up first. */
-export const mostWaiting = 20_000;
+const mostWaiting = 20_000;
 const mostFound = 1000;
 
 export class TooManyWait extends Error {}
@@ -186,7 +186,7 @@ const speaksOf: Readonly<Record<string, readonly string[]>> = {
   UserUnbanned: ["ban"],
   MfaChanged: ["app", "recovery codes", "passkey"],
 };
-export const speakingEvents = Object.keys(speaksOf);
+const speakingEvents = Object.keys(speaksOf);
 
 /** Nothing where they do not open: then no account fits them. */
 function digestsIn(

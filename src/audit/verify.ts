@@ -68,7 +68,7 @@ export interface Verdict {
   broken: Broken | null;
 }
 
-export interface Broken {
+interface Broken {
   /** The row, where it is one. */
   number: number | null;
   what: "row" | "missing" | "inserted" | "end" | "head" | "start";

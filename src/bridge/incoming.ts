@@ -10,7 +10,7 @@
 import type { Server } from "@grpc/grpc-js";
 
 /** Every name of ours in the metadata of a request. */
-export const metadataNames = [
+const metadataNames = [
   "auth-idempotency-key",
   "auth-client-ip",
   "auth-client-user-agent",

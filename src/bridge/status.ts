@@ -21,8 +21,8 @@ export interface CallStatus {
 }
 
 /** Where the trailing metadata says which refusal it was. */
-export const errorKey = "auth-error";
-export const retryAfterKey = "auth-retry-after-ms";
+const errorKey = "auth-error";
+const retryAfterKey = "auth-retry-after-ms";
 
 export function statusOf(thrown: unknown): CallStatus {
   if (thrown instanceof Unrepresentable) return withMetadata(status.FAILED_PRECONDITION, thrown.message, {});

@@ -53,7 +53,7 @@ export interface Lane {
   readonly cost: number;
 }
 
-export interface Task {
+interface Task {
   /**
    * Tasks of one kind cost about the same; "" (default) is the usual one. There are few kinds: each is remembered.
    */

@@ -22,7 +22,7 @@ export interface Mailboxes {
 }
 
 /** Of so many places, how many are kept for devices: 8, or a quarter of a small mailbox. */
-export function keptForDevices(bound: number): number {
+function keptForDevices(bound: number): number {
   return Math.min(8, Math.floor(bound / 4));
 }
 

@@ -9,7 +9,7 @@ import type { BusNames } from "./names.ts";
 import type { OutgoingRequest } from "./outgoing-request.ts";
 
 /** As an Avro record has them; a text may have the attributes of avro/text-gate.ts. */
-export type AvroFields = readonly { name: string; type: unknown; maxBytes?: number; text?: string }[];
+type AvroFields = readonly { name: string; type: unknown; maxBytes?: number; text?: string }[];
 
 export interface PlainCommand {
   /** `namespace.command`; the records are `namespace.CommandRequest`, `…Result` and `…Reply`. */

@@ -3,7 +3,7 @@
 import { AnyRefusal, type RefusalOptions } from "../lib/refusal.ts";
 
 /** code -> default words for people */
-export const busRefusals = {
+const busRefusals = {
   INVALID_INPUT: "The request is not valid.",
   SEAL_REQUIRED: "Secrets must be sealed.",
   SEAL_INVALID: "The seal does not fit the request.",

@@ -25,7 +25,7 @@ import { refuserWith } from "./refusals.ts";
 import { isReplyMac } from "./seal/reply-mac.ts";
 import type { Sender } from "./sender.ts";
 
-export type { OutgoingRequest, Reply } from "./outgoing-request.ts";
+export type { Reply } from "./outgoing-request.ts";
 
 export interface RequesterDeps {
   protocol: BusProtocol;

@@ -19,7 +19,7 @@ import {
 
 export type SealingJwk = JWK & { kid: string };
 
-export interface VerificationKey {
+interface VerificationKey {
   kid: string;
   alg: string;
   key: KeyObject;

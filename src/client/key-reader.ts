@@ -60,7 +60,7 @@ const retryMs = 500;
  */
 const quietMs = 2000;
 
-export const idAdvice =
+const idAdvice =
   "compare AUTH_FLEET_ID (fleetId of connect()) with what `authctl keys root` says at the fleet, and this machine's clock with the time";
 
 export function makeKeyReader(parts: KeyReaderDeps): KeyReader {

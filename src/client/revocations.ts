@@ -10,9 +10,9 @@ import type { InRecord } from "../kafka/records.ts";
 import { readJsonObject } from "../lib/json-object.ts";
 
 /** over: log in again; outdated: a refresh gives a current token; key: the key that signed it was revoked. */
-export type TokenStanding = "good" | "over" | "outdated" | "key";
+type TokenStanding = "good" | "over" | "outdated" | "key";
 
-export interface Judged {
+interface Judged {
   sessionId: string;
   userId: number;
   generation: number;

@@ -39,7 +39,7 @@ export interface VerifierOptions {
 }
 
 /** Asks the fleet whom a token speaks for: auth.session.inspect. */
-export type Inspect = (accessToken: string) => Promise<Omit<Verified, "by" | "fresh" | "ageMs">>;
+type Inspect = (accessToken: string) => Promise<Omit<Verified, "by" | "fresh" | "ageMs">>;
 
 export interface VerifyOptions {
   whenStale?: StalePolicy;

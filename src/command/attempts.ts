@@ -28,7 +28,7 @@ import { clientNetworks } from "./networks.ts";
 import { refundable, type UseDeps, usedUp, useLimits } from "./uses.ts";
 
 /** What is guessed at; each factor of an account is counted by itself. */
-export type Factor = "password" | "code";
+type Factor = "password" | "code";
 
 export interface Attempt {
   factor: Factor;
@@ -59,7 +59,7 @@ export interface AttemptReservation {
   remember(userId: number): Write[];
 }
 
-export type AttemptOutcome = "right" | "wrong" | "throttled" | "released" | "conflict";
+type AttemptOutcome = "right" | "wrong" | "throttled" | "released" | "conflict";
 
 export interface AttemptDeps extends UseDeps {
   pool: DatabasePool;

@@ -123,7 +123,7 @@ export type CountedMail = "confirm" | "reset";
 export type Proof = "secret" | "password" | "none";
 
 /** Of an audit row, sealed. */
-export interface PersonalPart {
+interface PersonalPart {
   eventId: string;
   personal: Buffer;
 }

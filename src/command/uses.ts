@@ -22,7 +22,7 @@ import { clientNetworks } from "./networks.ts";
 export type Use = "password" | "code" | "link" | "register" | "mail" | "passkey";
 
 /** So many uses at once, forgotten evenly within `perMs`. */
-export interface Rate {
+interface Rate {
   most: number;
   perMs: number;
 }

@@ -6,7 +6,7 @@ import { domainToASCII } from "node:url";
 import { readDatabaseAddress } from "../lib/database-address.ts";
 import { list } from "./kinds.ts";
 
-export function url(protocols: string[]): (value: string) => string {
+function url(protocols: string[]): (value: string) => string {
   return (value) => {
     // A browser's rules leave line ends and tabs out, wherever they stand: such a URL is not what it looks like.
     const read = URL.canParse(value) && !/[\s\p{Cc}]/u.test(value) ? new URL(value) : undefined;

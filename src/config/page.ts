@@ -4,7 +4,7 @@ import { variablesOf } from "./readers.ts";
 import { defaultOf, sections, variables } from "./variables.ts";
 
 /** What a deployment sets first: without these no process of a fleet starts, or nobody knows it for the fleet. */
-export const firstVariables: readonly (keyof typeof variables)[] = [
+const firstVariables: readonly (keyof typeof variables)[] = [
   ...(["AUTH_KAFKA_BROKERS", "AUTH_REGISTRY_URL", "AUTH_DATABASE_URL", "AUTH_MASTER_KEY", "AUTH_FLEET_ID"] as const),
   ...(["AUTH_SMTP_URL", "AUTH_MAIL_FROM", "AUTH_MAIL_LINK_URL"] as const),
 ];

@@ -9,7 +9,7 @@ import type { Config } from "./read.ts";
  * Whether what is sent there stays on this machine.
  * @param host without brackets and port; empty: a socket in the file system
  */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   const name = host.replace(/^\[|\]$/g, "").toLowerCase();
   if (name === "" || name.startsWith("/")) return true;
   if (name === "localhost" || name.endsWith(".localhost")) return true; // RFC 6761, section 6.3
@@ -23,7 +23,7 @@ export function isPlainDatabase(url: string): boolean {
 }
 
 /** Whether mails, with their links, may go to the server in the open. @param url as AUTH_SMTP_URL has it */
-export function isPlainSmtp(url: string): boolean {
+function isPlainSmtp(url: string): boolean {
   const { protocol, hostname, username, searchParams } = new URL(url);
   if (protocol !== "smtp:" || isLoopback(hostname)) return false;
   return username === "" && searchParams.get("starttls") !== "required"; // with a user TLS is demanded (mail/smtp.ts)

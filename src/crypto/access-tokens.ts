@@ -41,7 +41,7 @@ export interface AccessClaims extends AccessSubject {
   expiresAt: number;
 }
 
-export interface AccessVerifier {
+interface AccessVerifier {
   /** @throws Refusal TOKEN_INVALID or TOKEN_EXPIRED, for any text whatsoever */
   verifyAccess(token: string): Promise<AccessClaims>;
 }

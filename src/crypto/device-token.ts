@@ -12,7 +12,7 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { addressKey } from "../protocol/email-addresses.ts";
 import type { DataKeys } from "./envelope.ts";
 
-export interface DeviceClaims {
+interface DeviceClaims {
   /** Random, 16 bytes: the same as long as the token is renewed. */
   id: Buffer;
   /** How often the account's password had been set anew by a link. */

@@ -23,7 +23,7 @@ export type HashFault = "unknown" | "beyond";
  * Beyond these a stored hash never matches: whoever can write one row must not be able to stop the workers with it.
  * Times are of one core of the machine of docs/scaling.md; each bound leaves room above what libraries make by default.
  */
-export const limits = {
+const limits = {
   bcryptCost: 15, // 2 s; libraries make 10 to 12
   scryptMemory: 256 * 1024 * 1024, // bytes a hash, all threads at once; passlib makes 64 MiB, OWASP asks for 128
   scryptWork: 2 ** 22, // N * r * p: 1.5 s
@@ -35,7 +35,7 @@ export const limits = {
 } as const;
 
 /** bcrypt reads no more of a password. A longer one is hashed whole at the user's next login. */
-export const bcryptReads = 72;
+const bcryptReads = 72;
 
 interface Algorithm {
   form: RegExp;

@@ -16,8 +16,8 @@ import type { DataKeys, SecretBox } from "./envelope.ts";
 
 export type KeyUse = "sig" | "enc";
 export type SigningAlg = "ES256" | "EdDSA" | "RS256";
-export type SealingAlg = "ECDH-ES+A256KW";
-export type KeyState = "next" | "active" | "retired";
+type SealingAlg = "ECDH-ES+A256KW";
+type KeyState = "next" | "active" | "retired";
 
 export interface KeyRow {
   kid: string;
@@ -61,7 +61,7 @@ export interface FleetKey {
 }
 
 /** As `jwks()` and auth.key.list show a key. */
-export type PublishedJwk = JWK & { kid: string; use: KeyUse; alg: string; cert?: string };
+type PublishedJwk = JWK & { kid: string; use: KeyUse; alg: string; cert?: string };
 
 export interface Keyring extends VerificationKeys {
   /** The key that signs. @throws Error where no signing key is active */
@@ -166,7 +166,7 @@ function activeOf(keys: readonly FleetKey[], use: KeyUse): FleetKey {
 const states: KeyState[] = ["active", "next", "retired"];
 
 /** A keyring of opened keys. */
-export function makeKeyring(keys: readonly FleetKey[]): Keyring {
+function makeKeyring(keys: readonly FleetKey[]): Keyring {
   const byKid = new Map(keys.map((each) => [each.kid, each]));
   const find = (kid: string, use: KeyUse): FleetKey | undefined => {
     const key = byKid.get(kid);

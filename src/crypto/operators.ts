@@ -10,7 +10,7 @@ import { refuse } from "../protocol/errors.ts";
 import type { SecretBox } from "./envelope.ts";
 import { isCanonical, signCompact } from "./jws.ts";
 
-export type OperatorAlg = "ES256" | "EdDSA";
+type OperatorAlg = "ES256" | "EdDSA";
 
 export interface OperatorKey {
   /** RFC 7638 thumbprint. */

@@ -25,7 +25,7 @@ export interface Argon2Cost {
   parallelism: number;
 }
 
-export interface PasswordCheck {
+interface PasswordCheck {
   ok: boolean;
   /**
    * The password is right, but its hash should be made anew: other parameters, another pepper, or made of the raw text.
@@ -64,7 +64,7 @@ const limits: Argon2Cost = {
 const longestVerified = 16_384;
 
 /** A key of the keyed step. */
-export interface Pepper {
+interface Pepper {
   /** 1 to 8 characters: what the PHC form has room for. */
   id: string;
   /** 32 bytes. */

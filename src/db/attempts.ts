@@ -52,7 +52,7 @@ export interface AttemptRow {
 }
 
 /** The device is new, known by a token, or known by where it was let in from (stale: more than a day ago). */
-export const reserved = z.object({
+const reserved = z.object({
   waitMs: z.number(),
   /** Whose failures have to be waited for. */
   limit: z.enum(["account", "network", "fleet"]).optional(),

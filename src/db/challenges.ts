@@ -6,7 +6,7 @@ import { z } from "zod";
 import { factorColumns, factorShape, hasRecoveryCode, totpColumns, totpShape } from "./factors.ts";
 import type { Read, Write } from "./statements.ts";
 
-export type ChallengePurpose = "login-mfa" | "passkey-login" | "passkey-registration";
+type ChallengePurpose = "login-mfa" | "passkey-login" | "passkey-registration";
 
 const client = z
   .object({ ip: z.string().nullable(), userAgent: z.string().nullable(), device: z.string().nullable() })

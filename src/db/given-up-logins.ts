@@ -29,15 +29,6 @@ export function giveUpLogin(hash: Buffer, { userId, forMs }: { userId: number | 
   };
 }
 
-/** The user has it again, or somebody has it who may. */
-export function takeLogin(hash: Buffer): Write {
-  return {
-    name: "take_login",
-    statement: (gate) => sql.fragment`
-      DELETE FROM given_up_logins WHERE login = ${sql.binary(hash)}::bytea AND ${gate} RETURNING 1`,
-  };
-}
-
 /** Nobody may take back what a user gave up who is gone: the rows name no user any more, and stay until their time. */
 export function forgetWhoGaveUp(userId: number): Write {
   return {

@@ -98,13 +98,6 @@ async function markPublished(transaction: CommonQueryMethods, rows: readonly Sto
       AND created_at BETWEEN to_timestamp(${Math.min(...times) - 1}) AND to_timestamp(${Math.max(...times) + 1})`);
 }
 
-/** Rows not yet published, and the age of the oldest in seconds. */
-export async function outboxBacklog(pool: DatabasePool): Promise<{ rows: number; seconds: number }> {
-  return pool.one(sql.type(z.object({ rows: z.number(), seconds: z.number() }))`
-    SELECT count(*) AS rows, COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 AS seconds
-    FROM outbox WHERE published_at IS NULL`);
-}
-
 /** Makes the next days' partitions, drops those of past days that are published. @returns how many it dropped */
 export async function maintainOutboxPartitions(pool: DatabasePool): Promise<number> {
   const row = await pool.one(

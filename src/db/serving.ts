@@ -4,7 +4,7 @@ import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 
 /** A worker's rows are in force for so long after it wrote them last. */
-export const servingMs = 30_000;
+const servingMs = 30_000;
 
 const servingRow = z.object({
   command: z.string(),

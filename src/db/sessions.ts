@@ -116,7 +116,7 @@ export interface SessionLimit {
 }
 
 /** The event SessionsRevoked before it is known which sessions it is about: its body is without their ids. */
-export interface EndedSessionsEvent {
+interface EndedSessionsEvent {
   eventId: string;
   traceparent: string | null;
   event: object;

@@ -24,7 +24,6 @@ const account = z.object({
   /** It keeps a login taken and belongs to nobody (handlers/account/register.ts). */
   decoy: z.boolean(),
 });
-export type Account = z.infer<typeof account>;
 
 const columns = sql.fragment`
   u.id, u.login, u.confirmed_at IS NOT NULL AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned, u.generation, ${roles},

@@ -22,7 +22,7 @@ export interface UseLimit {
 }
 
 /** `limit` says which one allows no further use now. */
-export const countedUse = z.object({ waitMs: z.number(), limit: z.enum(["network", "fleet"]).optional() });
+const countedUse = z.object({ waitMs: z.number(), limit: z.enum(["network", "fleet"]).optional() });
 export type CountedUse = z.infer<typeof countedUse>;
 
 /** In the order in which their rows are locked: from the narrow network to the fleet. */

@@ -20,7 +20,6 @@ export interface RawFetchedPartition {
 }
 
 export const firstVersion = 4;
-export const lastVersion = 17;
 
 const withLogStart = 5;
 const withSessions = 7;

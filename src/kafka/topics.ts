@@ -18,14 +18,14 @@ export interface TopicAdmin {
   configure(changes: ConfigChange[]): Promise<void>;
 }
 
-export interface ConfigEntry {
+interface ConfigEntry {
   name: string;
   value: string | null;
   /** Set for this topic, by us or by an operator. */
   own: boolean;
 }
 
-export interface ConfigChange {
+interface ConfigChange {
   topic: string;
   different: [name: string, value: string][];
   /** With all that is set for the topic besides, for a driver that can only replace. */

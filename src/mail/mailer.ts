@@ -31,7 +31,7 @@ export interface MailerDeps extends Omit<MailDeliveryDeps, "triedAgain"> {
   observe(kind: string, outcome: MailOutcome): void;
 }
 
-export type MailOutcome = "sent" | "repeated" | "dead-letter" | "tried-again";
+type MailOutcome = "sent" | "repeated" | "dead-letter" | "tried-again";
 
 export const mailerGroup = "auth.mailer";
 

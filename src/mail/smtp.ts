@@ -23,7 +23,7 @@ export class SmtpFault extends Error {
   }
 }
 
-export interface OutgoingMail extends RenderedMail {
+interface OutgoingMail extends RenderedMail {
   /** Id of the mail (UUID): its Message-ID, too, by which a receiver tells one that came twice. */
   mailId: string;
   to: string;
@@ -68,7 +68,7 @@ export function smtpServer(url: string, from: string, { plaintext = false } = {}
 }
 
 /** The address in `Name <address>`, or the text itself. */
-export function addressOf(from: string): string {
+function addressOf(from: string): string {
   return /<([^<>]+)>\s*$/.exec(from)?.[1] ?? from.trim();
 }
 

@@ -12,7 +12,7 @@ import { type Allowed, htmlPlaceFaults, linkLineFaults, templateFaults } from ".
 import { commonPlaceholders, phrases, placeholdersOf, sharedFiles, sharedPlaceholders } from "./template-names.ts";
 
 /** What one kind says in one language: Mustache templates. */
-export interface MailTemplate {
+interface MailTemplate {
   subject: string;
   text: string;
   html: string;

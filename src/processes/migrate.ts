@@ -18,7 +18,7 @@ import { goneRecord, keyRecord, keyTopic } from "../protocol/key-records.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
 import { packageRoot } from "../runtime/package-root.ts";
-import { kafkaOf, keyPartsOf, registryOf } from "./index.ts";
+import { kafkaOf, keyDepsFor, registryOf } from "./parts.ts";
 import { subjects, topics } from "./topic-specs.ts";
 
 export interface Migrating {
@@ -43,7 +43,7 @@ export async function migrate(migrating: Migrating): Promise<void> {
   });
   try {
     for (const name of await migrateDatabase(pool, join(packageRoot, "migrations"))) report(`applied ${name}`);
-    for (const line of await ensureKeys(keyPartsOf({ config, clock }, pool))) report(line);
+    for (const line of await ensureKeys(keyDepsFor({ config, clock }, pool))) report(line);
     await writeFleetId(migrating, pool);
     await Promise.all([migrateTopics(migrating, pool), migrateSchemas(migrating, pool)]);
   } finally {

@@ -24,7 +24,7 @@ export interface RootKey {
 }
 
 const alg = "ES256";
-export const certType = "fleet-key+jwt";
+const certType = "fleet-key+jwt";
 const hour = 3600;
 /** Renewed daily, so a relay may be away for a day. */
 const goodForSeconds = 48 * hour;

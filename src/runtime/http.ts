@@ -14,7 +14,7 @@ export interface Problem {
   reason: string;
 }
 
-export interface Checks {
+interface Checks {
   /** What only a restart would cure. */
   live: () => Problem[];
   /** What keeps this process from serving now. */

@@ -4,8 +4,6 @@
 // label's values must be few: method, topic, code; never a login or an id, which would make a time series per user.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
-export type { Counter, Gauge, Histogram };
-
 export interface Metrics {
   counter(name: string, help: string, labels?: string[]): Counter;
   /** @param collect is called at each scrape, to set what is cheaper to look up then than to keep up to date. */

@@ -22,7 +22,7 @@ export interface Answer {
   deviceToken: string | undefined;
 }
 
-export interface CallRules {
+interface CallRules {
   /** A list: given so many times. */
   metadata?: Record<string, string | Buffer | (string | Buffer)[]>;
   deadlineMs?: number;

@@ -12,7 +12,7 @@ import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { makeMetrics } from "../../src/runtime/metrics.ts";
 import { connectGateway } from "./gateway.ts";
 
-export interface Asked {
+interface Asked {
   topic: string;
   input: unknown;
   options: CallOptions;

@@ -112,7 +112,7 @@ function cellsOfControl({ column, first, rows }: Control): Cell[] {
   return cells;
 }
 
-export interface Controlled {
+interface Controlled {
   off: string;
   judged: Judged[];
 }

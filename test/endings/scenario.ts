@@ -46,7 +46,7 @@ export async function newScenario(harness: HandlerHarness, confirmed: boolean, a
 }
 
 /** As a login with a second factor leaves it. */
-export async function openSession(
+async function openSession(
   { parts, pool }: HandlerHarness,
   { id: userId, login }: { id: number; login: string },
   { ageMs = 0 } = {},
@@ -119,7 +119,7 @@ export async function begunRegistration({ harness }: Scenario, { accessToken }: 
 }
 
 /** What the feed says of a token, to a verifier that has read all of it. */
-export async function judgedLocally({ harness, id }: Scenario, accessToken: string): Promise<string> {
+async function judgedLocally({ harness, id }: Scenario, accessToken: string): Promise<string> {
   const { sessionId, userId, generation, keyId } = await harness.parts.tokens.verifyAccess(accessToken);
   const revocations = makeRevocations(day);
   const said = await harness.pool.any(sql.type(z.object({ key: z.string(), body: anyRow }))`

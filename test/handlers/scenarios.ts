@@ -6,7 +6,7 @@ import type { Scenario } from "../support/scenarios.ts";
 const suffix = ".scenario.ts";
 
 /** @param folder where the areas lie */
-export async function scenariosIn(folder: string): Promise<Record<string, Scenario>> {
+async function scenariosIn(folder: string): Promise<Record<string, Scenario>> {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(suffix));
   const found = files.sort().map(async (file): Promise<[topic: string, scenario: Scenario]> => {
     const { default: scenario } = (await import(join(folder, file))) as { default: Scenario };

@@ -10,7 +10,7 @@ import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { rotateDataKeys, turnDataKeys } from "../../src/keys/data-keys.ts";
 import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
-import { keyPartsOf } from "../../src/processes/index.ts";
+import { keyDepsFor } from "../../src/processes/parts.ts";
 import { called } from "../authctl/authctl.ts";
 import { auditShown, chainWaiting } from "../support/audited.ts";
 import { end, type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
@@ -47,7 +47,7 @@ interface Shown {
 }
 
 const partsOf = (env: Environment, clock: Clock = systemClock) =>
-  keyPartsOf({ config: readConfig(env, "ctl"), clock }, pool);
+  keyDepsFor({ config: readConfig(env, "ctl"), clock }, pool);
 
 async function dataKeys(env = own.env): Promise<Shown[]> {
   const { code, stdout, stderr } = await called(["keys", "list", "--json"], env);

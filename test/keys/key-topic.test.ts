@@ -10,7 +10,7 @@ import { connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 import { rotateDueKeys, rotateKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { keyPartsOf } from "../../src/processes/index.ts";
+import { keyDepsFor } from "../../src/processes/parts.ts";
 import { startBroker } from "../support/cluster.ts";
 import { end, type Fleet, quiet, startFleet, until } from "../support/fleet.ts";
 import { ownFolder } from "../support/stack.ts";
@@ -84,7 +84,7 @@ async function isGood(kid: string): Promise<boolean> {
 test("a key that is gone stays gone for a fresh verifier, whatever came late and whatever the cleaner leaves", async () => {
   const config = readConfig(fleet!.env, "ctl");
   const at = (ms: number) => ({
-    ...keyPartsOf({ config, clock: systemClock }, pool),
+    ...keyDepsFor({ config, clock: systemClock }, pool),
     clock: { ...systemClock, now: () => systemClock.now() + ms },
   });
   const genuine = (await held()).find(({ value }) => String(value).includes('"use":"sig"'))!;

@@ -7,7 +7,7 @@ import { readConfig } from "../../src/config/read.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { rotateDueKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { keyPartsOf } from "../../src/processes/index.ts";
+import { keyDepsFor } from "../../src/processes/parts.ts";
 import type { Refusal } from "../../src/protocol/errors.ts";
 import { called } from "../authctl/authctl.ts";
 import { type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
@@ -111,7 +111,7 @@ describe("a rotation", () => {
 
   test("ends with the old keys gone, when nothing of them can be under way", async () => {
     const config = readConfig(own.env, "ctl");
-    const parts = keyPartsOf({ config, clock: { ...systemClock, now: () => systemClock.now() + 86_500_000 } }, pool);
+    const parts = keyDepsFor({ config, clock: { ...systemClock, now: () => systemClock.now() + 86_500_000 } }, pool);
     const retired = (await listed()).filter(({ state }) => state === "retired").map(({ kid }) => kid);
     const done = await rotateDueKeys(parts);
     expect(done.filter((line) => /^removed (?!data key)/.test(line)).sort()).toEqual(

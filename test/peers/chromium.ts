@@ -14,7 +14,7 @@ interface Answer {
   error?: { message: string };
 }
 
-export interface Viewport {
+interface Viewport {
   width: number;
   dark?: boolean;
 }

@@ -34,7 +34,7 @@ export interface Question {
   prepare(harness: HandlerHarness): Promise<Asks>;
 }
 
-export interface Asks {
+interface Asks {
   somebody: Ask;
   nobody: Ask;
   /** What would be done for nobody if nothing were done to hide it; default: `readAndKeep`. */

@@ -4,7 +4,7 @@ import { shared } from "../../src/kafka/assigner.ts";
 import type { KafkaPort } from "../../src/kafka/kafka.ts";
 import { until } from "./fleet.ts";
 
-export interface FeedRecord {
+interface FeedRecord {
   partition: number;
   offset: bigint;
   key: string;

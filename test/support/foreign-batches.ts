@@ -19,7 +19,7 @@ export interface ForeignRecord {
 }
 
 /** Zigzag, as in Kafka's records. */
-export function varint(number: number): Buffer {
+function varint(number: number): Buffer {
   const bytes: number[] = [];
   let left = number >= 0 ? 2 * number : -2 * number - 1;
   for (; left >= 0x80; left = Math.floor(left / 0x80)) bytes.push((left % 0x80) | 0x80);

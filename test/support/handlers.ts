@@ -33,7 +33,7 @@ import { testStack } from "./stack.ts";
 
 type Topic = keyof Commands;
 
-export interface AskOptions {
+interface AskOptions {
   /** Default: one that was never used. */
   idempotencyKey?: Buffer;
   /** When the broker took the record; default: now. */

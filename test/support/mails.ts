@@ -19,7 +19,7 @@ export interface StoredMail {
   sealed: string;
 }
 
-export const mailType = avsc.Type.forSchema(mailSchema as unknown as avsc.Schema);
+const mailType = avsc.Type.forSchema(mailSchema as unknown as avsc.Schema);
 
 export const decodeMail = (record: Seen): StoredMail => mailType.fromBuffer(record.value!.subarray(5)) as StoredMail;
 

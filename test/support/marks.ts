@@ -9,7 +9,7 @@ import { makeAppendTimes, startAsOf } from "../../src/relay/as-of.ts";
 import { quiet, until } from "./fleet.ts";
 import { account, type HandlerHarness } from "./handlers.ts";
 
-export interface PlayedMark {
+interface PlayedMark {
   partition: number;
   asOf: number;
   tokenLifeMs: number | undefined;

@@ -30,7 +30,7 @@ export function oldUsers(rows: number): OldUser[] {
 }
 
 /** What a row of a hundred is: banned; of ten: not confirmed; of a thousand: an admin. */
-export const kinds = { banned: 100, unconfirmed: 10, admins: 1000 } as const;
+const kinds = { banned: 100, unconfirmed: 10, admins: 1000 } as const;
 
 export interface OldService {
   url: string;

@@ -18,7 +18,7 @@ export function writeOperatorKey(file: string): void {
   if (!existsSync(file)) writeFileSync(file, newSigner(testOperator), { mode: 0o600 });
 }
 
-export function operatorSigner({ env }: Pick<FleetAddresses, "env">): Promise<OperatorSigner> {
+function operatorSigner({ env }: Pick<FleetAddresses, "env">): Promise<OperatorSigner> {
   return signerFrom(readFileSync(env["AUTH_OPERATOR_KEY_FILE"]!, "utf8"));
 }
 

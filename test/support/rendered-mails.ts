@@ -2,7 +2,7 @@
 import { type MailSite, type MailToRender, type RenderedMail, renderMail } from "../../src/mail/render.ts";
 import { loadMailTemplates, type MailTemplates } from "../../src/mail/template-files.ts";
 
-export const renderedAt = Date.UTC(2026, 0, 2, 3, 4, 5);
+const renderedAt = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 export const siteWith = (templates: MailTemplates, more: Partial<MailSite> = {}): MailSite => ({
   product: "Task Platform",

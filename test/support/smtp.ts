@@ -20,7 +20,7 @@ export interface TakenMail {
  * What the server does with a mail: takes it, answers with a code, hangs up behind the body, or holds its answer until
  * it is told.
  */
-export type Manner = "take" | "hang up" | "hold" | { code: number; at: "receiver" | "body" };
+type Manner = "take" | "hang up" | "hold" | { code: number; at: "receiver" | "body" };
 
 export interface TestSmtp {
   port: number;

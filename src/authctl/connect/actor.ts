@@ -11,7 +11,7 @@ import { asOption, operatorSigner } from "./operator.ts";
 import { type FleetTarget, findTarget } from "./target.ts";
 
 /** Returns a token that counts now. @throws Refusal where the login is over */
-export type ActorToken = (client: AuthClient) => Promise<string>;
+type ActorToken = (client: AuthClient) => Promise<string>;
 
 /** What must be left of an access token's life, so that it lasts for the command, ms. */
 const leastLeftMs = 30_000;

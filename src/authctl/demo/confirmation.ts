@@ -11,7 +11,7 @@ import { Unexpected } from "./steps.ts";
 
 export const confirmationTopic = "auth";
 
-export interface Confirmation {
+interface Confirmation {
   id: number;
   token: string;
 }

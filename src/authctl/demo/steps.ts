@@ -8,7 +8,7 @@ import type { Colour } from "../terminal/terminal.ts";
 /** What the step does, and the topic it does it over. */
 export type StepName = readonly [does: string, topic: string];
 
-export interface Step {
+interface Step {
   step: string;
   topic: string;
   ms: number;

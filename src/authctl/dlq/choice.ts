@@ -8,7 +8,7 @@ import { idText, type LetterId, parseLetterId } from "./letters.ts";
 import { mostAtATime } from "./limits.ts";
 import { findNewest } from "./search.ts";
 
-export interface Choice {
+interface Choice {
   ids: LetterId[];
   /** More match than are done at a time. */
   more: boolean;

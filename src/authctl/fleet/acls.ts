@@ -15,7 +15,7 @@ import { commandSchemas } from "../../protocol/generated/schemas.ts";
 import { keyTopic } from "../../protocol/key-records.ts";
 
 /** As kafka-acls.sh names them. */
-export type Operation = "Read" | "Write" | "Describe" | "DescribeConfigs" | "Create" | "Alter" | "AlterConfigs";
+type Operation = "Read" | "Write" | "Describe" | "DescribeConfigs" | "Create" | "Alter" | "AlterConfigs";
 
 export interface Grant {
   resource: "topic" | "group";

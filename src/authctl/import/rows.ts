@@ -73,7 +73,7 @@ export interface Roles {
   names: ReadonlyMap<string, string | null>;
 }
 
-export const fieldNames = [
+const fieldNames = [
   ...["id", "login", "username", "email", "hash", "confirmed", "banned", "roles", "createdAt"],
 ] as const;
 

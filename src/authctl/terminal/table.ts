@@ -10,7 +10,7 @@ export function cellWidth(text: string): number {
 }
 
 /** The text with blanks after it, up to this many columns. */
-export function padded(text: string, width: number): string {
+function padded(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - cellWidth(text)));
 }
 

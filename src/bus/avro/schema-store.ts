@@ -108,7 +108,7 @@ export interface Registry extends SchemaSource {
   judge(subject: string, schema: object): Promise<SchemaComparison>;
 }
 
-export interface SchemaComparison {
+interface SchemaComparison {
   /** Whether there is such a subject. */
   exists: boolean;
   /** The subject's own; undefined where it has none. */

@@ -8,7 +8,7 @@ import { migrateDatabase } from "../../../src/db/migrate.ts";
 import { openPool } from "../../../src/db/pool.ts";
 import { ensureKeys } from "../../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../../src/lib/clock.ts";
-import { keyPartsOf } from "../../../src/processes/index.ts";
+import { keyDepsFor } from "../../../src/processes/parts.ts";
 import { type TestFleet, testFleet } from "../../support/fleet.ts";
 import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, refused } from "../../support/users.ts";
 import { answering, authctl, called, type Ran } from "../authctl.ts";
@@ -184,7 +184,7 @@ async function freshDatabase(): Promise<string> {
   url.pathname = `/${name}`;
   const pool = await openPool({ url: url.href, size: 1, applicationName: "test" });
   await migrateDatabase(pool, join(import.meta.dirname, "..", "..", "..", "migrations"));
-  await ensureKeys(keyPartsOf({ config: readConfig(fleet.env, "ctl"), clock: systemClock }, pool));
+  await ensureKeys(keyDepsFor({ config: readConfig(fleet.env, "ctl"), clock: systemClock }, pool));
   await pool.end();
   return url.href;
 }

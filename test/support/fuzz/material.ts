@@ -9,7 +9,7 @@ import type { TestFleet } from "../fleet.ts";
 import { ephemeralPair } from "../seals.ts";
 import { confirmed, loggedIn } from "../users.ts";
 
-export type RequestTopic = keyof typeof commandSchemas;
+type RequestTopic = keyof typeof commandSchemas;
 
 export interface Field {
   name: string;

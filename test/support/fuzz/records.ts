@@ -25,7 +25,7 @@ const weights = {
   legacy: 5,
 };
 
-export type Kind = keyof typeof weights;
+type Kind = keyof typeof weights;
 
 export interface RecordMaker {
   next(index: number): FuzzRecord;
