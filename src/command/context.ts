@@ -1,6 +1,6 @@
 // What a handler is given. Every handler has the core: the request's time, reads, who acts, and one commit. What not
 // every command may do (hash a password, count an attempt, open a session) is a capability, which a handler names
-// (define.ts): without that its code does not compile, so who does what is read at the top of each handler.
+// (define.ts): without that its code does not compile, so the top of each handler shows what it uses.
 // A handler knows no Kafka and no SQL text. Its first read asks the inbox too: where the request has its answer
 // already, the read or the commit throws AlreadyAnswered, and run.ts gives that answer.
 import type { Call } from "../bus/command.ts";
