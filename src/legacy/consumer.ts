@@ -3,7 +3,6 @@
 // Records of one user are handled in the order they came, one after the other. A record that fails for a transient
 // reason is tried until it succeeds: nobody waits for an answer, and nothing may be lost.
 
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "../bus/command.ts";
 import { deadLetter, unreadableLetter } from "../bus/dead-letter.ts";
 import type { DeadLetters } from "../bus/dead-letter-sender.ts";
@@ -13,6 +12,7 @@ import type { LegacyBody, LegacyHandler } from "../command/define.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord, TopicPartition } from "../kafka/records.ts";
 import { asError } from "../lib/errors.ts";
+import { retry } from "../lib/retry.ts";
 import { busNames } from "../protocol/bus-names.ts";
 import type { Logger } from "../runtime/log.ts";
 import { readTrace } from "../runtime/tracing.ts";
@@ -40,7 +40,7 @@ const nobody = 0;
 const { deadLetters } = busNames;
 /** A body is an id and perhaps a name; a megabyte of JSON would keep the event loop for its parsing. */
 const maxBodyBytes = 65_536;
-const retryMs = { first: 100, longest: 5000 };
+const retryMs = { firstMs: 100, longestMs: 5000 };
 
 export function consumeLegacy(parts: LegacyDeps): LegacyConsumer {
   const handlers = new Map(parts.handlers.map((handler) => [handler.topic, handler]));
@@ -51,7 +51,7 @@ export function consumeLegacy(parts: LegacyDeps): LegacyConsumer {
       return "dead-letter";
     }
     try {
-      await retry(() => parts.run(handler, body, legacyCall(record)), stopping);
+      await runUntilDone(() => parts.run(handler, body, legacyCall(record)), stopping);
       return "ok";
     } catch (error) {
       if (stopping.aborted) throw error;
@@ -73,17 +73,13 @@ export function consumeLegacy(parts: LegacyDeps): LegacyConsumer {
     return parts.deadLetters.send(letter, stopping);
   };
 
-  const retry = async (run: () => Promise<void>, stopping: AbortSignal): Promise<void> => {
-    for (let pause = retryMs.first; ; pause = Math.min(pause * 2, retryMs.longest)) {
-      try {
-        return await run();
-      } catch (error) {
-        if (!parts.isTransient(error) || stopping.aborted) throw error;
-        parts.log.warn({ err: asError(error), pause }, "legacy record is tried again");
-        await sleep(pause, undefined, { signal: stopping });
-      }
-    }
-  };
+  const runUntilDone = (run: () => Promise<void>, stopping: AbortSignal): Promise<void> =>
+    retry(run, {
+      ...retryMs,
+      isTransient: parts.isTransient,
+      signal: stopping,
+      onRetry: (error, pause) => parts.log.warn({ err: asError(error), pause }, "legacy record is tried again"),
+    });
 
   const following = follow({
     kafka: parts.kafka,

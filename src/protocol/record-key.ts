@@ -1,13 +1,13 @@
 // The record key of a request: partition key and mailbox key at once (docs/protocol.md, Commands). The request's schema
 // says which kind of key it has and from which field it is made:
-//   login, email the field, normalised with Unicode NFKC and lower case; none where it is empty (a passkey says by
-//   itself whose it is)
-//   token the id of a one-time token, before its dot
-//   session the session id: claim sid of an access token, the id before the dot of a refresh token
-//   user the user id: claim sub of an access token (an operator token's is operator:<name>) A key has 1,024
-//   bytes at most; where it would have more there is none. A text of three bytes can be 33 when it is normalised.
-//   Tokens are read without being verified: a forged one fails in its handler, and a key only decides who waits behind
-//   whom.
+//   login, email  the field, normalised with Unicode NFKC and lower case; none where it is empty (a passkey says by
+//                 itself whose it is)
+//   token         the id of a one-time token, before its dot
+//   session       the session id: claim sid of an access token, the id before the dot of a refresh token
+//   user          the user id: claim sub of an access token (an operator token's is operator:<name>)
+// A key has 1,024 bytes at most; where it would have more there is none. A text of three bytes can be 33 when it is
+// normalised. Tokens are read without being verified: a forged one fails in its handler, and a key only decides who
+// waits behind whom.
 
 export interface RecordKeyRule {
   kind: string;

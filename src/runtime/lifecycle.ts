@@ -3,6 +3,7 @@
 // the process with exit code 1.
 import { setTimeout as sleep } from "node:timers/promises";
 import { asError } from "../lib/errors.ts";
+import { retry } from "../lib/retry.ts";
 import type { Logger } from "./log.ts";
 
 export interface Lifecycle {
@@ -77,13 +78,7 @@ export async function untilAnswered<T>(
   ask: () => Promise<T>,
   { what, isTransient, log, signal }: Patience,
 ): Promise<T> {
-  for (let ms = 100; ; ms = Math.min(ms * 2, 3000)) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!isTransient(error) || signal.aborted) throw error;
-      log.warn({ err: asError(error), pause: ms }, `${what} does not answer yet, tried again`);
-      await pause(ms, signal);
-    }
-  }
+  const onRetry = (error: unknown, pauseMs: number): void =>
+    log.warn({ err: asError(error), pause: pauseMs }, `${what} does not answer yet, tried again`);
+  return retry(ask, { firstMs: 100, longestMs: 3000, isTransient, signal, onRetry });
 }
