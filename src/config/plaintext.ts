@@ -2,8 +2,8 @@
 // AUTH_<WHAT>_PLAINTEXT=true says that the network between is trusted. What stays on this machine is exempt.
 
 import { readDatabaseAddress, shownPlace } from "../lib/database-address.ts";
+import type { Config } from "./config.ts";
 import type { ProcessName } from "./kinds.ts";
-import type { Config } from "./read.ts";
 
 /**
  * Whether what is sent there stays on this machine.

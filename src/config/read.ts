@@ -2,19 +2,12 @@
 // The only file that touches process.env.
 import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
+import type { Config } from "./config.ts";
 import type { ProcessName, Variable } from "./kinds.ts";
 import { plaintextFaults } from "./plaintext.ts";
 import { isServiceLink, variables } from "./variables.ts";
 
-type Table = typeof variables;
-type Optional = {
-  [Name in keyof Table]: Table[Name] extends { default: unknown } ? never : Name;
-}[keyof Table];
-
-type Values = { [Name in keyof Table]: Table[Name] extends { parse: (text: string) => infer T } ? T : never };
-
-/** Every variable's value. What has no default and was not given is undefined. */
-export type Config = { [Name in keyof Values]: Name extends Optional ? Values[Name] | undefined : Values[Name] };
+export type { Config } from "./config.ts";
 
 export type Environment = Record<string, string | undefined>;
 

@@ -1,9 +1,9 @@
 // From a fetched batch to whoever reads: its records lot by lot, as long as they are wanted, and what cannot be read
 // passed over by name. Both drivers deliver by this; each says where it goes on from, and whether it still does.
 import { Unreadable } from "./compression.ts";
+import type { ConsumerInstance } from "./consumer-instance.ts";
 import { type RecordBatch, readBatch } from "./record-batch.ts";
 import type { TopicPartition } from "./records.ts";
-import type { ConsumerInstance } from "./supervisor.ts";
 
 export interface Delivery {
   instance: ConsumerInstance;

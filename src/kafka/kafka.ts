@@ -6,10 +6,11 @@ import { systemClock } from "../lib/clock.ts";
 import { settledWithin } from "../lib/timeout.ts";
 import { makeCountedWarnings } from "../runtime/counted-warnings.ts";
 import type { Logger } from "../runtime/log.ts";
+import type { Consumer, ConsumerInstance } from "./consumer-instance.ts";
 import { againWhileUnavailable, guarded } from "./faults.ts";
 import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings } from "./port.ts";
 import type { UnreadableRecords } from "./records.ts";
-import { type Bounds, type Consumer, type ConsumerInstance, closeBoundMs, supervise } from "./supervisor.ts";
+import { type Bounds, closeBoundMs, supervise } from "./supervisor.ts";
 
 export type {
   ConsumeOptions,

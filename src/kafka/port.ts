@@ -10,8 +10,8 @@
 // It does not decide what is retried: KafkaFault.kind tells.
 import type { AssignPartitions } from "./assigner.ts";
 import type { Append } from "./broker-clock.ts";
+import type { Consumer, ConsumerInstance } from "./consumer-instance.ts";
 import type { Assignment, CommittedOffset, InRecord, OutRecord, TopicPartition, UnreadableRecords } from "./records.ts";
-import type { Consumer, ConsumerInstance } from "./supervisor.ts";
 
 export interface KafkaSettings {
   /** The library that speaks to the brokers; default kafkajs. */

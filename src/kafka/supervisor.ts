@@ -13,43 +13,10 @@
 import { asError } from "../lib/errors.ts";
 import { settledWithin } from "../lib/timeout.ts";
 import type { Logger } from "../runtime/log.ts";
+import type { Consumer, ConsumerInstance } from "./consumer-instance.ts";
 import { guarded, KafkaFault } from "./faults.ts";
 import type { ConsumeOptions, Consumption } from "./port.ts";
-import {
-  type Assignment,
-  type CommittedOffset,
-  type InRecord,
-  partitionKey,
-  type TopicPartition,
-  type UnreadableRecords,
-} from "./records.ts";
-
-/** What a driver's consumer can do while it lives. */
-export interface Consumer {
-  commit(offsets: CommittedOffset[]): Promise<void>;
-  pause(partition: TopicPartition): void;
-  resume(partition: TopicPartition): void;
-  /** Leaves the group and ends all it has. May hang: it is not waited for longer than closeBoundMs. */
-  close(): Promise<void>;
-}
-
-/** What a driver reports of the consumer it has built. After the end of that life nothing of it counts. */
-export interface ConsumerInstance {
-  /** Aborted when it is over. */
-  readonly over: AbortSignal;
-  /** The member that the life before was last: it may still hold the group up until its session ends. */
-  readonly previousMemberId: string | undefined;
-  joined(memberId: string, assignment: Assignment): void;
-  /** A heartbeat, a fetch or a join was answered. */
-  progress(): void;
-  /** @param next the offset after all that was fetched, records that were not handed over included */
-  records(records: InRecord[], partition: TopicPartition, ends: { highWatermark: bigint; next: bigint }): void;
-  /** What was fetched and cannot be read. */
-  unreadable(records: UnreadableRecords, ends: { highWatermark: bigint; next: bigint }): void;
-  /** Where a reader of new records goes on; undefined where it has not read yet. */
-  positionOf(partition: TopicPartition): bigint | undefined;
-  fail(reason: unknown): void;
-}
+import { partitionKey } from "./records.ts";
 
 export interface Supervision {
   options: ConsumeOptions;

@@ -3,10 +3,11 @@
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { pino } from "pino";
+import type { Consumer, ConsumerInstance } from "../../src/kafka/consumer-instance.ts";
 import { portOver } from "../../src/kafka/kafka.ts";
 import type { ConsumeOptions, KafkaDriver } from "../../src/kafka/port.ts";
 import type { Assignment, InRecord } from "../../src/kafka/records.ts";
-import { type Bounds, type Consumer, type ConsumerInstance, supervise } from "../../src/kafka/supervisor.ts";
+import { type Bounds, supervise } from "../../src/kafka/supervisor.ts";
 import { settledWithin } from "../../src/lib/timeout.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
 import { quiet, until } from "../support/fleet.ts";

@@ -2,11 +2,12 @@
 import type { Consumer, EachBatchHandler, Kafka, PartitionAssigner } from "kafkajs";
 import driver from "kafkajs";
 import { settledWithin } from "../../lib/timeout.ts";
+import type { ConsumerInstance, Consumer as SupervisedConsumer } from "../consumer-instance.ts";
 import { deliver } from "../deliver.ts";
 import { classify } from "../faults.ts";
 import { type ConsumeOptions, largeFetch } from "../port.ts";
 import { partitionKey, type TopicPartition } from "../records.ts";
-import { type ConsumerInstance, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "../supervisor.ts";
+import { sessionTimeoutMs } from "../supervisor.ts";
 import type { BatchMessage } from "./fetch.ts";
 
 const heartbeatMs = 500;

@@ -10,11 +10,12 @@ import {
   type offsetCommitV9,
 } from "@platformatic/kafka";
 import { settledWithin } from "../../lib/timeout.ts";
+import type { ConsumerInstance, Consumer as SupervisedConsumer } from "../consumer-instance.ts";
 import { classify, KafkaFault } from "../faults.ts";
 import { type ConsumeOptions, largeFetch } from "../port.ts";
 import { type CommittedOffset, partitionKey, type TopicPartition } from "../records.ts";
 import type { HalfName } from "../split-fetch.ts";
-import { type ConsumerInstance, type Consumer as SupervisedConsumer, sessionTimeoutMs } from "../supervisor.ts";
+import { sessionTimeoutMs } from "../supervisor.ts";
 import { PartitionFetcher } from "./partition-fetcher.ts";
 import { openRequest } from "./requests.ts";
 

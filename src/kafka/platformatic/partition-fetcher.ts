@@ -17,6 +17,7 @@ import {
   protocolErrorsCodesById,
 } from "@platformatic/kafka";
 import { systemClock } from "../../lib/clock.ts";
+import type { ConsumerInstance } from "../consumer-instance.ts";
 import { deliver } from "../deliver.ts";
 import { classify, KafkaFault } from "../faults.ts";
 import type { RawFetchAnswer, RawFetchedPartition } from "../fetch-response.ts";
@@ -25,7 +26,6 @@ import { type ConsumeOptions, largeFetch } from "../port.ts";
 import { hideAborted, splitBatches } from "../record-batch.ts";
 import { partitionKey, type TopicPartition } from "../records.ts";
 import { type Fetched, type HalfName, makeSplitFetch, type SplitFetch } from "../split-fetch.ts";
-import type { ConsumerInstance } from "../supervisor.ts";
 import { openRequest, withRawAnswers } from "./requests.ts";
 
 /** Fetching that fails for so long is not tried again on the same consumer. */

@@ -1,0 +1,12 @@
+// The configuration of a process, as the table in variables.ts types it.
+import type { variables } from "./variables.ts";
+
+type Table = typeof variables;
+type Optional = {
+  [Name in keyof Table]: Table[Name] extends { default: unknown } ? never : Name;
+}[keyof Table];
+
+type Values = { [Name in keyof Table]: Table[Name] extends { parse: (text: string) => infer T } ? T : never };
+
+/** Every variable's value. What has no default and was not given is undefined. */
+export type Config = { [Name in keyof Values]: Name extends Optional ? Values[Name] | undefined : Values[Name] };
