@@ -4,7 +4,7 @@
 //
 //   a row was changed, or put in        it does not follow from the row before it
 //   a row is missing, or moved           its number is missing, or stands twice; where numbers were changed too, the
-//   above
+//                                        above
 //   rows at the end are missing          the sealed end (audit_state), or a head, reaches further
 //   a head was changed, or is another's  its signature does not hold, or it names another row
 //   heads are missing                    rows were chained for longer than one goes without a head

@@ -2,9 +2,9 @@
 // sealed beside it. Boxes are of the purpose audit; each opens only as what it was sealed for. Nothing here reads the
 // database.
 //   intake   a row that waits to be chained, whole: who can only write to the database can neither read, change nor
-//   forge one
+//            forge one
 //   chain    SHA-256(chain of the row before || bytes of the row); anybody can compute it, so it is worth what its
-//   heads are worth
+//            heads are worth
 //   head     a JWS by the fleet's signing key over {partition, count, chain, at}
 //   personal what is personal in a row, under a key of its subject: without that key it is noise, and the chain holds
 //   all the same

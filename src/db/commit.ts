@@ -5,8 +5,9 @@
 //   …        the writes of the handler, each gated by subject (or by won where there is no user)
 //   sent     the outbox rows
 //   audited  what the relay chains into the audit (audit/chain.ts), sealed
-//   …        the writes that come last The last line demands what must have changed; where it has not, the whole
-//   statement takes itself back (SQLSTATE AU409) and the handler starts anew on what the world is now.
+//   …        the writes that come last
+// The last line demands what must have changed; where it has not, the whole statement takes itself back (SQLSTATE
+// AU409) and the handler starts anew on what the world is now.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { InboxKey } from "./inbox.ts";

@@ -12,30 +12,27 @@
 // Why it is true. A relay takes a moment (db/revocations.ts): a time T, then the number X of a transaction, then the
 // last id M of the outbox. It looks again and again until in ONE snapshot two things hold:
 //   1. every transaction with a number below X has ended. Who had written anything before T got its number before X was
-//   taken, so all
-//      of them are among these, also one that had begun long before, waits for a row's lock, or is prepared and belongs
-//      to nobody;
+//      taken, so all of them are among these, also one that had begun long before, waits for a row's lock, or is
+//      prepared and belongs to nobody;
 //   2. no revocation with an id up to M is unpublished. What had been written before T has such an id, has ended by 1,
-//   and so is seen by this
-//      snapshot: it is published, which means that the broker has acknowledged it (relay.ts marks a row after that and
-//      never before). Only then it writes T, so T stands behind every revocation written before T, committed since or
-//      not; those that are committed after T were never promised. Nothing in this is known from memory or about one's
-//      own shards: any relay may say it for all of them. A row that another relay holds in its shard, and publishes
-//      late or never, is an unpublished row of 2.
-// It stays true: what is published remains so. A relay that hung writes an old T late, and that is harmless: a reader
-// keeps the highest.
+//      and so is seen by this snapshot: it is published, which means that the broker has acknowledged it (relay.ts
+//      marks a row after that and never before).
+// Only then it writes T, so T stands behind every revocation written before T, committed since or not; those that are
+// committed after T were never promised. Nothing in this is known from memory or about one's own shards: any relay may
+// say it for all of them. A row that another relay holds in its shard, and publishes late or never, is an unpublished
+// row of 2. It stays true: what is published remains so. A relay that hung writes an old T late, and that is harmless:
+// a reader keeps the highest.
 //
 // What looks right and is not:
 //   - the highest published id, or the database's time when the outbox is empty: ids are drawn before they are visible,
-//     so a commit that
-//     waits comes with an older id and an older `at` than what was said;
+//     so a commit that waits comes with an older id and an older `at` than what was said;
 //   - the oldest xact_start of pg_stat_activity: it is NULL for other roles' sessions without pg_read_all_stats, has no
-//     prepared
-//     transactions, and an operator's backup, which only reads, would make every verifier stale for hours. One that
-//     writes does: until it
-//     has ended nobody can know that it revokes nothing. Transactions in other databases of the same server count too.
+//     prepared transactions, and an operator's backup, which only reads, would make every verifier stale for hours. One
+//     that writes does: until it has ended nobody can know that it revokes nothing. Transactions in other databases of
+//     the same server count too.
 //   - pg_snapshot_xmax() for X: it is one past the highest number that has ended; one above it may be under way since
-//     before T. After a failover of the database a moment may mean nothing on the new one: any fault forgets it.
+//     before T.
+// After a failover of the database a moment may mean nothing on the new one: any fault forgets it.
 
 import type { Sender } from "../bus/sender.ts";
 import type { CommonQueryMethods, DatabasePool } from "../db/pool.ts";

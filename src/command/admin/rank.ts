@@ -2,9 +2,9 @@
 // has the table):
 // - acting on a user takes every permission of the user's roles;
 // - giving or taking a role R, and changing, deleting or requiring a factor of R, takes every permission of R and
-//   `role.<R>`, or
-//   `roles.give-any` in place of `role.<R>`. A role without permissions is a right too: services may trust its name. A
-//   role's permissions count whole, whether or not the session of its holder bears the role.
+//   `role.<R>`, or `roles.give-any` in place of `role.<R>`.
+// A role without permissions is a right too: services may trust its name.
+// A role's permissions count whole, whether or not the session of its holder bears the role.
 import type { RoleRank } from "../../db/roles.ts";
 import { type Refusal, refuse } from "../../protocol/errors.ts";
 import type { Permission } from "./permissions.ts";

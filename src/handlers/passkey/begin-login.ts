@@ -1,13 +1,13 @@
 // Begin-login: gives what navigator.credentials.get is called with, and the challenge that goes back with its answer.
 // Three ways:
 //   login                the login's passkeys, instead of a password; the device must verify its owner (a PIN, a
-//   finger), so it is two factors
+//                        finger), so it is two factors
 //   login and challenge  the second factor that auth.session.login asked for: the same challenge, to be answered by
-//   finish-login
-//   neither              whichever passkey the device has (discoverable credentials) In place of the login the e-mail
-//   address of a confirmed account will do (accounts/named.ts). A login that is unknown, or has no passkey, gets
-//   credential ids that are made up from it, always the same, and a row like any other. Refuses INVALID_INPUT,
-//   THROTTLED, and for a challenge TOKEN_INVALID and TOKEN_EXPIRED.
+//                        finish-login
+//   neither              whichever passkey the device has (discoverable credentials)
+// In place of the login the e-mail address of a confirmed account will do (accounts/named.ts). A login that is unknown,
+// or has no passkey, gets credential ids that are made up from it, always the same, and a row like any other. Refuses
+// INVALID_INPUT, THROTTLED, and for a challenge TOKEN_INVALID and TOKEN_EXPIRED.
 
 import { checkChallenge, newChallenge, presentedChallenge } from "../../accounts/challenges.ts";
 import { checkLoginLength } from "../../accounts/input.ts";
