@@ -1,5 +1,5 @@
-// Who may act on whom. One rule for every administrative command, whoever the actor is (test/command/admin/rank.test.ts
-// has the table):
+// Who may act on whom. One rule for every administrative command, whoever the actor is (tested by
+// test/command/admin/rank.test.ts):
 // - acting on a user takes every permission of the user's roles;
 // - giving or taking a role R, and changing, deleting or requiring a factor of R, takes every permission of R and
 //   `role.<R>`, or `roles.give-any` in place of `role.<R>`.
