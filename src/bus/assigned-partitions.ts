@@ -19,7 +19,7 @@ export interface AssignedPartition extends TopicPartition {
 export interface AssignedPartitions {
   assign(assignment: Assignment): void;
   /**
-   * The assignedPartition that records of a fetch belong to; undefined where the partition is not ours (any more).
+   * The assigned partition that records of a fetch belong to; undefined where the partition is not ours (any more).
    * @param end the partition's end as of the fetch: where it lies before what was read, the partition was made anew or
    *   cut, its offsets start over, and what is known of them is given up as if the partition had been lost
    */
@@ -74,14 +74,14 @@ export function makeAssignedPartitions(parts: AssignedPartitionsDeps): AssignedP
       for (const [id, each] of before) if (!held.has(id)) each.lost = true;
     },
     receive({ topic, partition }, end) {
-      let assignedPartition = held.get(partitionKey({ topic, partition }));
-      if (assignedPartition?.offsets.next !== undefined && end < assignedPartition.offsets.next) {
-        assignedPartition.lost = true;
-        assignedPartition = fresh({ topic, partition });
-        held.set(partitionKey(assignedPartition), assignedPartition);
+      let found = held.get(partitionKey({ topic, partition }));
+      if (found?.offsets.next !== undefined && end < found.offsets.next) {
+        found.lost = true;
+        found = fresh({ topic, partition });
+        held.set(partitionKey(found), found);
       }
-      if (assignedPartition !== undefined) assignedPartition.end = end;
-      return assignedPartition;
+      if (found !== undefined) found.end = end;
+      return found;
     },
     all: () => held.values(),
     get size() {

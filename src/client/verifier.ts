@@ -65,8 +65,8 @@ export interface Verified {
 export interface Verifier {
   /**
    * @throws Refusal INVALID_INPUT (empty), TOKEN_INVALID, TOKEN_EXPIRED (also: rights have changed, refresh),
-   * SESSION_REVOKED, UNAVAILABLE (not fresh, and the
-   *   policy is to refuse, or the fleet does not answer; details.reason `stale`, `unknown-kid` or `uncertified-key`)
+   *   SESSION_REVOKED, UNAVAILABLE (not fresh, and the policy is to refuse, or the fleet does not answer;
+   *   details.reason `stale`, `unknown-kid` or `uncertified-key`)
    */
   verify(token: string, options?: VerifyOptions): Promise<Verified>;
   /**

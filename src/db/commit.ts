@@ -6,8 +6,9 @@
 //   sent     the outbox rows
 //   audited  what the relay chains into the audit (audit/chain.ts), sealed
 //   …        the writes that come last
-// The last line demands what must have changed; where it has not, the whole statement takes itself back (SQLSTATE
-// AU409) and the handler starts anew on what the world is now.
+//
+// The last line demands what must have changed. Where it has not, the whole statement is rolled back (SQLSTATE AU409),
+// and the handler runs again on what is true now.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { InboxKey } from "./inbox.ts";

@@ -95,7 +95,6 @@ export function settingsOf(config: Config): Settings {
   };
 }
 
-/** What a new password must be. */
 /** Hashes as AUTH_ARGON2_* and AUTH_PEPPER say. */
 export function passwordsOf(config: Config, log: Logger): Passwords {
   return makePasswords(
