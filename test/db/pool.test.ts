@@ -66,7 +66,7 @@ test("a full pool goes on after statements that failed", async () => {
 });
 
 test("a statement prepared before a migration changed its columns fails once per connection, and is worth another try", async () => {
-  expect(await find(1)).toEqual({ id: 1, name: "one" });
+  await Promise.all(Array.from({ length: 20 }, () => find(1))); // every connection of the pool has it prepared
   await pool.query(sql.unsafe`ALTER TABLE ${table} ALTER COLUMN id TYPE bigint`);
   const tries: unknown[] = [];
   for (let last: unknown; tries.length < 10 && last === undefined; ) {
