@@ -5,8 +5,8 @@ import { usageLine } from "../src/authctl/terminal/help.ts";
 
 const head = `# authctl
 
-The operators' command line: \`npx authctl COMMAND\` in a checkout or beside an installed package, \`authctl COMMAND\` in the
-image. \`authctl help COMMAND\` prints what stands here. This page is generated from the definitions of the commands.
+The operators' command line: \`npx authctl COMMAND\` in a checkout or beside an installed package, \`authctl COMMAND\` in
+the image. \`authctl help COMMAND\` prints what stands here. This page is generated from the definitions of the commands.
 
 - Every command takes \`--json\` (one JSON document on standard output and nothing else) and \`--help\`.
 - Exit code: 0 carried out, 1 refused or shown to be wrong, 2 called wrongly, 3 nobody answers.

@@ -50,9 +50,10 @@ export function configurationPage(): string {
   return [
     "# Configuration",
     "",
-    "By environment variables only. All faults are reported at once; an unknown `AUTH_` name is a fault. Every text may also be",
-    "given as a file: `NAME_FILE` holds its path. Durations are written `500ms`, `10s`, `15m`, `24h`, `30d`.",
-    "This page is generated; `npx authfleet PROCESS --help` prints what one process reads (in the image: the arguments `PROCESS --help`).",
+    "By environment variables only. All faults are reported at once; an unknown `AUTH_` name is a fault. Every text may",
+    "also be given as a file: `NAME_FILE` holds its path. Durations are written `500ms`, `10s`, `15m`, `24h`, `30d`.",
+    "This page is generated; `npx authfleet PROCESS --help` prints what one process reads (in the image: the",
+    "arguments `PROCESS --help`).",
     "",
     "## The eight to set first",
     "",

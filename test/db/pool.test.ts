@@ -66,9 +66,13 @@ test("a full pool goes on after statements that failed", async () => {
 });
 
 test("a statement prepared before a migration changed its columns fails once per connection, and is worth another try", async () => {
-  await Promise.all(Array.from({ length: 20 }, () => find(1))); // every connection of the pool has it prepared
-  await pool.query(sql.unsafe`ALTER TABLE ${table} ALTER COLUMN id TYPE bigint`);
-  const tries: unknown[] = [];
+  const first = await pool.connect(async (connection) => {
+    await find(1, connection); // on this connection, so that it surely has it prepared
+    await connection.query(sql.unsafe`ALTER TABLE ${table} ALTER COLUMN id TYPE bigint`);
+    return find(1, connection).catch((error: unknown) => error);
+  });
+  expect(first).toBeInstanceOf(Error); // the control
+  const tries: unknown[] = [first];
   for (let last: unknown; tries.length < 10 && last === undefined; ) {
     tries.push(
       await find(1).then(
@@ -78,6 +82,5 @@ test("a statement prepared before a migration changed its columns fails once per
     );
   }
   expect(tries.at(-1)).toEqual({ id: 1, name: "one" });
-  expect(tries.length).toBeGreaterThan(1); // the control
   expect(tries.slice(0, -1).map(isTransient)).toEqual(tries.slice(0, -1).map(() => true));
 });

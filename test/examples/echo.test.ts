@@ -59,15 +59,20 @@ test("answers as the README says", async () => {
 }, 60_000);
 
 test("gives each of 300 requests its one answer, though a worker is killed in the midst of them", async () => {
+  let answered = 0;
+  let killed: Promise<void> | undefined;
   const asked = Array.from({ length: 300 }, async (_, number) => {
     await new Promise((resolve) => setTimeout(resolve, 5 * number));
-    return (await ask(number % 2 === 0 ? "echo.say" : "echo.shout", `number ${number}`)).text;
+    const { text } = await ask(number % 2 === 0 ? "echo.say" : "echo.shout", `number ${number}`);
+    answered += 1;
+    if (answered === 100) killed = end(workers[0]!, "SIGKILL");
+    return text;
   });
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  await end(workers[0]!, "SIGKILL");
   expect(await Promise.all(asked)).toEqual(
     Array.from({ length: 300 }, (_, number) => (number % 2 === 0 ? `number ${number}` : `NUMBER ${number}`)),
   );
+  await killed;
+  expect(workers[0]!.signalCode).toBe("SIGKILL"); // the control: it was killed while requests were open
 }, 60_000);
 
 test("the control: where nobody is left, a request ends with a code of this application", async () => {

@@ -99,7 +99,7 @@ test("the mac that is shown is that of the reply to the login, over the bytes th
 });
 
 test("the certificate that is shown says what is shown, of the key that is shown, by the root key that is shown", () => {
-  const fleetId = /root key, whose thumbprint is `([^`]+)`/.exec(page)![1]!;
+  const fleetId = /root key, whose\s+thumbprint\s+is\s+`([^`]+)`/.exec(page)![1]!;
   expect(keyThumbprint(root as JsonWebKey)).toBe(fleetId);
   expect(readCert(cert, new Set([fleetId]))).toEqual(certified);
   expect(readCert(cert, new Set([String(header!["kid"])]))).toBeUndefined();
