@@ -15,7 +15,7 @@ let fleet: Fleet;
 let held: TestFleet;
 let prepared: Prepared;
 beforeAll(async () => {
-  fleet = await startFleet("fuzz", { roles: ["relay"], env: fuzzEnvironment });
+  fleet = await startFleet("fuzz", { processes: ["relay"], env: fuzzEnvironment });
   await anewWorkers(fleet, 1);
   held = await testFleet(fleet);
   prepared = await fuzzFleet(held);

@@ -26,7 +26,7 @@ let own: Fleet;
 let fleet: TestFleet;
 let raw: Raw;
 beforeAll(async () => {
-  own = await startFleet("again", { roles: ["worker", "relay"], env });
+  own = await startFleet("again", { processes: ["worker", "relay"], env });
   fleet = await testFleet(own);
   raw = await rawRequests(fleet);
   const runner = await secretScenarios(fleet, {

@@ -12,7 +12,7 @@ let own: Fleet;
 let fleet: TestFleet;
 let raw: Raw;
 beforeAll(async () => {
-  own = await startFleet("redelivery", { roles: ["worker", "relay"] });
+  own = await startFleet("redelivery", { processes: ["worker", "relay"] });
   fleet = await testFleet(own);
   raw = await rawRequests(fleet);
 }, 90_000);

@@ -17,7 +17,7 @@ let fleet: TestFleet;
 let raw: Raw;
 beforeAll(async () => {
   own = await startFleet("sealing", {
-    roles: ["worker", "relay"],
+    processes: ["worker", "relay"],
     env: { AUTH_REQUIRE_SEALED: "true", AUTH_HASH_THREADS: "3" },
   });
   fleet = await testFleet(own);

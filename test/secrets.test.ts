@@ -250,7 +250,7 @@ describe("a fleet that seals", () => {
   let hits: Hit[];
 
   beforeAll(async () => {
-    const fleet = await started("secrets", { roles: ["worker", "relay", "bridge"], env: strict });
+    const fleet = await started("secrets", { processes: ["worker", "relay", "bridge"], env: strict });
     done = await everything(fleet, { bare: false });
     await checkpoint();
     hits = grep([...everyFile(), ...processLogs("secrets")], done.secrets);
@@ -305,7 +305,7 @@ describe("a fleet that seals", () => {
      */
     test("writes confirmation tokens in clear to the topic auth, which is kept for an hour, and to no other place", async () => {
       const env = { ...strict, AUTH_LEGACY_TOPICS: "true" };
-      const fleet = await started("platform", { roles: ["worker", "relay"], env, again: done.fleet });
+      const fleet = await started("platform", { processes: ["worker", "relay"], env, again: done.fleet });
       const held = await testFleet(fleet);
       const runner = await secretScenarios(held, { bare: false });
       const login = "platform-user";
@@ -340,7 +340,7 @@ describe("a fleet that seals nothing (the control)", () => {
 
   beforeAll(async () => {
     const env = { ...strict, AUTH_REQUIRE_SEALED: "false" };
-    const fleet = await started("bare", { roles: ["relay"], env });
+    const fleet = await started("bare", { processes: ["relay"], env });
     await fleet.start("worker", "worker-1", {}, without("request-shown"));
     await plant(fleet);
     done = await everything(fleet, { bare: true });

@@ -1,5 +1,7 @@
 // What docs/asyncapi.yaml says beside the schemas: what each topic that is no command is for, the JSON of the feeds,
 // and the headers.
+import { z } from "zod";
+import { reportSchema } from "../src/bus/fleet-report.ts";
 import { sharedHeaders } from "../src/bus/headers.ts";
 import { busNames, deadLetterHeaders } from "../src/protocol/bus-names.ts";
 
@@ -15,6 +17,12 @@ const object = (properties: Record<string, Schema>, required: string[] = [], des
   properties,
   ...(required.length > 0 && { required }),
 });
+
+/** The description of a zod schema; what is not named is allowed. */
+function jsonSchemaOf(schema: z.ZodType): Schema {
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io: "input" });
+  return rest;
+}
 
 /** Of every topic that is no command's. */
 export const purposes: Record<string, string> = {
@@ -116,13 +124,16 @@ const outboxHeaders = { $ref: "#/components/schemas/outboxHeaders" };
 
 export const jsonPayloads: Record<string, JsonPayload> = {
   "auth.revocation": {
-    key: "`s:<session id>`, `u:<user id>`, `k:<kid>`, or `asOf`",
+    key: "`s:<session id>`, `u:<user id>`, `k:<kid>`, `asOf`, or `clock`",
     headers: outboxHeaders,
     payload: object({
       at: time("When it was taken away"),
       minGeneration: { type: "integer", description: "`u:` only: access tokens with a lower `gen` count no more." },
       ended: { type: "boolean", description: "`u:` only: true where the user's sessions are over too." },
       asOf: time("`asOf` only: every revocation committed before is in this partition"),
+      tokenLifeMs: { type: "integer", description: "`asOf` only: no access token was ever valid for longer, ms." },
+      clock: time("`clock` only: the relay's own time, by which it measures the broker's"),
+      database: time("`clock` only: the database's"),
     }),
   },
   "auth.key": {
@@ -133,7 +144,12 @@ export const jsonPayloads: Record<string, JsonPayload> = {
         kid: text("RFC 7638 thumbprint."),
         use: text("sig: signs access tokens; enc: requests are sealed to it.", { enum: ["sig", "enc"] }),
         alg: text("JOSE algorithm."),
-        kty: text("Key type; its public members stand beside (crv, x, y, n, e)."),
+        kty: text("Key type (RFC 7517): EC, OKP or RSA. Its public members are the next five."),
+        crv: text("Curve, of EC and OKP."),
+        x: text("Of EC and OKP, base64url."),
+        y: text("Of EC, base64url."),
+        n: text("Modulus of RSA, base64url."),
+        e: text("Exponent of RSA, base64url."),
         state: text("next: not used yet.", { enum: ["next", "active", "retired"] }),
         createdAt: time("When it was made"),
         activeAt: { type: ["integer", "null"], description: "When it came into use, Unix ms." },
@@ -163,22 +179,6 @@ export const jsonPayloads: Record<string, JsonPayload> = {
   },
   "auth.fleet": {
     key: "id of the process",
-    payload: object(
-      {
-        ping: object({
-          id: text("Of the process."),
-          role: text("worker, relay, bridge …"),
-          version: text("Of the package."),
-          state: text("What it does.", { enum: ["starting", "serving", "away", "leaving"] }),
-          startedAt: time("Since when"),
-        }),
-        info: object({
-          commands: { type: "array", items: { type: "string" }, description: "Topics it serves." },
-          partitions: { type: "object", description: "Partitions it holds, by topic." },
-        }),
-        stats: { type: "object", description: "Lanes, rates, times, lag." },
-      },
-      ["ping", "info", "stats"],
-    ),
+    payload: jsonSchemaOf(reportSchema),
   },
 };

@@ -1,7 +1,7 @@
 // What a process did since it was last asked: requests by command, their times as percentiles, their outcomes. Times
 // are counted in buckets that grow by a tenth, so a percentile is right within 10 % at a fixed cost however many
 // requests there are.
-import type { FleetStats } from "./fleet-feed.ts";
+import type { FleetStats } from "./fleet-report.ts";
 
 const growth = Math.log(1.1);
 const smallestMs = 0.1;

@@ -7,92 +7,18 @@
 // - makeFleetView: what a requester knows from it, counted in intervals in which the feed was seen to flow, so that a
 //   broker that is away, or a requester that slept, never looks like a fleet that is gone.
 // - announce: says "starting", and waits for the acknowledgement.
-import { z } from "zod";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
 import { systemClock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
 import { settledWithin } from "../lib/timeout.ts";
 import type { Logger } from "../runtime/log.ts";
+import { type FleetReport, readReport, recordOf } from "./fleet-report.ts";
 import type { BusNames } from "./names.ts";
 
 export const reportEveryMs = 2000;
 /** Intervals without a beat after which a process counts as gone. */
 const patience = 3;
-
-/**
- * Longer records are not read, and the topic takes none: a worker with all commands and 500 partitions says some 20 KB.
- */
-export const maxReportBytes = 256 * 1024;
-
-const count = z.number().nonnegative();
-
-const reportForm = z.object({
-  ping: z.object({
-    id: z.string().min(1).max(200),
-    process: z.string(),
-    version: z.string(),
-    /** away: runs, but is no member of its group at the moment. */
-    state: z.enum(["starting", "serving", "away", "leaving"]),
-    /** Unix ms, by its own clock. */
-    startedAt: count,
-  }),
-  info: z.object({
-    host: z.string(),
-    pid: count,
-    /** Of workers: their consumer group, the commands they serve, the partitions they own. */
-    group: z.string().optional(),
-    commands: z.array(z.string()),
-    partitions: z.record(z.string(), z.array(count)),
-  }),
-  stats: z.object({
-    /** Requests taken and not finished; of a requester, calls that wait for their reply. */
-    inFlight: count,
-    mailboxes: count,
-    lanes: z.record(z.string(), z.object({ width: count, running: count, queued: count, costMs: count })),
-    /** Since the last beat: requests by command, with their times in ms and their outcomes. */
-    commands: z.record(
-      z.string(),
-      z.object({ perSecond: count, p50Ms: count, p99Ms: count, outcomes: z.record(z.string(), count) }),
-    ),
-    /** Not begun or not finished on the partitions owned, and how long the hash lane needs for its share. */
-    lag: z.object({ records: count, hashSeconds: count }),
-  }),
-});
-
-/** What a process says of itself. */
-export type FleetReport = z.infer<typeof reportForm>;
-export type FleetState = FleetReport["ping"]["state"];
-export type FleetStats = FleetReport["stats"];
-
-export const noStats: FleetStats = {
-  inFlight: 0,
-  mailboxes: 0,
-  lanes: {},
-  commands: {},
-  lag: { records: 0, hashSeconds: 0 },
-};
-
-/** What a record of the feed says; undefined where it is not a beat that we understand. */
-export function readReport({ value }: Pick<InRecord, "value">): FleetReport | undefined {
-  if (value === null || value.length > maxReportBytes) return undefined;
-  try {
-    return reportForm.safeParse(JSON.parse(value.toString("utf8"))).data;
-  } catch {
-    return undefined;
-  }
-}
-
-function recordOf(beat: FleetReport, topic: string) {
-  const { info } = beat;
-  const whole = Buffer.from(JSON.stringify(beat));
-  // Tens of thousands of partitions: which of them it owns is left out, since what it serves must be heard.
-  const value =
-    whole.length <= maxReportBytes
-      ? whole
-      : Buffer.from(JSON.stringify({ ...beat, info: { ...info, partitions: {} } }));
-  return { topic, partition: 0, key: Buffer.from(beat.ping.id), value, headers: {} };
-}
 
 const leavingReport = (beat: FleetReport): FleetReport => ({ ...beat, ping: { ...beat.ping, state: "leaving" } });
 

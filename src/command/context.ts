@@ -110,7 +110,8 @@ export interface Settings {
   challengeTtlMs: number;
   /** How old a login may be for what changes how its user logs in. */
   stepUpMaxAgeMs: number;
-  totpIssuer: string;
+  /** Its name, as authenticator apps and passkey dialogs show it. */
+  product: string;
   party: RelyingParty;
 }
 

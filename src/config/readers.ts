@@ -36,7 +36,7 @@ const readers: Record<HelpedProcess, readonly string[]> = {
     ...["AUTH_ATTEMPTS_*", "AUTH_NETWORK_*", "AUTH_FLEET_PASSWORDS", "AUTH_KNOWN_DEVICES", "AUTH_KNOWN_DEVICE_TTL"],
     ...["AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_ACCESS_TTL", "AUTH_REFRESH_*", "AUTH_COOKIE_MAX_AGE"],
     ...["AUTH_SESSIONS_MAX", "AUTH_CONFIRM_TTL", "AUTH_RESET_TTL", "AUTH_MAILS_PER_HOUR", "AUTH_MAIL_LOCALE"],
-    ...["AUTH_CHALLENGE_TTL", "AUTH_STEP_UP_MAX_AGE", "AUTH_TOTP_ISSUER", "AUTH_RP_*"],
+    ...["AUTH_CHALLENGE_TTL", "AUTH_STEP_UP_MAX_AGE", "AUTH_RP_*"],
   ],
   relay: [
     ...[...common, ...serving, ...registry, ...database, ...keySchedule],

@@ -1,7 +1,8 @@
 // What each process says of itself on the fleet feed (bus/fleet-feed.ts).
 
 import { hostname } from "node:os";
-import { announce, type FleetReport, type FleetState, noStats, startReporting } from "../bus/fleet-feed.ts";
+import { announce, startReporting } from "../bus/fleet-feed.ts";
+import { type FleetReport, type FleetState, noStats } from "../bus/fleet-report.ts";
 import { KafkaFault } from "../kafka/faults.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import { systemClock } from "../lib/clock.ts";

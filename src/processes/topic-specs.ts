@@ -2,7 +2,7 @@
 
 import type { Compatibility } from "../bus/avro/schema-store.ts";
 import { maxDeadLetterBytes, maxRequestBytes } from "../bus/dead-letter.ts";
-import { maxReportBytes } from "../bus/fleet-feed.ts";
+import { maxReportBytes } from "../bus/fleet-report.ts";
 import type { Config } from "../config/read.ts";
 import { auditTopic } from "../db/audit.ts";
 import { revocationTopic } from "../db/revocations.ts";

@@ -90,8 +90,8 @@ export function settingsOf(config: Config): Settings {
     },
     challengeTtlMs: config.AUTH_CHALLENGE_TTL,
     stepUpMaxAgeMs: config.AUTH_STEP_UP_MAX_AGE,
-    totpIssuer: config.AUTH_TOTP_ISSUER,
-    party: { id: config.AUTH_RP_ID, name: config.AUTH_RP_NAME, origins: config.AUTH_RP_ORIGINS },
+    product: config.AUTH_PRODUCT,
+    party: { id: config.AUTH_RP_ID, name: config.AUTH_PRODUCT, origins: config.AUTH_RP_ORIGINS },
   };
 }
 

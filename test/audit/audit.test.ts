@@ -23,7 +23,7 @@ let fleet: TestFleet;
 let person: Confirmed;
 let env: Record<string, string>;
 beforeAll(async () => {
-  own = await startFleet("audit", { roles: ["worker", "relay"], env: { AUTH_AUDIT_HEAD_EVERY: "1s" } });
+  own = await startFleet("audit", { processes: ["worker", "relay"], env: { AUTH_AUDIT_HEAD_EVERY: "1s" } });
   [fleet] = await Promise.all([testFleet(own), own.start("relay", "relay-2")]);
   ({ env } = own);
 }, 90_000);

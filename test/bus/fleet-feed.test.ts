@@ -1,13 +1,8 @@
 // What a requester concludes from the fleet feed: nobody is there only where the feed flowed and stayed silent about a
 // command.
 import { describe, expect, test } from "@jest/globals";
-import {
-  type FleetReport,
-  makeFleetView as makeView,
-  maxReportBytes,
-  noStats,
-  readReport,
-} from "../../src/bus/fleet-feed.ts";
+import { makeFleetView as makeView } from "../../src/bus/fleet-feed.ts";
+import { type FleetReport, maxReportBytes, noStats, readReport } from "../../src/bus/fleet-report.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 
 const topics = new Set(["a", "b"]);

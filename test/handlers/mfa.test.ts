@@ -58,7 +58,7 @@ describe("setting up an app", () => {
     const { secret, uri } = await enroll(accessToken);
     expect(secret).toMatch(/^[A-Z2-7]{32}$/);
     expect(uri).toBe(
-      `otpauth://totp/auth:${person.login}?secret=${secret}&issuer=auth&algorithm=SHA1&digits=6&period=30`,
+      `otpauth://totp/Auth:${person.login}?secret=${secret}&issuer=Auth&algorithm=SHA1&digits=6&period=30`,
     );
     expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
     expect((await enroll(accessToken)).secret).not.toBe(secret);

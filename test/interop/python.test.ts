@@ -200,6 +200,6 @@ let sealing: Fleet | undefined;
 afterAll(() => sealing?.stop());
 
 async function startSealing(): Promise<FleetAddresses> {
-  sealing = await startFleet("interop", { roles: ["worker", "relay"], env: { AUTH_REQUIRE_SEALED: "true" } });
+  sealing = await startFleet("interop", { processes: ["worker", "relay"], env: { AUTH_REQUIRE_SEALED: "true" } });
   return sealing;
 }

@@ -25,7 +25,7 @@ const login = "auth.session.login";
 
 beforeAll(async () => {
   const env = { AUTH_REQUIRE_SEALED: "true", AUTH_LEGACY_TOPICS: "false", AUTH_MAILBOX_LIMIT: "16" };
-  own = await startFleet("kafka-administrator", { roles: ["worker", "relay"], env });
+  own = await startFleet("kafka-administrator", { processes: ["worker", "relay"], env });
   fleet = await testFleet(own);
   seen = mailbox(fleet.kafka, [login, "auth.password.forgot"]);
   await seen.ready;

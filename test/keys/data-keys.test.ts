@@ -29,7 +29,7 @@ let own: Fleet;
 let fleet: TestFleet;
 let pool: DatabasePool;
 beforeAll(async () => {
-  own = await startFleet("data-keys", { roles: ["worker", "relay"] });
+  own = await startFleet("data-keys", { processes: ["worker", "relay"] });
   fleet = await testFleet(own);
   pool = await openPool({ url: own.env["AUTH_DATABASE_URL"]!, size: 2, applicationName: "test data keys" });
 }, 90_000);

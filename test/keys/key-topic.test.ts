@@ -23,7 +23,7 @@ let pool: DatabasePool;
 beforeAll(async () => {
   const { node } = await startBroker(ownFolder("cleaned"), { properties: { "log.cleaner.backoff.ms": 100 } });
   stopBroker = () => node.kill();
-  fleet = await startFleet("cleaned", { env: { AUTH_KAFKA_BROKERS: node.address }, roles: ["relay"] });
+  fleet = await startFleet("cleaned", { env: { AUTH_KAFKA_BROKERS: node.address }, processes: ["relay"] });
   kafka = connectKafka({ brokers: [node.address], clientId: "test", prefix: fleet.prefix }, quiet);
   pool = await openPool({ url: fleet.env["AUTH_DATABASE_URL"]!, size: 2, applicationName: "test keys" });
   // What is in the open segment is never cleaned: each record closes the one before.

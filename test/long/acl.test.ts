@@ -115,7 +115,7 @@ const writes = (user: string, topic: string): Promise<string> =>
 
 test("a fleet works under the ACLs that are printed, and nobody may do more", async () => {
   await grant({ ...sharedFleet().env, ...as("authctl"), AUTH_TOPIC_PREFIX: prefix });
-  const own = await startFleet("acl", { prefix, env: as("auth-migrate"), roles: [] });
+  const own = await startFleet("acl", { prefix, env: as("auth-migrate"), processes: [] });
   fleet = own;
   await own.start("worker", "worker-1", as("auth-worker"));
   await own.start("relay", "relay-1", as("auth-relay"));

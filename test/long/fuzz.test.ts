@@ -13,7 +13,7 @@ let fleet: Fleet;
 let held: TestFleet;
 let prepared: Prepared;
 beforeAll(async () => {
-  fleet = await startFleet("fuzz-long", { roles: ["relay"], env: fuzzEnvironment });
+  fleet = await startFleet("fuzz-long", { processes: ["relay"], env: fuzzEnvironment });
   await anewWorkers(fleet, 2);
   held = await testFleet(fleet);
   prepared = await fuzzFleet(held);

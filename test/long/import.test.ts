@@ -16,7 +16,7 @@ let fleet: Fleet;
 let site: TestFleet;
 let old: OldService;
 beforeAll(async () => {
-  fleet = await startFleet("million", { roles: ["worker"] });
+  fleet = await startFleet("million", { processes: ["worker"] });
   site = await testFleet(fleet);
   old = await startOldService(fleet.env["AUTH_DATABASE_URL"]!, rows);
   await old.sql.query("UPDATE auth SET email = 'nobody' WHERE id % 100000 = 11");

@@ -1,6 +1,6 @@
 // authctl top on a feed that falls silent: it waits the whole six seconds in which a process may be late.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { noStats } from "../../src/bus/fleet-feed.ts";
+import { noStats } from "../../src/bus/fleet-report.ts";
 import { fleetTopic } from "../../src/protocol/bus-names.ts";
 import { authctl } from "../authctl/authctl.ts";
 import { type RealKafka, realKafka, record, spec } from "../kafka/real-kafka.ts";

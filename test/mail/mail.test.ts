@@ -14,7 +14,7 @@ let own: Fleet;
 let fleet: TestFleet;
 beforeAll(async () => {
   own = await startFleet("mail", {
-    roles: ["worker", "relay"],
+    processes: ["worker", "relay"],
     // Ten hashes at once are not refused on a machine that has other things to do.
     env: { AUTH_LEGACY_TOPICS: "false", AUTH_HIDE_EMAIL: "true", AUTH_HASH_QUEUE_TARGET: "1000" },
   });

@@ -37,7 +37,7 @@ beforeAll(async () => {
   writeFileSync(ca, certificate.cert);
   smtp = await startSmtp(locked, certificate);
   own = await startFleet("mailer", {
-    roles: ["worker", "relay"],
+    processes: ["worker", "relay"],
     env: {
       AUTH_LEGACY_TOPICS: "false",
       AUTH_MAIL_LOCALE: "ru",

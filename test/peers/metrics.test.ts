@@ -17,7 +17,7 @@ let own: Fleet;
 let fleet: TestFleet;
 const endings: (() => unknown)[] = [];
 beforeAll(async () => {
-  own = await startFleet("metrics", { roles, env: mails });
+  own = await startFleet("metrics", { processes: roles, env: mails });
   endings.push(own.stop);
   fleet = await testFleet(own);
   endings.push(fleet.close);

@@ -1,7 +1,7 @@
 // The fleet feed on real processes: who is there, what it does; what a requester makes of silence; groups that would do
 // work twice.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type FleetReport, readReport } from "../../src/bus/fleet-feed.ts";
+import { type FleetReport, readReport } from "../../src/bus/fleet-report.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { called } from "../authctl/authctl.ts";
 import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
@@ -24,20 +24,20 @@ afterAll(async () => {
   await own.stop();
 });
 
-const of = (role: string, fits: (beat: FleetReport) => boolean = () => true) => {
+const of = (process: string, fits: (beat: FleetReport) => boolean = () => true) => {
   return (record: Seen): boolean => {
     const beat = readReport(record);
-    return beat?.ping.process === role && fits(beat);
+    return beat?.ping.process === process && fits(beat);
   };
 };
 const last = async (...args: Parameters<typeof of>): Promise<FleetReport> =>
   readReport(await feed.last("auth.fleet", of(...args)))!;
 
 describe("every process says", () => {
-  test.each(["worker", "relay", "bridge"])("that it is there: the %s", async (role) => {
-    const { ping, info } = await last(role);
-    expect(ping).toMatchObject({ process: role, version: expect.stringMatching(/^\d+\.\d+\.\d+/), state: "serving" });
-    expect(info.pid).toBe(own.processes.get(`${role}-1`)!.pid);
+  test.each(["worker", "relay", "bridge"])("that it is there: the %s", async (kind) => {
+    const { ping, info } = await last(kind);
+    expect(ping).toMatchObject({ process: kind, version: expect.stringMatching(/^\d+\.\d+\.\d+/), state: "serving" });
+    expect(info.pid).toBe(own.processes.get(`${kind}-1`)!.pid);
   });
 
   test("again every two seconds", async () => {

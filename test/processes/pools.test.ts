@@ -1,8 +1,8 @@
 // How a fleet grows: more partitions under load, more workers than partitions, pools that serve a part of the commands
 // each.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type { FleetReport } from "../../src/bus/fleet-feed.ts";
-import { readReport } from "../../src/bus/fleet-feed.ts";
+import type { FleetReport } from "../../src/bus/fleet-report.ts";
+import { readReport } from "../../src/bus/fleet-report.ts";
 import { patient } from "../support/crash.ts";
 import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { failures, longest, newUsers, startLoad } from "../support/load.ts";

@@ -40,7 +40,7 @@ async function killAll(stack: Stack, fleet: Fleet): Promise<void> {
 test("a restart of the whole stack keeps users, sessions and schema ids", async () => {
   const dir = ownFolder("restart");
   const stack = await startAgain(dir);
-  const fleet = await startFleet("restart", { stack: addressesOf(stack), roles: ["worker", "relay"] });
+  const fleet = await startFleet("restart", { stack: addressesOf(stack), processes: ["worker", "relay"] });
   stops.push(() => fleet.stop());
   const before = await testFleet(fleet);
   const person = await confirmed(before);
@@ -53,7 +53,7 @@ test("a restart of the whole stack keeps users, sessions and schema ids", async 
   const again = await startAgain(dir);
   const second = await startFleet("restart", {
     stack: addressesOf(again),
-    roles: ["worker", "relay"],
+    processes: ["worker", "relay"],
     again: movedTo(fleet, addressesOf(again)),
   });
   stops.push(() => second.stop());

@@ -24,7 +24,7 @@ let fleet: TestFleet;
 let feed: Feed;
 let people: Confirmed[];
 beforeAll(async () => {
-  own = await startFleet("marks", { roles: [], env: { AUTH_VERIFIER_MAX_AGE: `${maxAgeMs}ms` } });
+  own = await startFleet("marks", { processes: [], env: { AUTH_VERIFIER_MAX_AGE: `${maxAgeMs}ms` } });
   await Promise.all([
     own.start("worker", "worker-1", { AUTH_ACCESS_TTL: "2h" }), // migrate had 15 minutes
     own.start("relay", "relay-1", {}, without("lock-kept-2s")),

@@ -87,7 +87,7 @@ async function settle(fixture: CrashFixture, { name, plan, options }: Settling):
   const { workers = 2, users: count = 8, env, bridge = false, without: faults = [], driver = testDriver() } = plan;
   const own = await startFleet(name, {
     ...options,
-    roles: bridge ? ["bridge"] : [],
+    processes: bridge ? ["bridge"] : [],
     env: { ...patient, AUTH_KAFKA_DRIVER: driver, ...env },
   });
   fixture.own = own;

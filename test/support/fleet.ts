@@ -3,6 +3,7 @@
 // starts a fleet of its own with startFleet(): another topic prefix, another database, nothing shared but the servers.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
@@ -31,8 +32,8 @@ export type FleetProcess = "worker" | "relay" | "mailer" | "bridge";
 
 export interface Fleet extends FleetAddresses {
   processes: Map<string, ChildProcess>;
-  /** Starts another process of the role. @param node arguments for Node itself (faults.ts) */
-  start(role: FleetProcess, name: string, env?: Record<string, string>, node?: string[]): Promise<void>;
+  /** Starts another process of this kind. @param node arguments for Node itself (faults.ts) */
+  start(kind: FleetProcess, name: string, env?: Record<string, string>, node?: string[]): Promise<void>;
   /** The same, without waiting until it is ready. */
   boot: Fleet["start"];
   stop(): Promise<void>;
@@ -55,7 +56,9 @@ export function testDriver(): KafkaDriverName {
 
 /** Called by globalSetup.ts. */
 export async function startSharedFleet(): Promise<Fleet> {
-  const fleet = await startFleet("shared", { env: { AUTH_BREACHED_PASSWORDS: stolenPasswords(runFolder()) } });
+  const fleet = await startFleet("shared", {
+    env: { AUTH_BREACHED_PASSWORDS: stolenPasswords(runFolder()), AUTH_AUDIT_HEAD_EVERY: "5s" },
+  });
   const { name, prefix, env, grpc, http } = fleet;
   writeFileSync(file(), JSON.stringify({ name, prefix, env, grpc, http }), { mode: 0o600 });
   return fleet;
@@ -81,13 +84,13 @@ export interface FleetOptions {
   prefix?: string;
   env?: Record<string, string>;
   stack?: TestStack;
-  /** Roles that are started with it. */
-  roles?: FleetProcess[];
+  /** Processes that are started with it. */
+  processes?: FleetProcess[];
   /** Keeps what an earlier fleet of the name left: its database, topics and keys. */
   again?: FleetAddresses;
 }
 
-/** A fleet of its own: migrated, and its roles ready. */
+/** A fleet of its own: migrated, and its processes ready. */
 export async function startFleet(name: string, options: FleetOptions = {}): Promise<Fleet> {
   const stack = options.stack ?? testStack();
   const folder = join(runFolder(), `fleet-${name}`);
@@ -108,7 +111,7 @@ export async function startFleet(name: string, options: FleetOptions = {}): Prom
   writeOperatorKey(env["AUTH_OPERATOR_KEY_FILE"]!);
   await enrol({ env }, testOperator);
   const fleet = makeFleet({ name, prefix, env, grpc: "", http: {} }, folder);
-  await Promise.all((options.roles ?? ["worker", "relay", "bridge"]).map((role) => fleet.start(role, `${role}-1`)));
+  await Promise.all((options.processes ?? ["worker", "relay", "bridge"]).map((kind) => fleet.start(kind, `${kind}-1`)));
   return fleet;
 }
 
@@ -117,16 +120,16 @@ function makeFleet(addresses: FleetAddresses, folder: string): Fleet {
   const fleet: Fleet = {
     ...addresses,
     processes,
-    async boot(role, name, more = {}, node = []) {
+    async boot(kind, name, more = {}, node = []) {
       const own = `${folder}-${name}`;
-      const child = launch([role], { env: { ...addresses.env, ...more }, folder: own, node });
+      const child = launch([kind], { env: { ...addresses.env, ...more }, folder: own, node });
       processes.set(name, child);
       const up = await upLine(child, own);
       fleet.http[name] = up.http;
       if (up.address !== undefined) fleet.grpc = up.address.replace("0.0.0.0", "127.0.0.1");
     },
-    async start(role, name, more, node) {
-      await fleet.boot(role, name, more, node);
+    async start(kind, name, more, node) {
+      await fleet.boot(kind, name, more, node);
       await until(`${name} is ready`, async () => (await fetch(`${fleet.http[name]}/readyz`)).status === 200);
     },
     async stop() {
@@ -140,12 +143,13 @@ function makeFleet(addresses: FleetAddresses, folder: string): Fleet {
 /** Stops a child as an operator would, and as the kernel would where that takes too long. */
 export async function end(child: ChildProcess, signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-  const gone = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  const exit = once(child, "exit");
   child.kill(signal);
   const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
-  const code = await gone;
+  await exit;
   clearTimeout(timer);
-  return code;
+  await logged.get(child);
+  return child.exitCode;
 }
 
 function baseEnvironment(stack: TestStack, folder: string): Record<string, string> {
@@ -193,6 +197,9 @@ interface Launch {
   script?: string;
 }
 
+/** For each child: settled once all that it printed is in its log, which is after its exit. */
+const logged = new WeakMap<ChildProcess, Promise<unknown>>();
+
 const logOf = (folder: string): string => join(folder, "log");
 
 export function launch(args: string[], { env, folder, node = [], script }: Launch): ChildProcess {
@@ -207,13 +214,15 @@ export function launch(args: string[], { env, folder, node = [], script }: Launc
   child.stdout?.pipe(sink, { end: false });
   child.stderr?.pipe(sink, { end: false });
   child.once("close", () => sink.end());
+  logged.set(child, once(sink, "close"));
   return child;
 }
 
 /** Runs to the end. @throws Error with the log's last lines */
 export async function run(args: string[], options: Launch): Promise<void> {
   const child = launch(args, options);
-  const code = await new Promise((resolve) => child.once("close", resolve));
+  await logged.get(child);
+  const code = child.exitCode;
   if (code !== 0) throw new Error(`${args.join(" ")} ended with ${String(code)}:\n${tail(options.folder)}`);
 }
 
@@ -221,11 +230,14 @@ function tail(folder: string): string {
   return readFileSync(logOf(folder), "utf8").split("\n").slice(-15).join("\n");
 }
 
-/** The line in which a role says where it is. */
+/** The line in which a process says where it is. */
 function upLine(child: ChildProcess, folder: string): Promise<{ http: string; address?: string }> {
   return new Promise((resolve, reject) => {
     let text = "";
-    const gone = (): void => reject(new Error(`the process ended before it was up:\n${tail(folder)}`));
+    const gone = async (): Promise<void> => {
+      await logged.get(child);
+      reject(new Error(`the process ended before it was up:\n${tail(folder)}`));
+    };
     child.once("exit", gone);
     child.stdout?.on("data", (chunk: Buffer) => {
       text += chunk.toString();

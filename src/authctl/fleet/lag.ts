@@ -1,7 +1,7 @@
 // authctl lag: how far each consumer group of the fleet is behind, by topic and partition: the end of the partition
 // minus what the group has committed. Workers commit on a timer, so requests finished in the last moment may still be
 // counted. What a worker counts itself, and how many seconds of hashing that is, is in `authctl top`.
-import { readReport } from "../../bus/fleet-feed.ts";
+import { readReport } from "../../bus/fleet-report.ts";
 import type { Config } from "../../config/read.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import { legacyGroup } from "../../legacy/consumer.ts";

@@ -1,7 +1,8 @@
 // authctl top: the fleet as it is now, from the feed auth.fleet alone: processes, lanes, commands with their rates and
 // times, lag in records and in seconds of hash work. At a terminal it is redrawn every two seconds; elsewhere, with
 // --once and with --json, it is printed once.
-import { type FleetStats, reportEveryMs } from "../../bus/fleet-feed.ts";
+import { reportEveryMs } from "../../bus/fleet-feed.ts";
+import type { FleetStats } from "../../bus/fleet-report.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { type CommandResult, flagOption, type Invocation } from "../command.ts";
 import { withKafka } from "../connect/reach.ts";

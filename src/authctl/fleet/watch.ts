@@ -1,7 +1,8 @@
 // The fleet by its reports (bus/fleet-feed.ts): which processes run, and what each reports. It only reads. Times are
 // the broker's, so no clock has to be right. A process that has not reported for three intervals is gone.
 import { randomBytes } from "node:crypto";
-import { type FleetReport, readReport, reportEveryMs } from "../../bus/fleet-feed.ts";
+import { reportEveryMs } from "../../bus/fleet-feed.ts";
+import { type FleetReport, readReport } from "../../bus/fleet-report.ts";
 import { shared } from "../../kafka/assigner.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
 import type { InRecord } from "../../kafka/records.ts";

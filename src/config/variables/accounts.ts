@@ -10,7 +10,10 @@ export const accountsVariables = {
     default: "",
     parse: topics,
   },
-  AUTH_PRODUCT: settledText("Name of the product, as mails call it; no password may be made of it.", "Auth"),
+  AUTH_PRODUCT: settledText(
+    "Name of the product in mails, authenticator apps and passkey dialogs; no password may be made of it.",
+    "Auth",
+  ),
   AUTH_CONFIRM_TTL: duration("Life of a link that confirms an e-mail address.", "1m", "30d", "1h"),
   AUTH_RESET_TTL: duration(
     "Life of a link to set a new password with (OWASP ASVS 6.5.5: at most 10 minutes).",

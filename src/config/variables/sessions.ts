@@ -1,6 +1,6 @@
 // Sessions and second factors: how long sessions live, and what a login may be asked for.
 import { domain, origins } from "../address-kinds.ts";
-import { duration, oneOf, settledText, whole } from "../kinds.ts";
+import { duration, oneOf, whole } from "../kinds.ts";
 
 export const sessionsVariables = {
   AUTH_ACCESS_TTL: duration("Life of an access token.", "10s", "24h", "15m"),
@@ -42,14 +42,12 @@ export const sessionsVariables = {
     "24h",
     "10m",
   ),
-  AUTH_TOTP_ISSUER: settledText("What authenticator apps call this service.", "auth"),
   AUTH_RP_ID: {
     meaning: "Domain that passkeys are for; another one makes all of them useless.",
     range: "domain name",
     default: "localhost",
     parse: domain,
   },
-  AUTH_RP_NAME: settledText("What devices call this service when they ask for a passkey.", "auth"),
   AUTH_RP_ORIGINS: {
     meaning: "Where pages may ask for passkeys; within AUTH_RP_ID.",
     range: "origins (https://host, android:apk-key-hash:…), comma separated",

@@ -29,7 +29,7 @@ export default defineHandler({
     const box = ctx.mfa.box().seal(secret, totpAad(id));
     return ctx.commit(
       { user: { id, subject: lockUser(id, { generation }) }, events: [], writes: [enrollTotp(id, box)] },
-      { secret: base32(secret), uri: totpUri(secret, { issuer: ctx.settings.totpIssuer, login }) },
+      { secret: base32(secret), uri: totpUri(secret, { issuer: ctx.settings.product, login }) },
     );
   },
 });

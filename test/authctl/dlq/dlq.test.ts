@@ -18,7 +18,7 @@ let fleet: TestFleet;
 let raw: Raw;
 let admin: Admin;
 beforeAll(async () => {
-  own = await startFleet("dlq", { roles: ["worker", "relay"] });
+  own = await startFleet("dlq", { processes: ["worker", "relay"] });
   fleet = await testFleet(own);
   raw = await rawRequests(fleet);
   admin = openPatched({ brokers: [fleet.env["AUTH_KAFKA_BROKERS"]!], logLevel: driver.logLevel.NOTHING }).admin();

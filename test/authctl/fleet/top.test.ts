@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { Unreachable } from "../../../src/authctl/faults.ts";
 import { watchFleet } from "../../../src/authctl/fleet/watch.ts";
-import { type FleetReport, noStats } from "../../../src/bus/fleet-feed.ts";
+import { type FleetReport, noStats } from "../../../src/bus/fleet-report.ts";
 import { fleetTopic } from "../../../src/protocol/bus-names.ts";
 import { type RealKafka, realKafka, record, spec } from "../../kafka/real-kafka.ts";
 import { sharedFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";

@@ -20,7 +20,7 @@ let fleet: Fleet;
 let site: TestFleet;
 let old: OldService;
 beforeAll(async () => {
-  fleet = await startFleet("import", { roles: ["worker"] });
+  fleet = await startFleet("import", { processes: ["worker"] });
   site = await testFleet(fleet);
   old = await startOldService(fleet.env["AUTH_DATABASE_URL"]!, rows);
   await old.sql.query(`

@@ -13,7 +13,7 @@ let own: Fleet;
 let fleet: TestFleet;
 let operator: string;
 beforeAll(async () => {
-  own = await startFleet("admins", { roles: ["worker", "relay"], env: { AUTH_TOTP_ISSUER: "The House" } });
+  own = await startFleet("admins", { processes: ["worker", "relay"], env: { AUTH_PRODUCT: "The House" } });
   fleet = await testFleet(own);
 }, 120_000);
 beforeEach(async () => {
