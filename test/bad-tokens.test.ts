@@ -20,8 +20,10 @@ import { newOpaque } from "../src/crypto/opaque.ts";
 import { openPool } from "../src/db/pool.ts";
 import { loadFleetKeys } from "../src/keys/fleet-keys.ts";
 import { connectGateway, type Gateway } from "./bridge/gateway.ts";
-import { quiet, sharedFleet, type TestFleet, testFleet } from "./support/fleet.ts";
+import { sharedFleet } from "./support/fleet-addresses.ts";
+import { quiet } from "./support/logger.ts";
 import { operatorToken } from "./support/operator.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
 import { type Confirmed, confirmed } from "./support/users.ts";
 
 const { env, prefix, grpc } = sharedFleet();

@@ -6,7 +6,7 @@ import { type Clients, makeClients, measure, rows } from "../bench/rows.ts";
 import { playScenario, scenarios } from "../bench/scenarios.ts";
 import { machine, scenarioLines, table } from "../bench/table.ts";
 import { type BenchTarget, costs } from "../bench/target.ts";
-import { sharedFleet } from "./support/fleet.ts";
+import { sharedFleet } from "./support/fleet-addresses.ts";
 
 let site: BenchTarget;
 let cast: Clients;

@@ -7,9 +7,9 @@ import { sql } from "slonik";
 import { z } from "zod";
 import { compareAccounts } from "../src/audit/state.ts";
 import { hashSecret, newOpaque } from "../src/crypto/opaque.ts";
-import { type TestFleet, testFleet } from "./support/fleet.ts";
 import { account, type HandlerHarness, handlerHarness } from "./support/handlers.ts";
 import { mailbox } from "./support/mailbox.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
 
 let harness: HandlerHarness;
 let owner: Awaited<ReturnType<typeof account>>;

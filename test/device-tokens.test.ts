@@ -1,7 +1,7 @@
 // Device tokens through Kafka: the client library gives and takes them, and whoever brings one has a place in a mailbox
 // that others have filled. The controls are the same requests without a token, and with one that does not hold.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type TestFleet, testFleet } from "./support/fleet.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
 import { type Confirmed, confirmed, refused } from "./support/users.ts";
 
 let fleet: TestFleet;

@@ -2,9 +2,10 @@
 // the partitions move on, and the worker stays as it is. A short run; `npm run test:long` makes 200,000 of them.
 // AUTH_TEST_FUZZ_SEED repeats a run, AUTH_TEST_FUZZ_RECORDS lengthens one.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type Fleet, startFleet, type TestFleet, testFleet } from "./support/fleet.ts";
+import { type Fleet, startFleet } from "./support/fleet.ts";
 import { anewWorkers, fuzzEnvironment, fuzzFleet, fuzzSeed, type Prepared } from "./support/fuzz/prepare.ts";
 import { fuzz, type Outcome, type RunOptions } from "./support/fuzz/run.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
 
 const seed = fuzzSeed();
 const records = Number(process.env["AUTH_TEST_FUZZ_RECORDS"] || 1500);

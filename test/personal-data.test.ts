@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { exportDocument } from "../src/accounts/data-export.ts";
 import { personalTables } from "../src/db/personal-data.ts";
-import { type TestFleet, testFleet } from "./support/fleet.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
 
 let fleet: TestFleet;
 beforeAll(async () => {

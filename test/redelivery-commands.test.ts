@@ -7,10 +7,13 @@ import { called } from "./authctl/authctl.ts";
 import { scenarios } from "./handlers/scenarios.ts";
 import { chainWaiting } from "./support/audited.ts";
 import { without } from "./support/faults.ts";
-import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { type Fleet, startFleet } from "./support/fleet.ts";
 import { forget } from "./support/groups.ts";
+import { end } from "./support/processes.ts";
 import { type Raw, type RawReply, type RawRequest, rawRequests, replyTopic } from "./support/raw.ts";
 import { secretScenarios } from "./support/secret-scenarios.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
+import { until } from "./support/until.ts";
 
 interface Sent {
   request: RawRequest;

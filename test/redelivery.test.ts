@@ -3,9 +3,12 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { without } from "./support/faults.ts";
-import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { type Fleet, startFleet } from "./support/fleet.ts";
 import { forget } from "./support/groups.ts";
+import { end } from "./support/processes.ts";
 import { type Raw, type RawReply, type RawRequest, rawRequests, replyTopic } from "./support/raw.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
+import { until } from "./support/until.ts";
 import { newUser, type TestUser } from "./support/users.ts";
 
 let own: Fleet;

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import avsc from "avsc";
 import { connectRegistry } from "../src/bus/avro/schema-store.ts";
 import { commandSchemas } from "../src/protocol/generated/schemas.ts";
-import { sharedFleet, type TestFleet, testFleet } from "./support/fleet.ts";
+import { sharedFleet } from "./support/fleet-addresses.ts";
 import { type Raw, rawRequests, replyTopic } from "./support/raw.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
 import { byPassword, newUser, type Registered, registered } from "./support/users.ts";
 
 let fleet: TestFleet;

@@ -3,10 +3,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeJwt } from "jose";
 import { type Feed, readFeed } from "./support/feed.ts";
-import { type TestFleet, testFleet, until } from "./support/fleet.ts";
 import { holdUser } from "./support/held.ts";
 import { mailedToken } from "./support/mails.ts";
 import { operatorToken } from "./support/operator.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
+import { until } from "./support/until.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf } from "./support/users.ts";
 
 let fleet: TestFleet;

@@ -14,10 +14,13 @@ import { connectGateway } from "./bridge/gateway.ts";
 import { type Genuine as GenuineLogin, genuineLogin, reseal } from "./support/attacks.ts";
 import { BrokerAttacker, type Genuine, keyRecord } from "./support/broker-attacker.ts";
 import { without } from "./support/faults.ts";
-import { end, type Fleet, launch, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { type Fleet, startFleet } from "./support/fleet.ts";
 import { type Mailbox, mailbox, type Seen } from "./support/mailbox.ts";
+import { end, launch } from "./support/processes.ts";
 import { type Raw, rawRequests } from "./support/raw.ts";
 import { runFolder } from "./support/stack.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
+import { until } from "./support/until.ts";
 import { type Confirmed, confirmed } from "./support/users.ts";
 
 const login = "auth.session.login";

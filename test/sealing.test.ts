@@ -6,10 +6,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { compactDecrypt, GeneralEncrypt, importJWK, type JWK } from "jose";
 import { attacks, type Genuine, genuineLogin, reseal, topic } from "./support/attacks.ts";
-import { type Fleet, startFleet, type TestFleet, testFleet } from "./support/fleet.ts";
+import { type Fleet, startFleet } from "./support/fleet.ts";
 import type { Seen } from "./support/mailbox.ts";
 import { type Raw, type RawRequest, rawRequests, replyTopic } from "./support/raw.ts";
 import { ephemeralPair } from "./support/seals.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
 import { type Confirmed, confirmed, loggedIn, newUser } from "./support/users.ts";
 
 let own: Fleet;

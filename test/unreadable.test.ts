@@ -4,9 +4,11 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type AuthEvent, type Client, connect } from "../src/client/index.ts";
 import { over } from "./authctl/authctl.ts";
-import { sharedFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { sharedFleet } from "./support/fleet-addresses.ts";
 import { bomb, type ForeignProducer, foreignProducer } from "./support/foreign-batches.ts";
 import { type Raw, rawRequests } from "./support/raw.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
+import { until } from "./support/until.ts";
 import { confirmed, loggedIn } from "./support/users.ts";
 
 /** Beyond what is unpacked by default; 1.3 KB as it is sent. */

@@ -9,9 +9,12 @@ import { Refusal } from "../src/protocol/errors.ts";
 import { called } from "./authctl/authctl.ts";
 import { connectGateway, type Gateway } from "./bridge/gateway.ts";
 import { enrolled, shownNow } from "./support/factors.ts";
-import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "./support/fleet.ts";
+import { type Fleet, startFleet } from "./support/fleet.ts";
 import { mailedToken } from "./support/mails.ts";
 import { operatorToken } from "./support/operator.ts";
+import { end } from "./support/processes.ts";
+import { type TestFleet, testFleet } from "./support/test-fleet.ts";
+import { until } from "./support/until.ts";
 import { type Confirmed, confirmed, loggedIn, refused } from "./support/users.ts";
 
 let own: Fleet;

@@ -8,15 +8,19 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { rowsPerMinute } from "../../src/command/admin/denials.ts";
 import { variables } from "../../src/config/variables.ts";
-import { type ChainRow, link, sealEnd, sealEntry } from "../../src/crypto/audit.ts";
+import { sealEntry } from "../../src/crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "../../src/crypto/envelope.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { called } from "../authctl/authctl.ts";
 import { auditOf, auditShown, chainWaiting } from "../support/audited.ts";
-import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
+import { end } from "../support/processes.ts";
 import { ownFolder } from "../support/stack.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { type Confirmed, confirmed, loggedIn, newUser, refusalOf } from "../support/users.ts";
+import { actions, restoreOlder, statements } from "./tampering.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
@@ -269,48 +273,7 @@ describe("verify", () => {
     expect(text).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Rows 1 to \d+ verified/) });
   });
 
-  const at = 7;
-  const move = (from: number, to: number) => `UPDATE audit SET number = ${to} WHERE number = ${from}`;
-  const copy = (number: string, chain = "chain") =>
-    `INSERT INTO audit SELECT ${number}, chained_at + interval '1 second', event_id, at, 'PutIn', actor, user_id, outcome, traceparent, details, personal, ${chain} FROM audit`;
-
-  const changed = [
-    "actor = 'x'",
-    "at = at + interval '1 microsecond'",
-    "details = '{\"a\":1}'",
-    "personal = 'x'",
-    "user_id = 99",
-    "outcome = 'no'",
-  ];
-  test.each([
-    ...changed.map(
-      (what) => [`a changed row (${what})`, `UPDATE audit SET ${what} WHERE number = ${at}`, "row", at] as const,
-    ),
-    ["a row with another chain value", `UPDATE audit SET chain = 'x' WHERE number = ${at}`, "row", at],
-    [
-      "a row moved to another time",
-      `UPDATE audit SET chained_at = chained_at + interval '1 second' WHERE number = ${at}`,
-      "row",
-      at,
-    ],
-    ["a deleted row", `DELETE FROM audit WHERE number = ${at}`, "missing", at],
-    ["several deleted rows", `DELETE FROM audit WHERE number BETWEEN ${at} AND ${at + 2}`, "missing", at],
-    [
-      "a deleted row whose number another has taken",
-      `DELETE FROM audit WHERE number = ${at}; UPDATE audit SET number = 1 - number WHERE number > ${at}; UPDATE audit SET number = -number WHERE number < 0`,
-      "row",
-      at,
-    ],
-    ["a row put in under a number that is taken", `${copy("number")} WHERE number = ${at}`, "inserted", at],
-    [
-      "a row put in between",
-      `UPDATE audit SET number = -number - 1 WHERE number >= ${at}; UPDATE audit SET number = -number WHERE number < 0; ${copy(String(at))} WHERE number = 1`,
-      "row",
-      at,
-    ],
-    ["two rows in each other's place", `${move(at, -1)}; ${move(at + 1, at)}; ${move(-1, at + 1)}`, "row", at],
-    ["the first row missing", "DELETE FROM audit WHERE number = 1", "start", 2],
-  ])("finds %s", async (_what, statement, what, number) => {
+  test.each(statements)("finds %s", async (_what, statement, what, number) => {
     await fleet.sql.query(statement);
     const { code, ok, broken } = await verify("--offline");
     await restore();
@@ -318,67 +281,13 @@ describe("verify", () => {
     expect(broken?.sentence).toContain(String(number));
   });
 
-  /** Runs what needs the number of the last row, or more than a statement. */
-  const actions: [string, () => Promise<unknown>, string, () => number | null][] = [
-    [
-      "rows missing at the end",
-      () => fleet.sql.query("DELETE FROM audit WHERE number > $1", [untouched.last - 2]),
-      "end",
-      () => untouched.last - 1,
-    ],
-    ["every row missing", () => fleet.sql.query("DELETE FROM audit"), "end", () => 1],
-    [
-      "rows and heads missing at the end",
-      () => fleet.sql.query(`DELETE FROM audit WHERE number > ${at}; DELETE FROM audit_heads WHERE number > ${at}`),
-      "end",
-      () => at + 1,
-    ],
-    [
-      "a row behind the end, chained as it should be",
-      async () => {
-        await rewrite(`${copy("number + 1")} WHERE number = (SELECT max(number) FROM audit)`, untouched.last + 1);
-      },
-      "inserted",
-      () => untouched.last + 1,
-    ],
-    [
-      "a changed row with every chain value behind it computed anew",
-      async () => {
-        await rewrite(`UPDATE audit SET actor = 'x' WHERE number = ${at}`, at);
-      },
-      "head",
-      () => null,
-    ],
-    ["a head of another row", () => swapHeads(), "head", () => null],
-    [
-      "a head with another signature",
-      () =>
-        fleet.sql.query(
-          "UPDATE audit_heads SET jws = left(jws, -10) || 'AAAAAAAAAA' WHERE number = (SELECT min(number) FROM audit_heads)",
-        ),
-      "head",
-      () => null,
-    ],
-    ["no heads at all", () => fleet.sql.query("DELETE FROM audit_heads"), "head", () => null],
-    [
-      "a key that signs heads and is nobody's",
-      () => fleet.sql.query("UPDATE audit_keys SET box = '\\x00'"),
-      "head",
-      () => null,
-    ],
-    [
-      "an end that the fleet has not sealed",
-      () => fleet.sql.query("UPDATE audit_state SET box = '\\x00'"),
-      "end",
-      () => null,
-    ],
-  ];
-  test.each(actions)("finds %s", async (_what, action, what, number) => {
-    await action();
+  test.each(actions)("finds %s", async (_what, act, what, number) => {
+    await act(fleet.sql, untouched.last);
     const { code, broken } = await verify("--offline");
     await restore();
     expect({ code, what: broken?.what }).toEqual({ code: 1, what });
-    if (number() !== null) expect(broken?.number).toBe(number());
+    const expected = number(untouched.last);
+    if (expected !== null) expect(broken?.number).toBe(expected);
   });
 
   test("finds an older copy of everything by the heads that are kept elsewhere, and by nothing else", async () => {
@@ -388,7 +297,7 @@ describe("verify", () => {
     const log = join(ownFolder("audit-heads"), "relay.log");
     writeFileSync(log, `{"level":30,"msg":"audit head signed","jws":"${rows[0]!.jws}"}\n`);
     expect(await verify("--offline", "--heads", log)).toMatchObject({ ok: true, kept: 1 });
-    const last = await older();
+    const last = await restoreOlder(fleet.sql, await fleetKeys());
     const [alone, withTopic, withLog] = [
       await verify("--offline"),
       await verify(),
@@ -413,62 +322,4 @@ describe("verify", () => {
     expect(code).toBe(2);
     expect(stderr).toMatch(sentence);
   });
-
-  /** What who knows the chain's form can do: everything from a row on, computed anew. */
-  async function rewrite(statement: string, from: number): Promise<void> {
-    await fleet.sql.query(statement);
-    const { rows } = await fleet.sql.query<Stored>(`${stored} WHERE number >= $1 - 1 ORDER BY number`, [from]);
-    let { chain } = rows[0]!;
-    for (const row of rows.slice(1)) {
-      chain = link(chain, chainRow(row));
-      await fleet.sql.query("UPDATE audit SET chain = $2 WHERE number = $1", [row.number, chain]);
-    }
-  }
-
-  async function swapHeads(): Promise<void> {
-    await fleet.sql.query(
-      "UPDATE audit_heads SET jws = (SELECT jws FROM audit_heads ORDER BY number DESC LIMIT 1) WHERE number = (SELECT min(number) FROM audit_heads)",
-    );
-  }
-
-  /**
-   * As if a copy of the tables had been made at the second head: the fleet had sealed the end that it was then.
-   * @returns its row's number
-   */
-  async function older(): Promise<number> {
-    const { rows: heads } = await fleet.sql.query<{ number: string }>(
-      "SELECT number FROM audit_heads ORDER BY number OFFSET 1 LIMIT 1",
-    );
-    const last = Number(heads[0]!.number);
-    await fleet.sql.query(`DELETE FROM audit WHERE number > ${last}; DELETE FROM audit_heads WHERE number > ${last}`);
-    const { rows } = await fleet.sql.query<Stored>(`${stored} WHERE number = ${last}`);
-    const { chain } = rows[0]!;
-    const box = sealEnd(await fleetKeys(), { number: last, chain, at: Number(rows[0]!["chained"]), partition: "" });
-    await fleet.sql.query("UPDATE audit_state SET box = $1", [box]);
-    return last;
-  }
 });
-
-interface Stored extends Record<string, unknown> {
-  number: string;
-  chain: Buffer;
-}
-
-const stored = `SELECT *, (extract(epoch FROM chained_at) * 1000000)::bigint AS chained, (extract(epoch FROM at) * 1000000)::bigint AS happened,
-  details::text AS text FROM audit`;
-
-function chainRow(row: Stored): ChainRow {
-  return {
-    number: Number(row.number),
-    chainedAt: Number(row["chained"]),
-    eventId: String(row["event_id"]),
-    at: Number(row["happened"]),
-    event: String(row["event"]),
-    actor: String(row["actor"]),
-    userId: row["user_id"] === null ? null : Number(row["user_id"]),
-    outcome: String(row["outcome"]),
-    traceparent: row["traceparent"] as string | null,
-    details: String(row["text"]),
-    personal: row["personal"] as Buffer | null,
-  };
-}

@@ -1,136 +1,26 @@
-// Accounts beside their audit: what the fleet has done to them, in every way, is what their audit says; what somebody
-// writes to the database past the fleet is found, account by account. All commands through Kafka are gone through in
-// test/redelivery-commands.test.ts.
+// The comparison of accounts with their audit: whatever the fleet does is as its audit says, and a write past the fleet
+// is found.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
-import { z } from "zod";
-import { createConfirmedAccount } from "../../src/accounts/create-confirmed-account.ts";
-import { enrollOperator } from "../../src/accounts/enroll-operator.ts";
-import { importedEntry } from "../../src/audit/actions.ts";
-import { chainBatch } from "../../src/audit/chain.ts";
-import { Rights } from "../../src/audit/rights.ts";
-import { compareAccounts, type StateVerdict, TooManyWait } from "../../src/audit/state.ts";
+import { TooManyWait } from "../../src/audit/state.ts";
 import { sealEntry } from "../../src/crypto/audit.ts";
-import { newSigner, sealOperator, signerFrom, signOperatorToken } from "../../src/crypto/operators.ts";
-import { makePasswords } from "../../src/crypto/passwords.ts";
-import { totpCode, totpStep } from "../../src/crypto/totp.ts";
-import { rowsBehind } from "../../src/db/audit-reading.ts";
-import { beginImport, type ImportedUser, noCounts, writeBatch } from "../../src/db/imports.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { makeAuthenticator } from "../support/authenticator.ts";
-import { fromBase32 } from "../support/factors.ts";
-import { quiet } from "../support/fleet.ts";
-import { type HandlerHarness, handlerHarness } from "../support/handlers.ts";
-
-let harness: HandlerHarness;
-let actorToken: string;
-beforeAll(async () => {
-  harness = await handlerHarness({ cheapHashes: true, env: { AUTH_RP_ORIGINS: "http://localhost:3000" } });
-  const signer = await signerFrom(newSigner("ada"));
-  await enrollOperator(parts(), { name: "ada", key: signer, reason: "", first: true });
-  actorToken = signOperatorToken(signer, { name: "ada", issuer: "auth", now: systemClock.now() });
-}, 60_000);
-afterAll(() => harness.close());
-
-const parts = () => ({ pool: harness.pool, clock: systemClock, dataKeys: harness.dataKeys });
-const row = z.record(z.string(), z.unknown());
-const run = (query: ReturnType<typeof sql.fragment>) => harness.pool.any(sql.type(row)`${query}`);
-const compared = (complete = true): Promise<StateVerdict> =>
-  compareAccounts({ pool: harness.pool, dataKeys: harness.dataKeys(), complete, pageSize: 8 });
-const clean = { unknown: 0, differing: 0, found: [] };
-
-/** Everything that waits is chained, as a relay does it. */
-async function chained(): Promise<void> {
-  const { keyring } = harness.parts;
-  while (await chainBatch({ ...parts(), keyring, headEveryMs: 60_000, log: quiet, chained: () => undefined }));
-}
-
-const password = "the right password";
-/** Made with other parameters than these handlers make hashes with, so that a login makes it anew. */
-const weaker = makePasswords({ memoryKiB: 16, time: 1, parallelism: 1 });
-
-/** A confirmed account, made by the fleet's own means. */
-async function person(roles: string[] = []): Promise<{ id: number; login: string; email: string }> {
-  const login = `s${randomBytes(6).toString("hex")}`;
-  const email = `${login}@example.com`;
-  const made = {
-    login,
-    username: login,
-    email,
-    hash: await weaker.hash(password),
-    roles,
-    actor: "operator:ada",
-    reason: "",
-  };
-  return { id: await createConfirmedAccount(parts(), { ...made, tellPlatform: false }), login, email };
-}
-
-async function loggedIn({ login }: { login: string }): Promise<{ accessToken: string; refreshToken: string }> {
-  const { tokens } = await harness.ask("auth.session.login", { login, password, rotating: true });
-  return tokens!;
-}
-
-/** With an authenticator app, recovery codes and two passkeys. */
-async function withFactors() {
-  const one = await person();
-  let { accessToken, refreshToken } = await loggedIn(one);
-  const renewed = async (): Promise<void> => {
-    ({ accessToken, refreshToken } = await harness.ask("auth.session.refresh", { refreshToken }));
-  };
-  const secret = fromBase32((await harness.ask("auth.mfa.enroll", { accessToken })).secret);
-  const code = totpCode(secret, totpStep(Date.now()));
-  const { codes } = await harness.ask("auth.mfa.activate", { accessToken, code, endOthers: false });
-  await renewed();
-  const passkeys: string[] = [];
-  for (let made = 0; made < 2; made += 1) {
-    const begun = await harness.ask("auth.passkey.begin-registration", { accessToken });
-    const response = makeAuthenticator().create(begun.options);
-    const answer = { accessToken, challenge: begun.challenge, response, label: "", endOthers: false };
-    passkeys.push((await harness.ask("auth.passkey.finish-registration", answer)).passkeyId);
-    await renewed();
-  }
-  return { ...one, accessToken, refreshToken, passkeys, codes };
-}
-
-async function loggedInWithCode({ login, codes }: { login: string; codes: string[] }): Promise<void> {
-  const { challenge } = await harness.ask("auth.session.login", { login, password, rotating: true });
-  await harness.ask("auth.session.login-mfa", { challenge: challenge!.challenge, method: "recovery", code: codes[0]! });
-}
-
-const admin = (command: "ban-user" | "unban-user" | "reset-mfa" | "delete-user", id: number, more: object = {}) =>
-  harness.ask(`auth.admin.${command}` as "auth.admin.ban-user", {
-    actorToken,
-    target: `id:${id}`,
-    reason: "a test",
-    ...more,
-  });
-
-async function imported(change: Partial<ImportedUser> = {}): Promise<ImportedUser> {
-  const login = `i${randomBytes(6).toString("hex")}`;
-  const [{ id }] = (await run(sql.fragment`SELECT nextval('user_ids') AS id`)) as [{ id: number }];
-  const email = `${login}@example.com`;
-  const user: ImportedUser = {
-    ...{ id: Number(id), login, loginKey: login, username: login, email, emailKey: email },
-    ...{
-      position: Number(id),
-      hash: await weaker.hash(password),
-      confirmed: true,
-      banned: false,
-      roles: [],
-      createdAt: null,
-    },
-    ...change,
-  };
-  const source = `test:${login}`;
-  await beginImport(harness.pool, { source, fingerprint: "", actor: "operator:ada", position: 0 });
-  await writeBatch(harness.pool, {
-    ...{ source, users: [user], rejects: [], events: undefined },
-    audit: [importedEntry(harness.dataKeys(), user, { clock: systemClock, actor: "operator:ada" })],
-    state: { position: 1, nextByte: 0, counts: noCounts(), rejectsBytes: 0 },
-  });
-  return user;
-}
+import {
+  actorToken,
+  admin,
+  chained,
+  clean,
+  compared,
+  harness,
+  imported,
+  loggedIn,
+  loggedInWithCode,
+  password,
+  person,
+  run,
+  withFactors,
+} from "./accounts.ts";
 
 describe("what the fleet does to an account", () => {
   test("by whichever command, import and sweep, is what its audit says, while it waits to be chained and after", async () => {
@@ -439,87 +329,4 @@ test("where too many rows wait to be chained it says so", async () => {
   );
   await expect(compared()).rejects.toThrow(TooManyWait);
   await run(sql.fragment`DELETE FROM audit_intake WHERE box = '\\x00'::bytea RETURNING 1`);
-});
-
-describe("rights", () => {
-  async function differences(complete = true): Promise<string[]> {
-    const rights = new Rights();
-    const rows = await rowsBehind(harness.pool, { number: 0, chainedAt: 0 }, 100_000);
-    for (const each of rows) rights.see(each);
-    return rights.compare({
-      pool: harness.pool,
-      dataKeys: harness.dataKeys(),
-      complete,
-      behind: rows.at(-1)?.number ?? 0,
-    });
-  }
-  const role = `r${randomBytes(4).toString("hex")}`;
-
-  test("of roles and operators are as the audit says, chained or not, whatever the fleet did to them", async () => {
-    const change = (input: object) => harness.ask("auth.admin.change-role", { actorToken, role, ...input } as never);
-    await change({ create: true, grant: ["a.one", "b.two"] });
-    await change({ revoke: ["b.two"] });
-    await harness.ask("auth.admin.require-mfa", { actorToken, role, required: true });
-    await harness.ask("auth.admin.change-role", { actorToken, role: `${role}x`, create: true });
-    await harness.ask("auth.admin.delete-role", { actorToken, role: `${role}x` });
-    await harness.ask("auth.admin.change-role", { actorToken, role: "admin", grant: ["posts.moderate"] });
-    const publicKey = JSON.stringify((await signerFrom(newSigner("x"))).jwk);
-    for (const name of ["olga", "otto"])
-      await harness.ask("auth.admin.add-operator", { actorToken, name, publicKey, permissions: ["a.one"] });
-    await harness.ask("auth.admin.remove-operator", { actorToken, name: "otto", kid: null });
-    expect(await differences()).toEqual([]);
-    await chained();
-    expect(await differences()).toEqual([]);
-  });
-
-  test("that somebody wrote past the fleet are found, one by one", async () => {
-    const [{ box }] = (await run(sql.fragment`SELECT box FROM operators WHERE name = 'olga'`)) as [{ box: Buffer }];
-    const tampers: [ReturnType<typeof sql.fragment>, RegExp, ReturnType<typeof sql.fragment>][] = [
-      [
-        sql.fragment`INSERT INTO role_permissions SELECT id, 'users.ban' FROM roles WHERE name = 'user' RETURNING 1`,
-        /^The role user permits users\.ban, and by its last event \(nothing\)\.$/,
-        sql.fragment`DELETE FROM role_permissions WHERE permission = 'users.ban' AND role_id = (SELECT id FROM roles WHERE name = 'user') RETURNING 1`,
-      ],
-      [
-        sql.fragment`DELETE FROM role_permissions WHERE permission = 'users.ban' AND role_id = (SELECT id FROM roles WHERE name = 'admin') RETURNING 1`,
-        /^The role admin permits /,
-        sql.fragment`INSERT INTO role_permissions SELECT id, 'users.ban' FROM roles WHERE name = 'admin' RETURNING 1`,
-      ],
-      [
-        sql.fragment`UPDATE roles SET requires_mfa = false WHERE name = ${role} RETURNING 1`,
-        /requires a second factor/,
-        sql.fragment`UPDATE roles SET requires_mfa = true WHERE name = ${role} RETURNING 1`,
-      ],
-      [
-        sql.fragment`INSERT INTO roles (name) VALUES ('forged') RETURNING 1`,
-        /^The role forged was made by no event\.$/,
-        sql.fragment`DELETE FROM roles WHERE name = 'forged' RETURNING 1`,
-      ],
-      [
-        sql.fragment`DELETE FROM operators WHERE name = 'olga' RETURNING 1`,
-        /^The operator olga is gone, and no event says so\.$/,
-        sql.fragment`INSERT INTO operators (name, box) VALUES ('olga', ${sql.binary(box)}) RETURNING 1`,
-      ],
-      [
-        sql.fragment`INSERT INTO operators (name, box) VALUES ('eve', ${sql.binary(box)}) RETURNING 1`,
-        /^The row of the operator eve was not written by this fleet\.$/,
-        sql.fragment`DELETE FROM operators WHERE name = 'eve' RETURNING 1`,
-      ],
-      [
-        // Removed, and brought back as it once stood.
-        sql.fragment`INSERT INTO operators (name, box) VALUES ('otto', ${sql.binary(
-          sealOperator(harness.dataKeys().box("operator"), { name: "otto", permissions: ["a.one"], keys: [] }),
-        )}) RETURNING 1`,
-        /^The operator otto was enrolled by no event, or is removed\.$/,
-        sql.fragment`DELETE FROM operators WHERE name = 'otto' RETURNING 1`,
-      ],
-    ];
-    for (const [write, sentence, undo] of tampers) {
-      await run(write);
-      expect(await differences()).toEqual([expect.stringMatching(sentence)]);
-      expect(await differences(false)).toEqual([]); // not where the audit's beginning is gone
-      await run(undo);
-      expect(await differences()).toEqual([]);
-    }
-  });
 });

@@ -6,7 +6,7 @@ import type { Invocation } from "../../src/authctl/command.ts";
 import { ctl } from "../../src/authctl/index.ts";
 import type { Terminal } from "../../src/authctl/terminal/terminal.ts";
 import type { Environment } from "../../src/config/read.ts";
-import type { TestFleet } from "../support/fleet.ts";
+import type { TestFleet } from "../support/test-fleet.ts";
 
 export interface Ran {
   code: number | null;

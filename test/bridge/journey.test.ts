@@ -2,7 +2,7 @@
 // answer and each of its refusals, as status and `auth-error`. Every test has its own account; username is login, for
 // the mailer's topic names only that.
 import { randomBytes } from "node:crypto";
-import { testFleet } from "../support/fleet.ts";
+import { testFleet } from "../support/test-fleet.ts";
 import { type Answer, connectGateway, type Gateway } from "./gateway.ts";
 
 const password = "correct horse battery";

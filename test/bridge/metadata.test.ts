@@ -2,41 +2,23 @@
 // From whom it counts, what is handed to the fleet, and what is said of bad metadata; by clients of gRPC and, for what
 // those would not send, by HTTP/2 itself.
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
-import { credentials, Server, ServerCredentials } from "@grpc/grpc-js";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
-import { namesOf } from "../../src/bridge/metadata.ts";
-import { systemClock } from "../../src/lib/clock.ts";
-import { selfSigned } from "./certificate.ts";
-import { identity, type StartedBridge, startBridge, tokens } from "./pretend-fleet.ts";
-
-const device = {
-  "auth-client-ip": "203.0.113.7",
-  "auth-client-user-agent": "Mozilla/5.0 (X11; Linux x86_64), like Gecko",
-  "auth-client-device": "phone 7",
-  "auth-client-device-token": "d1.token-of-the-device",
-};
-const client = { ip: "203.0.113.7", userAgent: device["auth-client-user-agent"], device: "phone 7" };
-const key = "0123456789012345678901";
-const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-const login = { login: "ada.l", password: "correct horse" };
-
-const answers: Record<string, unknown> = {
-  "auth.account.register": { userId: 7, confirmationSent: true },
-  "auth.session.login": { tokens, challenge: null },
-  "auth.session.inspect": identity,
-  "auth.session.logout": {},
-};
-async function started(options: Parameters<typeof startBridge>[0]): Promise<StartedBridge> {
-  const bridge = await startBridge(options);
-  bridge.fleet.reply = async ({ topic }) => answers[topic] ?? tokens;
-  return bridge;
-}
-const lastAsked = ({ fleet }: StartedBridge) => fleet.asked.at(-1)!;
-const clientOf = (bridge: StartedBridge) => (lastAsked(bridge).input as { client?: object }).client;
-
-async function unknownOf({ metrics }: StartedBridge): Promise<number> {
-  return Number(/^auth_client_unknown_total\{.*\} (\d+)$/m.exec(await metrics.text())?.[1] ?? 0);
-}
+import {
+  bad,
+  badOfDevice,
+  client,
+  clientOf,
+  device,
+  key,
+  lastAsked,
+  login,
+  nameOf,
+  started,
+  traceparent,
+  unknownOf,
+} from "./device-metadata.ts";
+import { type StartedBridge, tokens } from "./pretend-fleet.ts";
 
 /**
  * A call as bytes, with headers that no gRPC library sends.
@@ -70,28 +52,6 @@ function rawCall(session: ClientHttp2Session, headers: Record<string, string | s
     stream.end(Buffer.concat([length, message]));
   });
 }
-
-const bad: [string, string | Buffer | (string | Buffer)[], string][] = [
-  ["auth-idempotency-key", "x".repeat(21), "at least 22 characters"],
-  ["auth-idempotency-key", "x".repeat(257), "at most 256 characters"],
-  ["auth-idempotency-key", [key, key], "is given twice"],
-  ["auth-idempotency-key-bin", Buffer.from(key), "must be text, not binary"],
-];
-const badOfDevice: typeof bad = [
-  ["auth-client-ip", "1.2.3", "must be an IP address"],
-  ["auth-client-ip", "unknown", "must be an IP address"],
-  ["auth-client-ip", "1.2.3.4, 5.6.7.8", "must be an IP address"],
-  ["auth-client-ip", "x".repeat(65), "at most 64 characters"],
-  ["auth-client-ip", ["203.0.113.7", "203.0.113.7"], "is given twice"],
-  ["auth-client-ip-bin", Buffer.from([203, 0, 113, 7]), "must be text, not binary"],
-  ["auth-client-user-agent", "x".repeat(513), "at most 512 characters"],
-  ["auth-client-user-agent", ["a", "b"], "is given twice"],
-  ["auth-client-device", "x".repeat(257), "at most 256 characters"],
-  ["auth-client-device", ["a", "b"], "is given twice"],
-  ["auth-client-device-token", ["a", "a"], "is given twice"],
-  ["auth-client-device-token-bin", Buffer.from("d1"), "must be text, not binary"],
-];
-const nameOf = (header: string) => header.replace(/-bin$/, "");
 
 describe("a bridge that lets every caller say for which device it calls", () => {
   let bridge: StartedBridge;
@@ -322,84 +282,5 @@ describe("a bridge that trusts nobody", () => {
     expect(await bridge.gateway.call("Authenticate", login, { metadata: { [name]: value } })).toMatchObject({
       code: "INVALID_INPUT",
     });
-  });
-});
-
-test("the log says once an hour how many calls came without an address", async () => {
-  const hour = 3_600_000;
-  let later = 0;
-  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + later };
-  const bridge = await started({ clock });
-  const said = () =>
-    bridge.logged
-      .filter((line) => line.includes("Calls come without auth-client-ip"))
-      .map((line) => (JSON.parse(line) as { calls: number }).calls);
-  for (let call = 0; call < 3; call += 1) await bridge.gateway.call("Authenticate", login);
-  later = hour - 60_000;
-  await bridge.gateway.call("Authenticate", login);
-  expect(said()).toEqual([1]);
-  later = hour;
-  await bridge.gateway.call("Authenticate", login);
-  expect(said()).toEqual([1, 4]);
-  expect(await unknownOf(bridge)).toBe(5);
-  await bridge.stop();
-});
-
-describe("a bridge that trusts callers by their certificates", () => {
-  const ours = selfSigned();
-  const callers = {
-    common: selfSigned("gateway"),
-    dns: selfSigned("a", ["gateway", "b"]),
-    uri: selfSigned("b", ["spiffe://example.org/gateway"]),
-    other: selfSigned("other", ["other.gateway", "gateway.other"]),
-  };
-  let bridge: StartedBridge;
-  beforeAll(async () => {
-    const env = {
-      AUTH_GRPC_TLS_CERT: ours.cert,
-      AUTH_GRPC_TLS_KEY: ours.key,
-      AUTH_GRPC_TLS_CLIENT_CA: Object.values(callers)
-        .map(({ cert }) => cert)
-        .join(""),
-      AUTH_GRPC_TRUSTED: "gateway, spiffe://example.org/gateway",
-    };
-    bridge = await started({ env, channel: channelOf(callers.common) });
-  });
-  afterAll(() => bridge.stop());
-
-  function channelOf({ cert, key: own }: { cert: string; key: string }) {
-    return credentials.createSsl(Buffer.from(ours.cert), Buffer.from(own), Buffer.from(cert));
-  }
-
-  test.each([
-    ["common", client],
-    ["dns", client],
-    ["uri", client],
-    ["other", undefined],
-  ] as const)("%s: %j", async (name, expected) => {
-    const gateway = await bridge.connectTo(channelOf(callers[name]));
-    const before = await unknownOf(bridge);
-    expect(await gateway.call("Authenticate", login, { metadata: device })).toMatchObject({ status: "OK" });
-    gateway.close();
-    expect(clientOf(bridge)).toEqual(expected);
-    expect(await unknownOf(bridge)).toBe(before + (expected === undefined ? 1 : 0));
-  });
-});
-
-describe("the names of a certificate", () => {
-  test.each([
-    [{ subject: { CN: "a" } }, ["a"]],
-    [{ subject: { CN: ["a", "b"] } }, ["a", "b"]],
-    [
-      { subjectaltname: "DNS:a.example, URI:spiffe://x/y, IP Address:127.0.0.1, email:a@b" },
-      ["a.example", "spiffe://x/y", "127.0.0.1", "a@b"],
-    ],
-    [{ subjectaltname: 'DNS:a, URI:"http://x/, DNS:gateway"' }, ["a", "http://x/, DNS:gateway"]],
-    [{ subjectaltname: 'DirName:"CN=gateway", othername:gateway, DNS:b' }, ["b"]],
-    [{ subjectaltname: 'DNS:"broken' }, []],
-    [{}, []],
-    [undefined, []],
-  ])("of %j are %j", (certificate, names) => {
-    expect(namesOf(certificate as never)).toEqual(names);
   });
 });

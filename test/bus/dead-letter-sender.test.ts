@@ -2,7 +2,7 @@
 // record is done.
 import { beforeEach, expect, test } from "@jest/globals";
 import { bytesPerMinute, type DeadLetter, makeDeadLetters } from "../../src/bus/dead-letter-sender.ts";
-import { quiet } from "../support/fleet.ts";
+import { quiet } from "../support/logger.ts";
 
 const time = { ms: 0 };
 let sent: string[];

@@ -9,7 +9,7 @@ import { makeLane } from "../../src/bus/lanes.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 import { busNames } from "../../src/protocol/bus-names.ts";
 import { refuse } from "../../src/protocol/errors.ts";
-import { quiet } from "../support/fleet.ts";
+import { quiet } from "../support/logger.ts";
 
 const monotonic = () => performance.now();
 const away = new Error("connection lost");

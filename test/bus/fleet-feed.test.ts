@@ -8,7 +8,7 @@ import type { InRecord } from "../../src/kafka/records.ts";
 const topics = new Set(["a", "b"]);
 const makeFleetView = (monotonic?: () => number) => makeView({ topics, ...(monotonic && { monotonic }) });
 
-function beat(commands: string[], state: FleetReport["ping"]["state"] = "serving", timestamp = 0): InRecord {
+function report(commands: string[], state: FleetReport["ping"]["state"] = "serving", timestamp = 0): InRecord {
   const value: FleetReport = {
     ping: { id: "worker.1", process: "worker", version: "1.0.0", state, startedAt: 1 },
     info: { host: "h", pid: 1, group: "auth", commands, partitions: { a: [0, 1] } },
@@ -34,7 +34,7 @@ describe("nobody serves a command", () => {
   test("not while somebody says so, and not for two intervals after", async () => {
     const view = makeFleetView();
     for (let n = 0; n < 5; n += 1) {
-      view.take([beat(["a"])]);
+      view.take([report(["a"])]);
       await view.tick(flows);
     }
     expect([view.nobodyServes("a"), view.nobodyServes("b")]).toEqual([false, true]);
@@ -43,7 +43,7 @@ describe("nobody serves a command", () => {
     await view.tick(flows);
     await view.tick(flows);
     expect(view.nobodyServes("a")).toBe(true);
-    view.take([beat(["a"])]);
+    view.take([report(["a"])]);
     expect(view.nobodyServes("a")).toBe(false);
   });
 
@@ -54,8 +54,8 @@ describe("nobody serves a command", () => {
   ] as const)("where somebody names it who is %s: %s", async (state, nobody) => {
     const view = makeFleetView();
     for (let n = 0; n < 3; n += 1) {
-      view.take([beat(["a"], state)]);
-      await view.tick(broken); // a beat came, so nobody has to be asked whether the feed flows
+      view.take([report(["a"], state)]);
+      await view.tick(broken); // a report came, so nobody has to be asked whether the feed flows
     }
     expect(view.nobodyServes("a")).toBe(nobody);
   });
@@ -84,20 +84,20 @@ describe("nobody serves a command", () => {
   test("is not concluded from an interruption that no tick has noticed, nor for three intervals after", async () => {
     let now = 0;
     const view = makeFleetView(() => now);
-    const passes = async (...beats: InRecord[]): Promise<boolean> => {
-      view.take(beats);
+    const passes = async (...reports: InRecord[]): Promise<boolean> => {
+      view.take(reports);
       await view.tick(flows);
       return view.nobodyServes("a");
     };
-    expect(await passes(beat(["a"]))).toBe(false);
+    expect(await passes(report(["a"]))).toBe(false);
     now += 2000;
     expect(await passes()).toBe(false); // the broker is away, and back before it is asked
     now += 2000;
-    expect(await passes(beat(["b"], "serving", now))).toBe(false);
+    expect(await passes(report(["b"], "serving", now))).toBe(false);
     const after: boolean[] = [];
     for (let n = 0; n < 3; n += 1) {
       now += 2000;
-      after.push(await passes(beat(["b"], "serving", now)));
+      after.push(await passes(report(["b"], "serving", now)));
     }
     expect(after).toEqual([false, true, true]); // the control: it is concluded from a feed that flows
   });
@@ -128,13 +128,13 @@ describe("a flood of records", () => {
       const said: boolean[] = [];
       for (let n = 0; n < 5; n += 1) {
         now += 2000;
-        view.take([beat(["b"], "serving", now - lateMs)]);
+        view.take([report(["b"], "serving", now - lateMs)]);
         await view.tick(broken);
         said.push(view.nobodyServes("a"));
       }
       return said.some(Boolean);
     };
-    view.take([beat(["a"], "serving", 0)]);
+    view.take([report(["a"], "serving", 0)]);
     expect(await concluded(4000)).toBe(false);
     expect(await concluded(0)).toBe(true); // the control: read in time, the silence is one
   });
@@ -142,16 +142,16 @@ describe("a flood of records", () => {
   test("leaves nothing behind of names that are no commands, nor of records that are too long", async () => {
     const view = makeFleetView();
     for (let n = 0; n < 3; n += 1) {
-      view.take([beat(["a", "no.command"])]);
+      view.take([report(["a", "no.command"])]);
       await view.tick(broken);
     }
     expect([view.nobodyServes("no.command"), view.nobodyServes("a")]).toEqual([true, false]);
-    expect(readReport(beat(["a".repeat(maxReportBytes)]))).toBeUndefined();
-    expect(readReport(beat(["a".repeat(maxReportBytes / 2)]))).toBeDefined(); // the control
+    expect(readReport(report(["a".repeat(maxReportBytes)]))).toBeUndefined();
+    expect(readReport(report(["a".repeat(maxReportBytes / 2)]))).toBeDefined(); // the control
   });
 });
 
-test("what is no beat says nothing, and does not stop the reader", async () => {
+test("what is no report says nothing, and does not stop the reader", async () => {
   const view = makeFleetView();
   const bad = [
     null,
@@ -162,15 +162,15 @@ test("what is no beat says nothing, and does not stop the reader", async () => {
     "\u0000",
     JSON.stringify({ ping: { id: "x" }, info: {}, stats: {} }),
   ];
-  const records = bad.map((text) => ({ ...beat([]), value: text === null ? null : Buffer.from(text) }));
+  const records = bad.map((text) => ({ ...report([]), value: text === null ? null : Buffer.from(text) }));
   expect(records.map(readReport)).toEqual(bad.map(() => undefined));
-  view.take([...records, beat(["a"])]);
+  view.take([...records, report(["a"])]);
   await view.tick(broken);
   expect(view.nobodyServes("a")).toBe(false);
 });
 
-test("a beat of a later version, with more in it, is understood", () => {
-  const value = JSON.parse(String(beat(["a"]).value)) as Record<string, object>;
+test("a report of a later version, with more in it, is understood", () => {
+  const value = JSON.parse(String(report(["a"]).value)) as Record<string, object>;
   const later = { ...value, more: 1, ping: { ...value["ping"], zone: "x" } };
   expect(readReport({ value: Buffer.from(JSON.stringify(later)) })?.info.commands).toEqual(["a"]);
 });

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Client, type ConnectOptions, connect, Refusal } from "../../src/client/index.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
-import { sharedFleet } from "../support/fleet.ts";
+import { sharedFleet } from "../support/fleet-addresses.ts";
 import { newUser, refusalOf, refused } from "../support/users.ts";
 
 let client: Client;

@@ -3,7 +3,9 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type AuthEvent, type Client, type ConnectOptions, connect, Refusal } from "../../src/client/index.ts";
-import { sharedFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { sharedFleet } from "../support/fleet-addresses.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { confirmed, loggedIn, registered } from "../support/users.ts";
 
 let fleet: TestFleet;

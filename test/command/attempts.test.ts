@@ -7,9 +7,9 @@ import { sql } from "slonik";
 import { z } from "zod";
 import type { ClientInput } from "../../src/protocol/generated/schemas.ts";
 import { called } from "../authctl/authctl.ts";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 import { operatorToken } from "../support/operator.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { confirmed, loggedIn, newUser, refusalOf, refused, type TestUser } from "../support/users.ts";
 
 let fleet: TestFleet;

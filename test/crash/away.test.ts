@@ -1,17 +1,20 @@
 // What the fleet needs goes away and comes back: Kafka, PostgreSQL and the registry, killed and restarted under a
 // running fleet. Requests end inside their time with a code that says so, or wait where their time allows it;
-// afterwards all works again, nothing is half done, and no role was restarted. Beside it a second fleet lives through
-// the same without three of its mechanisms, and shows what they are for.
+// afterwards all works again, nothing is half done, and no process was restarted. Beside it a second fleet lives
+// through the same without three of its mechanisms, and shows what they are for.
 import { afterEach, beforeAll, expect, test } from "@jest/globals";
 import { connectKafka } from "../../src/kafka/kafka.ts";
 import type { Refusal } from "../../src/protocol/errors.ts";
 import { audit, events } from "../support/audit.ts";
 import { addressesOf, connected, crashFixture, heldLogin, reconnect } from "../support/crash.ts";
+import { testDriver } from "../support/driver.ts";
 import { type FaultName, without } from "../support/faults.ts";
-import { end, quiet, testDriver, until } from "../support/fleet.ts";
 import { crashSeconds, failures, longest, type SentRequest, startLoad } from "../support/load.ts";
+import { quiet } from "../support/logger.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
+import { end } from "../support/processes.ts";
 import { replyTopic } from "../support/raw.ts";
+import { until } from "../support/until.ts";
 import { loggedIn, newUser, refused } from "../support/users.ts";
 
 const fixture = crashFixture("away", { stack: "own", workers: 1, bridge: true });
@@ -23,7 +26,7 @@ const lacking = crashFixture("lacking", {
   without: lacks,
 });
 
-/** Pids of the roles: whoever was started anew has another one. */
+/** Of all processes: one that was started anew has another pid. */
 const pids = (): (number | undefined)[] => [...fixture.own.processes.values()].map((child) => child.pid);
 let before: (number | undefined)[];
 beforeAll(() => {
@@ -49,7 +52,7 @@ const sent: SentRequest[] = []; // of all tests: the audit counts over the fleet
 const load = (timeoutMs: number) => startLoad(fixture.fleet, fixture.users.slice(1), { perSecond: 60, timeoutMs });
 const audited = (): Promise<string[]> => audit(fixture.fleet, fixture.users.slice(1), sent);
 
-/** @returns ms until a login works and every role says that it is ready */
+/** @returns ms until a login works and every process says that it is ready */
 async function recovered(): Promise<number> {
   const { ms } = await timed(async () => {
     await until("a login works", () => login(3000).then(() => true));

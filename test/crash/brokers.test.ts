@@ -7,10 +7,12 @@ import { everyDriver, makeReader, record } from "../kafka/real-kafka.ts";
 import { audit } from "../support/audit.ts";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { crashFixture } from "../support/crash.ts";
-import { quiet, testDriver, until } from "../support/fleet.ts";
+import { testDriver } from "../support/driver.ts";
 import { asked } from "../support/groups.ts";
 import { failures, longest, type SentRequest, startLoad } from "../support/load.ts";
+import { quiet } from "../support/logger.ts";
 import { ownFolder, testStack } from "../support/stack.ts";
+import { until } from "../support/until.ts";
 
 let cluster: Cluster;
 const fixture = crashFixture("brokers", {

@@ -6,8 +6,8 @@ import { decodeJwt } from "jose";
 import { crashFixture } from "../support/crash.ts";
 import { clockOff, without } from "../support/faults.ts";
 import { type Feed, readFeed } from "../support/feed.ts";
-import { end } from "../support/fleet.ts";
 import { skewsOf } from "../support/metrics.ts";
+import { end } from "../support/processes.ts";
 import { type Raw, rawRequests } from "../support/raw.ts";
 import { loggedIn } from "../support/users.ts";
 

@@ -5,14 +5,16 @@
 import { expect, test } from "@jest/globals";
 import { audit } from "../support/audit.ts";
 import { crashFixture } from "../support/crash.ts";
-import { end, testDriver, testFleet } from "../support/fleet.ts";
+import { testDriver } from "../support/driver.ts";
 import { failures, longest, startLoad } from "../support/load.ts";
+import { end } from "../support/processes.ts";
+import { testFleet } from "../support/test-fleet.ts";
 
 const fixture = crashFixture("drivers", { workers: 1 });
 const other = testDriver() === "kafkajs" ? "platformatic" : "kafkajs";
 
 /** Of the other driver. */
-const start = (role: "worker" | "relay", name: string) => fixture.own.start(role, name, { AUTH_KAFKA_DRIVER: other });
+const start = (kind: "worker" | "relay", name: string) => fixture.own.start(kind, name, { AUTH_KAFKA_DRIVER: other });
 const leave = async (name: string) => expect(await end(fixture.own.processes.get(name)!)).toBe(0);
 
 test(`from ${testDriver()} to ${other} under load, and kill -9: one answer, one effect, nothing lost`, async () => {

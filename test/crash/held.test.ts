@@ -7,9 +7,10 @@ import { settledWithin } from "../../src/lib/timeout.ts";
 import { effects, eventsMissing } from "../support/audit.ts";
 import { crashFixture, heldLogin } from "../support/crash.ts";
 import { type FaultName, without } from "../support/faults.ts";
-import { end, until } from "../support/fleet.ts";
 import { committed } from "../support/groups.ts";
 import { type SentRequest, sendRequest } from "../support/load.ts";
+import { end } from "../support/processes.ts";
+import { until } from "../support/until.ts";
 import { confirmed, loggedIn } from "../support/users.ts";
 
 const fixture = crashFixture("held", { workers: 1, users: 0, env: { AUTH_PARTITIONS: "*=1" } });

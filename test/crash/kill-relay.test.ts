@@ -5,8 +5,9 @@ import { expect, test } from "@jest/globals";
 import { events, eventsMissing, repeats } from "../support/audit.ts";
 import { crashFixture } from "../support/crash.ts";
 import { without } from "../support/faults.ts";
-import { end, until } from "../support/fleet.ts";
 import { failures, startLoad } from "../support/load.ts";
+import { end } from "../support/processes.ts";
+import { until } from "../support/until.ts";
 import { loggedIn } from "../support/users.ts";
 
 const fixture = crashFixture("kill-relay", { workers: 1 });

@@ -4,8 +4,8 @@
 import { expect, test } from "@jest/globals";
 import { answers, audit, effects, events, eventsMissing } from "../support/audit.ts";
 import { crashFixture } from "../support/crash.ts";
-import { end } from "../support/fleet.ts";
 import { failures, longest, type SentRequest, startLoad } from "../support/load.ts";
+import { end } from "../support/processes.ts";
 
 const fixture = crashFixture("kill-worker");
 let sent: SentRequest[];

@@ -5,10 +5,11 @@ import { expect, test } from "@jest/globals";
 import { audit, effects, eventsMissing } from "../support/audit.ts";
 import { crashFixture } from "../support/crash.ts";
 import { without } from "../support/faults.ts";
-import { end, until } from "../support/fleet.ts";
 import { committed } from "../support/groups.ts";
 import { failures, longest, type SentRequest, sendRequest, startLoad } from "../support/load.ts";
 import { gauge } from "../support/metrics.ts";
+import { end } from "../support/processes.ts";
+import { until } from "../support/until.ts";
 import { newUser } from "../support/users.ts";
 
 const fixture = crashFixture("leave");

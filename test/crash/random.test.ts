@@ -1,13 +1,14 @@
 // Faults at random, one after the other, for as long as AUTH_TEST_CRASH_SECONDS says (`npm run test:crash`): workers
-// and the relay are killed, told to leave, joined; Kafka, PostgreSQL and the registry restart. People go on all the
+// and the relay are killed, told to leave, joined; Kafka, PostgreSQL and the registry restart. Users go on all the
 // while; then everything is audited. The seed is printed; AUTH_TEST_CRASH_SEED gives the same order again. `npm test`
 // leaves it out: each fault has a test of its own there.
 import { randomInt } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import { audit, repeats } from "../support/audit.ts";
 import { crashFixture, reconnect } from "../support/crash.ts";
-import { end, until } from "../support/fleet.ts";
 import { crashSeconds, longest, startLoad } from "../support/load.ts";
+import { end } from "../support/processes.ts";
+import { until } from "../support/until.ts";
 
 const fixture = crashFixture("random", { stack: "own" });
 const seed = Number(process.env["AUTH_TEST_CRASH_SEED"] ?? randomInt(2 ** 31));
@@ -25,15 +26,15 @@ function dice(start: number): (n: number) => number {
 
 const roll = dice(seed);
 let started = 2;
-const named = (role: string): string[] => [...fixture.own.processes.keys()].filter((name) => name.startsWith(role));
+const named = (kind: string): string[] => [...fixture.own.processes.keys()].filter((name) => name.startsWith(kind));
 
-async function begin(role: "worker" | "relay"): Promise<void> {
+async function begin(kind: "worker" | "relay"): Promise<void> {
   started += 1;
-  await fixture.own.start(role, `${role}-${started}`);
+  await fixture.own.start(kind, `${kind}-${started}`);
 }
 
-async function lose(role: "worker" | "relay", signal: "SIGKILL" | "SIGTERM"): Promise<void> {
-  const names = named(role);
+async function lose(kind: "worker" | "relay", signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+  const names = named(kind);
   const name = names[roll(names.length)]!;
   await end(fixture.own.processes.get(name)!, signal);
   fixture.own.processes.delete(name);

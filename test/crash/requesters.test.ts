@@ -9,10 +9,13 @@ import { shared } from "../../src/kafka/assigner.ts";
 import { type ConsumeOptions, connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { crashFixture } from "../support/crash.ts";
+import { testDriver } from "../support/driver.ts";
 import { without } from "../support/faults.ts";
-import { end, launch, quiet, testDriver, until } from "../support/fleet.ts";
+import { quiet } from "../support/logger.ts";
 import { gauge } from "../support/metrics.ts";
+import { end, launch } from "../support/processes.ts";
 import { ownFolder } from "../support/stack.ts";
+import { until } from "../support/until.ts";
 
 const replyPartitions = 32;
 const partitions = `auth.reply.test=${replyPartitions},*=2`;

@@ -11,9 +11,10 @@ import type { Kafka } from "../../stack/kafka.ts";
 import { everyDriver } from "../kafka/real-kafka.ts";
 import { startBroker } from "../support/cluster.ts";
 import { type CrashFixture, crashFixture } from "../support/crash.ts";
-import { quiet, until } from "../support/fleet.ts";
 import { crashSeconds, failures, sendRequest } from "../support/load.ts";
+import { quiet } from "../support/logger.ts";
 import { ownFolder, testStack } from "../support/stack.ts";
+import { until } from "../support/until.ts";
 
 let broker: Kafka;
 beforeAll(async () => {

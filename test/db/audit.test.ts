@@ -13,7 +13,7 @@ import { migrateDatabase } from "../../src/db/migrate.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { ensureKeys, loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
-import { quiet } from "../support/fleet.ts";
+import { quiet } from "../support/logger.ts";
 import { testStack } from "../support/stack.ts";
 
 const day = 86_400_000;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { reapChallenges } from "../../src/db/challenges.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { beginLogin } from "../support/factors.ts";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { newUser } from "../support/users.ts";
 
 let fleet: TestFleet;

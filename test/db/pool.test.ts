@@ -4,7 +4,7 @@ import { sql } from "slonik";
 import { z } from "zod";
 import { isTransient } from "../../src/db/faults.ts";
 import { type CommonQueryMethods, type DatabasePool, openPool } from "../../src/db/pool.ts";
-import { sharedFleet } from "../support/fleet.ts";
+import { sharedFleet } from "../support/fleet-addresses.ts";
 
 let pool: DatabasePool;
 let url: string;

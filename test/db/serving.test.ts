@@ -7,8 +7,9 @@ import type { DatabasePool } from "../../src/db/pool.ts";
 import { type Claim, claimCommands, releaseCommands, renewCommands, servingRows } from "../../src/db/serving.ts";
 import { holdCommands } from "../../src/processes/claim.ts";
 import { makeLifecycle } from "../../src/runtime/lifecycle.ts";
-import { quiet, until } from "../support/fleet.ts";
 import { emptyDatabase } from "../support/handlers.ts";
+import { quiet } from "../support/logger.ts";
+import { until } from "../support/until.ts";
 
 let pool: DatabasePool;
 beforeAll(async () => {

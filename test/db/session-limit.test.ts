@@ -11,7 +11,8 @@ import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { insertSession, reapSessions, type SessionLimit } from "../../src/db/sessions.ts";
 import { insertUser, lockUser } from "../../src/db/users.ts";
 import { type FleetKeys, loadFleetKeys } from "../../src/keys/fleet-keys.ts";
-import { quiet, sharedFleet } from "../support/fleet.ts";
+import { sharedFleet } from "../support/fleet-addresses.ts";
+import { quiet } from "../support/logger.ts";
 
 let pool: DatabasePool;
 let keys: FleetKeys;

@@ -1,6 +1,6 @@
 // What keeps endings final, each piece so that it can be switched off while the process runs: `off` in the global scope
 // names those that are. As with every fault, src knows nothing of it (support/faults.ts).
-import type { Fault } from "../support/faults.ts";
+import type { Fault } from "../support/fault.ts";
 
 const isOff = (name: string): string => `(globalThis as { off?: Set<string> }).off?.has("${name}")`;
 

@@ -12,9 +12,9 @@ import { totpCode, totpStep } from "../../src/crypto/totp.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import { makeAuthenticator } from "../support/authenticator.ts";
-import { until } from "../support/fleet.ts";
 import { account, type HandlerHarness } from "../support/handlers.ts";
 import { holdUser } from "../support/held.ts";
+import { until } from "../support/until.ts";
 
 export interface Session {
   sessionId: string;

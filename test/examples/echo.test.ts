@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { namesFor } from "../../src/bus/names.ts";
 import { openPlainApplication, type PlainApplication } from "../../src/bus/plain-application.ts";
 import { noteProcess } from "../../stack/processes.ts";
-import { quiet } from "../support/fleet.ts";
+import { quiet } from "../support/logger.ts";
 import { runFolder, testStack } from "../support/stack.ts";
 
 const file = join(import.meta.dirname, "..", "..", "examples", "echo", "echo.ts");

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { newOpaque } from "../../src/crypto/opaque.ts";
 import { called } from "../authctl/authctl.ts";
-import { stolenPassword, type TestFleet, testFleet } from "../support/fleet.ts";
+import { stolenPassword } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { bySecret, confirmed, loggedIn, newUser, refusalOf, refused, registered } from "../support/users.ts";
 
 let fleet: TestFleet;

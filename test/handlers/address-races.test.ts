@@ -13,9 +13,9 @@ import { hashSecret, newOpaque } from "../../src/crypto/opaque.ts";
 import { beginImport, noCounts } from "../../src/db/imports.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
-import { until } from "../support/fleet.ts";
 import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 import { testStack } from "../support/stack.ts";
+import { until } from "../support/until.ts";
 
 let harness: HandlerHarness;
 const lock = 4711;

@@ -2,7 +2,7 @@
 // address are one.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { bySecret, confirmed, loggedIn, newUser, refused, registered } from "../support/users.ts";
 
 let fleet: TestFleet;

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { readCert } from "../../src/protocol/fleet-cert.ts";
 import { auditOf } from "../support/audited.ts";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { confirmed, loggedIn, newUser, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;

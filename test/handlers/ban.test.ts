@@ -2,9 +2,10 @@
 // job.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { auditOf } from "../support/audited.ts";
-import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { holdUser } from "../support/held.ts";
 import { operatorToken } from "../support/operator.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, registered } from "../support/users.ts";
 
 let fleet: TestFleet;

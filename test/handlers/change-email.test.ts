@@ -1,8 +1,8 @@
 // Changing an e-mail address through Kafka: the ok replies, every refusal, who gets which mail, and races for one
 // address.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailedToken, mailsTo, mailTo } from "../support/mails.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { byPassword, type Confirmed, confirmed, newUser, refusalOf, refused, registered } from "../support/users.ts";
 
 let fleet: TestFleet;

@@ -1,7 +1,7 @@
 // Changing the language that one is written to in, through Kafka: what it does to the next mail, and every refusal.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailTo } from "../support/mails.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { type Confirmed, confirmed, newUser, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;

@@ -3,7 +3,7 @@
 // ../bridge/journey.test.ts.
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import {
   byPassword,
   bySecret,

@@ -3,8 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { called } from "../authctl/authctl.ts";
 import { type Audited, auditOf } from "../support/audited.ts";
-import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import {
   type Confirmed,
   confirmed,

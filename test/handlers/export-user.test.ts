@@ -4,9 +4,9 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { type Audited, auditOf } from "../support/audited.ts";
 import { withApp } from "../support/factors.ts";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
-import { holderOf, operatorToken } from "../support/operator.ts";
-import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, refused } from "../support/users.ts";
+import { operatorToken } from "../support/operator.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { type Confirmed, confirmed, holderOf, loggedIn, newUser, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;
 let operator: string;

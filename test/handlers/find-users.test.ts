@@ -1,8 +1,8 @@
 // auth.admin.find-users through Kafka: by login, address, id and state, page by page.
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { confirmed, refusalOf } from "../support/users.ts";
 
 let fleet: TestFleet;

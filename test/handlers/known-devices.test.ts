@@ -12,7 +12,7 @@ import {
   withApp,
   withPasskey,
 } from "../support/factors.ts";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { refusalOf, refused, type TestUser } from "../support/users.ts";
 
 let fleet: TestFleet;

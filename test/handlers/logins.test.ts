@@ -15,10 +15,11 @@ import { dataKeyRows } from "../../src/db/keys.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { authctl, called } from "../authctl/authctl.ts";
 import { withPasskey } from "../support/factors.ts";
-import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { account, type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 import { operatorToken } from "../support/operator.ts";
 import { testStack } from "../support/stack.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { type Confirmed, confirmed, newUser, refusalOf, registered, type TestUser } from "../support/users.ts";
 
 let fleet: TestFleet;

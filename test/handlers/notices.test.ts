@@ -6,10 +6,10 @@ import { renderMail } from "../../src/mail/render.ts";
 import type { Commands } from "../../src/protocol/generated/schemas.ts";
 import { makeAuthenticator } from "../support/authenticator.ts";
 import { enrolled, shownNow } from "../support/factors.ts";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailedToken, mailTo, openMail } from "../support/mails.ts";
 import { operatorToken } from "../support/operator.ts";
 import { builtIn, siteWith } from "../support/rendered-mails.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, registered } from "../support/users.ts";
 
 let fleet: TestFleet;

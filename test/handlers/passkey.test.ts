@@ -14,7 +14,7 @@ import {
   type WithPasskey,
   withPasskey,
 } from "../support/factors.ts";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { confirmed, loggedIn, newUser, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;

@@ -1,7 +1,7 @@
 // Changing a password through Kafka: the ok reply, every refusal, and what becomes of sessions and tokens.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailsTo, mailTo } from "../support/mails.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;

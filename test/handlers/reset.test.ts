@@ -2,8 +2,8 @@
 // tokens and links.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { newOpaque } from "../../src/crypto/opaque.ts";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
 import { mailedToken, mailsTo, mailTo } from "../support/mails.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import {
   byPassword,
   confirmed,

@@ -1,7 +1,7 @@
 // auth.session.revoke through Kafka: one session, all others, many others, every refusal.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf } from "../support/users.ts";
 
 let fleet: TestFleet;

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { permissions } from "../../src/command/admin/permissions.ts";
 import { chainWaiting } from "../support/audited.ts";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
-import { holderOf, operatorToken } from "../support/operator.ts";
-import { confirmed, refusalOf, refused } from "../support/users.ts";
+import { operatorToken } from "../support/operator.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { confirmed, holderOf, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;
 let operator: string;

@@ -4,7 +4,7 @@ import argon2 from "argon2";
 import { decodeJwt, decodeProtectedHeader, SignJWT, UnsecuredJWT } from "jose";
 import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import { newOpaque } from "../../src/crypto/opaque.ts";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { signedAnew } from "../support/tokens.ts";
 import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, refused } from "../support/users.ts";
 

@@ -5,8 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import type { Session } from "../../src/protocol/generated/schemas.ts";
 import { auditOf } from "../support/audited.ts";
 import { type Feed, readFeed } from "../support/feed.ts";
-import { type TestFleet, testFleet, until } from "../support/fleet.ts";
 import { operatorToken } from "../support/operator.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { type Confirmed, confirmed, loggedIn, newUser, refusalOf } from "../support/users.ts";
 
 let fleet: TestFleet;

@@ -248,10 +248,10 @@ def mistrust(given: Fields, person: Fields) -> None:
 def main() -> None:
     given = json.loads(sys.stdin.readline())
     settings, person = Settings(**given["settings"]), given["person"]
-    events, beats = Seen(), Seen()
+    events, reports = Seen(), Seen()
     keys = FleetKeys(settings)
     verifier = Verifier(settings, keys)
-    readers = [events_of(settings, events), fleet_of(settings, beats)]
+    readers = [events_of(settings, events), fleet_of(settings, reports)]
     fleet = Requester(settings, keys)
 
     registered = register(fleet, person)
@@ -291,8 +291,8 @@ def main() -> None:
         events=[{"type": each["headers"]["ce_type"], "sequence": each["says"]["sequence"], "key": each["key"]} for each in told],
         sameId=all(each["headers"]["ce_id"] == each["says"]["eventId"] for each in told),
     )
-    serving = lambda beat: "auth.session.login" in beat["info"]["commands"]  # noqa: E731
-    processes = {beat["ping"]["process"] for beat in beats.wait(lambda seen: any(map(serving, seen))) if serving(beat)}
+    serving = lambda report: "auth.session.login" in report["info"]["commands"]  # noqa: E731
+    processes = {report["ping"]["process"] for report in reports.wait(lambda seen: any(map(serving, seen))) if serving(report)}
     say("saw the fleet", processes=sorted(processes))
 
     for each in (fleet, verifier, keys, *readers):

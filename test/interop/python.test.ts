@@ -4,15 +4,10 @@
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import {
-  type Fleet,
-  type FleetAddresses,
-  sharedFleet,
-  startFleet,
-  type TestFleet,
-  testFleet,
-} from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
+import { type FleetAddresses, sharedFleet } from "../support/fleet-addresses.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { newUser, type TestUser } from "../support/users.ts";
 import { startPython } from "./child.ts";
 import { needed, pythonWithRequirements } from "./venv.ts";

@@ -11,9 +11,11 @@ import { openPatched } from "../../src/kafka/kafkajs/patches.ts";
 import type { OutRecord } from "../../src/kafka/records.ts";
 import { eventSchemas } from "../../src/protocol/generated/schemas.ts";
 import { called } from "../authctl/authctl.ts";
-import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
 import { decodeMail, mailedToken } from "../support/mails.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { bySecret, type Confirmed, loggedIn, refusalOf, refused, registered } from "../support/users.ts";
 
 let own: Fleet;

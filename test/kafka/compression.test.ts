@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import driver from "kafkajs";
 import { Unreadable, unpack } from "../../src/kafka/compression.ts";
-import { until } from "../support/fleet.ts";
 import { bomb, type Codec, everyCodec, packed } from "../support/foreign-batches.ts";
+import { until } from "../support/until.ts";
 import { driversOfRun, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
 const ids = { gzip: 1, snappy: 2, lz4: 3, zstd: 4 };

@@ -4,7 +4,8 @@ import { type AssignedPartition, makeAssignedPartitions } from "../../src/bus/as
 import { smallFetch } from "../../src/bus/back-pressure.ts";
 import { shared, single } from "../../src/kafka/assigner.ts";
 import { type Consumption, connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
-import { quiet, until } from "../support/fleet.ts";
+import { quiet } from "../support/logger.ts";
+import { until } from "../support/until.ts";
 import {
   driversOfRun,
   everyDriver,

@@ -19,7 +19,8 @@ import { serveHttp } from "../../src/runtime/http.ts";
 import { makeMetrics } from "../../src/runtime/metrics.ts";
 import { selfSigned } from "../bridge/certificate.ts";
 import { startBridge } from "../bridge/pretend-fleet.ts";
-import { quiet, sharedFleet } from "../support/fleet.ts";
+import { sharedFleet } from "../support/fleet-addresses.ts";
+import { quiet } from "../support/logger.ts";
 import { startSmtp } from "../support/smtp.ts";
 import { testStack } from "../support/stack.ts";
 

@@ -4,7 +4,8 @@ import { makeSender } from "../../src/bus/sender.ts";
 import type { Append } from "../../src/kafka/broker-clock.ts";
 import { connectKafka, type KafkaPort } from "../../src/kafka/kafka.ts";
 import type { OutRecord } from "../../src/kafka/records.ts";
-import { quiet, until } from "../support/fleet.ts";
+import { quiet } from "../support/logger.ts";
+import { until } from "../support/until.ts";
 import { driversOfRun, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
 describe.each(driversOfRun)("with %s", (driverName) => {

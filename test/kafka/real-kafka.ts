@@ -13,8 +13,10 @@ import {
 import { openPatched } from "../../src/kafka/kafkajs/patches.ts";
 import type { ConsumeOptions } from "../../src/kafka/port.ts";
 import type { Assignment, InRecord, OutRecord } from "../../src/kafka/records.ts";
-import { quiet, testDriver, until } from "../support/fleet.ts";
+import { testDriver } from "../support/driver.ts";
+import { quiet } from "../support/logger.ts";
 import { testStack } from "../support/stack.ts";
+import { until } from "../support/until.ts";
 
 /** What the port promises, it promises with each. */
 export const everyDriver: KafkaDriverName[] = ["kafkajs", "platformatic"];

@@ -9,7 +9,9 @@ import type { KafkaPort, KafkaSettings } from "../../src/kafka/port.ts";
 import { fewPartitions } from "../../src/kafka/split-fetch.ts";
 import { selfSigned } from "../bridge/certificate.ts";
 import { startBroker } from "../support/cluster.ts";
-import { quiet, run, sharedFleet } from "../support/fleet.ts";
+import { sharedFleet } from "../support/fleet-addresses.ts";
+import { quiet } from "../support/logger.ts";
+import { run } from "../support/processes.ts";
 import { ownFolder } from "../support/stack.ts";
 import { driversOfRun, makeReader, record, spec } from "./real-kafka.ts";
 

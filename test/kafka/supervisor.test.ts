@@ -10,7 +10,8 @@ import type { Assignment, InRecord } from "../../src/kafka/records.ts";
 import { type Bounds, supervise } from "../../src/kafka/supervisor.ts";
 import { settledWithin } from "../../src/lib/timeout.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
-import { quiet, until } from "../support/fleet.ts";
+import { quiet } from "../support/logger.ts";
+import { until } from "../support/until.ts";
 
 const place = { topic: "t", partition: 0 };
 const held: Assignment = new Map([["t", [0]]]);
@@ -138,9 +139,9 @@ test("the pause is short again after a membership that has lasted", async () => 
   }
   await lives(5);
   const life = it.join();
-  const beats = setInterval(() => life.progress(), 10);
+  const ticks = setInterval(() => life.progress(), 10);
   await new Promise((resolve) => setTimeout(resolve, bounds.stableMs + 50)); // the time itself is what is tested
-  clearInterval(beats);
+  clearInterval(ticks);
   const failed = performance.now();
   life.fail(new Error("again"));
   await lives(6);
@@ -157,10 +158,10 @@ test("a consumer of which nothing is heard is built again; one that is heard of,
     },
   });
   const life = it.join();
-  const beats = setInterval(() => life.progress(), 10);
+  const ticks = setInterval(() => life.progress(), 10);
   await new Promise((resolve) => setTimeout(resolve, 2 * bounds.stallMs));
   expect([asked, it.lives.length]).toEqual([0, 1]);
-  clearInterval(beats);
+  clearInterval(ticks);
   await until("it was asked whether a broker answers", () => asked >= 2);
   expect(it.lives).toHaveLength(1);
   reachable = true;

@@ -3,7 +3,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { connectKafka } from "../../src/kafka/kafka.ts";
 import type { InRecord, UnreadableRecords } from "../../src/kafka/records.ts";
-import { quiet, until } from "../support/fleet.ts";
 import {
   bomb,
   everyCodec,
@@ -12,6 +11,8 @@ import {
   packed,
   recordsBytes,
 } from "../support/foreign-batches.ts";
+import { quiet } from "../support/logger.ts";
+import { until } from "../support/until.ts";
 import { driversOfRun, makeReader, type RealKafka, realKafka, record, spec } from "./real-kafka.ts";
 
 const unpackedBytes = 1024 * 1024;

@@ -13,7 +13,11 @@ import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { keyDepsFor } from "../../src/processes/parts.ts";
 import { called } from "../authctl/authctl.ts";
 import { auditShown, chainWaiting } from "../support/audited.ts";
-import { end, type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
+import { quiet } from "../support/logger.ts";
+import { end } from "../support/processes.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import {
   byPassword,
   type Confirmed,

@@ -12,8 +12,11 @@ import { rotateDueKeys, rotateKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { keyDepsFor } from "../../src/processes/parts.ts";
 import { startBroker } from "../support/cluster.ts";
-import { end, type Fleet, quiet, startFleet, until } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
+import { quiet } from "../support/logger.ts";
+import { end } from "../support/processes.ts";
 import { ownFolder } from "../support/stack.ts";
+import { until } from "../support/until.ts";
 
 const day = 86_400_000;
 let stopBroker: (() => Promise<unknown>) | undefined;

@@ -10,9 +10,12 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { keyDepsFor } from "../../src/processes/parts.ts";
 import type { Refusal } from "../../src/protocol/errors.ts";
 import { called } from "../authctl/authctl.ts";
-import { type Fleet, quiet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
 import { failures, newUsers, startLoad } from "../support/load.ts";
+import { quiet } from "../support/logger.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { type Confirmed, loggedIn } from "../support/users.ts";
 
 const aheadMs = 4000;

@@ -1,7 +1,8 @@
 // The platform's JSON topics, in: each record works once, what cannot be read is a dead letter, and the partition moves
 // on. What goes out (topics auth and registration) is in handlers/account.test.ts.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { type Confirmed, confirmed, loggedIn, refusalOf, registered } from "../support/users.ts";
 
 let fleet: TestFleet;

@@ -9,8 +9,11 @@ import { openPatched } from "../../src/kafka/kafkajs/patches.ts";
 import { called } from "../authctl/authctl.ts";
 import { connectGateway } from "../bridge/gateway.ts";
 import { startBroker } from "../support/cluster.ts";
-import { type Fleet, quiet, sharedFleet, startFleet, until } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
+import { sharedFleet } from "../support/fleet-addresses.ts";
+import { quiet } from "../support/logger.ts";
 import { ownFolder, testStack } from "../support/stack.ts";
+import { until } from "../support/until.ts";
 import { newUser, refused } from "../support/users.ts";
 
 interface Acl {

@@ -2,9 +2,10 @@
 // a run finds what it guards against. AUTH_TEST_FUZZ_SEED repeats a run, AUTH_TEST_FUZZ_RECORDS shortens one.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { FaultName } from "../support/faults.ts";
-import { type Fleet, startFleet, type TestFleet, testFleet } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
 import { anewWorkers, fuzzEnvironment, fuzzFleet, fuzzSeed, type Prepared } from "../support/fuzz/prepare.ts";
 import { fuzz, type Outcome, type RunOptions } from "../support/fuzz/run.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 
 const seed = fuzzSeed();
 const records = Number(process.env["AUTH_TEST_FUZZ_RECORDS"] || 200_000);

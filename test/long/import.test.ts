@@ -5,9 +5,12 @@ import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { authctl } from "../authctl/authctl.ts";
-import { type Fleet, launch, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
 import { type OldService, oldUsers, password, startOldService } from "../support/old-service.ts";
+import { launch } from "../support/processes.ts";
 import { ownFolder } from "../support/stack.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 
 const rows = 1_000_000;
 const folder = ownFolder("import");

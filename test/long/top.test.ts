@@ -4,7 +4,7 @@ import { noStats } from "../../src/bus/fleet-report.ts";
 import { fleetTopic } from "../../src/protocol/bus-names.ts";
 import { authctl } from "../authctl/authctl.ts";
 import { type RealKafka, realKafka, record, spec } from "../kafka/real-kafka.ts";
-import { sharedFleet } from "../support/fleet.ts";
+import { sharedFleet } from "../support/fleet-addresses.ts";
 
 let own: RealKafka;
 beforeAll(async () => {
@@ -16,8 +16,8 @@ afterAll(() => own.close());
 test("who spoke just before is not enough, and the exit code is 3", async () => {
   const ping = { id: "worker.a", process: "worker", version: "1.0.0", state: "serving", startedAt: Date.now() };
   const info = { host: "h", pid: 1, group: "auth", commands: ["auth.session.login"], partitions: {} };
-  const beat = JSON.stringify({ ping, info, stats: noStats });
-  await own.kafka.produce([record(fleetTopic, beat, { partition: 0 })]);
+  const report = JSON.stringify({ ping, info, stats: noStats });
+  await own.kafka.produce([record(fleetTopic, report, { partition: 0 })]);
   const { code, stdout, stderr } = await authctl(["top"], { ...sharedFleet().env, AUTH_TOPIC_PREFIX: own.prefix });
   expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
   expect(stderr).toMatch(/^No process of the fleet was heard within 6 s/);

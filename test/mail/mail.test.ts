@@ -5,9 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { calculateJwkThumbprint, compactDecrypt, exportJWK, generateKeyPair } from "jose";
 import { called } from "../authctl/authctl.ts";
 import { auditShown, chainWaiting } from "../support/audited.ts";
-import { end, type Fleet, startFleet, type TestFleet, testFleet } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
 import { mailedToken, mailsTo, mailTo, openMail } from "../support/mails.ts";
 import { operatorToken } from "../support/operator.ts";
+import { end } from "../support/processes.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { byPassword, newUser, refusalOf, refused } from "../support/users.ts";
 
 let own: Fleet;

@@ -9,11 +9,14 @@ import { identityText } from "../../src/bus/dead-letter.ts";
 import { deadLetterHeaders } from "../../src/protocol/bus-names.ts";
 import { selfSigned } from "../bridge/certificate.ts";
 import { without } from "../support/faults.ts";
-import { end, type Fleet, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
 import type { Seen } from "../support/mailbox.ts";
 import { decodeMail, openMail, reencoded, type StoredMail, sealedAnew, sealedToFleet } from "../support/mails.ts";
+import { end } from "../support/processes.ts";
 import { startSmtp, type TestSmtp, textPart } from "../support/smtp.ts";
 import { ownFolder } from "../support/stack.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { byPassword, loggedIn, newUser, type TestUser } from "../support/users.ts";
 
 let own: Fleet;

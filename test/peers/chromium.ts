@@ -3,7 +3,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { end, until } from "../support/fleet.ts";
+import { end } from "../support/processes.ts";
+import { until } from "../support/until.ts";
 
 type Params = Record<string, unknown>;
 

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { freePort } from "../../stack/ports.ts";
 import { type Answer, connectGateway, type Gateway } from "../bridge/gateway.ts";
-import { until } from "../support/fleet.ts";
+import { until } from "../support/until.ts";
 import { newUser, type TestUser } from "../support/users.ts";
 import { type Composed, composed, type Engine, findEngine, noEngine } from "./docker.ts";
 

@@ -2,7 +2,7 @@
 // reflection, and its health. Left out on purpose: health by reflection. What protobufjs tells of its map is not taken
 // by Go, so grpcurl needs health's definition.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type TestFleet, testFleet } from "../support/fleet.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { newUser } from "../support/users.ts";
 import { run } from "./program.ts";
 

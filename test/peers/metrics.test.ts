@@ -1,12 +1,13 @@
-// /metrics of every role as Prometheus reads it: `promtool check metrics` (Debian's package prometheus brings it) finds
-// nothing to say of what a fleet tells that has worked, and neither does it find a broken text right.
+// /metrics of every process as Prometheus reads it: `promtool check metrics` (Debian's package prometheus brings it)
+// finds nothing to say of what a fleet tells that has worked, and neither does it find a broken text right.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { connectGateway } from "../bridge/gateway.ts";
-import { type Fleet, type FleetProcess, startFleet, type TestFleet, testFleet } from "../support/fleet.ts";
+import { type Fleet, type FleetProcess, startFleet } from "../support/fleet.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { confirmed } from "../support/users.ts";
 import { run } from "./program.ts";
 
-const roles: FleetProcess[] = ["worker", "relay", "mailer", "bridge"];
+const processes: FleetProcess[] = ["worker", "relay", "mailer", "bridge"];
 /** They are shown instead of sent. */
 const mails = {
   AUTH_SMTP_URL: "print:",
@@ -17,7 +18,7 @@ let own: Fleet;
 let fleet: TestFleet;
 const endings: (() => unknown)[] = [];
 beforeAll(async () => {
-  own = await startFleet("metrics", { processes: roles, env: mails });
+  own = await startFleet("metrics", { processes, env: mails });
   endings.push(own.stop);
   fleet = await testFleet(own);
   endings.push(fleet.close);
@@ -36,8 +37,8 @@ async function promtool(metrics: string): Promise<{ code: number | null; said: s
 }
 
 describe("promtool check metrics", () => {
-  test.each(roles)("has nothing to say of a %s", async (role) => {
-    const response = await fetch(`${own.http[`${role}-1`]}/metrics`);
+  test.each(processes)("finds nothing wrong in those of a %s", async (kind) => {
+    const response = await fetch(`${own.http[`${kind}-1`]}/metrics`);
     expect(response.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
     const metrics = await response.text();
     expect(metrics).toMatch(/^auth_\w+(\{.*\})? \S+$/m);

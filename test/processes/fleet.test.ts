@@ -4,10 +4,13 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type FleetReport, readReport } from "../../src/bus/fleet-report.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { called } from "../authctl/authctl.ts";
-import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
 import { type Mailbox, mailbox, type Seen } from "../support/mailbox.ts";
 import { gauge } from "../support/metrics.ts";
+import { end, run } from "../support/processes.ts";
 import { runFolder } from "../support/stack.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { newUser, refusalOf, refused } from "../support/users.ts";
 
 let own: Fleet;
@@ -24,10 +27,10 @@ afterAll(async () => {
   await own.stop();
 });
 
-const of = (process: string, fits: (beat: FleetReport) => boolean = () => true) => {
+const of = (kind: string, fits: (report: FleetReport) => boolean = () => true) => {
   return (record: Seen): boolean => {
-    const beat = readReport(record);
-    return beat?.ping.process === process && fits(beat);
+    const report = readReport(record);
+    return report?.ping.process === kind && fits(report);
   };
 };
 const last = async (...args: Parameters<typeof of>): Promise<FleetReport> =>
@@ -49,17 +52,17 @@ describe("every process says", () => {
 
   test("as a worker: its group, commands, partitions, lanes, and what it did since", async () => {
     await fleet.client.request("auth.account.register", newUser());
-    const beat = await last("worker", ({ stats }) => stats.commands["auth.account.register"] !== undefined);
-    expect(beat.info).toMatchObject({ group: "auth", commands: expect.arrayContaining(["auth.session.login"]) });
-    expect(beat.info.partitions["auth.session.login"]).toEqual([0, 1, 2, 3]);
-    expect(beat.stats.lanes["hash"]).toMatchObject({ width: expect.any(Number), costMs: expect.any(Number) });
-    expect(beat.stats.lanes["hash"]!.costMs).toBeGreaterThan(0);
-    const { outcomes, perSecond, p50Ms, p99Ms } = beat.stats.commands["auth.account.register"]!;
+    const report = await last("worker", ({ stats }) => stats.commands["auth.account.register"] !== undefined);
+    expect(report.info).toMatchObject({ group: "auth", commands: expect.arrayContaining(["auth.session.login"]) });
+    expect(report.info.partitions["auth.session.login"]).toEqual([0, 1, 2, 3]);
+    expect(report.stats.lanes["hash"]).toMatchObject({ width: expect.any(Number), costMs: expect.any(Number) });
+    expect(report.stats.lanes["hash"]!.costMs).toBeGreaterThan(0);
+    const { outcomes, perSecond, p50Ms, p99Ms } = report.stats.commands["auth.account.register"]!;
     expect(outcomes).toEqual({ ok: 1 });
     expect(perSecond).toBeGreaterThan(0);
     expect(p50Ms).toBeGreaterThan(0);
     expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
-    expect(beat.stats.lag).toEqual({ records: 0, hashSeconds: 0 });
+    expect(report.stats.lag).toEqual({ records: 0, hashSeconds: 0 });
   });
 });
 

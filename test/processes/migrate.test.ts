@@ -7,8 +7,10 @@ import pg from "pg";
 import { migrateDatabase } from "../../src/db/migrate.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { describeDatabase } from "../support/describe-database.ts";
-import { run, sharedFleet, testFleet } from "../support/fleet.ts";
+import { sharedFleet } from "../support/fleet-addresses.ts";
+import { run } from "../support/processes.ts";
 import { ownFolder, testStack } from "../support/stack.ts";
+import { testFleet } from "../support/test-fleet.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const migrations = join(root, "migrations");

@@ -1,14 +1,16 @@
 // How a fleet grows: more partitions under load, more workers than partitions, pools that serve a part of the commands
 // each.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type { FleetReport } from "../../src/bus/fleet-report.ts";
-import { readReport } from "../../src/bus/fleet-report.ts";
+import { type FleetReport, readReport } from "../../src/bus/fleet-report.ts";
 import { patient } from "../support/crash.ts";
-import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
 import { failures, longest, newUsers, startLoad } from "../support/load.ts";
 import { type Mailbox, mailbox } from "../support/mailbox.ts";
 import { gauge } from "../support/metrics.ts";
+import { end, run } from "../support/processes.ts";
 import { runFolder } from "../support/stack.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { type Confirmed, newUser } from "../support/users.ts";
 
 let own: Fleet;
@@ -27,10 +29,10 @@ afterAll(async () => {
 });
 
 /** What the worker said last since this moment of the broker's. */
-async function word(pid: number | undefined, fits: (beat: FleetReport) => boolean): Promise<FleetReport> {
+async function word(pid: number | undefined, fits: (report: FleetReport) => boolean): Promise<FleetReport> {
   const record = await feed.last("auth.fleet", (each) => {
-    const beat = readReport(each);
-    return beat !== undefined && beat.info.pid === pid && fits(beat);
+    const report = readReport(each);
+    return report !== undefined && report.info.pid === pid && fits(report);
   });
   return readReport(record)!;
 }
@@ -76,8 +78,8 @@ describe("more workers than partitions", () => {
     const said = async () =>
       Promise.all(names.map((name) => word(own.processes.get(name)!.pid, ({ ping }) => ping.state === "serving")));
     await until("each partition has its worker", async () => (await said()).map(heldBy).sort().join() === "0,1,1,1,1");
-    const beats = await said();
-    const idle = names[beats.findIndex((beat) => heldBy(beat) === 0)]!;
+    const reports = await said();
+    const idle = names[reports.findIndex((report) => heldBy(report) === 0)]!;
     const cpu = await gauge(own.http[idle]!, "process_cpu_seconds_total");
     const begun = performance.now();
     await until("some time has passed", () => performance.now() - begun > 2000);
@@ -86,7 +88,7 @@ describe("more workers than partitions", () => {
     console.log(`a worker without partitions uses ${(100 * burnt).toFixed(1)} % of a core`);
     expect(burnt).toBeLessThan(0.1);
     expect((await fetch(`${own.http[idle]!}/readyz`)).status).toBe(200);
-    const holder = names[beats.findIndex((beat) => heldBy(beat) === 1)]!;
+    const holder = names[reports.findIndex((report) => heldBy(report) === 1)]!;
     await end(own.processes.get(holder)!);
     await until(
       "the idle one has taken over",

@@ -4,8 +4,10 @@ import { afterAll, expect, test } from "@jest/globals";
 import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import { subjects } from "../../src/processes/topic-specs.ts";
 import { type Stack, startStack } from "../../stack/stack.ts";
-import { end, type Fleet, startFleet, testFleet } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
+import { end } from "../support/processes.ts";
 import { ownFolder, type TestStack } from "../support/stack.ts";
+import { testFleet } from "../support/test-fleet.ts";
 import { confirmed, loggedIn } from "../support/users.ts";
 
 const stops: (() => Promise<void>)[] = [];

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Ajv } from "ajv";
 import { parse } from "yaml";
 import { shared } from "../../src/kafka/assigner.ts";
-import { type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { newUser } from "../support/users.ts";
 
 const topics = ["auth.fleet", "auth.key", "auth.revocation", "auth.audit"];

@@ -10,7 +10,7 @@ import { connectRegistry, type Registry } from "../../src/bus/avro/schema-store.
 import { type SubjectSpec, subjects } from "../../src/processes/topic-specs.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { type RecordSchema, withRefusal } from "../../tools/schemas.ts";
-import { sharedFleet } from "../support/fleet.ts";
+import { sharedFleet } from "../support/fleet-addresses.ts";
 import { testStack } from "../support/stack.ts";
 
 const released = JSON.parse(

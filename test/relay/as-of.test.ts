@@ -10,7 +10,6 @@ import { raiseTokenLife } from "../../src/db/token-life.ts";
 import { topics } from "../../src/processes/topic-specs.ts";
 import { makeAppendTimes, markEveryMs } from "../../src/relay/as-of.ts";
 import { without } from "../support/faults.ts";
-import { until } from "../support/fleet.ts";
 import { type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 import {
   aheadMs,
@@ -22,6 +21,7 @@ import {
   scenarios,
 } from "../support/marks.ts";
 import { type MarkControls, markFaults } from "../support/marks-controls.ts";
+import { until } from "../support/until.ts";
 
 test("marks are due once a second at least, and never further apart than a quarter of the age that verifiers bear", () => {
   fc.assert(

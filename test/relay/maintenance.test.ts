@@ -8,7 +8,8 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { sweep } from "../../src/relay/maintenance.ts";
 import { purgeUnconfirmed } from "../../src/relay/unconfirmed.ts";
 import { auditOf } from "../support/audited.ts";
-import { quiet, type TestFleet, testFleet } from "../support/fleet.ts";
+import { quiet } from "../support/logger.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { bySecret, confirmed, newUser, type Registered, refusalOf, registered } from "../support/users.ts";
 
 let fleet: TestFleet;

@@ -8,10 +8,13 @@ import pg from "pg";
 import { shardOf } from "../../src/db/outbox.ts";
 import { clockOff, without } from "../support/faults.ts";
 import { type Feed, readFeed } from "../support/feed.ts";
-import { end, type Fleet, run, startFleet, type TestFleet, testFleet, until } from "../support/fleet.ts";
+import { type Fleet, startFleet } from "../support/fleet.ts";
 import { holdUser } from "../support/held.ts";
 import { skewsOf } from "../support/metrics.ts";
+import { end, run } from "../support/processes.ts";
 import { ownFolder } from "../support/stack.ts";
+import { type TestFleet, testFleet } from "../support/test-fleet.ts";
+import { until } from "../support/until.ts";
 import { type Confirmed, confirmed, loggedIn } from "../support/users.ts";
 
 const tenMinutes = 600_000;

@@ -5,9 +5,9 @@ import { generateKeyPairSync, type JsonWebKey, randomBytes } from "node:crypto";
 import { deflateRawSync } from "node:zlib";
 import { CompactEncrypt, importJWK, type JWK } from "jose";
 import { thumbprint } from "../../src/bus/seal/seal.ts";
-import type { TestFleet } from "./fleet.ts";
 import { type RawRequest, replyTopic } from "./raw.ts";
 import { ephemeralPair, type Forgery, forge, withParts } from "./seals.ts";
+import type { TestFleet } from "./test-fleet.ts";
 import { type Confirmed, confirmed } from "./users.ts";
 
 /** What somebody's login was made of, and the record in which it crossed the broker. */

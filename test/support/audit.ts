@@ -3,8 +3,9 @@
 // at all. The queries run on the fleet's own connection, so a test can plant a fault in a transaction, see it found,
 // and roll it back.
 import { isDeepStrictEqual } from "node:util";
-import { type TestFleet, until } from "./fleet.ts";
 import type { SentRequest } from "./load.ts";
+import type { TestFleet } from "./test-fleet.ts";
+import { until } from "./until.ts";
 import type { Confirmed } from "./users.ts";
 
 const done = (sent: SentRequest[], topic: SentRequest["topic"]): SentRequest[] =>

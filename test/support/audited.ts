@@ -8,7 +8,9 @@ import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { called } from "../authctl/authctl.ts";
-import { quiet, type TestFleet, until } from "./fleet.ts";
+import { quiet } from "./logger.ts";
+import type { TestFleet } from "./test-fleet.ts";
+import { until } from "./until.ts";
 
 export interface Audited {
   number: number;

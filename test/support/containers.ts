@@ -4,8 +4,7 @@
 import { PostgreSqlContainer, type StartedPostgreSqlContainer } from "@testcontainers/postgresql";
 import { GenericContainer, Network, type StartedNetwork, type StartedTestContainer, Wait } from "testcontainers";
 import { freePort } from "../../stack/ports.ts";
-import type { RunningStack } from "./globalSetup.ts";
-import type { TestStack } from "./stack.ts";
+import type { RunningStack, TestStack } from "./stack.ts";
 
 const IMAGES = {
   kafka: "apache/kafka:4.1.1",

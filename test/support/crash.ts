@@ -5,19 +5,13 @@ import { afterAll, beforeAll } from "@jest/globals";
 import pg from "pg";
 import type { KafkaDriverName } from "../../src/kafka/kafka.ts";
 import { type Stack, startStack } from "../../stack/stack.ts";
+import { testDriver } from "./driver.ts";
 import { type FaultName, without } from "./faults.ts";
-import {
-  type Fleet,
-  type FleetOptions,
-  oneConnection,
-  startFleet,
-  type TestFleet,
-  testDriver,
-  testFleet,
-  until,
-} from "./fleet.ts";
+import { type Fleet, type FleetOptions, startFleet } from "./fleet.ts";
 import { newUsers, type SentRequest, sendRequest } from "./load.ts";
 import { ownFolder, type TestStack } from "./stack.ts";
+import { oneConnection, type TestFleet, testFleet } from "./test-fleet.ts";
+import { until } from "./until.ts";
 import type { Confirmed } from "./users.ts";
 
 export interface CrashFixture {

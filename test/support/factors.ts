@@ -4,7 +4,7 @@ import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import { totpCode, totpStep } from "../../src/crypto/totp.ts";
 import { auditOf } from "./audited.ts";
 import { type Authenticator, makeAuthenticator } from "./authenticator.ts";
-import type { TestFleet } from "./fleet.ts";
+import type { TestFleet } from "./test-fleet.ts";
 import { type Confirmed, confirmed, loggedIn, type TestUser } from "./users.ts";
 
 export interface WithApp extends Confirmed {

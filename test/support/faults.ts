@@ -5,13 +5,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { endingFaults } from "../endings/faults.ts";
-
-export interface Fault {
-  /** Below src. */
-  module: string;
-  line: string;
-  instead: string;
-}
+import type { Fault } from "./fault.ts";
 
 const counted = (stage: string): string =>
   `{ const counts = ((globalThis as any).counted ??= {}); counts.${stage} = (counts.${stage} ?? 0) + 1; }`;

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { shared } from "../../src/kafka/assigner.ts";
 import type { KafkaPort } from "../../src/kafka/kafka.ts";
-import { until } from "./fleet.ts";
+import { until } from "./until.ts";
 
 interface FeedRecord {
   partition: number;

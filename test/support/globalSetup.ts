@@ -6,13 +6,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { startStack } from "../../stack/stack.ts";
 import { startSharedFleet } from "./fleet.ts";
-import { runFolder, type TestStack, writeTestStack } from "./stack.ts";
-
-/** What globalTeardown.ts, which runs in the same process, has to end. */
-export interface RunningStack {
-  readonly addresses: TestStack;
-  stop(): Promise<void>;
-}
+import { type RunningStack, runFolder, writeTestStack } from "./stack.ts";
 
 declare global {
   var runningStack: RunningStack | undefined;

@@ -1,7 +1,7 @@
 // A consumer group's commits, seen and removed as an operator would.
 import driver, { type Admin } from "kafkajs";
 import { openPatched } from "../../src/kafka/kafkajs/patches.ts";
-import type { FleetAddresses } from "./fleet.ts";
+import type { FleetAddresses } from "./fleet-addresses.ts";
 
 /** kafkajs itself, whatever the fleet speaks with. */
 export async function asked<T>({ env }: Pick<FleetAddresses, "env">, ask: (admin: Admin) => Promise<T>): Promise<T> {

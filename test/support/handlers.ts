@@ -28,7 +28,7 @@ import { policyOf, settingsOf } from "../../src/processes/worker.ts";
 import { Refusal, refuse } from "../../src/protocol/errors.ts";
 import type { Commands } from "../../src/protocol/generated/schemas.ts";
 import { sweep } from "../../src/relay/maintenance.ts";
-import { quiet } from "./fleet.ts";
+import { quiet } from "./logger.ts";
 import { testStack } from "./stack.ts";
 
 type Topic = keyof Commands;

@@ -5,7 +5,8 @@ import { randomBytes } from "node:crypto";
 import type { Topic } from "../../src/client/types.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import type { Commands } from "../../src/protocol/generated/schemas.ts";
-import { type TestFleet, until } from "./fleet.ts";
+import type { TestFleet } from "./test-fleet.ts";
+import { until } from "./until.ts";
 import { type Confirmed, confirmed, newUser } from "./users.ts";
 
 /** One request and what became of it. */

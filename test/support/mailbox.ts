@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { shared } from "../../src/kafka/assigner.ts";
 import type { KafkaPort } from "../../src/kafka/kafka.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
-import { until } from "./fleet.ts";
+import { until } from "./until.ts";
 
 export interface Seen extends InRecord {
   /** The value, where it is a JSON object. */

@@ -7,8 +7,9 @@ import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { mailSchema } from "../../src/protocol/generated/schemas.ts";
-import { quiet, type TestFleet } from "./fleet.ts";
+import { quiet } from "./logger.ts";
 import type { Seen } from "./mailbox.ts";
+import type { TestFleet } from "./test-fleet.ts";
 
 export interface StoredMail {
   mailId: string;

@@ -6,8 +6,9 @@ import { sql } from "slonik";
 import type { OutRecord } from "../../src/kafka/records.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { makeAppendTimes, startAsOf } from "../../src/relay/as-of.ts";
-import { quiet, until } from "./fleet.ts";
 import { account, type HandlerHarness } from "./handlers.ts";
+import { quiet } from "./logger.ts";
+import { until } from "./until.ts";
 
 interface PlayedMark {
   partition: number;

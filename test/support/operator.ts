@@ -1,5 +1,5 @@
 // Operators for tests: enrolled by a row, as authctl operators add --first leaves one, all with the fleet's own key;
-// their tokens; and administrators made with them.
+// and their tokens.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { enrollOperator } from "../../src/accounts/enroll-operator.ts";
 import { variables } from "../../src/config/variables.ts";
@@ -8,8 +8,8 @@ import { takenConstraint } from "../../src/db/faults.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
-import { type FleetAddresses, quiet, type TestFleet } from "./fleet.ts";
-import { type Confirmed, confirmed, loggedIn } from "./users.ts";
+import type { FleetAddresses } from "./fleet-addresses.ts";
+import { quiet } from "./logger.ts";
 
 /** The operator whose key a fleet of tests has in AUTH_OPERATOR_KEY_FILE. */
 export const testOperator = "tester";
@@ -47,15 +47,4 @@ export async function operatorToken(
 ): Promise<string> {
   if (name !== testOperator) await enrol(fleet, name); // each fleet of tests begins with that one
   return signOperatorToken(await operatorSigner(fleet), { name, issuer: "auth", now: clock.now() });
-}
-
-export interface Holder extends Confirmed {
-  accessToken: string;
-}
-
-/** Somebody with these roles, which an operator gave them, logged in. */
-export async function holderOf(fleet: TestFleet, actorToken: string, roles: string[]): Promise<Holder> {
-  const person = await confirmed(fleet);
-  await fleet.client.request("auth.admin.set-roles", { actorToken, target: person.login, roles, reason: "a test" });
-  return { ...person, accessToken: (await loggedIn(fleet, person)).accessToken };
 }

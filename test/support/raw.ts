@@ -5,8 +5,8 @@ import avsc from "avsc";
 import { connectRegistry } from "../../src/bus/avro/schema-store.ts";
 import type { InRecord, OutRecord } from "../../src/kafka/records.ts";
 import { commandSchemas } from "../../src/protocol/generated/schemas.ts";
-import type { TestFleet } from "./fleet.ts";
 import { type Mailbox, mailbox } from "./mailbox.ts";
+import type { TestFleet } from "./test-fleet.ts";
 
 export const replyTopic = "auth.reply.gateway";
 

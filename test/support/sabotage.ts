@@ -5,7 +5,8 @@ import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Fault, type FaultName, faults } from "./faults.ts";
+import type { Fault } from "./fault.ts";
+import { type FaultName, faults } from "./faults.ts";
 
 const src = join(import.meta.dirname, "..", "..", "src");
 const planted = new Map<string, Fault[]>();

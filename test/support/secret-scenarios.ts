@@ -14,12 +14,14 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 import { commandSchemas, mailSchema } from "../../src/protocol/generated/schemas.ts";
 import { type SealedField, sealedPaths } from "../../src/protocol/secret-fields.ts";
-import { quiet, type TestFleet, until } from "./fleet.ts";
 import type { Secret } from "./grep.ts";
+import { quiet } from "./logger.ts";
 import type { Seen } from "./mailbox.ts";
 import { operatorToken } from "./operator.ts";
 import { type RawReply, type RawRequest, rawRequests } from "./raw.ts";
 import type { ScenarioRunner } from "./scenarios.ts";
+import type { TestFleet } from "./test-fleet.ts";
+import { until } from "./until.ts";
 
 type Topic = RawRequest["topic"];
 type Answer = Record<string, unknown>;

@@ -3,7 +3,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "@jest/globals";
-import { sharedFleet } from "./fleet.ts";
+import { sharedFleet } from "./fleet-addresses.ts";
 import { mustRun, pack } from "./package.ts";
 import { newUser } from "./users.ts";
 

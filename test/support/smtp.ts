@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { type AddressInfo, connect, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import type { SMTPServerOptions } from "smtp-server";
-import { until } from "./fleet.ts";
+import { until } from "./until.ts";
 
 // Its CommonJS form: Jest's own loader of ES modules ends with a segmentation fault over the other one (Jest 30.5, Node
 // 24.21).

@@ -5,6 +5,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** What globalTeardown.ts, which runs in the same process as globalSetup.ts, has to end. */
+export interface RunningStack {
+  readonly addresses: TestStack;
+  stop(): Promise<void>;
+}
+
 export interface TestStack {
   /** host:port */
   readonly kafka: string;

@@ -3,7 +3,8 @@ import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from "jose
 import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
-import { type FleetAddresses, quiet } from "./fleet.ts";
+import type { FleetAddresses } from "./fleet-addresses.ts";
+import { quiet } from "./logger.ts";
 
 export async function signedAnew({ env }: FleetAddresses, token: string, changes: JWTPayload): Promise<string> {
   const pool = await openPool({ url: env["AUTH_DATABASE_URL"]!, size: 2, applicationName: "test" });

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
-import type { TestFleet } from "./fleet.ts";
+import type { TestFleet } from "./test-fleet.ts";
 
 export interface TestUser {
   login: string;
@@ -60,6 +60,17 @@ export async function loggedIn(
 ): Promise<SessionTokens> {
   const { tokens } = await fleet.client.request("auth.session.login", { login, password, rotating });
   return tokens!;
+}
+
+export interface Holder extends Confirmed {
+  accessToken: string;
+}
+
+/** A user with these roles, which the operator of the token gave them, logged in. */
+export async function holderOf(fleet: TestFleet, actorToken: string, roles: string[]): Promise<Holder> {
+  const user = await confirmed(fleet);
+  await fleet.client.request("auth.admin.set-roles", { actorToken, target: user.login, roles, reason: "a test" });
+  return { ...user, accessToken: (await loggedIn(fleet, user)).accessToken };
 }
 
 /** The code with which a call was refused. @throws Error where it was not */

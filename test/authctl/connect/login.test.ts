@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { auditOf } from "../../support/audited.ts";
 import { codeOf, withApp, withPasskey } from "../../support/factors.ts";
-import { type TestFleet, testFleet } from "../../support/fleet.ts";
 import { enrol, operatorToken } from "../../support/operator.ts";
 import { ownFolder } from "../../support/stack.ts";
+import { type TestFleet, testFleet } from "../../support/test-fleet.ts";
 import { type Confirmed, confirmed, refusalOf } from "../../support/users.ts";
 import { authctl, over, type Ran } from "../authctl.ts";
 

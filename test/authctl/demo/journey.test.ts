@@ -3,10 +3,10 @@
 import { randomBytes } from "node:crypto";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestFleet, testFleet } from "../../support/fleet.ts";
 import { holdUser } from "../../support/held.ts";
 import { enrol } from "../../support/operator.ts";
 import { ownFolder } from "../../support/stack.ts";
+import { type TestFleet, testFleet } from "../../support/test-fleet.ts";
 import { answering, authctl, called } from "../authctl.ts";
 
 const password = "correct horse battery";

@@ -1,95 +1,33 @@
 // authctl dlq against a fleet of its own: dead letters are listed, shown without secrets, replayed as the records they
 // were, and dropped.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
-import driver, { type Admin } from "kafkajs";
 import { sealIn } from "../../../src/authctl/dlq/replayable.ts";
-import { deadLetter } from "../../../src/bus/dead-letter.ts";
 import { sealRequest } from "../../../src/bus/seal/seal.ts";
-import { openPatched } from "../../../src/kafka/kafkajs/patches.ts";
 import type { InRecord, OutRecord } from "../../../src/kafka/records.ts";
-import { busNames, deadLetterTopic } from "../../../src/protocol/bus-names.ts";
-import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
-import { type Raw, rawRequests, replyTopic } from "../../support/raw.ts";
-import { type Confirmed, confirmed, newUser, refusalOf, type TestUser } from "../../support/users.ts";
-import { answering, authctl, called, type Ran } from "../authctl.ts";
-
-let own: Fleet;
-let fleet: TestFleet;
-let raw: Raw;
-let admin: Admin;
-beforeAll(async () => {
-  own = await startFleet("dlq", { processes: ["worker", "relay"] });
-  fleet = await testFleet(own);
-  raw = await rawRequests(fleet);
-  admin = openPatched({ brokers: [fleet.env["AUTH_KAFKA_BROKERS"]!], logLevel: driver.logLevel.NOTHING }).admin();
-  await admin.connect();
-}, 90_000);
-afterAll(async () => {
-  await admin.disconnect();
-  await fleet.close();
-  await own.stop();
-});
-
-/** Marks the records of one test. */
-let mark: string;
-beforeEach(() => {
-  mark = randomBytes(12).toString("hex");
-});
-
-const run = (line: string): Promise<Ran> => called(["dlq", ...line.split(" ")], fleet.env);
-
-interface Listed {
-  letters: { id: string; at: string; from: { topic: string }; error: string; state: string }[];
-  more: boolean;
-}
-async function document<T = Record<string, unknown>>(line: string, code = 0): Promise<T> {
-  const ran = await run(`${line} --json`);
-  expect({ code: ran.code, stderr: ran.stderr }).toEqual({ code, stderr: "" });
-  return JSON.parse(ran.stdout) as T;
-}
-const listed = async (options: string) => (await document<Listed>(`list ${options}`)).letters.map(({ id }) => id);
-
-/** The id of the dead letter with the header test-mark, when it is there. @param count which of them */
-async function buried(which = mark, count = 1): Promise<string> {
-  const fits = (record: InRecord) => String(record.headers["test-mark"]) === which;
-  const { partition, offset } = (await fleet.mails.count(deadLetterTopic, count, fits)).at(-1)!;
-  return `${partition}/${offset}`;
-}
-
-async function sendLegacy(topic: string, body: unknown, headers: OutRecord["headers"] = {}): Promise<void> {
-  const value = Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
-  const marked = { "test-mark": mark, ...headers };
-  await fleet.kafka.produce([{ topic, partition: 0, key: Buffer.from("the key"), value, headers: marked }]);
-}
-
-/** Whatever changes this user's row fails for good, until it is mended: an error that no worker tries again. */
-async function broken(login: string): Promise<{ mend(): Promise<void> }> {
-  const name = `broken_${login}`;
-  await fleet.sql.query(`ALTER TABLE users ADD CONSTRAINT ${name} CHECK (login_key <> '${login}') NOT VALID`);
-  return { mend: async () => void (await fleet.sql.query(`ALTER TABLE users DROP CONSTRAINT ${name}`)) };
-}
-
-async function eventsOf(id: number): Promise<string[]> {
-  const { rows } = await fleet.sql.query<{ kind: string }>(
-    "SELECT kind FROM outbox WHERE user_id = $1 AND sequence IS NOT NULL ORDER BY id",
-    [id],
-  );
-  return rows.map((row) => row.kind);
-}
-const bansOf = async (id: number) => (await eventsOf(id)).filter((kind) => /ban/i.test(kind));
-
-async function usersOf({ login }: TestUser): Promise<number> {
-  const { rowCount } = await fleet.sql.query("SELECT FROM users WHERE login_key = $1", [login]);
-  return rowCount ?? 0;
-}
-
-/** The registration in the bare form. */
-function registering(person: TestUser, headers: Record<string, string | Buffer> = {}) {
-  const { password, ...clear } = person;
-  const fields = { ...clear, sealed: JSON.stringify(person) };
-  const all = { "test-mark": mark, "auth-timeout": "10000", ...headers };
-  return { topic: "auth.account.register", key: person.login, fields, headers: all } as const;
-}
+import { deadLetterTopic } from "../../../src/protocol/bus-names.ts";
+import { replyTopic } from "../../support/raw.ts";
+import { until } from "../../support/until.ts";
+import { type Confirmed, confirmed, newUser, refusalOf } from "../../support/users.ts";
+import { answering, authctl, called } from "../authctl.ts";
+import {
+  admin,
+  bansOf,
+  broken,
+  buried,
+  document,
+  fleet,
+  type Listed,
+  listed,
+  mark,
+  newMark,
+  raw,
+  registering,
+  run,
+  sendLegacy,
+  strangeLetter,
+  usersOf,
+} from "./dead-letters.ts";
+import { letterOf, login, notReplayable, sealed } from "./not-replayable.ts";
 
 describe("garbage on a legacy topic", () => {
   const token = "a".repeat(43);
@@ -154,7 +92,7 @@ describe("garbage on a legacy topic", () => {
   test("of one topic is replayed and dropped as a whole, and of no other topic", async () => {
     await sendLegacy("check_verified", "garbage");
     const kept = await buried();
-    mark = randomBytes(12).toString("hex");
+    newMark();
     for (const body of ["a", "b", "c"]) await sendLegacy("admin_delete_user", body);
     await buried(mark, 3);
     const before = await listed("--topic admin_delete_*");
@@ -316,88 +254,7 @@ describe("a request", () => {
 });
 
 describe("what cannot be replayed is told in a sentence", () => {
-  interface Made {
-    topic: string;
-    timestamp: number;
-    value: Buffer;
-    headers: InRecord["headers"];
-    /** Beside the dead letter's own. */
-    dlq: OutRecord["headers"];
-  }
-
-  /** A dead letter as a worker would have left it. */
-  async function letterOf({
-    topic = "auth.key.list",
-    timestamp = Date.now(),
-    value,
-    headers,
-    dlq,
-  }: Partial<Made>): Promise<string> {
-    const all = { "test-mark": Buffer.from(mark), kafka_replyTopic: Buffer.from(replyTopic), ...headers };
-    const given = { kafka_correlationId: randomBytes(16), ...all };
-    const record = { topic, partition: 0, offset: 1n, timestamp, key: null, value: value ?? null, headers: given };
-    const made = deadLetter(record, { error: "for this test", now: Date.now(), deadLetters: busNames.deadLetters });
-    await fleet.kafka.produce([{ ...made, headers: { ...made.headers, ...dlq } }]);
-    return buried();
-  }
-
-  async function sealed(lifeMs: number): Promise<Buffer> {
-    const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const key = { ...publicKey.export({ format: "jwk" }), kid: "k" };
-    const made = { fields: { password: "x" }, topic: "auth.session.login", key, expiresAt: Date.now() + lifeMs };
-    const bound = { replyTopic: "auth.reply.gateway", replyKeyThumbprint: undefined, idempotencyKey: undefined };
-    const seal = await sealRequest({ ...made, ...bound });
-    return raw.encode("auth.session.login", { login: "ada", rotating: true, client: null, sealed: seal });
-  }
-
-  const login = "auth.session.login";
-  const cases: [string, () => Promise<Partial<Made>> | Partial<Made>, RegExp][] = [
-    ["a seal that has expired", async () => ({ topic: login, value: await sealed(-1000) }), /^Its seal has expired \(/],
-    [
-      "a seal that is about to",
-      async () => ({ topic: login, value: await sealed(8000) }),
-      /^Its seal is about to expire \(/,
-    ],
-    ["a value that was cut", () => ({ dlq: { "auth-dlq-cut": "5000000" } }), /^Only 0 of its 5000000 bytes were kept/],
-    ["a topic that is not replayed to", () => ({ topic: "auth.revocation" }), /^Its topic auth\.revocation is none/],
-    [
-      "a request nobody can be told about",
-      () => ({ headers: { kafka_replyTopic: undefined } }),
-      /header kafka_replyTopic is absent/,
-    ],
-    [
-      "a reply topic that is gone",
-      () => ({ headers: { kafka_replyTopic: Buffer.from("auth.reply.nobody") } }),
-      /^Its reply topic auth\.reply\.nobody is gone/,
-    ],
-    [
-      "a reply partition that is not there",
-      () => ({ headers: { kafka_replyPartition: Buffer.from("99") } }),
-      /has no partition 99/,
-    ],
-    [
-      "a deadline that is over",
-      () => ({ headers: { "auth-deadline": Buffer.from("1") } }),
-      /auth-deadline or auth-timeout/,
-    ],
-    [
-      "a request older than its answer is kept",
-      () => ({ timestamp: Date.now() - 25 * 3_600_000 }),
-      /AUTH_IDEMPOTENCY_TTL/,
-    ],
-    [
-      "a legacy record whose time was not noted",
-      () => ({ topic: "delete", dlq: { "auth-dlq-timestamp": "" } }),
-      /original time was not noted/,
-    ],
-    [
-      "a request with no key whose time was not noted",
-      () => ({ headers: { kafka_correlationId: Buffer.from("few") }, dlq: { "auth-dlq-timestamp": "" } }),
-      /original time was not noted/,
-    ],
-  ];
-
-  test.each(cases)("%s", async (_what, made, sentence) => {
+  test.each(notReplayable)("%s", async (_what, made, sentence) => {
     const id = await letterOf(await made());
     const { replayed, refused } = await document<{ replayed: string[]; refused: { id: string; why: string }[] }>(
       `replay ${id} --yes`,
@@ -463,11 +320,6 @@ test("more than are done at a time are done in several calls", async () => {
   expect(await document("drop --topic nobody --yes")).toMatchObject({ more: false, dropped: { length: 3 } });
   expect(await listed("--topic nobody")).toEqual([]);
 });
-
-function strangeLetter(offset: number): OutRecord {
-  const record = { topic: "nobody", partition: 0, offset: BigInt(offset), timestamp: 1, key: null, value: null };
-  return deadLetter({ ...record, headers: {} }, { error: "for this test", now: 1, deadLetters: busNames.deadLetters });
-}
 
 describe("before something is done", () => {
   const asked = (answer: string, args: string[]) => answering(args, fleet.env, answer);

@@ -8,8 +8,8 @@ import { deadLetter } from "../../../src/bus/dead-letter.ts";
 import type { InRecord } from "../../../src/kafka/records.ts";
 import { busNames, deadLetterTopic } from "../../../src/protocol/bus-names.ts";
 import { type RealKafka, realKafka } from "../../kafka/real-kafka.ts";
-import { until } from "../../support/fleet.ts";
 import { testStack } from "../../support/stack.ts";
+import { until } from "../../support/until.ts";
 import { called } from "../authctl.ts";
 
 let real: RealKafka;

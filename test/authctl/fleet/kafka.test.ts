@@ -7,8 +7,10 @@ import { readConfig } from "../../../src/config/read.ts";
 import { subjects, topics } from "../../../src/processes/topic-specs.ts";
 import { commandSchemas } from "../../../src/protocol/generated/schemas.ts";
 import { type RealKafka, realKafka, record, spec } from "../../kafka/real-kafka.ts";
-import { type FleetAddresses, sharedFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
+import { type FleetAddresses, sharedFleet } from "../../support/fleet-addresses.ts";
 import { testStack } from "../../support/stack.ts";
+import { type TestFleet, testFleet } from "../../support/test-fleet.ts";
+import { until } from "../../support/until.ts";
 import { confirmed } from "../../support/users.ts";
 import { called } from "../authctl.ts";
 

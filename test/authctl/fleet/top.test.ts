@@ -5,7 +5,9 @@ import { watchFleet } from "../../../src/authctl/fleet/watch.ts";
 import { type FleetReport, noStats } from "../../../src/bus/fleet-report.ts";
 import { fleetTopic } from "../../../src/protocol/bus-names.ts";
 import { type RealKafka, realKafka, record, spec } from "../../kafka/real-kafka.ts";
-import { sharedFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
+import { sharedFleet } from "../../support/fleet-addresses.ts";
+import { type TestFleet, testFleet } from "../../support/test-fleet.ts";
+import { until } from "../../support/until.ts";
 import { confirmed, loggedIn } from "../../support/users.ts";
 import { authctl, called, watching } from "../authctl.ts";
 
@@ -28,7 +30,7 @@ afterAll(async () => {
 
 const ownEnv = () => ({ ...fleet.env, AUTH_TOPIC_PREFIX: own.prefix });
 
-function beat(
+function report(
   id: string,
   more: Partial<FleetReport["stats"]> = {},
   ping: Partial<FleetReport["ping"]> = {},
@@ -58,9 +60,9 @@ const command = (perSecond: number, p99Ms: number, outcomes: Record<string, numb
 });
 
 /** Says these again and again, as a fleet does. */
-function saying(beats: FleetReport[]): () => void {
+function saying(reports: FleetReport[]): () => void {
   const say = () =>
-    void own.kafka.produce(beats.map((each) => record(fleetTopic, JSON.stringify(each), { partition: 0 })));
+    void own.kafka.produce(reports.map((each) => record(fleetTopic, JSON.stringify(each), { partition: 0 })));
   const timer = setInterval(say, 500);
   say();
   return () => clearInterval(timer);
@@ -74,7 +76,7 @@ describe("top", () => {
       while (!over.signal.aborted) await loggedIn(fleet, person);
     })();
     let seen: Document | undefined;
-    await until("a beat tells of logins", async () => {
+    await until("a report counts logins", async () => {
       const { code, stdout } = await called(["top", "--json"], fleet.env);
       expect(code).toBe(0);
       seen = JSON.parse(stdout) as Document;
@@ -111,12 +113,12 @@ describe("top", () => {
   test("adds up what processes say, has the slowest one's times, and leaves out who is leaving", async () => {
     const lag = (records: number, hashSeconds: number) => ({ lag: { records, hashSeconds } });
     await own.kafka.produce([
-      record(fleetTopic, JSON.stringify(beat("worker.gone", {}, { state: "leaving" })), { partition: 0 }),
-      record(fleetTopic, "no beat", { partition: 0 }),
+      record(fleetTopic, JSON.stringify(report("worker.gone", {}, { state: "leaving" })), { partition: 0 }),
+      record(fleetTopic, "not a report", { partition: 0 }),
     ]);
     const stop = saying([
-      beat("worker.a", { ...lag(3, 0.5), commands: command(10, 40, { ok: 15, INVALID_CREDENTIALS: 5 }) }),
-      beat("worker.b", { ...lag(2, 1.5), commands: command(2.5, 90, { ok: 5 }) }),
+      report("worker.a", { ...lag(3, 0.5), commands: command(10, 40, { ok: 15, INVALID_CREDENTIALS: 5 }) }),
+      report("worker.b", { ...lag(2, 1.5), commands: command(2.5, 90, { ok: 5 }) }),
     ]);
     const { code, stdout } = await called(["top", "--once", "--json"], ownEnv());
     const { processes, commands, lag: behind } = JSON.parse(stdout) as Document;

@@ -1,120 +1,33 @@
 // authctl import against a fleet of its own: 5,000 users of an old service, with a kill -9 and a Ctrl-C on the way;
-// then they log in through Kafka. Then files of JSON lines. A million rows: test/long/import.test.ts.
-import type { ChildProcess } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+// then they log in through Kafka. Then files of JSON lines (json-lines.ts). A million rows: test/long/import.test.ts.
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { auditShown, chainWaiting } from "../../support/audited.ts";
-import { type Fleet, launch, startFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
-import { type OldService, oldUsers, password, startOldService } from "../../support/old-service.ts";
-import { ownFolder } from "../../support/stack.ts";
+import { oldUsers, password } from "../../support/old-service.ts";
+import { until } from "../../support/until.ts";
 import { refusalOf } from "../../support/users.ts";
-import { called, type Ran } from "../authctl.ts";
-
-const rows = 5000;
-const folder = ownFolder("import");
-const name = `import ${process.pid}`;
-const rejects = join(folder, "rejects.jsonl");
-
-let fleet: Fleet;
-let site: TestFleet;
-let old: OldService;
-beforeAll(async () => {
-  fleet = await startFleet("import", { processes: ["worker"] });
-  site = await testFleet(fleet);
-  old = await startOldService(fleet.env["AUTH_DATABASE_URL"]!, rows);
-  await old.sql.query(`
-    UPDATE auth SET email = 'nobody' WHERE id = 11;
-    UPDATE auth SET email = 'USER13@Example.org' WHERE id = 12;
-    UPDATE auth SET login = 'x' WHERE id = 14;
-    UPDATE auth SET login = 'USER3000' WHERE id = 3500;
-    UPDATE auth SET hashed_password = NULL WHERE id = 15;
-    UPDATE auth SET hashed_password = 'md5:5f4dcc3b5aa765d61d8327deb882cf99' WHERE id = 16;
-    UPDATE auth SET hashed_password = '$2b$31$' || repeat('a', 53) WHERE id = 2900;
-    UPDATE auth SET role = 'Emperor' WHERE id = 18`);
-}, 120_000);
-afterAll(async () => {
-  await old.close();
-  await site.close();
-  await fleet.stop();
-});
-
-const env = (): Record<string, string> => ({ ...fleet.env, DATABASE_URL: old.url });
-const run = (...args: string[]): Promise<Ran> => called(["import", "--rejects", rejects, ...args], env());
-
-async function runJson(...args: string[]): Promise<Record<string, unknown> & { code: number | null }> {
-  const { code, stdout, stderr } = await run("--json", ...args);
-  if (stdout === "") throw new Error(stderr);
-  return { ...(JSON.parse(stdout) as object), code };
-}
-
-/** Everything that an import may write, as one text. */
-async function everything(): Promise<string> {
-  const { rows: sums } = await site.sql.query<{ sum: string }>(`
-    SELECT md5(string_agg(u::text || c.hash || COALESCE(r.roles, ''), ',' ORDER BY u.id)) AS sum FROM users u
-    JOIN credentials c ON c.user_id = u.id
-    LEFT JOIN (SELECT user_id, string_agg(role_id::text, ',' ORDER BY role_id) AS roles FROM user_roles GROUP BY 1) r ON r.user_id = u.id`);
-  return sums[0]!.sum;
-}
-
-async function count(of: string): Promise<number> {
-  const { rows: found } = await site.sql.query<{ count: string }>(`SELECT count(*) FROM ${of}`);
-  return Number(found[0]!.count);
-}
-
-const position = async (): Promise<number> => {
-  const { rows: found } = await site.sql.query<{ position: string }>("SELECT position FROM imports");
-  return Number(found[0]?.position ?? 0);
-};
-
-const rejectLines = (): Record<string, unknown>[] =>
-  readFileSync(rejects, "utf8")
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-
-/** On a machine that does much else, two processes start in half a minute. */
-const patience = 60_000;
-
-/** A process of its own, held before the batch of this row: a registration with that login has not committed yet. */
-async function held(row: number): Promise<{ child: ChildProcess; said: () => string; release(): Promise<void> }> {
-  await site.sql.query("BEGIN");
-  await site.sql.query(
-    "INSERT INTO users (id, login, login_key, username, email, email_key) VALUES (nextval('user_ids') + 1000000, 'x', $1, 'x', 'x', $1)",
-    [`user${row}`],
-  );
-  const release = async (): Promise<void> => void (await site.sql.query("ROLLBACK"));
-  const own = join(folder, `process-${row}`);
-  const url = new URL(fleet.env["AUTH_DATABASE_URL"]!);
-  url.searchParams.set("application_name", name); // the server is shared with other tests
-  const child = launch(["ctl", "import", "--rejects", rejects], {
-    env: { ...env(), AUTH_DATABASE_URL: url.href },
-    folder: own,
-  });
-  try {
-    await until("it waits", isWaiting, patience);
-  } catch (error) {
-    await release();
-    throw error;
-  }
-  return { child, said: () => readFileSync(join(own, "log"), "utf8"), release };
-}
-
-async function isWaiting(): Promise<boolean> {
-  const { rows: waiting } = await old.sql.query(
-    "SELECT FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'",
-    [name],
-  );
-  return waiting.length > 0;
-}
-
-/** What a killed process leaves behind, and what a database does that goes away. */
-async function disconnect(): Promise<void> {
-  await old.sql.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", [name]);
-}
-
-const ended = (child: ChildProcess): Promise<number | null> =>
-  new Promise((resolve) => child.once("close", (code) => resolve(code)));
+import { called } from "../authctl.ts";
+import {
+  count,
+  disconnect,
+  ended,
+  env,
+  everything,
+  fleet,
+  folder,
+  held,
+  old,
+  patience,
+  position,
+  rejectLines,
+  rejects,
+  rows,
+  run,
+  runJson,
+  site,
+} from "./imports.ts";
+import { importsJsonLines } from "./json-lines.ts";
 
 describe("from the old service's table", () => {
   test("a dry run counts all of it and writes nothing but its rejects", async () => {
@@ -369,141 +282,4 @@ describe("from the old service's table", () => {
   });
 });
 
-describe("from JSON lines", () => {
-  const hash = oldUsers(rows).find(({ login }) => login === "some-scrypt")!.hash;
-  const write = (name: string, lines: readonly (object | string)[]): string => {
-    const path = join(folder, name);
-    writeFileSync(path, lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join(""));
-    return path;
-  };
-  const importing = (file: string, ...args: string[]) => runJson(file, "--rejects", `${file}.rejects`, ...args);
-  const userWith = (login: string) => ({ login, email: `${login}@example.net`, hash });
-
-  test("every field counts, what is left out has its default, and who has no id gets one", async () => {
-    const file = write("fields.jsonl", [
-      `\ufeff${JSON.stringify(userWith("lines1"))}`,
-      "",
-      {
-        ...userWith("lines2"),
-        id: 80_002,
-        username: "Two of them",
-        roles: ["admin"],
-        createdAt: "2019-05-01T10:00:00Z",
-      },
-      { ...userWith("lines3"), confirmed: false, createdAt: 1_556_704_800_000 },
-      { ...userWith("lines4"), banned: true },
-      {
-        ...userWith("lines5"),
-        hash: { algorithm: "bcrypt", hash: oldUsers(rows).find(({ login }) => login === "some-bcrypt")!.hash },
-      },
-    ]);
-    expect(await importing(file)).toMatchObject({
-      code: 0,
-      imported: 5,
-      algorithms: { scrypt: 4, bcrypt: 1 },
-      rejects: null,
-    });
-    expect(existsSync(`${file}.rejects`)).toBe(true);
-    const login = (name: string) => site.client.request("auth.session.login", { login: name, password });
-    expect((await login("lines1")).tokens?.userId).toBeGreaterThan(rows);
-    expect((await login("lines2")).tokens?.userId).toBe(80_002);
-    expect(await refusalOf(login("lines3"))).toBe("NOT_CONFIRMED");
-    expect(await refusalOf(login("lines4"))).toBe("BANNED");
-    expect((await login("lines5")).tokens).not.toBeNull();
-    const { rows: found } = await site.sql.query(
-      "SELECT username, created_at FROM users WHERE login IN ('lines2', 'lines3') ORDER BY login",
-    );
-    const time = new Date("2019-05-01T10:00:00Z");
-    expect(found).toEqual([
-      { username: "Two of them", created_at: time },
-      { username: "lines3", created_at: time },
-    ]);
-    expect(await importing(file)).toMatchObject({ rows: 0, imported: 5 });
-    expect(await importing(file, "--again")).toMatchObject({ imported: 0, present: 5 });
-  });
-
-  test("what is no user is rejected with its line and why, and the others come in", async () => {
-    const file = write("bad.jsonl", [
-      "{",
-      "[]",
-      `{"login":"${"x".repeat(70_000)}"}`,
-      { ...userWith("bad4"), isBanned: true },
-      { ...userWith("bad5"), id: "5" },
-      { ...userWith("bad6"), id: 0 },
-      { ...userWith("bad7"), confirmed: "yes" },
-      { ...userWith("bad8"), roles: ["emperor"] },
-      { ...userWith("bad9"), createdAt: "yesterday" },
-      { ...userWith("bad10"), login: "bad\u0000ten" },
-      { ...userWith("bad11"), hash: { algorithm: "firebase-scrypt", hash, salt: "x" } },
-      { ...userWith("good12"), id: 90_012 },
-      { ...userWith("GOOD12"), email: "other@example.net" },
-      { ...userWith("good14"), id: 90_012 },
-      userWith("good12"),
-    ]);
-    const said = await importing(file);
-    expect(said).toMatchObject({ code: 1, imported: 1, present: 1 });
-    const lines = readFileSync(`${file}.rejects`, "utf8").trim().split("\n");
-    expect(
-      lines
-        .map((line) => JSON.parse(line) as { row: number; reason: string })
-        .map(({ row, reason }) => `${row} ${reason}`),
-    ).toEqual([
-      ...[
-        "1 row-invalid",
-        "2 row-invalid",
-        "3 row-invalid",
-        "4 row-invalid",
-        "5 id-invalid",
-        "6 id-invalid",
-        "7 row-invalid",
-      ],
-      ...["8 role-unknown", "9 row-invalid", "10 login-invalid", "11 hash-unknown", "13 login-taken", "14 id-taken"],
-    ]);
-    expect(lines.join("")).not.toContain("scrypt$");
-  });
-
-  test("a login that a registration keeps taken (AUTH_HIDE_EMAIL) comes in once it is free", async () => {
-    const file = write("kept.jsonl", [userWith("kept1")]);
-    await site.sql.query(
-      "INSERT INTO users (id, login, login_key, username, email, email_key, decoy) VALUES (nextval('user_ids'), 'Kept1', 'kept1', 'x', '', '', true)",
-    );
-    expect(await importing(file)).toMatchObject({ code: 1, imported: 0, rejected: { "login-taken": 1 } });
-    expect(readFileSync(`${file}.rejects`, "utf8")).toContain("kept taken for some days by a registration");
-    await site.sql.query("DELETE FROM users WHERE login_key = 'kept1'");
-    expect(await importing(file, "--again")).toMatchObject({ code: 0, imported: 1 });
-  });
-
-  test("--events publishes UserRegistered for each, and without it nothing is", async () => {
-    const before = await count("outbox");
-    await importing(write("silent.jsonl", [userWith("silent1")]));
-    expect(await count("outbox")).toBe(before);
-    await importing(write("told.jsonl", [userWith("told1"), userWith("told2")]), "--events", "--as", "mover");
-    const { rows: events } = await site.sql.query(
-      "SELECT o.kind, o.sequence::int, o.actor, o.body->>'login' AS login, o.user_id = u.id AND o.key = u.id::text AND u.sequence = 1 AS fits FROM outbox o JOIN users u ON u.id = o.user_id WHERE u.login LIKE 'told_' ORDER BY login",
-    );
-    expect(events).toEqual(
-      ["told1", "told2"].map((login) => ({
-        kind: "UserRegistered",
-        sequence: 1,
-        actor: "operator:mover",
-        login,
-        fits: true,
-      })),
-    );
-  });
-
-  test("another export under the same name is another import", async () => {
-    const file = write("export.jsonl", [userWith("export1"), userWith("export2")]);
-    expect(await importing(file)).toMatchObject({ imported: 2 });
-    write("export.jsonl", [userWith("export0"), userWith("export1"), userWith("export2")]);
-    expect(await importing(file)).toMatchObject({ rows: 3, imported: 1, present: 2 });
-  });
-
-  test("a file of rejects never takes the place of something else", async () => {
-    const file = write("mine.jsonl", [userWith("mine1")]);
-    const { code, stderr } = await run(file, "--rejects", file);
-    expect(code).toBe(2);
-    expect(stderr).toContain(`${file} is no file of rejects`);
-    expect(readFileSync(file, "utf8")).toContain("mine1");
-  });
-});
+importsJsonLines();

@@ -10,7 +10,7 @@ import type { Colour, Terminal } from "../../../src/authctl/terminal/terminal.ts
 import { escaped, isPlain } from "../../../src/lib/escaped.ts";
 import { Refusal } from "../../../src/protocol/errors.ts";
 import { commandSchemas } from "../../../src/protocol/generated/schemas.ts";
-import { type TestFleet, testFleet } from "../../support/fleet.ts";
+import { type TestFleet, testFleet } from "../../support/test-fleet.ts";
 
 const harmful = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\u200b\ufeff]/u;
 const hostile = "a\u001b[2J\u001b]0;x\u0007b\u009b31m\u202ec\nd\re\u2028f\u0000";

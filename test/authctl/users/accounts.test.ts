@@ -9,7 +9,7 @@ import { openPool } from "../../../src/db/pool.ts";
 import { ensureKeys } from "../../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../../src/lib/clock.ts";
 import { keyDepsFor } from "../../../src/processes/parts.ts";
-import { type TestFleet, testFleet } from "../../support/fleet.ts";
+import { type TestFleet, testFleet } from "../../support/test-fleet.ts";
 import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, refused } from "../../support/users.ts";
 import { answering, authctl, called, type Ran } from "../authctl.ts";
 

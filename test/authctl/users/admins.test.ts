@@ -4,9 +4,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import { decodeJwt } from "jose";
 import { Refusal } from "../../../src/protocol/errors.ts";
 import { withApp } from "../../support/factors.ts";
-import { type Fleet, startFleet, type TestFleet, testFleet, until } from "../../support/fleet.ts";
-import { type Holder, holderOf, operatorToken } from "../../support/operator.ts";
-import { confirmed, loggedIn, refusalOf, refused } from "../../support/users.ts";
+import { type Fleet, startFleet } from "../../support/fleet.ts";
+import { operatorToken } from "../../support/operator.ts";
+import { type TestFleet, testFleet } from "../../support/test-fleet.ts";
+import { until } from "../../support/until.ts";
+import { confirmed, type Holder, holderOf, loggedIn, refusalOf, refused } from "../../support/users.ts";
 import { answering, authctl, called } from "../authctl.ts";
 
 let own: Fleet;

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { auditOf } from "../../support/audited.ts";
-import { type TestFleet, testFleet } from "../../support/fleet.ts";
 import { enrol } from "../../support/operator.ts";
+import { type TestFleet, testFleet } from "../../support/test-fleet.ts";
 import { type Confirmed, confirmed, newUser, withTooMuch } from "../../support/users.ts";
 import { authctl, called } from "../authctl.ts";
 

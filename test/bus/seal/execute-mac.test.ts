@@ -11,7 +11,7 @@ import { isReplyMac, makeReplySecret } from "../../../src/bus/seal/reply-mac.ts"
 import { type RequestToSeal, sealRequest, thumbprint } from "../../../src/bus/seal/seal.ts";
 import { busNames } from "../../../src/protocol/bus-names.ts";
 import { refuse } from "../../../src/protocol/errors.ts";
-import { quiet } from "../../support/fleet.ts";
+import { quiet } from "../../support/logger.ts";
 
 const monotonic = () => performance.now();
 const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

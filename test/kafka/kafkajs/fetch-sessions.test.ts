@@ -7,7 +7,7 @@ import { type FetchTopic, makeFetchSession, type SessionRequest } from "../../..
 import { fetchSessions } from "../../../src/kafka/kafkajs/fetch-sessions.ts";
 import { type Changes, openClient } from "../../../src/kafka/kafkajs/instances.ts";
 import { patches } from "../../../src/kafka/kafkajs/patches.ts";
-import { until } from "../../support/fleet.ts";
+import { until } from "../../support/until.ts";
 import { type RealKafka, realKafka, record, spec } from "../real-kafka.ts";
 
 const fetchKey = 1;

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import driver, { type Kafka, type KafkaConfig } from "kafkajs";
 import { openClient, type RequestQueue } from "../../../src/kafka/kafkajs/instances.ts";
 import { openPatched, patchDisconnect, patchTimer } from "../../../src/kafka/kafkajs/patches.ts";
-import { until } from "../../support/fleet.ts";
 import { testStack } from "../../support/stack.ts";
+import { until } from "../../support/until.ts";
 
 const require = createRequire(import.meta.url);
 const root = join(import.meta.dirname, "..", "..", "..");

@@ -5,8 +5,8 @@ import avsc from "avsc";
 import { connectRegistry } from "../../../src/bus/avro/schema-store.ts";
 import { thumbprint } from "../../../src/bus/seal/seal.ts";
 import { commandSchemas } from "../../../src/protocol/generated/schemas.ts";
-import type { TestFleet } from "../fleet.ts";
 import { ephemeralPair } from "../seals.ts";
+import type { TestFleet } from "../test-fleet.ts";
 import { confirmed, loggedIn } from "../users.ts";
 
 type RequestTopic = keyof typeof commandSchemas;

@@ -3,7 +3,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type FaultName, watched } from "../faults.ts";
-import { end, type Fleet, type TestFleet } from "../fleet.ts";
+import type { Fleet } from "../fleet.ts";
+import { end } from "../processes.ts";
+import type { TestFleet } from "../test-fleet.ts";
 import { type Confirmed, confirmed } from "../users.ts";
 import { fewAtATime, gather, type Material } from "./material.ts";
 

@@ -1,12 +1,13 @@
-// A run: sends records to a fleet, beside honest logins, and compares what became of each with what had to become of
-// it.
+// A run: sends records to a fleet, beside honest logins, and compares what became of each with what had to.
 import type { ChildProcess } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { shared } from "../../../src/kafka/assigner.ts";
 import type { InRecord } from "../../../src/kafka/records.ts";
 import { Refusal } from "../../../src/protocol/errors.ts";
-import { type Fleet, type TestFleet, until } from "../fleet.ts";
+import type { Fleet } from "../fleet.ts";
+import type { TestFleet } from "../test-fleet.ts";
+import { until } from "../until.ts";
 import type { Confirmed } from "../users.ts";
 import type { Watched } from "../watch.ts";
 import { makeSender } from "./batches.ts";
