@@ -1,6 +1,6 @@
-// What follows a right password: the session, or where the user has a second factor a challenge and nothing else. The
-// challenge is for this login with its `rotating` and `client`, and ends with any change of the user's rights, password
-// or factors.
+// What follows a right password: a session, or, for a user with a second factor, only a challenge. The challenge
+// belongs to this login with its `rotating` and `client`, and any change of the user's rights, password or factors ends
+// it.
 
 import type { Context } from "../command/context.ts";
 import { event } from "../command/events.ts";
@@ -13,10 +13,10 @@ import { openSession } from "./sessions.ts";
 
 export interface RightPassword {
   request: SessionLoginRequest;
-  /** What else is to be written: the attempt's refund, the password's hash at another cost. */
+  /** Further writes of the commit: the attempt's refund, and the password's hash where its cost changed. */
   writes: Write[];
   /**
-   * Notes the device as one that the owner of the account uses. Not where a second factor is asked for: whoever has the
+   * Remembers the device as one of the account's owner. Not used where a second factor is required: whoever knows the
    * password may not be the owner.
    */
   remember: Write[];

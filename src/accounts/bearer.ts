@@ -1,6 +1,6 @@
-// Who an access token speaks for right now: its signature and claims, then its session and user as the database has
-// them. Refuses TOKEN_INVALID, TOKEN_EXPIRED (also for a token from before the user's last change of rights: a refresh
-// gives a current one), SESSION_REVOKED (ended, or the user is banned or gone).
+// Whom an access token speaks for right now: checks its signature and claims, then its session and user in the
+// database. Refuses TOKEN_INVALID; TOKEN_EXPIRED, also for a token from before the last change of the user's rights (a
+// refresh gives a current one); and SESSION_REVOKED if the session ended or the user is banned or gone.
 
 import type { Context } from "../command/context.ts";
 import type { AccessClaims } from "../crypto/access-tokens.ts";
@@ -17,7 +17,7 @@ export interface Bearer {
   login: string;
   roles: string[];
   generation: number;
-  /** From where the session was logged in to. */
+  /** The client that logged in to the session. */
   client: Client | null;
 }
 
@@ -36,7 +36,9 @@ export async function requireBearer(ctx: Context, accessToken: string, field = "
   return { claims, userId, login, roles, generation, client };
 }
 
-/** A token that was good when the request was first carried out may have expired since: the first answer counts. */
+/**
+ * The token may have expired since the request was first carried out; a repeated request still gets its first answer.
+ */
 async function unlessAnswered<T>(ctx: Context, verify: () => Promise<T>): Promise<T> {
   try {
     return await verify();
@@ -47,10 +49,10 @@ async function unlessAnswered<T>(ctx: Context, verify: () => Promise<T>): Promis
 }
 
 /**
- * For commands that change how a user logs in, or that give everything that is held about them (ASVS 5.0, 7.5.1): the
- * login must be younger than AUTH_STEP_UP_MAX_AGE, and a second factor, where the user has one, must have been shown.
- * There is no command for it: logging in again is the way.
- * @returns the user's factors.
+ * For commands that change how a user logs in or that export everything about them (ASVS 5.0, 7.5.1): the login must be
+ * younger than AUTH_STEP_UP_MAX_AGE and have shown a second factor if the user has one. No command renews a login: the
+ * user logs in again.
+ * @returns the user's factors
  * @throws Refusal MFA_REQUIRED, details action `login`, reason `age` (with maxAgeMs) or `factor` (with methods)
  */
 export async function demandFreshLogin(ctx: Context, bearer: Bearer): Promise<OwnedFactors> {
@@ -64,9 +66,9 @@ export async function demandFreshLogin(ctx: Context, bearer: Bearer): Promise<Ow
 }
 
 /**
- * For commands of that kind that ask for the password themselves: a second factor, where the user has one, must have
- * been shown in this session.
- * @returns the user's factors.
+ * For such commands that ask for the password themselves: the session must have shown a second factor if the user has
+ * one.
+ * @returns the user's factors
  * @throws Refusal MFA_REQUIRED, details action `login`, reason `factor` (with methods)
  */
 export async function demandFactor(ctx: Context, { claims, userId }: Bearer): Promise<OwnedFactors> {

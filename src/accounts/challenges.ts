@@ -1,7 +1,7 @@
-// Challenges of logins and passkey registrations: opaque one-time tokens, as long as AUTH_CHALLENGE_TTL (10 min at
-// most: ASVS 5.0, 6.5.5), for what was asked and nothing else (6.6.2), with five attempts (6.6.3). An attempt and its
-// answer are one commit, and the commit demands that fewer than five were counted: of a hundred guesses side by side
-// five are answered, whatever was judged meanwhile.
+// Challenges of logins and passkey registrations: opaque one-time tokens that live for AUTH_CHALLENGE_TTL (10 min at
+// most: ASVS 5.0, 6.5.5), each for one purpose (6.6.2), with five attempts (6.6.3). An attempt is counted in the commit
+// of its answer, which demands that fewer than five were counted before: of a hundred parallel guesses five are
+// answered.
 
 import type { Context } from "../command/context.ts";
 import { hashSecret, isSecretOf, newOpaque, type OpaqueToken, parseOpaque } from "../crypto/opaque.ts";
@@ -13,7 +13,7 @@ import { checkToken } from "./input.ts";
 
 const mostAttempts = 5;
 
-/** What a user can answer a challenge with. Recovery codes stand in for factors; alone they are none. */
+/** How a user can answer a challenge. Recovery codes replace another factor; a user with nothing else has none. */
 export function factorMethods({ totp, passkeys, recovery }: Pick<Factors, "totp" | "passkeys" | "recovery">): string[] {
   const methods = [...(totp ? ["totp"] : []), ...(passkeys > 0 ? ["passkey"] : [])];
   return recovery && methods.length > 0 ? [...methods, "recovery"] : methods;

@@ -1,7 +1,7 @@
-// Confirmation links, for whoever registers, asks for another one, or waited for the hour to be over: one-time tokens,
-// and what gets them mailed. Several accounts may wait with one address; then one mail lists them all. While legacy
-// topics are on the platform's mailer reads them from the topic `auth` (in clear, as that mailer expects them), a
-// record for each account, the newest first; else they go to auth.mail, sealed.
+// Confirmation links: the one-time tokens and their mails, for registering, for asking again, and for mails that had to
+// wait for the hourly limit. Several unconfirmed accounts may share an address; one mail then lists them all. While
+// legacy topics are on, the links go in clear to the topic `auth`, one record per account, newest first, as the
+// platform's mailer expects them. Otherwise they go sealed to auth.mail.
 
 import type { Change, Context, MailMaker, Message } from "../command/context.ts";
 import { event } from "../command/events.ts";
@@ -19,8 +19,7 @@ const legacyMailTopic = "auth";
 const profileTopic = "registration";
 
 /**
- * A stand-in for the user of an address that nobody has: what is made for it costs the same, and is never published or
- * used.
+ * A dummy user for an address without an account: what is made for it costs the same, and is never published or used.
  */
 export function dummyUserAt(email: string): Waiting {
   return { id: dummyUserFor(normalize(email)), login: "nobody", username: "nobody", email, locale: null };
@@ -30,13 +29,13 @@ const linkFor = ({ settings }: Pick<MailMaker, "settings">, userId: number) =>
   ({ userId, purpose: "confirm", ttlMs: settings.confirmTtlMs }) as const;
 
 interface Asked {
-  /** From where it was asked for. */
+  /** The client that asked for it. */
   client: Client | null;
-  /** Makes the token's row: `insertDummyToken` for nobody. */
+  /** Writes the token's row: `insertDummyToken` for a dummy user. */
   insert?: typeof insertToken;
 }
 
-/** For one account. */
+/** The link for one account. */
 export function confirmation(
   ctx: Context,
   account: Waiting,
@@ -51,14 +50,11 @@ interface MailRequest {
   count: MailCount;
   actor: string;
   traceparent?: string | undefined;
-  /** From where it was asked for; absent where the fleet does it by itself. */
+  /** The client that asked for it; absent where the fleet acts on its own. */
   client?: Client | null;
 }
 
-/**
- * The change that mails a link to each of the accounts that wait with one address, which are given with the newest
- * first.
- */
+/** The change that mails a link for each of the accounts that wait with one address. @param accounts newest first */
 export function confirmations(maker: MailMaker, accounts: readonly Waiting[], asking: MailRequest): Change {
   const made = accounts.map((account) => ({ account, ...newToken(maker, linkFor(maker, account.id)) }));
   const [newest, ...others] = accounts;
@@ -76,7 +72,7 @@ export function confirmations(maker: MailMaker, accounts: readonly Waiting[], as
   };
 }
 
-/** The same event for each of the others: a commit numbers those of one user only. */
+/** The same event for each other account: a commit numbers the events of one user only. */
 function requestEvents(
   maker: MailMaker,
   others: readonly Waiting[],
@@ -109,7 +105,7 @@ function legacyMail({ id, username, email }: Waiting, token: string): Message {
   return { topic: legacyMailTopic, key: String(id), kind: "json", body: { id }, secret: { token, username, email } };
 }
 
-/** Lets the platform make the profile of a user who was confirmed. */
+/** Tells the platform to create the profile of a confirmed user. */
 export function profileMessage(id: number, username: string): Message {
   return { topic: profileTopic, key: String(id), kind: "json", body: { id, username } };
 }

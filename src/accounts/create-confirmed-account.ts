@@ -1,6 +1,5 @@
-// An account that needs no confirmation, made at the database itself: by authctl, before a fleet is there to ask. One
-// commit, with the events that registering, confirming and giving roles would have left; checks only that login and
-// e-mail address are free.
+// Creates a confirmed account directly in the database, for authctl: there may be no fleet yet. It is one commit, with
+// the events of registering, confirming and giving roles. It checks only that login and e-mail address are free.
 
 import { type CommitWithoutReplyDeps, commitWithoutReply } from "../command/commit-without-reply.ts";
 import type { Change } from "../command/context.ts";
@@ -18,13 +17,13 @@ export interface NewAccount {
   login: string;
   username: string;
   email: string;
-  /** Of the password, a PHC string. */
+  /** The password's hash, a PHC string. */
   hash: string;
   roles: string[];
-  /** For the events. */
+  /** The actor of the events. */
   actor: string;
   reason: string;
-  /** Whether the platform's other services are told, by its JSON topic. */
+  /** Whether to tell the platform, on its JSON topic. */
   tellPlatform: boolean;
 }
 
@@ -51,7 +50,7 @@ const lostTo: Record<string, RefusalCode> = { users_login_unique: "LOGIN_TAKEN",
 function accountChange(id: number, account: NewAccount, keys: { loginKey: string; emailKey: string }): Change {
   const { login, username, email, hash, roles, actor, reason } = account;
   return {
-    // Giving roles outdates access tokens from before: there is none, and the generation is the first.
+    // Giving roles normally outdates earlier access tokens. There are none, so the generation stays the first.
     user: { id, subject: insertUser({ id, login, username, email, ...keys, confirmed: true }), generation: 0 },
     events: [
       event("UserRegistered", { login }),

@@ -1,8 +1,8 @@
-// Everything that is held about a user, as one JSON document: account, roles, kinds of credentials, links, sessions,
-// and the history from the audit. No hash, no secret, and no name of another user or operator; it addresses the user,
-// whoever asks for it. The document has at most `mostBytes`; beyond that the oldest sessions and history are left out,
-// and `leftOut` says from when on. Taking one is audited, so its answer is stored like that of any change; therefore
-// the next copy has to wait for ten minutes.
+// Everything the service holds about a user, as one JSON document: account, roles, kinds of credentials, links,
+// sessions, and the history from the audit. It contains no hash, no secret, and no name of another user or operator,
+// and it is written for the user even when an administrator asks for it. Above `mostBytes` the oldest sessions and
+// history are left out, and `leftOut` says from when. An export is audited, so its answer is stored like that of any
+// change; the next one must wait ten minutes.
 
 import type { Change, Context } from "../command/context.ts";
 import { stateField, withoutState } from "../crypto/audit.ts";
@@ -10,8 +10,8 @@ import { heldAbout, historyOf, markExported, mostRows } from "../db/personal-dat
 import { refuse } from "../protocol/errors.ts";
 
 /**
- * Of the document as it stands in a sealed reply, a JSON text within a JSON text; base64 makes 870 KB of it, and a
- * record has 1 MB.
+ * The limit of the document within a sealed reply, where it is JSON inside JSON: base64 makes 870 KB of it, and a
+ * record may have 1 MB.
  */
 const mostBytes = 640 * 1024;
 const everyMs = 600_000;
@@ -19,13 +19,13 @@ const mostHistory = 2000;
 
 export interface DataExport {
   document: string;
-  /** For the change that says who took it: refuses the second of two at once. */
+  /** Lock for the commit that records the export; it refuses the second of two at once. */
   user: NonNullable<Change["user"]>;
 }
 
 /**
- * @returns null: there is no such user (any more).
- * @throws Refusal THROTTLED where a copy was taken less than ten minutes ago
+ * @returns null where there is no such user
+ * @throws Refusal THROTTLED where the last export is less than ten minutes ago
  */
 export async function exportData(ctx: Context<"personalData">, id: number): Promise<DataExport | null> {
   const about = await ctx.read(heldAbout(id, everyMs));
@@ -37,7 +37,7 @@ export async function exportData(ctx: Context<"personalData">, id: number): Prom
   return { document, user: { id, subject: markExported(id, everyMs) } };
 }
 
-/** Lists have their newest first. */
+/** Lists are ordered newest first. */
 type Sections = Record<string, unknown>;
 
 interface HistoryRow {
@@ -59,7 +59,7 @@ async function history(ctx: Context<"personalData">, userId: number): Promise<ob
     return {
       at,
       event,
-      by: actor === `user:${userId}` ? "yourself" : actor.split(":")[0], // who else it was is about somebody else
+      by: actor === `user:${userId}` ? "yourself" : actor.split(":")[0], // another actor's name is not the user's data
       outcome,
       ...said,
       ...(personal !== null && withoutState(open({ eventId, personal: Buffer.from(personal, "base64") }))),
@@ -67,11 +67,11 @@ async function history(ctx: Context<"personalData">, userId: number): Promise<ob
   });
 }
 
-/** Takes sections in their order, and of lists as much as there is room for. */
+/** Takes the sections in order, and of each list as many entries as fit. */
 export function exportDocument(sections: Sections, now: number): object {
   const document: Sections = { format: 1, exportedAt: new Date(now).toISOString() };
   const leftOut: Record<string, object> = {};
-  let room = mostBytes - 1000; // for what stands around it
+  let room = mostBytes - 1000; // the rest is for the surrounding JSON
   for (const [name, section] of Object.entries(sections)) {
     if (!Array.isArray(section)) {
       document[name] = section;

@@ -1,5 +1,5 @@
-// An operator enrolled at the database itself, by who holds it and the master key: the first one, before anybody can
-// act through Kafka (authctl operators add --first), and operator:dev of `npm start`. All others are enrolled by
+// Enrols an operator directly in the database, with the master key: the first operator, before anybody can act through
+// Kafka (authctl operators add --first), and operator:dev of `npm start`. All others are enrolled by
 // auth.admin.add-operator.
 
 import { type CommitWithoutReplyDeps, commitWithoutReply } from "../command/commit-without-reply.ts";
@@ -10,21 +10,21 @@ import { readOnly } from "../db/inbox.ts";
 import { changeOperator, insertFirstOperator, insertOperator, operatorRow } from "../db/operators.ts";
 import { refuse } from "../protocol/errors.ts";
 
-/** For events and the audit: whoever holds the key and the database. */
+/** The actor in events and the audit: whoever has the master key and the database. */
 const actor = "system:master-key";
 
 export interface Enrollment {
   name: string;
   key: Omit<OperatorKey, "addedAt">;
   reason: string;
-  /** Only where there is no operator; else one who is there gets the key beside those they have. */
+  /** Refuse where there is any operator. Otherwise the key is added to an existing operator's keys. */
   first: boolean;
 }
 
 /**
- * An operator who may do everything.
- * @returns whether something changed: not where the operator has the key already.
- * @throws Refusal FORBIDDEN where there are others, and it must be the first
+ * Enrols an operator who may do everything.
+ * @returns false where the operator has the key already
+ * @throws Refusal FORBIDDEN where `first` is set and there are operators
  */
 export async function enrollOperator(
   parts: CommitWithoutReplyDeps,

@@ -1,6 +1,6 @@
-// The rules for what people type in, shared by handlers, as refusals: protocol/names.ts and protocol/email-addresses.ts
-// know what is right. A check gives the form that is stored. Logging in never applies the policy: only empty and absurd
-// input is refused there.
+// Checks what people type in and refuses it with a code; the rules are in protocol/names.ts and
+// protocol/email-addresses.ts. A check returns the form that is stored. Login attempts are not held to the rules for
+// new names and passwords: only empty and oversized input is refused there.
 
 import type { HandlerPasswords } from "../command/context.ts";
 import { maxPasswordBytes, type Weakness } from "../crypto/password-policy.ts";
@@ -8,7 +8,7 @@ import { maxAddressBytes, storedAddress } from "../protocol/email-addresses.ts";
 import { invalid, refuse } from "../protocol/errors.ts";
 import { type NameKind, nameLength, readLabel, readName } from "../protocol/names.ts";
 
-/** Of a new name. @returns the form that is stored. @throws Refusal INVALID_INPUT */
+/** Checks a new name. @returns the form that is stored. @throws Refusal INVALID_INPUT */
 export function checkName(field: NameKind, value: string): string {
   const read = readName(field, value);
   if ("problem" in read) throw invalid(field, read.problem);
@@ -16,8 +16,8 @@ export function checkName(field: NameKind, value: string): string {
 }
 
 /**
- * What a user calls one of their things; may be empty.
- * @returns the form that is stored.
+ * Checks a user's label for something of theirs; it may be empty.
+ * @returns the form that is stored
  * @throws Refusal INVALID_INPUT
  */
 export function checkLabel(field: string, value: string, maxLength: number): string {
@@ -37,15 +37,15 @@ export function checkEmail(value: string, field = "email"): string {
   return stored;
 }
 
-/** As it is typed: its stored form may be longer in bytes, and has a bound of its own (addresses.ts). */
+/** Bound on the typed form; the stored form may be longer in bytes and has its own bound (email-addresses.ts). */
 const longestAddress = 254;
 
 const longestLocale = 35; // RFC 5646, section 4.4.1
 
 /**
- * A language tag in its canonical form, null where none was given. Well-formed is enough: whether there is a text in
- * that language is the mailer's business. What JavaScript takes for one is BCP 47 without its old forms: cmn and not
- * zh-cmn, tlh and not i-klingon.
+ * The canonical form of a language tag, null where none was given. It only has to be well-formed: the mailer decides
+ * which languages have templates. JavaScript accepts BCP 47 without its legacy forms: cmn but not zh-cmn, tlh but not
+ * i-klingon.
  * @throws Refusal INVALID_INPUT
  */
 export function checkLocale(tag: string | null): string | null {
@@ -59,14 +59,14 @@ export function checkLocale(tag: string | null): string | null {
   throw invalid("locale", `must be a language tag (BCP 47), such as de or pt-BR, of up to ${longestLocale} characters`);
 }
 
-/** A new password: in which field it came, and what is known of its owner. */
+/** A new password, the field it came in, and what is known about its owner. */
 export interface NewPassword {
   field: string;
   password: string;
   about: readonly string[];
 }
 
-/** Why a password is weak, in words for people; too long is no weakness. */
+/** The messages for weak passwords; a password that is too long is invalid, not weak. */
 const weakBecause: Record<Exclude<Weakness, "long">, (min: number) => string> = {
   short: (min) => `The password must have at least ${min} characters.`,
   context: () => "The password must not be made of the login, a name, the e-mail address or the service's own words.",
@@ -75,8 +75,8 @@ const weakBecause: Record<Exclude<Weakness, "long">, (min: number) => string> = 
 };
 
 /**
- * To be called after the first read: what was accepted once must be given its first answer, whatever is common or
- * stolen since.
+ * Call it after the first read: a repeated request must get its first answer, even if the password has become common or
+ * known from stolen data since.
  * @throws Refusal WEAK_PASSWORD (details.reason: short, context, common, breached) or INVALID_INPUT
  */
 export async function checkNewPassword(
@@ -96,7 +96,7 @@ export function checkAttempt(login: string, password: string): void {
   checkTyped("password", password);
 }
 
-/** A login, or with `@` an e-mail address in its place. @throws Refusal INVALID_INPUT */
+/** A login, or an e-mail address in its place. @throws Refusal INVALID_INPUT */
 export function checkLoginLength(login: string): void {
   const most = login.includes("@") ? longestAddress : nameLength.max;
   if (login === "" || [...login.normalize("NFKC")].length > most)
@@ -106,14 +106,14 @@ export function checkLoginLength(login: string): void {
     );
 }
 
-/** For a password that must be the right one. @throws Refusal INVALID_INPUT */
+/** For a password that is compared with the stored one. @throws Refusal INVALID_INPUT */
 export function checkTyped(field: string, password: string): void {
   if (password === "" || Buffer.byteLength(password) > maxPasswordBytes) {
     throw invalid(field, `must have 1 to ${maxPasswordBytes} bytes`);
   }
 }
 
-/** @throws Refusal INVALID_INPUT where a token is empty: an empty field is a mistake, not a bad token */
+/** @throws Refusal INVALID_INPUT where a token is empty: that is the caller's mistake, not an invalid token */
 export function checkToken(field: string, token: string): void {
   if (token === "") throw invalid(field, "must not be empty");
 }

@@ -1,4 +1,4 @@
-// Links that were mailed: the token of one, held against its row. Shared by every command that is given one.
+// Links that were mailed: checks the token of one against its row, for every command that takes one.
 
 import type { Context } from "../command/context.ts";
 import { isSecretOf, parseOpaque } from "../crypto/opaque.ts";
@@ -10,21 +10,20 @@ import { checkToken } from "./input.ts";
 
 export interface Link extends OneTimeToken {
   id: string;
-  /** Belongs into the commit that uses it: a link that held does not count as one that did not. */
+  /** Include it in the commit that uses the link: only links that were not valid count. */
   refund: Write[];
-  /** Uses it up; of two at once one wins, and the other reads that it was used. */
+  /** Marks the link as used; of two parallel uses one commits, and the other runs again and finds it used. */
   use: Write;
 }
 
 /**
- * The row of a token that is still good, and the user it is for. Who holds the link is told more than that it is not:
- * details.reason is `used` of one that has done its work, `outdated` of one that an ending took back
- * (docs/accounts.md), and `address-taken` where another account has confirmed the address meanwhile.
- * A user who is banned is told so here where the link is enough to show who it is; to confirm, more is asked
+ * The row of a valid token, and its user. Whoever has the link learns why it is no longer valid: details.reason is
+ * `used`, `outdated` (an ending voided it, docs/accounts.md), or `address-taken` (another account confirmed the
+ * address). A banned user is told so where the link alone identifies them; confirming an account requires more
  * (account/confirm.ts).
- * @param client whom the requester serves: links that do not hold are counted by its network
- * @throws Refusal INVALID_INPUT, THROTTLED, TOKEN_INVALID (unknown, forged, of another purpose: without a reason),
- * TOKEN_EXPIRED, BANNED
+ * @param client the client that the requester serves: invalid links are counted by its network
+ * @throws Refusal INVALID_INPUT, THROTTLED, TOKEN_INVALID (without a reason: unknown, forged or of another purpose),
+ *   TOKEN_EXPIRED, BANNED
  */
 export function requireLink(
   ctx: Context<"uses">,
@@ -38,7 +37,7 @@ export function requireLink(
   });
 }
 
-/** The same, and counts nothing: of a request that does not say whom it serves, or that was counted before. */
+/** The same without counting, for requests that name no client or were counted before. */
 export function requireUncountedLink(ctx: Context, token: string, purpose: Purpose): Promise<Link> {
   return checkedLink(token, purpose, async (read) => ({ row: await ctx.read(read), refund: [] }));
 }

@@ -1,8 +1,7 @@
-// Mails as handlers ask for them: a record of auth.mail, which a mailer turns into text (src/mail/mailer.ts). Address
-// and secrets are encrypted in the outbox; on the topic the address is in clear and the rest is sealed. Also the links
-// in them: one-time tokens, of which only the hash is kept. Confirmation links go to the platform's topic `auth` while
-// legacy topics are on (confirmation.ts); all other mails go here, always: the platform's mailer knows one kind of
-// mail.
+// The mails that handlers send: records of auth.mail, which a mailer renders (src/mail/mailer.ts), and the links in
+// them, one-time tokens of which only the hash is stored. The outbox holds address and secrets encrypted; on the topic
+// the address is in clear and the rest is sealed. While legacy topics are on, confirmation links go to the platform's
+// topic `auth` instead (confirmation.ts); the platform's mailer knows no other kind of mail.
 
 import type { CountedMail, MailMaker, Message, Settings } from "../command/context.ts";
 import { keyedHash } from "../command/keyed-hash.ts";
@@ -15,32 +14,29 @@ import type { Client } from "../protocol/generated/schemas.ts";
 import type { MailKind } from "../protocol/mail-kinds.ts";
 
 /**
- * How long a command that may mail somebody takes at least. It does the same statements for an address that has an
- * account and for one that has none, some 1 to 3 ms; what differs is a row that is read or not, 0.1 ms, which 2,000
- * pairs of requests would show (docs/security.md).
+ * The minimum duration of commands that may mail somebody. They run the same statements whether or not the address has
+ * an account, in 1 to 3 ms. What differs is one row read, 0.1 ms, which 2,000 pairs of requests would reveal
+ * (docs/security.md).
  */
 export const mailedInMs = 25;
 
 const mailTopic = "auth.mail";
 
 export interface MailTo {
-  /** Record key: what concerns one account goes out in order. */
+  /** Record key: the mails of one account are sent in order. */
   key: string;
   email: string;
   username?: string;
-  /** The receiver's own; null: the fleet's. */
+  /** The receiver's own locale; null: the fleet's. */
   locale: string | null;
   token?: string;
   login?: string;
-  /** Of a mail that lists several accounts: the newest first. */
+  /** For a mail that lists several accounts, newest first. */
   accounts?: { login: string; token: string }[];
   from?: MailOrigin;
 }
 
-/**
- * From where a mail was brought about: by a request that names its client, or within a session, which was logged in to
- * from there.
- */
+/** What caused a mail: a request that names its client, or a session, whose client is the one that logged in. */
 type MailOrigin = { request: Client | null } | { session: Client | null };
 
 export function mail({ settings }: Pick<MailMaker, "settings">, kind: MailKind, to: MailTo): Message {
@@ -56,13 +52,10 @@ export function mail({ settings }: Pick<MailMaker, "settings">, kind: MailKind, 
   };
 }
 
-/** Their receiver may be a stranger to whoever brings them about. */
+/** The receiver of these may not be the person who caused them. */
 const toStrangers: readonly MailKind[] = ["confirm", "confirm-list", "email-taken", "email-confirm"];
 
-/**
- * The name of a device is its owner's own words: these go to their own mailbox only, and only with a session that is
- * theirs.
- */
+/** A device's name is text that a user typed, so it is only mailed to that user, and only from a session of theirs. */
 function originFields(kind: MailKind, from: MailOrigin): Record<string, string | undefined> {
   if ("request" in from) return { requestAddress: from.request?.ip ?? undefined };
   const { ip, device } = from.session ?? {};
@@ -73,17 +66,17 @@ export interface LinkFor {
   userId: number;
   purpose: Purpose;
   ttlMs: number;
-  /** The address that using the link makes the account's own. */
+  /** The address that becomes the account's by using the link. */
   email?: string;
-  /** Of the user: any change of rights, password or factors ends the link. */
+  /** The user's generation: any change of rights, password or factors voids the link. */
   generation?: number;
-  /** The session in which it was asked for: revoking that ends the link. */
+  /** The session that asked for the link: revoking it voids the link. */
   sessionId?: string;
 }
 
 /**
- * @param insert makes the token's row: `insertStandInToken` where the link must be good for nothing
- * @returns the token for the mail, and the write that makes it good
+ * @param insert writes the token's row: `insertDummyToken` where the link must not work
+ * @returns the token for the mail, and the write that makes it valid
  */
 export function newLink(
   ctx: Pick<MailMaker, "uuid">,
@@ -94,14 +87,14 @@ export function newLink(
   return { token, write: insert(row) };
 }
 
-/** The same without the write, for several rows in one. */
+/** The same without the write, to insert several rows at once. */
 export function newToken({ uuid }: Pick<MailMaker, "uuid">, link: LinkFor): { token: string; row: NewToken } {
   const id = uuid();
   const { token, secret } = newOpaque(id);
   return { token, row: { ...link, id, secretHash: hashSecret(secret) } };
 }
 
-/** By a keyed hash, because it may be anybody's address. */
+/** Counted by a keyed hash, because the address may belong to anybody. */
 export function mailCount(
   { dataKeys, settings }: { dataKeys(): DataKeys; settings: Pick<Settings, "mailsPerHour"> },
   kind: CountedMail,

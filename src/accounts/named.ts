@@ -1,7 +1,7 @@
-// Who is meant by what somebody types to log in: a login, or the e-mail address of a confirmed account. What contains
-// `@` is tried as a login first, because old ones may have it; a new one may not. An account that is not confirmed has
-// no address, so it is found by its login alone. Nothing tells whether an address has an account: the same statements
-// run either way, and attempts count by the text where nobody is found.
+// Whom the text typed at a login means: a login, or the e-mail address of a confirmed account. Text with `@` is tried
+// as a login first, because old logins may contain it; new ones may not. An unconfirmed account has no address and is
+// found by its login only. Nothing reveals whether an address has an account: the same statements run either way, and
+// attempts are counted by the text where no account is found.
 
 import type { Context } from "../command/context.ts";
 import { type AccountName, loginOf } from "../db/users.ts";
@@ -9,13 +9,11 @@ import { addressKey } from "../protocol/email-addresses.ts";
 import { normalize } from "../protocol/record-key.ts";
 
 export interface NamedAccount {
-  /**
-   * The login of the account that was found; else the text, in one form for all its spellings. Attempts count by it.
-   */
+  /** What attempts are counted by: the login of the account, or the normalised text where no account is found. */
   countedBy: string;
   /** What the account is looked up by. */
   loginKey: string;
-  /** For events where there is no such account: empty for an address, which stands in none. */
+  /** The name in events where there is no account: empty for an address, which events never contain. */
   said: string;
   found: AccountName | null;
 }

@@ -1,4 +1,4 @@
-// Operators as the administrative commands see them: what is checked of one, and their rows, opened.
+// Operators for the administrative commands: checks their names, permissions and keys, and decrypts their rows.
 
 import { checkPermission } from "../command/admin/permissions.ts";
 import type { Context } from "../command/context.ts";
@@ -7,9 +7,9 @@ import { everything, isOperatorName, type Operator, openOperator, publicKeyOf } 
 import { operatorRow } from "../db/operators.ts";
 import { invalid } from "../protocol/errors.ts";
 
-/** A fleet has some; each is listed whole. */
+/** Fleets have few; list-operators returns all at once. */
 export const mostOperators = 200;
-/** While one key takes over from another there are two. */
+/** Two are needed while one key replaces another. */
 export const mostKeys = 8;
 const mostPermissions = 256;
 
@@ -18,7 +18,7 @@ export interface StoredOperator extends Operator {
 }
 
 /**
- * null where there is none; whoever put a row there without the fleet's keys has made no operator.
+ * null where there is none, also for a row that was not written with the fleet's keys.
  * @throws UnknownDataKey
  */
 export async function operatorNamed(ctx: Context<"operators">, name: string): Promise<StoredOperator | null> {
@@ -27,7 +27,7 @@ export async function operatorNamed(ctx: Context<"operators">, name: string): Pr
   return row === null || operator === undefined ? null : { ...operator, version: row.version };
 }
 
-/** undefined: not sealed by this fleet. @throws UnknownDataKey */
+/** undefined: not encrypted by this fleet. @throws UnknownDataKey */
 export function opened(ctx: Context<"operators">, name: string, box: Buffer): Operator | undefined {
   try {
     return openOperator(ctx.operators.box(), name, box);
@@ -42,7 +42,7 @@ export function checkOperatorName(name: string): void {
   if (!isOperatorName(name)) throw invalid("name", "must be 1 to 64 letters, digits or . _ @ -");
 }
 
-/** In the order of the names, each once. @throws Refusal INVALID_INPUT */
+/** Sorted by name, without duplicates. @throws Refusal INVALID_INPUT */
 export function operatorPermissions(asked: readonly string[]): string[] {
   const permissions = [...new Set(asked)].sort();
   if (permissions.length > mostPermissions) throw invalid("permissions", `must be at most ${mostPermissions}`);
@@ -54,7 +54,7 @@ export function operatorPermissions(asked: readonly string[]): string[] {
   return permissions;
 }
 
-/** @throws Refusal INVALID_INPUT, which repeats nothing of the key */
+/** @throws Refusal INVALID_INPUT, without repeating any of the key */
 export async function operatorKey(text: string) {
   try {
     return await publicKeyOf(text);

@@ -1,10 +1,10 @@
-// Limits of passkeys that several commands keep.
+// Limits of passkeys that several commands share.
 
-/** Each is offered to a device at every login. */
+/** A device is offered all of them at every login. */
 export const maxPasskeys = 10;
 
 /**
- * Logins with a passkey are answered no sooner. An answer to made-up credentials (auth.passkey.begin-login) costs the
- * same signature and statements as one to real ones, 2 to 4 ms; what differs is whether rows are found.
+ * The minimum duration of passkey logins. Answering made-up credentials (auth.passkey.begin-login) costs the same
+ * signature and statements as answering real ones, 2 to 4 ms; only the rows found differ.
  */
 export const minPasskeyLoginMs = 25;

@@ -1,7 +1,7 @@
-// What every change of a user's factors does: it raises their generation, so that access tokens from before stop
-// counting and challenges under way end, and it ends their other sessions if they want that (ASVS 5.0, 7.4.3). The
-// session in which it was done goes on, and records which factor was shown in it. The user is told by mail, in the same
-// commit. Whoever can change factors has a session, so the address is confirmed: no notice goes to a stranger.
+// What every change of a user's factors does: it raises the user's generation, which outdates access tokens and pending
+// challenges, and ends the other sessions if the user wants that (ASVS 5.0, 7.4.3). The current session stays open and
+// records which factor it has shown. The same commit mails a notice to the user, whose address is always confirmed:
+// changing factors takes a session.
 
 import type { Change, Context, Message } from "../command/context.ts";
 import { event } from "../command/events.ts";
@@ -37,7 +37,7 @@ export function factorChange(
   };
 }
 
-/** A mail without a link: there is nothing to do in it, and whoever reads it learns no secret. */
+/** A mail without a link: it calls for no action, and reading it reveals no secret. */
 export function notice(
   ctx: Context,
   kind: FactorNotice,
@@ -46,14 +46,14 @@ export function notice(
   return mail(ctx, kind, { key: String(id), email, username, locale, ...(from && { from }) });
 }
 
-/** What the sealed secret of an authenticator app belongs to: it opens for no other user. */
+/** Additional data of an authenticator app's encrypted secret: it can be decrypted for this user only. */
 export const totpAad = (userId: number): string => `totp ${userId}`;
 
 const primary = ["pwd", "hwk", "swk"];
 
 /**
- * A factor that was just shown in this session counts for it, as if it had been shown at its login - but beside a link
- * from a mail it is no second one.
+ * Records a factor just shown in this session as if its login had shown it. A session opened by a mailed link does not
+ * gain a second factor from it.
  */
 export function shownIn({ claims }: Bearer, method: string): Write {
   const second = claims.amr.some((each) => primary.includes(each));
@@ -67,7 +67,7 @@ export function newRecoveryCodes(userId: number): { codes: string[]; write: Writ
   return { codes, write: replaceRecoveryCodes(userId, hashes) };
 }
 
-/** @throws Refusal MFA_REQUIRED where a role of the user requires a factor and this is the last one */
+/** @throws Refusal MFA_REQUIRED where this is the last factor and a role of the user requires one */
 export function checkNotLast(roles: readonly string[]): void {
   if (roles.length === 0) return;
   throw refuse("MFA_REQUIRED", {

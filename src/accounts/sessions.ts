@@ -1,6 +1,5 @@
-// Sessions as several commands treat them. Opening one: every command that ends with tokens does it here. A user has
-// AUTH_SESSIONS_MAX sessions at most; the commit that opens one more ends the oldest, whichever command it is of.
-// Lists the sessions of a user, and finds one of them.
+// Opens, lists and finds sessions; every command that returns tokens opens its session here. A user has at most
+// AUTH_SESSIONS_MAX sessions: a commit that opens another one ends the oldest.
 
 import type { Context } from "../command/context.ts";
 import { event } from "../command/events.ts";
@@ -18,7 +17,7 @@ export interface SessionUser {
   login: string;
   roles: string[];
   generation: number;
-  /** Roles that only a session with a second factor bears. */
+  /** Roles that only a session with a second factor carries. */
   strongRoles: string[];
   deviceEpoch: number;
 }
@@ -39,11 +38,10 @@ export interface OpenedSession {
 }
 
 /**
- * Makes the tokens of a new session and the write that opens it; nothing is stored yet.
- * A role that requires a second factor is borne only where `amr` has mfa.
- * Its device token is for `deviceKey`, the record key of the login that lets the user in; default: the account's login.
- * A rotating session ends after AUTH_REFRESH_TTL, another after AUTH_COOKIE_MAX_AGE; either when idle for
- * AUTH_REFRESH_IDLE.
+ * Makes the tokens of a new session and the write that opens it; nothing is stored yet. A role that requires a second
+ * factor is carried only if `amr` contains mfa. A rotating session ends after AUTH_REFRESH_TTL, another one after
+ * AUTH_COOKIE_MAX_AGE; both end when idle for AUTH_REFRESH_IDLE.
+ * @param deviceKey the record key of the login, for the device token; default: the account's login
  */
 export async function openSession(
   ctx: Context<"sessions">,
@@ -95,8 +93,8 @@ export async function openSession(
 }
 
 /**
- * SessionsRevoked of sessions that are found when the commit holds the user's row: what is said of them has its form
- * from here, its ids from there.
+ * A SessionsRevoked event for sessions that are only known once the commit holds the user's row: its form is given
+ * here, the statement adds the ids.
  */
 export function endedLater(
   ctx: Context,
@@ -121,7 +119,7 @@ function sessionLimit(ctx: Context, userId: number): SessionLimit {
 
 const pageSize = 50;
 
-/** @param current id of the session that asks. @throws Refusal INVALID_INPUT for a cursor that no page gave */
+/** @param current id of the session that asks. @throws Refusal INVALID_INPUT for a cursor that no page returned */
 export async function sessionPage(
   ctx: Context,
   userId: number,
@@ -135,7 +133,7 @@ export async function sessionPage(
   return { sessions, cursor: page.sessions.length > pageSize ? (sessions.at(-1)?.sessionId ?? null) : null };
 }
 
-/** @throws Refusal INVALID_INPUT, NOT_FOUND where it is unknown, over, or somebody else's: the same words for all */
+/** @throws Refusal INVALID_INPUT; NOT_FOUND where it is unknown, over or another user's, in the same words for all */
 export async function requireOpenSession(ctx: Context, userId: number, sessionId: string): Promise<void> {
   if (!isUuid(sessionId)) throw invalid("sessionId", "must be a session's id");
   const session = await ctx.read(sessionById(sessionId));

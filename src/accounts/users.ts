@@ -1,6 +1,5 @@
-// What administrators' commands, the platform's JSON topics and, where it is deleted, its owner do to an account alike:
-// ban it, lift the ban, delete it. Banning and deleting end every session and every access token; lifting a ban brings
-// none of them back.
+// Banning, unbanning and deleting an account, as administrators, the platform's JSON topics and the owner do it. A ban
+// or a deletion ends every session and access token; unbanning restores none of them.
 
 import type { Capabilities, Change, Context } from "../command/context.ts";
 import { event } from "../command/events.ts";
@@ -15,15 +14,14 @@ import { type Refusal, refuse } from "../protocol/errors.ts";
 export interface AccountAction {
   actor: string;
   reason: string;
-  /** What must hold besides: keepAnAdmin. */
+  /** Further demands of the commit: keepAnAdmin. */
   demands?: Write[];
 }
 
 /**
- * Whom administrators and operators may look at and act on. A decoy (account/register.ts) is told apart from nobody,
- * but only by a sentence: shown as a user it would be taken for a person, with an address that is none, and acted on it
- * would make events about nobody; kept quiet, its login would be free for `users show` and taken for `users
- * create-admin`.
+ * The user that an administrator or operator may see and act on. A decoy (account/register.ts) is NOT_FOUND too, with a
+ * message that explains it. Shown as a user it would look like a person with an address, and acting on it would create
+ * events about nobody; without the message its login would be free for `users show` and taken for `users create-admin`.
  * @throws Refusal NOT_FOUND; details.reason `decoy`
  */
 export function requireUser<T extends { decoy: boolean }>(found: T | null): T {
@@ -38,18 +36,15 @@ export function noSuchUser(): Refusal {
   return refuse("NOT_FOUND", { message: "There is no such user." });
 }
 
-/**
- * Of this role a fleet that has one user never runs out by what users do. It permits all that the service itself asks
- * for.
- */
+/** A fleet with a user who has this role never loses its last one. It permits everything the service itself checks. */
 export const adminRole = "admin";
 
 type AdminStatus = Pick<Profile, "id" | "roles" | "banned" | "confirmed">;
 
 /**
- * For what may leave the fleet without an administrator: taking the role from a user, banning or deleting them.
- * @returns what the commit must demand.
- * @throws Refusal FORBIDDEN, reason last-admin, where nobody else has the role and can log in
+ * For acts that may leave no administrator: taking the role from a user, banning or deleting them.
+ * @returns what the commit must demand
+ * @throws Refusal FORBIDDEN, reason last-admin, where no other user with the role can log in
  */
 export async function keepAnAdmin(ctx: Context, user: AdminStatus): Promise<Write[]> {
   if (!user.roles.includes(adminRole) || user.banned || !user.confirmed) return [];
@@ -59,7 +54,7 @@ export async function keepAnAdmin(ctx: Context, user: AdminStatus): Promise<Writ
   throw refuse("FORBIDDEN", { message, details: { reason: "last-admin" } });
 }
 
-/** @param until when the ban ends by itself, Unix ms; null: when it is lifted */
+/** @param until when the ban ends by itself, Unix ms; null: when an administrator lifts it */
 export function ban(
   { id, generation }: Profile,
   until: number | null,
@@ -78,8 +73,8 @@ export function unban({ id }: Profile, { actor, reason }: AccountAction): Change
 }
 
 /**
- * The account and all that is personal about its user (db/personal-data.ts); a login that was ever confirmed stays
- * taken for a while.
+ * Deletes the account and all personal data of its user (db/personal-data.ts); a login that was ever confirmed stays
+ * reserved for a while.
  */
 export function erase(
   ctx: Pick<Capabilities, "givenUpLogins">,
@@ -89,10 +84,7 @@ export function erase(
   return erasing(user, deed, { confirmed: user.confirmed, kept: ctx.givenUpLogins.keep(user) });
 }
 
-/**
- * The same of an account that nobody confirmed: its login is free at once. Where somebody has confirmed it meanwhile
- * nothing happens.
- */
+/** Deletes an account that nobody confirmed; its login is free at once. Does nothing if it was confirmed meanwhile. */
 export function eraseUnconfirmed(user: Pick<Profile, "id" | "generation">, deed: AccountAction): Change {
   return erasing(user, deed, { confirmed: false, kept: [] });
 }

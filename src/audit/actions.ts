@@ -1,6 +1,6 @@
-// What is audited without being an event: deeds on keys, imports, and each user who was imported. Nobody but who reads
-// the audit hears of them. Each is written in the transaction of the deed itself, sealed like what a commit leaves
-// (crypto/audit.ts), so it is there exactly where the deed is.
+// What is audited without being an event: actions on keys, imports, and each imported user. Only the audit records
+// them. Each row is written in the transaction of its action and encrypted like a commit's (crypto/audit.ts), so it
+// exists exactly if the action happened.
 
 import { stateOf } from "../command/audit-rows.ts";
 import type { MasterKey } from "../config/kinds.ts";
@@ -36,7 +36,7 @@ export interface AuditedBy {
 
 export interface AuditedAction {
   action: AuditedActionName;
-  /** Nobody's personal data: it stands in clear, and for as long as the audit. */
+  /** Not personal: stored in clear, for as long as the audit. */
   details: object;
 }
 
@@ -50,7 +50,7 @@ export async function auditAction(
   await insertEntry(transaction, sealEntry(dataKeys, { ...nobody, ...what, eventId: uuidv7(clock), at: clock.now() }));
 }
 
-/** With the data keys as they stand in the transaction. */
+/** Uses the data keys as they are in the transaction. */
 export async function auditActions(
   transaction: CommonQueryMethods,
   { master, ...doer }: AuditedBy & { master: MasterKey[] },
@@ -62,8 +62,7 @@ export async function auditActions(
 }
 
 /**
- * The row of a user who was imported: what audit verify --state compares the account with until something else changes
- * it.
+ * The row of an imported user: audit verify --state compares the account with it until an event changes the account.
  */
 export function importedEntry(
   dataKeys: DataKeys,

@@ -1,19 +1,16 @@
-// The audit's chain. Commits leave sealed rows (command/audit-rows.ts); once a second one relay, whichever gets the
-// lock, takes what is there, gives each row the next number and chains it, and now and then signs where the chain
-// stands. Never inside a request: a chain has one end, and all commits of a fleet would wait for it.
+// The audit's chain. Commits leave encrypted rows (command/audit-rows.ts). Once a second, the relay that gets the lock
+// numbers and chains the waiting rows, and from time to time signs the end of the chain (a head). Chaining inside
+// requests was rejected: a chain has one end, and all commits of a fleet would wait for it.
 //
-// A row that commits late, though its id is an early one, is chained in the next batch: rows stand in the order in
-// which they were found. Rows of one user are in the order of the commits all the same: a commit locks the user before
-// its rows get their ids.
+// Rows are chained in the order in which they are found, so a row that commits late is in a later batch despite its
+// early id. The rows of one user are still in commit order: a commit locks the user before its rows get their ids.
 //
-// The relay goes on from the end that it sealed itself (audit_state), never from the last row that it finds: a row that
-// somebody else put behind the end, chained as it should be, is then a number that stands twice, and not the beginning
-// of what the next head signs.
+// The relay continues from the end that it encrypted itself (audit_state), never from the last row it finds. A row that
+// somebody appended, even correctly chained, then shows up as a duplicate number and is not covered by the next head.
 //
-// What is personal in a row is sealed anew, under the key of its subject (subject_keys). The first row of a user makes
-// the key, in the same transaction and only while the user is there; the key is deleted with the user (ON DELETE
-// CASCADE), also while rows still wait here: they are chained without what was personal. So a late row brings back
-// nothing about an erased user.
+// The personal part of a row is encrypted again, with its user's key (user_keys). A user's first row creates the key,
+// in the same transaction and only while the user exists; the key is deleted with the user (ON DELETE CASCADE). Rows
+// chained after that lose their personal part, so a late row restores nothing about an erased user.
 
 import { createHash } from "node:crypto";
 import {
@@ -61,17 +58,17 @@ export interface ChainDeps {
   dataKeys(): DataKeys;
   keyring(): Keyring;
   clock: Clock;
-  /** A head is signed after so long at the latest, where there is anything new. */
+  /** The longest time until a head is signed, if there are new rows. */
   headEveryMs: number;
   log: Logger;
-  /** Gets the number of rows of each batch, and how long the first of them had waited. */
+  /** Called per batch with the number of rows and the longest wait among them. */
   chained(rows: number, waitedMs: number): void;
 }
 
 const everyMs = 1000;
 const batch = 500;
 
-/** @returns a function that stops it and waits for the batch under way */
+/** @returns a function that stops it and waits for the current batch */
 export function startAuditChain(parts: ChainDeps): () => Promise<void> {
   const stopping = new AbortController();
   const working = (async () => {
@@ -91,7 +88,7 @@ export function startAuditChain(parts: ChainDeps): () => Promise<void> {
   };
 }
 
-/** Chains what waits, up to a batch, and signs a head where one is due. @returns whether there is more to do at once */
+/** Chains up to one batch, and signs a head if one is due. @returns whether more rows wait */
 export async function chainBatch(parts: ChainDeps): Promise<boolean> {
   const signed: SignedHead[] = [];
   const rows = await asTheOnlyChainer(parts.pool, async (transaction) => {
@@ -112,7 +109,7 @@ export async function chainBatch(parts: ChainDeps): Promise<boolean> {
   return rows.length === batch;
 }
 
-/** @throws Error where somebody took the end away or put another in its place: rows then wait, and are not lost */
+/** @throws Error where the stored end was removed or replaced: rows then wait and are not lost */
 function endOf(keys: DataKeys, { end, headNumber }: ChainStanding): ChainEnd {
   if (end !== null) return openEnd(keys, end);
   if (headNumber !== null) throw new Error("the chain's end (audit_state) is gone, though heads are signed");
@@ -126,7 +123,7 @@ interface OpenedEntry {
   entry: AuditEntry;
 }
 
-/** What no data key of ours has sealed is not taken for what it says, and does not vanish either. */
+/** A row not encrypted by this fleet is not trusted, and is chained as forged so that it does not vanish. */
 function openable({ dataKeys, clock, log }: ChainDeps, rows: readonly WaitingRow[]): OpenedEntry[] {
   return rows.flatMap(({ id, box }) => {
     const entry = openEntry(dataKeys(), box);
@@ -165,7 +162,7 @@ async function chainAll(
 ): Promise<ChainEnd> {
   const keys = dataKeys();
   const subjects = await keysOfSubjects(keys, transaction, waiting);
-  const chainedAt = Math.max(standing.now, before.at); // a clock that was set back must not undo the order
+  const chainedAt = Math.max(standing.now, before.at); // a clock that was set back must not break the order
   const partition = chainedAt === standing.now ? standing.partition : before.partition;
   let { number, chain } = before;
   const rows = waiting.map(({ entry }): ChainedRow => {
@@ -207,7 +204,7 @@ function rowOf(
   };
 }
 
-/** The key of everybody whom the rows are about and who is still there. */
+/** The keys of the rows' users who still exist. */
 async function keysOfSubjects(
   keys: DataKeys,
   transaction: CommonQueryMethods,
@@ -225,8 +222,8 @@ async function keysOfSubjects(
 }
 
 /**
- * Rows of another month are to come: the last row of a partition has a head, from which the rest is verified once it is
- * dropped.
+ * Whether the next rows are of another month: the last row of a partition gets a head, from which the rest can be
+ * verified once the partition is dropped.
  */
 function isClosing(end: ChainEnd, { partition, headNumber }: ChainStanding): boolean {
   return end.number > (headNumber ?? 0) && end.partition !== partition;

@@ -1,6 +1,6 @@
-// What roles permit and require, and who is an operator, as the audit's rows made them, beside what the database says
-// now: a permission that somebody wrote there past the fleet, or an operator who was brought back. The rows are seen on
-// the walk that verifies the chain, so this reads the audit no second time.
+// Compares roles and operators in the database with what the audit's events made of them: it finds a permission that
+// was written past the fleet, or an operator who was restored. It uses the rows that the chain's verification reads
+// anyway.
 
 import { adminRole } from "../accounts/users.ts";
 import { permissions as own } from "../command/admin/permissions.ts";
@@ -31,7 +31,7 @@ interface Event {
 }
 
 export class Rights {
-  /** Those that migrations make. */
+  /** The roles that migrations create. */
   readonly #roles = new Map<string, RoleSaid>([
     [adminRole, { permissions: [], required: false }],
     ["user", { permissions: [], required: false }],
@@ -74,8 +74,9 @@ export class Rights {
   }
 
   /**
-   * @param complete whether every row was seen; else nothing is known @param behind the last one that was seen
-   * @returns a sentence for each thing that differs
+   * @param complete whether every row was seen; otherwise the result says nothing
+   * @param behind the last row that was seen
+   * @returns a sentence for each difference
    */
   async compare({
     pool,
@@ -137,7 +138,7 @@ export class Rights {
   }
 }
 
-/** admin has the permissions of this version by its migrations, without an event. */
+/** Migrations give admin this version's permissions without an event. */
 function permitted(role: string, permissions: readonly string[]): string[] {
   return role === adminRole ? [...new Set([...permissions, ...Object.keys(own)])] : [...permissions];
 }

@@ -1,16 +1,15 @@
-// Compares accounts with their audit: every account as it stands - password, confirmation, address, roles, ban,
-// authenticator app, recovery codes, passkeys - with the digest that the last event about that aspect left
-// (command/audit-rows.ts); and a recovery code whose use was audited is used. What somebody wrote to the database past
-// the fleet is then another value than its audit says. What the audit itself is worth, audit/verify.ts says; this
-// believes it.
+// Compares accounts with their audit: every account's password, confirmation, address, roles, ban, authenticator app,
+// recovery codes and passkeys with the digest that the last event about that aspect left (command/audit-rows.ts), and
+// that a recovery code whose use was audited is used. What was written to the database past the fleet then differs from
+// its audit. The audit itself is verified by audit/verify.ts and trusted here.
 //
-// A page of accounts, their newest digests and the rows that wait to be chained are read in one snapshot, in which a
-// commit is there with all of its parts or not at all; so nothing that goes on meanwhile looks like a write of somebody
-// else's. Memory holds a page and what waits.
+// A page of accounts, their newest digests and the rows waiting to be chained are read in one snapshot, which contains
+// a commit as a whole or not at all; so nothing that the fleet does meanwhile looks like a foreign write. Memory holds
+// one page and the waiting rows.
 //
-// An aspect is unknown where its last event is from before digests were kept, or where the audit's oldest months are
-// gone, no event is left, and it is not as it was in the beginning. It does not know whom somebody deleted from the
-// database, and tells no session, link or attempt from a forged one.
+// An aspect is unknown where its last event is from before digests were stored, or where the audit's oldest months are
+// gone, no event is left, and it differs from a new account's. Users deleted past the fleet are not found, nor are
+// forged sessions, links or attempts.
 import { type AuditEntry, openEntry, openPersonal, openSubjectKey, stateDigest, stateField } from "../crypto/audit.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
 import {
@@ -28,11 +27,11 @@ import type { DatabasePool } from "../db/pool.ts";
 export interface AccountComparison {
   pool: DatabasePool;
   dataKeys: DataKeys;
-  /** Whether the audit has every row from its first on: then an account without an event was made by nobody. */
+  /** Whether the audit has all rows from the first on: then an account without an event was created past the fleet. */
   complete: boolean;
-  /** Accounts of a page; default 1000. */
+  /** Accounts per page; default 1000. */
   pageSize?: number;
-  /** After each page: how many accounts were compared. */
+  /** Called after each page with the number of compared accounts. */
   moved?(accounts: number): void;
 }
 
@@ -40,23 +39,23 @@ export interface Differing {
   userId: number;
   login: string;
   /**
-   * What is not as its last event left it, each with the number of that row: 0 where it waits to be chained, null where
-   * there is no event.
+   * What differs from its last event, with that row's number: 0 where the row waits to be chained, null where there is
+   * no event.
    */
   aspects: { aspect: string; row: number | null }[];
 }
 
 export interface StateVerdict {
   accounts: number;
-  /** Accounts of which something is unknown, and nothing is found. */
+  /** Accounts with something unknown and no difference. */
   unknown: number;
   /** Accounts that differ. */
   differing: number;
-  /** The first of them. */
+  /** The first of the differing accounts. */
   found: Differing[];
 }
 
-/** Rows that may wait to be chained: beyond it the relay is to catch up first. */
+/** The most rows that may wait to be chained: beyond it the relay must catch up first. */
 const mostWaiting = 20_000;
 const mostFound = 1000;
 
@@ -71,7 +70,7 @@ export async function compareAccounts({
 }: AccountComparison): Promise<StateVerdict> {
   const verdict: StateVerdict = { accounts: 0, unknown: 0, differing: 0, found: [] };
   const initial = new Map(initialStates.map(({ aspect, value }) => [aspect, stateDigest(dataKeys, aspect, value)]));
-  const opened = new Map<number, AuditEntry | undefined>(); // rows that wait are met on many pages
+  const opened = new Map<number, AuditEntry | undefined>(); // waiting rows appear on many pages
   for (let after = 0; ; ) {
     const page = await inSnapshot(pool, async (db) => {
       const accounts = await accountStates(db, { after, limit: pageSize });
@@ -121,21 +120,21 @@ function entryOf(
 ): AuditEntry | undefined {
   if (!opened.has(id)) {
     const entry = openEntry(dataKeys, box);
-    opened.set(id, typeof entry === "string" ? undefined : entry); // one that the fleet has not sealed says nothing
+    opened.set(id, typeof entry === "string" ? undefined : entry); // undefined: not encrypted by this fleet
   }
   return opened.get(id);
 }
 
 interface AuditedAspect {
   digest: string | undefined;
-  /** Of the row; what waits comes behind all that is chained. */
+  /** The row's number; waiting rows come after all chained ones. */
   order: number;
 }
 
 interface History {
-  /** By aspect, the newest. */
+  /** By aspect, the newest row. */
   said: Map<string, AuditedAspect>;
-  /** By kind of aspect, the order of the newest event that is from before digests were kept. */
+  /** By kind of aspect, the position of the newest event from before digests were stored. */
   old: Map<string, number>;
 }
 
@@ -174,7 +173,7 @@ function histories({ chained, old, entries }: Page, dataKeys: DataKeys): Map<num
   return known;
 }
 
-/** Which aspects an event speaks of: one without digests is from before they were kept. */
+/** The aspects that an event changes; a row without digests is from before they were stored. */
 const speaksOf: Readonly<Record<string, readonly string[]>> = {
   UserRegistered: ["password", "confirmed", "address"],
   UserConfirmed: ["confirmed"],
@@ -188,7 +187,7 @@ const speaksOf: Readonly<Record<string, readonly string[]>> = {
 };
 const speakingEvents = Object.keys(speaksOf);
 
-/** Nothing where they do not open: then no account fits them. */
+/** Empty where they cannot be decrypted: then the account differs. */
 function digestsIn(
   { userId, eventId, personal, subjectBox, aspects }: StateRow,
   dataKeys: DataKeys,
@@ -204,7 +203,7 @@ function digestsIn(
 
 interface Compared {
   differing: Differing["aspects"];
-  /** It cannot be told: something changed the aspect before the audit said what it was. */
+  /** Cannot be compared: the aspect changed before digests were stored. */
   unknown: boolean;
 }
 
@@ -220,7 +219,7 @@ function compare(
   { complete, initial, dataKeys }: ComparisonInput,
 ): Compared {
   if (decoy) {
-    // A decoy has no user, so nothing is audited of it: one that has a history was an account.
+    // A decoy has no user and no audit rows: one with a history was an account.
     const newest = [...said.values()].at(-1);
     return { differing: newest === undefined ? [] : [{ aspect: "decoy", row: rowOf(newest) }], unknown: false };
   }
@@ -258,7 +257,7 @@ function compare(
 
 const isPasskey = (aspect: string): boolean => aspect.startsWith(passkeyPrefix);
 
-/** Of the account as it is; passkeys that only the audit knows are among them, as absent. */
+/** The digests of the account as it is; passkeys that only the audit knows are included as absent. */
 function currentDigests(
   state: AccountState["state"],
   said: ReadonlyMap<string, AuditedAspect>,

@@ -1,18 +1,16 @@
-// Verifies the audit's chain: every row in turn, every head on the way, and whether it reaches as far as it once did.
-// It says the first thing that is wrong, and where; a chain of which something is known to be wrong proves nothing
-// behind that.
+// Verifies the audit's chain: every row, every head, and that the chain reaches as far as it once did. It reports the
+// first fault and where it is; nothing is proven about what follows a fault.
 //
-//   a row was changed, or put in        it does not follow from the row before it
-//   a row is missing, or moved           its number is missing, or stands twice; where numbers were changed too, the
-//                                        above
-//   rows at the end are missing          the sealed end (audit_state), or a head, reaches further
-//   a head was changed, or is another's  its signature does not hold, or it names another row
-//   heads are missing                    rows were chained for longer than one goes without a head
-//   the oldest rows are missing          no head stands at their end, or they went before AUTH_AUDIT_RETENTION was over
+//   a row was changed, or inserted       it does not follow from the row before it
+//   a row is missing, or was moved       its number is missing or duplicated; where numbers were changed too, the above
+//   rows at the end are missing          the encrypted end (audit_state), or a head, reaches further
+//   a head was changed, or replaced      its signature is invalid, or it names another row
+//   heads are missing                    more rows were chained than ever go without a head
+//   the oldest rows are missing          no head covers them, or they were dropped before AUTH_AUDIT_RETENTION
 //
-// Who has the database alone can do none of this unseen but one: put an older copy of everything in its place. The
-// heads that were kept elsewhere (topic auth.audit, logs) show that: they are given as `heads`. Who has the master key
-// as well can forge what is in the database, not those.
+// With access to the database alone, all of this is detected, except a database restored as a whole from an older copy.
+// Heads stored elsewhere (topic auth.audit, logs) reveal that: pass them as `heads`. With the master key as well,
+// everything in the database can be forged, but not those heads.
 import {
   type ChainEnd,
   type Head,
@@ -39,14 +37,14 @@ export interface Verifying {
   pool: DatabasePool;
   dataKeys: DataKeys;
   /**
-   * Unix ms. From: begins at the last head from before. To: the last row that counts; how far the chain reaches is not
-   * asked then.
+   * Unix ms. `from`: start at the last head before it. `to`: the last row to verify; how far the chain reaches is then
+   * not checked.
    */
   from?: number;
   to?: number;
-  /** Heads that were kept elsewhere (JWS). */
+  /** Heads stored elsewhere (JWS). */
   heads: readonly string[];
-  /** Gets each row that follows from the one before it. */
+  /** Called with each row that follows from the one before it. */
   seen?(row: ReadRow): void;
   retentionMs: number;
   headEveryMs: number;
@@ -55,13 +53,13 @@ export interface Verifying {
 
 export interface Verdict {
   rows: number;
-  /** Numbers; null where there is no row. */
+  /** Row numbers; null where there is no row. */
   first: number | null;
   last: number | null;
-  /** Heads whose signatures hold and which name the right row, and the number that the last of them covers. */
+  /** Heads with a valid signature that name the right row, and the number that the last of them covers. */
   heads: number;
   covered: number;
-  /** Heads from elsewhere that fit. */
+  /** Heads stored elsewhere that match. */
   kept: number;
   /** Rows that wait to be chained. */
   waiting: number;
@@ -69,7 +67,7 @@ export interface Verdict {
 }
 
 interface Broken {
-  /** The row, where it is one. */
+  /** The row's number, if the fault is in a row. */
   number: number | null;
   what: "row" | "missing" | "inserted" | "end" | "head" | "start";
   sentence: string;
@@ -78,7 +76,7 @@ interface Broken {
 const page = 1000;
 /** Year 2255, µs. */
 const endOfTime = 9e15;
-/** Heads are due by the relay's configuration, which may have been another. */
+/** Heads are due by the relay's configuration, which may have changed: tolerate this factor. */
 const patience = 10;
 
 class Found extends Error {
@@ -89,7 +87,7 @@ class Found extends Error {
   }
 }
 
-/** Streams: its memory does not grow with the chain. */
+/** Streams the rows: memory does not grow with the chain. */
 export async function verifyAudit(verifying: Verifying): Promise<Verdict> {
   const { pool } = verifying;
   const verdict: Verdict = {
@@ -112,11 +110,11 @@ export async function verifyAudit(verifying: Verifying): Promise<Verdict> {
   return verdict;
 }
 
-/** Where the walk stands: the row before, as it was verified, and the last head. */
+/** The state of the walk: the last verified row and the last head. */
 interface ChainPosition {
   end: ChainEnd;
   headAt: number;
-  /** Chain values that heads from elsewhere name, by number. */
+  /** Chain values of heads stored elsewhere, by row number. */
   kept: Map<number, string>;
   keyOf(kid: string): HeadKey | undefined;
 }
@@ -165,7 +163,7 @@ function keptHeads({ heads }: Verifying, keyOf: ChainPosition["keyOf"]): ChainPo
   );
 }
 
-/** Where --from lets the walk begin: at a head, whose chain value stands for all before. */
+/** The head at which --from starts: its chain value covers everything before. */
 async function startOf({ pool, from }: Verifying, keyOf: ChainPosition["keyOf"]): Promise<Head | undefined> {
   const stored = from === undefined ? null : await headBefore(pool, from);
   return stored === null ? undefined : headOf(stored, keyOf);
@@ -178,7 +176,7 @@ function beginAt(head: Head | undefined, standing: ChainPosition, verdict: Verdi
   verdict.covered = head.count;
 }
 
-/** The rows behind it are those with a higher number, whenever they were chained. */
+/** The following rows are those with a higher number, whenever they were chained. */
 function endAt({ count, chain, partition }: Head): ChainEnd {
   return { number: count, chain: Buffer.from(chain, "base64url"), at: endOfTime, partition };
 }
@@ -191,13 +189,11 @@ function headOf({ number, partition, jws }: StoredHead, keyOf: ChainPosition["ke
   throw new Found("head", number, `At row ${number} stands the head of row ${head.count} (${head.partition}).`);
 }
 
-/**
- * The first row that is still there must be the very first, or stand behind a partition that was dropped in its time.
- */
+/** The first row must be number 1, or follow a partition that was dropped in time. */
 async function checkStart(verifying: Verifying, standing: ChainPosition, row: ReadRow): Promise<Head | undefined> {
   const { pool, retentionMs, now } = verifying;
   const last = row.number - 1;
-  if (last <= 0 || standing.end.number > 0) return undefined; // behind a head the row's number says what is missing
+  if (last <= 0 || standing.end.number > 0) return undefined; // after a head, the row's number says what is missing
   const gone = `${rowsFrom(1, last)} missing before row ${row.number}`;
   const [stored] = await headsBetween(pool, last, last);
   if (stored === undefined) throw new Found("start", row.number, `${gone}, and no head stands at their end.`);
@@ -209,7 +205,7 @@ async function checkStart(verifying: Verifying, standing: ChainPosition, row: Re
   return head;
 }
 
-/** When the month of the head's partition was over: its last head may have been signed long after. Unix ms. */
+/** When the month of the head's partition ended, Unix ms: its last head may have been signed long after. */
 function overAt({ partition }: Head): number {
   const [, year, month] = /^audit_(\d{4})(\d{2})$/.exec(partition) ?? [];
   return Date.UTC(Number(year), Number(month)); // months count from 0: the next one's first day
@@ -263,7 +259,7 @@ function checkKept(kept: ChainPosition["kept"], { number, chain }: ChainEnd, ver
   verdict.kept += 1;
 }
 
-/** Read after the rows: it can only reach further than they did. */
+/** Read after the rows, so it can only reach further than they did. */
 async function verifyEnd(verifying: Verifying, standing: ChainPosition, verdict: Verdict): Promise<void> {
   const { pool, dataKeys, headEveryMs } = verifying;
   const { end, headAt, kept } = standing;
@@ -294,7 +290,7 @@ async function verifyEnd(verifying: Verifying, standing: ChainPosition, verdict:
     );
 }
 
-/** A fleet that did nothing for longer than its audit is kept has no row, and a head at the end of those it had. */
+/** A fleet that was idle longer than its audit is kept has no row, only a head at the end of the dropped ones. */
 async function allDropped(
   { pool, retentionMs, now }: Verifying,
   { keyOf }: ChainPosition,

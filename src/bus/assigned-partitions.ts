@@ -1,16 +1,17 @@
-// The partitions a consumer is assigned, each with its offsets. A partition that stays across a rebalance keeps them,
-// so that what the driver reads again from the last commit is recognized and skipped. A lost one is marked, and nothing
-// of it is committed any more. Commits go out on a timer, one at a time, and nothing waits for them.
+// The assigned partitions of a consumer, each with its offsets. A partition that stays assigned across a rebalance
+// keeps them, so records that the driver reads again from the last commit are recognised and skipped. A lost partition
+// is marked, and nothing of it is committed any more. Commits are sent on a timer, one at a time, and nothing waits for
+// them.
 import { type Assignment, type CommittedOffset, partitionKey, type TopicPartition } from "../kafka/records.ts";
 import { OffsetTracker } from "./offset-tracker.ts";
 
 export interface AssignedPartition extends TopicPartition {
   offsets: OffsetTracker;
-  /** What its unfinished records count in back pressure. */
+  /** The weight of its unfinished records in back pressure. */
   load: number;
   paused: boolean;
   lost: boolean;
-  /** Records below this offset may have been handled by somebody before. */
+  /** Records below this offset may have been handled by another consumer. */
   redeliveredBelow: bigint | undefined;
   /** The partition's end as of the last fetch. */
   end: bigint;
@@ -19,18 +20,18 @@ export interface AssignedPartition extends TopicPartition {
 export interface AssignedPartitions {
   assign(assignment: Assignment): void;
   /**
-   * The assigned partition that records of a fetch belong to; undefined where the partition is not ours (any more).
-   * @param end the partition's end as of the fetch: where it lies before what was read, the partition was made anew or
-   *   cut, its offsets start over, and what is known of them is given up as if the partition had been lost
+   * The assigned partition that records of a fetch belong to; undefined where it is not assigned (any more).
+   * @param end the partition's end as of the fetch. If it is before what was read, the partition was recreated or
+   *   truncated: its offsets start over, and its state is dropped as if the partition had been lost.
    */
   receive(partition: TopicPartition, end: bigint): AssignedPartition | undefined;
   all(): Iterable<AssignedPartition>;
   readonly size: number;
-  /** The partitions held, by topic: for the assigner, and for who wants to know. */
+  /** The assigned partitions by topic. */
   byTopic(): Record<string, number[]>;
-  /** Commits what moved. @throws KafkaFault */
+  /** Commits what has moved. @throws KafkaFault */
   commit(): Promise<void>;
-  /** Commits every so often until stopped; a failed commit is tried with the next. */
+  /** Starts the commit timer; a failed commit is retried with the next one. @returns a function that stops it */
   stop(): void;
 }
 
@@ -112,7 +113,7 @@ function fresh(partition: TopicPartition): AssignedPartition {
   };
 }
 
-/** Records of the partition that are not finished, fetched or not, as of the last fetch. */
+/** Unfinished records of the partition, fetched or not, as of the last fetch. */
 export function lagOf({ offsets, end }: AssignedPartition): number {
   return offsets.size + (offsets.next === undefined ? 0 : Math.max(0, Number(end - offsets.next)));
 }

@@ -1,6 +1,5 @@
-// What a process did since it was last asked: requests by command, their times as percentiles, their outcomes. Times
-// are counted in buckets that grow by a tenth, so a percentile is right within 10 % at a fixed cost however many
-// requests there are.
+// What a process did since it was last asked: requests by command, their times as percentiles, and their outcomes.
+// Times are counted in buckets that grow by a tenth, so a percentile is exact within 10 % at a fixed cost.
 import type { FleetStats } from "./fleet-report.ts";
 
 const growth = Math.log(1.1);
@@ -15,7 +14,7 @@ interface Count {
 
 export interface CommandStats {
   observe(topic: string, outcome: string, ms: number): void;
-  /** What was counted since the last call. */
+  /** The counts since the last call. */
   take(): FleetStats["commands"];
 }
 
@@ -54,7 +53,7 @@ export function makeCommandStats(monotonic: () => number): CommandStats {
   };
 }
 
-/** The upper end of the bucket in which it lies. */
+/** The upper end of the percentile's bucket. */
 function percentile({ requests, buckets }: Count, share: number): number {
   let left = Math.ceil(requests * share);
   for (const [bucket, size] of [...buckets].sort(([a], [b]) => a - b)) {

@@ -1,4 +1,4 @@
-// What the bus knows of a command: names, schemas, lane, and one function. It knows nothing of what the command means.
+// A command as the bus sees it: names, schemas, lane, and a function. The bus knows nothing of what a command does.
 
 import type { TextGate } from "./avro/text-gate.ts";
 import type { Envelope } from "./headers.ts";
@@ -7,62 +7,59 @@ import type { Lane, Permit } from "./lanes.ts";
 export type LaneName = "hash" | "db" | "cheap";
 export type Lanes = Record<LaneName, Lane>;
 
-/**
- * A device token that was verified. What it says is for handlers; to the bus it is a place in queues that others do not
- * get.
- */
+/** A verified device token. The bus uses it only to reserve places in queues; its claims are for handlers. */
 export interface HeldDevice {
   id: Buffer;
   epoch: number;
 }
 
-/** One request on its way through a handler. */
+/** One request while it is being handled. */
 export interface Call {
   topic: string;
   envelope: Envelope;
   /**
-   * When the broker took the record, Unix ms: what a request brings along is judged by it, so a second reading judges
-   * as the first.
+   * When the broker took the record, Unix ms. Seals and tokens in the request are judged by this time, so a redelivery
+   * is judged like the first delivery.
    */
   recordedAt: number;
-  /** Monotonic ms after which nobody waits any more. */
+  /** Monotonic ms after which the caller no longer waits. */
   deadline: number;
-  /** What the caller's header device holds, where it holds for this record key. */
+  /** The request's device token, if it is valid for this record key. */
   device?: HeldDevice;
-  /** In the lane of its command, which it enters later. */
+  /** For the command's lane, where the request was admitted before its turn there. */
   permit?: Permit;
 }
 
 export interface BusCommand {
   topic: string;
-  /** Where it is `hash`, requests are admitted before they are opened. */
+  /** With `hash`, requests are admitted before they are opened. */
   lane: LaneName;
-  /** Lane of one request, where that depends on what is in it: only known once it is opened. Default: `lane`. */
+  /** The lane of one request, where that depends on its opened content. Default: `lane`. */
   laneOf?(request: object): LaneName;
-  /** Kind of mailbox key: mailboxes of one kind are shared by all commands whose key is of that kind. */
+  /** The kind of its mailbox key: commands with keys of one kind share mailboxes. */
   keyKind: string;
-  /** Whether the first answer is kept and given again: commands that change or count something. */
+  /** Whether the first answer is stored and repeated: commands that change or count something. */
   storesAnswer: boolean;
-  /** Answered no sooner than so many ms after it was begun. */
+  /** Minimum time from start to reply, ms. */
   minResponseMs: number | undefined;
-  /** Fields of the request and of the result that travel only inside a seal. */
+  /** Fields of request and result that travel only inside a seal. */
   sealedFields: { request: readonly string[]; reply: readonly string[] };
-  /** Bounds and characters of the request's texts. */
+  /** Bounds and allowed characters of the request's texts. */
   texts: TextGate;
-  /** Default of each request field that has one: an older requester's seal may lack the field. */
+  /** Defaults of the request's fields: an older requester's seal may lack such a field. */
   requestDefaults: Readonly<Record<string, unknown>>;
-  /** Full names of the reply's two branches. */
+  /** Full name of the reply's result record. */
   resultName: string;
-  /** The key the opened request must have, or undefined where any will do. */
+  /** The key that the opened request must have, or undefined where any key is allowed. */
   keyOf(request: object): string | undefined;
   /** @returns the result, sealed fields included. @throws Refusal, or a fault */
   handle(request: object, call: Call): Promise<object>;
-  /** Whether this request has its answer already: asked for a late record before its time is judged. */
+  /** Whether the request has a stored answer: asked for a late record before it is refused as late. */
   answered(call: Call): Promise<boolean>;
 }
 
 export const requestSubject = (topic: string): string => `${topic}-value`;
 
-/** Subject of a reply: the record's full name. */
+/** The subject of a reply: the record's full name. */
 export const replySubject = (command: Pick<BusCommand, "resultName">): string =>
   command.resultName.replace(/Result$/, "Reply");

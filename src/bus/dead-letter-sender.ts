@@ -1,30 +1,30 @@
-// Where dead letters are sent. Whoever can send requests can cause some, and they are kept for 30 days: so each
-// requester gets so many a minute from each process, and so many bytes. What is over that is counted and logged, and
-// its record counts as done like any other. A requester is known by its reply topic, or, where a record names none that
-// counts, by the record's topic and partition.
+// Sends dead letters. Any requester can cause some, and they are kept for 30 days, so each requester is limited per
+// minute and process, in number and in bytes. Dead letters beyond the limit are counted and logged only, and their
+// records count as finished. A requester is identified by its reply topic or, where a record names no valid one, by the
+// record's topic and partition.
 
 import type { OutRecord } from "../kafka/records.ts";
 import { makeCountedWarnings } from "../runtime/counted-warnings.ts";
 import type { Logger } from "../runtime/log.ts";
 
-/** Why, for metrics; a letter says it in a sentence. */
+/** The reason for metrics; the dead letter has a sentence. */
 export type DeadLetterReason = "no-reply-address" | "unreadable" | "reply-too-large" | "internal" | "legacy" | "mail";
 
 export interface DeadLetter {
   record: OutRecord;
   reason: DeadLetterReason;
-  /** undefined: the fleet itself, and no bound. */
+  /** undefined: caused by the fleet itself, without a limit. */
   requester: string | undefined;
 }
 
 export interface DeadLetters {
-  /** Resolves when the broker has it, or when it is left out. Keeps trying until the signal. */
+  /** Resolves when the broker has it, or when it is over the limit. Retries until the signal. */
   send(letter: DeadLetter, signal: AbortSignal): Promise<void>;
 }
 
 export interface DeadLettersDeps {
   send(record: OutRecord, signal: AbortSignal): Promise<void>;
-  /** Of each requester. */
+  /** Per requester. */
   perMinute: number;
   monotonic(): number;
   log: Logger;
@@ -34,7 +34,7 @@ export interface DeadLettersDeps {
 
 const minuteMs = 60_000;
 export const bytesPerMinute = 16 * 1024 * 1024;
-/** More in a minute share one bound. */
+/** Further requesters in a minute share one limit. */
 const mostRequesters = 10_000;
 
 export function makeDeadLetters(parts: DeadLettersDeps): DeadLetters {

@@ -1,26 +1,26 @@
-// What could not be processed goes to a topic of its own as it came: key, value (still sealed), headers, and why and
-// from where. The partition it came from moves on. Headers that begin with the prefix are ours: what a record brings of
-// them is left out, so that nobody can write a dead letter's history for us. One is kept, because it is the record's
-// identity: replayedFrom.
+// A record that could not be processed goes to the dead-letter topic unchanged: key, value (still sealed) and headers,
+// with headers of ours that say why and where it came from. Its partition moves on. Headers with our prefix are removed
+// from the record first, so that nobody can forge a dead letter's history, except replayedFrom, which is the record's
+// identity.
 //
-// A replayed record is its original again, in another place: it carries the original's partition, offset and broker
-// time, and whoever knows a record by these (headers.ts, recordKey) takes them from there. So a record that has no key
-// of its own, and a legacy record, take effect once, however often they are replayed.
+// A replayed record stands for its original: its header has the original's partition, offset and broker time, and code
+// that identifies records by these (headers.ts, recordKey) reads them there. So a record without a key of its own, and
+// a legacy record, take effect once, however often they are replayed.
 import type { InRecord, OutRecord, UnreadableRecords } from "../kafka/records.ts";
 import type { DeadLetterNames } from "./names.ts";
 
-/** Largest record of a request topic, bytes; the dead-letter topic takes twice as much. */
+/** The largest record of a request topic in bytes; the dead-letter topic accepts twice as much. */
 export const maxRequestBytes = 1_048_588;
 export const maxDeadLetterBytes = 2 * maxRequestBytes;
 
 /** Room for our own headers and the record's overhead. */
 const reserveBytes = 16_384;
-/** No record of ours has more; what a stranger's has beyond is not worth 30 days. */
+/** Records of ours never have more; longer ones are cut, because they would be kept for 30 days. */
 const maxKeyBytes = 65_536;
 const maxHeaderBytes = 65_536;
 const overheadOfHeader = 16;
 
-/** The record as it came, as far as it fits, and why and from where. */
+/** The record unchanged, as far as it fits, with the reason and its origin. */
 export function deadLetter(
   record: InRecord,
   { error, now, deadLetters }: { error: string; now: number; deadLetters: DeadLetterNames },
@@ -45,7 +45,7 @@ export function deadLetter(
   return { topic, key, value, headers: { ...headers, [names.cut]: String(record.value.length) } };
 }
 
-/** For records that were passed over unread: where they are, as long as their topic keeps them. */
+/** For records that were skipped unread: it says where they are while their topic retains them. */
 export function unreadableLetter(
   records: UnreadableRecords,
   { now, deadLetters: { topic, headers: names } }: { now: number; deadLetters: DeadLetterNames },
@@ -73,7 +73,7 @@ function placeHeaders(
   };
 }
 
-/** Headers in their order, as far as they fit. */
+/** The headers in order, as many as fit. */
 function fitting(given: OutRecord["headers"]) {
   const headers: OutRecord["headers"] = {};
   let bytes = 0;
@@ -91,7 +91,7 @@ function fitting(given: OutRecord["headers"]) {
   return { headers, bytes, isWhole };
 }
 
-/** What the record brought itself. */
+/** The record's headers without ours. */
 export function foreignHeaders(
   { headers }: Pick<InRecord, "headers">,
   { headerPrefix }: Pick<DeadLetterNames, "headerPrefix">,
@@ -103,7 +103,7 @@ export function foreignHeaders(
   );
 }
 
-/** A record by its place and time: the same however often it is delivered, another after its topic was made anew. */
+/** Identifies a record by position and time: equal for all deliveries, different after its topic was recreated. */
 export interface RecordIdentity {
   partition: number;
   offset: bigint;
@@ -117,8 +117,8 @@ export function identityText({ partition, offset, timestamp }: RecordIdentity): 
 }
 
 /**
- * The record itself, or the one that it is a replay of. One that was to come later than the record is not believed:
- * nobody can take the identity of a record that is still to be written.
+ * The record itself, or the original of a replay. An original that is not older than the record is ignored, so that
+ * nobody can claim the identity of a record that is yet to be written.
  */
 export function identityOf(
   record: RecordIdentity & Pick<InRecord, "headers">,

@@ -1,10 +1,9 @@
-// One request from its bytes to its reply: in time? -> admission -> decode -> open the seal -> check texts and key ->
-// handler -> encode. Decoding comes after queueing, so that a request that is too late is dropped from its headers
-// alone, and secrets are open only while their handler runs.
-// Three outcomes, decided here and nowhere else:
+// One request from its bytes to its reply: check the deadline -> admission -> decode -> open the seal -> check texts
+// and key -> handler -> encode. Decoding comes after queueing, so that a late request is dropped from its headers
+// alone, and secrets are only open while their handler runs. There are three outcomes, decided here and nowhere else:
 // - refuse: a reply with its code;
-// - retry: a listed transient cause, with growing pauses inside the deadline;
-// - dead letter: a fault of ours; the caller gets INTERNAL where they can be told. Unlisted errors are not retried.
+// - retry: a transient fault from the list, with growing pauses until the deadline;
+// - dead letter: a fault of ours; the caller gets INTERNAL if they can be reached. Other errors are not retried.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { InRecord, OutRecord } from "../kafka/records.ts";
 import { asError } from "../lib/errors.ts";
@@ -34,23 +33,23 @@ export interface ExecuteDeps {
   lanes: Lanes;
   log: Logger;
   monotonic(): number;
-  /** Key that opens seals made for this kid. */
+  /** The private key for seals to this kid. */
   openingKey(kid: string): OpeningKey | undefined;
   requireSealed: boolean;
-  /** Between which times, Unix ms by our own clock, a seal must end: see RequestToOpen. */
+  /** The range, Unix ms by our own clock, in which a seal must expire: see RequestToOpen. */
   sealsEndBetween(): readonly [number, number];
-  /** Whether an error may pass by itself, so that the handler is worth another try. */
+  /** Whether a fault is transient, so that the handler is retried. */
   isTransient(error: unknown): boolean;
 }
 
-/** The reply, and why the record is a dead letter as well, where it is one. */
+/** The reply, and the reason if the record is a dead letter too. */
 export interface Executed {
   outcome: string;
   reply: OutRecord;
   deadLetterReason: string | undefined;
 }
 
-/** @param redelivered the record may have been handled before, so the inbox is asked before it is called too late */
+/** @param redelivered the record may have been handled before, so the inbox is read before it is refused as late */
 export type Execute = (record: InRecord, command: BusCommand, call: Call, redelivered: boolean) => Promise<Executed>;
 
 const retryBudgetMs = 3000;
@@ -61,7 +60,7 @@ interface Outcome {
   code: string;
   bytes: Buffer;
   deadLetterReason: string | undefined;
-  /** Of the request, where it was opened and brought one. */
+  /** Of the opened request, if it had one. */
   replySecret: Buffer | undefined;
 }
 
@@ -95,7 +94,7 @@ function macOf({ envelope }: Call, { code, bytes: value, replySecret }: Outcome)
   return replySecret && replyMac(replySecret, { replyTopic, correlationId, code, value });
 }
 
-/** A refusal as the command's reply, with the code that the application gives it. */
+/** A refusal as the command's reply, with the application's code. */
 export function encodeRefusal(
   { codec, protocol: { names, codes = {} } }: Pick<ExecuteDeps, "codec" | "protocol">,
   command: Pick<BusCommand, "resultName">,
@@ -124,8 +123,8 @@ async function attempt(parts: ExecuteDeps, delivered: Work, redelivered: boolean
   try {
     const work = await inTime(parts, delivered, redelivered);
     call = work.call;
-    // Before the request is opened: in a flood of logins a refusal must not cost the elliptic curves of one that is let
-    // in.
+    // Before the request is opened: in a flood of logins a refusal must not cost the elliptic curve operations of an
+    // admitted one.
     if (command.lane === "hash") admit(parts, call);
     const replyKey = await readReplyKey(parts, work);
     const request = await open(parts, work, { replyKey, opened });
@@ -149,38 +148,35 @@ async function attempt(parts: ExecuteDeps, delivered: Work, redelivered: boolean
 }
 
 /**
- * The hash lane is entered by the hash itself (ctx.passwords), so that no lane slot is held while the database is
- * asked; its admission is here.
+ * Only admission happens here. The hash itself takes its turn in the hash lane (ctx.passwords), so that no slot is held
+ * during database reads.
  */
 function admit({ lanes }: ExecuteDeps, call: Call): Permit {
   call.permit ??= lanes.hash.admit(call.deadline, call.device !== undefined);
   return call.permit;
 }
 
-/** A request that is too late but has its stored answer gets it, in the time that this takes. */
+/** A late request with a stored answer gets it, within the time that reading it takes. */
 async function inTime(parts: ExecuteDeps, work: Work, redelivered: boolean): Promise<Work> {
   const { command, call } = work;
   if (parts.monotonic() < call.deadline) return work;
   const late = { ...work, call: { ...call, deadline: parts.monotonic() + retryBudgetMs } };
-  // With the retries of a handler: a database that is away for a moment must not make a dead letter of a request that
-  // has its answer.
+  // With a handler's retries: a database that is away for a moment must not turn a request that has its answer into a
+  // dead letter.
   const look = { ...late, lane: command.lane };
   const answered = redelivered && command.storesAnswer && (await retry(parts, look, () => command.answered(call)));
   if (!answered) throw refuse("DEADLINE_EXCEEDED");
   return late;
 }
 
-/**
- * Turns whatever was thrown into the caller's refusal; `deadLetterReason` says why the record is a dead letter as well:
- * a fault of ours.
- */
+/** The refusal for a thrown error; `deadLetterReason` is set for a fault of ours. */
 function classify(error: unknown): { refusal: AnyRefusal; deadLetterReason: string | undefined } {
   if (error instanceof AnyRefusal) return { refusal: error, deadLetterReason: undefined };
   if (error instanceof CodecFault) return { refusal: refusalOfBytes(error), deadLetterReason: undefined };
   return { refusal: refuse("INTERNAL"), deadLetterReason: asError(error).message };
 }
 
-/** Bytes that anybody can send are refused, and nothing is kept of them. */
+/** Malformed bytes are refused and not stored, because anybody can send them. */
 function refusalOfBytes({ kind, message }: CodecFault): AnyRefusal {
   switch (kind) {
     case "unreachable":
@@ -209,7 +205,7 @@ async function open(
   { replyKey, opened }: { replyKey: ReplyKey | undefined; opened(replySecret: Buffer): void },
 ): Promise<object> {
   const clear = await parts.codec.decode(requestSubject(command.topic), record.value);
-  command.texts.checkRecord(clear); // the seal is one of its texts: what is over the bound must not cost a decryption
+  command.texts.checkRecord(clear); // the seal is one of the texts: an oversized one must not cost a decryption
   if (command.sealedFields.request.length === 0) return clear;
   const { sealed, ...rest } = clear as { sealed: string };
   return openRequest({
@@ -230,7 +226,7 @@ async function open(
   });
 }
 
-/** The key decides the mailbox; a wrong one would let a caller scatter one account's requests over the fleet. */
+/** The key selects the mailbox; a wrong one would let a caller spread one account's requests over the fleet. */
 function checkKey(record: InRecord, command: BusCommand, request: object): void {
   const expected = command.keyOf(request);
   if (record.key === null || record.key.length === 0 || expected === undefined) return;
@@ -239,7 +235,7 @@ function checkKey(record: InRecord, command: BusCommand, request: object): void 
   }
 }
 
-/** Runs the handler, again after a transient fault, with growing pauses inside the deadline and a budget. */
+/** Runs the handler, and again after a transient fault, with growing pauses up to the deadline and a budget. */
 async function retry<T>(
   parts: ExecuteDeps,
   { lane, call, record }: Work & { lane: LaneName },
@@ -254,7 +250,7 @@ async function retry<T>(
         return await run();
       } finally {
         permit.release();
-        delete call.permit; // the next try is admitted anew
+        delete call.permit; // the next attempt is admitted again
       }
     } catch (error) {
       if (!parts.isTransient(error)) throw error;

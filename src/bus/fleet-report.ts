@@ -3,7 +3,9 @@
 import { z } from "zod";
 import type { InRecord, OutRecord } from "../kafka/records.ts";
 
-/** Longer records are not read, and the topic takes none: a worker with all commands and 500 partitions says some 20 KB. */
+/**
+ * Longer records are not read, and the topic takes none: a worker with all commands and 500 partitions says some 20 KB.
+ */
 export const maxReportBytes = 256 * 1024;
 
 const count = z.number().nonnegative();

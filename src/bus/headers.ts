@@ -1,14 +1,14 @@
-// The headers of a request, read without touching its value, and the headers of its reply (docs/protocol.md,
-// "Headers"). Spring's ReplyingKafkaTemplate sends its correlation id as 16 raw bytes and its partition as a 4-byte
-// integer; NestJS's ClientKafka sends both as text. A small integer's first byte is 0 and a text's is a digit, so the
-// two forms of a partition cannot be mistaken for each other.
+// Reads a request's headers without its value, and makes a reply's headers (docs/protocol.md, "Headers"). Spring's
+// ReplyingKafkaTemplate sends its correlation id as 16 raw bytes and its partition as a 4-byte integer; NestJS's
+// ClientKafka sends both as text. The first byte of a small integer is 0 and that of a text is a digit, so the two
+// forms of a partition are distinct.
 import { isUtf8 } from "node:buffer";
 import type { InRecord } from "../kafka/records.ts";
 import { readTrace, type Trace } from "../runtime/tracing.ts";
 import { identityOf, identityText } from "./dead-letter.ts";
 import type { BusNames } from "./names.ts";
 
-/** What Kafka's request/reply clients and the W3C call their headers: the same in every application. */
+/** The header names of Kafka's request/reply clients and the W3C: the same in every application. */
 export const sharedHeaders = {
   correlationId: "kafka_correlationId",
   replyTopic: "kafka_replyTopic",
@@ -18,7 +18,7 @@ export const sharedHeaders = {
   disposed: "kafka_nest-is-disposed",
 } as const;
 
-/** Where a reply goes and how its caller knows it again. */
+/** Where a reply goes, and the correlation id that its caller recognises. */
 export interface ReplyAddress {
   topic: string;
   partition: number | undefined;
@@ -27,37 +27,37 @@ export interface ReplyAddress {
 
 export interface Envelope extends Trace {
   reply: ReplyAddress;
-  /** Unix ms after which nobody waits any more, by the broker's clock. */
+  /** Unix ms by the broker's clock after which the caller no longer waits. */
   deadline: number;
-  /** Identity of the request for the inbox; never empty. */
+  /** The request's identity in the inbox; never empty. */
   idempotencyKey: Buffer;
-  /** The key that the caller gave, as a seal's jti names it; undefined where none was given that counts. */
+  /** The caller's own key in the form of a seal's jti; undefined where there is no valid one. */
   callerKey: string | undefined;
   /** JWK text of the header replyKey. */
   replyKey: string | undefined;
-  /** The token by which the user's device is known. */
+  /** The device token. */
   device: string | undefined;
 }
 
-/** A header that cannot be served. `address` is there where the caller can still be told. */
+/** A header that makes the request invalid. `address` is present where the caller can still be answered. */
 export interface HeaderFault {
   fault: string;
   header: string;
   address: ReplyAddress | undefined;
 }
 
-/** Some clients write the address of a reply twice; where both say the same it is one. */
+/** Some clients write the reply address twice; equal values count as one. */
 const addressNames: string[] = [sharedHeaders.correlationId, sharedHeaders.replyTopic, sharedHeaders.replyPartition];
 const defaultTimeoutMs = 30_000;
 const longestTimeoutMs = 300_000;
 const topicForm = /^[\w.-]{1,249}$/;
 const maxKeyBytes = 256;
 const maxDeviceBytes = 256;
-/** 128 random bits need 16 raw bytes, or 22 characters of base64url. */
+/** 128 random bits take 16 raw bytes, or 22 characters of base64url. */
 const randomRaw = 16;
 const randomText = 22;
 
-/** Which headers may not be given twice. A trace that is given twice only begins a new one. */
+/** The headers that must not be repeated. A repeated trace only starts a new one. */
 function single({ headers: { probe: _, ...own } }: BusNames): string[] {
   return [...addressNames, sharedHeaders.disposed, ...Object.values(own)];
 }
@@ -76,7 +76,7 @@ export function readHeaders(record: InRecord, { names, allowedReplyTopics }: Hea
   if (topic === undefined) {
     return fault(sharedHeaders.replyTopic, twice === sharedHeaders.replyTopic ? "given twice" : "absent", undefined);
   }
-  // What can be no topic's name is not given to an operator's pattern, which may take its time over a megabyte.
+  // The operator's pattern may be slow on a megabyte of text, so it is only given possible topic names.
   if (!topicForm.test(topic) || !allowedReplyTopics.test(topic))
     return fault(sharedHeaders.replyTopic, "not an allowed reply topic", undefined);
   const correlationId = singleHeader(record, sharedHeaders.correlationId);
@@ -106,10 +106,7 @@ function fault(header: string, problem: string, address: ReplyAddress | undefine
   return { fault: problem, header, address };
 }
 
-/**
- * A header's value; undefined also where it is given twice, unless it is part of the reply's address and says the same
- * each time.
- */
+/** A header's value; undefined also where it is repeated, unless it is part of the reply address with equal values. */
 export function singleHeader(record: InRecord, name: string): Buffer | undefined {
   const value = record.headers[name];
   if (!Array.isArray(value)) return value;
@@ -118,10 +115,7 @@ export function singleHeader(record: InRecord, name: string): Buffer | undefined
   return isOne ? first : undefined;
 }
 
-/**
- * What cannot be a token counts as none, as a token that does not hold: a device that lost its own must not be kept out
- * for that.
- */
+/** A malformed token counts as missing, like an invalid one: a device that lost its token must not be locked out. */
 function readDevice(record: InRecord, own: BusNames["headers"]): string | undefined {
   const token = text(record, own.device);
   return token !== undefined && isPrintable(token, maxDeviceBytes) ? token : undefined;
@@ -143,7 +137,8 @@ function readPartition(raw: Buffer | undefined): number | undefined | "bad" {
 }
 
 /**
- * The timeout counts from the record's broker time and wins over the deadline; neither: 30 s; more than 5 min is cut.
+ * The timeout counts from the record's broker time and has precedence over the deadline. Default 30 s; longer than 5
+ * min is cut.
  */
 function readDeadline(record: InRecord, own: BusNames["headers"]): number | HeaderFault {
   const timeout = text(record, own.timeout);
@@ -162,8 +157,8 @@ function readDeadline(record: InRecord, own: BusNames["headers"]): number | Head
 type Key = Pick<Envelope, "idempotencyKey" | "callerKey">;
 
 /**
- * The caller's key; else their correlation id where that has as many random bits; else the record itself, so that a
- * redelivery is known again even when the caller gave nothing to know it by. The first byte keeps the two kinds apart.
+ * The caller's key; else the correlation id if it has enough random bits; else the record's identity, so that a
+ * redelivery is recognised even if the caller gave neither. The first byte separates the kinds.
  */
 function readKey(
   record: InRecord,
@@ -186,9 +181,9 @@ function readKey(
 const binaryMark = "b64:";
 
 /**
- * A key as a seal's jti names it: its text, or `b64:` and base64url where it is binary. No two keys have the same: a
- * copy of a record under a key that is another in one byte must not pass for the record. So a text that begins with the
- * mark is written like a binary one.
+ * A key in the form of a seal's jti: its text, or `b64:` and base64url for binary keys and for texts that begin with
+ * `b64:`. Different keys have different forms; otherwise a copy of a record under another key could pass for the
+ * record.
  */
 export function jtiOf(key: Buffer): string {
   const text = key.toString("latin1");
@@ -202,8 +197,8 @@ function callerKey(bytes: Buffer): Buffer {
 }
 
 /**
- * Identity of a record that carries none: the same however often it is delivered or replayed, another after its topic
- * was made anew.
+ * The identity of a record without a key: equal for all deliveries and replays, different after its topic was
+ * recreated.
  */
 export function identityKey(record: InRecord, { deadLetters }: Pick<BusNames, "deadLetters">): Buffer {
   return Buffer.from(`\u0001${identityText(identityOf(record, deadLetters))}`);
@@ -217,7 +212,7 @@ function hasRandomBits(correlationId: Buffer): boolean {
 const nothing = Buffer.alloc(0);
 const outcomes = new Map<string, Buffer>();
 
-/** `ok` and the codes: a few, so each is made once. */
+/** `ok` and the codes: few, so each is encoded once. */
 function outcomeBytes(outcome: string): Buffer {
   let bytes = outcomes.get(outcome);
   if (bytes === undefined) {
@@ -228,9 +223,9 @@ function outcomeBytes(outcome: string): Buffer {
 }
 
 /**
- * The reply's headers: the correlation id byte for byte, the outcome readable without Avro, and what lets NestJS
- * finish.
- * @param mac of seal/reply-mac.ts, where the request was opened and brought a reply secret
+ * The reply's headers: the correlation id byte for byte, the outcome readable without Avro, and the header by which
+ * NestJS finishes.
+ * @param mac of seal/reply-mac.ts, where the request was opened and had a reply secret
  */
 export function replyHeaders(
   address: ReplyAddress,

@@ -1,16 +1,15 @@
-// Mailboxes: a bounded first-in-first-out queue per key. The first push starts the mailbox's worker, an item leaves
-// only when it is done, so an empty mailbox means nothing of that key is in flight, and there is no idle loop. Keys run
-// side by side. A mailbox exists only while it holds something.
-// Some of its places are kept for requests with a valid device token, so that a flood on one key does not keep out the
-// device that the account's user has.
+// Mailboxes: a bounded first-in-first-out queue per key. The first push starts the mailbox's worker and an item is
+// removed only when it is done, so an empty mailbox means that nothing of its key is in flight, and there is no idle
+// loop. Keys run in parallel. A mailbox exists only while it holds something. Some places are reserved for requests
+// with a valid device token, so that a flood on one key does not lock out the device of the account's user.
 import { asError } from "../lib/errors.ts";
 
 export interface Mailboxes {
   /**
-   * Queues the task behind all earlier ones of its key and runs it when it is first.
-   * @param options.bound another bound than the usual one @param options.device whether it may have a place that is
-   *   kept for devices
-   * @returns false when the key's mailbox is full: the task was not taken.
+   * Queues the task after all earlier ones of its key and runs it when it is first.
+   * @param options.bound another bound than the default @param options.device whether it may use a place reserved for
+   *   devices
+   * @returns false when the key's mailbox is full: the task was not queued
    */
   push(key: string, task: () => Promise<void>, options?: { bound?: number; device?: boolean }): boolean;
   /** Keys with something in flight. */
@@ -21,14 +20,14 @@ export interface Mailboxes {
   idle(): Promise<void>;
 }
 
-/** Of so many places, how many are kept for devices: 8, or a quarter of a small mailbox. */
+/** How many of the places are reserved for devices: 8, or a quarter of a small mailbox. */
 function keptForDevices(bound: number): number {
   return Math.min(8, Math.floor(bound / 4));
 }
 
 /**
- * @param limit items one key may hold, the running one included
- * @param failed is told of a task that rejects: a fault of the task's, at which its mailbox must not stop
+ * @param limit items per key, including the running one
+ * @param failed called with the error of a rejected task, a bug in the task; the mailbox goes on
  */
 export function makeMailboxes(limit: number, failed: (error: unknown) => void = surface): Mailboxes {
   const boxes = new Map<string, (() => Promise<void>)[]>();
@@ -76,7 +75,7 @@ export function makeMailboxes(limit: number, failed: (error: unknown) => void = 
   };
 }
 
-/** The default: an unhandled rejection, as of any promise that nobody waits for. */
+/** The default: an unhandled rejection. */
 function surface(error: unknown): void {
   void Promise.reject(asError(error));
 }

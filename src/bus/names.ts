@@ -1,9 +1,9 @@
-// What the bus calls things on Kafka. All of it is the application's: two applications on one cluster differ in it and
-// in their topics.
+// The names that the bus uses on Kafka. The application chooses all of them: two applications on one cluster differ in
+// them and in their topics.
 import type { BusCode } from "./refusals.ts";
 
 export interface BusNames {
-  /** Headers beside those that Kafka's clients share (headers.ts). */
+  /** Headers besides those that all Kafka clients share (headers.ts). */
   headers: {
     timeout: string;
     deadline: string;
@@ -12,35 +12,35 @@ export interface BusNames {
     device: string;
     outcome: string;
     replyMac: string;
-    /** Of the records by which a requester finds out that it reads its partition. */
+    /** Of the records by which a requester checks that it reads its partition. */
     probe: string;
   };
-  /** A service's replies come on this and its name. */
+  /** A service's reply topic is this and its name. */
   replyTopicPrefix: string;
   fleetTopic: string;
   deadLetters: DeadLetterNames;
-  /** Full name of the record that a refusal is in a reply. */
+  /** Full name of a reply's refusal record. */
   refusalRecord: string;
-  /** What makes topics and registers schemas, for messages: "run <this>". */
+  /** The command that creates topics and registers schemas, for messages: "run <this>". */
   setupCommand: string;
 }
 
 export interface DeadLetterNames {
   topic: string;
-  /** Every header that begins so is ours. */
+  /** Headers with this prefix are ours. */
   headerPrefix: string;
   headers: {
     topic: string;
     partition: string;
     offset: string;
-    /** For several records that cannot be read: the offset of the last. */
+    /** For several unreadable records: the offset of the last. */
     lastOffset: string;
     /** The original record's broker time, Unix ms. */
     timestamp: string;
     error: string;
     at: string;
     cut: string;
-    /** Beside the value: which of key and headers are not whole. */
+    /** Which of key and headers were cut. */
     partsCut: string;
     replayedFrom: string;
   };
@@ -49,11 +49,11 @@ export interface DeadLetterNames {
 /** What an application chooses of the bus. */
 export interface BusProtocol {
   names: BusNames;
-  /** Codes that this application calls otherwise, in replies and in what a requester throws. */
+  /** Codes that this application names differently, in replies and in what a requester throws. */
   codes?: Partial<Record<BusCode, string>>;
 }
 
-/** The names of an application that calls everything by one prefix: topics `prefix.`, headers `prefix-`. */
+/** The names of an application with one prefix for everything: topics `prefix.`, headers `prefix-`. */
 export function namesFor(prefix: string, setupCommand = `${prefix} migrate`): BusNames {
   const header = (name: string): string => `${prefix}-${name}`;
   const deadLetter = (name: string): string => header(`dlq-${name}`);

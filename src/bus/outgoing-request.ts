@@ -1,14 +1,14 @@
-// One request on its way out, and the reply that ends it.
+// A request in flight, and the reply that ends it.
 import { readTraceparent } from "../runtime/tracing.ts";
 import { sharedHeaders } from "./headers.ts";
 import type { BusNames } from "./names.ts";
 
-/** A reply that came under a request's correlation id; anybody who may write to the reply topic can have made it. */
+/** A reply with a request's correlation id; anybody with write access to the reply topic can have made it. */
 export interface Reply {
   value: Buffer;
   /** The header outcome. */
   outcome: string;
-  /** Whether it carries the mac of its request; false also where the request brought no reply secret. */
+  /** Whether it has the mac of its request; false also where the request had no reply secret. */
   authentic: boolean;
 }
 
@@ -16,20 +16,18 @@ export interface OutgoingRequest<T> {
   topic: string;
   key: string | undefined;
   value: Buffer;
-  /** JWK text of the key that reply secrets are sealed to. */
+  /** JWK text of the key for sealed reply fields. */
   replyKey: string | undefined;
   idempotencyKey: string;
-  /** What stands inside its seal for macs. */
+  /** The secret inside the seal, for reply macs. */
   replySecret: Buffer | undefined;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
-  /** What is none is left out. */
+  /** An invalid one is left out. */
   traceparent?: string | undefined;
-  /** The token by which the user's device is known. */
+  /** The device token. */
   deviceToken?: string | undefined;
-  /**
-   * Makes the call's end of a reply. undefined: it is none, and the call goes on waiting. What it throws ends the call.
-   */
+  /** Reads a reply. undefined: it is not one, and the request keeps waiting. What it throws ends the request. */
   read(reply: Reply): Promise<{ answer: T } | undefined>;
 }
 

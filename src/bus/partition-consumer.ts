@@ -1,7 +1,7 @@
-// Follows topics in a group: each record is worked on at least once, one after the other per key and side by side
-// across keys. Offsets move only past work that is done; what fails is left, and read again by the next owner. A new
-// group begins at the earliest record. For work that nobody waits for an answer to: the platform's JSON topics, a
-// service's own reading of events.
+// Consumes topics in a group: each record is processed at least once, in order per key and in parallel across keys.
+// Offsets only move past finished work; a record that fails is left and read again by the partition's next owner. A new
+// group starts at the earliest record. For work without replies: the platform's JSON topics, a service's own reading of
+// events.
 
 import { shared } from "../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
@@ -17,14 +17,11 @@ export interface FollowDeps {
   kafka: KafkaPort;
   group: string;
   topics: string[];
-  /** Records of one key keep their order. */
+  /** Records of one key are processed in order. */
   keyOf(record: InRecord): string;
-  /** Rejects only where it was told to stop: whatever else may go wrong is for it to try again, or to put away. */
+  /** Rejects only when it was told to stop: it must retry other faults itself, or send dead letters. */
   work(record: InRecord, stopping: AbortSignal): Promise<void>;
-  /**
-   * What is to be done about records that cannot be read, before they count as done; default: nothing. Rejects as
-   * `work` does.
-   */
+  /** Handles records that cannot be read before they count as finished; default: nothing. Rejects as `work` does. */
   passOver?(records: UnreadableRecords, stopping: AbortSignal): Promise<void>;
   log: Logger;
 }
@@ -33,7 +30,7 @@ export interface Following {
   /** Resolves at the first assignment. */
   joined: Promise<void>;
   readonly healthy: boolean;
-  /** Takes nothing more, waits up to drainMs for what was taken, commits, leaves the group. */
+  /** Stops taking records, waits up to drainMs for those taken, commits, and leaves the group. */
   close(drainMs?: number): Promise<void>;
 }
 
@@ -71,7 +68,7 @@ export function follow(parts: FollowDeps): Following {
   const consumption: Consumption = parts.kafka.consume({
     group: parts.group,
     topics: parts.topics,
-    from: "earliest", // a new group misses nothing that the topic still holds
+    from: "earliest", // a new group reads everything that the topic retains
     fetch: smallFetch,
     assign: shared(() => assigned.byTopic()),
     onAssigned(assignment) {
@@ -103,7 +100,7 @@ export function follow(parts: FollowDeps): Following {
     },
     async close(drainMs = 0) {
       closing = true;
-      // Out of its order much may be done already: what is left before it would have that read again.
+      // Without draining, everything after the first unfinished record would be read again.
       if (drainMs > 0) await settledWithin(drainMs, () => mailboxes.idle());
       stopping.abort();
       assigned.stop();

@@ -1,6 +1,6 @@
-// An application of plain commands (plain-command.ts), put together from its two ends: it sets its topics and schemas
-// up, serves its commands, and asks them. It is what to begin with; what it lacks (seals, stored answers, lanes,
-// devices) comes with the parts it is made of.
+// An application of plain commands (plain-command.ts) with both ends: creates its topics and schemas, serves its
+// commands and sends requests. A starting point: seals, stored answers, lanes and devices are added with the parts it
+// is made of.
 import { connectKafka, type KafkaSettings } from "../kafka/kafka.ts";
 import { systemClock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
@@ -25,13 +25,13 @@ export interface PlainApplicationOptions {
 }
 
 export interface PlainApplication {
-  /** Creates topics, one for the replies of each service too, and registers schemas. Again and again, if you like. */
+  /** Creates topics, including each service's reply topic, and registers schemas. May be called repeatedly. */
   setUp(services: readonly string[], partitions?: number): Promise<void>;
-  /** Serves all commands in a consumer group, beside any number of others in it. @throws Error before setUp */
+  /** Serves all commands in a consumer group of any size. @throws Error before setUp */
   serve(group: string): Promise<RequestConsumer>;
   /**
-   * Asks as this service until there is an answer or the time is over.
-   * @throws Refusal with a code of the application's
+   * Sends a request as this service.
+   * @throws Refusal with one of the application's codes
    */
   ask<T extends object>(service: string, topic: string, request: object, timeoutMs?: number): Promise<T>;
   close(): Promise<void>;

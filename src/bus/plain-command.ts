@@ -1,5 +1,5 @@
-// A command without secrets, made of its fields alone: its schemas in the registry's form, and what the bus knows of
-// it.
+// A command without secrets, defined by its fields: its schemas in the registry's form, and its description for the
+// bus.
 
 import { AnyRefusal } from "../lib/refusal.ts";
 import type { Codec } from "./avro/codec.ts";
@@ -8,7 +8,7 @@ import { type BusCommand, replySubject, requestSubject } from "./command.ts";
 import type { BusNames } from "./names.ts";
 import type { OutgoingRequest } from "./outgoing-request.ts";
 
-/** As an Avro record has them; a text may have the attributes of avro/text-gate.ts. */
+/** Fields of an Avro record; a text may have the attributes of avro/text-gate.ts. */
 type AvroFields = readonly { name: string; type: unknown; maxBytes?: number; text?: string }[];
 
 export interface PlainCommand {
@@ -69,7 +69,7 @@ export function definePlainCommand(names: BusNames, { topic, request, result, ha
   };
 }
 
-/** What a reply says. @throws Refusal */
+/** The result in a reply. @throws Refusal */
 export function readPlainReply<T>(
   { codec, names }: { codec: Codec; names: BusNames },
   command: BusCommand,

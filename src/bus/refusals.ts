@@ -1,8 +1,8 @@
-// What the bus itself refuses a request for. Its codes are parameters where they leave the process: an application that
-// calls one of them otherwise says so in BusProtocol.codes (names.ts).
+// The refusals of the bus itself. An application can rename their codes outside the process with BusProtocol.codes
+// (names.ts).
 import { AnyRefusal, type RefusalOptions } from "../lib/refusal.ts";
 
-/** code -> default words for people */
+/** code -> default message */
 const busRefusals = {
   INVALID_INPUT: "The request is not valid.",
   SEAL_REQUIRED: "Secrets must be sealed.",
@@ -23,12 +23,12 @@ export function refuse(code: BusCode, options: RefusalOptions = {}): AnyRefusal 
   return new AnyRefusal(code, { message: busRefusals[code], ...options });
 }
 
-/** INVALID_INPUT that names the field and what is wrong with it. */
+/** INVALID_INPUT that names the field and the problem. */
 export function invalid(field: string, problem: string): AnyRefusal {
   return refuse("INVALID_INPUT", { message: `${field}: ${problem}`, details: { field } });
 }
 
-/** The same with the codes that the application gives them: for what leaves the bus. */
+/** The same with the application's codes, for what leaves the bus. */
 export function refuserWith(codes: Partial<Record<BusCode, string>> = {}) {
   return (code: BusCode, options: RefusalOptions = {}): AnyRefusal =>
     new AnyRefusal(codes[code] ?? code, { message: busRefusals[code], ...options });

@@ -1,5 +1,5 @@
-// Serving commands, put together: requests are read, carried out in their lanes and answered. What an application
-// does not say has a default that needs nothing else: no seals, no devices, one wide lane.
+// Serves commands: reads requests, runs them in their lanes and replies. Everything that an application omits has a
+// default without further needs: no seals, no devices, one wide lane.
 import type { KafkaPort } from "../kafka/kafka.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Logger } from "../runtime/log.ts";
@@ -22,7 +22,7 @@ type RequestRules = Pick<
 export interface ServeDeps extends Partial<SealRules>, Partial<RequestRules> {
   protocol: BusProtocol;
   kafka: KafkaPort;
-  /** Knows the schemas of the commands, and is warm. */
+  /** Has loaded the schemas of the commands. */
   codec: Codec;
   commands: BusCommand[];
   group: string;

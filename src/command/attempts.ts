@@ -1,7 +1,7 @@
-// Attempts at secrets that can be guessed: passwords and codes. Each is counted before it is verified and refunded when
-// it was right, so parallel guesses cannot outrun the count. The rules are in docs/guessing.md, the decision is the
-// database's (src/db/attempts.ts). Who and where are kept as keyed hashes: a login that does not exist may be a
-// password in the wrong field, and an address is personal. Nothing here depends on whether there is such a login.
+// Attempts at secrets that can be guessed: passwords and codes. Each attempt is counted before the secret is verified
+// and refunded if it was right, so parallel guesses cannot outrun the count. docs/guessing.md has the rules; the
+// database decides (src/db/attempts.ts). Logins and origins are stored as keyed hashes, because an unknown login may be
+// a password typed into the wrong field, and an address is personal. Nothing here depends on whether the login exists.
 import type { Call } from "../bus/command.ts";
 import type { AccessClaims } from "../crypto/access-tokens.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
@@ -27,34 +27,35 @@ import { keyedHash, lastingHash } from "./keyed-hash.ts";
 import { clientNetworks } from "./networks.ts";
 import { refundable, type UseDeps, usedUp, useLimits } from "./uses.ts";
 
-/** What is guessed at; each factor of an account is counted by itself. */
+/** Attempts at each factor of an account are counted separately. */
 type Factor = "password" | "code";
 
 export interface Attempt {
   factor: Factor;
-  /** As it was typed, or as the account has it: case does not matter. */
+  /** As typed, or as the account has it: case does not matter. */
   login: string;
   /**
-   * Whom the requester serves; or the session of somebody who is logged in, whom guesses from elsewhere never delay.
+   * The client that the requester serves, or the session of a logged-in user. Guesses from elsewhere never delay the
+   * latter.
    */
   from: { client: Client | null } | { sessionId: string; userId: number };
 }
 
 /**
- * At the password of a user who is logged in. Counted by session, so that guesses at the login from elsewhere do not
- * lock its owner out.
+ * An attempt at the password of a logged-in user. Counted by session, so that guesses at the login from elsewhere
+ * cannot lock the owner out.
  */
 export function attemptInSession({ login, sessionId, userId }: AccessClaims): Attempt {
   return { factor: "password", login, from: { sessionId, userId } };
 }
 
-/** An attempt counts as failed unless its commit says otherwise. */
+/** A counted attempt. It counts as failed unless its commit includes `refund`. */
 export interface AttemptReservation {
-  /** Belongs into the commit where the secret was right, whatever it then refuses. */
+  /** Include it in the commit when the secret was right, even if the command is then refused. */
   refund: Write;
   /**
-   * Belongs into the commit that opens a session for a user who has shown every factor: on this device guesses from
-   * elsewhere delay the user no more.
+   * Include it in the commit that opens a session after every factor was verified: from then on, guesses from elsewhere
+   * do not delay this device.
    */
   remember(userId: number): Write[];
 }
@@ -71,19 +72,19 @@ export interface AttemptDeps extends UseDeps {
 /** The attempt of one request. */
 export interface Attempts {
   /**
-   * Counts it in the read's own statement.
-   * @throws Refusal THROTTLED with retryAfterMs and nothing counted; AlreadyAnswered
+   * Counts the attempt in the read's own statement.
+   * @throws Refusal THROTTLED with retryAfterMs, nothing counted; AlreadyAnswered
    */
   reserve<T>(attempt: Attempt, read: Read<T>): Promise<AttemptReservation & { row: T | null }>;
-  /** Counts another request under a key that has its answer. @throws Refusal THROTTLED */
+  /** Counts a different request under an idempotency key that is already answered. @throws Refusal THROTTLED */
   conflict(attempt: Attempt): Promise<void>;
-  /** The commit with these writes was made. */
+  /** The commit with these writes succeeded. */
   settle(writes: readonly Write[]): void;
-  /** Takes the count back: nothing was verified. */
+  /** Takes the count back, because nothing was verified. */
   release(): Promise<void>;
 }
 
-/** Whose attempts are counted: the request, by which a redelivered one is known again. */
+/** The request that an attempt belongs to; a redelivered one is counted once. */
 interface AttemptRequest {
   key: InboxKey;
   fingerprint: Buffer;
@@ -114,7 +115,7 @@ export function makeAttempts(parts: AttemptDeps, request: AttemptRequest): Attem
       const counted = await countAttempt(pool, attemptRow(parts, attempt, request), rules);
       attempted(attempt.factor, "conflict");
       if (counted.waitMs === 0) return;
-      // A right guess would get the kept answer, at no hash's cost: so from now on there is none under this key.
+      // A right guess would otherwise get the stored answer without the cost of a hash, so the answer is dropped.
       await invalidateAnswer(pool, request.key);
       throw throttled(parts, attempt, counted);
     },
@@ -128,7 +129,7 @@ export function makeAttempts(parts: AttemptDeps, request: AttemptRequest): Attem
   };
 }
 
-/** What an attempt of this kind of device is counted by. */
+/** The key that attempts of such a device are counted under. */
 function attemptPlace(row: AttemptRow, device: Reserved["device"]): Buffer {
   if (device === "new") return row.place;
   return device === "token" && row.held !== null ? row.held.place : row.device;
@@ -142,8 +143,8 @@ function throttled(parts: AttemptDeps, { factor }: Attempt, { waitMs, limit = "a
 }
 
 /**
- * For a login that ends without a password of its own: by the answer to a challenge, or by a passkey alone. The same
- * writes as a reservation's `remember`, for a user who has shown every factor.
+ * The same writes as a reservation's `remember`, for a login that ends without a password attempt of its own: with the
+ * answer to a challenge, or with a passkey alone.
  */
 export function rememberedDevice(
   { dataKeys, settings }: Pick<AttemptDeps, "dataKeys" | "settings">,
@@ -201,7 +202,10 @@ function attemptRow(
   };
 }
 
-/** Whom the requester serves, as an account knows its devices: for longer than a data key lives. */
+/**
+ * The hashes of a client's device and network. Their key outlives data key rotation, because accounts know devices for
+ * months.
+ */
 function deviceHashes(keys: DataKeys, login: string, client: Client | null) {
   const hash = lastingHash(keys);
   const owner = hash("owner", normalize(login));

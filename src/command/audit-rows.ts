@@ -1,8 +1,8 @@
-// The audit rows of a change: one for each of its events, under the same id. What an event says is personal unless it
-// is listed here, and is then readable for as long as its user exists (crypto/audit.ts); so a new event is audited and
-// cannot forget anything. What the change makes of its user's account goes with its last event, as digests that audit
-// verify --state compares accounts with. The statements say it themselves (db/statements.ts), so no handler can forget
-// that either.
+// The audit rows of a change: one per event, with the event's id. Every field of an event counts as personal unless it
+// is listed here; personal fields stay readable only as long as their user exists (crypto/audit.ts). A new event is
+// therefore audited, and its fields are protected, without further code. The last event's row also carries digests of
+// the account aspects that the change set, which `audit verify --state` compares with the tables. The statements
+// declare these aspects themselves (db/statements.ts).
 import { type AuditEntry, sealEntry, stateDigest, stateField } from "../crypto/audit.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
 import { kindOf } from "../db/account-state.ts";
@@ -11,7 +11,7 @@ import type { StateChange } from "../db/statements.ts";
 import type { AuditedEvent, Change } from "./context.ts";
 import { eventTopic } from "./outbox-rows.ts";
 
-/** Fields of events that say nothing of a person: they stay when the user is erased. */
+/** Event fields that are not personal: they remain when the user is erased. */
 const impersonal = new Set([
   ...[
     "cause",
@@ -39,8 +39,8 @@ const impersonal = new Set([
 ]);
 
 /**
- * The reason of a deletion is all that is left to explain it: its user's key goes in the same moment. A role and an
- * operator have no user at all.
+ * A deletion destroys the user's key in the same commit, so its reason must not be personal, or nothing would explain
+ * it. Events of roles and operators have no user at all.
  */
 const outliving: Readonly<Record<string, ReadonlySet<string>>> = {
   OperatorAdded: new Set(["reason"]),
@@ -51,9 +51,9 @@ const outliving: Readonly<Record<string, ReadonlySet<string>>> = {
 };
 
 /**
- * An event that nobody hears of, because it is about nobody, says so: `nobody` among its details.
- * @param outcome `ok`, or the code of the refusal that is the request's answer
- * @returns a sealed row each, in the order of the events
+ * The details of events about a dummy user contain `nobody: true`.
+ * @param outcome `ok`, or the code of the refusal that answers the request
+ * @returns one encrypted row per event, in the order of the events
  */
 export function auditRows(
   outbox: readonly OutboxRow[],
@@ -77,7 +77,7 @@ export function auditRows(
   });
 }
 
-/** The fields of an event's row that say it; of several changes of one aspect the last counts. */
+/** The row fields that describe the account's state; of several changes to one aspect the last one counts. */
 export function stateOf(changes: readonly StateChange[], dataKeys: DataKeys): Record<string, unknown> | undefined {
   if (changes.length === 0) return undefined;
   const digests = Object.fromEntries(
@@ -89,7 +89,7 @@ export function stateOf(changes: readonly StateChange[], dataKeys: DataKeys): Re
   };
 }
 
-/** @returns the sealed row of one event */
+/** @returns the encrypted row of one event */
 export function auditRow(
   event: AuditedEvent,
   { userId, outcome, dataKeys }: { userId: number | null; outcome: string; dataKeys: DataKeys },

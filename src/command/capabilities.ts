@@ -1,4 +1,4 @@
-// Makes the context of one run of a handler: the core, and the capabilities that the handler names.
+// Makes the context of one run of a handler: the core and the capabilities that the handler names.
 import { mailCount } from "../accounts/mails.ts";
 import type { Call } from "../bus/command.ts";
 import { openPersonal, openSubjectKey } from "../crypto/audit.ts";
@@ -21,7 +21,7 @@ import { loginHash } from "./keyed-hash.ts";
 interface Run {
   call: Call;
   storing: RequestStorage;
-  /** Whether this request was looked for in the inbox; one whose answer is not stored is not. */
+  /** Whether the inbox was already read for this request; never for a command that stores no answer. */
   inboxAsked: boolean;
   acting: ActingSession | undefined;
 }
@@ -33,7 +33,7 @@ export function makeContext(
 ): Context<Capability> {
   const run: Run = { call, storing, inboxAsked: storing.fingerprint === undefined, acting: undefined };
   const capabilities = needs.map((name) => [name, makers[name](deps, run)]);
-  // Those that a handler does not name are not there, though the type has them: what it sees is Context of its names.
+  // Only the named capabilities exist at run time, though the type has all: the handler's own type is narrower.
   return { ...core(deps, run), ...(Object.fromEntries(capabilities) as Capabilities) };
 }
 
@@ -172,7 +172,7 @@ function oldestKey({ dataKeys }: RunDeps, purpose: DataKeyPurpose): Buffer {
 
 const jwksTexts = new WeakMap<Keyring, string>();
 
-/** A keyring never changes, and every requester asks for it. */
+/** Cached per keyring: a keyring never changes, and every requester asks for this text. */
 function jwksText(keyring: Keyring): string {
   const known = jwksTexts.get(keyring);
   if (known !== undefined) return known;

@@ -1,13 +1,13 @@
-// The field `client` of a request: checked, and in the form in which sessions and events keep it, before any handler
-// sees it.
+// The field `client` of a request, checked and brought into the form that sessions and events store, before the handler
+// runs.
 import { readIp } from "../protocol/client-address.ts";
 import { invalid } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
 
-/** Characters, which are code points. */
+/** In code points. */
 const longest = { userAgent: 512, device: 256 } as const;
 
-/** The request with its client checked; any request that has one. @throws Refusal INVALID_INPUT with details.field */
+/** The request with its client checked, or unchanged without one. @throws Refusal INVALID_INPUT with details.field */
 export function withClient(request: object): object {
   const { client } = request as { client?: Client | null };
   return client ? { ...request, client: checkedClient(client) } : request;

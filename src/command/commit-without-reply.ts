@@ -1,6 +1,6 @@
-// A change that keeps no answer: what the fleet or authctl does by itself, and what is noted of a request that must not
-// keep one. With its events, revocations and audit rows, in one statement like any commit; done twice, it is there
-// twice.
+// Commits a change that answers no request: what the fleet or authctl does on its own, and audit rows of requests whose
+// answer must not be stored. Events, revocations and audit rows are written in one statement as usual, but there is no
+// inbox row: running it twice does it twice.
 
 import type { DataKeys } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";
@@ -18,12 +18,12 @@ export interface CommitWithoutReplyDeps {
 }
 
 export interface CommitWithoutReplyOptions {
-  /** For the audit: `ok`, or the code of a refusal. */
+  /** For the audit: `ok`, or a refusal's code. */
   outcome?: string;
   traceparent?: string | undefined;
 }
 
-/** @throws AU409 (db/faults.ts) where the world is not as the change demands, unique violations */
+/** @throws AU409 (db/faults.ts) where what the change demands is not so; unique violations */
 export async function commitWithoutReply(
   { pool, clock, dataKeys }: CommitWithoutReplyDeps,
   change: Change,

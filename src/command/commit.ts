@@ -1,4 +1,4 @@
-// The one statement in which a handler's change and the request's answer are written (db/commit.ts).
+// Writes a handler's change and the request's answer in one statement (db/commit.ts).
 import type { Call } from "../bus/command.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import { type Commit, commitOnce } from "../db/commit.ts";
@@ -13,9 +13,9 @@ import { AlreadyAnswered, inboxKey, type StoredAnswer, sealAnswer } from "./inbo
 import { outboxRows } from "./outbox-rows.ts";
 import type { Uses } from "./uses.ts";
 
-/** What is stored of one request. */
+/** What a run may store about its request. */
 export interface RequestStorage {
-  /** Absent: its answer is not stored, and it commits nothing. */
+  /** Absent: the command stores no answer and must not commit. */
   fingerprint: Buffer | undefined;
   ttlMs: number;
   attempts: Attempts | undefined;
@@ -30,7 +30,7 @@ export interface AnswerCommit {
   answer: StoredAnswer;
 }
 
-/** @throws AlreadyAnswered where the request has its answer; AU409 (db/faults.ts) where the world has changed */
+/** @throws AlreadyAnswered if the request has an answer; AU409 (db/faults.ts) if the data changed since it was read */
 export async function commitAnswer(deps: RunDeps, committing: AnswerCommit): Promise<void> {
   const { call, storing } = committing;
   if (storing.fingerprint === undefined)
@@ -67,7 +67,7 @@ function commitFor(
   };
 }
 
-/** Before all other writes: what they do to the session is done by the command itself. */
+/** Runs before all other writes, because the command itself may end the session. */
 function demandActing({ sessionId, userId, generation }: ActingSession, { user }: Change): Write {
   if (user?.id !== userId) return demandSession({ sessionId, userId, generation });
   return demandSession({ sessionId, userId, generation: user.deleted ? null : (user.generation ?? generation) });

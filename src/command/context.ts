@@ -1,8 +1,8 @@
-// What a handler is given. Every handler has the core: the request's time, reads, who acts, and one commit. What not
-// every command may do (hash a password, count an attempt, open a session) is a capability, which a handler names
-// (define.ts): without that its code does not compile, so the top of each handler shows what it uses.
-// A handler knows no Kafka and no SQL text. Its first read asks the inbox too: where the request has its answer
-// already, the read or the commit throws AlreadyAnswered, and run.ts gives that answer.
+// What a handler is given. Every handler has the core: the time, reads, the acting session and one commit. Everything
+// else (hashing a password, counting an attempt, opening a session) is a capability that the handler names in `needs`
+// (define.ts). A capability that is not named does not compile, so the top of a handler shows what it uses. Handlers
+// know neither Kafka nor SQL. The first read of a handler also looks into the inbox: if the request was answered
+// before, the read or the commit throws AlreadyAnswered, and run.ts returns the stored answer.
 import type { Call } from "../bus/command.ts";
 import type { AccessReader } from "../crypto/access-tokens.ts";
 import type { SecretBox } from "../crypto/envelope.ts";
@@ -19,12 +19,12 @@ import type { Attempt, AttemptReservation } from "./attempts.ts";
 import type { DomainEvent } from "./events.ts";
 import type { ClientUse, UseRules } from "./uses.ts";
 
-/** Passwords as a handler uses them: each hash waits for its turn in the hash lane, inside the request's time. */
+/** Password hashing for handlers: each hash waits in the hash lane, bounded by the request's deadline. */
 export interface HandlerPasswords {
-  /** What a new password must be. */
+  /** The rules for new passwords. */
   policy: PasswordPolicy;
   hash(password: string): Promise<string>;
-  /** @param stored undefined for an unknown login: costs the same and is never ok */
+  /** @param stored undefined for an unknown login: verifying costs the same and never succeeds */
   verify(password: string, stored: string | undefined): Promise<{ ok: boolean; stale: boolean }>;
 }
 
@@ -33,15 +33,15 @@ export interface Message {
   topic: string;
   key: string;
   kind: "json" | "mail";
-  /** What may stand in clear in the outbox. */
+  /** The part that the outbox may hold unencrypted. */
   body: Record<string, unknown>;
-  /** What may not; merged into the body when the record is published. */
+  /** The part that the outbox holds encrypted; merged into the body on publishing. */
   secret?: Record<string, unknown>;
-  /** Default true. False: it is written like any other, so that it costs the same, and never published. */
+  /** Default true. False: the row is written, so that it costs the same, and never published. */
   publish?: boolean;
 }
 
-/** What links and mails are made with: a handler's context, or maintenance. */
+/** What making links and mails needs: a handler's context has it, and so has maintenance. */
 export interface MailMaker {
   settings: Pick<Settings, "confirmTtlMs" | "legacyTopics" | "mailLocale">;
   uuid(): string;
@@ -49,36 +49,37 @@ export interface MailMaker {
   audited(event: AuditedEvent, userId: number): Buffer;
 }
 
-/** What an event's audit row is made from. */
+/** The input of an event's audit row. */
 export type AuditedEvent = Pick<OutboxRow, "eventId" | "kind" | "actor" | "traceparent" | "body">;
 
 export interface Change {
-  /** Locks and numbers the user the events are about; absent where there is none. */
+  /** The user the events are about, whose row is locked and numbers them; absent where the events have no user. */
   user?: {
     id: number;
     subject: NonNullable<Commit["subject"]>;
     /**
-     * Where `subject` raises the user's generation, which it then must demand as it was read: what it is afterwards.
+     * The user's generation after the change, where `subject` raises it. `subject` must then demand the generation that
+     * was read.
      */
     generation?: number;
     /** `subject` deletes the user. */
     deleted?: true;
   };
-  /** Key of the events where there is no user. */
+  /** Record key of the events where there is no user. */
   key?: string;
   events: DomainEvent[];
   /**
-   * Default true. False: the events are about a dummy user (db/dummy-user.ts). They are written, so that it costs the
-   * same, and never published.
+   * Default true. False: the events are about a dummy user (db/dummy-user.ts). They are written, so that the commit
+   * costs the same, and never published.
    */
   publish?: boolean;
   writes?: Write[];
   messages?: Message[];
-  /** Who did it; default the user whom the events are about, or anonymous. */
+  /** The actor. Default: the user the events are about, or anonymous. */
   actor?: string;
 }
 
-/** A session, and the generation of its user, as the access token of a command was judged by. */
+/** The session of an access token, and its user's generation when the token was checked. */
 export interface ActingSession {
   sessionId: string;
   userId: number;
@@ -93,22 +94,22 @@ export interface Settings {
   refreshIdleMs: number;
   refreshGraceMs: number;
   cookieMaxAgeMs: number;
-  /** Sessions a user may have. */
+  /** The most sessions one user may have. */
   sessionsMax: number;
   confirmTtlMs: number;
   resetTtlMs: number;
-  /** How long a login that was given up is taken for others. */
+  /** How long a released login stays reserved. */
   loginQuarantineMs: number;
   mailsPerHour: number;
   mailLocale: string;
   hideEmail: boolean;
   legacyTopics: boolean;
   attempts: AttemptRules;
-  /** Reply topics whose requesters confirm by the link alone. */
+  /** Reply topics whose requesters may confirm an account with the link alone. */
   confirmWithoutProof: readonly string[];
   uses: UseRules;
   challengeTtlMs: number;
-  /** How old a login may be for what changes how its user logs in. */
+  /** The maximum age of a login for commands that change how the user logs in. */
   stepUpMaxAgeMs: number;
   /** Its name, as authenticator apps and passkey dialogs show it. */
   product: string;
@@ -116,14 +117,15 @@ export interface Settings {
 }
 
 /**
- * Mails that AUTH_MAILS_PER_HOUR counts, each kind by itself; `confirm` is every link that makes an address somebody's.
+ * The kinds of mail that AUTH_MAILS_PER_HOUR counts, each separately. `confirm` covers every link that confirms an
+ * address.
  */
 export type CountedMail = "confirm" | "reset";
 
-/** What shows, beside the link, that whoever confirms an account is whoever registered. */
+/** What proves, besides the link, that the person who confirms an account is the person who registered it. */
 export type Proof = "secret" | "password" | "none";
 
-/** Of an audit row, sealed. */
+/** The encrypted part of an audit row. */
 interface PersonalPart {
   eventId: string;
   personal: Buffer;
@@ -138,15 +140,18 @@ export interface CoreContext {
   /** Reads access tokens. */
   tokens: AccessReader;
   /**
-   * The command is given in this session. From here on every commit demands that it goes on: that neither it was ended
-   * nor its user's rights were changed by what was committed meanwhile.
+   * Runs the command in this session. Every later commit of the handler demands that the session still exists and that
+   * its user's rights have not changed since the token was checked.
    */
   actIn(session: ActingSession): void;
-  /** At most one row. */
+  /** Reads at most one row. */
   read<T>(read: Read<T>): Promise<T | null>;
-  /** Asks the inbox where no read did: before a refusal that only time has brought about, such as an expired token. */
+  /**
+   * Looks into the inbox in a handler that has read nothing. Call it before a refusal that depends on time alone (an
+   * expired token): a repeated request must get its first answer.
+   */
   checkInbox(): Promise<void>;
-  /** The audit row of an event that the commit itself may add (db/sessions.ts), sealed. */
+  /** The encrypted audit row of an event that the commit itself may add (db/sessions.ts). */
   audited(event: AuditedEvent, userId: number): Buffer;
   /** Writes everything in one statement, stores `result` as the request's answer, and returns it. */
   commit<R extends object>(change: Change, result: R): Promise<R>;
@@ -157,11 +162,11 @@ export interface CoreContext {
 /** What only some commands may do. */
 export interface Capabilities {
   passwords: HandlerPasswords;
-  /** Guesses at a password or a code. The handler must also say whose `attempt` its request is (define.ts). */
+  /** Attempts at a password or a code. The handler must also define `attempt` (define.ts). */
   attempts: {
     /**
-     * Reads, and in the same statement counts an attempt at a secret before it is verified. It stays counted unless
-     * `refund` is among the writes of the commit.
+     * Reads, and in the same statement counts an attempt before the secret is verified. It stays counted unless the
+     * commit includes `refund`.
      * @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be verified
      */
     reserve<T>(attempt: Attempt, read: Read<T>): Promise<AttemptReservation & { row: T | null }>;
@@ -169,29 +174,29 @@ export interface Capabilities {
   /** Limits across accounts (uses.ts). */
   uses: {
     /**
-     * Reads, and in the same statement counts a use. It stays counted unless `refund` is among the writes of the
-     * commit.
+     * Reads, and in the same statement counts a use. It stays counted unless the commit includes `refund`.
      * @throws Refusal THROTTLED with retryAfterMs: nothing was counted, and nothing may be done
      */
     count<T>(using: ClientUse, read: Read<T>): Promise<{ row: T | null; refund: Write }>;
-    /** In a statement of its own, where the first read tells whom the requester serves. @throws Refusal THROTTLED */
+    /**
+     * The same in a statement of its own, for handlers that learn the client only from their first read. @throws
+     * Refusal THROTTLED
+     */
     countAlone(using: ClientUse): Promise<{ refund: Write }>;
   };
   mails: {
-    /** What a mail to the address is counted by. */
+    /** The counter for mails of this kind to this address. */
     count(kind: CountedMail, email: string): MailCount;
   };
   /** The tokens of a session. */
   sessions: Pick<Tokens, "issueAccess"> & {
-    /**
-     * What successors of refresh tokens are derived with: the newest key, or the one that a session was opened with.
-     */
+    /** The key that derives successors of refresh tokens: the newest one, or the one a session was opened with. */
     refreshKey(id?: number): { id: number; key: Buffer };
-    /** For this record key: the request's own device token renewed, where it came with a known one, else a new one. */
+    /** A device token for this record key: the request's own one renewed if it is valid, otherwise a new one. */
     deviceToken(given: { recordKey: string; epoch: number }): string;
     /**
-     * Belongs into the commit that opens a session where no attempt of this request did: after a challenge, or by a
-     * passkey alone. What a reservation's `remember` does.
+     * Remembers the device in a commit that opens a session without an attempt of its own: after a challenge, or with a
+     * passkey alone. Other commits use the reservation's `remember`.
      */
     rememberDevice(user: { id: number; login: string }, client: Client | null): Write[];
   };
@@ -200,29 +205,29 @@ export interface Capabilities {
     box(): SecretBox;
   };
   passkeys: {
-    /** What user handles are made with; the oldest key, because they must stay the same. 32 bytes. */
+    /** The key of user handles, 32 bytes: always the oldest key, because handles must never change. */
     handleKey(): Buffer;
   };
   operators: {
-    /** Seals rows of operators. */
+    /** Encrypts the rows of operators. */
     box(): SecretBox;
   };
-  /** Logins that were given up stay taken for a while (db/given-up-logins.ts). */
+  /** Released logins stay reserved for a while (db/quarantined-logins.ts). */
   givenUpLogins: {
-    /** What one is found by. */
+    /** The hash that a quarantined login is stored under. */
     hash(loginKey: string): Buffer;
-    /** Belongs into the commit that deletes a user: keeps the login taken, where it was ever confirmed. */
+    /** Reserves the login in the commit that deletes its user, if the account was ever confirmed. */
     keep(user: { login: string; confirmed: boolean }): Write[];
   };
   personalData: {
-    /** Opens what is personal in the user's audit rows. @param subjectBox the user's key, as it is stored */
+    /** Decrypts the personal part of the user's audit rows. @param subjectBox the user's encrypted key */
     reader(userId: number, subjectBox: Buffer): (row: PersonalPart) => Record<string, unknown>;
   };
-  /** Refused attempts of administrators (admin/denials.ts). */
+  /** Administrative requests that were refused (admin/denials.ts). */
   denials: {
-    /** Whether the audit gets a row of this one. */
+    /** Whether this refusal gets an audit row. */
     admit(actor: string): boolean;
-    /** Commits what happened and stores no answer: the same request may be carried out later, and is noted again. */
+    /** Commits the audit row and stores no answer: the same request may succeed later. */
     commitAuditOnly(change: Change, code: RefusalCode): Promise<void>;
   };
   /** The fleet's public keys. */
@@ -230,7 +235,7 @@ export interface Capabilities {
     jwks(): string;
   };
   metrics: {
-    /** After the commit. */
+    /** Call it after the commit. */
     countConfirmed(proof: Proof): void;
   };
 }

@@ -1,6 +1,6 @@
-// Events: what a command made true. A handler commits events; the rows that tell others about them derive from them
-// here: the event in auth.event, what it takes away from access tokens that are under way, in auth.revocation, and its
-// row of the audit (audit-rows.ts). No event carries an e-mail address or a secret.
+// Events state what a command did. From the events of a commit this file derives the records that others read:
+// auth.event, and in auth.revocation what each event revokes of access tokens in use; audit-rows.ts derives the audit
+// rows. No event contains an e-mail address or a secret.
 import { revocationTopic } from "../db/revocations.ts";
 import type { Events } from "../protocol/generated/schemas.ts";
 
@@ -9,18 +9,18 @@ type Body<Name extends keyof Events> = Omit<Events[Name], Common>;
 
 export type DomainEvent = { [Name in keyof Events]: { event: Name; body: Body<Name> } }[keyof Events];
 
-/** Makes an event; its name decides what it must say. */
+/** Makes an event; its name determines the fields of its body. */
 export function event<Name extends keyof Events>(event: Name, body: Body<Name>): DomainEvent {
   return { event, body } as DomainEvent;
 }
 
 /**
- * What an event revokes. Sessions: these are over. "outdated": every access token of the user from before; sessions
- * that go on get a current one by a refresh. "over": those too, and there is no session left that could refresh.
+ * What an event revokes. `sessions`: these sessions. "outdated": all access tokens issued so far; open sessions get a
+ * current one by refreshing. "over": the same, and no session is left that could refresh.
  */
 type Revokes = { sessions: readonly string[] } | "outdated" | "over" | "nothing";
 
-/** Every event is here, so that a new one cannot forget to say. */
+/** Complete by type, so a new event must say what it revokes. */
 const revokes: { [Name in keyof Events]: (body: Body<Name>) => Revokes } = {
   AdminRefused: () => "nothing",
   ConfirmationRequested: () => "nothing",
@@ -55,10 +55,10 @@ const revokes: { [Name in keyof Events]: (body: Body<Name>) => Revokes } = {
   UserUnlocked: () => "nothing",
 };
 
-/** What revocations need of the user of a change. */
+/** The user of a change, as far as revocations need it. */
 export interface Revoked {
   id: number;
-  /** The user's generation after the change; where an event outdates tokens, the change has raised it. */
+  /** The user's generation after the change; a change with an event that outdates tokens has raised it. */
   generation?: number;
 }
 
@@ -69,11 +69,11 @@ export interface RevocationRecord {
 }
 
 /**
- * The records of auth.revocation for an event (docs/protocol.md). JSON, though commands and events are Avro: a
- * verifier in any language then needs neither a registry nor its being up, and the values are smaller than a schema id
- * would be worth. A record may come twice, and after a relay that hung even an older one after a newer: a reader keeps
- * the highest minGeneration. The database adds `at`, its own time, when the row is written (migrations/0015).
- * @throws Error where a change and its events disagree whether the user's generation rises
+ * The records of auth.revocation for an event (docs/protocol.md). They are JSON, not Avro, so that a verifier in any
+ * language works without the schema registry; the values are small anyway. A record may come twice, and an older one
+ * may follow a newer one after a stalled relay: readers keep the highest minGeneration. The database adds `at`, its own
+ * time, on insert (migrations/0015).
+ * @throws Error where the change raises the generation and no event says so, or the reverse
  */
 export function revocationRecords(events: readonly DomainEvent[], user: Revoked | undefined): RevocationRecord[] {
   const all = events.map(({ event, body }) => (revokes[event] as (body: object) => Revokes)(body));

@@ -1,14 +1,14 @@
-// What the inbox keeps of a request beside its answer: the id of a data key, and an HMAC with that key over the opened
-// request. It tells the same request, sealed anew or delivered again, from another one under the same idempotency key;
-// nobody without the key can try passwords against it. The id, because by then another key may be the current one.
-// A request whose actor signs a token for each try (an operator) has a second HMAC, in which the token's subject stands
-// for its text: with a token made anew it is the same request. By that one alone no answer is given before the new
-// token is verified.
+// The fingerprint of a request, stored with its answer: a data key's id and an HMAC under that key over the opened
+// request. It recognises the same request when it is sealed again or redelivered, and tells it from a different request
+// under the same idempotency key. Without the key nobody can test passwords against it. The id is stored because the
+// current key may change before the request is repeated. An operator signs a new token for each attempt, so such a
+// request has a second HMAC, over the operator's name in place of the token. If only the second one matches, the new
+// token is verified before the stored answer is returned.
 import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 import type { DataKey, DataKeys } from "../crypto/envelope.ts";
 import { peekOperator } from "../crypto/operators.ts";
 
-/** Over the opened request: the same request sealed twice has different bytes. */
+/** Over the opened request: sealing the same request twice gives different bytes. */
 export function requestFingerprint(keys: DataKeys, request: object): Buffer {
   const key = keys.current("fingerprint");
   const head = Buffer.alloc(headLength);
@@ -17,7 +17,7 @@ export function requestFingerprint(keys: DataKeys, request: object): Buffer {
   return Buffer.concat([head, macOf(key, request), ...(bySubject === undefined ? [] : [macOf(key, bySubject)])]);
 }
 
-/** renewed: the same but for the text of the actor's token, which is to be verified. */
+/** renewed: equal except for the actor's token, which must be verified. */
 export type Sameness = "same" | "renewed" | "other";
 
 /** @throws UnknownDataKey */
@@ -42,7 +42,7 @@ function macIn(fingerprint: Buffer, place: number): Buffer {
 
 const equal = (one: Buffer, other: Buffer): boolean => one.length === other.length && timingSafeEqual(one, other);
 
-/** undefined where the actor's token has a text that stays. */
+/** undefined where the actor's token does not change between attempts. */
 function withSubject(request: object): object | undefined {
   const { actorToken } = request as { actorToken?: unknown };
   const name = typeof actorToken === "string" ? peekOperator(actorToken)?.name : undefined;
@@ -50,9 +50,8 @@ function withSubject(request: object): object | undefined {
 }
 
 /**
- * JSON with sorted names, so that a schema's field order does not matter, and without fields that are null: one that a
- * later version adds, and its requester does not know, makes no other request of the one that an earlier worker has
- * answered.
+ * JSON with sorted names, so that the order of fields in a schema does not matter, and without null fields: a field
+ * that a later version adds must not change the fingerprint of a request that an earlier worker has answered.
  */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;

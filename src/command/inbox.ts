@@ -1,10 +1,10 @@
-// The stored answer of a request: under which key the inbox has it, how it is sealed, and how it is given again.
+// The stored answer of a request: its key in the inbox, its encryption, and how it is returned again.
 import type { Call } from "../bus/command.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
 import type { InboxKey, InboxRow } from "../db/inbox.ts";
 import { Refusal, type RefusalCode } from "../protocol/errors.ts";
 
-/** The request has its answer already. */
+/** The request was answered before. */
 export class AlreadyAnswered extends Error {
   override readonly name = "AlreadyAnswered";
   readonly row: InboxRow;
@@ -15,7 +15,7 @@ export class AlreadyAnswered extends Error {
   }
 }
 
-/** What the inbox keeps, encrypted: the result with its secrets in clear, or the refusal. */
+/** What the inbox stores, encrypted: the result including its secrets, or the refusal. */
 export type StoredAnswer =
   | { ok: object }
   | {
@@ -35,7 +35,7 @@ export function sealAnswer(keys: DataKeys, key: InboxKey, answer: StoredAnswer):
   return keys.box("inbox").seal(Buffer.from(JSON.stringify(answer)), boxContext(key));
 }
 
-/** @returns the result as it was. @throws Refusal, where the answer was one */
+/** @returns the stored result. @throws Refusal if the stored answer is one */
 export function repeatAnswer(keys: DataKeys, key: InboxKey, { reply }: InboxRow): object {
   const opened = keys.box("inbox").open(reply, boxContext(key));
   const answer = JSON.parse(opened.toString("utf8")) as StoredAnswer;
@@ -44,7 +44,7 @@ export function repeatAnswer(keys: DataKeys, key: InboxKey, { reply }: InboxRow)
   throw new Refusal(code, { message, details, ...(retryAfterMs !== undefined && { retryAfterMs }) });
 }
 
-/** An answer opens under the key of its own request only. */
+/** Additional data of the encryption: an answer can be decrypted for its own request only. */
 function boxContext({ topic, replyTopic, idempotencyKey }: InboxKey): Buffer {
   return Buffer.concat([Buffer.from(`${topic}\n${replyTopic}\n`), idempotencyKey]);
 }

@@ -1,20 +1,20 @@
-// Hashes under which attempts, devices, networks and logins are kept: whoever reads the database learns neither logins
-// nor addresses by trying them.
+// Keyed hashes of logins, devices, networks and addresses: the database holds only these, so reading it does not allow
+// testing guesses.
 import { createHmac, createSecretKey } from "node:crypto";
 import type { DataKeys } from "../crypto/envelope.ts";
 
 export type KeyedHash = (...parts: (string | Buffer)[]) => Buffer;
 
-/** For counts that live for a day or so: when another key follows, they begin anew. */
+/** For counters that live about a day: they start from zero when the key rotates. */
 export const keyedHash = (keys: DataKeys): KeyedHash => hashUnder(keys.current("attempts").key);
 
 /**
- * For what is looked up by its hash for months, known devices and logins that were given up: its key stays the same
+ * For what is looked up by its hash for months, known devices and quarantined logins: this key never changes
  * (keys/data-keys.ts).
  */
 export const lastingHash = (keys: DataKeys): KeyedHash => hashUnder(keys.current("lookup").key);
 
-/** Each part with its length before it, so that no two lists of parts are hashed alike. 16 bytes. */
+/** Prefixes each part with its length, so that no two lists of parts hash alike. 16 bytes. */
 function hashUnder(key: Buffer): KeyedHash {
   const secret = createSecretKey(key);
   return (...parts) => {
@@ -28,5 +28,5 @@ function hashUnder(key: Buffer): KeyedHash {
   };
 }
 
-/** What a login that was given up is found by. */
+/** The hash that a quarantined login is stored under. */
 export const loginHash = (keys: DataKeys, loginKey: string): Buffer => lastingHash(keys)("login", loginKey);

@@ -1,6 +1,6 @@
-// The networks of a client's address: what attempts and limits across accounts count by (docs/guessing.md). IPv4 counts
-// by address. A subscriber's IPv6 prefix is 56 bits or shorter, so counting single addresses there would count nothing
-// (RFC 6177; BCP 157); a site's is 48.
+// The networks of a client's address, by which attempts and limits across accounts are counted (docs/guessing.md). IPv4
+// counts by address. An IPv6 subscriber has a prefix of 56 bits or shorter and a site one of 48 (RFC 6177, BCP 157), so
+// counting single IPv6 addresses would limit nobody.
 import { isIPv4 } from "node:net";
 import { groupsOf, readIp } from "../protocol/client-address.ts";
 
@@ -11,7 +11,7 @@ export interface Networks {
   wide: string | undefined;
 }
 
-/** Undefined where the text is no address. */
+/** Undefined where the text is not an address. */
 export function clientNetworks(ip: string | null | undefined): Networks | undefined {
   const address = readIp(ip ?? "");
   if (address === undefined) return undefined;

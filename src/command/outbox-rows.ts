@@ -1,6 +1,6 @@
-// The outbox rows of a change: its events, then what they revoke, then its messages. An event's row takes the next
-// number of its user; a secret is encrypted before it is written. All rows of a user are in one shard, so revocations
-// are published in their order.
+// The outbox rows of a change: its events, then their revocations, then its messages. Each event takes the next
+// sequence number of its user; secrets are encrypted. All rows of a user are in one shard, so that they are published
+// in order.
 import type { SecretBox } from "../crypto/envelope.ts";
 import type { OutboxRow } from "../db/commit.ts";
 import { shardOf } from "../db/outbox.ts";
@@ -10,7 +10,7 @@ import { revocationRecords } from "./events.ts";
 export const eventTopic = "auth.event";
 
 interface OutboxRowOptions {
-  /** The request, or nothing of one where the fleet acts by itself. */
+  /** The request, or only its trace context where the fleet acts on its own. */
   call: { envelope: { traceparent: string | undefined } };
   now: number;
   uuid(): string;

@@ -1,6 +1,6 @@
-// Runs handlers: gives each call its context, gives the stored answer to a request that has one, and starts a handler
-// anew whose commit found the world changed. This is where "one outcome" is decided: whatever a handler does, its
-// answer is the one in the inbox.
+// Runs handlers: gives each run its context, returns the stored answer to a repeated request, and runs a handler again
+// when its commit finds changed data. This is where "one outcome" is decided: whatever a handler does, the answer is
+// the one in the inbox.
 
 import { type GatedSchema, makeTextGate } from "../bus/avro/text-gate.ts";
 import type { BusCommand, Call } from "../bus/command.ts";
@@ -22,7 +22,7 @@ import { compareFingerprint, requestFingerprint } from "./fingerprint.ts";
 import { AlreadyAnswered, inboxKey, repeatAnswer } from "./inbox.ts";
 import { makeUses } from "./uses.ts";
 
-/** Redelivery of a legacy record must change nothing for as long as the platform's topics keep records. */
+/** As long as the platform's topics retain records: a redelivered record must change nothing. */
 const legacyTtlMs = 60 * 86_400_000;
 const maxAttempts = 5;
 
@@ -84,13 +84,13 @@ interface RepeatedRequest {
   request: object;
   call: Call;
   attempts: Attempts | undefined;
-  /** The answer that is stored under its key. */
+  /** The inbox row with the stored answer. */
   row: InboxRow;
 }
 
-/** To the same request its first answer; another one under its key is a conflict. @throws Refusal */
+/** Repeats the answer to the same request; a different request under its key is a conflict. @throws Refusal */
 async function answerAgain(deps: RunDeps, handler: Handler, { request, call, attempts, row }: RepeatedRequest) {
-  // Its reads do not ask the inbox, which has an answer under this key.
+  // Its reads must not look into the inbox: they would find the answer that this is about.
   const ctx = makeContext(deps, { call, storing: nothingStored }, handler.needs ?? []);
   const sameness = compareFingerprint(deps.dataKeys(), row.fingerprint, request);
   if (sameness === "renewed") await demandGoodToken(handler, request, ctx);
@@ -101,24 +101,25 @@ async function answerAgain(deps: RunDeps, handler: Handler, { request, call, att
 }
 
 /**
- * The text gate should have seen it, or the handler. No dead letter: whoever sent it could send as many as they like.
+ * The text check or the handler should have refused this. It is no dead letter, because a caller could cause any number
+ * of them.
  */
 function notStorable({ log }: RunDeps, { topic }: Call, error: unknown): Refusal {
   log.error({ err: error, topic }, "a request has a value that cannot be stored");
   return refuse("INVALID_INPUT", { message: "The request has a value that cannot be stored." });
 }
 
-/** A token that was made anew is judged before the first one's answer is given. @throws Refusal */
+/** Verifies an actor token that was signed anew, before the stored answer is returned. @throws Refusal */
 async function demandGoodToken(handler: Handler, request: object, ctx: Context<Capability>): Promise<void> {
   if (handler.vouch === undefined) throw refuse("IDEMPOTENCY_CONFLICT");
   await handler.vouch(request as never, ctx);
 }
 
-/** The hash lane had no place: whoever comes again must not find a failed attempt, or a use, that was none. */
+/** The hash lane refused: the attempt and the use are released, so that a retry is not counted twice. */
 const isBusy = (error: unknown): boolean =>
   error instanceof Refusal && (error.code === "OVERLOADED" || error.code === "DEADLINE_EXCEEDED");
 
-/** One legacy record, once. */
+/** Handles one legacy record, once. */
 export async function runLegacy(deps: RunDeps, handler: LegacyHandler, body: LegacyBody, call: Call): Promise<void> {
   const fingerprint = requestFingerprint(deps.dataKeys(), body);
   const storing = { fingerprint, ttlMs: legacyTtlMs, attempts: undefined, uses: undefined };
@@ -133,8 +134,9 @@ export async function runLegacy(deps: RunDeps, handler: LegacyHandler, body: Leg
 }
 
 /**
- * A commit that found the world changed, or a name taken meanwhile, took itself back: the handler reads anew and
- * decides anew. So it does after another process has used a data key that this one had not loaded.
+ * A commit that finds changed data, or a name that was taken meanwhile, is rolled back, and the handler runs again on
+ * what is true now. The same happens after reading something encrypted with a data key that this process has not
+ * loaded.
  */
 async function retryWhenChanged(deps: RunDeps, call: Call, run: () => Promise<object>): Promise<object> {
   for (let attempt = 1; ; attempt += 1) {

@@ -1,8 +1,8 @@
-// Limits across accounts: what somebody may do from one network, at whichever accounts, before they have to wait
-// (docs/guessing.md). Counted before anything is hashed or mailed, in the statement of the handler's first read.
-// Networks are those of `client.ip`, as the requester says it: a request without one falls under the limits of its
-// account or address alone, and is counted in a metric. Nothing here depends on whether there is such an account.
-// Networks are kept as keyed hashes.
+// Limits across accounts: how often one network may do something before it has to wait, whichever accounts it is about
+// (docs/guessing.md). Uses are counted before anything is hashed or mailed, in the statement of the handler's first
+// read. The network is that of `client.ip` as the requester reports it; a request without one falls under the limits of
+// its account or address only, and a metric counts it. Nothing here depends on whether the account exists. Networks are
+// stored as keyed hashes.
 import type { Call } from "../bus/command.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
 import { type InboxKey, readReserving } from "../db/inbox.ts";
@@ -16,12 +16,12 @@ import { type KeyedHash, keyedHash } from "./keyed-hash.ts";
 import { clientNetworks } from "./networks.ts";
 
 /**
- * What is counted, each by itself, so that guesses at passwords from a network keep nobody there from registering.
- * password, code: guesses that failed. link: links that did not hold. register, mail, passkey: every use.
+ * What is counted, each kind separately, so that password guesses from a network do not stop registrations from it.
+ * password, code: failed guesses. link: links that were not valid. register, mail, passkey: every use.
  */
 export type Use = "password" | "code" | "link" | "register" | "mail" | "passkey";
 
-/** So many uses at once, forgotten evenly within `perMs`. */
+/** A burst of uses, forgotten evenly within `perMs`. */
 interface Rate {
   most: number;
   perMs: number;
@@ -30,9 +30,9 @@ interface Rate {
 export interface UseRules {
   /** For one network: an IPv4 address, an IPv6 /56. */
   network: Record<Use, Rate | "off">;
-  /** An IPv6 /48 may do so many times as much. */
+  /** A /48 is allowed this many times as much. */
   wide: number;
-  /** For the whole fleet: what costs a hash before anybody has shown who they are. */
+  /** For the whole fleet: requests that cost a hash before anybody is identified. */
   fleet: Rate | "off";
 }
 
@@ -45,30 +45,27 @@ export interface UseDeps {
   pool: DatabasePool;
   dataKeys(): DataKeys;
   settings: { uses: UseRules };
-  /** A use was refused by a limit across accounts. */
+  /** A limit across accounts refused a use. */
   limited(use: Use, limit: UseLimit["name"]): void;
-  /** A request that limits by network are for did not say whom it serves. */
+  /** A request that is limited by network did not name its client. */
   clientUnknown(topic: string): void;
 }
 
 /** The uses of one request. */
 export interface Uses {
   /**
-   * Counts a use in the read's own statement; once, however often the handler is started anew.
-   * @returns what takes it back in a commit.
-   * @throws Refusal THROTTLED with retryAfterMs and nothing counted; AlreadyAnswered
+   * Counts a use in the read's own statement, once, however often the handler runs again.
+   * @returns the write that takes it back in a commit
+   * @throws Refusal THROTTLED with retryAfterMs, nothing counted; AlreadyAnswered
    */
   count<T>(using: ClientUse, read: Read<T>): Promise<{ row: T | null; refund: Write }>;
   /** The same in a statement of its own. @throws Refusal THROTTLED */
   countAlone(using: ClientUse): Promise<{ refund: Write }>;
-  /** Takes it back: nothing was done. */
+  /** Takes the use back, because nothing was done. */
   release(): Promise<void>;
 }
 
-/**
- * What requests under way have used. By the call, because a handler that is tried again after a fault is one request
- * still.
- */
+/** What the requests in progress have used. By the call, because a handler that runs again is still one request. */
 const usedBy = new WeakMap<Call, Buffer[]>();
 
 export function makeUses(parts: UseDeps, { key, call }: { key: InboxKey; call: Call }): Uses {
@@ -101,10 +98,10 @@ export function makeUses(parts: UseDeps, { key, call }: { key: InboxKey; call: C
 
 const hashing: ReadonlySet<Use> = new Set<Use>(["password", "register"]);
 
-/** Of the fleet's rate, what requests without a device token may take. */
+/** The share of the fleet's rate that requests without a device token may take. */
 const withoutDevice = 3 / 4;
 
-/** The limits that a use falls under, from the narrow network to the fleet: the order in which they are locked. */
+/** The limits that a use falls under, in locking order: from the narrow network to the fleet. */
 export function useLimits(
   parts: Pick<UseDeps, "dataKeys" | "settings" | "clientUnknown">,
   { use, client }: ClientUse,
@@ -133,7 +130,7 @@ function limitBy(hash: KeyedHash, subject: string[], { most, perMs }: Rate): Use
   return { name: "network", subject: hash("use", ...subject), burst: most, perSecond, known: false };
 }
 
-/** What a right secret takes back. Not the fleet's: its work is done. */
+/** The limits that a right secret refunds. Not the fleet's: the hash was computed. */
 export function refundable(limits: readonly UseLimit[]): Buffer[] {
   return limits.filter(({ name }) => name === "network").map(({ subject }) => subject);
 }

@@ -1,8 +1,8 @@
 // Verifies access tokens (RFC 9068: JWT, typ at+jwt) with public keys alone; tokens.ts issues them. Verification
-// follows RFC 8725: listed algorithms only, the one the key was made for, explicit typ, issuer, audience and expiry
-// always; the key is found by kid among the fleet's and nowhere else (jku, jwk, x5u and x5c in a header are never
-// looked at). A bad token is always a Refusal; whether it has expired is told only where its signature holds. Does not
-// know whether a session was revoked: whoever holds the revocations asks.
+// follows RFC 8725: only listed algorithms, and only the one the key was made for; typ, issuer, audience and expiry are
+// always checked; the key is found by kid among the fleet's keys and nowhere else (jku, jwk, x5u and x5c are ignored).
+// An invalid token is always a Refusal, and TOKEN_EXPIRED is only returned for a valid signature. Revocations are
+// checked by the caller.
 import type { KeyObject } from "node:crypto";
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, errors as joseErrors, jwtVerify } from "jose";
 import { z } from "zod";
@@ -13,26 +13,26 @@ import { isCanonical, verifyPlain } from "./jws.ts";
 
 const algorithms = ["ES256", "EdDSA", "RS256"];
 export const accessType = "at+jwt";
-/** Seconds by which machines' clocks may differ. */
+/** Tolerated difference between clocks, in seconds. */
 const leeway = 5;
-/** A token of ours has some 700 characters; what is longer is not parsed. */
+/** Our tokens have some 700 characters; longer ones are not parsed. */
 export const longestToken = 8192;
 
-/** Whom an access token speaks for. */
+/** The user and session of an access token. */
 export interface AccessSubject {
   userId: number;
   login: string;
   roles: string[];
   sessionId: string;
-  /** Tokens below the user's minGeneration no longer count. */
+  /** Tokens below the user's minGeneration are revoked. */
   generation: number;
   /** How the user proved who they are (RFC 8176). */
   amr: string[];
-  /** When they did, Unix ms. */
+  /** When the user did so, Unix ms. */
   authTime: number;
 }
 
-/** What a verified access token says; times in Unix ms, whole seconds. */
+/** The claims of a verified access token; times in Unix ms, whole seconds. */
 export interface AccessClaims extends AccessSubject {
   tokenId: string;
   /** The key that signed it. */
@@ -42,29 +42,29 @@ export interface AccessClaims extends AccessSubject {
 }
 
 interface AccessVerifier {
-  /** @throws Refusal TOKEN_INVALID or TOKEN_EXPIRED, for any text whatsoever */
+  /** @throws Refusal TOKEN_INVALID or TOKEN_EXPIRED, for any text */
   verifyAccess(token: string): Promise<AccessClaims>;
 }
 
 export interface AccessReader extends AccessVerifier {
-  /** The same for a token that may have expired: for what only takes rights away. @throws Refusal TOKEN_INVALID */
+  /** Also accepts an expired token, for what only takes rights away. @throws Refusal TOKEN_INVALID */
   verifyGenuine(token: string): Promise<AccessClaims>;
 }
 
-/** A key that signs, or the public half of it. */
+/** A signing key, or its public half. */
 export interface SigningKey {
   kid: string;
   alg: string;
   key: KeyObject;
 }
 
-/** Signing keys of any state, as far as one may verify with them. */
+/** The signing keys of any state that may verify. */
 export interface VerificationKeys {
   verification(kid: string): SigningKey | undefined;
 }
 
 export interface AccessVerifierOptions {
-  /** Asked at every token, so that a rotation needs no new verifier. */
+  /** Called for every token, so that a key rotation needs no new verifier. */
   keyring: () => VerificationKeys;
   issuer: string;
   audience: string;
@@ -89,8 +89,8 @@ const accessForm = z.object({
 });
 
 /**
- * User and session of an access token WITHOUT verifying it, to choose a partition; undefined where there are none.
- * Never decide by it.
+ * User and session of an access token WITHOUT verifying it, to choose a partition; undefined where it has none. Never
+ * decide anything by it.
  */
 export function peekAccess(token: string): { userId: number; sessionId: string } | undefined {
   if (token.length > longestToken) return undefined;
@@ -104,11 +104,11 @@ export function peekAccess(token: string): { userId: number; sessionId: string }
 
 interface Judging extends Omit<AccessVerifierOptions, "keyring"> {
   keyring: VerificationKeys;
-  /** Whether a token that has expired holds too. */
+  /** Whether to accept an expired token. */
   evenExpired: boolean;
 }
 
-/** The payload of a token that plainly holds (jws.ts); undefined leaves the judgement to jose. */
+/** The payload of a valid token of the plain form (jws.ts); undefined leaves the decision to jose. */
 function plainlyVerified(
   token: string,
   typ: string,
@@ -126,14 +126,14 @@ function plainlyVerified(
   return evenExpired || exp > Math.floor(clock.now() / 1000) - leeway ? plain.payload : undefined;
 }
 
-/** The payload of a token that holds. @throws Refusal */
+/** The payload of a valid token. @throws Refusal */
 async function verified(
   token: string,
   typ: string,
   { evenExpired = false, ...options }: AccessVerifierOptions & { evenExpired?: boolean },
 ): Promise<JWTPayload> {
   if (token.length > longestToken || !isCanonical(token)) throw refuse("TOKEN_INVALID");
-  const judging = { ...options, evenExpired, keyring: options.keyring() }; // outside of try: having no keyring is our fault, not the token's
+  const judging = { ...options, evenExpired, keyring: options.keyring() }; // outside of try: a missing keyring is our fault, not the token's
   return plainlyVerified(token, typ, judging) ?? (await verifiedByJose(token, typ, judging));
 }
 
@@ -150,7 +150,7 @@ async function verifiedByJose(token: string, typ: string, judging: Judging): Pro
     return payload;
   } catch (error) {
     if (error instanceof joseErrors.JWTExpired) {
-      if (evenExpired) return error.payload; // jose looks at exp last: everything else holds
+      if (evenExpired) return error.payload; // jose checks exp last, so everything else is valid
       throw refuse("TOKEN_EXPIRED");
     }
     if (error instanceof joseErrors.JOSEError) throw refuse("TOKEN_INVALID");

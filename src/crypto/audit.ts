@@ -1,13 +1,13 @@
-// The audit's cryptography: what a commit leaves for the relay, what a row of the chain is made of, and what stands
-// sealed beside it. Boxes are of the purpose audit; each opens only as what it was sealed for. Nothing here reads the
-// database.
-//   intake   a row that waits to be chained, whole: who can only write to the database can neither read, change nor
-//            forge one
-//   chain    SHA-256(chain of the row before || bytes of the row); anybody can compute it, so it is worth what its
-//            heads are worth
-//   head     a JWS by the fleet's signing key over {partition, count, chain, at}
-//   personal what is personal in a row, under a key of its subject: without that key it is noise, and the chain holds
-//   all the same
+// The audit's cryptography: the rows that a commit leaves for the relay, the rows of the chain, and what is stored
+// encrypted beside them. Everything encrypted here uses data keys of the purpose audit, with additional data that names
+// what it is. Nothing here reads the database.
+//   intake    a row that waits to be chained, encrypted as a whole: whoever can only write to the database can neither
+//             read, change nor forge one
+//   chain     SHA-256(chain value of the row before || bytes of the row); anybody can compute it, so only signed heads
+//             protect it
+//   head      a JWS by the fleet's signing key over {partition, count, chain, at}
+//   personal  the personal part of a row, encrypted with its user's key: without the key it is unreadable, and the
+//             chain can still be verified
 import {
   createHash,
   createHmac,
@@ -23,7 +23,7 @@ import { UnknownDataKey } from "./envelope.ts";
 import { signCompact, verifyPlain } from "./jws.ts";
 import { xaesOpen, xaesSeal } from "./xaes.ts";
 
-/** What a commit says for the audit. */
+/** What a commit reports to the audit. */
 export interface AuditEntry {
   eventId: string;
   /** Unix ms, by the worker's clock. */
@@ -33,12 +33,12 @@ export interface AuditEntry {
   userId: number | null;
   outcome: string;
   traceparent: string | null;
-  /** Nobody's personal data. */
+  /** Not personal: stored in clear, for as long as the audit. */
   details: Record<string, unknown>;
   personal: Record<string, unknown> | null;
 }
 
-/** A row as it is chained. Times in Unix µs, as exact as the database keeps them. */
+/** A row of the chain. Times in Unix µs, the precision of the database. */
 export interface ChainRow {
   number: number;
   chainedAt: number;
@@ -49,16 +49,16 @@ export interface ChainRow {
   userId: number | null;
   outcome: string;
   traceparent: string | null;
-  /** JSON, the very text. */
+  /** The exact JSON text. */
   details: string;
   personal: Buffer | null;
 }
 
-/** Where a chain stands. */
+/** The end of a chain. */
 export interface ChainEnd {
   number: number;
   chain: Buffer;
-  /** Of its last row: µs, and the partition. */
+  /** Of the last row: its time in µs, and its partition. */
   at: number;
   partition: string;
 }
@@ -73,7 +73,7 @@ export function sealEntry(keys: DataKeys, entry: AuditEntry): Buffer {
   return boxOf(keys).seal(json(entry), "intake");
 }
 
-/** "forged": no data key of ours sealed it so. "later": its data key is not loaded yet. */
+/** "forged": not encrypted with a data key of this fleet. "later": its data key is not loaded yet. */
 export function openEntry(keys: DataKeys, box: Buffer): AuditEntry | "forged" | "later" {
   try {
     return parsed<AuditEntry>(boxOf(keys).open(box, "intake"));
@@ -83,8 +83,8 @@ export function openEntry(keys: DataKeys, box: Buffer): AuditEntry | "forged" | 
 }
 
 /**
- * Chain value of a row. Its bytes are a JSON array, so no two rows have the same, and any language can make them
- * (docs/audit.md).
+ * The chain value of a row. The row's bytes are a JSON array, so no two rows have the same bytes, and any language can
+ * compute them (docs/audit.md).
  */
 export function link(previous: Buffer, row: ChainRow): Buffer {
   const { number, chainedAt, eventId, at, event, actor, userId, outcome, traceparent, details, personal } = row;
@@ -97,7 +97,7 @@ export function sealEnd(keys: DataKeys, { chain, ...rest }: ChainEnd): Buffer {
   return boxOf(keys).seal(json({ ...rest, chain: chain.toString("base64") }), "end");
 }
 
-/** @throws Error where it was not sealed by the fleet */
+/** @throws Error where the fleet did not encrypt it */
 export function openEnd(keys: DataKeys, box: Buffer): ChainEnd {
   const { chain, ...rest } = parsed<Omit<ChainEnd, "chain"> & { chain: string }>(boxOf(keys).open(box, "end"));
   return { ...rest, chain: Buffer.from(chain, "base64") };
@@ -117,14 +117,14 @@ export function openSubjectKey(keys: DataKeys, userId: number, box: Buffer): Buf
   return boxOf(keys).open(box, `subject ${userId}`);
 }
 
-/** Under the subject's key; where the row is nobody's, under the data key. */
+/** With the user's key; a row without a user with the data key. */
 export function sealPersonal(keys: DataKeys, subject: Buffer | null, { eventId, personal }: AuditEntry): Buffer {
   const plaintext = json(personal);
   if (subject === null) return boxOf(keys).seal(plaintext, eventId);
   return xaesSeal(subject, { plaintext, aad: Buffer.from(eventId) });
 }
 
-/** @param subject the key, opened; null for a row that is nobody's */
+/** @param userKey decrypted; null for a row without a user */
 export function openPersonal(
   keys: DataKeys,
   subject: Buffer | null,
@@ -135,15 +135,14 @@ export function openPersonal(
 }
 
 /**
- * By this name digests of what an event made of its user's account stand among what is personal, and its aspects among
- * what is not.
+ * Names in an audit row: `digests` (in its personal part) holds the digests of the account aspects that the event
+ * changed, `aspects` (in clear) which aspects these are.
  */
 export const stateField = { digests: "$state", aspects: "state" } as const;
 
 /**
- * Of an aspect of an account, for its audit: tells whether two states are the same, and nothing to who has not the
- * master key. By the oldest data key, because digests from before must stay comparable; keys of the audit are never
- * removed.
+ * The digest of an aspect of an account. It tells whether two states are equal, and nothing more without the master
+ * key. It uses the oldest data key, because old digests must stay comparable; the audit's data keys are never deleted.
  */
 export function stateDigest(keys: DataKeys, aspect: string, value: unknown): string {
   const oldest = keys.all("audit").at(-1);
@@ -154,18 +153,18 @@ export function stateDigest(keys: DataKeys, aspect: string, value: unknown): str
   return mac.digest().subarray(0, 16).toString("base64url");
 }
 
-/** Without the digests, which are for audit verify alone. */
+/** Removes the digests, which only audit verify needs. */
 export function withoutState(said: Record<string, unknown> | null): Record<string, unknown> | null {
   if (said === null) return null;
   const { [stateField.digests]: _, ...rest } = said;
   return rest;
 }
 
-/** What a head says. */
+/** The payload of a head. */
 export interface Head {
   /** Of the last row it covers. */
   partition: string;
-  /** Number of that row: so many were ever chained. */
+  /** The number of that row, and so of all rows ever chained. */
   count: number;
   /** Its chain value, base64url. */
   chain: string;
@@ -179,7 +178,7 @@ export function signHead({ kid, alg, key }: SigningKey, head: Head): string {
   return signCompact({ alg, typ: headType, kid }, head, key);
 }
 
-/** The public half of a key that signs heads, for audit_keys. */
+/** The public half of a key that signs heads, encrypted for audit_keys. */
 export function sealHeadKey(keys: DataKeys, { kid, alg, key }: SigningKey): Buffer {
   return boxOf(keys).seal(json({ alg, jwk: createPublicKey(key).export({ format: "jwk" }) }), `key ${kid}`);
 }
@@ -189,13 +188,13 @@ export interface HeadKey {
   key: KeyObject;
 }
 
-/** @throws Error where it was not sealed by the fleet */
+/** @throws Error where the fleet did not encrypt it */
 export function openHeadKey(keys: DataKeys, kid: string, box: Buffer): HeadKey {
   const { alg, jwk } = parsed<{ alg: string; jwk: JsonWebKey }>(boxOf(keys).open(box, `key ${kid}`));
   return { alg, key: createPublicKey({ key: jwk, format: "jwk" }) };
 }
 
-/** What the head says, where its signature holds. */
+/** The payload of a head with a valid signature. */
 export function readHead(jws: string, keyOf: (kid: string) => HeadKey | undefined): Head | undefined {
   const read = verifyPlain(jws, ({ alg, kid, typ }) => {
     const found = keyOf(kid);

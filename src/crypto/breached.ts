@@ -1,18 +1,18 @@
-// Stolen passwords, from files that a deployer supplies: a folder of "Have I Been Pwned" ranges (k-anonymity). A file
-// is named by the first five hex digits of a SHA-1, with or without .txt, and has one line for each hash that begins
-// so: the other 35 digits, a colon, how often it was seen. Promises: one small file is read for each question, on
-// libuv's threads, within 300 ms; whatever cannot be read in that time is not stolen (fail-open: a slow disk must not
-// stop people from registering), and the log says so once. Nothing leaves the machine.
+// Stolen passwords, from files that the operator provides: a folder of "Have I Been Pwned" ranges (k-anonymity). A file
+// is named after the first five hex digits of a SHA-1, with or without .txt, and has one line per hash with that
+// prefix: the other 35 digits, a colon, how often it was seen. Each check reads one small file on libuv's threads
+// within 300 ms. A file that cannot be read in that time counts as empty, because a slow disk must not stop
+// registrations; each kind of problem is logged once. Nothing leaves the machine.
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A range has some 2,000 lines, 80 KB, and grows slowly; larger than this is something else. */
+/** A range has some 2,000 lines, 80 KB, and grows slowly; a larger file is not a range. */
 const largestFile = 1_048_576;
 const budgetMs = 300;
 
-/** @param report told once of each kind of problem */
+/** @param report called once per kind of problem */
 export function breachedFiles(
   folder: string,
   report: (problem: string) => void,
@@ -24,7 +24,7 @@ export function breachedFiles(
     return false;
   };
   return async (password) => {
-    // SHA-1 is what the ranges are made of; it protects nothing here.
+    // The ranges are made of SHA-1; it protects nothing here.
     const digest = createHash("sha1").update(password.normalize("NFKC")).digest("hex").toUpperCase();
     const prefix = digest.slice(0, 5);
     const late = new AbortController();
@@ -59,7 +59,7 @@ async function rangeOf(folder: string, prefix: string): Promise<Buffer | "large"
   return undefined;
 }
 
-/** A count of 0 is padding, by which the service hides a range's true length. */
+/** A count of 0 is padding that hides a range's true length. */
 function has(range: Buffer, suffix: string): boolean {
   const count = new RegExp(`^${suffix}:(\\d+)`, "im").exec(range.toString("latin1"))?.[1];
   return count !== undefined && Number(count) > 0;

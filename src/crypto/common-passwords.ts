@@ -1,5 +1,4 @@
-// The list of common passwords that ships with the package (lists/README.md says whose it is). Read when asked: nothing
-// runs at import.
+// The list of common passwords that ships with the package (lists/README.md has its origin and licence).
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../runtime/package-root.ts";

@@ -1,17 +1,18 @@
-// Envelope encryption: master keys (configuration) wrap data keys (database), data keys protect what is stored. A
-// stolen database without the configuration opens nothing, and a change of the master key rewraps a few rows instead of
-// all data. Every data key has one purpose, and a box opens only for the purpose and the additional data (the row it
-// belongs to) it was sealed for. Nothing here reads the database, and a key is never in an error's text.
+// Envelope encryption: master keys (configuration) wrap data keys (database), and data keys encrypt what is stored. A
+// stolen database without the configuration reveals nothing, and a new master key rewraps a few rows instead of all
+// data. Every data key has one purpose. An encrypted value can only be decrypted for the purpose and with the
+// additional data (such as its row's id) that it was encrypted with. Nothing here reads the database, and no error text
+// contains a key.
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import type { MasterKey } from "../config/kinds.ts";
 import { overhead, xaesOpen, xaesSeal } from "./xaes.ts";
 
 /**
- * inbox: stored replies; outbox: secrets in outbox rows; fingerprint: HMAC of requests; refresh: successors of refresh
- * tokens; signing: private keys of the fleet; audit: rows that wait to be chained, keys of subjects; attempts: HMAC of
- * who tried and from where; mfa: secrets of authenticator apps; passkey: user handles, and ids for logins that have no
- * passkey; operator: who acts on the fleet, by which keys; lookup: HMAC of what must be found again after months, known
- * devices and logins that were given up; device: HMAC of device tokens.
+ * inbox: stored answers; outbox: secrets in outbox rows; fingerprint: HMACs of requests; refresh: derives refresh
+ * tokens; signing: private keys of the fleet; audit: waiting rows and users' keys; attempts: HMACs of logins and their
+ * origins; mfa: secrets of authenticator apps; passkey: user handles, and ids for logins without a passkey; operator:
+ * operators' permissions and keys; lookup: HMACs that must stay findable for months (known devices, quarantined
+ * logins); device: HMACs of device tokens.
  */
 export const purposes = [
   "inbox",
@@ -29,7 +30,7 @@ export const purposes = [
 ] as const;
 export type DataKeyPurpose = (typeof purposes)[number];
 
-/** Whose first key stays: under another one nothing would be found again that was kept under it. */
+/** Purposes whose first key is never replaced: values stored under it could not be found with another one. */
 export const lasting: ReadonlySet<string> = new Set<DataKeyPurpose>(["lookup"]);
 
 export interface DataKey {
@@ -37,11 +38,11 @@ export interface DataKey {
   purpose: string;
   /** 32 bytes. */
   key: Buffer;
-  /** Too new to be written with: another process may not have it yet. */
+  /** Not used for new values yet: other processes may not have loaded it. */
   pending?: boolean;
 }
 
-/** A data key as the database keeps it. */
+/** A data key's row in the database. */
 export interface DataKeyRow {
   id: number;
   purpose: string;
@@ -50,14 +51,14 @@ export interface DataKeyRow {
 }
 
 export interface SecretBox {
-  /** @param aad what the box belongs to, e.g. its row's id: the same must be given to open it. */
+  /** @param aad what the value belongs to, such as its row's id; decrypting requires the same */
   seal(plaintext: Buffer, aad: Buffer | string): Buffer;
-  /** @throws UnknownDataKey where the key is not loaded, Error where the box is damaged or belongs elsewhere */
+  /** @throws UnknownDataKey where the key is not loaded, Error where the value is damaged or belongs elsewhere */
   open(box: Buffer, aad: Buffer | string): Buffer;
 }
 
 /**
- * A box names a data key that this process has not loaded: another process made it since, or its row is gone. Load
+ * A value needs a data key that this process has not loaded: it was created since, or its row is gone. Load the keys
  * again, once.
  */
 export class UnknownDataKey extends Error {
@@ -75,17 +76,17 @@ export function makeDataKey(): Buffer {
   return randomBytes(32);
 }
 
-/** A data key under the first master key, as text: `1:<master kid>:<base64url of nonce, ciphertext, tag>`. */
+/** Wraps a data key with the first master key, as text: `1:<master kid>:<base64url of nonce, ciphertext, tag>`. */
 export function wrapDataKey(master: readonly MasterKey[], key: Buffer, purpose: string): string {
   const writer = master[0];
   if (writer === undefined) throw new Error("AUTH_MASTER_KEY has no key");
-  const nonce = randomBytes(12); // few enough wraps for a random nonce of 12 bytes
+  const nonce = randomBytes(12); // so few wraps that a random nonce of 12 bytes is safe
   const cipher = createCipheriv("aes-256-gcm", writer.key, nonce).setAAD(Buffer.from(purpose));
   const wrapped = Buffer.concat([nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()]);
   return `1:${writer.kid}:${wrapped.toString("base64url")}`;
 }
 
-/** The master key that a wrapped data key needs; for rewrapping. */
+/** The master key that a wrapped data key needs. */
 export function masterKid(wrapped: string): string {
   const [version, kid, encoded] = wrapped.split(":");
   if (version !== "1" || kid === undefined || encoded === undefined) throw new Error("not a wrapped data key");
@@ -93,8 +94,8 @@ export function masterKid(wrapped: string): string {
 }
 
 /**
- * @throws Error where the master key is missing or another one of the same name, or the wrapping is of another purpose
- * or damaged
+ * @throws Error where the master key is missing or a different one of the same name, or the wrapped key is damaged or
+ *   of another purpose
  */
 export function unwrapDataKey(master: readonly MasterKey[], wrapped: string, purpose: string): Buffer {
   const kid = masterKid(wrapped);
@@ -114,8 +115,8 @@ export function unwrapDataKey(master: readonly MasterKey[], wrapped: string, pur
   }
 }
 
-// A box: version (1), data key's id (4 bytes, big-endian), then XAES-256-GCM. The first five bytes are authenticated
-// too.
+// The form of an encrypted value: version (1), the data key's id (4 bytes, big-endian), then XAES-256-GCM. The first
+// five bytes are authenticated too.
 const version = 1;
 const headLength = 5;
 
@@ -125,7 +126,7 @@ function head(id: number): Buffer {
   return bytes;
 }
 
-/** Id of the data key that a box was sealed with. */
+/** The id of the data key that a value was encrypted with. */
 export function boxKeyId(box: Buffer): number {
   if (box.length < headLength + overhead || box[0] !== version) throw new Error("not a sealed box");
   return box.readUInt32BE(1);
@@ -146,15 +147,12 @@ function openBox(find: (id: number) => DataKey, box: Buffer, aad: Buffer | strin
   }
 }
 
-/**
- * The one that writes, of one purpose's keys, the newest first: the newest that is not pending, or else the first of
- * all.
- */
+/** The key that encrypts, of one purpose's keys, newest first: the newest that is not pending, or else the oldest. */
 export function currentOf<T extends { pending?: boolean }>(keys: readonly T[]): T | undefined {
   return keys.find(({ pending }) => pending !== true) ?? keys.at(-1);
 }
 
-/** The data keys of a process; a set of them never changes: load a new set instead. */
+/** The data keys of a process. A set never changes: load a new one instead. */
 export class DataKeys {
   readonly #byId: ReadonlyMap<number, DataKey>;
 
@@ -164,7 +162,7 @@ export class DataKeys {
 
   /**
    * The key of this id and purpose.
-   * @throws UnknownDataKey where it is not loaded, Error where it is for something else
+   * @throws UnknownDataKey where it is not loaded, Error where it has another purpose
    */
   get(purpose: DataKeyPurpose, id: number): DataKey {
     const key = this.#byId.get(id);
@@ -173,26 +171,26 @@ export class DataKeys {
     return key;
   }
 
-  /** The same, without a fault: for an id that a caller may have made up. */
+  /** The same without errors, for an id that comes from outside. */
   find(purpose: DataKeyPurpose, id: number): DataKey | undefined {
     const key = this.#byId.get(id);
     return key?.purpose === purpose ? key : undefined;
   }
 
-  /** All keys of a purpose, the newest (highest id) first. */
+  /** All keys of a purpose, newest (highest id) first. */
   all(purpose: DataKeyPurpose): DataKey[] {
     const found = [...this.#byId.values()].filter((each) => each.purpose === purpose);
     return found.sort((left, right) => right.id - left.id);
   }
 
-  /** The key that writes. @throws Error where there is none */
+  /** The key that encrypts. @throws Error where there is none */
   current(purpose: DataKeyPurpose): DataKey {
     const key = currentOf(this.all(purpose));
     if (key === undefined) throw new Error(`there is no data key for ${purpose}: run migrate`);
     return key;
   }
 
-  /** Seals with the current key of the purpose, opens with any key of the purpose. */
+  /** Encrypts with the current key of the purpose, decrypts with any key of the purpose. */
   box(purpose: DataKeyPurpose): SecretBox {
     const writer = this.current(purpose);
     return {
@@ -202,7 +200,7 @@ export class DataKeys {
   }
 }
 
-/** @throws Error that names what is missing in AUTH_MASTER_KEY */
+/** @throws Error that names the key missing in AUTH_MASTER_KEY */
 export function loadDataKeys(master: readonly MasterKey[], rows: readonly DataKeyRow[]): DataKeys {
   return new DataKeys(
     rows.map(({ wrapped, ...row }) => ({ ...row, key: unwrapDataKey(master, wrapped, row.purpose) })),

@@ -1,9 +1,8 @@
-// Hashes that other services made, as they stand in credentials after an import: bcrypt, scrypt, PBKDF2, and what
-// Argon2 there is. One table of algorithms: the form each is stored in, what it may cost, and how it is verified, on
-// libuv's threads like every other hash. Promises: what is beyond a bound never matches and costs nothing. Does not
-// make such hashes: whoever logs in with one gets an Argon2id hash in its place (handlers/session/login.ts). Other
-// spellings are brought into these forms when they are imported (hash-spellings.ts). Argon2id of version 19 without
-// associated data is passwords.ts's own.
+// Password hashes made by other services, as stored after an import: bcrypt, scrypt, PBKDF2, and Argon2 other than
+// ours. One table of algorithms: the stored form, the accepted cost, and how it is verified, on libuv's threads like
+// every hash. A hash beyond a bound never matches and costs nothing. No such hash is created: a login replaces it with
+// an Argon2id hash (handlers/session/login.ts). Other spellings are converted on import (hash-spellings.ts); Argon2id
+// version 19 without associated data belongs to passwords.ts.
 import { pbkdf2, scrypt, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 import { hash as argon2, argon2d, argon2i, argon2id } from "argon2";
@@ -16,12 +15,12 @@ export interface ForeignHash {
   matches(password: string): Promise<boolean>;
 }
 
-/** Why a stored text is no hash that would be verified: its form is not known, or its cost is absurd. */
+/** Why a stored text would never be verified: its form is unknown, or its cost is beyond the bounds. */
 export type HashFault = "unknown" | "beyond";
 
 /**
- * Beyond these a stored hash never matches: whoever can write one row must not be able to stop the workers with it.
- * Times are of one core of the machine of docs/scaling.md; each bound leaves room above what libraries make by default.
+ * Upper bounds: a hash beyond them never matches, so that write access to one row cannot stop the workers. Times are
+ * for one core of the machine in docs/scaling.md; the bounds exceed what libraries use by default.
  */
 const limits = {
   bcryptCost: 15, // 2 s; libraries make 10 to 12
@@ -34,7 +33,7 @@ const limits = {
   argon2Lanes: 16,
 } as const;
 
-/** bcrypt reads no more of a password. A longer one is hashed whole at the user's next login. */
+/** bcrypt ignores the rest of a password. The user's next login hashes the whole password. */
 const bcryptReads = 72;
 
 interface Algorithm {
@@ -44,7 +43,7 @@ interface Algorithm {
 }
 
 /**
- * Salts of at least 4 bytes (NIST SP 800-63B-4, 3.1.1.2) and hashes of 16 to 64: one of 4 bytes would match one
+ * Salts of at least 4 bytes (NIST SP 800-63B-4, 3.1.1.2) and hashes of 16 to 64 bytes: one of 4 bytes would match one
  * password in 2^32.
  */
 const saltForm = "([A-Za-z0-9+/.]{6,128})";
@@ -73,15 +72,15 @@ export function foreignHash(stored: string): ForeignHash | HashFault {
   return "unknown";
 }
 
-/** @param work in whatever unit the algorithm counts */
+/** @param work in the algorithm's own unit */
 export function costClass(algorithm: string, work: number): string {
   return `${algorithm} 2^${Math.round(Math.log2(work))}`;
 }
 
 /**
- * The letter after $2 tells which old fault a library had mended; what it made of 72 bytes is the same. It is always
- * read as $2b$ and of bytes that are cut here: the package would do to a $2a$ hash what OpenBSD did until 2014,
- * counting the length in one byte.
+ * The letter after $2 names a bug that the library had fixed; for 72 bytes all give the same. It is always read as
+ * $2b$, with the bytes cut here, because for $2a$ the package repeats OpenBSD's bug of before 2014: a length in one
+ * byte.
  */
 function readBcrypt([cost = "", salt = "", tag = ""]: (string | undefined)[]): ForeignHash | undefined {
   if (Number(cost) < 4 || Number(cost) > limits.bcryptCost) return undefined;
@@ -124,9 +123,7 @@ function readPbkdf2([digest = "", rounds = "", salt = "", tag = ""]: (string | u
   };
 }
 
-/**
- * Associated data is hashed with the password and no secret; a secret key, which `keyid` names, is its service's alone.
- */
+/** Associated data is hashed with the password and is no secret. A secret key, named by `keyid`, is unknown to us. */
 function readArgon2([kind = "", version = "", memory = "", passes = "", lanes = "", data, salt = "", tag = ""]: (
   | string
   | undefined
@@ -154,7 +151,7 @@ function readArgon2([kind = "", version = "", memory = "", passes = "", lanes = 
   };
 }
 
-/** passlib writes a dot where base64 has a plus (its "ab64"). */
+/** passlib writes a dot for base64's plus ("ab64"). */
 const bytes = (text: string): Buffer => Buffer.from(text.replaceAll(".", "+"), "base64");
 
 async function equal(tag: string, derive: (length: number) => Promise<Buffer>): Promise<boolean> {

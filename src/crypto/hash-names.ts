@@ -1,5 +1,5 @@
-// What a password hash is called that this service does not verify, for the report of an import: from how it begins,
-// and never with any of its text, which may be a plain password.
+// Names for password hashes that this service cannot verify, for the report of an import. Derived from the beginning of
+// the text and never quoting it, because it may be a plain password.
 
 const names: readonly (readonly [RegExp, string])[] = [
   [/^\$argon2(id|i|d)\$.*[$,]keyid=/, "argon2 with a secret key"],
@@ -29,7 +29,7 @@ const names: readonly (readonly [RegExp, string])[] = [
   [/^AQAAAA[A-Za-z0-9+/]{70,}={0,2}$/, "ASP.NET Identity"],
 ];
 
-/** As an export's object may call it. */
+/** A name given in an export's object. */
 const ownName = /^[a-z][a-z0-9-]{0,31}$/;
 
 export function hashName(hash: unknown): string {

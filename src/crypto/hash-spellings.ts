@@ -1,12 +1,11 @@
-// The spellings in which services write one and the same password hash, each brought into the form that is stored here:
-// PHC strings and passlib's, whatever the order of their parameters and the padding of their base64; those of Django,
-// Werkzeug (Flask) and lambdaworks' scrypt (Spring); with the name of a scheme in braces before them or not; and an
-// object of an algorithm and its parameters. Does not judge what a hash costs: passwords.ts does, of the stored form.
-// Left out, because this service does not verify them: Firebase's own scrypt (it has a secret key), bcrypt over a
-// digest (Django's bcrypt_sha256, passlib's bcrypt-sha256), unsalted and plain texts; hash-names.ts says what they are
-// called.
+// Converts the spellings of a password hash into the one form that is stored: PHC strings and passlib's, whatever the
+// order of parameters and the padding of base64; those of Django, Werkzeug (Flask) and lambdaworks' scrypt (Spring);
+// with or without a scheme's name in braces; and objects of an algorithm and its parameters. passwords.ts checks the
+// cost of the result. Not converted, because this service cannot verify them: Firebase's scrypt (it has a secret key),
+// bcrypt over a digest (Django's bcrypt_sha256, passlib's bcrypt-sha256), unsalted hashes and plain text; hash-names.ts
+// names them.
 
-/** Undefined where the spelling is not known. */
+/** Undefined where the spelling is unknown. */
 export function storedForm(hash: string | Readonly<Record<string, unknown>>): string | undefined {
   if (typeof hash !== "string") return fromObject(hash);
   const bare = hash.replace(/^\{[\w.@-]{1,40}\}(?=\$)/, ""); // {argon2}, {CRYPT}: of Spring, LDAP and Dovecot
@@ -20,7 +19,7 @@ export function storedForm(hash: string | Readonly<Record<string, unknown>>): st
 type Write = (...parts: string[]) => string | undefined;
 
 const spellings: readonly (readonly [RegExp, Write])[] = [
-  // PHC strings and passlib's. Django puts its own name of the algorithm before some of them.
+  // PHC strings and passlib's. Django prefixes some of them with its own name of the algorithm.
   [/^(?:argon2)?\$(argon2(?:id|i|d))(?:\$v=(\d+))?\$([^$]+)\$([^$]+)\$([^$]+)$/, argon2Phc],
   [/^(?:bcrypt\$)?(\$2[aby]\$.+)$/s, (text) => text],
   [/^\$(scrypt)\$([^$]+)\$([^$]+)\$([^$]+)$/, scryptPhc],
@@ -56,17 +55,17 @@ const spellings: readonly (readonly [RegExp, Write])[] = [
   ],
 ];
 
-/** base64 without padding, and in its usual alphabet. */
+/** Without padding, and in base64's standard alphabet. */
 const plain = (encoded = ""): string => encoded.replace(/=+$/, "").replaceAll("-", "+").replaceAll("_", "/");
 
-/** `m=64,t=2` as a map; undefined where one is given twice or has no value. */
+/** `m=64,t=2` as a map; undefined where a name is repeated or has no value. */
 function parametersOf(text: string): Map<string, string> | undefined {
   const pairs = text.split(",").map((each) => /^([a-z]+)=(.+)$/.exec(each)?.slice(1) as [string, string] | undefined);
   const found = new Map(pairs.filter((pair) => pair !== undefined));
   return found.size === pairs.length ? found : undefined;
 }
 
-/** Without a version it is the one from before there was a place for it, 16. */
+/** A missing version means 16, which had no field for it. */
 function argon2Phc(name = "", version = "16", parameters = "", salt = "", tag = ""): string | undefined {
   const given = parametersOf(parameters);
   const [m, t, p] = ["m", "t", "p"].map((each) => given?.get(each));
@@ -86,7 +85,7 @@ function scryptPhc(_name = "", parameters = "", salt = "", tag = ""): string | u
   return `$scrypt$ln=${ln},r=${r},p=${p}$${plain(salt)}$${plain(tag)}`;
 }
 
-/** N, r and p in one number: the exponent of N, then two digits of r and two of p. */
+/** N, r and p in one number: the exponent of N, then two digits each for r and p. */
 function lambdaworks(ln = "", r = "", p = "", salt = "", tag = ""): string | undefined {
   const [exponent, blockSize, lanes] = [ln, r, p].map((digits) => Number.parseInt(digits, 16));
   return `$scrypt$ln=${exponent},r=${blockSize},p=${lanes}$${plain(salt)}$${plain(tag)}`;
@@ -108,7 +107,7 @@ function scryptForm([cost, r, p]: readonly [number, number, number], { salt, tag
 
 type Given = Readonly<Record<string, unknown>>;
 
-/** By the object's `algorithm`; bcrypt's own text holds everything already. */
+/** By the object's `algorithm`; a bcrypt text is complete by itself. */
 const fromBytes = new Map<string, (given: Given, bytes: Bytes) => string | undefined>([
   ...["argon2id", "argon2i", "argon2d"].map(
     (name) => [name, (given: Given, bytes: Bytes) => argon2Form(name, given, bytes)] as const,

@@ -1,12 +1,10 @@
-// The fleet's key pairs: `sig` keys sign tokens, `enc` keys open what requesters seal. A row holds the public JWK in
-// clear and the private one in a SecretBox; a kid is the RFC 7638 thumbprint of its public key, so that a kid cannot be
-// given to another key.
+// The fleet's key pairs: `sig` keys sign tokens, `enc` keys open sealed requests. A row holds the public JWK in clear
+// and the private one encrypted. A kid is the RFC 7638 thumbprint of its public key, so it cannot name another key.
 //
-// A key's life: next (published, not used yet: everybody must know it first) -> active (the one that signs, or that
-// requesters seal to) -> retired (still verifies or opens what is under way) -> its row is deleted: gone. A keyring
-// never judges by time: what is in the rows it was made from is in force, whoever moves the states knows the times.
-// Keyrings never change; load a new one instead. The root key certifies the public halves of the others (fleet-cert.ts)
-// and does nothing else.
+// The states of a key: next (published and unused, until everybody knows it) -> active (signs, or is sealed to) ->
+// retired (still verifies or opens what is in flight) -> its row is deleted (gone). A keyring ignores time: all keys in
+// its rows are in force, and whoever changes the states watches the times. Keyrings never change; load a new one
+// instead. The root key certifies the public halves of the others (fleet-cert.ts) and does nothing else.
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, type GenerateKeyPairOptions, generateKeyPair, type JWK } from "jose";
 import type { Clock } from "../lib/clock.ts";
@@ -32,12 +30,12 @@ export interface KeyRow {
   retiredAt: number | null;
   /** Rises with every change of the state. */
   version: number;
-  /** null: it has none yet. */
+  /** null: not certified yet. */
   cert: string | null;
   certifiedAt: number | null;
 }
 
-/** next: its thumbprint is being given to requesters; active: it certifies. */
+/** next: its thumbprint is being distributed to requesters; active: it certifies. */
 export interface RootRow {
   kid: string;
   state: "next" | "active";
@@ -46,7 +44,7 @@ export interface RootRow {
   createdAt: number;
 }
 
-/** A key pair, opened; both halves fit for node:crypto and for jose. */
+/** A decrypted key pair, for node:crypto and for jose. */
 export interface FleetKey {
   kid: string;
   use: KeyUse;
@@ -60,25 +58,22 @@ export interface FleetKey {
   privateKey: KeyObject;
 }
 
-/** As `jwks()` and auth.key.list show a key. */
+/** A key as `jwks()` and auth.key.list return it. */
 type PublishedJwk = JWK & { kid: string; use: KeyUse; alg: string; cert?: string };
 
 export interface Keyring extends VerificationKeys {
   /** The key that signs. @throws Error where no signing key is active */
   signing(): SigningKey;
-  /** The private half of a sealing key of any state. */
+  /** The private half of an encryption key of any state. */
   opening(kid: string): KeyObject | undefined;
-  /** The key to seal to. @throws Error where no sealing key is active */
+  /** The key to seal to. @throws Error where no encryption key is active */
   sealing(): PublishedJwk;
-  /**
-   * Every key of the rows: the active ones first, then next, then retired, so that who takes the first of a use takes
-   * the right one.
-   */
+  /** All keys: the active ones first, then next, then retired, so that taking the first one of a use is right. */
   jwks(): { keys: PublishedJwk[] };
 }
 
-// RS256 with 2,048 bits: NIST SP 800-57 allows them until 2030, and a token lives 15 minutes; 3,072 halve the signs a
-// second.
+// RS256 with 2,048 bits: NIST SP 800-57 allows them until 2030, and a token lives 15 minutes; with 3,072 bits half as
+// many signatures are made per second.
 const pairs: Record<KeyRow["alg"], GenerateKeyPairOptions> = {
   ES256: {},
   EdDSA: { crv: "Ed25519" },
@@ -86,7 +81,7 @@ const pairs: Record<KeyRow["alg"], GenerateKeyPairOptions> = {
   "ECDH-ES+A256KW": { crv: "P-256" },
 };
 
-/** The members of a public JWK that make the key (RFC 7638, 3.2); everything else in a JWK is a remark. */
+/** The members of a public JWK that make up the key (RFC 7638, 3.2). */
 function publicMembers(jwk: JWK): JWK {
   const { kty, crv, x, y, n, e } = jwk;
   const members = Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined);
@@ -101,7 +96,7 @@ async function generatePair(alg: KeyRow["alg"], box: SecretBox) {
   return { kid, publicJwk, privateBox: box.seal(Buffer.from(JSON.stringify(privateJwk)), kid) };
 }
 
-/** A new key pair in the state next; its use follows from alg. @param box of purpose signing */
+/** A new key pair in the state next; its use follows from alg. @param cipher of purpose signing */
 export async function generateKeyRow(alg: KeyRow["alg"], box: SecretBox, clock: Clock): Promise<KeyRow> {
   return {
     ...(await generatePair(alg, box)),
@@ -117,20 +112,20 @@ export async function generateKeyRow(alg: KeyRow["alg"], box: SecretBox, clock: 
   };
 }
 
-/** @param box of purpose signing */
+/** @param cipher of purpose signing */
 export async function generateRootRow(state: RootRow["state"], box: SecretBox, clock: Clock): Promise<RootRow> {
   return { ...(await generatePair("ES256", box)), state, createdAt: clock.now() };
 }
 
-/** The row as it is when its key comes into use. A fleet's first keys are active at once: nobody holds an older set. */
+/** The row of a key that comes into use. A new fleet's first keys are active at once: nobody has an older set. */
 export function activated(row: KeyRow, clock: Clock): KeyRow {
   return { ...row, state: "active", activeAt: clock.now() };
 }
 
 /**
- * Opens a row. The public half is taken from the box, not from the row: who can only write to the database cannot
- * publish a key of theirs.
- * @throws Error where the box does not open or holds another key than the kid names
+ * Decrypts a row. The public half is taken from the encrypted part, so that write access to the database does not
+ * suffice to publish a key.
+ * @throws Error where it cannot be decrypted or holds another key than the kid names
  */
 export async function openKeyRow(row: KeyRow, dataKeys: DataKeys): Promise<FleetKey> {
   const { kid, use, alg, state, activeAt, cert } = row;
@@ -155,7 +150,7 @@ function published({ publicJwk, kid, use, alg, cert }: FleetKey): PublishedJwk {
   return { ...publicJwk, kid, use, alg, ...(cert !== null && { cert }) };
 }
 
-/** Two actives of one use stand side by side while a rotation is under way: the later one counts. */
+/** During a rotation two keys of one use may be active: the later one counts. */
 function activeOf(keys: readonly FleetKey[], use: KeyUse): FleetKey {
   const active = keys.filter((each) => each.use === use && each.state === "active");
   const [latest] = active.sort((left, right) => (right.activeAt ?? 0) - (left.activeAt ?? 0));
@@ -165,7 +160,7 @@ function activeOf(keys: readonly FleetKey[], use: KeyUse): FleetKey {
 
 const states: KeyState[] = ["active", "next", "retired"];
 
-/** A keyring of opened keys. */
+/** A keyring of decrypted keys. */
 function makeKeyring(keys: readonly FleetKey[]): Keyring {
   const byKid = new Map(keys.map((each) => [each.kid, each]));
   const find = (kid: string, use: KeyUse): FleetKey | undefined => {
@@ -187,7 +182,9 @@ function makeKeyring(keys: readonly FleetKey[]): Keyring {
   };
 }
 
-/** The keyring of the rows. @throws Error where one of them does not open: half a keyring would refuse valid tokens */
+/**
+ * The keyring of these rows. @throws Error where one cannot be decrypted: a partial keyring would refuse valid tokens
+ */
 export async function openKeyring(rows: readonly KeyRow[], dataKeys: DataKeys): Promise<Keyring> {
   return makeKeyring(await Promise.all(rows.map((row) => openKeyRow(row, dataKeys))));
 }

@@ -1,8 +1,7 @@
-// Operators' keys and tokens. An operator signs a token of 60 s with a key of their own (JWS, typ operator+jwt, ES256
-// or EdDSA, RFC 8725); the fleet knows the public half from the operator's row, which is sealed, and finds it by name
-// and kid alone (jku, jwk and x5c in a header are never looked at). Times are judged by what the caller gives as now:
-// for a request, when the broker took its record. A bad token is always a Refusal; whether it has expired is told only
-// where everything else holds.
+// Operators' keys and tokens. An operator signs a token of 60 s with their own key (JWS, typ operator+jwt, ES256 or
+// EdDSA, RFC 8725). The fleet finds the public key in the operator's encrypted row by name and kid alone (jku, jwk and
+// x5c are ignored). The caller passes the current time: for a request, the broker time of its record. An invalid token
+// is always a Refusal, and TOKEN_EXPIRED is only returned where everything else is valid.
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, errors as joseErrors, jwtVerify } from "jose";
 import { z } from "zod";
@@ -23,7 +22,7 @@ export interface OperatorKey {
 
 export interface Operator {
   name: string;
-  /** What they may do; `*`: everything. */
+  /** Their permissions; `*`: all. */
   permissions: string[];
   keys: OperatorKey[];
 }
@@ -34,9 +33,9 @@ const nameForm = /^[A-Za-z0-9._@-]{1,64}$/;
 const prefix = "operator:";
 const tokenType = "operator+jwt";
 const tokenLife = 60;
-/** Seconds by which machines' clocks may differ. */
+/** Tolerated difference between clocks, in seconds. */
 const leeway = 5;
-/** A token of ours has some 400 characters; what is longer is not parsed. */
+/** Our tokens have some 400 characters; longer ones are not parsed. */
 const longest = 8192;
 
 export function isOperatorName(name: string): boolean {
@@ -55,12 +54,12 @@ const boxed = z.object({
   ),
 });
 
-/** For the operator's row: it opens for no other name. */
+/** Encrypts an operator's row; it can only be decrypted for this name. */
 export function sealOperator(box: SecretBox, { name, permissions, keys }: Operator): Buffer {
   return box.seal(Buffer.from(JSON.stringify({ permissions, keys })), name);
 }
 
-/** @throws UnknownDataKey; Error where this fleet has not sealed it for the name */
+/** @throws UnknownDataKey; Error where this fleet has not encrypted it for the name */
 export function openOperator(box: SecretBox, name: string, sealed: Buffer): Operator {
   return { name, ...boxed.parse(JSON.parse(box.open(sealed, name).toString("utf8"))) };
 }
@@ -69,14 +68,14 @@ const wanted = "must be a public key for ES256 (EC, P-256) or EdDSA (OKP, Ed2551
 
 type PublicKey = Omit<OperatorKey, "addedAt">;
 
-/** @param text JSON of a public JWK @throws Error with what is wrong, which repeats nothing of a key */
+/** @param text JSON of a public JWK @throws Error with the reason, which never quotes the key */
 export async function publicKeyOf(text: string): Promise<PublicKey> {
   const jwk = jwkIn(text, wanted);
   if ("d" in jwk) throw new Error("has the private part of the key (d): whoever signs with it keeps that");
   return describeKey(keyFrom(() => createPublicKey({ key: jwk, format: "jwk" }), wanted));
 }
 
-/** The public half, of whichever half is given. @param text PEM, or JSON of a JWK @throws Error as publicKeyOf */
+/** The public half of a public or private key. @param text PEM, or JSON of a JWK @throws Error as publicKeyOf */
 export async function publicHalfOf(text: string): Promise<PublicKey> {
   const make = () =>
     isJson(text) ? createPublicKey({ key: jwkIn(text, wanted), format: "jwk" }) : createPublicKey(text);
@@ -89,7 +88,7 @@ export interface OperatorSigner extends PublicKey {
 
 const wantedPrivate = "must be a private key for ES256 (EC, P-256) or EdDSA (Ed25519), as PEM (PKCS #8) or as a JWK";
 
-/** @param text PEM (PKCS #8), or JSON of a JWK @throws Error with what is wrong, which repeats nothing of it */
+/** @param text PEM (PKCS #8), or JSON of a JWK @throws Error with the reason, which never quotes the key */
 export async function signerFrom(text: string): Promise<OperatorSigner> {
   const make = () =>
     isJson(text) ? createPrivateKey({ key: jwkIn(text, wantedPrivate), format: "jwk" }) : createPrivateKey(text);
@@ -97,13 +96,13 @@ export async function signerFrom(text: string): Promise<OperatorSigner> {
   return { ...(await describeKey(createPublicKey(privateKey))), privateKey };
 }
 
-/** A new private key, as JSON of a JWK. `operator` beside its members says whose it is. */
+/** A new private key, as JSON of a JWK with the operator's name in the member `operator`. */
 export function newSigner(name: string): string {
   const { privateKey } = generateKeyPairSync("ed25519");
   return JSON.stringify({ operator: name, ...privateKey.export({ format: "jwk" }) });
 }
 
-/** Whose the key says it is, where it does. */
+/** The operator's name in a key, if it has one. */
 export function operatorOfKey(text: string): string | undefined {
   if (!isJson(text)) return undefined;
   const { operator } = jwkIn(text, wantedPrivate) as { operator?: unknown };
@@ -118,7 +117,7 @@ function jwkIn(text: string, sentence: string): JsonWebKey {
   return jwk as JsonWebKey;
 }
 
-/** What node:crypto and JSON say of a key may repeat it. */
+/** Replaces the errors of node:crypto and JSON, which may quote the key. */
 function keyFrom<T>(make: () => T, sentence: string): T {
   try {
     return make();
@@ -149,14 +148,14 @@ export function signOperatorToken(
   );
 }
 
-/** What a token says of itself, WITHOUT verifying it. */
+/** The name and kid of a token, WITHOUT verifying it. */
 export interface OperatorClaim {
-  /** undefined: it can be nobody's. */
+  /** undefined: not a possible name. */
   name: string | undefined;
   kid: string | undefined;
 }
 
-/** undefined where it does not say that it is an operator's: it may be a user's. */
+/** undefined where it does not claim to be an operator's token: it may be a user's. */
 export function peekOperator(token: string): OperatorClaim | undefined {
   if (token.length > longest) return undefined;
   const [head = "", body = "", ...rest] = token.split(".", 4);
@@ -175,7 +174,7 @@ const claims = z.object({
 });
 
 export interface OperatorVerifying {
-  /** Whose the token says it is. */
+  /** The name that the token claims. */
   name: string;
   key: OperatorKey;
   issuer: string;
@@ -210,7 +209,7 @@ export async function verifyOperatorToken(
   }
 }
 
-/** Of one that has expired: jose looks at the end before the rest of its life is looked at here. */
+/** Whether an expired token had a permitted lifetime: jose checks expiry before that is checked here. */
 function isShort(payload: unknown): boolean {
   const parsed = claims.safeParse(payload);
   return parsed.success && parsed.data.exp > parsed.data.iat && parsed.data.exp - parsed.data.iat <= tokenLife;
@@ -229,7 +228,7 @@ function objectIn(part: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Whether a JSON object says one of its own names twice; JSON.parse keeps the last one and says nothing. */
+/** Whether a JSON object repeats one of its names; JSON.parse silently keeps the last one. */
 function repeatsName(part: string): boolean {
   const names = new Set<string>();
   let depth = 0;

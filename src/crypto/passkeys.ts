@@ -1,8 +1,8 @@
-// Passkeys: WebAuthn (Level 3) by @simplewebauthn/server. Makes what navigator.credentials is called with and judges
-// what comes back. Attestations are neither asked for nor looked at: a passkey's maker is not our business, and
-// verifying one would fetch the revocation lists that the caller's own certificate names. A challenge is derived from
-// the secret of the row that stands for it, so it is bound to that row and nothing of it has to be stored. Whatever the
-// other side sends: a judgement or undefined, never an exception.
+// Passkeys: WebAuthn (Level 3) by @simplewebauthn/server. Makes the options of navigator.credentials and checks its
+// results. Attestations are neither requested nor checked: the maker of a passkey does not matter here, and verifying
+// one would fetch revocation lists that the caller's certificate names. A challenge is derived from the secret of its
+// row, so it is bound to that row and needs no storage. Whatever is received, the result is a value or undefined, never
+// an exception.
 import { createHash, createHmac, createSecretKey } from "node:crypto";
 import {
   type AuthenticationResponseJSON,
@@ -15,30 +15,30 @@ import {
 import { decodeAttestationObject, isoCBOR } from "@simplewebauthn/server/helpers";
 
 export interface RelyingParty {
-  /** The domain passkeys are for. */
+  /** The domain of the passkeys. */
   id: string;
-  /** What its owner's device calls us. */
+  /** The name that users' devices show. */
   name: string;
-  /** Where a page may ask for them. */
+  /** The origins of pages that may use them. */
   origins: string[];
 }
 
 /** COSE: EdDSA, ES256, RS256. */
 const algorithms = [-8, -7, -257];
 
-/** The WebAuthn challenge of a row with this secret, 32 bytes. */
+/** The WebAuthn challenge of a row with this 32-byte secret. */
 function challengeOf(secret: Buffer): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(createHash("sha256").update("webauthn challenge\n").update(secret).digest());
 }
 
-/** The user handle: opaque, and always the same for a user. 32 bytes, base64url. */
+/** The user handle: opaque, constant for a user. 32 bytes, base64url. */
 export function userHandle(key: Buffer, userId: number): string {
   return createHmac("sha256", createSecretKey(key)).update(`user handle\n${userId}`).digest("base64url");
 }
 
 /**
- * Credential ids for a login that has none, always the same, so that asking does not tell who has passkeys; one, or
- * sometimes two.
+ * Made-up credential ids for a login without a passkey: one or sometimes two, always the same, so that nobody learns
+ * who has passkeys.
  */
 export function decoyCredentials(key: Buffer, loginKey: string): string[] {
   const made = (label: string): Buffer =>
@@ -51,7 +51,7 @@ export interface RegistrationFor {
   secret: Buffer;
   timeoutMs: number;
   user: { handle: string; login: string };
-  /** Credential ids the user has already. */
+  /** Credential ids that the user has already. */
   known: string[];
 }
 
@@ -77,9 +77,9 @@ export interface LoginFor {
   party: RelyingParty;
   secret: Buffer;
   timeoutMs: number;
-  /** undefined: whichever passkey the device has for us. */
+  /** undefined: any passkey that the device has for this domain. */
   allowed: string[] | undefined;
-  /** Whether the device must check that it is its owner. */
+  /** Whether the device must verify its user. */
   verification: "required" | "discouraged";
 }
 
@@ -99,7 +99,7 @@ export async function loginOptions({ party, secret, timeoutMs, allowed, verifica
 const longestId = 1364;
 const longestResponse = 16_384;
 
-/** A credential as navigator.credentials gave it, as JSON; undefined where it is none. */
+/** A result of navigator.credentials as JSON; undefined where it is not one. */
 export function parseCredential(text: string): { id: string; response: object } | undefined {
   if (text.length > longestResponse) return undefined;
   try {
@@ -119,11 +119,11 @@ export interface RegisteredCredential {
   publicKey: Buffer;
   signCount: number;
   transports: string[];
-  /** Whether it may be on several devices. */
+  /** Whether it may exist on several devices. */
   synced: boolean;
 }
 
-/** @returns undefined where the response does not answer the challenge of this secret, for this party */
+/** @returns undefined where the response does not answer this secret's challenge for this party */
 export async function judgeRegistration(
   credential: { id: string; response: object },
   { party, secret }: Pick<RegistrationFor, "party" | "secret">,
@@ -174,9 +174,9 @@ function transportsOf(response: object): string[] {
 export type Assertion = { signCount: number; userVerified: boolean } | "wrong" | "counter";
 
 /**
- * What an answer is judged by where nobody has the passkey: begin-login gives made-up credential ids, and an answer
- * that costs no signature would tell these from real ones. A COSE key (RFC 9053, section 7.1.1) with the base point of
- * P-256. Anybody can sign for it, so what is judged by it lets nobody in.
+ * The key for an answer to made-up credential ids (begin-login): checking it costs the same signature as a real one, so
+ * that timing reveals nothing. A COSE key (RFC 9053, section 7.1.1) with the base point of P-256. Anybody can sign for
+ * it, so its verdict must never let anybody in.
  */
 export const dummyPublicKey = Buffer.from(
   "a5010203262001215820" +
@@ -195,9 +195,9 @@ export interface AssertionFor extends Pick<LoginFor, "party" | "secret"> {
 }
 
 /**
- * Whether the credential's owner signed the challenge of this secret. A signature that holds with a count that has not
- * grown is "counter": somebody else may have a copy (WebAuthn, section 6.1.1). Authenticators that always say 0, as
- * synced passkeys do, do not count.
+ * Whether the credential's owner signed this secret's challenge. "counter": the signature is valid but its count has
+ * not grown, so the key may have been copied (WebAuthn, section 6.1.1). Authenticators that always report 0, as synced
+ * passkeys do, are exempt.
  */
 export async function judgeAssertion(
   credential: { id: string; response: object },
@@ -213,7 +213,7 @@ export async function judgeAssertion(
       expectedOrigin: party.origins,
       expectedRPID: party.id,
       requireUserVerification: verification,
-      // 0: the library looks at the count before the signature, and only a signed count means anything.
+      // 0, because the library checks the count before the signature, and only a signed count means anything.
       credential: { id: credentialId, publicKey: Uint8Array.from(publicKey), counter: 0 },
     });
     if (!verified) return "wrong";

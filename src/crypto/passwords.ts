@@ -1,18 +1,17 @@
-// Passwords: hashes and verifies them with Argon2id. The work runs on libuv's pool, never on the event loop (a
-// synchronous hash would stop every other request for 45 to 160 ms), and an unknown login costs what a wrong password
-// costs.
-// Does not queue or count anything (bus/lanes.ts does) and never says why a hash did not match.
+// Hashes and verifies passwords with Argon2id. The work runs on libuv's pool: on the event loop a hash would stop every
+// other request for 45 to 160 ms. Verifying an unknown login costs the same as a wrong password. Queueing and counting
+// happen elsewhere (bus/lanes.ts), and a mismatch has no reason.
 //
-// A text is normalised with NFKC before it is hashed (NIST SP 800-63B, 5.1.1.2), so that one password typed on two
-// keyboards is one password. The old service hashed the raw text: where raw and normalised text differ, both are tried
-// - for an unknown login too, or the time would tell who exists. A match of the raw text is stale.
+// A password is normalised with NFKC before hashing (NIST SP 800-63B, 5.1.1.2), so that different keyboards give the
+// same password. The old service hashed the raw text: where raw and normalised text differ, both are tried, for an
+// unknown login too, or timing would reveal which logins exist. A match of the raw text is stale.
 //
-// Before Argon2 comes a keyed step where there is a pepper (NIST SP 800-63B-4, 3.1.1.2): HMAC-SHA-256(pepper, text).
-// The hash names its pepper in the field `keyid` of the PHC form, so old ones verify for as long as AUTH_PEPPER has
-// theirs, and are made anew at the next login.
+// With a pepper, the input of Argon2 is HMAC-SHA-256(pepper, text) (NIST SP 800-63B-4, 3.1.1.2). The hash names its
+// pepper in the field `keyid` of the PHC form, so old hashes verify as long as AUTH_PEPPER contains their pepper, and
+// are replaced at the next login.
 //
-// The cost is the same only between a hash of the current parameters and the dummy. Imported hashes (64 MiB, 3, 4: 160
-// ms against 45; other algorithms: foreign-hashes.ts) tell by time that a login exists, until its owner logs in and is
+// Only hashes of the current parameters cost the same as the dummy hash. Imported ones (64 MiB, 3, 4: 160 ms against
+// 45; other algorithms: foreign-hashes.ts) reveal by timing that a login exists, until its owner logs in and is
 // rehashed (docs/operations.md).
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
 import { hash as argon2, argon2id } from "argon2";
@@ -28,8 +27,8 @@ export interface Argon2Cost {
 interface PasswordCheck {
   ok: boolean;
   /**
-   * The password is right, but its hash should be made anew: other parameters, another pepper, or made of the raw text.
-   * False where ok is false.
+   * The password is right, but its hash must be replaced: other parameters, another pepper, or the raw text. False
+   * where ok is false.
    */
   stale: boolean;
 }
@@ -39,17 +38,17 @@ export interface Passwords {
   hash(password: string): Promise<string>;
   /** @param stored PHC string; undefined for an unknown login, which costs the same and is never ok */
   verify(password: string, stored: string | undefined): Promise<PasswordCheck>;
-  /** Verifications of one class cost about the same: "" for a hash of the current parameters and for the dummy. */
+  /** Verifications of one class cost about the same: "" for the current parameters and the dummy. */
   costClass(stored: string | undefined): string;
-  /** Makes the dummy hash now, so that the first unknown login need not wait for it. */
+  /** Makes the dummy hash, so that the first unknown login does not wait for it. */
   warm(): Promise<void>;
-  /** Milliseconds of one verification: the median of three. */
+  /** Milliseconds per verification: the median of three. */
   calibrate(clock: Clock): Promise<number>;
 }
 
 /**
- * Beyond these a stored hash never matches, and `report` is told: whoever can write one row must not be able to stop
- * the workers with it.
+ * Upper bounds: a stored hash beyond them never matches and is reported, so that write access to one row cannot stop
+ * the workers.
  */
 const limits: Argon2Cost = {
   memoryKiB: 1_048_576, // 1 GiB a hash, all threads at once: beyond it the kernel kills the worker
@@ -58,23 +57,23 @@ const limits: Argon2Cost = {
 };
 
 /**
- * passlib, by which the old service hashed, takes no longer text; in bytes: 4 for each of its 4,096 characters. NFKC of
- * 1 MB stops the loop 39 ms.
+ * In bytes: the old service's library, passlib, takes at most 4,096 characters of up to 4 bytes. NFKC of 1 MB stops
+ * the event loop for 39 ms.
  */
 const longestVerified = 16_384;
 
-/** A key of the keyed step. */
+/** A key of the HMAC before Argon2. */
 interface Pepper {
-  /** 1 to 8 characters: what the PHC form has room for. */
+  /** 1 to 8 characters, as the PHC form allows. */
   id: string;
   /** 32 bytes. */
   key: Buffer;
 }
 
 export interface PasswordOptions {
-  /** The first one makes new hashes, each verifies those that name it. */
+  /** The first pepper is used for new hashes; each verifies the hashes that name it. */
   peppers?: readonly Pepper[] | undefined;
-  /** Told once of each reason why a stored hash was refused unread: only an operator can do something about it. */
+  /** Called once per reason for refusing a stored hash; an operator must act on it. */
   report?: ((problem: string) => void) | undefined;
 }
 
@@ -91,12 +90,12 @@ interface Stored extends Argon2Cost {
   pepper: HeldPepper | undefined;
 }
 
-// At least 8 bytes of salt (Argon2's minimum) and 16 of tag: a tag of 4 bytes would match one password in 2^32.
-// The npm package argon2 writes p before t; its rows are read too.
+// At least 8 bytes of salt (Argon2's minimum) and 16 of tag: a tag of 4 bytes would match one password in 2^32. The npm
+// package argon2 writes p before t; its rows are accepted too.
 const phc =
   /^\$argon2id\$v=19\$m=(\d{1,8}),(?:t=(\d{1,3}),p=(\d{1,3})|p=(\d{1,3}),t=(\d{1,3}))(?:,keyid=([A-Za-z0-9+/]{2,11}))?\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
 
-/** What is wrong with a cost. */
+/** Why a cost is beyond the bounds. */
 function beyond({ memoryKiB, time, parallelism }: Argon2Cost): string | undefined {
   if (memoryKiB > limits.memoryKiB) return `its memory is over ${limits.memoryKiB} KiB`;
   if (time > limits.time) return `it has more than ${limits.time} passes`;
@@ -108,7 +107,7 @@ function beyond({ memoryKiB, time, parallelism }: Argon2Cost): string | undefine
 const none: Peppers = new Map();
 const lacking = "AUTH_PEPPER lacks the pepper";
 
-/** @returns undefined where it is no Argon2id hash; a text: why it is one that never matches */
+/** @returns undefined where it is not an Argon2id hash; a text: why it never matches */
 function parse(stored: string, peppers: Peppers): Stored | string | undefined {
   const match = phc.exec(stored);
   if (match === null) return undefined;
@@ -124,7 +123,7 @@ function parse(stored: string, peppers: Peppers): Stored | string | undefined {
 
 const base64 = (bytes: Buffer): string => bytes.toString("base64").replaceAll("=", "");
 
-/** Written here and not by the package, which puts p before t: few other Argon2 libraries read that. */
+/** Not the package's format, which puts p before t: few other Argon2 libraries read that. */
 function format({ memoryKiB, time, parallelism, salt, tag, pepper }: Stored): string {
   const keyid = pepper === undefined ? "" : `,keyid=${base64(Buffer.from(pepper.id, "latin1"))}`;
   return `$argon2id$v=19$m=${memoryKiB},t=${time},p=${parallelism}${keyid}$${base64(salt)}$${base64(tag)}`;
@@ -143,23 +142,23 @@ async function matches(text: string, stored: Stored): Promise<boolean> {
 const same = (left: Argon2Cost, right: Argon2Cost): boolean =>
   left.memoryKiB === right.memoryKiB && left.time === right.time && left.parallelism === right.parallelism;
 
-/** A hash that another service made is always stale: whoever knows its password gets one of the current parameters. */
+/** Always stale: a successful login replaces another service's hash. */
 async function verifyForeign(texts: readonly string[], foreign: ForeignHash): Promise<PasswordCheck> {
   for (const text of texts) if (await foreign.matches(text)) return { ok: true, stale: true };
   return { ok: false, stale: false };
 }
 
-/** By which algorithm a stored hash would be verified, or why it never would match. */
+/** The algorithm that would verify a stored hash, or why it would never match. */
 export function hashAlgorithm(stored: string): { algorithm: string } | HashFault {
   const own = parse(stored, none);
   if (typeof own === "object") return { algorithm: "argon2id" };
-  if (own?.startsWith(lacking) === true) return "unknown"; // made with a secret key that is not ours
+  if (own?.startsWith(lacking) === true) return "unknown"; // made with a secret key that we do not have
   return own === undefined ? foreignHash(stored) : "beyond";
 }
 
 /**
- * Said once of each reason: whoever can write a row must not be able to fill the log with it. The reasons are few, but
- * for peppers' names.
+ * Reports each reason once: write access to a row must not suffice to fill the log. The reasons are few, except for
+ * names of peppers.
  */
 function onceOf(report: PasswordOptions["report"]): (problem: string) => void {
   const reported = new Set<string>();
@@ -171,17 +170,17 @@ function onceOf(report: PasswordOptions["report"]): (problem: string) => void {
 
 type Texts = readonly [normal: string, ...raw: string[]];
 
-/** Costs what another password costs, and matches nothing. */
+/** Takes the time of any password and matches nothing. */
 const tooLong: Texts = [""];
 
-/** In its normalised form, and raw where that is another: hashes that were imported may be of either. */
+/** The normalised form, and the raw text where it differs: an imported hash may be of either. */
 function verifiedTexts(raw: string): Texts {
   if (Buffer.byteLength(raw) > longestVerified) return tooLong;
   const normal = raw.normalize("NFKC");
   return raw === normal ? [normal] : [normal, raw];
 }
 
-/** Makes hashes of the current parameters, and the dummy that unknown logins are verified against. */
+/** Makes hashes with the current parameters, and the dummy hash for unknown logins. */
 function hashMaker(current: Argon2Cost, pepper: HeldPepper | undefined) {
   let made: Promise<Stored> | undefined;
   const make = async (text: string | Buffer): Promise<Stored> => {
@@ -189,7 +188,7 @@ function hashMaker(current: Argon2Cost, pepper: HeldPepper | undefined) {
     return { ...salted, tag: await tagOf(text, salted) };
   };
   const dummy = (): Promise<Stored> => {
-    // A failure (no memory) is not kept: the next call tries again.
+    // A failure (no memory) is not cached: the next call tries again.
     made ??= make(randomBytes(32)).catch((error: unknown) => {
       made = undefined;
       throw error;
@@ -199,7 +198,7 @@ function hashMaker(current: Argon2Cost, pepper: HeldPepper | undefined) {
   return { make, dummy };
 }
 
-/** @returns how a stored hash is verified; undefined, and `refused` is told why, where nothing matches it */
+/** @returns how to verify a stored hash; undefined where nothing can match, with the reason passed to `refused` */
 function storedReader(held: Peppers, refused: (problem: string) => void) {
   const problems: Record<string, string> = {
     unknown: "its algorithm is not known",
@@ -215,7 +214,7 @@ function storedReader(held: Peppers, refused: (problem: string) => void) {
   };
 }
 
-/** @throws Error where the parameters are beyond what would be verified */
+/** @throws Error where the parameters exceed the bounds of verification */
 export function makePasswords(current: Argon2Cost, { peppers = [], report }: PasswordOptions = {}): Passwords {
   if (beyond(current) !== undefined) {
     throw new Error(
@@ -252,7 +251,7 @@ export function makePasswords(current: Argon2Cost, { peppers = [], report }: Pas
     verify,
     warm: async () => void (await dummy()),
     async calibrate(clock) {
-      await dummy(); // the first hash also pays for the memory's first touch
+      await dummy(); // the first hash also pays for touching the memory
       const times: number[] = [];
       for (let run = 0; run < 3; run++) {
         const start = clock.monotonic();

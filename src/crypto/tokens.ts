@@ -1,4 +1,4 @@
-// Issues access tokens (RFC 9068: JWT, typ at+jwt). access-tokens.ts verifies them; operators' tokens are in
+// Issues access tokens (RFC 9068: JWT, typ at+jwt); access-tokens.ts verifies them. Operators' tokens are in
 // operators.ts.
 import type { JWTPayload } from "jose";
 import {
@@ -13,7 +13,7 @@ import { signCompact } from "./jws.ts";
 import type { Keyring } from "./keys.ts";
 
 export interface Tokens extends AccessReader {
-  /** @returns the token and when it ends, Unix ms */
+  /** @returns the token and its expiry, Unix ms */
   issueAccess(subject: AccessSubject): Promise<{ token: string; expiresAt: number }>;
 }
 

@@ -1,12 +1,13 @@
-// Authenticator apps: TOTP (RFC 6238) as every app speaks it - SHA-1, 6 digits, 30 s - over HOTP (RFC 4226) by
-// node:crypto, because a library says only right or wrong, and what is needed here is which step was right: that step,
-// and any before it, is never accepted again. Knows no user and no database; the secret comes and goes as bytes.
+// Authenticator apps: TOTP (RFC 6238) as all apps implement it - SHA-1, 6 digits, 30 s - over HOTP (RFC 4226), with
+// node:crypto. Libraries only answer right or wrong; here the step of a right code is needed, because it and all
+// earlier ones must never be accepted again. Knows no user and no database; the secret is passed as bytes.
 import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from "node:crypto";
 
 const stepSeconds = 30;
 const digits = 6;
 /**
- * Steps before and after the present one that count too: clocks differ, and typing takes time (RFC 6238, section 5.2).
+ * Steps before and after the present one that are accepted: clocks differ, and typing takes time (RFC 6238, section
+ * 5.2).
  */
 const window = 1;
 /** RFC 4226, section 4, R6: 160 bits. */
@@ -16,7 +17,7 @@ export function makeTotpSecret(): Buffer {
   return randomBytes(secretBytes);
 }
 
-/** The code of a step; for tests as for apps. */
+/** The code of a step. */
 export function totpCode(secret: Buffer, step: number): string {
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(step));
@@ -35,8 +36,8 @@ export type TotpJudgement = { step: number } | "wrong" | "replayed";
 /**
  * Whether the code is that of a step near now and after `lastStep`. Every step of the window is compared, each in
  * constant time.
- * @param code as typed: blanks do not count
- * @param lastStep the newest step that was accepted; 0: none
+ * @param code as typed: blanks are ignored
+ * @param lastStep the newest accepted step; 0: none
  */
 export function judgeTotp(
   secret: Buffer,
@@ -57,7 +58,7 @@ export function judgeTotp(
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/** RFC 4648, section 6, without padding: how apps take a secret that is typed in. */
+/** RFC 4648, section 6, without padding: the form of a secret for typing. */
 export function base32(bytes: Buffer): string {
   let text = "";
   let bits = 0;
@@ -70,7 +71,7 @@ export function base32(bytes: Buffer): string {
   return bits === 0 ? text : text + alphabet[(held << (5 - bits)) & 31];
 }
 
-/** What a QR code shows an app (the otpauth URI format of Google Authenticator's wiki, which all apps read). */
+/** The content of the QR code (the otpauth URI format of Google Authenticator's wiki, which all apps read). */
 export function totpUri(secret: Buffer, { issuer, login }: { issuer: string; login: string }): string {
   const label = [issuer, login].map(encodeURIComponent).join(":");
   return `otpauth://totp/${label}?secret=${base32(secret)}&issuer=${encodeURIComponent(issuer)}&algorithm=SHA1&digits=${digits}&period=${stepSeconds}`;

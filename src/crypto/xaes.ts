@@ -1,15 +1,14 @@
-// XAES-256-GCM (c2sp.org/XAES-256-GCM): AES-256-GCM with a random nonce of 24 bytes, safe for 2^80 messages under one
-// key. Plain AES-256-GCM with a random nonce of 12 bytes was rejected: NIST SP 800-38D (8.3) ends its key after 2^32
-// messages, and one data key seals every kept reply of a fleet: at 1,000 a second that is 50 days, and nobody would
-// notice the day. The first half of the nonce derives a key of its own (NIST SP 800-108r1, CMAC, two blocks of AES),
-// the second half is GCM's nonce. Keys are given to Node as KeyObjects: with a Buffer each cipher costs 17 us more
-// (measured, Node 24).
+// XAES-256-GCM (c2sp.org/XAES-256-GCM): AES-256-GCM with a random nonce of 24 bytes, safe for 2^80 messages per key.
+// Rejected: AES-256-GCM with a random nonce of 12 bytes. NIST SP 800-38D (8.3) limits its key to 2^32 messages, and one
+// data key encrypts every stored answer of a fleet: at 1,000 a second that is 50 days, after which nobody would notice.
+// The first half of the nonce derives a key (NIST SP 800-108r1, CMAC, two blocks of AES), the second half is GCM's
+// nonce. Keys are KeyObjects: with a Buffer each cipher costs 17 us more (measured, Node 24).
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 
 const nonceLength = 24;
 const tagLength = 16;
 
-/** What sealing adds to a plaintext. */
+/** How many bytes encryption adds. */
 export const overhead = nonceLength + tagLength;
 
 /** CMAC's subkey: L shifted left by one bit; the carry folds back into the last byte (NIST SP 800-38B, 6.1). */
@@ -34,7 +33,7 @@ export function xaesSeal(key: Buffer, input: { plaintext: Buffer; aad: Buffer },
   return Buffer.concat([nonce, cipher.update(input.plaintext), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** The plaintext. @throws Error where key, additional data or one bit is not what was sealed */
+/** The plaintext. @throws Error where key, additional data or a single bit differs */
 export function xaesOpen(key: Buffer, input: { sealed: Buffer; aad: Buffer }): Buffer {
   const { sealed, aad } = input;
   if (sealed.length < overhead) throw new Error("too short to be sealed");

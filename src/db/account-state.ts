@@ -1,30 +1,28 @@
-// What of an account is compared with its audit (audit/state.ts): the aspects of it, each with one form of its value,
-// which the statements that change it say (StateChange) and which is read here from the tables.
+// The aspects of an account that are compared with its audit (audit/state.ts), each with one form of its value.
+// Statements that change an aspect declare it (StateChange); here the same forms are read from the tables.
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 import type { StateChange, Subject } from "./statements.ts";
 
-/** @param hash the text that is stored; null: there is none */
+/** @param hash as stored; null: no password */
 export const passwordState = (hash: string | null): StateChange => ({ aspect: "password", value: hash });
 export const confirmedState = (confirmed: boolean): StateChange => ({ aspect: "confirmed", value: confirmed });
 /** @param emailKey normalised */
 export const addressState = (emailKey: string | null): StateChange => ({ aspect: "address", value: emailKey });
 export const rolesState = (names: readonly string[]): StateChange => ({ aspect: "roles", value: [...names].sort() });
-/**
- * @param ban until: when it ends by itself, Unix ms; null: there is none. One whose end is past still stands in the row
- */
+/** @param ban until: when it ends by itself, Unix ms; null: no ban. A ban that has ended stays in the row. */
 export const banState = (ban: { until: number | null } | null): StateChange => ({ aspect: "ban", value: ban });
-/** @param secret of an app that is active, as it is stored */
+/** @param secret of an active app, as stored */
 export const appState = (secret: Buffer | null): StateChange => ({
   aspect: "app",
   value: secret === null ? null : secret.toString("base64"),
 });
-/** Used or not: which ones there are. */
+/** The codes that exist, used or not. */
 export const recoveryState = (hashes: readonly Buffer[]): StateChange => ({
   aspect: "recovery codes",
   value: hashes.map((hash) => hash.toString("hex")).sort(),
 });
-/** Each code is an aspect of its own, from its use on. */
+/** Each code is an aspect of its own once it is used. */
 export const usedCodeState = (hash: Buffer): StateChange => ({
   aspect: `${usedCodePrefix}${hash.toString("hex")}`,
   value: true,
@@ -35,22 +33,24 @@ export interface PasskeyKey {
   publicKey: Buffer;
 }
 
-/** Each passkey is an aspect of its own: whoever adds one does not know the others. @param key null: it is removed */
+/**
+ * Each passkey is an aspect of its own, because adding one does not read the others. @param key null: it was removed
+ */
 export const passkeyState = (id: string, key: PasskeyKey | null): StateChange => ({
   aspect: `${passkeyPrefix}${id}`,
   value: key === null ? null : [key.credentialId, key.publicKey.toString("base64")],
 });
-/** All that were there are gone. */
+/** All passkeys were removed. */
 export const noPasskeysState: StateChange = { aspect: "no passkeys", value: null };
 
 export const passkeyPrefix = "passkey ";
 export const usedCodePrefix = "used code ";
 
-/** The aspect as it may stand in clear: which passkey or code is nobody's business. */
+/** The aspect's kind, which may be stored in clear; which passkey or code it is may not. */
 export const kindOf = (aspect: string): string =>
   [passkeyPrefix, usedCodePrefix].find((prefix) => aspect.startsWith(prefix))?.trimEnd() ?? aspect;
 
-/** Of an account that nobody has done anything to. */
+/** The aspects of a new account. */
 export const initialStates: readonly StateChange[] = [
   passwordState(null),
   confirmedState(false),
@@ -86,11 +86,11 @@ export interface AccountState {
   login: string;
   decoy: boolean;
   state: StateChange[];
-  /** Hashes of recovery codes that can be used, in hexadecimal. */
+  /** Hashes of unused recovery codes, in hexadecimal. */
   unused: string[];
 }
 
-/** Accounts as they are, by id, so many behind this one. */
+/** The accounts after this id, as they are now. */
 export async function accountStates(
   db: CommonQueryMethods,
   { after, limit }: { after: number; limit: number },

@@ -1,24 +1,24 @@
-// How many mails of a kind an address got within the last hour, whoever asked for them: one row for each kind and
-// address, whose lock counts exactly (migrations/0018). Addresses are keyed hashes here. A handler reads how long the
-// next mail has to wait, and its commit demands that this is still so: of ten commits at once as many go through as
-// may, and the others read anew.
+// How many mails of a kind an address got within the last hour, whoever asked for them. One row per kind and address,
+// keyed by a hash; its lock makes the count exact (migrations/0018). A handler reads how long the next mail must wait,
+// and its commit demands that this is still so: of ten parallel commits as many succeed as the limit allows, and the
+// others run again.
 import { type DatabasePool, sql } from "slonik";
 import type { Fragment, Write } from "./statements.ts";
 
 export interface MailCount {
   /** HMAC of kind and address. */
   subject: Buffer;
-  /** Mails within an hour. */
+  /** The most mails within an hour. */
   most: number;
 }
 
-/** An expression: ms until the next mail may go, 0 where it may at once. */
+/** An expression: ms until the next mail may be sent, 0 where it may be sent now. */
 export function mailWait({ subject, most }: MailCount): Fragment {
   return sql.fragment`COALESCE(
     (SELECT mail_wait_ms(m.sent, ${most}::int) FROM address_mails m WHERE m.subject = ${sql.binary(subject)}::bytea), 0)`;
 }
 
-/** @param sends false where no mail goes out: it costs the same, and nothing is counted */
+/** @param sends false where no mail is sent: it costs the same and counts nothing */
 export function countMail({ subject, most }: MailCount, sends: boolean): Write {
   return {
     name: "count_mail",
@@ -33,7 +33,7 @@ export function countMail({ subject, most }: MailCount, sends: boolean): Write {
   };
 }
 
-/** Deletes up to `limit` rows of addresses that got nothing for an hour and more. @returns how many */
+/** Deletes up to `limit` rows of addresses without a mail in the last hour. @returns how many */
 export async function reapAddressMails(pool: DatabasePool, limit: number): Promise<number> {
   const { rowCount } = await pool.query(sql.unsafe`
     DELETE FROM address_mails WHERE subject = ANY(ARRAY(

@@ -1,11 +1,12 @@
-// Attempts at passwords and codes, and the devices that accounts were used from. The decision stands in the database's
-// function reserve_attempt (migrations/0006): under the lock of one row it is exact, however many workers count at
-// once. Nothing here knows a login or an address: subjects and places are keyed hashes (command/attempts.ts).
+// Attempts at passwords and codes, and the devices that accounts were used from. The database function reserve_attempt
+// decides (migrations/0006): under the lock of one row it is exact for any number of workers. Logins and origins are
+// keyed hashes here (command/attempts.ts).
 //
-// A reservation rides on the handler's own read, so a login is still two statements. Medians of 2,100, PostgreSQL 18
-// with fsync, two cores beside a load of 13: the read 0.36 ms without it and 0.49 with it (as a statement of its own it
-// takes 0.42 more); the commit 0.92 and with the refund 1.14. If the reservation waited for the disk too it would take
-// 1.17 instead of 0.50 (beside a load of 23). All 8,611 changes of the row were HOT, and the table stayed one page.
+// A reservation is part of the handler's own read, so a login still takes two statements. Medians of 2,100, PostgreSQL
+// 18 with fsync, two cores beside a load of 13: the read 0.36 ms without it and 0.49 with it (as a statement of its own
+// it takes 0.42 more); the commit 0.92 and with the refund 1.14. If the reservation waited for the disk too it would
+// take 1.17 instead of 0.50 (beside a load of 23). All 8,611 changes of the row were HOT, and the table stayed one
+// page.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { totpFailures } from "./factors.ts";

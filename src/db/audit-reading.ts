@@ -1,5 +1,4 @@
-// The audit as operators read it: rows in the order of the chain, page by page, and what is needed to verify them
-// (audit/verify.ts).
+// The audit as operators read it: rows in chain order, page by page, and what verifying them needs (audit/verify.ts).
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 import type { ChainedRow } from "./audit.ts";
@@ -29,13 +28,13 @@ const columns = sql.fragment`
   a.event_id::text AS "eventId", (extract(epoch FROM a.at) * 1000000)::bigint AS at, a.event, a.actor, a.user_id AS "userId", a.outcome,
   a.traceparent, a.details::text AS details, a.personal, a.chain`;
 
-/** Place of a row: a number may stand twice where somebody put a row in. */
+/** A row's position. Two rows may have one number if somebody inserted one. */
 export interface AuditPosition {
   number: number;
   chainedAt: number;
 }
 
-/** The rows behind a place, in the order of the chain. */
+/** The rows after a position, in chain order. */
 export async function rowsBehind(
   connection: CommonQueryMethods,
   { number, chainedAt }: AuditPosition,
@@ -50,7 +49,7 @@ export async function rowsBehind(
 const head = z.object({ number: z.number(), partition: z.string(), jws: z.string() });
 export type StoredHead = z.infer<typeof head>;
 
-/** Those between two numbers, both included. */
+/** The heads between two numbers, both included. */
 export async function headsBetween(
   connection: CommonQueryMethods,
   first: number,
@@ -60,7 +59,7 @@ export async function headsBetween(
     SELECT number, partition, jws FROM audit_heads WHERE number BETWEEN ${first} AND ${last} ORDER BY number`);
 }
 
-/** The last one that was signed by then, Unix ms. */
+/** The last head signed before that time, Unix ms. */
 export async function headBefore(connection: CommonQueryMethods, time: number): Promise<StoredHead | null> {
   return connection.maybeOne(sql.type(head)`
     SELECT number, partition, jws FROM audit_heads WHERE signed_at <= to_timestamp(${time / 1000}::double precision)
@@ -80,7 +79,7 @@ const extent = z.object({
   waiting: z.number(),
 });
 
-/** How far rows and heads reach, where the chain's end is said to be, and how many rows wait: of one moment. */
+/** How far rows and heads reach, the stored end of the chain, and how many rows wait, all in one snapshot. */
 export async function auditExtent(connection: CommonQueryMethods): Promise<z.infer<typeof extent>> {
   return connection.one(sql.type(extent)`
     SELECT (SELECT box FROM audit_state) AS end, (SELECT max(number) FROM audit_heads) AS "lastHead",
@@ -99,7 +98,7 @@ export interface AuditFilter {
 const shown = chained.extend({ subjectBox: bytes.nullable() });
 export type ShownRow = z.infer<typeof shown>;
 
-/** The newest that fit, newest first, each with the key of its subject where there still is one. */
+/** The newest matching rows, newest first, each with its user's key if that still exists. */
 export async function newestRows(connection: CommonQueryMethods, wanted: AuditFilter): Promise<readonly ShownRow[]> {
   const { userId, actor, since, limit } = wanted;
   const conditions: Fragment[] = [

@@ -1,11 +1,11 @@
-// What audit/state.ts reads of the audit beside the accounts (account-state.ts), in the snapshot of a page.
+// What audit/state.ts reads of the audit besides the accounts (account-state.ts), in the snapshot of one page.
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 import type { DatabasePool } from "./pool.ts";
 
 const bytes = z.instanceof(Buffer);
 
-/** Everything that is read in it is of one moment. */
+/** Everything that `read` reads is of one snapshot. */
 export async function inSnapshot<T>(pool: DatabasePool, read: (db: CommonQueryMethods) => Promise<T>): Promise<T> {
   return pool.transaction(async (transaction) => {
     await transaction.query(sql.unsafe`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`);
@@ -24,8 +24,8 @@ const stateRow = z.object({
 export type StateRow = z.infer<typeof stateRow>;
 
 /**
- * Of each of the users the newest row about each kind of aspect; about passkeys and used codes all, because each is an
- * aspect of its own.
+ * For each user the newest row about each kind of aspect; about passkeys and used codes all rows, because each of them
+ * is an aspect of its own.
  */
 export async function stateRows(db: CommonQueryMethods, users: readonly number[]): Promise<readonly StateRow[]> {
   return db.any(sql.type(stateRow)`
@@ -44,7 +44,7 @@ export async function stateRows(db: CommonQueryMethods, users: readonly number[]
 
 const speaking = z.object({ userId: z.number(), event: z.string(), number: z.number() });
 
-/** Of each of the users and events the newest row that says nothing of a state. */
+/** For each user and event the newest row that declares no state. */
 export async function speakingRows(
   db: CommonQueryMethods,
   { users, events }: { users: readonly number[]; events: readonly string[] },
@@ -67,7 +67,7 @@ export async function waitingEntries(
 
 const right = z.object({ event: z.string(), outcome: z.string(), details: z.string() });
 
-/** Rows of these events behind a number, in the order of the chain. */
+/** The rows of these events after a number, in chain order. */
 export async function rightsRows(
   db: CommonQueryMethods,
   { behind, events }: { behind: number; events: readonly string[] },
@@ -82,7 +82,7 @@ const rightsRow = z.object({
   operators: z.array(z.object({ name: z.string(), box: z.string().transform((hex) => Buffer.from(hex, "hex")) })),
 });
 
-/** What roles permit and require, and the rows of operators, as they are. */
+/** What roles permit and require now, and the rows of operators. */
 export async function rightsNow(db: CommonQueryMethods): Promise<z.infer<typeof rightsRow>> {
   return db.one(sql.type(rightsRow)`
     SELECT (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', r.name, 'required', r.requires_mfa, 'permissions', to_jsonb(ARRAY(

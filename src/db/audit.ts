@@ -1,13 +1,13 @@
-// The audit from the relay's side: rows that wait, the chain's end, subjects' keys, signed heads; all in the one
-// transaction that chains a batch. audit/chain.ts says in which order, crypto/audit.ts what stands in the boxes,
-// audit-reading.ts reads what is chained.
+// The audit as the relay writes it: waiting rows, the chain's end, users' keys and signed heads, all in the transaction
+// that chains a batch. audit/chain.ts has the order, crypto/audit.ts the encrypted contents; audit-reading.ts reads
+// chained rows.
 import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { ChainRow } from "../crypto/audit.ts";
 
 const bytes = z.instanceof(Buffer);
 
-/** Runs in a transaction that alone chains; not at all where another process is at it. */
+/** Runs in the one transaction that may chain; not at all where another process is chaining. */
 export async function asTheOnlyChainer<T>(
   pool: DatabasePool,
   run: (transaction: CommonQueryMethods) => Promise<T>,
@@ -21,10 +21,10 @@ export async function asTheOnlyChainer<T>(
 }
 
 const standing = z.object({
-  /** Unix µs, to the ms, and the partition that it falls into. */
+  /** Unix µs, rounded to ms, and the partition that it falls into. */
   now: z.number(),
   partition: z.string(),
-  /** The chain's end, sealed; null before the first row. */
+  /** The chain's end, encrypted; null before the first row. */
   end: bytes.nullable(),
   /** The last signed head; null before the first. */
   headNumber: z.number().nullable(),
@@ -41,7 +41,7 @@ export async function chainStanding(transaction: CommonQueryMethods): Promise<Ch
     FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT number, signed_at FROM audit_heads ORDER BY number DESC LIMIT 1) AS head ON true`);
 }
 
-/** For what changes something without a commit (db/commit.ts): in its own transaction. */
+/** For changes that are not made by a commit (db/commit.ts): writes the row in their transaction. */
 export async function insertEntry(transaction: CommonQueryMethods, box: Buffer): Promise<void> {
   await transaction.query(sql.unsafe`INSERT INTO audit_intake (box) VALUES (${sql.binary(box)})`);
 }
@@ -65,10 +65,7 @@ export async function subjectKeys(connection: CommonQueryMethods, users: number[
     SELECT user_id AS "userId", box FROM subject_keys WHERE user_id = ANY(${sql.array(users, "int8")})`);
 }
 
-/**
- * The users among them that are there, locked until the transaction ends: none can be deleted before the key is
- * written.
- */
+/** Locks those users that exist until the transaction ends, so that none is deleted before their key is written. */
 export async function holdUsers(transaction: CommonQueryMethods, users: number[]): Promise<number[]> {
   const rows = await transaction.any(sql.type(z.object({ id: z.number() }))`
     SELECT id FROM users WHERE id = ANY(${sql.array(users, "int8")}) ORDER BY id FOR KEY SHARE`);
@@ -91,9 +88,7 @@ export interface ChainedRow extends ChainRow {
   chain: Buffer;
 }
 
-/**
- * One statement for any number of rows. An array of bytea takes no null in slonik, so what is personal goes as text.
- */
+/** One statement for any number of rows. slonik's bytea arrays accept no null, so the personal part is sent as text. */
 export async function insertChained(transaction: CommonQueryMethods, rows: ChainedRow[]): Promise<void> {
   const column = <T>(pick: (row: ChainedRow) => T, type: string) => sql.array(rows.map(pick) as string[], type);
   await transaction.query(sql.unsafe`
@@ -107,7 +102,7 @@ export async function insertChained(transaction: CommonQueryMethods, rows: Chain
       AS row (number, chained_at, event_id, at, event, actor, user_id, outcome, traceparent, details, personal, chain)`);
 }
 
-/** A column of Unix µs as a time, exactly: a double would not hold them. */
+/** Converts Unix µs to a timestamp exactly; a double would round them. */
 function time(name: string) {
   const column = sql.identifier([name]);
   return sql.fragment`timestamptz 'epoch' + ${column} * interval '1 microsecond'`;
@@ -127,14 +122,14 @@ export interface HeadRow {
   at: number;
   jws: string;
   kid: string;
-  /** The public half of the key, sealed. */
+  /** The public half of the key, encrypted. */
   keyBox: Buffer;
   eventId: string;
-  /** What stands on the topic auth.audit. */
+  /** The record for the topic auth.audit. */
   body: object;
 }
 
-/** The head, its key where it is new, and its record for others to keep. */
+/** Writes the head, its key if it is new, and its record for auth.audit. */
 export async function insertHead(transaction: CommonQueryMethods, head: HeadRow): Promise<void> {
   const { number, partition, at, jws, kid, keyBox, eventId, body } = head;
   await transaction.query(sql.unsafe`
@@ -147,7 +142,7 @@ export async function insertHead(transaction: CommonQueryMethods, head: HeadRow)
     VALUES (0, ${auditTopic}, ${partition}, 'json', ${eventId}, 'system:audit', ${sql.jsonb(body as never)})`);
 }
 
-/** Makes partitions ahead, drops those whose every row is older than `keepMs`. @returns how many it dropped */
+/** Creates partitions ahead of time and drops those with only rows older than `keepMs`. @returns how many it dropped */
 export async function turnAudit(pool: DatabasePool, keepMs: number): Promise<number> {
   const row = await pool.one(sql.type(z.object({ dropped: z.number() }))`
     SELECT turn_audit(2, ${keepMs} * interval '1 millisecond') AS dropped`);

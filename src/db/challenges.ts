@@ -1,6 +1,5 @@
-// Challenges: one-time tokens of logins and passkey registrations under way. Only the hash of the secret is kept; an
-// attempt is counted in the commit that gives its answer, so nobody learns of more attempts than are allowed, however
-// many are made side by side.
+// Challenges: one-time tokens of logins and passkey registrations in progress. Only the hash of the secret is stored.
+// An attempt is counted in the commit of its answer, so parallel attempts cannot exceed the limit.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { factorColumns, factorShape, hasRecoveryCode, totpColumns, totpShape } from "./factors.ts";
@@ -16,7 +15,7 @@ const challengeShape = {
   purpose: z.enum(["login-mfa", "passkey-login", "passkey-registration"]),
   challengeUser: z.number().nullable(),
   discoverable: z.boolean(),
-  /** Whether the user was changed since, where that matters. */
+  /** Whether the user has changed since, for challenges that this voids. */
   outdated: z.boolean(),
   sessionId: z.string().nullable(),
   secretHash: z.instanceof(Buffer),
@@ -42,7 +41,7 @@ const userShape = {
   banned: z.boolean(),
   generation: z.number(),
   roles: z.array(z.string()),
-  /** The record key of the login that was begun. */
+  /** The record key of the login. */
   deviceKey: z.string(),
   ...factorShape,
 };
@@ -55,7 +54,7 @@ const userColumns = sql.fragment`
 const forCode = z.object({ ...challengeShape, ...userShape, ...totpShape, recoveryCode: z.boolean() });
 export type ChallengeForCode = z.infer<typeof forCode>;
 
-/** A challenge of a login, with what a code is judged by. */
+/** A login's challenge, and what a code is checked against. */
 export function challengeForCode(id: string, recoveryHash: Buffer | undefined): Read<ChallengeForCode> {
   const select = sql.fragment`
     SELECT ${challengeColumns}, ${userColumns}, ${totpColumns}, ${hasRecoveryCode(recoveryHash)}
@@ -72,7 +71,7 @@ const forPasskeys = z.object({
   credentials: z.array(z.string()),
 });
 
-/** A challenge of a login, with the passkeys that would answer it. */
+/** A login's challenge, and the passkeys that can answer it. */
 export function challengeWithPasskeys(id: string): Read<z.infer<typeof forPasskeys>> {
   const select = sql.fragment`
     SELECT ${challengeColumns}, u.login_key AS "loginKey", u.email_key AS "emailKey",
@@ -96,7 +95,7 @@ export type PasskeyOwner = NonNullable<ChallengeForAssertion["passkey"]>;
 
 const flat = z.looseObject({ ...challengeShape, passkeyId: z.string().nullable() });
 
-/** A challenge of a login, with the passkey of this credential id and its owner, if there is one. */
+/** A login's challenge, and the passkey with this credential id and its owner, if there is one. */
 export function challengeForAssertion(id: string, credentialId: string): Read<ChallengeForAssertion> {
   const select = sql.fragment`
     SELECT ${challengeColumns}, p.id AS "passkeyId", p.public_key AS "publicKey", p.sign_count AS "signCount", p.synced, ${userColumns}
@@ -110,7 +109,7 @@ export function challengeForAssertion(id: string, credentialId: string): Read<Ch
 
 const forRegistration = z.object({ ...challengeShape, credentialTaken: z.boolean(), passkeys: z.number() });
 
-/** A challenge of a registration, whether somebody has this credential already, and how many its user has. */
+/** A registration's challenge, whether the credential is registered already, and how many passkeys its user has. */
 export function challengeForRegistration(id: string, credentialId: string): Read<z.infer<typeof forRegistration>> {
   const select = sql.fragment`
     SELECT ${challengeColumns}, EXISTS (SELECT FROM passkeys p WHERE p.credential_id = ${credentialId}) AS "credentialTaken",
@@ -151,8 +150,8 @@ export function insertChallenge(given: NewChallenge): Write {
 }
 
 /**
- * Exactly one use wins, and none of a challenge whose time was ended meanwhile.
- * @param most attempts that are judged, this one included
+ * Marks the challenge as used; of parallel uses one commits, and none if the challenge was voided meanwhile.
+ * @param most attempts that are checked, this one included
  */
 export function useChallenge(id: string, most: number): Write {
   return {
@@ -164,7 +163,7 @@ export function useChallenge(id: string, most: number): Write {
   };
 }
 
-/** A wrong answer. Where `most` were counted already the commit takes itself back, and its answer with it. */
+/** Counts a wrong answer. If `most` were counted already, the commit is rolled back and gives no answer. */
 export function countAttempt(id: string, most: number): Write {
   return {
     name: "count_attempt",
@@ -176,7 +175,7 @@ export function countAttempt(id: string, most: number): Write {
 }
 
 /**
- * Deletes up to `limit` whose time was over an hour ago: until then it is said of them that it is over.
+ * Deletes up to `limit` that expired over an hour ago; until then the answer is TOKEN_EXPIRED.
  * @returns how many
  */
 export async function reapChallenges(pool: DatabasePool, limit: number): Promise<number> {

@@ -1,50 +1,50 @@
-// The commit: one statement carries the state change, the inbox row and the outbox rows, so there is no moment in which
-// one of them is there without the others. Its parts, in the order they depend on each other:
-//   won      the inbox row; empty when the request was answered before, and then nothing else happens
-//   subject  the user the events are about: their row is locked, checked, and gives the events their numbers
-//   …        the writes of the handler, each gated by subject (or by won where there is no user)
-//   sent     the outbox rows
-//   audited  what the relay chains into the audit (audit/chain.ts), sealed
-//   …        the writes that come last
+// The commit: one statement writes the state change, the inbox row and the outbox rows, so none of them ever exists
+// without the others. Its parts, in the order in which they depend on each other:
+//   claimed      the inbox row; empty if the request was answered before, and then nothing else happens
+//   locked_user  the user the events are about: locks and checks their row, and numbers the events
+//   …            the handler's writes, each gated by locked_user (or by claimed where there is no user)
+//   sent         the outbox rows
+//   audited      the encrypted rows that the relay chains into the audit (audit/chain.ts)
+//   …            the writes that come last
 //
-// The last line demands what must have changed. Where it has not, the whole statement is rolled back (SQLSTATE AU409),
-// and the handler runs again on what is true now.
+// The last line demands what must have changed. If it has not, the whole statement is rolled back (SQLSTATE AU409), and
+// the handler runs again on what is true now.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { InboxKey } from "./inbox.ts";
 import type { Fragment, Subject, Write } from "./statements.ts";
 
-/** One row of the outbox, before its user's numbers are known. */
+/** An outbox row before its event is numbered. */
 export interface OutboxRow {
   topic: string;
   key: string;
   shard: number;
   kind: string;
   eventId: string;
-  /** Whether the row is an event and takes the next number of its user. */
+  /** Whether the row is an event and takes the user's next number. */
   numbered: boolean;
   actor: string;
   traceparent: string | null;
   body: unknown;
   secret: Buffer | null;
-  /** Costs what any row costs, and is never published. */
+  /** False: it costs the same and is never published. */
   publish: boolean;
 }
 
 export interface Commit {
   inbox: (InboxKey & { fingerprint: Buffer; reply: Buffer; ttlMs: number }) | undefined;
-  /** Statement that locks and numbers the user: RETURNING id, sequence. Absent where the events have no user. */
+  /** Locks and numbers the user: RETURNING id, sequence. Absent where the events have no user. */
   subject: Subject | undefined;
   writes: Write[];
   outbox: OutboxRow[];
-  /** Sealed rows for the audit. */
+  /** Encrypted audit rows. */
   audit: Buffer[];
 }
 
 const outcome = z.object({ done: z.boolean() });
 
 /**
- * @returns "repeated" where the request was answered before: nothing was written.
+ * @returns "repeated" where the request was answered before: nothing was written
  * @throws AU409 (faults.ts), unique violations
  */
 export async function commitOnce(pool: DatabasePool, commit: Commit): Promise<"done" | "repeated"> {
@@ -54,7 +54,7 @@ export async function commitOnce(pool: DatabasePool, commit: Commit): Promise<"d
   const withUser = commit.subject !== undefined;
   const locked = withUser ? sql.fragment`EXISTS (SELECT FROM subject)` : gate;
   const sends = commit.outbox.length > 0;
-  // Asking for all rows of `sent` makes it be finished.
+  // PostgreSQL finishes `sent` before these writes only if all its rows are asked for.
   const written = sends ? sql.fragment`${locked} AND (SELECT count(*) FROM sent) >= 0` : locked;
   const last = commit.writes.flatMap((write) => write.last ?? []);
   const parts = [
@@ -98,7 +98,7 @@ function insertInbox(row: NonNullable<Commit["inbox"]>): Fragment {
     RETURNING 1)`;
 }
 
-/** Numbered rows take subject's sequence numbers: it stands at the last of them after the update. */
+/** Events take the numbers up to locked_user's sequence, which the update has raised to the last of them. */
 function insertOutbox(rows: OutboxRow[], numbers: number, withUser: boolean): Fragment {
   let number = 0;
   const values = rows.map((row, index) => {
@@ -124,11 +124,11 @@ function insertOutbox(rows: OutboxRow[], numbers: number, withUser: boolean): Fr
 }
 
 /**
- * As the outbox, behind the lock on the user, so that the ids of a user's rows are in the order of the commits. What it
- * costs (PostgreSQL 18, medians of 8 blocks of 300 commits each way): a refresh 267 us of the server's CPU instead of
- * 233, 70 us more of the worker's with the sealing, 450 bytes more of WAL; a login 405 us instead of 350, beside 25 ms
- * for its hash. Chaining it later: 13 us and 70 us. Rejected: hashing or numbering it here, because all commits of a
- * fleet would wait for one row.
+ * Depends on the user's lock like the outbox, so that a user's rows have ids in commit order. It costs (PostgreSQL 18,
+ * medians of 8 blocks of 300 commits each way): a refresh 267 us of the server's CPU instead of 233, 70 us more of the
+ * worker's for the encryption, 450 bytes more of WAL; a login 405 us instead of 350, beside 25 ms for its hash.
+ * Chaining it later: 13 us and 70 us. Rejected: hashing or numbering it here, because all commits of a fleet would wait
+ * for one row.
  */
 function insertAudit(boxes: Buffer[], withUser: boolean): Fragment {
   const source = withUser ? sql.fragment`subject` : sql.fragment`won`;

@@ -1,5 +1,5 @@
-// What a mail to a user needs, in whichever read has it. Only what is confirmed may be written
-// to without being asked: an unconfirmed address may be somebody else's, and a decoy's is none (users.ts).
+// What a mail to a user needs, for reads that return it. Only a confirmed address may be mailed without being asked
+// for: an unconfirmed one may belong to somebody else, and a decoy's belongs to no account (users.ts).
 import { sql } from "slonik";
 import { z } from "zod";
 
@@ -9,7 +9,7 @@ export const contactColumns = sql.fragment`u.username, u.email, u.locale`;
 export const contactShape = {
   username: z.string(),
   email: z.string(),
-  /** BCP 47; null: the user gave none. */
+  /** BCP 47; null: not given. */
   locale: z.string().nullable(),
 };
 

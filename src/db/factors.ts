@@ -1,6 +1,6 @@
-// Second factors of a user: which there are, the authenticator app (TOTP), the recovery codes. Secrets come encrypted,
-// codes hashed. What a code proves is written in the commit that makes use of it, so no code works twice and no wrong
-// one goes uncounted.
+// A user's second factors: the authenticator app (TOTP) and recovery codes. Secrets are encrypted, codes hashed. Using
+// a code, right or wrong, is recorded in the commit that depends on it, so no code works twice and no wrong one goes
+// uncounted.
 import { sql } from "slonik";
 import { z } from "zod";
 import { appState, noPasskeysState, recoveryState, usedCodeState } from "./account-state.ts";
@@ -8,8 +8,8 @@ import { contactColumns, contactShape } from "./contacts.ts";
 import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
 /**
- * Columns of a user `u`, for whoever decides about a login: factors, which roles count only with one, and which device
- * tokens are known.
+ * Columns of a user `u` for deciding about a login: factors, roles that require one, and the valid device tokens'
+ * epoch.
  */
 export const factorColumns = sql.fragment`
   EXISTS (SELECT FROM totp_factors f WHERE f.user_id = u.id AND f.activated_at IS NOT NULL) AS totp,
@@ -23,9 +23,9 @@ export const factorShape = {
   totp: z.boolean(),
   recovery: z.boolean(),
   passkeys: z.number(),
-  /** Roles that only a session with a second factor bears. */
+  /** Roles that only a session with a second factor carries. */
   strongRoles: z.array(z.string()),
-  /** What a device token must have to be known. */
+  /** The epoch that a device token must have. */
   deviceEpoch: z.number(),
 };
 
@@ -34,10 +34,10 @@ export type Factors = z.infer<typeof factors>;
 
 const owned = factors.extend({
   ...contactShape,
-  /** There is something to take away, if only an app that was never activated or a passkey that is being registered. */
+  /** Whether there is anything to remove, including an app that was never activated or a passkey being registered. */
   resettable: z.boolean(),
 });
-/** A user's factors, and where the mail goes when they change. */
+/** A user's factors, and the contact for the mail about a change. */
 export type OwnedFactors = z.infer<typeof owned>;
 
 export function factorsOf(userId: number): Read<OwnedFactors> {
@@ -46,7 +46,7 @@ export function factorsOf(userId: number): Read<OwnedFactors> {
   return { select, row: owned };
 }
 
-/** Columns of a table `f` of totp_factors, which may be joined and not there. */
+/** Columns of an outer-joined table `f` of totp_factors. */
 export const totpColumns = sql.fragment`
   f.secret AS "totpSecret", f.last_step AS "totpStep",
   COALESCE((extract(epoch FROM totp_wait(f.failures, f.failed_at)) * 1000)::int, 0) AS "totpWaitMs"`;
@@ -55,7 +55,7 @@ export const totpShape = {
   /** Encrypted; null where the user has no authenticator app. */
   totpSecret: z.instanceof(Buffer).nullable(),
   totpStep: z.number().nullable(),
-  /** For so long no code is looked at. */
+  /** How long codes are refused unseen. */
   totpWaitMs: z.number(),
 };
 
@@ -68,7 +68,7 @@ export function totpOf(userId: number): Read<z.infer<typeof enrolled>> {
   return { select, row: enrolled };
 }
 
-/** In place of one that was never activated; an active one stays, and takes the commit back. */
+/** Replaces an app that was never activated; an active one remains, and the commit is rolled back. */
 export function enrollTotp(userId: number, secret: Buffer): Write {
   return {
     name: "enroll_totp",
@@ -81,7 +81,7 @@ export function enrollTotp(userId: number, secret: Buffer): Write {
   };
 }
 
-/** @param secret as it was read: a later enrolment has another one */
+/** @param secret as it was read, to detect a later enrolment */
 export function activateTotp(userId: number, secret: Buffer, step: number): Write {
   return {
     name: "activate_totp",
@@ -93,7 +93,7 @@ export function activateTotp(userId: number, secret: Buffer, step: number): Writ
   };
 }
 
-/** A code was right: its step, and any before it, is over. Of two that show the same code one takes itself back. */
+/** Uses up the step of a right code and all earlier ones. Of two requests with the same code one is rolled back. */
 export function useTotpStep(userId: number, step: number): Write {
   return {
     name: "use_totp_step",
@@ -105,7 +105,7 @@ export function useTotpStep(userId: number, step: number): Write {
   };
 }
 
-/** A code was wrong. Where another one was counted meanwhile and now there is a wait, the commit takes itself back. */
+/** Counts a wrong code. If another one was counted meanwhile and codes must wait now, the commit is rolled back. */
 export function countTotpFailure(userId: number): Write {
   return {
     name: "count_totp_failure",
@@ -116,12 +116,12 @@ export function countTotpFailure(userId: number): Write {
   };
 }
 
-/** Wrong codes in a row that count against the user: an expression. */
+/** An expression: consecutive wrong codes of the user. */
 export function totpFailures(userId: number): Fragment {
   return sql.fragment`COALESCE((SELECT f.failures FROM totp_factors f WHERE f.user_id = ${userId} AND f.activated_at IS NOT NULL), 0)`;
 }
 
-/** An operator knows that it is the owner who comes now: no wait, and as many free tries as ever. */
+/** For an operator who knows the owner: no wait, and the full number of tries. */
 export function forgetTotpFailures(userId: number): Write {
   return {
     name: "forget_totp_failures",
@@ -131,9 +131,8 @@ export function forgetTotpFailures(userId: number): Write {
 }
 
 /**
- * After a reset by a mailed link. Whoever knew the old password does not know the new one, so the wait that their wrong
- * codes caused is over. The count of wrong codes stays: otherwise whoever reads the user's mails would have five tries
- * for each link, and now has one.
+ * After a reset by a mailed link: ends the wait, because whoever caused it does not know the new password. The count
+ * stays; without it, a reader of the user's mails would get five tries per link instead of one.
  */
 export function endTotpWait(userId: number): Write {
   return {
@@ -171,7 +170,7 @@ export function useRecoveryCode(userId: number, hash: Buffer): Write {
   };
 }
 
-/** These, and none of those before, also not of another set that was being made meanwhile. */
+/** Replaces all earlier codes, including a set that was committed while this commit waited. */
 export function replaceRecoveryCodes(userId: number, hashes: Buffer[]): Write {
   const call = sql.fragment`replace_recovery_codes(${userId}, ${sql.array(hashes, "bytea")})`;
   return { ...callFunction("replace_recovery_codes", call), state: [recoveryState(hashes)] };
@@ -183,22 +182,22 @@ export function deleteRecoveryCodes(userId: number): Write {
 }
 
 /**
- * Everything a user has as a second factor, also an app that was never activated, and what was being committed
- * meanwhile.
+ * Deletes every second factor, including an app that was never activated and what was committed while this commit
+ * waited.
  */
 export function deleteFactors(userId: number): Write {
   const state = [recoveryState([]), appState(null), noPasskeysState];
   return { ...callFunction("delete_factors", sql.fragment`delete_factors(${userId})`), state };
 }
 
-/** Demands that there is nothing to delete, and that no passkey is being registered. */
+/** Demands that there is no factor, and no passkey being registered. */
 export function demandNoFactors(userId: number): Write {
   return callFunction("has_no_factors", sql.fragment`has_no_factors(${userId})`);
 }
 
 const requirement = z.object({ required: z.boolean(), without: z.number() });
 
-/** Whether a role requires a second factor, and how many who have it have none. */
+/** Whether a role requires a second factor, and how many users with the role have none. */
 export function mfaRequirement(role: string): Read<z.infer<typeof requirement>> {
   const select = sql.fragment`
     SELECT r.requires_mfa AS required, (
@@ -209,7 +208,7 @@ export function mfaRequirement(role: string): Read<z.infer<typeof requirement>> 
   return { select, row: requirement };
 }
 
-/** @param role as it was read: one that permits something else since is looked at anew */
+/** @param role as it was read, to detect a change of what it permits */
 export function requireMfa({ id, version }: { id: number; version: number }, required: boolean): Write {
   return {
     name: "require_mfa",

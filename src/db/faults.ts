@@ -1,6 +1,5 @@
-// What a database error means: whether it may pass by itself, or whether the world changed between reading and
-// committing. Codes are PostgreSQL's (appendix A of its manual). What is not listed is a fault of ours and is not tried
-// again.
+// Classifies database errors: whether the fault is transient, or the data changed between reading and committing. Codes
+// are PostgreSQL's (appendix A of its manual). Anything not listed is a fault of ours and is not retried.
 import {
   BackendTerminatedError,
   BackendTerminatedUnexpectedlyError,
@@ -9,7 +8,7 @@ import {
   UniqueIntegrityConstraintViolationError,
 } from "slonik";
 
-/** SQLSTATE -> why another try may succeed */
+/** SQLSTATE -> why a retry may succeed */
 const passingStates: Record<string, string> = {
   "08000": "connection lost",
   "08003": "connection lost",
@@ -40,21 +39,21 @@ export function isTransient(error: unknown): boolean {
     const { code } = each as { code?: unknown };
     if (typeof code === "string" && (Object.hasOwn(passingStates, code) || passingSocket.has(code))) return true;
     if (/timeout expired|connection terminated|connection ended/i.test(each.message)) return true;
-    // A migration changed a table under a prepared statement: slonik drops the connection, the next one prepares anew.
+    // A migration changed a table under a prepared statement: slonik drops the connection, and the next one prepares
+    // again.
     if (/cached plan must not change result type/.test(each.message)) return true;
   }
   return false;
 }
 
-/** The commit found the world other than its handler had read it; `what` names the part. */
+/** The commit found other data than its handler had read; returns the name of the failed demand. */
 export function changedPart(error: unknown): string | undefined {
   for (const each of causes(error)) if ((each as { code?: unknown }).code === "AU409") return each.message;
   return undefined;
 }
 
 /**
- * A value that PostgreSQL cannot take, such as a text with a NUL (class 22, data exception): it came with the request,
- * and comes again with it.
+ * A value that PostgreSQL cannot store, such as a text with a NUL (class 22, data exception): a retry would fail again.
  */
 export function isDataFault(error: unknown): boolean {
   for (const each of causes(error)) {
@@ -64,10 +63,7 @@ export function isDataFault(error: unknown): boolean {
   return false;
 }
 
-/**
- * Name of the constraint that a write ran into: a key that is taken, or a row that is gone or is referred to since it
- * was looked at.
- */
+/** The constraint that a write violated: a key was taken, or a row was deleted or referred to since it was read. */
 export function takenConstraint(error: unknown): string | undefined {
   for (const each of causes(error)) {
     if (

@@ -1,17 +1,17 @@
-// Finding users by the beginning of a login or of an e-mail address. A beginning is a range of an index by bytes
-// (COLLATE "C"), because a plan made before the value is known cannot make a range of LIKE. Pages are ranges too: as
-// fast in the middle of a million as at the start. Most addresses begin as their users' logins do, and are passed over,
-// because those were found by their login: not more than so many for one page, which may then hold less than it could
-// (1,000,000 users, one letter: 430 ms when all were passed over at once, 2 ms so). A search within a text would need
-// trigrams (pg_trgm), which not every PostgreSQL has: not offered.
+// Finds users by the beginning of a login or an e-mail address. A beginning is an index range by bytes (COLLATE "C"),
+// because a generic plan cannot turn LIKE into a range. Pages are ranges too, as fast in the middle of a million users
+// as at the start. Most addresses begin like their users' logins; these users are found by login and skipped in the
+// search by address, a bounded number per page, so a page may have fewer users than its limit (1,000,000 users, one
+// letter: 430 ms with all skipped at once, 2 ms so). Not offered: searching inside a text, which needs the extension
+// pg_trgm.
 import { sql } from "slonik";
 import { z } from "zod";
 import type { Fragment, Read } from "./statements.ts";
 
-/** No decoy (users.ts): nobody has heard of those. */
+/** Not a decoy (users.ts): those are in no result. */
 const isSomebody = sql.fragment`NOT u.decoy`;
 
-/** In a text of its own each, so that the planner may take the small index of those who are unconfirmed or banned. */
+/** Each in a text of its own, so that the planner can use the small indexes on unconfirmed and banned users. */
 const states = {
   any: isSomebody,
   unconfirmed: sql.fragment`u.confirmed_at IS NULL AND NOT is_banned(u.banned_at, u.banned_until) AND ${isSomebody}`,
@@ -24,11 +24,11 @@ export function isState(text: string): text is State {
   return Object.hasOwn(states, text) && text !== "any";
 }
 
-/** Those found by their login come first, then those found by their address alone. */
+/** Users found by login come first, then those found by address only. */
 export interface SearchPosition {
   part: "login" | "email";
   /**
-   * The login or address, normalised, of the last one on the page before, and the id: several may wait with one
+   * Login or address, normalised, and id of the last user on the previous page: several accounts may wait with one
    * address.
    */
   place: string;
@@ -61,9 +61,9 @@ const roles = sql.fragment`to_jsonb(ARRAY(
   SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name))`;
 
 export interface FoundUsers {
-  /** One more than `limit`, where there is one. */
+  /** One more than `limit` if there are more. */
   users: z.infer<typeof user>[];
-  /** Up to where all addresses were looked at, where that is not the last one: there may be more users after it. */
+  /** Up to where addresses were searched, if not to the end: more users may follow. */
   lookedTo: Omit<SearchPosition, "part"> | null;
 }
 
@@ -104,7 +104,7 @@ function byLogin({ state, limit, after }: Search, beginning: string): Fragment {
     ORDER BY ${loginKey} LIMIT ${limit + 1}`;
 }
 
-/** Looked at only where the logins leave room. All begin with nothing: then the logins have everybody. */
+/** Only searched where the logins leave room. With an empty beginning the logins contain everybody. */
 function byEmail({ state, limit, after }: Search, beginning: string): Fragment {
   if (beginning === "") return nobody;
   const from = after?.part === "email" ? after : { place: "", userId: 0 };
@@ -115,7 +115,7 @@ function byEmail({ state, limit, after }: Search, beginning: string): Fragment {
     ORDER BY ${emailKey}, u.id LIMIT ${passedOver}`;
 }
 
-/** U+10FFFF is the last of all code points in UTF-8, and in no login or address. */
+/** U+10FFFF is the last code point in UTF-8 order and never part of a login or address. */
 function begins(column: Fragment, beginning: string): Fragment {
   return sql.fragment`${column} >= ${beginning} AND ${column} < ${`${beginning}\u{10FFFF}`}`;
 }

@@ -1,12 +1,12 @@
-// The table of the service whose users are imported, read from its own database: what columns it has, and its rows in
-// pages by their ids. A page is a statement of its own. Rejected: a cursor over everything, which is one transaction
-// for as long as the import takes, holds the old database's vacuum up and ends with its connection; a page goes on
-// where the last one ended, in whichever run. Only reads: the session cannot write.
+// The users table of another service, read from its own database: its columns, and its rows in pages by id. Each page
+// is a statement of its own, so any run can continue where the last one ended. Rejected: one cursor over the table,
+// which is a transaction as long as the import, blocks the old database's vacuum and dies with its connection. The
+// session is read-only.
 import { type CommonQueryMethods, createPool, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { readDatabaseAddress, slonikUrl } from "../lib/database-address.ts";
 
-/** The columns of ours, each with the expression that reads it as text. */
+/** Our columns, each with the expression that reads it as text. */
 export type ColumnMap = ReadonlyMap<string, string>;
 
 export interface TableName {
@@ -14,7 +14,7 @@ export interface TableName {
   table: string;
 }
 
-/** @throws while the database does not answer */
+/** @throws where the database does not answer */
 export function openSource(url: string): Promise<DatabasePool> {
   const address = readDatabaseAddress(url);
   const { tls } = address;
@@ -36,14 +36,14 @@ export function openSource(url: string): Promise<DatabasePool> {
 
 const column = z.object({ name: z.string(), type: z.string() });
 
-/** Empty where there is no such table. */
+/** Empty where the table does not exist. */
 export async function columnsOf(db: CommonQueryMethods, { schema, table }: TableName) {
   return db.any(sql.type(column)`
     SELECT column_name::text AS name, data_type::text AS type FROM information_schema.columns
     WHERE table_schema = ${schema} AND table_name = ${table} ORDER BY ordinal_position`);
 }
 
-/** Whether a unique index over this column alone exists: pages need its order, and that no two rows have one value. */
+/** Whether a unique index on this column alone exists: paging needs its order and distinct values. */
 export async function isKey(db: CommonQueryMethods, { schema, table }: TableName, name: string): Promise<boolean> {
   const { found } = await db.one(sql.type(z.object({ found: z.boolean() }))`
     SELECT EXISTS (
@@ -67,7 +67,7 @@ export async function extentOf(
   return { rows: Number(row.rows), largest: Number(row.largest) };
 }
 
-/** Columns as texts under our names; times as Unix ms (one without a zone is taken for UTC). */
+/** Columns as text under our names; times as Unix ms (one without a zone is taken as UTC). */
 export async function pageOf(
   db: CommonQueryMethods,
   { schema, table }: TableName,

@@ -1,7 +1,6 @@
-// Imports: what authctl import asks and writes. A batch is one statement: users, password hashes, roles, events, the
-// rows that were rejected and how far the import came, so that a killed run has either all of a batch or nothing of it.
-// Races with people who register meanwhile are decided by the unique keys: the batch takes itself back and is judged
-// anew (isLostRace).
+// The statements of authctl import. A batch is one statement: users, password hashes, roles, events, rejected rows and
+// the import's position, so that a killed run has written all of a batch or nothing. Unique keys decide races with
+// users who register meanwhile: the batch is rolled back and checked again (isLostRace).
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 import { changedPart, takenConstraint } from "./faults.ts";
@@ -9,7 +8,7 @@ import { shards } from "./outbox.ts";
 import type { Fragment } from "./statements.ts";
 import type { NewUser } from "./users.ts";
 
-/** A user to be made. */
+/** A user to create. */
 export interface ImportedUser extends NewUser {
   position: number;
   hash: string;
@@ -22,13 +21,13 @@ export interface ImportedUser extends NewUser {
 
 const counts = z.object({
   imported: z.number(),
-  /** There already, from an earlier run. */
+  /** Already imported by an earlier run. */
   present: z.number(),
-  /** Imported once, and deleted since by their owners or by an operator. */
+  /** Imported by an earlier run and deleted since. */
   gone: z.number(),
   rejected: z.record(z.string(), z.number()),
   algorithms: z.record(z.string(), z.number()),
-  /** Of those rejected for their hash, by the name of its algorithm. */
+  /** Rows rejected for their hash, by the hash's algorithm. */
   unverified: z.record(z.string(), z.number()).default({}),
 });
 export type Counts = z.infer<typeof counts>;
@@ -52,7 +51,7 @@ const state = z.object({
 });
 export type ImportState = z.infer<typeof state>;
 
-/** Answers where the database answers and is migrated. @throws Error that says so where it is not */
+/** @throws Error that says so where the database does not answer or is not migrated */
 export async function isMigrated(db: CommonQueryMethods): Promise<void> {
   const { found } = await db.one(sql.type(z.object({ found: z.boolean() }))`
     SELECT to_regclass('imports') IS NOT NULL AS found`);
@@ -65,9 +64,7 @@ export async function importState(db: CommonQueryMethods, source: string): Promi
     FROM imports WHERE source = ${source}`);
 }
 
-/**
- * Begins the import of a source, or begins it anew: what was noted of another file under the same name is forgotten.
- */
+/** Begins the import of a source, or starts over: results for another file of the same name are deleted. */
 export async function beginImport(
   db: CommonQueryMethods,
   { source, fingerprint, actor, position }: { source: string; fingerprint: string; actor: string; position: number },
@@ -84,7 +81,7 @@ export async function endImport(db: CommonQueryMethods, source: string, total: C
   );
 }
 
-/** Holds the import of a source until the connection closes. @returns false where another run holds it */
+/** Locks the import of a source until the connection closes. @returns false where another run has the lock */
 export async function holdImport(db: CommonQueryMethods, source: string): Promise<boolean> {
   const row = await db.one(sql.type(z.object({ held: z.boolean() }))`
     SELECT pg_try_advisory_lock(hashtext('auth import'), hashtext(${source})) AS held`);
@@ -96,7 +93,7 @@ export async function roleNames(db: CommonQueryMethods): Promise<readonly string
   return rows.map(({ name }) => name);
 }
 
-/** Keys by which a row may be somebody who is there already. */
+/** Keys by which a row may match an existing user. */
 export interface Keys {
   ids: number[];
   logins: string[];
@@ -107,13 +104,13 @@ const holder = z.object({
   id: z.number(),
   loginKey: z.string(),
   emailKey: z.string(),
-  /** Has the address for itself. */
+  /** Whether the account has confirmed the address. */
   confirmed: z.boolean(),
   decoy: z.boolean(),
 });
 export type Holder = z.infer<typeof holder>;
 
-/** @param rehearsed whether those count who would have been made in this dry run */
+/** @param rehearsed whether to include users that this dry run would have created */
 export async function holdersOf(
   db: CommonQueryMethods,
   { ids, logins, emails }: Keys,
@@ -129,7 +126,7 @@ export async function holdersOf(
   return db.any(sql.type(holder)`${both}`);
 }
 
-/** Which of these logins somebody gave up a while ago, so that nobody may take them yet: their places in the list. */
+/** Which of these logins are quarantined (quarantined-logins.ts), as indexes of the list. */
 export async function givenUp(db: CommonQueryMethods, hashes: readonly Buffer[]): Promise<ReadonlySet<number>> {
   const rows = await db.any(sql.type(z.object({ place: z.number() }))`
     SELECT place::int - 1 AS place FROM unnest(${sql.array([...hashes], "bytea")}) WITH ORDINALITY AS asked (login, place)
@@ -139,7 +136,7 @@ export async function givenUp(db: CommonQueryMethods, hashes: readonly Buffer[])
 
 const rehearsal = "import_rehearsal";
 
-/** A table of this connection alone, for whom a dry run would have made: duplicates within the source show. */
+/** A temporary table for the users that a dry run would create, to find duplicates within the source. */
 export async function rehearse(db: CommonQueryMethods): Promise<void> {
   await db.query(sql.unsafe`
     CREATE TEMP TABLE ${sql.identifier([rehearsal])} (id bigint PRIMARY KEY, login_key text UNIQUE, email_key text, confirmed boolean)`);
@@ -178,7 +175,7 @@ export async function newIds(db: CommonQueryMethods, count: number): Promise<num
   return rows.map(({ id }) => id);
 }
 
-/** Moves the sequence of ids past this one, never back. */
+/** Raises the id sequence to at least this id. */
 export async function passIds(db: CommonQueryMethods, largest: number): Promise<void> {
   await db.any(
     sql.unsafe`SELECT setval('user_ids', ${largest}::int8) FROM user_ids WHERE ${largest}::int8 >= last_value`,
@@ -189,9 +186,9 @@ export interface Batch {
   source: string;
   users: readonly ImportedUser[];
   rejects: readonly { position: number; reason: string }[];
-  /** Sealed rows for the audit, one for each user. */
+  /** Encrypted audit rows, one per user. */
   audit: readonly Buffer[];
-  /** Where the import stands after this batch. */
+  /** The import's state after this batch. */
   state: Pick<ImportState, "position" | "nextByte" | "counts" | "rejectsBytes">;
   /** Publishes UserRegistered for each. */
   events: { topic: string; actor: string; at: number; ids: readonly string[] } | undefined;
@@ -262,7 +259,7 @@ function inputOf(users: readonly ImportedUser[]) {
       AS given (id, login, login_key, username, email, email_key, hash, created, confirmed, banned)`;
 }
 
-/** As command/outbox-rows.ts makes them, each the first event of its user. */
+/** As command/outbox-rows.ts makes them; each is the first event of its user. */
 function eventsOf({ topic, actor, at, ids }: NonNullable<Batch["events"]>) {
   return sql.fragment`
     told AS (
@@ -273,7 +270,7 @@ function eventsOf({ topic, actor, at, ids }: NonNullable<Batch["events"]>) {
 
 const texts = (values: readonly string[]) => sql.array([...values], "text");
 
-/** Somebody registered meanwhile, or two writers waited for each other: judged anew, the batch may go through. */
+/** A user registered meanwhile, or two writers deadlocked: checked again, the batch may succeed. */
 export function isLostRace(error: unknown): boolean {
   if (changedPart(error) !== undefined || takenConstraint(error) !== undefined) return true;
   return /deadlock detected/.test(String((error as { cause?: unknown }).cause ?? error));

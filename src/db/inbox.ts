@@ -1,6 +1,6 @@
 // The inbox: the first answer to each request that changed or counted something, by topic, reply topic and idempotency
-// key. A handler's first read asks for it in the same statement. The answer is kept encrypted; the fingerprint of the
-// opened request tells a repeated request from another one with the same key.
+// key. A handler's first read asks for it in the same statement. The answer is encrypted; the fingerprint of the opened
+// request tells a repeated request from a different one with the same key.
 import { type DatabasePool, sql } from "slonik";
 import { type ZodType, z } from "zod";
 import type { Fragment, Read } from "./statements.ts";
@@ -16,10 +16,10 @@ export interface InboxRow {
   reply: Buffer;
 }
 
-/** A kept answer, or the read's row (null: none), and what the reservation gave. */
+/** A stored answer, or the read's row (null: none) and the result of the reservation. */
 export type Answer<T, R = null> = { kept: InboxRow } | { row: T | null; reserved: R };
 
-/** An expression that counts something in the read's statement, and gives an object with `waitMs`. */
+/** An expression that counts something within the read's statement and returns an object with `waitMs`. */
 export interface Reservation<R> {
   expression: Fragment;
   given: ZodType<R>;
@@ -41,15 +41,15 @@ function matches({ topic, replyTopic, idempotencyKey }: InboxKey): Fragment {
 
 const nothingReserved: Reservation<null> = { expression: sql.fragment`NULL::jsonb`, given: z.null() };
 
-/** Asks inbox and read in one statement; where an answer is kept, the read is not even begun. */
+/** Reads the inbox and `read` in one statement; with a stored answer, `read` is not executed. */
 export function readWithInbox<T>(pool: DatabasePool, key: InboxKey, read: Read<T>): Promise<Answer<T>> {
   return readReserving(pool, key, read, nothingReserved);
 }
 
 /**
- * The same, and counts an attempt (command/attempts.ts) or a use (command/uses.ts) in that statement; not where an
- * answer is kept. Where it has to wait, the read is not begun either, so that the refusal costs the same whomever it is
- * about (OFFSET 0 keeps the planner from merging them).
+ * The same, and counts an attempt (command/attempts.ts) or a use (command/uses.ts) in that statement, unless there is a
+ * stored answer. Where the attempt must wait, `read` is not executed either, so that the refusal costs the same for any
+ * user (OFFSET 0 keeps the planner from merging the subqueries).
  */
 export async function readReserving<T, R>(
   pool: DatabasePool,
@@ -70,7 +70,7 @@ export async function readReserving<T, R>(
   return { row: found === true ? read.row.parse(rest) : null, reserved: given.parse(reservation) };
 }
 
-/** A read that has nothing to do with the inbox. */
+/** A read without the inbox. */
 export async function readOnly<T>(pool: DatabasePool, read: Read<T>): Promise<T | null> {
   const row = await pool.maybeOne(sql.type(anyRow)`${read.select}`);
   return row === null ? null : read.row.parse(row);
@@ -81,13 +81,13 @@ export async function findAnswer(pool: DatabasePool, key: InboxKey): Promise<Inb
     SELECT fingerprint, reply FROM inbox WHERE ${matches(key)}`);
 }
 
-/** No request is taken for the one that has this answer any more: somebody is guessing at its secret by its key. */
+/** From now on no request matches the stored answer, because its key is being used to guess its secret. */
 export async function invalidateAnswer(pool: DatabasePool, key: InboxKey): Promise<void> {
-  // Of a fingerprint its data key's id is left.
+  // Only the data key's id remains of the fingerprint.
   await pool.query(sql.unsafe`UPDATE inbox SET fingerprint = substring(fingerprint FOR 4) WHERE ${matches(key)}`);
 }
 
-/** Deletes up to `limit` rows whose time is over. @returns how many */
+/** Deletes up to `limit` expired rows. @returns how many */
 export async function reapInbox(pool: DatabasePool, limit: number): Promise<number> {
   const { rowCount } = await pool.query(sql.unsafe`
     DELETE FROM inbox WHERE (topic, reply_topic, idempotency_key) IN (

@@ -1,16 +1,14 @@
-// Rows of data_keys, fleet_keys, root_keys and gone_keys. What they hold is wrapped; crypto/ opens it.
+// Rows of data_keys, fleet_keys, root_keys and gone_keys. Their contents are encrypted; src/crypto decrypts them.
 import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { DataKeyRow } from "../crypto/envelope.ts";
 import type { KeyRow, RootRow } from "../crypto/keys.ts";
 import type { Fragment } from "./statements.ts";
 
-/**
- * By then a process that lives has looked at the keys, which it does every second, and what it did before has left it.
- */
+/** After this time every running process has loaded a new key: each looks every second. */
 export const knownMs = 2500;
 
-/** By the database's clock, so that all processes agree when a data key comes into use. */
+/** By the database's clock, so that all processes agree on when a data key comes into use. */
 const pending = sql.fragment`created_at > clock_timestamp() - ${knownMs} * interval '1 millisecond'`;
 
 const dataKey = z.object({
@@ -27,7 +25,7 @@ export async function dataKeyRows(pool: CommonQueryMethods): Promise<readonly St
     SELECT id, purpose, wrapped, created_at AS "createdAt", ${pending} AS pending FROM data_keys ORDER BY id`);
 }
 
-/** Its time is that of the insert, not of the transaction, which may have waited for the lock. @returns its id */
+/** Created at the time of the insert, not of the transaction, which may have waited for the lock. @returns its id */
 export async function insertDataKey(pool: CommonQueryMethods, purpose: string, wrapped: string): Promise<number> {
   const { id } = await pool.one(sql.type(z.object({ id: z.number() }))`
     INSERT INTO data_keys (purpose, wrapped, created_at) VALUES (${purpose}, ${wrapped}, clock_timestamp()) RETURNING id`);
@@ -36,7 +34,7 @@ export async function insertDataKey(pool: CommonQueryMethods, purpose: string, w
 
 const privateBoxes = sql.fragment`(SELECT kid, private_box FROM fleet_keys UNION ALL SELECT kid, private_box FROM root_keys) AS boxes`;
 
-/** What holds a data key: of some nothing does once what was made with them is over, which only takes time. */
+/** The rows that need a data key. Some purposes have none: what was made with such a key just expires. */
 const heldBy = (id: number): Record<string, Fragment> => ({
   inbox: sql.fragment`false`,
   fingerprint: sql.fragment`false`,
@@ -46,7 +44,7 @@ const heldBy = (id: number): Record<string, Fragment> => ({
   signing: sql.fragment`EXISTS (SELECT FROM ${privateBoxes} WHERE substring(private_box FROM 2 FOR 4) = int4send(${id}::int))`,
 });
 
-/** @returns whether it went: not where a row needs it, or its purpose is one whose rows are not known here */
+/** @returns whether it was deleted: not where a row needs it or the purpose is unknown here */
 export async function deleteDataKey(
   pool: CommonQueryMethods,
   { id, purpose }: { id: number; purpose: string },
@@ -56,7 +54,7 @@ export async function deleteDataKey(
   return rowCount > 0;
 }
 
-/** The private halves of fleet and root keys, as they are kept. */
+/** The encrypted private halves of fleet and root keys. */
 export async function privateBoxRows(pool: CommonQueryMethods): Promise<readonly Pick<KeyRow, "kid" | "privateBox">[]> {
   const row = z.object({ kid: z.string(), privateBox: z.instanceof(Buffer) });
   return pool.any(sql.type(row)`SELECT kid, private_box AS "privateBox" FROM ${privateBoxes} ORDER BY kid`);
@@ -109,7 +107,7 @@ export async function insertRootKey(pool: CommonQueryMethods, row: RootRow): Pro
     VALUES (${row.kid}, ${row.state}, ${sql.jsonb(row.publicJwk as never)}, ${sql.binary(row.privateBox)}, to_timestamp(${row.createdAt / 1000}))`);
 }
 
-/** The next one is the active one, and the one before it is no more. */
+/** The next key becomes the active one, and the previous one is deleted. */
 export async function replaceRootKey(pool: CommonQueryMethods): Promise<void> {
   await pool.query(sql.unsafe`DELETE FROM root_keys WHERE state = 'active'`);
   await pool.query(sql.unsafe`UPDATE root_keys SET state = 'active' WHERE state = 'next'`);
@@ -120,21 +118,21 @@ export async function goneKeyRows(pool: CommonQueryMethods): Promise<readonly { 
   return pool.any(sql.type(row)`SELECT kid, version FROM gone_keys ORDER BY kid`);
 }
 
-/** Keeps the highest version there was. */
+/** Keeps the highest version. */
 export async function saveGoneKey(pool: CommonQueryMethods, kid: string, version: number): Promise<void> {
   await pool.query(sql.unsafe`
     INSERT INTO gone_keys (kid, version) VALUES (${kid}, ${version})
     ON CONFLICT (kid) DO UPDATE SET version = greatest(gone_keys.version, excluded.version)`);
 }
 
-/** Whether something of keys is still to be published. */
+/** Whether records of keys wait to be published. */
 export async function keyRecordsWait(pool: CommonQueryMethods, topic: string): Promise<boolean> {
   const { waits } = await pool.one(sql.type(z.object({ waits: z.boolean() }))`
     SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NULL AND shard = 0 AND topic = ${topic}) AS waits`);
   return waits;
 }
 
-/** Changes whenever a key of any kind does: what a process compares to know whether to load them again. */
+/** A text that changes with every change of a key: processes compare it to know when to load the keys again. */
 export async function keyMarks(pool: CommonQueryMethods): Promise<string> {
   const { marks } = await pool.one(sql.type(z.object({ marks: z.string() }))`
     SELECT concat((SELECT string_agg(concat(kid, state, version, certified_at), ',' ORDER BY kid) FROM fleet_keys),
@@ -149,7 +147,7 @@ export async function updateDataKey(pool: CommonQueryMethods, id: number, wrappe
 const timeOf = (ms: number | null): Fragment =>
   ms === null ? sql.fragment`NULL` : sql.fragment`to_timestamp(${ms / 1000})`;
 
-/** Its state with its times, version and certificate. */
+/** Writes its state, times, version and certificate. */
 export async function updateFleetKey(pool: CommonQueryMethods, row: KeyRow): Promise<void> {
   const { kid, state, activeAt, retiredAt, version, cert, certifiedAt } = row;
   await pool.query(sql.unsafe`
@@ -168,7 +166,7 @@ export interface KeyRecord {
   eventId: string;
 }
 
-/** What relays publish of keys; all in one shard, so in order. */
+/** Inserts a record for auth.key; all are in one shard and so in order. */
 export async function insertKeyRecord(pool: CommonQueryMethods, record: KeyRecord): Promise<void> {
   const { topic, key, body, eventId } = record;
   await pool.query(sql.unsafe`
@@ -183,7 +181,7 @@ export async function insertFleetKey(pool: CommonQueryMethods, row: KeyRow): Pro
       ${timeOf(row.createdAt)}, ${timeOf(row.activeAt)}, ${row.version}, ${row.cert}, ${timeOf(row.certifiedAt)})`);
 }
 
-/** Runs in a transaction that holds the lock on the fleet's keys: one process at a time makes or changes them. */
+/** Runs in a transaction that holds the lock on the fleet's keys: one process at a time creates or changes them. */
 export async function withKeyLock<T>(
   pool: DatabasePool,
   run: (transaction: CommonQueryMethods) => Promise<T>,

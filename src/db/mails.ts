@@ -1,15 +1,15 @@
-// Which mails were sent, so that none is sent twice: a row is claimed before the mail is handed to the SMTP server, and
-// marked when that has taken it. A claim without a mark is either another mailer's that is at it now, or one's that
-// died in between (mail/mailer.ts decides).
+// Which mails were sent, so that none is sent twice: a mailer claims a row before it gives the mail to the SMTP server
+// and marks it afterwards. A claim without a mark belongs to a mailer that is sending now, or to one that died
+// (mail/mailer.ts decides).
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 
 const state = z.object({ made: z.boolean(), sent: z.boolean(), ageMs: z.number() });
 
 /**
- * Claims a mail, unless it has a row already.
- * @returns whether the claim was made now, whether the mail was sent, and the claim's age. The row of one who claims at
- * the same moment is not in the statement's snapshot: then it is asked again.
+ * Claims a mail that has no row.
+ * @returns whether the claim was made now, whether the mail was sent, and the claim's age. A row that another mailer
+ *   inserts at the same moment is not in this statement's snapshot: then ask again.
  */
 export async function claimMail(pool: DatabasePool, mailId: string): Promise<z.infer<typeof state>> {
   for (;;) {
@@ -24,8 +24,8 @@ export async function claimMail(pool: DatabasePool, mailId: string): Promise<z.i
 }
 
 /**
- * Takes over a claim that was left so long ago: somebody decided that the mail is sent again.
- * @returns whether it was still so
+ * Takes over a claim that is at least this old, because somebody decided to send the mail again.
+ * @returns whether the claim was still there
  */
 export async function takeOverMail(pool: DatabasePool, mailId: string, afterMs: number): Promise<boolean> {
   const { rowCount } = await pool.query(sql.unsafe`
@@ -34,19 +34,19 @@ export async function takeOverMail(pool: DatabasePool, mailId: string, afterMs: 
   return rowCount === 1;
 }
 
-/** The SMTP server has the mail. */
+/** The SMTP server has accepted the mail. */
 export async function markMail(pool: DatabasePool, mailId: string): Promise<void> {
   await pool.query(sql.unsafe`UPDATE mail_sent SET sent_at = now() WHERE mail_id = ${mailId}::uuid`);
 }
 
-/** The SMTP server surely does not have it. */
+/** The SMTP server certainly does not have the mail. */
 export async function releaseMail(pool: DatabasePool, mailId: string): Promise<void> {
   await pool.query(sql.unsafe`
     DELETE FROM mail_sent WHERE mail_id = ${mailId}::uuid AND sent_at IS NULL`);
 }
 
 /**
- * auth.mail keeps a record for a day, and a dead letter is kept for 30: until then nothing may come again.
+ * auth.mail keeps a record for a day and a dead letter is kept for 30: until then the mail may come again.
  * @returns how many it deleted
  */
 export async function reapMails(pool: DatabasePool, limit: number): Promise<number> {

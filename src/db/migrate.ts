@@ -1,6 +1,5 @@
-// Brings the database to the form this version needs: migrations/*.sql in the order of their numbers, forward only,
-// each in its own transaction, one migrator at a time. A file that was applied must never change; that is checked by
-// its hash.
+// Brings the database to this version's schema: migrations/*.sql in numeric order, forward only, each in its own
+// transaction, one migrator at a time. An applied file must never change; its hash is checked.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,8 +10,8 @@ import type { CommonQueryMethods, DatabasePool } from "./pool.ts";
 const applied = z.object({ version: z.number(), hash: z.string() });
 
 /**
- * @returns names of the migrations it applied.
- * @throws Error where an applied file changed, or the database is newer than this version
+ * @returns the names of the migrations it applied
+ * @throws Error where an applied file has changed, or the database is newer than this version
  */
 export async function migrateDatabase(pool: DatabasePool, folder: string): Promise<string[]> {
   return pool.connect(async (connection) => {
@@ -66,7 +65,7 @@ async function applyMissing(
   const missing = migrations.filter((each) => !done.has(each.version));
   for (const migration of missing) {
     await connection.transaction(async (transaction) => {
-      // A file holds many statements; the extended protocol takes one, plpgsql's EXECUTE takes all.
+      // A file has many statements: the extended protocol accepts one, plpgsql's EXECUTE accepts all.
       await transaction.query(sql.unsafe`
         CREATE FUNCTION pg_temp.run_migration(statements text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE statements; END'`);
       await transaction.query(sql.unsafe`SELECT pg_temp.run_migration(${migration.text})`);

@@ -1,4 +1,4 @@
-// One-time tokens: links in mails. Bound to a purpose, used once, only the hash of the secret is kept.
+// One-time tokens: the links in mails. Each has a purpose and works once; only the hash of its secret is stored.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { normalize } from "../protocol/record-key.ts";
@@ -6,7 +6,7 @@ import { contactColumns, contactShape } from "./contacts.ts";
 import { factorColumns, factorShape } from "./factors.ts";
 import { callFunction, type Read, type Write } from "./statements.ts";
 
-/** confirm: a new account; reset: a new password; email: another address. */
+/** confirm: a new account; reset: a new password; email: a new address. */
 export const purposes = ["confirm", "reset", "email"] as const;
 export type Purpose = (typeof purposes)[number];
 
@@ -16,19 +16,19 @@ const oneTimeToken = z.object({
   secretHash: z.instanceof(Buffer),
   expired: z.boolean(),
   used: z.boolean(),
-  /** It was taken back, or rights, password or factors of its user have changed since. */
+  /** It was voided, or its user's rights, password or factors have changed. */
   outdated: z.boolean(),
   confirmed: z.boolean(),
   banned: z.boolean(),
   generation: z.number(),
   roles: z.array(z.string()),
-  /** The address is the account's own. */
+  /** The account's own address. */
   ...contactShape,
-  /** The one that the token confirms. */
+  /** The address that the token confirms. */
   newEmail: z.string().nullable(),
-  /** Whether another account, a confirmed one, has the address that using the link would make this account's own. */
+  /** Whether another account has confirmed the address that this link would confirm. */
   addressTaken: z.boolean(),
-  /** SHA-256 of what registering answered, while the account waits for its confirmation. */
+  /** SHA-256 of the registration secret, while the account is unconfirmed. */
   registrationHash: z.instanceof(Buffer).nullable(),
   ...factorShape,
 });
@@ -55,9 +55,9 @@ export interface NewToken {
   secretHash: Buffer;
   ttlMs: number;
   email?: string;
-  /** Of the user, where any change of rights, password or factors ends the link. */
+  /** The user's generation, where any change of rights, password or factors voids the link. */
   generation?: number;
-  /** The session in which it was asked for: the link goes with it where that is revoked. */
+  /** The session that asked for the link: revoking it voids the link. */
   sessionId?: string;
 }
 
@@ -78,7 +78,7 @@ export function insertToken({ id, userId, purpose, secretHash, ttlMs, email, ...
   };
 }
 
-/** Links for several accounts, whose addresses they confirm. */
+/** Links for several accounts that wait with an address. */
 export function insertTokens(tokens: readonly NewToken[]): Write {
   const rows = tokens.map(
     ({ id, userId, purpose, secretHash, ttlMs }) =>
@@ -94,7 +94,7 @@ export function insertTokens(tokens: readonly NewToken[]): Write {
   };
 }
 
-/** Exactly one use wins. */
+/** Marks the token as used; of parallel uses one commits. */
 export function useToken(id: string): Write {
   return {
     name: "use_token",
@@ -106,15 +106,15 @@ export function useToken(id: string): Write {
 }
 
 export interface VoidLinks {
-  /** Default: links to set a password with, and to change the address. */
+  /** Default: links for setting a password and for changing the address. */
   of?: readonly Purpose[];
-  /** This one is used by itself. */
+  /** The token that is used itself. */
   except?: string;
-  /** Only those that were asked for in this session. */
+  /** Only links that this session asked for. */
   askedIn?: string;
 }
 
-/** What was mailed before counts no more, also what was being committed meanwhile. */
+/** Voids earlier links, including those that were committed while this commit waited. */
 export function voidLinks(userId: number, links: VoidLinks = {}): Write {
   const { of = ["reset", "email"], except = null, askedIn = null } = links;
   const kinds = sql.array([...of], "text");
@@ -122,7 +122,7 @@ export function voidLinks(userId: number, links: VoidLinks = {}): Write {
 }
 
 /**
- * Deletes tokens that were over long ago: until then their holders are told that they have expired.
+ * Deletes tokens that expired long ago; until then the answer is TOKEN_EXPIRED.
  * @returns how many
  */
 export async function reapTokens(pool: DatabasePool, limit: number): Promise<number> {

@@ -1,5 +1,5 @@
-// Rows of operators: a name, and what is sealed under it (crypto/operators.ts). Asked for with each of their requests,
-// so a removed operator or key counts from the next one on.
+// Rows of operators: a name, and encrypted under it the rest (crypto/operators.ts). They are read with each request of
+// an operator, so removing an operator or a key takes effect at the next one.
 import { sql } from "slonik";
 import { z } from "zod";
 import type { Read, Write } from "./statements.ts";
@@ -11,7 +11,7 @@ export function operatorRow(name: string): Read<OperatorRow> {
   return { select: sql.fragment`SELECT name, version, box FROM operators WHERE name = ${name}`, row };
 }
 
-/** All of them, by name; boxes as base64, since they come in one JSON array. */
+/** All operators by name; encrypted values as base64, because they come in one JSON array. */
 export function operatorRows(): Read<{ operators: { name: string; box: string }[] }> {
   const select = sql.fragment`
     SELECT COALESCE(jsonb_agg(jsonb_build_object('name', name, 'box', encode(box, 'base64')) ORDER BY name COLLATE "C"), '[]') AS operators
@@ -19,7 +19,7 @@ export function operatorRows(): Read<{ operators: { name: string; box: string }[
   return { select, row: z.object({ operators: z.array(z.object({ name: z.string(), box: z.string() })) }) };
 }
 
-/** The primary key decides a race: the loser reads anew. */
+/** The primary key decides races: the second commit is rolled back. */
 export function insertOperator(name: string, box: Buffer): Write {
   return {
     name: "insert_operator",
@@ -29,7 +29,7 @@ export function insertOperator(name: string, box: Buffer): Write {
   };
 }
 
-/** Only where there is none. Whether there is one is asked before the row is there, because what asks would see it. */
+/** Only where there is none; asked before the insert, because afterwards the new row would be found. */
 export function insertFirstOperator(name: string, box: Buffer): Write {
   return {
     name: "insert_first_operator",

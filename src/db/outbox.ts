@@ -1,17 +1,13 @@
-// The outbox from the relay's side. Rows of one shard are published by one relay at a time: the relay holds the shard's
-// advisory lock for the transaction in which it reads, publishes and marks, so a relay that dies gives its shards back
-// at once and nothing has to expire. Rejected: claiming single rows with SKIP LOCKED (two relays would publish one
-// user's events side by side, out of order), and leases in a table (a killed relay's shards would stand still until
-// they run out).
+// The outbox as the relay reads it. One relay at a time publishes a shard: it holds the shard's advisory lock for the
+// transaction that reads, publishes and marks the rows, so the shards of a dead relay are free at once. Rejected:
+// claiming single rows with SKIP LOCKED (two relays would publish one user's events out of order), and leases in a
+// table (a killed relay's shards would wait for them to expire).
 import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 
 export const shards = 16;
 
-/**
- * The shard of a user or of what stands in for one, or of a key where there is neither: all rows of one are in one
- * shard.
- */
+/** The shard of a user, dummy user or key: all rows of one are in one shard. */
 export function shardOf(user: number | string): number {
   if (typeof user === "number") return Math.abs(user) % shards;
   let hash = 0;
@@ -36,9 +32,9 @@ const outboxRow = z.object({
 export type StoredOutboxRow = z.infer<typeof outboxRow>;
 
 /**
- * Takes up to `take` free shards that have something to publish, hands their rows over in order, and marks them when
- * `publish` resolves.
- * @returns whether there may be more to take at once; what is committed meanwhile rings the bell
+ * Takes up to `take` free shards with unpublished rows, passes their rows on in order, and marks them once `publish`
+ * resolves.
+ * @returns whether there may be more rows now; later commits notify the relays
  */
 export async function publishShards(
   pool: DatabasePool,
@@ -65,7 +61,7 @@ async function lockShards(transaction: CommonQueryMethods, take: number): Promis
   return rows.map((row) => row.shard);
 }
 
-/** A statement of its own, after the locks: its snapshot must see what the shard's last holder marked. */
+/** A statement after the locks, so that its snapshot contains what the shard's previous relay marked. */
 async function unpublished(
   transaction: CommonQueryMethods,
   held: number[],
@@ -78,15 +74,14 @@ async function unpublished(
 }
 
 /**
- * Fields of bodies that tell who somebody is. What is published is read here no more, so they are taken out at once,
- * and erasing a user finds nothing to do here.
+ * Personal fields of bodies. They are removed on publishing, because nobody reads them here afterwards; erasing a user
+ * then has nothing to do here.
  */
 const personal = ["client", "email", "login", "reason", "username"];
 
 /**
- * The row is written anew anyway, so that forgetting costs nothing: a secret, what of the body is personal, and a key
- * that is a login or an e-mail address (those of a user are the user's id). The times only tell PostgreSQL which
- * partitions to look into.
+ * Clears the secret, the personal fields and a key that is a login or an address (events of a user have the id as key);
+ * the row is updated anyway, so this is free. The times only tell PostgreSQL which partitions to search.
  */
 async function markPublished(transaction: CommonQueryMethods, rows: readonly StoredOutboxRow[]): Promise<void> {
   const times = rows.map((row) => row.createdAt / 1000);
@@ -98,7 +93,7 @@ async function markPublished(transaction: CommonQueryMethods, rows: readonly Sto
       AND created_at BETWEEN to_timestamp(${Math.min(...times) - 1}) AND to_timestamp(${Math.max(...times) + 1})`);
 }
 
-/** Makes the next days' partitions, drops those of past days that are published. @returns how many it dropped */
+/** Creates the next days' partitions and drops past ones that are fully published. @returns how many it dropped */
 export async function maintainOutboxPartitions(pool: DatabasePool): Promise<number> {
   const row = await pool.one(
     sql.type(z.object({ dropped: z.number() }))`SELECT turn_outbox(3, interval '1 day') AS dropped`,
@@ -108,10 +103,7 @@ export async function maintainOutboxPartitions(pool: DatabasePool): Promise<numb
 
 export const outboxChannel = "auth_outbox";
 
-/**
- * Tells listening relays that there is something to publish; outside any transaction, because NOTIFY serialises
- * commits.
- */
+/** Tells relays that there is something to publish. Outside any transaction, because NOTIFY serialises commits. */
 export async function notifyRelays(pool: DatabasePool): Promise<void> {
   await pool.query(sql.unsafe`SELECT pg_notify(${outboxChannel}, '')`);
 }

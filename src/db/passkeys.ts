@@ -1,4 +1,4 @@
-// Passkeys: the public halves of WebAuthn credentials, with what their authenticators said of them.
+// Passkeys: the public keys of WebAuthn credentials, and what their authenticators reported.
 import { sql } from "slonik";
 import { z } from "zod";
 import { passkeyState } from "./account-state.ts";
@@ -14,7 +14,7 @@ const listed = z.object({
 
 const overview = z.object({ passkeys: z.array(listed), totp: z.boolean(), recoveryLeft: z.number() });
 
-/** What a user has: passkeys, the oldest first; whether an authenticator app; how many recovery codes. */
+/** A user's passkeys, oldest first, whether they have an authenticator app, and how many recovery codes. */
 export function factorOverview(userId: number): Read<z.infer<typeof overview>> {
   const select = sql.fragment`
     SELECT COALESCE((
@@ -30,7 +30,7 @@ const credentials = z.object({ userId: z.number(), credentials: z.array(z.string
 const credentialIds = sql.fragment`ARRAY(
   SELECT p.credential_id FROM passkeys p WHERE p.user_id = u.id ORDER BY p.created_at, p.id) AS credentials`;
 
-/** Credential ids of the confirmed account that has this normalised login. */
+/** Credential ids of the confirmed account with this normalised login. */
 export function credentialsOfLogin(loginKey: string): Read<z.infer<typeof credentials>> {
   const select = sql.fragment`SELECT u.id AS "userId", ${credentialIds} FROM users u
     WHERE u.login_key = ${loginKey} AND u.confirmed_at IS NOT NULL`;
@@ -67,7 +67,7 @@ export function insertPasskey(passkey: NewPasskey): Write {
   };
 }
 
-/** The passkey was used. Of two that show the same count one takes itself back. */
+/** Records a use. Of two uses with the same count one is rolled back. */
 export function usePasskey(id: string, count: { before: number; after: number }): Write {
   return {
     name: "use_passkey",

@@ -1,25 +1,24 @@
-// What is held about a person, table by table: what of it the user is given (auth.account.export,
-// auth.admin.export-user), and how it is deleted when the user is erased. test/personal-data.test.ts walks the
-// database: a table that names a user and is not here, or is here and says nothing, fails it. A new table is a new
-// line, and exporting and erasing follow.
+// What is stored about a person, table by table: how the user gets it (auth.account.export, auth.admin.export-user),
+// and how it is deleted when the user is erased. test/personal-data.test.ts fails for a table that refers to users and
+// is missing here, so export and erasure of a new table need one entry.
 //
-// What has a foreign key to users ON DELETE CASCADE is deleted with the user's row, whoever deletes it.
+// Rows with a foreign key to users ON DELETE CASCADE are deleted with the user's row.
 import { sql } from "slonik";
 import { z } from "zod";
 import { forgetWhoGaveUp } from "./given-up-logins.ts";
 import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
 export interface PersonalTable {
-  /** A JSON expression, an array with the newest first unless it is one thing; or why the user is not given it. */
+  /** A JSON expression, an array with the newest first or one object; or why the user does not get it. */
   exported: { as: string; json(userId: number): Fragment } | { not: string };
-  /** With the user's row; by a write in the same statement; or otherwise, as said. */
+  /** With the user's row; by a write in the same statement; or in another way, as said. */
   erased: "with the user" | ((userId: number) => Write) | { otherwise: string };
 }
 
-/** Rows of one list that are read at most, and one more: that tells that there were more. */
+/** The most rows read of one list; one more is read to tell that there are more. */
 export const mostRows = 1000;
 
-/** An array of the rows of a table that are the user's. @param fields a JSON object of a row `t` */
+/** An array of the user's rows in a table. @param fields a JSON object of a row `t` */
 function rows(table: string, { fields, newest }: { fields: Fragment; newest: string }) {
   return (userId: number): Fragment => sql.fragment`(
     SELECT COALESCE(json_agg(${fields} ORDER BY t.${sql.identifier([newest])} DESC), '[]')
@@ -51,7 +50,7 @@ export const personalTables: Readonly<Record<string, PersonalTable>> = {
     exported: {
       as: "credentials",
       json: rows("credentials", {
-        fields: sql.fragment`json_build_object('kind', t.kind, 'changedAt', t.changed_at)`, // a hash is for nobody
+        fields: sql.fragment`json_build_object('kind', t.kind, 'changedAt', t.changed_at)`, // hashes are never exported
         newest: "changed_at",
       }),
     },
@@ -61,7 +60,7 @@ export const personalTables: Readonly<Record<string, PersonalTable>> = {
     exported: {
       as: "authenticatorApp",
       json: rows("totp_factors", {
-        fields: sql.fragment`json_build_object('createdAt', t.created_at, 'activatedAt', t.activated_at)`, // its secret is for the app alone
+        fields: sql.fragment`json_build_object('createdAt', t.created_at, 'activatedAt', t.activated_at)`, // only the app may have its secret
         newest: "created_at",
       }),
     },
@@ -108,11 +107,12 @@ export const personalTables: Readonly<Record<string, PersonalTable>> = {
   },
   given_up_logins: {
     exported: { not: "keyed hashes of logins that were the user's once; what they were is in the history" },
-    erased: forgetWhoGaveUp, // the rows stay until their time, and name nobody
+    erased: forgetWhoGaveUp, // the rows remain until they expire, without the user
   },
   login_attempts: {
     exported: { not: "counts of guesses, by keyed hashes; what was refused is in the history" },
-    // No foreign key, so by a write. Those at a login that was nobody's then name no user, and go after a day.
+    // Without a foreign key, these need a write. Rows about a login without an account name no user and expire after a
+    // day.
     erased: (userId) => callFunction("erase_attempts", sql.fragment`erase_attempts(${userId})`),
   },
   known_devices: {
@@ -134,7 +134,7 @@ export const personalTables: Readonly<Record<string, PersonalTable>> = {
         newest: "created_at",
       }),
     },
-    erased: eraseSessionsOf, // the rows stay, so that an old token is told that it is over, and say nothing of anybody
+    erased: eraseSessionsOf, // the rows remain without personal data, so that an old token is answered SESSION_REVOKED
   },
   audit: {
     exported: { not: "is, as `history`: what is personal in it has to be opened first (accounts/data-export.ts)" },
@@ -154,7 +154,7 @@ export const personalTables: Readonly<Record<string, PersonalTable>> = {
   },
 };
 
-/** The user's sessions are over, if they are not yet, and what is known of their devices is forgotten. */
+/** Ends the user's sessions and clears what is stored about their devices. */
 function eraseSessionsOf(userId: number): Write {
   return callFunction("erase_sessions", sql.fragment`erase_sessions(${userId})`);
 }
@@ -166,7 +166,7 @@ export function erasures(userId: number): Write[] {
 
 const held = z.object({ held: z.string(), waitMs: z.number() });
 
-/** Everything but the history, as JSON by section; and how long until the next copy may be taken. */
+/** Everything except the history, as JSON by section, and how long until the next export. */
 export function heldAbout(userId: number, everyMs: number): Read<z.infer<typeof held>> {
   const sections = Object.values(personalTables).flatMap(({ exported }) =>
     "as" in exported ? [sql.fragment`${exported.as}::text, ${exported.json(userId)}`] : [],
@@ -178,7 +178,7 @@ export function heldAbout(userId: number, everyMs: number): Read<z.infer<typeof 
   return { select, row: held };
 }
 
-/** A copy about the user was taken; not two within `everyMs`. */
+/** Records an export; refused within `everyMs` of the last one. */
 export function markExported(userId: number, everyMs: number): (numbers: number, gate: Fragment) => Fragment {
   return (numbers, gate) => sql.fragment`
     UPDATE users SET sequence = sequence + ${numbers}, exported_at = now()
@@ -189,8 +189,8 @@ export function markExported(userId: number, everyMs: number): (numbers: number,
 const history = z.object({ rows: z.string(), subjectBox: z.instanceof(Buffer).nullable() });
 
 /**
- * The newest rows of the audit about the user, as JSON, newest first; what is personal is base64 and sealed under the
- * key beside.
+ * The newest audit rows about the user as JSON, newest first; personal parts are base64, encrypted with the user's key,
+ * which is returned too.
  */
 export function historyOf(userId: number, most: number): Read<z.infer<typeof history>> {
   const select = sql.fragment`

@@ -1,6 +1,6 @@
-// The pool of connections to PostgreSQL, through slonik. Its defaults are switched off where they cost or hide
-// something: DISCARD ALL after each query is a second round trip, and five silent retries would make an outage look
-// slow instead of failing. Every row is parsed by the zod schema of its query.
+// The connection pool, through slonik. Defaults that cost or hide something are off: DISCARD ALL after each query is a
+// second round trip, and five silent retries would make an outage look like slowness. Every row is parsed by its
+// query's zod schema.
 import {
   createPool,
   createTimestampWithTimeZoneTypeParser,
@@ -20,22 +20,22 @@ export interface PoolOptions {
   statementTimeoutMs?: number;
 }
 
-/** Kept open; the driver makes them anew by itself, so they come on top of what may be in use. */
+/** Idle connections to keep; the driver opens them itself, in addition to those in use. */
 const kept = 2;
 const connectTimeoutMs = 3000;
 
-/** Beyond so many texts a connection keeps no more of them; the whole service has some 50. */
+/** The most prepared texts per connection; the whole service has some 50. */
 const maxPrepared = 500;
 
 /**
- * Statements are prepared, and planned once per connection, whatever their values: of the two statements of a refresh
- * planning was more than half (PostgreSQL 18, CPU per refresh: 1,400 us unprepared, 830 prepared with plans by value,
- * 600 so; a session's row: 285, 76, 76). Such a plan must not be made for the size that tables happen to have: every
- * statement here has an index, and takes it.
+ * Statements are prepared and planned once per connection, for all values: planning took more than half of a refresh's
+ * two statements (PostgreSQL 18, CPU per refresh: 1,400 us unprepared, 830 prepared with plans by value, 600 so; a
+ * session's row: 285, 76, 76). Such a plan must not depend on the tables' current size, so every statement has an index
+ * and uses it.
  */
 const session = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
 
-/** @throws Error while the database does not answer */
+/** @throws Error where the database does not answer */
 export async function openPool(options: PoolOptions): Promise<DatabasePool> {
   const { url, size, applicationName, statementTimeoutMs = 10_000 } = options;
   const address = readDatabaseAddress(url);
@@ -43,7 +43,7 @@ export async function openPool(options: PoolOptions): Promise<DatabasePool> {
   const named = slonikUrl({
     ...address,
     applicationName: address.applicationName ?? applicationName,
-    options: `${session} ${address.options ?? ""}`.trim(), // the last of a name wins
+    options: `${session} ${address.options ?? ""}`.trim(), // the last setting of a name counts
   });
   const pool = await createPool(named, {
     ...(tls && { ssl: tls }),
@@ -69,7 +69,7 @@ const taking = new Set<string | symbol>([
 ]);
 
 /**
- * Nobody waits for a connection in slonik's own queue, but here: when connecting fails, slonik leaves its queue waiting
+ * Callers wait for a connection here and not in slonik's queue: when connecting fails, slonik leaves its queue waiting
  * for a connection that is released later (slonik#631). With the database away, 10 of 20 requests were UNAVAILABLE
  * after 3 s and 10 were never answered.
  */
@@ -82,7 +82,7 @@ function inTurn(pool: DatabasePool, width: number): DatabasePool {
     try {
       return await work();
     } finally {
-      const next = waiting.shift(); // who comes next takes this turn over
+      const next = waiting.shift(); // passes this turn to the next caller
       if (next === undefined) running -= 1;
       else next();
     }
@@ -96,7 +96,7 @@ function inTurn(pool: DatabasePool, width: number): DatabasePool {
   });
 }
 
-/** Ids and counts are far below 2^53; one that is not must not be rounded in silence. */
+/** Ids and counts are far below 2^53; a larger number must not be rounded silently. */
 function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is beyond 2^53`);
@@ -104,9 +104,9 @@ function wholeNumber(text: string): number {
 }
 
 /**
- * Gives each statement text a name, by which PostgreSQL keeps it parsed and planned in each connection. slonik hands
- * what it takes for the text on to `pg`, which takes {text, name} in its place; the values go beside it. Texts are few:
- * values never stand in them.
+ * Names each statement text, so that each connection keeps it parsed and planned. slonik passes the text on to `pg`,
+ * which accepts {text, name} in its place; values are passed separately. There are few texts, because values are never
+ * part of one.
  */
 function prepared(): Interceptor {
   const statements = new Map<string, { text: string; name: string }>();

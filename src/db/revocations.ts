@@ -1,19 +1,19 @@
-// What the relay asks to know up to when every revocation is published. relay/as-of.ts says what follows from it.
+// The relay's queries for the time up to which all revocations are published; relay/as-of.ts has the argument.
 import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { longestTokenLife } from "./token-life.ts";
 
 export const revocationTopic = "auth.revocation";
 
-/** A moment: what was written before it can be told from what comes later. It stays true for ever. */
+/** A moment that separates what was written before it from what is written later, and keeps doing so. */
 export interface Moment {
   /** The database's clock, Unix ms. */
   at: number;
   /** Every transaction that had written anything by then has a lower number. */
   transaction: string;
-  /** No row that had been written by then has a higher id. */
+  /** No row written by then has a higher id. */
   lastId: number;
-  /** The longest life that access tokens ever had, ms; null before anybody has said one. */
+  /** The longest lifetime that access tokens ever had, ms; null before it is known. */
   tokenLifeMs: number | null;
 }
 
@@ -25,9 +25,9 @@ const moment = z.object({
 });
 
 /**
- * The order counts: the time is that of the statement's arrival, before its snapshot, before its number and before the
- * sequence is read. The number is taken, not looked up: pg_snapshot_xmax() is one past the highest number that has
- * ENDED, and older ones may be under way.
+ * The order matters: the time is taken on arrival of the statement, before its snapshot, before its number and before
+ * the sequence is read. The number is taken, not looked up: pg_snapshot_xmax() is one past the highest number that has
+ * ENDED, and older ones may still be running.
  */
 export async function nextMoment(connection: CommonQueryMethods): Promise<Moment> {
   return connection.one(sql.type(moment)`
@@ -39,8 +39,8 @@ const standing = z.object({ ended: z.boolean(), published: z.boolean() });
 export type Standing = z.infer<typeof standing>;
 
 /**
- * Both of one snapshot: it sees whatever has ended, so a row it does not see was not written by a transaction before
- * the moment.
+ * Both from one snapshot, which contains everything that has ended: a row that is not in it was not written by a
+ * transaction from before the moment.
  */
 export async function standingOf({ transaction, lastId }: Moment, connection: CommonQueryMethods): Promise<Standing> {
   return connection.one(sql.type(standing)`
@@ -52,9 +52,9 @@ export async function standingOf({ transaction, lastId }: Moment, connection: Co
 const lock = sql.fragment`hashtext('auth asOf'), 0`;
 
 /**
- * Runs while no other process does, and not at all where another is at it. No transaction is open meanwhile, which
- * would hold on to the tables it has looked at. The lock goes with its connection (slonik closes one whose use has
- * failed), and the database takes both away from a process that hangs.
+ * Runs `run` only if no other process does at the time. No transaction is open meanwhile, because it would keep locks
+ * on the tables it has read. The lock ends with its connection (slonik closes one whose use has failed), and the
+ * database closes the connection of a process that hangs.
  * @returns whether it ran
  */
 export async function asTheOnlyOne(

@@ -1,11 +1,11 @@
-// Roles: what they permit, who has them, and the statements that change either. A role has a version, raised with each
-// change of its permissions; who changes or deletes it demands the version that was read.
+// Roles: what they permit, who has them, and the statements that change either. Each change of a role's permissions
+// raises its version; changing or deleting a role demands the version that was read.
 import { sql } from "slonik";
 import { z } from "zod";
 import { rolesState } from "./account-state.ts";
 import type { Read, Write } from "./statements.ts";
 
-/** What a user may do: the permissions of all their roles. */
+/** The user's permissions: those of all their roles. */
 export function permissionsOf(userId: number): Read<{ permissions: string[] }> {
   const select = sql.fragment`
     SELECT ARRAY(
@@ -15,13 +15,13 @@ export function permissionsOf(userId: number): Read<{ permissions: string[] }> {
 }
 
 const roleRank = z.object({ name: z.string(), permissions: z.array(z.string()) });
-/** A role as its rank counts (command/admin/rank.ts). */
+/** A role as rank.ts compares it (command/admin/rank.ts). */
 export type RoleRank = z.infer<typeof roleRank>;
 
 const rolePermissions = sql.fragment`ARRAY(
   SELECT p.permission FROM role_permissions p WHERE p.role_id = r.id ORDER BY p.permission COLLATE "C")`;
 
-/** The roles that a user has, whatever their sessions bear. */
+/** The user's roles, whether or not their sessions carry them. */
 export function rolesOf(userId: number): Read<{ roles: RoleRank[] }> {
   const select = sql.fragment`
     SELECT COALESCE(jsonb_agg(jsonb_build_object('name', r.name, 'permissions', to_jsonb(${rolePermissions})) ORDER BY r.name), '[]') AS roles
@@ -29,7 +29,7 @@ export function rolesOf(userId: number): Read<{ roles: RoleRank[] }> {
   return { select, row: z.object({ roles: z.array(roleRank) }) };
 }
 
-/** The roles that a user has, and those of these names that there are. */
+/** The user's roles, and those of the given names that exist. */
 export function rolesOfAnd(userId: number, names: string[]): Read<{ roles: (RoleRank & { held: boolean })[] }> {
   const select = sql.fragment`
     SELECT COALESCE(jsonb_agg(jsonb_build_object('name', r.name, 'permissions', to_jsonb(${rolePermissions}), 'held', ur.user_id IS NOT NULL)
@@ -39,7 +39,7 @@ export function rolesOfAnd(userId: number, names: string[]): Read<{ roles: (Role
   return { select, row: z.object({ roles: z.array(roleRank.extend({ held: z.boolean() })) }) };
 }
 
-/** Whether one of these roles permits this one thing. */
+/** Whether one of these roles has the permission. */
 export function isPermitted(roles: string[], permission: string): Read<{ allowed: boolean }> {
   const select = sql.fragment`
     SELECT EXISTS (
@@ -48,7 +48,7 @@ export function isPermitted(roles: string[], permission: string): Read<{ allowed
   return { select, row: z.object({ allowed: z.boolean() }) };
 }
 
-/** What roles of these names permit. */
+/** The permissions of the roles with these names. */
 export function permissionsOfRoles(names: string[]): Read<{ permissions: string[] }> {
   const select = sql.fragment`
     SELECT ARRAY(
@@ -76,10 +76,10 @@ export function roleByName(name: string): Read<StoredRole> {
   return { select, row: storedRole };
 }
 
-/** Of a role that is there, or is made. */
+/** A change of an existing role, or a new role. */
 export interface RoleChange {
   name: string;
-  /** Null: it is a new one; the unique key on its name decides a race. */
+  /** Null: a new role; the unique key on its name decides races. */
   before: Pick<StoredRole, "id" | "version"> | null;
   grant: string[];
   revoke: string[];
@@ -112,7 +112,7 @@ export function changeRole({ name, before, grant, revoke }: RoleChange): Write[]
   ];
 }
 
-/** The foreign key of user_roles decides a race with who gives the role to somebody. */
+/** The foreign key of user_roles decides races with giving the role to a user. */
 export function deleteRole({ id, version }: Pick<StoredRole, "id" | "version">): Write {
   return {
     name: "delete_role",
@@ -122,10 +122,7 @@ export function deleteRole({ id, version }: Pick<StoredRole, "id" | "version">):
   };
 }
 
-/**
- * Gives the user exactly these roles, each once: where one of them is none, or none any more, the commit takes itself
- * back.
- */
+/** Gives the user exactly these roles, each once; the commit is rolled back if one does not exist. */
 export function replaceRoles(userId: number, names: string[]): Write[] {
   const wanted = sql.fragment`(SELECT id FROM roles WHERE name = ANY(${sql.array(names, "text")}))`;
   return [
@@ -154,12 +151,12 @@ const besides = (userId: number) => sql.fragment`
     SELECT FROM roles r JOIN user_roles ur ON ur.role_id = r.id JOIN users o ON o.id = ur.user_id
     WHERE r.name = 'admin' AND o.id <> ${userId} AND o.confirmed_at IS NOT NULL AND NOT is_banned(o.banned_at, o.banned_until))`;
 
-/** Whether somebody else has the role admin and can log in. */
+/** Whether another user has the role admin and can log in. */
 export function adminBeside(userId: number): Read<{ beside: boolean }> {
   return { select: sql.fragment`SELECT ${besides(userId)} AS beside`, row: z.object({ beside: z.boolean() }) };
 }
 
-/** Demands that somebody else is an administrator when the commit has everything it needs, and until its end. */
+/** Demands another administrator, at the time when the commit holds all its locks and until it ends. */
 export function demandAdminBeside(userId: number): Write {
   return {
     name: "admin_beside",

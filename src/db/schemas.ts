@@ -1,4 +1,4 @@
-// The table `schemas`: what migrate registered, so that a worker starts, and reads what older requesters write, without
+// The table `schemas`: what migrate registered. With it a worker starts, and reads what older requesters write, without
 // the registry.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";

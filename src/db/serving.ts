@@ -1,9 +1,9 @@
-// Which group of workers serves which command: rows that lapse by the database's clock (migrations/0021_serving.sql). A
-// worker without rows of its own does not start; one that cannot renew them goes on.
+// Which group of workers serves which command: rows that expire by the database's clock (migrations/0021_serving.sql).
+// A worker that cannot claim its commands does not start; one that cannot renew its claims keeps serving.
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 
-/** A worker's rows are in force for so long after it wrote them last. */
+/** How long a worker's rows are in force after it wrote them. */
 const servingMs = 30_000;
 
 const servingRow = z.object({
@@ -18,14 +18,14 @@ export type ServingRow = z.infer<typeof servingRow>;
 export interface Claim {
   commands: readonly string[];
   group: string;
-  /** As the process calls itself on auth.fleet. */
+  /** The process's name on auth.fleet. */
   process: string;
 }
 
 const lasting = sql.fragment`${servingMs} * interval '1 millisecond'`;
 const untilMs = sql.fragment`(extract(epoch FROM until) * 1000)::bigint AS until`;
 
-/** @returns the rows of other groups that are in force; where there are none, the process has its own from now on */
+/** @returns the rows in force of other groups; if there are none, the process has claimed the commands */
 export async function claimCommands(
   db: CommonQueryMethods,
   { commands, group, process }: Claim,
@@ -36,8 +36,8 @@ export async function claimCommands(
 }
 
 /**
- * Whoever else serves them, since both do.
- * @returns the other groups whose rows are in force for one of the commands
+ * Renews the claims and looks for conflicts.
+ * @returns other groups with a row in force for one of the commands
  */
 export async function renewCommands(
   db: CommonQueryMethods,
@@ -57,7 +57,7 @@ export async function releaseCommands(db: CommonQueryMethods, { commands, proces
     DELETE FROM serving WHERE command = ANY(${sql.array([...commands], "text")}) AND process = ${process}`);
 }
 
-/** All that are in force, by command and group. */
+/** All rows in force, by command and group. */
 export async function servingRows(db: CommonQueryMethods): Promise<readonly ServingRow[]> {
   return db.any(sql.type(servingRow)`
     SELECT command, "group", process, ${untilMs} FROM serving WHERE until > now() ORDER BY command, "group", process`);

@@ -1,9 +1,9 @@
-// Sessions: the rows behind refresh tokens and behind the claim sid of access tokens. Only hashes of secrets are kept.
+// Sessions: the rows behind refresh tokens and the claim sid of access tokens. Only hashes of secrets are stored.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
-/** A role that requires a second factor is as good as not given to a session `s` without one. */
+/** A role that requires a second factor does not count in a session `s` without one. */
 const userColumns = sql.fragment`
   u.login, COALESCE(u.confirmed_at IS NOT NULL, false) AS confirmed, is_banned(u.banned_at, u.banned_until) AS banned,
   u.generation, ARRAY(
@@ -24,7 +24,7 @@ const owner = {
 
 const sessionForAccess = z.object(owner);
 
-/** The session of an access token, with its user as the row is now. */
+/** The session of an access token, and its user as they are now. */
 export function sessionById(id: string): Read<z.infer<typeof sessionForAccess>> {
   const select = sql.fragment`
     SELECT s.user_id AS "userId", s.ended_at IS NOT NULL AS ended, s.expires_at AS "expiresAt", ${userColumns}
@@ -41,8 +41,8 @@ const sessionClient = z.object({
 const sessionForToken = z.object({ ...owner, keyKnown: z.boolean(), client: sessionClient.nullable() });
 
 /**
- * The same for a token that this key signed: a key that was revoked a moment ago is gone here before every process has
- * heard of it.
+ * The same, provided the key that signed the token still exists: a revoked key is missing here before every process
+ * knows.
  */
 export function sessionOfToken({
   sessionId,
@@ -69,7 +69,7 @@ const sessionForRefresh = z.object({
   createdAt: z.number(),
   lastUsedAt: z.number(),
   amr: z.array(z.string()),
-  /** What the user's device token is for, and must have to be known; null once the user is deleted. */
+  /** The record key and epoch of the user's device tokens; null once the user is deleted. */
   deviceKey: z.string().nullable(),
   deviceEpoch: z.number().nullable(),
 });
@@ -96,7 +96,7 @@ export interface NewSession {
   expiresAt: number;
   amr: string[];
   client: unknown;
-  /** Whether the login was the account's e-mail address. */
+  /** Whether the user logged in with the e-mail address. */
   byAddress: boolean;
 }
 
@@ -104,25 +104,25 @@ function time(ms: number): Fragment {
   return sql.fragment`to_timestamp(${ms / 1000}::double precision)`;
 }
 
-/** How many sessions a user may have, and what is said where that ends others. */
+/** The most sessions of a user, and the event for those that are ended because of it. */
 export interface SessionLimit {
   most: number;
-  /** A session unused for so long is over and does not count. */
+  /** A session unused for this long is over and does not count. */
   idleMs: number;
   shard: number;
   said: EndedSessionsEvent;
-  /** The event's row for the audit, sealed. */
+  /** The event's audit row, encrypted. */
   audited: Buffer;
 }
 
-/** The event SessionsRevoked before it is known which sessions it is about: its body is without their ids. */
+/** The event SessionsRevoked before its sessions are known: its body is without their ids. */
 interface EndedSessionsEvent {
   eventId: string;
   traceparent: string | null;
   event: object;
 }
 
-/** Opens a session; in the same commit the user's oldest ones end where there are too many. */
+/** Opens a session; the same commit ends the user's oldest ones beyond the limit. */
 export function insertSession(session: NewSession, { most, idleMs, shard, said, audited }: SessionLimit): Write {
   const client =
     session.client === null ? sql.fragment`NULL::jsonb` : sql.fragment`${sql.jsonb(session.client as never)}`;
@@ -157,7 +157,7 @@ export function rotateSession(id: string, change: { current: Buffer; successor: 
   };
 }
 
-/** More was shown in a session than at its login (RFC 8176). */
+/** Adds factors that were shown in the session after its login (RFC 8176). */
 export function addAmr(id: string, amr: string[]): Write {
   return {
     name: "add_amr",
@@ -168,7 +168,7 @@ export function addAmr(id: string, amr: string[]): Write {
   };
 }
 
-/** The session was used without a new secret. */
+/** Records a use that does not change the secret. */
 export function touchSession(id: string, now: number): Write {
   return {
     name: "touch_session",
@@ -187,7 +187,7 @@ export function endSession(id: string, reason: string): Write {
   };
 }
 
-/** All sessions of the user that there are when the commit holds their row. @param spared this one goes on */
+/** Ends all sessions that exist when the commit holds the user's row. @param spared this one stays open */
 export function endSessionsOf(userId: number, reason: string, spared: string | null = null): Write {
   return callFunction("end_sessions", sql.fragment`end_sessions(${userId}, ${spared}::uuid, ${reason})`);
 }
@@ -200,15 +200,12 @@ const listedSession = z.object({
   client: sessionClient.nullable(),
 });
 
-/** Neither ended nor past its end nor unused for too long. */
+/** Not ended, not expired and not idle for too long. */
 function isLive(idleMs: number): Fragment {
   return sql.fragment`ended_at IS NULL AND expires_at > now() AND last_used_at > now() - ${idleMs} * interval '1 millisecond'`;
 }
 
-/**
- * Sessions that go on, the newest first, from after the one that is named; `known`: that one is, or was, a session of
- * the user.
- */
+/** Open sessions, newest first, after the given one; `known`: whether that one is or was a session of the user. */
 export function sessionPageOf(
   userId: number,
   { idleMs, after, most }: { idleMs: number; after: string | null; most: number },
@@ -231,13 +228,13 @@ function milliseconds(time: Fragment): Fragment {
   return sql.fragment`round(extract(epoch FROM ${time}) * 1000)`;
 }
 
-/** How many sessions of the user go on. */
+/** How many open sessions the user has. */
 export function countSessions(userId: number, idleMs: number): Read<{ sessions: number }> {
   const select = sql.fragment`SELECT count(*) AS sessions FROM sessions WHERE user_id = ${userId} AND ${isLive(idleMs)}`;
   return { select, row: z.object({ sessions: z.number() }) };
 }
 
-/** The user's sessions that go on, but for this one: all of them, or the first so many. */
+/** The user's open sessions other than this one, up to `most`. */
 export function otherSessions(userId: number, except: string, most: number): Read<{ ids: string[] }> {
   const select = sql.fragment`
     SELECT ARRAY(
@@ -247,18 +244,18 @@ export function otherSessions(userId: number, except: string, most: number): Rea
 }
 
 export interface OtherSessions {
-  /** This one goes on. */
+  /** The session that stays open. */
   spared: string;
-  /** The commit itself says that these are over. */
+  /** Sessions that the commit's own event names. */
   readBefore: string[];
   reason: string;
   shard: number;
-  /** For those that were opened since they were read. */
+  /** The event for sessions opened since they were read. */
   said: EndedSessionsEvent;
   audited: Buffer;
 }
 
-/** All but one, and logins under way; says of those that were opened since the others were read that they are over. */
+/** Ends all but one, and pending logins; adds an event for sessions that were opened since the others were read. */
 export function endOtherSessions(userId: number, others: OtherSessions): Write {
   const { spared, readBefore, reason, shard, said, audited } = others;
   const call = sql.fragment`end_other_sessions(${userId}, ${spared}::uuid, ${sql.array(readBefore, "uuid")}, ${reason}, ${shard},
@@ -270,26 +267,23 @@ export function endOtherSessions(userId: number, others: OtherSessions): Write {
   };
 }
 
-/** The session in which a command is given, as it must still be when the command is committed. */
+/** The acting session of a command, as it must still be at the commit. */
 export interface StandingSession {
   sessionId: string;
   userId: number;
-  /** Of its user, unless others have changed it; null: this commit deletes the user. */
+  /** Its user's generation, unless this commit changes it; null: this commit deletes the user. */
   generation: number | null;
 }
 
-/**
- * Demands that the session goes on and its user has the rights that were read, until the commit: nothing is done in one
- * that was ended before.
- */
+/** Demands that the session is open and its user's rights are as read, so that an ended session does nothing more. */
 export function demandSession({ sessionId, userId, generation }: StandingSession): Write {
   const call = sql.fragment`session_stands(${sessionId}::uuid, ${userId}, ${generation}::int)`;
   return callFunction("session_stands", call);
 }
 
 /**
- * Deletes sessions that have been over for so long: up to `limit` that have ended, and as many that are past their
- * absolute end. What was unused too long is kept until that end. Other sweepers' rows are left to them.
+ * Deletes sessions that were over `keepMs` ago: up to `limit` that were ended, and as many that have expired. An idle
+ * session is kept until it expires. Rows locked by another sweeper are skipped.
  * @returns how many
  */
 export async function reapSessions(pool: DatabasePool, keepMs: number, limit: number): Promise<number> {

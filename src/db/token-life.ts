@@ -1,12 +1,12 @@
-// The longest life that access tokens ever had: the table token_life, which only grows. migrate and workers tell it
-// what AUTH_ACCESS_TTL is; relays tell verifiers, which keep revocations for that long.
+// The longest lifetime that access tokens ever had: the table token_life, which only grows. migrate and workers raise
+// it to AUTH_ACCESS_TTL; relays tell verifiers, which keep revocations that long.
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
 import type { Fragment } from "./statements.ts";
 
 const life = z.object({ longestMs: z.number(), raised: z.boolean() });
 
-/** @returns the longest that there ever was, this one included, and whether this one is longer than all before */
+/** @returns the longest lifetime, this one included, and whether this one raised it */
 export async function raiseTokenLife(pool: CommonQueryMethods, lifeMs: number): Promise<z.infer<typeof life>> {
   return pool.one(sql.type(life)`
     WITH before AS (SELECT longest_ms FROM token_life),
@@ -18,5 +18,5 @@ export async function raiseTokenLife(pool: CommonQueryMethods, lifeMs: number): 
       EXISTS (SELECT FROM before) AND EXISTS (SELECT FROM raised) AS raised`);
 }
 
-/** An expression: the longest life, or NULL before migrate or a worker has said one. */
+/** An expression: the longest lifetime, or NULL before it is known. */
 export const longestTokenLife: Fragment = sql.fragment`(SELECT longest_ms FROM token_life)`;

@@ -1,5 +1,5 @@
-// Users: what handlers ask about them, and the statements that change them. Each `subject` statement locks the user's
-// row, checks that nothing changed since the handler read it, and takes the numbers for the user's events.
+// Users: the reads of handlers, and the statements that change users. Each UserLock locks the user's row, checks that
+// it is as the handler read it, and numbers the user's events.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { Target } from "../protocol/target.ts";
@@ -21,7 +21,7 @@ const account = z.object({
   banned: z.boolean(),
   generation: z.number(),
   roles: z.array(z.string()),
-  /** It keeps a login taken and belongs to nobody (handlers/account/register.ts). */
+  /** A decoy keeps a login taken and is no user (handlers/account/register.ts). */
   decoy: z.boolean(),
 });
 
@@ -32,7 +32,7 @@ const columns = sql.fragment`
 const accountWithPassword = account.extend({ hash: z.string().nullable(), ...factorShape });
 export type AccountWithPassword = z.infer<typeof accountWithPassword>;
 
-/** The account of a normalised login, with its password's hash and its second factors. */
+/** The account with a normalised login, its password hash and its second factors. */
 export function accountForLogin(loginKey: string): Read<AccountWithPassword> {
   const select = sql.fragment`
     SELECT ${columns}, ${factorColumns}, c.hash FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
@@ -43,10 +43,7 @@ export function accountForLogin(loginKey: string): Read<AccountWithPassword> {
 const accountName = z.object({ id: z.number(), loginKey: z.string() });
 export type AccountName = z.infer<typeof accountName>;
 
-/**
- * Whose account is meant: the one that has this login, else the confirmed one that has this address. Both are looked
- * for by one statement.
- */
+/** The account with this login, or else the confirmed account with this address. One statement searches both. */
 export function loginOf(loginKey: string, emailKey: string): Read<AccountName> {
   const select = sql.fragment`
     SELECT u.id, u.login_key AS "loginKey" FROM users u WHERE u.id = COALESCE(
@@ -81,21 +78,19 @@ export function profileOf(target: Target): Read<Profile> {
   return "id" in target ? profileById(target.id) : profileByLogin(target.loginKey);
 }
 
-/** How many links of the kind the user was given within the last hour. */
+/** How many links of the purpose the user got within the last hour. */
 const mailsOf = (purpose: Purpose): Fragment => sql.fragment`(
   SELECT count(*) FROM one_time_tokens t
   WHERE t.user_id = u.id AND t.purpose = ${purpose} AND t.created_at > now() - interval '1 hour') AS mails`;
 
-/** Whether an account has the address and is confirmed: nobody else can have it. @param emailKey a column or a value */
+/** Whether a confirmed account has the address. @param emailKey a column or a value */
 export const isTaken = (emailKey: Fragment): Fragment => sql.fragment`
   EXISTS (SELECT FROM users owner WHERE owner.email_key = ${emailKey} AND owner.confirmed_at IS NOT NULL)`;
 
 const mailable = z.object({ id: z.number(), banned: z.boolean(), generation: z.number(), ...contactShape });
 const owner = z.object({ mailWaitMs: z.number(), owner: mailable.nullable() });
 
-/**
- * The confirmed account of a normalised e-mail address, if there is one, and how long the next mail to it has to wait.
- */
+/** The confirmed account with a normalised e-mail address, if any, and how long the next mail to it must wait. */
 export function ownerOf(emailKey: string, count: MailCount): Read<z.infer<typeof owner>> {
   const select = sql.fragment`
     SELECT ${mailWait(count)} AS "mailWaitMs", (SELECT to_jsonb(o) FROM (
@@ -107,7 +102,7 @@ export function ownerOf(emailKey: string, count: MailCount): Read<z.infer<typeof
 const unconfirmed = z.object({ id: z.number(), generation: z.number() });
 export type Unconfirmed = z.infer<typeof unconfirmed>;
 
-/** Accounts that are older than this and were never confirmed, the oldest first. Nobody has heard of a decoy. */
+/** Unconfirmed accounts older than this, oldest first, without decoys. */
 export async function overdue(
   pool: DatabasePool,
   { ttlMs, limit }: { ttlMs: number; limit: number },
@@ -118,14 +113,14 @@ export async function overdue(
     ORDER BY created_at LIMIT ${limit}`);
 }
 
-/** Accounts that can never be confirmed, because another one has confirmed their e-mail address. */
+/** Unconfirmed accounts whose e-mail address another account has confirmed: they can never be confirmed. */
 export async function withTakenAddress(pool: DatabasePool, limit: number): Promise<readonly Unconfirmed[]> {
   return pool.any(sql.type(unconfirmed)`
     SELECT u.id, u.generation FROM users u
     WHERE u.confirmed_at IS NULL AND NOT u.decoy AND ${isTaken(sql.fragment`u.email_key`)} LIMIT ${limit}`);
 }
 
-/** The confirmed account that has an address: as its owner wrote it, and their language. */
+/** The confirmed account with an address: the address as its owner wrote it, and their language. */
 const addressOwner = z.object({ email: z.string(), locale: z.string().nullable() }).nullable();
 const addressOwnerColumns = sql.fragment`jsonb_build_object('email', o.email, 'locale', o.locale)`;
 
@@ -136,19 +131,18 @@ const vacancy = z.object({
   mailWaitMs: z.number(),
 });
 
-/** What a new user is to have. */
+/** The names of a new user. */
 export interface NewUserNames {
   loginKey: string;
-  /** What it would be found by, had it been given up a while ago. */
+  /** The hash under which the login may be quarantined. */
   loginHash: Buffer;
   emailKey: string;
-  /** Of mails to the address; default: none goes. */
+  /** The counter of mails to the address; default: none is sent. */
   count?: MailCount;
 }
 
 /**
- * An id for a new user, whether the login is taken, and who has the e-mail address; ids of refused registrations stay
- * unused.
+ * An id for a new user, whether the login is taken, and who has the address; ids of refused registrations stay unused.
  */
 export function vacancyFor({ loginKey, loginHash, emailKey, count }: NewUserNames): Read<z.infer<typeof vacancy>> {
   const select = sql.fragment`
@@ -170,15 +164,15 @@ export interface NewUser {
   locale?: string | null;
   /** Needs no confirmation. */
   confirmed?: boolean;
-  /** Keeps the login taken, and is nobody. */
+  /** Keeps the login taken without being a user. */
   decoy?: boolean;
   /** SHA-256 of the secret that confirms the account together with its link. */
   registrationHash?: Buffer;
-  /** Ms until the mail with its link may go; 0, the default: it goes at once. */
+  /** Ms until the mail with its link may be sent; default 0: now. */
   mailWaitMs?: number;
 }
 
-/** Deletes up to `limit` decoys that are older. @returns how many */
+/** Deletes up to `limit` expired decoys. @returns how many */
 export async function reapDecoys(
   pool: DatabasePool,
   { ttlMs, limit }: { ttlMs: number; limit: number },
@@ -190,8 +184,8 @@ export async function reapDecoys(
 }
 
 /**
- * The unique indexes users_login_unique and, of who is confirmed, users_email_unique decide races: the loser reads
- * anew.
+ * The unique indexes users_login_unique and, for confirmed accounts, users_email_unique decide races: the second commit
+ * is rolled back.
  */
 export function insertUser(user: NewUser): Subject {
   const { id, login, loginKey, username, email, emailKey, locale = null, confirmed = false, decoy = false } = user;
@@ -206,7 +200,7 @@ export function insertUser(user: NewUser): Subject {
 }
 
 export interface Expected {
-  /** The user must still be of this generation. */
+  /** The user must still have this generation. */
   generation?: number;
   /** Whether the user must be banned or not, confirmed or not. */
   banned?: boolean;
@@ -227,12 +221,14 @@ function lock(id: number, expected: Expected, changes: Fragment): Subject {
     RETURNING u.id, sequence`;
 }
 
-/** Nothing of the user changes but the event numbers. */
+/** Changes nothing but the event numbers. */
 export function lockUser(id: number, expected: Expected): Subject {
   return lock(id, expected, sql.fragment``);
 }
 
-/** The unique index users_email_unique decides who of several that share an address has it: the others read anew. */
+/**
+ * The unique index users_email_unique decides which of several accounts gets an address: the others are rolled back.
+ */
 export function confirmUser(id: number, generation: number): Subject {
   const expected = { confirmed: false, banned: false, generation };
   const confirm = lock(
@@ -243,18 +239,18 @@ export function confirmUser(id: number, generation: number): Subject {
   return withState(confirm, confirmedState(true));
 }
 
-/** Access tokens from before stop counting. */
+/** Outdates all access tokens issued so far. */
 export function raiseGeneration(id: number, expected: Expected): Subject {
   return lock(id, expected, sql.fragment`, generation = generation + 1`);
 }
 
-/** The same, and device tokens from before are known no more. */
+/** Outdates access tokens and device tokens issued so far. */
 export function raiseGenerationAndEpoch(id: number, expected: Expected): Subject {
   return lock(id, expected, sql.fragment`, generation = generation + 1, device_epoch = device_epoch + 1`);
 }
 
 export interface Ban {
-  /** When it ends by itself, Unix ms; null: when it is lifted. */
+  /** When it ends by itself, Unix ms; null: when an administrator lifts it. */
   until: number | null;
   reason: string;
 }
@@ -270,7 +266,7 @@ export function unbanUser(id: number): Subject {
   return withState(lift, banState(null));
 }
 
-/** @param expected confirmed: false deletes only who never confirmed */
+/** @param expected confirmed: false deletes only accounts that were never confirmed */
 export function deleteUser(id: number, expected: Omit<Expected, "banned">): Subject {
   const { generation = null, confirmed = null } = expected;
   return (numbers, gate) => sql.fragment`
@@ -283,8 +279,8 @@ export function deleteUser(id: number, expected: Omit<Expected, "banned">): Subj
 const passwordAndOwner = z.object({ hash: z.string(), login: z.string(), ...contactShape });
 
 /**
- * The hash of the user's password, if there is one, and what a new one must not be made of: login, name and address,
- * which is also where the mail goes.
+ * The user's password hash, if any, and what a new password must not be made of: login, name and address, which is also
+ * the contact for mails.
  */
 export function passwordOf(userId: number): Read<z.infer<typeof passwordAndOwner>> {
   const select = sql.fragment`
@@ -301,9 +297,8 @@ const addressChange = passwordAndOwner.omit({ hash: true }).extend({
 });
 
 /**
- * What changing a user's e-mail address needs to know: the present one, how many links were mailed within the last hour
- * and in how many ms there will be one less, who has the new address, and how long the next mail to that one has to
- * wait.
+ * What a change of the e-mail address must know: the present one, how many links were mailed within the last hour and
+ * when the next one may be, who has the new address, and how long the next mail to that one must wait.
  */
 export function addressChangeOf(
   userId: number,
@@ -320,7 +315,7 @@ export function addressChangeOf(
   return { select, row: addressChange };
 }
 
-/** The unique index users_email_unique decides races: the loser reads anew. */
+/** The unique index users_email_unique decides races: the second commit is rolled back. */
 export function changeEmail(
   id: number,
   generation: number,
@@ -335,7 +330,7 @@ export function changeLocale(id: number, locale: string | null): Subject {
   return lock(id, { banned: false }, sql.fragment`, locale = ${locale}::text`);
 }
 
-/** A password for who may have had none. */
+/** Sets a password, whether or not the user had one. */
 export function setPassword(userId: number, hash: string): Write {
   return {
     name: "set_password",
@@ -347,7 +342,7 @@ export function setPassword(userId: number, hash: string): Write {
   };
 }
 
-/** A new password in place of the one that was read. */
+/** Replaces the password that was read. */
 export function replacePassword(userId: number, before: string, after: string): Write {
   return {
     name: "replace_password",
@@ -364,16 +359,16 @@ export function insertPassword(userId: number, hash: string): Write {
     name: "insert_password",
     changes: 1,
     state: [passwordState(hash)],
-    // Reads subject itself: a foreign key to a user of the same statement is checked at its end, but the row must come
-    // after the user's.
+    // Reads locked_user itself: a foreign key to a user inserted by the same statement is checked at its end, but this
+    // row must come after the user's.
     statement: (gate) => sql.fragment`
       INSERT INTO credentials (user_id, kind, hash) SELECT ${userId}, 'password', ${hash} WHERE ${gate} RETURNING 1`,
   };
 }
 
 /**
- * Replaces a hash made with other parameters. Where the password was changed meanwhile, the login that goes by the old
- * one begins anew.
+ * Replaces a hash made with other parameters. If the password was changed meanwhile, the commit is rolled back and the
+ * login runs again.
  */
 export function replaceHash(userId: number, before: string, after: string): Write {
   return {

@@ -1,31 +1,31 @@
-// Uses under limits across accounts: how often a network, or the whole fleet, may do what costs something or is a
-// guess. The count stands in the database's function count_use (migrations/0023_networks.sql), exact however many
-// workers ask at once. Nothing here knows an address: subjects are keyed hashes (command/uses.ts).
+// Uses under limits across accounts: how often a network, or the whole fleet, may do what is costly or a guess. The
+// database function count_use counts (migrations/0023_networks.sql), exactly for any number of parallel workers.
+// Networks are keyed hashes here (command/uses.ts).
 //
-// A use rides on the handler's own read, as a reservation of an attempt does (attempts.ts), so it costs no round trip.
-// Medians of 900 on two cores beside a load of 17: the read of a login 1.78 ms without a limit, 1.94 with a network's,
-// 2.22 with a /56 and a /48; its commit 1.82, 1.93 and 2.12 with what is taken back.
+// A use is counted within the handler's own read, like a reservation of an attempt (attempts.ts), so it costs no round
+// trip. Medians of 900 on two cores beside a load of 17: the read of a login 1.78 ms without a limit, 1.94 with a
+// network's, 2.22 with a /56 and a /48; its commit 1.82, 1.93 and 2.12 with the refund.
 import { type CommonQueryMethods, type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { Reservation } from "./inbox.ts";
 import { callFunction, type Fragment, type Write } from "./statements.ts";
 
 export interface UseLimit {
-  /** What a refusal says of it. */
+  /** The limit's name in refusals. */
   name: "network" | "fleet";
   subject: Buffer;
-  /** Uses at once, and how many of them are forgotten in a second. */
+  /** How many uses at once, and how many are forgotten per second. */
   burst: number;
   perSecond: number;
-  /** Whether devices that the account knows are held by it, too. */
+  /** Whether it also limits devices that the account knows. */
   known: boolean;
 }
 
-/** `limit` says which one allows no further use now. */
+/** `limit` names the one that refuses. */
 const countedUse = z.object({ waitMs: z.number(), limit: z.enum(["network", "fleet"]).optional() });
 export type CountedUse = z.infer<typeof countedUse>;
 
-/** In the order in which their rows are locked: from the narrow network to the fleet. */
+/** In locking order: from the narrow network to the fleet. */
 export function limitArray(limits: readonly UseLimit[]): Fragment {
   const rows = limits.map(
     ({ name, subject, burst, perSecond, known }) =>
@@ -37,12 +37,12 @@ export function limitArray(limits: readonly UseLimit[]): Fragment {
 export const subjectArray = (subjects: readonly Buffer[]): Fragment =>
   sql.fragment`${sql.array([...subjects], "bytea")}`;
 
-/** Counts a use; where it has to wait, nothing is written. */
+/** Counts a use; where it must wait, nothing is written. */
 export function useCount(limits: readonly UseLimit[]): Reservation<CountedUse> {
   return { expression: sql.fragment`count_use(${limitArray(limits)})`, given: countedUse };
 }
 
-/** Counts a use by itself, without a handler's read. */
+/** Counts a use without a handler's read. */
 export async function countUse(pool: CommonQueryMethods, limits: readonly UseLimit[]): Promise<CountedUse> {
   const row = await pool.one(
     sql.type(z.object({ counted: countedUse }))`SELECT ${useCount(limits).expression} AS counted`,
@@ -51,19 +51,19 @@ export async function countUse(pool: CommonQueryMethods, limits: readonly UseLim
 }
 
 /**
- * The use was a right one, which does not count. Stands behind whatever the commit does to attempts: that is the order
- * of the locks.
+ * Takes back a use whose secret was right. Must come after whatever the commit does to attempts: that is the locking
+ * order.
  */
 export function takeBackUse(subjects: readonly Buffer[]): Write {
   return callFunction("take_back_use", sql.fragment`take_back_use(${subjectArray(subjects)})`);
 }
 
-/** The use was not carried out after all. */
+/** Releases a use that was not carried out. */
 export async function releaseUse(pool: DatabasePool, subjects: readonly Buffer[]): Promise<void> {
   if (subjects.length > 0) await pool.query(sql.unsafe`SELECT take_back_use(${subjectArray(subjects)})`);
 }
 
-/** Deletes up to `limit` rows whose last use was before yesterday: nothing of them is left. @returns how many */
+/** Deletes up to `limit` rows that were last used before yesterday: they have decayed to zero. @returns how many */
 export async function reapUses(pool: DatabasePool, limit: number): Promise<number> {
   const { rowCount } = await pool.query(sql.unsafe`
     DELETE FROM network_uses WHERE subject IN (SELECT subject FROM network_uses WHERE day < current_date - 1 LIMIT ${limit})

@@ -1,6 +1,5 @@
-// Accounts that wait for their confirmation, as the mails to their address see them: any number may share one
-// (migrations/0017), and a mail to it lists them all. `mail_due_at` of one of them says that such a mail was held back,
-// and until when.
+// Unconfirmed accounts, grouped by address for their mails: any number may share an address (migrations/0017), and a
+// mail to it lists them all. `mail_due_at` of one of them says that such a mail had to wait, and until when.
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import { type MailCount, mailWait } from "./address-mails.ts";
@@ -11,15 +10,15 @@ import { isTaken } from "./users.ts";
 const waiting = z.object({ id: z.number(), login: z.string(), ...contactShape });
 export type Waiting = z.infer<typeof waiting>;
 
-/** More than anybody has, and room for each in one record. */
+/** More than any address has, and few enough for one record. */
 const mostListed = 100;
 
 const mailsDue = z.object({ mailWaitMs: z.number(), accounts: z.array(waiting) });
 export type MailsDue = z.infer<typeof mailsDue>;
 
 /**
- * The accounts that wait with a normalised address, the newest first; none where another account has confirmed it. How
- * long the next mail waits.
+ * The accounts that wait with a normalised address, newest first (none if another account has confirmed it), and how
+ * long the next mail must wait.
  */
 export function waitingAt(emailKey: string, count: MailCount): Read<MailsDue> {
   const select = sql.fragment`
@@ -32,7 +31,7 @@ export function waitingAt(emailKey: string, count: MailCount): Read<MailsDue> {
   return { select, row: mailsDue };
 }
 
-/** As lockUser of one that still waits and is not banned; its mail goes out with this commit. */
+/** Like lockUser for an account that still waits and is not banned; this commit sends its mail. */
 export function mailGoesOut(id: number): (numbers: number, gate: Fragment) => Fragment {
   return (numbers, gate) => sql.fragment`
     UPDATE users SET sequence = sequence + ${numbers}, mail_due_at = NULL
@@ -40,7 +39,7 @@ export function mailGoesOut(id: number): (numbers: number, gate: Fragment) => Fr
     RETURNING id, sequence`;
 }
 
-/** The mail with the account's link goes out later. Who waits already waits no longer than before. */
+/** Postpones the mail with the account's link. An account that waits already is not postponed further. */
 export function holdMail(id: number, waitMs: number): Write {
   return {
     name: "hold_mail",
@@ -50,12 +49,12 @@ export function holdMail(id: number, waitMs: number): Write {
   };
 }
 
-/** One account's event in a commit that is about another one (request_confirmations, migrations/0018). */
+/** One account's event in a commit about another one (request_confirmations, migrations/0018). */
 export interface OtherRequest {
   id: number;
   shard: number;
   eventId: string;
-  /** The event's row for the audit, sealed. */
+  /** The event's audit row, encrypted. */
   audited: Buffer;
 }
 
@@ -83,20 +82,20 @@ export function requestConfirmations(others: readonly OtherRequest[], said: obje
   };
 }
 
-/** Addresses for which a mail was held back that may go now. */
+/** Addresses with a postponed mail that is due. */
 export async function dueAddresses(pool: DatabasePool, limit: number): Promise<readonly string[]> {
   const rows = await pool.any(sql.type(z.object({ emailKey: z.string() }))`
     SELECT DISTINCT email_key AS "emailKey" FROM users WHERE mail_due_at <= now() LIMIT ${limit}`);
   return rows.map(({ emailKey }) => emailKey);
 }
 
-/** What is due at the address is due so much later, or not at all (null). */
+/** Postpones what is due at the address, or cancels it (null). */
 export async function postponeMail(pool: DatabasePool, emailKey: string, waitMs: number | null): Promise<void> {
   await pool.query(sql.unsafe`
     UPDATE users SET mail_due_at = now() + ${waitMs}::bigint * interval '1 millisecond' WHERE email_key = ${emailKey} AND mail_due_at <= now()`);
 }
 
-/** Runs while no other process does; not at all where one does. */
+/** Runs only if no other process does at the time. */
 export async function mailingAlone(pool: DatabasePool, run: () => Promise<void>): Promise<void> {
   const lock = sql.fragment`(hashtext('auth waiting mails'))`;
   await pool.connect(async (connection) => {

@@ -1,10 +1,10 @@
-// The fleet's data keys over time: made where they are missing, followed by new ones, wrapped anew under another master
-// key, and removed when no row needs them any more. Each box and fingerprint names its key by id, so nothing is
-// encrypted anew but the few private keys.
+// The life of data keys: creates missing ones, rotates them, wraps them with a new master key, and deletes those that
+// no row needs. Each encrypted value and fingerprint names its data key by id, so nothing is re-encrypted except the
+// few private keys.
 //
-// A new one is not used before every process can have it: it is pending for knownMs by the database's clock, and
-// current only then (envelope.ts). A process that meets one even so (it could not look for a while) loads the keys
-// again and goes on (command/run.ts).
+// A new key is pending for knownMs by the database's clock and only then current (envelope.ts), so that every process
+// can load it first. A process that still meets an unknown one (it could not look for a while) loads the keys and
+// continues (command/run.ts).
 import { auditActions } from "../audit/actions.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import {
@@ -33,11 +33,11 @@ import type { CommonQueryMethods, DatabasePool } from "../db/pool.ts";
 import type { Clock } from "../lib/clock.ts";
 
 export interface DataKeyRules {
-  /** A data key is followed by another after so long, ms. */
+  /** Ms until a data key is replaced by a new one. */
   rotateEveryMs: number;
   /**
-   * How long after its successor's making a key is kept at least, ms; then it goes, where no row needs it (db/keys.ts).
-   * What is not named here is kept for ever: secrets that live as long as their user.
+   * Ms for which a key is kept after its successor was created; it is then deleted unless a row needs it (db/keys.ts).
+   * Purposes not named here keep their keys for good: their secrets live as long as their user.
    */
   keepDataMs: Partial<Record<DataKeyPurpose, number>>;
 }
@@ -47,11 +47,11 @@ export interface DataKeyDeps {
   master: MasterKey[];
   rules: DataKeyRules;
   clock: Clock;
-  /** Who changes them, for the audit; default: the schedule. */
+  /** The actor for the audit; default: the schedule. */
   actor?: string;
 }
 
-/** For what an operator does, whatever the schedule. */
+/** For operators, independent of the schedule. */
 type ByHand = Omit<DataKeyDeps, "rules">;
 
 export interface MadeDataKey {
@@ -62,8 +62,8 @@ export interface MadeDataKey {
 type Times = Pick<StoredDataKey, "id" | "purpose" | "createdAt">;
 
 /**
- * What is due: purposes whose newest key is old, and keys whose time is over. Carrying it out and asking again leads to
- * nothing but what rows need.
+ * What is due: purposes whose newest key is old, and keys whose time has passed. After carrying it out, only keys that
+ * rows need are due again.
  */
 export function dueDataKeys(
   rows: readonly Times[],
@@ -88,7 +88,7 @@ export function dueDataKeys(
 const ofPurpose = <T extends Times>(rows: readonly T[], purpose: string): T[] =>
   rows.filter((row) => row.purpose === purpose).sort((a, b) => a.id - b.id);
 
-/** Does what is due by the schedule. @returns what it did, a sentence each */
+/** Does what is due by the schedule. @returns a sentence for each thing done */
 export async function turnDataKeys(parts: DataKeyDeps): Promise<string[]> {
   const { pool, rules, clock } = parts;
   const { make, remove } = dueDataKeys(await dataKeyRows(pool), clock.now(), rules);
@@ -110,8 +110,8 @@ async function removeDataKey(parts: ByHand, key: { id: number; purpose: string }
 }
 
 /**
- * Makes a new key for each of the purposes now, but where the newest is not in use yet.
- * @returns what it did, a sentence each
+ * Makes a new key for each of the purposes now, except where the newest one is still pending.
+ * @returns a sentence for each thing done
  */
 export async function rotateDataKeys(
   { pool, ...parts }: ByHand,
@@ -144,7 +144,7 @@ export async function rotateDataKeys(
   });
 }
 
-/** Makes the first key of each purpose that has none. @returns what was made */
+/** Makes the first key of each purpose that has none. @returns the new keys */
 export async function ensureDataKeys(transaction: CommonQueryMethods, master: MasterKey[]): Promise<MadeDataKey[]> {
   const rows = await dataKeyRows(transaction);
   const missing = purposes.filter((purpose) => !rows.some((row) => row.purpose === purpose));
@@ -156,7 +156,7 @@ export async function ensureDataKeys(transaction: CommonQueryMethods, master: Ma
   return made;
 }
 
-/** Private keys are few and live long: they move to the current data key, so that an old one does not stay for them. */
+/** The private keys are few and live long: they are encrypted again, so that no old data key is kept for them. */
 async function resealPrivateKeys({ pool, ...parts }: ByHand): Promise<string[]> {
   const { master } = parts;
   if ((await staleBoxes(pool, master)).rows.length === 0) return []; // nearly always: no lock for that

@@ -1,7 +1,6 @@
-// The keys a process works with: data keys, opened with AUTH_MASTER_KEY, and the fleet's key pairs. Made once for a
-// fleet; a process looks every second whether they changed and loads them then, so a new key is known long before it is
-// needed and a revoked one is gone. What is done to them - by migrate, by the relay's schedule, by operators - stands
-// here too, step by step; key-changes.ts writes it.
+// The keys of a process: data keys, unwrapped with AUTH_MASTER_KEY, and the fleet's key pairs. A process checks for
+// changes every second and loads them, so it knows a new key long before it is used and drops a revoked one. Also the
+// operations on keys that migrate, the relay's schedule and operators call; key-changes.ts writes them.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MasterKey } from "../config/kinds.ts";
 import type { Config } from "../config/read.ts";
@@ -21,7 +20,7 @@ export type { KeyDeps } from "./key-changes.ts";
 export interface FleetKeys {
   dataKeys(): DataKeys;
   keyring(): Keyring;
-  /** Looks now: for who has met a data key that is not loaded. */
+  /** Loads the keys now, for a caller that met an unknown data key. */
   reload(): Promise<void>;
   stop(): void;
 }
@@ -29,9 +28,9 @@ export interface FleetKeys {
 const lookMs = 1000;
 const minute = 60_000;
 const day = 24 * 60 * minute;
-/** Retired sealing keys open for 24 h more. */
+/** Retired encryption keys can open for 24 h more. */
 const keepSealingMs = day;
-/** Answers to legacy records are kept for 60 days, all others shorter. */
+/** Answers to legacy records are stored for 60 days, all others less long. */
 const keepInboxMs = 61 * day;
 
 export function keyRulesOf(config: Config): KeyRules & DataKeyRules {
@@ -52,8 +51,8 @@ export function keyRulesOf(config: Config): KeyRules & DataKeyRules {
 }
 
 /**
- * Makes what a new fleet lacks: data keys, a root key, an active signing key, an active sealing key.
- * @returns what it made
+ * Creates what a new fleet lacks: data keys, a root key, an active signing key, an active encryption key.
+ * @returns what it created
  */
 export async function ensureKeys(parts: KeyDeps): Promise<string[]> {
   return changeKeys(parts, async (keys) => {
@@ -73,7 +72,7 @@ export async function ensureKeys(parts: KeyDeps): Promise<string[]> {
   });
 }
 
-/** Does what is due by the schedule. @returns what it did, a sentence each */
+/** Does what is due by the schedule. @returns a sentence for each thing done */
 export async function rotateDueKeys(parts: KeyDeps): Promise<string[]> {
   return [...(await turnPairs(parts)), ...(await turnDataKeys(parts))];
 }
@@ -88,9 +87,7 @@ async function turnPairs(parts: KeyDeps): Promise<string[]> {
   });
 }
 
-/**
- * Makes the next key now, where there is none yet; the schedule puts it to use when it has been published long enough.
- */
+/** Creates the next key now, unless there is one; the schedule activates it when it has been published long enough. */
 export async function rotateKeys(parts: KeyDeps, uses: KeyUse[]): Promise<string[]> {
   return changeKeys(parts, async (keys) => {
     const done: string[] = [];
@@ -107,9 +104,9 @@ export async function rotateKeys(parts: KeyDeps, uses: KeyUse[]): Promise<string
 }
 
 /**
- * Takes a key away: what it signed counts no more, what was sealed to it cannot be opened. Where it is the active one
- * the next one, or a new one, takes its place first, and it goes when every process has looked since: otherwise those
- * who log in meanwhile would be given tokens that are dead.
+ * Deletes a key: what it signed is no longer valid, what was sealed to it can no longer be opened. An active key is
+ * replaced first, by the next one or a new one, and deleted once every process has loaded its successor; otherwise
+ * users who log in meanwhile would get invalid tokens.
  * @returns what was done; undefined where there is no such key
  */
 export async function revokeKey(parts: KeyDeps, kid: string): Promise<string[] | undefined> {
@@ -131,15 +128,15 @@ export async function revokeKey(parts: KeyDeps, kid: string): Promise<string[] |
 }
 
 /**
- * What AUTH_FLEET_ID is, in its order: the thumbprint of the root key that certifies and, while it turns, of the next
- * one.
+ * The value of AUTH_FLEET_ID, in its order: the thumbprint of the root key that certifies and, during a rotation, of
+ * the next one.
  */
 export async function fleetIds(pool: CommonQueryMethods): Promise<string[]> {
   return (await rootKeyRows(pool)).map(({ kid }) => kid);
 }
 
 /**
- * Makes the next root key, where there is none yet; it certifies nothing before switchRootKey().
+ * Creates the next root key, unless there is one; it certifies nothing before switchRootKey().
  * @returns what was done
  */
 export async function makeNextRootKey(parts: KeyDeps): Promise<string[]> {
@@ -163,7 +160,7 @@ export async function switchRootKey(parts: KeyDeps): Promise<string[] | undefine
   });
 }
 
-/** Publishes anew what the topic has lost or has otherwise than the database. */
+/** Publishes keys again whose last record on the topic is missing or differs from the database. */
 export async function repairKeys(parts: KeyDeps, repairs: readonly KeyRepair[]): Promise<void> {
   await changeKeys(parts, async (keys) => {
     for (const { kid, version, after } of repairs) {
@@ -175,7 +172,7 @@ export async function repairKeys(parts: KeyDeps, repairs: readonly KeyRepair[]):
   });
 }
 
-/** Every key and every key that is gone, as they belong on the topic. */
+/** The records that the topic should have: of every key and every deleted key. */
 export async function keyTruth(
   pool: CommonQueryMethods,
 ): Promise<{ rows: readonly KeyRow[]; gone: readonly GoneKey[] }> {
@@ -191,7 +188,7 @@ async function replace(keys: KeyChanges, { use, alg }: KeyRow): Promise<string[]
   return [await carryOut(keys, { do: "activate", kid: next.kid, use })];
 }
 
-/** @throws Error where AUTH_MASTER_KEY does not open the keys, or there are none yet */
+/** @throws Error where AUTH_MASTER_KEY does not unwrap the data keys, or there are no keys yet */
 export async function loadFleetKeys(pool: DatabasePool, master: MasterKey[], log: Logger): Promise<FleetKeys> {
   let marks = await keyMarks(pool);
   let current = await load(pool, master);
@@ -225,7 +222,7 @@ export async function loadFleetKeys(pool: DatabasePool, master: MasterKey[], log
     dataKeys: () => current.dataKeys,
     keyring: () => current.keyring,
     async reload() {
-      await looking?.catch(() => undefined); // it may have begun before there was what we miss
+      await looking?.catch(() => undefined); // it may have begun before the key that we miss existed
       await lookOnce();
     },
     stop: () => clearInterval(timer),
@@ -233,10 +230,10 @@ export async function loadFleetKeys(pool: DatabasePool, master: MasterKey[], log
 }
 
 async function load(pool: DatabasePool, master: MasterKey[]): Promise<{ dataKeys: DataKeys; keyring: Keyring }> {
-  const rows = await fleetKeyRows(pool); // first: a data key is there before anything that it encrypts
+  const rows = await fleetKeyRows(pool); // first, because a data key exists before anything that it encrypts
   const dataKeys = loadDataKeys(master, await dataKeyRows(pool));
   const keyring = await openKeyring(rows, dataKeys);
-  keyring.signing(); // says at start that migrate has not run, not at the first login
+  keyring.signing(); // fails at start where migrate has not run, not at the first login
   return { dataKeys, keyring };
 }
 

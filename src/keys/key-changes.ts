@@ -1,6 +1,6 @@
-// One change of the fleet's key pairs: a transaction that holds the lock on the keys, so one process at a time.
-// Whatever changes in it gets a higher version and a certificate by the root key, and goes to the topic auth.key by the
-// outbox; all of it is audited. It does not decide what changes: fleet-keys.ts does.
+// Changes the fleet's key pairs in a transaction that holds the lock on the keys, so one process at a time. Every
+// changed key gets a higher version and a new certificate by the root key, is published on auth.key through the outbox,
+// and is audited. What changes is decided in fleet-keys.ts.
 import { type AuditedActionName, auditAction } from "../audit/actions.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
@@ -36,7 +36,7 @@ import { type GoneKey, goneRecord, keyRecord, keyTopic } from "../protocol/key-r
 import { type DataKeyRules, ensureDataKeys, type MadeDataKey } from "./data-keys.ts";
 import type { KeyRules } from "./key-schedule.ts";
 
-/** By which the broker's clock may be ahead of ours. */
+/** Tolerated lead of the broker's clock over ours. */
 const mostAheadMs = 60_000;
 
 /** What changing keys needs. */
@@ -45,11 +45,11 @@ export interface KeyDeps {
   master: MasterKey[];
   rules: KeyRules & DataKeyRules;
   clock: Clock;
-  /** Who changes them, for the audit; default: the schedule. */
+  /** The actor for the audit; default: the schedule. */
   actor?: string;
 }
 
-/** Runs `run` in the transaction, and lets relays publish what it leaves. */
+/** Runs `run` in the transaction, then notifies relays to publish its records. */
 export async function changeKeys<T>(parts: KeyDeps, run: (keys: KeyChanges) => Promise<T>): Promise<T> {
   const { pool, master } = parts;
   const result = await withKeyLock(pool, async (transaction) => {
@@ -65,11 +65,11 @@ export async function changeKeys<T>(parts: KeyDeps, run: (keys: KeyChanges) => P
   return result;
 }
 
-/** The keys inside the transaction that holds their lock. */
+/** The keys, inside the transaction that holds their lock. */
 export class KeyChanges {
   rows: KeyRow[];
   roots: RootRow[];
-  /** What was missing and has just been made. */
+  /** Data keys that were missing and have just been created. */
   readonly madeDataKeys: MadeDataKey[];
   readonly #parts: KeyDeps;
   readonly #transaction: CommonQueryMethods;
@@ -88,7 +88,7 @@ export class KeyChanges {
     this.madeDataKeys = found.madeDataKeys;
   }
 
-  /** A new key pair, which is not kept yet. */
+  /** A new key pair, not stored yet. */
   generate(alg: KeyRow["alg"]): Promise<KeyRow> {
     return generateKeyRow(alg, this.#dataKeys.box("signing"), this.#parts.clock);
   }
@@ -102,7 +102,7 @@ export class KeyChanges {
     await this.audit("KeyMade", { kid, use, alg, state });
   }
 
-  /** The one before it is retired. */
+  /** Activates the key and retires the one before it. */
   async activate(kid: string, use: KeyUse): Promise<void> {
     const now = this.#parts.clock.now();
     const others = this.rows.filter((row) => row.use === use && row.state === "active" && row.kid !== kid);
@@ -122,8 +122,8 @@ export class KeyChanges {
   }
 
   /**
-   * Writes the row with a new certificate, and publishes it.
-   * @param after Unix ms by the broker; the certificate is later
+   * Writes the row with a new certificate and publishes it.
+   * @param after broker time in Unix ms that the certificate must be later than
    */
   async certify(row: KeyRow, version = row.version, after = 0): Promise<void> {
     await this.#sign(row, version, after);
@@ -140,7 +140,7 @@ export class KeyChanges {
     await this.#record(keyTopic, key.kid, goneRecord(key));
   }
 
-  /** Nothing that it signed counts any more. */
+  /** Publishes that nothing this key signed is valid any more. */
   async publishRevoked(kid: string): Promise<void> {
     await this.#record(revocationTopic, `k:${kid}`, { at: this.#parts.clock.now() });
     await this.audit("KeyRevoked", { kid });
@@ -154,7 +154,7 @@ export class KeyChanges {
     return row;
   }
 
-  /** The next root key takes the place of the one that is active, and certifies every key anew. */
+  /** The next root key replaces the active one and certifies every key again. */
   async switchRoot(next: RootRow): Promise<void> {
     await replaceRootKey(this.#transaction);
     this.roots = [{ ...next, state: "active" }];
@@ -173,15 +173,16 @@ export class KeyChanges {
   }
 
   /**
-   * What is signed comes out of the key's own box: who can only write to the database must not have a key of theirs
-   * certified.
+   * What is signed comes from the encrypted part of the row, so that write access to the database does not suffice to
+   * get a key certified.
    */
   async #sign(row: KeyRow, version: number, after = 0): Promise<void> {
     const root = this.roots.find(({ state }) => state === "active");
     if (root === undefined) throw new Error("there is no root key: run migrate");
     const { publicJwk, alg, use } = await openKeyRow(row, this.#dataKeys);
     const now = this.#parts.clock.now();
-    // A certificate has whole seconds. Whoever can set a record's time must not have one that is good for years.
+    // Certificates have whole seconds. The upper bound keeps a forged record time from producing a certificate valid
+    // for years.
     const certifiedAt = Math.min(Math.max(now, after + 1000), now + mostAheadMs);
     const key = { jwk: { ...publicJwk, alg }, use, version, state: row.state };
     const cert = makeCert(await openRootRow(root, this.#dataKeys), key, certifiedAt);

@@ -1,16 +1,16 @@
-// When the fleet's key pairs change, decided from their rows and the time alone: whoever holds the lock on the keys
-// (fleet-keys.ts) carries it out. A key is made (next), known to everybody for publishAheadMs, then active, and the one
-// before it retired until nothing that it signed or that was sealed to it can still be under way. Any `next` key means
-// a rotation is meant, whoever made it: the schedule or `authctl keys rotate`. Certificates are renewed daily.
+// When the fleet's key pairs change, decided from their rows and the time alone; fleet-keys.ts carries it out under the
+// lock on the keys. A key is created (next), published for publishAheadMs, then active; the one before it is retired
+// until nothing that it signed or that was sealed to it can still be in flight. A `next` key always becomes active,
+// whether the schedule or `authctl keys rotate` created it. Certificates are renewed daily.
 import type { KeyRow, KeyUse, SigningAlg } from "../crypto/keys.ts";
 
 export interface KeyRules {
   signingAlg: SigningAlg;
-  /** A key is followed by another after so long, ms. */
+  /** Ms until a key is replaced by a new one. */
   rotateEveryMs: number;
-  /** A key is published so long before its first use, ms (AUTH_KEY_PUBLISH_AHEAD, 10 min). */
+  /** Ms for which a key is published before its first use (AUTH_KEY_PUBLISH_AHEAD, 10 min). */
   publishAheadMs: number;
-  /** How long a retired key is still there, ms: to verify what it signed, to open what was sealed to it. */
+  /** Ms for which a retired key is kept, to verify what it signed or open what was sealed to it. */
   keepMs: Record<KeyUse, number>;
 }
 
@@ -22,10 +22,10 @@ export type KeyStep =
 
 type Times = Pick<KeyRow, "kid" | "use" | "alg" | "state" | "createdAt" | "activeAt" | "retiredAt" | "certifiedAt">;
 
-/** A certificate is good for two days: a relay may be away for one. */
+/** A certificate is valid for two days, so relays may be down for one. */
 const certifyEveryMs = 86_400_000;
 
-/** What is due now; carrying it out and asking again leads to nothing being due. */
+/** What is due now; after carrying it out nothing is due. */
 export function dueSteps(rows: readonly Times[], now: number, rules: KeyRules): KeyStep[] {
   const uses: KeyUse[] = ["sig", "enc"];
   const isOver = ({ state, use, retiredAt }: Times): boolean =>

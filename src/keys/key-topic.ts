@@ -1,7 +1,7 @@
-// Follows the topic auth.key and writes a key again where the topic's last record of it is not what the database says:
-// one that was written late (by a relay that hung, or by somebody who keeps old records) would be all that compaction
-// leaves, and a fresh reader would take a key that is gone for one that counts. Every relay follows; what one has
-// written again the others find mended. States: reading (to the end that the topic had at the start) -> following ->
+// Follows the topic auth.key and publishes a key again where the topic's last record of it differs from the database. A
+// record that was written late (by a relay that hung, or from an old copy) would be all that compaction leaves, and a
+// fresh reader would accept a deleted key. Every relay follows; what one of them has repaired, the others find in
+// order. States: reading (to the end that the topic had at the start) -> following -> stopped.
 // stopped.
 
 import { keyRecordsWait } from "../db/keys.ts";
@@ -20,18 +20,18 @@ export interface KeyTopicDeps {
   kafka: Pick<KafkaPort, "consume">;
   keys: KeyDeps;
   log: Logger;
-  /** Counts keys that were written again. */
+  /** Counts the keys that were published again. */
   repaired(count: number): void;
 }
 
-/** What comes so soon after a record is looked at with it. */
+/** Records that follow within this time are compared together. */
 const gatherMs = 250;
-/** Without a record: for what came while the database was away. */
+/** Compares this often without a new record, for what changed while the database was away. */
 const everyMs = 60_000;
-/** Names are anybody's to write; ours are some tens. */
+/** Anybody with write access can invent keys; the fleet has some tens. */
 const mostNames = 10_000;
 
-/** @returns what stops it and waits for the round under way */
+/** @returns a function that stops it and waits for the comparison in progress */
 export function followKeyTopic(parts: KeyTopicDeps): () => Promise<void> {
   const stopping = new AbortController();
   const last = new Map<string, LastRecord>();
@@ -47,7 +47,7 @@ export function followKeyTopic(parts: KeyTopicDeps): () => Promise<void> {
       for (const { key, value, timestamp } of records) {
         const kid = key?.toString("utf8") ?? "";
         if (!isThumbprint(kid)) continue;
-        last.delete(kid); // and set again: the map's order is that of the last word
+        last.delete(kid); // set again below, so that the map is in the order of the last records
         last.set(kid, { body: readKeyRecord(value), at: timestamp });
         if (last.size > mostNames) last.delete(last.keys().next().value!);
       }
@@ -77,9 +77,9 @@ export function followKeyTopic(parts: KeyTopicDeps): () => Promise<void> {
 }
 
 /**
- * Writes again what was to be repaired in the round before too: what has just been committed may not have come back
- * from the topic yet.
- * @returns what is to be repaired
+ * Repairs only what also differed in the comparison before: a change committed just now may not have come back from the
+ * topic yet.
+ * @returns what differs now
  */
 async function round(
   { keys, log, repaired }: KeyTopicDeps,

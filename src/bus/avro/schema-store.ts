@@ -1,7 +1,7 @@
-// Schema ids and texts, each asked for once: concurrent questions share one answer, an id that is no version of its
-// subject is remembered for a while, and a source that fails is not remembered at all. Sources are asked in order, so
-// that a worker whose own table knows everything starts while the registry is down. Anybody can name an id, and a
-// schema in the registry may be anybody's: an id counts for a subject only where it is a version of that subject.
+// Schema ids and texts, each requested once: concurrent lookups share one answer, an id that is not a version of its
+// subject is remembered for a while, and a failure is not remembered. Sources are asked in order, so a worker whose own
+// table knows every schema starts while the registry is down. Anybody can name an id and register schemas, so an id is
+// accepted for a subject only if it is a version of that subject.
 import { setTimeout as sleep } from "node:timers/promises";
 import { SchemaRegistry } from "@kafkajs/confluent-schema-registry";
 import registryApi from "@kafkajs/confluent-schema-registry/dist/api/index.js";
@@ -11,17 +11,15 @@ import { asError } from "../../lib/errors.ts";
 import { makeLane } from "../lanes.ts";
 
 export interface SchemaSource {
-  /** Id of exactly this schema in the subject, or undefined where the source has none. */
+  /** The id of exactly this schema in the subject, or undefined. */
   idOf(subject: string, schema: object): Promise<number | undefined>;
-  /** Schema by id, or undefined where the id is no version of the subject. */
+  /** The schema of an id, or undefined where the id is not a version of the subject. */
   versionOf(subject: string, id: number): Promise<object | undefined>;
 }
 
 const negativeTtlMs = 10_000;
 const maxCached = 5000;
-/**
- * Questions about ids at a time: strangers that name ever new ones must not be the registry's, or PostgreSQL's, flood.
- */
+/** Concurrent lookups of ids, so that requests with made-up ids do not flood the registry or PostgreSQL. */
 const atOnce = 8;
 
 export function makeSchemaStore(sources: SchemaSource[], monotonic: () => number): SchemaSource {
@@ -46,8 +44,8 @@ export function makeSchemaStore(sources: SchemaSource[], monotonic: () => number
 }
 
 /**
- * Single-flight cache; `undefined` answers live for negativeTtlMs, and are forgotten before others are: anybody can ask
- * for more.
+ * Single-flight cache; `undefined` answers expire after negativeTtlMs and are evicted first, because anybody can cause
+ * them.
  */
 function cached<T>(monotonic: () => number) {
   const known = new Map<string, Promise<T | undefined>>();
@@ -75,10 +73,7 @@ function cached<T>(monotonic: () => number) {
 export interface RegistrySettings {
   url: string;
   login?: { username: string; password: string } | undefined;
-  /**
-   * How long one question may take; default 10 s. Without a bound one lost answer would be waited for by everybody, for
-   * good.
-   */
+  /** The timeout of one lookup; default 10 s. Without it, everybody would wait for one lost answer. */
   timeoutMs?: number;
 }
 
@@ -86,7 +81,7 @@ const usualTimeoutMs = 10_000;
 
 export type Compatibility = "BACKWARD" | "FORWARD";
 
-/** A user that stands in the URL: fetch refuses such a URL, and says so with the password. */
+/** Moves credentials out of the URL: fetch refuses such a URL, with an error that contains the password. */
 function withLogin(settings: RegistrySettings): RegistrySettings {
   const url = new URL(settings.url);
   const { username, password } = url;
@@ -97,30 +92,30 @@ function withLogin(settings: RegistrySettings): RegistrySettings {
 }
 
 export interface Registry extends SchemaSource {
-  /** Schema by id, whatever its subjects, or undefined where there is none that is Avro. */
+  /** The schema of an id in any subject, or undefined where there is none that is Avro. */
   schemaOf(id: number): Promise<object | undefined>;
   /**
-   * Registers the schema in its subject, which gets this compatibility when it is new.
-   * @throws Error where the registry finds the schema incompatible, or the subject has another compatibility
+   * Registers the schema in its subject; a new subject gets this compatibility.
+   * @throws Error where the schema is incompatible, or the subject has another compatibility
    */
   register(subject: string, schema: object, compatibility: Compatibility): Promise<number>;
-  /** What registering would find, with nothing changed. */
+  /** What registering would find; changes nothing. */
   judge(subject: string, schema: object): Promise<SchemaComparison>;
 }
 
 interface SchemaComparison {
-  /** Whether there is such a subject. */
+  /** Whether the subject exists. */
   exists: boolean;
   /** The subject's own; undefined where it has none. */
   compatibility: string | undefined;
-  /** What keeps the schema from following the subject's latest version, a sentence each. */
+  /** Why the schema is incompatible with the subject's latest version, a sentence each. */
   faults: string[];
 }
 
-/** Why the Schema Registry has not done what it was asked: a sentence that names it. */
+/** Why the Schema Registry did not answer a request: a sentence that names it. */
 export class RegistryFault extends Error {
   override readonly name = "RegistryFault";
-  /** Of HTTP; 0 where nobody answered, or what answered is no schema registry. */
+  /** The HTTP status; 0 where there was no answer, or the answer is not a schema registry's. */
   readonly status: number;
 
   constructor(message: string, status: number) {
@@ -129,7 +124,7 @@ export class RegistryFault extends Error {
   }
 }
 
-/** Whether the registry is away, ill or busy, so that asking again later makes sense. */
+/** Whether the registry is down, failing or busy, so that retrying makes sense. */
 export function isRegistryAway(error: unknown): boolean {
   return error instanceof RegistryFault && (error.status === 0 || error.status === 429 || error.status >= 500);
 }
@@ -147,7 +142,7 @@ export function connectRegistry(given: RegistrySettings): Registry {
     ],
   };
   const registry = new SchemaRegistry(reaching);
-  const { Subject: api } = registryApi.default(reaching); // for what SchemaRegistry has no method
+  const { Subject: api } = registryApi.default(reaching); // for requests that SchemaRegistry has no method for
   const schemaOf = async (id: number): Promise<object | undefined> => {
     const type = await registry.getSchema(id).catch(notFound);
     return type instanceof avsc.Type
@@ -173,7 +168,7 @@ export function connectRegistry(given: RegistrySettings): Registry {
       const ask = async <T>(call: Promise<{ data(): T }>): Promise<T | undefined> =>
         call.then((answer) => answer.data(), notFound);
       const [latest, config, verdict] = await Promise.all([
-        ask<object>(api.latestVersion({ subject })), // Apicurio finds compatible whatever has nothing to follow
+        ask<object>(api.latestVersion({ subject })), // Apicurio calls a first version compatible with anything
         ask<{ compatibilityLevel?: string }>(api.config({ subject })),
         ask<{ is_compatible: boolean; messages?: string[] }>(
           api.compatible({ subject, verbose: true, body: { schema: JSON.stringify(schema), schemaType: "AVRO" } }),
@@ -191,8 +186,8 @@ const firstPauseMs = 100;
 const noSuchId = 40403;
 
 /**
- * Subjects that the id is a version of; none where there is no such id. The library has no call for it.
- * @throws RegistryFault while the registry does not say
+ * The subjects that the id is a version of; none where the id does not exist. The library has no call for it.
+ * @throws RegistryFault where the registry does not answer
  */
 async function subjectsOf({ url, login, timeoutMs = usualTimeoutMs }: RegistrySettings, id: number): Promise<string[]> {
   const address = new URL(`${url.replace(/\/$/, "")}/schemas/ids/${id}/versions`);
@@ -222,7 +217,7 @@ function told(status: number, body: unknown): { status: number; said: string } {
   return { status, said: String(message ?? body) };
 }
 
-/** status 0: none came, and why. The body is JSON, or text where it is none. */
+/** status 0: no answer, and why. The body is JSON, or text. */
 async function answerOf(
   url: string,
   { headers, timeoutMs }: { headers: Record<string, string>; timeoutMs: number },
@@ -232,7 +227,7 @@ async function answerOf(
     const text = await response.text();
     return { status: response.status, body: parsed(text) };
   } catch (error) {
-    const { message, cause } = error as Error & { cause?: { message?: string } }; // fetch itself says only that it failed
+    const { message, cause } = error as Error & { cause?: { message?: string } }; // fetch's own message is only that it failed
     return { status: 0, body: cause?.message ?? message };
   }
 }
@@ -260,9 +255,9 @@ function within(timeout: number): Middleware {
 }
 
 /**
- * The library calls it status 400 where nobody answered, and takes a proxy's page for an answer: a registry that is
- * away must not look like one that has no such schema. Whatever goes wrong between us and the registry is a
- * RegistryFault from here on.
+ * The library reports status 400 where nobody answered, and accepts a proxy's page as an answer: a registry that is
+ * down must not look like one without such a schema. Every fault between us and the registry becomes a RegistryFault
+ * here.
  */
 const faultsInWords =
   (host: string): Middleware =>
@@ -281,10 +276,10 @@ const faultsInWords =
 
 const notARegistry = (status: number): string => `what answers is no schema registry (${status})`;
 
-/** What the library makes of an answer without a registry's message, and of none at all. */
+/** The library's message for an answer without the registry's own message, and for no answer. */
 const wordless = /^Confluent_Schema_Registry - Error, status \d+(?:: (.*))?$/s;
 
-/** @returns the error itself where it is none of an answer */
+/** @returns the error itself where it does not describe an answer */
 function faultOf(error: unknown, host: string): Error {
   const { status } = error as { status?: unknown };
   const { message } = asError(error);
@@ -298,7 +293,7 @@ function faultOf(error: unknown, host: string): Error {
 
 const longestWords = 300;
 
-/** What any server may say goes into logs and to terminals. */
+/** Escaped: what a server says goes into logs and to terminals. */
 function fault(host: string, { status, said }: { status: number; said: string }): RegistryFault {
   const words = said
     .replace(/[^\x20-\x7e]+/g, " ")
@@ -318,9 +313,8 @@ function whatHappened(status: number): string {
 
 /**
  * A response other than 404, or none, means that the registry could not be asked. The library's own errors are the 404
- * of a schema in a subject, and a schema that is there and is no Avro that avsc can read.
- * Words decide nothing: a refused connection to port 40404 and a proxy's "not found" are no proof that a schema does
- * not exist.
+ * of a schema in a subject, and a schema that exists but is not Avro that avsc can read. Message texts decide nothing:
+ * neither a refused connection to port 40404 nor a proxy's "not found" proves that a schema does not exist.
  */
 function notFound(error: unknown): undefined {
   const isLibrarys = String((error as { name?: unknown }).name).startsWith("ConfluentSchemaRegistry");

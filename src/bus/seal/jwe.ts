@@ -1,14 +1,13 @@
-// The one form of JWE that seals have (compact, ECDH-ES+A256KW on P-256, A256GCM), by node:crypto's synchronous calls.
-// It makes what any JOSE library opens. It takes only the plainest texts of that form and leaves all others to jose
-// (seal.ts), so nothing opens here that jose would refuse. What it takes and cannot open is refused at once: jose's
-// second opinion would make a writer's garbage cost five times what a request of a new sender does (890 us of CPU
-// beside 185, on a busy machine).
+// The one form of JWE that seals have (compact, ECDH-ES+A256KW on P-256, A256GCM), with node:crypto's synchronous
+// calls. Any JOSE library can open what it makes. It opens only the plainest texts of that form and leaves all others
+// to jose (seal.ts), so nothing opens here that jose would refuse. A plain text that does not open is refused at once:
+// asking jose too would make garbage cost five times as much as a request of a new sender (890 us of CPU against 185,
+// on a busy machine).
 //
-// Why beside jose (measured per core, Node 24): jose's seal and open take 480 and 510 us of CPU each, nine tenths of it
-// WebCrypto's promises and key imports; these take 25 us once the key agreement is known, and 90 us when it is not. A
-// sender keeps its ephemeral key for one recipient up to an hour (docs/protocol.md, Seals) and the opening side
-// remembers the agreed key, so that neither pays an elliptic-curve operation per record. The content key and the nonce
-// are new in every record.
+// The reason (CPU per core, Node 24): jose takes 480 us to seal and 510 us to open, nine tenths of it WebCrypto's
+// promises and key imports; these take 25 us with a cached key agreement and 90 us without. A sender keeps its
+// ephemeral key for one recipient up to an hour (docs/protocol.md, Seals) and the opening side caches the agreed key,
+// so that neither pays an elliptic curve operation per record. The content key and the nonce are new in every record.
 import {
   createCipheriv,
   createDecipheriv,
@@ -66,7 +65,7 @@ interface Agreement {
   until: number;
 }
 
-/** By recipient; the ephemeral private key itself is forgotten at once. */
+/** By recipient; the ephemeral private key itself is dropped at once. */
 const agreements = new WeakMap<KeyObject, Agreement>();
 
 function agreementWith(recipient: KeyObject, clock: Clock): Agreement {
@@ -98,11 +97,11 @@ export function sealCompact(
 
 const base64url = (bytes: Buffer): string => bytes.toString("base64url");
 
-/** A JWE of the plain form, taken apart and not yet opened. */
+/** A JWE of the plain form, parsed and not yet opened. */
 export interface PlainJwe {
   header: { kid: string; [name: string]: unknown };
   epk: { x: string; y: string };
-  /** As it stands in the text: what is authenticated. */
+  /** The exact text of the header, which is authenticated. */
   head: string;
   wrapped: string;
   nonce: string;
@@ -114,7 +113,7 @@ const plainForm =
   /^([A-Za-z0-9_-]{2,4096})\.([A-Za-z0-9_-]{54})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]{22})$/;
 const knownMembers = new Set(["alg", "enc", "kid", "epk", "top", "rpt", "rkt", "jti", "exp"]);
 
-/** undefined: not the plain form, which says nothing about whether it is a good JWE. */
+/** undefined: not the plain form; jose decides whether it is a valid JWE. */
 export function readPlain(sealed: string): PlainJwe | undefined {
   const [, head = "", wrapped = "", nonce = "", text = "", tag = ""] = plainForm.exec(sealed) ?? [];
   if (head === "" || head.length % 4 === 1 || text.length % 4 === 1) return undefined;
@@ -129,7 +128,7 @@ export function readPlain(sealed: string): PlainJwe | undefined {
 
 function parseHeader(head: string): Record<string, unknown> | undefined {
   const text = Buffer.from(head, "base64url").toString("utf8");
-  if (text.includes("\ufffd")) return undefined; // perhaps no UTF-8
+  if (text.includes("\ufffd")) return undefined; // may be invalid UTF-8
   try {
     return parseFields(text);
   } catch {
@@ -144,7 +143,7 @@ function plainEpk(epk: unknown): { x: string; y: string } | undefined {
   return { x, y };
 }
 
-/** 32 bytes as base64url, in their one spelling: a coordinate of P-256, a reply secret. */
+/** 32 bytes as canonical base64url: a coordinate of P-256, a reply secret. */
 export function isBase64url32(text: unknown): text is string {
   if (typeof text !== "string" || text.length !== 43) return false;
   const bytes = Buffer.from(text, "base64url");
@@ -152,8 +151,8 @@ export function isBase64url32(text: unknown): text is string {
 }
 
 /**
- * Agreed keys of senders that were right once, by their ephemeral key and ours; the least recently used goes first. A
- * sender that makes an ephemeral key for every record only pays for it. At some 500 bytes each the bound is 5 MB.
+ * Key agreements with senders whose seals opened, by their ephemeral key and ours, least recently used first. A sender
+ * that makes an ephemeral key for every record pays for each. At some 500 bytes each the bound is 5 MB.
  */
 const opened = new Map<string, { own: KeyObject; kek: KeyObject }>();
 const openedLimit = 10_000;
@@ -162,14 +161,14 @@ function kekFor({ header, epk }: PlainJwe, own: KeyObject): KeyObject {
   const known = opened.get(nameOf(header.kid, epk));
   if (known?.own.equals(own)) return known.kek;
   const { x, y } = epk;
-  return agree(own, createPublicKey({ key: { kty: "EC", crv: "P-256", x, y }, format: "jwk" })); // refuses a point off the curve
+  return agree(own, createPublicKey({ key: { kty: "EC", crv: "P-256", x, y }, format: "jwk" })); // refuses a point that is not on the curve
 }
 
 const nameOf = (kid: string, { x, y }: { x: string; y: string }): string => `${x}.${y}.${kid}`;
 
 function remember({ header, epk }: PlainJwe, pair: { own: KeyObject; kek: KeyObject }): void {
   const name = nameOf(header.kid, epk);
-  opened.delete(name); // and set again: the map's order is that of last use
+  opened.delete(name); // set again below, so that the map is in the order of last use
   opened.set(name, pair);
   if (opened.size > openedLimit) opened.delete(opened.keys().next().value!);
 }
@@ -183,7 +182,7 @@ export function openPlain(jwe: PlainJwe, own: KeyObject): Buffer | undefined {
     const decipher = createDecipheriv("aes-256-gcm", contentKey, nonce, { authTagLength: tagBytes });
     decipher.setAAD(Buffer.from(jwe.head, "latin1")).setAuthTag(Buffer.from(jwe.tag, "base64url"));
     const plaintext = Buffer.concat([decipher.update(Buffer.from(jwe.text, "base64url")), decipher.final()]);
-    remember(jwe, { own, kek }); // only what was right: garbage must not drive out good senders
+    remember(jwe, { own, kek }); // only valid ones: garbage must not evict good senders
     return plaintext;
   } catch {
     return undefined;

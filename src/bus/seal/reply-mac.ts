@@ -1,19 +1,18 @@
-// Binds a reply to its request. Inside each sealed request stand 32 random bytes that only the fleet can read; every
-// reply to a request that was opened carries an HMAC under them. So whoever writes to a reply topic can neither make an
-// answer up nor move one to another call. Promises: what is compared covers where the reply goes, which call it is for,
-// its code and all its bytes; the time of a comparison tells nothing of the mac. It does not know what a request or a
-// reply means.
+// Binds a reply to its request. Each sealed request contains 32 random bytes that only the fleet can read, and every
+// reply to an opened request carries an HMAC with them. So write access to a reply topic is not enough to forge an
+// answer or to move one to another call. The HMAC covers the reply topic, the correlation id, the code and all bytes of
+// the value, and is compared in constant time.
 import { createHmac, randomFillSync, timingSafeEqual } from "node:crypto";
 
-/** Name of the member inside a sealed request that holds the reply secret. */
+/** The member of a sealed request that holds the reply secret. */
 export const replySecretName = "$reply";
 const secretBytes = 32;
 
-/** What a mac is made over. */
+/** The input of a mac. */
 export interface MacInput {
-  /** As in kafka_replyTopic: without the prefix that a deployment puts before topics. */
+  /** As in kafka_replyTopic: without the deployment's topic prefix. */
   replyTopic: string;
-  /** As the request had it; none counts as empty. */
+  /** As in the request; a missing one counts as empty. */
   correlationId: Buffer | undefined;
   /** `ok`, or the refusal's code. */
   code: string;
@@ -21,7 +20,9 @@ export interface MacInput {
   value: Buffer;
 }
 
-/** The value of the header: base64url of HMAC-SHA-256 over the four, each after its length as 4 bytes, big-endian. */
+/**
+ * The header's value: base64url of HMAC-SHA-256 over the four inputs, each prefixed with its 4-byte big-endian length.
+ */
 export function replyMac(secret: Buffer, { replyTopic, correlationId, code, value }: MacInput): string {
   const hmac = createHmac("sha256", secret);
   for (const part of [Buffer.from(replyTopic), correlationId ?? Buffer.alloc(0), Buffer.from(code), value]) {
@@ -32,7 +33,7 @@ export function replyMac(secret: Buffer, { replyTopic, correlationId, code, valu
   return hmac.digest("base64url");
 }
 
-/** Compares in constant time. @param given the header, as it came */
+/** Compares in constant time. @param given the header's value */
 export function isReplyMac(given: Buffer | undefined, secret: Buffer, input: MacInput): boolean {
   const right = Buffer.from(replyMac(secret, input));
   return given !== undefined && given.length === right.length && timingSafeEqual(given, right);
@@ -41,13 +42,13 @@ export function isReplyMac(given: Buffer | undefined, secret: Buffer, input: Mac
 const pool = Buffer.alloc(128 * secretBytes);
 let used = pool.length;
 
-/** A new reply secret. Taken from a pool that is filled at once: a call to the system for each cost 3 us. */
+/** A new reply secret, from a pool of random bytes: a system call for each cost 3 us. */
 export function makeReplySecret(): Buffer {
   if (used === pool.length) {
     randomFillSync(pool);
     used = 0;
   }
-  const secret = Buffer.from(pool.subarray(used, used + secretBytes)); // a copy: the pool is filled again
+  const secret = Buffer.from(pool.subarray(used, used + secretBytes)); // a copy, because the pool is refilled
   pool.fill(0, used, used + secretBytes);
   used += secretBytes;
   return secret;

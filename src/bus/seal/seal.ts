@@ -1,12 +1,11 @@
 // Seals: the secret fields of a record as a JWE that only the fleet (request) or only the requester (reply) can open,
-// so that a broker's disk holds nothing to read. Promises: one form only (compact, ECDH-ES+A256KW on P-256, A256GCM, no
-// compression), and a request's seal fits exactly the record it came in - topic, reply topic, reply key, idempotency
-// key and all fields - or is refused. Knows no command, holds no key of its own, and leaves it to the caller to look
-// for a reply key where a reply will need one. jwe.ts makes seals and opens those of the plainest form, fast; every
-// other text is jose's to open or refuse.
+// so that a broker's disk holds no secrets. There is one form only (compact, ECDH-ES+A256KW on P-256, A256GCM, no
+// compression). A request's seal must match its record - topic, reply topic, reply key, idempotency key and all fields
+// - or it is refused. The caller provides the keys, and checks that there is a reply key where the reply needs one.
+// jwe.ts makes seals and quickly opens those of the plainest form; jose opens or refuses all others.
 //
-// SEAL_INVALID says why in details.reason: jwe (form, algorithms, does not open, no JSON object inside), unknown-kid,
-// top, rpt, rkt, jti, exp, reply (the reply secret inside), fields (with details.field), reply-key.
+// SEAL_INVALID has the reason in details.reason: jwe (form, algorithms, does not open, not a JSON object inside),
+// unknown-kid, top, rpt, rkt, jti, exp, reply (the reply secret inside), fields (with details.field), reply-key.
 import { createHash, createPublicKey, KeyObject } from "node:crypto";
 import { type CryptoKey, compactDecrypt, type JWK } from "jose";
 import type { AnyRefusal } from "../../lib/refusal.ts";
@@ -18,9 +17,9 @@ import { checkSealed, type Fields, isFields, parseFields, reconcile, toJson } fr
 
 export { type Fields, mergeSealed, splitSealed } from "./sealed-fields.ts";
 
-/** How far ahead a request's seal may end; a requester seals anew, and nothing older can be replayed. */
+/** A request's seal expires at most this far ahead, in seconds, which limits how long it can be replayed. */
 const longestSeconds = 3600;
-/** Seconds by which clocks may differ. */
+/** Tolerated difference between clocks, in seconds. */
 const leeway = 5;
 
 type SealFault = "jwe" | "unknown-kid" | "top" | "rpt" | "rkt" | "jti" | "exp" | "reply" | "reply-key";
@@ -30,14 +29,13 @@ function broken(reason: SealFault, message: string): AnyRefusal {
 }
 
 /**
- * A private key that opens seals. A CryptoKey, which cannot be exported, opens by jose alone: some 500 us instead of
- * 25.
+ * A private key that opens seals. A CryptoKey cannot be exported, so only jose can use it: some 500 us instead of 25.
  */
 export type OpeningKey = KeyObject | CryptoKey;
 
-/** A public key that was checked and is fit to seal to. */
+/** A checked public key to seal to. */
 export interface ReplyKey {
-  /** The four members that make the key. */
+  /** The four members that make up the key. */
   jwk: JWK;
   /** RFC 7638. */
   thumbprint: string;
@@ -50,7 +48,7 @@ export function thumbprint({ crv, kty, x, y }: JWK): string {
 }
 
 /**
- * Node checks that the point lies on the curve: with one that does not, an answer would tell parts of our key.
+ * Node checks that the point is on the curve: with a point off it, an answer would reveal parts of our key.
  * @throws Error
  */
 function sealingKey(jwk: JWK): ReplyKey {
@@ -62,20 +60,20 @@ function sealingKey(jwk: JWK): ReplyKey {
   return { jwk: members, thumbprint: thumbprint(members), key: createPublicKey({ key: members, format: "jwk" }) };
 }
 
-/** Requesters repeat one key in every record: checking and importing it costs more than the rest of a header. */
+/** Cached, because requesters repeat one key in every record, and checking it costs more than all other headers. */
 const known = new Map<string, ReplyKey>();
 const knownLimit = 1000;
 
 function remembered(text: string, jwkOf: () => JWK): ReplyKey {
   const found = known.get(text) ?? sealingKey(jwkOf());
-  known.delete(text); // and set again: the map's order is that of last use
+  known.delete(text); // set again below, so that the map is in the order of last use
   known.set(text, found);
   if (known.size > knownLimit) known.delete(known.keys().next().value!);
   return found;
 }
 
 /**
- * The header that names the key of a reply: a JWK, EC on P-256, public.
+ * The header with the reply key: a JWK, EC on P-256, public.
  * @param header its name, for the message. @throws Refusal SEAL_INVALID, reason reply-key
  */
 export function parseReplyKey(text: string, header = "reply key"): ReplyKey {
@@ -96,24 +94,24 @@ function encrypt(fields: object, recipient: KeyObject, header: { kid: string; [n
 }
 
 export interface RequestToSeal {
-  /** All fields of the request, the sealed ones included. */
+  /** All fields of the request, including the sealed ones. */
   fields: object;
   topic: string;
-  /** Without the prefix that a deployment puts before topics. */
+  /** Without the deployment's topic prefix. */
   replyTopic: string;
-  /** Of the reply key that goes with the record; undefined where none does. */
+  /** Of the record's reply key; undefined where it has none. */
   replyKeyThumbprint: string | undefined;
-  /** As jtiOf() writes it (headers.ts). */
+  /** In the form of jtiOf() (headers.ts). */
   idempotencyKey: string | undefined;
-  /** 32 random bytes that are this request's alone: replies carry a mac under them. Undefined: they carry none. */
+  /** 32 random bytes for this request alone: replies carry a mac with them. Undefined: without macs. */
   replySecret?: Buffer | undefined;
   /** A fleet key of use enc. @throws Error from sealRequest where it is not a public EC key on P-256 */
   key: JWK & { kid: string };
-  /** Unix ms, at most an hour ahead; whole seconds count. */
+  /** Unix ms, at most an hour ahead, rounded to seconds. */
   expiresAt: number;
 }
 
-/** The text for the field `sealed` of a request. */
+/** The field `sealed` of a request. */
 export async function sealRequest(request: RequestToSeal): Promise<string> {
   const { fields, key, topic, replyTopic, replyKeyThumbprint, idempotencyKey, replySecret, expiresAt } = request;
   const recipient = remembered(JSON.stringify(key), () => key);
@@ -122,12 +120,12 @@ export async function sealRequest(request: RequestToSeal): Promise<string> {
   return encrypt(inside, recipient.key, { kid: key.kid, ...bound, exp: Math.floor(expiresAt / 1000) });
 }
 
-/** The text for the field `sealed` of a reply. @param fields the secret ones, see splitSealed */
+/** The field `sealed` of a reply. @param fields the secret ones, see splitSealed */
 export async function sealReply(fields: object, replyKey: ReplyKey): Promise<string> {
   return encrypt(fields, replyKey.key, { kid: replyKey.thumbprint });
 }
 
-/** The same, readable by anybody: for a bare request without a reply key, where seals are not required. */
+/** The same without encryption: for a request without a reply key, where seals are not required. */
 export function bareReply(fields: object): string {
   return JSON.stringify(toJson(fields));
 }
@@ -144,7 +142,7 @@ interface SealHeader {
 interface Seal {
   text: string;
   header: SealHeader;
-  /** Where it is of the plain form. */
+  /** Present where it has the plain form. */
   plain: PlainJwe | undefined;
 }
 
@@ -153,11 +151,11 @@ function readSeal(text: string): Seal {
   return { text, plain, header: plain?.header ?? headerOf(text) };
 }
 
-/** jose alone would read more than one spelling: padding, a byte order mark, members given twice. */
+/** jose would also accept padding, a byte order mark and repeated members. */
 const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+\.[\w-]*\.[\w-]+$/;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The protected header of a seal of the one form there is. @throws Refusal SEAL_INVALID, reason jwe */
+/** The protected header of a seal. @throws Refusal SEAL_INVALID, reason jwe */
 function headerOf(sealed: string): SealHeader {
   let header: Fields;
   try {
@@ -178,14 +176,13 @@ function headerOf(sealed: string): SealHeader {
 
 async function decrypt({ text, plain }: Seal, key: OpeningKey): Promise<Fields> {
   try {
-    // What does not open here is not tried by jose as well: a writer's garbage must not cost twenty times what a good
-    // seal does.
+    // jose does not try again what does not open here: garbage must not cost twenty times as much as a valid seal.
     const quick = plain !== undefined && key instanceof KeyObject;
     const bytes = quick ? openPlain(plain, key) : await decryptByJose(text, key);
     if (bytes === undefined) throw new Error("it does not open");
     return parseFields(utf8.decode(bytes));
   } catch {
-    // The key is ours and was checked when it was loaded: whatever goes wrong here lies in the text.
+    // The key is ours and was checked when it was loaded, so the fault is in the text.
     throw broken("jwe", "sealed: does not open");
   }
 }
@@ -206,37 +203,37 @@ export interface RequestToOpen {
   /** Of the record's reply key; undefined where it has none. */
   replyKeyThumbprint: string | undefined;
   /**
-   * The record's idempotency key as jtiOf() writes it (headers.ts), the header's or else the correlation id; undefined
-   * where it has none.
+   * The record's idempotency key in the form of jtiOf() (headers.ts), from its header or else the correlation id;
+   * undefined where it has none.
    */
   idempotencyKey: string | undefined;
   /** The fleet's private key of use enc by kid. */
   keys: (kid: string) => OpeningKey | undefined;
   /** False: `sealed` may hold the bare JSON object. */
   requireSealed: boolean;
-  /** Dotted paths, from the schema; each must be inside, as a text. */
+  /** Dotted paths from the schema; each must be inside the seal, as a text. */
   sealedFields: readonly string[];
   /**
-   * Defaults of the schema's fields by dotted path: a field that an older requester does not know may be missing inside
-   * if it has its default.
+   * Defaults of the schema's fields by dotted path: a field with its default may be missing inside, because an older
+   * requester does not know it.
    */
   defaults?: Readonly<Record<string, unknown>>;
-  /** The record's broker time, Unix ms: by it a redelivery is judged as the first delivery was. */
+  /** The record's broker time, Unix ms: a redelivery is judged like the first delivery. */
   receivedAt: number;
   /**
-   * Unix ms by a clock that is not the broker's: the seal must end between the two, whatever the broker says. Else
-   * whoever sets the broker's clock could have a request carried out again when its stored answer is gone.
+   * Unix ms by our own clock: the seal must expire within this range, whatever the broker's clock says. Otherwise
+   * whoever controls that clock could replay a request after its stored answer has expired.
    */
   endsBetween?: readonly [number, number];
-  /** Gets the reply secret as soon as it is known: every reply from then on carries a mac, refusals too. */
+  /** Called with the reply secret as soon as it is known: every later reply carries a mac, refusals too. */
   opened?(replySecret: Buffer): void;
-  /** What the two headers are called, for messages. */
+  /** The names of the two headers, for messages. */
   headers?: Pick<BusNames["headers"], "replyKey" | "idempotencyKey">;
 }
 
 const plainNames = { replyKey: "reply key", idempotencyKey: "idempotency key" };
 
-/** Compares the header with the record; a member that is absent must have no counterpart. */
+/** Compares the header with the record; a missing member must have no counterpart. */
 function checkHeader({ top, rpt, rkt, jti, exp }: SealHeader, request: RequestToOpen): void {
   const { topic, replyTopic, replyKeyThumbprint, idempotencyKey } = request;
   if (top !== topic) throw broken("top", "sealed: for another topic");
@@ -264,17 +261,17 @@ async function openSealed(request: RequestToOpen): Promise<Fields> {
   if (request.idempotencyKey === undefined) throw keyless((request.headers ?? plainNames).idempotencyKey);
   const key = request.keys(header.kid);
   if (key === undefined) throw broken("unknown-kid", "sealed: for a key the fleet does not have (any more)");
-  checkHeader(header, request); // before the elliptic curve: a replay costs nothing; decryption then proves the header
+  checkHeader(header, request); // before the elliptic curve, so that a replay is cheap; decryption then authenticates the header
   return await decrypt(seal, key);
 }
 
-/** Nothing would know its copy again, so each copy would count as a request. */
+/** Without a key a copy would not be recognised, and each copy would count as a new request. */
 function keyless(header: string): AnyRefusal {
   const message = `header ${header}: a sealed request needs one, or a correlation id with 128 random bits`;
   return refuse("INVALID_INPUT", { message, details: { header } });
 }
 
-/** Takes the reply secret out: nothing behind this knows of it. @throws Refusal SEAL_INVALID, reason reply */
+/** Removes the reply secret: later code never sees it. @throws Refusal SEAL_INVALID, reason reply */
 function takeReplySecret(inside: Fields): Buffer | undefined {
   if (!Object.hasOwn(inside, replySecretName)) return undefined;
   const text = inside[replySecretName];
@@ -293,9 +290,9 @@ function openBare({ sealed, requireSealed }: RequestToOpen): Fields {
 }
 
 /**
- * The whole request, typed as its clear fields are. See reconcile for what may differ.
- * @throws Refusal SEAL_REQUIRED where the secrets are not sealed but must be, SEAL_INVALID with details.reason,
- *   INVALID_INPUT where nothing would know a copy again
+ * The whole request, with types as in its clear fields; reconcile() says what may differ.
+ * @throws Refusal SEAL_REQUIRED where secrets are not sealed but must be, SEAL_INVALID with details.reason,
+ *   INVALID_INPUT where a copy could not be recognised
  */
 export async function openRequest(request: RequestToOpen): Promise<Fields> {
   const bare = isBare(request.sealed);

@@ -1,8 +1,8 @@
-// The JSON inside a seal: how fields are written there, how they are compared with what stands beside it in clear, and
-// how a record is parted into clear and sealed fields. Pure data; seal.ts does the cryptography.
+// The JSON inside a seal: its form, its comparison with the clear fields, and the split of a record into clear and
+// sealed fields. Pure data; seal.ts does the cryptography.
 //
-// JSON forms: whole numbers as decimal strings (a long does not survive other languages' JSON), bytes as base64url, the
-// rest as it is.
+// JSON forms: whole numbers as decimal strings (JSON in other languages loses the precision of a long), bytes as
+// base64url, everything else unchanged.
 import { isDeepStrictEqual } from "node:util";
 import { refuse } from "../refusals.ts";
 
@@ -12,18 +12,18 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
-/** One JSON object in which no member is given twice: else another reader may read another request. @throws Error */
+/** A JSON object without repeated members, which other readers might interpret differently. @throws Error */
 export function parseFields(text: string): Fields {
   const fields: unknown = JSON.parse(text);
   if (!isFields(fields)) throw new Error("not a JSON object");
-  // What most senders write is what we would write, and then nothing has to be counted.
+  // Most senders write exactly what we would write; then nothing has to be counted.
   if (JSON.stringify(fields) !== text && membersWritten(text) !== membersOf(fields)) {
     throw new Error("a member is given twice");
   }
   return fields;
 }
 
-/** Of a text that is JSON: strings before a colon. */
+/** Counts strings before a colon, in valid JSON. */
 function membersWritten(text: string): number {
   let count = 0;
   for (const [, colon] of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (colon !== undefined) count += 1;
@@ -48,7 +48,7 @@ export function toJson(value: unknown): unknown {
 }
 
 export interface Reconciliation {
-  /** The JSON object stood there without a seal: what it lacks is taken from the clear. */
+  /** Without a seal: fields missing in the bare object are taken from the clear. */
   bare: boolean;
   /** Defaults of the schema, by dotted path. */
   defaults: Readonly<Record<string, unknown>>;
@@ -62,12 +62,12 @@ function differs(path: string): Error {
 }
 
 /**
- * The request: every field that is inside, as the clear's type where it stands there too.
+ * The request: every field that is inside, with the type of its clear field if there is one.
  *
- * What is in clear must be inside with the same value. It may be missing inside only where the clear holds null or the
- * schema's default: then it comes from a newer schema than the requester's, and nobody can have written anything else
- * there. In a bare object it may be missing anyway. What is only inside stays as it is: sealed fields, and fields of a
- * newer schema than this process's.
+ * A clear field must be inside with the same value. It may be missing inside only if it is null or has the schema's
+ * default: then it comes from a newer schema than the requester's, and nobody can have written anything else there.
+ * With a bare object it may be missing anyway. Fields that are only inside stay: sealed fields, and fields of a newer
+ * schema than this process's.
  * @throws Refusal SEAL_INVALID, reason fields, with the field's path
  */
 export function reconcile(clear: Fields, inside: Fields, how: Reconciliation): Fields {
@@ -84,7 +84,7 @@ function agreeFields(clear: Fields, inside: Fields, { how, path }: Place): Field
     const place = { how, path: path === "" ? name : `${path}.${name}` };
     return [name, agree(value, Object.hasOwn(inside, name) ? inside[name] : undefined, place)];
   });
-  // Spread and fromEntries define members, they never set them: a field named __proto__ is only a field.
+  // Spread and fromEntries define members and never call setters: a field named __proto__ is only a field.
   return { ...inside, ...Object.fromEntries(agreed) };
 }
 
@@ -109,7 +109,7 @@ function agree(clear: unknown, inside: unknown, place: Place): unknown {
 }
 
 /**
- * Every sealed field must be inside, as a text; a null parent has nothing under it.
+ * Every sealed field must be inside, as a text; a null parent has no fields.
  * @throws Refusal SEAL_INVALID, reason fields
  */
 export function checkSealed(inside: Fields, sealedFields: readonly string[]): void {
@@ -127,7 +127,7 @@ export function checkSealed(inside: Fields, sealedFields: readonly string[]): vo
   }
 }
 
-/** Moves `names` of `from` to `to`; copies what lies on the way, so that the caller's record stays whole. */
+/** Moves `names` from `from` to `to`; copies the objects on the path, so that the caller's record is not changed. */
 function move(from: Fields, to: Fields, names: readonly string[]): void {
   const [name, ...rest] = names;
   if (name === undefined || !Object.hasOwn(from, name)) return;
@@ -149,7 +149,7 @@ function move(from: Fields, to: Fields, names: readonly string[]): void {
   if (Object.keys(secret).length > 0) to[name] = secret;
 }
 
-/** @param held what is sealed of it already */
+/** @param held the part of it that is sealed already */
 function within(value: unknown, held: unknown, names: readonly string[]): { clear: unknown; secret: Fields } {
   const [clear, secret] = [isFields(value) ? { ...value } : value, isFields(held) ? held : {}];
   if (isFields(clear)) move(clear, secret, names);
@@ -157,9 +157,9 @@ function within(value: unknown, held: unknown, names: readonly string[]): { clea
 }
 
 /**
- * Parts a record into what travels in clear and what is sealed. Paths are dotted (`tokens.accessToken`), from the
- * schema's `sealedFields`; a null parent has nothing under it, and under an array the rest of the path is that of each
- * of its records (`users.email`), so that the sealed array has as many. The record is not changed.
+ * Splits a record into clear and sealed fields. Paths are dotted (`tokens.accessToken`), from the schema's
+ * `sealedFields`. A null parent has no fields. Under an array, the rest of the path applies to each of its records
+ * (`users.email`), and the sealed array has the same length. The record is not changed.
  */
 export function splitSealed(record: object, sealedFields: readonly string[]): { clear: Fields; secret: Fields } {
   const [clear, secret]: [Fields, Fields] = [{ ...record }, {}];
@@ -167,10 +167,7 @@ export function splitSealed(record: object, sealedFields: readonly string[]): { 
   return { clear, secret };
 }
 
-/**
- * The whole record again. Where the clear has null nothing is put under it: there is nothing the secret could belong
- * to.
- */
+/** Joins the parts into the whole record. Under a null in the clear part nothing is inserted. */
 export function mergeSealed(clear: object, secret: object): Fields {
   const whole: Fields = { ...clear };
   const additions = Object.entries(secret).map(([name, value]) => {
@@ -182,7 +179,7 @@ export function mergeSealed(clear: object, secret: object): Fields {
   return { ...whole, ...Object.fromEntries(additions) };
 }
 
-/** Each record with what is sealed of it: they stand in the same order. */
+/** Joins records with their sealed parts, by index. */
 function mergeEach(clear: readonly unknown[], secret: readonly unknown[]): unknown[] {
   return clear.map((each, at) => {
     const more = secret[at];

@@ -1,6 +1,6 @@
-// Who gives an administrative command, and whom it is about. The actor is a user, who may do what their roles permit,
-// or an operator, who signs with a key of their own and may do what they were enrolled with; neither does anything to
-// whoever may do more (rank.ts). The target is a login, or `id:<number>`.
+// The actor and the target of an administrative command. The actor is a user with the permissions of their roles, or an
+// operator, who signs with their own key and has the permissions they were enrolled with. Nobody may act on a user who
+// may do more (rank.ts). The target is a login or `id:<number>`.
 
 import { requireBearer } from "../../accounts/bearer.ts";
 import { factorMethods } from "../../accounts/challenges.ts";
@@ -25,7 +25,7 @@ export interface Actor extends PermissionHolder {
 }
 
 /**
- * A user by the roles that the session bears, an operator by the row as it is now.
+ * A user has the roles that the session carries, an operator what their row says now.
  * @throws Refusal INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED
  */
 export async function requireActor(ctx: Context<"operators">, actorToken: string): Promise<Actor> {
@@ -47,21 +47,21 @@ async function requireOperator(ctx: Context<"operators">, token: string, { name,
   return { name: `operator:${operator.name}`, userId: null, holds: (each) => held.has(everything) || held.has(each) };
 }
 
-/** A request that has its answer keeps it, also where its operator is gone since. */
+/** A repeated request gets its stored answer even if its operator was removed since. */
 async function unknownToken(ctx: Context): Promise<Refusal> {
   await ctx.checkInbox();
   return refuse("TOKEN_INVALID");
 }
 
-/** @throws Refusal FORBIDDEN (details.permission: what is lacking), MFA_REQUIRED (details.action) */
+/** @throws Refusal FORBIDDEN (details.permission: the missing one), MFA_REQUIRED (details.action) */
 export async function demandPermission(ctx: Context, actor: Actor, permission: Permission): Promise<void> {
   if (actor.holds(permission)) return;
   throw actor.userId === null ? lacks(permission) : await withoutRight(ctx, actor.userId, permission);
 }
 
 /**
- * Of a command that changes something of its target.
- * @throws what requireTarget throws; FORBIDDEN for a target who may do more
+ * The target of a command that changes something about them.
+ * @throws what requireTarget throws; FORBIDDEN for a target who may do more than the actor
  */
 export async function targetProfile(ctx: Context, actor: Actor, target: string): Promise<Profile> {
   const user = await requireTarget(ctx, target);
@@ -69,7 +69,7 @@ export async function targetProfile(ctx: Context, actor: Actor, target: string):
   return user;
 }
 
-/** A user who has the permission, but by a role that this session does not bear, is told how to get it. */
+/** Tells a user whose session lacks a role of theirs how to get it. */
 async function withoutRight(ctx: Context, userId: number, permission: Permission): Promise<Refusal> {
   const [held, factors] = [await ctx.read(permissionsOf(userId)), await ctx.read(factorsOf(userId))];
   if (factors === null || held?.permissions.includes(permission) !== true) return lacks(permission);
@@ -83,7 +83,7 @@ export async function requireTarget(ctx: Context, target: string): Promise<Profi
   return requireUser(await ctx.read(profileOf(parseTarget(target))));
 }
 
-/** It stands in an event, which every service reads. @throws Refusal INVALID_INPUT */
+/** Reasons are part of events, which every service may read. @throws Refusal INVALID_INPUT */
 export function checkReason(reason: string): void {
   if (reason.length > 1000) throw invalid("reason", "must not have more than 1000 characters");
 }

@@ -1,13 +1,12 @@
-// defineAdminHandler(): an administrative command. Who acts, and that they have the permission, is checked before its
-// handler is called. Every attempt that is refused for lack of a permission or of a second factor, or for a token that
-// does not count, leaves a row of the audit and the event AdminRefused. A fault in the request itself does not.
+// defineAdminHandler() declares an administrative command. The actor and their permission are checked before the
+// handler runs. A refusal for a missing permission, a missing second factor or an invalid token leaves an audit row and
+// the event AdminRefused; a fault in the request itself does not.
 //
-// Where the actor is known the refusal is the stored answer of the request, so repeating it leaves no second row. Where
-// the token does not count nothing is stored: with a good token the same request may be carried out. How many rows
-// there can be is bounded (denials.ts); beyond that the answer is the same, and it is counted.
+// With a known actor, the refusal is the stored answer, so repeating the request adds no second row. With an invalid
+// token nothing is stored: the same request may succeed with a valid one. The number of rows is bounded (denials.ts);
+// beyond the bound refusals are counted only.
 //
-// A row names the target by id, or the role or the operator: what an actor without the right typed is not written
-// anywhere.
+// A row names the target by id, or the role or operator. What an unauthorized actor typed is never stored.
 import { isOperatorName } from "../../crypto/operators.ts";
 import { profileOf } from "../../db/users.ts";
 import { Refusal, type RefusalCode } from "../../protocol/errors.ts";
@@ -23,21 +22,21 @@ type AdminTopic = Extract<keyof Commands, `auth.admin.${string}`>;
 
 export interface AdminHandler<T extends AdminTopic, C extends Capability = never> {
   topic: T;
-  /** What it takes; the handler asks for more where it depends on the request. */
+  /** The permission it requires; a handler checks further ones that depend on the request. */
   permission: Permission;
-  /** Beside what every such command has. */
+  /** Capabilities beyond those that every such command has. */
   needs?: readonly C[];
   handle(request: Commands[T]["request"], ctx: Context<C>, actor: Actor): Promise<Commands[T]["result"]>;
 }
 
 const area = "auth.admin.";
-/** An actor who is known was denied. */
+/** Refusals of a known actor. */
 const denied: ReadonlySet<RefusalCode> = new Set(["FORBIDDEN", "MFA_REQUIRED"]);
-/** The token says nothing, or not any more. */
+/** Refusals of a token that is invalid or no longer valid. */
 const unknown: ReadonlySet<RefusalCode> = new Set(["TOKEN_INVALID", "TOKEN_EXPIRED", "SESSION_REVOKED"]);
 const nobody = "anonymous";
 
-/** To know an operator, and to note who was denied. */
+/** For loading operators, and for recording refusals. */
 type AdminCapability = "operators" | "denials";
 
 export function defineAdminHandler<T extends AdminTopic, C extends Capability = never>({
@@ -71,12 +70,12 @@ export function defineAdminHandler<T extends AdminTopic, C extends Capability = 
 interface Denial {
   topic: string;
   request: object;
-  /** Undefined: the token does not count. */
+  /** Undefined where the token is not valid. */
   actor: Actor | undefined;
   refusal: Refusal;
 }
 
-/** Leaves a row of the audit, where the refusal is one of a right. @returns the refusal */
+/** Leaves an audit row if the refusal concerns a right. @returns the refusal */
 async function noteDenial(ctx: Context<"denials">, { topic, request, actor, refusal }: Denial): Promise<Refusal> {
   const codes = actor === undefined ? unknown : denied;
   const name = actor?.name ?? nobody;
@@ -98,7 +97,7 @@ function attempt(actor: string, what: { topic: string; refusal: Refusal; target:
   };
 }
 
-/** The row that says how many attempts got none. */
+/** The row that says how many refusals got no row of their own. */
 export function uncounted(actor: string, more: number): Change {
   return {
     key: actor,
@@ -107,7 +106,7 @@ export function uncounted(actor: string, more: number): Change {
   };
 }
 
-/** `id:17`, `role:moderator`, `operator:ada`; empty where it is about nobody, or no such user. */
+/** `id:17`, `role:moderator`, `operator:ada`; empty without a target, or for an unknown user. */
 async function targetIn(ctx: Context, request: object): Promise<string> {
   const { target, role, name } = request as { target?: string; role?: string; name?: string };
   if (role !== undefined) return isRole(role) ? `role:${role}` : "";

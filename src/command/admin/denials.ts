@@ -1,19 +1,18 @@
-// How many refused administrative attempts get a row of the audit, so that nobody can fill it with them (define.ts): of
-// each actor, and of all who are nobody together, so many a minute in each worker. What is over is counted, and the
-// count is a row of its own when the minute ends.
+// Bounds the audit rows of refused administrative requests, so that nobody can fill the audit with them (define.ts): a
+// number per minute and worker for each actor, and for all unidentified ones together. Refusals beyond it are counted,
+// and the count becomes one row when the minute ends.
 //
-// In memory, because a count in the database would be a write for each attempt, which is what is to be bounded. So a
-// worker that is killed loses the count of a minute at most, never a row that it wrote; `auth_requests_total` counts
-// every refusal besides.
+// The counts are in memory, because counting in the database would be the very write that is to be avoided. A killed
+// worker loses the count of one minute at most, never a row; `auth_requests_total` counts every refusal anyway.
 
-/** Rows of one actor within a minute. */
+/** Per actor. */
 export const rowsPerMinute = 20;
 const minute = 60_000;
 
 export interface Denials {
-  /** Whether this attempt of the actor gets a row. */
+  /** Whether this refusal gets a row. */
   admit(actor: string): boolean;
-  /** Writes the counts now, and counts no more. */
+  /** Writes the pending counts and stops counting. */
   close(): Promise<void>;
 }
 
@@ -23,7 +22,7 @@ interface DenialCount {
 }
 
 /**
- * @param tell writes the row that says how many more of an actor there were; what it throws is told to `failed`
+ * @param tell writes the row with the number of further refusals of an actor; its errors go to `failed`
  * @param every ms
  */
 export function makeDenials({

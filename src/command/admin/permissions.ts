@@ -1,6 +1,6 @@
-// What the administrative commands ask for, and how names of permissions and roles look. The role admin has all of
-// these, by migration; an operator has what they were enrolled with. Services may ask auth.access.check for permissions
-// of their own naming.
+// The permissions of the administrative commands, and the form of permission and role names. The role admin has all of
+// them, by migration; an operator has those they were enrolled with. Services may ask auth.access.check for permissions
+// of their own.
 import { invalid } from "../../protocol/errors.ts";
 
 /** permission -> what it allows */
@@ -22,7 +22,7 @@ export const permissions = {
 
 export type Permission = keyof typeof permissions;
 
-/** A permission of ours, which the role admin keeps. */
+/** A permission of ours: the role admin always keeps it. */
 export function isOwn(permission: string): permission is Permission {
   return Object.hasOwn(permissions, permission);
 }

@@ -1,25 +1,23 @@
-// Who may act on whom. One rule for every administrative command, whoever the actor is (tested by
-// test/command/admin/rank.test.ts):
-// - acting on a user takes every permission of the user's roles;
-// - giving or taking a role R, and changing, deleting or requiring a factor of R, takes every permission of R and
-//   `role.<R>`, or `roles.give-any` in place of `role.<R>`.
-// A role without permissions is a right too: services may trust its name.
-// A role's permissions count whole, whether or not the session of its holder bears the role.
+// Who may act on whom: one rule for every administrative command and every actor.
+// - Acting on a user requires every permission of the user's roles.
+// - Giving, taking, changing or deleting a role R, or requiring a factor for it, requires every permission of R and
+//   also `role.<R>` or `roles.give-any`. A role without permissions is a right too: services may rely on its name. A
+//   role counts with all its permissions, even if its holder's session does not carry the role.
 import type { RoleRank } from "../../db/roles.ts";
 import { type Refusal, refuse } from "../../protocol/errors.ts";
 import type { Permission } from "./permissions.ts";
 
-/** What an actor holds. */
+/** The permissions of an actor. */
 export interface PermissionHolder {
   holds(permission: string): boolean;
 }
 
-/** Acting on whoever has these roles, or giving, taking and changing them. */
+/** Acting on a user with these roles, or giving, taking or changing the roles. */
 type RoleUse = "act-on-holder" | "give";
 
 const giveAny: Permission = "roles.give-any";
 
-/** @throws Refusal FORBIDDEN, details.permission: the first one that is lacking */
+/** @throws Refusal FORBIDDEN, details.permission: the first missing one */
 export function demandRank(actor: PermissionHolder, roles: readonly RoleRank[], use: RoleUse): void {
   for (const { name, permissions } of roles) {
     demandAll(actor, permissions);
@@ -27,7 +25,7 @@ export function demandRank(actor: PermissionHolder, roles: readonly RoleRank[], 
   }
 }
 
-/** Nobody gives or takes a permission that they do not hold. @throws Refusal FORBIDDEN */
+/** Nobody gives or takes a permission that they do not have. @throws Refusal FORBIDDEN */
 export function demandAll(actor: PermissionHolder, permissions: readonly string[]): void {
   const lacking = permissions.find((each) => !actor.holds(each));
   if (lacking !== undefined) throw lacks(lacking);

@@ -1,6 +1,6 @@
-// Check: whether an access token's user may do something right now, by the permissions of the roles that the session
-// bears. A permission that nobody has, or that nobody knows, is not allowed.
-// Refuses INVALID_INPUT (no name of a permission), and what requireBearer refuses.
+// Check: whether an access token's user has a permission right now, by the roles that the session carries. A permission
+// that no role has is not allowed. Refuses INVALID_INPUT (not the form of a permission), and what requireBearer
+// refuses.
 
 import { requireBearer } from "../../accounts/bearer.ts";
 import { checkPermission } from "../../command/admin/permissions.ts";

@@ -1,9 +1,8 @@
-// Change-email: asks for another e-mail address, for who knows the password. A link goes to the new address, a notice
-// to the old one, and nothing changes until the link is used (confirm-email.ts).
-// Refuses what requireBearer and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in
-// password/change.ts), EMAIL_TAKEN, THROTTLED (also where the account has asked for, or the new address has got,
-// AUTH_MAILS_PER_HOUR such mails); with AUTH_HIDE_EMAIL a taken address looks like success in answer, events and mails
-// to the asker, and its owner is told.
+// Change-email: requests a new e-mail address, with the password. A link goes to the new address and a notice to the
+// old one; nothing changes until the link is used (confirm-email.ts). Refuses what requireBearer and demandFactor
+// refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in password/change.ts), EMAIL_TAKEN, THROTTLED (also when the
+// account has requested, or the new address has received, AUTH_MAILS_PER_HOUR such mails). With AUTH_HIDE_EMAIL a taken
+// address looks like success in the answer, events and mails, and its owner is told.
 
 import { demandFactor, requireBearer } from "../../accounts/bearer.ts";
 import { checkEmail, checkTyped } from "../../accounts/input.ts";
@@ -33,7 +32,7 @@ export default defineHandler({
     if (account === null) throw refuse("SESSION_REVOKED");
     const { email, username, locale, newOwner } = account;
     const { hideEmail, mailsPerHour, confirmTtlMs } = ctx.settings;
-    // Before the attempt, which only a commit takes back.
+    // Before the attempt is counted, because only a commit takes it back.
     if (newEmail === email) throw invalid("newEmail", "must not be the current one");
     if (account.mails >= mailsPerHour) throw tooManyMails(account.freeInMs);
     if (account.mailWaitMs > 0) throw tooManyMails(account.mailWaitMs);
@@ -45,7 +44,7 @@ export default defineHandler({
     }
     if (newOwner !== null && !hideEmail)
       return ctx.commitRefusal({ events: [], writes: [attempt.refund] }, refuse("EMAIL_TAKEN"));
-    // Where the address is taken, the link is made too, and goes to nobody: it counts among those of the hour.
+    // Where the address is taken, a link is created too and mailed to nobody: it counts for the hourly limit.
     const { sessionId } = claims;
     const link = newLink(ctx, {
       ...{ userId: id, purpose: "email", ttlMs: confirmTtlMs, email: newEmail },

@@ -1,6 +1,6 @@
-// Change-locale: the language that the owner of an access token is written to in, from now on. For whoever registered
-// without one, or came with an import. It is no part of logging in: no password is asked for, no event is made,
-// nobody is told. Refuses what requireBearer refuses, INVALID_INPUT.
+// Change-locale: sets the language of mails to the owner of an access token, for users who registered without one or
+// were imported. It does not affect logging in, so it needs no password, makes no event and sends no mail. Refuses what
+// requireBearer refuses, INVALID_INPUT.
 
 import { requireBearer } from "../../accounts/bearer.ts";
 import { checkLocale } from "../../accounts/input.ts";

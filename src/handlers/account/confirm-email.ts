@@ -1,8 +1,8 @@
-// Confirm-email: makes the address that the link was sent to the account's own. Sessions go on; what was mailed to the
-// old address counts no more. Refuses INVALID_INPUT, TOKEN_INVALID (unknown, forged, used, of another purpose, account
-// changed since), TOKEN_EXPIRED, BANNED, EMAIL_TAKEN (also with AUTH_HIDE_EMAIL: whoever holds the link has the
-// mailbox). Of two accounts that want one address at once the unique key lets one have it; the other reads anew and
-// finds it taken.
+// Confirm-email: makes the address that the link was mailed to the account's own. Sessions stay open; links mailed to
+// the old address are voided. Refuses INVALID_INPUT, TOKEN_INVALID (unknown, forged, used, of another purpose, account
+// changed since), TOKEN_EXPIRED, BANNED, EMAIL_TAKEN (also with AUTH_HIDE_EMAIL: the link proves access to the
+// mailbox). If two accounts claim one address at once, the unique key admits one; the other's commit is rolled back,
+// runs again and finds it taken.
 
 import { requireUncountedLink } from "../../accounts/links.ts";
 import { mail } from "../../accounts/mails.ts";

@@ -1,10 +1,10 @@
 // Confirm: exchanges the token of a confirmation link, once, for a confirmed account and its first session. The link
-// shows that whoever holds it reads the mails of the address, and nothing else: an account that somebody made with
-// another's address would become theirs if that were enough. So whoever opens the link shows that they are whoever
-// registered, too: by the secret that registering answered, or by the password, which is an attempt at the account as
-// in a login. Only requesters in AUTH_CONFIRM_WITHOUT_PROOF may give neither. Refuses INVALID_INPUT (neither, or both),
-// what requireLink refuses, INVALID_CREDENTIALS (the link stays good), THROTTLED and OVERLOADED with a password, and
-// BANNED to whoever has shown that the account is theirs.
+// proves only that its holder reads the address's mail. If that were enough, an account that somebody registered with
+// another person's address would become theirs as soon as that person clicks. So the request must also prove that it
+// comes from whoever registered: with the secret that registering returned, or with the password, which counts as an
+// attempt as in a login. Only requesters in AUTH_CONFIRM_WITHOUT_PROOF may give neither. Refuses INVALID_INPUT
+// (neither, or both), what requireLink refuses, INVALID_CREDENTIALS (the link stays valid), THROTTLED and OVERLOADED
+// with a password, and after a valid proof BANNED.
 
 import { profileMessage } from "../../accounts/confirmation.ts";
 import { checkTyped } from "../../accounts/input.ts";
@@ -47,12 +47,12 @@ function proofOf({ registrationSecret, password }: AccountConfirmRequest, { sett
   throw invalid("registrationSecret", "must be given, or the password instead");
 }
 
-/** What follows from the proof. */
+/** The writes that a valid proof entails. */
 interface ProofResult {
   amr: string[];
-  /** Belongs into the commit, whatever it then says: link and proof were right. */
+  /** For the commit, whatever its outcome: link and proof were right. */
   refund: Write[];
-  /** Belongs into the commit that lets the user in. */
+  /** For the commit that opens the session. */
   remember: Write[];
 }
 
@@ -75,7 +75,7 @@ async function checkProof(
   return { amr: ["otp"], refund: link.refund, remember: [] };
 }
 
-/** The hash of nothing that can be given: an account without a registration secret was imported. */
+/** Matches no secret: an imported account has no registration secret. */
 const noHash = hashSecret(Buffer.alloc(0));
 
 const attemptOf = ({ client }: AccountConfirmRequest, { login }: Link): Attempt => ({

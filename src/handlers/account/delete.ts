@@ -1,7 +1,7 @@
-// Delete: the owner of an account erases it, by the password. All sessions are over, the e-mail address is free, the
-// login is after AUTH_LOGIN_QUARANTINE, and what is personal in the audit can be read no more (db/personal-data.ts
-// lists what goes how). Refuses what requireBearer and demandFactor refuse, INVALID_INPUT, INVALID_CREDENTIALS
-// (counted, as at a change of the password), THROTTLED, FORBIDDEN (the last administrator).
+// Delete: the owner of an account erases it, with the password. All sessions end, the e-mail address is free at once
+// and the login after AUTH_LOGIN_QUARANTINE, and the personal data in the audit becomes unreadable (db/personal-data.ts
+// lists how each kind is deleted). Refuses what requireBearer and demandFactor refuse, INVALID_INPUT,
+// INVALID_CREDENTIALS (counted, as in a change of the password), THROTTLED, FORBIDDEN (the last administrator).
 
 import { demandFactor, requireBearer } from "../../accounts/bearer.ts";
 import { checkTyped } from "../../accounts/input.ts";
@@ -29,7 +29,7 @@ export default defineHandler({
       const events = [event("PasswordRefused", { sessionId: claims.sessionId })];
       return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, events }, refuse("INVALID_CREDENTIALS"));
     }
-    const demands = await keepAnAdmin(ctx, { id, roles, banned: false, confirmed: true }); // requireBearer has seen both
+    const demands = await keepAnAdmin(ctx, { id, roles, banned: false, confirmed: true }); // requireBearer has checked both
     const user = { id, generation, login, confirmed: true };
     return ctx.commit(erase(ctx, user, { actor: `user:${id}`, reason: "deleted by its owner", demands }), {});
   },

@@ -1,7 +1,7 @@
-// Export: everything that is held about the owner of an access token, as one JSON document (accounts/data-export.ts
-// says what is in it, and how much). The copy is worth as much as the account to whoever stole a token: the login must
-// be young, and the owner is told by mail. Refuses what requireBearer and demandFreshLogin refuse, THROTTLED (a copy
-// was taken less than ten minutes ago).
+// Export: everything stored about the owner of an access token, as one JSON document (contents and limits:
+// accounts/data-export.ts). To a thief of the token the document is worth as much as the account, so the login must be
+// recent, and the owner is told by mail. Refuses what requireBearer and demandFreshLogin refuse, THROTTLED (less than
+// ten minutes after the last export).
 
 import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { exportData } from "../../accounts/data-export.ts";

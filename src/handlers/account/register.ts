@@ -1,12 +1,15 @@
-// Register: creates an account that its owner has to confirm (confirm.ts): by the link sent to its e-mail address, and
-// by the secret that is answered here, or the password. Until then it holds its login and no address: EMAIL_TAKEN means
-// that a confirmed account has the address. Refuses INVALID_INPUT, THROTTLED (by network), WEAK_PASSWORD, LOGIN_TAKEN,
-// EMAIL_TAKEN; with AUTH_HIDE_EMAIL a taken e-mail address looks like success at the same cost, and its owner is told:
-// a decoy keeps the login taken, as the account would, with that password and no way to confirm it, so that neither
-// registering nor logging in later tells the difference. No event speaks of a decoy, and maintenance deletes it. Races
-// are decided by unique keys: the loser reads anew and finds the name taken. LOGIN_TAKEN and EMAIL_TAKEN are kept, so
-// that asking again cannot turn out otherwise. An address gets AUTH_MAILS_PER_HOUR such mails at most, links and what
-// its owner is told; a link beyond goes out later (relay/waiting-mails.ts).
+// Register: creates an account that its owner has to confirm (confirm.ts), with the link mailed to its address and
+// either the secret returned here or the password. Until then it holds its login and no address: EMAIL_TAKEN means that
+// a confirmed account has the address. Refuses INVALID_INPUT, THROTTLED (by network), WEAK_PASSWORD, LOGIN_TAKEN,
+// EMAIL_TAKEN.
+//
+// With AUTH_HIDE_EMAIL a taken address looks like success, at the same cost, and its owner is told by mail. A decoy
+// then keeps the login taken as an account would, with that password and no way to confirm it, so neither registering
+// nor logging in later shows the difference. Decoys have no events, and maintenance deletes them.
+//
+// Unique keys decide races: the second commit is rolled back, runs again and finds the name taken. LOGIN_TAKEN and
+// EMAIL_TAKEN are stored, so a repeated request gets the same answer. An address gets at most AUTH_MAILS_PER_HOUR such
+// mails, links and notices together; a link beyond that is mailed later (relay/waiting-mails.ts).
 import { randomBytes } from "node:crypto";
 import { confirmation } from "../../accounts/confirmation.ts";
 import { checkEmail, checkLocale, checkName, checkNewPassword } from "../../accounts/input.ts";
@@ -65,7 +68,7 @@ export default defineHandler({
   },
 });
 
-/** In place of the link; while legacy topics are on, that one is of another topic, and this one costs as much. */
+/** Replaces the link. While legacy topics are on, the link goes to another topic; this message costs the same. */
 function tellOwner(
   ctx: Context,
   { email, locale }: { email: string; locale: string | null },
@@ -74,7 +77,7 @@ function tellOwner(
   return mail(ctx, "email-taken", { key: normalize(email), email, locale, from: { request: client } });
 }
 
-/** As they are stored. */
+/** In the form that is stored. */
 function checked({ login, username, email }: AccountRegisterRequest) {
   return { login: checkName("login", login), username: checkName("username", username), email: checkEmail(email) };
 }

@@ -1,8 +1,7 @@
-// Resend: one more mail to an address, with a link for each account that waits for its confirmation there. Always ok:
-// nobody learns whether the address has such an account, nor from the time it takes: where there is none, the same is
-// done for a stand-in. An address gets AUTH_MAILS_PER_HOUR such mails at most, registrations' included; what is over is
-// not lost: when the hour is over, one mail lists what waits (relay/waiting-mails.ts).
-// Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
+// Resend: mails an address again, with a link for each unconfirmed account that waits there. The answer is always ok,
+// and nobody learns whether there is such an account, not even from the time: otherwise the same statements run on a
+// dummy user. An address gets at most AUTH_MAILS_PER_HOUR such mails, registrations included; when the hour has passed,
+// one mail lists what had to wait (relay/waiting-mails.ts). Refuses INVALID_INPUT, THROTTLED (by network).
 
 import { confirmation, confirmations, dummyUserAt } from "../../accounts/confirmation.ts";
 import { checkEmail } from "../../accounts/input.ts";

@@ -1,6 +1,6 @@
-// Add-operator: enrols an operator with a key of their own, or gives one who is there another key, so that a key can be
-// changed without a gap. Nobody enrols an operator who may do what they may not, nor gives such a one a key: with it
-// they could act in that name. Refuses INVALID_INPUT (also a private key, and permissions for one who is there),
+// Add-operator: enrols an operator with their own key, or adds a key to an existing operator, so that keys can be
+// replaced without a gap. Nobody can enrol an operator with permissions that they lack, or add a key to one: with it
+// they could act in that name. Refuses INVALID_INPUT (also a private key, and permissions for an existing operator),
 // TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
 
 import {

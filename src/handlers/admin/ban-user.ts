@@ -1,14 +1,14 @@
-// Ban-user: ends all sessions of a user and lets nobody log in to the account, until the ban's end if it has one, else
-// until it is lifted. For a user who is banned already the new end and reason count.
-// Refuses INVALID_INPUT (also an end that is past), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of
-// the last administrator, by an administrator), NOT_FOUND.
+// Ban-user: ends all sessions of a user and prevents new ones, until the ban's end if it has one, else until it is
+// lifted. For a banned user the new end and reason replace the old ones. Refuses INVALID_INPUT (also an end in the
+// past), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also for the last administrator, by an
+// administrator), NOT_FOUND.
 
 import { ban, keepAnAdmin } from "../../accounts/users.ts";
 import { checkReason, targetProfile } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { invalid } from "../../protocol/errors.ts";
 
-/** The last millisecond that JavaScript and PostgreSQL both know, year 275760: an end beyond it is a mistake. */
+/** The last millisecond that both JavaScript and PostgreSQL can represent, year 275760. */
 const latest = 8.64e15;
 
 export default defineAdminHandler({

@@ -1,9 +1,8 @@
-// Change-role: makes a role, gives it permissions, takes others away. It counts at once wherever a permission is asked
-// for; access tokens name roles only, so none of them goes out of date.
-// Nobody gives or takes a permission that they do not hold, or changes a role that they could not give
-// (command/admin/rank.ts), and the role admin keeps the permissions of this service. Making a role gives it to nobody,
-// so it takes no more than the permissions that it gets. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED,
-// SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
+// Change-role: creates a role, or grants and revokes its permissions. It takes effect at once wherever a permission is
+// checked; access tokens contain only role names, so they stay current. Nobody can grant or revoke a permission that
+// they lack, or change a role that they could not give (command/admin/rank.ts), and the role admin keeps the
+// permissions of this service. A new role belongs to nobody, so creating it requires only the permissions that it gets.
+// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 
 import { adminRole } from "../../accounts/users.ts";
 import { checkReason } from "../../command/admin/actor.ts";

@@ -1,7 +1,7 @@
-// Delete-role: a role that no user has is gone. Whoever has it must lose it first, one by one, so that each of them
-// gets an event and their access tokens stop counting. It takes what giving the role takes (command/admin/rank.ts).
-// Refuses INVALID_INPUT (also for a role that somebody has, and for admin), TOKEN_INVALID, TOKEN_EXPIRED,
-// SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
+// Delete-role: deletes a role that no user has. Its users must lose it first, one by one, so that each gets an event
+// and their access tokens are outdated. It requires what giving the role requires (command/admin/rank.ts). Refuses
+// INVALID_INPUT (also for a role that a user has, and for admin), TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED,
+// FORBIDDEN, NOT_FOUND.
 
 import { adminRole } from "../../accounts/users.ts";
 import { checkReason } from "../../command/admin/actor.ts";

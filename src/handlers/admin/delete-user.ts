@@ -1,5 +1,5 @@
-// Delete-user: the account is gone for ever, its sessions are over and its e-mail address is free; its login is after
-// AUTH_LOGIN_QUARANTINE. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also of the
+// Delete-user: deletes an account for good and ends its sessions. Its e-mail address is free at once, its login after
+// AUTH_LOGIN_QUARANTINE. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN (also for the
 // last administrator, by an administrator), NOT_FOUND.
 
 import { erase, keepAnAdmin } from "../../accounts/users.ts";

@@ -1,8 +1,8 @@
-// Export-user: the copy that auth.account.export gives, for a user who asks by letter or mail (GDPR, articles 15 and
-// 20). It says everything about the user, so it takes a permission of its own and a reason, is refused for a user who
-// may do more than the actor, and is an event of the user. Refuses INVALID_INPUT (also without a reason),
-// TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND, THROTTLED (a copy was taken less
-// than ten minutes ago, by whomever).
+// Export-user: the document of auth.account.export, for a user who requests it by letter or mail (GDPR, articles 15 and
+// 20). It contains everything about the user, so it requires a permission of its own and a reason, is refused for a
+// user who may do more than the actor, and is an event of the user. Refuses INVALID_INPUT (also without a reason),
+// TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND, THROTTLED (less than ten minutes
+// after the last export, whoever made it).
 
 import { exportData } from "../../accounts/data-export.ts";
 import { noSuchUser } from "../../accounts/users.ts";

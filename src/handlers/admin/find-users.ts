@@ -1,7 +1,7 @@
-// Find-users: users by the beginning of a login or of an e-mail address, by id (`id:<number>`), or all; of one state,
-// if wanted; a page at a time. A cursor says after whom the next page begins: who comes or goes in between moves nobody
-// else. A page may hold fewer than `limit` and still not be the last one: that is the one without a cursor.
-// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
+// Find-users: users by the beginning of a login or an e-mail address, by id (`id:<number>`), or all, optionally of one
+// state, in pages. A cursor names the last user of its page, so users who are added or removed in between shift nobody
+// else. A page may have fewer than `limit` users without being the last one; the last page has no cursor. Refuses
+// INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
 
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { type FoundUsers, findUsers as found, isState, type Search, type SearchPosition } from "../../db/find-users.ts";
@@ -48,7 +48,7 @@ function lookedAt(looked: FoundUsers["lookedTo"]): SearchPosition | undefined {
   return looked === null ? undefined : { part: "email", ...looked };
 }
 
-/** Empty: there is no next page. */
+/** Empty on the last page. */
 function cursorOf(last: SearchPosition | undefined): string {
   return last === undefined ? "" : Buffer.from(`${last.part}.${last.userId}.${last.place}`).toString("base64url");
 }

@@ -1,5 +1,5 @@
-// List-operators: all operators with what they may do and their public keys, by which each key is told.
-// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
+// List-operators: all operators with their permissions and public keys. Refuses INVALID_INPUT, TOKEN_INVALID,
+// TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
 
 import { opened } from "../../accounts/operators.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";

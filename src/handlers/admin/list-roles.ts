@@ -1,5 +1,5 @@
-// List-roles: all roles with what they permit.
-// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN.
+// List-roles: all roles with their permissions. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED,
+// FORBIDDEN.
 
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { allRoles } from "../../db/roles.ts";

@@ -1,5 +1,5 @@
-// List-sessions: the sessions of a user that go on, as the user sees them in auth.session.list.
-// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
+// List-sessions: the open sessions of a user, as the user sees them in auth.session.list. Refuses INVALID_INPUT,
+// TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 
 import { sessionPage } from "../../accounts/sessions.ts";
 import { requireTarget } from "../../command/admin/actor.ts";

@@ -1,7 +1,7 @@
-// Remove-operator: an operator is gone, or one of their keys; with the last key the operator. What they signed counts
-// no more from the next request on. Operators may remove themselves. Where the last one goes, the first is enrolled
-// anew with the master key (authctl operators add --first). Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED,
-// SESSION_REVOKED, FORBIDDEN (also of one who may do more), NOT_FOUND.
+// Remove-operator: removes an operator, or one of their keys; without a key left, the operator. Their tokens are
+// invalid from the next request on. Operators may remove themselves. After the last one, a first operator is enrolled
+// again with the master key (authctl operators add --first). Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED,
+// SESSION_REVOKED, FORBIDDEN (also for one who may do more), NOT_FOUND.
 
 import { checkOperatorName, operatorNamed } from "../../accounts/operators.ts";
 import { checkReason } from "../../command/admin/actor.ts";

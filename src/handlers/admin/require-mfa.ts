@@ -1,8 +1,8 @@
-// Require-mfa: says whether a role counts only in sessions that were opened with a second factor. The fleet goes by it
-// at once; an access token that is under way bears the role until it ends, because raising every holder's generation
-// would make one record for each of them. It takes what giving the role takes (command/admin/rank.ts), in both
-// directions: whoever could switch the factor off would weaken who is above them. Refuses INVALID_INPUT, TOKEN_INVALID,
-// TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND (no such role).
+// Require-mfa: sets whether a role counts only in sessions with a second factor. The fleet applies it at once; an
+// access token in use keeps the role until it expires, because raising every holder's generation would take a record
+// for each. Setting and unsetting require what giving the role requires (command/admin/rank.ts): otherwise somebody
+// could weaken the protection of users who may do more. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED,
+// SESSION_REVOKED, FORBIDDEN, MFA_REQUIRED, NOT_FOUND (no such role).
 
 import { checkReason } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";

@@ -1,7 +1,7 @@
-// Reset-mfa: removes all second factors of a user who has lost them, and ends their sessions. From then on the password
-// alone logs in, so make sure that it is the user who asks; they are told by mail. A role that requires a factor has no
-// effect until the user has set one up. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED,
-// FORBIDDEN, MFA_REQUIRED, NOT_FOUND.
+// Reset-mfa: removes all second factors of a user who lost them, and ends their sessions. From then on the password
+// alone logs in, so verify that the user is asking; they are told by mail. A role that requires a factor has no effect
+// until the user sets one up. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN,
+// MFA_REQUIRED, NOT_FOUND.
 
 import { factorMethods } from "../../accounts/challenges.ts";
 import { notice } from "../../accounts/second-factors.ts";
@@ -24,7 +24,7 @@ export default defineAdminHandler({
     if (factors === null) throw noSuchUser(); // deleted a moment ago
     const hadFactors = factorMethods(factors).length > 0;
     if (!factors.resettable) {
-      // Under the lock: a factor that is being committed meanwhile is found, and then all of this begins anew.
+      // Under the lock: if a factor was committed meanwhile, the commit is rolled back and this runs again.
       const user = { id, subject: lockUser(id, { generation }) };
       return ctx.commit({ user, events: [], writes: [demandNoFactors(id)] }, { userId: id, hadFactors });
     }

@@ -1,7 +1,6 @@
 // Revoke-sessions: ends all sessions of a user, or one of them; the user may log in again. Ending all raises the user's
-// generation, so that it holds for every access token under way, however many sessions there are.
-// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND (also: no such session of
-// the user that goes on).
+// generation, which revokes every access token in use with one record. Refuses INVALID_INPUT, TOKEN_INVALID,
+// TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND (also where the user has no such open session).
 
 import { requireOpenSession } from "../../accounts/sessions.ts";
 import { type Actor, checkReason, targetProfile } from "../../command/admin/actor.ts";

@@ -1,6 +1,6 @@
-// Set-roles: gives a user exactly these roles. Access tokens from before stop counting; a refresh gives one with the
-// new roles. What is given or taken is weighed role by role (command/admin/rank.ts), so nobody raises themselves; roles
-// that stay count as those of any target. Refuses INVALID_INPUT (also an unknown role), TOKEN_INVALID, TOKEN_EXPIRED,
+// Set-roles: gives a user exactly these roles. Access tokens issued so far are outdated; a refresh gives one with the
+// new roles. Each role given or taken is checked (command/admin/rank.ts), so nobody can raise themselves; roles that
+// stay count like those of any target. Refuses INVALID_INPUT (also an unknown role), TOKEN_INVALID, TOKEN_EXPIRED,
 // SESSION_REVOKED, FORBIDDEN (also where an administrator takes the role from the last one), NOT_FOUND.
 
 import { adminRole, keepAnAdmin } from "../../accounts/users.ts";

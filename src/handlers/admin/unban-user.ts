@@ -1,4 +1,4 @@
-// Unban-user: lifts a ban. Sessions that the ban ended stay over. Without a ban nothing changes, and the answer says
+// Unban-user: lifts a ban. Sessions that the ban ended stay ended. Without a ban nothing changes, and the answer says
 // so. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 
 import { unban } from "../../accounts/users.ts";

@@ -1,7 +1,6 @@
-// Unlock-user: forgets the failed attempts at a user's password and the wrong codes of their authenticator app, so that
-// they need not wait. Without any nothing changes, and the answer says so. Recovery codes and passkeys have no wait:
-// what is counted of them is their challenge's own. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED,
-// SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
+// Unlock-user: clears the failed attempts at a user's password and at their authenticator app, so that they need not
+// wait. If there are none, the answer says so. Recovery codes and passkeys have no wait: their attempts are counted per
+// challenge. Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, SESSION_REVOKED, FORBIDDEN, NOT_FOUND.
 
 import { checkReason, targetProfile } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";

@@ -1,7 +1,7 @@
-// Activate: makes the enrolled authenticator app a factor, by a code it shows, and gives recovery codes. The session
-// goes on as one that has shown it; its access token needs a refresh.
-// Refuses what requireBearer and demandFreshLogin refuse, INVALID_INPUT, NOT_FOUND (nothing enrolled, or active
-// already), MFA_INVALID. A wrong code is not counted: whoever can ask was given the secret itself.
+// Activate: makes the enrolled authenticator app a factor, with a code from it, and returns recovery codes. The session
+// has then shown a second factor; its access token needs a refresh. Refuses what requireBearer and demandFreshLogin
+// refuse, INVALID_INPUT, NOT_FOUND (nothing enrolled, or already active), MFA_INVALID. A wrong code is not counted: the
+// caller has the secret itself.
 
 import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { factorChange, newRecoveryCodes, shownIn, totpAad } from "../../accounts/second-factors.ts";

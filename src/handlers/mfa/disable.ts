@@ -1,6 +1,6 @@
-// Disable: removes the authenticator app. With the last factor the recovery codes go, too; where a role requires a
-// factor, the last one stays. Refuses what requireBearer and demandFreshLogin refuse (so the app, or what stands in for
-// it, was shown a moment ago), NOT_FOUND.
+// Disable: removes the authenticator app. With the last factor the recovery codes are removed too; where a role
+// requires a factor, the last one cannot be removed. Refuses what requireBearer and demandFreshLogin refuse (so a
+// factor was shown recently), NOT_FOUND.
 
 import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { checkNotLast, factorChange } from "../../accounts/second-factors.ts";

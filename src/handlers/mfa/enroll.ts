@@ -1,6 +1,6 @@
-// Enroll: begins to set up an authenticator app. Gives the secret, as text to type in and as a URI to show as a QR
-// code; nothing counts until auth.mfa.activate shows that the app has it. Enrolling again replaces a secret that was
-// never activated. Refuses what requireBearer and demandFreshLogin refuse, INVALID_INPUT (an app is active: disable it
+// Enroll: begins to set up an authenticator app. Returns the secret, as text to type in and as a URI for a QR code; it
+// has no effect until auth.mfa.activate proves that the app has it. Enrolling again replaces a secret that was never
+// activated. Refuses what requireBearer and demandFreshLogin refuse, INVALID_INPUT (an app is active: disable it
 // first).
 
 import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";

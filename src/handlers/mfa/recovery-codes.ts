@@ -1,5 +1,5 @@
-// Recovery-codes: gives new recovery codes; those from before stop working.
-// Refuses what requireBearer and demandFreshLogin refuse, NOT_FOUND (without a factor there is nothing to recover).
+// Recovery-codes: returns new recovery codes; earlier ones stop working. Refuses what requireBearer and
+// demandFreshLogin refuse, NOT_FOUND (the user has no second factor).
 
 import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { factorMethods } from "../../accounts/challenges.ts";

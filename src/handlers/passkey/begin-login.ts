@@ -1,13 +1,13 @@
-// Begin-login: gives what navigator.credentials.get is called with, and the challenge that goes back with its answer.
-// Three ways:
-//   login                the login's passkeys, instead of a password; the device must verify its owner (a PIN, a
-//                        finger), so it is two factors
-//   login and challenge  the second factor that auth.session.login asked for: the same challenge, to be answered by
+// Begin-login: returns the options for navigator.credentials.get and the challenge to send back with its result.
+// There are three uses:
+//   login                the login's passkeys, instead of a password; the device must verify its user (PIN, finger),
+//                        so this is two factors
+//   login and challenge  the second factor that auth.session.login asked for: the same challenge, answered by
 //                        finish-login
-//   neither              whichever passkey the device has (discoverable credentials)
-// In place of the login the e-mail address of a confirmed account will do (accounts/named.ts). A login that is unknown,
-// or has no passkey, gets credential ids that are made up from it, always the same, and a row like any other. Refuses
-// INVALID_INPUT, THROTTLED, and for a challenge TOKEN_INVALID and TOKEN_EXPIRED.
+//   neither              any passkey that the device has (discoverable credentials)
+// The e-mail address of a confirmed account works as the login (accounts/named.ts). A login that is unknown or has no
+// passkey gets made-up credential ids, always the same, and a challenge row like any other. Refuses INVALID_INPUT,
+// THROTTLED, and for a challenge TOKEN_INVALID and TOKEN_EXPIRED.
 
 import { checkChallenge, newChallenge, presentedChallenge } from "../../accounts/challenges.ts";
 import { checkLoginLength } from "../../accounts/input.ts";
@@ -25,7 +25,7 @@ import { normalize } from "../../protocol/record-key.ts";
 
 export default defineHandler({
   topic: "auth.passkey.begin-login",
-  minResponseMs: minPasskeyLoginMs, // finding rows or none differs by 0.1 ms
+  minResponseMs: minPasskeyLoginMs, // finding rows or not differs by 0.1 ms
   lane: "db",
   storesAnswer: true,
   needs: ["passkeys", "uses"],
@@ -53,7 +53,7 @@ async function instead(
     byAddress: has && named.loginKey !== normalize(login),
   });
   const typed = named.found === null ? normalize(named.countedBy) : addressKey(login);
-  const decoys = decoyCredentials(ctx.passkeys.handleKey(), typed); // by the text: it must not tell whose address it is
+  const decoys = decoyCredentials(ctx.passkeys.handleKey(), typed); // from the typed text: it must not reveal whose address it is
   const { party, challengeTtlMs: timeoutMs } = ctx.settings;
   const allowed = discoverable ? undefined : has ? known.credentials : decoys;
   const options = await loginOptions({ party, secret: challenge.secret, timeoutMs, allowed, verification: "required" });

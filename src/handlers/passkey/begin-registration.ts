@@ -1,6 +1,6 @@
-// Begin-registration: gives what navigator.credentials.create is called with, and the challenge that goes back with its
-// answer. Both are for this session alone.
-// Refuses what requireBearer and demandFreshLogin refuse, INVALID_INPUT (the user has as many passkeys as are allowed).
+// Begin-registration: returns the options for navigator.credentials.create and the challenge to send back with its
+// result. Both are for this session only. Refuses what requireBearer and demandFreshLogin refuse, INVALID_INPUT (the
+// user has the maximum number of passkeys).
 
 import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { newChallenge } from "../../accounts/challenges.ts";

@@ -1,7 +1,7 @@
-// Finish-login: opens the session for a passkey that answers the challenge of begin-login, or of auth.session.login.
-// Alone it must have verified its owner; after a password the possession is enough.
-// Refuses INVALID_INPUT, TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (also for whoever has no passkey, and for one whose
-// counter went back), and to whoever has the passkey BANNED.
+// Finish-login: opens the session for a passkey that answers the challenge of begin-login or auth.session.login.
+// Without a password it must have verified its user; after a password, possession is enough. Refuses INVALID_INPUT,
+// TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (also for an unknown passkey, and for one whose counter went back), and
+// after a valid signature BANNED.
 
 import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../../accounts/challenges.ts";
 import { minPasskeyLoginMs } from "../../accounts/passkeys.ts";
@@ -90,7 +90,7 @@ function banned(ctx: Context, { found, presented, owner }: Answer & { owner: Pas
   return ctx.commitRefusal({ user, events, writes: [answered(presented.id)], actor: "anonymous" }, refusal);
 }
 
-/** Counted alike whether there is a user or not. */
+/** Counted in the same way whether the user exists or not. */
 function refused(
   ctx: Context,
   { found, presented, owner, reason }: Answer & { reason: "wrong" | "counter" },

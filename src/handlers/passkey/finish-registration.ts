@@ -1,7 +1,7 @@
-// Finish-registration: stores the passkey that answers the challenge of begin-registration. From then on a login needs
-// a second factor. The session goes on as one that has shown it; its access token needs a refresh. Refuses what
-// requireBearer and demandFreshLogin refuse, INVALID_INPUT (no credential, one that is known already, a label that is
-// too long), TOKEN_INVALID, TOKEN_EXPIRED, MFA_INVALID (it does not answer this challenge, or not for this service).
+// Finish-registration: stores the passkey that answers the challenge of begin-registration. From then on logins require
+// a second factor. The session has then shown one; its access token needs a refresh. Refuses what requireBearer and
+// demandFreshLogin refuse, INVALID_INPUT (not a credential, already registered, label too long), TOKEN_INVALID,
+// TOKEN_EXPIRED, MFA_INVALID (it does not answer this challenge, or is for another service).
 
 import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { answered, checkChallenge, presentedChallenge } from "../../accounts/challenges.ts";

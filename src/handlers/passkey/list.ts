@@ -1,5 +1,4 @@
-// List: what a user has as second factors.
-// Refuses what requireBearer refuses.
+// List: a user's second factors. Refuses what requireBearer refuses.
 
 import { requireBearer } from "../../accounts/bearer.ts";
 import { defineHandler } from "../../command/define.ts";

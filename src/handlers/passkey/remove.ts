@@ -1,6 +1,6 @@
-// Remove: removes a passkey. With the last factor the recovery codes go, too; where a role requires a factor, the last
-// one stays. Refuses what requireBearer and demandFreshLogin refuse, INVALID_INPUT, NOT_FOUND (no such passkey, or
-// somebody else's).
+// Remove: removes a passkey. With the last factor the recovery codes are removed too; where a role requires a factor,
+// the last one cannot be removed. Refuses what requireBearer and demandFreshLogin refuse, INVALID_INPUT, NOT_FOUND (no
+// such passkey, or another user's).
 
 import { demandFreshLogin, requireBearer } from "../../accounts/bearer.ts";
 import { checkNotLast, factorChange } from "../../accounts/second-factors.ts";

@@ -1,7 +1,7 @@
-// Password change: a new password for who knows the current one. All other sessions end. The one it was changed in goes
-// on: its access token counts no more, as all from before, and its next refresh gives a current one. Refuses what
-// requireBearer and demandFactor refuse, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen access
-// token must not be worth guesses at the password that nobody sees), THROTTLED.
+// Password change: sets a new password, with the current one. All other sessions end. This session stays open: its
+// access token is outdated, as all are, and its next refresh gives a current one. Refuses what requireBearer and
+// demandFactor refuse, INVALID_INPUT, WEAK_PASSWORD, INVALID_CREDENTIALS (counted: a stolen access token must not allow
+// unnoticed guesses at the password), THROTTLED.
 
 import { demandFactor, requireBearer } from "../../accounts/bearer.ts";
 import { checkNewPassword, checkTyped } from "../../accounts/input.ts";

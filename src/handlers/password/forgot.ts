@@ -1,7 +1,7 @@
-// Forgot: mails a link to set a new password with to the owner of a confirmed account. Always ok: nobody learns whether
-// the address has one, and the answer costs the same statements either way (db/dummy-user.ts), and takes the same time
-// (mailedInMs). An address gets AUTH_MAILS_PER_HOUR such mails at most; what is over is swallowed.
-// Refuses INVALID_INPUT, THROTTLED (by the requests of a network).
+// Forgot: mails a link for setting a new password to the owner of a confirmed account. The answer is always ok: nobody
+// learns whether the address has an account, because the same statements run either way (db/dummy-user.ts) and take the
+// same time (mailedInMs). An address gets at most AUTH_MAILS_PER_HOUR such mails; further requests send none. Refuses
+// INVALID_INPUT, THROTTLED (by network).
 
 import { checkEmail } from "../../accounts/input.ts";
 import { mail, mailedInMs, newLink } from "../../accounts/mails.ts";
@@ -13,7 +13,7 @@ import { insertToken } from "../../db/one-time-tokens.ts";
 import { lockUser, ownerOf } from "../../db/users.ts";
 import { normalize } from "../../protocol/record-key.ts";
 
-/** Key of the events about addresses without an account: they are in no order, and an address stands in no event. */
+/** Key of events about addresses without an account: they are unordered, and no event contains an address. */
 const nobodysKey = "unknown";
 
 export default defineHandler({
@@ -47,7 +47,7 @@ export default defineHandler({
     if (owner === null)
       return ctx.commit({ ...common, key: nobodysKey, writes: [...writes, touchDummyUser(dummyUser)] }, {});
     const { id, banned, generation } = owner;
-    // Also the address: a link that waited while it was changed would go to the old one.
+    // Also demands the address: if it was changed meanwhile, the link would go to the old one.
     const subject = lockUser(id, { confirmed: true, banned, generation, emailKey });
     return ctx.commit({ ...common, user: { id, subject }, writes }, {});
   },

@@ -1,10 +1,8 @@
-// Reset: a new password for who holds the link that was mailed to the account's address, once. All sessions end, every
-// other link, and what is known of devices.
-// It opens no session and takes no factor away: who has a second one is asked for it at the next login (OWASP ASVS
-// 6.4.3), and the next code need not wait for what was guessed before.
-// Refuses INVALID_INPUT, THROTTLED, WEAK_PASSWORD (the link stays good), TOKEN_INVALID (unknown, forged, used, of
-// another purpose, account changed since), TOKEN_EXPIRED, BANNED (whoever holds the link has shown that the account is
-// theirs).
+// Reset: sets a new password with the link that was mailed to the account's address, once. All sessions, all other
+// links and all known devices are dropped. It opens no session and removes no factor: a user with a second factor is
+// asked for it at the next login (OWASP ASVS 6.4.3), without waiting for earlier wrong codes. Refuses INVALID_INPUT,
+// THROTTLED, WEAK_PASSWORD (the link stays valid), TOKEN_INVALID (unknown, forged, used, of another purpose, account
+// changed since), TOKEN_EXPIRED, BANNED (the link proves who they are).
 
 import { checkNewPassword } from "../../accounts/input.ts";
 import { requireLink } from "../../accounts/links.ts";
@@ -45,7 +43,7 @@ export default defineHandler({
   },
 });
 
-/** What else ends when the owner resets the password by mail. */
+/** What a reset by mail clears besides. */
 function lifted(userId: number): Write[] {
   return [forgetAttempts(userId), forgetDevices(userId), endTotpWait(userId)];
 }

@@ -1,5 +1,5 @@
-// Inspect: tells whose access token this is, asking the database, so that a revoked one is refused at once.
-// Refuses what requireBearer refuses.
+// Inspect: the identity of an access token, checked in the database, so that a revoked one is refused at once. Refuses
+// what requireBearer refuses.
 
 import { requireBearer } from "../../accounts/bearer.ts";
 import { defineHandler } from "../../command/define.ts";

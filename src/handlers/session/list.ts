@@ -1,5 +1,5 @@
-// List: the sessions of an access token's user that go on, the newest first. What is over, by its end or by being
-// unused, is left out. Refuses INVALID_INPUT (a cursor that no page gave), and what requireBearer refuses.
+// List: the open sessions of an access token's user, newest first, without those that expired or were idle too long.
+// Refuses INVALID_INPUT (a cursor that no page returned), and what requireBearer refuses.
 
 import { requireBearer } from "../../accounts/bearer.ts";
 import { sessionPage } from "../../accounts/sessions.ts";

@@ -1,8 +1,8 @@
-// Login-mfa: answers the challenge of a login with a code of the user's authenticator app, or with a recovery code, and
-// opens the session that was asked for. A code works once. Wrong codes of the app are counted for the user, too, and
-// must soon be waited for (0007_mfa.sql): without that, whoever knows the password could ask for challenge after
-// challenge. Recovery codes cannot be guessed, so they work also then. Refuses INVALID_INPUT, TOKEN_INVALID (unknown,
-// answered, five wrong answers, account changed), TOKEN_EXPIRED, MFA_INVALID, THROTTLED.
+// Login-mfa: answers a login's challenge with a code of the authenticator app or a recovery code, and opens the
+// session. A code works once. Wrong app codes are also counted per user and soon cause a wait (0007_mfa.sql); otherwise
+// whoever knows the password could ask for one challenge after the other. Recovery codes cannot be guessed, so they
+// work during a wait. Refuses INVALID_INPUT, TOKEN_INVALID (unknown, answered, five wrong answers, account changed),
+// TOKEN_EXPIRED, MFA_INVALID, THROTTLED.
 
 import { answered, answeredWrongly, checkChallenge, presentedChallenge } from "../../accounts/challenges.ts";
 import { totpAad } from "../../accounts/second-factors.ts";
@@ -68,7 +68,7 @@ function checkMethod(method: string): asserts method is Method {
 
 type CodeCheck = { write: Write } | { reason: "wrong" | "replayed" | "absent"; writes: Write[] };
 
-/** @throws Refusal THROTTLED: the code is not looked at */
+/** @throws Refusal THROTTLED: the code is not checked */
 function checkAppCode(ctx: Context<"mfa">, found: ChallengeForCode, code: string): CodeCheck {
   const { id, totpSecret, totpStep, totpWaitMs } = found;
   if (totpSecret === null) return { reason: "absent", writes: [] };

@@ -1,9 +1,8 @@
 // Login: exchanges a login, or the e-mail address of a confirmed account (accounts/named.ts), and a password for a
-// session, or for a challenge where the user has a second factor (accounts/after-password.ts). Other sessions of the
-// user go on.
-// Refuses INVALID_INPUT (empty or absurd fields; the password policy is never applied here), INVALID_CREDENTIALS (same
-// words and cost for an unknown login and a wrong password), THROTTLED before any hash, and to whoever knew the
-// password NOT_CONFIRMED and BANNED.
+// session, or for a challenge where the user has a second factor (accounts/after-password.ts). Other sessions stay
+// open. Refuses INVALID_INPUT (empty or oversized fields; the password policy is never applied here),
+// INVALID_CREDENTIALS (same message and cost for an unknown login and a wrong password), THROTTLED before any hash, and
+// after a right password NOT_CONFIRMED and BANNED.
 
 import { afterPassword } from "../../accounts/after-password.ts";
 import { checkAttempt } from "../../accounts/input.ts";
@@ -52,14 +51,14 @@ interface LoginRefusal {
   named: NamedAccount;
   account: AccountWithPassword | null;
   refusal: Refusal;
-  /** Where the password was right. */
+  /** Present after a right password. */
   attempt?: AttemptReservation;
 }
 
-/** Of events about a login that nobody has: with a sign that no user's id has. An address stands in none. */
+/** Key of events about an unknown login: with a character that no user id has. Events never contain an address. */
 const keyOf = ({ said }: NamedAccount): string => (said === "" ? "unknown" : `login:${said}`);
 
-/** A failed attempt is counted whether the login exists or not, in a statement of the same cost. */
+/** Counts a failed attempt in a statement of the same cost whether the login exists or not. */
 function refuseLogin(
   request: SessionLoginRequest,
   ctx: Context,

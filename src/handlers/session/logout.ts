@@ -1,9 +1,8 @@
-// Logout: ends the session of an access token, or all sessions of its user. Ending all raises the user's generation, so
-// that every access token from before stops counting everywhere.
-// A genuine token is enough to end its own session: ok also where the token has expired, the session is over or the
-// user is gone, so that nobody keeps a session only because logging out came late or came twice. What asks for
-// everything to end needs a token that is still good. Refuses INVALID_INPUT and TOKEN_INVALID (forged, or signed by a
-// key that the fleet does not have any more); everywhere, what requireBearer refuses.
+// Logout: ends the session of an access token, or all sessions of its user. Ending all raises the user's generation,
+// which revokes every access token issued so far. A genuine token suffices to end its own session, even if the token
+// has expired, the session is over or the user is gone: no session must stay open because logging out came late or
+// twice. Ending all sessions requires a valid token. Refuses INVALID_INPUT and TOKEN_INVALID (forged, or signed by a
+// key that the fleet no longer has); with `everywhere`, what requireBearer refuses.
 
 import { requireBearer } from "../../accounts/bearer.ts";
 import { checkToken } from "../../accounts/input.ts";
@@ -34,12 +33,12 @@ async function endAll(ctx: Context, accessToken: string): Promise<object> {
   );
 }
 
-/** A session that is over already is over: nothing is written, and nothing is said of it again. */
+/** Writes nothing, and no event, where the session is over already. */
 async function endOwnSession(ctx: Context, accessToken: string): Promise<object> {
   checkToken("accessToken", accessToken);
   const claims = await ctx.tokens.verifyGenuine(accessToken);
   const session = await ctx.read(sessionOfToken(claims));
-  if (session === null) return {}; // its row is gone, long after its end
+  if (session === null) return {}; // its row was deleted long after its end
   const { sessionId } = claims;
   const { userId: id, ended, keyKnown } = session;
   if (!keyKnown || (id !== null && id !== claims.userId)) throw refuse("TOKEN_INVALID");

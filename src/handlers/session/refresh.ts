@@ -1,8 +1,8 @@
-// Refresh: a new access token for a refresh token. In a rotating session the refresh token changes too: the successor
-// is derived from its parent, so the parent gets that same successor again within the grace time (a client that lost
-// the answer, or fifty at once), and anything older ends this session and no other (RFC 9700, section 4.14.2). A
-// session that does not rotate gets its own token back. The device token is renewed, too.
-// Refuses INVALID_INPUT, TOKEN_INVALID (unknown or forged), TOKEN_EXPIRED, SESSION_REVOKED, REFRESH_REUSED.
+// Refresh: exchanges a refresh token for a new access token. In a rotating session the refresh token changes too. The
+// successor is derived from its parent, so within the grace time the parent gets the same successor again (a client
+// that lost the answer, or fifty parallel calls); anything older ends this session and no other (RFC 9700, section
+// 4.14.2). A session that does not rotate keeps its token. The device token is renewed too. Refuses INVALID_INPUT,
+// TOKEN_INVALID (unknown or forged), TOKEN_EXPIRED, SESSION_REVOKED, REFRESH_REUSED.
 
 import { checkToken } from "../../accounts/input.ts";
 import type { SessionTokens } from "../../accounts/sessions.ts";
@@ -30,7 +30,7 @@ import { lockUser } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 
 /**
- * A forged secret costs this many HMACs at most, some 5 ms; a session at 15 min per rotation makes 2,880 in 30 days.
+ * A forged secret costs at most this many HMACs, some 5 ms; a session that rotates every 15 min makes 2,880 in 30 days.
  */
 const longestWalk = 3000;
 
@@ -71,7 +71,7 @@ function isOwned(session: SessionForRefresh): session is OwnedSession {
 
 type SecretPosition = "current" | "parent" | "older" | "unknown";
 
-/** Where in the session's chain of secrets the presented one stands. */
+/** The position of the presented secret in the session's chain of secrets. */
 function secretPosition(session: SessionForRefresh, { secret }: OpaqueToken, ctx: Context<"sessions">): SecretPosition {
   if (isSecretOf(session.currentHash, secret)) return "current";
   if (!session.rotating) return "unknown";

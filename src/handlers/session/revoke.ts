@@ -1,7 +1,7 @@
-// Revoke: ends one session of an access token's user, or all but the token's own. That one goes on, with its access
-// token, as long as the others can be listed; where they are more, the user's generation rises instead of a record for
-// each, and it needs a refresh. Refuses what requireBearer refuses, INVALID_INPUT, NOT_FOUND (no such session, over
-// already, or somebody else's).
+// Revoke: ends one session of an access token's user, or all but the token's own. That one stays open; its access token
+// stays valid if the others are few enough to be listed. If not, the user's generation is raised instead of writing a
+// record for each, and the token needs a refresh. Refuses what requireBearer refuses, INVALID_INPUT, NOT_FOUND (no such
+// session, already over, or another user's).
 
 import { type Bearer, requireBearer } from "../../accounts/bearer.ts";
 import { endedLater, requireOpenSession } from "../../accounts/sessions.ts";
@@ -15,7 +15,7 @@ import { invalid } from "../../protocol/errors.ts";
 
 const byUser = { cause: "user", reason: "" };
 
-/** Each is a row of the outbox and a record that every verifier keeps. */
+/** Each is an outbox row and a record that every verifier keeps. */
 const mostListed = 100;
 
 export default defineHandler({
@@ -39,7 +39,7 @@ async function one(ctx: Context, { userId: id }: Bearer, sessionId: string): Pro
   };
 }
 
-/** What was opened between the read and the commit ends too: the commit finds it while it holds the user's row. */
+/** Sessions opened between read and commit end too: the commit finds them while it holds the user's row. */
 async function allOthers(ctx: Context, { claims, userId: id, generation }: Bearer): Promise<Change> {
   const kept = claims.sessionId;
   const ids = (await ctx.read(otherSessions(id, kept, mostListed + 1)))?.ids ?? [];
