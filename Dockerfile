@@ -1,6 +1,6 @@
-# The image of every process: `docker run IMAGE PROCESS`, compiled JavaScript under Node 24, as a user without rights, with production packages only.
-# What only `npm start` and tests need (a second Node, PostgreSQL, the compiler) are development packages. Packages' install
-# scripts stay off in both stages: argon2 and bcrypt carry their binaries.
+# The image of every process: `docker run IMAGE PROCESS`, compiled JavaScript under Node 24, as a user without rights,
+# with production packages only. What only `npm start` and tests need (a second Node, PostgreSQL, the compiler) are
+# development packages. Packages' install scripts stay off in both stages: argon2 and bcrypt carry their binaries.
 # Build: `docker build -t authfleet .`; configuration is in docs/configuration.md, a whole system in docker-compose.yml.
 
 FROM node:24-bookworm-slim AS build
@@ -19,9 +19,11 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && node -e 'require("argon2").hash("the binary for this platform is there").then(() => require("bcrypt").hash("so is the other", 4))'
 
 FROM node:24-bookworm-slim
+# A release adds its version, commit and time (tools/release/image.ts).
 LABEL org.opencontainers.image.title="authfleet" \
       org.opencontainers.image.description="An auth service as a fleet of stateless workers behind Kafka request/reply topics." \
-      org.opencontainers.image.licenses="MIT"
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.base.name="docker.io/library/node:24-bookworm-slim"
 ENV NODE_ENV=production
 # A young generation and malloc arenas of bounded size: without them a worker under a flood of hostile batches grows by
 # 160 MiB and keeps it, with them by 90 (test/long/fuzz).

@@ -20,10 +20,12 @@ const PROJECT_MAJOR = 24;
 const SAME_KEYSTROKE_MS = 1000;
 const PARENT_WATCH_MS = 500;
 
+const programs = { main: "src/main.ts", "run-jest": "bin/run-jest.js", release: "tools/release.ts" };
+
 /**
  * Runs a program of the checkout and ends this process with its exit code.
  * @param {object} task
- * @param {"main" | "run-jest"} task.program
+ * @param {keyof typeof programs} task.program
  * @param {string[]} task.args
  * @param {string[]} [task.nodeOptions]
  * @param {boolean} [task.interactive]
@@ -70,9 +72,8 @@ function projectNode() {
   throw new Refusal("The project's own Node is missing because install scripts were off: run `npm rebuild node`.");
 }
 
-function programFile(program) {
-  return program === "run-jest" ? join(root, "bin", "run-jest.js") : join(root, "src", "main.ts");
-}
+/** @param {keyof typeof programs} program */
+const programFile = (program) => join(root, programs[program]);
 
 /** A program that keeps its own process group gets no Ctrl-C from the terminal, only what is passed on here. */
 function relaunch({ program, args, nodeOptions = [], interactive = false }) {

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
+import { imageLabels } from "../tools/release/image.ts";
 
 const root = join(import.meta.dirname, "..");
 const text = (file: string): string => readFileSync(join(root, file), "utf8");
@@ -74,6 +75,27 @@ describe("the image", () => {
     expect(read.filter((folder) => !copied.includes(folder))).toEqual([]);
     // The control: what another stage has made is not copied from the checkout.
     expect(copies("COPY a b c\nCOPY --from=build /app/dist dist\nCOPY d d\n")).toEqual(["a", "b", "d"]);
+  });
+
+  test("says in its labels what it is; a release adds which version", () => {
+    const labels = /^LABEL ((?:.*\\\n)*.*)$/m.exec(text("Dockerfile"))![1]!;
+    const stated = Object.fromEntries(
+      [...labels.matchAll(/([\w.]+)="([^"]*)"/g)].map(([, name, value]) => [name, value]),
+    );
+    const base = /^FROM (?!.* AS )(\S+)$/m.exec(text("Dockerfile"))![1];
+    const { description, license } = JSON.parse(text("package.json")) as { description: string; license: string };
+    expect(stated).toEqual({
+      "org.opencontainers.image.title": "authfleet",
+      "org.opencontainers.image.description": description,
+      "org.opencontainers.image.licenses": license,
+      "org.opencontainers.image.base.name": `docker.io/library/${base}`,
+    });
+    const release = { root, version: "1.2.0", commit: "c".repeat(40), committedAt: new Date(1_800_000_000_000) };
+    expect(imageLabels(release)).toEqual({
+      "org.opencontainers.image.version": "1.2.0",
+      "org.opencontainers.image.revision": "c".repeat(40),
+      "org.opencontainers.image.created": "2027-01-15T08:00:00.000Z",
+    });
   });
 
   test("is built by one service of compose, and asked of no registry by the others", () => {

@@ -1,14 +1,15 @@
 // What a new command costs: in a copy of the tree four files are written, the generator is run, and nothing else is
 // touched. The copy then compiles, and its own test of scenarios serves the command.
-import { execFile, execFileSync } from "node:child_process";
-import { appendFileSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { execFile } from "node:child_process";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, expect, test } from "@jest/globals";
 import { ownFolder, runFolder } from "./support/stack.ts";
+import { treeCopy } from "./support/tree-copy.ts";
 
-const root = join(import.meta.dirname, "..");
 let copy: string;
+let git: (...args: string[]) => string;
 
 /** auth.session.ping: says whose session an access token is of. */
 const files: Record<string, string> = {
@@ -73,7 +74,6 @@ export default scenario({
 /** What `npm run generate` writes, beside src/protocol/generated/. */
 const generated = ["docs/asyncapi.yaml", "docs/protocol.md", "src/handlers/index.ts"];
 
-const git = (...args: string[]): string => execFileSync("git", args, { cwd: copy, encoding: "utf8" });
 const node = (args: string[], env: NodeJS.ProcessEnv = {}) =>
   promisify(execFile)(process.execPath, args, { cwd: copy, encoding: "utf8", env: { ...process.env, ...env } });
 
@@ -87,20 +87,7 @@ function changed(): string[] {
 }
 
 beforeAll(() => {
-  copy = join(ownFolder("new-command"), "tree");
-  const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  for (const path of listed.split("\0").filter((each) => each !== "")) {
-    mkdirSync(dirname(join(copy, path)), { recursive: true });
-    cpSync(join(root, path), join(copy, path));
-  }
-  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
-  git("init", "--quiet");
-  appendFileSync(join(copy, ".git", "info", "exclude"), "node_modules\n");
-  git("add", "--all");
-  git("-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "--quiet", "--message", "The tree");
+  ({ folder: copy, git } = treeCopy(join(ownFolder("new-command"), "tree")));
 }, 60_000);
 
 test("without its reply schema a command is not generated, and the message names the file", async () => {

@@ -1,28 +1,22 @@
-// To be run at a release: appends to schemas/released.json every schema that changed since the last one. Nothing is
-// ever taken out: records of a released version must stay readable.
-import { readFileSync, writeFileSync } from "node:fs";
+// To be run before the commit of a release: `npm run release-schemas` adds to schemas/released.json what the version in
+// package.json has (tools/release/released.ts). Running it again changes nothing.
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { subjects } from "../src/processes/topic-specs.ts";
+import { addRelease, formatReleased, readCurrent, readReleased, releasedFile } from "./release/released.ts";
 
-const path = join(import.meta.dirname, "..", "schemas", "released.json");
+const root = join(import.meta.dirname, "..");
 
-function read(): Record<string, object[]> {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as Record<string, object[]>;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
-    throw error;
-  }
+const before = readReleased(root);
+const current = await readCurrent(root);
+try {
+  const after = addRelease(before, current);
+  const changed = Object.keys(after.schemas).filter(
+    (subject) => after.schemas[subject]!.length !== before.schemas[subject]?.length,
+  );
+  for (const subject of changed) console.log(`released ${subject} (version ${after.schemas[subject]!.length})`);
+  writeFileSync(join(root, releasedFile), formatReleased(after));
+  console.log(`${releasedFile} is of ${current.version}: ${changed.length} new versions of schemas.`);
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 1;
 }
-
-const released = read();
-for (const { subject, schema } of subjects()) {
-  released[subject] ??= [];
-  const versions = released[subject];
-  if (JSON.stringify(versions.at(-1)) !== JSON.stringify(schema)) {
-    versions.push(schema);
-    console.log(`released ${subject} (version ${versions.length})`);
-  }
-}
-const sorted = Object.fromEntries(Object.entries(released).sort(([a], [b]) => (a < b ? -1 : 1)));
-writeFileSync(path, `${JSON.stringify(sorted, null, 1)}\n`);
