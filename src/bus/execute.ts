@@ -11,11 +11,11 @@ import { AnyRefusal } from "../lib/refusal.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type Codec, CodecFault } from "./avro/codec.ts";
 import { type BusCommand, type Call, type LaneName, type Lanes, replySubject, requestSubject } from "./command.ts";
-import { replyHeaders } from "./headers.ts";
+import { type Envelope, replyHeaders } from "./headers.ts";
 import type { Permit } from "./lanes.ts";
 import { delayUntil } from "./min-response.ts";
 import type { BusProtocol } from "./names.ts";
-import { refuse } from "./refusals.ts";
+import { invalid, refuse } from "./refusals.ts";
 import { replyMac } from "./seal/reply-mac.ts";
 import {
   bareReply,
@@ -29,7 +29,7 @@ import {
 
 export interface ExecuteDeps {
   protocol: BusProtocol;
-  codec: Codec;
+  codec: Pick<Codec, "encode" | "decode">;
   lanes: Lanes;
   log: Logger;
   monotonic(): number;
@@ -69,24 +69,45 @@ export function makeExecute(parts: ExecuteDeps): Execute {
     const outcome = await delayUntil(command.minResponseMs, () =>
       attempt(parts, { record, command, call }, redelivered),
     );
-    const { reply } = call.envelope;
+    const caller = { command, key: record.key, envelope: call.envelope };
     return {
       outcome: outcome.code,
       deadLetterReason: outcome.deadLetterReason,
-      reply: {
-        topic: reply.topic,
-        ...(reply.partition !== undefined && { partition: reply.partition }),
-        key: record.key,
-        value: outcome.bytes,
-        headers: replyHeaders(reply, {
-          ...call.envelope,
-          outcome: outcome.code,
-          mac: macOf(call, outcome),
-          names: parts.protocol.names,
-        }),
-      },
+      reply: replyRecord(parts, caller, { ...outcome, mac: macOf(call, outcome) }),
     };
   };
+}
+
+/** Where a reply goes. */
+export interface Caller {
+  command: BusCommand;
+  /** Of the request's record. */
+  key: Buffer | null;
+  envelope: Pick<Envelope, "reply" | "traceparent" | "tracestate">;
+}
+
+function replyRecord(
+  { protocol: { names } }: Pick<ExecuteDeps, "protocol">,
+  { key, envelope }: Caller,
+  { code: outcome, bytes: value, mac }: { code: string; bytes: Buffer; mac?: string | undefined },
+): OutRecord {
+  const { topic, partition } = envelope.reply;
+  const headers = replyHeaders(envelope.reply, { ...envelope, outcome, mac, names });
+  return { topic, ...(partition !== undefined && { partition }), key, value, headers };
+}
+
+interface EncodeDeps extends Pick<ExecuteDeps, "protocol"> {
+  codec: Pick<Codec, "encode">;
+}
+
+/** The reply to a request that is refused before it is handled. */
+export function refusalReply(
+  parts: EncodeDeps,
+  caller: Caller,
+  refusal: AnyRefusal,
+): Pick<Executed, "outcome" | "reply"> {
+  const refused = encodeRefusal(parts, caller.command, refusal);
+  return { outcome: refused.code, reply: replyRecord(parts, caller, refused) };
 }
 
 function macOf({ envelope }: Call, { code, bytes: value, replySecret }: Outcome): string | undefined {
@@ -95,8 +116,8 @@ function macOf({ envelope }: Call, { code, bytes: value, replySecret }: Outcome)
 }
 
 /** A refusal as the command's reply, with the application's code. */
-export function encodeRefusal(
-  { codec, protocol: { names, codes = {} } }: Pick<ExecuteDeps, "codec" | "protocol">,
+function encodeRefusal(
+  { codec, protocol: { names, codes = {} } }: EncodeDeps,
   command: Pick<BusCommand, "resultName">,
   refusal: AnyRefusal,
 ): { code: string; bytes: Buffer } {
@@ -230,9 +251,7 @@ async function open(
 function checkKey(record: InRecord, command: BusCommand, request: object): void {
   const expected = command.keyOf(request);
   if (record.key === null || record.key.length === 0 || expected === undefined) return;
-  if (record.key.toString("utf8") !== expected) {
-    throw refuse("INVALID_INPUT", { message: "key: not the one this request belongs to", details: { field: "key" } });
-  }
+  if (record.key.toString("utf8") !== expected) throw invalid("key", "not the one this request belongs to");
 }
 
 /** Runs the handler, and again after a transient fault, with growing pauses up to the deadline and a budget. */

@@ -16,8 +16,6 @@ export interface Mailboxes {
   readonly keys: number;
   /** Items queued or running. */
   readonly size: number;
-  /** Resolves when nothing is queued or running. */
-  idle(): Promise<void>;
 }
 
 /** How many of the places are reserved for devices: 8, or a quarter of a small mailbox. */
@@ -32,7 +30,6 @@ function keptForDevices(bound: number): number {
 export function makeMailboxes(limit: number, failed: (error: unknown) => void = surface): Mailboxes {
   const boxes = new Map<string, (() => Promise<void>)[]>();
   let size = 0;
-  let waiting: (() => void)[] = [];
 
   const work = async (key: string, box: (() => Promise<void>)[]): Promise<void> => {
     for (let task = box[0]; task !== undefined; task = box[0]) {
@@ -45,10 +42,6 @@ export function makeMailboxes(limit: number, failed: (error: unknown) => void = 
       size -= 1;
     }
     boxes.delete(key);
-    if (size === 0) {
-      for (const resolve of waiting) resolve();
-      waiting = [];
-    }
   };
 
   return {
@@ -71,7 +64,6 @@ export function makeMailboxes(limit: number, failed: (error: unknown) => void = 
     get size() {
       return size;
     },
-    idle: () => (size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
   };
 }
 

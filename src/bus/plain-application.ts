@@ -10,8 +10,8 @@ import { connectRegistry, makeSchemaStore } from "./avro/schema-store.ts";
 import { requestSubject } from "./command.ts";
 import type { BusProtocol } from "./names.ts";
 import { definePlainCommand, type PlainCommand, readPlainReply } from "./plain-command.ts";
-import { makeRequester } from "./requester.ts";
-import type { RequestConsumer } from "./responder.ts";
+import { Requester } from "./requester.ts";
+import type { Responder } from "./responder.ts";
 import { makeSender } from "./sender.ts";
 import { serve } from "./serve.ts";
 
@@ -28,7 +28,7 @@ export interface PlainApplication {
   /** Creates topics, including each service's reply topic, and registers schemas. May be called repeatedly. */
   setUp(services: readonly string[], partitions?: number): Promise<void>;
   /** Serves all commands in a consumer group of any size. @throws Error before setUp */
-  serve(group: string): Promise<RequestConsumer>;
+  serve(group: string): Promise<Responder>;
   /**
    * Sends a request as this service.
    * @throws Refusal with one of the application's codes

@@ -10,7 +10,7 @@ import { type ExecuteDeps, makeExecute } from "./execute.ts";
 import { makeLane } from "./lanes.ts";
 import type { BusProtocol } from "./names.ts";
 import { makeReplies } from "./replies.ts";
-import { consumeRequests, type RequestConsumer, type ResponderDeps } from "./responder.ts";
+import { Responder, type ResponderDeps } from "./responder.ts";
 import { makeSender } from "./sender.ts";
 
 type SealRules = Pick<ExecuteDeps, "openingKey" | "requireSealed" | "sealsEndBetween" | "isTransient">;
@@ -35,10 +35,10 @@ export interface ServeDeps extends Partial<SealRules>, Partial<RequestRules> {
 
 const nothing = (): undefined => undefined;
 
-export function serve(deps: ServeDeps): RequestConsumer {
+export function serve(deps: ServeDeps): Responder {
   const { protocol, kafka, codec, log, monotonic = systemClock.monotonic } = deps;
   const replies = makeReplies({ kafka, sender: makeSender(kafka), log, monotonic, lost: deps.lost ?? nothing });
-  return consumeRequests({
+  return new Responder({
     mailboxLimit: 100,
     maxKeyBytes: 1024,
     allowedReplyTopics: new RegExp(`^${protocol.names.replyTopicPrefix.replaceAll(".", "\\.")}[\\w-]+$`),

@@ -6,7 +6,7 @@ import type { BusCommand, Lanes } from "../bus/command.ts";
 import type { CommandStats } from "../bus/command-stats.ts";
 import type { DeadLetters } from "../bus/dead-letter-sender.ts";
 import type { Lane } from "../bus/lanes.ts";
-import type { RequestConsumer } from "../bus/responder.ts";
+import type { Responder } from "../bus/responder.ts";
 import { serve } from "../bus/serve.ts";
 import type { DeviceTokens } from "../crypto/device-token.ts";
 import { isTransient } from "../db/faults.ts";
@@ -36,7 +36,7 @@ export interface Serving {
 export function serveRequests(
   { config, log, metrics, lifecycle }: ProcessContext,
   { kafka, codec, commands, lanes, keys, devices, clock, brokerClock, commandStats, deadLetters }: Serving,
-): RequestConsumer {
+): Responder {
   const lost = metrics.counter("auth_replies_lost_total", "Replies that can never arrive.", ["reason"]);
   const requests = metrics.counter("auth_requests_total", "Requests by topic and outcome.", ["topic", "outcome"]);
   const seconds = metrics.histogram(
@@ -78,7 +78,7 @@ export function serveRequests(
 
 function tellPrometheus(
   metrics: Metrics,
-  consumer: RequestConsumer,
+  consumer: Responder,
   { commands, lanes }: Pick<Serving, "commands" | "lanes">,
 ): void {
   metrics.gauge("auth_requests_in_flight", "Requests taken and not finished.", [], (gauge) =>
@@ -125,7 +125,7 @@ function sealsEndBetween(now: number, answersStoredMs: number): readonly [number
 }
 
 export function pulseOf(
-  consumer: RequestConsumer,
+  consumer: Responder,
   { commands, lanes, commandStats }: Pick<Serving, "commands" | "lanes" | "commandStats">,
 ): ProcessStatus {
   return {
@@ -146,7 +146,7 @@ export function pulseOf(
   };
 }
 
-function lagOf(consumer: RequestConsumer, { commands, lanes }: Pick<Serving, "commands" | "lanes">) {
+function lagOf(consumer: Responder, { commands, lanes }: Pick<Serving, "commands" | "lanes">) {
   const lag = consumer.lag();
   const hashed = commands.filter(({ lane }) => lane === "hash").map(({ topic }) => lag.get(topic) ?? 0);
   const { cost, width } = lanes.hash;

@@ -23,8 +23,6 @@ function setUp(given: Partial<BusCommand>) {
   const execute = makeExecute({
     protocol: { names: busNames },
     codec: {
-      isWarm: true,
-      warm: async () => {},
       encode: (_subject, value) => Buffer.from(JSON.stringify(value)),
       decode: async () => {
         opened += 1;

@@ -156,25 +156,7 @@ test.each<[string, () => Promise<void>]>([
   mailboxes.push("ada", task);
   mailboxes.push("ada", async () => next.resolve("ran"));
   await expect(next.promise).resolves.toBe("ran");
-  await mailboxes.idle();
+  await settled();
   expect(failures).toEqual([new Error("a fault")]);
   expect(mailboxes.push("ada", () => Promise.resolve())).toBe(true);
-});
-
-test("idle comes when the last item of the last key is done, at once where there is none", async () => {
-  const mailboxes = makeMailboxes(limit);
-  const { push, end } = observed(mailboxes);
-  await mailboxes.idle();
-  push("ada", 1);
-  push("ada", 2);
-  push("bob", 3);
-  let idle = 0;
-  const both = [1, 2].map(() => mailboxes.idle().then(() => idle++));
-  for (const key of ["ada", "bob", "ada"]) {
-    await settled();
-    expect(idle).toBe(0);
-    end(key);
-  }
-  await Promise.all(both);
-  expect(idle).toBe(2);
 });

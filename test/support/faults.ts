@@ -118,8 +118,8 @@ export const faults = {
   /** A device token gives no place in any queue. */
   "no-kept-places": {
     module: "bus/responder.ts",
-    line: "    const device = heldDevice(record, envelope);",
-    instead: "    heldDevice(record, envelope); const device = undefined;",
+    line: "    const device = this.#heldDevice(record, envelope);",
+    instead: "    this.#heldDevice(record, envelope); const device = undefined;",
   },
   /** Something of each reply stays in memory. */
   "replies-kept": {

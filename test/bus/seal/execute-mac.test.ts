@@ -56,8 +56,6 @@ async function asked({
   const execute = makeExecute({
     protocol: { names: busNames },
     codec: {
-      isWarm: true,
-      warm: async () => {},
       encode: (_subject, value) => Buffer.from(JSON.stringify(value)),
       decode: async () => ({ sealed }),
     },
