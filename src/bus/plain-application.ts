@@ -48,7 +48,7 @@ export function openPlainApplication(options: PlainApplicationOptions): PlainApp
   const schemas = Object.assign({}, ...defined.map((each) => each.schemas)) as Record<string, object>;
   const codec = makeCodec(makeSchemaStore([registry], systemClock.monotonic), schemas, names.setupCommand);
   const closing: (() => Promise<void>)[] = [];
-  const requesters = new Map<string, ReturnType<typeof requester>>();
+  const requesters = new Map<string, Requester>();
 
   return {
     async setUp(services, partitions = 6) {
@@ -91,8 +91,8 @@ export function openPlainApplication(options: PlainApplicationOptions): PlainApp
     },
   };
 
-  function requester(name: string) {
-    const made = makeRequester({
+  function requester(name: string): Requester {
+    const made = new Requester({
       ...{ protocol, kafka, name, log },
       ...{ now: systemClock.now, monotonic: systemClock.monotonic },
       sender: makeSender(kafka),

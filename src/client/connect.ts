@@ -11,7 +11,7 @@ import { makeSchemaStore, type SchemaSource } from "../bus/avro/schema-store.ts"
 import { makeTextGate, type TextGate } from "../bus/avro/text-gate.ts";
 import { requestSubject } from "../bus/command.ts";
 import { jtiOf } from "../bus/headers.ts";
-import { closedMessage, makeRequester } from "../bus/requester.ts";
+import { closedMessage, Requester } from "../bus/requester.ts";
 import { makeReplySecret } from "../bus/seal/reply-mac.ts";
 import { sealRequest, thumbprint } from "../bus/seal/seal.ts";
 import { makeSender } from "../bus/sender.ts";
@@ -85,8 +85,8 @@ const sealMarginMs = 60_000;
 /** Connects in the background; calls made before wait. */
 export function connectClient(parts: ClientDeps): ConnectedClient {
   const clock = parts.clock ?? systemClock;
-  const codec = makeCodec(makeSchemaStore([parts.schemas], clock.monotonic), clientSchemas(), busNames.setupCommand);
-  const requester = makeRequester({
+  const codec = new Codec(makeSchemaStore([parts.schemas], clock.monotonic), clientSchemas(), busNames.setupCommand);
+  const requester = new Requester({
     protocol: { names: busNames },
     whenNoReplyTopic: `Add ${parts.name} to AUTH_REPLY_SERVICES and run ${busNames.setupCommand}.`,
     kafka: parts.kafka,

@@ -148,8 +148,8 @@ export const faults = {
   },
   /** A call that ends keeps its place among those that wait. */
   "call-kept": {
-    module: "bus/requester.ts",
-    line: "    pending.delete(id);",
+    module: "bus/pending-calls.ts",
+    line: "    this.#calls.delete(id);",
     instead: "",
   },
   /** A reply counts whoever made it. */

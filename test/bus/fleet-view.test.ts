@@ -1,12 +1,12 @@
 // What a requester concludes from the fleet feed: nobody is there only where the feed flowed and stayed silent about a
 // command.
 import { describe, expect, test } from "@jest/globals";
-import { makeFleetView as makeView } from "../../src/bus/fleet-feed.ts";
 import { type FleetReport, maxReportBytes, noStats, readReport } from "../../src/bus/fleet-report.ts";
+import { FleetView } from "../../src/bus/fleet-view.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 
 const topics = new Set(["a", "b"]);
-const makeFleetView = (monotonic?: () => number) => makeView({ topics, ...(monotonic && { monotonic }) });
+const makeFleetView = (monotonic?: () => number) => new FleetView(topics, monotonic);
 
 function report(commands: string[], state: FleetReport["ping"]["state"] = "serving", timestamp = 0): InRecord {
   const value: FleetReport = {
