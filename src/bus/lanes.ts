@@ -31,28 +31,6 @@ export interface LaneOptions {
   demanded?(ms: number): void;
 }
 
-export interface Lane {
-  /**
-   * Runs the work when its turn comes. It is held to the target of a burst, because what was admitted has cost
-   * something already.
-   * @param deadline monotonic ms by which it must have begun
-   * @throws Refusal OVERLOADED with retryAfterMs at once, DEADLINE_EXCEEDED when its turn comes too late
-   */
-  run<T>(deadline: number, work: () => Promise<T>, task?: Task): Promise<T>;
-  /**
-   * Refuses what would wait too long. What is admitted gets a permit, and counts as waiting from now on.
-   * @param device whether it may use what is kept for devices
-   * @throws Refusal OVERLOADED with retryAfterMs
-   */
-  admit(deadline: number, device?: boolean): Permit;
-  /** Tasks that run at a time. */
-  readonly width: number;
-  readonly running: number;
-  readonly queued: number;
-  /** Cost of one task of the usual kind, ms: a moving average. */
-  readonly cost: number;
-}
-
 interface Task {
   /**
    * Tasks of one kind cost about the same; "" (default) is the usual one. There are few kinds: each is remembered.
@@ -88,116 +66,143 @@ const withoutDevice = 3 / 4;
 /** How long a queue counts as saturated after the last refusal, in times that a full queue takes. */
 const saturatedFor = 2;
 
-export function makeLane(options: LaneOptions, monotonic: () => number): Lane {
-  const queue: Waiting[] = []; // ordered by when they are due
-  const running: string[] = []; // kinds
-  let admitted = 0;
-  let fullAt = Number.NEGATIVE_INFINITY;
-  const costs = new Map([["", options.cost ?? 0]]);
-  const usual = (): number => costs.get("") ?? 0;
-  const costOf = (kinds: readonly string[]): number =>
-    kinds.reduce((total, kind) => total + (costs.get(kind) ?? usual()), 0);
+export class Lane {
+  readonly #options: LaneOptions;
+  readonly #monotonic: () => number;
+  readonly #queue: Waiting[] = []; // ordered by when they are due
+  readonly #running: string[] = []; // kinds
+  readonly #costs: Map<string, number>;
+  /** How many were admitted and are not in the queue yet. */
+  #admitted = 0;
+  /** When something was last refused for the target, monotonic ms. */
+  #fullAt = Number.NEGATIVE_INFINITY;
 
-  /** @param target in tasks of the usual kind @param ahead how many were admitted and are not in the queue yet */
-  const checkWait = (deadline: number, { target, ahead }: { target: number; ahead: number }): void => {
-    if (running.length + queue.length + ahead < options.width) return;
-    const first = running.length < options.width ? 0 : costOf(running) / running.length; // one of the running ones ends first
-    const wait = (costOf(queue.map(({ kind }) => kind)) + ahead * usual() + first) / options.width;
-    const longest = target * usual();
-    if (wait <= Math.min(deadline - monotonic(), longest)) return;
-    if (wait > longest) fullAt = monotonic();
-    throw refuse("OVERLOADED", { retryAfterMs: Math.ceil(wait) });
-  };
+  constructor(options: LaneOptions, monotonic: () => number) {
+    this.#options = options;
+    this.#monotonic = monotonic;
+    this.#costs = new Map([["", options.cost ?? 0]]);
+  }
 
-  const targetOf = (queueTarget: number, device: boolean): number => {
-    if (device) return Math.max(queueTarget, 2 * saturatedTarget);
-    const saturated = monotonic() - fullAt < saturatedFor * queueTarget * usual();
-    return saturated ? saturatedTarget : Math.max(queueTarget * withoutDevice, saturatedTarget);
-  };
+  /** Tasks that run at a time. */
+  get width(): number {
+    return this.#options.width;
+  }
 
-  const admit = (deadline: number, device = false): Permit => {
-    const { queueTarget } = options;
-    if (queueTarget !== undefined) {
-      try {
-        checkWait(deadline, { target: targetOf(queueTarget, device), ahead: admitted });
-      } catch (refusal) {
-        options.demanded?.(usual()); // it will never reach run(), where all others are counted
-        throw refusal;
-      }
+  get running(): number {
+    return this.#running.length;
+  }
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Cost of one task of the usual kind, ms: a moving average. */
+  get cost(): number {
+    return this.#costs.get("") ?? 0;
+  }
+
+  /**
+   * Refuses what would wait too long. What is admitted gets a permit, and counts as waiting from now on.
+   * @param device whether it may use what is kept for devices
+   * @throws Refusal OVERLOADED with retryAfterMs
+   */
+  admit(deadline: number, device = false): Permit {
+    try {
+      this.#checkWait(deadline, { device, ahead: this.#admitted });
+    } catch (refusal) {
+      this.#options.demanded?.(this.cost); // it will never reach run(), where all others are counted
+      throw refusal;
     }
-    admitted += 1;
-    let here = true;
+    this.#admitted += 1;
+    let isHeld = true;
     return {
-      release() {
-        if (here) admitted -= 1;
-        here = false;
+      release: () => {
+        if (isHeld) this.#admitted -= 1;
+        isHeld = false;
       },
     };
-  };
+  }
 
-  const next = (): void => {
-    while (running.length < options.width) {
-      const first = queue.shift();
-      if (first === undefined) return;
-      if (first.deadline <= monotonic()) first.drop();
-      else first.start();
+  /**
+   * Runs the work when its turn comes. It is held to the target of a burst, because what was admitted has cost
+   * something already.
+   * @param deadline monotonic ms by which it must have begun
+   * @throws Refusal OVERLOADED with retryAfterMs at once, DEADLINE_EXCEEDED when its turn comes too late
+   */
+  async run<T>(deadline: number, work: () => Promise<T>, { kind = "", permit }: Task = {}): Promise<T> {
+    permit?.release();
+    this.#options.demanded?.(this.#costOf([kind]));
+    this.#checkWait(deadline, { device: true, ahead: 0 });
+    await this.#acquire(deadline, kind);
+    const began = this.#monotonic();
+    try {
+      return await work();
+    } finally {
+      this.#running.splice(this.#running.indexOf(kind), 1);
+      this.#learn(kind, this.#monotonic() - began);
+      this.#startNext();
     }
-  };
+  }
 
-  const enqueue = (item: Waiting): void => {
-    let low = 0;
-    let high = queue.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (queue[middle]!.due <= item.due) low = middle + 1;
-      else high = middle;
-    }
-    queue.splice(low, 0, item);
-  };
+  /** @throws Refusal OVERLOADED where it would wait beyond the target, or beyond its deadline */
+  #checkWait(deadline: number, { device, ahead }: { device: boolean; ahead: number }): void {
+    const { queueTarget, width } = this.#options;
+    const running = this.#running.length;
+    if (queueTarget === undefined || running + this.#queue.length + ahead < width) return;
+    const first = running < width ? 0 : this.#costOf(this.#running) / running; // one of the running ones ends first
+    const wait = (this.#costOf(this.#queue.map(({ kind }) => kind)) + ahead * this.cost + first) / width;
+    const longest = this.#targetOf(queueTarget, device) * this.cost;
+    if (wait <= Math.min(deadline - this.#monotonic(), longest)) return;
+    if (wait > longest) this.#fullAt = this.#monotonic();
+    throw refuse("OVERLOADED", { retryAfterMs: Math.ceil(wait) });
+  }
 
-  const acquire = (deadline: number, kind: string): Promise<void> =>
-    new Promise((resolve, reject) => {
+  /** Longest acceptable wait, in tasks of the usual kind. */
+  #targetOf(queueTarget: number, device: boolean): number {
+    if (device) return Math.max(queueTarget, 2 * saturatedTarget);
+    const isSaturated = this.#monotonic() - this.#fullAt < saturatedFor * queueTarget * this.cost;
+    return isSaturated ? saturatedTarget : Math.max(queueTarget * withoutDevice, saturatedTarget);
+  }
+
+  #costOf(kinds: readonly string[]): number {
+    return kinds.reduce((total, kind) => total + (this.#costs.get(kind) ?? this.cost), 0);
+  }
+
+  #learn(kind: string, took: number): void {
+    const known = this.#costs.get(kind) || took; // the first of its kind is all that is known
+    this.#costs.set(kind, known + (took - known) * smoothing);
+  }
+
+  #acquire(deadline: number, kind: string): Promise<void> {
+    return new Promise((resolve, reject) => {
       const start = (): void => {
-        running.push(kind);
+        this.#running.push(kind);
         resolve();
       };
       const drop = (): void => reject(refuse("DEADLINE_EXCEEDED"));
-      const target = (options.queueTarget ?? Number.POSITIVE_INFINITY) * (usual() || 1);
-      enqueue({ deadline, due: Math.min(deadline, monotonic() + target), kind, start, drop });
-      next();
+      const target = (this.#options.queueTarget ?? Number.POSITIVE_INFINITY) * (this.cost || 1);
+      this.#enqueue({ deadline, due: Math.min(deadline, this.#monotonic() + target), kind, start, drop });
+      this.#startNext();
     });
+  }
 
-  const learn = (kind: string, took: number): void => {
-    const known = costs.get(kind) || took; // the first of its kind is all that is known
-    costs.set(kind, known + (took - known) * smoothing);
-  };
+  #enqueue(item: Waiting): void {
+    let low = 0;
+    let high = this.#queue.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#queue[middle]!.due <= item.due) low = middle + 1;
+      else high = middle;
+    }
+    this.#queue.splice(low, 0, item);
+  }
 
-  return {
-    admit,
-    async run(deadline, work, { kind = "", permit } = {}) {
-      permit?.release();
-      options.demanded?.(costOf([kind]));
-      const { queueTarget } = options;
-      if (queueTarget !== undefined) checkWait(deadline, { target: targetOf(queueTarget, true), ahead: 0 });
-      await acquire(deadline, kind);
-      const began = monotonic();
-      try {
-        return await work();
-      } finally {
-        running.splice(running.indexOf(kind), 1);
-        learn(kind, monotonic() - began);
-        next();
-      }
-    },
-    width: options.width,
-    get running() {
-      return running.length;
-    },
-    get queued() {
-      return queue.length;
-    },
-    get cost() {
-      return usual();
-    },
-  };
+  #startNext(): void {
+    while (this.#running.length < this.width) {
+      const first = this.#queue.shift();
+      if (first === undefined) return;
+      if (first.deadline <= this.#monotonic()) first.drop();
+      else first.start();
+    }
+  }
 }

@@ -7,7 +7,7 @@ import type { Codec } from "./avro/codec.ts";
 import type { BusCommand, Lanes } from "./command.ts";
 import { type DeadLetters, makeDeadLetters } from "./dead-letter-sender.ts";
 import { type ExecuteDeps, makeExecute } from "./execute.ts";
-import { makeLane } from "./lanes.ts";
+import { Lane } from "./lanes.ts";
 import type { BusProtocol } from "./names.ts";
 import { makeReplies } from "./replies.ts";
 import { Responder, type ResponderDeps } from "./responder.ts";
@@ -70,6 +70,6 @@ function lettersBy(
 }
 
 function oneLane(monotonic: () => number): Lanes {
-  const lane = makeLane({ width: 100 }, monotonic);
+  const lane = new Lane({ width: 100 }, monotonic);
   return { hash: lane, db: lane, cheap: lane };
 }

@@ -1,5 +1,5 @@
 // Builds the process `mailer`: mails from auth.mail to the SMTP server.
-import { makeLane } from "../bus/lanes.ts";
+import { Lane } from "../bus/lanes.ts";
 import { openReply, sealedTo } from "../bus/seal/seal.ts";
 import type { Config } from "../config/read.ts";
 import { isTransient } from "../db/faults.ts";
@@ -38,7 +38,7 @@ export async function startMailerProcess(context: ProcessContext): Promise<Runni
   const keys = await keysOf(context, pool);
   const codec = await codecOf(context, pool);
   const mails = metrics.counter("auth_mails_total", "Mails by kind and what became of them.", ["kind", "outcome"]);
-  const lane = makeLane({ width: config.AUTH_MAIL_CONNECTIONS }, clock.monotonic);
+  const lane = new Lane({ width: config.AUTH_MAIL_CONNECTIONS }, clock.monotonic);
   const mailer = new Mailer({
     kafka,
     codec,

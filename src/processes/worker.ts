@@ -4,7 +4,7 @@
 import type { Lanes } from "../bus/command.ts";
 import { makeCommandStats } from "../bus/command-stats.ts";
 import type { DeadLetters } from "../bus/dead-letter-sender.ts";
-import { makeLane } from "../bus/lanes.ts";
+import { Lane } from "../bus/lanes.ts";
 import { uncounted } from "../command/admin/define.ts";
 import { makeDenials } from "../command/admin/denials.ts";
 import { commitWithoutReply } from "../command/commit-without-reply.ts";
@@ -204,7 +204,7 @@ function lanesOf(
     "What password hashes that were asked for cost, whether they were made or refused for overload.",
   );
   return {
-    hash: makeLane(
+    hash: new Lane(
       {
         width: config.AUTH_HASH_THREADS,
         queueTarget: config.AUTH_HASH_QUEUE_TARGET,
@@ -213,8 +213,8 @@ function lanesOf(
       },
       monotonic,
     ),
-    db: makeLane({ width: config.AUTH_DATABASE_POOL }, monotonic),
-    cheap: makeLane({ width: 4 * config.AUTH_DATABASE_POOL }, monotonic),
+    db: new Lane({ width: config.AUTH_DATABASE_POOL }, monotonic),
+    cheap: new Lane({ width: 4 * config.AUTH_DATABASE_POOL }, monotonic),
   };
 }
 

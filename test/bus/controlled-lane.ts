@@ -1,12 +1,12 @@
 // A lane whose clock and whose tasks only the test moves.
-import { type LaneOptions, makeLane, type Permit } from "../../src/bus/lanes.ts";
+import { Lane, type LaneOptions, type Permit } from "../../src/bus/lanes.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 export function lane(options: LaneOptions) {
   const time = { ms: 0 };
-  const made = makeLane(options, () => time.ms);
+  const made = new Lane(options, () => time.ms);
   const running: { name: string; end: PromiseWithResolvers<void> }[] = [];
   const order: string[] = [];
   /** Resolves with `done`, the refusal's code, or the fault's message. */

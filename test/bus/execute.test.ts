@@ -5,7 +5,7 @@ import { describe, expect, test } from "@jest/globals";
 import { makeTextGate } from "../../src/bus/avro/text-gate.ts";
 import type { BusCommand, Call, LaneName } from "../../src/bus/command.ts";
 import { makeExecute } from "../../src/bus/execute.ts";
-import { makeLane } from "../../src/bus/lanes.ts";
+import { Lane } from "../../src/bus/lanes.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 import { busNames } from "../../src/protocol/bus-names.ts";
 import { refuse } from "../../src/protocol/errors.ts";
@@ -18,7 +18,7 @@ function setUp(given: Partial<BusCommand>) {
   let opened = 0;
   const demands: number[] = [];
   const lane = (demanded?: (ms: number) => void) =>
-    makeLane({ width: 1, cost: 100, queueTarget: 1, ...(demanded && { demanded }) }, monotonic);
+    new Lane({ width: 1, cost: 100, queueTarget: 1, ...(demanded && { demanded }) }, monotonic);
   const lanes = { hash: lane((ms) => demands.push(ms)), db: lane(), cheap: lane() };
   const execute = makeExecute({
     protocol: { names: busNames },

@@ -7,7 +7,7 @@ import pg from "pg";
 import { sql } from "slonik";
 import { z } from "zod";
 import type { BusCommand, Call, HeldDevice, Lanes } from "../../src/bus/command.ts";
-import { type Lane, makeLane } from "../../src/bus/lanes.ts";
+import { Lane } from "../../src/bus/lanes.ts";
 import { delayUntil } from "../../src/bus/min-response.ts";
 import type { Settings } from "../../src/command/context.ts";
 import type { RunDeps } from "../../src/command/deps.ts";
@@ -141,7 +141,7 @@ export async function handlerHarness({
   await ensureKeys({ pool, master, rules: keyRulesOf(config), clock: systemClock });
   const keys = await loadFleetKeys(pool, master, quiet);
   const devices = makeDeviceTokens(keys.dataKeys, config.AUTH_KNOWN_DEVICE_TTL);
-  const lane = () => makeLane({ width: poolSize }, systemClock.monotonic);
+  const lane = () => new Lane({ width: poolSize }, systemClock.monotonic);
   const [attempts, limited, unknown]: [string[], string[], string[]] = [[], [], []];
   let hashes = 0;
   let busy = false;
@@ -291,11 +291,10 @@ function callOf(
 }
 
 function refusing(lane: Lane, busy: () => boolean): Lane {
-  return {
-    ...lane,
-    run: (deadline, work) =>
-      busy() ? Promise.reject(refuse("OVERLOADED", { retryAfterMs: 100 })) : lane.run(deadline, work),
-  };
+  const run = lane.run.bind(lane);
+  lane.run = (deadline, work) =>
+    busy() ? Promise.reject(refuse("OVERLOADED", { retryAfterMs: 100 })) : run(deadline, work);
+  return lane;
 }
 
 function counted(passwords: Passwords, count: () => void): Passwords {

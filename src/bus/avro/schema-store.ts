@@ -8,7 +8,7 @@ import registryApi from "@kafkajs/confluent-schema-registry/dist/api/index.js";
 import avsc from "avsc";
 
 import { asError } from "../../lib/errors.ts";
-import { makeLane } from "../lanes.ts";
+import { Lane } from "../lanes.ts";
 
 export interface SchemaSource {
   /** The id of exactly this schema in the subject, or undefined. */
@@ -25,7 +25,7 @@ const atOnce = 8;
 export function makeSchemaStore(sources: SchemaSource[], monotonic: () => number): SchemaSource {
   const ids = cached<number>(monotonic);
   const versions = cached<object>(monotonic);
-  const questions = makeLane({ width: atOnce }, monotonic);
+  const questions = new Lane({ width: atOnce }, monotonic);
   const first = async <T>(ask: (source: SchemaSource) => Promise<T | undefined>): Promise<T | undefined> => {
     for (const source of sources) {
       const answer = await ask(source);

@@ -6,7 +6,7 @@ import { describe, expect, test } from "@jest/globals";
 import { makeTextGate } from "../../../src/bus/avro/text-gate.ts";
 import type { BusCommand, Call } from "../../../src/bus/command.ts";
 import { makeExecute } from "../../../src/bus/execute.ts";
-import { makeLane } from "../../../src/bus/lanes.ts";
+import { Lane } from "../../../src/bus/lanes.ts";
 import { isReplyMac, makeReplySecret } from "../../../src/bus/seal/reply-mac.ts";
 import { type RequestToSeal, sealRequest, thumbprint } from "../../../src/bus/seal/seal.ts";
 import { busNames } from "../../../src/protocol/bus-names.ts";
@@ -50,7 +50,7 @@ async function asked({
     expiresAt: receivedAt + 60_000,
   };
   const sealed = await sealRequest({ ...given, ...seal });
-  const lane = () => makeLane({ width: 1, cost: 100, queueTarget: 1 }, monotonic);
+  const lane = () => new Lane({ width: 1, cost: 100, queueTarget: 1 }, monotonic);
   const lanes = { hash: lane(), db: lane(), cheap: lane() };
   if (full) for (let n = 0; n < 2; n += 1) lanes.hash.admit(monotonic() + 1000);
   const execute = makeExecute({
