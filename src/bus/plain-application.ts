@@ -5,7 +5,7 @@ import { connectKafka, type KafkaSettings } from "../kafka/kafka.ts";
 import { systemClock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
 import type { Logger } from "../runtime/log.ts";
-import { makeCodec } from "./avro/codec.ts";
+import { Codec } from "./avro/codec.ts";
 import { connectRegistry, makeSchemaStore } from "./avro/schema-store.ts";
 import { requestSubject } from "./command.ts";
 import type { BusProtocol } from "./names.ts";
@@ -46,7 +46,7 @@ export function openPlainApplication(options: PlainApplicationOptions): PlainApp
   const registry = connectRegistry({ url: options.registry });
   const defined = options.commands.map((command) => definePlainCommand(names, command));
   const schemas = Object.assign({}, ...defined.map((each) => each.schemas)) as Record<string, object>;
-  const codec = makeCodec(makeSchemaStore([registry], systemClock.monotonic), schemas, names.setupCommand);
+  const codec = new Codec(makeSchemaStore([registry], systemClock.monotonic), schemas, names.setupCommand);
   const closing: (() => Promise<void>)[] = [];
   const requesters = new Map<string, Requester>();
 

@@ -6,7 +6,7 @@
 
 import { generateKeyPairSync } from "node:crypto";
 import type { JWK } from "jose";
-import { type Codec, makeCodec } from "../bus/avro/codec.ts";
+import { Codec } from "../bus/avro/codec.ts";
 import { makeSchemaStore, type SchemaSource } from "../bus/avro/schema-store.ts";
 import { makeTextGate, type TextGate } from "../bus/avro/text-gate.ts";
 import { requestSubject } from "../bus/command.ts";

@@ -10,7 +10,7 @@
 //   auth.events(async (event) => { if (event.name === "UserDeleted") await forget(event.userId); });
 //   await auth.close();
 
-import { makeCodec } from "../bus/avro/codec.ts";
+import { Codec } from "../bus/avro/codec.ts";
 import { connectRegistry, makeSchemaStore } from "../bus/avro/schema-store.ts";
 import { connectKafka, isDriverName, type KafkaSettings } from "../kafka/kafka.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -102,7 +102,7 @@ export function connect(options: ConnectOptions): Client {
       return verifier;
     },
     events(read, { group = `${name}.events`, only } = {}) {
-      const codec = makeCodec(makeSchemaStore([schemas], systemClock.monotonic), eventsBySubject());
+      const codec = new Codec(makeSchemaStore([schemas], systemClock.monotonic), eventsBySubject());
       const reader = readEvents({ kafka, codec, group, log }, read, only);
       readers.push(reader);
       return reader;

@@ -1,7 +1,7 @@
 // What several processes are put together from: connections, keys, codec, client. Each resource that is opened leaves
 // its undo behind (lifecycle.ts).
 
-import { type Codec, makeCodec } from "../bus/avro/codec.ts";
+import { Codec } from "../bus/avro/codec.ts";
 import { connectRegistry, makeSchemaStore, type Registry } from "../bus/avro/schema-store.ts";
 import { type DeadLetters, makeDeadLetters } from "../bus/dead-letter-sender.ts";
 import { makeReplies } from "../bus/replies.ts";
@@ -176,7 +176,7 @@ export async function codecOf(
 ): Promise<Codec> {
   const registry = registryOf(config);
   const store = makeSchemaStore([savedSchemas(pool), ...(registry ? [registry] : [])], clock.monotonic);
-  const codec = makeCodec(store, schemasBySubject(), busNames.setupCommand);
+  const codec = new Codec(store, schemasBySubject(), busNames.setupCommand);
   await untilAnswered(() => codec.warm(), {
     what: "PostgreSQL",
     isTransient: isTransient,

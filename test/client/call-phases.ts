@@ -4,7 +4,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { getEventListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeCodec } from "../../src/bus/avro/codec.ts";
+import { Codec } from "../../src/bus/avro/codec.ts";
 import type { SchemaSource } from "../../src/bus/avro/schema-store.ts";
 import { replyMac } from "../../src/bus/seal/reply-mac.ts";
 import { openReply, thumbprint } from "../../src/bus/seal/seal.ts";
@@ -112,7 +112,7 @@ const subjects = [...bySubject.keys()];
 const idOf = (subject: string): number => subjects.indexOf(subject) + 1;
 /** The fleet's schemas are other versions than the client's, so that each has to ask for the other's. */
 const otherVersion = 1000;
-const codec = makeCodec(
+const codec = new Codec(
   { idOf: async (subject) => idOf(subject), versionOf: async (subject) => bySubject.get(subject) },
   Object.fromEntries(bySubject),
 );

@@ -2,7 +2,7 @@
 // to the reply topic whatever they like. And by whose clock a seal ends.
 import { generateKeyPairSync } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { makeCodec } from "../../src/bus/avro/codec.ts";
+import { Codec } from "../../src/bus/avro/codec.ts";
 import { replyMac } from "../../src/bus/seal/reply-mac.ts";
 import { openReply, thumbprint } from "../../src/bus/seal/seal.ts";
 import { type ConnectedClient, connectClient } from "../../src/client/connect.ts";
@@ -21,7 +21,7 @@ const source = {
   idOf: async () => 1,
   versionOf: async (subject: string) => subjects[subject as keyof typeof subjects],
 };
-const codec = makeCodec(source, subjects);
+const codec = new Codec(source, subjects);
 await codec.warm();
 
 const pair = () => {

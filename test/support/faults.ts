@@ -207,7 +207,7 @@ export const faults = {
     instead: "    const bytes = await unpack(codec, batch.body, 2 ** 31);",
   },
   /** Counts and lengths in Avro are believed. */
-  "avro-believed": { module: "bus/avro/codec.ts", line: "        walk(value);", instead: "        void walk;" },
+  "avro-believed": { module: "bus/avro/codec.ts", line: "      walk(value);", instead: "      void walk;" },
   /** A schema is read whatever subject it is a version of. */
   "any-subject": {
     module: "bus/avro/schema-store.ts",

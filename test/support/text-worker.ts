@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll } from "@jest/globals";
 import avsc from "avsc";
-import { makeCodec } from "../../src/bus/avro/codec.ts";
+import { Codec } from "../../src/bus/avro/codec.ts";
 import type { BusCommand, Call } from "../../src/bus/command.ts";
 import { type Executed, makeExecute } from "../../src/bus/execute.ts";
 import { busNames } from "../../src/protocol/bus-names.ts";
@@ -25,7 +25,7 @@ export function worker(change: (command: BusCommand) => BusCommand = (command) =
   const codecs = new Map(
     Object.entries(commandSchemas).map(([topic, { request, reply }]) => {
       const subjects = { [`${topic}-value`]: request, [`${reply.namespace}.${reply.name}`]: reply };
-      return [topic, makeCodec({ idOf: async () => 1, versionOf: async () => request }, subjects)];
+      return [topic, new Codec({ idOf: async () => 1, versionOf: async () => request }, subjects)];
     }),
   );
   return async ({ topic }: Pick<Case, "topic">, value: Buffer): Promise<Executed & { refusal: Fields | undefined }> => {

@@ -35,7 +35,7 @@ function droppedAlready(letter: Letter): Error {
 }
 
 async function openReading(config: Config): Promise<Reading | undefined> {
-  const [{ registryOf }, { makeSchemaStore }, { makeCodec }, { schemasBySubject }] = await Promise.all([
+  const [{ registryOf }, { makeSchemaStore }, { Codec }, { schemasBySubject }] = await Promise.all([
     import("../../processes/parts.ts"),
     import("../../bus/avro/schema-store.ts"),
     import("../../bus/avro/codec.ts"),
@@ -44,7 +44,7 @@ async function openReading(config: Config): Promise<Reading | undefined> {
   const registry = registryOf(config);
   if (registry === undefined) return undefined;
   const store = makeSchemaStore([registry], systemClock.monotonic);
-  return { schemas: registry, codec: makeCodec(store, schemasBySubject()) };
+  return { schemas: registry, codec: new Codec(store, schemasBySubject()) };
 }
 
 export function makeReplayDeps(config: Config, kafka: KafkaPort): ReplayDeps {

@@ -3,6 +3,7 @@
 // of the same subject. Before avsc reads them they are walked through once (walk.ts): it believes counts and lengths.
 import { isUtf8 } from "node:buffer";
 import avsc from "avsc";
+import { asError } from "../../lib/errors.ts";
 import type { SchemaSource } from "./schema-store.ts";
 import { type AvroType, type AvroWalk, makeAvroWalk } from "./walk.ts";
 
@@ -19,104 +20,126 @@ export class CodecFault extends Error {
   }
 }
 
-export interface Codec {
-  /** Whether the ids of all schemas are known. */
-  readonly isWarm: boolean;
-  /** Looks up the ids of all schemas. @throws Error where one is not registered */
-  warm(): Promise<void>;
-  /** @param subject one of the codec's own; its id must be warm */
-  encode(subject: string, value: object): Buffer;
-  /** Reads the bytes as the subject's record. @throws CodecFault */
-  decode(subject: string, bytes: Buffer | null): Promise<object>;
-}
-
 const magic = 0;
 const headerBytes = 5;
 const usualBytes = 2048;
 /** To make a reader of 64 KiB of schema takes 15 ms; the longest of ours has 3. */
 const maxSchemaLength = 64 * 1024;
 
-/** @param setupCommand what registers schemas, for the error where one is missing */
-export function makeCodec(store: SchemaSource, schemas: Record<string, object>, setupCommand?: string): Codec {
-  const hint = setupCommand === undefined ? "" : `: run ${setupCommand} first`;
-  const types = new Map(
-    Object.entries(schemas).map(([subject, schema]) => [
-      subject,
-      avsc.Type.forSchema(schema as avsc.Schema, { typeHook }),
-    ]),
-  );
-  const ids = new Map<string, number>();
-  let scratch = Buffer.alloc(usualBytes);
-  const writers = new Map<string, Writer | CodecFault>();
+export class Codec {
+  readonly #store: SchemaSource;
+  readonly #schemas: Record<string, object>;
+  readonly #setupCommand: string | undefined;
+  readonly #types: Map<string, avsc.Type>;
+  /** Of our own schemas, by subject. */
+  readonly #ids = new Map<string, number>();
+  /** By subject and id of the writer's schema. A fault is remembered: to find it out again costs milliseconds. */
+  readonly #writers = new Map<string, Writer | CodecFault>();
+  #scratch = Buffer.alloc(usualBytes);
 
-  const writerFor = async (subject: string, type: avsc.Type, id: number): Promise<Writer> => {
-    const key = `${subject}#${id}`;
-    const known = writers.get(key);
-    if (known instanceof CodecFault) throw known;
-    if (known !== undefined) return known;
-    const schema = ids.get(subject) === id ? schemas[subject]! : await writerSchema(store, subject, id);
-    try {
-      if (JSON.stringify(schema).length > maxSchemaLength) throw new Error(`it is longer than ${maxSchemaLength}`);
-      const written = avsc.Type.forSchema(schema as avsc.Schema);
-      const writer = { resolver: type.createResolver(written), walk: makeAvroWalk(written as unknown as AvroType) };
-      writers.set(key, writer);
-      return writer;
-    } catch (error) {
-      // Remembered: to find it out again for each record costs milliseconds.
-      const fault = new CodecFault(
-        "incompatible",
-        `schema ${id} is not one of ${subject}: ${(error as Error).message}`,
-      );
-      writers.set(key, fault);
-      throw fault;
+  /** @param setupCommand what registers schemas, for the error where one is missing */
+  constructor(store: SchemaSource, schemas: Record<string, object>, setupCommand?: string) {
+    this.#store = store;
+    this.#schemas = schemas;
+    this.#setupCommand = setupCommand;
+    this.#types = new Map(
+      Object.entries(schemas).map(([subject, schema]) => [
+        subject,
+        avsc.Type.forSchema(schema as avsc.Schema, { typeHook }),
+      ]),
+    );
+  }
+
+  /** Whether the ids of all schemas are known. */
+  get isWarm(): boolean {
+    return this.#ids.size === this.#types.size;
+  }
+
+  /** Looks up the ids of all schemas. @throws Error where one is not registered */
+  async warm(): Promise<void> {
+    const missing = [...this.#types.keys()].filter((subject) => !this.#ids.has(subject));
+    await Promise.all(missing.map((subject) => this.#lookUp(subject)));
+  }
+
+  async #lookUp(subject: string): Promise<void> {
+    const id = await this.#store.idOf(subject, this.#schemas[subject]!);
+    const hint = this.#setupCommand === undefined ? "" : `: run ${this.#setupCommand} first`;
+    if (id === undefined) throw new Error(`The schema of ${subject} is not registered${hint}.`);
+    this.#ids.set(subject, id);
+  }
+
+  /** @param subject one of the codec's own; its id must be warm */
+  encode(subject: string, value: object): Buffer {
+    const id = this.#ids.get(subject);
+    if (id === undefined) throw new Error(`no schema id for ${subject}: warm() comes first`);
+    const type = this.#types.get(subject)!;
+    let end = type.encode(value, this.#scratch, headerBytes);
+    if (end < 0) {
+      this.#scratch = Buffer.alloc(this.#scratch.length - end); // as much as was missing; larger values are rare
+      end = type.encode(value, this.#scratch, headerBytes);
     }
-  };
+    this.#scratch.writeUInt8(magic, 0);
+    this.#scratch.writeInt32BE(id, 1);
+    return Buffer.from(this.#scratch.subarray(0, end));
+  }
 
-  return {
-    get isWarm() {
-      return ids.size === types.size;
-    },
-    async warm() {
-      if (ids.size === types.size) return;
-      const missing = [...types.keys()].filter((subject) => !ids.has(subject));
-      await Promise.all(
-        missing.map(async (subject) => {
-          const id = await store.idOf(subject, schemas[subject]!);
-          if (id === undefined) throw new Error(`The schema of ${subject} is not registered${hint}.`);
-          ids.set(subject, id);
-        }),
-      );
-    },
-    encode(subject, value) {
-      const id = ids.get(subject);
-      if (id === undefined) throw new Error(`no schema id for ${subject}: warm() comes first`);
-      const type = types.get(subject)!;
-      let end = type.encode(value, scratch, headerBytes);
-      if (end < 0) {
-        scratch = Buffer.alloc(scratch.length - end); // it says what is missing; larger values are rare, so this size stays
-        end = type.encode(value, scratch, headerBytes);
-      }
-      scratch.writeUInt8(magic, 0);
-      scratch.writeInt32BE(id, 1);
-      return Buffer.from(scratch.subarray(0, end));
-    },
-    async decode(subject, bytes) {
-      if (bytes === null || bytes.length < headerBytes || bytes[0] !== magic) {
-        throw new CodecFault("not-avro", "the value is not in the registry's wire format");
-      }
-      const type = types.get(subject)!;
-      const id = bytes.readInt32BE(1);
-      if (id < 1) throw new CodecFault("unknown-schema", `there is no schema ${id} of ${subject}`); // no registry gives such an id
-      const { walk, resolver } = await writerFor(subject, type, id);
-      const value = bytes.subarray(headerBytes);
-      try {
-        walk(value);
-        return type.fromBuffer(value, resolver) as object;
-      } catch (error) {
-        throw new CodecFault("malformed", `the value does not decode: ${(error as Error).message}`);
-      }
-    },
-  };
+  /** Reads the bytes as the subject's record. @throws CodecFault */
+  async decode(subject: string, bytes: Buffer | null): Promise<object> {
+    if (bytes === null || bytes.length < headerBytes || bytes[0] !== magic) {
+      throw new CodecFault("not-avro", "the value is not in the registry's wire format");
+    }
+    const id = bytes.readInt32BE(1);
+    if (id < 1) throw unknownSchema(subject, id); // no registry gives such an id
+    const type = this.#types.get(subject)!;
+    const { walk, resolver } = await this.#writerFor(subject, type, id);
+    const value = bytes.subarray(headerBytes);
+    try {
+      walk(value);
+      return type.fromBuffer(value, resolver) as object;
+    } catch (error) {
+      throw new CodecFault("malformed", `the value does not decode: ${(error as Error).message}`);
+    }
+  }
+
+  async #writerFor(subject: string, type: avsc.Type, id: number): Promise<Writer> {
+    const key = `${subject}#${id}`;
+    let writer = this.#writers.get(key);
+    if (writer === undefined) {
+      const schema = this.#ids.get(subject) === id ? this.#schemas[subject]! : await this.#foreignSchema(subject, id);
+      writer = makeWriter(schema, type, `schema ${id} is not one of ${subject}`);
+      this.#writers.set(key, writer);
+    }
+    if (writer instanceof CodecFault) throw writer;
+    return writer;
+  }
+
+  async #foreignSchema(subject: string, id: number): Promise<object> {
+    const schema = await this.#store.versionOf(subject, id).catch((error: unknown) => {
+      throw new CodecFault("unreachable", asError(error).message);
+    });
+    if (schema === undefined) throw unknownSchema(subject, id);
+    return schema;
+  }
+}
+
+function unknownSchema(subject: string, id: number): CodecFault {
+  return new CodecFault("unknown-schema", `there is no schema ${id} of ${subject}`);
+}
+
+interface Writer {
+  resolver: avsc.Resolver;
+  walk: AvroWalk;
+}
+
+/** What reads what was written in this schema as our own type; a fault where nothing can. */
+function makeWriter(schema: object, type: avsc.Type, problem: string): Writer | CodecFault {
+  try {
+    if (JSON.stringify(schema).length > maxSchemaLength) throw new Error(`it is longer than ${maxSchemaLength}`);
+    const written = avsc.Type.forSchema(schema as avsc.Schema);
+    return { resolver: type.createResolver(written), walk: makeAvroWalk(written as unknown as AvroType) };
+  } catch (error) {
+    return new CodecFault("incompatible", `${problem}: ${(error as Error).message}`);
+  }
 }
 
 /** As much as is used of what avsc reads from. */
@@ -143,20 +166,4 @@ class Utf8Type extends avsc.types.StringType {
 function typeHook(schema: unknown): avsc.Type | undefined {
   const type = typeof schema === "string" ? schema : (schema as { type?: unknown }).type;
   return type === "string" ? new Utf8Type() : undefined;
-}
-
-interface Writer {
-  resolver: avsc.Resolver;
-  walk: AvroWalk;
-}
-
-async function writerSchema(store: SchemaSource, subject: string, id: number): Promise<object> {
-  let schema: object | undefined;
-  try {
-    schema = await store.versionOf(subject, id);
-  } catch (error) {
-    throw new CodecFault("unreachable", (error as Error).message);
-  }
-  if (schema === undefined) throw new CodecFault("unknown-schema", `there is no schema ${id} of ${subject}`);
-  return schema;
 }

@@ -1,6 +1,6 @@
 // Avro in the registry's wire format, against schemas of other versions and against bytes that are none.
 import avsc from "avsc";
-import { CodecFault, makeCodec } from "../../../src/bus/avro/codec.ts";
+import { Codec, CodecFault } from "../../../src/bus/avro/codec.ts";
 import type { SchemaSource } from "../../../src/bus/avro/schema-store.ts";
 
 const subject = "auth.session.greet-value";
@@ -42,7 +42,7 @@ function codecOver(source: Partial<SchemaSource> = {}) {
     versionOf: async (_subject, id) => registered.get(id),
     ...source,
   };
-  return makeCodec(store, { [subject]: schema });
+  return new Codec(store, { [subject]: schema });
 }
 
 function wire(id: number, writer: object, value: unknown): Buffer {
@@ -197,7 +197,7 @@ describe("warm", () => {
       },
       versionOf: async () => undefined,
     };
-    const codec = makeCodec(store, { one: schema, two: older }, "the setup");
+    const codec = new Codec(store, { one: schema, two: older }, "the setup");
     await expect(codec.warm()).rejects.toThrow("The schema of two is not registered: run the setup first.");
     ids["two"] = 2;
     await codec.warm();
@@ -227,7 +227,7 @@ describe("bytes that are no UTF-8 in a text", () => {
     ],
   } as const;
   const asBytes = JSON.parse(JSON.stringify(texts).replaceAll('"string"', '"bytes"')) as object;
-  const codec = makeCodec({ idOf: async () => 7, versionOf: async () => texts }, { texts });
+  const codec = new Codec({ idOf: async () => 7, versionOf: async () => texts }, { texts });
   const decoded = (text: Buffer) =>
     codec.decode("texts", wire(7, asBytes, { plain: text, maybe: text, list: [text], inner: { text } }));
 

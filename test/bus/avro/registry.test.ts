@@ -1,6 +1,6 @@
 // The real registry: ids, schemas, and the compatibility that keeps old and new processes talking.
 import { randomBytes } from "node:crypto";
-import { makeCodec } from "../../../src/bus/avro/codec.ts";
+import { Codec } from "../../../src/bus/avro/codec.ts";
 import { connectRegistry, makeSchemaStore, type Registry } from "../../../src/bus/avro/schema-store.ts";
 import { testStack } from "../../support/stack.ts";
 
@@ -119,7 +119,7 @@ test("two versions of a process understand each other through it, defaults and a
   for (const schema of [older, newer]) await registry.register(subject, schema, "BACKWARD");
   const codecOf = async (schema: object) => {
     const store = makeSchemaStore([connectRegistry({ url: testStack().registry })], () => performance.now());
-    const codec = makeCodec(store, { [subject]: schema });
+    const codec = new Codec(store, { [subject]: schema });
     await codec.warm();
     return codec;
   };
