@@ -10,16 +10,18 @@ import type { Logger } from "../runtime/log.ts";
 import type { ReplyAddress } from "./headers.ts";
 import type { Sender } from "./sender.ts";
 
+type Destination = Pick<ReplyAddress, "topic" | "partition">;
+
 export interface Replies {
   /** Whether the topic and partition exist. Unknown ones are remembered for a few seconds. */
-  reachable(address: ReplyAddress): Promise<boolean>;
+  reachable(address: Destination): Promise<boolean>;
   /** Resolves when the broker has the reply or never will. Keeps trying while brokers are away, until the signal. */
   send(record: OutRecord, signal: AbortSignal): Promise<void>;
 }
 
 export interface RepliesDeps {
   kafka: Pick<KafkaPort, "partitionsOf">;
-  sender: Sender;
+  sender: Pick<Sender, "send">;
   log: Logger;
   monotonic: () => number;
   /** Counts replies that can never arrive, by reason. */
@@ -56,7 +58,7 @@ export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesDeps
     return entry.partitions;
   };
 
-  const reachable = async ({ topic, partition }: ReplyAddress): Promise<boolean> => {
+  const reachable = async ({ topic, partition }: Destination): Promise<boolean> => {
     const count = await partitionsOf(topic);
     if (count === undefined) return false;
     if (partition === undefined || partition < count) return true;
@@ -68,31 +70,38 @@ export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesDeps
     return partition < ((await partitionsOf(topic)) ?? 0);
   };
 
+  /** @returns true: that is done */
+  const giveUp = ({ topic, partition }: OutRecord, reason: string): true => {
+    lost(reason);
+    log.warn({ topic, partition, reason }, "reply cannot be delivered");
+    return true;
+  };
+
+  /** @returns whether the reply is done; otherwise it is worth another try */
+  const trySend = async (record: OutRecord): Promise<boolean> => {
+    const { topic, partition } = record;
+    try {
+      if (!(await reachable({ topic, partition }))) return giveUp(record, "unknown-destination");
+      await sender.send(record);
+      return true;
+    } catch (error) {
+      if (!(error instanceof KafkaFault)) throw error;
+      // A broker that has just started lists a topic before it takes records for it: whether it is gone is asked anew.
+      if (error.kind === "unknown-topic") topics.delete(topic);
+      else if (!isOurs.has(error.kind)) return giveUp(record, error.kind);
+      log.warn({ err: error, topic }, "reply is tried again");
+      return false;
+    }
+  };
+
   return {
     reachable,
     async send(record, signal) {
-      for (let attempt = 0; !signal.aborted; attempt += 1) {
-        try {
-          if (!(await reachable({ topic: record.topic, partition: record.partition, correlationId: undefined }))) {
-            return giveUp(record, "unknown-destination");
-          }
-          return await sender.send(record);
-        } catch (error) {
-          if (!(error instanceof KafkaFault)) throw error;
-          // A broker that has just started lists a topic before it takes records for it: whether it is gone is asked
-          // anew.
-          if (error.kind === "unknown-topic") topics.delete(record.topic);
-          else if (!isOurs.has(error.kind)) return giveUp(record, error.kind);
-          log.warn({ err: error, topic: record.topic, attempt }, "reply is tried again");
-          await sleep(Math.min(50 * 2 ** attempt, 2000), undefined, { signal }).catch(() => undefined);
-        }
+      for (let pauseMs = 50; !signal.aborted; pauseMs = Math.min(pauseMs * 2, 2000)) {
+        if (await trySend(record)) return;
+        await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
       }
       throw new KafkaFault("unavailable", "stopped before the reply was acknowledged");
     },
   };
-
-  function giveUp(record: OutRecord, reason: string): void {
-    lost(reason);
-    log.warn({ topic: record.topic, partition: record.partition, reason }, "reply cannot be delivered");
-  }
 }

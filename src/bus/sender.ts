@@ -34,14 +34,19 @@ export function makeSender(kafka: Pick<KafkaPort, "produce">): Sender {
 
   const produce = async (batch: Queued[]): Promise<void> => {
     try {
-      await kafka.produce(batch.map((each) => each.record));
-      acknowledged += 1;
-      for (const each of batch) each.resolve();
+      await kafka.produce(batch.map(({ record }) => record));
     } catch (error) {
-      const parts = error instanceof KafkaFault ? apart(batch, error.kind) : [batch];
-      if (parts.length > 1) for (const part of parts) await produce(part);
-      else for (const each of batch) each.reject(asError(error));
+      await failed(batch, error);
+      return;
     }
+    acknowledged += 1;
+    for (const { resolve } of batch) resolve();
+  };
+
+  const failed = async (batch: Queued[], error: unknown): Promise<void> => {
+    const parts = error instanceof KafkaFault ? apart(batch, error.kind) : [batch];
+    if (parts.length > 1) for (const part of parts) await produce(part);
+    else for (const { reject } of batch) reject(asError(error));
   };
 
   const flush = async (): Promise<void> => {

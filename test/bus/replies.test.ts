@@ -35,8 +35,6 @@ function replies(partitions: Record<string, number>) {
         if (failure) throw failure;
         sent.push(record);
       },
-      pending: 0,
-      acknowledged: 0,
     },
     log: makeLogger("silent", {}),
     monotonic: () => time.ms,

@@ -124,9 +124,9 @@ export const faults = {
   /** Something of each reply stays in memory. */
   "replies-kept": {
     module: "bus/replies.ts",
-    line: "          return await sender.send(record);",
+    line: "      await sender.send(record);",
     instead:
-      "          ((globalThis as { kept?: Buffer[] }).kept ??= []).push(Buffer.alloc(100_000, 1)); return await sender.send(record);",
+      "      ((globalThis as { kept?: Buffer[] }).kept ??= []).push(Buffer.alloc(100_000, 1)); await sender.send(record);",
   },
   /** What a phase of a call waits for is begun before it is known whether the call is over. */
   "begun-at-once": {

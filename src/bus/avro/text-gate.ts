@@ -146,14 +146,18 @@ function typeCheck(type: unknown, attributes: TextAttributes): Check | undefined
   }
 }
 
-function itemsCheck(check: Check | undefined, { maxItems = defaultMaxItems, ...attributes }: TextAttributes): Check {
-  const key = textCheck(attributes);
+function itemsCheck(
+  checkItem: Check = () => undefined,
+  { maxItems = defaultMaxItems, ...attributes }: TextAttributes,
+): Check {
+  const checkName = textCheck(attributes);
   return (value, path) => {
     if (typeof value !== "object" || value === null) return;
+    const names = Array.isArray(value) ? [] : Object.keys(value);
     const items = Array.isArray(value) ? value : Object.values(value);
     if (items.length > maxItems) throw invalid(path, `must have at most ${maxItems} items`);
-    if (!Array.isArray(value)) for (const name of Object.keys(value)) key(name, path);
-    if (check !== undefined) for (const item of items) check(item, path);
+    for (const name of names) checkName(name, path);
+    for (const item of items) checkItem(item, path);
   };
 }
 

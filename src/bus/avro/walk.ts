@@ -97,13 +97,18 @@ function unionStep(branches: Step[]): Step {
 function blocksStep(item: Step): Step {
   return (cursor, depth) => {
     for (let count = cursor.long(); count !== 0; count = cursor.long()) {
-      const size = count < 0 ? cursor.long() : undefined;
-      if (size !== undefined && (size < 0 || size > cursor.left)) throw new RangeError(`a block of ${size} bytes`);
-      const end = size === undefined ? undefined : cursor.left - size;
+      const end = count < 0 ? sizedBlockEnd(cursor) : undefined;
       for (let left = Math.abs(count); left > 0; left -= 1) item(cursor, depth);
       if (end !== undefined && cursor.left !== end) throw new RangeError("a block of another size than it says");
     }
   };
+}
+
+/** Reads a block's size. @returns the bytes that must be left behind the block */
+function sizedBlockEnd(cursor: Cursor): number {
+  const size = cursor.long();
+  if (size < 0 || size > cursor.left) throw new RangeError(`a block of ${size} bytes`);
+  return cursor.left - size;
 }
 
 class Cursor {
