@@ -2,17 +2,16 @@
 // dropped once it has one, and what is left verifies from there; and more rows than a page and a batch. No fleet: the
 // relay's step is called by hand, on a database of its own.
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
 import { type ChainDeps, chainBatch } from "../../src/audit/chain.ts";
 import { type Verdict, verifyAudit } from "../../src/audit/verify.ts";
 import { type AuditEntry, link, noChain, sealEnd, sealEntry, sealHeadKey, signHead } from "../../src/crypto/audit.ts";
 import { type ChainedRow, insertChained, insertHead, saveEnd, turnAudit } from "../../src/db/audit.ts";
-import { migrateDatabase } from "../../src/db/migrate.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { ensureKeys, loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
+import { makeDatabase } from "../support/databases.ts";
 import { quiet } from "../support/logger.ts";
 import { testStack } from "../support/stack.ts";
 
@@ -24,17 +23,10 @@ let client: pg.Client;
 let pool: DatabasePool;
 let parts: ChainDeps;
 beforeAll(async () => {
-  const admin = new pg.Client({ connectionString: testStack().database });
-  await admin.connect();
-  const name = `audit_${randomBytes(6).toString("hex")}`;
-  await admin.query(`CREATE DATABASE ${name}`);
-  await admin.end();
-  const url = new URL(testStack().database);
-  url.pathname = `/${name}`;
-  client = new pg.Client({ connectionString: url.href });
+  const url = await makeDatabase(testStack(), `audit_${randomBytes(6).toString("hex")}`);
+  client = new pg.Client({ connectionString: url });
   await client.connect();
-  pool = await openPool({ url: url.href, size: 4, applicationName: "test" });
-  await migrateDatabase(pool, join(import.meta.dirname, "..", "..", "migrations"));
+  pool = await openPool({ url, size: 4, applicationName: "test" });
   const master = [{ kid: "t", key: randomBytes(32) }];
   const rules = {
     signingAlg: "ES256",

@@ -6,7 +6,7 @@ import type { ChildProcess } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import pg from "pg";
+import { makeDatabase } from "./databases.ts";
 import { testDriver } from "./driver.ts";
 import { type FleetAddresses, writeSharedFleet } from "./fleet-addresses.ts";
 import { enrol, testOperator, writeOperatorKey } from "./operator.ts";
@@ -64,7 +64,8 @@ export async function startFleet(name: string, options: FleetOptions = {}): Prom
   const stack = options.stack ?? testStack();
   const folder = join(runFolder(), `fleet-${name}`);
   const prefix = options.prefix ?? options.again?.prefix ?? `${name}-${randomBytes(3).toString("hex")}.`;
-  const database = options.again?.env["AUTH_DATABASE_URL"] ?? (await makeDatabase(stack.database, prefix));
+  const database =
+    options.again?.env["AUTH_DATABASE_URL"] ?? (await makeDatabase(stack, prefix.replace(/[^a-z0-9]/g, "_")));
   const env: Record<string, string> = {
     ...baseEnvironment(stack, folder),
     ...testArgon2,
@@ -131,15 +132,4 @@ function baseEnvironment(stack: TestStack, folder: string): Record<string, strin
     AUTH_CONFIRM_WITHOUT_PROOF: "auth.reply.bridge",
     AUTH_OPERATOR_KEY_FILE: `${folder}-operator-key.json`,
   };
-}
-
-async function makeDatabase(url: string, prefix: string): Promise<string> {
-  const name = prefix.replace(/[^a-z0-9]/g, "_");
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await client.query(`CREATE DATABASE "${name}"`);
-  await client.end();
-  const own = new URL(url);
-  own.pathname = `/${name}`;
-  return own.href;
 }

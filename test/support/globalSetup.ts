@@ -5,6 +5,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { startStack } from "../../stack/stack.ts";
+import { makeTemplate } from "./databases.ts";
 import { startSharedFleet } from "./fleet.ts";
 import { type RunningStack, runFolder, writeTestStack } from "./stack.ts";
 
@@ -16,7 +17,8 @@ declare global {
 export default async function globalSetup(): Promise<void> {
   const kind = process.env["AUTH_TEST_STACK"] || "local";
   globalThis.runningStack = await starterOf(kind)();
-  writeTestStack(globalThis.runningStack.addresses);
+  const { addresses } = globalThis.runningStack;
+  writeTestStack({ ...addresses, template: await makeTemplate(addresses.database) });
   globalThis.runningFleet = await startSharedFleet();
 }
 

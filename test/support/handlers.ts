@@ -2,8 +2,6 @@
 // what must be measured without the noise of two hops, or be exact among a hundred at once. What goes through Kafka is
 // tested through Kafka.
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
-import pg from "pg";
 import { sql } from "slonik";
 import { z } from "zod";
 import type { BusCommand, Call, HeldDevice, Lanes } from "../../src/bus/command.ts";
@@ -18,7 +16,6 @@ import { makeDeviceTokens } from "../../src/crypto/device-token.ts";
 import type { DataKeys } from "../../src/crypto/envelope.ts";
 import { makePasswords, type Passwords } from "../../src/crypto/passwords.ts";
 import { makeTokens } from "../../src/crypto/tokens.ts";
-import { migrateDatabase } from "../../src/db/migrate.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { handlers } from "../../src/handlers/index.ts";
 import { ensureKeys, keyRulesOf, loadFleetKeys } from "../../src/keys/fleet-keys.ts";
@@ -28,6 +25,7 @@ import { policyOf, settingsOf } from "../../src/processes/worker.ts";
 import { Refusal, refuse } from "../../src/protocol/errors.ts";
 import type { Commands } from "../../src/protocol/generated/schemas.ts";
 import { sweep } from "../../src/relay/maintenance.ts";
+import { makeDatabase } from "./databases.ts";
 import { quiet } from "./logger.ts";
 import { testStack } from "./stack.ts";
 
@@ -104,23 +102,13 @@ export interface HarnessOptions {
 
 /** An empty database with all migrations. */
 export async function emptyDatabase(size = 10): Promise<DatabasePool> {
-  const pool = await openPool({ url: await makeDatabase(), size, applicationName: "test" });
+  const pool = await openPool({ url: await newDatabase(), size, applicationName: "test" });
   pool.on("error", () => undefined); // also of a query that lost a race, which whoever made it is told of by its rejection
   return pool;
 }
 
-/** @returns its URL */
-async function makeDatabase(): Promise<string> {
-  const own = new URL(testStack().database);
-  const admin = new pg.Client({ connectionString: own.href });
-  await admin.connect();
-  own.pathname = `/own_${randomBytes(6).toString("hex")}`;
-  await admin.query(`CREATE DATABASE ${own.pathname.slice(1)}`);
-  await admin.end();
-  const pool = await openPool({ url: own.href, size: 1, applicationName: "test" });
-  await migrateDatabase(pool, join(import.meta.dirname, "..", "..", "migrations"));
-  await pool.end();
-  return own.href;
+function newDatabase(): Promise<string> {
+  return makeDatabase(testStack(), `own_${randomBytes(6).toString("hex")}`);
 }
 
 export async function handlerHarness({
@@ -134,7 +122,7 @@ export async function handlerHarness({
     { AUTH_ARGON2_MEMORY: "7168", AUTH_ARGON2_TIME: "1", AUTH_LEGACY_TOPICS: "true", ...env },
     "dev",
   );
-  const own = database ?? { url: await makeDatabase(), master: [{ kid: "t1", key: randomBytes(32) }] };
+  const own = database ?? { url: await newDatabase(), master: [{ kid: "t1", key: randomBytes(32) }] };
   const { master } = own;
   const pool = await openPool({ url: own.url, size: poolSize, applicationName: "test" });
   pool.on("error", () => undefined);

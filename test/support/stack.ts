@@ -17,6 +17,8 @@ export interface TestStack {
   /** With the path of the Confluent-compatible API. */
   readonly registry: string;
   readonly database: string;
+  /** A database with all migrations, to make others from (databases.ts). */
+  readonly template?: string;
 }
 
 /** Made and removed by bin/run-jest.js. */

@@ -4,11 +4,12 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { readConfig } from "../../../src/config/read.ts";
-import { migrateDatabase } from "../../../src/db/migrate.ts";
 import { openPool } from "../../../src/db/pool.ts";
 import { ensureKeys } from "../../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../../src/lib/clock.ts";
 import { keyDepsFor } from "../../../src/processes/parts.ts";
+import { makeDatabase } from "../../support/databases.ts";
+import { testStack } from "../../support/stack.ts";
 import { type TestFleet, testFleet } from "../../support/test-fleet.ts";
 import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, refused } from "../../support/users.ts";
 import { answering, authctl, called, type Ran } from "../authctl.ts";
@@ -178,15 +179,11 @@ describe("users create-admin", () => {
 
 /** As migrate leaves it. @returns its address */
 async function freshDatabase(): Promise<string> {
-  const name = `founding_${process.pid}`;
-  await fleet.sql.query(`CREATE DATABASE ${name}`);
-  const url = new URL(fleet.env["AUTH_DATABASE_URL"]!);
-  url.pathname = `/${name}`;
-  const pool = await openPool({ url: url.href, size: 1, applicationName: "test" });
-  await migrateDatabase(pool, join(import.meta.dirname, "..", "..", "..", "migrations"));
+  const url = await makeDatabase(testStack(), `first_admin_${process.pid}`);
+  const pool = await openPool({ url, size: 1, applicationName: "test" });
   await ensureKeys(keyDepsFor({ config: readConfig(fleet.env, "ctl"), clock: systemClock }, pool));
   await pool.end();
-  return url.href;
+  return url;
 }
 
 /** At a terminal of its own, which echoes unless told not to: each answer follows a question that ends with a colon. */
