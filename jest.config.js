@@ -1,5 +1,6 @@
-// How Jest runs the tests: TypeScript as ES modules (swc only strips the types, as Node itself does), one stack for all files.
-// Two workers, because files wait for Kafka more than they compute. Nothing is forced to exit: an open handle is a fault to be seen.
+// How Jest runs the tests: TypeScript as ES modules (swc only strips the types, as Node itself does), one stack for all
+// files. Three workers for a machine of two cores: files wait for Kafka more than they compute. Nothing is forced to
+// exit: an open handle is a fault to be seen.
 export default {
   testEnvironment: "node",
   testMatch: ["<rootDir>/test/**/*.test.ts"],
@@ -17,7 +18,8 @@ export default {
   },
   globalSetup: "<rootDir>/test/support/globalSetup.ts",
   globalTeardown: "<rootDir>/test/support/globalTeardown.ts",
-  maxWorkers: 2,
+  maxWorkers: 3,
+  testSequencer: "<rootDir>/test/support/sequencer.js",
   testTimeout: 30_000,
   modulePathIgnorePatterns: ["<rootDir>/dist/"],
   watchPathIgnorePatterns: ["<rootDir>/\\.data/", "<rootDir>/stack/\\.jars/"],
