@@ -1,4 +1,5 @@
-// What has to be true before a release is made. Each check tells what is wrong and what to do, and all are told at once.
+// What has to be true before a release is made. Each check tells what is wrong and what to do, and all are told at
+// once.
 import { parse } from "yaml";
 import type { Checkout, GitState } from "./checkout.ts";
 import { addRelease, type Current, formatReleased, type Released, releasedFile } from "./released.ts";
