@@ -121,6 +121,57 @@ describe("schemas/released.json", () => {
   });
 });
 
+/** By path, each field of a record, of records within it too, with its default. */
+function defaultsIn(type: unknown, path = ""): Map<string, unknown> {
+  if (Array.isArray(type)) return new Map(type.flatMap((branch) => [...defaultsIn(branch, path)]));
+  if (typeof type !== "object" || type === null) return new Map();
+  const { fields = [], items } = type as {
+    fields?: { name: string; type: unknown; default?: unknown }[];
+    items?: unknown;
+  };
+  const inItems = items === undefined ? [] : [...defaultsIn(items, path)];
+  return new Map([
+    ...inItems,
+    ...fields.flatMap((field): [string, unknown][] => {
+      const name = `${path}.${field.name}`;
+      return [[name, field.default], ...defaultsIn(field.type, name)];
+    }),
+  ]);
+}
+
+/** Fields that the later of two versions adds with another default than null. */
+function addedWithDefault([before, after]: readonly [object, object]): string[] {
+  const known = defaultsIn(before);
+  return [...defaultsIn(after)].filter(([path, value]) => !known.has(path) && value !== null).map(([path]) => path);
+}
+
+describe("a field that a request gets after its release", () => {
+  const requests = subjects().filter(
+    ({ subject }) => subject.endsWith("-value") && subject.slice(0, -6) in commandSchemas,
+  );
+
+  test("has the default null: a repeated request must keep the fingerprint that its answer is stored under", () => {
+    expect(requests).toHaveLength(Object.keys(commandSchemas).length);
+    const added = requests.flatMap(({ subject, schema }) => {
+      const versions = [...(released[subject] ?? []), schema];
+      const pairs = versions.slice(1).map((after, index) => [versions[index]!, after] as const);
+      return pairs.flatMap(addedWithDefault).map((path) => `${subject}${path}`);
+    });
+    expect(added).toEqual([]);
+  });
+
+  test("is seen where it has another one (the control)", () => {
+    const record = (...fields: object[]) => ({ type: "record", name: "R", fields });
+    const [flag, note] = [
+      { name: "flag", default: false },
+      { name: "note", default: null },
+    ];
+    const client = (...fields: object[]) => ({ name: "client", type: ["null", record(...fields)] });
+    expect(addedWithDefault([record(client()), record(client(flag, note), note)])).toEqual([".client.flag"]);
+    expect(addedWithDefault([record(flag), record(flag, note)])).toEqual([]);
+  });
+});
+
 describe("the table schemas", () => {
   let client: pg.Client;
   beforeAll(async () => {
