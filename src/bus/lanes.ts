@@ -67,6 +67,8 @@ const withoutDevice = 3 / 4;
 const saturatedFor = 2;
 
 export class Lane {
+  /** Tasks that run at a time. */
+  readonly width: number;
   readonly #options: LaneOptions;
   readonly #monotonic: () => number;
   readonly #queue: Waiting[] = []; // ordered by when they are due
@@ -78,14 +80,10 @@ export class Lane {
   #fullAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: LaneOptions, monotonic: () => number) {
+    this.width = options.width;
     this.#options = options;
     this.#monotonic = monotonic;
     this.#costs = new Map([["", options.cost ?? 0]]);
-  }
-
-  /** Tasks that run at a time. */
-  get width(): number {
-    return this.#options.width;
   }
 
   get running(): number {
@@ -146,7 +144,8 @@ export class Lane {
 
   /** @throws Refusal OVERLOADED where it would wait beyond the target, or beyond its deadline */
   #checkWait(deadline: number, { device, ahead }: { device: boolean; ahead: number }): void {
-    const { queueTarget, width } = this.#options;
+    const { width } = this;
+    const { queueTarget } = this.#options;
     const running = this.#running.length;
     if (queueTarget === undefined || running + this.#queue.length + ahead < width) return;
     const first = running < width ? 0 : this.#costOf(this.#running) / running; // one of the running ones ends first

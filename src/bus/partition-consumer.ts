@@ -39,24 +39,26 @@ export interface PartitionConsumerDeps {
 }
 
 export class PartitionConsumer {
+  readonly assigned: AssignedPartitions;
   readonly #deps: PartitionConsumerDeps;
-  readonly #assigned: AssignedPartitions;
   readonly #pressure: BackPressure;
   readonly #consumption: Consumption;
   /** Records taken and not settled yet. */
   readonly #unsettled = new InFlight();
-  readonly #stopping = new AbortController();
+  readonly #stop = new AbortController();
+  /** Aborted when close() stops waiting: unfinished work is left to the partition's next owner. */
+  readonly stopping = this.#stop.signal;
   #closing = false as boolean;
 
   constructor(deps: PartitionConsumerDeps) {
     this.#deps = deps;
-    this.#assigned = makeAssignedPartitions({
+    this.assigned = makeAssignedPartitions({
       commit: (offsets) => this.#consumption.commit(offsets),
       everyMs: deps.commitEveryMs,
       failed: (error) => deps.log.debug({ err: asError(error) }, "commit failed, tried again with the next"),
     });
     this.#pressure = makeBackPressure({
-      assigned: () => this.#assigned.all(),
+      assigned: () => this.assigned.all(),
       consumption: () => this.#consumption,
     });
     this.#consumption = deps.kafka.consume({
@@ -64,7 +66,7 @@ export class PartitionConsumer {
       topics: deps.topics,
       from: "earliest",
       fetch: smallFetch,
-      assign: shared(() => this.#assigned.byTopic()),
+      assign: shared(() => this.assigned.byTopic()),
       onAssigned: (assignment) => this.#onAssigned(assignment),
       onRecords: (records, partition, end) => this.#onRecords(records, partition, end),
       onUnreadable: (records, end) => this.#onUnreadable(records, end),
@@ -80,22 +82,13 @@ export class PartitionConsumer {
     return this.#consumption.healthy;
   }
 
-  /** Aborted when close() stops waiting: unfinished work is left to the partition's next owner. */
-  get stopping(): AbortSignal {
-    return this.#stopping.signal;
-  }
-
-  get assigned(): AssignedPartitions {
-    return this.#assigned;
-  }
-
   #onAssigned(assignment: Assignment): void {
-    this.#assigned.assign(assignment);
-    for (const each of this.#assigned.all()) if (each.paused || this.#closing) this.#consumption.pause(each);
+    this.assigned.assign(assignment);
+    for (const each of this.assigned.all()) if (each.paused || this.#closing) this.#consumption.pause(each);
   }
 
   #onRecords(records: InRecord[], partition: TopicPartition, end: bigint): void {
-    const owner = this.#assigned.receive(partition, end);
+    const owner = this.assigned.receive(partition, end);
     if (owner === undefined || this.#closing) return;
     owner.redeliveredBelow ??= end;
     let load = 0;
@@ -109,7 +102,7 @@ export class PartitionConsumer {
   }
 
   #onUnreadable(records: UnreadableRecords, end: bigint): void {
-    const owner = this.#assigned.receive(records, end);
+    const owner = this.assigned.receive(records, end);
     if (owner === undefined || this.#closing || !owner.offsets.add(records.last)) return;
     this.#unsettled.begin();
     this.#deps.onUnreadable(records, owner);
@@ -139,12 +132,12 @@ export class PartitionConsumer {
   /** Stops taking records, waits up to drainMs for those taken, commits, and leaves the group. */
   async close(drainMs = 0): Promise<void> {
     this.#closing = true;
-    for (const each of this.#assigned.all()) this.#consumption.pause(each);
+    for (const each of this.assigned.all()) this.#consumption.pause(each);
     // Without draining, everything after the first unfinished record would be read again.
     if (drainMs > 0) await settledWithin(drainMs, () => this.#unsettled.idle());
-    this.#stopping.abort();
-    this.#assigned.stop();
-    await this.#assigned
+    this.#stop.abort();
+    this.assigned.stop();
+    await this.assigned
       .commit()
       .catch((error: unknown) => this.#deps.log.warn({ err: asError(error) }, "last commit failed"));
     await this.#consumption.close();

@@ -40,7 +40,9 @@ export class ReplyPartition {
   readonly #probe = randomId();
   readonly #probesSentAt: number[] = [];
   readonly #probed = Promise.withResolvers<void>();
-  readonly #closing = new AbortController();
+  readonly #closer = new AbortController();
+  /** Aborted by close(), with its reason. */
+  readonly closing = this.#closer.signal;
   /** Rejects at close(): what waits for a broker must not outlive it. */
   readonly #closed: Promise<never>;
   #connecting: Promise<void> | undefined;
@@ -61,11 +63,6 @@ export class ReplyPartition {
   /** Its number; known when it is ready. */
   get partition(): number {
     return this.#partition;
-  }
-
-  /** Aborted by close(), with its reason. */
-  get closing(): AbortSignal {
-    return this.#closing.signal;
   }
 
   get healthy(): boolean {
@@ -90,7 +87,7 @@ export class ReplyPartition {
 
   /** @param reason what waiting calls reject with */
   async close(reason: Error): Promise<void> {
-    this.#closing.abort(reason);
+    this.#closer.abort(reason);
     await this.#consumption?.close();
   }
 
