@@ -30,7 +30,7 @@ export async function readCheckout(root: string): Promise<Checkout> {
     git: {
       commit,
       committedAt: Number(committedAt),
-      changes: lines(await git("status", "--porcelain")),
+      changes: lines(await git("status", "--porcelain", "--untracked-files=normal")),
       releaseCommit: (await git("log", "-1", "--format=%H", "--", releasedFile)).trim(),
       tags: tagsIn(await git("for-each-ref", "--format=%(refname:short) %(objectname) %(*objectname)", "refs/tags")),
     },
