@@ -156,6 +156,8 @@ export function hashAlgorithm(stored: string): { algorithm: string } | HashFault
   return own === undefined ? foreignHash(stored) : "beyond";
 }
 
+const mostReported = 100;
+
 /**
  * Reports each reason once: write access to a row must not suffice to fill the log. The reasons are few, except for
  * names of peppers.
@@ -163,8 +165,9 @@ export function hashAlgorithm(stored: string): { algorithm: string } | HashFault
 function onceOf(report: PasswordOptions["report"]): (problem: string) => void {
   const reported = new Set<string>();
   return (problem) => {
-    if (!reported.has(problem) && reported.size < 100) report?.(`a stored password hash is refused: ${problem}`);
+    if (reported.has(problem) || reported.size === mostReported) return;
     reported.add(problem);
+    report?.(`a stored password hash is refused: ${problem}`);
   };
 }
 

@@ -8,6 +8,7 @@ import registryApi from "@kafkajs/confluent-schema-registry/dist/api/index.js";
 import avsc from "avsc";
 
 import { asError } from "../../lib/errors.ts";
+import { LruCache } from "../../lib/lru.ts";
 import { Lane } from "../lanes.ts";
 
 export interface SchemaSource {
@@ -44,25 +45,23 @@ export function makeSchemaStore(sources: SchemaSource[], monotonic: () => number
 }
 
 /**
- * Single-flight cache; `undefined` answers expire after negativeTtlMs and are evicted first, because anybody can cause
- * them.
+ * Single-flight cache; `undefined` answers expire after negativeTtlMs and evict only one another, because anybody can
+ * cause them.
  */
 function cached<T>(monotonic: () => number) {
-  const known = new Map<string, Promise<T | undefined>>();
-  const absent = new Map<string, number>();
+  const known = new LruCache<string, Promise<T | undefined>>(maxCached, monotonic);
+  const absent = new LruCache<string, true>(maxCached, monotonic);
   return (key: string, ask: () => Promise<T | undefined>): Promise<T | undefined> => {
     const answer = known.get(key);
     if (answer !== undefined) return answer;
-    if ((absent.get(key) ?? 0) > monotonic()) return Promise.resolve(undefined);
+    if (absent.get(key) === true) return Promise.resolve(undefined);
     const asked = ask();
-    if (known.size >= maxCached) known.clear();
     known.set(key, asked);
     asked.then(
       (found) => {
         if (found !== undefined) return;
         known.delete(key);
-        if (absent.size >= maxCached) absent.clear();
-        absent.set(key, monotonic() + negativeTtlMs);
+        absent.set(key, true, negativeTtlMs);
       },
       () => known.delete(key),
     );

@@ -20,6 +20,7 @@ import {
   randomBytes,
 } from "node:crypto";
 import { type Clock, systemClock } from "../../lib/clock.ts";
+import { LruCache } from "../../lib/lru.ts";
 import { isFields, parseFields } from "./sealed-fields.ts";
 
 export const alg = "ECDH-ES+A256KW";
@@ -151,11 +152,10 @@ export function isBase64url32(text: unknown): text is string {
 }
 
 /**
- * Key agreements with senders whose seals opened, by their ephemeral key and ours, least recently used first. A sender
- * that makes an ephemeral key for every record pays for each. At some 500 bytes each the bound is 5 MB.
+ * Key agreements with senders whose seals opened, by their ephemeral key and ours. A sender that makes an ephemeral key
+ * for every record pays for each. At some 500 bytes each the bound is 5 MB.
  */
-const opened = new Map<string, { own: KeyObject; kek: KeyObject }>();
-const openedLimit = 10_000;
+const opened = new LruCache<string, { own: KeyObject; kek: KeyObject }>(10_000);
 
 function kekFor({ header, epk }: PlainJwe, own: KeyObject): KeyObject {
   const known = opened.get(nameOf(header.kid, epk));
@@ -166,13 +166,6 @@ function kekFor({ header, epk }: PlainJwe, own: KeyObject): KeyObject {
 
 const nameOf = (kid: string, { x, y }: { x: string; y: string }): string => `${x}.${y}.${kid}`;
 
-function remember({ header, epk }: PlainJwe, pair: { own: KeyObject; kek: KeyObject }): void {
-  const name = nameOf(header.kid, epk);
-  opened.delete(name); // set again below, so that the map is in the order of last use
-  opened.set(name, pair);
-  if (opened.size > openedLimit) opened.delete(opened.keys().next().value!);
-}
-
 /** The plaintext, or undefined where it does not open. @param own a private key on P-256 */
 export function openPlain(jwe: PlainJwe, own: KeyObject): Buffer | undefined {
   try {
@@ -182,7 +175,7 @@ export function openPlain(jwe: PlainJwe, own: KeyObject): Buffer | undefined {
     const decipher = createDecipheriv("aes-256-gcm", contentKey, nonce, { authTagLength: tagBytes });
     decipher.setAAD(Buffer.from(jwe.head, "latin1")).setAuthTag(Buffer.from(jwe.tag, "base64url"));
     const plaintext = Buffer.concat([decipher.update(Buffer.from(jwe.text, "base64url")), decipher.final()]);
-    remember(jwe, { own, kek }); // only valid ones: garbage must not evict good senders
+    opened.set(nameOf(jwe.header.kid, jwe.epk), { own, kek }); // only valid ones: garbage must not evict good senders
     return plaintext;
   } catch {
     return undefined;

@@ -8,6 +8,7 @@
 // unknown-kid, top, rpt, rkt, jti, exp, reply (the reply secret inside), fields (with details.field), reply-key.
 import { createHash, createPublicKey, KeyObject } from "node:crypto";
 import { type CryptoKey, compactDecrypt, type JWK } from "jose";
+import { LruCache } from "../../lib/lru.ts";
 import type { AnyRefusal } from "../../lib/refusal.ts";
 import type { BusNames } from "../names.ts";
 import { refuse } from "../refusals.ts";
@@ -61,15 +62,14 @@ function sealingKey(jwk: JWK): ReplyKey {
 }
 
 /** Cached, because requesters repeat one key in every record, and checking it costs more than all other headers. */
-const known = new Map<string, ReplyKey>();
-const knownLimit = 1000;
+const keysToSealTo = new LruCache<string, ReplyKey>(1000);
 
 function remembered(text: string, jwkOf: () => JWK): ReplyKey {
-  const found = known.get(text) ?? sealingKey(jwkOf());
-  known.delete(text); // set again below, so that the map is in the order of last use
-  known.set(text, found);
-  if (known.size > knownLimit) known.delete(known.keys().next().value!);
-  return found;
+  const known = keysToSealTo.get(text);
+  if (known !== undefined) return known;
+  const key = sealingKey(jwkOf());
+  keysToSealTo.set(text, key);
+  return key;
 }
 
 /**

@@ -2,6 +2,7 @@
 // partition. The library's own producer sends all of a broker's records to where the first one's leader is.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Admin, type Broker, ProduceAcks, type produceV11 } from "@platformatic/kafka";
+import { LruCache } from "../../lib/lru.ts";
 import type { PartitionAppend } from "../broker-clock.ts";
 import { classify, KafkaFault } from "../faults.ts";
 import { partitionOf } from "../partition-for-key.ts";
@@ -116,13 +117,11 @@ async function sendTo(
 }
 
 /** By name and by the name's bytes: the library takes both, and makes the bytes of a text anew each time. */
-const headerNames = new Map<string, Buffer>();
-const mostHeaderNames = 1000;
+const headerNames = new LruCache<string, Buffer>(1000);
 
 function bytesOf(name: string): Buffer {
   const known = headerNames.get(name);
   if (known !== undefined) return known;
-  if (headerNames.size >= mostHeaderNames) headerNames.clear(); // foreign names must not fill the memory
   const bytes = Buffer.from(name);
   headerNames.set(name, bytes);
   return bytes;
