@@ -8,7 +8,6 @@ import { generateKeyPairSync } from "node:crypto";
 import type { JWK } from "jose";
 import { Codec } from "../bus/avro/codec.ts";
 import { makeSchemaStore, type SchemaSource } from "../bus/avro/schema-store.ts";
-import { makeTextGate, type TextGate } from "../bus/avro/text-gate.ts";
 import { requestSubject } from "../bus/command.ts";
 import { jtiOf } from "../bus/headers.ts";
 import { closedMessage, Requester } from "../bus/requester.ts";
@@ -23,9 +22,9 @@ import { settledWithin } from "../lib/timeout.ts";
 import { busNames } from "../protocol/bus-names.ts";
 import { invalid, Refusal, refuse } from "../protocol/errors.ts";
 import { type Commands, commandSchemas } from "../protocol/generated/schemas.ts";
-import { type RecordKeyRule, recordKey } from "../protocol/record-key.ts";
-import { type SealedField, sealedPaths } from "../protocol/secret-fields.ts";
+import { recordKey } from "../protocol/record-key.ts";
 import type { Logger } from "../runtime/log.ts";
+import { type CommandShape, clientSchemas, shapeOf } from "./command-shapes.ts";
 import { type KeyReader, makeKeyReader } from "./key-reader.ts";
 import { readReply } from "./replies.ts";
 import type { AuthClient, CallHooks, CallOptions, Topic } from "./types.ts";
@@ -52,29 +51,23 @@ export interface ConnectedClient extends AuthClient {
   readonly keys: KeyReader;
 }
 
-interface CommandShape {
-  /** Of the request; all texts, at its top. */
-  sealedFields: readonly string[];
-  sealsReply: boolean;
-  texts: TextGate;
-  rule: RecordKeyRule | undefined;
-  defaults: Record<string, unknown>;
-  resultName: string;
-}
-
-interface Exchange {
-  options: CallOptions;
-  /** Of the whole call, monotonic ms. */
+/** One call of a service: up to two requests, within one time and under one key. */
+interface Call<T extends Topic = Topic> {
+  topic: T;
+  input: object;
+  options: CallOptions & { idempotencyKey: string };
+  /** Monotonic ms. */
   deadline: number;
 }
 
-interface SealDeps {
-  idempotencyKey: string;
-  /** Thumbprint of the reply key that goes with the request. */
-  rkt: string | undefined;
-  replySecret: Buffer;
-  /** Of the whole call, monotonic ms. */
-  deadline: number;
+interface Request {
+  call: Call;
+  /** All of them, in the clear. */
+  fields: object;
+  /** undefined: the command has no secrets, and the request no seal. */
+  replySecret: Buffer | undefined;
+  /** Where the reply is to be sealed. */
+  replyKey: ReturnType<typeof makeReplyKey> | undefined;
 }
 
 const defaultTimeoutMs = 30_000;
@@ -83,167 +76,203 @@ const longestTimeoutMs = 300_000;
 const sealMarginMs = 60_000;
 
 /** Connects in the background; calls made before wait. */
-export function connectClient(parts: ClientDeps): ConnectedClient {
-  const clock = parts.clock ?? systemClock;
-  const codec = new Codec(makeSchemaStore([parts.schemas], clock.monotonic), clientSchemas(), busNames.setupCommand);
-  const requester = new Requester({
-    protocol: { names: busNames },
-    whenNoReplyTopic: `Add ${parts.name} to AUTH_REPLY_SERVICES and run ${busNames.setupCommand}.`,
-    kafka: parts.kafka,
-    sender: makeSender(parts.kafka),
-    name: parts.name,
-    topics: new Set(Object.keys(commandSchemas)),
-    log: parts.log,
-    now: clock.now,
-    monotonic: clock.monotonic,
-    late: () => parts.late?.(),
-    ignored: () => parts.ignored?.(),
-  });
-  const { kafka, name, log, fleetIds } = parts;
-  const keys = makeKeyReader({ kafka, name, log, clock, fleetIds });
-  const own = makeReplyKey();
-  const reader = { codec, log, privateKey: own.privateKey };
-  const closed = new AbortController();
+export function connectClient(deps: ClientDeps): ConnectedClient {
+  return new FleetClient(deps);
+}
+
+class FleetClient implements ConnectedClient {
+  readonly keys: KeyReader;
+  readonly #deps: ClientDeps;
+  readonly #clock: Clock;
+  readonly #codec: Codec;
+  readonly #requester: Requester;
+  readonly #replyKey = makeReplyKey();
+  /** Calls under way, from the first of their steps. */
+  readonly #calls = new Set<Promise<unknown>>();
+  readonly #closed = new AbortController();
+  #closing = false as boolean;
+
+  constructor(deps: ClientDeps) {
+    const { kafka, name, log, fleetIds, clock = systemClock } = deps;
+    this.#deps = deps;
+    this.#clock = clock;
+    const schemas = makeSchemaStore([deps.schemas], clock.monotonic);
+    this.#codec = new Codec(schemas, clientSchemas(), busNames.setupCommand);
+    this.#requester = new Requester({
+      protocol: { names: busNames },
+      whenNoReplyTopic: `Add ${name} to AUTH_REPLY_SERVICES and run ${busNames.setupCommand}.`,
+      sender: makeSender(kafka),
+      topics: new Set(Object.keys(commandSchemas)),
+      ...{ kafka, name, log, now: clock.now, monotonic: clock.monotonic },
+      late: () => deps.late?.(),
+      ignored: () => deps.ignored?.(),
+    });
+    this.keys = makeKeyReader({ kafka, name, log, clock, fleetIds });
+  }
+
+  async request<T extends Topic>(
+    topic: T,
+    input: Commands[T]["input"],
+    options: CallOptions = {},
+  ): Promise<Commands[T]["result"]> {
+    if (this.#closing) throw refuse("UNAVAILABLE", { message: closedMessage });
+    const traceparent = options.traceparent ?? this.#hooked((hooks) => hooks.traceparent?.());
+    const began = this.#clock.monotonic();
+    const answering = this.#call(topic, input, { ...options, ...(traceparent !== undefined && { traceparent }) });
+    this.#calls.add(answering);
+    let outcome = "ok";
+    try {
+      return await answering;
+    } catch (error) {
+      outcome = error instanceof Refusal ? error.code : "aborted";
+      throw error;
+    } finally {
+      const ms = this.#clock.monotonic() - began;
+      this.#hooked((hooks) => hooks.called?.({ topic, outcome, ms, traceparent }));
+      this.#calls.delete(answering);
+    }
+  }
+
+  async ready(): Promise<void> {
+    this.keys.start();
+    await Promise.all([this.#requester.ready(), this.#codec.warm()]);
+  }
+
+  get healthy(): boolean {
+    return !this.#closing && this.#requester.healthy;
+  }
+
+  get pending(): number {
+    return this.#calls.size;
+  }
+
+  async close(drainMs = 5000): Promise<void> {
+    this.#closing = true;
+    await settledWithin(drainMs, () => Promise.allSettled(this.#calls));
+    this.#closed.abort();
+    await Promise.all([this.#requester.close(0), this.keys.close()]);
+  }
+
+  /** A hook that throws changes nothing for the call. */
+  #hooked<R>(hook: (hooks: CallHooks) => R): R | undefined {
+    const { hooks, log } = this.#deps;
+    try {
+      return hooks && hook(hooks);
+    } catch (error) {
+      log.warn({ err: asError(error) }, "a hook of the service has thrown");
+      return undefined;
+    }
+  }
+
+  /** Sends a request, and another where the fleet could not open the seal of the first for a reason that passes. */
+  async #call<T extends Topic>(topic: T, input: object, options: CallOptions): Promise<Commands[T]["result"]> {
+    checkTexts(options);
+    const deadline = this.#clock.monotonic() + timeOf(options);
+    // The same key both times: the first request may have been carried out after all.
+    const idempotencyKey = options.idempotencyKey ?? randomId();
+    const call: Call<T> = { topic, input, deadline, options: { ...options, idempotencyKey } };
+    try {
+      return await this.#exchange(call);
+    } catch (error) {
+      const reason = error instanceof Refusal && error.code === "SEAL_INVALID" ? error.details["reason"] : undefined;
+      if (reason === "unknown-kid") await this.#inTime(call, () => this.keys.catchUp());
+      else if (reason !== "exp") throw error; // of `exp` too: this reply has told the broker's time
+      return this.#exchange(call);
+    }
+  }
 
   /** One request and its reply, opened. */
-  const exchange = async <T extends Topic>(
-    topic: T,
-    input: object,
-    { options, deadline }: Exchange,
-  ): Promise<Commands[T]["result"]> => {
+  async #exchange<T extends Topic>(call: Call<T>): Promise<Commands[T]["result"]> {
+    const { topic, deadline } = call;
+    const { idempotencyKey, signal, traceparent, deviceToken } = call.options;
     const shape = shapeOf(topic);
-    const fields: Record<string, unknown> = { ...shape.defaults, ...definedOnly(input) };
-    for (const name of shape.sealedFields) if (typeof fields[name] !== "string") throw invalid(name, "must be a text");
-    shape.texts.checkRequest(fields); // here too: what is too long must not be normalised for the record key
-    const idempotencyKey = options.idempotencyKey ?? randomId();
-    const replyKey = shape.sealsReply ? own : undefined;
-    const sealsRequest = shape.sealedFields.length > 0;
-    const replySecret = sealsRequest ? makeReplySecret() : undefined;
-    const isReady = !sealsRequest && codec.isWarm;
-    const prepared = async (): Promise<object> => {
-      if (replySecret === undefined) {
-        await codec.warm().catch(unavailable);
-        return fields;
-      }
-      const rkt = replyKey?.thumbprint;
-      return { ...fields, sealed: await seal(topic, fields, { idempotencyKey, rkt, replySecret, deadline }) };
-    };
-    const { signal, traceparent } = options;
-    const phase = <R>(run: () => Promise<R>): Promise<R> =>
-      inTime(run, { ms: deadline - clock.monotonic(), signal, closed: closed.signal });
-    const body = isReady ? fields : await phase(prepared);
-    const value = encode(codec, topic, body);
-    const timeoutMs = Math.max(1, Math.round(deadline - clock.monotonic()));
-    const key = recordKey(shape.rule, fields);
-    return requester.request({
+    const fields = requestFields(shape, call.input);
+    const replySecret = shape.sealedFields.length > 0 ? makeReplySecret() : undefined;
+    const replyKey = shape.sealsReply ? this.#replyKey : undefined;
+    const isReady = replySecret === undefined && this.#codec.isWarm;
+    const prepare = () => this.#bodyOf({ call, fields, replySecret, replyKey });
+    const value = encode(this.#codec, topic, isReady ? fields : await this.#inTime(call, prepare));
+    const { resultName } = shape;
+    const reader = {
+      codec: this.#codec,
+      log: this.#deps.log,
       topic,
-      key,
-      value,
+      resultName,
+      privateKey: this.#replyKey.privateKey,
+    };
+    return this.#requester.request({
+      ...{ topic, value, idempotencyKey, replySecret, signal, traceparent },
+      key: recordKey(shape.rule, fields),
       replyKey: replyKey?.text,
-      idempotencyKey,
-      replySecret,
-      timeoutMs,
-      signal,
-      traceparent,
-      deviceToken: sendable(options.deviceToken),
-      read: (reply) => readReply({ ...reader, topic, resultName: shape.resultName }, reply, !sealsRequest),
+      timeoutMs: Math.max(1, Math.round(deadline - this.#clock.monotonic())),
+      deviceToken: sendable(deviceToken),
+      read: (reply) => readReply(reader, reply, replySecret === undefined),
     }) as Promise<Commands[T]["result"]>;
-  };
+  }
+
+  /** What is encoded: the fields, and the seal over those that are secret. */
+  async #bodyOf(request: Request): Promise<object> {
+    if (request.replySecret === undefined) {
+      await this.#codec.warm().catch(unavailable);
+      return request.fields;
+    }
+    return { ...request.fields, sealed: await this.#seal(request) };
+  }
 
   /** When it is made, the broker's clock is known: a seal ends by that. */
-  const seal = async (
-    topic: Topic,
-    fields: object,
-    { idempotencyKey, rkt, replySecret, deadline }: SealDeps,
-  ): Promise<string> => {
-    const [to] = await Promise.all([keys.sealing(), requester.ready(), codec.warm()]).catch(unavailable);
+  async #seal({ call, fields, replySecret, replyKey }: Request): Promise<string> {
+    const { topic, options, deadline } = call;
+    const requester = this.#requester;
+    const ready = [this.keys.sealing(), requester.ready(), this.#codec.warm()] as const;
+    const [key] = await Promise.all(ready).catch(unavailable);
     return sealRequest({
       fields,
       topic,
       replyTopic: requester.replyTopic,
-      replyKeyThumbprint: rkt,
-      idempotencyKey: jtiOf(Buffer.from(idempotencyKey)),
+      replyKeyThumbprint: replyKey?.thumbprint,
+      idempotencyKey: jtiOf(Buffer.from(options.idempotencyKey)),
       replySecret,
-      key: to,
-      expiresAt: requester.brokerNow() + (deadline - clock.monotonic()) + sealMarginMs,
+      key,
+      expiresAt: requester.brokerNow() + (deadline - this.#clock.monotonic()) + sealMarginMs,
     });
-  };
+  }
 
-  const again = async <T extends Topic>(
-    topic: T,
-    input: object,
-    options: CallOptions,
-  ): Promise<Commands[T]["result"]> => {
-    checkTexts(options);
-    const deadline = clock.monotonic() + timeOf(options);
-    // The same key both times: the first request may have been carried out after all.
-    const call = { deadline, options: { ...options, idempotencyKey: options.idempotencyKey ?? randomId() } };
+  /**
+   * Runs a phase of a call that waits for what is not ours to bound: the fleet's keys, the registry. It ends with the
+   * call's time, its signal or close(), whichever is first. It takes a function, and begins nothing for a call that is
+   * over already: a promise that was made before and is not waited for then would end the process when it rejects.
+   */
+  async #inTime<R>({ deadline, options: { signal } }: Call, run: () => Promise<R>): Promise<R> {
+    const closed = this.#closed.signal;
+    signal?.throwIfAborted();
+    if (closed.aborted) throw refuse("UNAVAILABLE", { message: closedMessage });
+    const over = Promise.withResolvers<never>();
+    const leftMs = Math.max(1, deadline - this.#clock.monotonic());
+    const timer = setTimeout(() => over.reject(refuse("DEADLINE_EXCEEDED")), leftMs);
+    const abort = (): void => over.reject(signal?.reason);
+    const close = (): void => over.reject(refuse("UNAVAILABLE", { message: closedMessage }));
     try {
-      return await exchange(topic, input, call);
-    } catch (error) {
-      const reason = error instanceof Refusal && error.code === "SEAL_INVALID" ? error.details["reason"] : undefined;
-      // Of `exp` too: this reply has told the broker's time.
-      if (reason !== "unknown-kid" && reason !== "exp") throw error;
-      if (reason === "unknown-kid") {
-        const bounds = { ms: deadline - clock.monotonic(), signal: options.signal, closed: closed.signal };
-        await inTime(() => keys.catchUp(), bounds);
-      }
-      return exchange(topic, input, call);
+      signal?.addEventListener("abort", abort, { once: true });
+      closed.addEventListener("abort", close, { once: true });
+      return await Promise.race([run(), over.promise]);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      closed.removeEventListener("abort", close);
     }
-  };
+  }
+}
 
-  /** A hook that throws changes nothing for the call. */
-  const hooked = <R>(hook: () => R): R | undefined => {
-    try {
-      return hook();
-    } catch (error) {
-      parts.log.warn({ err: asError(error) }, "a hook of the service has thrown");
-      return undefined;
-    }
-  };
-
-  /** Calls under way, from the first of their steps. */
-  const calls = new Set<Promise<unknown>>();
-  let closing = false;
-
-  return {
-    keys,
-    async request(topic, input, options = {}) {
-      if (closing) throw refuse("UNAVAILABLE", { message: closedMessage });
-      const traceparent = options.traceparent ?? hooked(() => parts.hooks?.traceparent?.());
-      const began = clock.monotonic();
-      const called = (outcome: string): void =>
-        hooked(() => parts.hooks?.called?.({ topic, outcome, ms: clock.monotonic() - began, traceparent }));
-      const call = again(topic, input, { ...options, ...(traceparent !== undefined && { traceparent }) });
-      calls.add(call);
-      try {
-        const answer = await call;
-        called("ok");
-        return answer;
-      } catch (error) {
-        called(error instanceof Refusal ? error.code : "aborted");
-        throw error;
-      } finally {
-        calls.delete(call);
-      }
-    },
-    async ready() {
-      keys.start();
-      await Promise.all([requester.ready(), codec.warm()]);
-    },
-    get healthy() {
-      return !closing && requester.healthy;
-    },
-    get pending() {
-      return calls.size;
-    },
-    async close(drainMs = 5000) {
-      closing = true;
-      await settledWithin(drainMs, () => Promise.allSettled(calls));
-      closed.abort();
-      await Promise.all([requester.close(0), keys.close()]);
-    },
-  };
+/**
+ * The request's fields with their defaults.
+ * @throws Refusal INVALID_INPUT: here too, because what is too long must not be normalised for the record key
+ */
+function requestFields(shape: CommandShape, input: object): Record<string, unknown> {
+  const given = Object.entries(input).filter(([, value]) => value !== undefined);
+  const fields: Record<string, unknown> = { ...shape.defaults, ...Object.fromEntries(given) };
+  for (const name of shape.sealedFields) if (typeof fields[name] !== "string") throw invalid(name, "must be a text");
+  shape.texts.checkRequest(fields);
+  return fields;
 }
 
 /**
@@ -273,84 +302,6 @@ function checkTexts({ idempotencyKey, deviceToken }: CallOptions): void {
 /** What cannot be a token is not sent: it would count as none, like any that does not hold. */
 const sendable = (deviceToken: string | undefined): string | undefined =>
   deviceToken !== undefined && isHeaderText(deviceToken) ? deviceToken : undefined;
-
-interface PhaseEnds {
-  ms: number;
-  signal: AbortSignal | undefined;
-  closed: AbortSignal;
-}
-
-/**
- * Runs a phase of a call that waits for what is not ours to bound: the fleet's keys, the registry. It ends with the
- * call's time, its signal or close(), whichever is first. It takes a function, and begins nothing for a call that is
- * over already: a promise that was made before and is not waited for then would end the process when it rejects.
- */
-async function inTime<T>(run: () => Promise<T>, { ms, signal, closed }: PhaseEnds): Promise<T> {
-  signal?.throwIfAborted();
-  if (closed.aborted) throw refuse("UNAVAILABLE", { message: closedMessage });
-  const over = Promise.withResolvers<never>();
-  const timer = setTimeout(() => over.reject(refuse("DEADLINE_EXCEEDED")), Math.max(1, ms));
-  const abort = (): void => over.reject(signal?.reason);
-  const close = (): void => over.reject(refuse("UNAVAILABLE", { message: closedMessage }));
-  try {
-    signal?.addEventListener("abort", abort, { once: true });
-    closed.addEventListener("abort", close, { once: true });
-    return await Promise.race([run(), over.promise]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
-    closed.removeEventListener("abort", close);
-  }
-}
-
-function clientSchemas(): Record<string, object> {
-  return Object.fromEntries(
-    Object.entries(commandSchemas).flatMap(([topic, { request, reply }]) => [
-      [requestSubject(topic), request],
-      [`${reply.namespace}.${reply.name}`, reply],
-    ]),
-  );
-}
-
-interface LooseSchema {
-  namespace: string;
-  name: string;
-  sealedFields?: SealedField[];
-  recordKey?: RecordKeyRule;
-  fields: { name: string; type: unknown; default?: unknown }[];
-}
-
-const shapes = new Map<Topic, CommandShape>();
-
-function shapeOf(topic: Topic): CommandShape {
-  let shape = shapes.get(topic);
-  if (shape === undefined) {
-    shape = readShape(topic);
-    shapes.set(topic, shape);
-  }
-  return shape;
-}
-
-function readShape(topic: Topic): CommandShape {
-  if (!Object.hasOwn(commandSchemas, topic))
-    throw refuse("INVALID_INPUT", { message: `There is no command ${topic}.` });
-  const { request, reply } = commandSchemas[topic] as unknown as { request: LooseSchema; reply: LooseSchema };
-  const result = (reply.fields[0]!.type as LooseSchema[])[0]!;
-  return {
-    sealedFields: sealedPaths(request),
-    sealsReply: result.sealedFields !== undefined,
-    rule: request.recordKey,
-    texts: makeTextGate(request),
-    defaults: Object.fromEntries(
-      request.fields.filter((field) => "default" in field).map((field) => [field.name, field.default]),
-    ),
-    resultName: `${result.namespace}.${result.name}`,
-  };
-}
-
-function definedOnly(input: object): object {
-  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
-}
 
 /** A field that is missing or of a wrong type is the caller's mistake. */
 function encode(codec: Codec, topic: string, body: object): Buffer {

@@ -1,12 +1,12 @@
 // Reading what happened: every event of auth.event, typed, in the order of its user, at least once. The service's group
 // shares the work among its processes and goes on where it was. A reader that fails is given the same event again, with
 // growing pauses; others go on.
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Codec, CodecFault } from "../bus/avro/codec.ts";
 import { follow } from "../bus/partition-consumer.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
 import { asError } from "../lib/errors.ts";
+import { retry } from "../lib/retry.ts";
 import { type Events, eventSchemas } from "../protocol/generated/schemas.ts";
 import type { Logger } from "../runtime/log.ts";
 
@@ -40,7 +40,7 @@ export interface EventDeps {
 }
 
 const topic = "auth.event";
-const retryMs = { first: 100, longest: 5000 };
+const pauses = { firstMs: 100, longestMs: 5000 };
 const defaultDrainMs = 5000;
 
 /**
@@ -61,22 +61,24 @@ export function readEvents(
   };
 
   const work = async (record: InRecord, stopping: AbortSignal): Promise<void> => {
-    for (let pause = retryMs.first; ; pause = Math.min(2 * pause, retryMs.longest)) {
-      try {
-        const event = await decoded(record);
-        if (event !== undefined) await read(event);
-        return;
-      } catch (error) {
-        if (stopping.aborted) throw error;
-        const { offset, partition } = record;
-        const place = { partition, offset: String(offset) };
-        if (isForeign(error)) {
-          log.error({ err: asError(error), ...place }, "what is no event of the fleet is passed over");
-          return;
-        }
-        log.warn({ err: asError(error), pause, ...place }, "an event could not be read, tried again");
-        await sleep(pause, undefined, { signal: stopping });
-      }
+    const place = { partition: record.partition, offset: String(record.offset) };
+    try {
+      await retry(
+        async () => {
+          const event = await decoded(record);
+          if (event !== undefined) await read(event);
+        },
+        {
+          ...pauses,
+          isTransient: (error) => !isForeign(error),
+          signal: stopping,
+          onRetry: (error, pause) =>
+            log.warn({ err: asError(error), pause, ...place }, "an event could not be read, tried again"),
+        },
+      );
+    } catch (error) {
+      if (stopping.aborted || !isForeign(error)) throw error;
+      log.error({ err: asError(error), ...place }, "what is no event of the fleet is passed over");
     }
   };
 

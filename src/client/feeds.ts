@@ -8,7 +8,7 @@ import type { Clock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { KeyReader } from "./key-reader.ts";
-import { makeRevocations, type Revocations } from "./revocations.ts";
+import { Revocations } from "./revocations.ts";
 
 export interface FeedsDeps {
   kafka: KafkaPort;
@@ -23,18 +23,6 @@ export interface FeedsDeps {
   maxAgeMs: number;
 }
 
-export interface Feeds {
-  /** Those of now: ask anew each time. */
-  keys(): KeyReader["keys"];
-  readonly revocations: Revocations;
-  /** ms; Infinity before the feeds were read. */
-  age(): number;
-  isFresh(): boolean;
-  /** Unix ms, by this machine's clock or, where that is behind, by what the fleet has said last. */
-  now(): number;
-  close(): Promise<void>;
-}
-
 const revocationTopic = "auth.revocation";
 /**
  * auth.revocation is kept for 10 minutes at least. Whoever hears a mark that is so much younger than their last one may
@@ -42,93 +30,109 @@ const revocationTopic = "auth.revocation";
  */
 const absentMs = 5 * 60_000;
 
-export function makeFeeds(parts: FeedsDeps): Feeds {
-  const { clock, log, keys, maxAgeMs } = parts;
-  const revocations = makeRevocations(parts.keepMs, () => clock.now());
+export class Feeds {
+  readonly revocations: Revocations;
+  readonly #deps: FeedsDeps;
   /** Partitions whose last record has the time of its producer: of a mark there nobody knows when it was written. */
-  const untimed = new Set<number>();
-  let heardAt = clock.monotonic();
+  readonly #untimed = new Set<number>();
+  #consumption: Consumption;
+  #heardAt: number;
   /** The mark at which all was known last. */
-  let freshAt: number | undefined;
-  let closed = false;
+  #freshAt: number | undefined;
+  #closed = false as boolean;
+
+  constructor(deps: FeedsDeps) {
+    const { clock, keepMs, keys } = deps;
+    this.#deps = deps;
+    this.revocations = new Revocations(keepMs, () => clock.now());
+    this.#heardAt = clock.monotonic();
+    this.#consumption = this.#consume();
+    keys.start();
+  }
+
+  /** Those of now: ask anew each time. */
+  keys(): KeyReader["keys"] {
+    return this.#deps.keys.keys;
+  }
 
   /**
-   * A clock that is behind must not make a feed that has stopped look fresh: what counts is also when its mark last
-   * moved.
+   * ms; Infinity before the feeds were read. A clock that is behind must not make a feed that has stopped look fresh:
+   * what counts is also when its mark last moved.
    */
-  const age = (): number => {
-    const { asOf } = revocations;
+  age(): number {
+    const { clock } = this.#deps;
+    const { asOf } = this.revocations;
     if (asOf === undefined) return Number.POSITIVE_INFINITY;
-    return Math.max(0, clock.now() - asOf, clock.monotonic() - heardAt);
-  };
-  const isFresh = (): boolean => !closed && untimed.size === 0 && !keys.untimed && age() <= maxAgeMs;
+    return Math.max(0, clock.now() - asOf, clock.monotonic() - this.#heardAt);
+  }
 
-  const heard = (asOf: number): void => {
-    heardAt = clock.monotonic();
-    if (freshAt !== undefined && asOf - freshAt > absentMs) readAnew(asOf - freshAt);
-    else if (isFresh()) freshAt = asOf;
-  };
+  isFresh(): boolean {
+    const { keys, maxAgeMs } = this.#deps;
+    return !this.#closed && this.#untimed.size === 0 && !keys.untimed && this.age() <= maxAgeMs;
+  }
 
-  const noteTimes = ({ partition, producersTime }: InRecord): void => {
-    if (!producersTime) {
-      untimed.delete(partition);
-      return;
-    }
-    if (untimed.size === 0)
-      log.warn(
-        { topic: revocationTopic, partition },
-        "the feed has the times of its producers (message.timestamp.type=CreateTime), so nothing is fresh here: run migrate",
-      );
-    untimed.add(partition);
-  };
+  /** Unix ms, by this machine's clock or, where that is behind, by what the fleet has said last. */
+  now(): number {
+    return Math.max(this.#deps.clock.now(), this.revocations.asOf ?? 0);
+  }
 
-  const takeRevocations = (records: InRecord[]): void => {
-    const last = records.at(-1);
-    if (last !== undefined) noteTimes(last);
-    const before = revocations.asOf;
-    revocations.take(records);
-    const { asOf } = revocations;
-    if (asOf !== undefined && asOf !== before) heard(asOf);
-  };
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#consumption.close();
+  }
 
-  const readAnew = (missedMs: number): void => {
-    log.warn({ missedMs }, "the feeds were away for longer than they remember: keys and revocations are read anew");
-    keys.suspend();
-    revocations.unmark();
-    freshAt = undefined;
-    const before = consumption;
-    consumption = consume();
-    before.close().catch((error: unknown) => log.debug({ err: error }, "the reader of before could not be closed"));
-  };
-
-  /** Readers that there were: only what the last of them reads counts. */
-  let readers = 0;
-  const consume = (): Consumption => {
-    readers += 1;
-    const own = readers;
-    return parts.kafka.consume({
-      group: `${parts.name}.verifier.${randomId()}`,
+  #consume(): Consumption {
+    const { kafka, name } = this.#deps;
+    const consumption = kafka.consume({
+      group: `${name}.verifier.${randomId()}`,
       topics: [revocationTopic],
       from: "earliest", // it holds no more than the window that matters: a token's life
       assign: shared(() => ({})),
-      onAssigned: (assignment) => revocations.assigned(assignment.get(revocationTopic) ?? []),
-      onRecords(records) {
-        if (!closed && own === readers) takeRevocations(records);
+      onAssigned: (assignment) => this.revocations.assigned(assignment.get(revocationTopic) ?? []),
+      onRecords: (records) => {
+        // Of readers that were replaced nothing counts any more.
+        if (!this.#closed && consumption === this.#consumption) this.#take(records);
       },
     });
-  };
-  let consumption = consume();
-  keys.start();
+    return consumption;
+  }
 
-  return {
-    keys: () => keys.keys,
-    revocations,
-    age,
-    isFresh,
-    now: () => Math.max(clock.now(), revocations.asOf ?? 0),
-    async close() {
-      closed = true;
-      await consumption.close();
-    },
-  };
+  #take(records: InRecord[]): void {
+    const last = records.at(-1);
+    if (last !== undefined) this.#noteTimes(last);
+    const before = this.revocations.asOf;
+    this.revocations.take(records);
+    const { asOf } = this.revocations;
+    if (asOf !== undefined && asOf !== before) this.#moved(asOf);
+  }
+
+  #noteTimes({ partition, producersTime }: InRecord): void {
+    if (!producersTime) {
+      this.#untimed.delete(partition);
+      return;
+    }
+    if (this.#untimed.size === 0)
+      this.#deps.log.warn(
+        { topic: revocationTopic, partition },
+        "the feed has the times of its producers (message.timestamp.type=CreateTime), so nothing is fresh here: run migrate",
+      );
+    this.#untimed.add(partition);
+  }
+
+  #moved(asOf: number): void {
+    this.#heardAt = this.#deps.clock.monotonic();
+    if (this.#freshAt !== undefined && asOf - this.#freshAt > absentMs) this.#readAnew(asOf - this.#freshAt);
+    else if (this.isFresh()) this.#freshAt = asOf;
+  }
+
+  #readAnew(missedMs: number): void {
+    const { keys, log } = this.#deps;
+    log.warn({ missedMs }, "the feeds were away for longer than they remember: keys and revocations are read anew");
+    keys.suspend();
+    this.revocations.unmark();
+    this.#freshAt = undefined;
+    const before = this.#consumption;
+    this.#consumption = this.#consume();
+    before.close().catch((error: unknown) => log.debug({ err: error }, "the reader of before could not be closed"));
+  }
 }

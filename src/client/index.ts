@@ -107,8 +107,8 @@ export function connect(options: ConnectOptions): Client {
       readers.push(reader);
       return reader;
     },
-    request: client.request,
-    ready: client.ready,
+    request: (topic, input, options) => client.request(topic, input, options),
+    ready: () => client.ready(),
     get healthy() {
       return client.healthy;
     },

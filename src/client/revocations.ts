@@ -19,24 +19,6 @@ interface Judged {
   keyId: string;
 }
 
-export interface Revocations {
-  take(records: InRecord[]): void;
-  /** The partitions there are: age is known once each of them has said something. */
-  assigned(partitions: number[]): void;
-  /** Forgets up to when it is known, and no revocation: for who reads the feed anew. */
-  unmark(): void;
-  judge(token: Judged): TokenStanding;
-  /** Unix ms up to which every revocation is known; undefined before the first word of some partition. */
-  readonly asOf: number | undefined;
-  /** How long revocations are kept, ms. */
-  readonly keepMs: number;
-  /** Ends a session here and now, before the feed says so. */
-  end(sessionId: string, at: number): void;
-  isRevokedKey(kid: string): boolean;
-  /** Revocations in memory. */
-  readonly size: number;
-}
-
 interface Minimum {
   at: number;
   /** Tokens below are outdated. */
@@ -56,91 +38,114 @@ const longestLifeMs = 24 * 60 * 60_000;
 /** For clocks that differ. */
 const marginMs = 60_000;
 
-/**
- * @param keepAtLeastMs revocations are kept for so long at least
- * @param now Unix ms; for records whose broker has not said when they came
- */
-export function makeRevocations(keepAtLeastMs: number, now: () => number = () => 0): Revocations {
-  const sessions = new Map<string, number>(); // id -> at; insertion order is about time order
-  const users = new Map<number, Minimum>();
-  const keys = new Map<string, number>();
-  const marks = new Map<number, number | undefined>();
-  let keepMs = keepAtLeastMs;
+export class Revocations {
+  // In about the order of their times, which is how they are forgotten.
+  readonly #sessions = new Map<string, number>();
+  readonly #users = new Map<number, Minimum>();
+  readonly #keys = new Map<string, number>();
+  readonly #marks = new Map<number, number | undefined>();
+  readonly #now: () => number;
+  #keepMs: number;
 
-  const oldestMark = (): number | undefined => {
+  /**
+   * @param keepAtLeastMs revocations are kept for so long at least
+   * @param now Unix ms; for records whose broker has not said when they came
+   */
+  constructor(keepAtLeastMs: number, now: () => number = () => 0) {
+    this.#keepMs = keepAtLeastMs;
+    this.#now = now;
+  }
+
+  take(records: InRecord[]): void {
+    for (const record of records) this.#takeOne(record);
+  }
+
+  /** The partitions there are: age is known once each of them has said something. */
+  assigned(partitions: number[]): void {
+    for (const partition of partitions) if (!this.#marks.has(partition)) this.#marks.set(partition, undefined);
+  }
+
+  /** Forgets up to when it is known, and no revocation: for who reads the feed anew. */
+  unmark(): void {
+    for (const partition of this.#marks.keys()) this.#marks.set(partition, undefined);
+  }
+
+  judge({ sessionId, userId, generation, keyId }: Judged): TokenStanding {
+    if (this.#keys.has(keyId)) return "key";
+    if (this.#sessions.has(sessionId)) return "over";
+    const minimum = this.#users.get(userId);
+    if (minimum === undefined || generation >= minimum.generation) return "good";
+    return generation < minimum.ended ? "over" : "outdated";
+  }
+
+  /** Unix ms up to which every revocation is known; undefined before the first word of some partition. */
+  get asOf(): number | undefined {
     let oldest: number | undefined;
-    for (const asOf of marks.values()) {
+    for (const asOf of this.#marks.values()) {
       if (asOf === undefined) return undefined;
       oldest = Math.min(oldest ?? asOf, asOf);
     }
     return oldest;
-  };
+  }
 
-  /** By the oldest mark: by that the time is told, so no token is taken for alive whose revocation is forgotten. */
-  const forget = (): void => {
-    const asOf = oldestMark();
-    if (asOf === undefined) return;
-    const before = asOf - keepMs;
-    drop(sessions, (at) => at < before);
-    drop(users, ({ at }) => at < before);
-    drop(keys, (at) => at < before);
-  };
+  /** How long revocations are kept, ms. */
+  get keepMs(): number {
+    return this.#keepMs;
+  }
 
-  const mark = ({ partition, timestamp, producersTime }: InRecord, { asOf, tokenLifeMs }: Body): void => {
+  /** Ends a session here and now, before the feed says so. */
+  end(sessionId: string, at: number): void {
+    note(this.#sessions, sessionId, at);
+  }
+
+  isRevokedKey(kid: string): boolean {
+    return this.#keys.has(kid);
+  }
+
+  /** Revocations in memory. */
+  get size(): number {
+    return this.#sessions.size + this.#users.size + this.#keys.size;
+  }
+
+  #takeOne(record: InRecord): void {
+    const name = record.key?.toString("utf8") ?? "";
+    const body = read(record.value);
+    if (body === undefined) return;
+    const at = atOf(record, body, this.#now);
+    if (name === "asOf") this.#mark(record, body);
+    else if (name.startsWith("s:")) note(this.#sessions, name.slice(2), at);
+    else if (/^u:\d{1,15}$/.test(name)) this.#raise(Number(name.slice(2)), at, body);
+    else if (name.startsWith("k:")) note(this.#keys, name.slice(2), at);
+  }
+
+  #mark({ partition, timestamp, producersTime }: InRecord, { asOf, tokenLifeMs }: Body): void {
     if (producersTime || asOf === undefined || asOf > timestamp + aheadMs) return;
-    if (tokenLifeMs !== undefined) keepMs = Math.max(keepMs, Math.min(tokenLifeMs, longestLifeMs) + marginMs);
-    if (asOf <= (marks.get(partition) ?? 0)) return;
-    marks.set(partition, asOf);
-    forget();
-  };
+    if (tokenLifeMs !== undefined)
+      this.#keepMs = Math.max(this.#keepMs, Math.min(tokenLifeMs, longestLifeMs) + marginMs);
+    if (asOf <= (this.#marks.get(partition) ?? 0)) return;
+    this.#marks.set(partition, asOf);
+    this.#forget();
+  }
 
-  const raise = (userId: number, at: number, { minGeneration = 0, ended }: Body): void => {
-    const known = users.get(userId);
-    users.delete(userId); // to the end of the order
-    users.set(userId, {
+  #raise(userId: number, at: number, { minGeneration = 0, ended }: Body): void {
+    const known = this.#users.get(userId);
+    this.#users.delete(userId); // to the end of the order
+    this.#users.set(userId, {
       at: Math.max(at, known?.at ?? 0),
       generation: Math.max(minGeneration, known?.generation ?? 0),
       ended: Math.max(ended ? minGeneration : 0, known?.ended ?? 0),
     });
-  };
+  }
 
-  const takeOne = (record: InRecord): void => {
-    const name = record.key?.toString("utf8") ?? "";
-    const body = read(record.value);
-    if (body === undefined) return;
-    if (name === "asOf") mark(record, body);
-    else if (name.startsWith("s:")) note(sessions, name.slice(2), atOf(record, body, now));
-    else if (/^u:\d{1,15}$/.test(name)) raise(Number(name.slice(2)), atOf(record, body, now), body);
-    else if (name.startsWith("k:")) note(keys, name.slice(2), atOf(record, body, now));
-  };
-
-  return {
-    take: (records) => records.forEach(takeOne),
-    assigned(partitions) {
-      for (const partition of partitions) if (!marks.has(partition)) marks.set(partition, undefined);
-    },
-    unmark() {
-      for (const partition of marks.keys()) marks.set(partition, undefined);
-    },
-    judge({ sessionId, userId, generation, keyId }) {
-      if (keys.has(keyId)) return "key";
-      if (sessions.has(sessionId)) return "over";
-      const minimum = users.get(userId);
-      if (minimum === undefined || generation >= minimum.generation) return "good";
-      return generation < minimum.ended ? "over" : "outdated";
-    },
-    get asOf() {
-      return oldestMark();
-    },
-    get keepMs() {
-      return keepMs;
-    },
-    end: (sessionId, at) => note(sessions, sessionId, at),
-    isRevokedKey: (kid) => keys.has(kid),
-    get size() {
-      return sessions.size + users.size + keys.size;
-    },
-  };
+  /** By the oldest mark: by that the time is told, so no token is taken for alive whose revocation is forgotten. */
+  #forget(): void {
+    const { asOf } = this;
+    if (asOf === undefined) return;
+    const before = asOf - this.#keepMs;
+    drop(this.#sessions, (at) => at < before);
+    drop(this.#users, ({ at }) => at < before);
+    drop(this.#keys, (at) => at < before);
+  }
 }
 
 interface Body {

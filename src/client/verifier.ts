@@ -9,9 +9,10 @@ import { decodeProtectedHeader } from "jose";
 import { type AccessClaims, longestToken, makeAccessVerifier, peekAccess } from "../crypto/access-tokens.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { Clock } from "../lib/clock.ts";
+import { LruCache } from "../lib/lru.ts";
 import { invalid, Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
-import { makeFeeds } from "./feeds.ts";
+import { Feeds } from "./feeds.ts";
 import type { KeyReader } from "./key-reader.ts";
 
 export type StalePolicy = "ask" | "refuse" | "accept";
@@ -104,128 +105,141 @@ const lookMs = 50;
 const unknownKeyAsks = 20;
 
 export function makeVerifier(parts: VerifierDeps, options: VerifierOptions = {}): Verifier {
-  const { clock } = parts;
   checkNumbers(options);
-  const { maxAgeMs = 10_000, whenStale = "ask", cache = 10_000, tokenLifeMs = day } = options;
-  const feeds = makeFeeds({ ...parts, maxAgeMs, keepMs: tokenLifeMs + 60_000 });
-  const { revocations, age, isFresh } = feeds;
-  const known = remembering<AccessClaims>(cache);
-  const rate = perSecond(unknownKeyAsks, clock.monotonic);
-  const signatures = makeAccessVerifier({
-    keyring: feeds.keys,
-    issuer: options.issuer ?? "auth",
-    audience: options.audience ?? "platform",
-    clock: { ...clock, now: feeds.now },
-  });
-  let closed = false;
+  return new FeedVerifier(parts, options);
+}
 
-  const signed = async (token: string): Promise<AccessClaims> => {
-    const remembered = known.get(token);
-    if (remembered !== undefined && feeds.keys().verification(remembered.keyId) !== undefined)
-      return alive(remembered, feeds.now());
-    const claims = await signatures.verifyAccess(token);
-    known.set(token, claims);
+/** Methods of the interface are arrow functions: a service may hand `verifier.verify` on as a function. */
+class FeedVerifier implements Verifier {
+  readonly #deps: VerifierDeps;
+  readonly #whenStale: StalePolicy;
+  readonly #feeds: Feeds;
+  readonly #verifySignature: (token: string) => Promise<AccessClaims>;
+  readonly #mayAskUnknownKey: () => boolean;
+  #closed = false as boolean;
+
+  constructor(deps: VerifierDeps, options: VerifierOptions) {
+    const { maxAgeMs = 10_000, whenStale = "ask", tokenLifeMs = day } = options;
+    this.#deps = deps;
+    this.#whenStale = whenStale;
+    this.#feeds = new Feeds({ ...deps, maxAgeMs, keepMs: tokenLifeMs + 60_000 });
+    this.#verifySignature = makeSignatureVerifier(this.#feeds, deps, options);
+    this.#mayAskUnknownKey = perSecond(unknownKeyAsks, deps.clock.monotonic);
+  }
+
+  verify = async (token: string, options: VerifyOptions = {}): Promise<Verified> => {
+    checkLength(token);
+    const { whenStale = this.#whenStale, inspect = this.#deps.inspect } = options;
+    let claims: AccessClaims;
+    try {
+      claims = standing(await this.#verifySignature(token), this.#feeds);
+    } catch (error) {
+      if (!isInvalid(error) || !this.#namesUnknownKey(token)) throw error;
+      this.#checkUnknownKey(whenStale);
+      return byFleet(await inspect(token));
+    }
+    const fresh = this.#feeds.isFresh();
+    if (fresh || whenStale === "accept") return { ...identityOf(claims), by: "local", fresh, ageMs: this.#feeds.age() };
+    if (whenStale !== "ask")
+      throw refuse("UNAVAILABLE", { message: "Revocations are not known well enough.", details: { reason: "stale" } });
+    await inspect(token);
+    return byFleet(claims); // its signature holds, so its claims stand: the fleet only says whether they still count
+  };
+
+  ready = async (): Promise<void> => {
+    const feeds = this.#feeds;
+    while (!(feeds.isFresh() && feeds.keys().size > 0)) {
+      if (this.#closed) throw refuse("UNAVAILABLE", { message: "The verifier is closed." });
+      if (feeds.isFresh() && this.#deps.keys.objection !== undefined) throw this.#deps.keys.objection;
+      await new Promise((resolve) => setTimeout(resolve, lookMs));
+    }
+  };
+
+  get fresh(): boolean {
+    return this.#feeds.isFresh();
+  }
+
+  get ageMs(): number {
+    return this.#feeds.age();
+  }
+
+  get revocations(): number {
+    return this.#feeds.revocations.size;
+  }
+
+  jwks = (): { keys: object[] } => this.#feeds.keys().jwks();
+
+  end = (token: string): void => {
+    const session = peekAccess(token)?.sessionId;
+    if (session !== undefined) this.#feeds.revocations.end(session, this.#feeds.now());
+  };
+
+  close = async (): Promise<void> => {
+    this.#closed = true;
+    await this.#feeds.close();
+  };
+
+  #namesUnknownKey(token: string): boolean {
+    const kid = keyIdOf(token);
+    if (kid === undefined || this.#feeds.revocations.isRevokedKey(kid)) return false;
+    return this.#feeds.keys().verification(kid) === undefined;
+  }
+
+  /** The token names a key that we have not read: perhaps a new one, perhaps nobody's. @throws Refusal UNAVAILABLE */
+  #checkUnknownKey(whenStale: StalePolicy): void {
+    const details = { reason: "unknown-kid" };
+    if (whenStale !== "ask")
+      throw refuse("UNAVAILABLE", { message: "The token's key is not known here yet.", details });
+    if (!this.#mayAskUnknownKey())
+      throw refuse("UNAVAILABLE", { message: "Too many tokens of unknown keys.", details, retryAfterMs: 1000 });
+  }
+}
+
+/** Remembers what it has verified; what may change meanwhile, key and expiry, is looked at each time. */
+function makeSignatureVerifier(feeds: Feeds, { keys, clock }: VerifierDeps, options: VerifierOptions) {
+  const { issuer = "auth", audience = "platform", cache = 10_000 } = options;
+  const verified = new LruCache<string, AccessClaims>(cache);
+  const now = (): number => feeds.now();
+  const access = makeAccessVerifier({ keyring: () => feeds.keys(), issuer, audience, clock: { ...clock, now } });
+
+  const verifyNow = async (token: string): Promise<AccessClaims> => {
+    const known = verified.get(token);
+    if (known !== undefined && feeds.keys().verification(known.keyId) !== undefined) return alive(known, now());
+    const claims = await access.verifyAccess(token);
+    verified.set(token, claims);
     return claims;
   };
 
-  /** Its key may come, or count again, while it is looked for. */
-  const signedNow = async (token: string): Promise<AccessClaims> => {
-    const { changes } = parts.keys;
+  /** The token's key may come, or count again, while it is looked for. @throws Refusal TOKEN_INVALID, TOKEN_EXPIRED */
+  return async (token: string): Promise<AccessClaims> => {
+    const { changes } = keys;
     try {
-      return await signed(token);
+      return await verifyNow(token);
     } catch (error) {
-      if (!isInvalid(error) || parts.keys.changes === changes) throw error;
-      return signed(token);
+      if (!isInvalid(error) || keys.changes === changes) throw error;
+      return verifyNow(token);
     }
   };
+}
 
-  const local = (claims: AccessClaims, fresh: boolean): Verified => ({
-    ...identityOf(claims),
-    by: "local",
-    fresh,
-    ageMs: age(),
-  });
-
-  /** @param claims of a token whose signature holds: they stand, the fleet only says whether they still count */
-  const ask = async (token: string, inspect: Inspect, claims?: AccessClaims): Promise<Verified> => {
-    const answer = await inspect(token);
-    return { ...identityOf(claims ?? answer), by: "fleet", fresh: true, ageMs: 0 };
-  };
-
-  /** The token names a key that we have not read: perhaps a new one, perhaps nobody's. */
-  const unknownKey = async (
-    token: string,
-    { whenStale: policy, inspect }: Required<VerifyOptions>,
-  ): Promise<Verified> => {
-    const details = { reason: "unknown-kid" };
-    if (policy !== "ask") throw refuse("UNAVAILABLE", { message: "The token's key is not known here yet.", details });
-    if (!rate())
-      throw refuse("UNAVAILABLE", { message: "Too many tokens of unknown keys.", details, retryAfterMs: 1000 });
-    return ask(token, inspect);
-  };
-
-  const judged = (claims: AccessClaims): AccessClaims => {
-    switch (revocations.judge(claims)) {
-      case "key":
-        throw refuse("TOKEN_INVALID");
-      case "over":
-        throw refuse("SESSION_REVOKED");
-      case "outdated":
-        throw refuse("TOKEN_EXPIRED", { details: { reason: "generation" } });
-      case "good":
-        return claims;
-    }
-  };
-
-  return {
-    async verify(token, { whenStale: policy = whenStale, inspect = parts.inspect } = {}) {
-      // As the fleet says it.
-      if (token === "") throw invalid("accessToken", "must not be empty");
-      if (token.length > longestToken) throw invalid("accessToken", `must have at most ${longestToken} bytes of UTF-8`);
-      let claims: AccessClaims;
-      try {
-        claims = judged(await signedNow(token));
-      } catch (error) {
-        if (isInvalid(error) && namesUnknownKey(token)) return unknownKey(token, { whenStale: policy, inspect });
-        throw error;
-      }
-      if (isFresh()) return local(claims, true);
-      if (policy === "accept") return local(claims, false);
-      if (policy === "ask") return ask(token, inspect, claims);
-      throw refuse("UNAVAILABLE", { message: "Revocations are not known well enough.", details: { reason: "stale" } });
-    },
-    async ready() {
-      while (!(isFresh() && feeds.keys().size > 0)) {
-        if (closed) throw refuse("UNAVAILABLE", { message: "The verifier is closed." });
-        if (isFresh() && parts.keys.objection !== undefined) throw parts.keys.objection;
-        await new Promise((resolve) => setTimeout(resolve, lookMs));
-      }
-    },
-    get fresh() {
-      return isFresh();
-    },
-    get ageMs() {
-      return age();
-    },
-    get revocations() {
-      return revocations.size;
-    },
-    jwks: () => feeds.keys().jwks(),
-    end(token) {
-      const session = peekAccess(token)?.sessionId;
-      if (session !== undefined) revocations.end(session, feeds.now());
-    },
-    async close() {
-      closed = true;
-      await feeds.close();
-    },
-  };
-
-  function namesUnknownKey(token: string): boolean {
-    const kid = keyIdOf(token);
-    if (kid === undefined || revocations.isRevokedKey(kid)) return false;
-    return feeds.keys().verification(kid) === undefined;
+/** @throws Refusal TOKEN_INVALID, SESSION_REVOKED, TOKEN_EXPIRED where the claims do not count any more */
+function standing(claims: AccessClaims, { revocations }: Feeds): AccessClaims {
+  switch (revocations.judge(claims)) {
+    case "key":
+      throw refuse("TOKEN_INVALID");
+    case "over":
+      throw refuse("SESSION_REVOKED");
+    case "outdated":
+      throw refuse("TOKEN_EXPIRED", { details: { reason: "generation" } });
+    case "good":
+      return claims;
   }
+}
+
+/** As the fleet says it. @throws Refusal INVALID_INPUT */
+function checkLength(token: string): void {
+  if (token === "") throw invalid("accessToken", "must not be empty");
+  if (token.length > longestToken) throw invalid("accessToken", `must have at most ${longestToken} bytes of UTF-8`);
 }
 
 /** NaN would look like knowledge that is never fresh, or never forgotten. @throws TypeError */
@@ -241,6 +255,13 @@ const identityOf = ({ userId, login, roles, sessionId, expiresAt }: Awaited<Retu
   roles,
   sessionId,
   expiresAt,
+});
+
+const byFleet = (identity: Awaited<ReturnType<Inspect>>): Verified => ({
+  ...identityOf(identity),
+  by: "fleet",
+  fresh: true,
+  ageMs: 0,
 });
 
 /** @throws Refusal TOKEN_EXPIRED: a signature holds for ever, a token does not */
@@ -259,19 +280,6 @@ function keyIdOf(token: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Remembers so many, and forgets whom it met first. */
-function remembering<T>(most: number) {
-  const entries = new Map<string, T>();
-  return {
-    get: (key: string): T | undefined => entries.get(key),
-    set(key: string, value: T): void {
-      if (most <= 0) return;
-      if (entries.size >= most) entries.delete(entries.keys().next().value!);
-      entries.set(key, value);
-    },
-  };
 }
 
 function perSecond(most: number, monotonic: () => number): () => boolean {

@@ -154,6 +154,19 @@ describe("a clock that is ten minutes behind", () => {
   });
 });
 
+test("a verifier's methods may be handed on as functions", async () => {
+  publish(first!);
+  mark();
+  const { verify, ready, jwks, end, close } = verifier;
+  const text = await token(first!);
+  await ready();
+  expect([(await verify(text)).userId, jwks().keys.length]).toEqual([7, 1]);
+  end(text);
+  expect(await refusalOf(verify(text))).toBe("SESSION_REVOKED");
+  await close();
+  expect(verifier.fresh).toBe(false);
+});
+
 test("a clock that is a minute ahead is not fresh, and says so, rather than guess", async () => {
   time.off = minute;
   publish(first!);

@@ -2,7 +2,7 @@
 // so, and what no token can need any more is forgotten.
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { makeRevocations } from "../../src/client/revocations.ts";
+import { Revocations } from "../../src/client/revocations.ts";
 import type { InRecord } from "../../src/kafka/records.ts";
 
 const hour = 3_600_000;
@@ -30,7 +30,7 @@ describe("a token", () => {
     ["beside what is no record of ours", "x:s1", { at: 1 }, "good"],
     ["beside what is no JSON", "s:s9", "{", "good"],
   ])("%s", (_name, key, body, judgement) => {
-    const revocations = makeRevocations(hour);
+    const revocations = new Revocations(hour);
     revocations.take([record(key, body)]);
     expect(revocations.judge(token)).toBe(judgement);
   });
@@ -44,7 +44,7 @@ test("marks and minimums only rise, in whatever order and however often the reco
   });
   fc.assert(
     fc.property(fc.array(said, { minLength: 1, maxLength: 12 }), fc.array(fc.nat()), (all, order) => {
-      const revocations = makeRevocations(hour);
+      const revocations = new Revocations(hour);
       revocations.assigned([0]);
       const records = all.flatMap(({ minGeneration, ended, asOf }) => [
         record("u:7", { at: 500, minGeneration, ...(ended && { ended }) }),
@@ -64,7 +64,7 @@ test("marks and minimums only rise, in whatever order and however often the reco
 });
 
 test("is as old as its oldest partition, and of no age before each has spoken", () => {
-  const revocations = makeRevocations(hour);
+  const revocations = new Revocations(hour);
   expect(revocations.asOf).toBeUndefined();
   revocations.assigned([0, 1]);
   revocations.take([record("asOf", { asOf: 900 }, 0)]);
@@ -76,7 +76,7 @@ test("is as old as its oldest partition, and of no age before each has spoken", 
 });
 
 test("forgets what no living token can need, and not a moment earlier", () => {
-  const revocations = makeRevocations(hour);
+  const revocations = new Revocations(hour);
   revocations.assigned([0]);
   revocations.take([
     record("s:s1", { at: 1000 }),
@@ -100,7 +100,7 @@ describe.each(revoking)("a revocation of %s", (_name, key, body) => {
   const day = 24 * hour;
   /** Whether it is known at so many ms after its record came, an hour being what is kept. */
   const isKnown = (at: number, afterMs: number, more: readonly InRecord[] = []): boolean => {
-    const revocations = makeRevocations(hour);
+    const revocations = new Revocations(hour);
     revocations.assigned([0]);
     revocations.take([record(key, { at, ...body }, 0, day), ...more, markOf(day + afterMs)]);
     return revocations.judge(token) !== "good";
@@ -135,7 +135,7 @@ describe.each(revoking)("a revocation of %s", (_name, key, body) => {
 });
 
 test("is not forgotten while another partition's mark is older: by that the time is told", () => {
-  const revocations = makeRevocations(hour);
+  const revocations = new Revocations(hour);
   revocations.assigned([0, 1]);
   revocations.take([record("s:s1", { at: 0 }), markOf(1000, 1), markOf(2 * hour)]);
   expect(revocations.judge(token)).toBe("over");
@@ -144,7 +144,7 @@ test("is not forgotten while another partition's mark is older: by that the time
 });
 
 test("a mark that is more than five seconds later than its record, or has its producer's time, is none", () => {
-  const revocations = makeRevocations(hour);
+  const revocations = new Revocations(hour);
   revocations.assigned([0]);
   revocations.take([
     record("asOf", { asOf: 10_001 }, 0, 5000),
@@ -157,7 +157,7 @@ test("a mark that is more than five seconds later than its record, or has its pr
 });
 
 test("a revocation with its producer's time counts from when it is read", () => {
-  const revocations = makeRevocations(hour, () => 5 * hour);
+  const revocations = new Revocations(hour, () => 5 * hour);
   revocations.assigned([0]);
   revocations.take([{ ...record("s:s1", { at: 1 }), producersTime: true }, markOf(6 * hour)]);
   expect(revocations.judge(token)).toBe("over");
@@ -166,7 +166,7 @@ test("a revocation with its producer's time counts from when it is read", () => 
 });
 
 test("what was ended here counts before the feed says so", () => {
-  const revocations = makeRevocations(hour);
+  const revocations = new Revocations(hour);
   revocations.end("s1", 5);
   expect(revocations.judge(token)).toBe("over");
 });

@@ -5,7 +5,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { sql } from "slonik";
 import { z } from "zod";
 import { totpAad } from "../../src/accounts/second-factors.ts";
-import { makeRevocations } from "../../src/client/revocations.ts";
+import { Revocations } from "../../src/client/revocations.ts";
 import { hashSecret, newOpaque } from "../../src/crypto/opaque.ts";
 import { hashRecoveryCode, makeRecoveryCodes } from "../../src/crypto/recovery-codes.ts";
 import { totpCode, totpStep } from "../../src/crypto/totp.ts";
@@ -121,7 +121,7 @@ export async function begunRegistration({ harness }: Scenario, { accessToken }: 
 /** What the feed says of a token, to a verifier that has read all of it. */
 async function judgedLocally({ harness, id }: Scenario, accessToken: string): Promise<string> {
   const { sessionId, userId, generation, keyId } = await harness.parts.tokens.verifyAccess(accessToken);
-  const revocations = makeRevocations(day);
+  const revocations = new Revocations(day);
   const said = await harness.pool.any(sql.type(z.object({ key: z.string(), body: anyRow }))`
     SELECT key, body FROM outbox WHERE topic = 'auth.revocation' AND key IN (${`u:${id}`}, ${`s:${sessionId}`}) ORDER BY id`);
   revocations.take(said.map(({ key, body }) => recordOf(key, body)));

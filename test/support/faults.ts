@@ -131,19 +131,19 @@ export const faults = {
   /** What a phase of a call waits for is begun before it is known whether the call is over. */
   "begun-at-once": {
     module: "client/connect.ts",
-    line: "  signal?.throwIfAborted();",
-    instead: "  const begun = run(); run = () => begun; signal?.throwIfAborted();",
+    line: "    signal?.throwIfAborted();",
+    instead: "    const begun = run(); run = () => begun; signal?.throwIfAborted();",
   },
   /** A call keeps its hold on the caller's signal. */
   "signal-kept": {
     module: "client/connect.ts",
-    line: '    signal?.removeEventListener("abort", abort);',
+    line: '      signal?.removeEventListener("abort", abort);',
     instead: "",
   },
   /** close() ends only the calls that wait for a reply. */
   "close-waits": {
     module: "client/connect.ts",
-    line: "      closed.abort();",
+    line: "    this.#closed.abort();",
     instead: "",
   },
   /** A call that ends keeps its place among those that wait. */
