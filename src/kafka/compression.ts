@@ -260,35 +260,44 @@ function* unpackSnappy(input: Buffer, output: Output): Generator<void> {
 
 /** One block: its unpacked length as a varint, then literals and references (google/snappy, format_description.txt). */
 function* snappyBlock(input: Buffer, output: Output): Generator<void> {
-  let at = 0;
-  let claimed = 0;
-  for (let shift = 1, byte = 0x80; byte >= 0x80; shift *= 128, at += 1) {
-    byte = input.readUInt8(at);
-    claimed += (byte & 0x7f) * shift;
-    if (at === 5) throw new RangeError("a length that does not end");
-  }
+  const { value: claimed, end: start } = snappyLength(input);
   output.willHold(claimed);
   const end = output.length + claimed;
-  for (let step = 1; at < input.length; step += 1) {
+  for (let at = start, step = 1; at < input.length; step += 1) {
     if (step % stepsAtOnce === 0) yield;
-    const tag = input[at]!;
-    const kind = tag & 3;
-    at += 1;
-    if (kind === 0) {
-      const lengthBytes = Math.max(0, (tag >> 2) - 59);
-      const length = (lengthBytes === 0 ? tag >> 2 : input.readUIntLE(at, lengthBytes)) + 1;
-      output.literal(input, at + lengthBytes, length);
-      at += lengthBytes + length;
-    } else if (kind === 1) {
-      output.reference(((tag >> 5) << 8) | input.readUInt8(at), 4 + ((tag >> 2) & 7));
-      at += 1;
-    } else {
-      const distanceBytes = kind === 2 ? 2 : 4;
-      output.reference(input.readUIntLE(at, distanceBytes), (tag >> 2) + 1);
-      at += distanceBytes;
-    }
+    at = snappyElement(input, at, output);
   }
   if (output.length !== end) throw new RangeError("another length than it says");
+}
+
+function snappyLength(input: Buffer): { value: number; end: number } {
+  let value = 0;
+  for (let at = 0, shift = 1; at < 5; shift *= 128, at += 1) {
+    const byte = input.readUInt8(at);
+    value += (byte & 0x7f) * shift;
+    if (byte < 0x80) return { value, end: at + 1 };
+  }
+  throw new RangeError("a length that does not end");
+}
+
+/** @returns where the next one begins */
+function snappyElement(input: Buffer, at: number, output: Output): number {
+  const tag = input[at]!;
+  const kind = tag & 3;
+  const next = at + 1;
+  if (kind === 0) {
+    const lengthBytes = Math.max(0, (tag >> 2) - 59);
+    const length = (lengthBytes === 0 ? tag >> 2 : input.readUIntLE(next, lengthBytes)) + 1;
+    output.literal(input, next + lengthBytes, length);
+    return next + lengthBytes + length;
+  }
+  if (kind === 1) {
+    output.reference(((tag >> 5) << 8) | input.readUInt8(next), 4 + ((tag >> 2) & 7));
+    return next + 1;
+  }
+  const distanceBytes = kind === 2 ? 2 : 4;
+  output.reference(input.readUIntLE(next, distanceBytes), (tag >> 2) + 1);
+  return next + distanceBytes;
 }
 
 const lz4Magic = 0x184d2204;

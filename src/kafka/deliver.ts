@@ -3,7 +3,7 @@
 import { Unreadable } from "./compression.ts";
 import type { ConsumerInstance } from "./consumer-instance.ts";
 import { type RecordBatch, readBatch } from "./record-batch.ts";
-import type { TopicPartition } from "./records.ts";
+import type { InRecord, TopicPartition } from "./records.ts";
 
 export interface Delivery {
   instance: ConsumerInstance;
@@ -22,41 +22,32 @@ export interface Delivery {
 /** @returns whether the next batch is wanted too */
 export async function deliver(batch: RecordBatch, delivery: Delivery): Promise<boolean> {
   const { instance, partition, from, highWatermark, maxBytes } = delivery;
-  let next = from;
-  const advance = (to: bigint): { highWatermark: bigint; next: bigint } => {
-    next = to;
-    delivery.reached(to);
-    return { highWatermark, next: to };
-  };
   const end = batch.lastOffset + 1n;
   if (end <= from) return true;
-  if (batch.hidden) {
+  let next = from;
+  const advance = (to: bigint, report: (ends: { highWatermark: bigint; next: bigint }) => void): boolean => {
     if (!delivery.isWanted(next)) return false;
-    instance.records([], partition, advance(end));
+    next = to;
+    delivery.reached(to);
+    report({ highWatermark, next: to });
     return delivery.isWanted(next);
-  }
+  };
+  const handOver = (records: InRecord[], to: bigint): boolean =>
+    advance(to, (ends) => instance.records(records, partition, ends));
+  const take = (records: InRecord[]): boolean => handOver(records, records.at(-1)!.offset + 1n);
   try {
-    const isRead = await readBatch(batch, {
-      partition,
-      from,
-      maxBytes,
-      take(records) {
-        if (!delivery.isWanted(next)) return false;
-        instance.records(records, partition, advance(records.at(-1)!.offset + 1n));
-        return delivery.isWanted(next);
-      },
-    });
-    if (!isRead || !delivery.isWanted(next)) return false;
-    if (next < end) instance.records([], partition, advance(end));
+    if (!batch.hidden && !(await readBatch(batch, { partition, from, maxBytes, take }))) return false;
+    return next < end ? handOver([], end) : delivery.isWanted(next);
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
-    if (!delivery.isWanted(next)) return false;
     const { reason, message } = error;
-    const rest = { first: next, last: batch.lastOffset };
-    if (rest.first < batch.firstOffset) rest.first = batch.firstOffset;
-    if (rest.first > rest.last) rest.first = rest.last; // it broke behind its last record
-    const records = { ...partition, ...rest, timestamp: Number(batch.maxTimestamp), reason, message };
-    instance.unreadable(records, advance(end));
+    const unread = { ...partition, ...restOf(batch, next), timestamp: Number(batch.maxTimestamp), reason, message };
+    return advance(end, (ends) => instance.unreadable(unread, ends));
   }
-  return delivery.isWanted(next);
+}
+
+/** What of the batch was not delivered; its last record where it broke behind that. */
+function restOf({ firstOffset, lastOffset }: RecordBatch, next: bigint): { first: bigint; last: bigint } {
+  const first = next < firstOffset ? firstOffset : next;
+  return { first: first > lastOffset ? lastOffset : first, last: lastOffset };
 }

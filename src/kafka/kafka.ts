@@ -10,7 +10,7 @@ import type { Consumer, ConsumerInstance } from "./consumer-instance.ts";
 import { againWhileUnavailable, guarded } from "./faults.ts";
 import type { ConsumeOptions, Consumption, KafkaDriver, KafkaPort, KafkaSettings } from "./port.ts";
 import type { UnreadableRecords } from "./records.ts";
-import { type Bounds, closeBoundMs, supervise } from "./supervisor.ts";
+import { type Bounds, closeBoundMs, Supervisor } from "./supervisor.ts";
 
 export type {
   ConsumeOptions,
@@ -97,7 +97,7 @@ export function portOver(
         },
       };
       const build = (instance: ConsumerInstance) => buildWith(driver(), options, instance);
-      const consumption = supervise({ options, log, monotonic: systemClock.monotonic, build, reachable, bounds });
+      const consumption = new Supervisor({ options, log, monotonic: systemClock.monotonic, build, reachable, bounds });
       consumptions.push(consumption);
       return consumption;
     },

@@ -24,18 +24,6 @@ import {
 
 export type HalfName = "active" | "quiet";
 
-export interface SplitFetch<O extends Offset, Answer> {
-  /**
-   * Asks for what is wanted where nothing is on its way, and waits for the first answer.
-   * @param waitMs how long a broker without news may wait
-   * @returns undefined: nothing for now
-   * @throws what `ask` has thrown, KafkaFault where nothing came of it; everything of that half is named again then
-   */
-  next(wanted: FetchTopic<O>[], waitMs: number): Promise<Fetched<O, Answer> | undefined>;
-  /** Records came of it. */
-  brought(topic: string, partition: number): void;
-}
-
 export interface Fetched<O extends Offset, Answer> {
   answer: Answer;
   /** From where this answer was asked. */
@@ -66,84 +54,108 @@ const answerMs = 20_000;
 /** How long a fetch may wait meanwhile. */
 const shortWaitMs = 10;
 
-export function makeSplitFetch<O extends Offset, Answer extends FetchAnswer>(
-  ask: Ask<O, Answer>,
-  monotonic: Clock["monotonic"] = systemClock.monotonic,
-): SplitFetch<O, Answer> {
-  const half = (name: HalfName): Half<O, Answer> => ({ name, session: makeFetchSession(), underway: undefined });
-  const [active, quiet] = [half("active"), half("quiet")];
-  const broughtAt = new Map<string, number[]>();
-  let heldBackUntil = Number.NEGATIVE_INFINITY;
-  let lastCount = 0;
+export class SplitFetch<O extends Offset, Answer extends FetchAnswer> {
+  readonly #ask: Ask<O, Answer>;
+  readonly #monotonic: Clock["monotonic"];
+  readonly #active: Half<O, Answer> = { name: "active", session: makeFetchSession(), underway: undefined };
+  readonly #quiet: Half<O, Answer> = { name: "quiet", session: makeFetchSession(), underway: undefined };
+  readonly #broughtAt = new Map<string, number[]>();
+  #heldBackUntil = Number.NEGATIVE_INFINITY;
+  #lastCount = 0;
 
-  const start = (it: Half<O, Answer>, some: FetchTopic<O>[], wanted: FetchTopic<O>[], waitMs: number): void => {
-    if (some.length === 0) return;
-    const request = it.session.next(some);
-    if (givesUp(request, wanted)) heldBackUntil = monotonic() + heldBackMs;
-    const bound = monotonic() < heldBackUntil ? Math.min(waitMs, shortWaitMs) : waitMs;
-    const settled = ask(it.name, request, bound).then(
-      (answer) => () => answer,
-      (error: unknown) => () => {
-        throw error;
-      },
-    );
-    it.underway = { waitMs: bound, overdueAt: monotonic() + bound + answerMs, settled };
-  };
+  constructor(ask: Ask<O, Answer>, monotonic: Clock["monotonic"] = systemClock.monotonic) {
+    this.#ask = ask;
+    this.#monotonic = monotonic;
+  }
 
-  const endOverdue = (it: Half<O, Answer>): void => {
-    if (it.underway === undefined || monotonic() < it.underway.overdueAt) return;
+  /**
+   * Asks for what is wanted where nothing is on its way, and waits for the first answer.
+   * @param waitMs how long a broker without news may wait
+   * @returns undefined: nothing for now
+   * @throws what `ask` has thrown, KafkaFault where nothing came of it; everything of that half is named again then
+   */
+  async next(wanted: FetchTopic<O>[], waitMs: number): Promise<Fetched<O, Answer> | undefined> {
+    const halves = [this.#quiet, this.#active];
+    for (const each of halves) this.#endOverdue(each);
+    this.#startBoth(wanted, waitMs);
+    const first = await soonest(halves, this.#boundOf(waitMs));
+    if (first === undefined) return undefined;
+    const { it, settled } = first;
     it.underway = undefined;
-    it.session.failed();
-    throw new KafkaFault("unavailable", "a fetch was not answered");
-  };
+    try {
+      const answer = settled();
+      return it.session.answered(answer) ? undefined : { answer, askedFrom: it.session.askedFrom };
+    } catch (error) {
+      it.session.failed();
+      throw error;
+    }
+  }
 
-  const startBoth = (wanted: FetchTopic<O>[], waitMs: number): void => {
-    const since = monotonic() - activeMs;
+  /** Records came of it. */
+  brought(topic: string, partition: number): void {
+    const times = this.#broughtAt.get(topic) ?? [];
+    this.#broughtAt.set(topic, times);
+    times[partition] = this.#monotonic();
+  }
+
+  #startBoth(wanted: FetchTopic<O>[], waitMs: number): void {
+    const [active, quiet] = [this.#active, this.#quiet];
     const count = countOf(wanted);
-    const few = count <= fewPartitions;
-    if (count < lastCount) heldBackUntil = monotonic() + heldBackMs; // where all of a half is given up it is not asked, and forgets nothing
-    lastCount = count;
+    if (count < this.#lastCount) this.#holdBack(); // where all of a half is given up it is not asked, and forgets nothing
+    this.#lastCount = count;
+    const isFew = count <= fewPartitions;
+    const since = this.#monotonic() - activeMs;
     const isActive = (topic: string, partition: number): boolean =>
-      few || (broughtAt.get(topic)?.[partition] ?? Number.NEGATIVE_INFINITY) > since;
-    const isLeftOut = (other: Half<O, Answer>, topic: string, { partition, fetchOffset }: FetchPartition<O>): boolean =>
-      other.underway !== undefined && other.session.askedFrom(topic, partition) !== fetchOffset;
+      isFew || (this.#broughtAt.get(topic)?.[partition] ?? Number.NEGATIVE_INFINITY) > since;
     if (active.underway === undefined) {
       const some = only(wanted, (topic, each) => isActive(topic, each.partition) || isLeftOut(quiet, topic, each));
-      start(active, some, wanted, waitMs);
+      this.#start(active, some, { wanted, waitMs });
     }
     if (quiet.underway === undefined) {
       const isNotThere = (topic: string, each: FetchPartition<O>): boolean =>
         active.underway === undefined || isLeftOut(active, topic, each);
       const some = only(wanted, (topic, each) => !isActive(topic, each.partition) || isNotThere(topic, each));
-      start(quiet, some, wanted, waitMs);
+      this.#start(quiet, some, { wanted, waitMs });
     }
-  };
+  }
 
-  return {
-    async next(wanted, waitMs) {
-      for (const each of [active, quiet]) endOverdue(each);
-      startBoth(wanted, waitMs);
-      const first = await soonest(
-        [quiet, active],
-        monotonic() < heldBackUntil ? Math.min(waitMs, shortWaitMs) : waitMs,
-      );
-      if (first === undefined) return undefined;
-      const { it, settled } = first;
-      it.underway = undefined;
-      try {
-        const answer = settled();
-        return it.session.answered(answer) ? undefined : { answer, askedFrom: it.session.askedFrom };
-      } catch (error) {
-        it.session.failed();
+  #start(it: Half<O, Answer>, some: FetchTopic<O>[], all: { wanted: FetchTopic<O>[]; waitMs: number }): void {
+    if (some.length === 0) return;
+    const request = it.session.next(some);
+    if (givesUp(request, all.wanted)) this.#holdBack();
+    const waitMs = this.#boundOf(all.waitMs);
+    const settled = this.#ask(it.name, request, waitMs).then(
+      (answer) => () => answer,
+      (error: unknown) => () => {
         throw error;
-      }
-    },
-    brought(topic, partition) {
-      const times = broughtAt.get(topic) ?? [];
-      broughtAt.set(topic, times);
-      times[partition] = monotonic();
-    },
-  };
+      },
+    );
+    it.underway = { waitMs, overdueAt: this.#monotonic() + waitMs + answerMs, settled };
+  }
+
+  #endOverdue(it: Half<O, Answer>): void {
+    if (it.underway === undefined || this.#monotonic() < it.underway.overdueAt) return;
+    it.underway = undefined;
+    it.session.failed();
+    throw new KafkaFault("unavailable", "a fetch was not answered");
+  }
+
+  #holdBack(): void {
+    this.#heldBackUntil = this.#monotonic() + heldBackMs;
+  }
+
+  #boundOf(waitMs: number): number {
+    return this.#monotonic() < this.#heldBackUntil ? Math.min(waitMs, shortWaitMs) : waitMs;
+  }
+}
+
+/** Whether the other half is on its way and has not asked for this from where it is wanted. */
+function isLeftOut<O extends Offset>(
+  { underway, session }: Half<O, unknown>,
+  topic: string,
+  { partition, fetchOffset }: FetchPartition<O>,
+): boolean {
+  return underway !== undefined && session.askedFrom(topic, partition) !== fetchOffset;
 }
 
 /** The first in the list where several are there. */

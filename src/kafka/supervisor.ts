@@ -11,12 +11,13 @@
 // - closing returns within a bound, whatever the driver does (kafkajs#967, #1168).
 
 import { asError } from "../lib/errors.ts";
+import { LruCache } from "../lib/lru.ts";
 import { settledWithin } from "../lib/timeout.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { Consumer, ConsumerInstance } from "./consumer-instance.ts";
 import { guarded, KafkaFault } from "./faults.ts";
 import type { ConsumeOptions, Consumption } from "./port.ts";
-import { partitionKey } from "./records.ts";
+import { type Assignment, type CommittedOffset, partitionKey, type TopicPartition } from "./records.ts";
 
 export interface Supervision {
   options: ConsumeOptions;
@@ -60,125 +61,155 @@ interface Current {
   joinedAt: number | undefined;
 }
 
-export function supervise(supervision: Supervision): Consumption {
-  const { options, log, monotonic } = supervision;
-  const bounds = { ...defaults, ...supervision.bounds };
-  const complaints = makeComplaints(log, { group: options.group });
-  const positions = new Map<string, bigint>();
-  const joined = Promise.withResolvers<void>();
-  joined.promise.catch(() => undefined); // rejects at close(), where perhaps nobody waits for it any more
-  let current: Current | undefined;
-  let memberId: string | undefined;
-  let attempt = 0;
-  let closed = false;
-  let restart: NodeJS.Timeout | undefined;
+export class Supervisor implements Consumption {
+  readonly #deps: Supervision;
+  readonly #bounds: Bounds;
+  readonly #complaints: ReturnType<typeof makeComplaints>;
+  /** Of a reader of new records: where each partition goes on. */
+  readonly #positions = new Map<string, bigint>();
+  readonly #joined = Promise.withResolvers<void>();
+  readonly joined = this.#joined.promise;
+  readonly #watchdog: NodeJS.Timeout;
+  #current: Current | undefined;
+  #memberId: string | undefined;
+  #attempt = 0;
+  #closed = false as boolean;
+  #restart: NodeJS.Timeout | undefined;
 
-  const instanceFor = (self: Current): ConsumerInstance => {
-    const alive = (): boolean => current === self;
-    return {
-      over: self.ended.signal,
-      previousMemberId: memberId,
-      joined(member, assignment) {
-        if (!alive()) return;
-        if (memberId !== undefined && memberId !== member) options.onAssigned(new Map());
-        memberId = member;
-        self.heardAt = monotonic();
-        self.joinedAt ??= self.heardAt;
-        options.onAssigned(assignment);
-        joined.resolve();
-      },
-      progress() {
-        self.heardAt = monotonic();
-        if (!alive() || self.joinedAt === undefined || self.heardAt - self.joinedAt < bounds.stableMs) return;
-        attempt = 0;
-        complaints.clear();
-      },
-      records(records, partition, { highWatermark, next }) {
-        if (!alive()) return;
-        if (options.from === "latest") positions.set(partitionKey(partition), next);
-        if (records.length === 0) return;
-        options.onRecords(records, partition, highWatermark);
-        attempt = 0;
-      },
-      unreadable(records, { highWatermark, next }) {
-        if (!alive()) return;
-        if (options.from === "latest") positions.set(partitionKey(records), next);
-        options.onUnreadable?.(records, highWatermark);
-      },
-      positionOf: (partition) => positions.get(partitionKey(partition)),
-      fail(reason) {
-        if (alive()) end(self, reason);
-      },
-    };
-  };
+  constructor(deps: Supervision) {
+    this.#deps = deps;
+    this.#bounds = { ...defaults, ...deps.bounds };
+    this.#complaints = makeComplaints(deps.log, { group: deps.options.group });
+    this.joined.catch(() => undefined); // rejects at close(), where perhaps nobody waits for it any more
+    this.#watchdog = setInterval(() => this.#endStalled(), this.#bounds.stallMs / 4);
+    this.#begin();
+  }
 
-  const begin = (): void => {
-    const now = monotonic();
+  get healthy(): boolean {
+    const current = this.#current;
+    if (this.#closed || current?.joinedAt === undefined) return false;
+    return this.#deps.monotonic() - current.heardAt < this.#bounds.stallMs; // a driver may wait for its broker in silence
+  }
+
+  commit(offsets: CommittedOffset[]): Promise<void> {
+    return guarded(async () => {
+      if (offsets.length === 0) return;
+      if (this.#current?.consumer === undefined || this.#current.joinedAt === undefined)
+        throw new KafkaFault("unavailable", "not a member of the group at the moment");
+      await this.#current.consumer.commit(offsets);
+    });
+  }
+
+  pause(partition: TopicPartition): void {
+    quietly(() => this.#current?.consumer?.pause(partition));
+  }
+
+  resume(partition: TopicPartition): void {
+    quietly(() => this.#current?.consumer?.resume(partition));
+  }
+
+  async close(): Promise<void> {
+    const { log, options } = this.#deps;
+    const { closeMs } = this.#bounds;
+    this.#closed = true;
+    clearTimeout(this.#restart);
+    clearInterval(this.#watchdog);
+    this.#joined.reject(new KafkaFault("unavailable", "closed before it has joined"));
+    const last = this.#current;
+    this.#current = undefined;
+    last?.ended.abort();
+    const inTime = await settledWithin(closeMs, async () => last?.consumer?.close());
+    if (!inTime) log.warn({ group: options.group, bound: closeMs }, "a consumer did not close in time");
+  }
+
+  #begin(): void {
+    const now = this.#deps.monotonic();
     const self: Current = { ended: new AbortController(), heardAt: now, askedAt: now, joinedAt: undefined };
-    current = self;
-    self.consumer = supervision.build(instanceFor(self));
-  };
+    this.#current = self;
+    self.consumer = this.#deps.build(this.#instanceFor(self));
+  }
 
-  const end = (self: Current, reason: unknown): void => {
-    current = undefined;
+  #end(self: Current, reason: unknown): void {
+    const { firstPauseMs, longestPauseMs, closeMs } = this.#bounds;
+    this.#current = undefined;
     self.ended.abort();
-    options.onAssigned(new Map());
-    const pause = Math.min(bounds.firstPauseMs * 2 ** attempt, bounds.longestPauseMs);
-    attempt += 1;
-    complaints.say(reason, pause);
+    this.#deps.options.onAssigned(new Map());
+    const pause = Math.min(firstPauseMs * 2 ** this.#attempt, longestPauseMs);
+    this.#attempt += 1;
+    this.#complaints.say(reason, pause);
     // The dead one says that it leaves before its successor joins: it would be waited for until its session ends.
-    const left = settledWithin(Math.max(bounds.firstPauseMs, bounds.closeMs / 5), async () => self.consumer?.close());
-    restart = setTimeout(() => void left.then(() => closed || begin()), pause);
-  };
+    const left = settledWithin(Math.max(firstPauseMs, closeMs / 5), async () => self.consumer?.close());
+    this.#restart = setTimeout(() => void left.then(() => this.#closed || this.#begin()), pause);
+  }
 
-  const watchdog = setInterval(() => {
-    const self = current;
-    if (self === undefined || monotonic() - Math.max(self.heardAt, self.askedAt) < bounds.stallMs) return;
+  #endStalled(): void {
+    const { monotonic, reachable } = this.#deps;
+    const { stallMs } = this.#bounds;
+    const self = this.#current;
+    if (self === undefined || monotonic() - Math.max(self.heardAt, self.askedAt) < stallMs) return;
     self.askedAt = monotonic(); // once per bound
-    supervision.reachable().then(
+    reachable().then(
       (answers) => {
-        if (answers && current === self)
-          end(self, new Error(`nothing was heard of the consumer for ${bounds.stallMs} ms`));
+        if (answers && this.#current === self)
+          this.#end(self, new Error(`nothing was heard of the consumer for ${stallMs} ms`));
       },
       () => undefined,
     );
-  }, bounds.stallMs / 4);
+  }
 
-  begin();
+  /** What a consumer reports to; drivers hand its methods on as listeners. After its end nothing of it counts. */
+  #instanceFor(self: Current): ConsumerInstance {
+    const { options, monotonic } = this.#deps;
+    const isCurrent = (): boolean => this.#current === self;
+    const goesOn = (partition: TopicPartition, next: bigint): void => {
+      if (options.from === "latest") this.#positions.set(partitionKey(partition), next);
+    };
+    return {
+      over: self.ended.signal,
+      previousMemberId: this.#memberId,
+      joined: (member, assignment) => {
+        if (isCurrent()) this.#takeAssignment(self, member, assignment);
+      },
+      progress: () => {
+        self.heardAt = monotonic();
+        if (!isCurrent() || self.joinedAt === undefined || self.heardAt - self.joinedAt < this.#bounds.stableMs) return;
+        this.#attempt = 0;
+        this.#complaints.clear();
+      },
+      records: (records, partition, { highWatermark, next }) => {
+        if (!isCurrent()) return;
+        goesOn(partition, next);
+        if (records.length === 0) return;
+        options.onRecords(records, partition, highWatermark);
+        this.#attempt = 0;
+      },
+      unreadable: (records, { highWatermark, next }) => {
+        if (!isCurrent()) return;
+        goesOn(records, next);
+        options.onUnreadable?.(records, highWatermark);
+      },
+      positionOf: (partition) => this.#positions.get(partitionKey(partition)),
+      fail: (reason) => {
+        if (isCurrent()) this.#end(self, reason);
+      },
+    };
+  }
 
-  return {
-    joined: joined.promise,
-    get healthy() {
-      if (closed || current?.joinedAt === undefined) return false;
-      return monotonic() - current.heardAt < bounds.stallMs; // a driver may wait for its broker in silence
-    },
-    commit: (offsets) =>
-      guarded(async () => {
-        if (offsets.length === 0) return;
-        if (current?.consumer === undefined || current.joinedAt === undefined)
-          throw new KafkaFault("unavailable", "not a member of the group at the moment");
-        await current.consumer.commit(offsets);
-      }),
-    pause: (partition) => tap(() => current?.consumer?.pause(partition)),
-    resume: (partition) => tap(() => current?.consumer?.resume(partition)),
-    async close() {
-      closed = true;
-      clearTimeout(restart);
-      clearInterval(watchdog);
-      joined.reject(new KafkaFault("unavailable", "closed before it has joined"));
-      const last = current;
-      current = undefined;
-      last?.ended.abort();
-      const inTime = await settledWithin(bounds.closeMs, async () => last?.consumer?.close());
-      if (!inTime) log.warn({ group: options.group, bound: bounds.closeMs }, "a consumer did not close in time");
-    },
-  };
+  #takeAssignment(self: Current, member: string, assignment: Assignment): void {
+    const { options, monotonic } = this.#deps;
+    if (this.#memberId !== undefined && this.#memberId !== member) options.onAssigned(new Map());
+    this.#memberId = member;
+    self.heardAt = monotonic();
+    self.joinedAt ??= self.heardAt;
+    options.onAssigned(assignment);
+    this.#joined.resolve();
+  }
 }
 
 /** A consumer that is about to be reported dead has nothing to pause; its successor is told after it has joined. */
-function tap(turn: () => void): void {
+function quietly(change: () => void): void {
   try {
-    turn();
+    change();
   } catch {
     // seen as the end of its life
   }
@@ -188,12 +219,11 @@ const rememberedComplaints = 20;
 
 /** Says a new complaint in full, and one that comes again only at growing intervals and without its stack. */
 function makeComplaints(log: Logger, bindings: object) {
-  const times = new Map<string, number>();
+  const times = new LruCache<string, number>(rememberedComplaints);
   return {
     say(reason: unknown, pause: number): void {
       const error = asError(reason);
       const count = (times.get(error.message) ?? 0) + 1;
-      if (times.size >= rememberedComplaints) times.clear();
       times.set(error.message, count);
       if (count === 1) log.warn({ err: error, pause, ...bindings }, "consumer is built again");
       else if (Number.isInteger(Math.log2(count)))

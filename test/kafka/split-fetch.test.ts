@@ -4,7 +4,7 @@ import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises"
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { SessionRequest } from "../../src/kafka/fetch-session.ts";
-import { fewPartitions, type HalfName, makeSplitFetch } from "../../src/kafka/split-fetch.ts";
+import { fewPartitions, type HalfName, SplitFetch } from "../../src/kafka/split-fetch.ts";
 
 const many = fewPartitions + 4;
 const topic = "t";
@@ -76,7 +76,7 @@ function makeBroker() {
 /** A consumer as the drivers are: it takes what is still wanted from where it was asked, in turns. */
 function makeConsumer(now: () => number = () => performance.now()) {
   const broker = makeBroker();
-  const split = makeSplitFetch<string, Answer>(broker.ask, now);
+  const split = new SplitFetch<string, Answer>(broker.ask, now);
   const read = everything.map((): number[] => []);
   const paused = new Set<number>();
   const turnOver = async (): Promise<"something" | "nothing" | "failed"> => {

@@ -7,7 +7,7 @@ import type { Consumer, ConsumerInstance } from "../../src/kafka/consumer-instan
 import { portOver } from "../../src/kafka/kafka.ts";
 import type { ConsumeOptions, KafkaDriver } from "../../src/kafka/port.ts";
 import type { Assignment, InRecord } from "../../src/kafka/records.ts";
-import { type Bounds, supervise } from "../../src/kafka/supervisor.ts";
+import { type Bounds, Supervisor } from "../../src/kafka/supervisor.ts";
 import { settledWithin } from "../../src/lib/timeout.ts";
 import { makeLogger } from "../../src/runtime/log.ts";
 import { quiet } from "../support/logger.ts";
@@ -58,7 +58,7 @@ function scripted(): Scripted {
     },
     start({ from, close = () => Promise.resolve(), reachable = () => true } = {}) {
       const consumer: Consumer = { commit: () => Promise.resolve(), pause: hush, resume: hush, close };
-      const consumption = supervise({
+      const consumption = new Supervisor({
         options: optionsOf(self.assigned, from),
         log: pino({}, sink),
         monotonic: () => performance.now(),

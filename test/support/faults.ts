@@ -106,8 +106,8 @@ export const faults = {
   /** Whoever stops does not tell the group. */
   "silent-leave": {
     module: "kafka/supervisor.ts",
-    line: "      const inTime = await settledWithin(bounds.closeMs, async () => last?.consumer?.close());",
-    instead: "      const inTime = last !== undefined;",
+    line: "    const inTime = await settledWithin(closeMs, async () => last?.consumer?.close());",
+    instead: "    const inTime = last !== undefined;",
   },
   /** The machine's own clock is taken for the broker's. */
   "own-clock": {

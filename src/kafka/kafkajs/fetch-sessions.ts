@@ -4,7 +4,7 @@
 // below version 7) are asked as before.
 import { createRequire } from "node:module";
 import type { FetchAnswer, FetchTopic, SessionRequest } from "../fetch-session.ts";
-import { type HalfName, makeSplitFetch, type SplitFetch } from "../split-fetch.ts";
+import { type HalfName, SplitFetch } from "../split-fetch.ts";
 import type { Changes, Connection, ConnectionPool, Broker as DriverBroker, ProtocolRequest } from "./instances.ts";
 
 type Topic = FetchTopic<string>;
@@ -62,7 +62,7 @@ type Conversation = (options: FetchOptions) => Promise<Answer>;
 
 function converse(broker: Broker, make: ReturnType<Broker["lookupRequest"]>): Conversation {
   let given: FetchOptions | undefined;
-  const split: SplitFetch<string, Answer> = makeSplitFetch(async (half, request, maxWaitTime) => {
+  const split = new SplitFetch<string, Answer>(async (half, request, maxWaitTime) => {
     const connection = await broker.connectionPool.getConnection(connectionOf[half]);
     return (await connection.send(make({ ...given!, ...request, maxWaitTime }))) as Answer;
   });

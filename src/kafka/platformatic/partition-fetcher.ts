@@ -25,7 +25,7 @@ import { type FetchPartition, type FetchTopic, isRefusal, type SessionRequest } 
 import { type ConsumeOptions, largeFetch } from "../port.ts";
 import { hideAborted, splitBatches } from "../record-batch.ts";
 import { partitionKey, type TopicPartition } from "../records.ts";
-import { type Fetched, type HalfName, makeSplitFetch, type SplitFetch } from "../split-fetch.ts";
+import { type Fetched, type HalfName, SplitFetch } from "../split-fetch.ts";
 import { openRequest, withRawAnswers } from "./requests.ts";
 
 /** Fetching that fails for so long is not tried again on the same consumer. */
@@ -153,7 +153,7 @@ export class PartitionFetcher {
     const { options, instance } = this.#deps;
     const patience = makePatience();
     let plan: FetchPlan | undefined;
-    const split: SplitFetch<bigint, RawFetchAnswer> = makeSplitFetch((half, request, waitMs) =>
+    const split = new SplitFetch<bigint, RawFetchAnswer>((half, request, waitMs) =>
       this.#ask({ broker: plan!.broker, half }, request, waitMs),
     );
     while (!this.#over) {
