@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { KafkaFault, type KafkaFaultKind } from "../kafka/faults.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
 import type { OutRecord } from "../kafka/records.ts";
+import { LruCache } from "../lib/lru.ts";
 import type { Logger } from "../runtime/log.ts";
 import type { ReplyAddress } from "./headers.ts";
 import type { Sender } from "./sender.ts";
@@ -37,21 +38,20 @@ const unknownMs = 3000;
  * How often at most a topic is looked up again because of a partition that it did not have; who asks meanwhile waits.
  */
 const againMs = 100;
+/** Requesters name the topics of their replies, so the names are anybody's. */
 const maxTopics = 10_000;
 
 export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesDeps): Replies {
-  const topics = new Map<string, { partitions: Promise<number | undefined>; asked: number; until: number }>();
+  const topics = new LruCache<string, { partitions: Promise<number | undefined>; asked: number }>(maxTopics, monotonic);
 
   const partitionsOf = (topic: string): Promise<number | undefined> => {
     const known = topics.get(topic);
-    if (known !== undefined && known.until > monotonic()) return known.partitions;
-    if (topics.size >= maxTopics) topics.clear(); // foreign names must not fill the memory
-    const asked = monotonic();
-    const entry = { partitions: kafka.partitionsOf(topic), asked, until: asked + knownMs };
-    topics.set(topic, entry);
+    if (known !== undefined) return known.partitions;
+    const entry = { partitions: kafka.partitionsOf(topic), asked: monotonic() };
+    topics.set(topic, entry, knownMs);
     entry.partitions.then(
       (count) => {
-        if (count === undefined) entry.until = monotonic() + unknownMs;
+        if (count === undefined && topics.get(topic) === entry) topics.set(topic, entry, unknownMs);
       },
       () => topics.delete(topic),
     );
