@@ -47,7 +47,7 @@ export class PartitionConsumer {
   readonly #unsettled = new InFlight();
   readonly #stop = new AbortController();
   /** Aborted when close() stops waiting: unfinished work is left to the partition's next owner. */
-  readonly stopping = this.#stop.signal;
+  readonly stopping: AbortSignal = this.#stop.signal;
   #closing = false as boolean;
 
   constructor(deps: PartitionConsumerDeps) {

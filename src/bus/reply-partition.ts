@@ -42,7 +42,7 @@ export class ReplyPartition {
   readonly #probed = Promise.withResolvers<void>();
   readonly #closer = new AbortController();
   /** Aborted by close(), with its reason. */
-  readonly closing = this.#closer.signal;
+  readonly closing: AbortSignal = this.#closer.signal;
   /** Rejects at close(): what waits for a broker must not outlive it. */
   readonly #closed: Promise<never>;
   #connecting: Promise<void> | undefined;
