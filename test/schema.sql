@@ -1,7 +1,7 @@
 -- The database after all migrations. Written by UPDATE_SCHEMA=1 npm test -- migrate; checked by test/processes/migrate.test.ts.
 
 -- columns
-address_mails.subject bytea NOT NULL
+address_mails.limiter_key bytea NOT NULL
 address_mails.sent timestamp with time zone[] NOT NULL
 address_mails.hour timestamp with time zone NOT NULL DEFAULT date_trunc('hour'::text, now())
 audit.number bigint NOT NULL
@@ -21,11 +21,11 @@ audit_heads.partition text NOT NULL
 audit_heads.signed_at timestamp with time zone NOT NULL
 audit_heads.jws text NOT NULL
 audit_intake.id bigint NOT NULL DEFAULT nextval('audit_ids'::regclass)
-audit_intake.box bytea NOT NULL
+audit_intake.encrypted bytea NOT NULL
 audit_keys.kid text NOT NULL
-audit_keys.box bytea NOT NULL
+audit_keys.encrypted bytea NOT NULL
 audit_state.only_one boolean NOT NULL DEFAULT true
-audit_state.box bytea NOT NULL
+audit_state.encrypted bytea NOT NULL
 challenges.id uuid NOT NULL
 challenges.purpose text NOT NULL
 challenges.user_id bigint
@@ -49,21 +49,26 @@ data_keys.id integer NOT NULL
 data_keys.purpose text NOT NULL
 data_keys.wrapped text NOT NULL
 data_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
+dummy_user_tokens.id uuid NOT NULL
+dummy_user_tokens.dummy_user_id smallint NOT NULL
+dummy_user_tokens.purpose text NOT NULL
+dummy_user_tokens.secret_hash bytea NOT NULL
+dummy_user_tokens.created_at timestamp with time zone NOT NULL DEFAULT now()
+dummy_user_tokens.expires_at timestamp with time zone NOT NULL
+dummy_users.id smallint NOT NULL
+dummy_users.sequence bigint NOT NULL DEFAULT 0
 fleet_keys.kid text NOT NULL
 fleet_keys.use text NOT NULL
 fleet_keys.alg text NOT NULL
 fleet_keys.state text NOT NULL
 fleet_keys.public_jwk jsonb NOT NULL
-fleet_keys.private_box bytea NOT NULL
+fleet_keys.encrypted_private_key bytea NOT NULL
 fleet_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
 fleet_keys.active_at timestamp with time zone
 fleet_keys.retired_at timestamp with time zone
 fleet_keys.version bigint NOT NULL DEFAULT 1
 fleet_keys.cert text
 fleet_keys.certified_at timestamp with time zone
-given_up_logins.login bytea NOT NULL
-given_up_logins.user_id bigint
-given_up_logins.until timestamp with time zone NOT NULL
 gone_keys.kid text NOT NULL
 gone_keys.version bigint NOT NULL
 gone_keys.gone_at timestamp with time zone NOT NULL DEFAULT now()
@@ -143,11 +148,11 @@ inbox_7.fingerprint bytea NOT NULL
 inbox_7.reply bytea NOT NULL
 inbox_7.created_at timestamp with time zone NOT NULL DEFAULT now()
 inbox_7.expires_at timestamp with time zone NOT NULL
-known_devices.subject bytea NOT NULL
+known_devices.account_key bytea NOT NULL
 known_devices.device bytea NOT NULL
 known_devices.user_id bigint NOT NULL
 known_devices.seen_at timestamp with time zone NOT NULL DEFAULT now()
-login_attempts.subject bytea NOT NULL
+login_attempts.limiter_key bytea NOT NULL
 login_attempts.user_id bigint
 login_attempts.day date NOT NULL DEFAULT CURRENT_DATE
 login_attempts.attempts attempt[] NOT NULL
@@ -158,7 +163,7 @@ migrations.version integer NOT NULL
 migrations.name text NOT NULL
 migrations.hash text NOT NULL
 migrations.applied_at timestamp with time zone NOT NULL DEFAULT now()
-network_uses.subject bytea NOT NULL
+network_uses.limiter_key bytea NOT NULL
 network_uses.level double precision NOT NULL
 network_uses.at timestamp with time zone NOT NULL
 network_uses.day date NOT NULL DEFAULT CURRENT_DATE
@@ -176,7 +181,7 @@ one_time_tokens.session_id uuid
 one_time_tokens.voided_at timestamp with time zone
 operators.name text NOT NULL
 operators.version integer NOT NULL DEFAULT 0
-operators.box bytea NOT NULL
+operators.encrypted bytea NOT NULL
 outbox.id bigint NOT NULL DEFAULT nextval('outbox_ids'::regclass)
 outbox.created_at timestamp with time zone NOT NULL DEFAULT now()
 outbox.shard smallint NOT NULL
@@ -201,6 +206,9 @@ passkeys.synced boolean NOT NULL
 passkeys.label text NOT NULL
 passkeys.created_at timestamp with time zone NOT NULL DEFAULT now()
 passkeys.last_used_at timestamp with time zone
+quarantined_logins.login bytea NOT NULL
+quarantined_logins.user_id bigint
+quarantined_logins.until timestamp with time zone NOT NULL
 recovery_codes.user_id bigint NOT NULL
 recovery_codes.hash bytea NOT NULL
 recovery_codes.used_at timestamp with time zone
@@ -213,7 +221,7 @@ roles.requires_mfa boolean NOT NULL DEFAULT false
 root_keys.kid text NOT NULL
 root_keys.state text NOT NULL
 root_keys.public_jwk jsonb NOT NULL
-root_keys.private_box bytea NOT NULL
+root_keys.encrypted_private_key bytea NOT NULL
 root_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
 schemas.id integer NOT NULL
 schemas.subject text NOT NULL
@@ -238,17 +246,6 @@ sessions.end_reason text
 sessions.amr text[] NOT NULL
 sessions.client jsonb
 sessions.by_address boolean NOT NULL DEFAULT false
-stand_in_tokens.id uuid NOT NULL
-stand_in_tokens.stand_in smallint NOT NULL
-stand_in_tokens.purpose text NOT NULL
-stand_in_tokens.secret_hash bytea NOT NULL
-stand_in_tokens.created_at timestamp with time zone NOT NULL DEFAULT now()
-stand_in_tokens.expires_at timestamp with time zone NOT NULL
-stand_ins.id smallint NOT NULL
-stand_ins.sequence bigint NOT NULL DEFAULT 0
-subject_keys.user_id bigint NOT NULL
-subject_keys.box bytea NOT NULL
-subject_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
 token_life.only_one boolean NOT NULL DEFAULT true
 token_life.longest_ms bigint NOT NULL
 totp_factors.user_id bigint NOT NULL
@@ -258,6 +255,9 @@ totp_factors.activated_at timestamp with time zone
 totp_factors.last_step bigint NOT NULL DEFAULT 0
 totp_factors.failures integer NOT NULL DEFAULT 0
 totp_factors.failed_at timestamp with time zone
+user_keys.user_id bigint NOT NULL
+user_keys.encrypted bytea NOT NULL
+user_keys.created_at timestamp with time zone NOT NULL DEFAULT now()
 user_roles.user_id bigint NOT NULL
 user_roles.role_id smallint NOT NULL
 users.id bigint NOT NULL
@@ -281,7 +281,7 @@ users.mail_due_at timestamp with time zone
 users.device_epoch integer NOT NULL DEFAULT 0
 
 -- constraints
-address_mails address_mails_pkey PRIMARY KEY (subject)
+address_mails address_mails_pkey PRIMARY KEY (limiter_key)
 audit audit_pkey PRIMARY KEY (number, chained_at)
 audit_heads audit_heads_pkey PRIMARY KEY (number)
 audit_intake audit_intake_pkey PRIMARY KEY (id)
@@ -295,10 +295,12 @@ credentials credentials_kind_check CHECK ((kind = 'password'::text))
 credentials credentials_pkey PRIMARY KEY (user_id, kind)
 credentials credentials_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 data_keys data_keys_pkey PRIMARY KEY (id)
+dummy_user_tokens dummy_user_tokens_dummy_user_id_fkey FOREIGN KEY (dummy_user_id) REFERENCES dummy_users(id)
+dummy_user_tokens dummy_user_tokens_pkey PRIMARY KEY (id)
+dummy_users dummy_users_pkey PRIMARY KEY (id)
 fleet_keys fleet_keys_pkey PRIMARY KEY (kid)
 fleet_keys fleet_keys_state_check CHECK ((state = ANY (ARRAY['next'::text, 'active'::text, 'retired'::text])))
 fleet_keys fleet_keys_use_check CHECK ((use = ANY (ARRAY['sig'::text, 'enc'::text])))
-given_up_logins given_up_logins_pkey PRIMARY KEY (login)
 gone_keys gone_keys_pkey PRIMARY KEY (kid)
 import_rejects import_rejects_pkey PRIMARY KEY (source, "position")
 import_rejects import_rejects_source_fkey FOREIGN KEY (source) REFERENCES imports(source) ON DELETE CASCADE
@@ -312,12 +314,12 @@ inbox_4 inbox_4_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
 inbox_5 inbox_5_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
 inbox_6 inbox_6_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
 inbox_7 inbox_7_pkey PRIMARY KEY (topic, reply_topic, idempotency_key)
-known_devices known_devices_pkey PRIMARY KEY (subject, device)
+known_devices known_devices_pkey PRIMARY KEY (account_key, device)
 known_devices known_devices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
-login_attempts login_attempts_pkey PRIMARY KEY (subject)
+login_attempts login_attempts_pkey PRIMARY KEY (limiter_key)
 mail_sent mail_sent_pkey PRIMARY KEY (mail_id)
 migrations migrations_pkey PRIMARY KEY (version)
-network_uses network_uses_pkey PRIMARY KEY (subject)
+network_uses network_uses_pkey PRIMARY KEY (limiter_key)
 one_time_tokens one_time_tokens_pkey PRIMARY KEY (id)
 one_time_tokens one_time_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 operators operators_pkey PRIMARY KEY (name)
@@ -325,6 +327,7 @@ outbox outbox_pkey PRIMARY KEY (id, created_at)
 passkeys passkeys_credential_unique UNIQUE (credential_id)
 passkeys passkeys_pkey PRIMARY KEY (id)
 passkeys passkeys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+quarantined_logins quarantined_logins_pkey PRIMARY KEY (login)
 recovery_codes recovery_codes_pkey PRIMARY KEY (user_id, hash)
 recovery_codes recovery_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 role_permissions role_permissions_pkey PRIMARY KEY (role_id, permission)
@@ -338,15 +341,12 @@ schemas schemas_pkey PRIMARY KEY (subject, id)
 serving serving_pkey PRIMARY KEY (command, process)
 sessions sessions_pkey PRIMARY KEY (id)
 sessions sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE SET NULL
-stand_in_tokens stand_in_tokens_pkey PRIMARY KEY (id)
-stand_in_tokens stand_in_tokens_stand_in_fkey FOREIGN KEY (stand_in) REFERENCES stand_ins(id)
-stand_ins stand_ins_pkey PRIMARY KEY (id)
-subject_keys subject_keys_pkey PRIMARY KEY (user_id)
-subject_keys subject_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 token_life token_life_only_one_check CHECK (only_one)
 token_life token_life_pkey PRIMARY KEY (only_one)
 totp_factors totp_factors_pkey PRIMARY KEY (user_id)
 totp_factors totp_factors_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+user_keys user_keys_pkey PRIMARY KEY (user_id)
+user_keys user_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 user_roles user_roles_pkey PRIMARY KEY (user_id, role_id)
 user_roles user_roles_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles(id)
 user_roles user_roles_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
@@ -355,7 +355,7 @@ users users_pkey PRIMARY KEY (id)
 
 -- indexes
 CREATE INDEX address_mails_hour ON public.address_mails USING btree (hour)
-CREATE UNIQUE INDEX address_mails_pkey ON public.address_mails USING btree (subject)
+CREATE UNIQUE INDEX address_mails_pkey ON public.address_mails USING btree (limiter_key)
 CREATE UNIQUE INDEX audit_heads_pkey ON public.audit_heads USING btree (number)
 CREATE UNIQUE INDEX audit_intake_pkey ON public.audit_intake USING btree (id)
 CREATE UNIQUE INDEX audit_keys_pkey ON public.audit_keys USING btree (kid)
@@ -367,10 +367,10 @@ CREATE INDEX challenges_of_user ON public.challenges USING btree (user_id)
 CREATE UNIQUE INDEX challenges_pkey ON public.challenges USING btree (id)
 CREATE UNIQUE INDEX credentials_pkey ON public.credentials USING btree (user_id, kind)
 CREATE UNIQUE INDEX data_keys_pkey ON public.data_keys USING btree (id)
+CREATE INDEX dummy_user_tokens_of ON public.dummy_user_tokens USING btree (dummy_user_id, purpose, created_at)
+CREATE UNIQUE INDEX dummy_user_tokens_pkey ON public.dummy_user_tokens USING btree (id)
+CREATE UNIQUE INDEX dummy_users_pkey ON public.dummy_users USING btree (id)
 CREATE UNIQUE INDEX fleet_keys_pkey ON public.fleet_keys USING btree (kid)
-CREATE INDEX given_up_logins_of_user ON public.given_up_logins USING btree (user_id) WHERE (user_id IS NOT NULL)
-CREATE UNIQUE INDEX given_up_logins_pkey ON public.given_up_logins USING btree (login)
-CREATE INDEX given_up_logins_until ON public.given_up_logins USING btree (until)
 CREATE UNIQUE INDEX gone_keys_pkey ON public.gone_keys USING btree (kid)
 CREATE UNIQUE INDEX import_rejects_pkey ON public.import_rejects USING btree (source, "position")
 CREATE UNIQUE INDEX imports_pkey ON public.imports USING btree (source)
@@ -392,16 +392,16 @@ CREATE INDEX inbox_7_expires_at_idx ON public.inbox_7 USING btree (expires_at)
 CREATE UNIQUE INDEX inbox_7_pkey ON public.inbox_7 USING btree (topic, reply_topic, idempotency_key)
 CREATE UNIQUE INDEX inbox_pkey ON ONLY public.inbox USING btree (topic, reply_topic, idempotency_key)
 CREATE INDEX known_devices_of_user ON public.known_devices USING btree (user_id)
-CREATE UNIQUE INDEX known_devices_pkey ON public.known_devices USING btree (subject, device)
+CREATE UNIQUE INDEX known_devices_pkey ON public.known_devices USING btree (account_key, device)
 CREATE INDEX known_devices_seen ON public.known_devices USING btree (seen_at)
 CREATE INDEX login_attempts_day ON public.login_attempts USING btree (day)
 CREATE INDEX login_attempts_of_user ON public.login_attempts USING btree (user_id) WHERE (user_id IS NOT NULL)
-CREATE UNIQUE INDEX login_attempts_pkey ON public.login_attempts USING btree (subject)
+CREATE UNIQUE INDEX login_attempts_pkey ON public.login_attempts USING btree (limiter_key)
 CREATE INDEX mail_sent_claimed ON public.mail_sent USING btree (claimed_at)
 CREATE UNIQUE INDEX mail_sent_pkey ON public.mail_sent USING btree (mail_id)
 CREATE UNIQUE INDEX migrations_pkey ON public.migrations USING btree (version)
 CREATE INDEX network_uses_day ON public.network_uses USING btree (day)
-CREATE UNIQUE INDEX network_uses_pkey ON public.network_uses USING btree (subject)
+CREATE UNIQUE INDEX network_uses_pkey ON public.network_uses USING btree (limiter_key)
 CREATE UNIQUE INDEX one_active_fleet_key ON public.fleet_keys USING btree (use) WHERE (state = 'active'::text)
 CREATE INDEX one_time_tokens_expired ON public.one_time_tokens USING btree (expires_at)
 CREATE INDEX one_time_tokens_of_user ON public.one_time_tokens USING btree (user_id, purpose, created_at)
@@ -413,6 +413,9 @@ CREATE INDEX outbox_unpublished ON ONLY public.outbox USING btree (shard, id) WH
 CREATE UNIQUE INDEX passkeys_credential_unique ON public.passkeys USING btree (credential_id)
 CREATE INDEX passkeys_of_user ON public.passkeys USING btree (user_id)
 CREATE UNIQUE INDEX passkeys_pkey ON public.passkeys USING btree (id)
+CREATE INDEX quarantined_logins_of_user ON public.quarantined_logins USING btree (user_id) WHERE (user_id IS NOT NULL)
+CREATE UNIQUE INDEX quarantined_logins_pkey ON public.quarantined_logins USING btree (login)
+CREATE INDEX quarantined_logins_until ON public.quarantined_logins USING btree (until)
 CREATE UNIQUE INDEX recovery_codes_pkey ON public.recovery_codes USING btree (user_id, hash)
 CREATE UNIQUE INDEX role_permissions_pkey ON public.role_permissions USING btree (role_id, permission)
 CREATE UNIQUE INDEX roles_name_key ON public.roles USING btree (name)
@@ -426,12 +429,9 @@ CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id) WHERE (us
 CREATE INDEX sessions_ended ON public.sessions USING btree (ended_at) WHERE (ended_at IS NOT NULL)
 CREATE INDEX sessions_of_user ON public.sessions USING btree (user_id) WHERE (ended_at IS NULL)
 CREATE UNIQUE INDEX sessions_pkey ON public.sessions USING btree (id)
-CREATE INDEX stand_in_tokens_of ON public.stand_in_tokens USING btree (stand_in, purpose, created_at)
-CREATE UNIQUE INDEX stand_in_tokens_pkey ON public.stand_in_tokens USING btree (id)
-CREATE UNIQUE INDEX stand_ins_pkey ON public.stand_ins USING btree (id)
-CREATE UNIQUE INDEX subject_keys_pkey ON public.subject_keys USING btree (user_id)
 CREATE UNIQUE INDEX token_life_pkey ON public.token_life USING btree (only_one)
 CREATE UNIQUE INDEX totp_factors_pkey ON public.totp_factors USING btree (user_id)
+CREATE UNIQUE INDEX user_keys_pkey ON public.user_keys USING btree (user_id)
 CREATE UNIQUE INDEX user_roles_pkey ON public.user_roles USING btree (user_id, role_id)
 CREATE INDEX users_banned ON public.users USING btree (login_key COLLATE "C") WHERE (banned_at IS NOT NULL)
 CREATE INDEX users_by_email ON public.users USING btree (email_key COLLATE "C", id)
@@ -511,13 +511,13 @@ BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
   FOR n IN 1 .. COALESCE(cardinality(limits), 0) LOOP
     room := limits[n];
-    INSERT INTO network_uses AS u (subject, level, at) VALUES (room.subject, 1, clock_timestamp())
-      ON CONFLICT (subject) DO UPDATE SET level = level_now(u.level, u.at, room.per_second) + 1,
+    INSERT INTO network_uses AS u (limiter_key, level, at) VALUES (room.limiter_key, 1, clock_timestamp())
+      ON CONFLICT (limiter_key) DO UPDATE SET level = level_now(u.level, u.at, room.per_second) + 1,
         at = greatest(u.at, clock_timestamp()), day = current_date
       WHERE level_now(u.level, u.at, room.per_second) + 1 <= room.burst;
     GET DIAGNOSTICS changed = ROW_COUNT;
     IF changed = 0 THEN
-      PERFORM take_back_use(ARRAY(SELECT l.subject FROM unnest(limits) WITH ORDINALITY AS l WHERE l.ordinality < n ORDER BY l.ordinality));
+      PERFORM refund_use(ARRAY(SELECT l.limiter_key FROM unnest(limits) WITH ORDINALITY AS l WHERE l.ordinality < n ORDER BY l.ordinality));
       RETURN COALESCE(use_over(limits), jsonb_build_object('waitMs', 1, 'limit', room.name));
     END IF;
   END LOOP;
@@ -665,8 +665,23 @@ CREATE OR REPLACE FUNCTION public.is_login_free(hash bytea, taker bigint)
 AS $function$
 BEGIN
   RETURN NOT EXISTS (
-    SELECT FROM given_up_logins g
+    SELECT FROM quarantined_logins g
     WHERE g.login = hash AND g.until > now() AND (taker IS NULL OR g.user_id IS DISTINCT FROM taker));
+END $function$
+
+CREATE OR REPLACE FUNCTION public.is_session_current(session uuid, owner bigint, now_of integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF now_of IS NOT NULL THEN
+    PERFORM FROM users WHERE id = owner AND generation = now_of AND NOT is_banned(banned_at, banned_until) FOR SHARE;
+    IF NOT FOUND THEN
+      RETURN false;
+    END IF;
+  END IF;
+  PERFORM FROM sessions WHERE id = session AND user_id = owner AND ended_at IS NULL FOR SHARE;
+  RETURN FOUND;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.is_without_operators()
@@ -694,6 +709,68 @@ AS $function$
     SELECT ceil(extract(epoch FROM s + interval '1 hour' - now()) * 1000)::bigint
     FROM unnest(sent) AS s WHERE s > now() - interval '1 hour' ORDER BY s DESC OFFSET most - 1 LIMIT 1), 0)
 $function$
+
+CREATE OR REPLACE FUNCTION public.maintain_audit_partitions(ahead integer, keep interval)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  month timestamp := date_trunc('month', now() AT TIME ZONE 'UTC');
+  start timestamp;
+  part record;
+  last bigint;
+  dropped integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('maintain_audit_partitions'));
+  FOR i IN 0..ahead LOOP
+    start := month + make_interval(months => i);
+    EXECUTE format('CREATE TABLE IF NOT EXISTS audit_%s PARTITION OF audit FOR VALUES FROM (%L) TO (%L)',
+      to_char(start, 'YYYYMM'), start::text || '+00', (start + interval '1 month')::text || '+00');
+  END LOOP;
+  FOR part IN
+    SELECT c.relname, to_date(substr(c.relname, 7), 'YYYYMM') + interval '1 month' AS over
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'audit'::regclass AND c.relname ~ '^audit_\d{6}$' ORDER BY c.relname
+  LOOP
+    EXIT WHEN part.over > (now() AT TIME ZONE 'UTC') - keep;
+    EXECUTE format('SELECT max(number) FROM %I', part.relname) INTO last;
+    EXIT WHEN last IS NOT NULL AND NOT EXISTS (SELECT FROM audit_heads WHERE number = last);
+    EXECUTE format('DROP TABLE %I', part.relname);
+    DELETE FROM audit_heads WHERE number < last;
+    dropped := dropped + 1;
+  END LOOP;
+  RETURN dropped;
+END $function$
+
+CREATE OR REPLACE FUNCTION public.maintain_outbox_partitions(days integer, keep interval)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  day date;
+  part record;
+  waiting boolean;
+  dropped integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('maintain_outbox_partitions'));
+  FOR i IN 0..days LOOP
+    day := (now() AT TIME ZONE 'UTC')::date + i;
+    EXECUTE format('CREATE TABLE IF NOT EXISTS outbox_%s PARTITION OF outbox FOR VALUES FROM (%L) TO (%L)',
+      to_char(day, 'YYYYMMDD'), day::text || ' 00:00:00+00', (day + 1)::text || ' 00:00:00+00');
+  END LOOP;
+  FOR part IN
+    SELECT c.relname, to_date(substr(c.relname, 8), 'YYYYMMDD') AS day
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'outbox'::regclass AND c.relname ~ '^outbox_\d{8}$'
+  LOOP
+    CONTINUE WHEN part.day + 1 > (now() AT TIME ZONE 'UTC')::date - keep;
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE published_at IS NULL)', part.relname) INTO waiting;
+    CONTINUE WHEN waiting;
+    EXECUTE format('DROP TABLE %I', part.relname);
+    dropped := dropped + 1;
+  END LOOP;
+  RETURN dropped;
+END $function$
 
 CREATE OR REPLACE FUNCTION public.must_be(actual bigint, expected bigint, what text)
  RETURNS boolean
@@ -728,16 +805,27 @@ BEGIN
   INSERT INTO outbox (shard, topic, key, kind, event_id, user_id, actor, traceparent, body)
   SELECT in_shard, 'auth.revocation', 's:' || id, 'json', gen_random_uuid(), owner, 'user:' || owner, said->>'traceparent', '{}'
   FROM unnest(ids) AS id;
-  INSERT INTO audit_intake (box) SELECT audited WHERE audited IS NOT NULL;
+  INSERT INTO audit_intake (encrypted) SELECT audited WHERE audited IS NOT NULL;
 END $function$
 
-CREATE OR REPLACE FUNCTION public.refund_attempt(who bytea, at_place bytea, uses bytea[])
+CREATE OR REPLACE FUNCTION public.refund_attempt(counted_by bytea, at_source bytea, uses bytea[])
  RETURNS boolean
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-  UPDATE login_attempts l SET attempts = ARRAY(SELECT a FROM unnest(l.attempts) AS a WHERE a.place <> at_place) WHERE l.subject = who;
-  RETURN FOUND AND take_back_use(uses);
+  UPDATE login_attempts l SET attempts = ARRAY(SELECT a FROM unnest(l.attempts) AS a WHERE a.source <> at_source) WHERE l.limiter_key = counted_by;
+  RETURN FOUND AND refund_use(uses);
+END $function$
+
+CREATE OR REPLACE FUNCTION public.refund_use(limiter_keys bytea[])
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  FOR n IN 1 .. COALESCE(cardinality(limiter_keys), 0) LOOP
+    UPDATE network_uses SET level = greatest(0, level - 1) WHERE limiter_key = limiter_keys[n];
+  END LOOP;
+  RETURN true;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.refuse_change()
@@ -766,7 +854,7 @@ DECLARE
   done bigint;
 BEGIN
   PERFORM FROM users WHERE id = ANY(ids) ORDER BY id DESC FOR NO KEY UPDATE;
-  WITH given AS (SELECT * FROM unnest(ids, shards, events, audited) AS g (id, shard, event_id, box)),
+  WITH given AS (SELECT * FROM unnest(ids, shards, events, audited) AS g (id, shard, event_id, encrypted)),
   counted AS (
     UPDATE users u SET sequence = u.sequence + 1, mail_due_at = NULL FROM given g WHERE u.id = g.id AND u.confirmed_at IS NULL
     RETURNING u.id, u.sequence),
@@ -775,12 +863,12 @@ BEGIN
     SELECT g.shard, 'auth.event', g.id::text, 'ConfirmationRequested', g.event_id, g.id, c.sequence, said->>'actor', said->>'traceparent',
       said->'body'
     FROM given g JOIN counted c USING (id) RETURNING 1),
-  noted AS (INSERT INTO audit_intake (box) SELECT g.box FROM given g JOIN counted c USING (id) RETURNING 1)
+  noted AS (INSERT INTO audit_intake (encrypted) SELECT g.encrypted FROM given g JOIN counted c USING (id) RETURNING 1)
   SELECT count(*) INTO done FROM counted;
   RETURN done;
 END $function$
 
-CREATE OR REPLACE FUNCTION public.reserve_attempt(who bytea, account bigint, login_named text, tried attempt, known_as bytea, device bytea, rules jsonb, held_place bytea, held_epoch integer, limits use_limit[])
+CREATE OR REPLACE FUNCTION public.reserve_attempt(counted_by bytea, account bigint, login_named text, tried attempt, device_owner bytea, device bytea, rules jsonb, token_source bytea, token_epoch integer, limits use_limit[])
  RETURNS jsonb
  LANGUAGE plpgsql
 AS $function$
@@ -794,30 +882,30 @@ DECLARE
   changed bigint;
   state text := 'new';
 BEGIN
-  IF held_epoch IS NOT NULL AND EXISTS (SELECT FROM users u WHERE u.login_key = login_named AND u.device_epoch = held_epoch) THEN
+  IF token_epoch IS NOT NULL AND EXISTS (SELECT FROM users u WHERE u.login_key = login_named AND u.device_epoch = token_epoch) THEN
     state := 'token';
-    tried.place := held_place;
+    tried.source := token_source;
     tried.kind := 'device';
   ELSE
-    SELECT d.seen_at INTO seen FROM known_devices d WHERE d.subject = known_as AND d.device = reserve_attempt.device
+    SELECT d.seen_at INTO seen FROM known_devices d WHERE d.account_key = device_owner AND d.device = reserve_attempt.device
       AND d.seen_at > now() - (rules->>'deviceTtlMs')::bigint * interval '1 millisecond';
     IF seen IS NOT NULL AND tried.kind <> 'session' THEN
       state := CASE WHEN seen > now() - interval '1 day' THEN 'known' ELSE 'stale' END;
-      tried.place := device;
+      tried.source := device;
       tried.kind := 'device';
     END IF;
   END IF;
   IF state <> 'new' THEN
-    limits := ARRAY(SELECT (l.name, l.subject, l.burst, l.per_second, l.known)::use_limit
+    limits := ARRAY(SELECT (l.name, l.limiter_key, l.burst, l.per_second, l.known)::use_limit
       FROM unnest(limits) WITH ORDINALITY AS l WHERE l.known ORDER BY l.ordinality);
   END IF;
   LOOP
     moment := clock_timestamp();
     tried.at := moment;
-    SELECT l.attempts INTO stored FROM login_attempts l WHERE l.subject = who;
+    SELECT l.attempts INTO stored FROM login_attempts l WHERE l.limiter_key = counted_by;
     IF cardinality(stored) > 0 THEN
       SELECT COALESCE(bool_or(a.key = tried.key), false) AS again,
-        count(*) FILTER (WHERE a.place = tried.place) AS here, max(a.at) FILTER (WHERE a.place = tried.place) AS last_here,
+        count(*) FILTER (WHERE a.source = tried.source) AS here, max(a.at) FILTER (WHERE a.source = tried.source) AS last_here,
         count(*) FILTER (WHERE a.kind IN ('network', 'unknown')) AS elsewhere,
         max(a.at) FILTER (WHERE a.kind IN ('network', 'unknown')) AS last_elsewhere,
         count(*) FILTER (WHERE a.kind = 'device') AS devices, max(a.at) FILTER (WHERE a.kind = 'device') AS last_device,
@@ -853,35 +941,20 @@ BEGIN
     -- Whatever answer follows is committed after this and flushes it too; so nothing that anybody was told is lost with the server.
     PERFORM set_config('synchronous_commit', 'off', true);
     IF stored IS NULL THEN
-      INSERT INTO login_attempts (subject, user_id, attempts) VALUES (who, account, ARRAY[tried]) ON CONFLICT DO NOTHING;
+      INSERT INTO login_attempts (limiter_key, user_id, attempts) VALUES (counted_by, account, ARRAY[tried]) ON CONFLICT DO NOTHING;
     ELSE
       UPDATE login_attempts l SET user_id = COALESCE(account, l.user_id), day = current_date, attempts = ARRAY(
           SELECT a FROM unnest(stored) AS a WHERE a.at > moment - interval '1 day' ORDER BY a.at DESC LIMIT 199) || tried
-        WHERE l.subject = who AND l.attempts = stored;
+        WHERE l.limiter_key = counted_by AND l.attempts = stored;
     END IF;
     GET DIAGNOSTICS changed = ROW_COUNT;
     EXIT WHEN changed = 1;
   END LOOP;
   over := count_use(limits);
   IF (over->>'waitMs')::bigint > 0 THEN -- the last room was taken meanwhile: this attempt is not verified, so it does not count
-    UPDATE login_attempts l SET attempts = ARRAY(SELECT a FROM unnest(l.attempts) AS a WHERE a.key <> tried.key) WHERE l.subject = who;
+    UPDATE login_attempts l SET attempts = ARRAY(SELECT a FROM unnest(l.attempts) AS a WHERE a.key <> tried.key) WHERE l.limiter_key = counted_by;
   END IF;
   RETURN over || jsonb_build_object('device', state);
-END $function$
-
-CREATE OR REPLACE FUNCTION public.session_stands(session uuid, owner bigint, now_of integer)
- RETURNS boolean
- LANGUAGE plpgsql
-AS $function$
-BEGIN
-  IF now_of IS NOT NULL THEN
-    PERFORM FROM users WHERE id = owner AND generation = now_of AND NOT is_banned(banned_at, banned_until) FOR SHARE;
-    IF NOT FOUND THEN
-      RETURN false;
-    END IF;
-  END IF;
-  PERFORM FROM sessions WHERE id = session AND user_id = owner AND ended_at IS NULL FOR SHARE;
-  RETURN FOUND;
 END $function$
 
 CREATE OR REPLACE FUNCTION public.stamp_revocation()
@@ -893,17 +966,6 @@ BEGIN
   RETURN NEW;
 END $function$
 
-CREATE OR REPLACE FUNCTION public.take_back_use(subjects bytea[])
- RETURNS boolean
- LANGUAGE plpgsql
-AS $function$
-BEGIN
-  FOR n IN 1 .. COALESCE(cardinality(subjects), 0) LOOP
-    UPDATE network_uses SET level = greatest(0, level - 1) WHERE subject = subjects[n];
-  END LOOP;
-  RETURN true;
-END $function$
-
 CREATE OR REPLACE FUNCTION public.totp_wait(failures integer, failed_at timestamp with time zone)
  RETURNS interval
  LANGUAGE sql
@@ -912,68 +974,6 @@ AS $function$
   SELECT CASE WHEN failures < 5 OR failed_at IS NULL THEN interval '0'
     ELSE greatest(failed_at + least(interval '30 seconds' * power(2, least(failures - 5, 12)), interval '1 day') - now(), interval '0') END
 $function$
-
-CREATE OR REPLACE FUNCTION public.turn_audit(ahead integer, keep interval)
- RETURNS integer
- LANGUAGE plpgsql
-AS $function$
-DECLARE
-  month timestamp := date_trunc('month', now() AT TIME ZONE 'UTC');
-  start timestamp;
-  part record;
-  last bigint;
-  dropped integer := 0;
-BEGIN
-  PERFORM pg_advisory_xact_lock(hashtext('turn_audit'));
-  FOR i IN 0..ahead LOOP
-    start := month + make_interval(months => i);
-    EXECUTE format('CREATE TABLE IF NOT EXISTS audit_%s PARTITION OF audit FOR VALUES FROM (%L) TO (%L)',
-      to_char(start, 'YYYYMM'), start::text || '+00', (start + interval '1 month')::text || '+00');
-  END LOOP;
-  FOR part IN
-    SELECT c.relname, to_date(substr(c.relname, 7), 'YYYYMM') + interval '1 month' AS over
-    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE i.inhparent = 'audit'::regclass AND c.relname ~ '^audit_\d{6}$' ORDER BY c.relname
-  LOOP
-    EXIT WHEN part.over > (now() AT TIME ZONE 'UTC') - keep;
-    EXECUTE format('SELECT max(number) FROM %I', part.relname) INTO last;
-    EXIT WHEN last IS NOT NULL AND NOT EXISTS (SELECT FROM audit_heads WHERE number = last);
-    EXECUTE format('DROP TABLE %I', part.relname);
-    DELETE FROM audit_heads WHERE number < last;
-    dropped := dropped + 1;
-  END LOOP;
-  RETURN dropped;
-END $function$
-
-CREATE OR REPLACE FUNCTION public.turn_outbox(days integer, keep interval)
- RETURNS integer
- LANGUAGE plpgsql
-AS $function$
-DECLARE
-  day date;
-  part record;
-  waiting boolean;
-  dropped integer := 0;
-BEGIN
-  PERFORM pg_advisory_xact_lock(hashtext('turn_outbox'));
-  FOR i IN 0..days LOOP
-    day := (now() AT TIME ZONE 'UTC')::date + i;
-    EXECUTE format('CREATE TABLE IF NOT EXISTS outbox_%s PARTITION OF outbox FOR VALUES FROM (%L) TO (%L)',
-      to_char(day, 'YYYYMMDD'), day::text || ' 00:00:00+00', (day + 1)::text || ' 00:00:00+00');
-  END LOOP;
-  FOR part IN
-    SELECT c.relname, to_date(substr(c.relname, 8), 'YYYYMMDD') AS day
-    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE i.inhparent = 'outbox'::regclass AND c.relname ~ '^outbox_\d{8}$'
-  LOOP
-    CONTINUE WHEN part.day + 1 > (now() AT TIME ZONE 'UTC')::date - keep;
-    EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE published_at IS NULL)', part.relname) INTO waiting;
-    CONTINUE WHEN waiting;
-    EXECUTE format('DROP TABLE %I', part.relname);
-    dropped := dropped + 1;
-  END LOOP;
-  RETURN dropped;
-END $function$
 
 CREATE OR REPLACE FUNCTION public.use_over(limits use_limit[])
  RETURNS jsonb
@@ -986,7 +986,7 @@ BEGIN
     RETURN NULL;
   END IF;
   SELECT l.name, (level_now(u.level, u.at, l.per_second) + 1 - l.burst) / l.per_second AS seconds INTO worst
-    FROM unnest(limits) AS l, LATERAL (SELECT n.level, n.at FROM network_uses n WHERE n.subject = l.subject LIMIT 1) AS u
+    FROM unnest(limits) AS l, LATERAL (SELECT n.level, n.at FROM network_uses n WHERE n.limiter_key = l.limiter_key LIMIT 1) AS u
     ORDER BY seconds DESC LIMIT 1;
   IF worst.seconds > 0 THEN
     RETURN jsonb_build_object('waitMs', greatest(1, ceil(worst.seconds * 1000)), 'limit', worst.name);

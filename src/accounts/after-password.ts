@@ -30,7 +30,7 @@ export async function afterPassword(
   const { id, login, generation } = account;
   const { rotating, client } = request;
   const deviceKey = normalize(request.login);
-  const user = { id, subject: lockUser(id, { generation, banned: false }) };
+  const user = { id, lock: lockUser(id, { generation, banned: false }) };
   const methods = factorMethods(account);
   if (methods.length > 0) {
     const amr = ["pwd"];

@@ -60,7 +60,7 @@ export function confirmations(maker: MailMaker, accounts: readonly Waiting[], as
   const [newest, ...others] = accounts;
   if (newest === undefined) throw new Error("a mail to an address where nobody waits");
   return {
-    user: { id: newest.id, subject: mailGoesOut(newest.id) },
+    user: { id: newest.id, lock: mailGoesOut(newest.id) },
     events: [event("ConfirmationRequested", {})],
     writes: [
       insertTokens(made.map(({ row }) => row)),

@@ -51,7 +51,7 @@ function accountChange(id: number, account: NewAccount, keys: { loginKey: string
   const { login, username, email, hash, roles, actor, reason } = account;
   return {
     // Giving roles normally outdates earlier access tokens. There are none, so the generation stays the first.
-    user: { id, subject: insertUser({ id, login, username, email, ...keys, confirmed: true }), generation: 0 },
+    user: { id, lock: insertUser({ id, login, username, email, ...keys, confirmed: true }), generation: 0 },
     events: [
       event("UserRegistered", { login }),
       event("UserConfirmed", { login, proof: "none" }),

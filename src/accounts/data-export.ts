@@ -34,7 +34,7 @@ export async function exportData(ctx: Context<"personalData">, id: number): Prom
     throw refuse("THROTTLED", { message: "A copy was made a moment ago.", retryAfterMs: about.waitMs });
   const sections = { ...(JSON.parse(about.held) as Sections), history: await history(ctx, id) };
   const document = JSON.stringify(exportDocument(sections, ctx.now()));
-  return { document, user: { id, subject: markExported(id, everyMs) } };
+  return { document, user: { id, lock: markExported(id, everyMs) } };
 }
 
 /** Lists are ordered newest first. */
@@ -52,8 +52,8 @@ interface HistoryRow {
 
 async function history(ctx: Context<"personalData">, userId: number): Promise<object[]> {
   const found = await ctx.read(historyOf(userId, mostHistory + 1));
-  if (found === null || found.subjectBox === null) return [];
-  const open = ctx.personalData.reader(userId, found.subjectBox);
+  if (found === null || found.encryptedUserKey === null) return [];
+  const open = ctx.personalData.reader(userId, found.encryptedUserKey);
   return (JSON.parse(found.rows) as HistoryRow[]).map(({ eventId, at, event, actor, outcome, details, personal }) => {
     const { [stateField.aspects]: _, ...said } = details;
     return {

@@ -4,7 +4,7 @@
 
 import { type CommitWithoutReplyDeps, commitWithoutReply } from "../command/commit-without-reply.ts";
 import { event } from "../command/events.ts";
-import { everything, type Operator, type OperatorKey, openOperator, sealOperator } from "../crypto/operators.ts";
+import { decryptOperator, encryptOperator, everything, type Operator, type OperatorKey } from "../crypto/operators.ts";
 import { changedPart, takenConstraint } from "../db/faults.ts";
 import { readOnly } from "../db/inbox.ts";
 import { changeOperator, insertFirstOperator, insertOperator, operatorRow } from "../db/operators.ts";
@@ -30,16 +30,16 @@ export async function enrollOperator(
   parts: CommitWithoutReplyDeps,
   { name, key, reason, first }: Enrollment,
 ): Promise<boolean> {
-  const box = parts.dataKeys().box("operator");
+  const cipher = parts.dataKeys().cipher("operator");
   const row = await readOnly(parts.pool, operatorRow(name));
-  const before = row === null ? undefined : openOperator(box, name, row.box);
+  const before = row === null ? undefined : decryptOperator(cipher, name, row.encrypted);
   if (before?.keys.some(({ kid }) => kid === key.kid)) return false;
   if (first && row !== null) throw notTheFirst();
   const permissions = [everything];
   const keys = [...(before?.keys ?? []), { ...key, addedAt: parts.clock.now() }];
-  const sealed = sealOperator(box, { name, permissions, keys } satisfies Operator);
+  const encrypted = encryptOperator(cipher, { name, permissions, keys } satisfies Operator);
   const insert = first ? insertFirstOperator : insertOperator;
-  const writes = [row === null ? insert(name, sealed) : changeOperator(row, sealed)];
+  const writes = [row === null ? insert(name, encrypted) : changeOperator(row, encrypted)];
   const events = [event("OperatorAdded", { operator: name, kid: key.kid, permissions, reason })];
   try {
     await commitWithoutReply(parts, { key: `operator:${name}`, events, writes, actor });

@@ -100,5 +100,5 @@ export function mailCount(
   kind: CountedMail,
   emailKey: string,
 ): MailCount {
-  return { subject: keyedHash(dataKeys())("mails", kind, emailKey), most: settings.mailsPerHour };
+  return { limiterKey: keyedHash(dataKeys())("mails", kind, emailKey), most: settings.mailsPerHour };
 }

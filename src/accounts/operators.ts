@@ -3,7 +3,7 @@
 import { checkPermission } from "../command/admin/permissions.ts";
 import type { Context } from "../command/context.ts";
 import { UnknownDataKey } from "../crypto/envelope.ts";
-import { everything, isOperatorName, type Operator, openOperator, publicKeyOf } from "../crypto/operators.ts";
+import { decryptOperator, everything, isOperatorName, type Operator, publicKeyOf } from "../crypto/operators.ts";
 import { operatorRow } from "../db/operators.ts";
 import { invalid } from "../protocol/errors.ts";
 
@@ -23,14 +23,14 @@ export interface StoredOperator extends Operator {
  */
 export async function operatorNamed(ctx: Context<"operators">, name: string): Promise<StoredOperator | null> {
   const row = await ctx.read(operatorRow(name));
-  const operator = row === null ? undefined : opened(ctx, name, row.box);
+  const operator = row === null ? undefined : opened(ctx, name, row.encrypted);
   return row === null || operator === undefined ? null : { ...operator, version: row.version };
 }
 
 /** undefined: not encrypted by this fleet. @throws UnknownDataKey */
-export function opened(ctx: Context<"operators">, name: string, box: Buffer): Operator | undefined {
+export function opened(ctx: Context<"operators">, name: string, encrypted: Buffer): Operator | undefined {
   try {
-    return openOperator(ctx.operators.box(), name, box);
+    return decryptOperator(ctx.operators.cipher(), name, encrypted);
   } catch (error) {
     if (error instanceof UnknownDataKey) throw error;
     return undefined;

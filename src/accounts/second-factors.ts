@@ -30,7 +30,7 @@ export function factorChange(
 ): Change {
   const { sessionId } = claims;
   return {
-    user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
+    user: { id, lock: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
     events: [event("MfaChanged", { change, sessionId })],
     writes: [...writes, ...(endOthers ? [endSessionsOf(id, "mfa-changed", sessionId)] : [])],
     messages: [notice(ctx, change, { id, ...owner, from: { session: client } })],

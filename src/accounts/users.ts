@@ -61,7 +61,7 @@ export function ban(
   { actor, reason, demands = [] }: AccountAction,
 ): Change {
   return {
-    user: { id, subject: banUser(id, { until, reason }, { generation }), generation: generation + 1 },
+    user: { id, lock: banUser(id, { until, reason }, { generation }), generation: generation + 1 },
     events: [event("UserBanned", { reason, until })],
     writes: [...demands, endSessionsOf(id, "banned"), voidLinks(id, { of: purposes })],
     actor,
@@ -69,7 +69,7 @@ export function ban(
 }
 
 export function unban({ id }: Profile, { actor, reason }: AccountAction): Change {
-  return { user: { id, subject: unbanUser(id) }, events: [event("UserUnbanned", { reason })], actor };
+  return { user: { id, lock: unbanUser(id) }, events: [event("UserUnbanned", { reason })], actor };
 }
 
 /**
@@ -77,11 +77,11 @@ export function unban({ id }: Profile, { actor, reason }: AccountAction): Change
  * reserved for a while.
  */
 export function erase(
-  ctx: Pick<Capabilities, "givenUpLogins">,
+  ctx: Pick<Capabilities, "quarantinedLogins">,
   user: Pick<Profile, "id" | "generation" | "login" | "confirmed">,
   deed: AccountAction,
 ): Change {
-  return erasing(user, deed, { confirmed: user.confirmed, kept: ctx.givenUpLogins.keep(user) });
+  return erasing(user, deed, { confirmed: user.confirmed, kept: ctx.quarantinedLogins.keep(user) });
 }
 
 /** Deletes an account that nobody confirmed; its login is free at once. Does nothing if it was confirmed meanwhile. */
@@ -95,7 +95,7 @@ function erasing(
   { confirmed, kept }: { confirmed: boolean; kept: Write[] },
 ): Change {
   return {
-    user: { id, subject: deleteUser(id, { confirmed, generation }), generation: generation + 1, deleted: true },
+    user: { id, lock: deleteUser(id, { confirmed, generation }), generation: generation + 1, deleted: true },
     events: [event("UserDeleted", { reason })],
     writes: [...demands, ...erasures(id), ...kept],
     actor,

@@ -4,7 +4,7 @@
 
 import { stateOf } from "../command/audit-rows.ts";
 import type { MasterKey } from "../config/kinds.ts";
-import { sealEntry, stateField } from "../crypto/audit.ts";
+import { encryptEntry, stateField } from "../crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import { addressState, banState, confirmedState, passwordState, rolesState } from "../db/account-state.ts";
@@ -24,7 +24,7 @@ export type AuditedActionName =
   | "DataKeyMade"
   | "DataKeyRemoved"
   | "DataKeysRewrapped"
-  | "PrivateKeysResealed"
+  | "PrivateKeysReencrypted"
   | "ImportStarted"
   | "ImportEnded";
 
@@ -47,7 +47,10 @@ export async function auditAction(
 ): Promise<void> {
   const nobody = { userId: null, personal: null, traceparent: null };
   const what = { event: deed, actor, outcome: "ok", details: { ...details } };
-  await insertEntry(transaction, sealEntry(dataKeys, { ...nobody, ...what, eventId: uuidv7(clock), at: clock.now() }));
+  await insertEntry(
+    transaction,
+    encryptEntry(dataKeys, { ...nobody, ...what, eventId: uuidv7(clock), at: clock.now() }),
+  );
 }
 
 /** Uses the data keys as they are in the transaction. */
@@ -77,7 +80,7 @@ export function importedEntry(
     banState(banned ? { until: null } : null),
   ];
   const { [stateField.digests]: digests, [stateField.aspects]: aspects } = stateOf(state, dataKeys)!;
-  return sealEntry(dataKeys, {
+  return encryptEntry(dataKeys, {
     eventId: uuidv7(clock),
     at: clock.now(),
     event: "UserImported",

@@ -17,16 +17,16 @@ import {
   type AuditEntry,
   type ChainEnd,
   type ChainRow,
+  decryptEnd,
+  decryptEntry,
+  decryptUserKey,
+  encryptEnd,
+  encryptHeadKey,
+  encryptPersonal,
   type Head,
   link,
-  newSubjectKey,
+  newUserKey,
   noChain,
-  openEnd,
-  openEntry,
-  openSubjectKey,
-  sealEnd,
-  sealHeadKey,
-  sealPersonal,
   signHead,
 } from "../crypto/audit.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
@@ -37,13 +37,13 @@ import {
   type ChainedRow,
   type ChainStanding,
   chainStanding,
-  holdUsers,
   insertChained,
   insertHead,
-  insertSubjectKeys,
+  insertUserKeys,
+  lockUsers,
   saveEnd,
-  subjectKeys,
   takeWaiting,
+  userKeys,
   type WaitingRow,
   waitingRows,
 } from "../db/audit.ts";
@@ -111,7 +111,7 @@ export async function chainBatch(parts: ChainDeps): Promise<boolean> {
 
 /** @throws Error where the stored end was removed or replaced: rows then wait and are not lost */
 function endOf(keys: DataKeys, { end, headNumber }: ChainStanding): ChainEnd {
-  if (end !== null) return openEnd(keys, end);
+  if (end !== null) return decryptEnd(keys, end);
   if (headNumber !== null) throw new Error("the chain's end (audit_state) is gone, though heads are signed");
   return noChain;
 }
@@ -125,17 +125,17 @@ interface OpenedEntry {
 
 /** A row not encrypted by this fleet is not trusted, and is chained as forged so that it does not vanish. */
 function openable({ dataKeys, clock, log }: ChainDeps, rows: readonly WaitingRow[]): OpenedEntry[] {
-  return rows.flatMap(({ id, box }) => {
-    const entry = openEntry(dataKeys(), box);
+  return rows.flatMap(({ id, encrypted }) => {
+    const entry = decryptEntry(dataKeys(), encrypted);
     if (entry === "later") return []; // its data key was made a moment ago: the next round has it
     if (entry !== "forged") return [{ id, entry }];
     log.error({ id }, "a row that waits for the audit was not written by this fleet");
-    return [{ id, entry: forgedEntry(box, clock) }];
+    return [{ id, entry: forgedEntry(encrypted, clock) }];
   });
 }
 
-function forgedEntry(box: Buffer, clock: Clock): AuditEntry {
-  const sha256 = createHash("sha256").update(box).digest("hex");
+function forgedEntry(encrypted: Buffer, clock: Clock): AuditEntry {
+  const sha256 = createHash("sha256").update(encrypted).digest("hex");
   return {
     eventId: uuidv7(clock),
     at: clock.now(),
@@ -161,13 +161,13 @@ async function chainAll(
   { waiting, before, standing }: ChainInput,
 ): Promise<ChainEnd> {
   const keys = dataKeys();
-  const subjects = await keysOfSubjects(keys, transaction, waiting);
+  const userKeys = await keysOfUsers(keys, transaction, waiting);
   const chainedAt = Math.max(standing.now, before.at); // a clock that was set back must not break the order
   const partition = chainedAt === standing.now ? standing.partition : before.partition;
   let { number, chain } = before;
   const rows = waiting.map(({ entry }): ChainedRow => {
     number += 1;
-    const row = rowOf(keys, entry, { number, chainedAt, subjects });
+    const row = rowOf(keys, entry, { number, chainedAt, userKeys });
     chain = link(chain, row);
     return { ...row, chain };
   });
@@ -177,18 +177,18 @@ async function chainAll(
     transaction,
     waiting.map(({ id }) => id),
   );
-  await saveEnd(transaction, sealEnd(keys, after));
+  await saveEnd(transaction, encryptEnd(keys, after));
   return after;
 }
 
 function rowOf(
   keys: DataKeys,
   entry: AuditEntry,
-  { number, chainedAt, subjects }: { number: number; chainedAt: number; subjects: Map<number, Buffer> },
+  { number, chainedAt, userKeys }: { number: number; chainedAt: number; userKeys: Map<number, Buffer> },
 ): ChainRow {
   const { eventId, at, event, actor, userId, outcome, traceparent, details, personal } = entry;
-  const subject = userId === null ? null : subjects.get(userId);
-  const sealed = personal === null || subject === undefined ? null : sealPersonal(keys, subject, entry);
+  const userKey = userId === null ? null : userKeys.get(userId);
+  const encrypted = personal === null || userKey === undefined ? null : encryptPersonal(keys, userKey, entry);
   return {
     number,
     chainedAt,
@@ -200,23 +200,23 @@ function rowOf(
     outcome,
     traceparent,
     details: JSON.stringify(details),
-    personal: sealed,
+    personal: encrypted,
   };
 }
 
 /** The keys of the rows' users who still exist. */
-async function keysOfSubjects(
+async function keysOfUsers(
   keys: DataKeys,
   transaction: CommonQueryMethods,
   waiting: OpenedEntry[],
 ): Promise<Map<number, Buffer>> {
   const users = [...new Set(waiting.flatMap(({ entry }) => entry.userId ?? []))];
-  const known = await subjectKeys(transaction, users);
-  const found = new Map(known.map(({ userId, box }) => [userId, openSubjectKey(keys, userId, box)]));
+  const known = await userKeys(transaction, users);
+  const found = new Map(known.map(({ userId, encrypted }) => [userId, decryptUserKey(keys, userId, encrypted)]));
   const missing = users.filter((user) => !found.has(user));
   if (missing.length === 0) return found;
-  const made = (await holdUsers(transaction, missing)).map((userId) => ({ userId, ...newSubjectKey(keys, userId) }));
-  if (made.length > 0) await insertSubjectKeys(transaction, made);
+  const made = (await lockUsers(transaction, missing)).map((userId) => ({ userId, ...newUserKey(keys, userId) }));
+  if (made.length > 0) await insertUserKeys(transaction, made);
   for (const { userId, key } of made) found.set(userId, key);
   return found;
 }
@@ -241,8 +241,8 @@ async function signEnd(
   const head: Head = { partition, count: number, chain: chain.toString("base64url"), at };
   const key = parts.keyring().signing();
   const jws = signHead(key, head);
-  const keyBox = sealHeadKey(parts.dataKeys(), key);
-  const record = { number, partition, at, jws, kid: key.kid, keyBox, eventId: uuidv7(parts.clock) };
+  const encryptedKey = encryptHeadKey(parts.dataKeys(), key);
+  const record = { number, partition, at, jws, kid: key.kid, encryptedKey, eventId: uuidv7(parts.clock) };
   await insertHead(transaction, { ...record, body: { ...head, kid: key.kid, jws } });
   return { ...head, jws };
 }

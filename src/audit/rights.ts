@@ -4,9 +4,9 @@
 
 import { adminRole } from "../accounts/users.ts";
 import { permissions as own } from "../command/admin/permissions.ts";
-import { openEntry } from "../crypto/audit.ts";
+import { decryptEntry } from "../crypto/audit.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
-import { openOperator } from "../crypto/operators.ts";
+import { decryptOperator } from "../crypto/operators.ts";
 import type { ReadRow } from "../db/audit-reading.ts";
 import { inSnapshot, rightsNow, rightsRows, waitingEntries } from "../db/audit-state.ts";
 import type { DatabasePool } from "../db/pool.ts";
@@ -96,8 +96,8 @@ export class Rights {
       waiting: await waitingEntries(db, Number.MAX_SAFE_INTEGER),
     }));
     for (const row of rows) this.#take({ ...row, details: JSON.parse(row.details) as Event["details"] });
-    for (const { box } of waiting) {
-      const entry = openEntry(dataKeys, box);
+    for (const { encrypted } of waiting) {
+      const entry = decryptEntry(dataKeys, encrypted);
       if (typeof entry !== "string" && rightsEvents.includes(entry.event)) this.#take(entry);
     }
     return [...this.#compareRoles(now.roles), ...this.#compareOperators(now.operators, dataKeys)];
@@ -122,12 +122,12 @@ export class Rights {
     });
   }
 
-  #compareOperators(operators: readonly { name: string; box: Buffer }[], dataKeys: DataKeys): string[] {
+  #compareOperators(operators: readonly { name: string; encrypted: Buffer }[], dataKeys: DataKeys): string[] {
     const left = new Set(this.#operators.keys());
-    const differing = operators.flatMap(({ name, box }) => {
+    const differing = operators.flatMap(({ name, encrypted }) => {
       const said = this.#operators.get(name);
       left.delete(name);
-      const is = opened(dataKeys, name, box);
+      const is = opened(dataKeys, name, encrypted);
       if (is === undefined) return [`The row of the operator ${name} was not written by this fleet.`];
       if (said === undefined) return [`The operator ${name} was enrolled by no event, or is removed.`];
       const kids = is.keys.map(({ kid }) => kid);
@@ -145,9 +145,9 @@ function permitted(role: string, permissions: readonly string[]): string[] {
 
 const text = (list: readonly string[]): string => [...list].sort().join(", ") || "(nothing)";
 
-function opened(dataKeys: DataKeys, name: string, box: Buffer) {
+function opened(dataKeys: DataKeys, name: string, encrypted: Buffer) {
   try {
-    return openOperator(dataKeys.box("operator"), name, box);
+    return decryptOperator(dataKeys.cipher("operator"), name, encrypted);
   } catch {
     return undefined;
   }

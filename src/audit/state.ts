@@ -10,7 +10,14 @@
 // An aspect is unknown where its last event is from before digests were stored, or where the audit's oldest months are
 // gone, no event is left, and it differs from a new account's. Users deleted past the fleet are not found, nor are
 // forged sessions, links or attempts.
-import { type AuditEntry, openEntry, openPersonal, openSubjectKey, stateDigest, stateField } from "../crypto/audit.ts";
+import {
+  type AuditEntry,
+  decryptEntry,
+  decryptPersonal,
+  decryptUserKey,
+  stateDigest,
+  stateField,
+} from "../crypto/audit.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
 import {
   type AccountState,
@@ -76,7 +83,7 @@ export async function compareAccounts({
       const accounts = await accountStates(db, { after, limit: pageSize });
       const ids = accounts.map(({ id }) => id);
       const waiting = await waitingRows(db);
-      const entries = waiting.map(({ id, box }) => ({ id, entry: entryOf(opened, dataKeys, { id, box }) }));
+      const entries = waiting.map(({ id, encrypted }) => ({ id, entry: entryOf(opened, dataKeys, { id, encrypted }) }));
       return {
         accounts,
         chained: await stateRows(db, ids),
@@ -116,10 +123,10 @@ function count(verdict: StateVerdict, { id, login }: AccountState, { differing, 
 function entryOf(
   opened: Map<number, AuditEntry | undefined>,
   dataKeys: DataKeys,
-  { id, box }: { id: number; box: Buffer },
+  { id, encrypted }: { id: number; encrypted: Buffer },
 ): AuditEntry | undefined {
   if (!opened.has(id)) {
-    const entry = openEntry(dataKeys, box);
+    const entry = decryptEntry(dataKeys, encrypted);
     opened.set(id, typeof entry === "string" ? undefined : entry); // undefined: not encrypted by this fleet
   }
   return opened.get(id);
@@ -189,12 +196,12 @@ const speakingEvents = Object.keys(speaksOf);
 
 /** Empty where they cannot be decrypted: then the account differs. */
 function digestsIn(
-  { userId, eventId, personal, subjectBox, aspects }: StateRow,
+  { userId, eventId, personal, encryptedUserKey, aspects }: StateRow,
   dataKeys: DataKeys,
 ): Record<string, unknown> {
   try {
-    const subject = openSubjectKey(dataKeys, userId, subjectBox!);
-    const digests = openPersonal(dataKeys, subject, { eventId, personal: personal! })[stateField.digests];
+    const userKey = decryptUserKey(dataKeys, userId, encryptedUserKey!);
+    const digests = decryptPersonal(dataKeys, userKey, { eventId, personal: personal! })[stateField.digests];
     return digests as Record<string, unknown>;
   } catch {
     return Object.fromEntries(aspects.map((aspect) => [aspect, "unreadable"]));

@@ -13,12 +13,12 @@
 // everything in the database can be forged, but not those heads.
 import {
   type ChainEnd,
+  decryptEnd,
+  decryptHeadKey,
   type Head,
   type HeadKey,
   link,
   noChain,
-  openEnd,
-  openHeadKey,
   readHead,
 } from "../crypto/audit.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
@@ -142,9 +142,9 @@ async function walk(verifying: Verifying, verdict: Verdict): Promise<void> {
 
 async function keysOfHeads({ pool, dataKeys }: Verifying): Promise<ChainPosition["keyOf"]> {
   const keys = new Map<string, HeadKey>();
-  for (const { kid, box } of await headKeys(pool)) {
+  for (const { kid, encrypted } of await headKeys(pool)) {
     try {
-      keys.set(kid, openHeadKey(dataKeys, kid, box));
+      keys.set(kid, decryptHeadKey(dataKeys, kid, encrypted));
     } catch {
       throw new Found("head", null, `The key ${kid} in audit_keys was not put there by this fleet.`);
     }
@@ -263,8 +263,8 @@ function checkKept(kept: ChainPosition["kept"], { number, chain }: ChainEnd, ver
 async function verifyEnd(verifying: Verifying, standing: ChainPosition, verdict: Verdict): Promise<void> {
   const { pool, dataKeys, headEveryMs } = verifying;
   const { end, headAt, kept } = standing;
-  const { end: box, lastHead, lastRow } = await auditExtent(pool);
-  const said = box === null ? noChain : sealedEnd(dataKeys, box);
+  const { end: encrypted, lastHead, lastRow } = await auditExtent(pool);
+  const said = encrypted === null ? noChain : storedEnd(dataKeys, encrypted);
   const reach = Math.max(said.number, lastHead ?? 0, ...kept.keys());
   const { number } = end;
   if (lastRow === null && (await allDropped(verifying, standing, reach))) return;
@@ -281,7 +281,11 @@ async function verifyEnd(verifying: Verifying, standing: ChainPosition, verdict:
       `Row ${said.number + 1} stands behind the chain's end: it was put in.`,
     );
   if (said.number === number && !said.chain.equals(end.chain))
-    throw new Found("end", number, `${rewritten(verdict.covered + 1, number)}: the chain's sealed end says otherwise.`);
+    throw new Found(
+      "end",
+      number,
+      `${rewritten(verdict.covered + 1, number)}: the chain's encrypted end says otherwise.`,
+    );
   if (verdict.rows > 0 && number > verdict.covered && end.at / 1000 - headAt > patience * headEveryMs)
     throw new Found(
       "head",
@@ -300,9 +304,9 @@ async function allDropped(
   return stored !== undefined && now - overAt(headOf(stored, keyOf)) >= retentionMs;
 }
 
-function sealedEnd(dataKeys: DataKeys, box: Buffer): ChainEnd {
+function storedEnd(dataKeys: DataKeys, encrypted: Buffer): ChainEnd {
   try {
-    return openEnd(dataKeys, box);
+    return decryptEnd(dataKeys, encrypted);
   } catch {
     throw new Found("end", null, "The chain's end (audit_state) was not put there by this fleet.");
   }

@@ -1,6 +1,6 @@
-// One gRPC call, from its arrival to its status: the caller's deadline becomes the request's time, its cancellation
-// ends the waiting, its metadata is handed on (metadata.ts). Each call is counted once, with the status it ended in,
-// and nothing it meets ends the process. It knows no method and no command; methods.ts does.
+// One gRPC call, from its arrival to its status: the caller's deadline becomes the request's timeout, cancelling stops
+// the wait, and metadata is passed on (metadata.ts). Each call is counted once, with its final status, and no fault
+// ends the process. Methods and commands are in methods.ts.
 import { type handleUnaryCall, Metadata, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import type { AuthClient, CallOptions } from "../client/types.ts";
 import type { Verifier } from "../client/verifier.ts";
@@ -14,7 +14,7 @@ import { type CallMetadata, type Device, deviceTokenOf, readMetadata } from "./m
 import type { Ask } from "./methods.ts";
 import { type CallStatus, faultText, isFault, statusOf, statusOfGone } from "./status.ts";
 
-/** Whom an access token speaks for: from the feeds while they are fresh, from the fleet otherwise. */
+/** Verifies access tokens: from the feeds while they are fresh, otherwise by asking the fleet. */
 export type BridgeVerifier = Pick<Verifier, "verify" | "end">;
 
 export interface BridgeDeps {
@@ -28,12 +28,12 @@ export interface BridgeDeps {
   canSeal(): boolean;
 }
 
-/** A method as grpc-js's untyped dispatch sees it: which request it takes only proto/auth.proto says. */
+/** A method as grpc-js's untyped dispatch sees it: its request type is only in proto/auth.proto. */
 export type Method = (request: never, ask: Ask, device: () => Device | undefined) => Promise<object>;
 
 type Call = ServerUnaryCall<object, object>;
 
-/** Makes what turns a method into grpc-js's handler. To be called once per process: it registers the metrics. */
+/** Returns a function that makes grpc-js handlers of methods. Call it once per process: it registers the metrics. */
 export function makeCalls(parts: BridgeDeps): (name: string, method: Method) => handleUnaryCall<object, object> {
   const count = countCalls(parts);
   const unknownDevice = countUnknown(parts);
@@ -87,8 +87,8 @@ export function makeCalls(parts: BridgeDeps): (name: string, method: Method) => 
 }
 
 /**
- * How long the caller still waits. grpc-js has turned its timeout into a time of this machine, so clocks do not matter.
- * @throws Refusal DEADLINE_EXCEEDED where that is over
+ * How long the caller still waits. grpc-js converts the timeout to a local time, so clocks do not matter.
+ * @throws Refusal DEADLINE_EXCEEDED where it has passed
  */
 function optionsOf(
   call: Call,
@@ -112,7 +112,7 @@ function isPast(call: Call, clock: Clock): boolean {
 
 const hour = 3_600_000;
 
-/** Counts the calls that nobody said an address for; the log says it once an hour. */
+/** Counts calls without a client address, and logs that once an hour. */
 function countUnknown({ metrics, log, clock }: BridgeDeps): () => void {
   const calls = metrics.counter(
     "auth_client_unknown_total",
@@ -133,7 +133,7 @@ function countUnknown({ metrics, log, clock }: BridgeDeps): () => void {
   };
 }
 
-/** Starts the clock of one call; what it returns ends it. */
+/** Starts timing a call; calling the result ends it. */
 function countCalls({ metrics, clock }: BridgeDeps): (method: string) => (code: status) => void {
   const calls = metrics.counter("auth_bridge_calls_total", "gRPC calls that ended, by status.", ["method", "code"]);
   const seconds = metrics.histogram("auth_bridge_seconds", "From a gRPC call's arrival to its status.", ["method"]);

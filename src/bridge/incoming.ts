@@ -1,15 +1,12 @@
-// What a gRPC call brings, before grpc-js reads it. Two things are only seen here, on the headers as they came over
-// HTTP/2:
-// - a timeout above 24.8 days, which does not fit a timer of Node: grpc-js would end such a call after 1 ms. It is cut
-//   to what fits.
-// - metadata of ours that is given twice, binary or no text: grpc-js joins the first with commas, and drops the last
-//   with a line in the log that has its value. What is wrong is noted under `faultsKey`, for metadata.ts to refuse
-//   where it matters.
-// grpc-js has no public place for this, so its two entries of a call are wrapped on the one server that is given. A
-// test holds the version.
+// Inspects a gRPC call before grpc-js reads it, because two things are only visible in the HTTP/2 headers:
+// - a timeout above 24.8 days, which overflows Node's timers: grpc-js would end such a call after 1 ms. It is
+//   shortened.
+// - metadata of ours that is repeated, binary or not text: grpc-js joins repeated values with commas, and drops invalid
+//   ones with a log line that contains the value. Problems are stored under `faultsKey`, for metadata.ts to refuse.
+//   grpc-js has no public hook for this, so two methods of the given server are wrapped. A test pins the version.
 import type { Server } from "@grpc/grpc-js";
 
-/** Every name of ours in the metadata of a request. */
+/** All of our names in request metadata. */
 const metadataNames = [
   "auth-idempotency-key",
   "auth-client-ip",
@@ -20,7 +17,7 @@ const metadataNames = [
 
 export type MetadataName = (typeof metadataNames)[number];
 
-/** JSON: a problem by the name of each that cannot be read. No caller can set it. */
+/** JSON: problems by metadata name. Callers cannot set it. */
 export const faultsKey = "auth-metadata-faults";
 
 type Headers = Record<string, string | string[] | undefined>;
@@ -28,7 +25,7 @@ type Entry = (interceptors: unknown, stream: unknown, headers: Headers, flags: n
 
 const entries = ["_streamHandler", "_channelzHandler"];
 
-/** Before the server is bound. @throws Error where this version of grpc-js has another inside */
+/** Call before the server is bound. @throws Error where this version of grpc-js differs inside */
 export function wrapIncoming(server: Server): void {
   const inside = server as unknown as Record<string, Entry | undefined>;
   for (const name of entries) {
@@ -50,13 +47,13 @@ const longestTimeout = "596H";
 const longestTimeoutMs = 596 * 3_600_000;
 
 function cutTimeout(headers: Headers): void {
-  const [, digits, unit] = /(\d{1,8})\s*([HMSmun])/.exec(String(headers[timeoutKey] ?? "")) ?? []; // as grpc-js reads it
+  const [, digits, unit] = /(\d{1,8})\s*([HMSmun])/.exec(String(headers[timeoutKey] ?? "")) ?? []; // as grpc-js parses it
   if (digits !== undefined && Number(digits) * unitMs[unit!]! > longestTimeoutMs) headers[timeoutKey] = longestTimeout;
 }
 
 const isText = (value: string): boolean => /^[\x20-\x7e]*$/.test(value);
 
-/** @param raw names and values in turn, as they came */
+/** @param raw names and values alternating, as received */
 function noteFaults(headers: Headers, raw: string[]): void {
   const faults: Partial<Record<MetadataName, string>> = {};
   const met = new Set<string>();

@@ -1,7 +1,7 @@
-// The metadata of a call: what everybody may send (idempotency key, trace), and what a caller says of the device that
-// it serves, which counts only from callers that are trusted: limits by network stand on it, and a stranger could put
-// the blame on anybody. Bad metadata is INVALID_INPUT, and names what is wrong; a trace that cannot be read begins a
-// new one. What a caller that is not trusted says of a device is not looked at.
+// The metadata of a call: what everybody may send (idempotency key, trace), and what a caller says about the device
+// that it serves. The latter only counts from trusted callers, because limits by network depend on it: anybody else
+// could blame another network. Invalid metadata is INVALID_INPUT with its name; an invalid trace starts a new one. What
+// an untrusted caller says about a device is ignored.
 import type { PeerCertificate } from "node:tls";
 import type { ServerUnaryCall } from "@grpc/grpc-js";
 import type { Config } from "../config/read.ts";
@@ -10,7 +10,7 @@ import { invalid, type Refusal } from "../protocol/errors.ts";
 import { readTraceparent } from "../runtime/tracing.ts";
 import { faultsKey, type MetadataName } from "./incoming.ts";
 
-/** What commands take as `client`. */
+/** The field `client` of commands. */
 export interface Device {
   ip: string | null;
   userAgent: string | null;
@@ -20,10 +20,10 @@ export interface Device {
 export interface CallMetadata {
   traceparent: string | undefined;
   idempotencyKey: string | undefined;
-  /** undefined: nothing is known of it. */
+  /** undefined: unknown. */
   client: Device | undefined;
   deviceToken: string | undefined;
-  /** Whether the caller may say for which device it calls, and is given that device's token. */
+  /** Whether the caller may name the device that it calls for, and receives that device's token. */
   isTrusted: boolean;
 }
 
@@ -35,7 +35,7 @@ const longest: Record<MetadataName, number> = {
   "auth-client-ip": 64,
   "auth-client-user-agent": 512,
   "auth-client-device": 256,
-  "auth-client-device-token": 8192, // one that cannot be a token counts as none (client/connect.ts)
+  "auth-client-device-token": 8192, // an impossible token counts as missing (client/connect.ts)
 };
 const shortestKey = 22;
 
@@ -58,17 +58,14 @@ export function readMetadata(call: Call, rules: Rules): CallMetadata {
   return { traceparent, idempotencyKey, client: isKnown ? client : undefined, deviceToken, isTrusted: true };
 }
 
-/**
- * The token that a result of the fleet has for the user's device, which the messages of package `auth` have no field
- * for.
- */
+/** The device token in a result of the fleet; the messages of package `auth` have no field for it. */
 export function deviceTokenOf(result: object): string | undefined {
   const { deviceToken, tokens } = result as { deviceToken?: unknown; tokens?: { deviceToken?: unknown } | null };
   const token = deviceToken ?? tokens?.deviceToken;
   return typeof token === "string" ? token : undefined;
 }
 
-/** An empty text counts as not given: some clients send what they have not. */
+/** An empty text counts as missing: some clients send empty values. */
 function reader({ metadata }: Call): (name: MetadataName) => string | undefined {
   const noted = metadata.get(faultsKey)[0];
   const faults = (noted === undefined ? {} : JSON.parse(String(noted))) as Partial<Record<MetadataName, string>>;
@@ -93,7 +90,7 @@ function isTrusted(call: Call, { AUTH_GRPC_TRUST_CLIENT: all, AUTH_GRPC_TRUSTED:
 
 const nameKinds = ["DNS", "URI", "email", "IP Address"];
 
-/** Those of a certificate that was verified: its common name, and its alternative names. */
+/** The names in a verified certificate: its common name and its alternative names. */
 export function namesOf(
   certificate: Partial<Pick<PeerCertificate, "subject" | "subjectaltname">> | undefined,
 ): string[] {
@@ -106,7 +103,7 @@ export function namesOf(
   return [[common].flat(), names].flat().filter((name): name is string => typeof name === "string" && name !== "");
 }
 
-/** Node writes a name that has a comma or a quote as JSON, so that one name cannot look like two. */
+/** Node writes a name with a comma or a quote as JSON, so that one name cannot look like two. */
 function unquoted(value: string): string {
   try {
     return value.startsWith('"') ? (JSON.parse(value) as string) : value;

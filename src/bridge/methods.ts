@@ -1,6 +1,6 @@
-// The six methods of auth.Auth (proto/auth.proto), each as the one command it asks of the fleet and the message it
-// makes of the answer. Fields are handed on as they come: the fleet judges them, so that a rule stands in one place.
-// Sessions opened here do not rotate, because RefreshToken has no way to return a new cookie.
+// The six methods of auth.Auth (proto/auth.proto): each sends one command to the fleet and converts its answer. Fields
+// are passed on unchecked, because the fleet has the rules. Sessions opened here do not rotate, because RefreshToken
+// cannot return a new cookie.
 import type { Verified, Verifier } from "../client/verifier.ts";
 import type { Config } from "../config/read.ts";
 import { refuse } from "../protocol/errors.ts";
@@ -8,12 +8,10 @@ import type { Commands, Tokens } from "../protocol/generated/schemas.ts";
 import type { Device } from "./metadata.ts";
 import { Unrepresentable } from "./status.ts";
 
-/** Asks the fleet, with the rules of the call in hand (its time, its cancellation, its trace). */
+/** Sends a request to the fleet with the call's deadline, cancellation and trace. */
 export type Ask = <T extends keyof Commands>(topic: T, input: Commands[T]["input"]) => Promise<Commands[T]["result"]>;
 
-/**
- * The device that the caller serves, where it is known. Asked by whatever takes it, and counted there where it is not.
- */
+/** Returns the device that the caller serves, if known; where it is not, that is counted. */
 type KnownDevice = () => Device | undefined;
 
 type UserCreateRequest = { login: string; email: string; password: string; username: string };
@@ -73,7 +71,7 @@ export function makeMethods(config: CookieConfig, verifier: Pick<Verifier, "veri
 
     async LogOutUser({ token_pod: accessToken }, ask) {
       await ask("auth.session.logout", { accessToken });
-      verifier.end(accessToken); // the caller knows that it is over: so must the next CurrentUser here
+      verifier.end(accessToken); // the caller knows that it ended, so the next CurrentUser here must know too
       return {};
     },
   };
@@ -102,13 +100,13 @@ function withCookie({ accessToken, refreshToken }: SessionTokens, config: Cookie
 
 const int32Max = 2 ** 31 - 1;
 
-/** @throws Unrepresentable where the id needs more than an int32: cut off, it would be another user's */
+/** @throws Unrepresentable where the id exceeds int32: truncated, it would be another user's */
 function currentUser(identity: Pick<Verified, "userId" | "login" | "roles">): CurrentUserResponse {
   if (identity.userId > int32Max) throw new Unrepresentable("The id of this user is too large for an int32.");
   return {
     id: identity.userId,
     login: identity.login,
-    is_active: true, // a valid token implies both: whoever is banned, gone or unconfirmed is refused
+    is_active: true, // implied by a valid token
     is_verified: true,
     role: identity.roles.includes("admin") ? "admin" : "user",
   };

@@ -1,7 +1,7 @@
-// The bridge: gRPC service auth.Auth for the gateway, with health and reflection, plaintext or TLS. To the fleet it is
-// a requester like any other. It holds no state and any number may run; it says SERVING only while its client can seal,
-// send and receive. Stopping: NOT_SERVING, no new connections, running calls end, and what is left after the grace time
-// is cut.
+// The bridge: the gRPC service auth.Auth for the gateway, with health and reflection, plaintext or TLS. To the fleet it
+// is a requester like any other. It has no state, and any number may run. It reports SERVING only while its client can
+// seal, send and receive. On stop it reports NOT_SERVING, accepts no connections, waits for running calls, and cuts the
+// rest after the grace time.
 import { findPackageJSON } from "node:module";
 import { dirname, join } from "node:path";
 import { type handleUnaryCall, Server, ServerCredentials, setLogger } from "@grpc/grpc-js";
@@ -16,20 +16,20 @@ import { wrapIncoming } from "./incoming.ts";
 import { makeMethods } from "./methods.ts";
 
 export interface Bridge {
-  /** @throws Error in one sentence, where the port cannot be had */
+  /** @throws Error in one sentence, where the port is not available */
   start(): Promise<{ host: string; port: number }>;
-  /** Waits up to graceMs for running calls. Health watchers count as such: they are cut at its end. */
+  /** Waits up to graceMs for running calls. Health watchers count as running and are cut at the end. */
   stop(graceMs: number): Promise<void>;
-  /** Whether it serves: it listens, is not being stopped, its client is healthy and has a key to seal to. */
+  /** Whether it serves: it listens, is not stopping, its client is healthy and has a key to seal to. */
   readonly healthy: boolean;
 }
 
 /**
- * The longest valid request (a password of 1,024 bytes, a token of some KiB) is far below. Larger ones are
- * RESOURCE_EXHAUSTED, by gRPC.
+ * Far above the longest valid request (a password of 1,024 bytes, a token of some KiB). gRPC refuses larger ones with
+ * RESOURCE_EXHAUSTED.
  */
 const messageLimit = 64 * 1024;
-/** How late health may notice a change of the client. Shorter than any prober's period. */
+/** How late health may notice a change of the client: less than any prober's period. */
 const healthEveryMs = 250;
 const services = ["", "auth.Auth"];
 
@@ -43,7 +43,7 @@ export function makeBridge(parts: BridgeDeps): Bridge {
   let watch: NodeJS.Timeout | undefined;
 
   const isHealthy = () => serving && parts.client.healthy && parts.canSeal();
-  // Only changes are set: each set is a message to every watcher.
+  // Only changes are set, because each set is sent to every watcher.
   const showHealth = () => {
     if (shown === isHealthy()) return;
     shown = isHealthy();
@@ -75,7 +75,7 @@ export function makeBridge(parts: BridgeDeps): Bridge {
   };
 }
 
-/** grpc-js has one log per process and writes to the console by itself, which is no JSON. */
+/** grpc-js has one log per process and otherwise writes to the console, not as JSON. */
 function logThrough(log: Logger): void {
   const to =
     (level: "error" | "info" | "debug") =>
@@ -90,7 +90,7 @@ function handlersOf(parts: BridgeDeps): Record<string, handleUnaryCall<object, o
   return Object.fromEntries(methods.map(([name, method]) => [name, handle(name, method)]));
 }
 
-/** From the package's root, because compiled files lie one folder deeper (dist/src/bridge) than these. */
+/** Found from the package's root: compiled files are one folder deeper (dist/src/bridge). */
 async function loadProto(): Promise<PackageDefinition> {
   const manifest = findPackageJSON(import.meta.url);
   if (manifest === undefined) throw new Error("proto/auth.proto cannot be found: there is no package.json above it.");
@@ -98,7 +98,7 @@ async function loadProto(): Promise<PackageDefinition> {
   return await load([own, healthProto], { keepCase: true, defaults: true, longs: String });
 }
 
-/** @throws ConfigFault where nobody has said that plaintext will do */
+/** @throws ConfigFault where plaintext was not explicitly allowed */
 function credentialsOf(config: Config): ServerCredentials {
   const faults = plaintextFaults(config, { processName: "bridge", unread: new Set() });
   if (faults.length > 0) throw new ConfigFault(faults);
@@ -130,7 +130,7 @@ function bind(server: Server, config: Config): Promise<number> {
 function shutDown(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
     const cut = setTimeout(() => server.forceShutdown(), graceMs);
-    // Its error only says that it was not running, or that it was cut: either way it is over.
+    // Its error means that it was not running or was cut: either way it is stopped.
     server.tryShutdown(() => {
       clearTimeout(cut);
       resolve();

@@ -1,14 +1,14 @@
-// What a thrown value is on the wire of gRPC: a status, words for people, and trailing metadata for programs. A Refusal
-// has the status of its row in the table of errors.ts, and its code in `auth-error`; the gateway turns INVALID_ARGUMENT
-// into HTTP 400, NOT_FOUND into 404 and everything else into 500. Whatever is no Refusal is a fault of ours: the caller
-// learns only that, because the words of a fault may name what is inside the service.
+// Converts a thrown value to gRPC: a status, a message for people, and trailing metadata for programs. A Refusal has
+// the status in the table of errors.ts and its code in `auth-error`; the gateway turns INVALID_ARGUMENT into HTTP 400,
+// NOT_FOUND into 404 and everything else into 500. Anything else is a fault of ours: the caller learns nothing more,
+// because its message may describe the inside of the service.
 import { Metadata, status } from "@grpc/grpc-js";
 import { asError } from "../lib/errors.ts";
 import { Refusal, refusals, refuse } from "../protocol/errors.ts";
 
 /**
- * The answer exists, but the gateway's messages have no room for it. Not in the table of refusals: Kafka's callers
- * never meet it.
+ * The answer exists but does not fit into the gateway's messages. Not in the table of refusals, because it cannot
+ * happen on Kafka.
  */
 export class Unrepresentable extends Error {
   override readonly name = "Unrepresentable";
@@ -20,7 +20,7 @@ export interface CallStatus {
   metadata: Metadata;
 }
 
-/** Where the trailing metadata says which refusal it was. */
+/** The trailing metadata with the refusal's code. */
 const errorKey = "auth-error";
 const retryAfterKey = "auth-retry-after-ms";
 
@@ -32,12 +32,12 @@ export function statusOf(thrown: unknown): CallStatus {
   return withMetadata(status[name], refusal.message, { [errorKey]: refusal.code, ...later });
 }
 
-/** Whether this is a fault of ours, to be logged. A refused INTERNAL was logged where it arose. */
+/** Whether it is a fault of ours, to be logged. A refused INTERNAL was logged where it happened. */
 export function isFault(thrown: unknown): boolean {
   return !(thrown instanceof Refusal || thrown instanceof Unrepresentable);
 }
 
-/** The status of a call whose caller is no longer there to read it; for the metrics. */
+/** The status of a call whose caller is gone, for the metrics. */
 export function statusOfGone(pastDeadline: boolean): CallStatus {
   return pastDeadline
     ? statusOf(refuse("DEADLINE_EXCEEDED"))
@@ -45,9 +45,9 @@ export function statusOfGone(pastDeadline: boolean): CallStatus {
 }
 
 /**
- * A fault as it may be logged: libraries put the value they choke on into their words (avsc: `invalid "string": …`),
- * and every field of a request may hold a password or a token. What is shorter than 4 characters would redact half the
- * text and is no valid secret.
+ * A fault's message, safe to log: libraries quote the values they reject (avsc: `invalid "string": …`), and any field
+ * of a request may hold a password or a token. Values of fewer than 4 characters are not redacted: they would match
+ * everywhere, and are no valid secret.
  */
 export function faultText(thrown: unknown, request: object): string {
   const error = asError(thrown);
@@ -57,10 +57,10 @@ export function faultText(thrown: unknown, request: object): string {
   return secrets.reduce((text, secret) => text.replaceAll(secret, "[secret]"), error.stack ?? String(error));
 }
 
-/** Percent-encoded it takes up to nine times the room, and clients take some 8 KB of trailers. */
+/** Percent-encoded it takes up to nine times as much, and clients accept some 8 KB of trailers. */
 const longestDetails = 500;
 
-/** grpc-js percent-encodes the words, which throws where half a surrogate pair is in them. */
+/** grpc-js percent-encodes the message, which throws for half a surrogate pair. */
 function withMetadata(code: status, details: string, entries: Record<string, string>): CallStatus {
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(entries)) metadata.set(key, value);

@@ -1,11 +1,11 @@
-// The library for services, published as authfleet-client (clients/typescript): `import { connect } from
-// "authfleet-client"`.
+// The library for services, published as authfleet-client (clients/typescript):
 //
-//   const auth = connect({ brokers: ["localhost:9092"], registry: "http://localhost:8081/apis/ccompat/v7", name:
-// "gateway" });
+//   import { connect } from "authfleet-client";
+//
+//   const registry = "http://localhost:8081/apis/ccompat/v7";
+//   const auth = connect({ brokers: ["localhost:9092"], registry, name: "gateway" });
 //   const { tokens } = await auth.session.login({ login: "alice", password: "correct horse" }, { timeoutMs: 5000 });
-//   const verifier = auth.verifier();                                  // checks access tokens here, without asking
-// anybody
+//   const verifier = auth.verifier(); // verifies access tokens locally
 //   const { userId, roles, fresh } = await verifier.verify(accessToken);
 //   auth.events(async (event) => { if (event.name === "UserDeleted") await forget(event.userId); });
 //   await auth.close();
@@ -27,7 +27,7 @@ import { makeVerifier, type Verifier, type VerifierOptions } from "./verifier.ts
 
 export { Refusal, type RefusalCode } from "../protocol/errors.ts";
 export type * from "../protocol/generated/schemas.ts";
-/** Who calls, in the requests that take a `client`; `Client` itself is what connect() returns. */
+/** The client of a request, in commands that take `client`; the type `Client` is what connect() returns. */
 export type { Client as RequestClient } from "../protocol/generated/schemas.ts";
 export type { AuthEvent, EventReader, EventsOptions } from "./events.ts";
 export type { Methods } from "./methods.ts";
@@ -35,17 +35,17 @@ export type { AuthClient, CallHooks, CallOptions, Topic } from "./types.ts";
 export type { StalePolicy, Verified, Verifier, VerifierOptions, VerifyOptions } from "./verifier.ts";
 
 export interface ConnectOptions {
-  /** host:port of Kafka brokers to start from. */
+  /** host:port of the first Kafka brokers. */
   brokers: string[];
   /**
-   * What speaks to Kafka: kafkajs (default), or platformatic: the package @platformatic/kafka, to be installed beside
-   * this one, under Node 22.22 or later.
+   * The Kafka library: kafkajs (default), or platformatic, for which the package @platformatic/kafka must be installed
+   * too, with Node 22.22 or later.
    */
   driver?: KafkaSettings["driver"];
   /** URL of the Schema Registry, with the path of its Confluent-compatible API. */
   registry: string;
   /**
-   * Name of the calling service; replies come on auth.reply.<name>, which `migrate` creates for AUTH_REPLY_SERVICES.
+   * The name of the service. It receives replies on auth.reply.<name>, which `migrate` creates for AUTH_REPLY_SERVICES.
    */
   name: string;
   /** Credentials of the registry (HTTP Basic). */
@@ -53,13 +53,13 @@ export interface ConnectOptions {
   tls?: KafkaSettings["tls"];
   sasl?: KafkaSettings["sasl"];
   /**
-   * What the fleet is known by (AUTH_FLEET_ID): what `authctl keys root` prints there, one thumbprint, or two while the
-   * root key turns. No key without that root key's certificate is sealed to, and no token of one is accepted:
-   * UNAVAILABLE with details.reason `uncertified-key`. Without it whoever can write to the topic auth.key can stand in
-   * for the fleet.
+   * The fleet's id (AUTH_FLEET_ID): the thumbprint that `authctl keys root` prints there, or two while the root key is
+   * being replaced. The client seals to no key, and accepts tokens of none, without a certificate by that root key:
+   * UNAVAILABLE with details.reason `uncertified-key`. Without a fleet id, anybody who can write to the topic auth.key
+   * can impersonate the fleet.
    */
   fleetId?: string | string[];
-  /** Tracing and metrics of the caller: see CallHooks. */
+  /** The caller's tracing and metrics: see CallHooks. */
   hooks?: CallHooks;
   /** AUTH_TOPIC_PREFIX of the fleet, if it has one. */
   topicPrefix?: string;
@@ -69,16 +69,15 @@ export interface ConnectOptions {
 
 export type Client = AuthClient &
   Methods & {
-    /** Reads the fleet's keys and revocations from now on; closed with the client. One per process is enough. */
+    /** Follows the fleet's keys and revocations; closed with the client. One per process is enough. */
     verifier(options?: VerifierOptions): Verifier;
-    /** Reads the fleet's events until it, or the client, is closed. See AuthEvent for what there is. */
+    /** Reads the fleet's events until it, or the client, is closed. AuthEvent lists them. */
     events(read: (event: AuthEvent) => Promise<void>, options?: EventsOptions): EventReader;
   };
 
 /**
  * Connects a service to the fleet; calls may be made at once and wait until replies can be received.
- * @throws TypeError where an option is missing or of a wrong form, Error where this Node is too old or
- * the driver is not installed
+ * @throws TypeError for a missing or invalid option; Error where this Node is too old or the driver is not installed
  */
 export function connect(options: ConnectOptions): Client {
   const fault = runtimeFault(process.versions.node);
@@ -116,7 +115,7 @@ export function connect(options: ConnectOptions): Client {
       return client.pending;
     },
     async close(drainMs?: number) {
-      // All is closed, whatever fails meanwhile; the first failure is told.
+      // Everything is closed, whatever fails; the first failure is thrown.
       const ended = await Promise.allSettled([
         client.close(drainMs),
         ...readers.map((reader) => reader.close(drainMs)),

@@ -1,9 +1,9 @@
-// The fleet's keys as the compacted topic auth.key tells them: those to seal to, those that verify access tokens, what
-// JWKS over HTTP shows. Promises: where the fleet's id is known, no key counts without a certificate of that root key
-// which fits the record and has not expired; a key under another name than its thumbprint never counts; and a record
-// that comes late takes back nothing, neither a change of a key's state nor the word that it is gone. What anybody else
-// writes there is passed over, but for that word: it has no certificate. So it never is the last: in the same version a
-// later certificate counts, and of keys that were never seen so many ends only are remembered.
+// The fleet's keys on the compacted topic auth.key: for seals, for verifying access tokens, and for JWKS over HTTP.
+// With a fleet id, a key is only accepted with an unexpired certificate by that root key that matches the record. A key
+// under another name than its thumbprint is never accepted, and a late record undoes nothing, neither a change of a
+// key's state nor its removal. Other records are ignored, except removals, which have no certificate. A removal is
+// therefore not final: a later certificate of the same version restores the key. The number of remembered removals of
+// unknown keys is bounded.
 import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import type { JWK } from "jose";
 import type { InRecord } from "../kafka/records.ts";
@@ -28,31 +28,30 @@ interface VerificationKey {
 export interface KeyFeed {
   take(records: InRecord[]): void;
   verification(kid: string): VerificationKey | undefined;
-  /** The key to seal to: the active one, and where two are, the one that was certified last. */
+  /** The key to seal to: the active one, or of two active ones the one certified last. */
   sealing(): SealingJwk | undefined;
   /** The signing keys, the one in use first (RFC 7517). */
   jwks(): { keys: JWK[] };
-  /** Signing keys that count. */
+  /** The number of accepted signing keys. */
   readonly size: number;
-  /** A key that does not count for want of a certificate that holds; for whoever has to say why there is none. */
+  /** A key that was rejected for its certificate, to explain why none is accepted. */
   readonly uncertified: string | undefined;
 }
 
 export interface KeyFeedOptions {
-  /** Thumbprints of the fleet's root key; undefined: any key counts. */
+  /** Thumbprints of the fleet's root key; undefined: certificates are not checked. */
   fleetIds: ReadonlySet<string> | undefined;
   /** Unix ms. */
   now(): number;
-  /** Told of each key without a certificate that holds, once. */
+  /** Called once for each key without a valid certificate. */
   rejected(kid: string): void;
 }
 
-/** What is known of a key; `key` undefined: it is gone. */
+/** A known key; `key` undefined: it was removed. */
 interface Known {
   version: number;
   /**
-   * Unix ms: when the broker took the word that it is gone, or its certificate was made; 0 where certificates are not
-   * looked at.
+   * Unix ms: the broker time of its removal, or when its certificate was made; 0 where certificates are not checked.
    */
   at: number;
   key: LiveKey | undefined;
@@ -62,16 +61,16 @@ interface LiveKey extends VerificationKey {
   use: string;
   jwk: JsonWebKey;
   state: string;
-  /** Unix ms: when it was certified last or, where certificates are not looked at, came into use. */
+  /** Unix ms: when it was certified last, or, where certificates are not checked, came into use. */
   since: number;
-  /** Unix ms; 0 where certificates are not looked at. */
+  /** Unix ms; 0 where certificates are not checked. */
   certifiedAt: number;
-  /** Unix ms; of its certificate. */
+  /** The expiry of its certificate, Unix ms. */
   until: number;
 }
 
 const leewayMs = 5000;
-/** Names of keys that were told of: who may write to the topic must not fill the memory. */
+/** Reported keys. Bounded, because anybody who can write to the topic can invent names. */
 const mostRejected = 100;
 const mostGoneUnseen = 10_000;
 
@@ -129,7 +128,7 @@ class Feed implements KeyFeed {
     if (key !== undefined) this.#rejected.delete(kid);
   }
 
-  /** Anybody who may write to the topic can name keys that are gone, without end. */
+  /** Anybody who can write to the topic can invent removed keys without end. */
   #mayAdd(kid: string, { key }: Known): boolean {
     if (key !== undefined) return true;
     if (!isThumbprint(kid) || this.#goneUnseen >= mostGoneUnseen) return false;
@@ -173,7 +172,7 @@ class Feed implements KeyFeed {
   }
 }
 
-/** In the same version what was said later counts, and of both at a time that the key is gone. */
+/** Of two records of one version the later one wins, and of two of the same time the removal. */
 function isLate(next: Known, before: Known): boolean {
   if (next.version !== before.version) return next.version < before.version;
   return before.key === undefined && next.key !== undefined ? next.at <= before.at : next.at < before.at;
@@ -187,7 +186,7 @@ function inOrder(keys: LiveKey[]): LiveKey[] {
 }
 
 /**
- * The key type, and curve, that an algorithm needs: alg says what a key is for, the key must be fit for it (RFC 8725,
+ * The key type and curve that an algorithm requires: alg says what a key is for, and the key must fit it (RFC 8725,
  * 3.1).
  */
 const fit: Record<string, { use: string; kty: string; crv?: string }> = {
@@ -197,10 +196,7 @@ const fit: Record<string, { use: string; kty: string; crv?: string }> = {
   "ECDH-ES+A256KW": { use: "enc", kty: "EC", crv: "P-256" },
 };
 
-/**
- * undefined for what is no key of a kind that we know, such as a later version's, or has another name than its
- * thumbprint.
- */
+/** undefined where it is not a key of a known kind, or its name is not its thumbprint. */
 function readKey(
   kid: string,
   record: Record<string, unknown>,
@@ -219,10 +215,10 @@ function readKey(
   }
 }
 
-/** Whether a certificate says what the record says. */
+/** Whether the certificate matches the record. */
 function isOf(cert: KeyCert, record: Record<string, unknown>): boolean {
   const { jwk, use, version, state } = cert;
   if (use !== record["use"] || version !== record["version"] || state !== record["state"]) return false;
   if (jwk.alg !== record["alg"]) return false;
-  return keyThumbprint(jwk) === record["kid"]; // which the record's own key has too
+  return keyThumbprint(jwk) === record["kid"]; // the record's own key has the same thumbprint
 }

@@ -1,7 +1,7 @@
-// Reads the topic auth.key, from its beginning on and for as long as it is open; one reader serves a client and its
-// verifiers. It begins when somebody needs it. "Read" means: to the end that the topic had when it was asked. States:
-// idle -> reading <-> read -> closed. Keys come from this topic and never from a reply: a reply is from whoever may
-// write to the reply topic.
+// Reads the topic auth.key from its beginning, for as long as it is open; one reader serves a client and its verifiers,
+// starting on first use. "Read" means: to the end that the topic had when it was asked. States: idle -> reading <->
+// read -> closed. Keys come from this topic and never from a reply, because anybody with write access to the reply
+// topic can make one.
 import { setTimeout as sleep } from "node:timers/promises";
 import { shared } from "../kafka/assigner.ts";
 import { KafkaFault } from "../kafka/faults.ts";
@@ -15,38 +15,38 @@ import { type KeyFeed, makeKeyFeed, type SealingJwk } from "./key-feed.ts";
 
 export interface KeyReaderDeps {
   kafka: Pick<KafkaPort, "consume" | "endOffsets">;
-  /** Of the service, for its consumer group. */
+  /** The service's name, for its consumer group. */
   name: string;
   log: Logger;
   clock: Clock;
-  /** AUTH_FLEET_ID; undefined: whoever writes to the topic is believed. */
+  /** AUTH_FLEET_ID; undefined: every record on the topic is trusted. */
   fleetIds?: readonly string[] | undefined;
 }
 
 export interface KeyReader {
-  /** Its last record has the time of its producer: nobody knows when it was written. */
+  /** Its last record has its producer's time, so its age is unknown. */
   readonly untimed: boolean;
-  /** Begins to read, unless it does. */
+  /** Starts reading, if it has not. */
   start(): void;
   /**
    * The key to seal to.
-   * @throws Refusal UNAVAILABLE where there is none that counts, details.reason `uncertified-key` or `no-key`
+   * @throws Refusal UNAVAILABLE where none is accepted, details.reason `uncertified-key` or `no-key`
    */
   sealing(): Promise<SealingJwk>;
-  /** Signing keys that count now. */
+  /** The accepted signing keys. */
   readonly keys: Pick<KeyFeed, "verification" | "jwks" | "size">;
-  /** Rises whenever a key may have come or gone. */
+  /** Rises whenever a key may have been added or removed. */
   readonly changes: number;
-  /** Why nothing can be sealed now; undefined where there is a key to seal to. Reasons as of sealing(). */
+  /** Why nothing can be sealed now; undefined where there is a key. Reasons as in sealing(). */
   readonly missing: Refusal | undefined;
-  /** Why a signing key is missing that should be there; undefined where nothing is known against the keys. */
+  /** Why an expected signing key is missing; undefined where none is. */
   readonly objection: Refusal | undefined;
   /**
    * Resolves when the topic is read to its present end.
-   * @throws Refusal UNAVAILABLE where it is closed; Error where there is no such topic
+   * @throws Refusal UNAVAILABLE where it is closed; Error where the topic does not exist
    */
   catchUp(): Promise<void>;
-  /** No signing key counts until the topic has been read to its end. */
+  /** Accepts no signing key until the topic has been read to its end. */
   suspend(): void;
   close(): Promise<void>;
 }
@@ -55,8 +55,7 @@ const keyTopic = "auth.key";
 const lookMs = 50;
 const retryMs = 500;
 /**
- * The last offsets of a compacted topic may have no record any more: whoever has read some and hears nothing for so
- * long has read all.
+ * The last offsets of a compacted topic may have no record: silence for this long after some records counts as the end.
  */
 const quietMs = 2000;
 
@@ -162,7 +161,7 @@ class Reader implements KeyReader {
     return refuse("UNAVAILABLE", { message, details: { reason: "uncertified-key", kid } });
   }
 
-  /** However many ask at a time, the topic is asked for its end once. */
+  /** Concurrent callers share one look-up of the topic's end. */
   catchUp(): Promise<void> {
     this.#again ??= this.#readToEnd().finally(() => {
       this.#again = undefined;

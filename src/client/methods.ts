@@ -1,4 +1,4 @@
-// One method per command on a client: auth.session.login becomes client.session.login. Names and types follow from the
+// One method per command: auth.session.login becomes client.session.login. Names and types are derived from the
 // schemas.
 import { type Commands, commandSchemas } from "../protocol/generated/schemas.ts";
 import type { AuthClient, CallOptions, Topic } from "./types.ts";

@@ -1,6 +1,7 @@
-// What a reply says, and whether it is one. Anybody who may write to the reply topic can make a record that looks like
-// a reply, so one to a sealed request counts only with that request's mac. The exceptions are the refusals that are
-// given before a request is opened: they end a call, are marked as not authentic, and say nothing about an effect.
+// Reads a reply, and decides whether it is one. Anybody with write access to the reply topic can make a record that
+// looks like a reply, so the reply to a sealed request is only accepted with that request's mac. The exception are
+// refusals that are given before a request is opened: they end a call, are marked as not authentic, and say nothing
+// about an effect.
 import type { KeyObject } from "node:crypto";
 import { type Codec, CodecFault } from "../bus/avro/codec.ts";
 import { replySubject } from "../bus/command.ts";
@@ -16,7 +17,7 @@ export interface ReplyReader {
   topic: string;
   /** Full name of the result's record. */
   resultName: string;
-  /** Of auth-reply-key. */
+  /** The private half of auth-reply-key. */
   privateKey: KeyObject;
 }
 
@@ -31,12 +32,12 @@ const beforeOpening: ReadonlySet<RefusalCode> = new Set([
   "SEAL_INVALID",
   "INTERNAL",
 ]);
-/** What nobody vouches for must not keep a caller from asking again for hours. */
+/** An unauthenticated refusal must not delay the next attempt for hours. */
 const longestRetryMs = 60_000;
 
 /**
  * @param isUnsealed the request had no seal, so its reply has no mac
- * @returns undefined where it is no reply to the request. @throws Refusal where it is a refusal, or cannot be opened
+ * @returns undefined where it is not a reply to the request. @throws Refusal where it is one, or cannot be opened
  */
 export async function readReply(
   reader: ReplyReader,
@@ -48,7 +49,7 @@ export async function readReply(
   const outcome = await decoded(reader, reply).catch((error: unknown) =>
     isTrusted ? unopened(reader, error) : nothing,
   );
-  // What counts is the code inside the value; under a mac the header cannot differ.
+  // The code inside the value decides; with a mac the header cannot differ.
   if (outcome.code !== reply.outcome) return undefined;
   if (outcome.refusal !== undefined) throw asRefusal(outcome.refusal, reply.authentic);
   const answer = opened(outcome.result, reader.privateKey).catch((error: unknown) => unopened(reader, error));
@@ -65,7 +66,7 @@ interface WireRefusal {
 }
 
 interface Outcome {
-  /** `ok`, or the refusal's, as it stands in the value; empty where there is none. */
+  /** `ok` or the refusal's code, from the value; empty where there is none. */
   code: string;
   refusal: WireRefusal | undefined;
   result: object;
@@ -84,7 +85,7 @@ async function opened(result: object, privateKey: KeyObject): Promise<object> {
   return sealed === undefined ? clear : mergeSealed(clear, await openReply(sealed, privateKey));
 }
 
-/** A reply that cannot be read: the registry that has its schema is away, or it is none of the fleet's. */
+/** A reply that cannot be read: the registry with its schema is down, or it does not come from the fleet. */
 function unopened({ log, topic }: ReplyReader, error: unknown): never {
   if (error instanceof Refusal) throw error;
   const isAway = error instanceof CodecFault && error.kind === "unreachable";
@@ -93,7 +94,7 @@ function unopened({ log, topic }: ReplyReader, error: unknown): never {
   throw refuse(isAway ? "UNAVAILABLE" : "INTERNAL", { message });
 }
 
-/** A code that this version does not know is shown as INTERNAL, with the code in details. */
+/** A code unknown to this version becomes INTERNAL, with the code in details. */
 function asRefusal({ code, message, retryAfterMs, details }: WireRefusal, authentic: boolean): Refusal {
   const known = isRefusalCode(code);
   const after = authentic ? retryAfterMs : retryAfterMs && Math.min(retryAfterMs, longestRetryMs);

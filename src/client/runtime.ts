@@ -1,10 +1,9 @@
-// Under which Node the library runs: where one is too old it says so in one sentence, before anything fails that nobody
-// understands.
+// Checks the Node version: an old one is refused with one sentence, before anything fails in an obscure way.
 
-/** Below, node:zlib cannot read every compression of Kafka, and Promise.withResolvers is missing before 22. */
+/** Older ones lack a compression of Kafka in node:zlib, or Promise.withResolvers (before 22). */
 const lowest = [22, 15] as const;
 
-/** @param version of Node, as process.versions has it. @returns what is wrong with it */
+/** @param version of Node, as in process.versions. @returns the problem, or undefined */
 export function runtimeFault(version: string): string | undefined {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major > lowest[0] || (major === lowest[0] && minor >= lowest[1])) return undefined;

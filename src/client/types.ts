@@ -1,34 +1,34 @@
-// What a service sees of the fleet: one typed method per command, and the rules every call follows.
+// The fleet as a service sees it: one typed method per command, and the options of every call.
 import type { Commands } from "../protocol/generated/schemas.ts";
 
 export interface CallOptions {
   /**
-   * Time for the whole call in ms. Default 30,000; more than 300,000 is cut; 0 or less is DEADLINE_EXCEEDED; no number
-   * is INVALID_INPUT.
+   * Timeout of the whole call in ms. Default 30,000; longer than 300,000 is cut; 0 or less is DEADLINE_EXCEEDED;
+   * anything that is not a number is INVALID_INPUT.
    */
   timeoutMs?: number;
-  /** Ends the waiting with the signal's reason, as it is; the command may still be carried out. */
+  /** Ends the wait with the signal's reason; the command may still be carried out. */
   signal?: AbortSignal;
   /**
-   * At least 128 random bits as text: 22 to 256 characters of printable ASCII. Give the same one to ask again for the
-   * same answer. Default: a new one.
+   * At least 128 random bits as text: 22 to 256 characters of printable ASCII. Use the same one again to get the same
+   * answer. Default: a new one.
    */
   idempotencyKey?: string;
-  /** W3C trace context of the caller; what is none is left out. */
+  /** W3C trace context of the caller; an invalid one is ignored. */
   traceparent?: string;
   /**
-   * The token by which the fleet knows the user's device, as the last login or refresh gave it (`deviceToken`). Keep it
-   * where the device keeps it, such as a cookie, and give it with every login: whatever does not hold counts as none.
+   * The user's device token, from the last login or refresh (`deviceToken`). Store it on the device, for example in a
+   * cookie, and send it with every login; an invalid one counts as missing.
    */
   deviceToken?: string;
 }
 
 /**
- * What a service may hang its tracing and metrics on; must not wait. One that throws is logged and changes nothing for
+ * Hooks for the service's tracing and metrics; they must not block. A hook that throws is logged and does not affect
  * the call.
  */
 export interface CallHooks {
-  /** W3C trace context for calls that bring none, e.g. from the active span. */
+  /** W3C trace context for calls without one, e.g. of the active span. */
   traceparent?(): string | undefined;
   /** After each call: its outcome is `ok`, a refusal's code, or `aborted`. */
   called?(call: { topic: Topic; outcome: string; ms: number; traceparent: string | undefined }): void;
@@ -36,13 +36,12 @@ export interface CallHooks {
 
 export type Topic = keyof Commands;
 
-/** The fleet as a service sees it. A refused command rejects with `Refusal` (errors.ts): read its `code`. */
+/** The fleet as a service sees it. A refused command rejects with `Refusal` (errors.ts): check its `code`. */
 export interface AuthClient {
   /**
-   * Sends one command and waits for its answer.
-   * Every failure is the rejection of the promise that is returned, once; no call ends the process.
-   * @throws Refusal with the fleet's code; DEADLINE_EXCEEDED and UNAVAILABLE may also come from this side, where no
-   * answer came.
+   * Sends one command and waits for its answer. Every failure rejects the returned promise, once; no call ends the
+   * process.
+   * @throws Refusal with the fleet's code; without an answer, DEADLINE_EXCEEDED or UNAVAILABLE from this side
    */
   request<T extends Topic>(
     topic: T,
@@ -50,16 +49,16 @@ export interface AuthClient {
     options?: CallOptions,
   ): Promise<Commands[T]["result"]>;
   /**
-   * Resolves when replies can be received: calls made earlier wait for it.
-   * @throws Refusal UNAVAILABLE where it is closed before
+   * Resolves when replies can be received; earlier calls wait for that.
+   * @throws Refusal UNAVAILABLE where it is closed first
    */
   ready(): Promise<void>;
   /** Whether requests can be sent and replies received now. */
   readonly healthy: boolean;
-  /** Calls that have no answer yet. */
+  /** Calls without an answer yet. */
   readonly pending: number;
   /**
-   * Takes no more calls, waits up to drainMs for the pending ones, rejects what is left with UNAVAILABLE, and
+   * Accepts no more calls, waits up to drainMs for the pending ones, rejects the rest with UNAVAILABLE, and
    * disconnects.
    */
   close(drainMs?: number): Promise<void>;

@@ -79,7 +79,7 @@ export interface Attempts {
   /** Counts a different request under an idempotency key that is already answered. @throws Refusal THROTTLED */
   conflict(attempt: Attempt): Promise<void>;
   /** The commit with these writes succeeded. */
-  settle(writes: readonly Write[]): void;
+  complete(writes: readonly Write[]): void;
   /** Takes the count back, because nothing was verified. */
   release(): Promise<void>;
 }
@@ -107,7 +107,7 @@ export function makeAttempts(parts: AttemptDeps, request: AttemptRequest): Attem
       const { waitMs, device } = answer.reserved;
       if (waitMs > 0) throw throttled(parts, attempt, answer.reserved);
       const uses = device === "new" ? refundable(row.limits) : [];
-      const refunded = refund(row, attemptPlace(row, device), uses);
+      const refunded = refund(row, attemptSource(row, device), uses);
       open = { factor: attempt.factor, row, refund: refunded, uses };
       return { row: answer.row, refund: refunded, remember: (userId) => remembering(row, userId, { device, rules }) };
     },
@@ -119,7 +119,7 @@ export function makeAttempts(parts: AttemptDeps, request: AttemptRequest): Attem
       await invalidateAnswer(pool, request.key);
       throw throttled(parts, attempt, counted);
     },
-    settle: (writes) => close(open !== undefined && writes.includes(open.refund) ? "right" : "wrong"),
+    complete: (writes) => close(open !== undefined && writes.includes(open.refund) ? "right" : "wrong"),
     async release() {
       if (open === undefined) return;
       await releaseAttempt(pool, open.row);
@@ -130,9 +130,9 @@ export function makeAttempts(parts: AttemptDeps, request: AttemptRequest): Attem
 }
 
 /** The key that attempts of such a device are counted under. */
-function attemptPlace(row: AttemptRow, device: Reserved["device"]): Buffer {
-  if (device === "new") return row.place;
-  return device === "token" && row.held !== null ? row.held.place : row.device;
+function attemptSource(row: AttemptRow, device: Reserved["device"]): Buffer {
+  if (device === "new") return row.source;
+  return device === "token" && row.held !== null ? row.held.source : row.device;
 }
 
 function throttled(parts: AttemptDeps, { factor }: Attempt, { waitMs, limit = "account" }: Reserved): Refusal {
@@ -170,19 +170,19 @@ function attemptRow(
 ): AttemptRow {
   const hash = keyedHash(parts.dataKeys());
   const loginKey = normalize(login);
-  const subject = hash("subject", factor, loginKey);
+  const limiterKey = hash("subject", factor, loginKey);
   const id = hash("request", key.topic, key.replyTopic, key.idempotencyKey, fingerprint).subarray(0, 8);
-  const common = { subject, key: id };
+  const common = { limiterKey, key: id };
   if ("sessionId" in from) {
-    const [owner, place] = [hash("owner", loginKey), hash("session", subject, from.sessionId)];
+    const [owner, source] = [hash("owner", loginKey), hash("session", limiterKey, from.sessionId)];
     const account = { userId: from.userId };
     return {
       ...common,
       owner,
       account,
       kind: "session",
-      place,
-      device: place,
+      source,
+      device: source,
       identified: false,
       held: null,
       limits: [],
@@ -195,9 +195,11 @@ function attemptRow(
     ...known,
     account: { loginKey },
     kind: network === undefined ? "unknown" : "network",
-    place: hash("network", subject, network ?? ""),
+    source: hash("network", limiterKey, network ?? ""),
     held:
-      call.device === undefined ? null : { place: hash("token", subject, call.device.id), epoch: call.device.epoch },
+      call.device === undefined
+        ? null
+        : { source: hash("token", limiterKey, call.device.id), epoch: call.device.epoch },
     limits: useLimits(parts, using, call),
   };
 }

@@ -3,7 +3,7 @@
 // therefore audited, and its fields are protected, without further code. The last event's row also carries digests of
 // the account aspects that the change set, which `audit verify --state` compares with the tables. The statements
 // declare these aspects themselves (db/statements.ts).
-import { type AuditEntry, sealEntry, stateDigest, stateField } from "../crypto/audit.ts";
+import { type AuditEntry, encryptEntry, stateDigest, stateField } from "../crypto/audit.ts";
 import type { DataKeys } from "../crypto/envelope.ts";
 import { kindOf } from "../db/account-state.ts";
 import type { OutboxRow } from "../db/commit.ts";
@@ -65,7 +65,7 @@ export function auditRows(
 ): Buffer[] {
   const how = { userId: (publish && user?.id) || null, outcome, dataKeys };
   const events = outbox.filter(({ topic }) => topic === eventTopic);
-  const state = stateOf([...(user?.subject.state ?? []), ...writes.flatMap((write) => write.state ?? [])], dataKeys);
+  const state = stateOf([...(user?.lock.state ?? []), ...writes.flatMap((write) => write.state ?? [])], dataKeys);
   if (state !== undefined && events.length === 0) throw new Error("a change of an account's state must be an event");
   return events.map((row, at) => {
     const body = {
@@ -94,7 +94,7 @@ export function auditRow(
   event: AuditedEvent,
   { userId, outcome, dataKeys }: { userId: number | null; outcome: string; dataKeys: DataKeys },
 ): Buffer {
-  return sealEntry(dataKeys, entryOf(event, { userId, outcome }));
+  return encryptEntry(dataKeys, entryOf(event, { userId, outcome }));
 }
 
 function entryOf(row: AuditedEvent, { userId, outcome }: Pick<AuditEntry, "userId" | "outcome">): AuditEntry {

@@ -1,12 +1,12 @@
 // Makes the context of one run of a handler: the core and the capabilities that the handler names.
 import { mailCount } from "../accounts/mails.ts";
 import type { Call } from "../bus/command.ts";
-import { openPersonal, openSubjectKey } from "../crypto/audit.ts";
+import { decryptPersonal, decryptUserKey } from "../crypto/audit.ts";
 import type { DataKeyPurpose } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import type { Keyring } from "../crypto/keys.ts";
-import { giveUpLogin } from "../db/given-up-logins.ts";
 import { findAnswer, readOnly, readWithInbox } from "../db/inbox.ts";
+import { quarantineLogin } from "../db/quarantined-logins.ts";
 import { normalize } from "../protocol/record-key.ts";
 import { rememberedDevice } from "./attempts.ts";
 import { auditRow } from "./audit-rows.ts";
@@ -120,21 +120,21 @@ const makers: { [C in Capability]: (deps: RunDeps, run: Run) => Capabilities[C] 
     deviceToken: (given) => deviceToken(deps, call, given),
     rememberDevice: (user, client) => rememberedDevice(deps, user, client),
   }),
-  mfa: ({ dataKeys }) => ({ box: () => dataKeys().box("mfa") }),
+  mfa: ({ dataKeys }) => ({ cipher: () => dataKeys().cipher("mfa") }),
   passkeys: (deps) => ({ handleKey: () => oldestKey(deps, "passkey") }),
-  operators: ({ dataKeys }) => ({ box: () => dataKeys().box("operator") }),
-  givenUpLogins: ({ dataKeys, settings: { loginQuarantineMs: forMs } }) => ({
+  operators: ({ dataKeys }) => ({ cipher: () => dataKeys().cipher("operator") }),
+  quarantinedLogins: ({ dataKeys, settings: { loginQuarantineMs: forMs } }) => ({
     hash: (loginKey) => loginHash(dataKeys(), loginKey),
     keep({ login, confirmed }) {
       if (!confirmed || forMs === 0) return [];
-      return [giveUpLogin(loginHash(dataKeys(), normalize(login)), { userId: null, forMs })];
+      return [quarantineLogin(loginHash(dataKeys(), normalize(login)), { userId: null, forMs })];
     },
   }),
   personalData: ({ dataKeys }) => ({
-    reader(userId, subjectBox) {
+    reader(userId, encryptedUserKey) {
       const keys = dataKeys();
-      const subject = openSubjectKey(keys, userId, subjectBox);
-      return (row) => openPersonal(keys, subject, row);
+      const userKey = decryptUserKey(keys, userId, encryptedUserKey);
+      return (row) => decryptPersonal(keys, userKey, row);
     },
   }),
   denials: (deps, { call }) => ({

@@ -34,9 +34,9 @@ export async function commitWithoutReply(
     call: { envelope: { traceparent } },
     now: clock.now(),
     uuid: () => uuidv7(clock),
-    box: keys.box("outbox"),
+    cipher: keys.cipher("outbox"),
   });
   const { user, writes = [] } = change;
   const audit = auditRows(outbox, { change, outcome, dataKeys: keys });
-  await commitOnce(pool, { inbox: undefined, subject: user?.subject, writes, outbox, audit });
+  await commitOnce(pool, { inbox: undefined, lock: user?.lock, writes, outbox, audit });
 }

@@ -9,7 +9,7 @@ import type { Attempts } from "./attempts.ts";
 import { auditRows } from "./audit-rows.ts";
 import type { ActingSession, Change } from "./context.ts";
 import type { RunDeps } from "./deps.ts";
-import { AlreadyAnswered, inboxKey, type StoredAnswer, sealAnswer } from "./inbox.ts";
+import { AlreadyAnswered, encryptAnswer, inboxKey, type StoredAnswer } from "./inbox.ts";
 import { outboxRows } from "./outbox-rows.ts";
 import type { Uses } from "./uses.ts";
 
@@ -37,7 +37,7 @@ export async function commitAnswer(deps: RunDeps, committing: AnswerCommit): Pro
     throw new Error(`${call.topic} commits, so its handler must say storesAnswer: true`);
   const commit = commitFor(deps, committing, storing.fingerprint);
   if ((await commitOnce(deps.pool, commit)) === "done") {
-    storing.attempts?.settle(commit.writes);
+    storing.attempts?.complete(commit.writes);
     return deps.committed();
   }
   const row = await findAnswer(deps.pool, inboxKey(call));
@@ -55,12 +55,12 @@ function commitFor(
     call,
     now: clock.now(),
     uuid: () => uuidv7(clock),
-    box: keys.box("outbox"),
+    cipher: keys.cipher("outbox"),
   });
   const outcome = "refusal" in answer ? answer.refusal.code : "ok";
   return {
-    inbox: { ...key, fingerprint, reply: sealAnswer(keys, key, answer), ttlMs: storing.ttlMs },
-    subject: change.user?.subject,
+    inbox: { ...key, fingerprint, reply: encryptAnswer(keys, key, answer), ttlMs: storing.ttlMs },
+    lock: change.user?.lock,
     writes: [...(acting === undefined ? [] : [demandActing(acting, change)]), ...(change.writes ?? [])],
     outbox,
     audit: auditRows(outbox, { change, outcome, dataKeys: keys }),

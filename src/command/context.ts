@@ -5,7 +5,7 @@
 // before, the read or the commit throws AlreadyAnswered, and run.ts returns the stored answer.
 import type { Call } from "../bus/command.ts";
 import type { AccessReader } from "../crypto/access-tokens.ts";
-import type { SecretBox } from "../crypto/envelope.ts";
+import type { DataCipher } from "../crypto/envelope.ts";
 import type { RelyingParty } from "../crypto/passkeys.ts";
 import type { PasswordPolicy } from "../crypto/password-policy.ts";
 import type { Tokens } from "../crypto/tokens.ts";
@@ -56,7 +56,7 @@ export interface Change {
   /** The user the events are about, whose row is locked and numbers them; absent where the events have no user. */
   user?: {
     id: number;
-    subject: NonNullable<Commit["subject"]>;
+    lock: NonNullable<Commit["lock"]>;
     /**
      * The user's generation after the change, where `subject` raises it. `subject` must then demand the generation that
      * was read.
@@ -202,7 +202,7 @@ export interface Capabilities {
   };
   mfa: {
     /** Encrypts the secrets of authenticator apps. */
-    box(): SecretBox;
+    cipher(): DataCipher;
   };
   passkeys: {
     /** The key of user handles, 32 bytes: always the oldest key, because handles must never change. */
@@ -210,18 +210,18 @@ export interface Capabilities {
   };
   operators: {
     /** Encrypts the rows of operators. */
-    box(): SecretBox;
+    cipher(): DataCipher;
   };
   /** Released logins stay reserved for a while (db/quarantined-logins.ts). */
-  givenUpLogins: {
+  quarantinedLogins: {
     /** The hash that a quarantined login is stored under. */
     hash(loginKey: string): Buffer;
     /** Reserves the login in the commit that deletes its user, if the account was ever confirmed. */
     keep(user: { login: string; confirmed: boolean }): Write[];
   };
   personalData: {
-    /** Decrypts the personal part of the user's audit rows. @param subjectBox the user's encrypted key */
-    reader(userId: number, subjectBox: Buffer): (row: PersonalPart) => Record<string, unknown>;
+    /** Decrypts the personal part of the user's audit rows. @param encryptedUserKey the user's encrypted key */
+    reader(userId: number, encryptedUserKey: Buffer): (row: PersonalPart) => Record<string, unknown>;
   };
   /** Administrative requests that were refused (admin/denials.ts). */
   denials: {

@@ -29,7 +29,7 @@ export interface Handler<T extends keyof Commands = keyof Commands, C extends Ca
    * returned.
    * @throws Refusal where the token is not valid
    */
-  vouch?(request: Commands[T]["request"], ctx: Context<C>): Promise<void>;
+  verifyActor?(request: Commands[T]["request"], ctx: Context<C>): Promise<void>;
   handle(request: Commands[T]["request"], ctx: Context<C>): Promise<Commands[T]["result"]>;
 }
 
@@ -45,7 +45,7 @@ export interface LegacyBody {
 }
 
 /** The handlers of legacy topics delete users, and so quarantine logins. */
-export const legacyNeeds = ["givenUpLogins"] as const satisfies Capability[];
+export const legacyNeeds = ["quarantinedLogins"] as const satisfies Capability[];
 export type LegacyContext = Context<(typeof legacyNeeds)[number]>;
 
 /** One inbound JSON topic of the platform. A record is its own idempotency key: redelivery changes nothing. */

@@ -31,13 +31,13 @@ export function inboxKey({ topic, envelope }: Call): InboxKey {
   return { topic, replyTopic: envelope.reply.topic, idempotencyKey: envelope.idempotencyKey };
 }
 
-export function sealAnswer(keys: DataKeys, key: InboxKey, answer: StoredAnswer): Buffer {
-  return keys.box("inbox").seal(Buffer.from(JSON.stringify(answer)), boxContext(key));
+export function encryptAnswer(keys: DataKeys, key: InboxKey, answer: StoredAnswer): Buffer {
+  return keys.cipher("inbox").encrypt(Buffer.from(JSON.stringify(answer)), additionalData(key));
 }
 
 /** @returns the stored result. @throws Refusal if the stored answer is one */
 export function repeatAnswer(keys: DataKeys, key: InboxKey, { reply }: InboxRow): object {
-  const opened = keys.box("inbox").open(reply, boxContext(key));
+  const opened = keys.cipher("inbox").decrypt(reply, additionalData(key));
   const answer = JSON.parse(opened.toString("utf8")) as StoredAnswer;
   if ("ok" in answer) return answer.ok;
   const { code, message, retryAfterMs, details } = answer.refusal;
@@ -45,6 +45,6 @@ export function repeatAnswer(keys: DataKeys, key: InboxKey, { reply }: InboxRow)
 }
 
 /** Additional data of the encryption: an answer can be decrypted for its own request only. */
-function boxContext({ topic, replyTopic, idempotencyKey }: InboxKey): Buffer {
+function additionalData({ topic, replyTopic, idempotencyKey }: InboxKey): Buffer {
   return Buffer.concat([Buffer.from(`${topic}\n${replyTopic}\n`), idempotencyKey]);
 }

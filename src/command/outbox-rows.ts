@@ -1,7 +1,7 @@
 // The outbox rows of a change: its events, then their revocations, then its messages. Each event takes the next
 // sequence number of its user; secrets are encrypted. All rows of a user are in one shard, so that they are published
 // in order.
-import type { SecretBox } from "../crypto/envelope.ts";
+import type { DataCipher } from "../crypto/envelope.ts";
 import type { OutboxRow } from "../db/commit.ts";
 import { shardOf } from "../db/outbox.ts";
 import type { Change, Message } from "./context.ts";
@@ -14,10 +14,10 @@ interface OutboxRowOptions {
   call: { envelope: { traceparent: string | undefined } };
   now: number;
   uuid(): string;
-  box: SecretBox;
+  cipher: DataCipher;
 }
 
-export function outboxRows(change: Change, { call, now, uuid, box }: OutboxRowOptions): OutboxRow[] {
+export function outboxRows(change: Change, { call, now, uuid, cipher }: OutboxRowOptions): OutboxRow[] {
   const { user, messages = [], publish = true } = change;
   const key = user === undefined ? (change.key ?? "") : String(user.id);
   const shard = shardOf(user?.id ?? key);
@@ -36,7 +36,7 @@ export function outboxRows(change: Change, { call, now, uuid, box }: OutboxRowOp
   }));
   const revocations = revocationRecords(change.events, user).map((record) => ({ ...record, kind: "json" as const }));
   const others = [...revocations, ...messages].map((message) =>
-    messageRow(message, { ...common, eventId: uuid() }, { now, box }),
+    messageRow(message, { ...common, eventId: uuid() }, { now, cipher }),
   );
   return [...events, ...others];
 }
@@ -44,7 +44,7 @@ export function outboxRows(change: Change, { call, now, uuid, box }: OutboxRowOp
 function messageRow(
   message: Message,
   common: Pick<OutboxRow, "shard" | "actor" | "traceparent" | "eventId">,
-  { now, box }: { now: number; box: SecretBox },
+  { now, cipher }: { now: number; cipher: DataCipher },
 ): OutboxRow {
   const { topic, key, kind, body, secret, publish = true } = message;
   return {
@@ -54,7 +54,7 @@ function messageRow(
     kind,
     numbered: false,
     body: kind === "mail" ? { ...body, at: now } : body,
-    secret: secret === undefined ? null : box.seal(Buffer.from(JSON.stringify(secret)), common.eventId),
+    secret: secret === undefined ? null : cipher.encrypt(Buffer.from(JSON.stringify(secret)), common.eventId),
     publish,
   };
 }

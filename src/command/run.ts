@@ -93,7 +93,7 @@ async function answerAgain(deps: RunDeps, handler: Handler, { request, call, att
   // Its reads must not look into the inbox: they would find the answer that this is about.
   const ctx = makeContext(deps, { call, storing: nothingStored }, handler.needs ?? []);
   const sameness = compareFingerprint(deps.dataKeys(), row.fingerprint, request);
-  if (sameness === "renewed") await demandGoodToken(handler, request, ctx);
+  if (sameness === "renewed") await verifyNewToken(handler, request, ctx);
   if (sameness !== "other") return repeatAnswer(deps.dataKeys(), inboxKey(call), row);
   const guess = await handler.attempt?.(request as never, ctx);
   if (guess !== undefined) await attempts?.conflict(guess);
@@ -110,9 +110,9 @@ function notStorable({ log }: RunDeps, { topic }: Call, error: unknown): Refusal
 }
 
 /** Verifies an actor token that was signed anew, before the stored answer is returned. @throws Refusal */
-async function demandGoodToken(handler: Handler, request: object, ctx: Context<Capability>): Promise<void> {
-  if (handler.vouch === undefined) throw refuse("IDEMPOTENCY_CONFLICT");
-  await handler.vouch(request as never, ctx);
+async function verifyNewToken(handler: Handler, request: object, ctx: Context<Capability>): Promise<void> {
+  if (handler.verifyActor === undefined) throw refuse("IDEMPOTENCY_CONFLICT");
+  await handler.verifyActor(request as never, ctx);
 }
 
 /** The hash lane refused: the attempt and the use are released, so that a retry is not counted twice. */

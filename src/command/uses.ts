@@ -8,7 +8,7 @@ import type { DataKeys } from "../crypto/envelope.ts";
 import { type InboxKey, readReserving } from "../db/inbox.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import type { Read, Write } from "../db/statements.ts";
-import { type CountedUse, countUse, releaseUse, takeBackUse, type UseLimit, useCount } from "../db/uses.ts";
+import { type CountedUse, countUse, refundUse, releaseUse, type UseLimit, useCount } from "../db/uses.ts";
 import { type Refusal, refuse } from "../protocol/errors.ts";
 import type { Client } from "../protocol/generated/schemas.ts";
 import { AlreadyAnswered } from "./inbox.ts";
@@ -74,7 +74,7 @@ export function makeUses(parts: UseDeps, { key, call }: { key: InboxKey; call: C
   const after = (use: Use, limits: UseLimit[], counted: CountedUse): Write => {
     if (counted.waitMs > 0) throw usedUp(parts, use, counted);
     if (!usedBy.has(call)) usedBy.set(call, refundable(limits));
-    return takeBackUse(usedBy.get(call)!);
+    return refundUse(usedBy.get(call)!);
   };
   return {
     async count(using, read) {
@@ -125,14 +125,14 @@ export function useLimits(
   return limits;
 }
 
-function limitBy(hash: KeyedHash, subject: string[], { most, perMs }: Rate): UseLimit {
+function limitBy(hash: KeyedHash, parts: string[], { most, perMs }: Rate): UseLimit {
   const perSecond = (most * 1000) / perMs;
-  return { name: "network", subject: hash("use", ...subject), burst: most, perSecond, known: false };
+  return { name: "network", limiterKey: hash("use", ...parts), burst: most, perSecond, known: false };
 }
 
 /** The limits that a right secret refunds. Not the fleet's: the hash was computed. */
 export function refundable(limits: readonly UseLimit[]): Buffer[] {
-  return limits.filter(({ name }) => name === "network").map(({ subject }) => subject);
+  return limits.filter(({ name }) => name === "network").map(({ limiterKey }) => limiterKey);
 }
 
 const messages: Record<UseLimit["name"], string> = {

@@ -8,7 +8,7 @@ import { list } from "./kinds.ts";
 
 function url(protocols: string[]): (value: string) => string {
   return (value) => {
-    // A browser's rules leave line ends and tabs out, wherever they stand: such a URL is not what it looks like.
+    // Browsers ignore line ends and tabs anywhere in a URL: such a URL is not what it looks like.
     const read = URL.canParse(value) && !/[\s\p{Cc}]/u.test(value) ? new URL(value) : undefined;
     if (read === undefined || !protocols.includes(read.protocol))
       throw new Error(`must be a URL that starts with ${protocols.map((each) => `${each}//`).join(" or ")}`);
@@ -16,7 +16,7 @@ function url(protocols: string[]): (value: string) => string {
   };
 }
 
-/** Where the registry's API begins, without a slash at its end. */
+/** The base of the registry's API, without a trailing slash. */
 export function registryUrl(value: string): string {
   const { username, password, search, hash } = new URL(url(["http:", "https:"])(value));
   checkPercents(username + password);
@@ -25,7 +25,7 @@ export function registryUrl(value: string): string {
   return value.replace(/\/+$/, "");
 }
 
-/** As it is, because it is read where it is used. */
+/** Unchanged, because it is parsed where it is used. */
 export function databaseUrl(value: string): string {
   readDatabaseAddress(value);
   return value;
@@ -52,14 +52,14 @@ function checkPercents(login: string): void {
   }
 }
 
-/** A host's name, an IPv4 address, or an IPv6 address without brackets. */
+/** A host name, an IPv4 address, or an IPv6 address without brackets. */
 const isHost = (host: string): boolean =>
   isIPv4(host) ||
   isIPv6(host) ||
   (/^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i.test(host) &&
     !/^[\d.]+$/.test(host));
 
-/** Kafka brokers; an IPv6 address stands in brackets, as everywhere beside a port. */
+/** Kafka brokers; IPv6 addresses are in brackets. */
 export function brokers(value: string): string[] {
   const addresses = list(value);
   const isBroker = (address: string): boolean => {
@@ -75,7 +75,7 @@ export function brokers(value: string): string[] {
   return addresses;
 }
 
-/** Where a server of ours listens. @returns an IPv6 address without brackets */
+/** The listening address of a server of ours. @returns an IPv6 address without brackets */
 export function listenHost(value: string): string {
   const host = value.replace(/^\[(.*)\]$/, "$1");
   const bracketed = host !== value;
@@ -87,8 +87,8 @@ export function listenHost(value: string): string {
 const sentence = "must be an address, or Name <address>";
 
 /**
- * The sender of mails: an address, or a name and an address in angle brackets. Its domain is in ASCII afterwards; it
- * may be of one label.
+ * The sender of mails: an address, or a name and an address in angle brackets. Its domain is converted to ASCII and may
+ * have one label.
  */
 export function mailSender(value: string): string {
   const [, name = "", bracketed, bare] =
@@ -102,7 +102,7 @@ export function mailSender(value: string): string {
   return bracketed === undefined ? stored : `${name}<${stored}>`;
 }
 
-/** A page's address with a place for the token. */
+/** The URL of a page, with a placeholder for the token. */
 export function linkUrl(value: string): string {
   if (!value.includes("{token}")) throw new Error("must have {token} in it");
   return url(["http:", "https:"])(value);
@@ -119,7 +119,7 @@ export function domain(value: string): string {
   return ascii;
 }
 
-/** Scheme, host and port, nothing else; or an Android app's. @returns them as browsers write them */
+/** Scheme, host and port, nothing else; or an Android app's origin. @returns them in the form of browsers */
 export function origins(value: string): string[] {
   const found = list(value);
   const origin = (each: string): string | undefined => {

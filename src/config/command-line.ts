@@ -1,4 +1,4 @@
-// The arguments of `authfleet`, read by commander: which process is asked for, or what to print instead.
+// Parses the arguments of `authfleet` with commander: the process to run, or what to print instead.
 import { Command, CommanderError } from "commander";
 import { packageVersion } from "../runtime/package-root.ts";
 import { helpText, processes, processHelp } from "./help.ts";
@@ -6,9 +6,9 @@ import type { HelpedProcess } from "./readers.ts";
 
 export type CommandLine =
   | { process: HelpedProcess }
-  /** For authctl, as they are. */
+  /** Arguments for authctl, unchanged. */
   | { ctl: string[] }
-  /** With the exit code: what is printed on standard output, or with 2 on standard error. */
+  /** Text with its exit code: 0 prints to standard output, 2 to standard error. */
   | { print: string; code: 0 | 2 };
 
 export function readCommandLine(args: readonly string[]): CommandLine {
@@ -53,7 +53,7 @@ function printed({ code, message }: CommanderError, args: readonly string[]): Co
   return { print: `${told}\n`, code: 2 };
 }
 
-/** Commander's second line: `(Did you mean worker?)`. With --help it has none, so it is asked again without. */
+/** Commander's second line: `(Did you mean worker?)`. With --help there is none, so it is parsed again without. */
 function suggestionFor(name: string | undefined, message: string): string {
   const said = /\((Did you mean [^)]*)\)/.exec(message)?.[1];
   if (said !== undefined) return ` ${said}`;

@@ -1,4 +1,4 @@
-// The configuration of a process, as the table in variables.ts types it.
+// The configuration of a process, typed by the table in variables.ts.
 import type { variables } from "./variables.ts";
 
 type Table = typeof variables;
@@ -8,5 +8,5 @@ type Optional = {
 
 type Values = { [Name in keyof Table]: Table[Name] extends { parse: (text: string) => infer T } ? T : never };
 
-/** Every variable's value. What has no default and was not given is undefined. */
+/** Every variable's value; undefined where it has no default and is not set. */
 export type Config = { [Name in keyof Values]: Name extends Optional ? Values[Name] | undefined : Values[Name] };

@@ -1,4 +1,4 @@
-// The kinds of configuration variable: how each text is read and what is said where it is wrong. Nothing here knows a
+// The kinds of configuration variable: how each text is parsed, and the message where it is wrong. Nothing here knows a
 // variable by name.
 import { createPublicKey } from "node:crypto";
 import { readFleetIds } from "../protocol/fleet-cert.ts";
@@ -8,15 +8,15 @@ export type ProcessName = "worker" | "relay" | "bridge" | "mailer" | "migrate" |
 export interface Variable<T> {
   meaning: string;
   range: string;
-  /** Absent: not set. A function where the default depends on the machine; `shown` says it in words. */
+  /** Absent: not set. A function where the default depends on the machine; `shown` describes it. */
   default?: string | (() => string);
   shown?: string;
   secret?: true;
-  /** NAME_FILE must not be empty: without the variable something would be trusted that must not be. */
+  /** NAME_FILE must not be empty: without a value, something would be trusted that must not be. */
   neverEmpty?: true;
-  /** Roles that refuse to start without it. */
+  /** Processes that refuse to start without it. */
   needed?: ProcessName[];
-  /** @throws Error with what is wrong, to be read after the variable's name. */
+  /** @throws Error with the problem, to be read after the variable's name */
   parse: (text: string) => T;
 }
 
@@ -31,13 +31,13 @@ export function settledText(meaning: string, fallback: string): Settled<string> 
   return { meaning, range: "text", parse: oneLine, default: fallback };
 }
 
-/** These texts come into headers, URLs and logs. */
+/** These texts are used in headers, URLs and logs. */
 function oneLine(value: string): string {
   if (/\p{Cc}/u.test(value)) throw new Error("must be one line, without control characters");
   return value;
 }
 
-/** Certificates or a key. Some tools can give it as one line only, its line ends written `\n`. */
+/** Certificates or a key. Tools that allow only one line may write line ends as `\n`. */
 export function pem(meaning: string, more: { secret?: true } = {}): Variable<string> {
   const parse = (value: string): string => {
     const lines = value.includes("\n") ? value : value.replaceAll("\\n", "\n");
@@ -104,13 +104,13 @@ export function duration(meaning: string, min: string, max: string, fallback: st
   return { meaning, range: `${min} to ${max}`, default: fallback, parse };
 }
 
-/** So many at once, forgotten evenly within a time. */
+/** A burst, forgotten evenly within a time. */
 export interface RateValue {
   most: number;
   perMs: number;
 }
 
-/** `300/1h`: 300 at once, and one more whenever a 300th of an hour has passed; `off`: no limit. */
+/** `300/1h`: 300 at once, and one more per 300th of an hour; `off`: no limit. */
 export function rate(meaning: string, fallback: string): Settled<RateValue | "off"> {
   const parse = (value: string): RateValue | "off" => {
     if (value === "off") return value;
@@ -148,14 +148,13 @@ export function masterKeys(value: string): MasterKey[] {
 }
 
 /**
- * Thumbprints (RFC 7638) of the root key and, while it turns, of the next one. What is compared with them stands in
- * client/key-feed.ts.
+ * Thumbprints (RFC 7638) of the root key and, during its rotation, of the next one; client/key-feed.ts compares them.
  */
 export function fleetIds(value: string): readonly string[] {
   return readFleetIds(list(value));
 }
 
-/** A public key on P-256, as the JSON of a JWK. @returns the four members that make the key */
+/** A public key on P-256, as the JSON of a JWK. @returns the four members that make up the key */
 export function sealingKey(value: string): { kty: string; crv: string; x: string; y: string } {
   let jwk: Record<string, unknown>;
   try {
@@ -176,7 +175,7 @@ class PrivateKeyGiven extends Error {
   }
 }
 
-/** Keys of the step before Argon2. Ids are short, because the PHC form of a hash has room for 8 bytes. */
+/** Keys of the HMAC before Argon2. Ids are short, because the PHC form of a hash has room for 8 bytes. */
 export function peppers(value: string): { id: string; key: Buffer }[] {
   const keys = list(value).map((pair) => {
     const match = /^([A-Za-z0-9._-]{1,8}):([A-Za-z0-9+/_-]{43}=?)$/.exec(pair);
@@ -189,12 +188,12 @@ export function peppers(value: string): { id: string; key: Buffer }[] {
   return keys;
 }
 
-/** Words or names, as people write them. */
+/** Words or names in natural language. */
 export const words = (value: string): string[] => list(value);
 
 export type PartitionRule = { pattern: RegExp; partitions: number };
 
-/** A glob over topics as a regular expression: `*` stands for anything, dots included. */
+/** A glob over topics as a regular expression: `*` matches anything, dots included. */
 export function globToRegExp(glob: string): RegExp {
   const escaped = glob.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*");
   return new RegExp(`^${escaped}$`);
@@ -208,7 +207,7 @@ export function partitions(value: string): PartitionRule[] {
   });
 }
 
-/** Names of topics, whole: no pattern. */
+/** Full names of topics, not patterns. */
 export function topics(value: string): string[] {
   const found = list(value);
   const bad = found.find((each) => !/^[a-z0-9][a-z0-9._-]{0,248}$/.test(each));
@@ -216,7 +215,7 @@ export function topics(value: string): string[] {
   return found;
 }
 
-/** Names of services: each has the reply topic auth.reply.<name>, and a requester may bear no other. */
+/** Names of services: each has the reply topic auth.reply.<name>. */
 export function services(value: string): string[] {
   const found = list(value);
   const bad = found.find((each) => !/^[a-z0-9][a-z0-9-]*$/.test(each));

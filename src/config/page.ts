@@ -1,15 +1,15 @@
-// docs/configuration.md: the variables in sections, each with the processes that read it.
+// docs/configuration.md: the variables by section, each with the processes that read it.
 import type { Variable } from "./kinds.ts";
 import { variablesOf } from "./readers.ts";
 import { defaultOf, sections, variables } from "./variables.ts";
 
-/** What a deployment sets first: without these no process of a fleet starts, or nobody knows it for the fleet. */
+/** The variables that a deployment must set first. */
 const firstVariables: readonly (keyof typeof variables)[] = [
   ...(["AUTH_KAFKA_BROKERS", "AUTH_REGISTRY_URL", "AUTH_DATABASE_URL", "AUTH_MASTER_KEY", "AUTH_FLEET_ID"] as const),
   ...(["AUTH_SMTP_URL", "AUTH_MAIL_FROM", "AUTH_MAIL_LINK_URL"] as const),
 ];
 
-/** The processes in the order in which they are shown, with what each reads. */
+/** The processes in the order shown, with the variables that each reads. */
 const read = (["worker", "relay", "bridge", "mailer", "migrate", "dev"] as const).map((process) => ({
   process,
   names: new Set<string>(variablesOf(process)),

@@ -1,13 +1,13 @@
-// Connections that would carry a credential or a secret in the open: each is a fault at the start unless
-// AUTH_<WHAT>_PLAINTEXT=true says that the network between is trusted. What stays on this machine is exempt.
+// Finds connections that would send a credential or a secret unencrypted: each is a fault at start, unless
+// AUTH_<WHAT>_PLAINTEXT=true declares the network trusted. Connections within this machine are exempt.
 
 import { readDatabaseAddress, shownPlace } from "../lib/database-address.ts";
 import type { Config } from "./config.ts";
 import type { ProcessName } from "./kinds.ts";
 
 /**
- * Whether what is sent there stays on this machine.
- * @param host without brackets and port; empty: a socket in the file system
+ * Whether the connection stays on this machine.
+ * @param host without brackets and port; empty: a Unix socket
  */
 function isLoopback(host: string): boolean {
   const name = host.replace(/^\[|\]$/g, "").toLowerCase();
@@ -16,25 +16,25 @@ function isLoopback(host: string): boolean {
   return /^127(\.\d{1,3}){3}$/.test(name) || name === "::1" || /^::ffff:127(\.\d{1,3}){3}$/.test(name);
 }
 
-/** Whether PostgreSQL is spoken to without TLS, off this machine. @param url postgresql:// */
+/** Whether the connection to PostgreSQL leaves this machine without TLS. @param url postgresql:// */
 export function isPlainDatabase(url: string): boolean {
   const { host, tls } = readDatabaseAddress(url);
   return tls === undefined && !isLoopback(host);
 }
 
-/** Whether mails, with their links, may go to the server in the open. @param url as AUTH_SMTP_URL has it */
+/** Whether mails, with their links, may be sent to the server unencrypted. @param url as in AUTH_SMTP_URL */
 function isPlainSmtp(url: string): boolean {
   const { protocol, hostname, username, searchParams } = new URL(url);
   if (protocol !== "smtp:" || isLoopback(hostname)) return false;
-  return username === "" && searchParams.get("starttls") !== "required"; // with a user TLS is demanded (mail/smtp.ts)
+  return username === "" && searchParams.get("starttls") !== "required"; // with a user TLS is required (mail/smtp.ts)
 }
 
 interface Connection {
-  /** Roles that make it. `dev` gives its children addresses of its own, but for mails. */
+  /** Processes with this connection. `dev` passes its own addresses to its children, except for mails. */
   processes: readonly ProcessName[];
   of: readonly (keyof Config)[];
   allowed: keyof Config;
-  /** What goes in the open, and how it would not; undefined: nothing does. */
+  /** What would be sent unencrypted, and the remedy; undefined: nothing. */
   open(config: Config): string | undefined;
 }
 
@@ -94,7 +94,7 @@ const connections: Connection[] = [
   },
 ];
 
-/** @param unread variables that could not be read: nothing is said of them here */
+/** @param unread variables that could not be parsed: they are not checked here */
 export function plaintextFaults(
   config: Config,
   { processName, unread }: { processName: ProcessName; unread: ReadonlySet<string> },

@@ -1,4 +1,4 @@
-// Reads the environment by the table in variables.ts: typed, checked once at start, all faults at once.
+// Reads the environment by the table in variables.ts: typed, checked once at start, with all faults reported at once.
 // The only file that touches process.env.
 import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
@@ -11,7 +11,7 @@ export type { Config } from "./config.ts";
 
 export type Environment = Record<string, string | undefined>;
 
-/** Names every fault in the configuration, one a line. */
+/** Lists every fault of the configuration, one per line. */
 export class ConfigFault extends Error {
   override readonly name = "ConfigFault";
   readonly faults: string[];
@@ -24,24 +24,24 @@ export class ConfigFault extends Error {
   }
 }
 
-/** The process's environment, to be handed on by main.ts. */
+/** The process's environment; main.ts passes it on. */
 export function environment(): Environment {
   return process.env;
 }
 
-/** Argon2 shares libuv's pool with files and DNS: these stay able to work while every hash thread is busy. */
+/** Argon2 shares libuv's pool with files and DNS; these keep threads while every hash thread is busy. */
 const threadsBesideHashing = 4;
 
 /**
- * Sizes libuv's thread pool for so many hashes at a time, unless UV_THREADPOOL_SIZE is set. libuv reads the variable
- * when the pool gets its first work, so this must come before any (measured, Node 24: set at the top of the entry it
- * counts, after a DNS look-up no more).
+ * Sizes libuv's thread pool for this many parallel hashes, unless UV_THREADPOOL_SIZE is set. libuv reads the variable
+ * at the pool's first work, so this must come before any (measured, Node 24: it takes effect at the top of the entry
+ * file, and not after a DNS look-up).
  */
 export function sizeThreadPool(hashThreads: number): void {
   process.env["UV_THREADPOOL_SIZE"] ??= String(hashThreads + threadsBesideHashing);
 }
 
-/** What this process may use, bytes: its container's limit, or the machine's memory where there is none. */
+/** The memory this process may use in bytes: its container's limit, or the machine's memory. */
 function memoryLimit(): number {
   return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
 }
@@ -60,7 +60,7 @@ export function readConfig(env: Environment, processName: ProcessName, memory = 
     }
   }
   const config = values as unknown as Config;
-  // What contradicts another variable is told beside the rest, unless one of the two could not be read.
+  // Contradictions between variables are reported too, unless one of the two could not be parsed.
   for (const { of, check } of rules) if (!of.some((name) => unread.has(name))) faults.push(...check(config));
   faults.push(...plaintextFaults(config, { processName, unread }));
   if (faults.length === 0 && processName === "worker") faults.push(...hashesTooLarge(config, memory));
@@ -80,7 +80,7 @@ function readVariable(env: Environment, name: string, variable: Variable<unknown
   return undefined;
 }
 
-/** The variable's text, from NAME or from the file that NAME_FILE names. An empty text counts as not given. */
+/** The variable's text, from NAME or from the file named by NAME_FILE. An empty text counts as not set. */
 function textOf(env: Environment, name: string): string | undefined {
   const direct = isServiceLink(name, env[name]) ? undefined : env[name] || undefined;
   const file = env[`${name}_FILE`] || undefined;
@@ -100,10 +100,7 @@ function unknownNames(env: Environment): string[] {
     .map((name) => `${name} is not a variable of this service; docs/configuration.md lists them`);
 }
 
-/**
- * Hashes at a time that do not fit would end the worker under load, by the kernel's hand, and with it whatever it had
- * taken.
- */
+/** With more parallel hashes than fit into memory, the kernel would kill the worker under load. */
 function hashesTooLarge({ AUTH_HASH_THREADS: threads, AUTH_ARGON2_MEMORY: each }: Config, memory: number): string[] {
   const [needed, limit] = [(threads * each) / 1024, memory / 1024 ** 2].map(Math.round) as [number, number];
   if (needed <= limit) return [];
@@ -112,7 +109,7 @@ function hashesTooLarge({ AUTH_HASH_THREADS: threads, AUTH_ARGON2_MEMORY: each }
   ];
 }
 
-/** What variables must be together. */
+/** Rules that concern several variables. */
 const rules: { of: (keyof Config)[]; check(config: Config): string[] }[] = [
   {
     of: ["AUTH_KAFKA_SASL_MECHANISM", "AUTH_KAFKA_SASL_USERNAME", "AUTH_KAFKA_SASL_PASSWORD"],

@@ -1,12 +1,12 @@
-// Which process reads which variable, for `authfleet PROCESS --help`: what changes nothing there is not shown there.
-// test/config/readers.test.ts compares it with what each process's code names.
+// Which process reads which variable, for `authfleet PROCESS --help`, which shows only these.
+// test/config/readers.test.ts compares the table with the code of each process.
 import type { ProcessName } from "./kinds.ts";
 import { globToRegExp } from "./kinds.ts";
 import { variables } from "./variables.ts";
 
 export type VariableName = keyof typeof variables;
 
-/** The processes that have a help of their own; authctl has its own commands. */
+/** The processes with a help of their own; authctl has its own commands. */
 export type HelpedProcess = Exclude<ProcessName, "ctl">;
 
 const kafka = ["AUTH_KAFKA_*", "AUTH_TOPIC_PREFIX"];
@@ -15,7 +15,7 @@ const database = ["AUTH_DATABASE_*", "AUTH_MASTER_KEY"];
 const serving = ["AUTH_HTTP_*", "AUTH_DRAIN_TIMEOUT"];
 const common = [...kafka, "AUTH_LOG_LEVEL"];
 
-/** What the schedule of keys goes by: how long each key must be kept, and how often it is replaced. */
+/** The variables that the key schedule uses: how long each key must be kept, and how often it is replaced. */
 const keySchedule = [
   "AUTH_SIGNING_ALG",
   "AUTH_KEY_*",

@@ -18,10 +18,10 @@ import {
   randomBytes,
 } from "node:crypto";
 import type { SigningKey } from "./access-tokens.ts";
-import type { DataKeys, SecretBox } from "./envelope.ts";
+import type { DataCipher, DataKeys } from "./envelope.ts";
 import { UnknownDataKey } from "./envelope.ts";
 import { signCompact, verifyPlain } from "./jws.ts";
-import { xaesOpen, xaesSeal } from "./xaes.ts";
+import { xaesDecrypt, xaesEncrypt } from "./xaes.ts";
 
 /** What a commit reports to the audit. */
 export interface AuditEntry {
@@ -65,18 +65,18 @@ export interface ChainEnd {
 
 export const noChain: ChainEnd = { number: 0, chain: Buffer.alloc(32), at: 0, partition: "" };
 
-const boxOf = (keys: DataKeys): SecretBox => keys.box("audit");
+const cipherOf = (keys: DataKeys): DataCipher => keys.cipher("audit");
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 const parsed = <T>(bytes: Buffer): T => JSON.parse(bytes.toString("utf8")) as T;
 
-export function sealEntry(keys: DataKeys, entry: AuditEntry): Buffer {
-  return boxOf(keys).seal(json(entry), "intake");
+export function encryptEntry(keys: DataKeys, entry: AuditEntry): Buffer {
+  return cipherOf(keys).encrypt(json(entry), "intake");
 }
 
 /** "forged": not encrypted with a data key of this fleet. "later": its data key is not loaded yet. */
-export function openEntry(keys: DataKeys, box: Buffer): AuditEntry | "forged" | "later" {
+export function decryptEntry(keys: DataKeys, encrypted: Buffer): AuditEntry | "forged" | "later" {
   try {
-    return parsed<AuditEntry>(boxOf(keys).open(box, "intake"));
+    return parsed<AuditEntry>(cipherOf(keys).decrypt(encrypted, "intake"));
   } catch (error) {
     return error instanceof UnknownDataKey ? "later" : "forged";
   }
@@ -88,50 +88,52 @@ export function openEntry(keys: DataKeys, box: Buffer): AuditEntry | "forged" | 
  */
 export function link(previous: Buffer, row: ChainRow): Buffer {
   const { number, chainedAt, eventId, at, event, actor, userId, outcome, traceparent, details, personal } = row;
-  const sealed = personal === null ? null : personal.toString("base64");
-  const fields = [number, chainedAt, eventId, at, event, actor, userId, outcome, traceparent, details, sealed];
+  const base64 = personal === null ? null : personal.toString("base64");
+  const fields = [number, chainedAt, eventId, at, event, actor, userId, outcome, traceparent, details, base64];
   return createHash("sha256").update(previous).update(json(fields)).digest();
 }
 
-export function sealEnd(keys: DataKeys, { chain, ...rest }: ChainEnd): Buffer {
-  return boxOf(keys).seal(json({ ...rest, chain: chain.toString("base64") }), "end");
+export function encryptEnd(keys: DataKeys, { chain, ...rest }: ChainEnd): Buffer {
+  return cipherOf(keys).encrypt(json({ ...rest, chain: chain.toString("base64") }), "end");
 }
 
 /** @throws Error where the fleet did not encrypt it */
-export function openEnd(keys: DataKeys, box: Buffer): ChainEnd {
-  const { chain, ...rest } = parsed<Omit<ChainEnd, "chain"> & { chain: string }>(boxOf(keys).open(box, "end"));
+export function decryptEnd(keys: DataKeys, encrypted: Buffer): ChainEnd {
+  const { chain, ...rest } = parsed<Omit<ChainEnd, "chain"> & { chain: string }>(
+    cipherOf(keys).decrypt(encrypted, "end"),
+  );
   return { ...rest, chain: Buffer.from(chain, "base64") };
 }
 
-export interface SubjectKey {
+export interface UserKey {
   key: Buffer;
-  box: Buffer;
+  encrypted: Buffer;
 }
 
-export function newSubjectKey(keys: DataKeys, userId: number): SubjectKey {
+export function newUserKey(keys: DataKeys, userId: number): UserKey {
   const key = randomBytes(32);
-  return { key, box: boxOf(keys).seal(key, `subject ${userId}`) };
+  return { key, encrypted: cipherOf(keys).encrypt(key, `subject ${userId}`) };
 }
 
-export function openSubjectKey(keys: DataKeys, userId: number, box: Buffer): Buffer {
-  return boxOf(keys).open(box, `subject ${userId}`);
+export function decryptUserKey(keys: DataKeys, userId: number, encrypted: Buffer): Buffer {
+  return cipherOf(keys).decrypt(encrypted, `subject ${userId}`);
 }
 
 /** With the user's key; a row without a user with the data key. */
-export function sealPersonal(keys: DataKeys, subject: Buffer | null, { eventId, personal }: AuditEntry): Buffer {
+export function encryptPersonal(keys: DataKeys, userKey: Buffer | null, { eventId, personal }: AuditEntry): Buffer {
   const plaintext = json(personal);
-  if (subject === null) return boxOf(keys).seal(plaintext, eventId);
-  return xaesSeal(subject, { plaintext, aad: Buffer.from(eventId) });
+  if (userKey === null) return cipherOf(keys).encrypt(plaintext, eventId);
+  return xaesEncrypt(userKey, { plaintext, aad: Buffer.from(eventId) });
 }
 
 /** @param userKey decrypted; null for a row without a user */
-export function openPersonal(
+export function decryptPersonal(
   keys: DataKeys,
-  subject: Buffer | null,
+  userKey: Buffer | null,
   { eventId, personal }: { eventId: string; personal: Buffer },
 ): Record<string, unknown> {
-  if (subject === null) return parsed(boxOf(keys).open(personal, eventId));
-  return parsed(xaesOpen(subject, { sealed: personal, aad: Buffer.from(eventId) }));
+  if (userKey === null) return parsed(cipherOf(keys).decrypt(personal, eventId));
+  return parsed(xaesDecrypt(userKey, { encrypted: personal, aad: Buffer.from(eventId) }));
 }
 
 /**
@@ -179,8 +181,8 @@ export function signHead({ kid, alg, key }: SigningKey, head: Head): string {
 }
 
 /** The public half of a key that signs heads, encrypted for audit_keys. */
-export function sealHeadKey(keys: DataKeys, { kid, alg, key }: SigningKey): Buffer {
-  return boxOf(keys).seal(json({ alg, jwk: createPublicKey(key).export({ format: "jwk" }) }), `key ${kid}`);
+export function encryptHeadKey(keys: DataKeys, { kid, alg, key }: SigningKey): Buffer {
+  return cipherOf(keys).encrypt(json({ alg, jwk: createPublicKey(key).export({ format: "jwk" }) }), `key ${kid}`);
 }
 
 export interface HeadKey {
@@ -189,8 +191,8 @@ export interface HeadKey {
 }
 
 /** @throws Error where the fleet did not encrypt it */
-export function openHeadKey(keys: DataKeys, kid: string, box: Buffer): HeadKey {
-  const { alg, jwk } = parsed<{ alg: string; jwk: JsonWebKey }>(boxOf(keys).open(box, `key ${kid}`));
+export function decryptHeadKey(keys: DataKeys, kid: string, encrypted: Buffer): HeadKey {
+  const { alg, jwk } = parsed<{ alg: string; jwk: JsonWebKey }>(cipherOf(keys).decrypt(encrypted, `key ${kid}`));
   return { alg, key: createPublicKey({ key: jwk, format: "jwk" }) };
 }
 

@@ -5,7 +5,7 @@
 // contains a key.
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import type { MasterKey } from "../config/kinds.ts";
-import { overhead, xaesOpen, xaesSeal } from "./xaes.ts";
+import { overhead, xaesDecrypt, xaesEncrypt } from "./xaes.ts";
 
 /**
  * inbox: stored answers; outbox: secrets in outbox rows; fingerprint: HMACs of requests; refresh: derives refresh
@@ -50,11 +50,11 @@ export interface DataKeyRow {
   pending?: boolean;
 }
 
-export interface SecretBox {
+export interface DataCipher {
   /** @param aad what the value belongs to, such as its row's id; decrypting requires the same */
-  seal(plaintext: Buffer, aad: Buffer | string): Buffer;
+  encrypt(plaintext: Buffer, aad: Buffer | string): Buffer;
   /** @throws UnknownDataKey where the key is not loaded, Error where the value is damaged or belongs elsewhere */
-  open(box: Buffer, aad: Buffer | string): Buffer;
+  decrypt(cipher: Buffer, aad: Buffer | string): Buffer;
 }
 
 /**
@@ -111,7 +111,7 @@ export function unwrapDataKey(master: readonly MasterKey[], wrapped: string, pur
   try {
     return Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]);
   } catch (cause) {
-    throw new Error(`AUTH_MASTER_KEY: the key ${kid} does not open the data key for ${purpose}`, { cause });
+    throw new Error(`AUTH_MASTER_KEY: the key ${kid} does not unwrap the data key for ${purpose}`, { cause });
   }
 }
 
@@ -127,23 +127,25 @@ function head(id: number): Buffer {
 }
 
 /** The id of the data key that a value was encrypted with. */
-export function boxKeyId(box: Buffer): number {
-  if (box.length < headLength + overhead || box[0] !== version) throw new Error("not a sealed box");
-  return box.readUInt32BE(1);
+export function encryptingKeyId(encrypted: Buffer): number {
+  if (encrypted.length < headLength + overhead || encrypted[0] !== version) throw new Error("not an encrypted value");
+  return encrypted.readUInt32BE(1);
 }
 
-function sealBox({ id, key }: DataKey, plaintext: Buffer, aad: Buffer | string): Buffer {
+function encryptValue({ id, key }: DataKey, plaintext: Buffer, aad: Buffer | string): Buffer {
   const start = head(id);
-  return Buffer.concat([start, xaesSeal(key, { plaintext, aad: Buffer.concat([start, Buffer.from(aad)]) })]);
+  return Buffer.concat([start, xaesEncrypt(key, { plaintext, aad: Buffer.concat([start, Buffer.from(aad)]) })]);
 }
 
-function openBox(find: (id: number) => DataKey, box: Buffer, aad: Buffer | string): Buffer {
-  const { id, key, purpose } = find(boxKeyId(box));
-  const full = Buffer.concat([box.subarray(0, headLength), Buffer.from(aad)]);
+function decryptValue(find: (id: number) => DataKey, encrypted: Buffer, aad: Buffer | string): Buffer {
+  const { id, key, purpose } = find(encryptingKeyId(encrypted));
+  const full = Buffer.concat([encrypted.subarray(0, headLength), Buffer.from(aad)]);
   try {
-    return xaesOpen(key, { sealed: box.subarray(headLength), aad: full });
+    return xaesDecrypt(key, { encrypted: encrypted.subarray(headLength), aad: full });
   } catch (cause) {
-    throw new Error(`a box of data key ${id} (${purpose}) does not open: damaged, or of another row`, { cause });
+    throw new Error(`a value of data key ${id} (${purpose}) cannot be decrypted: damaged, or of another row`, {
+      cause,
+    });
   }
 }
 
@@ -191,11 +193,11 @@ export class DataKeys {
   }
 
   /** Encrypts with the current key of the purpose, decrypts with any key of the purpose. */
-  box(purpose: DataKeyPurpose): SecretBox {
+  cipher(purpose: DataKeyPurpose): DataCipher {
     const writer = this.current(purpose);
     return {
-      seal: (plaintext, aad) => sealBox(writer, plaintext, aad),
-      open: (box, aad) => openBox((id) => this.get(purpose, id), box, aad),
+      encrypt: (plaintext, aad) => encryptValue(writer, plaintext, aad),
+      decrypt: (encrypted, aad) => decryptValue((id) => this.get(purpose, id), encrypted, aad),
     };
   }
 }

@@ -10,7 +10,7 @@ import { calculateJwkThumbprint, exportJWK, type GenerateKeyPairOptions, generat
 import type { Clock } from "../lib/clock.ts";
 import type { RootKey } from "../protocol/fleet-cert.ts";
 import type { SigningKey, VerificationKeys } from "./access-tokens.ts";
-import type { DataKeys, SecretBox } from "./envelope.ts";
+import type { DataCipher, DataKeys } from "./envelope.ts";
 
 export type KeyUse = "sig" | "enc";
 export type SigningAlg = "ES256" | "EdDSA" | "RS256";
@@ -23,7 +23,7 @@ export interface KeyRow {
   alg: SigningAlg | SealingAlg;
   state: KeyState;
   publicJwk: object;
-  privateBox: Buffer;
+  encryptedPrivateKey: Buffer;
   /** Times in Unix ms. */
   createdAt: number;
   activeAt: number | null;
@@ -40,7 +40,7 @@ export interface RootRow {
   kid: string;
   state: "next" | "active";
   publicJwk: object;
-  privateBox: Buffer;
+  encryptedPrivateKey: Buffer;
   createdAt: number;
 }
 
@@ -88,18 +88,18 @@ function publicMembers(jwk: JWK): JWK {
   return Object.fromEntries(members);
 }
 
-async function generatePair(alg: KeyRow["alg"], box: SecretBox) {
+async function generatePair(alg: KeyRow["alg"], cipher: DataCipher) {
   const { privateKey } = await generateKeyPair(alg, { ...pairs[alg], extractable: true });
   const privateJwk = await exportJWK(privateKey);
   const publicJwk = publicMembers(privateJwk);
   const kid = await calculateJwkThumbprint(publicJwk);
-  return { kid, publicJwk, privateBox: box.seal(Buffer.from(JSON.stringify(privateJwk)), kid) };
+  return { kid, publicJwk, encryptedPrivateKey: cipher.encrypt(Buffer.from(JSON.stringify(privateJwk)), kid) };
 }
 
 /** A new key pair in the state next; its use follows from alg. @param cipher of purpose signing */
-export async function generateKeyRow(alg: KeyRow["alg"], box: SecretBox, clock: Clock): Promise<KeyRow> {
+export async function generateKeyRow(alg: KeyRow["alg"], cipher: DataCipher, clock: Clock): Promise<KeyRow> {
   return {
-    ...(await generatePair(alg, box)),
+    ...(await generatePair(alg, cipher)),
     use: alg === "ECDH-ES+A256KW" ? "enc" : "sig",
     alg,
     state: "next",
@@ -113,8 +113,8 @@ export async function generateKeyRow(alg: KeyRow["alg"], box: SecretBox, clock: 
 }
 
 /** @param cipher of purpose signing */
-export async function generateRootRow(state: RootRow["state"], box: SecretBox, clock: Clock): Promise<RootRow> {
-  return { ...(await generatePair("ES256", box)), state, createdAt: clock.now() };
+export async function generateRootRow(state: RootRow["state"], cipher: DataCipher, clock: Clock): Promise<RootRow> {
+  return { ...(await generatePair("ES256", cipher)), state, createdAt: clock.now() };
 }
 
 /** The row of a key that comes into use. A new fleet's first keys are active at once: nobody has an older set. */
@@ -127,20 +127,23 @@ export function activated(row: KeyRow, clock: Clock): KeyRow {
  * suffice to publish a key.
  * @throws Error where it cannot be decrypted or holds another key than the kid names
  */
-export async function openKeyRow(row: KeyRow, dataKeys: DataKeys): Promise<FleetKey> {
+export async function decryptKeyRow(row: KeyRow, dataKeys: DataKeys): Promise<FleetKey> {
   const { kid, use, alg, state, activeAt, cert } = row;
-  const { publicJwk, privateKey } = await openPair(row, dataKeys);
+  const { publicJwk, privateKey } = await decryptPair(row, dataKeys);
   const publicKey = createPublicKey({ key: publicJwk, format: "jwk" });
   return { kid, use, alg, state, activeAt, cert, publicJwk, publicKey, privateKey };
 }
 
 /** @throws Error as openKeyRow does */
-export async function openRootRow(row: RootRow, dataKeys: DataKeys): Promise<RootKey> {
-  return openPair(row, dataKeys);
+export async function decryptRootRow(row: RootRow, dataKeys: DataKeys): Promise<RootKey> {
+  return decryptPair(row, dataKeys);
 }
 
-async function openPair({ kid, privateBox }: Pick<KeyRow, "kid" | "privateBox">, dataKeys: DataKeys) {
-  const privateJwk: JWK = JSON.parse(dataKeys.box("signing").open(privateBox, kid).toString());
+async function decryptPair(
+  { kid, encryptedPrivateKey }: Pick<KeyRow, "kid" | "encryptedPrivateKey">,
+  dataKeys: DataKeys,
+) {
+  const privateJwk: JWK = JSON.parse(dataKeys.cipher("signing").decrypt(encryptedPrivateKey, kid).toString());
   const publicJwk = publicMembers(privateJwk);
   if ((await calculateJwkThumbprint(publicJwk)) !== kid) throw new Error(`the row of key ${kid} holds another key`);
   return { publicJwk, privateKey: createPrivateKey({ key: privateJwk, format: "jwk" }) };
@@ -185,6 +188,6 @@ function makeKeyring(keys: readonly FleetKey[]): Keyring {
 /**
  * The keyring of these rows. @throws Error where one cannot be decrypted: a partial keyring would refuse valid tokens
  */
-export async function openKeyring(rows: readonly KeyRow[], dataKeys: DataKeys): Promise<Keyring> {
-  return makeKeyring(await Promise.all(rows.map((row) => openKeyRow(row, dataKeys))));
+export async function loadKeyring(rows: readonly KeyRow[], dataKeys: DataKeys): Promise<Keyring> {
+  return makeKeyring(await Promise.all(rows.map((row) => decryptKeyRow(row, dataKeys))));
 }

@@ -6,7 +6,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey
 import { calculateJwkThumbprint, errors as joseErrors, jwtVerify } from "jose";
 import { z } from "zod";
 import { refuse } from "../protocol/errors.ts";
-import type { SecretBox } from "./envelope.ts";
+import type { DataCipher } from "./envelope.ts";
 import { isCanonical, signCompact } from "./jws.ts";
 
 type OperatorAlg = "ES256" | "EdDSA";
@@ -42,7 +42,7 @@ export function isOperatorName(name: string): boolean {
   return nameForm.test(name);
 }
 
-const boxed = z.object({
+const operatorContent = z.object({
   permissions: z.array(z.string()),
   keys: z.array(
     z.object({
@@ -55,13 +55,13 @@ const boxed = z.object({
 });
 
 /** Encrypts an operator's row; it can only be decrypted for this name. */
-export function sealOperator(box: SecretBox, { name, permissions, keys }: Operator): Buffer {
-  return box.seal(Buffer.from(JSON.stringify({ permissions, keys })), name);
+export function encryptOperator(cipher: DataCipher, { name, permissions, keys }: Operator): Buffer {
+  return cipher.encrypt(Buffer.from(JSON.stringify({ permissions, keys })), name);
 }
 
 /** @throws UnknownDataKey; Error where this fleet has not encrypted it for the name */
-export function openOperator(box: SecretBox, name: string, sealed: Buffer): Operator {
-  return { name, ...boxed.parse(JSON.parse(box.open(sealed, name).toString("utf8"))) };
+export function decryptOperator(cipher: DataCipher, name: string, encrypted: Buffer): Operator {
+  return { name, ...operatorContent.parse(JSON.parse(cipher.decrypt(encrypted, name).toString("utf8"))) };
 }
 
 const wanted = "must be a public key for ES256 (EC, P-256) or EdDSA (OKP, Ed25519) as a JWK";

@@ -27,19 +27,19 @@ function derive(key: Buffer, nonce: Buffer): KeyObject {
 }
 
 /** nonce, ciphertext, tag. @param key 32 bytes @param nonce for test vectors only */
-export function xaesSeal(key: Buffer, input: { plaintext: Buffer; aad: Buffer }, nonce = randomBytes(24)): Buffer {
+export function xaesEncrypt(key: Buffer, input: { plaintext: Buffer; aad: Buffer }, nonce = randomBytes(24)): Buffer {
   const cipher = createCipheriv("aes-256-gcm", derive(key, nonce), nonce.subarray(12));
   cipher.setAAD(input.aad);
   return Buffer.concat([nonce, cipher.update(input.plaintext), cipher.final(), cipher.getAuthTag()]);
 }
 
 /** The plaintext. @throws Error where key, additional data or a single bit differs */
-export function xaesOpen(key: Buffer, input: { sealed: Buffer; aad: Buffer }): Buffer {
-  const { sealed, aad } = input;
-  if (sealed.length < overhead) throw new Error("too short to be sealed");
-  const nonce = sealed.subarray(0, nonceLength);
+export function xaesDecrypt(key: Buffer, input: { encrypted: Buffer; aad: Buffer }): Buffer {
+  const { encrypted, aad } = input;
+  if (encrypted.length < overhead) throw new Error("too short to be encrypted");
+  const nonce = encrypted.subarray(0, nonceLength);
   const options = { authTagLength: tagLength };
   const decipher = createDecipheriv("aes-256-gcm", derive(key, nonce), nonce.subarray(12), options);
-  decipher.setAAD(aad).setAuthTag(sealed.subarray(-tagLength));
-  return Buffer.concat([decipher.update(sealed.subarray(nonceLength, -tagLength)), decipher.final()]);
+  decipher.setAAD(aad).setAuthTag(encrypted.subarray(-tagLength));
+  return Buffer.concat([decipher.update(encrypted.subarray(nonceLength, -tagLength)), decipher.final()]);
 }

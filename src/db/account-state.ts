@@ -2,7 +2,7 @@
 // Statements that change an aspect declare it (StateChange); here the same forms are read from the tables.
 import { type CommonQueryMethods, sql } from "slonik";
 import { z } from "zod";
-import type { StateChange, Subject } from "./statements.ts";
+import type { StateChange, UserLock } from "./statements.ts";
 
 /** @param hash as stored; null: no password */
 export const passwordState = (hash: string | null): StateChange => ({ aspect: "password", value: hash });
@@ -61,7 +61,7 @@ export const initialStates: readonly StateChange[] = [
   recoveryState([]),
 ];
 
-export function withState(subject: Subject, ...state: StateChange[]): Subject {
+export function withState(subject: UserLock, ...state: StateChange[]): UserLock {
   return Object.assign(subject, { state });
 }
 

@@ -12,7 +12,7 @@ import { z } from "zod";
 import { totpFailures } from "./factors.ts";
 import type { Reservation } from "./inbox.ts";
 import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
-import { limitArray, subjectArray, type UseLimit } from "./uses.ts";
+import { keyArray, limitArray, type UseLimit } from "./uses.ts";
 
 export interface AttemptRules {
   /** Failures of one place, and of all places an account does not know, before anybody waits. */
@@ -30,12 +30,12 @@ export interface AttemptRules {
 }
 
 export interface AttemptRow {
-  subject: Buffer;
+  limiterKey: Buffer;
   /** The login whose account this is, or the account's id. */
   account: { loginKey: string } | { userId: number };
   kind: "network" | "session" | "unknown";
   /** The network or session. */
-  place: Buffer;
+  source: Buffer;
   /** The login's own hash, under which its devices are known, whatever the factor. */
   owner: Buffer;
   device: Buffer;
@@ -43,7 +43,7 @@ export interface AttemptRow {
    * Of the device token that the request came with, and that holds for its login: its id's hash, and which of the
    * account's epochs it is of.
    */
-  held: { place: Buffer; epoch: number } | null;
+  held: { source: Buffer; epoch: number } | null;
   /** Whether the device is told from others, so that it can be known again. */
   identified: boolean;
   /** Of the request: the same one counts once. */
@@ -70,14 +70,14 @@ function reserving(row: AttemptRow, rules: AttemptRules): Fragment {
   const userId = "userId" in row.account ? row.account.userId : null;
   const loginKey = "loginKey" in row.account ? row.account.loginKey : null;
   const { devices: _, ...asked } = rules;
-  return sql.fragment`reserve_attempt(${sql.binary(row.subject)}::bytea, ${userId}::bigint, ${loginKey}::text,
-    ROW(${sql.binary(row.place)}::bytea, ${row.kind}::text, ${sql.binary(row.key)}::bytea, NULL)::attempt,
+  return sql.fragment`reserve_attempt(${sql.binary(row.limiterKey)}::bytea, ${userId}::bigint, ${loginKey}::text,
+    ROW(${sql.binary(row.source)}::bytea, ${row.kind}::text, ${sql.binary(row.key)}::bytea, NULL)::attempt,
     ${sql.binary(row.owner)}::bytea, ${sql.binary(row.device)}::bytea, ${sql.jsonb(asked as never)}, ${heldBytes(row)}::bytea,
     ${row.held?.epoch ?? null}::int, ${limitArray(row.limits)})`;
 }
 
 const heldBytes = ({ held }: AttemptRow): Fragment =>
-  held === null ? sql.fragment`NULL` : sql.fragment`${sql.binary(held.place)}`;
+  held === null ? sql.fragment`NULL` : sql.fragment`${sql.binary(held.source)}`;
 
 /** Counts an attempt by itself, without a handler's read. */
 export async function countAttempt(pool: DatabasePool, row: AttemptRow, rules: AttemptRules): Promise<Reserved> {
@@ -89,8 +89,12 @@ export async function countAttempt(pool: DatabasePool, row: AttemptRow, rules: A
  * The secret was right: what was counted of its place is forgotten, and what came from elsewhere stays counted.
  * @param uses what is taken back under limits across accounts
  */
-export function refund({ subject }: Pick<AttemptRow, "subject">, place: Buffer, uses: readonly Buffer[] = []): Write {
-  const given = sql.fragment`${sql.binary(subject)}::bytea, ${sql.binary(place)}::bytea, ${subjectArray(uses)}`;
+export function refund(
+  { limiterKey }: Pick<AttemptRow, "limiterKey">,
+  source: Buffer,
+  uses: readonly Buffer[] = [],
+): Write {
+  const given = sql.fragment`${sql.binary(limiterKey)}::bytea, ${sql.binary(source)}::bytea, ${keyArray(uses)}`;
   return callFunction("refund_attempt", sql.fragment`refund_attempt(${given})`);
 }
 
@@ -102,21 +106,21 @@ export function rememberDevice(
   userId: number,
   rules: Pick<AttemptRules, "devices">,
 ): Write[] {
-  const subject = sql.fragment`${sql.binary(owner)}::bytea`;
+  const account = sql.fragment`${sql.binary(owner)}::bytea`;
   return [
     {
       name: "remember_device",
       statement: (gate) => sql.fragment`
-        INSERT INTO known_devices (subject, device, user_id)
-        SELECT ${subject}, ${sql.binary(device)}::bytea, ${userId} WHERE ${gate} AND ${rules.devices}::int > 0
-        ON CONFLICT (subject, device) DO UPDATE SET seen_at = now(), user_id = excluded.user_id
+        INSERT INTO known_devices (account_key, device, user_id)
+        SELECT ${account}, ${sql.binary(device)}::bytea, ${userId} WHERE ${gate} AND ${rules.devices}::int > 0
+        ON CONFLICT (account_key, device) DO UPDATE SET seen_at = now(), user_id = excluded.user_id
           WHERE known_devices.seen_at <= now() - interval '1 day' RETURNING 1`,
     },
     {
       name: "forget_device",
       statement: (gate) => sql.fragment`
-        DELETE FROM known_devices WHERE subject = ${subject} AND ${gate} AND device IN (
-          SELECT device FROM known_devices WHERE subject = ${subject} AND device <> ${sql.binary(device)}::bytea
+        DELETE FROM known_devices WHERE account_key = ${account} AND ${gate} AND device IN (
+          SELECT device FROM known_devices WHERE account_key = ${account} AND device <> ${sql.binary(device)}::bytea
           ORDER BY seen_at DESC OFFSET ${Math.max(rules.devices - 1, 0)}) RETURNING 1`,
     },
   ];
@@ -148,17 +152,17 @@ export function forgetDevices(userId: number): Write {
 }
 
 /** The attempt was not verified after all, because the fleet is overloaded. */
-export async function releaseAttempt(pool: DatabasePool, { subject, key }: AttemptRow): Promise<void> {
+export async function releaseAttempt(pool: DatabasePool, { limiterKey, key }: AttemptRow): Promise<void> {
   await pool.query(sql.unsafe`
     UPDATE login_attempts SET attempts = ARRAY(SELECT a FROM unnest(attempts) AS a WHERE a.key <> ${sql.binary(key)}::bytea)
-    WHERE subject = ${sql.binary(subject)}::bytea`);
+    WHERE limiter_key = ${sql.binary(limiterKey)}::bytea`);
 }
 
 /** Deletes up to `limit` rows whose attempts are all older than 24 hours. @returns how many */
 export async function reapAttempts(pool: DatabasePool, limit: number): Promise<number> {
   const { rowCount } = await pool.query(sql.unsafe`
-    DELETE FROM login_attempts WHERE day < current_date - 1 AND subject IN (
-      SELECT subject FROM login_attempts WHERE day < current_date - 1 LIMIT ${limit})`);
+    DELETE FROM login_attempts WHERE day < current_date - 1 AND limiter_key IN (
+      SELECT limiter_key FROM login_attempts WHERE day < current_date - 1 LIMIT ${limit})`);
   return rowCount;
 }
 
@@ -168,7 +172,7 @@ export async function reapDevices(
   { ttlMs, limit }: { ttlMs: number; limit: number },
 ): Promise<number> {
   const { rowCount } = await pool.query(sql.unsafe`
-    DELETE FROM known_devices WHERE (subject, device) IN (
-      SELECT subject, device FROM known_devices WHERE seen_at < now() - ${ttlMs} * interval '1 millisecond' LIMIT ${limit})`);
+    DELETE FROM known_devices WHERE (account_key, device) IN (
+      SELECT account_key, device FROM known_devices WHERE seen_at < now() - ${ttlMs} * interval '1 millisecond' LIMIT ${limit})`);
   return rowCount;
 }

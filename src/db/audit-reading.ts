@@ -66,10 +66,10 @@ export async function headBefore(connection: CommonQueryMethods, time: number): 
     ORDER BY number DESC LIMIT 1`);
 }
 
-const key = z.object({ kid: z.string(), box: bytes });
+const key = z.object({ kid: z.string(), encrypted: bytes });
 
 export async function headKeys(connection: CommonQueryMethods): Promise<readonly z.infer<typeof key>[]> {
-  return connection.any(sql.type(key)`SELECT kid, box FROM audit_keys`);
+  return connection.any(sql.type(key)`SELECT kid, encrypted FROM audit_keys`);
 }
 
 const extent = z.object({
@@ -82,7 +82,7 @@ const extent = z.object({
 /** How far rows and heads reach, the stored end of the chain, and how many rows wait, all in one snapshot. */
 export async function auditExtent(connection: CommonQueryMethods): Promise<z.infer<typeof extent>> {
   return connection.one(sql.type(extent)`
-    SELECT (SELECT box FROM audit_state) AS end, (SELECT max(number) FROM audit_heads) AS "lastHead",
+    SELECT (SELECT encrypted FROM audit_state) AS end, (SELECT max(number) FROM audit_heads) AS "lastHead",
       (SELECT number FROM audit ORDER BY number DESC, chained_at DESC LIMIT 1) AS "lastRow",
       (SELECT count(*) FROM audit_intake) AS waiting`);
 }
@@ -95,7 +95,7 @@ export interface AuditFilter {
   limit: number;
 }
 
-const shown = chained.extend({ subjectBox: bytes.nullable() });
+const shown = chained.extend({ encryptedUserKey: bytes.nullable() });
 export type ShownRow = z.infer<typeof shown>;
 
 /** The newest matching rows, newest first, each with its user's key if that still exists. */
@@ -108,6 +108,6 @@ export async function newestRows(connection: CommonQueryMethods, wanted: AuditFi
   ];
   const fitting = conditions.length === 0 ? sql.fragment`true` : sql.join(conditions, sql.fragment` AND `);
   return connection.any(sql.type(shown)`
-    SELECT ${columns}, k.box AS "subjectBox" FROM audit a LEFT JOIN subject_keys k ON k.user_id = a.user_id
+    SELECT ${columns}, k.encrypted AS "encryptedUserKey" FROM audit a LEFT JOIN user_keys k ON k.user_id = a.user_id
     WHERE ${fitting} ORDER BY a.number DESC LIMIT ${limit}`);
 }

@@ -19,7 +19,7 @@ const stateRow = z.object({
   eventId: z.string(),
   aspects: z.array(z.string()),
   personal: bytes.nullable(),
-  subjectBox: bytes.nullable(),
+  encryptedUserKey: bytes.nullable(),
 });
 export type StateRow = z.infer<typeof stateRow>;
 
@@ -29,17 +29,17 @@ export type StateRow = z.infer<typeof stateRow>;
  */
 export async function stateRows(db: CommonQueryMethods, users: readonly number[]): Promise<readonly StateRow[]> {
   return db.any(sql.type(stateRow)`
-    SELECT user_id AS "userId", number, event_id::text AS "eventId", array_agg(aspect) AS aspects, personal, box AS "subjectBox"
+    SELECT user_id AS "userId", number, event_id::text AS "eventId", array_agg(aspect) AS aspects, personal, encrypted AS "encryptedUserKey"
     FROM (
-      SELECT a.user_id, a.number, a.event_id, a.personal, k.box, kind.aspect,
+      SELECT a.user_id, a.number, a.event_id, a.personal, k.encrypted, kind.aspect,
         row_number() OVER (PARTITION BY a.user_id, kind.aspect ORDER BY a.number DESC) AS place
       FROM audit a
       CROSS JOIN LATERAL json_array_elements_text(CASE WHEN json_typeof(a.details->'state') = 'array' THEN a.details->'state' ELSE '[]' END)
         AS kind (aspect)
-      LEFT JOIN subject_keys k ON k.user_id = a.user_id
+      LEFT JOIN user_keys k ON k.user_id = a.user_id
       WHERE a.user_id = ANY(${sql.array([...users], "int8")})) AS spoken
     WHERE place = 1 OR aspect IN ('passkey', 'used code')
-    GROUP BY user_id, number, event_id, personal, box`);
+    GROUP BY user_id, number, event_id, personal, encrypted`);
 }
 
 const speaking = z.object({ userId: z.number(), event: z.string(), number: z.number() });
@@ -56,13 +56,13 @@ export async function speakingRows(
     GROUP BY user_id, event`);
 }
 
-const waiting = z.object({ id: z.number(), box: bytes });
+const waiting = z.object({ id: z.number(), encrypted: bytes });
 
 export async function waitingEntries(
   db: CommonQueryMethods,
   limit: number,
 ): Promise<readonly z.infer<typeof waiting>[]> {
-  return db.any(sql.type(waiting)`SELECT id, box FROM audit_intake ORDER BY id LIMIT ${limit}`);
+  return db.any(sql.type(waiting)`SELECT id, encrypted FROM audit_intake ORDER BY id LIMIT ${limit}`);
 }
 
 const right = z.object({ event: z.string(), outcome: z.string(), details: z.string() });
@@ -79,7 +79,7 @@ export async function rightsRows(
 
 const rightsRow = z.object({
   roles: z.array(z.object({ name: z.string(), permissions: z.array(z.string()), required: z.boolean() })),
-  operators: z.array(z.object({ name: z.string(), box: z.string().transform((hex) => Buffer.from(hex, "hex")) })),
+  operators: z.array(z.object({ name: z.string(), encrypted: z.string().transform((hex) => Buffer.from(hex, "hex")) })),
 });
 
 /** What roles permit and require now, and the rows of operators. */
@@ -87,5 +87,5 @@ export async function rightsNow(db: CommonQueryMethods): Promise<z.infer<typeof 
   return db.one(sql.type(rightsRow)`
     SELECT (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', r.name, 'required', r.requires_mfa, 'permissions', to_jsonb(ARRAY(
         SELECT p.permission FROM role_permissions p WHERE p.role_id = r.id)))), '[]') FROM roles r) AS roles,
-      (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', o.name, 'box', encode(o.box, 'hex'))), '[]') FROM operators o) AS operators`);
+      (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', o.name, 'encrypted', encode(o.encrypted, 'hex'))), '[]') FROM operators o) AS operators`);
 }

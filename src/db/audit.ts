@@ -36,50 +36,50 @@ export type ChainStanding = z.infer<typeof standing>;
 export async function chainStanding(transaction: CommonQueryMethods): Promise<ChainStanding> {
   return transaction.one(sql.type(standing)`
     SELECT floor(extract(epoch FROM now()) * 1000)::bigint * 1000 AS now,
-      to_char(now() AT TIME ZONE 'UTC', '"audit_"YYYYMM') AS partition, (SELECT box FROM audit_state) AS end,
+      to_char(now() AT TIME ZONE 'UTC', '"audit_"YYYYMM') AS partition, (SELECT encrypted FROM audit_state) AS end,
       head.number AS "headNumber", head.signed_at AS "headAt"
     FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT number, signed_at FROM audit_heads ORDER BY number DESC LIMIT 1) AS head ON true`);
 }
 
 /** For changes that are not made by a commit (db/commit.ts): writes the row in their transaction. */
-export async function insertEntry(transaction: CommonQueryMethods, box: Buffer): Promise<void> {
-  await transaction.query(sql.unsafe`INSERT INTO audit_intake (box) VALUES (${sql.binary(box)})`);
+export async function insertEntry(transaction: CommonQueryMethods, encrypted: Buffer): Promise<void> {
+  await transaction.query(sql.unsafe`INSERT INTO audit_intake (encrypted) VALUES (${sql.binary(encrypted)})`);
 }
 
-const waiting = z.object({ id: z.number(), box: bytes });
+const waiting = z.object({ id: z.number(), encrypted: bytes });
 export type WaitingRow = z.infer<typeof waiting>;
 
 export async function waitingRows(transaction: CommonQueryMethods, limit: number): Promise<readonly WaitingRow[]> {
-  return transaction.any(sql.type(waiting)`SELECT id, box FROM audit_intake ORDER BY id LIMIT ${limit}`);
+  return transaction.any(sql.type(waiting)`SELECT id, encrypted FROM audit_intake ORDER BY id LIMIT ${limit}`);
 }
 
 export async function takeWaiting(transaction: CommonQueryMethods, ids: number[]): Promise<void> {
   await transaction.query(sql.unsafe`DELETE FROM audit_intake WHERE id = ANY(${sql.array(ids, "int8")})`);
 }
 
-const subjectKey = z.object({ userId: z.number(), box: bytes });
-export type SubjectKeyRow = z.infer<typeof subjectKey>;
+const userKey = z.object({ userId: z.number(), encrypted: bytes });
+export type UserKeyRow = z.infer<typeof userKey>;
 
-export async function subjectKeys(connection: CommonQueryMethods, users: number[]): Promise<readonly SubjectKeyRow[]> {
-  return connection.any(sql.type(subjectKey)`
-    SELECT user_id AS "userId", box FROM subject_keys WHERE user_id = ANY(${sql.array(users, "int8")})`);
+export async function userKeys(connection: CommonQueryMethods, users: number[]): Promise<readonly UserKeyRow[]> {
+  return connection.any(sql.type(userKey)`
+    SELECT user_id AS "userId", encrypted FROM user_keys WHERE user_id = ANY(${sql.array(users, "int8")})`);
 }
 
 /** Locks those users that exist until the transaction ends, so that none is deleted before their key is written. */
-export async function holdUsers(transaction: CommonQueryMethods, users: number[]): Promise<number[]> {
+export async function lockUsers(transaction: CommonQueryMethods, users: number[]): Promise<number[]> {
   const rows = await transaction.any(sql.type(z.object({ id: z.number() }))`
     SELECT id FROM users WHERE id = ANY(${sql.array(users, "int8")}) ORDER BY id FOR KEY SHARE`);
   return rows.map((row) => row.id);
 }
 
-export async function insertSubjectKeys(transaction: CommonQueryMethods, keys: SubjectKeyRow[]): Promise<void> {
+export async function insertUserKeys(transaction: CommonQueryMethods, keys: UserKeyRow[]): Promise<void> {
   await transaction.query(sql.unsafe`
-    INSERT INTO subject_keys (user_id, box)
+    INSERT INTO user_keys (user_id, encrypted)
     SELECT * FROM unnest(${sql.array(
       keys.map((key) => key.userId),
       "int8",
     )}, ${sql.array(
-      keys.map((key) => key.box),
+      keys.map((key) => key.encrypted),
       "bytea",
     )})`);
 }
@@ -108,9 +108,9 @@ function time(name: string) {
   return sql.fragment`timestamptz 'epoch' + ${column} * interval '1 microsecond'`;
 }
 
-export async function saveEnd(transaction: CommonQueryMethods, box: Buffer): Promise<void> {
+export async function saveEnd(transaction: CommonQueryMethods, encrypted: Buffer): Promise<void> {
   await transaction.query(sql.unsafe`
-    INSERT INTO audit_state (box) VALUES (${sql.binary(box)}) ON CONFLICT (only_one) DO UPDATE SET box = excluded.box`);
+    INSERT INTO audit_state (encrypted) VALUES (${sql.binary(encrypted)}) ON CONFLICT (only_one) DO UPDATE SET encrypted = excluded.encrypted`);
 }
 
 export const auditTopic = "auth.audit";
@@ -123,7 +123,7 @@ export interface HeadRow {
   jws: string;
   kid: string;
   /** The public half of the key, encrypted. */
-  keyBox: Buffer;
+  encryptedKey: Buffer;
   eventId: string;
   /** The record for the topic auth.audit. */
   body: object;
@@ -131,10 +131,10 @@ export interface HeadRow {
 
 /** Writes the head, its key if it is new, and its record for auth.audit. */
 export async function insertHead(transaction: CommonQueryMethods, head: HeadRow): Promise<void> {
-  const { number, partition, at, jws, kid, keyBox, eventId, body } = head;
+  const { number, partition, at, jws, kid, encryptedKey, eventId, body } = head;
   await transaction.query(sql.unsafe`
     WITH key AS (
-      INSERT INTO audit_keys (kid, box) VALUES (${kid}, ${sql.binary(keyBox)}) ON CONFLICT (kid) DO NOTHING),
+      INSERT INTO audit_keys (kid, encrypted) VALUES (${kid}, ${sql.binary(encryptedKey)}) ON CONFLICT (kid) DO NOTHING),
     head AS (
       INSERT INTO audit_heads (number, partition, signed_at, jws)
       VALUES (${number}, ${partition}, to_timestamp(${at / 1000}::double precision), ${jws}))
@@ -143,8 +143,8 @@ export async function insertHead(transaction: CommonQueryMethods, head: HeadRow)
 }
 
 /** Creates partitions ahead of time and drops those with only rows older than `keepMs`. @returns how many it dropped */
-export async function turnAudit(pool: DatabasePool, keepMs: number): Promise<number> {
+export async function maintainAuditPartitions(pool: DatabasePool, keepMs: number): Promise<number> {
   const row = await pool.one(sql.type(z.object({ dropped: z.number() }))`
-    SELECT turn_audit(2, ${keepMs} * interval '1 millisecond') AS dropped`);
+    SELECT maintain_audit_partitions(2, ${keepMs} * interval '1 millisecond') AS dropped`);
   return row.dropped;
 }

@@ -12,7 +12,7 @@
 import { type DatabasePool, sql } from "slonik";
 import { z } from "zod";
 import type { InboxKey } from "./inbox.ts";
-import type { Fragment, Subject, Write } from "./statements.ts";
+import type { Fragment, UserLock, Write } from "./statements.ts";
 
 /** An outbox row before its event is numbered. */
 export interface OutboxRow {
@@ -34,7 +34,7 @@ export interface OutboxRow {
 export interface Commit {
   inbox: (InboxKey & { fingerprint: Buffer; reply: Buffer; ttlMs: number }) | undefined;
   /** Locks and numbers the user: RETURNING id, sequence. Absent where the events have no user. */
-  subject: Subject | undefined;
+  lock: UserLock | undefined;
   writes: Write[];
   outbox: OutboxRow[];
   /** Encrypted audit rows. */
@@ -49,24 +49,24 @@ const outcome = z.object({ done: z.boolean() });
  */
 export async function commitOnce(pool: DatabasePool, commit: Commit): Promise<"done" | "repeated"> {
   const numbers = commit.outbox.filter((row) => row.numbered).length;
-  const won = commit.inbox === undefined ? sql.fragment`won AS (SELECT 1)` : insertInbox(commit.inbox);
-  const gate = sql.fragment`EXISTS (SELECT FROM won)`;
-  const withUser = commit.subject !== undefined;
-  const locked = withUser ? sql.fragment`EXISTS (SELECT FROM subject)` : gate;
+  const claimed = commit.inbox === undefined ? sql.fragment`claimed AS (SELECT 1)` : insertInbox(commit.inbox);
+  const gate = sql.fragment`EXISTS (SELECT FROM claimed)`;
+  const withUser = commit.lock !== undefined;
+  const locked = withUser ? sql.fragment`EXISTS (SELECT FROM locked_user)` : gate;
   const sends = commit.outbox.length > 0;
   // PostgreSQL finishes `sent` before these writes only if all its rows are asked for.
   const written = sends ? sql.fragment`${locked} AND (SELECT count(*) FROM sent) >= 0` : locked;
   const last = commit.writes.flatMap((write) => write.last ?? []);
   const parts = [
-    won,
-    ...(commit.subject ? [sql.fragment`subject AS (${commit.subject(numbers, gate)})`] : []),
+    claimed,
+    ...(commit.lock ? [sql.fragment`locked_user AS (${commit.lock(numbers, gate)})`] : []),
     ...commit.writes.map((write) => named(write, locked)),
     ...(sends ? [insertOutbox(commit.outbox, numbers, withUser)] : []),
     ...(commit.audit.length > 0 ? [insertAudit(commit.audit, withUser)] : []),
     ...last.map((write) => named(write, written)),
   ];
   const demands = [
-    ...(withUser ? [demand("subject", 1)] : []),
+    ...(withUser ? [demand("locked_user", 1)] : []),
     ...[...commit.writes, ...last].flatMap(({ name, changes }) =>
       changes === undefined ? [] : [demand(name, changes)],
     ),
@@ -74,7 +74,7 @@ export async function commitOnce(pool: DatabasePool, commit: Commit): Promise<"d
   const all = demands.length === 0 ? sql.fragment`true` : sql.join(demands, sql.fragment` AND `);
   const result = await pool.one(sql.type(outcome)`
     WITH ${sql.join(parts, sql.fragment`, `)}
-    SELECT CASE WHEN EXISTS (SELECT FROM won) THEN ${all} ELSE false END AS done`);
+    SELECT CASE WHEN EXISTS (SELECT FROM claimed) THEN ${all} ELSE false END AS done`);
   return result.done ? "done" : "repeated";
 }
 
@@ -88,7 +88,7 @@ function demand(name: string, changes: number): Fragment {
 
 function insertInbox(row: NonNullable<Commit["inbox"]>): Fragment {
   const { topic, replyTopic, idempotencyKey, fingerprint, reply, ttlMs } = row;
-  return sql.fragment`won AS (
+  return sql.fragment`claimed AS (
     INSERT INTO inbox (topic, reply_topic, idempotency_key, fingerprint, reply, expires_at)
     VALUES (${topic}, ${replyTopic}, ${sql.binary(idempotencyKey)}, ${sql.binary(fingerprint)}, ${sql.binary(reply)},
       now() + ${ttlMs} * interval '1 millisecond')
@@ -109,9 +109,9 @@ function insertOutbox(rows: OutboxRow[], numbers: number, withUser: boolean): Fr
       ${sequence}, ${row.actor}, ${row.traceparent}::text, ${sql.jsonb(row.body as never)}, ${secret}, ${row.publish}::bool)`;
   });
   const columns = sql.fragment`shard, topic, key, kind, event_id, actor, traceparent, body, secret, published_at`;
-  const source = withUser ? sql.fragment`subject` : sql.fragment`won`;
+  const source = withUser ? sql.fragment`locked_user` : sql.fragment`claimed`;
   const user = withUser
-    ? sql.fragment`subject.id, subject.sequence + row.step`
+    ? sql.fragment`locked_user.id, locked_user.sequence + row.step`
     : sql.fragment`NULL::bigint, NULL::bigint`;
   return sql.fragment`sent AS (
     INSERT INTO outbox (${columns}, user_id, sequence)
@@ -130,11 +130,11 @@ function insertOutbox(rows: OutboxRow[], numbers: number, withUser: boolean): Fr
  * Chaining it later: 13 us and 70 us. Rejected: hashing or numbering it here, because all commits of a fleet would wait
  * for one row.
  */
-function insertAudit(boxes: Buffer[], withUser: boolean): Fragment {
-  const source = withUser ? sql.fragment`subject` : sql.fragment`won`;
-  const values = boxes.map((box, index) => sql.fragment`(${index}::int, ${sql.binary(box)}::bytea)`);
+function insertAudit(rows: Buffer[], withUser: boolean): Fragment {
+  const source = withUser ? sql.fragment`locked_user` : sql.fragment`claimed`;
+  const values = rows.map((encrypted, index) => sql.fragment`(${index}::int, ${sql.binary(encrypted)}::bytea)`);
   return sql.fragment`audited AS (
-    INSERT INTO audit_intake (box)
-    SELECT row.box FROM ${source}, (VALUES ${sql.join(values, sql.fragment`, `)}) AS row (position, box)
+    INSERT INTO audit_intake (encrypted)
+    SELECT row.encrypted FROM ${source}, (VALUES ${sql.join(values, sql.fragment`, `)}) AS row (position, encrypted)
     ORDER BY row.position RETURNING 1)`;
 }

@@ -20,12 +20,12 @@ export function dummyUserFor(key: string): number {
 /** As `lockUser` of a user who was not changed meanwhile. */
 export function lockDummyUser(id: number): (numbers: number, gate: Fragment) => Fragment {
   return (numbers, gate) => sql.fragment`
-    UPDATE stand_ins SET sequence = sequence + ${numbers} WHERE id = ${id} AND ${gate} RETURNING id::bigint, sequence`;
+    UPDATE dummy_users SET sequence = sequence + ${numbers} WHERE id = ${id} AND ${gate} RETURNING id::bigint, sequence`;
 }
 
 /** The same beside events that have no user. */
 export function touchDummyUser(id: number): Write {
-  return { name: "touch_stand_in", changes: 1, statement: (gate) => lockDummyUser(id)(1, gate) };
+  return { name: "touch_dummy_user", changes: 1, statement: (gate) => lockDummyUser(id)(1, gate) };
 }
 
 /** As `insertToken`; nobody gets this one. */
@@ -34,7 +34,7 @@ export function insertDummyToken({ id, userId, purpose, secretHash, ttlMs }: New
     name: "insert_token",
     changes: 1,
     statement: (gate) => sql.fragment`
-      INSERT INTO stand_in_tokens (id, stand_in, purpose, secret_hash, expires_at)
+      INSERT INTO dummy_user_tokens (id, dummy_user_id, purpose, secret_hash, expires_at)
       SELECT ${id}::uuid, ${userId}, ${purpose}, ${sql.binary(secretHash)}::bytea, now() + ${ttlMs} * interval '1 millisecond'
       WHERE ${gate} RETURNING 1`,
   };
@@ -43,9 +43,9 @@ export function insertDummyToken({ id, userId, purpose, secretHash, ttlMs }: New
 /** Deletes up to `limit` tokens of an hour ago and earlier. @returns how many */
 export async function deleteDummyTokens(pool: DatabasePool, limit: number): Promise<number> {
   const { rowCount } = await pool.query(sql.unsafe`
-    DELETE FROM stand_in_tokens WHERE id IN (
-      SELECT t.id FROM stand_ins s, LATERAL (
-        SELECT id FROM stand_in_tokens WHERE stand_in = s.id AND created_at < now() - interval '1 hour' LIMIT ${limit}) AS t
+    DELETE FROM dummy_user_tokens WHERE id IN (
+      SELECT t.id FROM dummy_users s, LATERAL (
+        SELECT id FROM dummy_user_tokens WHERE dummy_user_id = s.id AND created_at < now() - interval '1 hour' LIMIT ${limit}) AS t
       LIMIT ${limit})`);
   return rowCount;
 }

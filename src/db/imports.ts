@@ -127,7 +127,7 @@ export async function holdersOf(
 }
 
 /** Which of these logins are quarantined (quarantined-logins.ts), as indexes of the list. */
-export async function givenUp(db: CommonQueryMethods, hashes: readonly Buffer[]): Promise<ReadonlySet<number>> {
+export async function quarantined(db: CommonQueryMethods, hashes: readonly Buffer[]): Promise<ReadonlySet<number>> {
   const rows = await db.any(sql.type(z.object({ place: z.number() }))`
     SELECT place::int - 1 AS place FROM unnest(${sql.array([...hashes], "bytea")}) WITH ORDINALITY AS asked (login, place)
     WHERE NOT is_login_free(login, NULL)`);
@@ -214,7 +214,7 @@ export async function writeBatch(db: CommonQueryMethods, batch: Batch): Promise<
       )}, ${texts(given.map(({ name }) => name))}) AS g (id, name)
       JOIN roles r ON r.name = g.name RETURNING 1),
     ${batch.events === undefined ? sql.fragment`` : eventsOf(batch.events)}
-    audited AS (INSERT INTO audit_intake (box) SELECT box FROM unnest(${sql.array([...batch.audit], "bytea")}) AS box),
+    audited AS (INSERT INTO audit_intake (encrypted) SELECT encrypted FROM unnest(${sql.array([...batch.audit], "bytea")}) AS encrypted),
     mended AS (
       DELETE FROM import_rejects WHERE source = ${source} AND position = ANY(${sql.array(
         users.map(({ position }) => position),

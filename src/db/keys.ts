@@ -32,7 +32,7 @@ export async function insertDataKey(pool: CommonQueryMethods, purpose: string, w
   return id;
 }
 
-const privateBoxes = sql.fragment`(SELECT kid, private_box FROM fleet_keys UNION ALL SELECT kid, private_box FROM root_keys) AS boxes`;
+const privateKeys = sql.fragment`(SELECT kid, encrypted_private_key FROM fleet_keys UNION ALL SELECT kid, encrypted_private_key FROM root_keys) AS rows`;
 
 /** The rows that need a data key. Some purposes have none: what was made with such a key just expires. */
 const heldBy = (id: number): Record<string, Fragment> => ({
@@ -41,7 +41,7 @@ const heldBy = (id: number): Record<string, Fragment> => ({
   device: sql.fragment`false`,
   outbox: sql.fragment`EXISTS (SELECT FROM outbox WHERE published_at IS NULL AND substring(secret FROM 2 FOR 4) = int4send(${id}::int))`,
   refresh: sql.fragment`EXISTS (SELECT FROM sessions WHERE refresh_key = ${id})`,
-  signing: sql.fragment`EXISTS (SELECT FROM ${privateBoxes} WHERE substring(private_box FROM 2 FOR 4) = int4send(${id}::int))`,
+  signing: sql.fragment`EXISTS (SELECT FROM ${privateKeys} WHERE substring(encrypted_private_key FROM 2 FOR 4) = int4send(${id}::int))`,
 });
 
 /** @returns whether it was deleted: not where a row needs it or the purpose is unknown here */
@@ -55,14 +55,22 @@ export async function deleteDataKey(
 }
 
 /** The encrypted private halves of fleet and root keys. */
-export async function privateBoxRows(pool: CommonQueryMethods): Promise<readonly Pick<KeyRow, "kid" | "privateBox">[]> {
-  const row = z.object({ kid: z.string(), privateBox: z.instanceof(Buffer) });
-  return pool.any(sql.type(row)`SELECT kid, private_box AS "privateBox" FROM ${privateBoxes} ORDER BY kid`);
+export async function privateKeyRows(
+  pool: CommonQueryMethods,
+): Promise<readonly Pick<KeyRow, "kid" | "encryptedPrivateKey">[]> {
+  const row = z.object({ kid: z.string(), encryptedPrivateKey: z.instanceof(Buffer) });
+  return pool.any(
+    sql.type(row)`SELECT kid, encrypted_private_key AS "encryptedPrivateKey" FROM ${privateKeys} ORDER BY kid`,
+  );
 }
 
-export async function updatePrivateBox(pool: CommonQueryMethods, kid: string, box: Buffer): Promise<void> {
-  await pool.query(sql.unsafe`UPDATE fleet_keys SET private_box = ${sql.binary(box)} WHERE kid = ${kid}`);
-  await pool.query(sql.unsafe`UPDATE root_keys SET private_box = ${sql.binary(box)} WHERE kid = ${kid}`);
+export async function updatePrivateKey(pool: CommonQueryMethods, kid: string, encrypted: Buffer): Promise<void> {
+  await pool.query(
+    sql.unsafe`UPDATE fleet_keys SET encrypted_private_key = ${sql.binary(encrypted)} WHERE kid = ${kid}`,
+  );
+  await pool.query(
+    sql.unsafe`UPDATE root_keys SET encrypted_private_key = ${sql.binary(encrypted)} WHERE kid = ${kid}`,
+  );
 }
 
 const fleetKey = z.object({
@@ -71,7 +79,7 @@ const fleetKey = z.object({
   alg: z.enum(["ES256", "EdDSA", "RS256", "ECDH-ES+A256KW"]),
   state: z.enum(["next", "active", "retired"]),
   publicJwk: z.record(z.string(), z.unknown()),
-  privateBox: z.instanceof(Buffer),
+  encryptedPrivateKey: z.instanceof(Buffer),
   createdAt: z.number(),
   activeAt: z.number().nullable(),
   retiredAt: z.number().nullable(),
@@ -84,13 +92,13 @@ const rootKey = z.object({
   kid: z.string(),
   state: z.enum(["next", "active"]),
   publicJwk: z.record(z.string(), z.unknown()),
-  privateBox: z.instanceof(Buffer),
+  encryptedPrivateKey: z.instanceof(Buffer),
   createdAt: z.number(),
 });
 
 export async function fleetKeyRows(pool: CommonQueryMethods): Promise<readonly KeyRow[]> {
   return pool.any(sql.type(fleetKey)`
-    SELECT kid, use, alg, state, public_jwk AS "publicJwk", private_box AS "privateBox", created_at AS "createdAt",
+    SELECT kid, use, alg, state, public_jwk AS "publicJwk", encrypted_private_key AS "encryptedPrivateKey", created_at AS "createdAt",
       active_at AS "activeAt", retired_at AS "retiredAt", version, cert, certified_at AS "certifiedAt"
     FROM fleet_keys ORDER BY created_at, kid`);
 }
@@ -98,13 +106,13 @@ export async function fleetKeyRows(pool: CommonQueryMethods): Promise<readonly K
 /** The active one first. */
 export async function rootKeyRows(pool: CommonQueryMethods): Promise<readonly RootRow[]> {
   return pool.any(sql.type(rootKey)`
-    SELECT kid, state, public_jwk AS "publicJwk", private_box AS "privateBox", created_at AS "createdAt" FROM root_keys ORDER BY state`);
+    SELECT kid, state, public_jwk AS "publicJwk", encrypted_private_key AS "encryptedPrivateKey", created_at AS "createdAt" FROM root_keys ORDER BY state`);
 }
 
 export async function insertRootKey(pool: CommonQueryMethods, row: RootRow): Promise<void> {
   await pool.query(sql.unsafe`
-    INSERT INTO root_keys (kid, state, public_jwk, private_box, created_at)
-    VALUES (${row.kid}, ${row.state}, ${sql.jsonb(row.publicJwk as never)}, ${sql.binary(row.privateBox)}, to_timestamp(${row.createdAt / 1000}))`);
+    INSERT INTO root_keys (kid, state, public_jwk, encrypted_private_key, created_at)
+    VALUES (${row.kid}, ${row.state}, ${sql.jsonb(row.publicJwk as never)}, ${sql.binary(row.encryptedPrivateKey)}, to_timestamp(${row.createdAt / 1000}))`);
 }
 
 /** The next key becomes the active one, and the previous one is deleted. */
@@ -176,8 +184,8 @@ export async function insertKeyRecord(pool: CommonQueryMethods, record: KeyRecor
 
 export async function insertFleetKey(pool: CommonQueryMethods, row: KeyRow): Promise<void> {
   await pool.query(sql.unsafe`
-    INSERT INTO fleet_keys (kid, use, alg, state, public_jwk, private_box, created_at, active_at, version, cert, certified_at)
-    VALUES (${row.kid}, ${row.use}, ${row.alg}, ${row.state}, ${sql.jsonb(row.publicJwk as never)}, ${sql.binary(row.privateBox)},
+    INSERT INTO fleet_keys (kid, use, alg, state, public_jwk, encrypted_private_key, created_at, active_at, version, cert, certified_at)
+    VALUES (${row.kid}, ${row.use}, ${row.alg}, ${row.state}, ${sql.jsonb(row.publicJwk as never)}, ${sql.binary(row.encryptedPrivateKey)},
       ${timeOf(row.createdAt)}, ${timeOf(row.activeAt)}, ${row.version}, ${row.cert}, ${timeOf(row.certifiedAt)})`);
 }
 

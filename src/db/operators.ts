@@ -4,51 +4,51 @@ import { sql } from "slonik";
 import { z } from "zod";
 import type { Read, Write } from "./statements.ts";
 
-const row = z.object({ name: z.string(), version: z.number(), box: z.instanceof(Buffer) });
+const row = z.object({ name: z.string(), version: z.number(), encrypted: z.instanceof(Buffer) });
 export type OperatorRow = z.infer<typeof row>;
 
 export function operatorRow(name: string): Read<OperatorRow> {
-  return { select: sql.fragment`SELECT name, version, box FROM operators WHERE name = ${name}`, row };
+  return { select: sql.fragment`SELECT name, version, encrypted FROM operators WHERE name = ${name}`, row };
 }
 
 /** All operators by name; encrypted values as base64, because they come in one JSON array. */
-export function operatorRows(): Read<{ operators: { name: string; box: string }[] }> {
+export function operatorRows(): Read<{ operators: { name: string; encrypted: string }[] }> {
   const select = sql.fragment`
-    SELECT COALESCE(jsonb_agg(jsonb_build_object('name', name, 'box', encode(box, 'base64')) ORDER BY name COLLATE "C"), '[]') AS operators
+    SELECT COALESCE(jsonb_agg(jsonb_build_object('name', name, 'encrypted', encode(encrypted, 'base64')) ORDER BY name COLLATE "C"), '[]') AS operators
     FROM operators`;
-  return { select, row: z.object({ operators: z.array(z.object({ name: z.string(), box: z.string() })) }) };
+  return { select, row: z.object({ operators: z.array(z.object({ name: z.string(), encrypted: z.string() })) }) };
 }
 
 /** The primary key decides races: the second commit is rolled back. */
-export function insertOperator(name: string, box: Buffer): Write {
+export function insertOperator(name: string, encrypted: Buffer): Write {
   return {
     name: "insert_operator",
     changes: 1,
     statement: (gate) =>
-      sql.fragment`INSERT INTO operators (name, box) SELECT ${name}, ${sql.binary(box)} WHERE ${gate} RETURNING 1`,
+      sql.fragment`INSERT INTO operators (name, encrypted) SELECT ${name}, ${sql.binary(encrypted)} WHERE ${gate} RETURNING 1`,
   };
 }
 
 /** Only where there is none; asked before the insert, because afterwards the new row would be found. */
-export function insertFirstOperator(name: string, box: Buffer): Write {
+export function insertFirstOperator(name: string, encrypted: Buffer): Write {
   return {
     name: "insert_first_operator",
     changes: 1,
     statement: (gate) => sql.fragment`
-      INSERT INTO operators (name, box)
-      SELECT ${name}, ${sql.binary(box)} WHERE CASE WHEN ${gate} THEN is_without_operators() ELSE false END RETURNING 1`,
+      INSERT INTO operators (name, encrypted)
+      SELECT ${name}, ${sql.binary(encrypted)} WHERE CASE WHEN ${gate} THEN is_without_operators() ELSE false END RETURNING 1`,
   };
 }
 
 type Known = Pick<OperatorRow, "name" | "version">;
 
 /** @param before as it was read */
-export function changeOperator({ name, version }: Known, box: Buffer): Write {
+export function changeOperator({ name, version }: Known, encrypted: Buffer): Write {
   return {
     name: "change_operator",
     changes: 1,
     statement: (gate) => sql.fragment`
-      UPDATE operators SET box = ${sql.binary(box)}, version = version + 1
+      UPDATE operators SET encrypted = ${sql.binary(encrypted)}, version = version + 1
       WHERE name = ${name} AND version = ${version} AND ${gate} RETURNING 1`,
   };
 }

@@ -96,7 +96,7 @@ async function markPublished(transaction: CommonQueryMethods, rows: readonly Sto
 /** Creates the next days' partitions and drops past ones that are fully published. @returns how many it dropped */
 export async function maintainOutboxPartitions(pool: DatabasePool): Promise<number> {
   const row = await pool.one(
-    sql.type(z.object({ dropped: z.number() }))`SELECT turn_outbox(3, interval '1 day') AS dropped`,
+    sql.type(z.object({ dropped: z.number() }))`SELECT maintain_outbox_partitions(3, interval '1 day') AS dropped`,
   );
   return row.dropped;
 }

@@ -5,7 +5,7 @@
 // Rows with a foreign key to users ON DELETE CASCADE are deleted with the user's row.
 import { sql } from "slonik";
 import { z } from "zod";
-import { forgetWhoGaveUp } from "./given-up-logins.ts";
+import { clearQuarantineOwner } from "./quarantined-logins.ts";
 import { callFunction, type Fragment, type Read, type Write } from "./statements.ts";
 
 export interface PersonalTable {
@@ -105,9 +105,9 @@ export const personalTables: Readonly<Record<string, PersonalTable>> = {
     },
     erased: "with the user",
   },
-  given_up_logins: {
+  quarantined_logins: {
     exported: { not: "keyed hashes of logins that were the user's once; what they were is in the history" },
-    erased: forgetWhoGaveUp, // the rows remain until they expire, without the user
+    erased: clearQuarantineOwner, // the rows remain until they expire, without the user
   },
   login_attempts: {
     exported: { not: "counts of guesses, by keyed hashes; what was refused is in the history" },
@@ -139,10 +139,10 @@ export const personalTables: Readonly<Record<string, PersonalTable>> = {
   audit: {
     exported: { not: "is, as `history`: what is personal in it has to be opened first (accounts/data-export.ts)" },
     erased: {
-      otherwise: "what is personal is sealed under the user's key, which is deleted with the user (subject_keys)",
+      otherwise: "what is personal is sealed under the user's key, which is deleted with the user (user_keys)",
     },
   },
-  subject_keys: {
+  user_keys: {
     exported: { not: "a key of the service, which opens the history" },
     erased: "with the user",
   },
@@ -186,7 +186,7 @@ export function markExported(userId: number, everyMs: number): (numbers: number,
     RETURNING id, sequence`;
 }
 
-const history = z.object({ rows: z.string(), subjectBox: z.instanceof(Buffer).nullable() });
+const history = z.object({ rows: z.string(), encryptedUserKey: z.instanceof(Buffer).nullable() });
 
 /**
  * The newest audit rows about the user as JSON, newest first; personal parts are base64, encrypted with the user's key,
@@ -198,6 +198,6 @@ export function historyOf(userId: number, most: number): Read<z.infer<typeof his
         SELECT COALESCE(json_agg(json_build_object('eventId', a.event_id, 'at', a.at, 'event', a.event, 'actor', a.actor, 'outcome', a.outcome,
           'details', a.details, 'personal', encode(a.personal, 'base64')) ORDER BY a.number DESC), '[]')::text
         FROM (SELECT * FROM audit WHERE user_id = ${userId} ORDER BY number DESC LIMIT ${most}) AS a) AS rows,
-      (SELECT box FROM subject_keys WHERE user_id = ${userId}) AS "subjectBox"`;
+      (SELECT encrypted FROM user_keys WHERE user_id = ${userId}) AS "encryptedUserKey"`;
   return { select, row: history };
 }

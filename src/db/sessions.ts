@@ -268,7 +268,7 @@ export function endOtherSessions(userId: number, others: OtherSessions): Write {
 }
 
 /** The acting session of a command, as it must still be at the commit. */
-export interface StandingSession {
+export interface ActiveSession {
   sessionId: string;
   userId: number;
   /** Its user's generation, unless this commit changes it; null: this commit deletes the user. */
@@ -276,9 +276,9 @@ export interface StandingSession {
 }
 
 /** Demands that the session is open and its user's rights are as read, so that an ended session does nothing more. */
-export function demandSession({ sessionId, userId, generation }: StandingSession): Write {
-  const call = sql.fragment`session_stands(${sessionId}::uuid, ${userId}, ${generation}::int)`;
-  return callFunction("session_stands", call);
+export function demandSession({ sessionId, userId, generation }: ActiveSession): Write {
+  const call = sql.fragment`is_session_current(${sessionId}::uuid, ${userId}, ${generation}::int)`;
+  return callFunction("is_session_current", call);
 }
 
 /**

@@ -22,7 +22,7 @@ export interface StateChange {
 }
 
 /** Locks and numbers the user of a commit: RETURNING id, sequence. */
-export interface Subject {
+export interface UserLock {
   (numbers: number, gate: Fragment): Fragment;
   state?: readonly StateChange[];
 }

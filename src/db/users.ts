@@ -7,9 +7,9 @@ import { addressState, banState, confirmedState, passwordState, withState } from
 import { type MailCount, mailWait } from "./address-mails.ts";
 import { contactColumns, contactShape } from "./contacts.ts";
 import { factorColumns, factorShape } from "./factors.ts";
-import { isFree } from "./given-up-logins.ts";
 import type { Purpose } from "./one-time-tokens.ts";
-import type { Fragment, Read, Subject, Write } from "./statements.ts";
+import { isLoginFree } from "./quarantined-logins.ts";
+import type { Fragment, Read, UserLock, Write } from "./statements.ts";
 
 const roles = sql.fragment`ARRAY(
   SELECT r.name FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id ORDER BY r.name) AS roles`;
@@ -147,7 +147,7 @@ export interface NewUserNames {
 export function vacancyFor({ loginKey, loginHash, emailKey, count }: NewUserNames): Read<z.infer<typeof vacancy>> {
   const select = sql.fragment`
     SELECT nextval('user_ids') AS id,
-      EXISTS (SELECT FROM users WHERE login_key = ${loginKey}) OR NOT ${isFree(loginHash)} AS "loginTaken",
+      EXISTS (SELECT FROM users WHERE login_key = ${loginKey}) OR NOT ${isLoginFree(loginHash)} AS "loginTaken",
       (SELECT ${addressOwnerColumns} FROM users o WHERE o.email_key = ${emailKey} AND o.confirmed_at IS NOT NULL) AS "emailOwner",
       ${count === undefined ? sql.fragment`0` : mailWait(count)} AS "mailWaitMs"`;
   return { select, row: vacancy };
@@ -187,10 +187,10 @@ export async function reapDecoys(
  * The unique indexes users_login_unique and, for confirmed accounts, users_email_unique decide races: the second commit
  * is rolled back.
  */
-export function insertUser(user: NewUser): Subject {
+export function insertUser(user: NewUser): UserLock {
   const { id, login, loginKey, username, email, emailKey, locale = null, confirmed = false, decoy = false } = user;
   const secretHash = user.registrationHash === undefined ? sql.fragment`NULL` : sql.binary(user.registrationHash);
-  const insert: Subject = (numbers, gate) => sql.fragment`
+  const insert: UserLock = (numbers, gate) => sql.fragment`
     INSERT INTO users (id, login, login_key, username, email, email_key, locale, confirmed_at, decoy, registration_hash, mail_due_at,
       sequence)
     SELECT ${id}, ${login}, ${loginKey}, ${username}, ${email}, ${emailKey}, ${locale}::text, CASE WHEN ${confirmed} THEN now() END, ${decoy},
@@ -209,7 +209,7 @@ export interface Expected {
   emailKey?: string;
 }
 
-function lock(id: number, expected: Expected, changes: Fragment): Subject {
+function lock(id: number, expected: Expected, changes: Fragment): UserLock {
   const { generation = null, banned = null, confirmed = null, emailKey = null } = expected;
   return (numbers, gate) => sql.fragment`
     UPDATE users u SET sequence = sequence + ${numbers} ${changes}
@@ -222,14 +222,14 @@ function lock(id: number, expected: Expected, changes: Fragment): Subject {
 }
 
 /** Changes nothing but the event numbers. */
-export function lockUser(id: number, expected: Expected): Subject {
+export function lockUser(id: number, expected: Expected): UserLock {
   return lock(id, expected, sql.fragment``);
 }
 
 /**
  * The unique index users_email_unique decides which of several accounts gets an address: the others are rolled back.
  */
-export function confirmUser(id: number, generation: number): Subject {
+export function confirmUser(id: number, generation: number): UserLock {
   const expected = { confirmed: false, banned: false, generation };
   const confirm = lock(
     id,
@@ -240,12 +240,12 @@ export function confirmUser(id: number, generation: number): Subject {
 }
 
 /** Outdates all access tokens issued so far. */
-export function raiseGeneration(id: number, expected: Expected): Subject {
+export function raiseGeneration(id: number, expected: Expected): UserLock {
   return lock(id, expected, sql.fragment`, generation = generation + 1`);
 }
 
 /** Outdates access tokens and device tokens issued so far. */
-export function raiseGenerationAndEpoch(id: number, expected: Expected): Subject {
+export function raiseGenerationAndEpoch(id: number, expected: Expected): UserLock {
   return lock(id, expected, sql.fragment`, generation = generation + 1, device_epoch = device_epoch + 1`);
 }
 
@@ -255,19 +255,19 @@ export interface Ban {
   reason: string;
 }
 
-export function banUser(id: number, { until, reason }: Ban, expected: Expected): Subject {
+export function banUser(id: number, { until, reason }: Ban, expected: Expected): UserLock {
   const end = until === null ? sql.fragment`NULL` : sql.fragment`to_timestamp(${until / 1000}::double precision)`;
   const change = sql.fragment`, generation = generation + 1, banned_at = now(), banned_until = ${end}, ban_reason = ${reason}`;
   return withState(lock(id, expected, change), banState({ until }));
 }
 
-export function unbanUser(id: number): Subject {
+export function unbanUser(id: number): UserLock {
   const lift = lock(id, { banned: true }, sql.fragment`, banned_at = NULL, banned_until = NULL, ban_reason = NULL`);
   return withState(lift, banState(null));
 }
 
 /** @param expected confirmed: false deletes only accounts that were never confirmed */
-export function deleteUser(id: number, expected: Omit<Expected, "banned">): Subject {
+export function deleteUser(id: number, expected: Omit<Expected, "banned">): UserLock {
   const { generation = null, confirmed = null } = expected;
   return (numbers, gate) => sql.fragment`
     DELETE FROM users WHERE id = ${id} AND ${gate}
@@ -320,13 +320,13 @@ export function changeEmail(
   id: number,
   generation: number,
   { email, emailKey }: Pick<NewUser, "email" | "emailKey">,
-): Subject {
+): UserLock {
   const change = lock(id, { banned: false, generation }, sql.fragment`, email = ${email}, email_key = ${emailKey}`);
   return withState(change, addressState(emailKey));
 }
 
 /** @param locale null: the fleet's language */
-export function changeLocale(id: number, locale: string | null): Subject {
+export function changeLocale(id: number, locale: string | null): UserLock {
   return lock(id, { banned: false }, sql.fragment`, locale = ${locale}::text`);
 }
 

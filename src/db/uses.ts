@@ -13,7 +13,7 @@ import { callFunction, type Fragment, type Write } from "./statements.ts";
 export interface UseLimit {
   /** The limit's name in refusals. */
   name: "network" | "fleet";
-  subject: Buffer;
+  limiterKey: Buffer;
   /** How many uses at once, and how many are forgotten per second. */
   burst: number;
   perSecond: number;
@@ -28,14 +28,13 @@ export type CountedUse = z.infer<typeof countedUse>;
 /** In locking order: from the narrow network to the fleet. */
 export function limitArray(limits: readonly UseLimit[]): Fragment {
   const rows = limits.map(
-    ({ name, subject, burst, perSecond, known }) =>
-      sql.fragment`ROW(${name}, ${sql.binary(subject)}::bytea, ${burst}::float8, ${perSecond}::float8, ${known})::use_limit`,
+    ({ name, limiterKey, burst, perSecond, known }) =>
+      sql.fragment`ROW(${name}, ${sql.binary(limiterKey)}::bytea, ${burst}::float8, ${perSecond}::float8, ${known})::use_limit`,
   );
   return sql.fragment`ARRAY[${rows.length === 0 ? sql.fragment`` : sql.join(rows, sql.fragment`, `)}]::use_limit[]`;
 }
 
-export const subjectArray = (subjects: readonly Buffer[]): Fragment =>
-  sql.fragment`${sql.array([...subjects], "bytea")}`;
+export const keyArray = (keys: readonly Buffer[]): Fragment => sql.fragment`${sql.array([...keys], "bytea")}`;
 
 /** Counts a use; where it must wait, nothing is written. */
 export function useCount(limits: readonly UseLimit[]): Reservation<CountedUse> {
@@ -54,19 +53,19 @@ export async function countUse(pool: CommonQueryMethods, limits: readonly UseLim
  * Takes back a use whose secret was right. Must come after whatever the commit does to attempts: that is the locking
  * order.
  */
-export function takeBackUse(subjects: readonly Buffer[]): Write {
-  return callFunction("take_back_use", sql.fragment`take_back_use(${subjectArray(subjects)})`);
+export function refundUse(keys: readonly Buffer[]): Write {
+  return callFunction("refund_use", sql.fragment`refund_use(${keyArray(keys)})`);
 }
 
 /** Releases a use that was not carried out. */
-export async function releaseUse(pool: DatabasePool, subjects: readonly Buffer[]): Promise<void> {
-  if (subjects.length > 0) await pool.query(sql.unsafe`SELECT take_back_use(${subjectArray(subjects)})`);
+export async function releaseUse(pool: DatabasePool, keys: readonly Buffer[]): Promise<void> {
+  if (keys.length > 0) await pool.query(sql.unsafe`SELECT refund_use(${keyArray(keys)})`);
 }
 
 /** Deletes up to `limit` rows that were last used before yesterday: they have decayed to zero. @returns how many */
 export async function reapUses(pool: DatabasePool, limit: number): Promise<number> {
   const { rowCount } = await pool.query(sql.unsafe`
-    DELETE FROM network_uses WHERE subject IN (SELECT subject FROM network_uses WHERE day < current_date - 1 LIMIT ${limit})
+    DELETE FROM network_uses WHERE limiter_key IN (SELECT limiter_key FROM network_uses WHERE day < current_date - 1 LIMIT ${limit})
       AND day < current_date - 1`);
   return rowCount;
 }

@@ -1,14 +1,13 @@
-// Who reads which partitions. Two rules, both used by the group's leader on what every member says of itself:
-// - shared: each topic goes only to members that subscribed to it, balanced per topic, the same partition number of all
-//   topics with the same subscribers to the same member, and a member keeps what it had as far as balance allows.
-// - single: the one member of a requester's own group reads one partition of its reply topic, and all of whatever else
-//   it subscribed to.
-// Nothing here talks to Kafka.
+// Which consumer reads which partitions. The group's leader applies one of two rules to what every member reports:
+// - shared: each topic goes only to members that subscribed to it, balanced per topic. Equal partition numbers of
+//   topics with the same subscribers go to the same member, and a member keeps its partitions as far as balance allows.
+// - single: the only member of a requester's own group reads one partition of its reply topic, and all partitions of
+//   its other topics. Nothing here talks to Kafka.
 
 export interface Member {
   memberId: string;
   topics: string[];
-  /** What the member said through userData() before this assignment. */
+  /** What the member reported with userData() before this assignment. */
   userData: Buffer;
 }
 
@@ -16,7 +15,7 @@ export interface Member {
 export type Plan = Map<string, Map<string, number[]>>;
 
 export interface AssignPartitions {
-  /** What this member tells the leader: for `shared`, the partitions it holds. */
+  /** What this member reports to the leader: for `shared`, its partitions. */
   userData(): Buffer;
   assign(members: Member[], partitions: Map<string, number[]>, prefix: string): Plan;
 }
@@ -24,7 +23,7 @@ export interface AssignPartitions {
 /** topic -> partitions */
 export type Held = Record<string, number[]>;
 
-/** @param held the partitions this member holds now, by topic without prefix */
+/** @param held this member's partitions now, by topic without prefix */
 export function shared(held: () => Held): AssignPartitions {
   return {
     userData: () => Buffer.from(JSON.stringify(held())),
@@ -61,7 +60,7 @@ function assignShared(members: Member[], partitions: Map<string, number[]>, pref
   return plan;
 }
 
-/** Topics that the same members subscribed to are assigned together. */
+/** Topics with the same subscribers are assigned together. */
 function bySubscribers(members: Member[], topics: string[]) {
   const groups = new Map<string, { subscribers: Member[]; topics: string[] }>();
   const sorted = [...members].sort((a, b) => (a.memberId < b.memberId ? -1 : 1));
@@ -77,9 +76,9 @@ function bySubscribers(members: Member[], topics: string[]) {
 }
 
 /**
- * The owner of each partition number. A topic of n partitions uses the numbers 0..n-1, so the numbers are dealt in
- * blocks that end where a topic ends, each block balanced on top of those before it: then every topic is balanced
- * whatever its size.
+ * The owner of each partition number. A topic of n partitions uses the numbers 0..n-1. The numbers are dealt in blocks
+ * that end where a topic ends, each balanced together with those before it, so that every topic is balanced whatever
+ * its size.
  */
 function ownersOfNumbers(subscribers: Member[], sizes: number[], former: Map<number, string>): string[] {
   const owners: string[] = [];
@@ -93,7 +92,7 @@ function ownersOfNumbers(subscribers: Member[], sizes: number[], former: Map<num
 }
 
 /**
- * Whoever held most of these topics' partitions of a number. Topics that were in other hands come together when
+ * The member that had most of these topics' partitions of a number: topics with different owners are joined when
  * subscriptions change.
  */
 function formerOwners(subscribers: Member[], topics: string[]): Map<number, string> {
@@ -106,7 +105,7 @@ function formerOwners(subscribers: Member[], topics: string[]): Map<number, stri
   return new Map([...most].map(([number, { owner }]) => [number, owner]));
 }
 
-/** number -> of how many of these topics the member holds it */
+/** number -> for how many of these topics the member has it */
 function heldBy(member: Member, topics: string[]): Map<number, number> {
   const counts = new Map<number, number>();
   const held = readHeld(member.userData);
@@ -117,7 +116,7 @@ function heldBy(member: Member, topics: string[]): Map<number, number> {
   return counts;
 }
 
-/** A member that says nothing we can read simply held nothing. */
+/** A member with an unreadable report counts as having nothing. */
 function readHeld(userData: Buffer): Record<string, unknown> {
   try {
     const held: unknown = JSON.parse(userData.toString());
@@ -135,7 +134,7 @@ interface Block {
   former: Map<number, string>;
 }
 
-/** First everyone keeps what they had, up to their share of 0..end; then what is left goes to whoever has least. */
+/** First every owner keeps its numbers, up to its share of 0..end; the rest goes to whoever has least. */
 function dealBlock({ start, end, owners, load, former }: Block): void {
   const floor = Math.floor(end / load.size);
   let extras = end % load.size;

@@ -1,31 +1,31 @@
-// The broker's time on this machine, whatever this machine's clock says: requests' times count from the time at which
-// the broker took them (docs/protocol.md, Time). A record that was sent at S, acknowledged at R and appended at T says
-// that our clock is ahead by something between S - T and R - T. The narrowest such span of the last minute counts: a
-// clock drifts slowly. A span that does not fit the one before says that the clock was set meanwhile, and is believed
-// at once.
-// Before the first one our own clock is taken for right; a worker has one before it takes its first request (announce
+// The broker's time, estimated on this machine, whatever its clock says: a request's deadline counts from the broker
+// time of its record (docs/protocol.md, Time). A record sent at S, acknowledged at R and appended at T shows that our
+// clock is ahead by between S - T and R - T. The narrowest such span of the last minute is used, because clocks drift
+// slowly. A span that contradicts the one before means that a clock was set, and replaces it at once.
+//
+// Until the first span our own clock is taken as right; a worker gets one before it takes its first request (`announce`
 // in bus/fleet-feed.ts).
 import type { Clock } from "../lib/clock.ts";
 import type { TopicPartition } from "./records.ts";
 
-/** When the broker appended to a partition, Unix ms by its clock. */
+/** The broker's append time for a partition, Unix ms by its clock. */
 export interface PartitionAppend extends TopicPartition {
   at: number;
 }
 
 export interface Append {
-  /** Of our clock: before the record was sent, and when it was acknowledged. */
+  /** By our clock: before the record was sent, and when it was acknowledged. */
   sentAt: number;
   ackedAt: number;
-  /** Of the broker's. */
+  /** By the broker's clock. */
   at: number;
-  /** Each partition's own, where the driver tells them. */
+  /** Each partition's own, where the driver reports them. */
   partitions?: readonly PartitionAppend[];
 }
 
 /**
- * What a produce says of the broker's clock.
- * @param appends topics are those on the broker, with the prefix
+ * What a produce reveals about the broker's clock.
+ * @param appends topics with their names on the broker, including the prefix
  * @returns undefined: nothing
  */
 export function appendOf(
@@ -42,7 +42,7 @@ export interface BrokerClock {
   sample(append: Append): void;
   /** Unix ms by the broker's clock. */
   now(): number;
-  /** How much our clock is ahead of it, ms. */
+  /** How far our clock is ahead of it, ms. */
   readonly skew: number;
 }
 
@@ -54,7 +54,7 @@ interface Span {
 }
 
 /**
- * Below this a clock counts as right: well-kept clocks differ by less, and what is estimated moves with each round
+ * Below this our clock counts as right: synchronised clocks differ by less, and the estimate varies with each round
  * trip.
  */
 const rightMs = 1000;
@@ -65,7 +65,7 @@ export function agreedClock(clock: Clock, broker: Pick<BrokerClock, "now" | "ske
 }
 
 const freshMs = 60_000;
-/** Clocks of ms, and a broker that stamps a batch a moment before or after it says so. */
+/** Tolerance for clocks with a resolution of ms, and for a broker that stamps a batch slightly early or late. */
 const slackMs = 5;
 
 export function makeBrokerClock(clock: Clock): BrokerClock {

@@ -1,6 +1,6 @@
-// What a Kafka error means for whoever asked, classified in one place. "unavailable" may pass by itself and is worth
-// another try; the other kinds are permanent for the record that caused them, but for "not-authenticated", which is
-// whoever asks: nobody is let in with this password, or trusts this certificate.
+// Classifies Kafka errors, in one place. "unavailable" is transient and worth a retry; the other kinds are permanent
+// for the record that caused them, except "not-authenticated", which is permanent for the client: the password is
+// wrong, or the certificate is not trusted.
 import { setTimeout as sleep } from "node:timers/promises";
 
 export type KafkaFaultKind =
@@ -14,7 +14,7 @@ export type KafkaFaultKind =
 export class KafkaFault extends Error {
   override readonly name = "KafkaFault";
   readonly kind: KafkaFaultKind;
-  /** What a broker, or the network, said: one sentence for an operator. */
+  /** The message of the broker or the network: one sentence for an operator. */
   readonly why: string;
 
   constructor(kind: KafkaFaultKind, cause: unknown) {
@@ -26,8 +26,8 @@ export class KafkaFault extends Error {
 }
 
 /**
- * Protocol error name, or OpenSSL's, -> kind. What is not here is taken as unavailable: the broker may recover, and
- * nothing may be lost.
+ * Protocol error name, or OpenSSL's -> kind. Anything else counts as unavailable: the broker may recover, and nothing
+ * may be lost.
  */
 const kinds: Record<string, KafkaFaultKind> = {
   UNKNOWN_TOPIC_OR_PARTITION: "unknown-topic",
@@ -54,8 +54,8 @@ const kinds: Record<string, KafkaFaultKind> = {
 };
 
 /**
- * Looks through the errors that a driver wraps around the broker's own, which kafkajs names by `type` and platformatic
- * by `apiId`.
+ * Searches the errors that a driver wraps around the broker's own, which kafkajs names by `type` and platformatic by
+ * `apiId`.
  */
 export function classify(error: unknown): KafkaFaultKind {
   for (const each of causes(error)) {
@@ -67,7 +67,7 @@ export function classify(error: unknown): KafkaFaultKind {
   return "unavailable";
 }
 
-/** The words of the innermost error: around it stands how often something was tried. */
+/** The message of the innermost error; the outer ones only say how often something was tried. */
 function whyOf(cause: unknown): string {
   const innermost = [...causes(cause)].at(-1);
   if (innermost === undefined) return String(cause);
@@ -77,7 +77,7 @@ function whyOf(cause: unknown): string {
 
 const deepest = 6;
 
-/** An error before what it was made of. */
+/** The error, then its causes. */
 function* causes(error: unknown, depth = 0): Generator<object> {
   if (typeof error !== "object" || error === null || depth > deepest) return;
   yield error;
@@ -88,7 +88,7 @@ function* causes(error: unknown, depth = 0): Generator<object> {
 
 const againMs = [20, 50, 100, 200, 400];
 
-/** Asks again for less than a second what is cheap to ask and may be answered the next time. */
+/** Retries for less than a second what is cheap to ask and may be answered next time. */
 export async function againWhileUnavailable<T>(ask: () => Promise<T>): Promise<T> {
   for (const pause of againMs) {
     try {
@@ -101,7 +101,7 @@ export async function againWhileUnavailable<T>(ask: () => Promise<T>): Promise<T
   return ask();
 }
 
-/** Runs what asks the driver, and makes whatever it throws a KafkaFault. */
+/** Runs a call of the driver, and throws whatever it throws as a KafkaFault. */
 export async function guarded<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();

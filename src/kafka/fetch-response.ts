@@ -1,9 +1,9 @@
-// The answer to a fetch, versions 4 to 17 of the protocol (KIP-98 to KIP-951), with the records of each partition as
-// they came: the drivers' own decoders unpack and read them at once, all of an answer, without a bound (record-batch.ts
-// does it).
+// Decodes the answer to a fetch, protocol versions 4 to 17 (KIP-98 to KIP-951), and leaves the records of each
+// partition undecoded: the drivers' own decoders unpack all of an answer at once and without a bound (record-batch.ts
+// reads them).
 export interface RawFetchAnswer {
   errorCode: number;
-  /** 0 where there is none. */
+  /** 0 without a session. */
   sessionId: number;
   topics: { topic: string; partitions: RawFetchedPartition[] }[];
 }
@@ -24,15 +24,15 @@ export const firstVersion = 4;
 const withLogStart = 5;
 const withSessions = 7;
 const withPreferredReplica = 11;
-/** Compact lengths, and tagged fields behind every structure (KIP-482). */
+/** From here on lengths are compact and structures end with tagged fields (KIP-482). */
 const flexible = 12;
-/** Topics are named by their ids. */
+/** From here on topics are named by id. */
 const byTopicId = 13;
 
-/** @param bytes behind the header of the answer. @throws RangeError where they end too early */
+/** @param bytes after the header of the answer. @throws RangeError where they end too early */
 export function readFetchAnswer(version: number, bytes: Buffer): RawFetchAnswer {
   const reader = new AnswerReader(bytes, version >= flexible);
-  reader.int32(); // how long to hold back; brokers hold back themselves
+  reader.int32(); // throttle time; brokers throttle by themselves
   const hasSessions = version >= withSessions;
   const errorCode = hasSessions ? reader.int16() : 0;
   const sessionId = hasSessions ? reader.int32() : 0;
@@ -108,7 +108,7 @@ class AnswerReader {
     return all;
   }
 
-  /** Of no use here. */
+  /** Skipped. */
   tags(): void {
     if (!this.#isFlexible) return;
     for (let left = this.#varint(); left > 0; left -= 1) {

@@ -1,13 +1,14 @@
-// A fetch session (KIP-227), the consumer's side: a fetch names only what is new, has moved, or is given up, and the
-// answer only what has records or a new end. Without one every partition is named in every fetch and answered, and an
-// idle worker makes its broker and itself spend more on lists than on records. Measured with kafkajs, `npm run bench --
-// roundtrip-1` on 2 cores: CPU a request 1.39 -> 0.49 ms in a worker and 1.14 -> 0.81 ms in the broker, and 2.8 -> 1.5
-// times the p50 of a bare echo.
-// Promises: what the consumer wants is what the broker knows, or the next fetch names everything again. Any fault ends
-// in that: a fault in an answer, an answer that did not come, a broker that has forgotten the session or keeps none
+// The consumer's side of a fetch session (KIP-227): a fetch names only partitions that are new, have moved or were
+// removed, and the answer only those with records or a new end. Without a session every fetch and answer names every
+// partition, and an idle worker spends more on these lists than on records. Measured with kafkajs, `npm run bench --
+// roundtrip-1` on 2 cores: CPU per request 1.39 -> 0.49 ms in a worker and 1.14 -> 0.81 ms in the broker, and 2.8 ->
+// 1.5 times the p50 of a bare echo.
+//
+// Either the broker knows exactly what the consumer wants, or the next fetch names everything again. That is the result
+// of every fault: an error in an answer, a missing answer, a broker that dropped the session or has no room for one
 // (its cache has 1,000 places by default).
 
-/** Offsets are as the driver has them. */
+/** In the driver's own type. */
 export type Offset = string | bigint;
 
 export interface FetchPartition<O extends Offset> {
@@ -23,7 +24,7 @@ export interface FetchTopic<O extends Offset> {
 
 export interface SessionRequest<O extends Offset> {
   sessionId: number;
-  /** 0: everything is named and a session is asked for. */
+  /** 0: everything is named and a session is requested. */
   sessionEpoch: number;
   topics: FetchTopic<O>[];
   forgottenTopics: { topic: string; partitions: number[] }[];
@@ -34,26 +35,26 @@ export interface FetchAnswer {
   sessionId: number;
 }
 
-/** What a broker knows of one consumer's wishes. */
+/** What a broker knows about the partitions that one consumer wants. */
 export interface FetchSession<O extends Offset> {
   next(wanted: FetchTopic<O>[]): SessionRequest<O>;
-  /** @returns whether the session was refused, so that the same must be asked again */
+  /** @returns whether the session was refused, so that the same fetch must be sent again */
   answered(answer: FetchAnswer): boolean;
-  /** Nobody can tell what the broker knows now. */
+  /** It is unknown what the broker knows now. */
   failed(): void;
-  /** From where it was asked for last; undefined: it was not, or is not any more. */
+  /** The offset that was last asked for; undefined: none (any more). */
   askedFrom(topic: string, partition: number): O | undefined;
 }
 
 const noSession = 0;
 const lastEpoch = 2 ** 31 - 1;
-/** FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH: the protocol's numbers. */
+/** FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, by their protocol numbers. */
 const refusals = new Map([
   [70, "gone"],
   [71, "out of step"],
 ]);
 
-/** Whether the session is refused and nothing else: the same can be asked anew. */
+/** Whether only the session was refused, so that the fetch can be sent again. */
 export const isRefusal = ({ errorCode }: Pick<FetchAnswer, "errorCode">): boolean => refusals.has(errorCode);
 
 type Known<O> = Map<string, Map<number, O>>;
@@ -64,7 +65,7 @@ export function makeFetchSession<O extends Offset>(): FetchSession<O> {
   let known: Known<O> = new Map();
 
   const restart = (sessionId: number): void => {
-    id = sessionId; // with its number the broker ends the old session instead of keeping it for two minutes
+    id = sessionId; // naming it makes the broker end the old session instead of keeping it for two minutes
     epoch = 0;
   };
 
@@ -89,7 +90,7 @@ export function makeFetchSession<O extends Offset>(): FetchSession<O> {
   };
 }
 
-/** What is wanted and not known as it is wanted; known afterwards. */
+/** What is wanted and differs from what the broker knows; it counts as known afterwards. */
 function moved<O extends Offset>(known: Known<O>, wanted: FetchTopic<O>[]): FetchTopic<O>[] {
   const changed: FetchTopic<O>[] = [];
   for (const { topic, partitions } of wanted) {
@@ -105,7 +106,9 @@ function moved<O extends Offset>(known: Known<O>, wanted: FetchTopic<O>[]): Fetc
   return changed;
 }
 
-/** What is known and not wanted any more, where all that is wanted is known; forgotten afterwards. */
+/**
+ * What the broker knows and is no longer wanted; forgotten afterwards. Requires that all wanted partitions are known.
+ */
 function forget<O extends Offset>(known: Known<O>, wanted: FetchTopic<O>[]): SessionRequest<O>["forgottenTopics"] {
   const size = wanted.reduce((sum, { partitions }) => sum + partitions.length, 0);
   if (size === sizeOf(known)) return [];

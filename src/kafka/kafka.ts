@@ -1,6 +1,6 @@
-// The port, over the driver that the settings name. The driver is loaded at the first use, and the other one never is.
-// What both need is here and in supervisor.ts: faults in our words, consumers that are built again, and a bound on
-// every close.
+// The port, with the driver that the settings name. Only that driver is ever loaded, at the first use. Here and in
+// supervisor.ts is what both drivers need: faults as KafkaFault, consumers that are rebuilt, and a bound on every
+// close.
 import { createRequire } from "node:module";
 import { systemClock } from "../lib/clock.ts";
 import { settledWithin } from "../lib/timeout.ts";
@@ -35,13 +35,13 @@ export function isDriverName(name: string): name is KafkaDriverName {
   return Object.hasOwn(drivers, name);
 }
 
-/** Who installs the client alone has the second driver only where they installed it themselves. */
+/** Installations of the client alone have the second driver only if they installed it themselves. */
 function checkInstalled(name: KafkaDriverName): void {
   if (name === "kafkajs") return;
   try {
     createRequire(import.meta.url).resolve("@platformatic/kafka");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") return; // it is there, and not for require()
+    if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") return; // it is installed, but not for require()
     throw new Error(`the driver ${name} needs a package: run \`npm install @platformatic/kafka\``);
   }
 }
@@ -105,7 +105,7 @@ export function portOver(
     ensureTopics: (specs) => guarded(async () => (await driver()).ensureTopics(specs)),
     describeTopics: (topics) => guarded(async () => (await driver()).describeTopics(topics)),
     committedOffsets: (group, topics) => guarded(async () => (await driver()).committedOffsets(group, topics)),
-    // A broker that has just been made a partition's leader may not know it yet, though the metadata does.
+    // A broker that has just become a partition's leader may not know it yet, although the metadata says so.
     endOffsets: (topic) => guarded(() => againWhileUnavailable(async () => (await driver()).endOffsets(topic))),
     ping: () => guarded(async () => (await driver()).ping()),
     async close() {
@@ -121,9 +121,7 @@ export function portOver(
   };
 }
 
-/**
- * The consumer of a driver that may still have to be loaded; until it has joined nothing is asked of it but to close.
- */
+/** A consumer of a driver that may still be loading; before it has joined, only close() has an effect. */
 function buildWith(driver: Promise<KafkaDriver>, options: ConsumeOptions, instance: ConsumerInstance): Consumer {
   let made: Consumer | undefined;
   const making = driver.then((it) => {

@@ -1,36 +1,32 @@
-// Record batches as they are in a log and in a fetch (Kafka protocol, message format v2), and the records in them. One
-// reader for every driver: what producers wrote is hostile until it was read. Lengths and counts are believed up to
-// what is left of the bytes; a batch that does not keep to the format, or unpacks to more than the bound, is given up
-// from where it breaks, and its last offset still says where to go on. Records come in small lots with turns of the
-// loop in between, since a batch may hold a hundred thousand. One compressed batch is unpacked at a time in a process,
-// so what is unpacked is bounded too. Each record has bytes of its own: one that waits must not keep the megabytes it
-// came with.
+// Reads record batches (Kafka protocol, message format v2) and their records, for every driver. Their bytes are
+// untrusted: lengths and counts are never followed beyond the remaining bytes. A batch that violates the format, or
+// unpacks to more than the bound, is dropped from that point on, and its last offset still says where to continue.
+// Records are read in small lots with turns of the event loop in between, because a batch may have a hundred thousand.
+// A process unpacks one compressed batch at a time, which bounds the unpacked bytes too. Each record is copied, so that
+// one that waits does not keep its batch's megabytes.
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { systemClock } from "../lib/clock.ts";
 import { giveBack, Unreadable, unpack } from "./compression.ts";
 import type { InRecord, TopicPartition } from "./records.ts";
 
-/**
- * Bytes of records over which a batch is passed over, where nothing else is said: 32 times what a broker takes packed
- * by default.
- */
+/** Default bound on a batch's records in bytes: 32 times what a broker accepts compressed by default. */
 export const usualUnpackedBytes = 32 * 1024 * 1024;
 
-/** One batch, not unpacked yet. */
+/** A batch that is not unpacked yet. */
 export interface RecordBatch {
   firstOffset: bigint;
-  /** The last that it takes up; records may be missing there (compaction). */
+  /** The batch's last offset; compaction may have removed its record. */
   lastOffset: bigint;
   attributes: number;
   firstTimestamp: bigint;
   maxTimestamp: bigint;
   producerId: bigint;
   count: number;
-  /** The records, as they were packed. */
+  /** The records, compressed. */
   body: Buffer;
-  /** Why it cannot be read, where its head says so already. */
+  /** Why it cannot be read, where its header shows that. */
   fault: Unreadable | undefined;
-  /** Nothing for a consumer: a marker of a transaction, or part of one that was aborted. */
+  /** Not for consumers: a transaction marker, or part of an aborted transaction. */
   hidden: boolean;
 }
 
@@ -43,7 +39,7 @@ const codecBits = 7;
 const isLogAppendTime = 1 << 3;
 const isTransactional = 1 << 4;
 const isControl = 1 << 5;
-/** Offset and length, which are not counted in the length. */
+/** Offset and length, which the length does not include. */
 const prefixBytes = 12;
 const headBytes = 61;
 const magicAt = 16;
@@ -55,9 +51,7 @@ export interface FetchedSpan {
   end: bigint;
 }
 
-/**
- * The batches of one partition in a fetch. A last one that is cut off is left out: it comes whole with the next fetch.
- */
+/** The batches of one partition in a fetch. A truncated last one is left out: the next fetch brings it whole. */
 export function splitBatches(bytes: Buffer, span: FetchedSpan): RecordBatch[] {
   const batches: RecordBatch[] = [];
   for (let at = 0; at + prefixBytes <= bytes.length; ) {
@@ -73,12 +67,11 @@ export function splitBatches(bytes: Buffer, span: FetchedSpan): RecordBatch[] {
 function batchOf(bytes: Buffer, { from, end }: FetchedSpan): RecordBatch {
   const firstOffset = bytes.readBigInt64BE(0);
   const broken = (fault: Unreadable): RecordBatch => {
-    const offset = firstOffset > from ? firstOffset : from; // or it would be fetched for ever
+    const offset = firstOffset > from ? firstOffset : from; // otherwise it would be fetched forever
     return { ...empty, firstOffset: offset, lastOffset: offset, fault };
   };
   if (bytes.length > magicAt && bytes[magicAt] !== 2) {
-    // The first offset of a set of old messages is that of its last one where they are packed, so nothing is passed
-    // over twice.
+    // The first offset of a compressed set of old messages is that of its last message, so nothing is skipped twice.
     return broken(new Unreadable("old-format", `message format ${bytes[magicAt]}, from before Kafka 0.11`));
   }
   if (bytes.length < headBytes || bytes.readInt32BE(8) < 0)
@@ -88,7 +81,7 @@ function batchOf(bytes: Buffer, { from, end }: FetchedSpan): RecordBatch {
   return {
     ...empty,
     firstOffset,
-    // A reader that went on behind the partition's end would have to look for a place to begin anew.
+    // A reader that continued after the partition's end would have to find a new starting point.
     lastOffset: last < end || end <= firstOffset ? last : end - 1n,
     attributes: bytes.readInt16BE(21),
     firstTimestamp: bytes.readBigInt64BE(27),
@@ -111,8 +104,8 @@ const empty = {
 };
 
 /**
- * Hides markers and what was aborted: a transaction begins where the broker says, and ends with its producer's next
- * marker.
+ * Hides markers and aborted records: an aborted transaction begins where the broker says and ends with its producer's
+ * next marker.
  */
 export function hideAborted(batches: RecordBatch[], aborted: AbortedTransaction[]): void {
   const open = new Set<bigint>();
@@ -127,27 +120,27 @@ export function hideAborted(batches: RecordBatch[], aborted: AbortedTransaction[
 
 export interface BatchReading {
   partition: TopicPartition;
-  /** Records below are left out: a batch comes whole. */
+  /** Records below are skipped: a batch always comes whole. */
   from: bigint;
   maxBytes: number;
-  /** Gets records in the order of their offsets, at least one. @returns whether to go on */
+  /** Called with records in offset order, at least one. @returns whether to continue */
   take(records: InRecord[]): boolean;
 }
 
 /**
- * A partition that is held back in the middle of a batch reads it again from its beginning: with the four million
- * records that a bomb can have, that would go on for an hour. A producer's megabyte has 15,000.
+ * A partition that is paused within a batch reads the batch again from its beginning; with the four million records of
+ * a decompression bomb, that would take an hour. A producer's megabyte has 15,000.
  */
 const mostRecords = 2 ** 17;
 const lotRecords = 500;
 const lotBytes = 512 * 1024;
-/** Time that the loop is held at once, ms. */
+/** How long the event loop is held at a time, ms. */
 const lotMs = 4;
 
 /**
  * Hands over the records of a batch, lot by lot.
  * @returns false where `take` wanted no more
- * @throws Unreadable where the batch breaks; what came before was handed over
+ * @throws Unreadable where the batch is malformed; earlier records were handed over
  */
 export async function readBatch(batch: RecordBatch, reading: BatchReading): Promise<boolean> {
   if (batch.fault !== undefined) throw batch.fault;
@@ -210,7 +203,7 @@ function nextLot(records: Iterator<InRecord | undefined>): Lot {
   return { lot, end: false, fault: undefined };
 }
 
-/** undefined: one that is left out. */
+/** undefined: a record that is skipped. */
 function* recordsOf(
   batch: RecordBatch,
   bytes: Buffer,
@@ -230,14 +223,14 @@ function* recordsOf(
   if (reader.left > 0 || batch.count < 0) throw broken("another number of records than it says");
 }
 
-/** More are left out: no client sends so many, and each costs a place in an object. */
+/** Further headers are dropped: no client sends so many, and each costs memory. */
 const mostHeaders = 200;
 const leastHeaderBytes = 2;
-/** As many as a record of 1 MiB can have; to go through more would hold the loop. */
+/** As many as a record of 1 MiB can have; reading more would hold the event loop. */
 const mostCounted = 2 ** 19;
 
 function recordOf(batch: RecordBatch, reader: ByteReader, size: number) {
-  reader.skip(1); // attributes, of which there are none
+  reader.skip(1); // attributes, always unused
   const timestampDelta = reader.varlong();
   const offsetDelta = reader.varint();
   const [key, value] = [reader.nullable("a key"), reader.nullable("a value")];
@@ -265,7 +258,7 @@ function recordOf(batch: RecordBatch, reader: ByteReader, size: number) {
   };
 }
 
-/** As an own property, whatever it is called. A header given twice has its values in a list. */
+/** Defines an own property, whatever its name. A repeated header has its values in a list. */
 function addHeader(headers: InRecord["headers"], name: string, value: Buffer): void {
   const before = Object.hasOwn(headers, name) ? headers[name] : undefined;
   if (Array.isArray(before)) before.push(value);
@@ -278,7 +271,7 @@ function broken(what: string): Unreadable {
   return new Unreadable("broken", what);
 }
 
-/** Numbers and parts of bytes, never beyond their end. */
+/** Reads numbers and byte ranges, never beyond the end. */
 class ByteReader {
   readonly #bytes: Buffer;
   #at = 0;
@@ -296,7 +289,7 @@ class ByteReader {
     this.#at += length;
   }
 
-  /** @param what of which the length is */
+  /** @param what the thing that the length is of, for the message */
   part(length: number, what: string): Buffer {
     if (length < 0 || length > this.left) throw broken(`${what} of ${length} bytes where ${this.left} are left`);
     const part = this.#bytes.subarray(this.#at, this.#at + length);
@@ -316,7 +309,7 @@ class ByteReader {
     return value;
   }
 
-  /** Zigzag, 64 bits; beyond 2^53 it is only about right. */
+  /** Zigzag, 64 bits; inexact above 2^53. */
   varlong(): number {
     let value = 0;
     for (let scale = 1, read = 0; ; scale *= 128, read += 1) {

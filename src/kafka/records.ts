@@ -1,25 +1,25 @@
-// The records that pass through the port, without any driver's types.
+// The records that pass through the port, independent of the driver.
 import type { UnreadableReason } from "./compression.ts";
 
 export interface InRecord {
   topic: string;
   partition: number;
   offset: bigint;
-  /** The broker's append time, ms since 1970: our topics have message.timestamp.type=LogAppendTime. */
+  /** The broker's append time in Unix ms: our topics have message.timestamp.type=LogAppendTime. */
   timestamp: number;
-  /** The topic takes its producers' times (CreateTime): the timestamp is what whoever wrote the record says. */
+  /** The topic has CreateTime: the timestamp is whatever the producer wrote. */
   producersTime?: true;
   key: Buffer | null;
   value: Buffer | null;
-  /** A header given twice has its values in a list. */
+  /** A repeated header has its values in a list. */
   headers: Record<string, Buffer | Buffer[] | undefined>;
   /** It had more headers than are read (record-batch.ts). */
   headersLeftOut?: true;
-  /** As it was in its batch, all together. */
+  /** Its size within its batch. */
   bytes?: number;
 }
 
-/** Records that cannot be read: a batch, or the rest of one. They are passed over. */
+/** Records that cannot be read: a batch, or the rest of one. They are skipped. */
 export interface UnreadableRecords extends TopicPartition {
   first: bigint;
   last: bigint;
@@ -31,7 +31,7 @@ export interface UnreadableRecords extends TopicPartition {
 
 export interface OutRecord {
   topic: string;
-  /** Absent: by the key's hash (murmur2), or any partition where there is no key. */
+  /** Absent: by the key's hash (murmur2), or any partition without a key. */
   partition?: number;
   key: Buffer | null;
   value: Buffer | null;
@@ -50,7 +50,7 @@ export interface CommittedOffset extends TopicPartition {
 
 export type Assignment = Map<string, number[]>;
 
-/** What a partition is kept under in maps: `topic/partition`. */
+/** The map key of a partition: `topic/partition`. */
 export function partitionKey({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`;
 }

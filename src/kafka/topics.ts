@@ -1,16 +1,16 @@
-// Topics on the broker: looked up, described, created, grown and configured, never shrunk or deleted. What is missing
-// or differs is decided here; how to ask and to change is the driver's.
+// Reads, creates, extends and configures topics; never shrinks or deletes them. This file decides what is missing or
+// different; the driver reads and writes.
 import { setTimeout as sleep } from "node:timers/promises";
 import { classify, KafkaFault } from "./faults.ts";
 import type { TopicSpec, TopicState } from "./port.ts";
 
-/** Names are those on the broker. */
+/** With names on the broker. */
 export interface TopicAdmin {
   list(): Promise<string[]>;
   create(specs: TopicSpec[]): Promise<void>;
   /**
-   * The leader of each partition, below 0 where there is none.
-   * @throws what classify() calls unknown-topic where one is not there
+   * The leader of each partition, negative where it has none.
+   * @throws what classify() calls unknown-topic where a topic does not exist
    */
   leaders(topics: string[]): Promise<Map<string, number[]>>;
   grow(topics: { topic: string; partitions: number }[]): Promise<void>;
@@ -28,11 +28,11 @@ interface ConfigEntry {
 interface ConfigChange {
   topic: string;
   different: [name: string, value: string][];
-  /** With all that is set for the topic besides, for a driver that can only replace. */
+  /** With all other settings of the topic, for a driver that can only replace all. */
   all: Record<string, string>;
 }
 
-/** Source of a value that was set for this topic, in DescribeConfigs. */
+/** Source of a value set for this topic, in DescribeConfigs. */
 export const setForTopic = 1;
 
 export async function ensureTopics(admin: TopicAdmin, specs: TopicSpec[], prefix: string): Promise<string[]> {
@@ -56,7 +56,7 @@ export async function ensureTopics(admin: TopicAdmin, specs: TopicSpec[], prefix
   ];
 }
 
-/** Those that are there, without the prefix. */
+/** Only existing topics, without the prefix. */
 export async function describeTopics(
   admin: TopicAdmin,
   topics: string[],
@@ -81,7 +81,7 @@ async function tooSmall(admin: TopicAdmin, specs: TopicSpec[]): Promise<TopicSpe
   return specs.filter(({ topic, partitions }) => (leaders.get(topic)?.length ?? partitions) < partitions);
 }
 
-/** What was just created or has grown may not be known to the broker that is asked, or have no leaders yet. */
+/** The asked broker may not know a new topic or partition yet, or it may not have a leader. */
 async function untilLed(admin: TopicAdmin, specs: TopicSpec[]): Promise<void> {
   if (specs.length === 0) return;
   const names = specs.map(({ topic }) => topic);
@@ -112,10 +112,7 @@ async function differing(admin: TopicAdmin, specs: TopicSpec[]): Promise<ConfigC
   });
 }
 
-/**
- * The values of the specification; where they are the least, what the topic has if that is more. Below 0 is without
- * limit.
- */
+/** The specified values; for `atLeast` settings the topic's own value if it is larger. Negative means unlimited. */
 function wanted(
   { config, atLeast = [] }: Pick<TopicSpec, "config" | "atLeast">,
   now: ReadonlyMap<string, string | null>,

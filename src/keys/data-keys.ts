@@ -8,9 +8,9 @@
 import { auditActions } from "../audit/actions.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import {
-  boxKeyId,
   type DataKeyPurpose,
   type DataKeys,
+  encryptingKeyId,
   lasting,
   loadDataKeys,
   makeDataKey,
@@ -23,10 +23,10 @@ import {
   dataKeyRows,
   deleteDataKey,
   insertDataKey,
-  privateBoxRows,
+  privateKeyRows,
   type StoredDataKey,
   updateDataKey,
-  updatePrivateBox,
+  updatePrivateKey,
   withKeyLock,
 } from "../db/keys.ts";
 import type { CommonQueryMethods, DatabasePool } from "../db/pool.ts";
@@ -89,11 +89,11 @@ const ofPurpose = <T extends Times>(rows: readonly T[], purpose: string): T[] =>
   rows.filter((row) => row.purpose === purpose).sort((a, b) => a.id - b.id);
 
 /** Does what is due by the schedule. @returns a sentence for each thing done */
-export async function turnDataKeys(parts: DataKeyDeps): Promise<string[]> {
+export async function rotateDueDataKeys(parts: DataKeyDeps): Promise<string[]> {
   const { pool, rules, clock } = parts;
   const { make, remove } = dueDataKeys(await dataKeyRows(pool), clock.now(), rules);
   const made = make.length === 0 ? [] : await rotateDataKeys(parts, make);
-  const done = [...made, ...(await resealPrivateKeys(parts))];
+  const done = [...made, ...(await reencryptPrivateKeys(parts))];
   for (const { id, purpose } of remove) {
     if (await removeDataKey(parts, { id, purpose }))
       done.push(`removed data key ${id} for ${purpose}: nothing needs it`);
@@ -157,27 +157,27 @@ export async function ensureDataKeys(transaction: CommonQueryMethods, master: Ma
 }
 
 /** The private keys are few and live long: they are encrypted again, so that no old data key is kept for them. */
-async function resealPrivateKeys({ pool, ...parts }: ByHand): Promise<string[]> {
+async function reencryptPrivateKeys({ pool, ...parts }: ByHand): Promise<string[]> {
   const { master } = parts;
-  if ((await staleBoxes(pool, master)).rows.length === 0) return []; // nearly always: no lock for that
+  if ((await staleKeys(pool, master)).rows.length === 0) return []; // nearly always: no lock for that
   return withKeyLock(pool, async (transaction) => {
-    const { rows, dataKeys } = await staleBoxes(transaction, master);
-    const box = dataKeys.box("signing");
-    for (const { kid, privateBox } of rows)
-      await updatePrivateBox(transaction, kid, box.seal(box.open(privateBox, kid), kid));
+    const { rows, dataKeys } = await staleKeys(transaction, master);
+    const cipher = dataKeys.cipher("signing");
+    for (const { kid, encryptedPrivateKey } of rows)
+      await updatePrivateKey(transaction, kid, cipher.encrypt(cipher.decrypt(encryptedPrivateKey, kid), kid));
     const { id } = dataKeys.current("signing");
     if (rows.length === 0) return [];
     const details = { dataKey: id, keys: rows.map(({ kid }) => kid) };
-    await auditActions(transaction, parts, [{ action: "PrivateKeysResealed", details }]);
+    await auditActions(transaction, parts, [{ action: "PrivateKeysReencrypted", details }]);
     return [`encrypted ${rows.length} private keys with data key ${id}`];
   });
 }
 
-async function staleBoxes(pool: CommonQueryMethods, master: MasterKey[]) {
-  const rows = await privateBoxRows(pool);
+async function staleKeys(pool: CommonQueryMethods, master: MasterKey[]) {
+  const rows = await privateKeyRows(pool);
   const dataKeys: DataKeys = loadDataKeys(master, await dataKeyRows(pool));
   const { id } = dataKeys.current("signing");
-  return { dataKeys, rows: rows.filter(({ privateBox }) => boxKeyId(privateBox) !== id) };
+  return { dataKeys, rows: rows.filter(({ encryptedPrivateKey }) => encryptingKeyId(encryptedPrivateKey) !== id) };
 }
 
 /** Wraps every data key with the first master key. @returns how many were wrapped with another */

@@ -5,13 +5,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { MasterKey } from "../config/kinds.ts";
 import type { Config } from "../config/read.ts";
 import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
-import { activated, type KeyRow, type Keyring, type KeyUse, openKeyring } from "../crypto/keys.ts";
+import { activated, type KeyRow, type Keyring, type KeyUse, loadKeyring } from "../crypto/keys.ts";
 import { dataKeyRows, fleetKeyRows, goneKeyRows, keyMarks, knownMs, rootKeyRows } from "../db/keys.ts";
 import type { CommonQueryMethods, DatabasePool } from "../db/pool.ts";
 import { asError } from "../lib/errors.ts";
 import type { GoneKey, KeyRepair } from "../protocol/key-records.ts";
 import type { Logger } from "../runtime/log.ts";
-import { type DataKeyRules, turnDataKeys } from "./data-keys.ts";
+import { type DataKeyRules, rotateDueDataKeys } from "./data-keys.ts";
 import { changeKeys, type KeyChanges, type KeyDeps } from "./key-changes.ts";
 import { algOf, dueSteps, type KeyRules, type KeyStep } from "./key-schedule.ts";
 
@@ -74,7 +74,7 @@ export async function ensureKeys(parts: KeyDeps): Promise<string[]> {
 
 /** Does what is due by the schedule. @returns a sentence for each thing done */
 export async function rotateDueKeys(parts: KeyDeps): Promise<string[]> {
-  return [...(await turnPairs(parts)), ...(await turnDataKeys(parts))];
+  return [...(await turnPairs(parts)), ...(await rotateDueDataKeys(parts))];
 }
 
 async function turnPairs(parts: KeyDeps): Promise<string[]> {
@@ -232,7 +232,7 @@ export async function loadFleetKeys(pool: DatabasePool, master: MasterKey[], log
 async function load(pool: DatabasePool, master: MasterKey[]): Promise<{ dataKeys: DataKeys; keyring: Keyring }> {
   const rows = await fleetKeyRows(pool); // first, because a data key exists before anything that it encrypts
   const dataKeys = loadDataKeys(master, await dataKeyRows(pool));
-  const keyring = await openKeyring(rows, dataKeys);
+  const keyring = await loadKeyring(rows, dataKeys);
   keyring.signing(); // fails at start where migrate has not run, not at the first login
   return { dataKeys, keyring };
 }

@@ -6,12 +6,12 @@ import type { MasterKey } from "../config/kinds.ts";
 import { type DataKeys, loadDataKeys } from "../crypto/envelope.ts";
 import { uuidv7 } from "../crypto/ids.ts";
 import {
+  decryptKeyRow,
+  decryptRootRow,
   generateKeyRow,
   generateRootRow,
   type KeyRow,
   type KeyUse,
-  openKeyRow,
-  openRootRow,
   type RootRow,
 } from "../crypto/keys.ts";
 import {
@@ -90,7 +90,7 @@ export class KeyChanges {
 
   /** A new key pair, not stored yet. */
   generate(alg: KeyRow["alg"]): Promise<KeyRow> {
-    return generateKeyRow(alg, this.#dataKeys.box("signing"), this.#parts.clock);
+    return generateKeyRow(alg, this.#dataKeys.cipher("signing"), this.#parts.clock);
   }
 
   async insert(row: KeyRow): Promise<void> {
@@ -147,7 +147,7 @@ export class KeyChanges {
   }
 
   async insertRoot(state: RootRow["state"]): Promise<RootRow> {
-    const row = await generateRootRow(state, this.#dataKeys.box("signing"), this.#parts.clock);
+    const row = await generateRootRow(state, this.#dataKeys.cipher("signing"), this.#parts.clock);
     await insertRootKey(this.#transaction, row);
     this.roots.push(row);
     await this.audit("RootKeyMade", { kid: row.kid, state });
@@ -179,13 +179,13 @@ export class KeyChanges {
   async #sign(row: KeyRow, version: number, after = 0): Promise<void> {
     const root = this.roots.find(({ state }) => state === "active");
     if (root === undefined) throw new Error("there is no root key: run migrate");
-    const { publicJwk, alg, use } = await openKeyRow(row, this.#dataKeys);
+    const { publicJwk, alg, use } = await decryptKeyRow(row, this.#dataKeys);
     const now = this.#parts.clock.now();
     // Certificates have whole seconds. The upper bound keeps a forged record time from producing a certificate valid
     // for years.
     const certifiedAt = Math.min(Math.max(now, after + 1000), now + mostAheadMs);
     const key = { jwk: { ...publicJwk, alg }, use, version, state: row.state };
-    const cert = makeCert(await openRootRow(root, this.#dataKeys), key, certifiedAt);
+    const cert = makeCert(await decryptRootRow(root, this.#dataKeys), key, certifiedAt);
     Object.assign(row, { publicJwk, version, cert, certifiedAt });
   }
 

@@ -1,7 +1,7 @@
-// The platform's JSON topics, inbound: a consumer of their own in the group auth_service. A body that is no JSON or has
-// no numeric id goes to the dead letters; an id that is gone changes nothing; either way the partition moves on.
-// Records of one user are handled in the order they came, one after the other. A record that fails for a transient
-// reason is tried until it succeeds: nobody waits for an answer, and nothing may be lost.
+// Consumes the platform's inbound JSON topics in the group auth_service. A body that is not JSON or has no numeric id
+// becomes a dead letter; an unknown id changes nothing; either way the partition moves on. Records of one user are
+// handled one after the other, in order. After a transient fault a record is retried until it succeeds: nobody waits
+// for an answer, and nothing may be lost.
 
 import type { Call } from "../bus/command.ts";
 import { deadLetter, unreadableLetter } from "../bus/dead-letter.ts";
@@ -38,7 +38,7 @@ export const legacyGroup = "auth_service";
 const drainMs = 5000;
 const nobody = 0;
 const { deadLetters } = busNames;
-/** A body is an id and perhaps a name; a megabyte of JSON would keep the event loop for its parsing. */
+/** A body is an id and perhaps a name; parsing a megabyte of JSON would hold the event loop. */
 const maxBodyBytes = 65_536;
 const retryMs = { firstMs: 100, longestMs: 5000 };
 
@@ -106,8 +106,7 @@ export function consumeLegacy(parts: LegacyDeps): LegacyConsumer {
 }
 
 /**
- * A numeric id is a JSON number; text is none: the platform's services send numbers. One that no user can have stands
- * for nobody.
+ * A numeric id is a JSON number, not a text: that is what the platform's services send. An impossible id means no user.
  */
 function readBody(value: Buffer | null): LegacyBody | undefined {
   if (value !== null && value.length > maxBodyBytes) return undefined;

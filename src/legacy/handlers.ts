@@ -1,7 +1,7 @@
-// What the platform's other services say about accounts, as JSON: delete, check_verified, admin_delete_user,
-// admin_ban_user. Each record works once, however often it is delivered. A user who is gone, or was never there (a
-// decoy too), changes nothing and stops nothing. The last administrator is neither deleted nor banned from here: nobody
-// could take it back, and these records name no actor. Such a record is a dead letter that says so (keepAnAdmin).
+// Handles what the platform's other services report about accounts, as JSON: delete, check_verified, admin_delete_user,
+// admin_ban_user. Each record takes effect once, however often it is delivered. For a user who does not exist (or a
+// decoy) nothing happens. The last administrator cannot be deleted or banned from here, because nobody could undo it
+// and these records name no actor: the record becomes a dead letter with that reason (keepAnAdmin).
 
 import { type AccountAction, ban, erase, eraseUnconfirmed, keepAnAdmin, unban } from "../accounts/users.ts";
 import { defineLegacyHandler, type LegacyContext, type LegacyHandler } from "../command/define.ts";
@@ -18,7 +18,7 @@ async function eraseAccount(ctx: LegacyContext, id: number, deed: AccountAction)
   if (user !== null) await ctx.commit(erase(ctx, user, { ...deed, demands: await keepAnAdmin(ctx, user) }), {});
 }
 
-/** The profile is gone: the account goes too. */
+/** The profile was deleted: delete the account too. */
 const profileDeleted = defineLegacyHandler({
   topic: "delete",
   handle: ({ id }, ctx) => eraseAccount(ctx, id, { reason: "profile deleted", actor: "service:user" }),
@@ -30,7 +30,7 @@ const adminDeleted = defineLegacyHandler({
   handle: ({ id }, ctx) => eraseAccount(ctx, id, { reason: "deleted by an administrator", actor: "service:admin" }),
 });
 
-/** The time for confirming is over: an account that is still unconfirmed goes. */
+/** The time for confirming has passed: delete an account that is still unconfirmed. */
 const checkVerified = defineLegacyHandler({
   topic: "check_verified",
   async handle({ id }, ctx) {

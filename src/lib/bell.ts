@@ -1,5 +1,5 @@
-// Wakes a loop that waits for work, and only waits so long.
-/** A ring while nobody waits is kept for the next. */
+// Wakes up a loop that waits for work for a limited time.
+/** A wake-up while nobody waits is kept for the next wait. */
 export function makeBell() {
   let rung = false;
   let wake: (() => void) | undefined;

@@ -1,4 +1,4 @@
-// The only place that reads the time. Everything else is given a Clock, so that a test can stand in another hour.
+// The only place that reads the time. Everything else takes a Clock, so that tests can set it.
 
 export interface Clock {
   /** Milliseconds since 1970 (Unix time); may jump when the machine's clock is set. */

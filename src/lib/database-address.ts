@@ -1,9 +1,8 @@
-// Where PostgreSQL is and how it is spoken to, from a URL as libpq has them
-// (postgresql://user:password@host:port/database?sslmode=…): a host name, an IPv4 or IPv6 address, or a folder with a
-// Unix socket. One reading for slonik and pg alike, whose own readings differ from libpq's and from each other's.
-// TLS: `require` and `verify-full` check the server's certificate and its name, `verify-ca` the certificate alone,
-// `no-verify` nothing; against the system's authorities, or those in `sslrootcert`. What would speak in the open when
-// the server asks for it (allow, prefer) is not taken.
+// Parses PostgreSQL URLs as libpq does (postgresql://user:password@host:port/database?sslmode=…), with a host name, an
+// IPv4 or IPv6 address, or a folder with a Unix socket. One parser for slonik and pg, whose own ones differ from libpq
+// and from each other. TLS: `require` and `verify-full` check the server's certificate and its name, `verify-ca` the
+// certificate only, `no-verify` nothing; against the system's authorities or those in `sslrootcert`. Modes that may
+// fall back to plaintext (allow, prefer) are refused.
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
 import { asError } from "./errors.ts";
@@ -16,9 +15,9 @@ export interface DatabaseAddress {
   user: string | undefined;
   password: string | undefined;
   applicationName: string | undefined;
-  /** Of the session, as `psql` takes them: -c name=value. */
+  /** Session options in psql's form: -c name=value. */
   options: string | undefined;
-  /** Absent: in the open. */
+  /** Absent: plaintext. */
   tls: ConnectionOptions | undefined;
 }
 
@@ -28,7 +27,7 @@ const taken = [...places, "sslmode", "ssl", "sslrootcert", "sslcert", "sslkey", 
 const modes = ["disable", "no-verify", "require", "verify-ca", "verify-full"] as const;
 type Mode = (typeof modes)[number];
 
-/** @throws Error with what is wrong, to be read after the variable's name; never with the password */
+/** @throws Error with the problem, to be read after the variable's name; never with the password */
 export function readDatabaseAddress(text: string): DatabaseAddress {
   const url = parsed(text);
   const parameters = parametersOf(url);
@@ -54,7 +53,7 @@ export function readDatabaseAddress(text: string): DatabaseAddress {
     password: place("password"),
     applicationName: parameters.get("application_name"),
     options: parameters.get("options"),
-    tls: host.startsWith("/") ? undefined : tlsOf(parameters), // on a socket of this machine there is none
+    tls: host.startsWith("/") ? undefined : tlsOf(parameters), // a local socket has no TLS
   };
 }
 

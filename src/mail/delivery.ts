@@ -1,9 +1,9 @@
-// Sends one mail once: claimed in the database, handed to the SMTP server, marked. What the server surely does not have
-// gives its claim back and is tried again, with longer and longer pauses, for as long as the mail is of use; what it
-// refuses for good is unsendable. A mailer that is killed between claim and mark leaves it open whether the mail went
-// out. Then it is not sent again by itself: a mail cannot be taken back, and a second "your password was changed"
-// frightens its receiver, while whoever misses a mail asks again. It becomes a dead letter, and an operator who replays
-// that has it sent all the same.
+// Sends a mail once: claims it in the database, passes it to the SMTP server, marks it. If the server certainly does
+// not have it, the claim is released and the mail is retried with growing pauses for as long as it is useful. If the
+// server refuses it permanently, it cannot be sent. If a mailer is killed between claim and mark, the mail may or may
+// not have been sent; it is then not sent again automatically, because a mail cannot be taken back and a second "your
+// password was changed" is alarming, whereas a user who misses a mail can ask again. It becomes a dead letter, and an
+// operator can have it sent by replaying that.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../lib/clock.ts";
 import { asError } from "../lib/errors.ts";
@@ -15,17 +15,17 @@ import { SmtpFault, type SmtpServer } from "./smtp.ts";
 /** Which mails were claimed and sent, in the database (db/mails.ts). */
 export interface SentMails {
   claim(mailId: string): Promise<{ made: boolean; sent: boolean; ageMs: number }>;
-  /** For a claim that was left at least so long ago. @returns whether it is ours now */
+  /** Takes over a claim of at least this age. @returns whether it succeeded */
   takeOver(mailId: string, afterMs: number): Promise<boolean>;
   mark(mailId: string): Promise<void>;
   release(mailId: string): Promise<void>;
 }
 
 export interface MailDeliveryTimes {
-  /** First and longest pause between tries, ms. */
+  /** First and longest pause between attempts, ms. */
   first: number;
   longest: number;
-  /** A claim that is older, and not marked, was left: above the longest time that sending takes (smtp.ts). */
+  /** The age after which an unmarked claim was abandoned: longer than sending can take (smtp.ts). */
   leftMs: number;
 }
 
@@ -34,13 +34,13 @@ const defaults: MailDeliveryTimes = { first: 1000, longest: 60_000, leftMs: 90_0
 export interface MailDeliveryDeps {
   sentMails: SentMails;
   smtp: SmtpServer;
-  /** How long after it was asked for a mail of the kind is worth sending, ms. */
+  /** How long after it was requested a mail of the kind is worth sending, ms. */
   lifeMs(kind: string): number;
   /** Limits how many are sent at a time. */
   turn<T>(work: () => Promise<T>): Promise<T>;
-  /** Whether another try may succeed: the database or the registry is away. */
+  /** Whether a fault is transient: the database or the registry is away. */
   isTransient(error: unknown): boolean;
-  /** Counts a try that the server did not take. */
+  /** Counts an attempt that the server did not accept. */
   triedAgain(kind: string): void;
   log: Logger;
   clock: Clock;
@@ -50,7 +50,7 @@ export interface MailDeliveryDeps {
 export interface OutgoingRecord {
   mail: StoredMail;
   rendered: RenderedMail;
-  /** An operator has looked at its dead letter and wants it sent. */
+  /** An operator replayed its dead letter. */
   replayed: boolean;
 }
 
@@ -64,12 +64,12 @@ export class MailDelivery {
     this.#times = { ...defaults, ...deps.times };
   }
 
-  /** What the SMTP server said last, where it has taken nothing since. */
+  /** The SMTP server's last refusal, if it has accepted nothing since. */
   get lastRefusal(): string | undefined {
     return this.#lastRefusal;
   }
 
-  /** @throws UnsendableMail; what `stopping` brings about */
+  /** @throws UnsendableMail; the reason of `stopping` */
   async send(outgoing: OutgoingRecord, stopping: AbortSignal): Promise<"sent" | "repeated"> {
     const { mailId, kind, at } = outgoing.mail;
     const until = at + this.#deps.lifeMs(kind);
@@ -111,7 +111,7 @@ export class MailDelivery {
     return "sent";
   }
 
-  /** @throws UnsendableMail where nobody knows whether it was sent */
+  /** @throws UnsendableMail where it is unknown whether it was sent */
   async #claim({ mail: { mailId }, replayed }: OutgoingRecord): Promise<"ours" | "repeated" | "busy"> {
     const { sentMails } = this.#deps;
     const { made, sent, ageMs } = await sentMails.claim(mailId);
@@ -122,7 +122,7 @@ export class MailDelivery {
     throw new UnsendableMail("its mailer ended while sending it: it may have gone out; replay it to send it again");
   }
 
-  /** Runs what may meet a transient fault, until it succeeds or `stopping` ends it. */
+  /** Retries transient faults until `run` succeeds or `stopping` ends it. */
   async retry<T>(run: () => Promise<T>, stopping: AbortSignal): Promise<T> {
     for (let pause = this.#times.first; ; pause = Math.min(pause * 2, this.#times.longest)) {
       try {

@@ -1,7 +1,7 @@
-// Makes the HTML of a mail from its text template, so that both say the same in every kind and language, and whoever
-// writes other words writes them once. It works on templates, before any value is in them: what users chose is escaped
-// later, by Mustache. Paragraphs are parted by empty lines. One that ends in the line {{link}} becomes a button, its
-// label what stands above. A line with nothing but a section's tag or an included template stays as it is.
+// Makes a mail's HTML template from its text template, so that both say the same in every kind and language and only
+// the text has to be written. It works on templates, before values are inserted; Mustache escapes the values later.
+// Paragraphs are separated by empty lines. One that ends with the line {{link}} becomes a button labelled with the
+// lines above it. A line with only a section tag or a partial stays unchanged.
 
 export interface HtmlTemplates {
   /** With {{> text}}. */
@@ -30,7 +30,7 @@ function htmlOfBlock(block: readonly string[], { paragraph, button }: HtmlTempla
   return [...before, inside.trim(), ...after].join("\n");
 }
 
-/** Takes off the tags around a block: a section that opens before a paragraph must not close within it. */
+/** Removes the tags around a block: a section that opens before a paragraph must not close within it. */
 function unwrapped(block: readonly string[]): { before: string[]; lines: string[]; after: string[] } {
   const lines = [...block];
   const before: string[] = [];
@@ -53,7 +53,7 @@ function brokenLines(lines: readonly string[]): string {
 
 const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 
-/** The template's own words; its tags stay. */
+/** Escapes the template's own text; its tags stay. */
 function escapeWords(line: string): string {
   return line
     .split(/(\{\{[^}]*\}\})/)

@@ -1,5 +1,5 @@
-// Reads a record of auth.mail. Whoever can write to the topic can write anything there: nothing but an address comes
-// into an envelope or a header, and a link goes only to the address that is sealed together with it.
+// Reads a record of auth.mail. Its content is untrusted, because others may write to the topic: only a valid address
+// enters an envelope or a header, and a link is only mailed to the address that is sealed with it.
 import type { Codec } from "../bus/avro/codec.ts";
 import type { InRecord } from "../kafka/records.ts";
 import { storedAddress } from "../protocol/email-addresses.ts";
@@ -13,12 +13,12 @@ export interface StoredMail {
   sealed: string;
 }
 
-/** Why a mail cannot be sent, now or later: its record becomes a dead letter. */
+/** Why a mail can never be sent: its record becomes a dead letter. */
 export class UnsendableMail extends Error {
   override readonly name: string = "UnsendableMail";
 }
 
-/** The same, of a record that the fleet did not write so. */
+/** A record that the fleet did not write. */
 export class ForgedMail extends UnsendableMail {
   override readonly name = "ForgedMail";
 }
@@ -28,14 +28,14 @@ export async function decodeMail(codec: Codec, { value }: InRecord): Promise<Sto
   return (await codec.decode("auth.Mail", value)) as StoredMail;
 }
 
-/** The mail with its address as it may stand in an envelope. @throws UnsendableMail */
+/** The mail with a valid address for the envelope. @throws UnsendableMail */
 export function withCheckedAddress(mail: StoredMail): StoredMail {
   const to = storedAddress(mail.to);
   if (to === undefined) throw new UnsendableMail("its receiver is no e-mail address");
   return { ...mail, to };
 }
 
-/** @param open opens a seal that is for the fleet. @returns what is sealed. @throws ForgedMail; what `open` throws */
+/** @param open opens a seal to the fleet. @returns the sealed fields. @throws ForgedMail; what `open` throws */
 export async function openSealed(
   mail: StoredMail,
   open: (sealed: string) => Promise<Record<string, unknown>>,
@@ -48,9 +48,9 @@ export async function openSealed(
 const bound = ["mailId", "at", "kind", "to", "locale"] as const;
 
 /**
- * A seal is for one mail: its record holds nothing in clear that does not stand in the seal as well. Else whoever can
- * write to auth.mail could have another user's link sent to themselves, out of a mail's seal or of a request's, which
- * is to the same key. @throws ForgedMail
+ * A seal belongs to one mail: every clear field of the record must also be in the seal. Otherwise whoever can write to
+ * auth.mail could have another user's link mailed to themselves, from a mail's seal or a request's, which uses the same
+ * key. @throws ForgedMail
  */
 function checkBound(mail: StoredMail, inside: Record<string, unknown>): void {
   for (const name of bound)

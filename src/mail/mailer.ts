@@ -1,6 +1,5 @@
-// The mailer: from auth.mail to SMTP, in a consumer group of its own, with any number of members. Each record is
-// opened, made a mail of by its template, and sent once (delivery.ts). What cannot be sent is a dead letter, and the
-// partition moves on.
+// The mailer: from auth.mail to SMTP, as a consumer group of any size. Each record is opened, rendered and sent once
+// (delivery.ts). A mail that cannot be sent becomes a dead letter, and the partition moves on.
 import { type Codec, CodecFault } from "../bus/avro/codec.ts";
 import { deadLetter, unreadableLetter } from "../bus/dead-letter.ts";
 import type { DeadLetters } from "../bus/dead-letter-sender.ts";
@@ -23,7 +22,7 @@ import type { RenderedMail } from "./render.ts";
 export interface MailerDeps extends Omit<MailDeliveryDeps, "triedAgain"> {
   kafka: KafkaPort;
   codec: Codec;
-  /** @throws Error where the seal is not for the fleet */
+  /** @throws Error where the seal is not to the fleet */
   open(sealed: string): Promise<Record<string, unknown>>;
   /** @returns undefined where there is no template, or no token for its link */
   render(mail: StoredMail, secrets: Record<string, unknown>): RenderedMail | undefined;
@@ -69,12 +68,12 @@ export class Mailer {
     return this.#following.healthy;
   }
 
-  /** What the SMTP server said last, where it has taken nothing since. */
+  /** The SMTP server's last refusal, if it has accepted nothing since. */
   get lastRefusal(): string | undefined {
     return this.#delivery.lastRefusal;
   }
 
-  /** Takes nothing more, waits up to drainMs for the mails in hand, leaves the group. */
+  /** Stops taking records, waits up to drainMs for the mails in progress, leaves the group. */
   close(drainMs: number): Promise<void> {
     return this.#following.close(drainMs);
   }
@@ -114,7 +113,7 @@ export class Mailer {
       `mail is not sent: ${message}`,
     );
     observe(mail?.kind ?? "unknown", "dead-letter");
-    // The dead letters of one requester are limited. The fleet's own mails are not: none of those may be left out.
+    // Dead letters are limited per requester, but not for the fleet's own mails: none of those may be lost.
     const requester = mail === undefined || error instanceof ForgedMail ? partitionOf(record) : undefined;
     const letter = deadLetter(record, { error: message, now: clock.now(), deadLetters: busNames.deadLetters });
     await deadLetters.send({ record: letter, reason: "mail", requester }, stopping);

@@ -1,5 +1,5 @@
-// Makes a mail of its template and its values: subject, text and HTML. Mustache fills in, escapes for HTML and runs no
-// code; a value that looks like a template is not read as one.
+// Renders a mail from its template and values: subject, text and HTML. Mustache inserts values, escapes them for HTML
+// and runs no code; a value that looks like a template is not interpreted.
 import Mustache from "mustache";
 import type { MailKind } from "../protocol/mail-kinds.ts";
 import { shownAddress, shownLogin, shownName, shownTime } from "./shown-values.ts";
@@ -8,22 +8,22 @@ import { placeholdersOf } from "./template-names.ts";
 
 export interface MailToRender {
   kind: string;
-  /** BCP 47; the first subtag counts, and what is not known is the site's. */
+  /** BCP 47; only the first subtag is used, and an unknown language becomes the site's. */
   locale: string;
   /** Unix ms. */
   at: number;
   username?: string | undefined;
   login?: string | undefined;
   token?: string | undefined;
-  /** Of a mail that has a link for each. */
+  /** For a mail with a link for each. */
   accounts?: readonly { login: string; token: string }[] | undefined;
-  /** How long its links are good, ms. */
+  /** The lifetime of its links, ms. */
   lifeMs?: number | undefined;
-  /** IP address that it was asked for from. */
+  /** The IP address that requested it. */
   requestAddress?: string | undefined;
-  /** Of what was done in a session: the IP address that it was logged in to from. */
+  /** For acts in a session: the IP address that logged in to it. */
   loginAddress?: string | undefined;
-  /** The same: the name of the device, which its owner chose. */
+  /** For acts in a session: the name of the device, chosen by its owner. */
   loginDevice?: string | undefined;
 }
 
@@ -33,20 +33,20 @@ export interface RenderedMail {
   html: string;
 }
 
-/** What all mails of a fleet have in common. */
+/** What all mails of a fleet share. */
 export interface MailSite {
   product: string;
-  /** With {token}, and {kind} if it likes. */
+  /** Contains {token}, and optionally {kind}. */
   linkUrl: string;
-  /** For whoever asked for a language that there is no text in. */
+  /** The fallback for languages without templates. */
   locale: string;
   templates: MailTemplates;
 }
 
-/** Each template is parsed once: a Writer remembers them by their text. */
+/** Parses each template once: a Writer caches them by their text. */
 const writer = new Mustache.Writer();
 
-/** @returns undefined where there is no such kind, or one with links and no token for them */
+/** @returns undefined for an unknown kind, or a kind with links without a token */
 export function renderMail(mail: MailToRender, site: MailSite): RenderedMail | undefined {
   const { languages, textLayout, htmlLayout } = site.templates;
   const language = [mail.locale, site.locale, "en"].map(primarySubtag).find((each) => languages.has(each))!;
@@ -67,7 +67,7 @@ function primarySubtag(locale: string): string {
   return locale.toLowerCase().split("-")[0]!;
 }
 
-/** @returns undefined where the mail lacks what its links are made of */
+/** @returns undefined where the token for the links is missing */
 function valuesOf(kind: MailKind, mail: MailToRender, site: MailSite & { language: string }): object | undefined {
   const { at, username, login = "", token, lifeMs = 0 } = mail;
   const values = {
@@ -83,7 +83,7 @@ function valuesOf(kind: MailKind, mail: MailToRender, site: MailSite & { languag
   const { required } = placeholdersOf[kind];
   if (required.includes("accounts")) {
     const { accounts = [] } = mail;
-    // Each link does what that of a mail about one account does.
+    // Each link does what the link of a mail about one account does.
     const shown = accounts.map((each) => ({
       login: shownLogin(each.login),
       link: linkOf("confirm", each.token, site),

@@ -1,9 +1,8 @@
-// Hands a mail to an SMTP server (RFC 5321): the only file that imports nodemailer. One connection for each mail, so
-// that a fault is the fault of one mail, and it is known how far that one came.
-// Promises: ends within a minute, well or with an SmtpFault that says what may be done. "transient": the server surely
-// does not have the mail, try again. "permanent": it refuses this mail. "undecided": the connection ended after the
-// mail was given and before the server took it, so it may have gone out. Sends no password without TLS, unless it was
-// told that it may.
+// Passes a mail to an SMTP server (RFC 5321); the only file that imports nodemailer. Each mail has a connection of its
+// own, so that a fault concerns one mail, and it is known how far that one got. Sending ends within a minute,
+// successfully or with an SmtpFault. "transient": the server certainly does not have the mail, so retry. "permanent":
+// the server refuses this mail. "undecided": the connection ended after the mail was transferred and before the server
+// confirmed it, so it may have been sent. Passwords are only sent over TLS, unless configured otherwise.
 import { Readable } from "node:stream";
 import MailComposer from "nodemailer/lib/mail-composer";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
@@ -24,7 +23,7 @@ export class SmtpFault extends Error {
 }
 
 interface OutgoingMail extends RenderedMail {
-  /** Id of the mail (UUID): its Message-ID, too, by which a receiver tells one that came twice. */
+  /** The mail's id (UUID), also in its Message-ID, by which a receiver recognises a duplicate. */
   mailId: string;
   to: string;
   /** Unix ms. */
@@ -36,14 +35,14 @@ export interface SmtpServer {
   send(mail: OutgoingMail): Promise<void>;
 }
 
-/** RFC 5321, 4.5.3.2, allows minutes. A mail here is a few KB: a server that takes so long is better asked again. */
+/** RFC 5321, 4.5.3.2, allows minutes. Our mails are a few KB: it is better to ask a slow server again. */
 const patienceMs = { connect: 10_000, greeting: 10_000, idle: 30_000, all: 60_000 };
 
 /**
- * @param url smtp://user:password@host:port or smtps://; over smtp:// STARTTLS where it is offered, demanded with a
- * user or with ?starttls=required
+ * @param url smtp://user:password@host:port or smtps://. With smtp://, STARTTLS is used where offered, and required
+ *   with a user or ?starttls=required
  * @param from as in a header
- * @param plaintext a user's password may go without TLS where the server offers none
+ * @param plaintext allow sending the password without TLS where the server offers none
  */
 export function smtpServer(url: string, from: string, { plaintext = false } = {}): SmtpServer {
   const { protocol, hostname, port, username, password, searchParams } = new URL(url);
@@ -81,7 +80,7 @@ function compose({ mailId, to, at, subject, text, html }: OutgoingMail, from: st
     html,
     date: new Date(at),
     messageId: `<${mailId}@${domain}>`,
-    headers: { "Auto-Submitted": "auto-generated" }, // RFC 3834: out-of-office programs do not answer it
+    headers: { "Auto-Submitted": "auto-generated" }, // RFC 3834: no automatic replies
     disableFileAccess: true,
     disableUrlAccess: true,
   });
@@ -97,13 +96,13 @@ interface Delivery {
 
 function deliver({ options, auth, envelope, bytes }: Delivery): Promise<void> {
   const connection = new SMTPConnection(options);
-  const body = Readable.from([bytes]); // read when the server has said that it will take it, and not before
+  const body = Readable.from([bytes]); // only read once the server has agreed to accept it
   return new Promise<void>((resolve, reject) => {
     const fail = (thrown: unknown): void => {
       clearTimeout(late);
       const error = asError(thrown);
       reject(new SmtpFault(kindOf(error, body.readableDidRead), error));
-      connection.close(); // last, because it says "end" itself
+      connection.close(); // last, because it emits "end" itself
     };
     const late = setTimeout(() => fail(new Error(`the SMTP server took over ${patienceMs.all} ms`)), patienceMs.all);
     const send = (): void =>
@@ -113,7 +112,7 @@ function deliver({ options, auth, envelope, bytes }: Delivery): Promise<void> {
         connection.quit();
         resolve();
       });
-    connection.once("error", fail); // later ones find the promise settled
+    connection.once("error", fail); // later ones find the promise completed
     connection.on("error", () => undefined);
     connection.once("end", () => fail(new Error("the SMTP server closed the connection")));
     connection.connect((error) => {
@@ -125,15 +124,15 @@ function deliver({ options, auth, envelope, bytes }: Delivery): Promise<void> {
 }
 
 /**
- * What an error leaves open. A reply of the server decides: 4xx may pass; 5xx to the receiver or to the mail is for
- * good. 5xx before that (greeting, login, sender) is not about the mail but about the set-up: every other mail would be
- * refused as well, so they wait.
+ * What an error leaves possible. The server's reply decides: 4xx is transient; 5xx for the receiver or the mail is
+ * permanent. An earlier 5xx (greeting, login, sender) is about the set-up, not the mail: every mail would be refused,
+ * so they wait.
  */
 function kindOf(error: Error, bodyWasRead: boolean): SmtpFaultKind {
   const { responseCode, command = "", code } = error as { responseCode?: number; command?: string; code?: string };
   if (responseCode !== undefined)
     return responseCode >= 500 && /^(RCPT TO|DATA)$/.test(command) ? "permanent" : "transient";
-  if (code === "EENVELOPE" || code === "EMESSAGE") return "permanent"; // nodemailer finds the address or the mail impossible
+  if (code === "EENVELOPE" || code === "EMESSAGE") return "permanent"; // nodemailer rejects the address or the mail
   return bodyWasRead ? "undecided" : "transient";
 }
 

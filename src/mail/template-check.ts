@@ -1,6 +1,5 @@
-// Finds what is wrong with a template before any mail is made of it: tags that do not parse, placeholders that nobody
-// fills in, values that would be shown unescaped, and a missing link. Each fault is a sentence to be read after the
-// file's name.
+// Checks a template before any mail is rendered: tags that do not parse, unknown placeholders, values that would be
+// shown unescaped, and a missing link. Each fault is a sentence that follows the file's name.
 import Mustache from "mustache";
 import { asError } from "../lib/errors.ts";
 
@@ -9,11 +8,11 @@ export interface Allowed {
   optional: readonly string[];
   /** Templates that may be included. */
   partials: readonly string[];
-  /** Those that must be. */
+  /** Templates that must be included. */
   requiredPartials?: readonly string[];
 }
 
-/** As Mustache.parse makes them; a section's inner tokens are its fifth member. */
+/** As Mustache.parse returns them; a section's inner tokens are its fifth member. */
 type Token = [type: string, value: string, start: number, end: number, inner?: Token[] | string];
 
 interface Found {
@@ -23,7 +22,7 @@ interface Found {
   faults: string[];
 }
 
-/** @returns one sentence for each fault; none for a good template */
+/** @returns a sentence for each fault */
 export function templateFaults(template: string, allowed: Allowed): string[] {
   if (/\{\{[^}]*\n/.test(template)) return ["has a tag that does not end on its line"];
   let tokens: Token[];
@@ -85,9 +84,7 @@ function note(name: string, found: Found, { names, scope, conditional }: Place):
   if (!conditional) found.always.add(full);
 }
 
-/**
- * A link becomes a button (html-from-text.ts), for which it needs a line of its own below what it does. @returns faults
- */
+/** A link becomes a button (html-from-text.ts), so it needs a line of its own below its label. @returns faults */
 export function linkLineFaults(text: string): string[] {
   const lines = text.split("\n").map((line) => line.trim());
   const isGood = (line: string, index: number): boolean =>
@@ -98,8 +95,8 @@ export function linkLineFaults(text: string): string[] {
 }
 
 /**
- * Escaping makes a value safe as text and within quotes; as a tag's name, an unquoted attribute, a URL or a script it
- * would still act. So within a tag there are only a link and the language, in quotes. @returns faults
+ * Escaping makes a value safe as text and in quotes, but not as a tag name, an unquoted attribute, a URL or a script.
+ * So tags may only contain the link and the language, in quotes. @returns faults
  */
 export function htmlPlaceFaults(html: string): string[] {
   const faults: string[] = [];

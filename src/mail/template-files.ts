@@ -1,7 +1,6 @@
-// Reads the templates of mails once, when a mailer starts: the package's own (templates/mail) and, over them file by
-// file, those of AUTH_MAIL_TEMPLATES. Promises that what it returns can be rendered for every kind in every language;
-// whatever is wrong is told at once, all of it, with the file's name. Does not know what the values are (render.ts),
-// nor where a mail goes.
+// Loads the mail templates once, when a mailer starts: the package's own (templates/mail), replaced file by file by
+// those in AUTH_MAIL_TEMPLATES. The result can be rendered for every kind in every language; otherwise all faults are
+// reported at once, with the file names.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { asError } from "../lib/errors.ts";
@@ -11,7 +10,7 @@ import { htmlFromText } from "./html-from-text.ts";
 import { type Allowed, htmlPlaceFaults, linkLineFaults, templateFaults } from "./template-check.ts";
 import { commonPlaceholders, phrases, placeholdersOf, sharedFiles, sharedPlaceholders } from "./template-names.ts";
 
-/** What one kind says in one language: Mustache templates. */
+/** The templates of one kind in one language. */
 interface MailTemplate {
   subject: string;
   text: string;
@@ -20,7 +19,7 @@ interface MailTemplate {
 
 export interface LanguageTemplates {
   kinds: Readonly<Record<MailKind, MailTemplate>>;
-  /** What other templates include, by name. */
+  /** Partials, by name. */
   textPhrases: Readonly<Record<string, string>>;
   htmlPhrases: Readonly<Record<string, string>>;
 }
@@ -32,7 +31,7 @@ export interface MailTemplates {
   languages: ReadonlyMap<string, LanguageTemplates>;
 }
 
-/** Names every fault of the templates, one a line. */
+/** Lists every fault of the templates, one per line. */
 export class MailTemplateFault extends Error {
   override readonly name = "MailTemplateFault";
   readonly faults: readonly string[];
@@ -46,7 +45,7 @@ export class MailTemplateFault extends Error {
 
 export const builtInTemplates = join(packageRoot, "templates", "mail");
 
-/** @param directory whose files replace the built-in ones of the same name. @throws MailTemplateFault */
+/** @param directory its files replace the built-in ones of the same name. @throws MailTemplateFault */
 export function loadMailTemplates(directory?: string): MailTemplates {
   const reading: Reading = { files: new Map(), faults: [] };
   readLayer(builtInTemplates, reading);
@@ -65,7 +64,7 @@ export function loadMailTemplates(directory?: string): MailTemplates {
 }
 
 interface TemplateFile {
-  /** As it is on the disk, for who has to mend it. */
+  /** The path on disk, for messages. */
   path: string;
   text: string;
 }
@@ -89,7 +88,7 @@ function readLayer(directory: string, reading: Reading): void {
   }
 }
 
-/** Without those that begin with a dot: Kubernetes keeps the parts of a mounted volume in such. */
+/** Without names that begin with a dot: Kubernetes uses them inside mounted volumes. */
 function namesIn(directory: string, { faults }: Reading): string[] {
   try {
     return readdirSync(directory)
@@ -101,7 +100,7 @@ function namesIn(directory: string, { faults }: Reading): string[] {
   }
 }
 
-/** Also where it is reached by a symbolic link, as in a volume of Kubernetes. */
+/** Follows symbolic links, as Kubernetes volumes use them. */
 const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 const languageFiles = new Set([
@@ -112,7 +111,7 @@ const languageFiles = new Set([
 function readTemplate(directory: string, name: string, { files, faults }: Reading): void {
   const path = join(directory, name);
   const [file, language] = name.split("/").reverse() as [string, string?];
-  if (!/\.(txt|html)$/.test(file)) return; // a README, say
+  if (!/\.(txt|html)$/.test(file)) return; // such as a README
   const isKnown = language === undefined ? (sharedFiles as readonly string[]).includes(file) : languageFiles.has(file);
   if (!isKnown) {
     faults.push(`${path}: is no template: no mail and no part of one has this name`);
@@ -179,7 +178,7 @@ function checkKind(language: string, kind: MailKind, { files, faults }: Reading)
   if (html !== undefined) report(html, [...templateFaults(html.text, inBody), ...htmlPlaceFaults(html.text)], faults);
 }
 
-/** Of a kind's text file: its first line, and what follows the empty one below. */
+/** Of a kind's text file: the subject in its first line, and what follows the empty line. */
 function partsOf(text: string): { subject: string | undefined; body: string } {
   const [, subject, body] = /^\ufeff?Subject:[ \t]*(\S[^\n]*)\n[ \t]*\n([\s\S]*)$/.exec(text) ?? [];
   return { subject: subject?.trim(), body: body ?? text };

@@ -1,21 +1,21 @@
-// The files that make a mail, and the placeholders that each of them may show and must show. docs/mails.md has the same
+// The files of the mail templates, and the placeholders that each may and must contain. docs/mails.md has the same
 // table; a test compares the two.
 import type { MailKind } from "../protocol/mail-kinds.ts";
 
-/** Files beside the languages: what surrounds every mail, and how a paragraph and a button look in HTML. */
+/** Files shared by all languages: the frame of every mail, and the HTML of a paragraph and a button. */
 export const sharedFiles = ["layout.txt", "layout.html", "paragraph.html", "button.html"] as const;
 
-/** Phrases that a language has once and its templates include: `{{> greeting}}`. */
+/** Phrases of a language that its templates include: `{{> greeting}}`. */
 export const phrases = ["greeting", "when", "not-you-password", "not-you-inside", "footer"] as const;
 
 /**
- * In every template. Those that may be absent can be asked for: `{{#name}}Hello
+ * Allowed in every template. An optional one can be tested: `{{#name}}Hello
  * {{name}},{{/name}}{{^name}}Hello,{{/name}}`.
  */
 export const commonPlaceholders = ["product", "name", "time", "requestAddress", "loginAddress", "loginDevice"] as const;
 
 export interface Placeholders {
-  /** Without one of these the mail does not do what it is for. */
+  /** A mail needs at least one of these. */
   required: readonly string[];
   optional: readonly string[];
 }
@@ -23,7 +23,7 @@ export interface Placeholders {
 const link: Placeholders = { required: ["link"], optional: ["expires"] };
 const notice: Placeholders = { required: [], optional: [] };
 
-/** Beside those of every template. `accounts.login` stands within `{{#accounts}}…{{/accounts}}`. */
+/** In addition to the common ones. `accounts.login` is inside `{{#accounts}}…{{/accounts}}`. */
 export const placeholdersOf: Readonly<Record<MailKind, Placeholders>> = {
   confirm: { required: ["login", "link"], optional: ["expires"] },
   "confirm-list": { required: ["accounts", "accounts.login", "accounts.link"], optional: ["expires"] },
@@ -43,7 +43,7 @@ export const placeholdersOf: Readonly<Record<MailKind, Placeholders>> = {
   "mfa-reset": notice,
 };
 
-/** Of the files beside the languages, in place of the common ones. */
+/** For the shared files, instead of the common ones. */
 export const sharedPlaceholders: Readonly<Record<(typeof sharedFiles)[number], Placeholders & { partials: string[] }>> =
   {
     "layout.txt": { required: [], optional: [], partials: ["greeting", "body", "footer"] },

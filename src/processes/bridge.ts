@@ -39,7 +39,7 @@ export async function startBridge(context: ProcessContext): Promise<Running> {
   lifecycle.onStop(() => bridge.stop(config.AUTH_DRAIN_TIMEOUT));
   const { host, port } = await bridge.start();
   const patience = { what: "the schema registry", isTransient: isRegistryAway, log, signal: lifecycle.stopping };
-  // Why a key is missing is known only when auth.key was read to its end.
+  // Only after reading auth.key to its end is it known why a key is missing.
   const ready = () => Promise.all([client.ready(), client.keys.catchUp()]);
   untilAnswered(ready, patience).catch((error: unknown) => lifecycle.fail(asError(error)));
   fleetMember(context, { kafka, processName: "bridge" }).start(() => ({

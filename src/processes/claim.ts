@@ -1,6 +1,6 @@
-// A worker's claim on its commands: it starts only where no other group serves one of them (db/serving.ts), renews its
-// rows while it lives and deletes them when it has stopped to serve. Two groups that serve one command would both do
-// each of its requests.
+// A worker's claim on its commands. The worker only starts if no other group serves one of them (db/serving.ts), renews
+// its rows while it runs and deletes them after it has stopped serving. Two groups with one command would both carry
+// out each of its requests.
 
 import { isTransient } from "../db/faults.ts";
 import type { DatabasePool } from "../db/pool.ts";
@@ -10,12 +10,12 @@ import { settledWithin } from "../lib/timeout.ts";
 import { untilAnswered } from "../runtime/lifecycle.ts";
 import type { ProcessContext } from "./parts.ts";
 
-/** A third of what the rows last: two renewals may fail. */
+/** A third of the rows' lifetime: two renewals may fail. */
 const renewEveryMs = 10_000;
-/** A stop does not wait longer for a database that is away: the rows lapse. */
+/** Stopping does not wait longer for a database that is down: the rows expire. */
 const releaseMs = 2000;
 
-/** To be called before the consumer starts, so that the rows outlive it. @throws Error that names the other group */
+/** Call it before the consumer starts, so that the rows outlive it. @throws Error that names the other group */
 export async function holdCommands(
   { log, lifecycle }: Pick<ProcessContext, "log" | "lifecycle">,
   pool: DatabasePool,
@@ -45,7 +45,7 @@ export async function holdCommands(
   lifecycle.onStop(async () => {
     clearInterval(timer);
     await settledWithin(releaseMs, async () => {
-      await renewing; // or a renewal under way would write them anew
+      await renewing; // a renewal in progress would write them again
       await releaseCommands(pool, claim);
     });
   });

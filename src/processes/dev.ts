@@ -1,9 +1,9 @@
 // The process `dev`: the whole system on this machine. Real Kafka, registry and PostgreSQL, migrations, then workers,
-// relay, mailer and bridge. Its life: starting -> ready -> stopping -> gone. The first SIGINT, SIGTERM or SIGHUP, or
-// the end of the process that started us, leads to stopping from wherever it is; a second one while stopping kills
-// every child at once. A failed start stops what had started. Promises: stack.json is there exactly while ready;
-// children end in the reverse order of who needs whom; the exit code is 0 after an ordered stop, 1 when the start
-// failed, 130 when it was cut short. What kill -9 of us leaves running, the next start ends.
+// relay, mailer and bridge. States: starting -> ready -> stopping -> stopped. The first SIGINT, SIGTERM or SIGHUP, or
+// the end of the parent process, stops it from any state; a second signal while stopping kills every child at once. A
+// failed start stops what was started. stack.json exists exactly while ready; children stop in the reverse order of
+// their dependencies. The exit code is 0 after an orderly stop, 1 after a failed start, 130 when it was cut short. What
+// kill -9 leaves running, the next start ends.
 import { StackFailure } from "../../stack/failure.ts";
 import { type Report, stopwatch, whileSaying } from "../../stack/progress.ts";
 import { makeStack, type Stack } from "../../stack/stack.ts";
@@ -26,7 +26,7 @@ const CUT_SHORT = 130;
 
 /**
  * Runs until it is told to stop.
- * @param report gets one line at a time; default: standard output
+ * @param report called with one line at a time; default: standard output
  * @returns the exit code
  * @throws ConfigFault
  */
@@ -51,7 +51,7 @@ export async function dev(env: Environment, report: Report = say): Promise<numbe
   return 1;
 }
 
-/** A reader that went away must not cost the ordered stop. */
+/** A closed output must not prevent the orderly stop. */
 function say(line: string): void {
   if (process.stdout.listenerCount("error") === 0) process.stdout.on("error", () => {});
   process.stdout.write(`${line}\n`);
@@ -63,7 +63,7 @@ function whenAsked(): { first: Promise<undefined>; second: Promise<undefined> } 
   let asked = 0;
   const ask = () => (asked++ === 0 ? first : second).resolve(undefined);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, ask);
-  // Our starter's death is not a keystroke: it asks once, and never cuts a stop short.
+  // The end of the parent process counts as a first signal, never as a second one.
   process.once("disconnect", () => first.resolve(undefined));
   process.channel?.unref();
   return { first: first.promise, second: second.promise };
@@ -159,12 +159,12 @@ class System {
   }
 
   /**
-   * The bridge first, so that no call finds its workers gone; the relay after them, so that their last events leave,
-   * then the mailer.
+   * The bridge first, so that no call finds its workers gone; the relay after the workers, so that their last events
+   * are published; then the mailer.
    */
   async stop(): Promise<void> {
     this.#stopped.abort();
-    // Where another run holds the folder, what lies there is its own.
+    // If another run has claimed the folder, its files are not ours.
     if (!this.#claimed) return;
     this.#stack.announceEnd();
     removeAddresses(this.#dir);
@@ -185,7 +185,7 @@ function relaxedLine(env: Environment): string {
   return all === "" ? "Nothing is relaxed." : `For this machine alone it relaxes ${all}.`;
 }
 
-/** Without the database's password, which stack.json has: this line ends up in logs and on shared screens. */
+/** Without the database's password, which is in stack.json: this line ends up in logs and on shared screens. */
 function shown({ kafka, registry, database, grpc, http }: Addresses): string {
   const url = new URL(database);
   url.password = "";

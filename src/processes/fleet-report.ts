@@ -1,4 +1,4 @@
-// What each process says of itself on the fleet feed (bus/fleet-feed.ts).
+// Sends each process's reports to the fleet feed (bus/fleet-feed.ts).
 
 import { hostname } from "node:os";
 import { announce, startReporting } from "../bus/fleet-feed.ts";

@@ -64,7 +64,7 @@ export async function startMailerProcess(context: ProcessContext): Promise<Runni
   };
 }
 
-/** Read before anything is connected to, so that a fault in a template is told at once. @throws MailTemplateFault */
+/** Loaded before anything is connected, so that a fault in a template is reported at once. @throws MailTemplateFault */
 function siteOf(config: Config): MailSite {
   return {
     product: config.AUTH_PRODUCT,
@@ -92,21 +92,21 @@ function smtpOf({
   return smtpServer(url, from, { plaintext });
 }
 
-/** @throws Error where the seal is for somebody else, or does not open */
+/** @throws Error where the seal is to another key, or does not open */
 async function openMail(keys: FleetKeys, sealed: string): Promise<Record<string, unknown>> {
   const key = keys.keyring().opening(sealedTo(sealed));
   if (key === undefined) throw new Error("it is sealed to a key that the fleet does not have, or not any more");
   return openReply(sealed, key);
 }
 
-/** A mail with a link is of use as long as its link works; a notice for a day, as long as the topic keeps it. */
+/** A mail with a link is useful as long as its link works, a notice as long as the topic retains it: a day. */
 function lifeOf(config: Config, kind: string): number {
   if (kind === "reset") return config.AUTH_RESET_TTL;
   if (kind === "confirm" || kind === "confirm-list" || kind === "email-confirm") return config.AUTH_CONFIRM_TTL;
   return 86_400_000;
 }
 
-/** What is sealed in a mail, as far as it has the form that its template knows. */
+/** The sealed fields of a mail that have the form its template expects. */
 function secretsOf({ token, username, login, accounts, ...origin }: Record<string, unknown>) {
   const isAccount = (each: unknown): each is { login: string; token: string } =>
     typeof (each as { login?: unknown } | null)?.login === "string" &&

@@ -1,5 +1,5 @@
-// The process `migrate`: brings database, keys, topics and schemas to what this version needs, says what it did, and
-// ends. Safe to run again at any time and beside a running fleet.
+// The process `migrate`: brings database, keys, topics and schemas to this version, reports what it did, and ends. It
+// may run again at any time, and beside a running fleet.
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isRegistryAway, type Registry } from "../bus/avro/schema-store.ts";
@@ -26,7 +26,7 @@ export interface Migrating {
   log: Logger;
   clock: Clock;
   signal: AbortSignal;
-  /** Gets one sentence for each thing that was done. */
+  /** Called with a sentence for each thing done. */
   report(line: string): void;
 }
 
@@ -51,7 +51,7 @@ export async function migrate(migrating: Migrating): Promise<void> {
   }
 }
 
-/** For who gets it by AUTH_FLEET_ID_FILE; at once there as a whole. */
+/** For processes with AUTH_FLEET_ID_FILE; written atomically. */
 async function writeFleetId({ config, report }: Migrating, pool: DatabasePool): Promise<void> {
   const file = config.AUTH_FLEET_ID_OUT;
   if (file === undefined) return;
@@ -64,7 +64,7 @@ async function writeFleetId({ config, report }: Migrating, pool: DatabasePool): 
 async function migrateTopics({ config, log, clock, signal, report }: Migrating, pool: DatabasePool): Promise<void> {
   const { longestMs } = await raiseTokenLife(pool, config.AUTH_ACCESS_TTL);
   const kafka = kafkaOf(config, "migrate", log);
-  // A broker may not know yet what its controller has just created; all is looked at again then, and found.
+  // A broker may not know yet what its controller has just created; a retry then finds everything.
   const isTransient = (error: unknown): boolean =>
     error instanceof KafkaFault && (error.kind === "unavailable" || error.kind === "unknown-topic");
   try {
@@ -82,9 +82,9 @@ async function migrateTopics({ config, log, clock, signal, report }: Migrating, 
 }
 
 /**
- * Writes every key to auth.key, so that requesters find them before a relay runs, and in a topic that was made anew. A
- * relay may publish a change meanwhile: versions say which record is the newer one, and the relay writes it again where
- * this one came last (keys/key-topic.ts).
+ * Writes every key to auth.key, so that requesters find them before a relay runs, and in a topic that was recreated. If
+ * a relay publishes a change meanwhile, versions show which record is newer, and the relay publishes it again if ours
+ * came last (keys/key-topic.ts).
  */
 async function publishKeys(kafka: KafkaPort, pool: DatabasePool, clock: Clock): Promise<void> {
   const { rows, gone } = await keyTruth(pool);

@@ -1,5 +1,5 @@
-// What several processes are put together from: connections, keys, codec, client. Each resource that is opened leaves
-// its undo behind (lifecycle.ts).
+// What several processes are built from: connections, keys, codec, client. Each opened resource registers its release
+// (lifecycle.ts).
 
 import { Codec } from "../bus/avro/codec.ts";
 import { connectRegistry, makeSchemaStore, type Registry } from "../bus/avro/schema-store.ts";
@@ -30,16 +30,16 @@ export interface ProcessContext {
   clock?: Clock;
 }
 
-/** What a running process says of itself. */
+/** What a running process reports about itself. */
 export interface Running {
   ready(): Problem[];
-  /** Shown in the log when the process is up. */
+  /** Logged when the process is up. */
   address?: string;
-  /** What /.well-known/jwks.json shows. */
+  /** The content of /.well-known/jwks.json. */
   jwks?(): { keys: object[] };
 }
 
-/** What a process may want to hear of its Kafka. */
+/** What a process may want to know about its Kafka. */
 export interface KafkaOptions extends Pick<KafkaSettings, "appended"> {
   metrics?: Metrics;
 }
@@ -75,10 +75,7 @@ export function kafkaOf(
   );
 }
 
-/**
- * Where a process sends records that it cannot do anything with. They go by themselves: however many, no reply waits
- * behind them.
- */
+/** Sends dead letters, through a sender of its own: no reply waits behind them. */
 export function deadLettersOf(
   { config, log, metrics, clock = systemClock }: ProcessContext,
   kafka: KafkaPort,
@@ -102,13 +99,13 @@ export function deadLettersOf(
 
 export interface WatchedClock {
   broker: BrokerClock;
-  /** The database's clock has just said this. */
+  /** Called with each time reported by the database's clock. */
   databaseTime(at: number): void;
 }
 
 /**
- * The broker's clock as a process sees it by what it produces, and for whoever watches the fleet, how far other clocks
- * are off: by the broker's are judged requests' times, ages of feeds, and what is signed.
+ * The broker's clock, estimated from what the process produces, and metrics of how far other clocks are off. The
+ * deadlines of requests, the ages of feeds and signed times are judged by the broker's clock.
  */
 export function brokerClockOf({
   metrics,
@@ -158,7 +155,7 @@ export async function keysOf({ config, log, lifecycle }: ProcessContext, pool: D
   return keys;
 }
 
-/** For who changes the fleet's keys: migrate, the relay's schedule, authctl. */
+/** For processes that change the fleet's keys: migrate, the relay's schedule, authctl. */
 export function keyDepsFor(
   { config, clock = systemClock }: Pick<ProcessContext, "config" | "clock">,
   pool: DatabasePool,
@@ -167,7 +164,7 @@ export function keyDepsFor(
 }
 
 /**
- * A codec for all our schemas, ready: the table `schemas` answers before the registry, so a process starts while the
+ * A codec for all our schemas, loaded: the table `schemas` is asked before the registry, so a process starts while the
  * registry is down.
  */
 export async function codecOf(
@@ -186,7 +183,7 @@ export async function codecOf(
   return codec;
 }
 
-/** A requester of ours: the bridge, authctl. */
+/** A requester: the bridge, authctl. */
 export function clientOf(
   { config, log, metrics, clock }: Pick<ProcessContext, "config" | "log" | "metrics" | "clock">,
   name: string,

@@ -50,7 +50,7 @@ export async function startRelayProcess(context: ProcessContext): Promise<Runnin
     databaseUrl: config.AUTH_DATABASE_URL ?? "",
     sender: makeSender(kafka),
     codec,
-    box: () => keys.dataKeys().box("outbox"),
+    cipher: () => keys.dataKeys().cipher("outbox"),
     sealMail: mailSealer(config, keys),
     log,
     published: (rows) => {
@@ -117,8 +117,8 @@ function startChain(
 }
 
 /**
- * Any number of relays look; the lock on the keys lets one act.
- * @returns a function that stops it and waits for the round under way
+ * Any number of relays may run it; the lock on the keys admits one.
+ * @returns a function that stops it and waits for the current round
  */
 function startKeySchedule(parts: KeyDeps, log: Logger): () => Promise<void> {
   const everyMs = Math.min(60_000, parts.rules.publishAheadMs / 4);
@@ -139,9 +139,7 @@ function startKeySchedule(parts: KeyDeps, log: Logger): () => Promise<void> {
   };
 }
 
-/**
- * A mail is for the fleet's own mailer, or for the one that AUTH_MAIL_SEAL_KEY names: sealed as a reply to it would be.
- */
+/** A mail is sealed to the fleet's own mailer, or, like a reply, to the one that AUTH_MAIL_SEAL_KEY names. */
 function mailSealer({ AUTH_MAIL_SEAL_KEY: outside }: Config, keys: FleetKeys): (mail: object) => Promise<string> {
   if (outside !== undefined) {
     const key = parseReplyKey(JSON.stringify(outside));

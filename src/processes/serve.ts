@@ -1,5 +1,5 @@
-// Runs a process from its start until it is told to stop: with its log, its metrics, /healthz and /readyz. SIGTERM,
-// SIGINT and the end of the process that started it stop it in order; a second signal ends it at once.
+// Runs a process until it is told to stop, with its log, metrics, /healthz and /readyz. SIGTERM, SIGINT and the end of
+// its parent process stop it in order; a second signal ends it at once.
 import { constants } from "node:os";
 import type { ProcessName } from "../config/kinds.ts";
 import { type Config, type Environment, readConfig } from "../config/read.ts";
@@ -15,7 +15,7 @@ import type { ProcessContext, Running } from "./parts.ts";
 
 export type ServingProcess = "worker" | "relay" | "bridge" | "mailer";
 
-/** A process loads its own code and no other's. */
+/** Loaded on demand: a process loads no other's code. */
 const starts: Record<ServingProcess, () => Promise<(context: ProcessContext) => Promise<Running>>> = {
   worker: async () => (await import("./worker.ts")).startWorker,
   relay: async () => (await import("./relay.ts")).startRelayProcess,
@@ -60,7 +60,7 @@ async function start(
   log.info({ http: http.url, ...(running.address && { address: running.address }) }, `${name} is up`);
 }
 
-/** Resolves with the failure, if that is why. A second signal does not wait. */
+/** Resolves with the failure, if that is the reason. A second signal does not wait. */
 function listenForStop(lifecycle: Lifecycle): Promise<Error | undefined> {
   let signals = 0;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

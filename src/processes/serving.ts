@@ -1,5 +1,5 @@
-// The part of a worker that serves requests: the consumer of its commands' topics, what Prometheus is told of it, and
-// what the fleet is told of it.
+// The part of a worker that serves requests: the consumer of its commands' topics, its metrics, and its reports to the
+// fleet.
 
 import type { Codec } from "../bus/avro/codec.ts";
 import type { BusCommand, Lanes } from "../bus/command.ts";
@@ -111,14 +111,15 @@ function tellPrometheus(
 }
 
 const minute = 60_000;
-/** What clocks of workers, brokers and the database may differ by. */
+/** Tolerated difference between the clocks of workers, brokers and the database. */
 const slackMs = 15 * minute;
-/** The hour that a seal may be good for. */
+/** A seal may be valid for an hour. */
 const sealAheadMs = 60 * minute + slackMs;
 
 /**
- * When a seal may end, by this machine's clock: only while the answer to its request, given at its earliest time, is
- * surely stored still. The broker's time alone would let whoever sets the broker's clock repeat a request of days ago.
+ * When a seal may expire, by this machine's clock: only while its request's answer, given at the earliest time, is
+ * certainly still stored. With the broker's time alone, whoever controls the broker's clock could replay a request from
+ * days ago.
  */
 function sealsEndBetween(now: number, answersStoredMs: number): readonly [number, number] {
   return [now - (answersStoredMs - sealAheadMs - slackMs), now + sealAheadMs];

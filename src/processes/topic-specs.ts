@@ -1,4 +1,4 @@
-// Every topic of the system with its settings, and every schema with its subject: what `migrate` creates or verifies.
+// Every topic with its settings, and every schema with its subject: what `migrate` creates or verifies.
 
 import type { Compatibility } from "../bus/avro/schema-store.ts";
 import { maxDeadLetterBytes, maxRequestBytes } from "../bus/dead-letter.ts";
@@ -52,7 +52,7 @@ function fullName({ namespace, name }: NamedSchema): string {
 export const legacyInbound = ["delete", "check_verified", "admin_delete_user", "admin_ban_user"] as const;
 const legacyOutbound = { auth: hour, registration: 7 * day };
 
-/** @param tokenLifeMs the longest life that access tokens ever had; revocations are kept for that long */
+/** @param tokenLifeMs the longest lifetime that access tokens ever had; revocations are kept that long */
 export function topics(config: Config, tokenLifeMs: number = config.AUTH_ACCESS_TTL): TopicSpec[] {
   const spec = (topic: string, settings: Record<string, string>): TopicSpec => ({
     topic,
@@ -64,7 +64,7 @@ export function topics(config: Config, tokenLifeMs: number = config.AUTH_ACCESS_
   const legacy = config.AUTH_LEGACY_TOPICS
     ? [
         ...Object.entries(legacyOutbound).map(
-          ([topic, ms]) => spec(topic, { ...kept(ms), "segment.ms": String(ms / 6) }), // what is in the open segment is never deleted
+          ([topic, ms]) => spec(topic, { ...kept(ms), "segment.ms": String(ms / 6) }), // the open segment is never deleted
         ),
         ...legacyInbound.map((topic) => spec(topic, kept(7 * day))),
       ]
@@ -80,9 +80,9 @@ export function topics(config: Config, tokenLifeMs: number = config.AUTH_ACCESS_
       ...spec(revocationTopic, {
         ...kept(tokenLifeMs + 10 * minute),
         "cleanup.policy": "delete",
-        "segment.ms": String(10 * minute), // what is in the open segment is never deleted
+        "segment.ms": String(10 * minute), // the open segment is never deleted
       }),
-      atLeast: ["retention.ms"], // also where the table token_life is younger than the topic
+      atLeast: ["retention.ms"], // never lowered, in case the table token_life is newer than the topic
     },
     { ...spec(keyTopic, { "cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime" }), partitions: 1 },
     { ...spec(auditTopic, kept(config.AUTH_AUDIT_RETENTION)), partitions: 1 },
@@ -90,7 +90,7 @@ export function topics(config: Config, tokenLifeMs: number = config.AUTH_ACCESS_
       ...spec(fleetTopic, {
         ...kept(10 * minute),
         "segment.ms": String(minute),
-        "max.message.bytes": String(maxReportBytes + 1024), // and the batch around it
+        "max.message.bytes": String(maxReportBytes + 1024), // plus the batch around it
       }),
       partitions: 1,
     },
@@ -99,7 +99,7 @@ export function topics(config: Config, tokenLifeMs: number = config.AUTH_ACCESS_
   ];
 }
 
-/** The broker's own time stands on every record: timeouts count from it, so clocks do not matter. */
+/** Records have the broker's time: timeouts count from it, so other clocks do not matter. */
 function kept(ms: number): Record<string, string> {
   return { "retention.ms": String(ms), "message.timestamp.type": "LogAppendTime" };
 }

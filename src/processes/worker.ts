@@ -95,7 +95,7 @@ export function settingsOf(config: Config): Settings {
   };
 }
 
-/** Hashes as AUTH_ARGON2_* and AUTH_PEPPER say. */
+/** Configured by AUTH_ARGON2_* and AUTH_PEPPER. */
 export function passwordsOf(config: Config, log: Logger): Passwords {
   return makePasswords(
     {
@@ -118,7 +118,7 @@ export function policyOf(config: Config, log: Logger): PasswordPolicy {
   });
 }
 
-/** Commands that AUTH_TOPICS chooses: any glob matches, no !glob does. */
+/** The commands that AUTH_TOPICS selects: any glob matches, no !glob does. */
 export function served(globs: string[]): Handler[] {
   const chosen = globs.filter((glob) => !glob.startsWith("!")).map(globToRegExp);
   const left = globs.filter((glob) => glob.startsWith("!")).map((glob) => globToRegExp(glob.slice(1)));
@@ -143,7 +143,7 @@ export async function startWorker(context: ProcessContext): Promise<Running> {
   const lanes = lanesOf(context, { hashCost, monotonic: clock.monotonic });
   const devices = makeDeviceTokens(keys.dataKeys, config.AUTH_KNOWN_DEVICE_TTL);
   await tellTokenLife(context, pool);
-  // Sessions and tokens are judged by other machines, too.
+  // Other machines judge sessions and tokens too.
   const agreed = agreedClock(clock, brokerClock);
   const run = runPartsOf(context, { pool, keys, devices, lanes, passwords, policy, clock: agreed });
   const commands = served(config.AUTH_TOPICS).map((handler) => busCommand(handler, run));
@@ -184,7 +184,7 @@ export async function startWorker(context: ProcessContext): Promise<Running> {
   };
 }
 
-/** Before the first token of this life: verifiers keep revocations as long as the longest there ever was. */
+/** Before the first token is issued: verifiers keep revocations as long as the longest lifetime ever. */
 async function tellTokenLife({ config, log, lifecycle }: ProcessContext, pool: DatabasePool): Promise<void> {
   const { AUTH_ACCESS_TTL: lifeMs } = config;
   const waiting = { what: "PostgreSQL", isTransient, log, signal: lifecycle.stopping };

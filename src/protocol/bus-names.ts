@@ -1,4 +1,4 @@
-// What the bus calls things in this system (bus/names.ts), written out so that each can be looked for.
+// The names of this system on the bus (bus/names.ts), written out so that each can be searched for.
 
 export const busNames = {
   headers: {

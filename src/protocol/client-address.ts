@@ -1,4 +1,4 @@
-// The address of a device as its requester knows it, perhaps from a proxy: in the one form in which it is stored and
+// The address of a device as its requester reports it, perhaps from a proxy, in the one form that is stored and
 // counted.
 
 import { isIPv4, isIPv6 } from "node:net";
@@ -7,9 +7,9 @@ const longestText = 128;
 const longestPort = 65_535;
 
 /**
- * IPv4 in dots, IPv6 as RFC 5952 writes it. Brackets, a port and a zone id are taken off, and IPv4 in IPv6 (::ffff:…)
- * is IPv4.
- * @returns undefined for what is no address
+ * IPv4 with dots, IPv6 in the form of RFC 5952, without brackets, port and zone id; IPv4 in IPv6 (::ffff:…) becomes
+ * IPv4.
+ * @returns undefined for anything else
  */
 export function readIp(text: string): string | undefined {
   if (text.length > longestText) return undefined;

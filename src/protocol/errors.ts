@@ -1,6 +1,6 @@
-// Every code with which a command is refused, in one table, and the one error type that carries a refusal. A refusal is
-// an answer, not a fault: it travels to the caller as `auth.Refusal`. What is not a Refusal is a fault of ours. The
-// table's gRPC column is what the bridge makes of a code (docs/protocol.md, Refusals).
+// Every refusal code, in one table, and the error type of a refusal. A refusal is an answer, not a fault: it travels to
+// the caller as `auth.Refusal`. Any other error is a fault of ours. The gRPC column is the status that the bridge
+// returns (docs/protocol.md, Refusals).
 
 import { AnyRefusal, type RefusalOptions } from "../lib/refusal.ts";
 
@@ -15,7 +15,7 @@ type GrpcStatus =
   | "UNAVAILABLE"
   | "INTERNAL";
 
-/** code -> gRPC status, default words for people */
+/** code -> gRPC status, default message */
 export const refusals = {
   INVALID_INPUT: ["INVALID_ARGUMENT", "The request is not valid."],
   LOGIN_TAKEN: ["INVALID_ARGUMENT", "This login is taken."],
@@ -46,7 +46,7 @@ export const refusals = {
 
 export type RefusalCode = keyof typeof refusals;
 
-/** A command was refused (lib/refusal.ts), with one of these codes. */
+/** A refused command (lib/refusal.ts), with one of these codes. */
 export type Refusal = AnyRefusal<RefusalCode>;
 export const Refusal = AnyRefusal as new (code: RefusalCode, options?: RefusalOptions) => Refusal;
 
@@ -55,7 +55,7 @@ export function refuse(code: RefusalCode, options: RefusalOptions = {}): Refusal
   return new Refusal(code, { message: refusals[code][1], ...options });
 }
 
-/** INVALID_INPUT that names the field and what is wrong with it. */
+/** INVALID_INPUT that names the field and the problem. */
 export function invalid(field: string, problem: string): Refusal {
   return new Refusal("INVALID_INPUT", { message: `${field}: ${problem}`, details: { field } });
 }

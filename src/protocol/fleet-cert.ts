@@ -1,8 +1,8 @@
-// Certificates of the fleet's public keys: the fleet's root key signs each of them, and who knows the root key's
-// thumbprint (AUTH_FLEET_ID) takes no key without one, whoever may write to Kafka. A compact JWS (ES256, typ
-// `fleet-key+jwt`) whose header has the root's public key; docs/protocol.md has its form and one to try.
-// Both sides stand here, the fleet's that signs and the requester's that checks. node:crypto's synchronous calls do the
-// work, so that records of auth.key are judged in their order. Only the one plain form is taken.
+// Certificates of the fleet's public keys. The root key signs each key, and a requester that knows the root key's
+// thumbprint (AUTH_FLEET_ID) accepts no key without a certificate, whoever can write to Kafka. A certificate is a
+// compact JWS (ES256, typ `fleet-key+jwt`) with the root's public key in its header; docs/protocol.md has its form and
+// an example. Both sides are here, signing and checking, with node:crypto's synchronous calls, so that records of
+// auth.key are judged in order. Only the plain form is accepted.
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject, sign, verify } from "node:crypto";
 import { readJsonObject } from "../lib/json-object.ts";
 
@@ -26,35 +26,35 @@ export interface RootKey {
 const alg = "ES256";
 const certType = "fleet-key+jwt";
 const hour = 3600;
-/** Renewed daily, so a relay may be away for a day. */
+/** Renewed daily, so relays may be down for a day. */
 const goodForSeconds = 48 * hour;
-/** A number of JSON that every reader has exactly. */
+/** A JSON number that every reader can represent exactly. */
 export const mostVersion = 2 ** 52;
 
-/** Members that make a key of each type, in the order that is hashed (RFC 7638, 3.2; RFC 8037, 2). */
+/** The members of each key type, in the order in which they are hashed (RFC 7638, 3.2; RFC 8037, 2). */
 const members: Record<string, string[]> = {
   EC: ["crv", "kty", "x", "y"],
   OKP: ["crv", "kty", "x"],
   RSA: ["e", "kty", "n"],
 };
 
-/** The members of a JWK that make the public key; undefined for a type that we do not know. */
+/** The members that make up the public key; undefined for an unknown type. */
 export function publicMembers(jwk: JsonWebKey): JsonWebKey | undefined {
   const names = Object.hasOwn(members, jwk.kty ?? "") ? members[jwk.kty ?? ""] : undefined;
   return names && Object.fromEntries(names.map((name) => [name, jwk[name]]));
 }
 
-/** The RFC 7638 thumbprint (SHA-256) of a public key; undefined for a type that we do not know. */
+/** The RFC 7638 thumbprint (SHA-256) of a public key; undefined for an unknown type. */
 export function keyThumbprint(jwk: JsonWebKey): string | undefined {
   const own = publicMembers(jwk);
   return own && createHash("sha256").update(JSON.stringify(own)).digest("base64url");
 }
 
-/** 32 bytes as base64url in their one spelling. */
+/** 32 bytes as canonical base64url. */
 export const isThumbprint = (text: unknown): text is string =>
   typeof text === "string" && /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/.test(text);
 
-/** AUTH_FLEET_ID. @throws Error, to be read after the name of what holds them */
+/** AUTH_FLEET_ID. @throws Error, to be read after the name of its source */
 export function readFleetIds(texts: readonly string[]): readonly string[] {
   const bad = texts.find((each) => !isThumbprint(each));
   if (bad === undefined && (texts.length === 1 || texts.length === 2)) return texts;
@@ -67,12 +67,12 @@ export function readFleetIds(texts: readonly string[]): readonly string[] {
 export const isVersion = (value: unknown): value is number =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= mostVersion;
 
-/** The version after this one; there is none after the last, where the time decides (key-feed.ts). */
+/** The next version. There is none after the last, where the time decides (key-feed.ts). */
 export const nextVersion = (version: number): number => Math.min(version + 1, mostVersion);
 
 const mostRecordBytes = 16_384;
 
-/** A record of auth.key as it stands there; undefined for what is no JSON object, or is longer than any of ours. */
+/** A record of auth.key; undefined where it is not a JSON object, or longer than any of ours. */
 export function readKeyRecord(value: Buffer | null): Record<string, unknown> | undefined {
   return readJsonObject(value, mostRecordBytes);
 }
@@ -93,7 +93,7 @@ export function makeCert(root: RootKey, key: Pick<KeyCert, "jwk" | "use" | "vers
 const form = /^([A-Za-z0-9_-]{2,2048})\.([A-Za-z0-9_-]{2,4096})\.([A-Za-z0-9_-]{86})$/;
 
 /**
- * What a certificate says, where one of these roots has signed it; its times are not looked at.
+ * The content of a certificate that one of these roots signed; its times are not checked.
  * @param fleetIds thumbprints
  */
 export function readCert(text: unknown, fleetIds: ReadonlySet<string>): KeyCert | undefined {
@@ -107,10 +107,7 @@ export function readCert(text: unknown, fleetIds: ReadonlySet<string>): KeyCert 
 
 const roots = new Map<string, KeyObject>();
 
-/**
- * The key in a certificate's header, where it is one of these. Of no others anything is remembered, so they are
- * bounded.
- */
+/** The key in a certificate's header, if it is one of these. Only these are cached, which bounds the cache. */
 function rootOf(head: string, fleetIds: ReadonlySet<string>): KeyObject | undefined {
   const { jwk, typ, alg: named, ...more } = objectOf(head) ?? {};
   if (named !== alg || typ !== certType || !isObject(jwk) || Object.keys(more).length > 0) return undefined;

@@ -1,12 +1,11 @@
-// The relay: outbox rows -> topics. It listens for the word that there is something, and looks by itself every so often
-// in case the word was lost. A row is marked when the broker has it, so an event may come twice (with the same eventId)
-// and is never lost. Events of one user come in the order of their sequence, however many relays run (db/outbox.ts says
-// why). Beside that it marks auth.revocation once a second with the time up to which everything is published
-// (as-of.ts).
+// The relay publishes outbox rows to their topics. It listens for notifications and also polls, in case one is lost. A
+// row is marked once the broker has it, so an event may be published twice (with the same eventId) and is never lost.
+// The events of one user are published in order, however many relays run (db/outbox.ts). Once a second the relay also
+// marks auth.revocation with the time up to which everything is published (as-of.ts).
 import pg from "pg";
 import type { Codec } from "../bus/avro/codec.ts";
 import type { Sender } from "../bus/sender.ts";
-import type { SecretBox } from "../crypto/envelope.ts";
+import type { DataCipher } from "../crypto/envelope.ts";
 import { outboxChannel, publishShards, type StoredOutboxRow, shards } from "../db/outbox.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import type { OutRecord } from "../kafka/records.ts";
@@ -23,25 +22,25 @@ export interface RelayDeps {
   databaseUrl: string;
   sender: Sender;
   codec: Codec;
-  /** Opens secrets of outbox rows. */
-  box(): SecretBox;
-  /** Makes the sealed field of a mail. @param mail all of it */
+  /** Decrypts the secrets of outbox rows. */
+  cipher(): DataCipher;
+  /** Seals a mail. @param mail all its fields */
   sealMail(mail: object): Promise<string>;
   log: Logger;
   published(rows: readonly StoredOutboxRow[]): void;
-  /** What marks auth.revocation. */
+  /** For the marks in auth.revocation. */
   asOf: Omit<AsOfDeps, "pool" | "sender" | "log">;
 }
 
 export interface Relay {
-  /** Whether the last look at the outbox succeeded. */
+  /** Whether the last poll of the outbox succeeded. */
   readonly healthy: boolean;
   stop(): Promise<void>;
 }
 
 const idleMs = 200;
 /**
- * What comes so soon after a look shares the next one: five statements and a produce cost as much for one event as for
+ * Waits this long after a poll to collect more rows: five statements and a produce cost the same for one event as for
  * many.
  */
 const gatherMs = 10;
@@ -93,7 +92,7 @@ async function publish(parts: RelayDeps, rows: readonly StoredOutboxRow[]): Prom
 
 async function outRecord(parts: RelayDeps, row: StoredOutboxRow): Promise<OutRecord> {
   const secret =
-    row.secret === null ? {} : (JSON.parse(parts.box().open(row.secret, row.eventId).toString("utf8")) as object);
+    row.secret === null ? {} : (JSON.parse(parts.cipher().decrypt(row.secret, row.eventId).toString("utf8")) as object);
   const trace = row.traceparent === null ? {} : { traceparent: row.traceparent };
   const base = { topic: row.topic, key: Buffer.from(row.key) };
   if (row.kind === "json") {
@@ -117,8 +116,8 @@ function eventValue(codec: Codec, row: StoredOutboxRow): Buffer {
 
 async function mailValue(parts: RelayDeps, row: StoredOutboxRow, secret: object): Promise<{ value: Buffer }> {
   const { to, sealed } = secret as { to: string; sealed: object };
-  // All of it stands in the seal, too: whoever can write to auth.mail could send a link to themselves by another
-  // receiver beside the same seal.
+  // All fields are in the seal too: otherwise whoever can write to auth.mail could combine a seal with their own
+  // address.
   const mail = { ...row.body, to, mailId: row.eventId };
   return { value: parts.codec.encode("auth.Mail", { ...mail, sealed: await parts.sealMail({ ...sealed, ...mail }) }) };
 }
@@ -136,7 +135,7 @@ function cloudEvent(row: StoredOutboxRow): Record<string, string> {
   };
 }
 
-/** Keeps one connection of its own that listens; while it is away the relay looks by itself. */
+/** Listens on a connection of its own; while it is down the relay polls. */
 async function listen(parts: RelayDeps, ring: () => void, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const { host, port, user, password, database, tls, options } = readDatabaseAddress(parts.databaseUrl);

@@ -1,8 +1,8 @@
-// Accounts that nobody has confirmed in AUTH_UNCONFIRMED_TTL, and those that nobody can confirm any more, because
-// another account has confirmed their e-mail address: deleted by the fleet itself, as an administrator would
-// (accounts/users.ts): the event UserDeleted, the revocation and the deletion are one statement each. Any number of
-// relays may do this at once: the row's lock lets one delete it, and who is confirmed meanwhile stays. While the
-// platform's JSON topics are on, its check_verified comes long before.
+// Deletes accounts that were not confirmed within AUTH_UNCONFIRMED_TTL, and those that can never be confirmed because
+// another account confirmed their address. The fleet deletes them as an administrator would (accounts/users.ts): event,
+// revocation and deletion in one statement each. Any number of relays may do this at once: the row's lock admits one,
+// and an account that is confirmed meanwhile stays. With the platform's JSON topics on, check_verified deletes them
+// long before.
 
 import { eraseUnconfirmed } from "../accounts/users.ts";
 import { type CommitWithoutReplyDeps, commitWithoutReply } from "../command/commit-without-reply.ts";
@@ -38,7 +38,7 @@ async function purgeAll(
     let done = 0;
     for (const user of found) if (await purge(parts, user, reason)) done += 1;
     deleted += done;
-    if (found.length < batch || done === 0) return deleted; // what is left of a full batch belongs to others now
+    if (found.length < batch || done === 0) return deleted; // other relays are handling the rest of a full batch
   }
 }
 

@@ -1,7 +1,7 @@
-// Confirmation mails that were held back because their address had got AUTH_MAILS_PER_HOUR within the hour: when it is
-// over, one mail goes to the address and lists every account that waits there by then. One relay at a time does it. A
-// mail that another process has sent meanwhile counts, and what waits then waits on; an address that somebody has
-// confirmed meanwhile gets none.
+// Mails confirmation links that had to wait because their address had received AUTH_MAILS_PER_HOUR mails within the
+// hour: one mail then lists every account that waits at the address. One relay at a time does this. A mail that another
+// process sent meanwhile counts, and what waits then keeps waiting; an address that was confirmed meanwhile gets no
+// mail.
 
 import { confirmations } from "../accounts/confirmation.ts";
 import { mailCount } from "../accounts/mails.ts";
@@ -29,7 +29,7 @@ export async function mailWhatWaits(parts: WaitingMailsDeps): Promise<number> {
       let done = 0;
       for (const address of addresses) if (await mailTo(parts, address)) done += 1;
       written += done;
-      if (addresses.length < batch || done === 0) return; // what is left is tried in a minute
+      if (addresses.length < batch || done === 0) return; // the rest is tried in a minute
     }
   });
   return written;
@@ -50,7 +50,7 @@ async function mailTo(parts: WaitingMailsDeps, emailKey: string): Promise<boolea
     if (changedPart(error) !== undefined) return false;
     throw error;
   }
-  await postponeMail(pool, emailKey, null); // of those beyond the longest list
+  await postponeMail(pool, emailKey, null); // accounts beyond the longest list
   return true;
 }
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { rowsPerMinute } from "../../src/command/admin/denials.ts";
 import { variables } from "../../src/config/variables.ts";
-import { sealEntry } from "../../src/crypto/audit.ts";
+import { encryptEntry } from "../../src/crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "../../src/crypto/envelope.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { called } from "../authctl/authctl.ts";
@@ -134,7 +134,7 @@ describe("the chain", () => {
     const late = new pg.Client({ connectionString: env["AUTH_DATABASE_URL"] });
     await late.connect();
     await late.query("BEGIN");
-    await late.query("INSERT INTO audit_intake (box) VALUES ($1)", [await sealed("TookItsTime")]);
+    await late.query("INSERT INTO audit_intake (encrypted) VALUES ($1)", [await sealed("TookItsTime")]);
     const other = await confirmed(fleet);
     await loggedIn(fleet, other);
     expect(await auditOf(fleet, other.id)).toHaveLength(4); // the younger rows are chained
@@ -146,7 +146,7 @@ describe("the chain", () => {
   });
 
   test("does not take a waiting row for what it says that the fleet has not written", async () => {
-    await fleet.sql.query("INSERT INTO audit_intake (box) VALUES ($1)", [randomBytes(100)]);
+    await fleet.sql.query("INSERT INTO audit_intake (encrypted) VALUES ($1)", [randomBytes(100)]);
     await settled();
     expect(await shown("--limit", "1")).toMatchObject([
       { event: "AuditRowForged", details: { sha256: expect.any(String) } },
@@ -191,7 +191,7 @@ async function fleetKeys(): Promise<DataKeys> {
 
 async function sealed(event: string): Promise<Buffer> {
   const entry = { eventId: "00000000-0000-7000-8000-000000000000", at: Date.now(), event, actor: "service:test" };
-  return sealEntry(await fleetKeys(), {
+  return encryptEntry(await fleetKeys(), {
     ...entry,
     userId: null,
     outcome: "ok",

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { Rights } from "../../src/audit/rights.ts";
-import { newSigner, sealOperator, signerFrom } from "../../src/crypto/operators.ts";
+import { encryptOperator, newSigner, signerFrom } from "../../src/crypto/operators.ts";
 import { rowsBehind } from "../../src/db/audit-reading.ts";
 import { actorToken, chained, harness, run } from "./accounts.ts";
 
@@ -39,7 +39,9 @@ describe("rights", () => {
   });
 
   test("that somebody wrote past the fleet are found, one by one", async () => {
-    const [{ box }] = (await run(sql.fragment`SELECT box FROM operators WHERE name = 'olga'`)) as [{ box: Buffer }];
+    const [{ encrypted }] = (await run(sql.fragment`SELECT encrypted FROM operators WHERE name = 'olga'`)) as [
+      { encrypted: Buffer },
+    ];
     const tampers: [ReturnType<typeof sql.fragment>, RegExp, ReturnType<typeof sql.fragment>][] = [
       [
         sql.fragment`INSERT INTO role_permissions SELECT id, 'users.ban' FROM roles WHERE name = 'user' RETURNING 1`,
@@ -64,17 +66,17 @@ describe("rights", () => {
       [
         sql.fragment`DELETE FROM operators WHERE name = 'olga' RETURNING 1`,
         /^The operator olga is gone, and no event says so\.$/,
-        sql.fragment`INSERT INTO operators (name, box) VALUES ('olga', ${sql.binary(box)}) RETURNING 1`,
+        sql.fragment`INSERT INTO operators (name, encrypted) VALUES ('olga', ${sql.binary(encrypted)}) RETURNING 1`,
       ],
       [
-        sql.fragment`INSERT INTO operators (name, box) VALUES ('eve', ${sql.binary(box)}) RETURNING 1`,
+        sql.fragment`INSERT INTO operators (name, encrypted) VALUES ('eve', ${sql.binary(encrypted)}) RETURNING 1`,
         /^The row of the operator eve was not written by this fleet\.$/,
         sql.fragment`DELETE FROM operators WHERE name = 'eve' RETURNING 1`,
       ],
       [
         // Removed, and brought back as it once stood.
-        sql.fragment`INSERT INTO operators (name, box) VALUES ('otto', ${sql.binary(
-          sealOperator(harness.dataKeys().box("operator"), { name: "otto", permissions: ["a.one"], keys: [] }),
+        sql.fragment`INSERT INTO operators (name, encrypted) VALUES ('otto', ${sql.binary(
+          encryptOperator(harness.dataKeys().cipher("operator"), { name: "otto", permissions: ["a.one"], keys: [] }),
         )}) RETURNING 1`,
         /^The operator otto was enrolled by no event, or is removed\.$/,
         sql.fragment`DELETE FROM operators WHERE name = 'otto' RETURNING 1`,

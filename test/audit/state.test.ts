@@ -4,7 +4,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { sql } from "slonik";
 import { TooManyWait } from "../../src/audit/state.ts";
-import { sealEntry } from "../../src/crypto/audit.ts";
+import { encryptEntry } from "../../src/crypto/audit.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import {
   actorToken,
@@ -284,7 +284,7 @@ describe("a write past the fleet", () => {
     const other = await person();
     await chained();
     await run(
-      sql.fragment`UPDATE subject_keys SET box = (SELECT box FROM subject_keys WHERE user_id = ${other.id}) WHERE user_id = ${one.id} RETURNING 1`,
+      sql.fragment`UPDATE user_keys SET encrypted = (SELECT encrypted FROM user_keys WHERE user_id = ${other.id}) WHERE user_id = ${one.id} RETURNING 1`,
     );
     expect((await compared()).found.map(({ userId }) => userId)).toEqual([one.id]);
     await admin("delete-user", one.id);
@@ -302,12 +302,12 @@ test("an event from before digests were kept leaves its aspect unknown, and is c
     details: {},
     personal: null,
   };
-  const box = sealEntry(harness.dataKeys(), {
+  const encrypted = encryptEntry(harness.dataKeys(), {
     ...before,
     eventId: "0190b8a5-0000-7000-8000-000000000000",
     at: systemClock.now(),
   });
-  await run(sql.fragment`INSERT INTO audit_intake (box) VALUES (${sql.binary(box)}) RETURNING 1`);
+  await run(sql.fragment`INSERT INTO audit_intake (encrypted) VALUES (${sql.binary(encrypted)}) RETURNING 1`);
   await chained();
   const other = sql.fragment`UPDATE credentials SET hash = hash || 'x' WHERE user_id = ${id} RETURNING 1`;
   expect(await compared()).toMatchObject({ unknown: 1, differing: 0 });
@@ -325,8 +325,8 @@ test("an event from before digests were kept leaves its aspect unknown, and is c
 
 test("where too many rows wait to be chained it says so", async () => {
   await run(
-    sql.fragment`INSERT INTO audit_intake (box) SELECT '\\x00'::bytea FROM generate_series(1, 20001) RETURNING 1`,
+    sql.fragment`INSERT INTO audit_intake (encrypted) SELECT '\\x00'::bytea FROM generate_series(1, 20001) RETURNING 1`,
   );
   await expect(compared()).rejects.toThrow(TooManyWait);
-  await run(sql.fragment`DELETE FROM audit_intake WHERE box = '\\x00'::bytea RETURNING 1`);
+  await run(sql.fragment`DELETE FROM audit_intake WHERE encrypted = '\\x00'::bytea RETURNING 1`);
 });

@@ -1,7 +1,7 @@
 // Tampering with the audit, by somebody who has the whole database and no key of the fleet: each with what
 // `authctl audit verify` finds, and at which row.
 import type pg from "pg";
-import { type ChainRow, link, sealEnd } from "../../src/crypto/audit.ts";
+import { type ChainRow, encryptEnd, link } from "../../src/crypto/audit.ts";
 import type { DataKeys } from "../../src/crypto/envelope.ts";
 
 const at = 7;
@@ -95,13 +95,13 @@ export const actions: [
   ["no heads at all", (sql) => sql.query("DELETE FROM audit_heads"), "head", () => null],
   [
     "a key that signs heads and is nobody's",
-    (sql) => sql.query("UPDATE audit_keys SET box = '\\x00'"),
+    (sql) => sql.query("UPDATE audit_keys SET encrypted = '\\x00'"),
     "head",
     () => null,
   ],
   [
     "an end that the fleet has not sealed",
-    (sql) => sql.query("UPDATE audit_state SET box = '\\x00'"),
+    (sql) => sql.query("UPDATE audit_state SET encrypted = '\\x00'"),
     "end",
     () => null,
   ],
@@ -160,7 +160,7 @@ export async function restoreOlder(sql: pg.Pool, dataKeys: DataKeys): Promise<nu
   await sql.query(`DELETE FROM audit WHERE number > ${last}; DELETE FROM audit_heads WHERE number > ${last}`);
   const { rows } = await sql.query<Stored>(`${stored} WHERE number = ${last}`);
   const { chain } = rows[0]!;
-  const box = sealEnd(dataKeys, { number: last, chain, at: Number(rows[0]!["chained"]), partition: "" });
-  await sql.query("UPDATE audit_state SET box = $1", [box]);
+  const encrypted = encryptEnd(dataKeys, { number: last, chain, at: Number(rows[0]!["chained"]), partition: "" });
+  await sql.query("UPDATE audit_state SET encrypted = $1", [encrypted]);
   return last;
 }

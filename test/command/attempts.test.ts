@@ -82,7 +82,7 @@ describe("guessing", () => {
     expect(verified).toBeGreaterThanOrEqual(10);
     expect(refusal.retryAfterMs).toBeLessThanOrEqual(30_000);
     const before =
-      "UPDATE login_attempts SET attempts = ARRAY(SELECT ROW(a.place, a.kind, a.key, a.at - interval '30 seconds')::attempt";
+      "UPDATE login_attempts SET attempts = ARRAY(SELECT ROW(a.source, a.kind, a.key, a.at - interval '30 seconds')::attempt";
     await fleet.sql.query(`${before} FROM unnest(attempts) AS a) WHERE user_id = $1`, [person.id]);
     expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
     expect((await guess(person, () => null)).verified).toBeGreaterThanOrEqual(10); // the right one refunded them all

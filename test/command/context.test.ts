@@ -28,7 +28,7 @@ const all: Record<Capability, true> = {
   mfa: true,
   passkeys: true,
   operators: true,
-  givenUpLogins: true,
+  quarantinedLogins: true,
   personalData: true,
   denials: true,
   keys: true,

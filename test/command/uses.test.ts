@@ -385,9 +385,11 @@ test("maintenance deletes what is forgotten, and nothing that is kept names a ne
   const { v4 } = network();
   await guess(harness, v4);
   const rows = () =>
-    harness.pool.any(sql.type(z.object({ subject: z.instanceof(Buffer) }))`SELECT subject FROM network_uses`);
-  for (const { subject } of await rows())
-    expect([subject.length, subject.toString("latin1").includes("198.51")]).toEqual([16, false]);
+    harness.pool.any(
+      sql.type(z.object({ limiterKey: z.instanceof(Buffer) }))`SELECT limiter_key AS "limiterKey" FROM network_uses`,
+    );
+  for (const { limiterKey } of await rows())
+    expect([limiterKey.length, limiterKey.toString("latin1").includes("198.51")]).toEqual([16, false]);
   await harness.pool.query(sql.unsafe`UPDATE network_uses SET day = current_date - 2`);
   await guess(harness, network().v4);
   await harness.sweep();

@@ -8,7 +8,7 @@ import {
   unwrapDataKey,
   wrapDataKey,
 } from "../../src/crypto/envelope.ts";
-import { xaesOpen, xaesSeal } from "../../src/crypto/xaes.ts";
+import { xaesDecrypt, xaesEncrypt } from "../../src/crypto/xaes.ts";
 
 const old = { kid: "2025.a", key: Buffer.alloc(32, 1) };
 const young = { kid: "2026-b_1", key: Buffer.alloc(32, 2) };
@@ -27,9 +27,9 @@ describe("a data key", () => {
     expect(() => unwrapDataKey([young], wrapped, "inbox")).toThrow("AUTH_MASTER_KEY lacks the key 2025.a");
   });
 
-  it("does not open under another key of the same name, for another purpose, or damaged", () => {
+  it("is not unwrapped under another key of the same name, for another purpose, or damaged", () => {
     const wrapped = wrapDataKey([old], makeDataKey(), "inbox");
-    const message = "the key 2025.a does not open the data key for";
+    const message = "the key 2025.a does not unwrap the data key for";
     expect(() => unwrapDataKey([{ ...young, kid: old.kid }], wrapped, "inbox")).toThrow(message);
     expect(() => unwrapDataKey([old], wrapped, "outbox")).toThrow(message);
     const flipped = wrapped.slice(0, -3) + (wrapped.at(-3) === "A" ? "B" : "A") + wrapped.slice(-2);
@@ -56,73 +56,73 @@ describe("XAES-256-GCM", () => {
     [3, "c2sp.org/XAES-256-GCM", "986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d"],
   ])("gives the published ciphertext for key %d", (fill, text, expected) => {
     const [key, aad] = [Buffer.alloc(32, fill), Buffer.from(text)];
-    const sealed = xaesSeal(key, { plaintext, aad }, nonce);
-    expect(sealed.toString("hex")).toBe(nonce.toString("hex") + expected);
-    expect(xaesOpen(key, { sealed, aad })).toEqual(plaintext);
+    const encrypted = xaesEncrypt(key, { plaintext, aad }, nonce);
+    expect(encrypted.toString("hex")).toBe(nonce.toString("hex") + expected);
+    expect(xaesDecrypt(key, { encrypted, aad })).toEqual(plaintext);
   });
 });
 
-describe("a box", () => {
+describe("an encrypted value", () => {
   const keys = new DataKeys([
     { id: 1, purpose: "inbox", key: makeDataKey() },
     { id: 2, purpose: "inbox", key: makeDataKey() },
     { id: 3, purpose: "outbox", key: makeDataKey() },
   ]);
-  const box = keys.box("inbox");
+  const cipher = keys.cipher("inbox");
 
-  it("opens to what was sealed, for any bytes", () => {
+  it("decrypts to what was encrypted, for any bytes", () => {
     fc.assert(
       fc.property(fc.uint8Array(), fc.string(), (bytes, aad) => {
-        expect(box.open(box.seal(Buffer.from(bytes), aad), Buffer.from(aad))).toEqual(Buffer.from(bytes));
+        expect(cipher.decrypt(cipher.encrypt(Buffer.from(bytes), aad), Buffer.from(aad))).toEqual(Buffer.from(bytes));
       }),
     );
   });
 
-  it("does not open with one bit changed, anywhere", () => {
-    const sealed = box.seal(Buffer.from("secret"), "row 1");
-    for (let at = 0; at < sealed.length; at++) {
-      const changed = Buffer.from(sealed);
+  it("is not decrypted with one bit changed, anywhere", () => {
+    const encrypted = cipher.encrypt(Buffer.from("secret"), "row 1");
+    for (let at = 0; at < encrypted.length; at++) {
+      const changed = Buffer.from(encrypted);
       changed[at]! ^= 1;
-      expect(() => box.open(changed, "row 1")).toThrow();
+      expect(() => cipher.decrypt(changed, "row 1")).toThrow();
     }
-    expect(box.open(sealed, "row 1").toString()).toBe("secret");
+    expect(cipher.decrypt(encrypted, "row 1").toString()).toBe("secret");
   });
 
-  it("does not open for another row or another purpose, nor cut short", () => {
-    const sealed = box.seal(Buffer.from("secret"), "row 1");
-    expect(() => box.open(sealed, "row 2")).toThrow("does not open");
-    expect(() => keys.box("outbox").open(sealed, "row 1")).toThrow("for inbox, not for outbox");
-    expect(() => box.open(sealed.subarray(0, 20), "row 1")).toThrow("not a sealed box");
-    expect(() => box.open(sealed.subarray(0, -1), "row 1")).toThrow("does not open");
+  it("is not decrypted for another row or another purpose, nor cut short", () => {
+    const encrypted = cipher.encrypt(Buffer.from("secret"), "row 1");
+    expect(() => cipher.decrypt(encrypted, "row 2")).toThrow("cannot be decrypted");
+    expect(() => keys.cipher("outbox").decrypt(encrypted, "row 1")).toThrow("for inbox, not for outbox");
+    expect(() => cipher.decrypt(encrypted.subarray(0, 20), "row 1")).toThrow("not an encrypted value");
+    expect(() => cipher.decrypt(encrypted.subarray(0, -1), "row 1")).toThrow("cannot be decrypted");
   });
 
-  it("is sealed with the newest key and opened with the one it names", () => {
+  it("is encrypted with the newest key and decrypted with the one it names", () => {
     const before = new DataKeys([keys.get("inbox", 1)]);
-    const sealed = before.box("inbox").seal(Buffer.from("x"), "");
+    const encrypted = before.cipher("inbox").encrypt(Buffer.from("x"), "");
     expect(keys.current("inbox").id).toBe(2);
     expect(keys.all("inbox").map(({ id }) => id)).toEqual([2, 1]);
-    expect(box.open(sealed, "").toString()).toBe("x");
+    expect(cipher.decrypt(encrypted, "").toString()).toBe("x");
   });
 
-  it("is not sealed with a key that others may not have yet, unless there is no other", () => {
+  it("is not encrypted with a key that others may not have yet, unless there is no other", () => {
     const [first, second] = [keys.get("inbox", 1), { ...keys.get("inbox", 2), pending: true }];
     expect(new DataKeys([first, second]).current("inbox").id).toBe(1);
     expect(new DataKeys([first, { ...second, pending: false }]).current("inbox").id).toBe(2);
     expect(new DataKeys([second, { ...first, pending: true }]).current("inbox").id).toBe(1);
-    const sealed = new DataKeys([second]).box("inbox").seal(Buffer.from("x"), "");
-    expect(new DataKeys([first, second]).box("inbox").open(sealed, "").toString()).toBe("x");
+    const encrypted = new DataKeys([second]).cipher("inbox").encrypt(Buffer.from("x"), "");
+    expect(new DataKeys([first, second]).cipher("inbox").decrypt(encrypted, "").toString()).toBe("x");
   });
 
   it("says which data key is not loaded, so that it can be", () => {
-    const sealed = box.seal(Buffer.from("x"), "");
-    const before = new DataKeys([keys.get("inbox", 1)]).box("inbox");
-    expect(() => before.open(sealed, "")).toThrow(UnknownDataKey);
-    expect(() => before.open(sealed, "")).toThrow("data key 2 is not loaded");
+    const encrypted = cipher.encrypt(Buffer.from("x"), "");
+    const before = new DataKeys([keys.get("inbox", 1)]).cipher("inbox");
+    expect(() => before.decrypt(encrypted, "")).toThrow(UnknownDataKey);
+    expect(() => before.decrypt(encrypted, "")).toThrow("data key 2 is not loaded");
   });
 
   it("is never the same twice", () => {
-    const sealed = new Set(Array.from({ length: 100 }, () => box.seal(Buffer.from("x"), "").toString("hex")));
-    expect(sealed.size).toBe(100);
+    const encrypted = new Set(Array.from({ length: 100 }, () => cipher.encrypt(Buffer.from("x"), "").toString("hex")));
+    expect(encrypted.size).toBe(100);
   });
 });
 

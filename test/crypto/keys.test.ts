@@ -9,11 +9,11 @@ import {
   type JWK,
 } from "jose";
 import { DataKeys, makeDataKey } from "../../src/crypto/envelope.ts";
-import { activated, generateKeyRow, type KeyRow, openKeyRow, openKeyring } from "../../src/crypto/keys.ts";
+import { activated, decryptKeyRow, generateKeyRow, type KeyRow, loadKeyring } from "../../src/crypto/keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 
 const dataKeys = new DataKeys([{ id: 1, purpose: "signing", key: makeDataKey() }]);
-const box = dataKeys.box("signing");
+const cipher = dataKeys.cipher("signing");
 const clock = { ...systemClock, now: () => 1_000 };
 
 function retired(row: KeyRow): KeyRow {
@@ -22,8 +22,8 @@ function retired(row: KeyRow): KeyRow {
 
 describe("a fleet key", () => {
   it.each(["ES256", "EdDSA", "RS256"] as const)("for %s signs, and its published half verifies", async (alg) => {
-    const row = activated(await generateKeyRow(alg, box, clock), clock);
-    const keyring = await openKeyring([row], dataKeys);
+    const row = activated(await generateKeyRow(alg, cipher, clock), clock);
+    const keyring = await loadKeyring([row], dataKeys);
     const { kid, key } = keyring.signing();
     const signed = await new CompactSign(Buffer.from("x")).setProtectedHeader({ alg, kid }).sign(key);
     const [published] = keyring.jwks().keys;
@@ -33,8 +33,8 @@ describe("a fleet key", () => {
   });
 
   it("for sealing opens what was sealed to its published half", async () => {
-    const row = activated(await generateKeyRow("ECDH-ES+A256KW", box, clock), clock);
-    const keyring = await openKeyring([row], dataKeys);
+    const row = activated(await generateKeyRow("ECDH-ES+A256KW", cipher, clock), clock);
+    const keyring = await loadKeyring([row], dataKeys);
     const { alg, use, ...jwk } = keyring.sealing();
     expect({ alg, use, crv: jwk.crv }).toEqual({ alg: "ECDH-ES+A256KW", use: "enc", crv: "P-256" });
     const header = { alg, enc: "A256GCM" };
@@ -46,7 +46,7 @@ describe("a fleet key", () => {
 
   /** RFC 7638. */
   it("is named by the thumbprint of its public half", async () => {
-    const row = await generateKeyRow("ES256", box, clock);
+    const row = await generateKeyRow("ES256", cipher, clock);
     expect(row).toMatchObject({ use: "sig", state: "next", createdAt: 1_000, activeAt: null, retiredAt: null });
     expect(await calculateJwkThumbprint(row.publicJwk as JWK)).toBe(row.kid);
   });
@@ -54,13 +54,13 @@ describe("a fleet key", () => {
   it.each(["ES256", "EdDSA", "RS256", "ECDH-ES+A256KW"] as const)(
     "for %s shows its private half nowhere",
     async (alg) => {
-      const row = activated(await generateKeyRow(alg, box, clock), clock);
-      const { d } = JSON.parse(box.open(row.privateBox, row.kid).toString()) as { d: string };
-      const opened = await openKeyRow(row, dataKeys);
+      const row = activated(await generateKeyRow(alg, cipher, clock), clock);
+      const { d } = JSON.parse(cipher.decrypt(row.encryptedPrivateKey, row.kid).toString()) as { d: string };
+      const opened = await decryptKeyRow(row, dataKeys);
       const shown = [
         row.publicJwk,
-        (await openKeyring([row], dataKeys)).jwks(),
-        row.privateBox.toString("latin1"),
+        (await loadKeyring([row], dataKeys)).jwks(),
+        row.encryptedPrivateKey.toString("latin1"),
         opened,
         inspect(opened, { depth: 9, showHidden: true }),
       ];
@@ -70,55 +70,59 @@ describe("a fleet key", () => {
     },
   );
 
-  it("is published from its box, not from what the row says", async () => {
-    const [row, other] = [await generateKeyRow("ES256", box, clock), await generateKeyRow("ES256", box, clock)];
-    const { publicJwk } = await openKeyRow({ ...row, publicJwk: other.publicJwk }, dataKeys);
+  it("is published from its encrypted part, not from what the row says", async () => {
+    const [row, other] = [await generateKeyRow("ES256", cipher, clock), await generateKeyRow("ES256", cipher, clock)];
+    const { publicJwk } = await decryptKeyRow({ ...row, publicJwk: other.publicJwk }, dataKeys);
     expect(publicJwk).toEqual(row.publicJwk);
   });
 
-  it("does not open under another kid or another data key", async () => {
-    const [row, other] = [await generateKeyRow("ES256", box, clock), await generateKeyRow("ES256", box, clock)];
-    await expect(openKeyRow({ ...row, kid: other.kid }, dataKeys)).rejects.toThrow("does not open");
+  it("is not decrypted under another kid or another data key", async () => {
+    const [row, other] = [await generateKeyRow("ES256", cipher, clock), await generateKeyRow("ES256", cipher, clock)];
+    await expect(decryptKeyRow({ ...row, kid: other.kid }, dataKeys)).rejects.toThrow("cannot be decrypted");
     const strangers = new DataKeys([{ id: 1, purpose: "signing", key: makeDataKey() }]);
-    await expect(openKeyRow(row, strangers)).rejects.toThrow("does not open");
-    const swapped = { ...row, kid: other.kid, privateBox: box.seal(box.open(row.privateBox, row.kid), other.kid) };
-    await expect(openKeyRow(swapped, dataKeys)).rejects.toThrow("holds another key");
+    await expect(decryptKeyRow(row, strangers)).rejects.toThrow("cannot be decrypted");
+    const swapped = {
+      ...row,
+      kid: other.kid,
+      encryptedPrivateKey: cipher.encrypt(cipher.decrypt(row.encryptedPrivateKey, row.kid), other.kid),
+    };
+    await expect(decryptKeyRow(swapped, dataKeys)).rejects.toThrow("holds another key");
   });
 });
 
 describe("a keyring", () => {
   it("signs with the active key and verifies with every one of them", async () => {
     const [next, active, last] = [
-      await generateKeyRow("ES256", box, clock),
-      activated(await generateKeyRow("EdDSA", box, clock), clock),
-      retired(await generateKeyRow("RS256", box, clock)),
+      await generateKeyRow("ES256", cipher, clock),
+      activated(await generateKeyRow("EdDSA", cipher, clock), clock),
+      retired(await generateKeyRow("RS256", cipher, clock)),
     ];
-    const keyring = await openKeyring([next, active, last], dataKeys);
+    const keyring = await loadKeyring([next, active, last], dataKeys);
     expect(keyring.signing().kid).toBe(active.kid);
     for (const { kid } of [next, active, last]) expect(keyring.verification(kid)?.kid).toBe(kid);
     expect(keyring.jwks().keys.map(({ kid }) => kid)).toEqual([active.kid, next.kid, last.kid]);
   });
 
   it("signs with the one that became active last, while two are", async () => {
-    const [early, late] = [await generateKeyRow("ES256", box, clock), await generateKeyRow("ES256", box, clock)];
+    const [early, late] = [await generateKeyRow("ES256", cipher, clock), await generateKeyRow("ES256", cipher, clock)];
     const rows = [activated(late, { ...clock, now: () => 9 }), activated(early, { ...clock, now: () => 5 })];
-    expect((await openKeyring(rows, dataKeys)).signing().kid).toBe(late.kid);
-    expect((await openKeyring(rows.reverse(), dataKeys)).signing().kid).toBe(late.kid);
+    expect((await loadKeyring(rows, dataKeys)).signing().kid).toBe(late.kid);
+    expect((await loadKeyring(rows.reverse(), dataKeys)).signing().kid).toBe(late.kid);
   });
 
   it("does not take a key of one use for the other", async () => {
     const [sig, enc] = [
-      activated(await generateKeyRow("ES256", box, clock), clock),
-      activated(await generateKeyRow("ECDH-ES+A256KW", box, clock), clock),
+      activated(await generateKeyRow("ES256", cipher, clock), clock),
+      activated(await generateKeyRow("ECDH-ES+A256KW", cipher, clock), clock),
     ];
-    const keyring = await openKeyring([sig, enc], dataKeys);
+    const keyring = await loadKeyring([sig, enc], dataKeys);
     expect(keyring.verification(enc.kid)).toBeUndefined();
     expect(keyring.opening(sig.kid)).toBeUndefined();
     expect([keyring.verification(sig.kid)?.kid, keyring.sealing().kid]).toEqual([sig.kid, enc.kid]);
   });
 
   it("says so where no key is active", async () => {
-    const keyring = await openKeyring([await generateKeyRow("ES256", box, clock)], dataKeys);
+    const keyring = await loadKeyring([await generateKeyRow("ES256", cipher, clock)], dataKeys);
     expect(() => keyring.signing()).toThrow("no sig key is active");
     expect(() => keyring.sealing()).toThrow("no enc key is active");
   });

@@ -6,14 +6,14 @@ import fc from "fast-check";
 import { base64url, calculateJwkThumbprint, exportJWK, type JWK, SignJWT, UnsecuredJWT } from "jose";
 import { DataKeys, makeDataKey } from "../../src/crypto/envelope.ts";
 import {
+  decryptOperator,
+  encryptOperator,
   isOperatorName,
   newSigner,
-  openOperator,
   operatorOfKey,
   peekOperator,
   publicHalfOf,
   publicKeyOf,
-  sealOperator,
   signerFrom,
   signOperatorToken,
   verifyOperatorToken,
@@ -22,7 +22,7 @@ import { Refusal } from "../../src/protocol/errors.ts";
 
 const now = 1_790_000_000_000;
 const seconds = now / 1000;
-const box = new DataKeys([{ id: 1, purpose: "operator", key: makeDataKey() }]).box("operator");
+const cipher = new DataKeys([{ id: 1, purpose: "operator", key: makeDataKey() }]).cipher("operator");
 
 async function outcome(verification: Promise<unknown>): Promise<string> {
   try {
@@ -298,12 +298,12 @@ describe("an operator's row", () => {
     keys: [{ kid: "k", alg: "EdDSA" as const, jwk: { kty: "OKP" }, addedAt: 1 }],
   };
 
-  test("opens for the name that it was sealed for, and nothing else opens", () => {
-    const sealed = sealOperator(box, ada);
-    expect(openOperator(box, "ada", sealed)).toEqual(ada);
-    expect(() => openOperator(box, "eve", sealed)).toThrow();
+  test("is decrypted for the name that it was encrypted for, and nothing else is", () => {
+    const encrypted = encryptOperator(cipher, ada);
+    expect(decryptOperator(cipher, "ada", encrypted)).toEqual(ada);
+    expect(() => decryptOperator(cipher, "eve", encrypted)).toThrow();
     expect(() =>
-      openOperator(box, "ada", Buffer.concat([sealed.subarray(0, -1), Buffer.from([sealed.at(-1)! ^ 1])])),
+      decryptOperator(cipher, "ada", Buffer.concat([encrypted.subarray(0, -1), Buffer.from([encrypted.at(-1)! ^ 1])])),
     ).toThrow();
   });
 

@@ -14,7 +14,7 @@ import {
 } from "jose";
 import { peekAccess } from "../../src/crypto/access-tokens.ts";
 import { DataKeys, makeDataKey } from "../../src/crypto/envelope.ts";
-import { activated, generateKeyRow, type Keyring, openKeyring } from "../../src/crypto/keys.ts";
+import { activated, generateKeyRow, type Keyring, loadKeyring } from "../../src/crypto/keys.ts";
 import { makeTokens, type Tokens, type TokensOptions } from "../../src/crypto/tokens.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
 
@@ -33,8 +33,8 @@ const subject = {
 };
 
 async function keyringOf(alg: "ES256" | "EdDSA" | "RS256"): Promise<Keyring> {
-  const rows = [await generateKeyRow(alg, dataKeys.box("signing"), clock)];
-  return await openKeyring(
+  const rows = [await generateKeyRow(alg, dataKeys.cipher("signing"), clock)];
+  return await loadKeyring(
     rows.map((row) => activated(row, clock)),
     dataKeys,
   );

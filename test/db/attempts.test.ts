@@ -40,21 +40,21 @@ afterAll(() => pool.end());
 const bytes = (): Buffer => randomBytes(16);
 
 interface Target {
-  subject: Buffer;
+  limiterKey: Buffer;
   owner: Buffer;
   loginKey: string;
 }
-const target = (): Target => ({ subject: bytes(), owner: bytes(), loginKey: bytes().toString("hex") });
+const target = (): Target => ({ limiterKey: bytes(), owner: bytes(), loginKey: bytes().toString("hex") });
 
-function attempt({ subject, owner, loginKey }: Target, more: Partial<AttemptRow> = {}): AttemptRow {
-  const place = more.place ?? bytes();
+function attempt({ limiterKey, owner, loginKey }: Target, more: Partial<AttemptRow> = {}): AttemptRow {
+  const source = more.source ?? bytes();
   return {
-    subject,
+    limiterKey,
     owner,
     account: { loginKey },
     kind: "network",
-    place,
-    device: place,
+    source,
+    device: source,
     identified: true,
     key: bytes().subarray(0, 8),
     held: null,
@@ -65,19 +65,19 @@ function attempt({ subject, owner, loginKey }: Target, more: Partial<AttemptRow>
 
 const wait = async (row: AttemptRow, own = rules): Promise<number> => (await countAttempt(pool, row, own)).waitMs;
 const commit = (writes: Write[]) =>
-  commitOnce(pool, { inbox: undefined, subject: undefined, writes, outbox: [], audit: [] });
+  commitOnce(pool, { inbox: undefined, lock: undefined, writes, outbox: [], audit: [] });
 
-async function counted({ subject }: Target): Promise<number> {
+async function counted({ limiterKey }: Target): Promise<number> {
   return pool.oneFirst(sql.type(z.object({ n: z.number() }))`
-    SELECT COALESCE((SELECT cardinality(attempts) FROM login_attempts WHERE subject = ${sql.binary(subject)}::bytea), 0) AS n`);
+    SELECT COALESCE((SELECT cardinality(attempts) FROM login_attempts WHERE limiter_key = ${sql.binary(limiterKey)}::bytea), 0) AS n`);
 }
 
 /** As if all this had happened so much earlier. */
-async function later({ subject }: Target, seconds: number): Promise<void> {
+async function later({ limiterKey }: Target, seconds: number): Promise<void> {
   await pool.query(sql.unsafe`
     UPDATE login_attempts SET attempts = ARRAY(
-      SELECT ROW(a.place, a.kind, a.key, a.at - ${seconds} * interval '1 second')::attempt FROM unnest(attempts) AS a)
-    WHERE subject = ${sql.binary(subject)}::bytea`);
+      SELECT ROW(a.source, a.kind, a.key, a.at - ${seconds} * interval '1 second')::attempt FROM unnest(attempts) AS a)
+    WHERE limiter_key = ${sql.binary(limiterKey)}::bytea`);
 }
 
 async function somebody(): Promise<{ id: number; target: Target }> {
@@ -91,8 +91,8 @@ async function somebody(): Promise<{ id: number; target: Target }> {
 describe("of a hundred attempts at once", () => {
   test("from one network exactly as many are counted as are free", async () => {
     const at = target();
-    const place = bytes();
-    const waits = await Promise.all(Array.from({ length: 100 }, () => wait(attempt(at, { place }))));
+    const source = bytes();
+    const waits = await Promise.all(Array.from({ length: 100 }, () => wait(attempt(at, { source }))));
     expect(waits.filter((ms) => ms === 0)).toHaveLength(rules.free);
     expect(Math.max(...waits)).toBeLessThan(61_000); // each counts from its own statement's time
     expect(await counted(at)).toBe(rules.free); // who waits is not counted: guessing on makes nobody's wait longer
@@ -115,13 +115,13 @@ describe("of a hundred attempts at once", () => {
 
   test("more pass where reading and counting are two statements", async () => {
     const at = target();
-    const place = bytes();
-    await wait(attempt(at, { place: bytes() })); // the row is there
+    const source = bytes();
+    await wait(attempt(at, { source: bytes() })); // the row is there
     const naive = async (): Promise<boolean> => {
       if ((await counted(at)) > rules.free) return false;
       await pool.query(sql.unsafe`
-        UPDATE login_attempts SET attempts = attempts || ROW(${sql.binary(place)}::bytea, 'network', '', now())::attempt
-        WHERE subject = ${sql.binary(at.subject)}::bytea`);
+        UPDATE login_attempts SET attempts = attempts || ROW(${sql.binary(source)}::bytea, 'network', '', now())::attempt
+        WHERE limiter_key = ${sql.binary(at.limiterKey)}::bytea`);
       return true;
     };
     const passed = await Promise.all(Array.from({ length: 100 }, naive));
@@ -132,28 +132,28 @@ describe("of a hundred attempts at once", () => {
 describe("a wait", () => {
   test("doubles with each failure up to the longest, and is over when it is over", async () => {
     const at = target();
-    const place = bytes();
+    const source = bytes();
     const waits: number[] = [];
-    for (let failures = 0; failures < rules.free; failures += 1) expect(await wait(attempt(at, { place }))).toBe(0);
+    for (let failures = 0; failures < rules.free; failures += 1) expect(await wait(attempt(at, { source }))).toBe(0);
     for (let more = 0; more < 7; more += 1) {
-      const ms = await wait(attempt(at, { place }));
+      const ms = await wait(attempt(at, { source }));
       waits.push(Math.round(ms / 60_000));
       await later(at, ms / 1000 + 0.01);
-      expect(await wait(attempt(at, { place }))).toBe(0);
+      expect(await wait(attempt(at, { source }))).toBe(0);
     }
     expect(waits).toEqual([1, 2, 4, 8, 15, 15, 15]);
   });
 
   test("of a network does not hold up another one, nor somebody who is logged in", async () => {
     const at = target();
-    const place = bytes();
-    for (let n = 0; n < rules.free; n += 1) await wait(attempt(at, { place }));
-    expect(await wait(attempt(at, { place }))).toBeGreaterThan(0);
+    const source = bytes();
+    for (let n = 0; n < rules.free; n += 1) await wait(attempt(at, { source }));
+    expect(await wait(attempt(at, { source }))).toBeGreaterThan(0);
     expect(await wait(attempt(at))).toBe(0);
     for (let n = 0; n < rules.accountFree; n += 1) await wait(attempt(at));
     expect(await wait(attempt(at))).toBeGreaterThan(0);
     const session = bytes();
-    const mine = () => wait(attempt(at, { kind: "session", place: session }));
+    const mine = () => wait(attempt(at, { kind: "session", source: session }));
     const own = [];
     for (let n = 0; n <= rules.free; n += 1) own.push((await mine()) > 0);
     expect(own).toEqual([...Array.from({ length: rules.free }, () => false), true]);
@@ -161,7 +161,7 @@ describe("a wait", () => {
 
   test("of requests that do not say whom they serve never gets longer than an account's", async () => {
     const at = target();
-    const nobody = () => attempt(at, { kind: "unknown", place: Buffer.alloc(16), identified: false });
+    const nobody = () => attempt(at, { kind: "unknown", source: Buffer.alloc(16), identified: false });
     for (let failures = 0; failures < 150; failures += 1) {
       const ms = await wait(nobody());
       expect(ms).toBeLessThanOrEqual(rules.accountDelayMaxMs);
@@ -187,15 +187,15 @@ describe("a wait", () => {
 });
 
 describe("a right one", () => {
-  test("is forgotten together with the failures of its own place; those from elsewhere stay", async () => {
+  test("is forgotten together with the failures of its own source; those from elsewhere stay", async () => {
     const at = target();
-    const place = bytes();
-    for (let n = 0; n < 4; n += 1) await wait(attempt(at, { place }));
+    const source = bytes();
+    for (let n = 0; n < 4; n += 1) await wait(attempt(at, { source }));
     await wait(attempt(at));
-    const right = attempt(at, { place });
+    const right = attempt(at, { source });
     await wait(right);
     expect(await counted(at)).toBe(6);
-    expect(await commit([refund(right, place)])).toBe("done");
+    expect(await commit([refund(right, source)])).toBe("done");
     expect(await counted(at)).toBe(1);
   });
 
@@ -240,10 +240,10 @@ describe("a right one", () => {
 test("a login that nobody has waits like one that somebody has, and its attempts count for who registers it", async () => {
   const { id, target: known } = await somebody();
   const unknown = target();
-  const place = bytes();
+  const source = bytes();
   const waits = async (at: Target) => {
     const all = [];
-    for (let n = 0; n < rules.free + 2; n += 1) all.push(Math.ceil((await wait(attempt(at, { place }))) / 1000));
+    for (let n = 0; n < rules.free + 2; n += 1) all.push(Math.ceil((await wait(attempt(at, { source }))) / 1000));
     return all;
   };
   expect(await waits(unknown)).toEqual(await waits(known));
@@ -258,7 +258,7 @@ test("what is kept of an account is bounded, and rows of past days are deleted",
   const today = target();
   await wait(attempt(today));
   await pool.query(sql.unsafe`
-    UPDATE login_attempts SET day = current_date - 2 WHERE subject = ${sql.binary(at.subject)}::bytea`);
+    UPDATE login_attempts SET day = current_date - 2 WHERE limiter_key = ${sql.binary(at.limiterKey)}::bytea`);
   expect(await reapAttempts(pool, 1000)).toBe(1);
   expect([await counted(at), await counted(today)]).toEqual([0, 1]);
 });

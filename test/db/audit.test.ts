@@ -6,8 +6,16 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import pg from "pg";
 import { type ChainDeps, chainBatch } from "../../src/audit/chain.ts";
 import { type Verdict, verifyAudit } from "../../src/audit/verify.ts";
-import { type AuditEntry, link, noChain, sealEnd, sealEntry, sealHeadKey, signHead } from "../../src/crypto/audit.ts";
-import { type ChainedRow, insertChained, insertHead, saveEnd, turnAudit } from "../../src/db/audit.ts";
+import {
+  type AuditEntry,
+  encryptEnd,
+  encryptEntry,
+  encryptHeadKey,
+  link,
+  noChain,
+  signHead,
+} from "../../src/crypto/audit.ts";
+import { type ChainedRow, insertChained, insertHead, maintainAuditPartitions, saveEnd } from "../../src/db/audit.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
 import { ensureKeys, loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { systemClock } from "../../src/lib/clock.ts";
@@ -59,8 +67,8 @@ const entry = (event: string): AuditEntry => ({
 });
 
 const wait = (count: number) =>
-  client.query("INSERT INTO audit_intake (box) SELECT * FROM unnest($1::bytea[])", [
-    Array.from({ length: count }, () => sealEntry(parts.dataKeys(), entry("Happened"))),
+  client.query("INSERT INTO audit_intake (encrypted) SELECT * FROM unnest($1::bytea[])", [
+    Array.from({ length: count }, () => encryptEntry(parts.dataKeys(), entry("Happened"))),
   ]);
 
 const verify = (more: { retentionMs?: number } = {}): Promise<Verdict> =>
@@ -105,15 +113,15 @@ async function leaveOldRows(): Promise<void> {
   const key = parts.keyring().signing();
   const head = { partition, count: 2, chain: rows[1]!.chain.toString("base64url"), at };
   await insertChained(pool, rows);
-  await saveEnd(pool, sealEnd(parts.dataKeys(), { number: 3, chain, at: at * 1000, partition }));
-  const keyBox = sealHeadKey(parts.dataKeys(), key);
-  const record = { number: 2, partition, at, jws: signHead(key, head), kid: key.kid, keyBox };
+  await saveEnd(pool, encryptEnd(parts.dataKeys(), { number: 3, chain, at: at * 1000, partition }));
+  const encryptedKey = encryptHeadKey(parts.dataKeys(), key);
+  const record = { number: 2, partition, at, jws: signHead(key, head), kid: key.kid, encryptedKey };
   await insertHead(pool, { ...record, eventId: crypto.randomUUID(), body: head });
 }
 
 test("a month's last row gets a head, and without one its partition is not dropped", async () => {
   await leaveOldRows();
-  expect(await turnAudit(pool, retentionMs)).toBe(0);
+  expect(await maintainAuditPartitions(pool, retentionMs)).toBe(0);
   await wait(2);
   expect(await chainBatch(parts)).toBe(false);
   const [second, third, fifth] = await heads();
@@ -123,8 +131,8 @@ test("a month's last row gets a head, and without one its partition is not dropp
 });
 
 test("what is left of the chain verifies from the last head of the month that was dropped", async () => {
-  expect(await turnAudit(pool, retentionMs)).toBe(1);
-  expect(await turnAudit(pool, retentionMs)).toBe(0);
+  expect(await maintainAuditPartitions(pool, retentionMs)).toBe(1);
+  expect(await maintainAuditPartitions(pool, retentionMs)).toBe(0);
   expect((await heads())[0]).toBe("3 audit_202401");
   expect(await verify()).toMatchObject({ rows: 2, first: 4, last: 5, broken: null });
 });

@@ -33,7 +33,7 @@ async function newUser(): Promise<number> {
   const id = await pool.oneFirst(sql.type(z.object({ id: z.number() }))`SELECT nextval('user_ids') AS id`);
   const name = `limit${id}-${randomUUID()}`;
   const user = { id, login: name, loginKey: name, username: name, email: name, emailKey: name };
-  await commitOnce(pool, { ...nothing, subject: insertUser(user) });
+  await commitOnce(pool, { ...nothing, lock: insertUser(user) });
   return id;
 }
 
@@ -52,7 +52,7 @@ function opening(userId: number, most: number, now = Date.now()) {
     ...{ refreshHash: Buffer.alloc(32), expiresAt: now + day },
   };
   const write = insertSession(session, limit(userId, most));
-  return { id, done: commitOnce(pool, { ...nothing, subject: lockUser(userId, {}), writes: [write] }) };
+  return { id, done: commitOnce(pool, { ...nothing, lock: lockUser(userId, {}), writes: [write] }) };
 }
 
 const ids = z.object({ ids: z.array(z.string()) });
@@ -87,7 +87,7 @@ test("a commit that takes itself back ends nothing", async () => {
     },
     limit(userId, 1),
   );
-  const again = commitOnce(pool, { ...nothing, subject: lockUser(userId, {}), writes: [session] });
+  const again = commitOnce(pool, { ...nothing, lock: lockUser(userId, {}), writes: [session] });
   await expect(again).rejects.toThrow(/unique/i);
   expect(await live(userId)).toEqual([id]);
   await opening(userId, 1).done; // the control

@@ -17,7 +17,7 @@ afterAll(() => pool.end());
 /** Ten at once, ten in an hour. */
 const limit = (more: Partial<UseLimit> = {}): UseLimit => ({
   name: "network",
-  subject: randomBytes(16),
+  limiterKey: randomBytes(16),
   burst: 10,
   perSecond: 10 / 3600,
   known: false,
@@ -27,15 +27,15 @@ const limit = (more: Partial<UseLimit> = {}): UseLimit => ({
 const wait = async (...limits: UseLimit[]): Promise<number> => (await countUse(pool, limits)).waitMs;
 const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
 
-async function level({ subject }: UseLimit): Promise<number> {
+async function level({ limiterKey }: UseLimit): Promise<number> {
   return pool.oneFirst(sql.type(z.object({ level: z.number() }))`
-    SELECT COALESCE((SELECT level FROM network_uses WHERE subject = ${sql.binary(subject)}), 0) AS level`);
+    SELECT COALESCE((SELECT level FROM network_uses WHERE limiter_key = ${sql.binary(limiterKey)}), 0) AS level`);
 }
 
 /** As if all this had happened so much earlier. */
-async function later({ subject }: UseLimit, seconds: number): Promise<void> {
+async function later({ limiterKey }: UseLimit, seconds: number): Promise<void> {
   await pool.query(sql.unsafe`
-    UPDATE network_uses SET at = at - ${seconds} * interval '1 second' WHERE subject = ${sql.binary(subject)}::bytea`);
+    UPDATE network_uses SET at = at - ${seconds} * interval '1 second' WHERE limiter_key = ${sql.binary(limiterKey)}::bytea`);
 }
 
 describe("of a hundred uses at once", () => {
@@ -62,7 +62,7 @@ describe("of a hundred uses at once", () => {
     const naive = async (): Promise<boolean> => {
       if ((await level(own)) + 1 > own.burst) return false;
       await pool.query(
-        sql.unsafe`UPDATE network_uses SET level = level + 1 WHERE subject = ${sql.binary(own.subject)}`,
+        sql.unsafe`UPDATE network_uses SET level = level + 1 WHERE limiter_key = ${sql.binary(own.limiterKey)}`,
       );
       return true;
     };
@@ -90,7 +90,7 @@ describe("a use", () => {
     expect(await countUse(pool, [narrow, fleet])).toMatchObject({ limit: "network" });
     await later(narrow, 3600);
     await pool.query(
-      sql.unsafe`UPDATE network_uses SET level = 100, at = now() WHERE subject = ${sql.binary(fleet.subject)}`,
+      sql.unsafe`UPDATE network_uses SET level = 100, at = now() WHERE limiter_key = ${sql.binary(fleet.limiterKey)}`,
     );
     const refused = await countUse(pool, [narrow, fleet]);
     expect(refused).toMatchObject({ limit: "fleet" });
@@ -111,9 +111,9 @@ describe("a use", () => {
     const own = limit();
     for (let n = 0; n < own.burst; n += 1) await wait(own);
     expect(await wait(own)).toBeGreaterThan(0);
-    await releaseUse(pool, [own.subject, randomBytes(16)]);
+    await releaseUse(pool, [own.limiterKey, randomBytes(16)]);
     expect([await wait(own), (await wait(own)) > 0]).toEqual([0, true]);
-    for (let n = 0; n < 20; n += 1) await releaseUse(pool, [own.subject]);
+    for (let n = 0; n < 20; n += 1) await releaseUse(pool, [own.limiterKey]);
     expect(await level(own)).toBe(0);
   });
 
@@ -149,7 +149,7 @@ async function readsItsOwnRows(few: CommonQueryMethods): Promise<void> {
   await countUse(few, own); // planned now
   await fill(21, 3000);
   expect(await read(() => countUse(few, own))).toBeLessThan(20);
-  expect(await read(() => few.query(sql.unsafe`SELECT max(subject), count(*) FROM network_uses`))).toBeGreaterThan(
+  expect(await read(() => few.query(sql.unsafe`SELECT max(limiter_key), count(*) FROM network_uses`))).toBeGreaterThan(
     1000,
   ); // the control
 }
@@ -158,7 +158,7 @@ test("rows of days before yesterday are deleted, of which nothing is left; other
   const [old, young] = [limit(), limit()];
   for (const each of [old, young]) await wait(each);
   await pool.query(sql.unsafe`
-    UPDATE network_uses SET day = current_date - 2 WHERE subject = ${sql.binary(old.subject)}`);
+    UPDATE network_uses SET day = current_date - 2 WHERE limiter_key = ${sql.binary(old.limiterKey)}`);
   expect(await reapUses(pool, 1000)).toBe(1);
   expect([await level(old), await level(young)]).toEqual([0, 1]);
 });

@@ -147,9 +147,9 @@ const never: Record<string, string> = {
   credentials: "a password: setting one is an ending (rows)",
   user_roles: "rights: setting them is an ending (rows)",
   login_attempts: "what was guessed",
-  subject_keys: "opens the audit",
+  user_keys: "opens the audit",
   outbox: "says what happened",
-  given_up_logins: "keeps a login taken",
+  quarantined_logins: "keeps a login taken",
 };
 
 describe("the matrix is derived", () => {

@@ -86,9 +86,9 @@ export async function outcomeOf(call: Promise<unknown>): Promise<string> {
 /** An authenticator app that the user has, or has only enrolled. @returns its secret */
 export async function withApp({ harness, id }: Scenario, { active }: { active: boolean }): Promise<Buffer> {
   const secret = randomBytes(20);
-  const box = harness.parts.dataKeys().box("mfa").seal(secret, totpAad(id));
+  const encrypted = harness.parts.dataKeys().cipher("mfa").encrypt(secret, totpAad(id));
   await harness.pool.query(sql.unsafe`
-    INSERT INTO totp_factors (user_id, secret, activated_at) VALUES (${id}, ${sql.binary(box)}, CASE WHEN ${active} THEN now() END)`);
+    INSERT INTO totp_factors (user_id, secret, activated_at) VALUES (${id}, ${sql.binary(encrypted)}, CASE WHEN ${active} THEN now() END)`);
   return secret;
 }
 

@@ -7,7 +7,7 @@ import { sql } from "slonik";
 import { z } from "zod";
 import { readConfig } from "../../src/config/read.ts";
 import { makeDeviceTokens } from "../../src/crypto/device-token.ts";
-import { rotateDataKeys, turnDataKeys } from "../../src/keys/data-keys.ts";
+import { rotateDataKeys, rotateDueDataKeys } from "../../src/keys/data-keys.ts";
 import { keyRulesOf } from "../../src/keys/fleet-keys.ts";
 import { type ClientInput, commandSchemas } from "../../src/protocol/generated/schemas.ts";
 import { makeAuthenticator } from "../support/authenticator.ts";
@@ -286,7 +286,7 @@ test("the data key of tokens is kept until the last of them has ended, and then 
   const after = async (days: number): Promise<readonly number[]> => {
     await harness.pool.query(sql.unsafe`
       UPDATE data_keys SET created_at = now() - ${days} * interval '1 day' WHERE purpose = 'device'`);
-    await turnDataKeys({ pool: harness.pool, master: harness.master, clock, rules });
+    await rotateDueDataKeys({ pool: harness.pool, master: harness.master, clock, rules });
     return ids();
   };
   expect(await after(91)).toEqual(all);

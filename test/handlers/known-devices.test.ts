@@ -47,7 +47,7 @@ async function attack({ login }: TestUser, net: number): Promise<void> {
     if (code !== "THROTTLED") expect(code).toBe("INVALID_CREDENTIALS");
   }
   await fleet.sql.query(
-    `UPDATE login_attempts SET attempts = ARRAY(SELECT ROW(a.place, a.kind, a.key, a.at + interval '10 minutes')::attempt FROM unnest(attempts) AS a)
+    `UPDATE login_attempts SET attempts = ARRAY(SELECT ROW(a.source, a.kind, a.key, a.at + interval '10 minutes')::attempt FROM unnest(attempts) AS a)
      WHERE user_id = (SELECT id FROM users WHERE login = $1)`,
     [login],
   );

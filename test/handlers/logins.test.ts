@@ -116,7 +116,7 @@ describe("a login that was confirmed and is given up", () => {
   const exists = async ({ id }: Confirmed) =>
     (await fleet.sql.query("SELECT FROM users WHERE id = $1", [id])).rowCount === 1;
   const later = (days: number) =>
-    fleet.sql.query("UPDATE given_up_logins SET until = until - $1 * interval '1 day'", [days]);
+    fleet.sql.query("UPDATE quarantined_logins SET until = until - $1 * interval '1 day'", [days]);
 
   const ways: [string, (person: Confirmed) => Promise<unknown>][] = [
     [
@@ -165,12 +165,12 @@ describe("a login that was confirmed and is given up", () => {
     const [gone, there] = [await confirmed(fleet), await confirmed(fleet)];
     await ways[0]![1](gone);
     const { rows } = await fleet.sql.query<{ text: string; user_id: string | null }>(
-      "SELECT g::text AS text, user_id FROM given_up_logins g WHERE until > now() + interval '29 days'",
+      "SELECT g::text AS text, user_id FROM quarantined_logins g WHERE until > now() + interval '29 days'",
     );
     expect(rows.every(({ user_id }) => user_id === null)).toBe(true);
     expect(JSON.stringify(rows)).not.toContain(Buffer.from(gone.login).toString("hex"));
     const hash = await hashOf(there.login);
-    await fleet.sql.query("INSERT INTO given_up_logins VALUES ($1, $2, now() + interval '1 day')", [hash, there.id]);
+    await fleet.sql.query("INSERT INTO quarantined_logins VALUES ($1, $2, now() + interval '1 day')", [hash, there.id]);
     const free = async (taker: number | null) =>
       (await fleet.sql.query<{ free: boolean }>("SELECT is_login_free($1, $2) AS free", [hash, taker])).rows[0]!.free;
     expect([await free(there.id), await free(gone.id), await free(null)]).toEqual([true, false, false]);
@@ -259,7 +259,7 @@ describe("at the handlers", () => {
     });
     await other.query("DELETE FROM users WHERE login_key = $1", [login]);
     if (givenUp)
-      await other.query("INSERT INTO given_up_logins VALUES ($1, NULL, now() + interval '30 days')", [
+      await other.query("INSERT INTO quarantined_logins VALUES ($1, NULL, now() + interval '30 days')", [
         loginHash(harness.dataKeys(), login),
       ]);
     await other.query("COMMIT");

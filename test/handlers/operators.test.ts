@@ -189,14 +189,17 @@ describe("an operator", () => {
   });
 
   test("is made by nobody who can only write to the database", async () => {
-    const [eve, box] = [await newKey(), await all(sql.fragment`SELECT box FROM operators WHERE name = 'ada'`)];
+    const [eve, encrypted] = [
+      await newKey(),
+      await all(sql.fragment`SELECT encrypted FROM operators WHERE name = 'ada'`),
+    ];
     const insert = (name: string, bytes: Buffer) =>
-      all(sql.fragment`INSERT INTO operators (name, box) VALUES (${name}, ${sql.binary(bytes)}) RETURNING 1`);
-    await insert("eve", box[0]!["box"] as Buffer); // another's row under their own name
+      all(sql.fragment`INSERT INTO operators (name, encrypted) VALUES (${name}, ${sql.binary(bytes)}) RETURNING 1`);
+    await insert("eve", encrypted[0]!["encrypted"] as Buffer); // another's row under their own name
     const plain = Buffer.from(
       JSON.stringify({ permissions: ["*"], keys: [{ kid: eve.kid, alg: eve.alg, jwk: eve.jwk, addedAt: 0 }] }),
     );
-    await insert("mallory", Buffer.concat([(box[0]!["box"] as Buffer).subarray(0, 33), plain]));
+    await insert("mallory", Buffer.concat([(encrypted[0]!["encrypted"] as Buffer).subarray(0, 33), plain]));
     for (const [name, signer] of [
       ["eve", ada],
       ["eve", eve],

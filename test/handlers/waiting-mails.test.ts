@@ -37,9 +37,9 @@ async function mailsTo(email: string): Promise<Mail[]> {
   const rows = await harness.pool.any(sql.type(sentMail)`
     SELECT COALESCE(body->>'kind', topic) AS kind, topic, secret, event_id::text AS "eventId" FROM outbox
     WHERE topic IN ('auth.mail', 'auth') AND secret IS NOT NULL ORDER BY id`);
-  const box = harness.dataKeys().box("outbox");
+  const cipher = harness.dataKeys().cipher("outbox");
   return rows.flatMap(({ kind, topic, secret, eventId }) => {
-    const said = JSON.parse(box.open(secret, eventId).toString()) as Record<string, unknown>;
+    const said = JSON.parse(cipher.decrypt(secret, eventId).toString()) as Record<string, unknown>;
     if (topic === "auth") return said["email"] === email ? [{ kind, logins: [String(said["username"])] }] : [];
     const { login, accounts } = said["sealed"] as { login?: string; accounts?: { login: string }[] };
     const logins = accounts?.map((each) => each.login) ?? (login === undefined ? [] : [login]);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Environment, readConfig } from "../../src/config/read.ts";
 import { newOpaque } from "../../src/crypto/opaque.ts";
 import { type DatabasePool, openPool } from "../../src/db/pool.ts";
-import { rotateDataKeys, turnDataKeys } from "../../src/keys/data-keys.ts";
+import { rotateDataKeys, rotateDueDataKeys } from "../../src/keys/data-keys.ts";
 import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
 import { type Clock, systemClock } from "../../src/lib/clock.ts";
 import { keyDepsFor } from "../../src/processes/parts.ts";
@@ -87,8 +87,8 @@ async function turned(person: TestUser): Promise<void> {
   await until("answers are kept under the new keys", async () => {
     const one = login(person);
     await one.ask();
-    const [box, print] = await keptWith(one.key);
-    return box > last && print > last;
+    const [encrypted, print] = await keptWith(one.key);
+    return encrypted > last && print > last;
   });
   const states = (await dataKeys()).filter(({ purpose }) => purpose === "inbox").map(({ state }) => state);
   expect(states.slice(-2)).toEqual(["retired", "active"]);
@@ -133,8 +133,8 @@ describe("across a rotation", () => {
     const fromHome = (password: string) =>
       fleet.client.request("auth.session.login", { login: person.login, password, client: home });
     await fleet.sql.query(
-      `INSERT INTO login_attempts (subject, user_id, attempts) SELECT subject, $1, array_fill(ROW('\\x00', 'network', '\\x00', now())::attempt, ARRAY[100])
-       FROM login_attempts WHERE user_id = $1 ON CONFLICT (subject) DO UPDATE SET attempts = excluded.attempts`,
+      `INSERT INTO login_attempts (limiter_key, user_id, attempts) SELECT limiter_key, $1, array_fill(ROW('\\x00', 'network', '\\x00', now())::attempt, ARRAY[100])
+       FROM login_attempts WHERE user_id = $1 ON CONFLICT (limiter_key) DO UPDATE SET attempts = excluded.attempts`,
       [person.id],
     );
     expect(await fromHome(person.password)).toMatchObject({ tokens: { userId: person.id } });
@@ -224,7 +224,10 @@ test("old keys go when no row needs them, private keys move to the current one, 
     return rows[0].waiting === 0;
   });
   const { rows: named } = await fleet.sql.query("SELECT DISTINCT refresh_key AS id FROM sessions");
-  const done = await turnDataKeys({ ...later(62), rules: { ...later(62).rules, rotateEveryMs: 1000 * 86_400_000 } });
+  const done = await rotateDueDataKeys({
+    ...later(62),
+    rules: { ...later(62).rules, rotateEveryMs: 1000 * 86_400_000 },
+  });
   expect(done).toContainEqual(expect.stringMatching(/^encrypted 3 private keys with data key \d+$/));
   const left = await dataKeys();
   const counts = (purpose: string) => left.filter((key) => key.purpose === purpose).length;
@@ -235,7 +238,10 @@ test("old keys go when no row needs them, private keys move to the current one, 
   const keys = await loadFleetKeys(pool, later(0).master, quiet); // the private keys open
   keys.stop();
   // Turning again changes nothing, and a key that sessions need is refused.
-  const again = await turnDataKeys({ ...later(62), rules: { ...later(62).rules, rotateEveryMs: 1000 * 86_400_000 } });
+  const again = await rotateDueDataKeys({
+    ...later(62),
+    rules: { ...later(62).rules, rotateEveryMs: 1000 * 86_400_000 },
+  });
   expect(again).toEqual([]);
 });
 
@@ -257,7 +263,7 @@ test("each of it is a row of the audit: made by the schedule or by an operator, 
   expect(actors("DataKeyMade")).toEqual(new Set(["system:keys", operator]));
   expect(actors("DataKeysRewrapped")).toEqual(new Set([operator]));
   expect(of("DataKeysRewrapped")).toEqual([{ master: "t2", from: ["t1"], count: expect.any(Number) }]);
-  expect(of("PrivateKeysResealed")).toMatchObject([
+  expect(of("PrivateKeysReencrypted")).toMatchObject([
     { keys: [expect.any(String), expect.any(String), expect.any(String)] },
   ]);
   expect((await called(["audit", "verify"], own.env)).code).toBe(0);

@@ -16,7 +16,7 @@ const rules: KeyRules = {
   keepMs: { sig: 16 * minute, enc: day },
 };
 
-type Row = Omit<KeyRow, "publicJwk" | "privateBox" | "version" | "cert">;
+type Row = Omit<KeyRow, "publicJwk" | "encryptedPrivateKey" | "version" | "cert">;
 interface World {
   rows: Row[];
   made: number;

@@ -21,7 +21,7 @@ function row({ publicJwk, kid }: typeof root, version: number, by = root): KeyRo
   const key = { use: "enc", state: "active", version } as const;
   const cert = makeCert(by, { jwk: { ...publicJwk, alg: "ECDH-ES+A256KW" }, ...key }, version * 1000);
   const times = { createdAt: 1, activeAt: 2, retiredAt: null, certifiedAt: 3 };
-  return { kid, publicJwk, alg: "ECDH-ES+A256KW", privateBox: Buffer.alloc(0), cert, ...key, ...times };
+  return { kid, publicJwk, alg: "ECDH-ES+A256KW", encryptedPrivateKey: Buffer.alloc(0), cert, ...key, ...times };
 }
 
 const current = row(live, 5);

@@ -315,9 +315,9 @@ async function between(
 function readAndKeep({ pool }: HandlerHarness): Ask {
   return async () => {
     const key = { topic: "auth.account.resend", replyTopic: "auth.reply.test", idempotencyKey: randomBytes(16) };
-    await readWithInbox(pool, key, waitingAt("nobody@example.com", { subject: randomBytes(16), most: 3 }));
+    await readWithInbox(pool, key, waitingAt("nobody@example.com", { limiterKey: randomBytes(16), most: 3 }));
     const inbox = { ...key, fingerprint: randomBytes(32), reply: randomBytes(64), ttlMs: 86_400_000 };
-    await commitOnce(pool, { inbox, subject: undefined, writes: [], outbox: [], audit: [] });
+    await commitOnce(pool, { inbox, lock: undefined, writes: [], outbox: [], audit: [] });
   };
 }
 
@@ -325,6 +325,6 @@ function readAndKeep({ pool }: HandlerHarness): Ask {
 function read({ pool }: HandlerHarness): Ask {
   return async () => {
     const key = { topic: "auth.passkey.begin-login", replyTopic: "auth.reply.test", idempotencyKey: randomBytes(16) };
-    await readWithInbox(pool, key, waitingAt("nobody@example.com", { subject: randomBytes(16), most: 3 }));
+    await readWithInbox(pool, key, waitingAt("nobody@example.com", { limiterKey: randomBytes(16), most: 3 }));
   };
 }

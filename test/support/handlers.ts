@@ -247,7 +247,7 @@ async function mailedTokens(
     WHERE topic IN ('auth.mail', 'auth') AND secret IS NOT NULL
       AND (${of}::bigint IS NULL OR COALESCE((body->>'id')::bigint, user_id) = ${of}::bigint) ORDER BY id`); // the platform's say whom they are for
   return rows.flatMap(({ eventId, secret }) => {
-    const mail = JSON.parse(String(dataKeys().box("outbox").open(secret, eventId))) as {
+    const mail = JSON.parse(String(dataKeys().cipher("outbox").decrypt(secret, eventId))) as {
       to?: string;
       email?: string;
       token?: string;

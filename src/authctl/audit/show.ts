@@ -1,7 +1,7 @@
 // authctl audit show: the newest rows of the audit, read from the database itself. Personal details are opened with the
 // key of the user concerned; where that user is deleted, the key is too, and the row says so.
 import { requireUser } from "../../accounts/users.ts";
-import { openPersonal, openSubjectKey, withoutState } from "../../crypto/audit.ts";
+import { decryptPersonal, decryptUserKey, withoutState } from "../../crypto/audit.ts";
 import { type DataKeys, loadDataKeys } from "../../crypto/envelope.ts";
 import { type AuditFilter, newestRows, type ShownRow } from "../../db/audit-reading.ts";
 import { readOnly } from "../../db/inbox.ts";
@@ -82,11 +82,11 @@ function toEntry(row: ShownRow, keys: DataKeys): Entry {
     eventId,
     traceparent,
     details,
-    personal: sealed,
-    subjectBox,
+    personal: encrypted,
+    encryptedUserKey,
   } = row;
-  const known = userId === null || subjectBox !== null;
-  const subject = userId === null || subjectBox === null ? null : openSubjectKey(keys, userId, subjectBox);
+  const known = userId === null || encryptedUserKey !== null;
+  const userKey = userId === null || encryptedUserKey === null ? null : decryptUserKey(keys, userId, encryptedUserKey);
   return {
     number,
     at: new Date(at / 1000).toISOString(),
@@ -98,7 +98,9 @@ function toEntry(row: ShownRow, keys: DataKeys): Entry {
     traceparent,
     details: JSON.parse(details) as object,
     personal:
-      sealed !== null && known ? personalDetails(openPersonal(keys, subject, { eventId, personal: sealed })) : null,
+      encrypted !== null && known
+        ? personalDetails(decryptPersonal(keys, userKey, { eventId, personal: encrypted }))
+        : null,
     erased: !known,
   };
 }

@@ -31,7 +31,7 @@ export async function withFleet<T>(target: FleetTarget, use: (fleet: Fleet) => P
   }
 }
 
-/** The client alone would wait for Kafka for ever, as a service should; the ping fails at once. */
+/** The client alone would wait for Kafka indefinitely, as a service should; the ping fails at once. */
 async function reach({ client, kafka }: Omit<Fleet, "config">, { config, advice }: FleetTarget): Promise<void> {
   const brokers = `Kafka (${config.AUTH_KAFKA_BROKERS?.join(",")})`;
   const late = `${brokers} does not answer within ${reachMs / 1000} s. ${advice}`;

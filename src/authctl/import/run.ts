@@ -7,12 +7,12 @@ import { eventTopic } from "../../command/outbox-rows.ts";
 import { uuidv7 } from "../../crypto/ids.ts";
 import {
   type Counts,
-  givenUp,
   type Holder,
   holdersOf,
   type ImportedUser,
   isLostRace,
   newIds,
+  quarantined,
   rejectedBefore,
   writeBatch,
   writeRehearsal,
@@ -134,7 +134,7 @@ async function decide({ db, source, dryRun, again, loginHash }: ImportRun, group
   );
   const done = new Set(old.filter(({ position }) => !open.has(position)));
   const hashes = loginHash === undefined ? [] : candidates.map(({ loginKey }) => loginHash(loginKey));
-  const kept = await givenUp(db, hashes);
+  const kept = await quarantined(db, hashes);
   for (const [place, candidate] of candidates.entries()) {
     const found = standing(candidate, held);
     if (found === "present") decided.present += 1;

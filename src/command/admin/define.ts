@@ -50,7 +50,7 @@ export function defineAdminHandler<T extends AdminTopic, C extends Capability = 
     needs: ["operators", "denials", ...needs],
     lane: "db",
     storesAnswer: true, // also where it only reads: a refusal is a change
-    async vouch(request, ctx) {
+    async verifyActor(request, ctx) {
       await requireActor(ctx, request.actorToken);
     },
     async handle(request, ctx) {

@@ -40,7 +40,7 @@ export default defineHandler({
     const { ok } = await ctx.passwords.verify(password, attempt.row?.hash);
     if (!ok) {
       const events = [event("PasswordRefused", { sessionId: claims.sessionId })];
-      return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, events }, refuse("INVALID_CREDENTIALS"));
+      return ctx.commitRefusal({ user: { id, lock: lockUser(id, {}) }, events }, refuse("INVALID_CREDENTIALS"));
     }
     if (newOwner !== null && !hideEmail)
       return ctx.commitRefusal({ events: [], writes: [attempt.refund] }, refuse("EMAIL_TAKEN"));
@@ -58,7 +58,7 @@ export default defineHandler({
         : mail(ctx, "email-taken", { key: normalize(newOwner.email), ...newOwner, from });
     return ctx.commit(
       {
-        user: { id, subject: lockUser(id, { generation, banned: false }) },
+        user: { id, lock: lockUser(id, { generation, banned: false }) },
         events: [event("EmailChangeRequested", {})],
         writes: [link.write, countMail(count, true), attempt.refund],
         messages: [toNew, mail(ctx, "email-change-requested", { key, email, username, locale, from })],

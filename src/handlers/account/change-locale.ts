@@ -14,6 +14,6 @@ export default defineHandler({
   async handle(request, ctx) {
     const { userId: id } = await requireBearer(ctx, request.accessToken);
     const locale = checkLocale(request.locale);
-    return ctx.commit({ user: { id, subject: setLocale(id, locale) }, events: [] }, { locale });
+    return ctx.commit({ user: { id, lock: setLocale(id, locale) }, events: [] }, { locale });
   },
 });

@@ -25,7 +25,7 @@ export default defineHandler({
     const key = String(id);
     return ctx.commit(
       {
-        user: { id, subject: changeEmail(id, generation, { email: newEmail, emailKey: normalize(newEmail) }) },
+        user: { id, lock: changeEmail(id, generation, { email: newEmail, emailKey: normalize(newEmail) }) },
         events: [event("EmailChanged", {})],
         writes: [link.use, voidLinks(id, { except: link.id })],
         messages: [old, newEmail].map((email) => mail(ctx, "email-changed", { key, email, username, locale })),

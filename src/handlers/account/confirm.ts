@@ -91,7 +91,7 @@ function refused(
 ): Promise<never> {
   const { userId: id, login } = link;
   const events = [event("LoginRefused", { login, code: refusal.code, client })];
-  return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, events, writes, actor: "anonymous" }, refusal);
+  return ctx.commitRefusal({ user: { id, lock: lockUser(id, {}) }, events, writes, actor: "anonymous" }, refusal);
 }
 
 async function commit(
@@ -104,7 +104,7 @@ async function commit(
   const { sessionId } = session.tokens;
   const tokens = await ctx.commit(
     {
-      user: { id, subject: confirmUser(id, link.generation) },
+      user: { id, lock: confirmUser(id, link.generation) },
       events: [
         event("UserConfirmed", { login, proof }),
         event("LoggedIn", { login, sessionId, method: "confirmation", client }),

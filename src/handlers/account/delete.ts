@@ -16,7 +16,7 @@ export default defineHandler({
   topic: "auth.account.delete",
   lane: "hash",
   storesAnswer: true,
-  needs: ["attempts", "givenUpLogins", "passwords"],
+  needs: ["attempts", "quarantinedLogins", "passwords"],
   attempt: async ({ accessToken }, ctx) => attemptInSession(await ctx.tokens.verifyAccess(accessToken)),
   async handle({ accessToken, password }, ctx) {
     const bearer = await requireBearer(ctx, accessToken);
@@ -27,7 +27,7 @@ export default defineHandler({
     const { ok } = await ctx.passwords.verify(password, row?.hash);
     if (!ok) {
       const events = [event("PasswordRefused", { sessionId: claims.sessionId })];
-      return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, events }, refuse("INVALID_CREDENTIALS"));
+      return ctx.commitRefusal({ user: { id, lock: lockUser(id, {}) }, events }, refuse("INVALID_CREDENTIALS"));
     }
     const demands = await keepAnAdmin(ctx, { id, roles, banned: false, confirmed: true }); // requireBearer has checked both
     const user = { id, generation, login, confirmed: true };

@@ -19,7 +19,7 @@ import { defineHandler } from "../../command/define.ts";
 import { event } from "../../command/events.ts";
 import { hashSecret } from "../../crypto/opaque.ts";
 import { countMail } from "../../db/address-mails.ts";
-import { demandFree } from "../../db/given-up-logins.ts";
+import { demandLoginFree } from "../../db/quarantined-logins.ts";
 import { insertPassword, insertUser, vacancyFor } from "../../db/users.ts";
 import { refuse } from "../../protocol/errors.ts";
 import type { AccountRegisterRequest, Client } from "../../protocol/generated/schemas.ts";
@@ -29,13 +29,13 @@ export default defineHandler({
   topic: "auth.account.register",
   lane: "hash",
   storesAnswer: true,
-  needs: ["givenUpLogins", "mails", "passwords", "uses"],
+  needs: ["quarantinedLogins", "mails", "passwords", "uses"],
   async handle(request, ctx) {
     const { login, username, email } = checked(request);
     const { password } = request;
     const locale = checkLocale(request.locale);
     const loginKey = normalize(login);
-    const loginHash = ctx.givenUpLogins.hash(loginKey);
+    const loginHash = ctx.quarantinedLogins.hash(loginKey);
     const emailKey = normalize(email);
     const count = ctx.mails.count("confirm", email);
     const using = { use: "register", client: request.client } as const;
@@ -56,11 +56,11 @@ export default defineHandler({
     const made = { id, login, loginKey, username, locale, decoy, registrationHash, ...address };
     return ctx.commit(
       {
-        user: { id, subject: insertUser(made) },
+        user: { id, lock: insertUser(made) },
         events: [event("UserRegistered", { login })],
         publish: !decoy,
         ...(decoy && { actor: "anonymous" }), // there is no such user
-        writes: [insertPassword(id, hash), link.write, countMail(count, sends), demandFree(loginHash)],
+        writes: [insertPassword(id, hash), link.write, countMail(count, sends), demandLoginFree(loginHash)],
         messages: [{ ...(decoy ? tellOwner(ctx, emailOwner, request.client) : link.message), publish: sends }],
       },
       { userId: ctx.settings.hideEmail ? null : id, confirmationSent: true, registrationSecret },

@@ -35,7 +35,7 @@ export default defineHandler({
     const held = accounts.slice(0, 1).map(({ id }) => holdMail(id, mailWaitMs));
     return ctx.commit(
       {
-        user: { id: nobody.id, subject: lockDummyUser(nobody.id) },
+        user: { id: nobody.id, lock: lockDummyUser(nobody.id) },
         events: [event("ConfirmationRequested", {})],
         publish: false,
         writes: [write, countMail(count, false), ...held],

@@ -15,7 +15,7 @@ import { checkReason } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { demandAll } from "../../command/admin/rank.ts";
 import { event } from "../../command/events.ts";
-import { sealOperator } from "../../crypto/operators.ts";
+import { encryptOperator } from "../../crypto/operators.ts";
 import { changeOperator, insertOperator, operatorRows } from "../../db/operators.ts";
 import { invalid } from "../../protocol/errors.ts";
 
@@ -39,12 +39,12 @@ export default defineAdminHandler({
       throw invalid("publicKey", `an operator has at most ${mostKeys} keys: remove one first`);
     if (before === null && ((await ctx.read(operatorRows()))?.operators.length ?? 0) >= mostOperators)
       throw invalid("name", `there are ${mostOperators} operators, and may be no more`);
-    const box = sealOperator(ctx.operators.box(), { name, permissions, keys: [...keys, key] });
+    const encrypted = encryptOperator(ctx.operators.cipher(), { name, permissions, keys: [...keys, key] });
     return ctx.commit(
       {
         key: `operator:${name}`,
         events: [event("OperatorAdded", { operator: name, kid: key.kid, permissions, reason })],
-        writes: [before === null ? insertOperator(name, box) : changeOperator(before, box)],
+        writes: [before === null ? insertOperator(name, encrypted) : changeOperator(before, encrypted)],
         actor: actor.name,
       },
       { name, kid: key.kid, permissions },

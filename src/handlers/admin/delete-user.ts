@@ -9,7 +9,7 @@ import { defineAdminHandler } from "../../command/admin/define.ts";
 export default defineAdminHandler({
   topic: "auth.admin.delete-user",
   permission: "users.delete",
-  needs: ["givenUpLogins"],
+  needs: ["quarantinedLogins"],
   async handle({ reason, target }, ctx, actor) {
     checkReason(reason);
     const user = await targetProfile(ctx, actor, target);

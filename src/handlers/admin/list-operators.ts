@@ -11,7 +11,7 @@ export default defineAdminHandler({
   needs: ["operators"],
   async handle(_request, ctx) {
     const rows = (await ctx.read(operatorRows()))?.operators ?? [];
-    const operators = rows.flatMap(({ name, box }) => opened(ctx, name, Buffer.from(box, "base64")) ?? []);
+    const operators = rows.flatMap(({ name, encrypted }) => opened(ctx, name, Buffer.from(encrypted, "base64")) ?? []);
     return {
       operators: operators.map(({ name, permissions, keys }) => ({
         ...{ name, permissions },

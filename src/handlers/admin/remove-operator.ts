@@ -8,7 +8,7 @@ import { checkReason } from "../../command/admin/actor.ts";
 import { defineAdminHandler } from "../../command/admin/define.ts";
 import { demandAll } from "../../command/admin/rank.ts";
 import { event } from "../../command/events.ts";
-import { sealOperator } from "../../crypto/operators.ts";
+import { encryptOperator } from "../../crypto/operators.ts";
 import { changeOperator, deleteOperator } from "../../db/operators.ts";
 import { refuse } from "../../protocol/errors.ts";
 
@@ -33,7 +33,7 @@ export default defineAdminHandler({
         writes: [
           removed
             ? deleteOperator(before)
-            : changeOperator(before, sealOperator(ctx.operators.box(), { ...before, keys })),
+            : changeOperator(before, encryptOperator(ctx.operators.cipher(), { ...before, keys })),
         ],
         actor: actor.name,
       },

@@ -25,12 +25,12 @@ export default defineAdminHandler({
     const hadFactors = factorMethods(factors).length > 0;
     if (!factors.resettable) {
       // Under the lock: if a factor was committed meanwhile, the commit is rolled back and this runs again.
-      const user = { id, subject: lockUser(id, { generation }) };
+      const user = { id, lock: lockUser(id, { generation }) };
       return ctx.commit({ user, events: [], writes: [demandNoFactors(id)] }, { userId: id, hadFactors });
     }
     return ctx.commit(
       {
-        user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
+        user: { id, lock: raiseGeneration(id, { generation }), generation: generation + 1 },
         events: [event("MfaChanged", { change: "reset", sessionId: null })],
         writes: [deleteFactors(id), endSessionsOf(id, "mfa-reset")],
         messages: user.confirmed && hadFactors ? [notice(ctx, "mfa-reset", { id, ...factors })] : [],

@@ -35,7 +35,7 @@ interface Acting {
 
 function one({ actor, user: { id } }: Acting, sessionId: string, reason: string): Change {
   return {
-    user: { id, subject: lockUser(id, {}) },
+    user: { id, lock: lockUser(id, {}) },
     events: [event("SessionsRevoked", { sessionIds: [sessionId], kept: null, cause: "admin", reason })],
     writes: [endSession(sessionId, "admin"), voidLinks(id, { askedIn: sessionId })],
     actor: actor.name,
@@ -44,7 +44,7 @@ function one({ actor, user: { id } }: Acting, sessionId: string, reason: string)
 
 function all({ actor, user: { id, generation } }: Acting, reason: string): Change {
   return {
-    user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
+    user: { id, lock: raiseGeneration(id, { generation }), generation: generation + 1 },
     events: [event("SessionsRevoked", { sessionIds: [], kept: null, cause: "admin", reason })],
     writes: [endSessionsOf(id, "admin")],
     actor: actor.name,

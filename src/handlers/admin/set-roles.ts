@@ -31,7 +31,7 @@ export default defineAdminHandler({
     const demands = actor.userId === null || roles.includes(adminRole) ? [] : await keepAnAdmin(ctx, user);
     return ctx.commit(
       {
-        user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
+        user: { id, lock: raiseGeneration(id, { generation }), generation: generation + 1 },
         events: [event("RolesChanged", { roles, reason })],
         writes: [...demands, ...replaceRoles(id, roles)],
         actor: actor.name,

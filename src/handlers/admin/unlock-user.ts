@@ -21,7 +21,7 @@ export default defineAdminHandler({
     if (failed === 0) return ctx.commit({ events: [] }, result);
     return ctx.commit(
       {
-        user: { id, subject: lockUser(id, {}) },
+        user: { id, lock: lockUser(id, {}) },
         events: [event("UserUnlocked", { reason })],
         writes: [forgetAttempts(id), forgetTotpFailures(id)],
         actor: actor.name,

@@ -23,7 +23,7 @@ export default defineHandler({
     const found = await ctx.read(totpOf(userId));
     if (found === null || found.active)
       throw refuse("NOT_FOUND", { message: "No authenticator app waits to be activated." });
-    const secret = ctx.mfa.box().open(found.totpSecret, totpAad(userId));
+    const secret = ctx.mfa.cipher().decrypt(found.totpSecret, totpAad(userId));
     const judgement = judgeTotp(secret, code, { now: ctx.now(), lastStep: found.totpStep });
     if (typeof judgement === "string") throw refuse("MFA_INVALID");
     const { codes, write } = newRecoveryCodes(userId);

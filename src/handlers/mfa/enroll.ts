@@ -26,9 +26,9 @@ export default defineHandler({
         details: { reason: "active" },
       });
     const secret = makeTotpSecret();
-    const box = ctx.mfa.box().seal(secret, totpAad(id));
+    const encrypted = ctx.mfa.cipher().encrypt(secret, totpAad(id));
     return ctx.commit(
-      { user: { id, subject: lockUser(id, { generation }) }, events: [], writes: [enrollTotp(id, box)] },
+      { user: { id, lock: lockUser(id, { generation }) }, events: [], writes: [enrollTotp(id, encrypted)] },
       { secret: base32(secret), uri: totpUri(secret, { issuer: ctx.settings.product, login }) },
     );
   },

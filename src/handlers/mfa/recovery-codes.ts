@@ -20,7 +20,7 @@ export default defineHandler({
     const { userId: id, generation, claims, client } = bearer;
     const { codes, write } = newRecoveryCodes(id);
     const events = [event("MfaChanged", { change: "recovery-codes", sessionId: claims.sessionId })];
-    const user = { id, subject: lockUser(id, { generation, banned: false }) };
+    const user = { id, lock: lockUser(id, { generation, banned: false }) };
     const messages = [notice(ctx, "recovery-codes", { id, ...factors, from: { session: client } })];
     return ctx.commit({ user, events, writes: [write], messages }, { codes });
   },

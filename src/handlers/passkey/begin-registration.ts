@@ -32,7 +32,7 @@ export default defineHandler({
       user: { handle: userHandle(ctx.passkeys.handleKey(), id), login },
       known,
     });
-    const user = { id, subject: lockUser(id, { generation, banned: false }) };
+    const user = { id, lock: lockUser(id, { generation, banned: false }) };
     return ctx.commit({ user, events: [], writes: [challenge.write] }, { options, challenge: challenge.token });
   },
 });

@@ -69,7 +69,7 @@ async function open(
   const { sessionId } = session.tokens;
   return ctx.commit(
     {
-      user: { id, subject: lockUser(id, { generation, banned: false }) },
+      user: { id, lock: lockUser(id, { generation, banned: false }) },
       events: [event("LoggedIn", { login, sessionId, method, client })],
       writes: [
         session.write,
@@ -86,7 +86,7 @@ function banned(ctx: Context, { found, presented, owner }: Answer & { owner: Pas
   const refusal = refuse("BANNED");
   const { id, login } = owner;
   const events = [event("LoginRefused", { login: normalize(login), code: refusal.code, client: found.client })];
-  const user = { id, subject: lockUser(id, {}) };
+  const user = { id, lock: lockUser(id, {}) };
   return ctx.commitRefusal({ user, events, writes: [answered(presented.id)], actor: "anonymous" }, refusal);
 }
 
@@ -99,6 +99,6 @@ function refused(
   const writes = [answeredWrongly(presented.id)];
   const refusal = refuse("MFA_INVALID");
   if (owner === null) return ctx.commitRefusal({ key: presented.id, events, writes }, refusal);
-  const user = { id: owner.id, subject: lockUser(owner.id, {}) };
+  const user = { id: owner.id, lock: lockUser(owner.id, {}) };
   return ctx.commitRefusal({ user, events, writes, actor: "anonymous" }, refusal);
 }

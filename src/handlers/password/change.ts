@@ -34,13 +34,13 @@ export default defineHandler({
     const { ok } = await ctx.passwords.verify(currentPassword, stored?.hash);
     if (stored === null || !ok) {
       const events = [event("PasswordRefused", { sessionId })];
-      return ctx.commitRefusal({ user: { id, subject: lockUser(id, {}) }, events }, refuse("INVALID_CREDENTIALS"));
+      return ctx.commitRefusal({ user: { id, lock: lockUser(id, {}) }, events }, refuse("INVALID_CREDENTIALS"));
     }
     const hash = await ctx.passwords.hash(newPassword);
     const { email, username, locale } = stored;
     return ctx.commit(
       {
-        user: { id, subject: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
+        user: { id, lock: raiseGeneration(id, { generation, banned: false }), generation: generation + 1 },
         events: [event("PasswordChanged", { sessionId })],
         writes: [
           replacePassword(id, stored.hash, hash),

@@ -48,7 +48,7 @@ export default defineHandler({
       return ctx.commit({ ...common, key: nobodysKey, writes: [...writes, touchDummyUser(dummyUser)] }, {});
     const { id, banned, generation } = owner;
     // Also demands the address: if it was changed meanwhile, the link would go to the old one.
-    const subject = lockUser(id, { confirmed: true, banned, generation, emailKey });
-    return ctx.commit({ ...common, user: { id, subject }, writes }, {});
+    const lock = lockUser(id, { confirmed: true, banned, generation, emailKey });
+    return ctx.commit({ ...common, user: { id, lock }, writes }, {});
   },
 });

@@ -31,7 +31,7 @@ export default defineHandler({
     const hash = await ctx.passwords.hash(newPassword);
     return ctx.commit(
       {
-        user: { id, subject: raiseGenerationAndEpoch(id, { generation, banned: false }), generation: generation + 1 },
+        user: { id, lock: raiseGenerationAndEpoch(id, { generation, banned: false }), generation: generation + 1 },
         events: [event("PasswordReset", {})],
         writes: [link.use, setPassword(id, hash), endSessionsOf(id, "password-reset"), ...lifted(id), ...link.refund],
         messages: [

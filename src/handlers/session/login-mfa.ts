@@ -36,7 +36,7 @@ export default defineHandler({
     const { id, login, generation, rotating, client, amr } = found;
     const { refund } = await ctx.uses.countAlone({ use: "code", client });
     const judged = method === "totp" ? checkAppCode(ctx, found, code) : checkRecoveryCode(found, recoveryHash);
-    const user = { id, subject: lockUser(id, { generation, banned: false }) };
+    const user = { id, lock: lockUser(id, { generation, banned: false }) };
     if ("reason" in judged) {
       const events = [event("MfaRefused", { method, reason: judged.reason, client })];
       const writes = [answeredWrongly(presented.id), ...judged.writes];
@@ -77,7 +77,7 @@ function checkAppCode(ctx: Context<"mfa">, found: ChallengeForCode, code: string
       message: "Too many wrong codes: wait, or use another factor.",
       retryAfterMs: totpWaitMs,
     });
-  const secret = ctx.mfa.box().open(totpSecret, totpAad(id));
+  const secret = ctx.mfa.cipher().decrypt(totpSecret, totpAad(id));
   const judgement = judgeTotp(secret, code, { now: ctx.now(), lastStep: totpStep ?? 0 });
   if (typeof judgement === "object") return { write: useTotpStep(id, judgement.step) };
   return { reason: judgement, writes: [countTotpFailure(id)] };

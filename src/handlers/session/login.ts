@@ -70,7 +70,7 @@ function refuseLogin(
     const writes = [touchDummyUser(dummyUserFor(named.countedBy))];
     return ctx.commitRefusal({ key: keyOf(named), events, writes }, refusal);
   }
-  const user = { id: account.id, subject: lockUser(account.id, {}) };
+  const user = { id: account.id, lock: lockUser(account.id, {}) };
   const writes = attempt === undefined ? [] : [attempt.refund];
   return ctx.commitRefusal({ user, events, publish: !account.decoy, writes, actor: "anonymous" }, refusal);
 }

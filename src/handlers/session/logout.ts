@@ -25,7 +25,7 @@ async function endAll(ctx: Context, accessToken: string): Promise<object> {
   const { claims, userId: id, generation } = await requireBearer(ctx, accessToken);
   return ctx.commit(
     {
-      user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
+      user: { id, lock: raiseGeneration(id, { generation }), generation: generation + 1 },
       events: [event("LoggedOut", { sessionId: claims.sessionId, everywhere: true })],
       writes: [endSessionsOf(id, "logout-everywhere")],
     },
@@ -46,5 +46,5 @@ async function endOwnSession(ctx: Context, accessToken: string): Promise<object>
   const writes = [endSession(sessionId, "logout")];
   if (id === null) return ctx.commit({ events: [], writes }, {});
   const events = [event("LoggedOut", { sessionId, everywhere: false })];
-  return ctx.commit({ user: { id, subject: lockUser(id, {}) }, events, writes }, {});
+  return ctx.commit({ user: { id, lock: lockUser(id, {}) }, events, writes }, {});
 }

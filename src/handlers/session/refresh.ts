@@ -109,7 +109,7 @@ async function renew(
   });
   return ctx.commit(
     {
-      user: { id: userId, subject: lockUser(userId, { generation, banned: false }) },
+      user: { id: userId, lock: lockUser(userId, { generation, banned: false }) },
       events: [event("SessionRefreshed", { sessionId })],
       writes: [write],
     },
@@ -128,7 +128,7 @@ async function renew(
 function reused(ctx: Context, sessionId: string, { userId }: OwnedSession): Promise<never> {
   return ctx.commitRefusal(
     {
-      user: { id: userId, subject: lockUser(userId, {}) },
+      user: { id: userId, lock: lockUser(userId, {}) },
       events: [event("RefreshReused", { sessionId })],
       writes: [endSession(sessionId, "refresh-reused")],
       actor: "anonymous",

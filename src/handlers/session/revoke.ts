@@ -33,7 +33,7 @@ export default defineHandler({
 async function one(ctx: Context, { userId: id }: Bearer, sessionId: string): Promise<Change> {
   await requireOpenSession(ctx, id, sessionId);
   return {
-    user: { id, subject: lockUser(id, {}) },
+    user: { id, lock: lockUser(id, {}) },
     events: [event("SessionsRevoked", { sessionIds: [sessionId], kept: null, ...byUser })],
     writes: [endSession(sessionId, "revoked"), voidLinks(id, { askedIn: sessionId })],
   };
@@ -45,13 +45,13 @@ async function allOthers(ctx: Context, { claims, userId: id, generation }: Beare
   const ids = (await ctx.read(otherSessions(id, kept, mostListed + 1)))?.ids ?? [];
   if (ids.length > mostListed)
     return {
-      user: { id, subject: raiseGeneration(id, { generation }), generation: generation + 1 },
+      user: { id, lock: raiseGeneration(id, { generation }), generation: generation + 1 },
       events: [event("SessionsRevoked", { sessionIds: [], kept, ...byUser })],
       writes: [endSessionsOf(id, "revoked", kept)],
     };
   const others = { spared: kept, readBefore: ids, reason: "revoked", ...endedLater(ctx, id, { kept, ...byUser }) };
   return {
-    user: { id, subject: lockUser(id, {}) },
+    user: { id, lock: lockUser(id, {}) },
     events: ids.length === 0 ? [] : [event("SessionsRevoked", { sessionIds: ids, kept, ...byUser })],
     writes: [voidLinks(id), endOtherSessions(id, others)],
   };

@@ -1,7 +1,7 @@
-// Fetch sessions for kafkajs 2.2.4 (fetch-session.ts), in two halves (split-fetch.ts): it names every partition that it
-// holds in every fetch. Each broker of each consumer keeps its own; kafkajs goes on asking for all it holds, and is
-// handed what either half brings. Pinned to kafkajs's version, as instances.ts is; brokers that know no sessions (Fetch
-// below version 7) are asked as before.
+// Fetch sessions for kafkajs 2.2.4 (fetch-session.ts), in two halves (split-fetch.ts); without them it names every
+// partition in every fetch. Each broker of each consumer has its own sessions; kafkajs still asks for all its
+// partitions and gets what either half brings. Pinned to kafkajs's version, like instances.ts; brokers without sessions
+// (Fetch below version 7) are asked as before.
 import { createRequire } from "node:module";
 import type { FetchAnswer, FetchTopic, SessionRequest } from "../fetch-session.ts";
 import { type HalfName, SplitFetch } from "../split-fetch.ts";
@@ -33,7 +33,7 @@ const fetchKey = 1;
 const firstWithSessions = 7;
 const require = createRequire(import.meta.url);
 
-/** A consumer that fetches in sessions. */
+/** A consumer that uses fetch sessions. */
 export const fetchSessions: Changes = {
   pool: addConnections,
   broker: (made) => fetchInSessions(made as Broker),
@@ -47,7 +47,7 @@ function fetchInSessions(broker: Broker): void {
   const withoutSession = broker.fetch.bind(broker);
   let isBusy = false;
   broker.fetch = async (options) => {
-    // A consumer asks a broker for one thing at a time; should two ever ask, only one of them can be in step.
+    // A consumer sends a broker one fetch at a time; if two were ever sent, only one could use the session.
     if (isBusy || make(options).request.apiVersion < firstWithSessions) return withoutSession(options);
     isBusy = true;
     try {
@@ -96,7 +96,7 @@ interface PooledConnection extends Connection {
   setSupportAuthenticationProtocol(supported: unknown): void;
 }
 
-/** A pool of kafkajs has two connections; here one more is made when it is asked for, like the others. */
+/** kafkajs's pools have two connections; this creates another one on demand. */
 function addConnections(pool: ConnectionPool, adopt: (added: Connection) => void): void {
   const getConnection = pool.getConnection.bind(pool);
   pool.getConnection = (index = 0) => {

@@ -1,18 +1,18 @@
-// What kafkajs 2.2.4 does with an answer to a fetch, done by us (fetch-response.ts, record-batch.ts): its own decoder
-// unpacks every batch of an answer at once and without a bound, gzip above all, and believes lengths and counts. Here
-// each batch becomes one message that holds it as it came, and is unpacked when it is its turn (consumer.ts).
-// Pinned to kafkajs's version, as instances.ts is.
+// Replaces kafkajs 2.2.4's decoding of fetch answers (fetch-response.ts, record-batch.ts): its own decoder unpacks
+// every batch of an answer at once, without a bound, and trusts lengths and counts. Here each batch becomes one message
+// that holds it undecoded, and is unpacked when its turn comes (consumer.ts). Pinned to kafkajs's version, like
+// instances.ts.
 import { createRequire } from "node:module";
 import type { ISocketFactory } from "kafkajs";
 import { firstVersion, type RawFetchedPartition, readFetchAnswer } from "../fetch-response.ts";
 import { hideAborted, type RecordBatch, splitBatches } from "../record-batch.ts";
 import type { Changes } from "./instances.ts";
 
-/** A message of kafkajs, as far as it looks at one before it hands it on, that stands for a whole batch. */
+/** A whole batch in the form of a kafkajs message. */
 export interface BatchMessage {
-  /** The batch's last. */
+  /** The batch's last offset. */
   offset: string;
-  /** kafkajs keeps it to itself. */
+  /** kafkajs drops control records. */
   isControlRecord: boolean;
   batch: RecordBatch;
 }
@@ -23,8 +23,7 @@ const require = createRequire(import.meta.url);
 const literal = ".ipv6-literal.net";
 
 /**
- * kafkajs parts a broker's host from its port at the first colon: an IPv6 address goes through it as a name that has
- * none.
+ * kafkajs splits a broker's address at the first colon, so an IPv6 address passes through it as a name without colons.
  */
 export function withoutColons(broker: string): string {
   const [, address, port] = /^\[(.+)\]:(\d+)$/.exec(broker) ?? [];
@@ -33,21 +32,21 @@ export function withoutColons(broker: string): string {
     : `${address.replace(/^[^%]+/, (groups) => groups.replaceAll(":", "-")).replace("%", "s")}${literal}:${port}`;
 }
 
-/** The address again, where a socket is opened. */
+/** The original address, for opening a socket. */
 export function withColons(host: string): string {
   if (!host.endsWith(literal)) return host;
   const [address = "", zone] = host.slice(0, -literal.length).split(/s(.*)/); // no hexadecimal digit is an s
   return address.replaceAll("-", ":") + (zone === undefined ? "" : `%${zone}`);
 }
 
-/** kafkajs's own sockets, which also take what withoutColons() has made of an address. */
+/** kafkajs's own sockets, which also accept the results of withoutColons(). */
 export function sockets(): ISocketFactory {
   const make = require("kafkajs/src/network/socketFactory") as () => ISocketFactory;
   const connect = make();
   return (asked) => connect({ ...asked, host: withColons(asked.host) });
 }
 
-/** A consumer that is given batches as they came. */
+/** A consumer that gets undecoded batches. */
 export const undecodedFetches: Changes = {
   connection(made) {
     const send = made.send.bind(made);

@@ -1,8 +1,7 @@
-// A client of kafkajs 2.2.4 with changes to what it makes inside: connection pools, connections and brokers, each
-// instance as it is made. It promises that the library itself stays as it was, its classes included: a service may
-// share the installed kafkajs with us, and must find what it installed. It knows nothing of what a change does
-// (patches.ts, fetch-sessions.ts, fetch.ts). Pinned to kafkajs's version: what it reaches for here is private to
-// kafkajs.
+// A client of kafkajs 2.2.4 with changes to its internal objects: connection pools, connections and brokers, each
+// changed when it is created. The library itself, including its classes, stays unchanged, because a service may share
+// the installed kafkajs with us. Pinned to kafkajs's version, because these objects are private to it. The changes are
+// in patches.ts, fetch-sessions.ts and fetch.ts.
 import type { Socket } from "node:net";
 import type { Kafka, KafkaConfig } from "kafkajs";
 import driver from "kafkajs";
@@ -40,10 +39,10 @@ export interface Broker {
   disconnect(): Promise<void>;
 }
 
-/** Each is given an instance before it is used for the first time. */
+/** Called with each object before its first use. */
 export interface Changes {
   connection?(made: Connection): void;
-  /** @param adopt gives a connection that is added to the pool the changes of all others */
+  /** @param adopt applies all changes to a connection that is added to the pool */
   pool?(made: ConnectionPool, adopt: (added: Connection) => void): void;
   broker?(made: Broker): void;
 }
@@ -55,7 +54,7 @@ interface BrokerPool {
 
 type CreateCluster = (options: object) => { brokerPool: BrokerPool };
 
-/** @throws Error where kafkajs is another than this file was written for */
+/** @throws Error for another version of kafkajs */
 export function openClient(config: KafkaConfig, changes: readonly Changes[]): Kafka {
   const kafka = new driver.Kafka(config);
   const members = kafka as unknown as Record<symbol, CreateCluster>;

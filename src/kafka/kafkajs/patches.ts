@@ -1,6 +1,5 @@
-// Faults of kafkajs 2.2.4 that no setting avoids, put right on each instance of a client (instances.ts).
-// test/kafka/kafkajs/patches.test.ts pins the version: a new kafkajs must be looked at before this file is trusted with
-// it.
+// Bugs of kafkajs 2.2.4 that no setting avoids, fixed in each instance of a client (instances.ts).
+// test/kafka/kafkajs/patches.test.ts pins the version: check a new kafkajs before using this file with it.
 import type { Socket } from "node:net";
 import type { Kafka, KafkaConfig } from "kafkajs";
 import { type Broker, type Changes, type Connection, openClient, type RequestQueue } from "./instances.ts";
@@ -15,14 +14,14 @@ export const patches: Changes = {
   broker: patchVersions,
 };
 
-/** kafkajs with nothing changed but its faults. */
+/** kafkajs with these bugs fixed and nothing else changed. */
 export function openPatched(config: KafkaConfig): Kafka {
   return openClient(config, [patches]);
 }
 
 /**
- * Every connection re-arms a timer with a negative delay about 880 times a second, requests or not: Node 24 warns
- * (TimeoutNegativeWarning, kafkajs#1751) and an idle process burns 3 % of a core. Here the timer runs only while
+ * Every connection re-arms a timer with a negative delay about 880 times a second, with or without requests: Node 24
+ * warns (TimeoutNegativeWarning, kafkajs#1751) and an idle process uses 3 % of a core. Fixed: the timer runs only while
  * requests wait.
  */
 export function patchTimer(queue: RequestQueue): void {
@@ -40,10 +39,10 @@ export function patchTimer(queue: RequestQueue): void {
 }
 
 /**
- * Each request that fails with its connection disconnects it, also where a socket is connecting again already, and each
- * time its `unref` waits for that: with eleven of them Node warned of a leak (MaxListenersExceededWarning). Once is
- * enough, and all else of a disconnect must go on each time: a socket that connects after it was ended leaves its
- * connection as connected for good, unless somebody disconnects it once more.
+ * Each request that fails with its connection disconnects it, even if its socket is reconnecting, and each time its
+ * `unref` adds a listener: with eleven of them Node warned of a leak (MaxListenersExceededWarning). Fixed: one listener
+ * is enough. The rest of a disconnect must still run each time: a socket that connects after it was ended leaves its
+ * connection marked as connected until it is disconnected again.
  */
 export function patchDisconnect(connection: Pick<Connection, "socket" | "disconnect">): void {
   const disconnect = connection.disconnect.bind(connection);
@@ -65,9 +64,9 @@ export function patchDisconnect(connection: Pick<Connection, "socket" | "disconn
 }
 
 /**
- * A broker that takes a connection and answers nothing yet (stopped, starting) counts as connected, so nobody asks it
- * for its versions again, and without them every request fails with "Broker not connected", also when it answers long
- * since.
+ * A broker that accepts a connection and does not answer yet (stopped, starting) counts as connected, so its versions
+ * are never requested again; without them every request fails with "Broker not connected", even after the broker
+ * answers. Fixed: they are requested again.
  */
 function patchVersions(broker: Broker): void {
   const isConnected = broker.isConnected.bind(broker);

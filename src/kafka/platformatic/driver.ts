@@ -1,14 +1,12 @@
-// The driver @platformatic/kafka. Its Consumer keeps the membership, heartbeats and rejoining included; producing,
-// fetching and committing are done here, over its connections and its protocol (no native addon is needed). Traps
-// closed by that:
-// - its stream knows no pause of one partition; its fetch names every partition held each time, and one that fails
-//   hides all others' records.
-// - its commit joins the group anew after a rebalance and then commits, as another generation, what may be somebody
-//   else's by now.
-// - its producer sends all of a broker's records to where the first one's leader is, wraps partitions out of range
-//   around instead of refusing them, and keeps what it knows of partitions for half a minute while others were added;
-//   its murmur2 runs on BigInt.
-// - its assigner is not asked where a member is alone.
+// The driver @platformatic/kafka. Its Consumer handles membership, heartbeats and rejoining; producing, fetching and
+// committing are done here, over its connections and protocol code (without its native addon). Reasons:
+// - its stream cannot pause one partition; its fetch names every partition each time, and one failing partition hides
+//   the records of all others.
+// - after a rebalance its commit rejoins the group and then commits, in the new generation, offsets of partitions that
+//   may belong to another member.
+// - its producer sends all of a broker's records to the first record's leader, wraps partition numbers out of range
+//   instead of refusing them, and caches partitions for half a minute while others are added; its murmur2 uses BigInt.
+// - it does not call its assigner for a single member.
 import { isIP } from "node:net";
 import { Admin, type BaseOptions, ListOffsetTimestamps, type SASLMechanismValue } from "@platformatic/kafka";
 import { systemClock } from "../../lib/clock.ts";
@@ -28,7 +26,7 @@ const requestTimeoutMs = 15_000;
 export function openPlatformatic(settings: KafkaSettings, log: Logger): KafkaDriver {
   const base = baseOptions(settings);
   const { prefix } = settings;
-  const [writer, admin] = [new Admin(base), new Admin(base)]; // a broker answers a connection's requests one after the other
+  const [writer, admin] = [new Admin(base), new Admin(base)]; // a broker answers the requests of a connection in order
   for (const client of [writer, admin]) client.on("error", (error: Error) => log.debug({ err: error }, "platformatic"));
 
   return {
@@ -75,7 +73,7 @@ export function openPlatformatic(settings: KafkaSettings, log: Logger): KafkaDri
   };
 }
 
-/** -1 stands for none. */
+/** -1 means none. */
 function committed(partitions: { partitionIndex: number; committedOffset: bigint }[]): Map<number, bigint> {
   const some = partitions.filter(({ committedOffset }) => committedOffset >= 0n);
   return new Map(some.map(({ partitionIndex, committedOffset }) => [partitionIndex, committedOffset]));
@@ -92,7 +90,7 @@ function baseOptions({ brokers, clientId, tls, sasl }: KafkaSettings): BaseOptio
     retryDelay: (_client, _operation, attempt) => Math.min(50 * 2 ** (attempt - 1), 400),
     metadataMaxAge: 30_000,
     autocreateTopics: false,
-    ...(tls && { tls, tlsServerName: brokers.every((each) => isIP(hostOf(each)) === 0) }), // SNI is for names alone (RFC 6066)
+    ...(tls && { tls, tlsServerName: brokers.every((each) => isIP(hostOf(each)) === 0) }), // SNI is for names only (RFC 6066)
     ...(sasl && { sasl: { ...sasl, mechanism: sasl.mechanism.toUpperCase() as SASLMechanismValue } }),
   };
 }

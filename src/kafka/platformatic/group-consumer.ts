@@ -1,5 +1,5 @@
-// One instance of a consumer (supervisor.ts): the library's Consumer keeps the membership, heartbeats and rejoining
-// included; what is assigned is planned by our assigner, fetched by partition-fetcher.ts and committed here.
+// One instance of a consumer (supervisor.ts): the library's Consumer handles membership, heartbeats and rejoining; our
+// assigner plans the assignment, partition-fetcher.ts fetches, and commits are sent here.
 import {
   type Admin,
   type BaseOptions,
@@ -21,9 +21,9 @@ import { openRequest } from "./requests.ts";
 
 const heartbeatMs = 500;
 const rebalanceTimeoutMs = 10_000;
-/** How long a consumer that is closed may finish a join that it has begun: only a member can leave. */
+/** How long a closing consumer may finish a join that it has begun: only a member can leave. */
 const joinBoundMs = 2000;
-/** How soon partitions are read that were added to a topic. */
+/** How soon partitions that were added to a topic are read: requesters may write to them at once. */
 const growthCheckMs = 3000; // as with kafkajs: requesters may write to partitions that were added at once
 const protocol = { name: "balanced-sticky", version: 1 };
 
@@ -148,12 +148,12 @@ export class GroupConsumer implements SupervisedConsumer {
     const assignment = new Map(mine.map(({ topic, partitions }) => [topic.slice(prefix.length), partitions]));
     instance.joined(member.memberId, assignment);
     const offsets = await this.#beginnings(fresh);
-    if (this.#member !== member || instance.over.aborted) return; // the next rebalance was faster
+    if (this.#member !== member || instance.over.aborted) return; // the next rebalance came first
     const maxBytes = (options.fetch ?? largeFetch).partitionBytes;
     this.#fetcher.add(fresh.map((pair) => ({ ...pair, fetchOffset: offsets.get(partitionKey(pair))!, maxBytes })));
   }
 
-  /** The library gives a member that is alone everything, whatever the assigner would have said. */
+  /** The library assigns everything to a single member, without asking the assigner. */
   async #alone(memberId: string): Promise<AssignedTopic[]> {
     const topics = this.#consumer.topics.current;
     const metadata = await this.#consumer.metadata({ topics: [...topics] });
@@ -162,7 +162,7 @@ export class GroupConsumer implements SupervisedConsumer {
     return [...own!.assignments.values()];
   }
 
-  /** Where to begin: where this reader was, what the group has committed, the start or the end. */
+  /** Where to begin: this reader's position, the group's committed offset, the start or the end. */
   async #beginnings(pairs: TopicPartition[]): Promise<Map<string, bigint>> {
     const { instance, options, prefix } = this.#deps;
     const found = new Map<string, bigint>();
@@ -189,7 +189,7 @@ export class GroupConsumer implements SupervisedConsumer {
     return found;
   }
 
-  /** As the member and the generation that has joined, never as a later one. */
+  /** As the current member and generation, never as a later one. */
   async commit(offsets: CommittedOffset[]): Promise<void> {
     const member = this.#member;
     if (member === undefined) throw new KafkaFault("unavailable", "not a member of the group at the moment");
@@ -228,7 +228,7 @@ export class GroupConsumer implements SupervisedConsumer {
   }
 }
 
-/** A member that died holds the group up until its session ends. */
+/** A dead member blocks the group until its session times out. */
 async function leaveFor(admin: Admin, groupId: string, memberId: string): Promise<void> {
   try {
     await admin.removeMembersFromConsumerGroup({ groupId, members: [{ memberId }] });

@@ -1,10 +1,10 @@
-// What topics and partitions there are, as the brokers say it.
+// The topics and partitions that the brokers report.
 import type { Admin, ClusterMetadata } from "@platformatic/kafka";
 import { classify, KafkaFault } from "../faults.ts";
 
 /**
- * Without a cache and without retries: one that is not there is an answer.
- * @throws KafkaFault for a topic that is not there
+ * Without cache and retries: a missing topic is an answer.
+ * @throws KafkaFault for a missing topic
  */
 export async function metadataFor(client: Admin, topics: string[], fresh = true): Promise<ClusterMetadata> {
   try {
@@ -14,7 +14,7 @@ export async function metadataFor(client: Admin, topics: string[], fresh = true)
   }
 }
 
-/** The library hides the broker's code behind a sentence. */
+/** The library hides the broker's code in a sentence. */
 function unknownTopic(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("Unknown topic ");
 }

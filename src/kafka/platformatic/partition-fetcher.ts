@@ -1,11 +1,11 @@
-// Fetches what a consumer holds: one fetcher for each broker that leads a partition of it, which runs until there is
-// nothing to fetch from that broker any more.
-// - What a fetch brings counts only for partitions that are still held, not paused, and still wanted from the offset
+// Fetches a consumer's partitions: one fetcher for each broker that leads one of them, running until there is nothing
+// to fetch from that broker.
+// - A fetch's result only counts for partitions that are still assigned, not paused, and still wanted from the offset
 //   that was asked for.
-// - Every change of what is to be fetched, or where, makes a new plan (planVersion); a fetcher whose plan is an older
-//   one asks for a new one before its next fetch.
-// - A partition that cannot be read holds up no other: it backs off, and is asked for again after its leader, or its
-//   beginning, was looked for.
+// - Every change of what to fetch, or from where, makes a new plan (planVersion); a fetcher with an older plan takes
+//   the new one before its next fetch.
+// - A partition that cannot be read does not delay others: it backs off, and is asked for again after its leader, or
+//   its starting offset, was looked up.
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Broker,
@@ -28,16 +28,16 @@ import { partitionKey, type TopicPartition } from "../records.ts";
 import { type Fetched, type HalfName, SplitFetch } from "../split-fetch.ts";
 import { openRequest, withRawAnswers } from "./requests.ts";
 
-/** Fetching that fails for so long is not tried again on the same consumer. */
+/** After failing for this long, fetching is not retried with the same consumer. */
 const fetchPatienceMs = 30_000;
-/** How soon a partition is asked for again that has no leader, or whose leader does not let it be read. */
+/** How soon a partition without a leader, or one whose leader refuses, is asked for again. */
 const lookAgainMs = 200;
-/** Later versions of Fetch name a topic by its id. */
+/** Later versions of Fetch name topics by id. */
 const lastFetchByName = 12;
 
 export interface PartitionFetcherDeps {
   consumer: Consumer<Buffer, Buffer, Buffer, Buffer>;
-  /** A fetch waits on the broker: neither heartbeats nor the other half's fetches must wait behind it. */
+  /** Fetches wait on the broker: neither heartbeats nor the other half's fetches must queue behind them. */
   pools: Record<HalfName, ConnectionPool>;
   options: ConsumeOptions;
   prefix: string;
@@ -46,7 +46,7 @@ export interface PartitionFetcherDeps {
   maxBytes: number;
 }
 
-/** What is held, by its name on the broker, and where it goes on. */
+/** An assigned partition, by its name on the broker, and its next offset. */
 export type Position = TopicPartition & FetchPartition<bigint>;
 
 interface Wanted {
@@ -55,23 +55,23 @@ interface Wanted {
   position: Position;
 }
 
-/** What one broker is asked for. Topics have the names by which it is asked: their ids, or what they are called. */
+/** What to ask one broker for. Topics are named as in the request: by id or by name. */
 interface FetchPlan {
   broker: Broker;
   version: number;
   topics: FetchTopic<bigint>[];
-  /** What they are called. */
+  /** The topics' names. */
   names: Map<string, string>;
 }
 
 export class PartitionFetcher {
   readonly #deps: PartitionFetcherDeps;
   readonly #paused = new Set<string>();
-  /** Brokers that are fetched from. */
+  /** Brokers with a running fetcher. */
   readonly #fetching = new Set<number>();
   #positions = new Map<string, Position>();
   #planVersion = 0;
-  /** Partitions that a broker has refused to read since when, ms; they are left out for a moment each time. */
+  /** Since when, in ms, a broker has refused a partition; each refusal pauses it for a moment. */
   readonly #refused = new Map<string, number>();
   readonly #backingOff = new Set<string>();
 
@@ -79,14 +79,14 @@ export class PartitionFetcher {
     this.#deps = deps;
   }
 
-  /** A partition that stays goes on where it is. @returns whether the partition is held already */
+  /** A retained partition keeps its position. @returns whether the partition is retained */
   retain(isHeld: (key: string) => boolean): (pair: TopicPartition) => boolean {
     this.#positions = new Map([...this.#positions].filter(([key]) => isHeld(key)));
     this.#paused.clear();
     return (pair) => this.#positions.has(partitionKey(pair));
   }
 
-  /** Begins with these partitions, and goes on with those that were retained. */
+  /** Adds these partitions to the retained ones. */
   add(positions: Iterable<Position>): void {
     for (const position of positions) this.#positions.set(partitionKey(position), position);
     this.#planAnew();
@@ -105,13 +105,13 @@ export class PartitionFetcher {
     return this.#deps.instance.over.aborted;
   }
 
-  /** What is to be fetched, or where, has changed. */
+  /** What to fetch, or from where, has changed. */
   #planAnew(): void {
     this.#planVersion += 1;
     this.#startFetchers();
   }
 
-  /** Wherever something is to be fetched and nobody does. */
+  /** Starts a fetcher for each broker that needs one. */
   #startFetchers(patience = makePatience()): void {
     if (this.#over) return;
     this.#leaders().then(
@@ -122,7 +122,7 @@ export class PartitionFetcher {
     );
   }
 
-  /** Leader -> what is to be fetched from it now. What has none is looked for again. */
+  /** Leader -> what to fetch from it now. Partitions without a leader are looked up again. */
   async #leaders(): Promise<Map<number, { broker: Broker; wanted: Wanted[] }>> {
     const { consumer } = this.#deps;
     const wanted = [...this.#positions].flatMap(([key, each]) =>
@@ -147,7 +147,7 @@ export class PartitionFetcher {
     return leaders;
   }
 
-  /** Fetches from one broker until there is nothing to fetch from it any more. */
+  /** Fetches from one broker until there is nothing to fetch from it. */
   async #fetchFrom(node: number): Promise<void> {
     this.#fetching.add(node);
     const { options, instance } = this.#deps;
@@ -171,7 +171,7 @@ export class PartitionFetcher {
       }
     }
     this.#fetching.delete(node);
-    this.#planAnew(); // what it had may be with a leader that is fetched from already
+    this.#planAnew(); // its partitions may have a leader with a running fetcher
   }
 
   async #planFor(node: number): Promise<FetchPlan | undefined> {
@@ -223,7 +223,7 @@ export class PartitionFetcher {
     return answer;
   }
 
-  /** Hands over what came. */
+  /** Hands over the records of a fetch. */
   async #take(
     { answer, askedFrom }: Fetched<bigint, RawFetchAnswer>,
     plan: FetchPlan,
@@ -297,7 +297,7 @@ export class PartitionFetcher {
     this.#deps.consumer.clearMetadata();
   }
 
-  /** An offset that the broker no longer has begins anew where the group would begin. */
+  /** An offset that the broker no longer has: starts where the group would start. */
   async #startOver(position: Position): Promise<void> {
     const { consumer, options } = this.#deps;
     const { topic, partition, fetchOffset: offset } = position;
@@ -311,7 +311,7 @@ export class PartitionFetcher {
     position.fetchOffset = options.from === "earliest" ? start : end;
   }
 
-  /** Waits before the next try; who leads what is asked again. */
+  /** Waits before the next attempt; leaders are looked up again. */
   async #fetchFailed(error: unknown, patience: Patience): Promise<void> {
     if (this.#over) return;
     const failingMs = patience.failed();
@@ -327,7 +327,7 @@ function codeText(errorCode: number): string {
 }
 
 interface Patience {
-  /** @returns for how long it has been failing, ms */
+  /** @returns how long it has been failing, ms */
   failed(): number;
   succeeded(): void;
 }

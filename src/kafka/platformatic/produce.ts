@@ -1,5 +1,5 @@
-// Producing: each record goes to its partition's leader, and what was not acknowledged is tried again, partition by
-// partition. The library's own producer sends all of a broker's records to where the first one's leader is.
+// Produces records: each is sent to its partition's leader, and unacknowledged ones are retried per partition. The
+// library's own producer sends all of a broker's records to the first record's leader.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Admin, type Broker, ProduceAcks, type produceV11 } from "@platformatic/kafka";
 import { LruCache } from "../../lib/lru.ts";
@@ -12,7 +12,7 @@ import { openRequest } from "./requests.ts";
 
 export interface ProduceDeps {
   writer: Admin;
-  /** Before each topic's name on the broker. */
+  /** Prefix of each topic's name on the broker. */
   prefix: string;
   timeoutMs: number;
 }
@@ -21,9 +21,8 @@ const tries = 4;
 const firstPauseMs = 50;
 
 /**
- * Tries again what was not acknowledged, partition by partition: a leader that has moved, a partition that is not known
- * yet.
- * @returns the broker's time of each append, where its topic takes that; topics are those on the broker
+ * Retries what was not acknowledged, per partition: a leader that has moved, a partition that is not known yet.
+ * @returns the broker's time of each append, where the topic has it; topics with their names on the broker
  */
 export async function produceRecords(
   { writer, prefix, timeoutMs }: ProduceDeps,
@@ -54,7 +53,7 @@ function isRetriable(fault: unknown): boolean {
   return kind === "unavailable" || kind === "unknown-topic";
 }
 
-/** Leader -> what goes there. @throws KafkaFault for a topic or a partition that is not there */
+/** Leader -> its records. @throws KafkaFault for a missing topic or partition */
 async function place(writer: Admin, records: OutRecord[], fresh: boolean): Promise<Map<Broker, Placed[]>> {
   const metadata = await metadataFor(writer, [...new Set(records.map(({ topic }) => topic))], fresh);
   const placed = new Map<Broker, Placed[]>();
@@ -83,11 +82,11 @@ type Placed = OutRecord & { partition: number };
 interface Sent {
   appends: PartitionAppend[];
   fault: unknown;
-  /** What a broker has not acknowledged. */
+  /** What the broker has not acknowledged. */
   left: OutRecord[];
 }
 
-/** Never rejects: what another broker has taken must not be sent again. */
+/** Never rejects: what another broker has accepted must not be sent again. */
 async function sendTo(
   { writer, broker, timeoutMs }: { writer: Admin; broker: Broker; timeoutMs: number },
   records: Placed[],
@@ -116,7 +115,7 @@ async function sendTo(
   return { appends, fault, left: fault === undefined ? [] : records.filter((each) => !taken.has(partitionKey(each))) };
 }
 
-/** By name and by the name's bytes: the library takes both, and makes the bytes of a text anew each time. */
+/** Names as bytes: the library accepts these, and would encode a text again each time. */
 const headerNames = new LruCache<string, Buffer>(1000);
 
 function bytesOf(name: string): Buffer {
@@ -128,8 +127,8 @@ function bytesOf(name: string): Buffer {
 }
 
 /**
- * A header with several values has a name of its own for each: the library keeps headers by name, and two buffers are
- * two names.
+ * A header with several values gets a separate name buffer for each: the library keys headers by name, and two buffers
+ * are two keys.
  */
 function headerMap(headers: OutRecord["headers"]): Map<Buffer, Buffer> {
   const map = new Map<Buffer, Buffer>();

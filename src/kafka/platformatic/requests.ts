@@ -1,4 +1,4 @@
-// One kind of request to one broker, over the library's connections and in its protocol.
+// Sends one kind of request to one broker, over the library's connections.
 import {
   type API,
   type Base,
@@ -13,18 +13,18 @@ import { type RawFetchAnswer, readFetchAnswer } from "../fetch-response.ts";
 
 export interface OpenedRequest<Request extends unknown[], Answer> {
   version: number;
-  /** An answer with faults in it comes with the first of them. */
+  /** An answer with errors comes with the first of them. */
   ask(...request: Request): Promise<{ answer?: Answer; fault?: unknown }>;
 }
 
 interface Opening {
   /** Default: the client's own connections. */
   pool?: ConnectionPool;
-  /** What the request is sent by instead of the connection. */
+  /** Replaces the connection for sending the request. */
   wrap?(connection: Connection): Connection;
 }
 
-/** One kind of request to one broker, in the newest version that both sides know. */
+/** Uses the newest version of the request that both sides support. */
 export async function openRequest<Request extends unknown[], Answer>(
   { client, name, broker }: { client: Base; name: string; broker: Broker },
   { pool, wrap = (connection) => connection }: Opening = {},
@@ -45,7 +45,7 @@ export async function openRequest<Request extends unknown[], Answer>(
 
 type Send = Connection["send"];
 
-/** The library's own reader of an answer unpacks every batch in it at once, and without a bound. */
+/** The library's own decoder unpacks every batch of an answer at once, without a bound. */
 export function withRawAnswers(connection: Connection): Connection {
   const read = (
     _correlationId: number,

@@ -1,4 +1,4 @@
-// Topics and their settings, over the library's Admin.
+// Topics and their settings, through the library's Admin.
 import { type Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from "@platformatic/kafka";
 import type { TopicSpec } from "../port.ts";
 import { setForTopic, type TopicAdmin } from "../topics.ts";

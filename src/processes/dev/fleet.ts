@@ -1,7 +1,7 @@
 // The processes that `dev` runs: workers, relay, mailer and bridge, each `src/main.ts PROCESS` with its own HTTP port
 // and log file. Their configuration: our defaults for one machine, then the user's AUTH_ variables, then the addresses
-// of the stack, which always win. AUTH_DEV_ and AUTH_TEST_ variables are ours and not handed on. Each process has an
-// IPC channel, by whose end it notices that we are gone.
+// of the stack, which take precedence. AUTH_DEV_ and AUTH_TEST_ variables are not passed on. Each process has an IPC
+// channel; it ends when we do.
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ export interface StackAddresses {
   readonly AUTH_DATABASE_URL: string;
 }
 
-/** @param user the environment `dev` was started with @param fixed what it may not change */
+/** @param user the environment of `dev` @param fixed what it cannot change */
 export function processEnvironment(user: Environment, fixed: StackAddresses, masterKeyFile: string): Environment {
   const given = Object.entries(user).filter(([name]) => !isOurs(name) && !isFixed(name, fixed));
   const env: Environment = { ...devDefaults, ...Object.fromEntries(given), ...fixed };
@@ -42,7 +42,7 @@ export function processEnvironment(user: Environment, fixed: StackAddresses, mas
 const isOurs = (name: string): boolean => /^AUTH_(DEV|TEST|FLEET_ID)_|^AUTH_((HTTP|GRPC)_PORT|FLEET_ID)$/.test(name);
 const isFixed = (name: string, fixed: StackAddresses): boolean => Object.hasOwn(fixed, name.replace(/_FILE$/, ""));
 
-/** Runs `main.ts migrate` to its end. @throws StackFailure with what it said last */
+/** Runs `main.ts migrate` to its end. @throws StackFailure with its last output */
 export async function migrate({ main, dir, processes, env }: DevFiles, stopped: AbortSignal): Promise<void> {
   const file = logFile(dir, "migrate");
   const from = logSize(file);
@@ -68,12 +68,12 @@ export interface ProcessPlan {
 
 const fleetIdFile = (dir: string): string => join(dir, "fleet-id");
 
-/** What requesters know the fleet by, after `migrate`. */
+/** The fleet id, after `migrate`. */
 export function readFleetId(dir: string): string {
   return readFileSync(fleetIdFile(dir), "utf8").trim();
 }
 
-/** Ready when its /readyz says so. */
+/** Ready when its /readyz answers so. */
 export function makeProcess({ processName, number, httpPort, grpcPort }: ProcessPlan, place: DevFiles): DevProcess {
   const url = `http://127.0.0.1:${httpPort}`;
   const ports = { AUTH_HTTP_PORT: String(httpPort), AUTH_GRPC_PORT: String(grpcPort) };

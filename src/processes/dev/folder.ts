@@ -1,21 +1,21 @@
-// The data folder of `dev`: where it is, the master key and the operator's key in it, and stack.json, which tells
-// others where the running system listens. Promises: these files are readable by their owner only (the keys, and the
-// database's password in stack.json); stack.json is there exactly while the system is ready, and whole at any moment.
-// authctl finds a running system by it.
+// The data folder of `dev`: its location, the master key and the operator's key in it, and stack.json, which tells
+// others where the running system listens. These files can be read by their owner only (they hold keys, and the
+// database's password); stack.json exists exactly while the system is ready, and is replaced atomically. authctl finds
+// a running system by it.
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import { projectRoot } from "../../../stack/root.ts";
 import type { Environment } from "../../config/read.ts";
 
-/** What others read to find the system that runs here. */
+/** The content of stack.json. */
 export interface Addresses {
   readonly kafka: string;
-  /** With the path of the Confluent-compatible API. */
+  /** Including the path of the Confluent-compatible API. */
   readonly registry: string;
   readonly database: string;
   readonly grpc: string;
-  /** `<process>-<n>` -> where its /healthz, /readyz and /metrics are. */
+  /** `<process>-<n>` -> the address of its /healthz, /readyz and /metrics. */
   readonly http: Readonly<Record<string, string>>;
   /** AUTH_FLEET_ID. */
   readonly fleetId: string;
@@ -29,14 +29,14 @@ export function devFolder(env: Environment): string {
   return join(root.includes(`${sep}node_modules${sep}`) ? process.cwd() : root, ".data");
 }
 
-/** Made once: what it has wrapped in the database cannot be read with another. @returns the file that holds it */
+/** Created once: what it has wrapped in the database cannot be read with another. @returns the key's file */
 export function masterKeyFile(folder: string): string {
   const file = join(folder, "master-key");
   if (!existsSync(file)) writeWhole(file, `k1:${randomBytes(32).toString("base64")}\n`);
   return file;
 }
 
-/** By which authctl acts as operator:dev. */
+/** The key with which authctl acts as operator:dev. */
 export function operatorKeyFile(folder: string): string {
   return join(folder, "operator-key.json");
 }
@@ -49,7 +49,7 @@ export function removeAddresses(folder: string): void {
   rmSync(join(folder, "stack.json"), { force: true });
 }
 
-/** @returns undefined where no system is ready on this folder */
+/** @returns undefined where no system is ready in this folder */
 export function readAddresses(folder: string): Addresses | undefined {
   try {
     return JSON.parse(readFileSync(join(folder, "stack.json"), "utf8")) as Addresses;

@@ -1,5 +1,5 @@
-// The operator of `npm start`: operator:dev, who may do everything, with a key in the data folder. authctl acts as it
-// where it finds the fleet by stack.json and nobody is logged in.
+// The operator of `npm start`: operator:dev, who may do everything, with a key in the data folder. authctl acts as this
+// operator when it finds the fleet by stack.json and nobody is logged in.
 import { existsSync, readFileSync } from "node:fs";
 import { enrollOperator } from "../../accounts/enroll-operator.ts";
 import { type Environment, readConfig } from "../../config/read.ts";
@@ -12,7 +12,7 @@ import { operatorKeyFile, writeWhole } from "./folder.ts";
 
 const name = "dev";
 
-/** @param env what the processes get: the database and the master key are in it */
+/** @param env the processes' environment, with the database and the master key */
 export async function enrolDevOperator(env: Environment, folder: string): Promise<void> {
   const file = operatorKeyFile(folder);
   if (!existsSync(file)) writeWhole(file, `${newSigner(name)}\n`);

@@ -1,6 +1,6 @@
-// Starts a process again when it has died, and says so: after 1 s, 2 s, 4 s ... 30 s; after a minute of health the row
-// begins anew. A process that dies three times before it was ever ready is given up: its fault is not one that passes.
-// A stop in between ends the waiting. It does not judge why the process died: the log does.
+// Restarts a process that died, and reports it: after 1 s, 2 s, 4 s ... 30 s, starting over after a minute of health. A
+// process that dies three times before it was ever ready is not restarted: its fault is permanent. A stop ends the
+// waiting. Why it died is in its log.
 import { setTimeout as pause } from "node:timers/promises";
 import type { Report } from "../../../stack/progress.ts";
 import type { Service } from "../../../stack/service.ts";
@@ -17,7 +17,7 @@ export interface Watch {
   readonly stopped: AbortSignal;
 }
 
-/** @returns when the process is ready for the first time @throws what its last try said */
+/** @returns when the process is ready for the first time @throws its last output */
 export async function startSupervised(service: Service, watch: Watch): Promise<void> {
   for (let tries = 1; ; tries++) {
     watch.stopped.throwIfAborted();
@@ -52,7 +52,7 @@ export function supervise(service: Service, watch: Watch): void {
         watch.report(`${service.name} is up again`);
         return;
       } catch {
-        // Said by the next turn; the reason is in the log.
+        // The next turn reports it; the reason is in the log.
       }
     }
   }

@@ -1,6 +1,6 @@
 // Generated from schemas/ by `npm run generate`. Do not edit.
 
-/** Tells whether an access token's user may do something, by the permissions of their roles right now. */
+/** Checks whether an access token's user has a permission, by their roles right now. */
 export interface AccessCheckRequest {
   /** Name of the permission, e.g. users.ban. */
   permission: string;
@@ -8,7 +8,7 @@ export interface AccessCheckRequest {
   accessToken: string;
 }
 
-/** Tells whether an access token's user may do something, by the permissions of their roles right now. */
+/** Checks whether an access token's user has a permission, by their roles right now. */
 export interface AccessCheckRequestInput {
   /** Name of the permission, e.g. users.ban. */
   permission: string;
@@ -18,7 +18,7 @@ export interface AccessCheckRequestInput {
 
 /** The command was carried out. */
 export interface AccessCheckResult {
-  /** Whether one of the user's roles has the permission. False also for a permission that nobody knows. */
+  /** Whether one of the user's roles has the permission. False also for an unknown permission. */
   allowed: boolean;
 }
 
@@ -65,7 +65,7 @@ export interface AccountChangeLocaleRequestInput {
 
 /** The command was carried out. */
 export interface AccountChangeLocaleResult {
-  /** The tag as it is kept, in its canonical form; null: the fleet's language. */
+  /** The stored tag, in its canonical form; null: the fleet's language. */
   locale: null | string;
 }
 
@@ -96,7 +96,7 @@ export interface Client {
   device: null | string;
 }
 
-/** Confirms an account with the token of its confirmation link, once, and opens a session. Whoever opens the link must be whoever registered: exactly one of registrationSecret and password proves it. */
+/** Confirms an account with the token of its confirmation link, once, and opens a session. Exactly one of registrationSecret and password must prove that the request comes from the person who registered. */
 export interface AccountConfirmRequest {
   /** Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. */
   rotating: boolean;
@@ -104,9 +104,9 @@ export interface AccountConfirmRequest {
   client: null | Client;
   /** Sealed. The token of the confirmation link. */
   token: string;
-  /** Sealed. What auth.account.register answered; empty where the password is given instead. */
+  /** Sealed. The secret that auth.account.register returned; empty where the password is sent instead. */
   registrationSecret: string;
-  /** Sealed. The account's password; empty where the registration secret is given instead. */
+  /** Sealed. The account's password; empty where the registration secret is sent instead. */
   password: string;
 }
 
@@ -120,7 +120,7 @@ export interface ClientInput {
   device?: null | string;
 }
 
-/** Confirms an account with the token of its confirmation link, once, and opens a session. Whoever opens the link must be whoever registered: exactly one of registrationSecret and password proves it. */
+/** Confirms an account with the token of its confirmation link, once, and opens a session. Exactly one of registrationSecret and password must prove that the request comes from the person who registered. */
 export interface AccountConfirmRequestInput {
   /** Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. */
   rotating?: boolean;
@@ -128,9 +128,9 @@ export interface AccountConfirmRequestInput {
   client?: null | ClientInput;
   /** Sealed. The token of the confirmation link. */
   token: string;
-  /** Sealed. What auth.account.register answered; empty where the password is given instead. */
+  /** Sealed. The secret that auth.account.register returned; empty where the password is sent instead. */
   registrationSecret: string;
-  /** Sealed. The account's password; empty where the registration secret is given instead. */
+  /** Sealed. The account's password; empty where the registration secret is sent instead. */
   password: string;
 }
 
@@ -148,11 +148,11 @@ export interface AccountConfirmResult {
   accessToken: string;
   /** Sealed. Refresh token of the session. */
   refreshToken: string;
-  /** Sealed. By which the fleet tells the user's device from others for 90 d: to be sent back as header auth-device. It opens nothing. */
+  /** Sealed. Identifies the user's device to the fleet for 90 d: send it back as header auth-device. It authorises nothing. */
   deviceToken: string;
 }
 
-/** Erases the account of an access token's user for ever: the sessions end, login and e-mail address are free. */
+/** Erases the account of an access token's user permanently: the sessions end, the e-mail address is free at once and the login after AUTH_LOGIN_QUARANTINE. */
 export interface AccountDeleteRequest {
   /** Sealed. Access token of the session that asks. */
   accessToken: string;
@@ -160,7 +160,7 @@ export interface AccountDeleteRequest {
   password: string;
 }
 
-/** Erases the account of an access token's user for ever: the sessions end, login and e-mail address are free. */
+/** Erases the account of an access token's user permanently: the sessions end, the e-mail address is free at once and the login after AUTH_LOGIN_QUARANTINE. */
 export interface AccountDeleteRequestInput {
   /** Sealed. Access token of the session that asks. */
   accessToken: string;
@@ -173,21 +173,21 @@ export interface AccountDeleteResult {
 
 }
 
-/** Asks for everything that is held about an access token's user. The login must be younger than AUTH_STEP_UP_MAX_AGE (else MFA_REQUIRED); the user is told by mail. */
+/** Exports everything that is stored about an access token's user. The login must be younger than AUTH_STEP_UP_MAX_AGE (otherwise MFA_REQUIRED); the user gets a mail. */
 export interface AccountExportRequest {
   /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
-/** Asks for everything that is held about an access token's user. The login must be younger than AUTH_STEP_UP_MAX_AGE (else MFA_REQUIRED); the user is told by mail. */
+/** Exports everything that is stored about an access token's user. The login must be younger than AUTH_STEP_UP_MAX_AGE (otherwise MFA_REQUIRED); the user gets a mail. */
 export interface AccountExportRequestInput {
   /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
-/** What is held about the user: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out. */
+/** The export of the user: document is a JSON text with account, roles, credentials, links, sessions and history (lists are ordered newest first), and with leftOut, which says for each list that was too long from when on its entries are missing. */
 export interface AccountExportResult {
-  /** Sealed. Everything that is kept about the user, as JSON. */
+  /** Sealed. Everything that is stored about the user, as JSON. */
   document: string;
 }
 
@@ -254,31 +254,31 @@ export interface AccountResendResult {
 
 }
 
-/** Enrols an operator, who acts with a token signed by their own key, or gives one that is there another key. The actor must hold every permission that the operator has. */
+/** Enrols an operator, who acts with tokens signed by their own key, or adds a key to an existing one. The actor must have every permission of the operator. */
 export interface AdminAddOperatorRequest {
   /** The operator's name: 1 to 64 letters, digits or . _ @ - */
   name: string;
   /** JSON of a public JWK: EC on P-256 (ES256) or OKP Ed25519 (EdDSA). */
   publicKey: string;
-  /** What the operator may do; one item * is everything. Empty for an operator who is there: their permissions stay. */
+  /** The operator's permissions; the single item * means all. Empty for an existing operator, whose permissions stay. */
   permissions: string[];
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
-/** Enrols an operator, who acts with a token signed by their own key, or gives one that is there another key. The actor must hold every permission that the operator has. */
+/** Enrols an operator, who acts with tokens signed by their own key, or adds a key to an existing one. The actor must have every permission of the operator. */
 export interface AdminAddOperatorRequestInput {
   /** The operator's name: 1 to 64 letters, digits or . _ @ - */
   name: string;
   /** JSON of a public JWK: EC on P-256 (ES256) or OKP Ed25519 (EdDSA). */
   publicKey: string;
-  /** What the operator may do; one item * is everything. Empty for an operator who is there: their permissions stay. */
+  /** The operator's permissions; the single item * means all. Empty for an existing operator, whose permissions stay. */
   permissions?: string[];
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -292,25 +292,25 @@ export interface AdminAddOperatorResult {
   permissions: string[];
 }
 
-/** Bans a user: all sessions end, and nobody logs in to the account until the ban ends or is lifted. For a user who is banned, the new end and reason count. */
+/** Bans a user: all sessions end, and the account cannot be logged in to until the ban ends or is lifted. For a banned user the new end and reason replace the old ones. */
 export interface AdminBanUserRequest {
   /** Why, for the audit. */
   reason: string;
   /** When the ban ends by itself; null: when it is lifted. */
   until: null | number;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
-/** Bans a user: all sessions end, and nobody logs in to the account until the ban ends or is lifted. For a user who is banned, the new end and reason count. */
+/** Bans a user: all sessions end, and the account cannot be logged in to until the ban ends or is lifted. For a banned user the new end and reason replace the old ones. */
 export interface AdminBanUserRequestInput {
   /** Why, for the audit. */
   reason?: string;
   /** When the ban ends by itself; null: when it is lifted. */
   until?: null | number;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -324,35 +324,35 @@ export interface AdminBanUserResult {
   until: null | number;
 }
 
-/** Gives permissions to a role and takes others away; counts at once for everybody who has the role. A permission is any name: lower-case letters, digits, dots and dashes, 64 at most. */
+/** Grants permissions to a role and revokes others, with immediate effect for everybody who has the role. A permission is any name of up to 64 lower-case letters, digits, dots and dashes. */
 export interface AdminChangeRoleRequest {
   /** The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most. */
   role: string;
   /** Whether the role is a new one. */
   create: boolean;
-  /** Permissions that the role shall have besides. */
+  /** Permissions to add to the role. */
   grant: string[];
   /** Permissions that the role shall have no more. */
   revoke: string[];
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
-/** Gives permissions to a role and takes others away; counts at once for everybody who has the role. A permission is any name: lower-case letters, digits, dots and dashes, 64 at most. */
+/** Grants permissions to a role and revokes others, with immediate effect for everybody who has the role. A permission is any name of up to 64 lower-case letters, digits, dots and dashes. */
 export interface AdminChangeRoleRequestInput {
   /** The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most. */
   role: string;
   /** Whether the role is a new one. */
   create?: boolean;
-  /** Permissions that the role shall have besides. */
+  /** Permissions to add to the role. */
   grant?: string[];
   /** Permissions that the role shall have no more. */
   revoke?: string[];
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -370,7 +370,7 @@ export interface AdminDeleteRoleRequest {
   role: string;
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -380,31 +380,31 @@ export interface AdminDeleteRoleRequestInput {
   role: string;
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
 /** The command was carried out. */
 export interface AdminDeleteRoleResult {
-  /** The name of the role that is gone. */
+  /** The name of the deleted role. */
   role: string;
 }
 
-/** Deletes a user for ever: account, password and roles are gone, all sessions end. */
+/** Deletes a user permanently, with account, password and roles; all sessions end. */
 export interface AdminDeleteUserRequest {
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
-/** Deletes a user for ever: account, password and roles are gone, all sessions end. */
+/** Deletes a user permanently, with account, password and roles; all sessions end. */
 export interface AdminDeleteUserRequestInput {
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -416,31 +416,31 @@ export interface AdminDeleteUserResult {
   userId: number;
 }
 
-/** Asks for everything that is held about a user, who has asked for it: what auth.account.export gives. */
+/** Exports everything that is stored about a user who has asked for it: the document of auth.account.export. */
 export interface AdminExportUserRequest {
   /** Why, for the audit: 1 to 1000 characters. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
-/** Asks for everything that is held about a user, who has asked for it: what auth.account.export gives. */
+/** Exports everything that is stored about a user who has asked for it: the document of auth.account.export. */
 export interface AdminExportUserRequestInput {
   /** Why, for the audit: 1 to 1000 characters. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
-/** What is held about the user, as auth.account.export gives it: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out. */
+/** The export as auth.account.export returns it: document is a JSON text with account, roles, credentials, links, sessions and history (lists are ordered newest first), and with leftOut, which says for each list that was too long from when on its entries are missing. */
 export interface AdminExportUserResult {
   /** Id of the user. */
   userId: number;
-  /** Sealed. Everything that is kept about the user, as JSON. */
+  /** Sealed. Everything that is stored about the user, as JSON. */
   document: string;
 }
 
@@ -450,7 +450,7 @@ export interface AdminFindUsersRequest {
   state: string;
   /** Users on a page, 1 to 200. */
   limit: number;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. How the login or the e-mail address begins, or id: and a number; empty: all users. */
   search: string;
@@ -464,7 +464,7 @@ export interface AdminFindUsersRequestInput {
   state?: string;
   /** Users on a page, 1 to 200. */
   limit?: number;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. How the login or the e-mail address begins, or id: and a number; empty: all users. */
   search: string;
@@ -504,7 +504,7 @@ export interface AdminFindUsersResult {
 
 /** Shows one user to an administrator or operator. */
 export interface AdminGetUserRequest {
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -512,7 +512,7 @@ export interface AdminGetUserRequest {
 
 /** Shows one user to an administrator or operator. */
 export interface AdminGetUserRequestInput {
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -538,7 +538,7 @@ export interface AdminGetUserResult {
   banReason: string;
   /** How many sessions of the user go on. */
   sessions: number;
-  /** Whether nobody else has the role admin and can log in. */
+  /** Whether this is the last user with the role admin who can log in. */
   lastAdmin: boolean;
   /** Language the user is written to in (BCP 47); null: the fleet's. */
   locale: null | string;
@@ -550,13 +550,13 @@ export interface AdminGetUserResult {
 
 /** All operators with what they may do and their keys. */
 export interface AdminListOperatorsRequest {
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
 /** All operators with what they may do and their keys. */
 export interface AdminListOperatorsRequestInput {
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -570,7 +570,7 @@ export interface AdminOperatorKey {
   addedAt: number;
 }
 
-/** Who acts on the fleet with a key of their own. */
+/** An operator: a person who administers the fleet with a key of their own. */
 export interface AdminOperator {
   /** The operator's name. */
   name: string;
@@ -588,13 +588,13 @@ export interface AdminListOperatorsResult {
 
 /** Lists all roles with what they permit. */
 export interface AdminListRolesRequest {
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
 /** Lists all roles with what they permit. */
 export interface AdminListRolesRequestInput {
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -616,7 +616,7 @@ export interface AdminListRolesResult {
 export interface AdminListSessionsRequest {
   /** Where the page before ended, as its reply said; null: the first page. */
   cursor: null | string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -626,7 +626,7 @@ export interface AdminListSessionsRequest {
 export interface AdminListSessionsRequestInput {
   /** Where the page before ended, as its reply said; null: the first page. */
   cursor?: null | string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -658,39 +658,39 @@ export interface AdminListSessionsResult {
   cursor: null | string;
 }
 
-/** Removes an operator, or one of their keys; counts from the next request on. The actor must hold every permission that the operator has. */
+/** Removes an operator, or one of their keys, with effect from the next request on. The actor must have every permission of the operator. */
 export interface AdminRemoveOperatorRequest {
   /** The operator's name: 1 to 64 letters, digits or . _ @ - */
   name: string;
-  /** The key to remove; null, or the last one: the operator is gone. */
+  /** The key to remove; null, or the last one, removes the operator. */
   kid: null | string;
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
-/** Removes an operator, or one of their keys; counts from the next request on. The actor must hold every permission that the operator has. */
+/** Removes an operator, or one of their keys, with effect from the next request on. The actor must have every permission of the operator. */
 export interface AdminRemoveOperatorRequestInput {
   /** The operator's name: 1 to 64 letters, digits or . _ @ - */
   name: string;
-  /** The key to remove; null, or the last one: the operator is gone. */
+  /** The key to remove; null, or the last one, removes the operator. */
   kid?: null | string;
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
-/** The operator or the key is gone. */
+/** The operator or the key was removed. */
 export interface AdminRemoveOperatorResult {
   /** The operator's name. */
   name: string;
-  /** Whether the operator is gone, and not only the key. */
+  /** Whether the operator was removed, and not only the key. */
   removed: boolean;
 }
 
-/** Says whether a role counts only in sessions that were opened with a second factor. */
+/** Sets whether a role counts only in sessions that were opened with a second factor. */
 export interface AdminRequireMfaRequest {
   /** Name of the role. */
   role: string;
@@ -698,11 +698,11 @@ export interface AdminRequireMfaRequest {
   required: boolean;
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
-/** Says whether a role counts only in sessions that were opened with a second factor. */
+/** Sets whether a role counts only in sessions that were opened with a second factor. */
 export interface AdminRequireMfaRequestInput {
   /** Name of the role. */
   role: string;
@@ -710,7 +710,7 @@ export interface AdminRequireMfaRequestInput {
   required: boolean;
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
 }
 
@@ -728,7 +728,7 @@ export interface AdminRequireMfaResult {
 export interface AdminResetMfaRequest {
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -738,7 +738,7 @@ export interface AdminResetMfaRequest {
 export interface AdminResetMfaRequestInput {
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -758,7 +758,7 @@ export interface AdminRevokeSessionsRequest {
   sessionId: null | string;
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -770,7 +770,7 @@ export interface AdminRevokeSessionsRequestInput {
   sessionId?: null | string;
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -790,7 +790,7 @@ export interface AdminSetRolesRequest {
   roles: string[];
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -802,7 +802,7 @@ export interface AdminSetRolesRequestInput {
   roles: string[];
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -820,7 +820,7 @@ export interface AdminSetRolesResult {
 export interface AdminUnbanUserRequest {
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -830,7 +830,7 @@ export interface AdminUnbanUserRequest {
 export interface AdminUnbanUserRequestInput {
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -844,21 +844,21 @@ export interface AdminUnbanUserResult {
   wasBanned: boolean;
 }
 
-/** Forgets the failed attempts at a user's password and codes, so that nobody has to wait. Known devices stay known. */
+/** Clears the failed attempts at a user's password and codes, which ends every wait. Known devices stay known. */
 export interface AdminUnlockUserRequest {
   /** Why, for the audit. */
   reason: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
 }
 
-/** Forgets the failed attempts at a user's password and codes, so that nobody has to wait. Known devices stay known. */
+/** Clears the failed attempts at a user's password and codes, which ends every wait. Known devices stay known. */
 export interface AdminUnlockUserRequestInput {
   /** Why, for the audit. */
   reason?: string;
-  /** Sealed. Who asks: an access token of a user with the permission, or an operator's token. */
+  /** Sealed. The actor: an access token of a user with the permission, or an operator's token. */
   actorToken: string;
   /** Sealed. The user that this is about: their login, or id: and their number, such as id:17. */
   target: string;
@@ -935,13 +935,13 @@ export interface MfaDisableResult {
 
 }
 
-/** Begins to set up an authenticator app (TOTP) for an access token's user: gives its secret. Nothing counts until auth.mfa.activate. */
+/** Begins to set up an authenticator app (TOTP) for an access token's user: returns its secret. It has no effect until auth.mfa.activate. */
 export interface MfaEnrollRequest {
   /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
-/** Begins to set up an authenticator app (TOTP) for an access token's user: gives its secret. Nothing counts until auth.mfa.activate. */
+/** Begins to set up an authenticator app (TOTP) for an access token's user: returns its secret. It has no effect until auth.mfa.activate. */
 export interface MfaEnrollRequestInput {
   /** Sealed. Access token of the session that asks. */
   accessToken: string;
@@ -979,7 +979,7 @@ export interface PasskeyBeginLoginRequest {
   rotating: boolean;
   /** The device that is being served; shown in session lists. With a challenge, its login request decides. */
   client: null | Client;
-  /** Sealed. The account's login, or the e-mail address of a confirmed account; empty: the passkey says which account it belongs to. */
+  /** Sealed. The account's login, or the e-mail address of a confirmed account; empty: the passkey identifies the account. */
   login: string;
   /** Sealed. The challenge of auth.session.login that the passkey shall answer; empty: the passkey is used instead of a password. */
   challenge: string;
@@ -991,7 +991,7 @@ export interface PasskeyBeginLoginRequestInput {
   rotating?: boolean;
   /** The device that is being served; shown in session lists. With a challenge, its login request decides. */
   client?: null | ClientInput;
-  /** Sealed. The account's login, or the e-mail address of a confirmed account; empty: the passkey says which account it belongs to. */
+  /** Sealed. The account's login, or the e-mail address of a confirmed account; empty: the passkey identifies the account. */
   login: string;
   /** Sealed. The challenge of auth.session.login that the passkey shall answer; empty: the passkey is used instead of a password. */
   challenge: string;
@@ -1001,7 +1001,7 @@ export interface PasskeyBeginLoginRequestInput {
 export interface PasskeyBeginLoginResult {
   /** Sealed. What the browser's credentials call takes, as JSON. */
   options: string;
-  /** Sealed. To be given back with the browser's response. */
+  /** Sealed. To be sent back with the browser's response. */
   challenge: string;
 }
 
@@ -1021,7 +1021,7 @@ export interface PasskeyBeginRegistrationRequestInput {
 export interface PasskeyBeginRegistrationResult {
   /** Sealed. What the browser's credentials call takes, as JSON. */
   options: string;
-  /** Sealed. To be given back with the browser's response. */
+  /** Sealed. To be sent back with the browser's response. */
   challenge: string;
 }
 
@@ -1055,7 +1055,7 @@ export interface PasskeyFinishLoginResult {
   accessToken: string;
   /** Sealed. Refresh token of the session. */
   refreshToken: string;
-  /** Sealed. By which the fleet tells the user's device from others for 90 d: to be sent back as header auth-device. It opens nothing. */
+  /** Sealed. Identifies the user's device to the fleet for 90 d: send it back as header auth-device. It authorises nothing. */
   deviceToken: string;
 }
 
@@ -1225,13 +1225,13 @@ export interface PasswordResetResult {
 
 }
 
-/** Tells whose access token this is, if it is valid now. */
+/** Returns the identity of an access token, if it is valid now. */
 export interface SessionInspectRequest {
   /** Sealed. Access token of the session that asks. */
   accessToken: string;
 }
 
-/** Tells whose access token this is, if it is valid now. */
+/** Returns the identity of an access token, if it is valid now. */
 export interface SessionInspectRequestInput {
   /** Sealed. Access token of the session that asks. */
   accessToken: string;
@@ -1313,7 +1313,7 @@ export interface SessionLoginMfaResult {
   accessToken: string;
   /** Sealed. Refresh token of the session. */
   refreshToken: string;
-  /** Sealed. By which the fleet tells the user's device from others for 90 d: to be sent back as header auth-device. It opens nothing. */
+  /** Sealed. Identifies the user's device to the fleet for 90 d: send it back as header auth-device. It authorises nothing. */
   deviceToken: string;
 }
 
@@ -1355,7 +1355,7 @@ export interface Tokens {
   accessToken: string;
   /** Sealed. Refresh token of the session. */
   refreshToken: string;
-  /** Sealed. By which the fleet tells the user's device from others for 90 d: to be sent back as header auth-device. It opens nothing. */
+  /** Sealed. Identifies the user's device to the fleet for 90 d: send it back as header auth-device. It authorises nothing. */
   deviceToken: string;
 }
 
@@ -1363,7 +1363,7 @@ export interface Tokens {
 export interface MfaChallenge {
   /** Factors that will do, e.g. totp. */
   methods: string[];
-  /** Sealed. To be given back with the answer. */
+  /** Sealed. To be sent back with the answer. */
   challenge: string;
 }
 
@@ -1422,11 +1422,11 @@ export interface SessionRefreshResult {
   accessToken: string;
   /** Sealed. Refresh token of the session. */
   refreshToken: string;
-  /** Sealed. By which the fleet tells the user's device from others for 90 d: to be sent back as header auth-device. It opens nothing. */
+  /** Sealed. Identifies the user's device to the fleet for 90 d: send it back as header auth-device. It authorises nothing. */
   deviceToken: string;
 }
 
-/** Ends another session of an access token's user, or all others. Exactly one of sessionId and others is given. */
+/** Ends another session of an access token's user, or all others. Exactly one of sessionId and others must be set. */
 export interface SessionRevokeRequest {
   /** Id of the session that ends (UUID). */
   sessionId: null | string;
@@ -1436,7 +1436,7 @@ export interface SessionRevokeRequest {
   accessToken: string;
 }
 
-/** Ends another session of an access token's user, or all others. Exactly one of sessionId and others is given. */
+/** Ends another session of an access token's user, or all others. Exactly one of sessionId and others must be set. */
 export interface SessionRevokeRequestInput {
   /** Id of the session that ends (UUID). */
   sessionId?: null | string;
@@ -1457,17 +1457,17 @@ export interface AdminRefusedEvent {
   eventId: string;
   /** When it happened. */
   at: number;
-  /** Always null: it is about who asked. */
+  /** Always null: the event is about the actor. */
   userId: null | number;
   /** Always null. */
   sequence: null | number;
-  /** Who asked: user:<id>, operator:<name>, or anonymous where the token does not count. */
+  /** The actor: user:<id>, operator:<name>, or anonymous where the token is not valid. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
   /** The command, as its topic ends: ban-user. Empty where `more` counts attempts. */
   command: string;
-  /** Whom or what it was about: id:<user id> or role:<name>; empty where that is nobody, or the command has no target. */
+  /** The target: id:<user id> or role:<name>; empty where it does not exist, or the command has no target. */
   target: string;
   /** The refusal's code. Empty where `more` counts attempts. */
   code: string;
@@ -1487,13 +1487,13 @@ export interface ConfirmationRequestedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
 }
 
-/** A copy of everything that is held about a user was taken: by the user, or by an administrator or operator for them. */
+/** Everything that is stored about a user was exported: by the user, or by an administrator or operator for them. */
 export interface DataExportedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
   eventId: string;
@@ -1503,7 +1503,7 @@ export interface DataExportedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1523,13 +1523,13 @@ export interface EmailChangeRequestedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
 }
 
-/** A user's e-mail address is another one. Which one stands in no event. */
+/** A user's e-mail address was changed. No event contains the address. */
 export interface EmailChangedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
   eventId: string;
@@ -1539,7 +1539,7 @@ export interface EmailChangedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1555,7 +1555,7 @@ export interface LoggedInEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1579,7 +1579,7 @@ export interface LoggedOutEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1599,7 +1599,7 @@ export interface LoginChallengedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1621,7 +1621,7 @@ export interface LoginRefusedEvent {
   userId: null | number;
   /** Number of the event among those of its user, without gaps; null where the login is unknown. */
   sequence: null | number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1643,7 +1643,7 @@ export interface MfaChangedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1663,7 +1663,7 @@ export interface MfaRefusedEvent {
   userId: null | number;
   /** Number of the event among those of its user, without gaps; null where the login is unknown. */
   sequence: null | number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1685,7 +1685,7 @@ export interface MfaRequirementChangedEvent {
   userId: null | number;
   /** Number of the event among those of its user, without gaps; null where the login is unknown. */
   sequence: null | number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1707,7 +1707,7 @@ export interface OperatorAddedEvent {
   userId: null | number;
   /** Always null. */
   sequence: null | number;
-  /** Who did it: user:<id>, operator:<name>, or system:master-key for the first operator. */
+  /** The actor: user:<id>, operator:<name>, or system:master-key for the first operator. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1721,7 +1721,7 @@ export interface OperatorAddedEvent {
   reason: string;
 }
 
-/** An operator is gone, or one of their keys. Key of the record: operator:<name>. */
+/** An operator, or one of their keys, was removed. Key of the record: operator:<name>. */
 export interface OperatorRemovedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
   eventId: string;
@@ -1731,13 +1731,13 @@ export interface OperatorRemovedEvent {
   userId: null | number;
   /** Always null. */
   sequence: null | number;
-  /** Who did it: user:<id>, operator:<name>, or system:master-key for the first operator. */
+  /** The actor: user:<id>, operator:<name>, or system:master-key for the first operator. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
   /** The operator's name. */
   operator: string;
-  /** The key that is gone; null: the operator with all keys. */
+  /** The removed key; null: the operator with all keys. */
   kid: null | string;
   /** Why it was done. */
   reason: string;
@@ -1753,7 +1753,7 @@ export interface PasswordChangedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1761,7 +1761,7 @@ export interface PasswordChangedEvent {
   sessionId: null | string;
 }
 
-/** Whoever held an access token did not know the password that was asked for besides. */
+/** A request with an access token had a wrong password, which the command requires as well. */
 export interface PasswordRefusedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
   eventId: string;
@@ -1771,7 +1771,7 @@ export interface PasswordRefusedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1789,7 +1789,7 @@ export interface PasswordResetEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1805,7 +1805,7 @@ export interface PasswordResetRequestedEvent {
   userId: null | number;
   /** Number of the event among those of its user, without gaps; null where the address has no account. */
   sequence: null | number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1823,7 +1823,7 @@ export interface RefreshReusedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1841,7 +1841,7 @@ export interface RoleChangedEvent {
   userId: null | number;
   /** Always null. */
   sequence: null | number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1853,7 +1853,7 @@ export interface RoleChangedEvent {
   reason: string;
 }
 
-/** A role that no user had is gone. Key of the record: role:<name>. */
+/** A role that no user had was deleted. Key of the record: role:<name>. */
 export interface RoleDeletedEvent {
   /** Id of the event (UUID); the same however often it is delivered. */
   eventId: string;
@@ -1863,7 +1863,7 @@ export interface RoleDeletedEvent {
   userId: null | number;
   /** Always null. */
   sequence: null | number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1883,7 +1883,7 @@ export interface RolesChangedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1903,7 +1903,7 @@ export interface SessionRefreshedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1921,7 +1921,7 @@ export interface SessionsRevokedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1945,7 +1945,7 @@ export interface UserBannedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -1965,13 +1965,13 @@ export interface UserConfirmedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
   /** The user's login. */
   login: string;
-  /** What showed, beside the link, that whoever confirmed is whoever registered: secret (of the registration), password, or none (AUTH_CONFIRM_WITHOUT_PROOF, or an account that an operator made). */
+  /** What proved, besides the link, that the person who confirmed is the one who registered: secret (of the registration), password, or none (AUTH_CONFIRM_WITHOUT_PROOF, or an account that an operator created). */
   proof: string;
 }
 
@@ -1985,7 +1985,7 @@ export interface UserDeletedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -2003,7 +2003,7 @@ export interface UserRegisteredEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -2021,7 +2021,7 @@ export interface UserUnbannedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -2039,7 +2039,7 @@ export interface UserUnlockedEvent {
   userId: number;
   /** Number of the event among those of its user, without gaps, from 1. */
   sequence: number;
-  /** Who did it: user:<id>, operator:<name>, service:<name> or anonymous. */
+  /** The actor: user:<id>, operator:<name>, service:<name> or anonymous. */
   actor: string;
   /** W3C trace context of the request. */
   traceparent: null | string;
@@ -2135,8 +2135,8 @@ export interface Events {
 
 export const commandSchemas = {
   "auth.access.check": {
-    request: {"type":"record","namespace":"auth.access","name":"CheckRequest","doc":"Tells whether an access token's user may do something, by the permissions of their roles right now.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"permission","type":"string","doc":"Name of the permission, e.g. users.ban.","maxBytes":128},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.access","name":"CheckReply","doc":"Answer to auth.access.check.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.access","name":"CheckResult","doc":"The command was carried out.","fields":[{"name":"allowed","type":"boolean","doc":"Whether one of the user's roles has the permission. False also for a permission that nobody knows."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.access","name":"CheckRequest","doc":"Checks whether an access token's user has a permission, by their roles right now.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"permission","type":"string","doc":"Name of the permission, e.g. users.ban.","maxBytes":128},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    reply: {"type":"record","namespace":"auth.access","name":"CheckReply","doc":"Answer to auth.access.check.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.access","name":"CheckResult","doc":"The command was carried out.","fields":[{"name":"allowed","type":"boolean","doc":"Whether one of the user's roles has the permission. False also for an unknown permission."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.change-email": {
     request: {"type":"record","namespace":"auth.account","name":"ChangeEmailRequest","doc":"Asks for another e-mail address: a link goes there, a notice to the old one. Nothing changes until the link is used.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192},{"name":"password","doc":"The user's password, as they type it.","text":"secret"},{"name":"newEmail","doc":"The e-mail address that the account shall have."}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
@@ -2144,23 +2144,23 @@ export const commandSchemas = {
   },
   "auth.account.change-locale": {
     request: {"type":"record","namespace":"auth.account","name":"ChangeLocaleRequest","doc":"Sets the language that the owner of the access token is written to in.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"locale","type":["null","string"],"doc":"A BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.account","name":"ChangeLocaleReply","doc":"Answer to auth.account.change-locale.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ChangeLocaleResult","doc":"The command was carried out.","fields":[{"name":"locale","type":["null","string"],"doc":"The tag as it is kept, in its canonical form; null: the fleet's language.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    reply: {"type":"record","namespace":"auth.account","name":"ChangeLocaleReply","doc":"Answer to auth.account.change-locale.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ChangeLocaleResult","doc":"The command was carried out.","fields":[{"name":"locale","type":["null","string"],"doc":"The stored tag, in its canonical form; null: the fleet's language.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.confirm-email": {
     request: {"type":"record","namespace":"auth.account","name":"ConfirmEmailRequest","doc":"Makes the address that a link was sent to the account's own, by the token of that link, once.","sealedFields":[{"name":"token","doc":"The token of the link that was mailed to the new address."}],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.account","name":"ConfirmEmailReply","doc":"Answer to auth.account.confirm-email.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ConfirmEmailResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.confirm": {
-    request: {"type":"record","namespace":"auth.account","name":"ConfirmRequest","doc":"Confirms an account with the token of its confirmation link, once, and opens a session. Whoever opens the link must be whoever registered: exactly one of registrationSecret and password proves it.","sealedFields":[{"name":"token","doc":"The token of the confirmation link."},{"name":"registrationSecret","doc":"What auth.account.register answered; empty where the password is given instead.","text":"secret"},{"name":"password","doc":"The account's password; empty where the registration secret is given instead.","text":"secret"}],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.account","name":"ConfirmReply","doc":"Answer to auth.account.confirm.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ConfirmResult","doc":"The command was carried out.","sealedFields":[{"name":"accessToken","doc":"Access token (JWT) of the session."},{"name":"refreshToken","doc":"Refresh token of the session."},{"name":"deviceToken","doc":"By which the fleet tells the user's device from others for 90 d: to be sent back as header auth-device. It opens nothing."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.account","name":"ConfirmRequest","doc":"Confirms an account with the token of its confirmation link, once, and opens a session. Exactly one of registrationSecret and password must prove that the request comes from the person who registered.","sealedFields":[{"name":"token","doc":"The token of the confirmation link."},{"name":"registrationSecret","doc":"The secret that auth.account.register returned; empty where the password is sent instead.","text":"secret"},{"name":"password","doc":"The account's password; empty where the registration secret is sent instead.","text":"secret"}],"recordKey":{"kind":"token","field":"token"},"fields":[{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    reply: {"type":"record","namespace":"auth.account","name":"ConfirmReply","doc":"Answer to auth.account.confirm.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ConfirmResult","doc":"The command was carried out.","sealedFields":[{"name":"accessToken","doc":"Access token (JWT) of the session."},{"name":"refreshToken","doc":"Refresh token of the session."},{"name":"deviceToken","doc":"Identifies the user's device to the fleet for 90 d: send it back as header auth-device. It authorises nothing."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.delete": {
-    request: {"type":"record","namespace":"auth.account","name":"DeleteRequest","doc":"Erases the account of an access token's user for ever: the sessions end, login and e-mail address are free.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192},{"name":"password","doc":"The user's password, as they type it.","text":"secret"}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.account","name":"DeleteRequest","doc":"Erases the account of an access token's user permanently: the sessions end, the e-mail address is free at once and the login after AUTH_LOGIN_QUARANTINE.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192},{"name":"password","doc":"The user's password, as they type it.","text":"secret"}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.account","name":"DeleteReply","doc":"Answer to auth.account.delete.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"DeleteResult","doc":"The account is erased.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.export": {
-    request: {"type":"record","namespace":"auth.account","name":"ExportRequest","doc":"Asks for everything that is held about an access token's user. The login must be younger than AUTH_STEP_UP_MAX_AGE (else MFA_REQUIRED); the user is told by mail.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.account","name":"ExportReply","doc":"Answer to auth.account.export.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ExportResult","doc":"What is held about the user: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out.","sealedFields":[{"name":"document","doc":"Everything that is kept about the user, as JSON."}],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.account","name":"ExportRequest","doc":"Exports everything that is stored about an access token's user. The login must be younger than AUTH_STEP_UP_MAX_AGE (otherwise MFA_REQUIRED); the user gets a mail.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    reply: {"type":"record","namespace":"auth.account","name":"ExportReply","doc":"Answer to auth.account.export.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ExportResult","doc":"The export of the user: document is a JSON text with account, roles, credentials, links, sessions and history (lists are ordered newest first), and with leftOut, which says for each list that was too long from when on its entries are missing.","sealedFields":[{"name":"document","doc":"Everything that is stored about the user, as JSON."}],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.account.register": {
     request: {"type":"record","namespace":"auth.account","name":"RegisterRequest","doc":"Creates an account that has to be confirmed by a link sent to its e-mail address.","sealedFields":[{"name":"email","doc":"The account's e-mail address: unique whatever its case, and whether its domain is written in Unicode or in ASCII."},{"name":"password","doc":"The password that the account shall have.","text":"secret"}],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"Name to log in with: 4 to 32 characters of one script, without @; unique whatever their case."},{"name":"username","type":"string","doc":"Name to show: 4 to 32 characters."},{"name":"locale","type":["null","string"],"doc":"Language to write to the user in: a BCP 47 tag of up to 35 characters, such as de or pt-BR. Null, or one that there is no text in: the fleet's.","default":null},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; limits count by its network.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
@@ -2171,75 +2171,75 @@ export const commandSchemas = {
     reply: {"type":"record","namespace":"auth.account","name":"ResendReply","doc":"Answer to auth.account.resend.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.account","name":"ResendResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.add-operator": {
-    request: {"type":"record","namespace":"auth.admin","name":"AddOperatorRequest","doc":"Enrols an operator, who acts with a token signed by their own key, or gives one that is there another key. The actor must hold every permission that the operator has.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"name","type":"string","doc":"The operator's name: 1 to 64 letters, digits or . _ @ -","maxBytes":64},{"name":"publicKey","type":"string","doc":"JSON of a public JWK: EC on P-256 (ES256) or OKP Ed25519 (EdDSA).","maxBytes":2048,"text":"json"},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"What the operator may do; one item * is everything. Empty for an operator who is there: their permissions stay.","maxBytes":128,"maxItems":256,"default":[]},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"AddOperatorRequest","doc":"Enrols an operator, who acts with tokens signed by their own key, or adds a key to an existing one. The actor must have every permission of the operator.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"name","type":"string","doc":"The operator's name: 1 to 64 letters, digits or . _ @ -","maxBytes":64},{"name":"publicKey","type":"string","doc":"JSON of a public JWK: EC on P-256 (ES256) or OKP Ed25519 (EdDSA).","maxBytes":2048,"text":"json"},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"The operator's permissions; the single item * means all. Empty for an existing operator, whose permissions stay.","maxBytes":128,"maxItems":256,"default":[]},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"AddOperatorReply","doc":"Answer to auth.admin.add-operator.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"AddOperatorResult","doc":"The operator has the key.","fields":[{"name":"name","type":"string","doc":"The operator's name."},{"name":"kid","type":"string","doc":"Thumbprint (RFC 7638) of the key."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"All that the operator may do."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.ban-user": {
-    request: {"type":"record","namespace":"auth.admin","name":"BanUserRequest","doc":"Bans a user: all sessions end, and nobody logs in to the account until the ban ends or is lifted. For a user who is banned, the new end and reason count.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"BanUserRequest","doc":"Bans a user: all sessions end, and the account cannot be logged in to until the ban ends or is lifted. For a banned user the new end and reason replace the old ones.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"BanUserReply","doc":"Answer to auth.admin.ban-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"BanUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.change-role": {
-    request: {"type":"record","namespace":"auth.admin","name":"ChangeRoleRequest","doc":"Gives permissions to a role and takes others away; counts at once for everybody who has the role. A permission is any name: lower-case letters, digits, dots and dashes, 64 at most.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most.","maxBytes":128},{"name":"create","type":"boolean","doc":"Whether the role is a new one.","default":false},{"name":"grant","type":{"type":"array","items":"string"},"doc":"Permissions that the role shall have besides.","maxBytes":128,"maxItems":100,"default":[]},{"name":"revoke","type":{"type":"array","items":"string"},"doc":"Permissions that the role shall have no more.","maxBytes":128,"maxItems":100,"default":[]},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"ChangeRoleRequest","doc":"Grants permissions to a role and revokes others, with immediate effect for everybody who has the role. A permission is any name of up to 64 lower-case letters, digits, dots and dashes.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most.","maxBytes":128},{"name":"create","type":"boolean","doc":"Whether the role is a new one.","default":false},{"name":"grant","type":{"type":"array","items":"string"},"doc":"Permissions to add to the role.","maxBytes":128,"maxItems":100,"default":[]},{"name":"revoke","type":{"type":"array","items":"string"},"doc":"Permissions that the role shall have no more.","maxBytes":128,"maxItems":100,"default":[]},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"ChangeRoleReply","doc":"Answer to auth.admin.change-role.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ChangeRoleResult","doc":"The command was carried out.","fields":[{"name":"role","type":"string","doc":"The role's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"All that it permits now, in the order of the names."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.delete-role": {
-    request: {"type":"record","namespace":"auth.admin","name":"DeleteRoleRequest","doc":"Deletes a role that no user has.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most.","maxBytes":128},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.admin","name":"DeleteRoleReply","doc":"Answer to auth.admin.delete-role.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"DeleteRoleResult","doc":"The command was carried out.","fields":[{"name":"role","type":"string","doc":"The name of the role that is gone."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"DeleteRoleRequest","doc":"Deletes a role that no user has.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"The role's name: a lower-case letter, then lower-case letters, digits or dashes, 32 at most.","maxBytes":128},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"DeleteRoleReply","doc":"Answer to auth.admin.delete-role.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"DeleteRoleResult","doc":"The command was carried out.","fields":[{"name":"role","type":"string","doc":"The name of the deleted role."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.delete-user": {
-    request: {"type":"record","namespace":"auth.admin","name":"DeleteUserRequest","doc":"Deletes a user for ever: account, password and roles are gone, all sessions end.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"DeleteUserRequest","doc":"Deletes a user permanently, with account, password and roles; all sessions end.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"DeleteUserReply","doc":"Answer to auth.admin.delete-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"DeleteUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.export-user": {
-    request: {"type":"record","namespace":"auth.admin","name":"ExportUserRequest","doc":"Asks for everything that is held about a user, who has asked for it: what auth.account.export gives.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit: 1 to 1000 characters.","maxBytes":4000,"text":"lines"},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.admin","name":"ExportUserReply","doc":"Answer to auth.admin.export-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ExportUserResult","doc":"What is held about the user, as auth.account.export gives it: document is a JSON text with account, roles, credentials, links, sessions and history (lists have their newest first), and with leftOut, which says of each list that was too long from when on its rows are left out.","sealedFields":[{"name":"document","doc":"Everything that is kept about the user, as JSON."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"ExportUserRequest","doc":"Exports everything that is stored about a user who has asked for it: the document of auth.account.export.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit: 1 to 1000 characters.","maxBytes":4000,"text":"lines"},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"ExportUserReply","doc":"Answer to auth.admin.export-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ExportUserResult","doc":"The export as auth.account.export returns it: document is a JSON text with account, roles, credentials, links, sessions and history (lists are ordered newest first), and with leftOut, which says for each list that was too long from when on its entries are missing.","sealedFields":[{"name":"document","doc":"Everything that is stored about the user, as JSON."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.find-users": {
-    request: {"type":"record","namespace":"auth.admin","name":"FindUsersRequest","doc":"Finds users, a page at a time. search: the beginning of a login or an e-mail address, id:<number>, or empty for all; cursor: where the page before ended, empty for the first one. In the order of logins; those found by their address alone come after the others, in the order of addresses.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"search","doc":"How the login or the e-mail address begins, or id: and a number; empty: all users."},{"name":"cursor","doc":"Where the page before ended, as its reply said; empty: the first page."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"state","type":"string","doc":"Only users in this state: unconfirmed, active or banned; empty: any. Who is banned is banned whether confirmed or not.","default":""},{"name":"limit","type":"int","doc":"Users on a page, 1 to 200.","default":50},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"FindUsersRequest","doc":"Finds users, a page at a time. search: the beginning of a login or an e-mail address, id:<number>, or empty for all; cursor: where the page before ended, empty for the first one. In the order of logins; those found by their address alone come after the others, in the order of addresses.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"search","doc":"How the login or the e-mail address begins, or id: and a number; empty: all users."},{"name":"cursor","doc":"Where the page before ended, as its reply said; empty: the first page."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"state","type":"string","doc":"Only users in this state: unconfirmed, active or banned; empty: any. Who is banned is banned whether confirmed or not.","default":""},{"name":"limit","type":"int","doc":"Users on a page, 1 to 200.","default":50},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"FindUsersReply","doc":"Answer to auth.admin.find-users.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"FindUsersResult","doc":"The command was carried out.","sealedFields":[{"name":"users.username","doc":"Name to show."},{"name":"users.email","doc":"E-mail address of the account."},{"name":"cursor","doc":"What the request for the next page takes; empty: this is the last page."}],"fields":[{"name":"users","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"FoundUser","doc":"A user in a list; names and address are sealed.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"bannedUntil","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: it does not, or there is none.","default":null},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."}]}},"doc":"A page of users; there may be fewer than `limit` on a page that is not the last. The sealed cursor is for the next page; empty: this is the last one."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.get-user": {
-    request: {"type":"record","namespace":"auth.admin","name":"GetUserRequest","doc":"Shows one user to an administrator or operator.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.admin","name":"GetUserReply","doc":"Answer to auth.admin.get-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"GetUserResult","doc":"The command was carried out.","sealedFields":[{"name":"username","doc":"Name to show."},{"name":"email","doc":"E-mail address of the account."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."},{"name":"bannedUntil","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: it does not, or there is none.","default":null},{"name":"banReason","type":"string","doc":"Why the user is banned; empty: not banned, or no reason was given.","default":""},{"name":"sessions","type":"int","doc":"How many sessions of the user go on.","default":0},{"name":"lastAdmin","type":"boolean","doc":"Whether nobody else has the role admin and can log in.","default":false},{"name":"locale","type":["null","string"],"doc":"Language the user is written to in (BCP 47); null: the fleet's.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"GetUserRequest","doc":"Shows one user to an administrator or operator.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"GetUserReply","doc":"Answer to auth.admin.get-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"GetUserResult","doc":"The command was carried out.","sealedFields":[{"name":"username","doc":"Name to show."},{"name":"email","doc":"E-mail address of the account."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"False while the user is banned."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the account was made."},{"name":"bannedUntil","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: it does not, or there is none.","default":null},{"name":"banReason","type":"string","doc":"Why the user is banned; empty: not banned, or no reason was given.","default":""},{"name":"sessions","type":"int","doc":"How many sessions of the user go on.","default":0},{"name":"lastAdmin","type":"boolean","doc":"Whether this is the last user with the role admin who can log in.","default":false},{"name":"locale","type":["null","string"],"doc":"Language the user is written to in (BCP 47); null: the fleet's.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.list-operators": {
-    request: {"type":"record","namespace":"auth.admin","name":"ListOperatorsRequest","doc":"All operators with what they may do and their keys.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.admin","name":"ListOperatorsReply","doc":"Answer to auth.admin.list-operators.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListOperatorsResult","doc":"All operators, by name.","fields":[{"name":"operators","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"Operator","doc":"Who acts on the fleet with a key of their own.","fields":[{"name":"name","type":"string","doc":"The operator's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"What the operator may do; one item * is everything."},{"name":"keys","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"OperatorKey","doc":"A public key of an operator.","fields":[{"name":"kid","type":"string","doc":"Its thumbprint (RFC 7638)."},{"name":"alg","type":"string","doc":"ES256 or EdDSA."},{"name":"addedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was added."}]}},"doc":"Keys by which the operator signs."}]}},"doc":"At most 200."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"ListOperatorsRequest","doc":"All operators with what they may do and their keys.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"ListOperatorsReply","doc":"Answer to auth.admin.list-operators.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListOperatorsResult","doc":"All operators, by name.","fields":[{"name":"operators","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"Operator","doc":"An operator: a person who administers the fleet with a key of their own.","fields":[{"name":"name","type":"string","doc":"The operator's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"What the operator may do; one item * is everything."},{"name":"keys","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"OperatorKey","doc":"A public key of an operator.","fields":[{"name":"kid","type":"string","doc":"Its thumbprint (RFC 7638)."},{"name":"alg","type":"string","doc":"ES256 or EdDSA."},{"name":"addedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was added."}]}},"doc":"Keys by which the operator signs."}]}},"doc":"At most 200."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.list-roles": {
-    request: {"type":"record","namespace":"auth.admin","name":"ListRolesRequest","doc":"Lists all roles with what they permit.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"ListRolesRequest","doc":"Lists all roles with what they permit.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"ListRolesReply","doc":"Answer to auth.admin.list-roles.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListRolesResult","doc":"The command was carried out.","fields":[{"name":"roles","type":{"type":"array","items":{"type":"record","namespace":"auth.admin","name":"Role","doc":"A role and what it permits.","fields":[{"name":"name","type":"string","doc":"The role's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"What it permits, in the order of the names."}]}},"doc":"The roles, in the order of their names."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.list-sessions": {
-    request: {"type":"record","namespace":"auth.admin","name":"ListSessionsRequest","doc":"Lists the sessions of a user that go on, the newest first, a page at a time.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"cursor","type":["null","string"],"doc":"Where the page before ended, as its reply said; null: the first page.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"ListSessionsRequest","doc":"Lists the sessions of a user that go on, the newest first, a page at a time.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"cursor","type":["null","string"],"doc":"Where the page before ended, as its reply said; null: the first page.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"ListSessionsReply","doc":"Answer to auth.admin.list-sessions.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ListSessionsResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessions","type":{"type":"array","items":{"type":"record","namespace":"auth","name":"Session","doc":"A session that goes on.","fields":[{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was opened."},{"name":"lastUsedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was last refreshed, or opened."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it ends if it is not used before."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device as the requester described it when the session was opened.","default":null},{"name":"current","type":"boolean","doc":"Whether it is the session of the access token that asks."}]}},"doc":"A page of sessions."},{"name":"cursor","type":["null","string"],"doc":"For the next page; null: this is the last one.","default":null}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.remove-operator": {
-    request: {"type":"record","namespace":"auth.admin","name":"RemoveOperatorRequest","doc":"Removes an operator, or one of their keys; counts from the next request on. The actor must hold every permission that the operator has.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"name","type":"string","doc":"The operator's name: 1 to 64 letters, digits or . _ @ -","maxBytes":64},{"name":"kid","type":["null","string"],"doc":"The key to remove; null, or the last one: the operator is gone.","maxBytes":64,"default":null},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.admin","name":"RemoveOperatorReply","doc":"Answer to auth.admin.remove-operator.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"RemoveOperatorResult","doc":"The operator or the key is gone.","fields":[{"name":"name","type":"string","doc":"The operator's name."},{"name":"removed","type":"boolean","doc":"Whether the operator is gone, and not only the key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.admin","name":"RemoveOperatorRequest","doc":"Removes an operator, or one of their keys, with effect from the next request on. The actor must have every permission of the operator.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"name","type":"string","doc":"The operator's name: 1 to 64 letters, digits or . _ @ -","maxBytes":64},{"name":"kid","type":["null","string"],"doc":"The key to remove; null, or the last one, removes the operator.","maxBytes":64,"default":null},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    reply: {"type":"record","namespace":"auth.admin","name":"RemoveOperatorReply","doc":"Answer to auth.admin.remove-operator.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"RemoveOperatorResult","doc":"The operator or the key was removed.","fields":[{"name":"name","type":"string","doc":"The operator's name."},{"name":"removed","type":"boolean","doc":"Whether the operator was removed, and not only the key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.require-mfa": {
-    request: {"type":"record","namespace":"auth.admin","name":"RequireMfaRequest","doc":"Says whether a role counts only in sessions that were opened with a second factor.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"Name of the role.","maxBytes":128},{"name":"required","type":"boolean","doc":"Whether a second factor is required."},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"RequireMfaRequest","doc":"Sets whether a role counts only in sessions that were opened with a second factor.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"role","type":"string","doc":"Name of the role.","maxBytes":128},{"name":"required","type":"boolean","doc":"Whether a second factor is required."},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"RequireMfaReply","doc":"Answer to auth.admin.require-mfa.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"RequireMfaResult","doc":"The command was carried out.","fields":[{"name":"role","type":"string","doc":"Name of the role."},{"name":"required","type":"boolean","doc":"Whether a second factor is required now."},{"name":"without","type":"long","doc":"How many users of the role have no second factor yet."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.reset-mfa": {
-    request: {"type":"record","namespace":"auth.admin","name":"ResetMfaRequest","doc":"Removes every second factor of a user who has lost them, and ends all their sessions. The password stays.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"ResetMfaRequest","doc":"Removes every second factor of a user who has lost them, and ends all their sessions. The password stays.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"ResetMfaReply","doc":"Answer to auth.admin.reset-mfa.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"ResetMfaResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"hadFactors","type":"boolean","doc":"False: the user had none, and nothing changed."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.revoke-sessions": {
-    request: {"type":"record","namespace":"auth.admin","name":"RevokeSessionsRequest","doc":"Ends all sessions of a user, or one of them. The user may log in again.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sessionId","type":["null","string"],"doc":"Id of the session that ends (UUID); null: all.","default":null},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"RevokeSessionsRequest","doc":"Ends all sessions of a user, or one of them. The user may log in again.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"sessionId","type":["null","string"],"doc":"Id of the session that ends (UUID); null: all.","default":null},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"RevokeSessionsReply","doc":"Answer to auth.admin.revoke-sessions.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"RevokeSessionsResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"ended","type":"int","doc":"How many sessions ended."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.set-roles": {
-    request: {"type":"record","namespace":"auth.admin","name":"SetRolesRequest","doc":"Gives a user exactly these roles; access tokens from before stop counting.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user shall have.","maxBytes":128,"maxItems":100},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"SetRolesRequest","doc":"Gives a user exactly these roles; access tokens from before stop counting.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user shall have.","maxBytes":128,"maxItems":100},{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"SetRolesReply","doc":"Answer to auth.admin.set-roles.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"SetRolesResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The roles the user has now."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.unban-user": {
-    request: {"type":"record","namespace":"auth.admin","name":"UnbanUserRequest","doc":"Lifts the ban of a user. Sessions that the ban ended stay over.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"UnbanUserRequest","doc":"Lifts the ban of a user. Sessions that the ban ended stay over.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"UnbanUserReply","doc":"Answer to auth.admin.unban-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"UnbanUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"wasBanned","type":"boolean","doc":"False: there was no ban, and nothing changed."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.admin.unlock-user": {
-    request: {"type":"record","namespace":"auth.admin","name":"UnlockUserRequest","doc":"Forgets the failed attempts at a user's password and codes, so that nobody has to wait. Known devices stay known.","sealedFields":[{"name":"actorToken","doc":"Who asks: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.admin","name":"UnlockUserRequest","doc":"Clears the failed attempts at a user's password and codes, which ends every wait. Known devices stay known.","sealedFields":[{"name":"actorToken","doc":"The actor: an access token of a user with the permission, or an operator's token.","maxBytes":8192},{"name":"target","doc":"The user that this is about: their login, or id: and their number, such as id:17."}],"recordKey":{"kind":"user","field":"actorToken"},"fields":[{"name":"reason","type":"string","doc":"Why, for the audit.","maxBytes":4000,"text":"lines","default":""},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.admin","name":"UnlockUserReply","doc":"Answer to auth.admin.unlock-user.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.admin","name":"UnlockUserResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"failedAttempts","type":"int","doc":"How many failed attempts were forgotten: those at the password within 24 hours, and wrong codes of the authenticator app in a row; 0: there were none, and nothing changed."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.key.list": {
@@ -2255,7 +2255,7 @@ export const commandSchemas = {
     reply: {"type":"record","namespace":"auth.mfa","name":"DisableReply","doc":"Answer to auth.mfa.disable.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"DisableResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.mfa.enroll": {
-    request: {"type":"record","namespace":"auth.mfa","name":"EnrollRequest","doc":"Begins to set up an authenticator app (TOTP) for an access token's user: gives its secret. Nothing counts until auth.mfa.activate.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.mfa","name":"EnrollRequest","doc":"Begins to set up an authenticator app (TOTP) for an access token's user: returns its secret. It has no effect until auth.mfa.activate.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.mfa","name":"EnrollReply","doc":"Answer to auth.mfa.enroll.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"EnrollResult","doc":"The command was carried out.","sealedFields":[{"name":"secret","doc":"The secret for the authenticator app, in base 32."},{"name":"uri","doc":"The same as an otpauth:// URI, for a QR code."}],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.mfa.recovery-codes": {
@@ -2263,16 +2263,16 @@ export const commandSchemas = {
     reply: {"type":"record","namespace":"auth.mfa","name":"RecoveryCodesReply","doc":"Answer to auth.mfa.recovery-codes.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.mfa","name":"RecoveryCodesResult","doc":"The command was carried out.","sealedFields":[{"name":"codes","doc":"The recovery codes; each works once. They are shown here only."}],"sealedLists":["codes"],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.passkey.begin-login": {
-    request: {"type":"record","namespace":"auth.passkey","name":"BeginLoginRequest","doc":"Begins a login with a passkey: instead of a password, or as the second factor that a challenge of auth.session.login asks for. An unknown login is answered as any other.","sealedFields":[{"name":"login","doc":"The account's login, or the e-mail address of a confirmed account; empty: the passkey says which account it belongs to."},{"name":"challenge","doc":"The challenge of auth.session.login that the passkey shall answer; empty: the passkey is used instead of a password."}],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. With a challenge, its login request decides.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists. With a challenge, its login request decides.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.passkey","name":"BeginLoginReply","doc":"Answer to auth.passkey.begin-login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"BeginLoginResult","doc":"The command was carried out.","sealedFields":[{"name":"options","doc":"What the browser's credentials call takes, as JSON."},{"name":"challenge","doc":"To be given back with the browser's response."}],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    request: {"type":"record","namespace":"auth.passkey","name":"BeginLoginRequest","doc":"Begins a login with a passkey: instead of a password, or as the second factor that a challenge of auth.session.login asks for. An unknown login is answered as any other.","sealedFields":[{"name":"login","doc":"The account's login, or the e-mail address of a confirmed account; empty: the passkey identifies the account."},{"name":"challenge","doc":"The challenge of auth.session.login that the passkey shall answer; empty: the passkey is used instead of a password."}],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE. With a challenge, its login request decides.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists. With a challenge, its login request decides.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    reply: {"type":"record","namespace":"auth.passkey","name":"BeginLoginReply","doc":"Answer to auth.passkey.begin-login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"BeginLoginResult","doc":"The command was carried out.","sealedFields":[{"name":"options","doc":"What the browser's credentials call takes, as JSON."},{"name":"challenge","doc":"To be sent back with the browser's response."}],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.passkey.begin-registration": {
     request: {"type":"record","namespace":"auth.passkey","name":"BeginRegistrationRequest","doc":"Begins to register a passkey for an access token's user.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.passkey","name":"BeginRegistrationReply","doc":"Answer to auth.passkey.begin-registration.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"BeginRegistrationResult","doc":"The command was carried out.","sealedFields":[{"name":"options","doc":"What the browser's credentials call takes, as JSON."},{"name":"challenge","doc":"To be given back with the browser's response."}],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    reply: {"type":"record","namespace":"auth.passkey","name":"BeginRegistrationReply","doc":"Answer to auth.passkey.begin-registration.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"BeginRegistrationResult","doc":"The command was carried out.","sealedFields":[{"name":"options","doc":"What the browser's credentials call takes, as JSON."},{"name":"challenge","doc":"To be sent back with the browser's response."}],"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.passkey.finish-login": {
     request: {"type":"record","namespace":"auth.passkey","name":"FinishLoginRequest","doc":"Answers the challenge of auth.passkey.begin-login with a passkey, and opens the session.","sealedFields":[{"name":"challenge","doc":"The challenge that begin-login gave."},{"name":"response","doc":"What navigator.credentials.get() gave, as JSON.","maxBytes":16384,"text":"json"}],"recordKey":{"kind":"token","field":"challenge"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.passkey","name":"FinishLoginReply","doc":"Answer to auth.passkey.finish-login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"FinishLoginResult","doc":"The command was carried out.","sealedFields":[{"name":"accessToken","doc":"Access token (JWT) of the session."},{"name":"refreshToken","doc":"Refresh token of the session."},{"name":"deviceToken","doc":"By which the fleet tells the user's device from others for 90 d: to be sent back as header auth-device. It opens nothing."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    reply: {"type":"record","namespace":"auth.passkey","name":"FinishLoginReply","doc":"Answer to auth.passkey.finish-login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.passkey","name":"FinishLoginResult","doc":"The command was carried out.","sealedFields":[{"name":"accessToken","doc":"Access token (JWT) of the session."},{"name":"refreshToken","doc":"Refresh token of the session."},{"name":"deviceToken","doc":"Identifies the user's device to the fleet for 90 d: send it back as header auth-device. It authorises nothing."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.passkey.finish-registration": {
     request: {"type":"record","namespace":"auth.passkey","name":"FinishRegistrationRequest","doc":"Registers the passkey that answers auth.passkey.begin-registration. From then on logging in needs a second factor, or the passkey alone.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192},{"name":"challenge","doc":"The challenge that begin-registration gave."},{"name":"response","doc":"What navigator.credentials.create() gave, as JSON.","maxBytes":16384,"text":"json"}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"label","type":"string","doc":"What its owner calls it, up to 64 characters.","default":""},{"name":"endOthers","type":"boolean","doc":"Whether the user's other sessions end. This one goes on, and gets a current access token at its next refresh.","default":true},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
@@ -2299,7 +2299,7 @@ export const commandSchemas = {
     reply: {"type":"record","namespace":"auth.password","name":"ResetReply","doc":"Answer to auth.password.reset.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.password","name":"ResetResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.inspect": {
-    request: {"type":"record","namespace":"auth.session","name":"InspectRequest","doc":"Tells whose access token this is, if it is valid now.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.session","name":"InspectRequest","doc":"Returns the identity of an access token, if it is valid now.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"session","field":"accessToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.session","name":"InspectReply","doc":"Answer to auth.session.inspect.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"InspectResult","doc":"The command was carried out.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"login","type":"string","doc":"The user's login."},{"name":"isActive","type":"boolean","doc":"Whether the user may use the account; true for every valid token."},{"name":"isVerified","type":"boolean","doc":"Whether the account is confirmed; true for every valid token."},{"name":"roles","type":{"type":"array","items":"string"},"doc":"The user's roles."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.list": {
@@ -2308,11 +2308,11 @@ export const commandSchemas = {
   },
   "auth.session.login-mfa": {
     request: {"type":"record","namespace":"auth.session","name":"LoginMfaRequest","doc":"Answers the challenge of auth.session.login with a code, and opens the session.","sealedFields":[{"name":"challenge","doc":"The challenge that the login's reply gave."},{"name":"code","doc":"A code of the authenticator app, or one of the recovery codes."}],"recordKey":{"kind":"token","field":"challenge"},"fields":[{"name":"method","type":"string","doc":"What the code is of: totp or recovery. A passkey answers by auth.passkey.begin-login and finish-login."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.session","name":"LoginMfaReply","doc":"Answer to auth.session.login-mfa.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LoginMfaResult","doc":"The command was carried out.","sealedFields":[{"name":"accessToken","doc":"Access token (JWT) of the session."},{"name":"refreshToken","doc":"Refresh token of the session."},{"name":"deviceToken","doc":"By which the fleet tells the user's device from others for 90 d: to be sent back as header auth-device. It opens nothing."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    reply: {"type":"record","namespace":"auth.session","name":"LoginMfaReply","doc":"Answer to auth.session.login-mfa.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LoginMfaResult","doc":"The command was carried out.","sealedFields":[{"name":"accessToken","doc":"Access token (JWT) of the session."},{"name":"refreshToken","doc":"Refresh token of the session."},{"name":"deviceToken","doc":"Identifies the user's device to the fleet for 90 d: send it back as header auth-device. It authorises nothing."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.login": {
     request: {"type":"record","namespace":"auth.session","name":"LoginRequest","doc":"Exchanges a login and password for a session.","sealedFields":[{"name":"password","doc":"The password as the user types it.","text":"secret"}],"recordKey":{"kind":"login","field":"login"},"fields":[{"name":"login","type":"string","doc":"The account's login, in any case; or the e-mail address of a confirmed account, up to 254 characters."},{"name":"rotating","type":"boolean","doc":"Whether the session's refresh token changes at each refresh. False: it stays, and the session ends absolutely after AUTH_COOKIE_MAX_AGE.","default":true},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.session","name":"LoginReply","doc":"Answer to auth.session.login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LoginResult","doc":"The command was carried out.","sealedFields":[{"name":"tokens.accessToken","doc":"Access token (JWT) of the session."},{"name":"tokens.refreshToken","doc":"Refresh token of the session."},{"name":"tokens.deviceToken","doc":"By which the fleet tells the user's device from others for 90 d: to be sent back as header auth-device. It opens nothing."},{"name":"challenge.challenge","doc":"To be given back with the answer."}],"fields":[{"name":"tokens","type":["null",{"type":"record","namespace":"auth","name":"Tokens","doc":"A session's tokens; the tokens themselves are sealed.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."}]}],"doc":"The session, if no second factor is needed.","default":null},{"name":"challenge","type":["null",{"type":"record","namespace":"auth","name":"MfaChallenge","doc":"A second factor is needed; the challenge itself is sealed.","fields":[{"name":"methods","type":{"type":"array","items":"string"},"doc":"Factors that will do, e.g. totp."}]}],"doc":"What to answer with auth.session.login-mfa, if a second factor is needed.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    reply: {"type":"record","namespace":"auth.session","name":"LoginReply","doc":"Answer to auth.session.login.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"LoginResult","doc":"The command was carried out.","sealedFields":[{"name":"tokens.accessToken","doc":"Access token (JWT) of the session."},{"name":"tokens.refreshToken","doc":"Refresh token of the session."},{"name":"tokens.deviceToken","doc":"Identifies the user's device to the fleet for 90 d: send it back as header auth-device. It authorises nothing."},{"name":"challenge.challenge","doc":"To be sent back with the answer."}],"fields":[{"name":"tokens","type":["null",{"type":"record","namespace":"auth","name":"Tokens","doc":"A session's tokens; the tokens themselves are sealed.","fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."}]}],"doc":"The session, if no second factor is needed.","default":null},{"name":"challenge","type":["null",{"type":"record","namespace":"auth","name":"MfaChallenge","doc":"A second factor is needed; the challenge itself is sealed.","fields":[{"name":"methods","type":{"type":"array","items":"string"},"doc":"Factors that will do, e.g. totp."}]}],"doc":"What to answer with auth.session.login-mfa, if a second factor is needed.","default":null},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.logout": {
     request: {"type":"record","namespace":"auth.session","name":"LogoutRequest","doc":"Ends the session of an access token, or all sessions of its user.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"everywhere","type":"boolean","doc":"Whether all sessions of the user end.","default":false},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
@@ -2320,45 +2320,45 @@ export const commandSchemas = {
   },
   "auth.session.refresh": {
     request: {"type":"record","namespace":"auth.session","name":"RefreshRequest","doc":"Exchanges a refresh token for a new access token, and in a rotating session for a new refresh token.","sealedFields":[{"name":"refreshToken","doc":"The session's newest refresh token."}],"recordKey":{"kind":"session","field":"refreshToken"},"fields":[{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
-    reply: {"type":"record","namespace":"auth.session","name":"RefreshReply","doc":"Answer to auth.session.refresh.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"RefreshResult","doc":"The command was carried out.","sealedFields":[{"name":"accessToken","doc":"Access token (JWT) of the session."},{"name":"refreshToken","doc":"Refresh token of the session."},{"name":"deviceToken","doc":"By which the fleet tells the user's device from others for 90 d: to be sent back as header auth-device. It opens nothing."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
+    reply: {"type":"record","namespace":"auth.session","name":"RefreshReply","doc":"Answer to auth.session.refresh.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"RefreshResult","doc":"The command was carried out.","sealedFields":[{"name":"accessToken","doc":"Access token (JWT) of the session."},{"name":"refreshToken","doc":"Refresh token of the session."},{"name":"deviceToken","doc":"Identifies the user's device to the fleet for 90 d: send it back as header auth-device. It authorises nothing."}],"fields":[{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"accessExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the access token ends."},{"name":"refreshExpiresAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the refresh token ends, if it is not used before."},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds the sealed fields of this result; to the request's auth-reply-key."}]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
   "auth.session.revoke": {
-    request: {"type":"record","namespace":"auth.session","name":"RevokeRequest","doc":"Ends another session of an access token's user, or all others. Exactly one of sessionId and others is given.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sessionId","type":["null","string"],"doc":"Id of the session that ends (UUID).","default":null},{"name":"others","type":"boolean","doc":"Whether all sessions end but the access token's own.","default":false},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
+    request: {"type":"record","namespace":"auth.session","name":"RevokeRequest","doc":"Ends another session of an access token's user, or all others. Exactly one of sessionId and others must be set.","sealedFields":[{"name":"accessToken","doc":"Access token of the session that asks.","maxBytes":8192}],"recordKey":{"kind":"user","field":"accessToken"},"fields":[{"name":"sessionId","type":["null","string"],"doc":"Id of the session that ends (UUID).","default":null},{"name":"others","type":"boolean","doc":"Whether all sessions end but the access token's own.","default":false},{"name":"sealed","type":"string","doc":"JWE (compact) over one JSON object that holds ALL fields of this request, the sealed ones included; to a fleet key with use \"enc\".","maxBytes":65536,"text":"secret"}]},
     reply: {"type":"record","namespace":"auth.session","name":"RevokeReply","doc":"Answer to auth.session.revoke.","fields":[{"name":"outcome","type":[{"type":"record","namespace":"auth.session","name":"RevokeResult","doc":"The command was carried out.","fields":[]},{"type":"record","namespace":"auth","name":"Refusal","doc":"Why a command was not carried out.","fields":[{"name":"code","type":"string","doc":"One of the refusal codes, e.g. INVALID_CREDENTIALS. A string, so that new codes break no reader."},{"name":"message","type":"string","doc":"For people; may change. Programs read the code."},{"name":"retryAfterMs","type":["null","long"],"doc":"Earliest time at which asking again makes sense, in ms from now. With THROTTLED and OVERLOADED.","default":null},{"name":"details","type":{"type":"map","values":"string"},"doc":"More about the refusal, e.g. field: which field was wrong.","default":{}}]}],"doc":"The result, or why there is none."}]},
   },
 } as const;
 
 export const eventSchemas = {
-  AdminRefused: {"type":"record","namespace":"auth.event","name":"AdminRefused","doc":"An administrative command was refused: the actor lacks a permission or a second factor, or the token does not count. Key of the record: the actor.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: it is about who asked.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"Who asked: user:<id>, operator:<name>, or anonymous where the token does not count."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"command","type":"string","doc":"The command, as its topic ends: ban-user. Empty where `more` counts attempts."},{"name":"target","type":"string","doc":"Whom or what it was about: id:<user id> or role:<name>; empty where that is nobody, or the command has no target."},{"name":"code","type":"string","doc":"The refusal's code. Empty where `more` counts attempts."},{"name":"permission","type":["null","string"],"doc":"The permission that was lacking, where it was one.","default":null},{"name":"more","type":"int","doc":"Attempts of the actor within the minute before that have no event of their own, because there were too many. Otherwise 0.","default":0}]},
-  ConfirmationRequested: {"type":"record","namespace":"auth.event","name":"ConfirmationRequested","doc":"Another confirmation link was asked for and goes out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
-  DataExported: {"type":"record","namespace":"auth.event","name":"DataExported","doc":"A copy of everything that is held about a user was taken: by the user, or by an administrator or operator for them.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Session in which the user asked for it; empty where an administrator or operator took it."},{"name":"reason","type":"string","doc":"What an administrator or operator gave as the reason; else empty.","default":""}]},
-  EmailChangeRequested: {"type":"record","namespace":"auth.event","name":"EmailChangeRequested","doc":"A user asked for another e-mail address. Nothing has changed yet.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
-  EmailChanged: {"type":"record","namespace":"auth.event","name":"EmailChanged","doc":"A user's e-mail address is another one. Which one stands in no event.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
-  LoggedIn: {"type":"record","namespace":"auth.event","name":"LoggedIn","doc":"A session was opened.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"login","type":"string","doc":"The user's login."},{"name":"method","type":"string","doc":"How: password or confirmation; password+totp, password+recovery, password+passkey; passkey."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
-  LoggedOut: {"type":"record","namespace":"auth.event","name":"LoggedOut","doc":"A user ended sessions.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"everywhere","type":"boolean","doc":"Whether all sessions of the user ended."}]},
-  LoginChallenged: {"type":"record","namespace":"auth.event","name":"LoginChallenged","doc":"A password was right, and a second factor was asked for.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."},{"name":"methods","type":{"type":"array","items":"string"},"doc":"Factors that will do: totp, passkey, recovery."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
-  LoginRefused: {"type":"record","namespace":"auth.event","name":"LoginRefused","doc":"A login was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"Login that was tried, normalised: the account's where there is one, also where its e-mail address was typed; empty for an address that no account has."},{"name":"code","type":"string","doc":"The refusal's code."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
-  MfaChanged: {"type":"record","namespace":"auth.event","name":"MfaChanged","doc":"The second factors of a user changed.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"change","type":"string","doc":"totp-activated, totp-disabled, recovery-codes, passkey-added, passkey-removed or reset."},{"name":"sessionId","type":["null","string"],"doc":"The session in which it was done; it goes on.","default":null}]},
-  MfaRefused: {"type":"record","namespace":"auth.event","name":"MfaRefused","doc":"A second factor, or a passkey, was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"method","type":"string","doc":"totp, recovery or passkey."},{"name":"reason","type":"string","doc":"wrong, replayed (a code that was used before), absent (the user has no such factor), or counter (a passkey whose counter went back: it may have been copied)."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
-  MfaRequirementChanged: {"type":"record","namespace":"auth.event","name":"MfaRequirementChanged","doc":"A role began or ceased to require a second factor.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"role","type":"string","doc":"Name of the role."},{"name":"required","type":"boolean","doc":"Whether a second factor is required now."},{"name":"reason","type":"string","doc":"Why, for the audit."}]},
-  OperatorAdded: {"type":"record","namespace":"auth.event","name":"OperatorAdded","doc":"An operator was enrolled, or has another key. Key of the record: operator:<name>.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: an operator is no user.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, or system:master-key for the first operator."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"operator","type":"string","doc":"The operator's name."},{"name":"kid","type":"string","doc":"Thumbprint (RFC 7638) of the key that was added."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"All that the operator may do now; * is everything."},{"name":"reason","type":"string","doc":"Why it was done."}]},
-  OperatorRemoved: {"type":"record","namespace":"auth.event","name":"OperatorRemoved","doc":"An operator is gone, or one of their keys. Key of the record: operator:<name>.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: an operator is no user.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, or system:master-key for the first operator."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"operator","type":"string","doc":"The operator's name."},{"name":"kid","type":["null","string"],"doc":"The key that is gone; null: the operator with all keys.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
-  PasswordChanged: {"type":"record","namespace":"auth.event","name":"PasswordChanged","doc":"A user changed the password; other sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":["null","string"],"doc":"The session in which it was changed; it goes on.","default":null}]},
-  PasswordRefused: {"type":"record","namespace":"auth.event","name":"PasswordRefused","doc":"Whoever held an access token did not know the password that was asked for besides.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
-  PasswordReset: {"type":"record","namespace":"auth.event","name":"PasswordReset","doc":"A user set a new password by the link in a mail; all sessions of the user ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
-  PasswordResetRequested: {"type":"record","namespace":"auth.event","name":"PasswordResetRequested","doc":"A link to set a new password with was asked for. Without a user where the address has no confirmed account; then no mail goes out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the address has no account.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the address has no account.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"mailed","type":"boolean","doc":"Whether a mail goes out: not to an address without an account, and not beyond AUTH_MAILS_PER_HOUR."}]},
-  RefreshReused: {"type":"record","namespace":"auth.event","name":"RefreshReused","doc":"A refresh token was used that had been replaced before: the session was ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
-  RoleChanged: {"type":"record","namespace":"auth.event","name":"RoleChanged","doc":"What a role permits changed, or the role is new. Key of the record: role:<name>.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: a role has no user.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"role","type":"string","doc":"The role's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"All that it permits now."},{"name":"reason","type":"string","doc":"Why it was done."}]},
-  RoleDeleted: {"type":"record","namespace":"auth.event","name":"RoleDeleted","doc":"A role that no user had is gone. Key of the record: role:<name>.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: a role has no user.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"role","type":"string","doc":"The role's name."},{"name":"reason","type":"string","doc":"Why it was done."}]},
-  RolesChanged: {"type":"record","namespace":"auth.event","name":"RolesChanged","doc":"A user's roles changed.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user has now."},{"name":"reason","type":"string","doc":"Why it was done."}]},
-  SessionRefreshed: {"type":"record","namespace":"auth.event","name":"SessionRefreshed","doc":"A session got new tokens.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
-  SessionsRevoked: {"type":"record","namespace":"auth.event","name":"SessionsRevoked","doc":"Sessions of a user ended other than by logging out: the user ended them, there were too many, or an administrator ended them.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionIds","type":{"type":"array","items":"string"},"doc":"Ids of the sessions that ended; empty: all but `kept`, or all."},{"name":"kept","type":["null","string"],"doc":"All sessions ended but this one; null: only those listed, or all where none is.","default":null},{"name":"cause","type":"string","doc":"`user`: the user ended them; `limit`: the oldest, because there were AUTH_SESSIONS_MAX; `admin`: an administrator or operator ended them.","default":"user"},{"name":"reason","type":"string","doc":"What an administrator or operator gave as the reason; else empty.","default":""}]},
-  UserBanned: {"type":"record","namespace":"auth.event","name":"UserBanned","doc":"A user was banned; all sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null}]},
-  UserConfirmed: {"type":"record","namespace":"auth.event","name":"UserConfirmed","doc":"An account was confirmed by its owner.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."},{"name":"proof","type":"string","doc":"What showed, beside the link, that whoever confirmed is whoever registered: secret (of the registration), password, or none (AUTH_CONFIRM_WITHOUT_PROOF, or an account that an operator made)."}]},
-  UserDeleted: {"type":"record","namespace":"auth.event","name":"UserDeleted","doc":"A user was deleted.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
-  UserRegistered: {"type":"record","namespace":"auth.event","name":"UserRegistered","doc":"An account was made.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."}]},
-  UserUnbanned: {"type":"record","namespace":"auth.event","name":"UserUnbanned","doc":"A ban was lifted.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
-  UserUnlocked: {"type":"record","namespace":"auth.event","name":"UserUnlocked","doc":"Failed attempts at the user's password and codes were forgotten.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"Who did it: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  AdminRefused: {"type":"record","namespace":"auth.event","name":"AdminRefused","doc":"An administrative command was refused: the actor lacks a permission or a second factor, or the token does not count. Key of the record: the actor.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: the event is about the actor.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, or anonymous where the token is not valid."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"command","type":"string","doc":"The command, as its topic ends: ban-user. Empty where `more` counts attempts."},{"name":"target","type":"string","doc":"The target: id:<user id> or role:<name>; empty where it does not exist, or the command has no target."},{"name":"code","type":"string","doc":"The refusal's code. Empty where `more` counts attempts."},{"name":"permission","type":["null","string"],"doc":"The permission that was lacking, where it was one.","default":null},{"name":"more","type":"int","doc":"Attempts of the actor within the minute before that have no event of their own, because there were too many. Otherwise 0.","default":0}]},
+  ConfirmationRequested: {"type":"record","namespace":"auth.event","name":"ConfirmationRequested","doc":"Another confirmation link was asked for and goes out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
+  DataExported: {"type":"record","namespace":"auth.event","name":"DataExported","doc":"Everything that is stored about a user was exported: by the user, or by an administrator or operator for them.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Session in which the user asked for it; empty where an administrator or operator took it."},{"name":"reason","type":"string","doc":"What an administrator or operator gave as the reason; else empty.","default":""}]},
+  EmailChangeRequested: {"type":"record","namespace":"auth.event","name":"EmailChangeRequested","doc":"A user asked for another e-mail address. Nothing has changed yet.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
+  EmailChanged: {"type":"record","namespace":"auth.event","name":"EmailChanged","doc":"A user's e-mail address was changed. No event contains the address.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
+  LoggedIn: {"type":"record","namespace":"auth.event","name":"LoggedIn","doc":"A session was opened.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"login","type":"string","doc":"The user's login."},{"name":"method","type":"string","doc":"How: password or confirmation; password+totp, password+recovery, password+passkey; passkey."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  LoggedOut: {"type":"record","namespace":"auth.event","name":"LoggedOut","doc":"A user ended sessions.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."},{"name":"everywhere","type":"boolean","doc":"Whether all sessions of the user ended."}]},
+  LoginChallenged: {"type":"record","namespace":"auth.event","name":"LoginChallenged","doc":"A password was right, and a second factor was asked for.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."},{"name":"methods","type":{"type":"array","items":"string"},"doc":"Factors that will do: totp, passkey, recovery."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  LoginRefused: {"type":"record","namespace":"auth.event","name":"LoginRefused","doc":"A login was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"Login that was tried, normalised: the account's where there is one, also where its e-mail address was typed; empty for an address that no account has."},{"name":"code","type":"string","doc":"The refusal's code."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  MfaChanged: {"type":"record","namespace":"auth.event","name":"MfaChanged","doc":"The second factors of a user changed.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"change","type":"string","doc":"totp-activated, totp-disabled, recovery-codes, passkey-added, passkey-removed or reset."},{"name":"sessionId","type":["null","string"],"doc":"The session in which it was done; it goes on.","default":null}]},
+  MfaRefused: {"type":"record","namespace":"auth.event","name":"MfaRefused","doc":"A second factor, or a passkey, was refused.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"method","type":"string","doc":"totp, recovery or passkey."},{"name":"reason","type":"string","doc":"wrong, replayed (a code that was used before), absent (the user has no such factor), or counter (a passkey whose counter went back: it may have been copied)."},{"name":"client","type":["null",{"type":"record","namespace":"auth","name":"Client","doc":"What the requester knows of the device that is being served.","fields":[{"name":"ip","type":["null","string"],"doc":"IP address of the device; brackets, a port and a zone are taken off.","default":null},{"name":"userAgent","type":["null","string"],"doc":"User-Agent of the device: at most 512 characters.","maxBytes":2048,"default":null},{"name":"device","type":["null","string"],"doc":"A name or an id of the device that its owner recognises: at most 256 characters.","default":null}]}],"doc":"The device that is being served; shown in session lists.","default":null}]},
+  MfaRequirementChanged: {"type":"record","namespace":"auth.event","name":"MfaRequirementChanged","doc":"A role began or ceased to require a second factor.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the login is unknown.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the login is unknown.","default":null},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"role","type":"string","doc":"Name of the role."},{"name":"required","type":"boolean","doc":"Whether a second factor is required now."},{"name":"reason","type":"string","doc":"Why, for the audit."}]},
+  OperatorAdded: {"type":"record","namespace":"auth.event","name":"OperatorAdded","doc":"An operator was enrolled, or has another key. Key of the record: operator:<name>.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: an operator is no user.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, or system:master-key for the first operator."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"operator","type":"string","doc":"The operator's name."},{"name":"kid","type":"string","doc":"Thumbprint (RFC 7638) of the key that was added."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"All that the operator may do now; * is everything."},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  OperatorRemoved: {"type":"record","namespace":"auth.event","name":"OperatorRemoved","doc":"An operator, or one of their keys, was removed. Key of the record: operator:<name>.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: an operator is no user.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, or system:master-key for the first operator."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"operator","type":"string","doc":"The operator's name."},{"name":"kid","type":["null","string"],"doc":"The removed key; null: the operator with all keys.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  PasswordChanged: {"type":"record","namespace":"auth.event","name":"PasswordChanged","doc":"A user changed the password; other sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":["null","string"],"doc":"The session in which it was changed; it goes on.","default":null}]},
+  PasswordRefused: {"type":"record","namespace":"auth.event","name":"PasswordRefused","doc":"A request with an access token had a wrong password, which the command requires as well.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
+  PasswordReset: {"type":"record","namespace":"auth.event","name":"PasswordReset","doc":"A user set a new password by the link in a mail; all sessions of the user ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null}]},
+  PasswordResetRequested: {"type":"record","namespace":"auth.event","name":"PasswordResetRequested","doc":"A link to set a new password with was asked for. Without a user where the address has no confirmed account; then no mail goes out.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Id of the user; null where the address has no account.","default":null},{"name":"sequence","type":["null","long"],"doc":"Number of the event among those of its user, without gaps; null where the address has no account.","default":null},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"mailed","type":"boolean","doc":"Whether a mail goes out: not to an address without an account, and not beyond AUTH_MAILS_PER_HOUR."}]},
+  RefreshReused: {"type":"record","namespace":"auth.event","name":"RefreshReused","doc":"A refresh token was used that had been replaced before: the session was ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
+  RoleChanged: {"type":"record","namespace":"auth.event","name":"RoleChanged","doc":"What a role permits changed, or the role is new. Key of the record: role:<name>.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: a role has no user.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"role","type":"string","doc":"The role's name."},{"name":"permissions","type":{"type":"array","items":"string"},"doc":"All that it permits now."},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  RoleDeleted: {"type":"record","namespace":"auth.event","name":"RoleDeleted","doc":"A role that no user had was deleted. Key of the record: role:<name>.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":["null","long"],"doc":"Always null: a role has no user.","default":null},{"name":"sequence","type":["null","long"],"doc":"Always null.","default":null},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"role","type":"string","doc":"The role's name."},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  RolesChanged: {"type":"record","namespace":"auth.event","name":"RolesChanged","doc":"A user's roles changed.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"roles","type":{"type":"array","items":"string"},"doc":"All roles the user has now."},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  SessionRefreshed: {"type":"record","namespace":"auth.event","name":"SessionRefreshed","doc":"A session got new tokens.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionId","type":"string","doc":"Id of the session (UUID)."}]},
+  SessionsRevoked: {"type":"record","namespace":"auth.event","name":"SessionsRevoked","doc":"Sessions of a user ended other than by logging out: the user ended them, there were too many, or an administrator ended them.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"sessionIds","type":{"type":"array","items":"string"},"doc":"Ids of the sessions that ended; empty: all but `kept`, or all."},{"name":"kept","type":["null","string"],"doc":"All sessions ended but this one; null: only those listed, or all where none is.","default":null},{"name":"cause","type":"string","doc":"`user`: the user ended them; `limit`: the oldest, because there were AUTH_SESSIONS_MAX; `admin`: an administrator or operator ended them.","default":"user"},{"name":"reason","type":"string","doc":"What an administrator or operator gave as the reason; else empty.","default":""}]},
+  UserBanned: {"type":"record","namespace":"auth.event","name":"UserBanned","doc":"A user was banned; all sessions ended.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."},{"name":"until","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"doc":"When the ban ends by itself; null: when it is lifted.","default":null}]},
+  UserConfirmed: {"type":"record","namespace":"auth.event","name":"UserConfirmed","doc":"An account was confirmed by its owner.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."},{"name":"proof","type":"string","doc":"What proved, besides the link, that the person who confirmed is the one who registered: secret (of the registration), password, or none (AUTH_CONFIRM_WITHOUT_PROOF, or an account that an operator created)."}]},
+  UserDeleted: {"type":"record","namespace":"auth.event","name":"UserDeleted","doc":"A user was deleted.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  UserRegistered: {"type":"record","namespace":"auth.event","name":"UserRegistered","doc":"An account was made.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"login","type":"string","doc":"The user's login."}]},
+  UserUnbanned: {"type":"record","namespace":"auth.event","name":"UserUnbanned","doc":"A ban was lifted.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
+  UserUnlocked: {"type":"record","namespace":"auth.event","name":"UserUnlocked","doc":"Failed attempts at the user's password and codes were forgotten.","fields":[{"name":"eventId","type":"string","doc":"Id of the event (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it happened."},{"name":"userId","type":"long","doc":"Id of the user."},{"name":"sequence","type":"long","doc":"Number of the event among those of its user, without gaps, from 1."},{"name":"actor","type":"string","doc":"The actor: user:<id>, operator:<name>, service:<name> or anonymous."},{"name":"traceparent","type":["null","string"],"doc":"W3C trace context of the request.","default":null},{"name":"reason","type":"string","doc":"Why it was done."}]},
 } as const;
 
-export const mailSchema = {"type":"record","namespace":"auth","name":"Mail","doc":"A mail that shall be sent. All that stands in clear stands in the seal as well: where they differ it is none.","sealedFields":[{"name":"token","doc":"The token of the mail's link; absent where it has none."},{"name":"username","doc":"Name to show."},{"name":"login","doc":"Of kind confirm: the login of the account."},{"name":"accounts","doc":"Of kind confirm-list: the accounts that wait with the address, the newest first, each with its login and the token of its link."},{"name":"requestAddress","doc":"IP address that it was asked for from; absent where the requester did not say it."},{"name":"loginAddress","doc":"Of what was done in a session: the IP address that the session was logged in to from."},{"name":"loginDevice","doc":"The same: the name of the device. Never in a mail whose receiver may be a stranger."}],"fields":[{"name":"mailId","type":"string","doc":"Id of the mail (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was asked for."},{"name":"kind","type":"string","doc":"Which template: confirm, confirm-list, email-taken, reset, email-confirm, email-change-requested, email-changed, password-changed, password-reset, data-exported, totp-activated, totp-disabled, recovery-codes, passkey-added, passkey-removed, mfa-reset."},{"name":"to","type":"string","doc":"E-mail address of the receiver."},{"name":"locale","type":"string","doc":"Language of the receiver, BCP 47.","default":"en"},{"name":"sealed","type":"string","doc":"JWE (compact) to the fleet's key or AUTH_MAIL_SEAL_KEY, over a JSON object with the mail's secrets and all other fields of the record."}],"sealedLists":["accounts"]} as const;
+export const mailSchema = {"type":"record","namespace":"auth","name":"Mail","doc":"A mail to send. All clear fields are in the seal too; a record where they differ is rejected.","sealedFields":[{"name":"token","doc":"The token of the mail's link; absent where it has none."},{"name":"username","doc":"Name to show."},{"name":"login","doc":"Of kind confirm: the login of the account."},{"name":"accounts","doc":"Of kind confirm-list: the accounts that wait with the address, the newest first, each with its login and the token of its link."},{"name":"requestAddress","doc":"The IP address that requested it; absent where the requester did not send it."},{"name":"loginAddress","doc":"Of what was done in a session: the IP address that the session was logged in to from."},{"name":"loginDevice","doc":"The same: the name of the device. Never in a mail whose receiver may be another person."}],"fields":[{"name":"mailId","type":"string","doc":"Id of the mail (UUID); the same however often it is delivered."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was asked for."},{"name":"kind","type":"string","doc":"Which template: confirm, confirm-list, email-taken, reset, email-confirm, email-change-requested, email-changed, password-changed, password-reset, data-exported, totp-activated, totp-disabled, recovery-codes, passkey-added, passkey-removed, mfa-reset."},{"name":"to","type":"string","doc":"E-mail address of the receiver."},{"name":"locale","type":"string","doc":"Language of the receiver, BCP 47.","default":"en"},{"name":"sealed","type":"string","doc":"JWE (compact) to the fleet's key or AUTH_MAIL_SEAL_KEY, over a JSON object with the mail's secrets and all other fields of the record."}],"sealedLists":["accounts"]} as const;
