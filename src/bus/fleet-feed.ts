@@ -1,10 +1,10 @@
-// The fleet feed: every process says every two seconds who it is (PING), what it serves (INFO) and how it does (STATS),
-// in one JSON record on a topic of its own. JSON, unlike everything else, so that an operator reads it with any console
-// consumer and a process speaks it before it has a schema. It is for people, and for requesters' NO_WORKERS: whoever
-// may write here can keep no worker from starting (db/serving.ts decides that), and what one record or many can cost a
-// reader is bounded.
-// - startReporting: says it. A report that cannot be sent is given up; the next one says all of it again.
-// - announce: says "starting", and waits for the acknowledgement.
+// The fleet feed: every process reports every two seconds who it is (PING), what it serves (INFO) and how it is doing
+// (STATS), in one JSON record on a topic of its own. JSON, unlike everything else, so that an operator can read it with
+// any console consumer, and a process can write it before it has a schema. It is for people, and for requesters'
+// NO_WORKERS. Write access to it does not suffice to keep a worker from starting (db/serving.ts decides that), and the
+// cost of its records for a reader is bounded.
+// - startReporting: reports regularly. A report that cannot be sent is dropped; the next one repeats everything.
+// - announce: reports "starting", and waits for the acknowledgement.
 import type { KafkaPort } from "../kafka/kafka.ts";
 import { asError } from "../lib/errors.ts";
 import { settledWithin } from "../lib/timeout.ts";
@@ -23,11 +23,11 @@ export interface FeedDeps {
 }
 
 export interface FleetReporter {
-  /** Says "leaving" and stops; waits no longer than so for the broker. */
+  /** Reports "leaving" and stops; waits at most this long for the broker. */
   stop(waitMs: number): Promise<void>;
 }
 
-/** @param describe is asked for each beat */
+/** @param describe called for each report */
 export function startReporting({ kafka, names, log }: FeedDeps, describe: () => FleetReport): FleetReporter {
   let sending = false;
   const say = async (beat: FleetReport): Promise<void> => {
@@ -51,8 +51,8 @@ export function startReporting({ kafka, names, log }: FeedDeps, describe: () => 
 }
 
 /**
- * Says once that a process is there, and waits until the broker has it: the acknowledgement shows the broker's time
- * (broker-clock.ts), which a worker knows before it takes its first request. What others say here decides nothing.
+ * Reports once that a process exists, and waits until the broker has the record: the acknowledgement shows the broker's
+ * time (broker-clock.ts), which a worker must know before it takes its first request.
  */
 export async function announce({ kafka, names, log }: FeedDeps, report: FleetReport): Promise<void> {
   const { fleetTopic, setupCommand } = names;

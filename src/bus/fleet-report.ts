@@ -1,11 +1,9 @@
-// What a process says of itself on the fleet feed (fleet-feed.ts): the form that its readers check, and that
-// docs/asyncapi.yaml describes. A field may be added; a reader leaves out what it does not know.
+// The form of a process's report on the fleet feed (fleet-feed.ts), which readers check and docs/asyncapi.yaml
+// describes. Fields may be added; readers ignore unknown ones.
 import { z } from "zod";
 import type { InRecord, OutRecord } from "../kafka/records.ts";
 
-/**
- * Longer records are not read, and the topic takes none: a worker with all commands and 500 partitions says some 20 KB.
- */
+/** Readers and topic reject longer records; a worker with all commands and 500 partitions needs some 20 KB. */
 export const maxReportBytes = 256 * 1024;
 
 const count = z.number().nonnegative();
@@ -56,7 +54,7 @@ export const reportSchema = z.object({
   }),
 });
 
-/** What a process says of itself. */
+/** A process's report about itself. */
 export type FleetReport = z.infer<typeof reportSchema>;
 export type FleetState = FleetReport["ping"]["state"];
 export type FleetStats = FleetReport["stats"];
@@ -69,7 +67,7 @@ export const noStats: FleetStats = {
   lag: { records: 0, hashSeconds: 0 },
 };
 
-/** What a record of the feed says; undefined where it is no report. */
+/** The report in a record of the feed; undefined where it has none. */
 export function readReport({ value }: Pick<InRecord, "value">): FleetReport | undefined {
   if (value === null || value.length > maxReportBytes) return undefined;
   try {
@@ -79,11 +77,12 @@ export function readReport({ value }: Pick<InRecord, "value">): FleetReport | un
   }
 }
 
-/** The record that says it. */
+/** The record of a report. */
 export function recordOf(report: FleetReport, topic: string): OutRecord {
   const { info } = report;
   const whole = Buffer.from(JSON.stringify(report));
-  // Tens of thousands of partitions: which of them it owns is left out, since what it serves must be heard.
+  // With tens of thousands of partitions the list of those it owns is left out, so that the report of what it serves
+  // fits.
   const value =
     whole.length <= maxReportBytes
       ? whole

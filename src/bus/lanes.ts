@@ -1,39 +1,40 @@
-// Lanes: how many tasks of one kind of work run at a time. A lane starts the task with the earliest deadline first, and
-// drops a task whose deadline has passed when its turn comes. A task whose deadline is late is overtaken for at most
-// the queue target, because callers choose their deadlines.
+// Lanes limit how many tasks of one kind of work run at a time. A lane starts the task with the earliest deadline
+// first, and drops a task whose deadline has passed when its turn comes. A task with a late deadline can be overtaken
+// for at most the queue target, because callers choose their deadlines.
 //
-// Admission: a lane with a queue target refuses at once (OVERLOADED) what would wait longer than the target. An answer
-// in milliseconds is better than a late one. The target is meant for bursts: a queue that stays full makes every task
-// late and none faster. So after a refusal, and for as long as refusals go on, only so much is admitted as waits for
-// one task (the idea of CoDel: Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 2012; for servers, Maurer,
-// "Fail at Scale", ACM Queue 2015). The lane is never idle because of it.
+// Admission: a lane with a queue target refuses at once (OVERLOADED) what would wait longer than the target, because an
+// answer within milliseconds is better than a late one. The target is meant for bursts: a queue that stays full delays
+// every task and speeds up none. So after a refusal, and while refusals continue, only so much is admitted that one
+// task waits (the idea of CoDel: Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 2012; for servers, Maurer,
+// "Fail at Scale", ACM Queue 2015). This never leaves the lane idle.
 //
-// Devices: a quarter of the queue is kept for requests with a valid device token. Others are refused at three quarters
-// of the target, and in a saturated queue as above; those with a token at the whole target. So a flood without tokens
-// leaves them their place. Others may always wait for one task and those with a token for two, so that this holds for
+// Devices: a quarter of the queue is reserved for requests with a valid device token. Others are refused at three
+// quarters of the target, or in a saturated queue as above; those with a token at the whole target. So a flood without
+// tokens leaves them their places. One task without a token and two with one may always wait, so that this works for
 // the smallest target too.
 //
-// Tasks may be of kinds that cost differently, such as a hash that was imported from another service. Each kind has an
-// average of its own, so that a slow kind does not make the usual one look slow.
+// Kinds of tasks may differ in cost, such as the verification of an imported hash. Each kind has its own average, so
+// that a slow kind does not make the usual one look slow.
 import { refuse } from "./refusals.ts";
 
 export interface LaneOptions {
   /** Tasks that run at a time. */
   width: number;
-  /** Longest acceptable wait as a multiple of the lane's usual cost, in a burst; absent: only the deadline counts. */
+  /** Longest acceptable wait in a burst as a multiple of the lane's usual cost; absent: only the deadline counts. */
   queueTarget?: number;
-  /** First guess of the cost of one task, ms. */
+  /** Initial estimate of the cost of one task, ms. */
   cost?: number;
   /**
-   * Gets the usual cost, ms, of each task that asks for the lane: of those that are refused at admission and of those
-   * that run. A request that is refused by others in between asks for nothing.
+   * Called with the usual cost, ms, of each task that asks for the lane: refused at admission, or run. A request that
+   * is refused elsewhere in between does not count.
    */
   demanded?(ms: number): void;
 }
 
 interface Task {
   /**
-   * Tasks of one kind cost about the same; "" (default) is the usual one. There are few kinds: each is remembered.
+   * Tasks of one kind cost about the same; "" (default) is the usual kind. Each kind is remembered, so there must be
+   * few.
    */
   kind?: string;
   /** From admission; released when the task joins the queue. */
@@ -41,8 +42,8 @@ interface Task {
 }
 
 /**
- * Held between admission and the queue: a request asks the database in between, and meanwhile many others could be
- * admitted.
+ * Counts an admitted request until it is in the queue: it reads the database in between, and meanwhile many others
+ * could be admitted.
  */
 export interface Permit {
   /** May be called more than once. */
@@ -51,7 +52,7 @@ export interface Permit {
 
 interface Waiting {
   deadline: number;
-  /** Monotonic ms by which its turn should have come, at the latest its deadline: the queue is in this order. */
+  /** Monotonic ms by which it should start, at the latest its deadline: the order of the queue. */
   due: number;
   kind: string;
   start(): void;
@@ -61,9 +62,9 @@ interface Waiting {
 const smoothing = 0.1;
 /** What may wait in a saturated queue, in tasks of the usual kind. */
 const saturatedTarget = 1;
-/** The share of the target that requests without a device token may wait. */
+/** The share of the target for requests without a device token. */
 const withoutDevice = 3 / 4;
-/** How long a queue counts as saturated after the last refusal, in times that a full queue takes. */
+/** How long a queue counts as saturated after the last refusal, as a multiple of the time of a full queue. */
 const saturatedFor = 2;
 
 export class Lane {
@@ -74,9 +75,9 @@ export class Lane {
   readonly #queue: Waiting[] = []; // ordered by when they are due
   readonly #running: string[] = []; // kinds
   readonly #costs: Map<string, number>;
-  /** How many were admitted and are not in the queue yet. */
+  /** Admitted requests that are not in the queue yet. */
   #admitted = 0;
-  /** When something was last refused for the target, monotonic ms. */
+  /** The last refusal because of the target, monotonic ms. */
   #fullAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: LaneOptions, monotonic: () => number) {
@@ -100,8 +101,8 @@ export class Lane {
   }
 
   /**
-   * Refuses what would wait too long. What is admitted gets a permit, and counts as waiting from now on.
-   * @param device whether it may use what is kept for devices
+   * Refuses what would wait too long. The permit counts as waiting from now on.
+   * @param device whether it may use the places reserved for devices
    * @throws Refusal OVERLOADED with retryAfterMs
    */
   admit(deadline: number, device = false): Permit {
@@ -122,9 +123,9 @@ export class Lane {
   }
 
   /**
-   * Runs the work when its turn comes. It is held to the target of a burst, because what was admitted has cost
-   * something already.
-   * @param deadline monotonic ms by which it must have begun
+   * Runs the work when its turn comes. The target of a burst applies, because work was already spent on an admitted
+   * request.
+   * @param deadline monotonic ms by which it must have started
    * @throws Refusal OVERLOADED with retryAfterMs at once, DEADLINE_EXCEEDED when its turn comes too late
    */
   async run<T>(deadline: number, work: () => Promise<T>, { kind = "", permit }: Task = {}): Promise<T> {

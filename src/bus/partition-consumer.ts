@@ -29,9 +29,9 @@ export interface PartitionConsumerDeps {
   group: string;
   topics: string[];
   commitEveryMs: number;
-  /** Whether close() also waits for work that is queued; it always waits for work that runs. */
+  /** Whether close() also waits for queued work; it always waits for running work. */
   drainsQueued: boolean;
-  /** Called once for each record while its partition is assigned; must call settle() for it, now or later. */
+  /** Called once per record while its partition is assigned; it must lead to settle() for the record, now or later. */
   onRecord(record: InRecord, owner: AssignedPartition): void;
   /** The same for records that cannot be read. */
   onUnreadable(records: UnreadableRecords, owner: AssignedPartition): void;
@@ -120,7 +120,7 @@ export class PartitionConsumer {
       await work();
       owner.offsets.finish(record.offset);
     } catch (error) {
-      // Only a stop ends here: the work may not be done, so the record stays unfinished.
+      // Only a stop ends here: the work may be incomplete, so the record stays unfinished.
       const where = { topic: owner.topic, offset: String(record.offset) };
       this.#deps.log.warn({ err: asError(error), ...where }, "a record is left for the next owner");
     } finally {

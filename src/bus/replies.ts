@@ -1,7 +1,6 @@
-// Replies: where they may go, and getting them there. A destination is checked against cached metadata before any work
-// is done for it and again before the reply joins a batch: in kafkajs one unknown topic fails a whole batch, and a
-// partition out of range is skipped without a word. A reply is done when the broker has it, or when it never can: that
-// is counted, logged and let go.
+// Sends replies. A destination is checked against cached metadata before any work is done for it, and again before the
+// reply joins a batch: in kafkajs one unknown topic fails a whole batch, and a partition out of range is silently
+// skipped. A reply is finished when the broker has it, or when it never can: that is counted and logged.
 import { setTimeout as sleep } from "node:timers/promises";
 import { KafkaFault, type KafkaFaultKind } from "../kafka/faults.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
@@ -14,9 +13,9 @@ import type { Sender } from "./sender.ts";
 type Destination = Pick<ReplyAddress, "topic" | "partition">;
 
 export interface Replies {
-  /** Whether the topic and partition exist. Unknown ones are remembered for a few seconds. */
+  /** Whether the topic and partition exist. A negative answer is cached for a few seconds. */
   reachable(address: Destination): Promise<boolean>;
-  /** Resolves when the broker has the reply or never will. Keeps trying while brokers are away, until the signal. */
+  /** Resolves when the broker has the reply or never will. Retries while brokers are down, until the signal. */
   send(record: OutRecord, signal: AbortSignal): Promise<void>;
 }
 
@@ -29,14 +28,12 @@ export interface RepliesDeps {
   lost(reason: string): void;
 }
 
-/** Faults of ours, or of brokers, and not of the reply: it waits until they are mended. */
+/** Faults of ours or of brokers, not of the reply: it waits until they are fixed. */
 const isOurs: ReadonlySet<KafkaFaultKind> = new Set(["unavailable", "not-authenticated"]);
 
 const knownMs = 60_000;
 const unknownMs = 3000;
-/**
- * How often at most a topic is looked up again because of a partition that it did not have; who asks meanwhile waits.
- */
+/** The shortest time between two look-ups of a topic for a partition that it did not have; requests in between wait. */
 const againMs = 100;
 /** Requesters name the topics of their replies, so the names are anybody's. */
 const maxTopics = 10_000;
@@ -62,22 +59,22 @@ export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesDeps
     const count = await partitionsOf(topic);
     if (count === undefined) return false;
     if (partition === undefined || partition < count) return true;
-    // It may have grown since, and a requester that has just started reads a new partition: looked up again, and once
-    // for all who ask at that time, because strangers may name any number.
+    // It may have grown, and a requester that has just started reads a new partition. Looked up once for all who ask,
+    // because callers can name any partition number.
     const entry = topics.get(topic);
     if (entry !== undefined) await sleep(Math.max(0, entry.asked + againMs - monotonic()));
     if (topics.get(topic) === entry) topics.delete(topic);
     return partition < ((await partitionsOf(topic)) ?? 0);
   };
 
-  /** @returns true: that is done */
+  /** @returns true: the reply is finished */
   const giveUp = ({ topic, partition }: OutRecord, reason: string): true => {
     lost(reason);
     log.warn({ topic, partition, reason }, "reply cannot be delivered");
     return true;
   };
 
-  /** @returns whether the reply is done; otherwise it is worth another try */
+  /** @returns whether the reply is finished; otherwise it is worth a retry */
   const trySend = async (record: OutRecord): Promise<boolean> => {
     const { topic, partition } = record;
     try {
@@ -86,7 +83,7 @@ export function makeReplies({ kafka, sender, log, monotonic, lost }: RepliesDeps
       return true;
     } catch (error) {
       if (!(error instanceof KafkaFault)) throw error;
-      // A broker that has just started lists a topic before it takes records for it: whether it is gone is asked anew.
+      // A broker that has just started lists a topic before it accepts records for it, so the topic is looked up again.
       if (error.kind === "unknown-topic") topics.delete(topic);
       else if (!isOurs.has(error.kind)) return giveUp(record, error.kind);
       log.warn({ err: error, topic }, "reply is tried again");

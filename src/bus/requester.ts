@@ -25,7 +25,7 @@ export type { Reply } from "./outgoing-request.ts";
 
 export interface RequesterDeps extends Omit<ReplyPartitionDeps, "names" | "fleet" | "onReply"> {
   protocol: BusProtocol;
-  /** The commands that it may be asked for: it notices when nobody serves one. */
+  /** The commands that it may send: it notices when nobody serves one. */
   topics: ReadonlySet<string>;
   /** Counts replies to calls that have ended. */
   late(): void;
@@ -36,7 +36,7 @@ export interface RequesterDeps extends Omit<ReplyPartitionDeps, "names" | "fleet
 const maxPending = 20_000;
 const producePauseMs = 100;
 
-/** What a call is told that close() ends, or that comes after it. */
+/** The message for calls that close() ends, and for calls after it. */
 export const closedMessage = "The client is closed.";
 
 export class Requester {
@@ -82,8 +82,8 @@ export class Requester {
   }
 
   /**
-   * @throws Refusal DEADLINE_EXCEEDED, UNAVAILABLE, NO_WORKERS, OVERLOADED, INVALID_INPUT; the signal's reason, as it
-   *   is; what read() throws
+   * @throws Refusal DEADLINE_EXCEEDED, UNAVAILABLE, NO_WORKERS, OVERLOADED, INVALID_INPUT; the signal's reason; what
+   *   read() throws
    */
   async request<T>(request: OutgoingRequest<T>): Promise<T> {
     this.#check(request);

@@ -30,20 +30,17 @@ export interface ResponderDeps {
   commands: BusCommand[];
   group: string;
   mailboxLimit: number;
-  /** Of a record key. */
+  /** The limit for record keys. */
   maxKeyBytes: number;
   allowedReplyTopics: RegExp;
   codec: Pick<Codec, "encode">;
   execute: Execute;
-  /**
-   * What the token in the header device says, where it holds for this record key at this time (Unix ms); undefined for
-   * any other text.
-   */
+  /** The device of a token that is valid for this record key at this time (Unix ms); undefined for any other text. */
   deviceOf(token: string, at: { recordKey: string; at: number }): HeldDevice | undefined;
   replies: Replies;
   deadLetters: DeadLetters;
   log: Logger;
-  /** Unix ms by the broker's clock: what requests' times count by. */
+  /** Unix ms by the broker's clock, by which deadlines count. */
   now(): number;
   monotonic(): number;
   /** Called once per request with its outcome (`ok`, a code, or `dead-letter`) and the ms since the broker took it. */
@@ -90,17 +87,17 @@ export class Responder {
     return this.#mailboxes.size;
   }
 
-  /** Mailboxes that hold something. */
+  /** Mailboxes with work. */
   get mailboxes(): number {
     return this.#mailboxes.keys;
   }
 
-  /** Partitions this worker holds, by topic. */
+  /** This worker's partitions, by topic. */
   held(): Record<string, number[]> {
     return this.#consumer.assigned.byTopic();
   }
 
-  /** Records of a topic's partitions held that are not finished, as of the last fetch. */
+  /** Unfinished records per topic, as of the last fetch. */
   lag(): Map<string, number> {
     const lag = new Map<string, number>();
     for (const each of this.#consumer.assigned.all()) lag.set(each.topic, (lag.get(each.topic) ?? 0) + lagOf(each));
@@ -162,7 +159,7 @@ export class Responder {
     return device === undefined ? call : { ...call, device };
   }
 
-  /** At the record's broker time, so that a redelivery is treated as the first delivery was. */
+  /** Checked at the record's broker time, so that a redelivery is judged like the first delivery. */
   #heldDevice({ key, timestamp }: InRecord, { device }: Envelope): HeldDevice | undefined {
     if (device === undefined || key === null || key.length === 0) return undefined;
     return this.#deps.deviceOf(device, { recordKey: key.toString("utf8"), at: timestamp });
@@ -196,7 +193,7 @@ export class Responder {
     return this.#refuse({ command, key: record.key, envelope: { reply: address, ...readTrace(record) } }, refusal);
   }
 
-  /** A key of a megabyte would be copied and hashed again on its way back, so the reply goes without one. */
+  /** Answers without the key: a key of a megabyte would be copied and hashed again on its way back. */
   #refuseKey(caller: Caller): Promise<string> {
     return this.#refuse(caller, invalid("key", `must be UTF-8, of at most ${this.#deps.maxKeyBytes} bytes`));
   }
@@ -225,9 +222,9 @@ function isServable(key: Buffer | null, maxBytes: number): boolean {
 }
 
 /**
- * Same key, same mailbox, whichever command. Where any key will do nothing has to wait for anything else. Records
- * without a key share one mailbox per partition; it is bounded by the partition's own mark, because they are not one
- * account's.
+ * Equal keys share a mailbox, whichever command. Commands that accept any key need no order. Records without a key
+ * share one mailbox per partition; its bound is the partition's high-water mark, because they do not belong to one
+ * account.
  */
 function mailboxOf(record: InRecord, command: BusCommand, limit: number): { key: string; bound: number } {
   const { topic, partition, offset, key } = record;

@@ -1,5 +1,5 @@
-// What a client must know of each command, read out of its schemas: what it seals, what its texts may be, what its
-// record key is made of. Read at a command's first call, because few services call many.
+// What a client must know about each command, from its schemas: the sealed fields, the rules of its texts, and the
+// fields of its record key. Computed at a command's first call, because few services call many.
 import { makeTextGate, type TextGate } from "../bus/avro/text-gate.ts";
 import { requestSubject } from "../bus/command.ts";
 import { refuse } from "../protocol/errors.ts";
@@ -9,7 +9,7 @@ import { type SealedField, sealedPaths } from "../protocol/secret-fields.ts";
 import type { Topic } from "./types.ts";
 
 export interface CommandShape {
-  /** Of the request; all texts, at its top. */
+  /** Top-level request fields; all are texts. */
   sealedFields: readonly string[];
   sealsReply: boolean;
   texts: TextGate;
@@ -28,7 +28,7 @@ interface LooseSchema {
 
 const shapes = new Map<Topic, CommandShape>();
 
-/** @throws Refusal INVALID_INPUT where there is no such command */
+/** @throws Refusal INVALID_INPUT for an unknown command */
 export function shapeOf(topic: Topic): CommandShape {
   const shape = shapes.get(topic) ?? readShape(topic);
   shapes.set(topic, shape);

@@ -1,8 +1,8 @@
-// connect(): the fleet as a service sees it, over Kafka. Requests with secrets are sealed to a fleet key, replies come
-// sealed to a key that this process made at start and that never leaves it. The fleet's keys come from the topic
-// auth.key (key-reader.ts), which is read to its end again when the fleet says that it does not know ours any more. A
-// reply to a sealed request counts only with the mac of that request, but for the few refusals that are given before a
-// request is opened.
+// connect(): the fleet as a service sees it, over Kafka. Requests with secrets are sealed to a fleet key; replies are
+// sealed to a key that this process made at start and never passes on. The fleet's keys come from the topic auth.key
+// (key-reader.ts), which is read to its end again when the fleet does not know our key any more. The reply to a sealed
+// request is only accepted with that request's mac, except for the few refusals that are given before a request is
+// opened.
 
 import { generateKeyPairSync } from "node:crypto";
 import type { JWK } from "jose";
@@ -32,7 +32,7 @@ import type { AuthClient, CallHooks, CallOptions, Topic } from "./types.ts";
 export interface ClientDeps {
   kafka: KafkaPort;
   schemas: SchemaSource;
-  /** Name of the service: letters, digits and dashes; replies come on auth.reply.<name>. */
+  /** The service's name: letters, digits and dashes; it receives replies on auth.reply.<name>. */
   name: string;
   log: Logger;
   clock?: Clock;
@@ -41,17 +41,17 @@ export interface ClientDeps {
   /** Counts replies without the mac of their request. */
   ignored?(): void;
   hooks?: CallHooks;
-  /** AUTH_FLEET_ID: no key without a certificate of that root key is sealed to. */
+  /** AUTH_FLEET_ID: keys without a certificate by that root key are not used. */
   fleetIds?: readonly string[] | undefined;
 }
 
-/** With what its verifiers know the fleet's keys by. */
+/** Also gives access to the key reader, for verifiers. */
 export interface ConnectedClient extends AuthClient {
   /** Closed with the client. */
   readonly keys: KeyReader;
 }
 
-/** One call of a service: up to two requests, within one time and under one key. */
+/** One call of a service: up to two requests, with one deadline and one idempotency key. */
 interface Call<T extends Topic = Topic> {
   topic: T;
   input: object;
@@ -62,20 +62,20 @@ interface Call<T extends Topic = Topic> {
 
 interface Request {
   call: Call;
-  /** All of them, in the clear. */
+  /** All fields, unsealed. */
   fields: object;
-  /** undefined: the command has no secrets, and the request no seal. */
+  /** undefined: the command has no secrets, so the request has no seal. */
   replySecret: Buffer | undefined;
-  /** Where the reply is to be sealed. */
+  /** The key that the reply must be sealed to. */
   replyKey: ReturnType<typeof makeReplyKey> | undefined;
 }
 
 const defaultTimeoutMs = 30_000;
 const longestTimeoutMs = 300_000;
-/** A seal ends so long after its call, by the broker's clock. */
+/** How long after its call's deadline a seal expires, by the broker's clock. */
 const sealMarginMs = 60_000;
 
-/** Connects in the background; calls made before wait. */
+/** Connects in the background; earlier calls wait. */
 export function connectClient(deps: ClientDeps): ConnectedClient {
   return new FleetClient(deps);
 }
@@ -87,7 +87,7 @@ class FleetClient implements ConnectedClient {
   readonly #codec: Codec;
   readonly #requester: Requester;
   readonly #replyKey = makeReplyKey();
-  /** Calls under way, from the first of their steps. */
+  /** Calls in progress, from their first step on. */
   readonly #calls = new Set<Promise<unknown>>();
   readonly #closed = new AbortController();
   #closing = false as boolean;
@@ -153,7 +153,7 @@ class FleetClient implements ConnectedClient {
     await Promise.all([this.#requester.close(0), this.keys.close()]);
   }
 
-  /** A hook that throws changes nothing for the call. */
+  /** A hook that throws does not affect the call. */
   #hooked<R>(hook: (hooks: CallHooks) => R): R | undefined {
     const { hooks, log } = this.#deps;
     try {
@@ -164,7 +164,7 @@ class FleetClient implements ConnectedClient {
     }
   }
 
-  /** Sends a request, and another where the fleet could not open the seal of the first for a reason that passes. */
+  /** Sends a request, and a second one where the fleet could not open the first one's seal for a transient reason. */
   async #call<T extends Topic>(topic: T, input: object, options: CallOptions): Promise<Commands[T]["result"]> {
     checkTexts(options);
     const deadline = this.#clock.monotonic() + timeOf(options);
@@ -210,7 +210,7 @@ class FleetClient implements ConnectedClient {
     }) as Promise<Commands[T]["result"]>;
   }
 
-  /** What is encoded: the fields, and the seal over those that are secret. */
+  /** The fields to encode, with the secret ones sealed. */
   async #bodyOf(request: Request): Promise<object> {
     if (request.replySecret === undefined) {
       await this.#codec.warm().catch(unavailable);
@@ -219,7 +219,7 @@ class FleetClient implements ConnectedClient {
     return { ...request.fields, sealed: await this.#seal(request) };
   }
 
-  /** When it is made, the broker's clock is known: a seal ends by that. */
+  /** Only called when the broker's clock is known, because the seal expires by it. */
   async #seal({ call, fields, replySecret, replyKey }: Request): Promise<string> {
     const { topic, options, deadline } = call;
     const requester = this.#requester;
@@ -238,9 +238,9 @@ class FleetClient implements ConnectedClient {
   }
 
   /**
-   * Runs a phase of a call that waits for what is not ours to bound: the fleet's keys, the registry. It ends with the
-   * call's time, its signal or close(), whichever is first. It takes a function, and begins nothing for a call that is
-   * over already: a promise that was made before and is not waited for then would end the process when it rejects.
+   * Runs a phase of a call that waits for something unbounded: the fleet's keys, the registry. It ends with the call's
+   * deadline, its signal or close(), whichever is first. It takes a function, so that nothing starts for a call that is
+   * over: the rejection of a promise that nobody waits for would end the process.
    */
   async #inTime<R>({ deadline, options: { signal } }: Call, run: () => Promise<R>): Promise<R> {
     const closed = this.#closed.signal;
@@ -265,7 +265,7 @@ class FleetClient implements ConnectedClient {
 
 /**
  * The request's fields with their defaults.
- * @throws Refusal INVALID_INPUT: here too, because what is too long must not be normalised for the record key
+ * @throws Refusal INVALID_INPUT: checked here too, because an oversized text must not be normalised for the record key
  */
 function requestFields(shape: CommandShape, input: object): Record<string, unknown> {
   const given = Object.entries(input).filter(([, value]) => value !== undefined);
@@ -276,8 +276,8 @@ function requestFields(shape: CommandShape, input: object): Record<string, unkno
 }
 
 /**
- * How long a call may take.
- * @throws Refusal INVALID_INPUT for what is no number; DEADLINE_EXCEEDED where no time is left
+ * The timeout of a call.
+ * @throws Refusal INVALID_INPUT where it is not a number; DEADLINE_EXCEEDED where no time is left
  */
 function timeOf({ timeoutMs = defaultTimeoutMs }: CallOptions): number {
   if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) throw invalid("timeoutMs", "must be a number of ms");
@@ -288,8 +288,8 @@ function timeOf({ timeoutMs = defaultTimeoutMs }: CallOptions): number {
 const isHeaderText = (text: string): boolean => /^[\x20-\x7e]{0,256}$/.test(text);
 
 /**
- * What goes into headers as it is.
- * @throws Refusal INVALID_INPUT: in a header it would be refused too, or fail the sending of others' records
+ * Checks texts that become headers unchanged.
+ * @throws Refusal INVALID_INPUT: as a header it would be refused too, or fail other records in the batch
  */
 function checkTexts({ idempotencyKey, deviceToken }: CallOptions): void {
   if (idempotencyKey !== undefined) {
@@ -299,11 +299,11 @@ function checkTexts({ idempotencyKey, deviceToken }: CallOptions): void {
   if (deviceToken !== undefined && typeof deviceToken !== "string") throw invalid("deviceToken", "must be a text");
 }
 
-/** What cannot be a token is not sent: it would count as none, like any that does not hold. */
+/** An impossible token is not sent: it would count as missing anyway. */
 const sendable = (deviceToken: string | undefined): string | undefined =>
   deviceToken !== undefined && isHeaderText(deviceToken) ? deviceToken : undefined;
 
-/** A field that is missing or of a wrong type is the caller's mistake. */
+/** A missing or wrongly typed field is the caller's mistake. */
 function encode(codec: Codec, topic: string, body: object): Buffer {
   try {
     return codec.encode(requestSubject(topic), body);
@@ -312,7 +312,7 @@ function encode(codec: Codec, topic: string, body: object): Buffer {
   }
 }
 
-/** Whatever keeps a request from being made or sent passes, or is for an operator to mend. */
+/** Faults that keep a request from being made or sent are transient, or for an operator to fix. */
 function unavailable(error: unknown): never {
   throw error instanceof Refusal ? error : refuse("UNAVAILABLE", { message: asError(error).message });
 }

@@ -1,6 +1,6 @@
-// Reading what happened: every event of auth.event, typed, in the order of its user, at least once. The service's group
-// shares the work among its processes and goes on where it was. A reader that fails is given the same event again, with
-// growing pauses; others go on.
+// Reads events: every event of auth.event, typed, in order per user, at least once. The processes of a service share
+// the work as a consumer group and continue where they were. If the reader fails, it gets the same event again with
+// growing pauses; other users' events continue.
 import { type Codec, CodecFault } from "../bus/avro/codec.ts";
 import { follow } from "../bus/partition-consumer.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
@@ -10,25 +10,21 @@ import { retry } from "../lib/retry.ts";
 import { type Events, eventSchemas } from "../protocol/generated/schemas.ts";
 import type { Logger } from "../runtime/log.ts";
 
-/** One event: its name, and what it says. */
+/** An event: its name and fields. */
 export type AuthEvent = { [Name in keyof Events]: { name: Name } & Events[Name] }[keyof Events];
 
 export interface EventsOptions {
-  /**
-   * Consumer group; a new one begins with the oldest event there is (7 days). Default: `<name of the service>.events`.
-   */
+  /** Consumer group; a new one begins with the oldest event (7 days). Default: `<name of the service>.events`. */
   group?: string;
   /** Names of events to read; default all. */
   only?: (keyof Events)[];
 }
 
 export interface EventReader {
-  /** Resolves when it is a member of its group; rejects where it is closed before. */
+  /** Resolves at the first assignment; rejects if it is closed before. */
   ready: Promise<void>;
   readonly healthy: boolean;
-  /**
-   * Takes no other events, waits up to drainMs (5,000) for those that it has taken, and leaves the rest to the next.
-   */
+  /** Stops taking events, waits up to drainMs (5,000) for those taken, and leaves the rest to the next owner. */
   close(drainMs?: number): Promise<void>;
 }
 
@@ -44,8 +40,8 @@ const pauses = { firstMs: 100, longestMs: 5000 };
 const defaultDrainMs = 5000;
 
 /**
- * @param read is called once per event, and again where it rejects. eventId tells a repetition; sequence counts a
- * user's events without gaps.
+ * @param read called once per event, and again if it rejects. eventId identifies a repetition; sequence numbers a
+ *   user's events without gaps.
  */
 export function readEvents(
   { kafka, codec, group, log }: EventDeps,
@@ -93,11 +89,11 @@ export function readEvents(
   };
 }
 
-/** By its CloudEvents type; undefined for one that this version does not know: a newer fleet may say more. */
+/** By its CloudEvents type; undefined for a type that this version does not know. */
 function nameOf({ headers }: InRecord): keyof Events | undefined {
   const name = String(headers["ce_type"] ?? "").replace(/^auth\.event\./, "");
   return Object.hasOwn(eventSchemas, name) ? (name as keyof Events) : undefined;
 }
 
-/** Bytes that will be no better the next time; a registry that is away will. */
+/** Bytes that cannot be read later either, unlike with a registry that is down. */
 const isForeign = (error: unknown): boolean => error instanceof CodecFault && error.kind !== "unreachable";

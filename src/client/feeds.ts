@@ -1,6 +1,6 @@
-// What a verifier knows: the fleet's signing keys by auth.key, what counts no more by auth.revocation, and how old that
-// knowledge is. Promises: what looks fresh is complete up to its age; the time never goes behind the fleet's; and after
-// an absence longer than auth.revocation remembers no key counts before auth.key is read to its end.
+// The data of a verifier: the fleet's signing keys from auth.key, revocations from auth.revocation, and the age of
+// both. Fresh data is complete up to its age; the time is never earlier than the fleet's last mark; and after being
+// offline for longer than auth.revocation keeps records, no key is accepted before auth.key is read to its end.
 import { shared } from "../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
@@ -12,32 +12,32 @@ import { Revocations } from "./revocations.ts";
 
 export interface FeedsDeps {
   kafka: KafkaPort;
-  /** Of the service, for its consumer group. */
+  /** The service's name, for its consumer group. */
   name: string;
   log: Logger;
   clock: Clock;
   keys: KeyReader;
-  /** How long a revocation is kept, ms. */
+  /** How long revocations are kept, ms. */
   keepMs: number;
-  /** Knowledge older than this, ms, is not fresh. */
+  /** Older data, ms, is not fresh. */
   maxAgeMs: number;
 }
 
 const revocationTopic = "auth.revocation";
 /**
- * auth.revocation is kept for 10 minutes at least. Whoever hears a mark that is so much younger than their last one may
- * have missed that a key was revoked: auth.key says so for ever, but nothing orders the two topics.
+ * auth.revocation retains records for at least 10 minutes. After a gap of this length between marks, the revocation of
+ * a key may have been missed: auth.key has it permanently, but nothing orders the two topics.
  */
 const absentMs = 5 * 60_000;
 
 export class Feeds {
   readonly revocations: Revocations;
   readonly #deps: FeedsDeps;
-  /** Partitions whose last record has the time of its producer: of a mark there nobody knows when it was written. */
+  /** Partitions whose last record has its producer's time, so that the age of their mark is unknown. */
   readonly #untimed = new Set<number>();
   #consumption: Consumption;
   #heardAt: number;
-  /** The mark at which all was known last. */
+  /** The mark at which everything was last known. */
   #freshAt: number | undefined;
   #closed = false as boolean;
 
@@ -50,14 +50,14 @@ export class Feeds {
     keys.start();
   }
 
-  /** Those of now: ask anew each time. */
+  /** The current keys: call it each time. */
   keys(): KeyReader["keys"] {
     return this.#deps.keys.keys;
   }
 
   /**
-   * ms; Infinity before the feeds were read. A clock that is behind must not make a feed that has stopped look fresh:
-   * what counts is also when its mark last moved.
+   * In ms; Infinity before the feeds were read. Also measures the time since the mark last moved, because with a slow
+   * clock a stalled feed would look fresh.
    */
   age(): number {
     const { clock } = this.#deps;
@@ -71,7 +71,7 @@ export class Feeds {
     return !this.#closed && this.#untimed.size === 0 && !keys.untimed && this.age() <= maxAgeMs;
   }
 
-  /** Unix ms, by this machine's clock or, where that is behind, by what the fleet has said last. */
+  /** Unix ms: this machine's clock, or the fleet's last mark if that is later. */
   now(): number {
     return Math.max(this.#deps.clock.now(), this.revocations.asOf ?? 0);
   }
@@ -90,7 +90,7 @@ export class Feeds {
       assign: shared(() => ({})),
       onAssigned: (assignment) => this.revocations.assigned(assignment.get(revocationTopic) ?? []),
       onRecords: (records) => {
-        // Of readers that were replaced nothing counts any more.
+        // Records of a replaced reader are ignored.
         if (!this.#closed && consumption === this.#consumption) this.#take(records);
       },
     });

@@ -1,10 +1,9 @@
-// What auth.revocation has said so far (docs/protocol.md): sessions that are over, users' minimum generations, keys
-// that count no more, and for each partition the time up to which everything committed is known. Promises: a revocation
-// counts as soon as it is read, whatever times it names, and until no token that it concerns can be alive: for the
-// longest life that tokens ever had, which the marks tell. What is known only grows: a record that comes again, late,
-// or with other times takes nothing back. Nobody's times are believed beyond what the broker saw: a mark is none that
-// is later than its record, and a revocation is neither forgotten early nor kept for ever. Does not know whether a
-// token is genuine.
+// The state of auth.revocation (docs/protocol.md): ended sessions, users' minimum generations, revoked keys, and for
+// each partition the time up to which everything committed is known. A revocation counts as soon as it is read,
+// whatever its times, and until no token that it concerns can be valid: for the longest lifetime that tokens ever had,
+// which the marks contain. The state only grows: a repeated, late or altered record undoes nothing. Times in records
+// are only trusted relative to the broker's: a mark later than its record is ignored, and a revocation is neither
+// dropped early nor kept forever. Whether a token is genuine is checked elsewhere.
 
 import type { InRecord } from "../kafka/records.ts";
 import { readJsonObject } from "../lib/json-object.ts";
@@ -23,23 +22,21 @@ interface Minimum {
   at: number;
   /** Tokens below are outdated. */
   generation: number;
-  /** Tokens below are over. */
+  /** The sessions of tokens below are over. */
   ended: number;
 }
 
-/** A mark may be so much later than its record: clocks of brokers differ, and partitions move between them. */
+/** How much later than its record a mark may be: brokers' clocks differ, and partitions move between brokers. */
 const aheadMs = 5000;
-/**
- * `at` of a revocation counts up to so much beyond the broker's time of its record: the database's clock may be ahead.
- */
+/** How much later than its record's broker time the `at` of a revocation may be: the database's clock may be ahead. */
 const latestMs = 10 * 60_000;
-/** No access token lives longer (AUTH_ACCESS_TTL). */
+/** The maximum of AUTH_ACCESS_TTL. */
 const longestLifeMs = 24 * 60 * 60_000;
-/** For clocks that differ. */
+/** Tolerated difference between clocks. */
 const marginMs = 60_000;
 
 export class Revocations {
-  // In about the order of their times, which is how they are forgotten.
+  // Roughly in the order of their times, in which they are dropped.
   readonly #sessions = new Map<string, number>();
   readonly #users = new Map<number, Minimum>();
   readonly #keys = new Map<string, number>();
@@ -48,8 +45,8 @@ export class Revocations {
   #keepMs: number;
 
   /**
-   * @param keepAtLeastMs revocations are kept for so long at least
-   * @param now Unix ms; for records whose broker has not said when they came
+   * @param keepAtLeastMs the minimum time for which revocations are kept
+   * @param now Unix ms; for records without a broker time
    */
   constructor(keepAtLeastMs: number, now: () => number = () => 0) {
     this.#keepMs = keepAtLeastMs;
@@ -60,12 +57,12 @@ export class Revocations {
     for (const record of records) this.#takeOne(record);
   }
 
-  /** The partitions there are: age is known once each of them has said something. */
+  /** The existing partitions: the age is known once each of them has had a mark. */
   assigned(partitions: number[]): void {
     for (const partition of partitions) if (!this.#marks.has(partition)) this.#marks.set(partition, undefined);
   }
 
-  /** Forgets up to when it is known, and no revocation: for who reads the feed anew. */
+  /** Drops the marks and keeps the revocations, before the feed is read again. */
   unmark(): void {
     for (const partition of this.#marks.keys()) this.#marks.set(partition, undefined);
   }
@@ -78,7 +75,7 @@ export class Revocations {
     return generation < minimum.ended ? "over" : "outdated";
   }
 
-  /** Unix ms up to which every revocation is known; undefined before the first word of some partition. */
+  /** Unix ms up to which every revocation is known; undefined before every partition has had a mark. */
   get asOf(): number | undefined {
     let oldest: number | undefined;
     for (const asOf of this.#marks.values()) {
@@ -93,7 +90,7 @@ export class Revocations {
     return this.#keepMs;
   }
 
-  /** Ends a session here and now, before the feed says so. */
+  /** Ends a session at once, before the feed does. */
   end(sessionId: string, at: number): void {
     note(this.#sessions, sessionId, at);
   }
@@ -137,7 +134,7 @@ export class Revocations {
     });
   }
 
-  /** By the oldest mark: by that the time is told, so no token is taken for alive whose revocation is forgotten. */
+  /** By the oldest mark, which also limits the time for expiry: no token whose revocation was dropped can be valid. */
   #forget(): void {
     const { asOf } = this;
     if (asOf === undefined) return;
@@ -156,7 +153,7 @@ interface Body {
   tokenLifeMs?: number;
 }
 
-/** What is no JSON object says nothing. */
+/** undefined where it is not a JSON object. */
 function read(value: Buffer | null): Body | undefined {
   const body = readJsonObject(value);
   if (body === undefined) return undefined;
@@ -170,13 +167,13 @@ function read(value: Buffer | null): Body | undefined {
   };
 }
 
-/** The database's time or, where that is later, the broker's; where there is none, the time at which it is read. */
+/** The later of the database's time and the broker's; without either, the time of reading. */
 function atOf({ timestamp, producersTime }: InRecord, { at }: Body, now: () => number): number {
   const came = producersTime ? now() : timestamp;
   return Math.min(Math.max(at, came), came + latestMs);
 }
 
-/** At the end of the order, where it is later than before. */
+/** Moves the entry to the end, if it is later than before. */
 function note(map: Map<string, number>, name: string, at: number): void {
   const known = map.get(name);
   if (known !== undefined && known >= at) return;
@@ -184,7 +181,7 @@ function note(map: Map<string, number>, name: string, at: number): void {
   map.set(name, at);
 }
 
-/** From the front on, as long as it is due: all that follows is younger, or goes with a later call. */
+/** Drops entries from the front while they are due: the following ones are younger, or are dropped later. */
 function drop<K, V>(map: Map<K, V>, due: (value: V) => boolean): void {
   for (const [key, value] of map) {
     if (!due(value)) return;

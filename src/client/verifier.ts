@@ -1,10 +1,9 @@
-// Checks access tokens where they are used, without asking anybody: signature and claims by the keys of auth.key,
-// revocations by auth.revocation (feeds.ts). It knows how old its knowledge is and says so; what happens when that is
-// too old, or a token names a key it has not read yet, is the caller's policy: ask the fleet, refuse, or accept and say
-// that it is not fresh. A revocation that is known counts under every policy. States: reading -> fresh <-> stale ->
-// closed. Where the fleet's id is known, only a key that its root key has certified makes a token good, and the fleet's
-// answer to a question counts only with the mac of that question. A verified signature is remembered, a verdict never:
-// expiry, key and revocations are looked at each time.
+// Verifies access tokens locally: signature and claims with the keys of auth.key, revocations with auth.revocation
+// (feeds.ts). It knows how old this data is. If it is too old, or a token names an unknown key, the caller's policy
+// decides: ask the fleet, refuse, or accept and report that the result is not fresh. A known revocation counts under
+// every policy. States: reading -> fresh <-> stale -> closed. With a fleet id, only keys certified by its root key are
+// accepted, and the fleet's answers only with the mac of their request. Verified signatures are cached, verdicts are
+// not: expiry, key and revocations are checked each time.
 import { decodeProtectedHeader } from "jose";
 import { type AccessClaims, longestToken, makeAccessVerifier, peekAccess } from "../crypto/access-tokens.ts";
 import type { KafkaPort } from "../kafka/kafka.ts";
@@ -18,56 +17,57 @@ import type { KeyReader } from "./key-reader.ts";
 export type StalePolicy = "ask" | "refuse" | "accept";
 
 export interface VerifierOptions {
-  /** Knowledge older than this, ms, is not fresh. Default 10,000. */
+  /** Older data, ms, is not fresh. Default 10,000. */
   maxAgeMs?: number;
   /**
-   * What to do with a good token while not fresh: ask the fleet (default), refuse UNAVAILABLE, or accept and say so.
+   * What to do with a valid token while not fresh: ask the fleet (default), refuse UNAVAILABLE, or accept and report
+   * it.
    */
   whenStale?: StalePolicy;
   /**
-   * Claims iss and aud that a token must have: AUTH_ISSUER and AUTH_AUDIENCE of the fleet. Defaults "auth" and
+   * The claims iss and aud that a token must have: the fleet's AUTH_ISSUER and AUTH_AUDIENCE. Defaults "auth" and
    * "platform".
    */
   issuer?: string;
   audience?: string;
-  /** Verified signatures to remember; 0: none. Default 10,000, some 2 KB each. */
+  /** Verified signatures to cache; 0: none. Default 10,000, some 2 KB each. */
   cache?: number;
   /**
-   * The longest life of an access token, ms: revocations are kept so long, and longer where the fleet says that tokens
-   * ever lived longer. Default 24 h, the most that AUTH_ACCESS_TTL can be.
+   * The longest lifetime of an access token, ms: revocations are kept that long, or longer if the fleet reports a
+   * longer one. Default 24 h, the maximum of AUTH_ACCESS_TTL.
    */
   tokenLifeMs?: number;
 }
 
-/** Asks the fleet whom a token speaks for: auth.session.inspect. */
+/** Asks the fleet for the identity of a token: auth.session.inspect. */
 type Inspect = (accessToken: string) => Promise<Omit<Verified, "by" | "fresh" | "ageMs">>;
 
 export interface VerifyOptions {
   whenStale?: StalePolicy;
-  /** Asks the fleet where that is the policy; default: the client's own call. */
+  /** Asks the fleet, where the policy says so; default: a call of the client. */
   inspect?: Inspect;
 }
 
-/** Whom a token speaks for, and how sure that is. Times in Unix ms. */
+/** The identity of a token, and how reliable it is. Times in Unix ms. */
 export interface Verified {
   userId: number;
   login: string;
   roles: string[];
   sessionId: string;
   expiresAt: number;
-  /** local: by what the feeds said; fleet: somebody was asked. */
+  /** local: by the feeds; fleet: by asking. */
   by: "local" | "fleet";
-  /** Whether every revocation up to maxAgeMs ago is considered. */
+  /** Whether every revocation up to maxAgeMs ago was considered. */
   fresh: boolean;
-  /** How old the knowledge is, ms; Infinity before the feeds were read. */
+  /** The age of the data, ms; Infinity before the feeds were read. */
   ageMs: number;
 }
 
 export interface Verifier {
   /**
-   * @throws Refusal INVALID_INPUT (empty), TOKEN_INVALID, TOKEN_EXPIRED (also: rights have changed, refresh),
-   *   SESSION_REVOKED, UNAVAILABLE (not fresh, and the policy is to refuse, or the fleet does not answer;
-   *   details.reason `stale`, `unknown-kid` or `uncertified-key`)
+   * @throws Refusal INVALID_INPUT (empty), TOKEN_INVALID, TOKEN_EXPIRED (also after a change of rights: refresh),
+   *   SESSION_REVOKED, UNAVAILABLE (not fresh, and the policy is to refuse or the fleet does not answer; details.reason
+   *   `stale`, `unknown-kid` or `uncertified-key`)
    */
   verify(token: string, options?: VerifyOptions): Promise<Verified>;
   /**
@@ -81,9 +81,7 @@ export interface Verifier {
   readonly revocations: number;
   /** The fleet's signing keys as a JSON Web Key Set. */
   jwks(): { keys: object[] };
-  /**
-   * Ends the session of an access token here at once, for who has just logged it out and does not wait for the feed.
-   */
+  /** Ends the session of an access token here at once, for a caller that has just logged it out. */
   end(token: string): void;
   close(): Promise<void>;
 }
@@ -94,14 +92,14 @@ export interface VerifierDeps {
   log: Logger;
   clock: Clock;
   inspect: Inspect;
-  /** Started and shared; whoever made it closes it. */
+  /** Started and shared; its creator closes it. */
   keys: KeyReader;
 }
 
 const day = 86_400_000;
 const leewayMs = 5000;
 const lookMs = 50;
-/** Tokens of keys that were not read yet are asked about so often a second at most: anybody can make such tokens. */
+/** Per second, the most questions about tokens with unknown keys: anybody can make such tokens. */
 const unknownKeyAsks = 20;
 
 export function makeVerifier(parts: VerifierDeps, options: VerifierOptions = {}): Verifier {
@@ -109,7 +107,7 @@ export function makeVerifier(parts: VerifierDeps, options: VerifierOptions = {})
   return new FeedVerifier(parts, options);
 }
 
-/** Methods of the interface are arrow functions: a service may hand `verifier.verify` on as a function. */
+/** Methods of the interface are arrow functions: a service may pass `verifier.verify` on as a function. */
 class FeedVerifier implements Verifier {
   readonly #deps: VerifierDeps;
   readonly #whenStale: StalePolicy;
@@ -185,7 +183,7 @@ class FeedVerifier implements Verifier {
     return this.#feeds.keys().verification(kid) === undefined;
   }
 
-  /** The token names a key that we have not read: perhaps a new one, perhaps nobody's. @throws Refusal UNAVAILABLE */
+  /** For a token with an unknown key: it may be new, or made up. @throws Refusal UNAVAILABLE */
   #checkUnknownKey(whenStale: StalePolicy): void {
     const details = { reason: "unknown-kid" };
     if (whenStale !== "ask")
@@ -195,7 +193,7 @@ class FeedVerifier implements Verifier {
   }
 }
 
-/** Remembers what it has verified; what may change meanwhile, key and expiry, is looked at each time. */
+/** Caches verified signatures; key and expiry, which may change, are checked each time. */
 function makeSignatureVerifier(feeds: Feeds, { keys, clock }: VerifierDeps, options: VerifierOptions) {
   const { issuer = "auth", audience = "platform", cache = 10_000 } = options;
   const verified = new LruCache<string, AccessClaims>(cache);
@@ -210,7 +208,7 @@ function makeSignatureVerifier(feeds: Feeds, { keys, clock }: VerifierDeps, opti
     return claims;
   };
 
-  /** The token's key may come, or count again, while it is looked for. @throws Refusal TOKEN_INVALID, TOKEN_EXPIRED */
+  /** Its key may be read, or become valid again, during the look-up. @throws Refusal TOKEN_INVALID, TOKEN_EXPIRED */
   return async (token: string): Promise<AccessClaims> => {
     const { changes } = keys;
     try {
@@ -222,7 +220,7 @@ function makeSignatureVerifier(feeds: Feeds, { keys, clock }: VerifierDeps, opti
   };
 }
 
-/** @throws Refusal TOKEN_INVALID, SESSION_REVOKED, TOKEN_EXPIRED where the claims do not count any more */
+/** @throws Refusal TOKEN_INVALID, SESSION_REVOKED, TOKEN_EXPIRED where the token was revoked or outdated */
 function standing(claims: AccessClaims, { revocations }: Feeds): AccessClaims {
   switch (revocations.judge(claims)) {
     case "key":
@@ -236,13 +234,13 @@ function standing(claims: AccessClaims, { revocations }: Feeds): AccessClaims {
   }
 }
 
-/** As the fleet says it. @throws Refusal INVALID_INPUT */
+/** The same limit as the fleet's. @throws Refusal INVALID_INPUT */
 function checkLength(token: string): void {
   if (token === "") throw invalid("accessToken", "must not be empty");
   if (token.length > longestToken) throw invalid("accessToken", `must have at most ${longestToken} bytes of UTF-8`);
 }
 
-/** NaN would look like knowledge that is never fresh, or never forgotten. @throws TypeError */
+/** With NaN, data would never be fresh, or never be dropped. @throws TypeError */
 function checkNumbers({ maxAgeMs, cache, tokenLifeMs }: VerifierOptions): void {
   for (const [name, value] of Object.entries({ maxAgeMs, cache, tokenLifeMs }))
     if (value !== undefined && !(typeof value === "number" && value >= 0))
@@ -264,7 +262,7 @@ const byFleet = (identity: Awaited<ReturnType<Inspect>>): Verified => ({
   ageMs: 0,
 });
 
-/** @throws Refusal TOKEN_EXPIRED: a signature holds for ever, a token does not */
+/** @throws Refusal TOKEN_EXPIRED: a cached signature stays valid, its token does not */
 function alive(claims: AccessClaims, now: number): AccessClaims {
   if (now >= claims.expiresAt + leewayMs) throw refuse("TOKEN_EXPIRED");
   return claims;
@@ -272,7 +270,7 @@ function alive(claims: AccessClaims, now: number): AccessClaims {
 
 const isInvalid = (error: unknown): boolean => error instanceof Refusal && error.code === "TOKEN_INVALID";
 
-/** The key that a token of ours names; undefined where it has not even the form of one. */
+/** The key id in a token's header; undefined where it does not have the form of a token. */
 function keyIdOf(token: string): string | undefined {
   try {
     const { kid, typ } = decodeProtectedHeader(token);

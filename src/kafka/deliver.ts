@@ -1,5 +1,5 @@
-// From a fetched batch to whoever reads: its records lot by lot, as long as they are wanted, and what cannot be read
-// passed over by name. Both drivers deliver by this; each says where it goes on from, and whether it still does.
+// Delivers a fetched batch to its reader: records lot by lot, while they are wanted, and a report of what cannot be
+// read. Both drivers use it; each keeps the position and decides whether it still reads.
 import { Unreadable } from "./compression.ts";
 import type { ConsumerInstance } from "./consumer-instance.ts";
 import { type RecordBatch, readBatch } from "./record-batch.ts";
@@ -13,9 +13,9 @@ export interface Delivery {
   highWatermark: bigint;
   /** Of one batch, unpacked. */
   maxBytes: number;
-  /** Whether the partition is still read, and from this offset on. */
+  /** Whether the partition is still read from this offset. */
   isWanted(next: bigint): boolean;
-  /** All below was delivered. Comes before the delivery, which may hold the partition back. */
+  /** Everything below was delivered. Called before the delivery, which may pause the partition. */
   reached(next: bigint): void;
 }
 
@@ -46,7 +46,7 @@ export async function deliver(batch: RecordBatch, delivery: Delivery): Promise<b
   }
 }
 
-/** What of the batch was not delivered; its last record where it broke behind that. */
+/** The part of the batch that was not delivered; its last record if the fault comes after that. */
 function restOf({ firstOffset, lastOffset }: RecordBatch, next: bigint): { first: bigint; last: bigint } {
   const first = next < firstOffset ? firstOffset : next;
   return { first: first > lastOffset ? lastOffset : first, last: lastOffset };

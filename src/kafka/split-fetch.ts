@@ -1,15 +1,14 @@
-// What a consumer asks one broker for, in two halves that are fetched side by side: the partitions that have brought
-// records lately, and all others. At each fetch a broker goes through every partition of a session, quiet ones too, and
-// a worker that serves every command holds 414 of them by default. Measured, `npm run bench -- roundtrip` on 2 cores,
-// one fetch -> two, medians: Kafka's CPU a request 2.3 -> 0.6 ms one at a time and 53 -> 21 us at 64; p50 2.9 -> 1.4
-// times that of a bare echo, and at 64 in flight 0.64 -> 0.72 of its rate (second driver 2.3 -> 1.1, 0.61 -> 0.69). The
-// two need a connection each: a broker answers a connection's requests one after the other, and a fetch of quiet
-// partitions waits. Promises, whatever is lost or refused in between (fetch-session.ts):
-// - what is wanted is in one half at least, from the moment when one of them is asked for next.
-// - an answer says from where it was asked. A partition is in both while it changes over, so it may come twice: only
-//   what is still wanted from there counts.
-// A partition that is given up may be wanted again at once (back pressure), and only a fetch that is not on its way can
-// name it: for a moment after that nobody waits long.
+// Splits a consumer's fetches from one broker into two parallel halves: the partitions that brought records lately, and
+// all others. At each fetch a broker goes through every partition of a session, including quiet ones, and a worker with
+// every command has 414 of them by default. Measured, `npm run bench -- roundtrip` on 2 cores, one fetch -> two,
+// medians: Kafka's CPU per request 2.3 -> 0.6 ms one at a time and 53 -> 21 us at 64; p50 2.9 -> 1.4 times that of a
+// bare echo, and at 64 in flight 0.64 -> 0.72 of its rate (second driver 2.3 -> 1.1, 0.61 -> 0.69). Each half needs its
+// own connection, because a broker answers the requests of a connection in order, and a fetch of quiet partitions
+// waits. It promises, whatever is lost or refused in between (fetch-session.ts):
+// - every wanted partition is in at least one half, from the next fetch of that half on.
+// - an answer says from which offset it was asked. A partition that changes halves is in both for a while and may come
+//   twice: only what is still wanted from that offset is used. A dropped partition may be wanted again at once (back
+//   pressure), and only a fetch that is not in flight can name it: for a moment after that, fetches only wait briefly.
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { KafkaFault } from "./faults.ts";
 import {
@@ -26,7 +25,7 @@ export type HalfName = "active" | "quiet";
 
 export interface Fetched<O extends Offset, Answer> {
   answer: Answer;
-  /** From where this answer was asked. */
+  /** The offset that this answer was asked for. */
   askedFrom(topic: string, partition: number): O | undefined;
 }
 
@@ -39,16 +38,16 @@ interface Half<O extends Offset, Answer> {
 }
 
 /**
- * What has brought nothing for so long is quiet; its next record is brought by the quiet half, at the price of one look
- * at all of it.
+ * A partition without records for this long is quiet; the quiet half then brings its next record, which costs one pass
+ * over all of it.
  */
 const activeMs = 5000;
-/** So few cost a broker nothing worth a second connection. */
+/** With so few partitions, a second connection is not worth it. */
 export const fewPartitions = 16;
 const heldBackMs = 500;
 /**
- * Drivers give a fetch up sooner. One that is lost without a word must not be waited for: the other half would go on as
- * if all were well.
+ * Drivers give up a fetch sooner. One that is lost silently must not be waited for, because the other half continues as
+ * if nothing were wrong.
  */
 const answerMs = 20_000;
 /** How long a fetch may wait meanwhile. */
@@ -69,10 +68,10 @@ export class SplitFetch<O extends Offset, Answer extends FetchAnswer> {
   }
 
   /**
-   * Asks for what is wanted where nothing is on its way, and waits for the first answer.
+   * Fetches what is wanted in each half without a fetch in flight, and waits for the first answer.
    * @param waitMs how long a broker without news may wait
    * @returns undefined: nothing for now
-   * @throws what `ask` has thrown, KafkaFault where nothing came of it; everything of that half is named again then
+   * @throws what `ask` has thrown, KafkaFault where it got no answer; everything of that half is then named again
    */
   async next(wanted: FetchTopic<O>[], waitMs: number): Promise<Fetched<O, Answer> | undefined> {
     const halves = [this.#quiet, this.#active];
@@ -91,7 +90,7 @@ export class SplitFetch<O extends Offset, Answer extends FetchAnswer> {
     }
   }
 
-  /** Records came of it. */
+  /** The partition had records. */
   brought(topic: string, partition: number): void {
     const times = this.#broughtAt.get(topic) ?? [];
     this.#broughtAt.set(topic, times);
@@ -149,7 +148,7 @@ export class SplitFetch<O extends Offset, Answer extends FetchAnswer> {
   }
 }
 
-/** Whether the other half is on its way and has not asked for this from where it is wanted. */
+/** Whether the other half is in flight without asking for this partition from its wanted offset. */
 function isLeftOut<O extends Offset>(
   { underway, session }: Half<O, unknown>,
   topic: string,
@@ -158,7 +157,7 @@ function isLeftOut<O extends Offset>(
   return underway !== undefined && session.askedFrom(topic, partition) !== fetchOffset;
 }
 
-/** The first in the list where several are there. */
+/** The first of the list if several are there. */
 async function soonest<O extends Offset, Answer>(halves: Half<O, Answer>[], waitMs: number) {
   const underway = halves.flatMap((it) => (it.underway === undefined ? [] : [{ it, ...it.underway }]));
   const answers = underway.map(({ it, settled }) => settled.then((settled) => ({ it, settled })));
@@ -186,7 +185,7 @@ function only<O extends Offset>(
   return some;
 }
 
-/** Whether something is given up that the other half has not taken over. */
+/** Whether something is dropped that the other half has not taken over. */
 function givesUp<O extends Offset>({ forgottenTopics }: SessionRequest<O>, wanted: FetchTopic<O>[]): boolean {
   return forgottenTopics.some(({ topic, partitions }) => {
     const stays = new Set(wanted.find((each) => each.topic === topic)?.partitions.map(({ partition }) => partition));

@@ -1,13 +1,13 @@
-// Keeps a reader of a group alive whatever its driver does. A driver builds one life of a consumer at a time and
-// reports what happens to it; here it is decided when a life is over, and when the next begins. States: starting ->
-// member -> (over -> waiting -> starting)* -> closed. A life is over when the driver says so (crash, silent stop), and
-// when nothing was heard of it for a bound though the broker answers others: no heartbeat, no fetch, no join
-// (kafkajs#1153, platformatic/kafka#374). Promises:
-// - nobody holds partitions of a life that is over: an empty assignment comes first, and also where a driver came back
+// Keeps a group's consumer running whatever its driver does. A driver builds one instance of a consumer at a time and
+// reports what happens to it; the supervisor decides when an instance is over and when the next one starts. States:
+// starting -> member -> (over -> waiting -> starting)* -> closed. An instance is over when the driver says so (crash,
+// silent stop), or when it has been silent for too long while the broker answers others: no heartbeat, fetch or join
+// (kafkajs#1153, platformatic/kafka#374). It promises:
+// - partitions of an instance that is over are not kept: an empty assignment comes first, also where a driver returns
 //   as another member.
-// - a reader of new records goes on where it was: joining again it would begin at the end of that moment and lose what
-//   came between.
-// - the pause between lives grows, and is short again only when records were handled or a membership has lasted.
+// - a reader of new records continues at its position: joining again would start at the current end and lose what came
+//   in between.
+// - the pause between instances grows, and is reset only when records were handled or a membership has lasted.
 // - closing returns within a bound, whatever the driver does (kafkajs#967, #1168).
 
 import { asError } from "../lib/errors.ts";
@@ -23,25 +23,25 @@ export interface Supervision {
   options: ConsumeOptions;
   log: Logger;
   monotonic: () => number;
-  /** Makes a consumer, which then joins by itself and reports to its life. */
+  /** Builds a consumer, which then joins by itself and reports to its instance. */
   build(instance: ConsumerInstance): Consumer;
-  /** Whether a broker answers somebody else: a consumer that hears nothing while none does has not stalled. */
+  /** Whether a broker answers other clients: if none does, a silent consumer has not stalled. */
   reachable(): Promise<boolean>;
   bounds?: Partial<Bounds>;
 }
 
 export interface Bounds {
-  /** Two sessions: by then the broker has given it up as well. */
+  /** Two session timeouts: by then the broker has removed it too. */
   stallMs: number;
   firstPauseMs: number;
   longestPauseMs: number;
-  /** A membership that has lasted so long was a good one. */
+  /** A membership that lasts this long resets the pause. */
   stableMs: number;
   closeMs: number;
 }
 
 export const sessionTimeoutMs = 6000;
-/** Longest that close() of a consumer, a producer, an admin takes. */
+/** The longest that close() of a consumer, producer or admin client may take. */
 export const closeBoundMs = 5000;
 
 const defaults: Bounds = {
@@ -56,7 +56,7 @@ interface Current {
   readonly ended: AbortController;
   consumer?: Consumer;
   heardAt: number;
-  /** When it was last asked whether a broker answers others. */
+  /** When it was last checked whether a broker answers others. */
   askedAt: number;
   joinedAt: number | undefined;
 }
@@ -65,7 +65,7 @@ export class Supervisor implements Consumption {
   readonly #deps: Supervision;
   readonly #bounds: Bounds;
   readonly #complaints: ReturnType<typeof makeComplaints>;
-  /** Of a reader of new records: where each partition goes on. */
+  /** For a reader of new records: its position in each partition. */
   readonly #positions = new Map<string, bigint>();
   readonly #joined = Promise.withResolvers<void>();
   readonly joined = this.#joined.promise;
@@ -137,7 +137,7 @@ export class Supervisor implements Consumption {
     const pause = Math.min(firstPauseMs * 2 ** this.#attempt, longestPauseMs);
     this.#attempt += 1;
     this.#complaints.say(reason, pause);
-    // The dead one says that it leaves before its successor joins: it would be waited for until its session ends.
+    // The dead instance leaves before its successor joins, or the group would wait for its session to time out.
     const left = settledWithin(Math.max(firstPauseMs, closeMs / 5), async () => self.consumer?.close());
     this.#restart = setTimeout(() => void left.then(() => this.#closed || this.#begin()), pause);
   }
@@ -157,7 +157,7 @@ export class Supervisor implements Consumption {
     );
   }
 
-  /** What a consumer reports to; drivers hand its methods on as listeners. After its end nothing of it counts. */
+  /** What a consumer reports to; drivers pass its methods on as listeners. Ignored after the instance is over. */
   #instanceFor(self: Current): ConsumerInstance {
     const { options, monotonic } = this.#deps;
     const isCurrent = (): boolean => this.#current === self;
@@ -217,7 +217,7 @@ function quietly(change: () => void): void {
 
 const rememberedComplaints = 20;
 
-/** Says a new complaint in full, and one that comes again only at growing intervals and without its stack. */
+/** Logs a new complaint in full, and a repeated one at growing intervals without its stack. */
 function makeComplaints(log: Logger, bindings: object) {
   const times = new LruCache<string, number>(rememberedComplaints);
   return {

@@ -7,9 +7,9 @@
 import { keyRecordsWait } from "../db/keys.ts";
 import { shared } from "../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
-import { makeBell } from "../lib/bell.ts";
 import { asError } from "../lib/errors.ts";
 import { randomId } from "../lib/random-id.ts";
+import { makeWakeUp } from "../lib/wake-up.ts";
 import { isThumbprint, readKeyRecord } from "../protocol/fleet-cert.ts";
 import { type KeyRepair, keyRepairs, keyTopic, type LastRecord } from "../protocol/key-records.ts";
 import { pause } from "../runtime/lifecycle.ts";
@@ -35,7 +35,7 @@ const mostNames = 10_000;
 export function followKeyTopic(parts: KeyTopicDeps): () => Promise<void> {
   const stopping = new AbortController();
   const last = new Map<string, LastRecord>();
-  const bell = makeBell();
+  const wakeUp = makeWakeUp();
 
   const consumption: Consumption = parts.kafka.consume({
     group: `relay.keys.${randomId()}`,
@@ -51,7 +51,7 @@ export function followKeyTopic(parts: KeyTopicDeps): () => Promise<void> {
         last.set(kid, { body: readKeyRecord(value), at: timestamp });
         if (last.size > mostNames) last.delete(last.keys().next().value!);
       }
-      bell.ring();
+      wakeUp.wake();
     },
   });
 
@@ -59,7 +59,7 @@ export function followKeyTopic(parts: KeyTopicDeps): () => Promise<void> {
     await consumption.joined;
     let before: KeyRepair[] = [];
     while (!stopping.signal.aborted) {
-      await bell.wait(before.length > 0 ? gatherMs : everyMs, stopping.signal);
+      await wakeUp.wait(before.length > 0 ? gatherMs : everyMs, stopping.signal);
       await pause(gatherMs, stopping.signal);
       if (stopping.signal.aborted) return;
       before = await round(parts, last, before).catch((error: unknown) => {
@@ -71,7 +71,7 @@ export function followKeyTopic(parts: KeyTopicDeps): () => Promise<void> {
 
   return async () => {
     stopping.abort();
-    bell.ring();
+    wakeUp.wake();
     await Promise.allSettled([working, consumption.close()]);
   };
 }

@@ -270,35 +270,33 @@ function runPartsOf(
     reloadKeys: keys.reload,
     settings: settingsOf(config),
     idempotencyTtlMs: config.AUTH_IDEMPOTENCY_TTL,
-    committed: bell(() => notifyRelays(pool), log),
+    committed: coalesced(() => notifyRelays(pool), log),
   };
 }
 
-/** A ring serves all commits of so long, ms: relays gather that long anyway (relay/relay.ts). */
-const ringEveryMs = 10;
+/** One notification covers all commits within this time, ms: relays wait that long anyway (relay/relay.ts). */
+const notifyEveryMs = 10;
 
-/**
- * Rings at once, then once for all that asked meanwhile; a lost ring only delays the relay until it looks by itself.
- */
-function bell(ring: () => Promise<void>, log: Logger): () => void {
-  let ringing = false;
+/** Notifies at once, then once for all commits meanwhile. A lost notification only delays the relay until it polls. */
+function coalesced(notify: () => Promise<void>, log: Logger): () => void {
+  let busy = false;
   let again = false;
   const go = (): void => {
-    ringing = true;
+    busy = true;
     again = false;
-    ring()
-      .catch((error: unknown) => log.debug({ err: asError(error) }, "relays could not be told"))
+    notify()
+      .catch((error: unknown) => log.debug({ err: asError(error) }, "relays could not be notified"))
       .finally(() => {
         const rest = setTimeout(() => {
-          ringing = false;
+          busy = false;
           if (again) go();
-        }, ringEveryMs);
+        }, notifyEveryMs);
         rest.unref();
       });
   };
   return () => {
-    again = ringing;
-    if (!ringing) go();
+    again = busy;
+    if (!busy) go();
   };
 }
 

@@ -9,9 +9,9 @@ import type { DataCipher } from "../crypto/envelope.ts";
 import { outboxChannel, publishShards, type StoredOutboxRow, shards } from "../db/outbox.ts";
 import type { DatabasePool } from "../db/pool.ts";
 import type { OutRecord } from "../kafka/records.ts";
-import { makeBell } from "../lib/bell.ts";
 import { readDatabaseAddress } from "../lib/database-address.ts";
 import { asError } from "../lib/errors.ts";
+import { makeWakeUp } from "../lib/wake-up.ts";
 import { eventSchemas } from "../protocol/generated/schemas.ts";
 import { pause } from "../runtime/lifecycle.ts";
 import type { Logger } from "../runtime/log.ts";
@@ -48,9 +48,9 @@ const batch = 500;
 
 export function startRelay(parts: RelayDeps): Relay {
   const stopping = new AbortController();
-  const bell = makeBell();
+  const wakeUp = makeWakeUp();
   let healthy = false;
-  const listening = listen(parts, bell.ring, stopping.signal);
+  const listening = listen(parts, wakeUp.wake, stopping.signal);
   const { pool, sender, log } = parts;
   const stopAsOf = startAsOf({ ...parts.asOf, pool, sender, log });
   const working = (async () => {
@@ -63,7 +63,7 @@ export function startRelay(parts: RelayDeps): Relay {
         failures = 0;
         if (more) continue;
         await pause(gatherMs, stopping.signal);
-        await bell.wait(idleMs, stopping.signal);
+        await wakeUp.wait(idleMs, stopping.signal);
       } catch (error) {
         healthy = false;
         failures += 1;
@@ -78,7 +78,7 @@ export function startRelay(parts: RelayDeps): Relay {
     },
     async stop() {
       stopping.abort();
-      bell.ring();
+      wakeUp.wake();
       await Promise.allSettled([working, listening, stopAsOf()]);
     },
   };
@@ -136,7 +136,7 @@ function cloudEvent(row: StoredOutboxRow): Record<string, string> {
 }
 
 /** Listens on a connection of its own; while it is down the relay polls. */
-async function listen(parts: RelayDeps, ring: () => void, signal: AbortSignal): Promise<void> {
+async function listen(parts: RelayDeps, wake: () => void, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const { host, port, user, password, database, tls, options } = readDatabaseAddress(parts.databaseUrl);
     const client = new pg.Client({
@@ -151,7 +151,7 @@ async function listen(parts: RelayDeps, ring: () => void, signal: AbortSignal): 
     });
     try {
       await client.connect();
-      client.on("notification", ring);
+      client.on("notification", wake);
       await client.query(`LISTEN ${outboxChannel}`);
       await lost;
     } catch (error) {

@@ -1,13 +1,13 @@
-// Avro in the registry's wire format: a zero byte, the schema's 4-byte id, the record (Confluent wire format). Bytes
-// are written and read by avsc with our own schema on our side and the writer's on the other, where that is a version
-// of the same subject. Before avsc reads them they are walked through once (walk.ts): it believes counts and lengths.
+// Avro in the registry's wire format: a zero byte, the schema's 4-byte id, the record (Confluent wire format). avsc
+// reads with the writer's schema, which must be a version of the same subject, and our own. walk.ts checks the bytes
+// before, because avsc trusts counts and lengths.
 import { isUtf8 } from "node:buffer";
 import avsc from "avsc";
 import { asError } from "../../lib/errors.ts";
 import type { SchemaSource } from "./schema-store.ts";
 import { type AvroType, type AvroWalk, makeAvroWalk } from "./walk.ts";
 
-/** What is wrong with bytes that came in. "unreachable" is not the sender's fault: ask again. */
+/** What is wrong with incoming bytes. "unreachable" is not the sender's fault: retry. */
 export type CodecFaultKind = "not-avro" | "unknown-schema" | "incompatible" | "malformed" | "unreachable";
 
 export class CodecFault extends Error {
@@ -23,7 +23,7 @@ export class CodecFault extends Error {
 const magic = 0;
 const headerBytes = 5;
 const usualBytes = 2048;
-/** To make a reader of 64 KiB of schema takes 15 ms; the longest of ours has 3. */
+/** Making a reader of a schema of 64 KiB takes 15 ms; our longest has 3 KiB. */
 const maxSchemaLength = 64 * 1024;
 
 export class Codec {
@@ -33,11 +33,11 @@ export class Codec {
   readonly #types: Map<string, avsc.Type>;
   /** Of our own schemas, by subject. */
   readonly #ids = new Map<string, number>();
-  /** By subject and id of the writer's schema. A fault is remembered: to find it out again costs milliseconds. */
+  /** By subject and id of the writer's schema. Faults are cached too: finding one again costs milliseconds. */
   readonly #writers = new Map<string, Writer | CodecFault>();
   #scratch = Buffer.alloc(usualBytes);
 
-  /** @param setupCommand what registers schemas, for the error where one is missing */
+  /** @param setupCommand the command that registers schemas, for the error where one is missing */
   constructor(store: SchemaSource, schemas: Record<string, object>, setupCommand?: string) {
     this.#store = store;
     this.#schemas = schemas;
@@ -131,7 +131,7 @@ interface Writer {
   walk: AvroWalk;
 }
 
-/** What reads what was written in this schema as our own type; a fault where nothing can. */
+/** Reads records of this schema as our own type; a fault where that is impossible. */
 function makeWriter(schema: object, type: avsc.Type, problem: string): Writer | CodecFault {
   try {
     if (JSON.stringify(schema).length > maxSchemaLength) throw new Error(`it is longer than ${maxSchemaLength}`);
@@ -142,7 +142,7 @@ function makeWriter(schema: object, type: avsc.Type, problem: string): Writer | 
   }
 }
 
-/** As much as is used of what avsc reads from. */
+/** The part of avsc's reader that is used here. */
 interface Tap {
   buf: Buffer;
   pos: number;
@@ -150,8 +150,8 @@ interface Tap {
 }
 
 /**
- * avsc reads bytes that are no UTF-8 as replacement characters, so that another text arrives than was sent. Here half
- * of a surrogate pair stands for each, which no UTF-8 holds: the text gate refuses the field, and says which.
+ * avsc replaces bytes that are not UTF-8 by replacement characters, which would change the text. Here each becomes half
+ * of a surrogate pair, which UTF-8 cannot contain: the text check then refuses the field, by name.
  */
 class Utf8Type extends avsc.types.StringType {
   _read(tap: Tap): string | undefined {

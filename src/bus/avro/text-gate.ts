@@ -1,19 +1,17 @@
-// The texts of a request, checked before anything else is done with them: one gate, made from the attributes of the
-// request's schema.
-//   maxBytes of a text field: bytes of UTF-8 at most, counted before anything is normalised; default 1,024
-//   text line (no control characters, the default), lines (newline and tab allowed), json (is parsed), secret (any
-//   character)
-//   maxItems of a field that is an array or a map; default 100
-// They stand at the Avro field whose type holds the text, and in the objects of `sealedFields`. No text may hold a NUL,
-// which PostgreSQL does not store, or half of a surrogate pair, which is how the codec shows bytes that are no UTF-8.
-// Knows nothing of what a field means: that an address is one is its handler's business. Types are checked by codec and
-// seal.
+// Checks the texts of a request before anything else is done with them, by the attributes of the request's schema:
+//   maxBytes  of a text field: the most bytes of UTF-8, before normalising; default 1,024
+//   text      line (no control characters, the default), lines (newline and tab allowed), json (must parse), secret
+//             (any character)
+//   maxItems  of an array or a map; default 100
+// The attributes are on the Avro field whose type contains the text, and in the objects of `sealedFields`. No text may
+// contain a NUL, which PostgreSQL cannot store, or half of a surrogate pair, by which the codec marks bytes that are
+// not UTF-8. What a field means (that it must be an address) is for its handler; codec and seal check types.
 import { invalid } from "../refusals.ts";
 
 export interface TextGate {
-  /** The record as it came, before its seal is opened. @throws Refusal INVALID_INPUT with details.field */
+  /** Checks the record before its seal is opened. @throws Refusal INVALID_INPUT with details.field */
   checkRecord(record: object): void;
-  /** The whole request, sealed fields included. @throws Refusal INVALID_INPUT with details.field */
+  /** Checks the whole request, including its sealed fields. @throws Refusal INVALID_INPUT with details.field */
   checkRequest(request: object): void;
 }
 
@@ -33,18 +31,17 @@ export interface GatedSchema {
   sealedFields?: readonly (TextAttributes & { name: string })[];
 }
 
-/** @param path dotted, of the field that holds the value */
+/** @param path dotted path of the field with the value */
 type Check = (value: unknown, path: string) => void;
 
 const defaultMaxBytes = 1024;
 const defaultMaxItems = 100;
 /**
- * Of a request with the fields of later versions in it, and of JSON in a text: what is nested deeper could exhaust the
- * stack of its readers.
+ * For a request with fields of later versions, and for JSON in a text: deeper nesting could exhaust its readers' stack.
  */
 const maxDepth = 32;
 
-/** @throws Error where the schema has an attribute that there is not */
+/** @throws Error where the schema has an unknown attribute */
 export function makeTextGate(schema: GatedSchema): TextGate {
   const clear = recordCheck(schema.fields);
   const inside = recordCheck(schema.fields.filter(({ name }) => name !== "sealed"));
@@ -60,13 +57,13 @@ export function makeTextGate(schema: GatedSchema): TextGate {
   };
 }
 
-/** Every text field of a request's schema with its rules, for documents and tests. */
+/** A text field of a request's schema with its rules, for documents and tests. */
 export interface TextField {
   path: string;
   maxBytes: number;
   text: string;
   sealed: boolean;
-  /** Of the array or map that holds it. */
+  /** Of the array or map that contains it. */
   maxItems: number | undefined;
 }
 
@@ -112,7 +109,7 @@ function recordCheck(fields: readonly FieldSchema[]): Check {
   };
 }
 
-/** The check of what lies at `names` of a record, if anything lies there; of an array's, in each of its records. */
+/** Applies the check to the value at `names` of a record, if there is one; in an array, to each of its records. */
 function checkAt([name = "", ...rest]: readonly string[], check: Check): Check {
   const next = rest.length === 0 ? check : checkAt(rest, check);
   return (record, path) => {
@@ -176,7 +173,7 @@ function textCheck({ maxBytes = defaultMaxBytes, text: kind = "line" }: TextAttr
   if (problem === undefined) throw new Error(`no such kind of text: ${kind}`);
   return (value, path) => {
     if (typeof value !== "string") return;
-    // A text of UTF-8 has at least as many bytes as it has UTF-16 units, so the longest cost no more than a comparison.
+    // UTF-8 has at least as many bytes as UTF-16 has units, so the longest texts cost only a comparison.
     if (value.length > maxBytes || Buffer.byteLength(value) > maxBytes)
       throw invalid(path, `must have at most ${maxBytes} bytes of UTF-8`);
     const fault = unstorable(value) ?? problem(value);
@@ -204,7 +201,7 @@ function jsonProblem(text: string): string | undefined {
   );
 }
 
-/** Without recursion, which is what deep values exhaust. */
+/** Without recursion, which deep values would exhaust. */
 function depthProblem(root: unknown): string | undefined {
   let level: unknown[] = [root];
   for (let depth = 0; level.length > 0; depth += 1) {
@@ -217,7 +214,7 @@ function depthProblem(root: unknown): string | undefined {
 const isNested = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !(value instanceof Uint8Array);
 
-/** The texts in a value that is not too deep, names included. */
+/** All texts in a value that is not too deep, including names. */
 function textsIn(value: unknown): string[] {
   if (typeof value === "string") return [value];
   return isNested(value) ? Object.entries(value).flatMap(([name, each]) => [name, ...textsIn(each)]) : [];

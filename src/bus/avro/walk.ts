@@ -1,9 +1,9 @@
-// Walks through Avro bytes by the schema they are written in, before anything reads them. avsc believes what they say:
-// a count of a billion that nothing follows is a billion turns of a loop, and of nulls it makes a list, for 340 ms and
-// more; a block whose size is negative is skipped for ever. Here no count and no length goes beyond what is left, and
-// values without bytes are counted: a schema of 2 KB can have ten million of them in a record of no bytes. So the time
-// is linear in the bytes, and a walk that ends well means that avsc's reading will end too.
-/** What avsc's types show of themselves, each as far as it has it. */
+// Checks Avro bytes against the schema they are written in, before anything else reads them, because avsc trusts them:
+// a count of a billion is a billion turns of a loop, nulls become a list for 340 ms and more, and a block of negative
+// size is skipped forever. Here no count or length may exceed the remaining bytes, and values without bytes are
+// counted: a schema of 2 KB can have ten million of them in an empty record. So the time is linear in the bytes, and
+// after a successful check avsc's reading will end too.
+/** The parts of avsc's types that are used here. */
 export interface AvroType {
   typeName: string;
   fields?: { type: AvroType }[];
@@ -15,14 +15,14 @@ export interface AvroType {
   underlyingType?: AvroType;
 }
 
-/** @throws RangeError where the bytes are no value of the schema, and nothing but that */
+/** @throws RangeError, and nothing else, where the bytes are not a value of the schema */
 export type AvroWalk = (bytes: Buffer) => void;
 
 type Step = (cursor: Cursor, depth: number) => void;
 
-/** No schema of ours is recursive; of a writer's that is, so much. */
+/** No schema of ours is recursive; a writer's may be, to this depth. */
 const maxDepth = 64;
-/** Values without bytes that any value may have, besides one for each of its bytes. */
+/** Values without bytes that any record may have, in addition to one per byte. */
 const fewEmpty = 256;
 
 export function makeAvroWalk(type: AvroType): AvroWalk {
@@ -46,7 +46,7 @@ const simple: Record<string, Step> = {
   string: textStep,
 };
 
-/** @param known types that are being made: a record may hold itself */
+/** @param known types in progress: a record may contain itself */
 function stepOf(type: AvroType, known: Map<AvroType, Step>): Step {
   const before = known.get(type);
   if (before !== undefined) return before;
@@ -104,7 +104,7 @@ function blocksStep(item: Step): Step {
   };
 }
 
-/** Reads a block's size. @returns the bytes that must be left behind the block */
+/** Reads a block's size. @returns how many bytes must remain after the block */
 function sizedBlockEnd(cursor: Cursor): number {
   const size = cursor.long();
   if (size < 0 || size > cursor.left) throw new RangeError(`a block of ${size} bytes`);
@@ -114,7 +114,7 @@ function sizedBlockEnd(cursor: Cursor): number {
 class Cursor {
   readonly #bytes: Buffer;
   #at = 0;
-  /** So many values that have no bytes may still come. */
+  /** How many more values without bytes are allowed. */
   #emptyLeft: number;
 
   constructor(bytes: Buffer) {
@@ -131,20 +131,20 @@ class Cursor {
     this.#at += length;
   }
 
-  /** A value without bytes, such as null, was found. */
+  /** A value without bytes, such as null. */
   takeEmpty(): void {
     this.#emptyLeft -= 1;
     if (this.#emptyLeft < 0) throw new RangeError(`too many values without bytes in ${this.#bytes.length} bytes`);
   }
 
-  /** Of a branch or a symbol. */
+  /** The index of a branch or a symbol. */
   index(count: number): number {
     const index = this.long();
     if (index < 0 || index >= count) throw new RangeError(`number ${index} of ${count}`);
     return index;
   }
 
-  /** Zigzag, 64 bits; beyond 2^53 it is only about right, and avsc refuses it. */
+  /** Zigzag, 64 bits; inexact above 2^53, which avsc refuses. */
   long(): number {
     let value = 0;
     for (let scale = 1, read = 0; ; scale *= 128, read += 1) {

@@ -1,25 +1,25 @@
 // Wakes up a loop that waits for work for a limited time.
 /** A wake-up while nobody waits is kept for the next wait. */
-export function makeBell() {
-  let rung = false;
-  let wake: (() => void) | undefined;
+export function makeWakeUp() {
+  let pending = false;
+  let wakeWaiter: (() => void) | undefined;
   return {
-    ring: (): void => {
-      rung = true;
-      wake?.();
+    wake: (): void => {
+      pending = true;
+      wakeWaiter?.();
     },
     async wait(ms: number, signal: AbortSignal): Promise<void> {
-      if (!rung && !signal.aborted) {
+      if (!pending && !signal.aborted) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, ms);
-          wake = () => {
+          wakeWaiter = () => {
             clearTimeout(timer);
             resolve();
           };
         });
       }
-      rung = false;
-      wake = undefined;
+      pending = false;
+      wakeWaiter = undefined;
     },
   };
 }
