@@ -1,8 +1,8 @@
-// JSON objects as values of records, which anybody with access to the broker may have written: no longer than a record
-// can be without compression. JSON.parse holds the event loop for 1.4 s with what a batch may unpack to.
+// JSON objects from untrusted records: no longer than an uncompressed record can be. JSON.parse holds the event loop
+// for 1.4 s with what a batch may unpack to.
 const usualMaxBytes = 1024 * 1024;
 
-/** undefined: what is no JSON object, or longer than that. */
+/** undefined: not a JSON object, or too long. */
 export function readJsonObject(value: Buffer | null, maxBytes = usualMaxBytes): Record<string, unknown> | undefined {
   if (value === null || value.length > maxBytes) return undefined;
   try {

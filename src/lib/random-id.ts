@@ -1,6 +1,5 @@
-// Ids with 128 random bits as text, for requests: unique, and not to be guessed. The bits are taken from a pool that is
-// filled 256 ids at a time, because a call to the system for each cost 3.2 µs, two of them 5 % of what a request costs
-// its requester; from the pool it is 0.2 µs.
+// Ids with 128 random bits as text, for requests: unique and unguessable. The bits come from a pool of 256 ids, because
+// a system call for each cost 3.2 µs, two of them 5 % of a request's cost for the requester; the pool takes 0.2 µs.
 import { randomFillSync } from "node:crypto";
 
 const bytes = 16;

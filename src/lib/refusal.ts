@@ -1,9 +1,9 @@
-// A refusal: a request was not carried out, and the caller is told why. It is an answer, not a fault: it travels in the
-// reply, and what is not a Refusal is a fault of ours. The codes are the application's.
+// A refusal: the request was not carried out, and the caller gets a reason. It is an answer, not a fault: it travels in
+// the reply. Any other error is a fault of ours. The codes are the application's.
 
 export interface RefusalOptions {
   message?: string;
-  /** Milliseconds from now after which asking again makes sense. */
+  /** Milliseconds from now after which a retry makes sense. */
   retryAfterMs?: number;
   details?: Record<string, string>;
   authentic?: boolean;
@@ -16,9 +16,9 @@ export class AnyRefusal<Code extends string = string> extends Error {
   readonly retryAfterMs: number | undefined;
   readonly details: Record<string, string>;
   /**
-   * Of a refusal that came over Kafka: true where it carries the mac of its request, so that nobody but the fleet can
-   * have made it. False: it was given before the request was opened, or made up by whoever may write to the reply
-   * topic, and says nothing about an effect. undefined: it was made on this side.
+   * For a refusal that came over Kafka. true: it has its request's mac, so it comes from the fleet. false: it was given
+   * before the request was opened, or made by somebody with write access to the reply topic, and says nothing about an
+   * effect. undefined: it was made on this side.
    */
   readonly authentic: boolean | undefined;
 

@@ -1,19 +1,18 @@
-// Tries again what failed for a reason that passes: with pauses that double, until it works, fails for another reason,
-// or is told to stop.
+// Retries after transient faults, with doubling pauses, until it works, fails permanently, or is told to stop.
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface RetryOptions {
-  /** Before the second try; each later one is twice the one before, up to `longestMs`. */
+  /** Before the second attempt; each later pause is twice as long, up to `longestMs`. */
   firstMs: number;
   longestMs: number;
   isTransient(error: unknown): boolean;
-  /** Ends the waiting. */
+  /** Stops the retries. */
   signal: AbortSignal;
   /** Called before each pause. */
   onRetry(error: unknown, pauseMs: number): void;
 }
 
-/** @throws what is not transient; the last error, where it is told to stop */
+/** @throws errors that are not transient; the last error, where it is told to stop */
 export async function retry<T>(
   run: () => Promise<T>,
   { firstMs, longestMs, isTransient, signal, onRetry }: RetryOptions,

@@ -1,15 +1,15 @@
 // Waiting with a bound, in the two ways that are needed.
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** The longest delay that Node's timers take. A longer one fires after 1 ms, with a warning. */
+/** The longest delay that Node's timers support. A longer one fires after 1 ms, with a warning. */
 const longestTimerMs = 2 ** 31 - 1;
 
-/** A delay that Node's timers take: what is longer waits 24.8 days, what is below 0, or no number, does not wait. */
+/** A delay for Node's timers: longer ones become 24.8 days, negative ones and NaN become 0. */
 export function timerMs(ms: number): number {
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(0, ms), longestTimerMs);
 }
 
-/** @throws what `late` makes where the work takes longer; what it does later is nobody's business */
+/** @throws the result of `late` where the work takes longer; the work's later result is ignored */
 export async function withTimeout<T>(work: Promise<T>, boundMs: number, late: () => Error): Promise<T> {
   const over = new AbortController();
   const bound = sleep(timerMs(boundMs), undefined, { signal: over.signal }).then(() => {
@@ -23,7 +23,7 @@ export async function withTimeout<T>(work: Promise<T>, boundMs: number, late: ()
   }
 }
 
-/** Runs what may hang or fail. @returns whether it was done in time, well or not */
+/** Runs work that may hang or fail. @returns whether it ended in time, successfully or not */
 export async function settledWithin(boundMs: number, run: () => Promise<unknown>): Promise<boolean> {
   const done = run().then(
     () => true,

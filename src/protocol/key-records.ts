@@ -1,14 +1,13 @@
-// What stands on the compacted topic auth.key, record by record: a key of the fleet with its certificate, or the word
-// that a key is gone for ever. Both have a version, so that a record that comes late takes nothing back. And what must
-// be written again where the topic's last record of a key is not what the database says: compaction keeps the last
-// record, not the newest truth.
+// The records of the compacted topic auth.key: a key with its certificate, or the removal of a key. Each has a version,
+// so that a late record undoes nothing. Also which records must be published again because the topic's last record of a
+// key differs from the database: compaction keeps the last record, not the newest version.
 import { isDeepStrictEqual } from "node:util";
 import type { KeyRow } from "../crypto/keys.ts";
 import { isVersion, keyThumbprint, mostVersion, nextVersion, readCert } from "./fleet-cert.ts";
 
 export const keyTopic = "auth.key";
 
-/** A key that is gone; kept for ever. */
+/** A removed key; never deleted. */
 export interface GoneKey {
   kid: string;
   version: number;
@@ -26,26 +25,26 @@ export function goneRecord({ kid, version }: GoneKey): Record<string, unknown> {
 
 /** The topic's last record of a key. */
 export interface LastRecord {
-  /** undefined: what is no record of a key. */
+  /** undefined: not a record of a key. */
   body: Record<string, unknown> | undefined;
   /** The broker's time, Unix ms. */
   at: number;
 }
 
-/** A key of which the topic must be told again, at least in this version. */
+/** A key that must be published again, at least in this version. */
 export interface KeyRepair {
   kid: string;
   version: number;
-  /** There is no higher version: a new certificate must be later than this, Unix ms. */
+  /** There is no higher version: the new certificate must be later than this, Unix ms. */
   after?: number;
 }
 
 /**
- * What to write again. `last` must not be older than rows and gone: a key that has just been made is on the topic later
- * than in the database. Who may write to the topic can say that a key is gone, or the database was restored from a
- * copy: ours gets a higher version. What else they write without a certificate counts for nobody, so it must not use
- * versions up. A key that one of our roots has certified and the database does not know is of a time that the restored
- * database has not seen: it is gone.
+ * What to publish again. `last` must not be older than rows and removed keys, because a new key reaches the topic later
+ * than the database. Somebody else with write access to the topic may have removed a key, or the database may have been
+ * restored from a copy: our record then gets a higher version. Foreign records without a certificate are ignored by
+ * readers, so they must not use up versions. A key that one of our roots certified and the database does not know is
+ * from after the restored copy: it is removed.
  * @param roots thumbprints of our root keys
  */
 export function keyRepairs(
@@ -56,7 +55,8 @@ export function keyRepairs(
   const repairs: KeyRepair[] = [];
   const known = new Set<string>();
   /**
-   * The version in which a root of ours has certified the key; 0: in none. A copy of another key's certificate is none.
+   * The version in which one of our roots certified the key; 0: none. A copy of another key's certificate does not
+   * count.
    */
   const certified = (kid: string, seen: LastRecord | undefined): number => {
     const cert = readCert(seen?.body?.["cert"], roots);

@@ -1,4 +1,4 @@
-// The kinds of mail on auth.mail. A handler asks for one (src/accounts/mails.ts), the mailer has a template for each.
+// The kinds of mail on auth.mail. Handlers send them (src/accounts/mails.ts); the mailer has a template for each.
 
 export const mailKinds = [
   "confirm",
@@ -21,7 +21,7 @@ export const mailKinds = [
 
 export type MailKind = (typeof mailKinds)[number];
 
-/** What a user is told about their own factors (ASVS 5.0, 6.3.7). */
+/** Notices to users about their own factors (ASVS 5.0, 6.3.7). */
 export type FactorNotice = Extract<
   MailKind,
   "totp-activated" | "totp-disabled" | "recovery-codes" | "passkey-added" | "passkey-removed" | "mfa-reset"

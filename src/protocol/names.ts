@@ -1,28 +1,26 @@
-// Names that people choose: the login, by which an account is found, and the user name, which is shown. Which are
-// taken, and the one form in which each is stored; every rule holds on that form. Both have 4 to 32 characters (code
+// Names that people choose: the login, by which an account is found, and the user name, which is shown: which are
+// accepted, and in which form they are stored. All rules apply to the stored form. Both have 4 to 32 characters (code
 // points) after NFKC.
 //
 // login      stored in NFKC, found by its lower case (record-key.ts). After RFC 8265 (UsernameCaseMapped) and UTS 39
-// (highly restrictive):
-//            letters, marks and decimal digits of one script in use, or of those that Chinese, Japanese or Korean is
-//            written in, Latin with
-//            these; printable ASCII but `@`; single spaces inside. Nothing invisible, so neither joiner nor filler.
-//            Not found: names of one script that look like another's (Cyrillic `рора`).
-// user name  stored in NFC, each space as U+0020. After RFC 8266: what people write, emoji included; invisible
-// characters only where a script
-//            or an emoji needs them; no control or private characters, nothing that turns the direction of what
-//            follows.
+//            (highly restrictive): letters, marks and decimal digits of one script in use, or of the scripts of
+//            Chinese, Japanese or Korean together with Latin; printable ASCII except `@`; single spaces inside. Nothing
+//            invisible, neither joiner nor filler. Not detected: names in one script that look like another's
+//            (Cyrillic `рора`).
+// user name  stored in NFC, with each space as U+0020. After RFC 8266: what people write, including emoji; invisible
+//            characters only where a script or an emoji needs them; no control or private characters, and nothing that
+//            changes the direction of the following text.
 import { normalize } from "./record-key.ts";
 
 export type NameKind = "login" | "username";
 
 export const nameLength = { min: 4, max: 32 } as const;
-/** What is longer as it was typed is too long in any form, and is not normalised. */
+/** Longer typed texts are too long in any form, and are not normalised. */
 const maxTyped = 1024;
 
 const wrongLength = `must have ${nameLength.min} to ${nameLength.max} characters`;
 
-/** @returns the form that is stored, or what is wrong with the name */
+/** @returns the stored form, or what is wrong with the name */
 export function readName(kind: NameKind, text: string): { name: string } | { problem: string } {
   if (text.length > maxTyped) return { problem: wrongLength };
   const name = kind === "login" ? text.normalize("NFKC") : spaced(text).normalize("NFC");
@@ -31,8 +29,8 @@ export function readName(kind: NameKind, text: string): { name: string } | { pro
 }
 
 /**
- * What people call a thing, by the rules of user names.
- * @returns the form that is stored, or what is wrong with the text
+ * A user's name for a thing, by the rules of user names.
+ * @returns the stored form, or what is wrong with the text
  */
 export function readLabel(text: string, maxLength: number): { name: string } | { problem: string } {
   if (text.length > maxTyped) return { problem: `must have at most ${maxLength} characters` };
@@ -50,14 +48,14 @@ function lengthProblem(kind: NameKind, name: string): string | undefined {
 }
 
 const outerOrDoubleSpace = /^ | $| {2}/;
-/** More than a script needs hide what stands above and below (UTS 39, section 5.4). */
+/** More marks than a script needs cover the neighbouring lines (UTS 39, section 5.4). */
 const heapOfMarks = /\p{Mn}{5}/u;
 
 // Logins
 // ------------------------------------------------------------
 
 const loginForm = /^[\p{L}\p{Mn}\p{Mc}\p{Nd}\x20-\x7e]+$/u;
-/** Default-ignorable, and the jamo of which whole syllables are made: what is left of them after NFKC makes none. */
+/** Default-ignorable characters, and the jamo that form syllables: those left after NFKC form none. */
 const neverInLogin = /[\p{Default_Ignorable_Code_Point}\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]/u;
 const rightToLeft =
   "\\p{scx=Arab}\\p{scx=Hebr}\\p{scx=Syrc}\\p{scx=Thaa}\\p{scx=Nkoo}\\p{scx=Adlm}\\p{scx=Rohg}\\p{scx=Mand}";
@@ -80,7 +78,7 @@ function loginProblem(login: string): string | undefined {
   return undefined;
 }
 
-/** Those in use: UAX 31, tables 5 (recommended) and 7 (limited use). */
+/** Scripts in use: UAX 31, tables 5 (recommended) and 7 (limited use). */
 const scripts =
   "Arab Armn Beng Bopo Cyrl Deva Ethi Geor Grek Gujr Guru Hani Hang Hebr Hira Knda Kana Khmr Laoo Latn Mlym Mymr Orya Sinh Taml Telu Thaa Thai Tibt " +
   "Adlm Bali Bamu Batk Cakm Cans Cham Cher Hmnp Java Kali Lana Lepc Limb Lisu Mand Mtei Newa Nkoo Olck Osge Plrd Rohg Saur Sund Sylo Syrc Tale Talu " +
@@ -101,7 +99,7 @@ function isOfOneScript(text: string): boolean {
 const spaced = (text: string): string => text.replace(/\p{Zs}/gu, " ");
 
 const emoji = /\p{RGI_Emoji}|\p{Extended_Pictographic}[\ufe0e\ufe0f]/gv;
-/** Scripts in which a joiner, or what keeps two letters from joining, changes what is read. */
+/** Scripts in which joiners and non-joiners change what is read. */
 const joining =
   "\\p{scx=Arab}\\p{scx=Syrc}\\p{scx=Nkoo}\\p{scx=Mong}\\p{scx=Deva}\\p{scx=Beng}\\p{scx=Guru}\\p{scx=Gujr}\\p{scx=Orya}\\p{scx=Taml}\\p{scx=Telu}" +
   "\\p{scx=Knda}\\p{scx=Mlym}\\p{scx=Sinh}\\p{scx=Khmr}\\p{scx=Mymr}\\p{scx=Tibt}";
@@ -111,8 +109,8 @@ const orthography = new RegExp(
   "gu",
 );
 /**
- * Of no category that says so, and without a glyph: Braille's empty cell, the null notehead, a filler, stand-ins for
- * what is not text.
+ * Characters without a glyph in no such category: Braille's empty cell, the null notehead, fillers, object
+ * replacements.
  */
 const blank = /[\u2800\u{1d159}\u{16fe4}\ufff9-\ufffd]/u;
 

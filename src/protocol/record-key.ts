@@ -1,13 +1,12 @@
 // The record key of a request: partition key and mailbox key at once (docs/protocol.md, Commands). The request's schema
-// says which kind of key it has and from which field it is made:
-//   login, email  the field, normalised with Unicode NFKC and lower case; none where it is empty (a passkey says by
-//                 itself whose it is)
+// says which kind of key it has and which field it is made from:
+//   login, email  the field, normalised with Unicode NFKC and lower case; none where it is empty (a passkey identifies
+//                 its account)
 //   token         the id of a one-time token, before its dot
 //   session       the session id: claim sid of an access token, the id before the dot of a refresh token
 //   user          the user id: claim sub of an access token (an operator token's is operator:<name>)
-// A key has 1,024 bytes at most; where it would have more there is none. A text of three bytes can be 33 when it is
-// normalised. Tokens are read without being verified: a forged one fails in its handler, and a key only decides who
-// waits behind whom.
+// A key has at most 1,024 bytes; a longer one counts as none. (Normalising can turn three bytes into 33.) Tokens are
+// not verified here: a forged one fails in its handler, and a key only decides which requests wait for each other.
 
 export interface RecordKeyRule {
   kind: string;
@@ -16,14 +15,12 @@ export interface RecordKeyRule {
 
 export const maxKeyBytes = 1024;
 
-/** NFKC, then lower case: two logins or e-mail addresses are the same when this is the same. */
+/** NFKC, then lower case: equal for all spellings of a login or e-mail address. */
 export function normalize(text: string): string {
   return text.normalize("NFKC").toLowerCase();
 }
 
-/**
- * @returns undefined where the field gives no key: such a request is refused by its handler, whatever its record key
- */
+/** @returns undefined where the field gives no key: the handler refuses such a request, whatever its record key */
 export function recordKey(rule: RecordKeyRule | undefined, request: object): string | undefined {
   const key = rule && requestKey(rule, request);
   return key === undefined || Buffer.byteLength(key) > maxKeyBytes ? undefined : key;

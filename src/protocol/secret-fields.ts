@@ -1,10 +1,10 @@
-// Which fields travel sealed, from the schemas: those of one record by their paths, and of all records by their last
-// names, whose values the log never shows.
+// The fields that are sealed, from the schemas: by path for one record, and by last name for all records, to redact
+// logs.
 import { commandSchemas, eventSchemas, mailSchema } from "./generated/schemas.ts";
 
-/** A field that travels only inside `sealed`, as a schema's attribute `sealedFields` has it. */
+/** A field that travels only inside `sealed`, from a schema's attribute `sealedFields`. */
 export interface SealedField {
-  /** Dotted where it is part of a record within. */
+  /** Dotted where it is in a nested record. */
   name: string;
   doc: string;
   /** See bus/avro/text-gate.ts. */
@@ -12,12 +12,12 @@ export interface SealedField {
   text?: string;
 }
 
-/** Paths of the fields of a request or of a result that travel sealed, `tokens.accessToken`. */
+/** Paths of the sealed fields of a request or result, such as `tokens.accessToken`. */
 export function sealedPaths({ sealedFields = [] }: { sealedFields?: readonly SealedField[] }): string[] {
   return sealedFields.map(({ name }) => name);
 }
 
-/** Last names alone (tokens.accessToken is accessToken), because an object may be logged from any level of it. */
+/** Last names only (tokens.accessToken is accessToken), because an object may be logged from any level. */
 export function sealedNames(): string[] {
   return [...new Set([commandSchemas, eventSchemas, mailSchema].flatMap(lastNames))].sort();
 }

@@ -1,6 +1,5 @@
-// Whom an administrative command is about, as it is typed: a login, or `id:<number>`. Both are read in the normalised
-// form, in which logins are kept: else a login such as `id：17` (with a full-width colon) would be found under the id of
-// another user.
+// The target of an administrative command as typed: a login, or `id:<number>`. Both are read in the normalised form of
+// logins: otherwise a login such as `id：17` (with a full-width colon) would be read as another user's id.
 import { normalize } from "./record-key.ts";
 
 export type Target = { id: number } | { loginKey: string };

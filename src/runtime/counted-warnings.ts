@@ -1,14 +1,14 @@
-// Warnings that strangers can cause by the thousand: the first of a kind is logged at once, the others are counted, and
-// the log says once a minute how many there were.
+// Warnings that anybody can cause by the thousand: the first of a kind is logged at once, the others are counted and
+// reported once a minute.
 import type { Logger } from "./log.ts";
 
 export interface CountedWarnings {
-  /** @param kind of which the first is logged; few, or named by who causes it */
+  /** @param kind the first of each kind is logged; few kinds, or named by who causes them */
   warn(kind: string, bindings: object, message: string): void;
 }
 
 const everyMs = 60_000;
-/** More than these in a minute are counted together. */
+/** Further kinds in a minute are counted together. */
 const mostKinds = 1000;
 const others = "others";
 

@@ -1,23 +1,23 @@
-// What every process serves on AUTH_HTTP_PORT: /healthz (is it worth keeping alive?), /readyz (should it get work?),
-// /metrics, and the routes a process adds. Health is asked at the moment of the question, never remembered. GET and
-// HEAD only; no secrets, no state. Liveness must depend on nothing outside this process: a broker that is away would
-// otherwise have every process restarted in circles.
+// The HTTP routes of every process on AUTH_HTTP_PORT: /healthz (must it be restarted?), /readyz (should it get work?),
+// /metrics, and routes that a process adds. Health is checked on each request, never cached. GET and HEAD only; no
+// secrets, no state. Liveness must not depend on anything outside the process: otherwise a broker that is down would
+// restart every process in a loop.
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { asError } from "../lib/errors.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** Something that is not as it should be: what, and why. */
+/** A problem: what, and why. */
 export interface Problem {
   name: string;
   reason: string;
 }
 
 interface Checks {
-  /** What only a restart would cure. */
+  /** Problems that only a restart can fix. */
   live: () => Problem[];
-  /** What keeps this process from serving now. */
+  /** Problems that keep the process from serving now. */
   ready: () => Problem[];
 }
 
@@ -37,23 +37,23 @@ export interface HttpOptions {
   port: number;
   checks: Checks;
   metrics: Metrics;
-  /** What the configuration relaxes (config/relaxed.ts): /readyz names it. */
+  /** What the configuration relaxes (config/relaxed.ts), for /readyz. */
   relaxed?: string[];
-  /** path -> what answers there */
+  /** path -> its handler */
   routes?: Record<string, Route>;
-  /** Told when a route fails; the caller is told only that it did. */
+  /** Called when a route fails; the caller only learns that it did. */
   log?: Logger;
 }
 
 export interface HttpServer {
-  /** Where it can be reached from this machine. */
+  /** Its address on this machine. */
   url: string;
   port: number;
-  /** Ends open connections and frees the port. */
+  /** Closes open connections and frees the port. */
   close(): Promise<void>;
 }
 
-/** @throws Error in one sentence, where the port cannot be had */
+/** @throws Error in one sentence, where the port is not available */
 export async function serveHttp(options: HttpOptions): Promise<HttpServer> {
   const routes = new Map(Object.entries({ ...ownRoutes(options), ...options.routes }));
   const server = createServer((request, response) => {
@@ -98,8 +98,7 @@ function ownRoutes({ checks, metrics, relaxed = [] }: HttpOptions): Record<strin
 }
 
 /**
- * RFC 7517; 503 while no key is known yet. A key is published 10 min before its first use, so a cache of 5 min never
- * lacks one.
+ * RFC 7517; 503 while no key is known. Keys are published 10 min before their first use, so a cache of 5 min is safe.
  */
 export function jwksAnswer(jwks: { keys: object[] } | undefined): HttpAnswer {
   if (jwks === undefined || jwks.keys.length === 0) return json(503, { error: "The keys are not known yet." });
@@ -139,15 +138,14 @@ function listen(server: Server, { host, port }: { host: string; port: number }):
   });
 }
 
-/** "Every address" is where one listens, not where one connects. */
+/** "All addresses" is for listening, not for connecting. */
 function reachable(host: string): string {
   if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
   return host.includes(":") ? `[${host}]` : host;
 }
 
 /**
- * Connections are cut, not waited for: a scraper's kept-alive one would hold the process at its end, and a cut scrape
- * is harmless.
+ * Connections are cut: a scraper's keep-alive connection would otherwise delay the end, and a cut scrape is harmless.
  */
 function close(server: Server): Promise<void> {
   return new Promise((resolve, reject) => {

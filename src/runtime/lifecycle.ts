@@ -1,21 +1,21 @@
-// How a process lives: it starts, runs until it is told to stop, and stops in the reverse order of its start. Every
-// resource leaves its undo with onStop; all are undone, and the first error is kept. A part that fails for good ends
-// the process with exit code 1.
+// The life of a process: it starts, runs until it is told to stop, and stops in the reverse order of its start. Every
+// resource registers its release with onStop; all are run, and the first error is kept. A permanent failure ends the
+// process with exit code 1.
 import { setTimeout as sleep } from "node:timers/promises";
 import { asError } from "../lib/errors.ts";
 import { retry } from "../lib/retry.ts";
 import type { Logger } from "./log.ts";
 
 export interface Lifecycle {
-  /** Aborted when a stop is asked for: what still waits to start must not go on waiting. */
+  /** Aborted when a stop is requested: pending starts must stop waiting. */
   readonly stopping: AbortSignal;
-  /** Registers what undoes a start; the last registered is undone first. */
+  /** Registers a release; the last registered one runs first. */
   onStop(undo: () => Promise<void> | void): void;
-  /** Something cannot go on: the process stops, and ends with 1. */
+  /** A permanent failure: the process stops, and exits with 1. */
   fail(error: Error): void;
-  /** Undoes everything once; later calls wait for the same. @throws the first error */
+  /** Runs all releases, once; later calls wait for the same. @throws the first error */
   stop(): Promise<void>;
-  /** Resolves when a stop was asked for, with the failure if there was one. */
+  /** Resolves when a stop was requested, with the failure if there was one. */
   readonly asked: Promise<Error | undefined>;
   ask(): void;
 }
@@ -61,7 +61,7 @@ export function makeLifecycle(log: Logger): Lifecycle {
   };
 }
 
-/** Ends early, and without a word, at the signal. */
+/** Ends early, without an error, at the signal. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => undefined);
 }
@@ -73,7 +73,7 @@ export interface Patience {
   signal: AbortSignal;
 }
 
-/** Tries until it works: a process that starts before what it needs waits for it. @throws what is not transient */
+/** Retries until it works: a process waits for what it needs at its start. @throws errors that are not transient */
 export async function untilAnswered<T>(
   ask: () => Promise<T>,
   { what, isTransient, log, signal }: Patience,

@@ -1,6 +1,6 @@
-// The process's log: one JSON object a line on standard output (pino), without secrets: whatever is logged, the object,
-// the message, what is put into it and a child's bindings, goes through the redact first. Records' values are never
-// logged. Characters that move a terminal's cursor or hide what stands beside them are escaped, in whatever text.
+// The process's log: one JSON object per line on standard output (pino), without secrets: objects, messages, their
+// arguments and child bindings are redacted first. Values of records are never logged. Characters that move a
+// terminal's cursor or hide text are escaped.
 import { type DestinationStream, type LogFn, type Logger, pino, stdTimeFunctions } from "pino";
 import { safeJson } from "../lib/escaped.ts";
 import { makeRedact, type Redact } from "./redact.ts";
@@ -8,7 +8,7 @@ import { makeRedact, type Redact } from "./redact.ts";
 export type { Logger };
 
 export interface LogOptions {
-  /** Names of fields that never appear with their values, beside those of redact.ts; the schemas' sealed fields. */
+  /** Names of fields whose values never appear, besides those of redact.ts: the schemas' sealed fields. */
   secretNames?: readonly string[];
   /** Default: standard output. */
   destination?: DestinationStream;
@@ -37,14 +37,14 @@ export function makeLogger(
   return withRedactedChildren(logger, redact);
 }
 
-/** An error given alone is `err`, and its message the line's, as pino itself would have it. */
+/** An error given alone becomes `err`, and its message the line's, as in pino itself. */
 function redactedArguments(args: readonly unknown[], redact: Redact): Parameters<LogFn> {
   const [first, ...rest] = args;
   const given = first instanceof Error ? [{ err: first }, ...(rest.length > 0 ? rest : [first.message])] : args;
   return given.map(redact) as Parameters<LogFn>;
 }
 
-/** pino has no hook for the bindings of a child. A child inherits this, so its children are covered too. */
+/** pino has no hook for child bindings. Children inherit this, so their children are covered too. */
 function withRedactedChildren(logger: Logger, redact: Redact): Logger {
   const child = logger.child;
   const covered = function (this: Logger, bindings: object, ...rest: unknown[]): Logger {

@@ -1,5 +1,5 @@
-// Where the program lies: the folder that holds migrations/, proto/ and schemas/, in a checkout and in the image alike;
-// and its version.
+// The program's folder, which contains migrations/, proto/ and schemas/, in a checkout and in the image; and its
+// version.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 

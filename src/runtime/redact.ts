@@ -1,15 +1,14 @@
-// Takes secrets out of what is to be logged. It works on a copy, so what is logged stays as it was. Two things give a
-// secret away: the name it stands under, at whatever depth, and in texts its form (a JWT, a seal, an opaque token, a
-// password in a URL) or its name before a quote. Bytes are shown as a count. It is the second line of defence: nothing
-// in src logs a request or a record's value on purpose. It never throws, and never walks without end: big and deep
-// things are cut.
+// Removes secrets from what is logged, in a copy. A secret is recognised by its name, at any depth, and in texts by its
+// form (a JWT, a seal, an opaque token, a password in a URL) or by a name before a quote. Bytes are replaced by their
+// number. This is a second line of defence: nothing in src logs a request or a record's value on purpose. It never
+// throws and always ends: large and deep values are cut.
 
 const censored = "[secret]";
 const deepest = 8;
 const mostNodes = 2000;
 const longest = 20_000;
 
-/** Ends of names that never hold anything to be shown, whatever the schemas say. */
+/** Endings of names that are always secret, whatever the schemas say. */
 const always = [
   ...["password", "passphrase", "secret", "sealed", "challenge", "authorization", "cookies?", "credentials?"],
   ...["privateKey", "masterKey", "apiKey", "tokens?", "jwt", "jwe"],
@@ -21,7 +20,7 @@ const jwkPrivate = new Set(["d", "p", "q", "dp", "dq", "qi", "oth", "k"]);
 
 export type Redact = (value: unknown) => unknown;
 
-/** @param names of fields that are secret, beside those that are always */
+/** @param names secret fields, besides those that always are */
 export function makeRedact(names: readonly string[] = []): Redact {
   const ending = `[\\w-]*(?:${always.map(anySpelling).join("|")})`;
   const own = names.map(anySpelling);
@@ -34,12 +33,12 @@ export function makeRedact(names: readonly string[] = []): Redact {
   return (value) => visit(value, { rules, left: { nodes: mostNodes }, above: [] });
 }
 
-/** access_token and Access-Token are accessToken. */
+/** access_token and Access-Token count as accessToken. */
 const anySpelling = (name: string): string => name.replace(/(?<=[a-z])[A-Z]/g, "[_-]?$&");
 
 interface Rules {
   name: RegExp;
-  /** From the name of a secret before a value to the end of the text: where the value ends is not to be guessed. */
+  /** From a secret's name before a value to the end of the text: where the value ends is unknown. */
   named: RegExp;
 }
 
@@ -96,8 +95,7 @@ function visitError(error: Error, place: Place): object {
 }
 
 function members(value: object, place: Place, isSecretHere: (name: string) => boolean): object {
-  // An error's code is the system's or PostgreSQL's word for what happened, also where some command has a secret of
-  // that name.
+  // An error's code comes from the system or PostgreSQL, even if a command has a secret of that name.
   const isCode = (name: string): boolean => name === "code" && value instanceof Error;
   return Object.fromEntries(
     Object.keys(value).map((name) => {

@@ -1,6 +1,5 @@
-// The trace that a caller has begun (W3C Trace Context, level 1). What cannot be read, or is given twice, begins a new
-// trace, and its state goes with it: nothing about tracing is ever an error. What is handed on is well-formed, so no
-// reader after us meets anything else.
+// The caller's trace context (W3C Trace Context, level 1). An invalid or repeated one starts a new trace, without its
+// state: tracing never causes an error. What is passed on is well-formed, so later readers need no checks.
 
 export interface Trace {
   traceparent: string | undefined;
@@ -13,7 +12,7 @@ const newRoot: Trace = { traceparent: undefined, tracestate: undefined };
 const parentForm = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[\x20-\x7e]*)?$/;
 const maxParentLength = 256;
 
-/** @returns it in the form of version 00, the one we know; undefined for what is none. Any value may be given. */
+/** @returns the form of version 00, the one we know; undefined where it is invalid. Accepts any value. */
 export function readTraceparent(given: unknown): string | undefined {
   if (typeof given !== "string" || given.length > maxParentLength) return undefined;
   const [, version, traceId, parentId, flags, more] = parentForm.exec(given) ?? [];
@@ -25,10 +24,10 @@ export function readTraceparent(given: unknown): string | undefined {
 const stateMember =
   /^([a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/;
 const maxStateMembers = 32;
-/** Two members of the longest kind and more: a reader must carry 512 characters, and need not carry all. */
+/** More than two members of maximum length: implementations must carry 512 characters, not more. */
 const maxStateLength = 4096;
 
-/** Whether it is a list of at most 32 members. An empty member means nothing. */
+/** Whether it is a list of at most 32 members. Empty members are ignored. */
 function isState(given: string): boolean {
   if (given.length > maxStateLength) return false;
   const members = given.split(",").map((member) => member.replace(/^[ \t]+|[ \t]+$/g, ""));
@@ -36,7 +35,7 @@ function isState(given: string): boolean {
   return named.length <= maxStateMembers && named.every((member) => stateMember.test(member));
 }
 
-/** What a record's headers are: a name that is given several times has several values. */
+/** A record's headers: a repeated name has several values. */
 type Headers = Record<string, Buffer | Buffer[] | undefined>;
 
 /** The trace in a record's headers. */

@@ -1,4 +1,4 @@
-// Consuming with kafkajs: one life of a consumer for the supervisor, and our assigner in kafkajs's clothes.
+// Consumes with kafkajs: one instance of a consumer for the supervisor, with our assigner.
 import type { Consumer, EachBatchHandler, Kafka, PartitionAssigner } from "kafkajs";
 import driver from "kafkajs";
 import { settledWithin } from "../../lib/timeout.ts";
@@ -12,9 +12,9 @@ import type { BatchMessage } from "./fetch.ts";
 
 const heartbeatMs = 500;
 const rebalanceTimeoutMs = 10_000;
-/** kafkajs stops what has crashed before it says why. */
+/** kafkajs stops a crashed consumer before it reports why. */
 const crashAfterStopMs = 500;
-/** How long a consumer that is closed may finish a join that it has begun: only a member can leave. */
+/** How long a closing consumer may finish a join that it has begun: only a member can leave. */
 const joinBoundMs = 2000;
 
 interface ConsumerDeps {
@@ -26,9 +26,8 @@ interface ConsumerDeps {
 }
 
 /**
- * One life of a consumer (supervisor.ts). kafkajs restarts by itself only after errors it calls retriable, and not
- * always then; here it never does: every crash, and every STOP that nobody asked for (kafkajs#1443, #1445), ends the
- * life.
+ * One instance of a consumer (supervisor.ts). kafkajs restarts by itself only after errors it calls retriable, and not
+ * always then; here it never does: every crash, and every unexpected STOP (kafkajs#1443, #1445), ends the instance.
  */
 export function buildConsumer(parts: ConsumerDeps, instance: ConsumerInstance): SupervisedConsumer {
   const { kafka, options, onBroker } = parts;
@@ -93,8 +92,8 @@ function report(made: Consumer, instance: ConsumerInstance, { onBroker, paused }
     const pairs = Object.entries(payload.memberAssignment).map(([topic, held]) => [bare(topic), held] as const);
     for (const [topic, partitions] of pairs) {
       for (const partition of partitions) {
-        // Only what was read before is known; of an offset that the broker no longer has kafkajs begins at the end
-        // again.
+        // Only positions that were read are known; for an offset that the broker no longer has, kafkajs starts at the
+        // end again.
         const offset = instance.positionOf({ topic, partition });
         if (offset !== undefined) made.seek({ topic: onBroker(topic), partition, offset: String(offset) });
       }
@@ -110,8 +109,8 @@ function report(made: Consumer, instance: ConsumerInstance, { onBroker, paused }
 }
 
 /**
- * Each message is a batch (fetch.ts). Where a partition is held back in the middle of one, it is fetched again
- * from there. kafkajs sends heartbeats between batches, and unpacking one may wait: they are sent meanwhile.
+ * Each message is a batch (fetch.ts). If a partition is paused within one, the rest is fetched again from there.
+ * kafkajs sends heartbeats between batches; here they are also sent while a batch waits to be unpacked.
  */
 function handOver(
   { onBroker, maxBytes, paused }: Pick<ConsumerDeps, "onBroker" | "maxBytes"> & Reported,
@@ -158,13 +157,13 @@ function handOver(
 
 interface DriverAssigner {
   make: PartitionAssigner;
-  /** Says for a member that died that it leaves. */
+  /** Makes a dead member leave. */
   leave(group: string, memberId: string): Promise<void>;
 }
 
 /**
- * Hands our assigner to kafkajs: each member says its own topics, the leader reads them (kafkajs's own gives everybody
- * the leader's).
+ * Our assigner for kafkajs: each member reports its own topics, which the leader reads (kafkajs's own assigners give
+ * every member the leader's topics).
  */
 function driverAssigner(options: ConsumeOptions, onBroker: (name: string) => string): DriverAssigner {
   let cluster: Cluster | undefined;
@@ -234,7 +233,7 @@ function assignerOf(
   };
 }
 
-/** Loads the metadata of topics that only other members subscribed to; one that does not exist has no partitions. */
+/** Loads the metadata of topics that only other members subscribed to; a missing topic has no partitions. */
 async function partitionIds(cluster: Cluster, topic: string): Promise<number[]> {
   try {
     await cluster.addTargetTopic(topic);

@@ -1,5 +1,5 @@
-// The driver kafkajs: connections, producing, asking. Consuming is in consumer.ts, what is put right of kafkajs in
-// patches.ts. No file outside of this directory imports kafkajs.
+// The driver kafkajs: connections, producing, admin requests. consumer.ts consumes, patches.ts fixes bugs of kafkajs.
+// Only this directory imports kafkajs.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin, KafkaConfig, PartitionerArgs, Producer, RecordMetadata } from "kafkajs";
 import driver from "kafkajs";
@@ -20,7 +20,7 @@ import { patches } from "./patches.ts";
 
 const acksAll = -1;
 
-/** kafkajs's own where there is no key to choose by. */
+/** kafkajs's own partitioner where there is no key. */
 function partitioner(): (args: PartitionerArgs) => number {
   const any = driver.Partitioners.DefaultPartitioner();
   return (args) => {
@@ -82,7 +82,7 @@ export function openKafkajs(settings: KafkaSettings, log: Logger): KafkaDriver {
   };
 }
 
-/** -1 stands for none. */
+/** -1 means none. */
 function committed(partitions: { partition: number; offset: string }[]): Map<number, bigint> {
   const all = partitions.map(({ partition, offset }) => [partition, BigInt(offset)] as const);
   return new Map(all.filter(([, offset]) => offset >= 0n));
@@ -103,7 +103,7 @@ function clientConfig(settings: KafkaSettings, log: Logger): KafkaConfig {
   };
 }
 
-/** One shared connection, made at the first use; a failed attempt is forgotten, so the next use tries again. */
+/** One shared connection, made at the first use; after a failed attempt the next use tries again. */
 function lazily<T>(make: () => Promise<T>) {
   let made: Promise<T> | undefined;
   return {
@@ -122,7 +122,7 @@ function lazily<T>(make: () => Promise<T>) {
   };
 }
 
-/** @returns the broker's time of each append, where its topic takes that; topics are those on the broker */
+/** @returns the broker's time of each append, where the topic has it; topics with their names on the broker */
 async function send(
   producer: Producer,
   records: OutRecord[],
@@ -150,7 +150,7 @@ function byTopic(records: OutRecord[], onBroker: (name: string) => string) {
   }));
 }
 
-/** Records for partitions that kafkajs does not know: it leaves them out without a word. */
+/** Records for partitions that kafkajs does not know: it silently skips them. */
 function skipped(records: OutRecord[], answers: RecordMetadata[], onBroker: (name: string) => string): OutRecord[] {
   const taken = new Set(answers.map(({ topicName, partition }) => `${topicName}/${partition}`));
   return records.filter(
@@ -162,10 +162,10 @@ const tries = 4;
 const firstPauseMs = 50;
 
 /**
- * Tries again by ourselves. kafkajs's own second try keeps the first one's answers by broker: partitions whose leader
- * was killed and that a broker leads now which had answered already are left out, and the batch counts as sent
- * (sendMessages.js; test/crash/brokers lost a request in 3 of 8 runs). Sent anew as a whole a record may come twice,
- * and never not at all.
+ * Retries here, and not in kafkajs: its retry keeps the first attempt's answers by broker, so it skips partitions whose
+ * leader was killed if the new leader had answered already, and counts the batch as sent (sendMessages.js;
+ * test/crash/brokers lost a request in 3 of 8 runs). Resending the whole batch may duplicate a record and never loses
+ * one.
  */
 async function sendAll<T>(send: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
@@ -217,7 +217,7 @@ function topicAdmin(admin: Admin): TopicAdmin {
         ]),
       );
     },
-    /** AlterConfigs replaces all that was set for a topic, so what an operator set besides is sent along. */
+    /** AlterConfigs replaces all of a topic's settings, so an operator's other settings are sent too. */
     async configure(changes) {
       const resources = changes.map(({ topic, all }) => ({ type, name: topic, configEntries: entriesOf(all) }));
       await admin.alterConfigs({ validateOnly: false, resources });
