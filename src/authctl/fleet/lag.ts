@@ -38,7 +38,7 @@ interface GroupLag {
 
 /** Reports that are searched for groups: a minute of thirty processes. */
 const reportsRead = 1000n;
-/** Each group costs a request for every topic, and whoever may write to the feed can name any number. */
+/** Each group costs a request for every topic, and anybody with write access to the feed can name any number. */
 const mostGroups = 50;
 const atOnce = 8;
 

@@ -27,7 +27,7 @@ export interface FleetWatch {
 /** Silence after which a process counts as gone: as bus/fleet-feed.ts has it for requesters. */
 const usualPatienceMs = 3 * reportEveryMs;
 const joinMs = 20_000;
-/** Processes that are remembered: whoever may write to the feed can name any number. */
+/** Processes that are remembered: anybody with write access to the feed can name any number. */
 const mostProcesses = 2000;
 /** Reports read from before the start, to find processes that reported just before: six seconds of 300 processes. */
 const before = 1000n;

@@ -35,7 +35,7 @@ const grant: Command = {
   name: "roles grant",
   usage: "ROLE PERMISSION ... [--reason TEXT] [--as NAME]",
   summary: "adds permissions to a role",
-  about: "Adds permissions to a role. They count at once for every user who has the role.",
+  about: "Adds permissions to a role. This takes effect at once for every user who has the role.",
   arguments: [role, ["<PERMISSION...>", "what the role permits from now on"]],
   options: { reason: valued("TEXT", "why; kept in the event"), as },
   notes: actNotes,

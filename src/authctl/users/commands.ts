@@ -101,7 +101,7 @@ const unlock: Command = {
 const remove: Command = {
   name: "users delete",
   usage: "LOGIN [--reason TEXT] [--yes] [--as NAME]",
-  summary: "deletes a user for ever",
+  summary: "deletes a user permanently",
   about: `Deletes a user: account, password and roles are removed, all sessions end, and login and e-mail address are free again. This cannot be undone.`,
   arguments: [login],
   options: { reason: reasonFor("UserDeleted"), yes, as },

@@ -2,7 +2,7 @@
 import { lastAdminText, userAct } from "./act.ts";
 
 export const usersDelete = userAct({
-  ask: (user) => `${lastAdminText(user)}Delete ${user.login} (${user.userId}, ${user.username}) for ever?`,
+  ask: (user) => `${lastAdminText(user)}Delete ${user.login} (${user.userId}, ${user.username}) permanently?`,
   async act({ client, input, user: { userId, login } }) {
     await client.request("auth.admin.delete-user", input);
     return { line: `${login} (${userId}) is deleted.` };
